@@ -1,0 +1,144 @@
+"""Bring a fresh Debian 12 machine to where `make` can work; run by the system's python3, standard library only.
+
+    python3 tools/bootstrap.py                 make .venv and install the project into it
+    python3 tools/bootstrap.py --system        install the system packages that a cluster needs
+    ... --development                          make .venv with what the tests need too
+
+What is there is left alone; package lists are fetched only when something is missing. Without root it asks sudo.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+VENV = REPOSITORY / ".venv"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+OLDEST_PYTHON = (3, 11)
+
+PROGRAMS = {
+    "containerd": "containerd",
+    "crun": "crun",
+    "ip": "iproute2",
+    "nft": "nftables",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+    "nsenter": "util-linux",
+    "kubectl": "kubernetes-client",
+}
+"""Programs that must be found, and Debian's package of each. Any kubectl will do: Debian's is taken only where there is none."""
+
+FILES = {
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
+}
+"""Files that must be there."""
+
+STATIC_FILES = {"/bin/busybox": "busybox-static"}
+"""Programs that must be there and need no library: they go into images. Debian's dynamic busybox lies in the same place."""
+
+LIBRARIES = {"libnftables.so.1": "libnftables1"}
+LIBRARY_FOLDERS = ("/usr/lib", "/lib")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Install what is missing.")
+    parser.add_argument("--system", action="store_true", help="the system packages that a cluster needs")
+    parser.add_argument("--development", action="store_true", help="make .venv with what the tests need too")
+    chosen = parser.parse_args()
+    try:
+        if chosen.system:
+            install_packages(missing_packages())
+        if not chosen.system or chosen.development:
+            make_environment(development=chosen.development)
+    except subprocess.CalledProcessError as failure:
+        print(f"bootstrap: `{' '.join(map(str, failure.cmd))}` failed (status {failure.returncode})", file=sys.stderr)
+        return 1
+    return 0
+
+
+def missing_packages() -> list[str]:
+    path = f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}"
+    missing = {package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)}
+    missing |= {package for file, package in FILES.items() if not Path(file).exists()}
+    missing |= {package for file, package in STATIC_FILES.items() if not is_static(Path(file))}
+    missing |= {package for library, package in LIBRARIES.items() if not has_library(library)}
+    return sorted(missing)
+
+
+def is_static(program: Path) -> bool:
+    """Whether its ELF headers name no loader."""
+    try:
+        with program.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    return head.startswith(b"\x7fELF") and b"/ld-linux" not in head and b"/ld-musl" not in head
+
+
+def has_library(name: str) -> bool:
+    return any(True for folder in LIBRARY_FOLDERS for pattern in (name, f"*/{name}") for _ in Path(folder).glob(pattern))
+
+
+def install_packages(packages: list[str]) -> None:
+    """With apt; the lists are fetched first where they are empty, and again where a package is not found in them."""
+    if not packages:
+        return
+    if not shutil.which("apt-get"):
+        sys.exit(f"bootstrap: not installed: {', '.join(packages)}; this is no Debian, so install them by its own means")
+    print(f"bootstrap: installing {', '.join(packages)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = [*as_root(), "apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
+    if not lists_are_there() or subprocess.run(command, env=environment, check=False).returncode:
+        subprocess.run([*as_root(), "apt-get", "update", "-q"], env=environment, check=True)
+        subprocess.run(command, env=environment, check=True)
+
+
+def lists_are_there() -> bool:
+    folder = Path("/var/lib/apt/lists")
+    return folder.is_dir() and any(one.name.endswith(("_Packages", "_Packages.lz4")) for one in folder.iterdir())
+
+
+def as_root() -> list[str]:
+    if os.geteuid() == 0:
+        return []
+    if not shutil.which("sudo"):
+        sys.exit("bootstrap: root is needed to install packages: run it as root, or install sudo")
+    return ["sudo", "--preserve-env=DEBIAN_FRONTEND"]
+
+
+def make_environment(*, development: bool) -> None:
+    """`.venv` with the project in it, editable; made anew where its interpreter is gone."""
+    if sys.version_info < OLDEST_PYTHON:
+        sys.exit(f"bootstrap: Python {'.'.join(map(str, OLDEST_PYTHON))} or newer is needed, this is {sys.version.split()[0]}")
+    if not (VENV / "bin" / "python").exists() or not (VENV / "bin" / "pip").exists():
+        install_packages([] if has_venv() else ["python3-venv"])
+        print("bootstrap: making .venv", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+    print("bootstrap: installing the project into .venv", flush=True)
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--editable", str(REPOSITORY), *(development_requirements() if development else [])], check=True)
+    compile_all = [str(VENV / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", str(REPOSITORY / "src")]
+    subprocess.run(compile_all, check=False)  # so that the first start is as quick as the next
+
+
+def has_venv() -> bool:
+    """Debian's python3 has the module `venv`, but not what it needs, unless python3-venv is installed."""
+    return subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode == 0
+
+
+def development_requirements() -> list[str]:
+    """The dependency group `dev` of pyproject.toml: Debian's pip knows no groups."""
+    import tomllib
+
+    table = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    return [one for one in table["dependency-groups"]["dev"] if isinstance(one, str)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

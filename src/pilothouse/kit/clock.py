@@ -1,0 +1,95 @@
+"""Time as a dependency: the only module that may ask the machine what time it is.
+
+- A component is given a `Clock` and asks nothing else; so a whole cluster can stand still, or run a day in a moment.
+- `SystemClock` is the machine's. `VirtualClock` (kit/virtual_clock.py) moves only when told to.
+
+asyncio is imported by who sleeps: the command line asks the time too, and must be quick.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Timer(Protocol):
+    """Something that will be called, unless it is cancelled before."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Wall time, monotonic time, sleep and what is built of it."""
+
+    def now(self) -> datetime:
+        """The wall time, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds` of this clock's time; at once (after one turn of the loop) when not positive."""
+        ...
+
+    def call_after(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Have the running loop call `callback` after `seconds`; it must only take note."""
+        ...
+
+    async def rest(self) -> None:
+        """Let others go first: in real time for one turn of the loop, in virtual time until nothing else happens at this moment."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
+    def call_after(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        import asyncio
+
+        return asyncio.get_running_loop().call_later(max(seconds, 0.0), callback)
+
+    async def rest(self) -> None:
+        import asyncio
+
+        await asyncio.sleep(0)
+
+
+async def wait_for(clock: Clock, awaitable: Awaitable[T], seconds: float) -> T:
+    """The result of `awaitable`, or TimeoutError after `seconds` of the clock's time; what was waited for is cancelled then."""
+    import asyncio
+
+    task = asyncio.current_task()
+    assert task is not None
+    cancelled_before, late = task.cancelling(), False
+
+    def expire() -> None:
+        nonlocal late
+        late = True
+        task.cancel()
+
+    timer = clock.call_after(seconds, expire)
+    try:
+        return await awaitable
+    except asyncio.CancelledError:
+        if late and task.uncancel() <= cancelled_before:
+            raise TimeoutError from None
+        raise
+    finally:
+        timer.cancel()

@@ -1,0 +1,198 @@
+"""A clock that stands still until it is told to move: virtual time for a whole cluster in one process.
+
+- `advance(seconds)` wakes every sleeper in the order of its deadline, those of one moment together in the order in which they
+  went to sleep, and lets the loop come to rest after each moment: what it causes has happened before the next.
+- At rest means: no callback of the loop is ready. Whoever waits for a socket or a thread is not seen as busy.
+- Whoever waits in `rest()` goes on when all others are at rest, before time moves.
+- What is ready is run in one callback of the loop, in the loop's own order: a turn of the loop for each step, with its look
+  at the sockets, would cost more than the steps. Sockets get their turn once in SLICE callbacks, and at the beginning and end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
+CALLBACKS_LIMIT = 20_000_000
+"""Callbacks that one settling may take before it is called a livelock."""
+SLICE = 1_000
+REST_TURNS_LIMIT = 10_000
+"""Turns after which who rests goes on though others never do."""
+
+
+class VirtualTimer:
+    """One entry in the clock's order; see `kit.clock.Timer`."""
+
+    __slots__ = ("callback", "done")
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.callback = callback
+        self.done = False
+
+    def cancel(self) -> None:
+        self.done = True
+
+
+class VirtualClock:
+    """One instance a cluster; used from that cluster's loop only."""
+
+    def __init__(self, start: datetime = EPOCH) -> None:
+        self._start = start
+        self._elapsed = 0.0
+        self._order = itertools.count()
+        self._timers: list[tuple[float, int, VirtualTimer]] = []
+        self._resting: list[asyncio.Future[None]] = []
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            if not woken.done():  # a sleeper may be cancelled at the very moment
+                woken.set_result(None)
+
+        timer = self.call_after(seconds, wake)
+        try:
+            await woken
+        finally:
+            timer.cancel()
+
+    def call_after(self, seconds: float, callback: Callable[[], object]) -> VirtualTimer:
+        timer = VirtualTimer(callback)
+        heapq.heappush(self._timers, (self._elapsed + max(seconds, 0.0), next(self._order), timer))
+        if seconds <= 0:  # due already, also while time stands still
+            asyncio.get_running_loop().call_soon(_fire, timer)
+        return timer
+
+    async def rest(self) -> None:
+        loop = asyncio.get_running_loop()
+        rested: asyncio.Future[None] = loop.create_future()
+        self._resting.append(rested)
+        if len(self._resting) == 1:
+            loop.call_soon(self._let_rest, loop, 0)
+        await rested
+
+    def _let_rest(self, loop: Any, turns: int) -> None:
+        """Wait behind all that is ready, until nothing is."""
+        if loop._ready and turns < REST_TURNS_LIMIT:
+            loop.call_soon(self._let_rest, loop, turns + 1)
+            return
+        resting, self._resting = self._resting, []
+        for one in resting:
+            if not one.done():
+                one.set_result(None)
+
+    def next_deadline(self) -> float | None:
+        """When the next sleeper is to wake, in this clock's monotonic seconds; None when nobody sleeps."""
+        while self._timers and self._timers[0][2].done:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    async def advance(self, seconds: float) -> None:
+        """Move the time forward by `seconds`, waking sleepers on the way."""
+        await settle()
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Future[None] = loop.create_future()
+        loop.call_soon(self._drive, loop, self._elapsed + seconds, arrived, 0)
+        await arrived
+        await settle()
+
+    def _drive(self, loop: Any, until: float, arrived: asyncio.Future[None], busy: int) -> None:
+        """Run what is ready, wake the next, and so on; after a slice of it give way to the sockets. `busy`: callbacks without rest."""
+        waiting, left = len(loop._ready), SLICE
+        try:
+            while not arrived.done():
+                ran = _run_ready(loop, left)
+                left -= ran
+                busy += ran
+                if left <= 0:
+                    _go_on(arrived, busy, partial(loop.call_soon, self._drive, loop, until, arrived, busy))
+                    return
+                busy = 0
+                deadline = self.next_deadline()
+                if deadline is None or deadline > until:
+                    self._elapsed = until
+                    arrived.set_result(None)
+                    return
+                self._elapsed = max(self._elapsed, deadline)
+                while self._timers and self._timers[0][0] <= self._elapsed:
+                    _fire(heapq.heappop(self._timers)[2])
+        finally:
+            _fill(loop, waiting)
+
+
+async def settle() -> None:
+    """Return when the running loop has nothing left to do but wait."""
+    loop = asyncio.get_running_loop()
+    quiet = 0
+    while quiet < 2:  # one turn for what a selector event may have queued
+        rested: asyncio.Future[int] = loop.create_future()
+        loop.call_soon(_settle, loop, rested, 0)
+        quiet = 0 if await rested else quiet + 1
+
+
+def _settle(loop: Any, rested: asyncio.Future[int], busy: int) -> None:
+    """Run what is ready until nothing is; `rested` tells how much that was."""
+    waiting = len(loop._ready)
+    try:
+        ran = _run_ready(loop, SLICE)
+        if ran < SLICE:
+            if not rested.done():
+                rested.set_result(busy + ran)
+        else:
+            _go_on(rested, busy + ran, partial(loop.call_soon, _settle, loop, rested, busy + ran))
+    finally:
+        _fill(loop, waiting)
+
+
+def _go_on(waiter: asyncio.Future[Any], busy: int, again: Callable[[], Any]) -> None:
+    if busy < CALLBACKS_LIMIT:
+        again()
+    elif not waiter.done():
+        waiter.set_exception(RuntimeError("the loop does not come to rest: some task is spinning"))
+
+
+def _fire(timer: VirtualTimer) -> None:
+    """Call back; as with the loop's own timers, a callback that fails is told and stops nobody else."""
+    if not timer.done:
+        timer.done = True
+        try:
+            timer.callback()
+        except Exception as error:
+            asyncio.get_running_loop().call_exception_handler({"message": "a timer's callback failed", "exception": error})
+
+
+def _run_ready(loop: Any, limit: int) -> int:
+    """Run at most `limit` callbacks that are ready, and those that become so; how many."""
+    ready = loop._ready
+    ran = 0
+    while ready and ran < limit:
+        handle = ready.popleft()
+        if not handle._cancelled:
+            handle._run()
+        ran += 1
+    return ran
+
+
+def _fill(loop: Any, waiting: int) -> None:
+    """The loop counted what was ready when its turn began, and will take as many: let it not take from nothing."""
+    while len(loop._ready) < waiting:
+        loop.call_soon(_nothing)
+
+
+def _nothing() -> None:
+    return

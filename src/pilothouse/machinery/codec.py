@@ -1,0 +1,274 @@
+"""Bytes to objects and back.
+
+- The fast path is the typed decoder on the bytes as they came; all else happens only for what it refuses, and for
+  null, YAML and strictness.
+- Whatever is wrong with the input is a 400 StatusError in upstream's words; nothing else is raised.
+- `encode` is deterministic: fields stand in the order of the struct.
+
+How large a body may be is the server's business.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+import orjson
+
+from pilothouse.machinery import strict
+from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
+from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.shape import OPEN, shape_of
+
+T = TypeVar("T")
+
+JSON = "application/json"
+YAML = "application/yaml"
+SUMMARY_BYTES = 30
+INTEGER_LIMIT = 1 << 63
+
+_encoder = msgspec.json.Encoder()
+encode: Callable[[Any], bytes] = _encoder.encode
+"""The JSON of a struct, or of a dict."""
+
+
+@dataclass(slots=True)
+class Decoded:
+    """An object of its kind's type (a dict for custom resources) and what the client is to be warned of."""
+
+    object: Any
+    warnings: list[str] = field(default_factory=list)
+
+
+_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+
+
+def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """The typed decoder of a struct class; shared, since making one takes milliseconds."""
+    found = _decoders.get(kind)
+    if found is None:
+        found = _decoders[kind] = msgspec.json.Decoder(kind)
+    return found
+
+
+def clone(obj: T) -> T:
+    """A deep copy; a round trip through JSON is the fastest way that Python knows."""
+    if isinstance(obj, (dict, list)):
+        copied: T = orjson.loads(orjson.dumps(obj))
+        return copied
+    return decoder_of(type(obj)).decode(encode(obj))
+
+
+def to_dict(obj: Any) -> dict[str, Any]:
+    """The object as its JSON would parse; a copy, also of a dict."""
+    result: dict[str, Any] = orjson.loads(encode(obj))
+    return result
+
+
+def from_dict(value: dict[str, Any], kind: type[T]) -> T:
+    """A struct from its dict form, nulls stripped; a 400 StatusError where a type does not fit."""
+    if kind is dict:
+        return value  # type: ignore[return-value]
+    shape = shape_of(kind)
+    cleaned = strict.without_nulls(value, shape)
+    try:
+        return msgspec.convert(cleaned, kind)
+    except msgspec.ValidationError as error:
+        raise bad_request(strict.type_error(value, shape) or str(error)) from error
+
+
+def decode(data: bytes, resource: Resource[Any], *, strictness: str = "Ignore", content_type: str = JSON) -> Decoded:
+    """The object of `resource` in a request's body. `strictness` is fieldValidation: Ignore, Warn or Strict."""
+    gvk = (resource.group, resource.version, resource.kind)
+    return _Decoding(data, resource.type, gvk, strictness).run(content_type)
+
+
+def decode_as(data: bytes, kind: type[Any], *, strictness: str = "Ignore", content_type: str = JSON) -> Decoded:
+    """The same for a struct class: DeleteOptions, Binding, Scale. apiVersion and kind are checked where the class has a GVK."""
+    return _Decoding(data, kind, getattr(kind, "GVK", None), strictness).run(content_type)
+
+
+def parse(data: bytes, content_type: str = JSON) -> Any:
+    """The body as plain data; ValueError in upstream's words when it is no JSON (or YAML)."""
+    if _is_yaml(content_type):
+        from pilothouse.machinery import yaml
+
+        try:
+            return yaml.parse(data)
+        except yaml.YamlError as error:
+            raise ValueError(f"error converting YAML to JSON: {error}") from error
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _parse_slowly(data)
+
+
+def _parse_slowly(data: bytes) -> Any:
+    """What the fast parser refuses: lone surrogates are replaced as Go replaces them, all else is Go's complaint."""
+    try:
+        parsed = json.loads(data.decode(), parse_int=number, parse_float=number, parse_constant=_no_constant)
+        return _without_surrogates(parsed) if b"\\u" in data else parsed
+    except UnicodeDecodeError as error:
+        raise ValueError("json: invalid UTF-8 in string") from error
+    except RecursionError as error:
+        raise ValueError("exceeded max depth") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(_syntax_text(error)) from error
+
+
+def number(text: str) -> int | float:
+    """A JSON number as Go reads it into no particular type: what does not fit 64 bits is a float, what fits none an error."""
+    found = float(text)
+    if not math.isfinite(found):
+        raise ValueError(f"json: cannot unmarshal number {text} into Go value of type float64")
+    return int(text) if abs(found) < INTEGER_LIMIT and text.lstrip("-").isdigit() else found
+
+
+def _no_constant(name: str) -> Any:
+    """Python's NaN and Infinity are no JSON."""
+    raise ValueError(f"invalid character '{name.lstrip('-')[0]}' looking for beginning of value")
+
+
+def _without_surrogates(value: Any) -> Any:
+    """The value with U+FFFD for every half of a pair that stands alone: no encoder takes it."""
+    if isinstance(value, dict):
+        return {_without_surrogates(name): _without_surrogates(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(one) for one in value]
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+
+
+def _syntax_text(error: json.JSONDecodeError) -> str:
+    if not error.doc[error.pos :].strip() or error.msg.startswith("Unterminated string"):
+        return "unexpected end of JSON input"
+    rest = error.doc[error.pos :].lstrip()
+    character = {"'": r"'\''", "\\": r"'\\'", "\n": r"'\n'", "\t": r"'\t'"}.get(rest[0], f"'{rest[0]}'")
+    where = {
+        "Expecting value": "looking for beginning of value",
+        "Expecting ',' delimiter": "after object key:value pair",
+        "Expecting ':' delimiter": "after object key",
+        "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
+        "Illegal trailing comma before end of object": "looking for beginning of object key string",
+        "Illegal trailing comma before end of array": "looking for beginning of value",
+        "Extra data": "after top-level value",
+        "Invalid control character at": "in string literal",
+    }.get(error.msg, "in string escape code" if error.msg.startswith("Invalid \\") else "looking for beginning of value")
+    return f"invalid character {character} {where}"
+
+
+def _is_yaml(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() in (YAML, "application/x-yaml", "text/yaml", "application/apply-patch+yaml")
+
+
+@dataclass(slots=True)
+class _Decoding:
+    """One body on its way to an object."""
+
+    data: bytes
+    kind: type[Any]
+    gvk: tuple[str, str, str] | None
+    strictness: str
+    warnings: list[str] = field(default_factory=list)
+
+    def run(self, content_type: str) -> Decoded:
+        media = content_type.partition(";")[0].strip().lower()
+        if media not in ("", JSON) and not _is_yaml(content_type):
+            raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}")
+        fast = self._fast() if media in ("", JSON) else None
+        return Decoded(self._slow(content_type) if fast is None else fast, self.warnings)
+
+    def _fast(self) -> Any:
+        """The object, or None when the bytes need a closer look."""
+        if self.kind is dict:
+            return None
+        data, dropped = strict.without_null_times(self.data) if b"null" in self.data else (self.data, 0)
+        try:
+            found = decoder_of(self.kind).decode(data)
+            keys, nulls = strict.survey(orjson.loads(self.data), shape_of(self.kind))
+        except (msgspec.MsgspecError, ValueError, strict.Doubt):
+            return None
+        if nulls != dropped:
+            return None
+        if (dropped or self.strictness in ("Warn", "Strict")) and not strict.surely_unique(self.data, keys):
+            return None
+        self._check_kind(getattr(found, "apiVersion", ""), getattr(found, "kind", ""))
+        return as_kind(found) if self.gvk else found
+
+    def _slow(self, content_type: str) -> Any:
+        try:
+            parsed = parse(self.data, content_type)
+        except ValueError as error:
+            raise self._unrecognized(f"couldn't get version/kind; json parse error: {error}") from error
+        if not isinstance(parsed, dict):
+            type_name = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+            text = f"json: cannot unmarshal {strict.described(parsed)} into Go value of type {type_name}"
+            raise self._unrecognized(f"couldn't get version/kind; json parse error: {text}")
+        self._check_kind(parsed.get("apiVersion") or "", parsed.get("kind") or "")
+        shape = OPEN if self.kind is dict else shape_of(self.kind)
+        if text := strict.type_error(parsed, shape):
+            raise self._cannot_handle(text)
+        if self.strictness in ("Warn", "Strict"):
+            self._judge(parsed, content_type)
+        return parsed if self.kind is dict else self._convert(strict.without_nulls(parsed, shape))
+
+    def _convert(self, cleaned: Any) -> Any:
+        try:
+            found = msgspec.convert(cleaned, self.kind)
+        except msgspec.ValidationError as error:
+            raise self._cannot_handle(str(error)) from error
+        return as_kind(found) if self.gvk else found
+
+    def _judge(self, parsed: Any, content_type: str) -> None:
+        """Unknown and duplicate fields: an error, or warnings."""
+        found = [f'unknown field "{path}"' for path in strict.unknown_fields(parsed, shape_of(self.kind))]
+        if not _is_yaml(content_type):
+            found += [f'duplicate field "{path}"' for path in strict.duplicate_fields(self.data)]
+        if not found:
+            return
+        if self.strictness == "Strict":
+            raise self._cannot_handle(f"strict decoding error: {', '.join(found)}")
+        self.warnings.extend(found)
+
+    def _check_kind(self, api_version: Any, kind: Any) -> None:
+        if self.gvk is None or (not api_version and not kind):
+            return
+        group, version, expected = self.gvk
+        wanted = f"{group}/{version}" if group else version
+        if kind and kind != expected:
+            text = f"converting ({version}.{kind}) to ({group.partition('.')[0] or 'core'}.{expected}): unknown conversion"
+            raise bad_request(f'{kind} in version "{str(api_version).rpartition("/")[2]}" cannot be handled as a {expected}: {text}')
+        if api_version and api_version != wanted:
+            raise bad_request(f"the API version in the data ({api_version}) does not match the expected API version ({wanted})")
+
+    def _cannot_handle(self, text: str) -> StatusError:
+        if self.gvk is None:
+            return bad_request(text)
+        return bad_request(f'{self.gvk[2]} in version "{self.gvk[1]}" cannot be handled as a {self.gvk[2]}: {text}')
+
+    def _unrecognized(self, text: str) -> StatusError:
+        name = self.gvk[2] if self.gvk else self.kind.__name__
+        return bad_request(f"the object provided is unrecognized (must be of type {name}): {text} ({summary(self.data)})")
+
+
+def as_kind(obj: Any) -> Any:
+    """The object with the apiVersion and kind of its class, whatever a client wrote there: bytes are built on these two."""
+    group, version, kind = type(obj).GVK
+    if obj.kind != kind:
+        obj.kind = kind
+    api_version = f"{group}/{version}" if group else version
+    if obj.apiVersion != api_version:
+        obj.apiVersion = api_version
+    return obj
+
+
+def summary(data: bytes) -> str:
+    """The first bytes of a body as upstream shows them in a complaint: JSON as text, anything else in hex."""
+    if not data:
+        return "<empty>"
+    head = data[:SUMMARY_BYTES]
+    shown = head.decode(errors="replace") if data[:1] == b"{" else head.hex()
+    return f"{shown} ..." if len(data) > SUMMARY_BYTES else shown

@@ -1,0 +1,120 @@
+"""The one error that crosses the API: `StatusError`, which carries upstream's `Status` object.
+
+Raised by storage-independent code on the server, rebuilt from the answer by the client; turned into HTTP in one place.
+Reasons, codes and messages are upstream's (apimachinery pkg/api/errors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pilothouse.machinery.meta_v1 import Status, StatusCause, StatusDetails
+from pilothouse.machinery.problems import Problem
+
+
+class StatusError(Exception):
+    """An answer of the API server other than success."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+    @property
+    def code(self) -> int:
+        return self.status.code or 500
+
+    @property
+    def reason(self) -> str:
+        return self.status.reason
+
+
+def failure(code: int, reason: str, message: str, details: StatusDetails | None = None) -> StatusError:
+    """Any failure; the functions below say the common ones in upstream's words."""
+    return StatusError(Status(status="Failure", code=code, reason=reason, message=message, details=details))
+
+
+def qualified(plural: str, group: str) -> str:
+    """How messages name a resource: `deployments.apps`, or `pods` in the core group."""
+    return f"{plural}.{group}" if group else plural
+
+
+def not_found(plural: str, group: str, name: str) -> StatusError:
+    details = StatusDetails(name=name, group=group, kind=plural)
+    return failure(404, "NotFound", f'{qualified(plural, group)} "{name}" not found', details)
+
+
+def already_exists(plural: str, group: str, name: str) -> StatusError:
+    details = StatusDetails(name=name, group=group, kind=plural)
+    return failure(409, "AlreadyExists", f'{qualified(plural, group)} "{name}" already exists', details)
+
+
+def conflict(plural: str, group: str, name: str, cause: str) -> StatusError:
+    details = StatusDetails(name=name, group=group, kind=plural)
+    message = f'Operation cannot be fulfilled on {qualified(plural, group)} "{name}": {cause}'
+    return failure(409, "Conflict", message, details)
+
+
+OBJECT_MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+def invalid(kind: str, group: str, name: str, problems: Sequence[Problem]) -> StatusError:
+    """422: everything that is wrong with an object. `kind` is the kind, `Pod`, not the plural."""
+    causes = [StatusCause(reason=one.reason, message=one.message, field=one.path) for one in problems]
+    details = StatusDetails(name=name, group=group, kind=kind, causes=causes)
+    shown = [str(one) for one in problems]
+    text = shown[0] if len(shown) == 1 else f"[{', '.join(shown)}]"
+    return failure(422, "Invalid", f'{qualified(kind, group)} "{name}" is invalid: {text}', details)
+
+
+def bad_request(message: str) -> StatusError:
+    return failure(400, "BadRequest", message)
+
+
+def unauthorized(message: str = "Unauthorized") -> StatusError:
+    return failure(401, "Unauthorized", message)
+
+
+def forbidden(plural: str, group: str, name: str, cause: str) -> StatusError:
+    details = StatusDetails(name=name, group=group, kind=plural)
+    subject = f'{qualified(plural, group)} "{name}"' if name else qualified(plural, group)
+    return failure(403, "Forbidden", f"{subject} is forbidden: {cause}", details)
+
+
+def method_not_supported(plural: str, group: str, verb: str) -> StatusError:
+    details = StatusDetails(group=group, kind=plural)
+    message = f'{verb} is not supported on resources of kind "{qualified(plural, group)}"'
+    return failure(405, "MethodNotAllowed", message, details)
+
+
+def gone(message: str) -> StatusError:
+    return failure(410, "Gone", message)
+
+
+def expired(message: str) -> StatusError:
+    """410 of a resourceVersion or continue token that is too old; informers list again on it."""
+    return failure(410, "Expired", message)
+
+
+def too_large(message: str) -> StatusError:
+    return failure(413, "RequestEntityTooLarge", message)
+
+
+def unsupported_media_type(message: str) -> StatusError:
+    return failure(415, "UnsupportedMediaType", message)
+
+
+def too_many_requests(message: str, retry_after_seconds: int = 1) -> StatusError:
+    return failure(429, "TooManyRequests", message, StatusDetails(retryAfterSeconds=retry_after_seconds))
+
+
+def internal_error(message: str) -> StatusError:
+    details = StatusDetails(causes=[StatusCause(message=message)])
+    return failure(500, "InternalError", f"Internal error occurred: {message}", details)
+
+
+def unavailable(message: str) -> StatusError:
+    return failure(503, "ServiceUnavailable", message)
+
+
+def timeout(message: str) -> StatusError:
+    return failure(504, "Timeout", f"Timeout: {message}")

@@ -1,0 +1,101 @@
+"""Field selectors: `status.phase=Running,metadata.name!=a`.
+
+Which fields a kind lets select on is said by its `Resource`; here is only the syntax and the matching.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pilothouse.machinery.errors import bad_request
+
+TERM = re.compile(r"((?:\\.|[^\\,])*)(,|$)", re.DOTALL)
+ESCAPABLE = "\\,="
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One term: `operator` is `=` or `!=`."""
+
+    field: str
+    operator: str
+    value: str
+
+    def __str__(self) -> str:
+        value = self.value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
+        return f"{self.field}{self.operator}{value}"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSelector:
+    """All requirements must hold; without any it matches everything."""
+
+    requirements: tuple[Requirement, ...] = ()
+
+    def matches(self, getter: Callable[[str], str]) -> bool:
+        """`getter` gives the value of a field by its name."""
+        return all((getter(one.field) == one.value) == (one.operator == "=") for one in self.requirements)
+
+    def exact(self, field: str) -> str | None:
+        """The value that `field` must have, when one is said."""
+        return next((one.value for one in self.requirements if one.field == field and one.operator == "="), None)
+
+    def __bool__(self) -> bool:
+        return bool(self.requirements)
+
+    def __str__(self) -> str:
+        return ",".join(str(one) for one in self.requirements)
+
+
+EVERYTHING = FieldSelector()
+
+
+def parse(text: str) -> FieldSelector:
+    """Read a selector; a 400 StatusError in upstream's words for what is none."""
+    if not text:
+        return EVERYTHING
+    return FieldSelector(tuple(_requirement(term, text) for term in _terms(text) if term))
+
+
+def _terms(text: str) -> list[str]:
+    found: list[str] = []
+    position = 0
+    while position <= len(text):
+        match = TERM.match(text, position)
+        if match is None:
+            found.append(text[position:])
+            break
+        found.append(match[1])
+        position = match.end() if match[2] else len(text) + 1
+    return found
+
+
+def _requirement(term: str, text: str) -> Requirement:
+    for position in range(len(term)):
+        for sign in ("!=", "==", "="):
+            if term.startswith(sign, position):
+                value = _unescaped(term[position + len(sign) :])
+                return Requirement(term[:position], "!=" if sign == "!=" else "=", value)
+    raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
+
+
+def _unescaped(value: str) -> str:
+    result: list[str] = []
+    escaped = False
+    for one in value:
+        if escaped:
+            if one not in ESCAPABLE:
+                raise bad_request(f"invalid field selector: invalid escape sequence: \\{one}")
+            result.append(one)
+            escaped = False
+        elif one == "\\":
+            escaped = True
+        elif one in ",=":
+            raise bad_request(f"invalid field selector: unescaped character in value: {ord(one)}")
+        else:
+            result.append(one)
+    if escaped:
+        raise bad_request("invalid field selector: invalid escape sequence: \\")
+    return "".join(result)

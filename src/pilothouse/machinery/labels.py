@@ -1,0 +1,249 @@
+"""Label selectors: `app=web,tier in (a,b),!old` and the LabelSelector of the API.
+
+- A selector matches when all its requirements hold; without any it matches everything; NOTHING matches never.
+- Texts of errors are upstream's (apimachinery pkg/labels).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pilothouse.machinery import names
+from pilothouse.machinery.errors import bad_request
+from pilothouse.machinery.meta_v1 import LabelSelector
+from pilothouse.machinery.problems import quoted
+
+EXISTS, ABSENT, IN, NOT_IN = "exists", "!", "in", "notin"
+EQUAL, DOUBLE_EQUAL, NOT_EQUAL, GREATER, LESS = "=", "==", "!=", "gt", "lt"
+BINARY = (IN, NOT_IN, EQUAL, DOUBLE_EQUAL, NOT_EQUAL, GREATER, LESS)
+API_OPERATORS = {"In": IN, "NotIn": NOT_IN, "Exists": EXISTS, "DoesNotExist": ABSENT}
+CACHED_SELECTORS = 1024
+
+TOKEN = re.compile(r"[ \t\r\n]*(?:(==|!=|[=!(),<>])|([^=!(),<> \t\r\n]+))")
+SIGNS = {"=": EQUAL, "==": DOUBLE_EQUAL, "!=": NOT_EQUAL, ">": GREATER, "<": LESS}
+
+
+class SelectorError(ValueError):
+    """A selector that cannot be read; the message is upstream's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One condition on one label. `values` are sorted."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        value = labels.get(self.key)
+        if self.operator in (EQUAL, DOUBLE_EQUAL, IN):
+            return value is not None and value in self.values
+        if self.operator in (NOT_EQUAL, NOT_IN):
+            return value is None or value not in self.values
+        if self.operator in (EXISTS, ABSENT):
+            return (value is not None) == (self.operator == EXISTS)
+        number = _integer(value)
+        if number is None:
+            return False
+        return number > int(self.values[0]) if self.operator == GREATER else number < int(self.values[0])
+
+    def __str__(self) -> str:
+        if self.operator in (IN, NOT_IN):
+            return f"{self.key} {self.operator} ({','.join(self.values)})"
+        if self.operator in (EXISTS, ABSENT):
+            return f"!{self.key}" if self.operator == ABSENT else self.key
+        sign = {GREATER: ">", LESS: "<"}.get(self.operator, self.operator)
+        return f"{self.key}{sign}{self.values[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """All requirements together; `never` makes it match nothing."""
+
+    requirements: tuple[Requirement, ...] = ()
+    never: bool = False
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        if self.never:
+            return False
+        return all(one.matches(labels) for one in self.requirements)
+
+    @property
+    def everything(self) -> bool:
+        return not self.requirements and not self.never
+
+    def __str__(self) -> str:
+        return ",".join(str(one) for one in self.requirements)
+
+
+EVERYTHING = Selector()
+NOTHING = Selector(never=True)
+
+
+class _Equalities(Selector):
+    """A selector of equalities alone: the form of nearly all, compared without looking at operators."""
+
+    __slots__ = ("pairs",)
+    pairs: tuple[tuple[str, str], ...]
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        return all(labels.get(key) == value for key, value in self.pairs)
+
+
+def _selector(requirements: Iterable[Requirement]) -> Selector:
+    found = tuple(requirements)
+    if not found:
+        return EVERYTHING
+    if any(one.operator not in (EQUAL, DOUBLE_EQUAL, IN) or len(one.values) != 1 for one in found):
+        return Selector(found)
+    simple = _Equalities(found)
+    object.__setattr__(simple, "pairs", tuple((one.key, one.values[0]) for one in found))
+    return simple
+
+
+def match_labels(wanted: Mapping[str, str]) -> Selector:
+    """The selector of a plain map (a Service's, a ReplicationController's); an empty map matches everything."""
+    return _selector(Requirement(key, EQUAL, (wanted[key],)) for key in sorted(wanted))
+
+
+def from_label_selector(selector: LabelSelector | None) -> Selector:
+    """None matches nothing, an empty one everything. SelectorError when it is malformed."""
+    if selector is None:
+        return NOTHING
+    found = [Requirement(key, EQUAL, (value,)) for key, value in selector.matchLabels.items()]
+    for one in selector.matchExpressions:
+        operator = API_OPERATORS.get(one.operator)
+        if operator is None:
+            raise SelectorError(f"{quoted(one.operator)} is not a valid label selector operator")
+        found.append(requirement(one.key, operator, one.values))
+    return _selector(sorted(found, key=lambda one: one.key))
+
+
+def requirement(key: str, operator: str, values: Iterable[str]) -> Requirement:
+    """A checked requirement; SelectorError in upstream's words."""
+    listed = tuple(sorted(set(values)))
+    problems = [f"key: Invalid value: {quoted(key)}: {'; '.join(wrong)}" for wrong in [names.qualified_name(key)] if wrong]
+    problems += [f"values: Invalid value: {_go_list(listed)}: {one}" for one in _counted_wrong(operator, listed)]
+    for index, value in enumerate(listed):
+        if wrong := names.label_value(value):
+            problems.append(f"values[{index}][{key}]: Invalid value: {quoted(value)}: {'; '.join(wrong)}")
+    if problems:
+        raise SelectorError(problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]")
+    return Requirement(key, operator, listed)
+
+
+def _counted_wrong(operator: str, values: tuple[str, ...]) -> list[str]:
+    if operator in (IN, NOT_IN):
+        return [] if values else ["for 'in', 'notin' operators, values set can't be empty"]
+    if operator in (EQUAL, DOUBLE_EQUAL, NOT_EQUAL):
+        return [] if len(values) == 1 else ["exact-match compatibility requires one single value"]
+    if operator in (EXISTS, ABSENT):
+        return ["values set must be empty for exists and does not exist"] if values else []
+    if len(values) != 1:
+        return ["for 'Gt', 'Lt' operators, exactly one value is required"]
+    return [] if _integer(values[0]) is not None else ["for 'Gt', 'Lt' operators, the value must be an integer"]
+
+
+def _go_list(values: tuple[str, ...]) -> str:
+    return f"[{', '.join(quoted(one) for one in values)}]"
+
+
+def _integer(value: str | None) -> int | None:
+    return int(value) if value is not None and re.fullmatch(r"[+-]?\d+", value) else None
+
+
+def parse(text: str) -> Selector:
+    """Read the text of a query's labelSelector; a 400 StatusError in upstream's words for what is none."""
+    try:
+        return parse_text(text)
+    except SelectorError as error:
+        raise bad_request(str(error)) from error
+
+
+@lru_cache(maxsize=CACHED_SELECTORS)
+def parse_text(text: str) -> Selector:
+    """The same for other callers: SelectorError."""
+    return _selector(sorted(_Parser(text).requirements(), key=lambda one: one.key))
+
+
+class _Parser:
+    """One walk over the tokens of a selector. A token is its text; the end is the empty text."""
+
+    def __init__(self, text: str) -> None:
+        self.tokens = [sign or word for sign, word in TOKEN.findall(text)]
+        self.position = 0
+
+    def peek(self) -> str:
+        return self.tokens[self.position] if self.position < len(self.tokens) else ""
+
+    def take(self) -> str:
+        token = self.peek()
+        self.position += 1
+        return token
+
+    def requirements(self) -> Iterable[Requirement]:
+        while token := self.peek():
+            if not _is_word(token) and token != "!":
+                raise SelectorError(f"found '{token}', expected: !, identifier, or 'end of string'")
+            try:
+                yield self.requirement()
+            except SelectorError as error:
+                raise SelectorError(f"unable to parse requirement: {error}") from error
+            following = self.take()
+            if following not in (",", ""):
+                raise SelectorError(f"found '{following}', expected: ',' or 'end of string'")
+            if following == "," and not (_is_word(self.peek()) or self.peek() == "!"):
+                raise SelectorError(f"found '{self.peek()}', expected: identifier after ','")
+
+    def requirement(self) -> Requirement:
+        key = self.take()
+        absent = key == "!"
+        if absent:
+            key = self.take()
+        if not _is_word(key):
+            raise SelectorError(f"found '{key}', expected: identifier")
+        if wrong := names.qualified_name(key):
+            raise SelectorError(f"<nil>: Invalid value: {quoted(key)}: {'; '.join(wrong)}")
+        if absent or self.peek() in ("", ","):
+            return requirement(key, ABSENT if absent else EXISTS, ())
+        sign = self.take()
+        if sign in (IN, NOT_IN):
+            return requirement(key, sign, self.set_values())
+        if sign not in SIGNS:
+            raise SelectorError(f"found '{sign}', expected: {', '.join(BINARY)}")
+        return requirement(key, SIGNS[sign], [self.exact_value()])
+
+    def exact_value(self) -> str:
+        if self.peek() in ("", ","):
+            return ""
+        token = self.take()
+        if not _is_word(token):
+            raise SelectorError(f"found '{token}', expected: identifier")
+        return token
+
+    def set_values(self) -> list[str]:
+        token = self.take()
+        if token != "(":
+            raise SelectorError(f"found '{token}' expected: '('")
+        if self.peek() == ")":
+            self.take()
+            return []
+        found: list[str] = []
+        while True:
+            token = self.peek()
+            found.append("" if token in (",", ")") else self.take())
+            if found[-1] and not _is_word(found[-1]):
+                raise SelectorError(f"found '{token}', expected: ',', or identifier")
+            closing = self.take()
+            if closing == ")":
+                return found
+            if closing != ",":
+                raise SelectorError(f"found '{closing}', expected: ',' or ')'")
+
+
+def _is_word(token: str) -> bool:
+    return bool(token) and token not in SIGNS and token not in ("!", "(", ")", ",")

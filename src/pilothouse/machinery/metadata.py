@@ -1,0 +1,158 @@
+"""The rules of ObjectMeta, the same for every kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pilothouse.machinery import names
+from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
+from pilothouse.machinery.problems import Problems
+
+ANNOTATIONS_LIMIT = 256 * 1024
+ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+STANDARD_FINALIZERS = frozenset({"kubernetes", ORPHAN, FOREGROUND})
+"""The only ones without a domain."""
+BANNED_OWNERS = {("v1", "Event")}
+IMMUTABLE = "field is immutable"
+UPDATE_IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
+def validate_metadata(meta: ObjectMeta, namespaced: bool, name_rule: Callable[[str], list[str]] | None, problems: Problems) -> None:
+    """The metadata of a new object, its name already generated. `problems` stands at the object's `metadata`."""
+    rule = name_rule or names.dns_subdomain
+    if meta.generateName:
+        for message in rule(_maskable(meta.generateName)):
+            problems.at("generateName").invalid(meta.generateName, message)
+    if not meta.name:
+        problems.at("name").required("name or generateName is required")
+    else:
+        for message in rule(meta.name):
+            problems.at("name").invalid(meta.name, message)
+    if namespaced:
+        _validate_namespace(meta.namespace, problems.at("namespace"))
+    elif meta.namespace:
+        problems.at("namespace").forbidden("not allowed on this type")
+    if meta.generation < 0:
+        problems.at("generation").invalid(meta.generation, "must be greater than or equal to 0")
+    _validate_common(meta, problems)
+    _validate_managed_fields(meta, problems.at("managedFields"))
+
+
+def validate_metadata_update(new: ObjectMeta, old: ObjectMeta, problems: Problems) -> None:
+    """What of the metadata may not change, and that what changed is still right."""
+    if old.deletionTimestamp:
+        extra = sorted(set(new.finalizers) - set(old.finalizers))
+        if extra:
+            shown = ", ".join(json.dumps(one) for one in extra)
+            problems.at("finalizers").forbidden(
+                f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
+            )
+    if not new.resourceVersion:
+        problems.at("resourceVersion").invalid("", "must be specified for an update")
+    if new.generation < old.generation:
+        problems.at("generation").invalid(new.generation, "must not be decremented")
+    for name in UPDATE_IMMUTABLE:
+        value = getattr(new, name)
+        if value != getattr(old, name):
+            problems.at(name).invalid(value, IMMUTABLE)
+    _validate_common(new, problems)
+    _validate_managed_fields(new, problems.at("managedFields"))
+
+
+def _maskable(generate_name: str) -> str:
+    """A prefix may end in a hyphen: what is generated comes after it."""
+    return generate_name[:-2] + "a" if generate_name.endswith("-") and len(generate_name) > 1 else generate_name
+
+
+def _validate_namespace(namespace: str, problems: Problems) -> None:
+    if not namespace:
+        problems.required()
+    for message in names.dns_label(namespace) if namespace else ():
+        problems.invalid(namespace, message)
+
+
+def _validate_common(meta: ObjectMeta, problems: Problems) -> None:
+    validate_labels(meta.labels, problems.at("labels"))
+    validate_annotations(meta.annotations, problems.at("annotations"))
+    _validate_owners(meta.ownerReferences, problems.at("ownerReferences"))
+    _validate_finalizers(meta.finalizers, problems.at("finalizers"))
+
+
+def validate_labels(labels: Mapping[str, str], problems: Problems) -> None:
+    for key, value in labels.items():
+        for message in names.qualified_name(key):
+            problems.invalid(key, message)
+        for message in names.label_value(value):
+            problems.invalid(value, message)
+
+
+def validate_annotations(annotations: Mapping[str, str], problems: Problems) -> None:
+    size = 0
+    for key, value in annotations.items():
+        size += len(key.encode()) + len(value.encode())
+        for message in names.qualified_name(key.lower()):
+            problems.invalid(key, message)
+    if size > ANNOTATIONS_LIMIT:
+        problems.too_long(ANNOTATIONS_LIMIT)
+
+
+def _validate_owners(owners: list[OwnerReference], problems: Problems) -> None:
+    controller = ""
+    for owner in owners:
+        if not owner.apiVersion.rpartition("/")[2]:
+            problems.at("apiVersion").invalid(owner.apiVersion, "version must not be empty")
+        for name in ("kind", "name", "uid"):
+            if not getattr(owner, name):
+                problems.at(name).invalid("", "must not be empty")
+        if (owner.apiVersion, owner.kind) in BANNED_OWNERS:
+            problems.invalid(owner, f"/{owner.apiVersion}, Kind={owner.kind} is disallowed from being an owner")
+        if owner.controller:
+            if controller:
+                problems.invalid(
+                    owners,
+                    'Only one reference can have Controller set to true. Found "true" in references for '
+                    f"{controller} and {owner.kind}/{owner.name}",
+                )
+            controller = controller or f"{owner.kind}/{owner.name}"
+
+
+def _validate_finalizers(finalizers: list[str], problems: Problems) -> None:
+    for finalizer in finalizers:
+        for message in names.qualified_name(finalizer):
+            problems.invalid(finalizer, message)
+    for index, finalizer in enumerate(finalizers):
+        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+            problems.at(index).invalid(finalizer, "name is neither a standard finalizer name nor is it fully qualified")
+    if ORPHAN in finalizers and FOREGROUND in finalizers:
+        problems.invalid(finalizers, f"finalizer {ORPHAN} and {FOREGROUND} cannot be both set")
+
+
+def _validate_managed_fields(meta: ObjectMeta, problems: Problems) -> None:
+    for index, entry in enumerate(meta.managedFields):
+        here = problems.at(index)
+        if entry.operation not in ("Apply", "Update"):
+            here.at("operation").invalid(entry.operation, "must be `Apply` or `Update`")
+        if entry.fieldsType and entry.fieldsType != "FieldsV1":
+            here.at("fieldsType").invalid(entry.fieldsType, "must be `FieldsV1`")
+        if len(entry.manager) > 128:
+            here.at("manager").too_long(128)
+
+
+def controller_of(meta: ObjectMeta) -> OwnerReference | None:
+    """The owner that controls an object, if it has one."""
+    return next((one for one in meta.ownerReferences if one.controller), None)
+
+
+def controller_reference(owner: Any) -> OwnerReference:
+    """The owner reference by which `owner` controls what it makes."""
+    group, version, kind = type(owner).GVK
+    return OwnerReference(
+        apiVersion=f"{group}/{version}" if group else version,
+        kind=kind,
+        name=owner.metadata.name,
+        uid=owner.metadata.uid,
+        controller=True,
+        blockOwnerDeletion=True,
+    )

@@ -1,0 +1,6 @@
+"""Patches: one file a kind of patch, each with `apply(current, patch, type) -> dict`.
+
+- `current` is never changed; the result shares nothing that a caller could change through it.
+- What is wrong with a patch is a StatusError in upstream's words.
+- `outcome.object_of` makes the typed object of a patched dict, or says why it is none.
+"""

@@ -1,0 +1,35 @@
+"""What the patches share: reading their bytes, and saying no as upstream does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.machinery import codec
+from pilothouse.machinery.errors import StatusError, bad_request, failure
+from pilothouse.machinery.meta_v1 import StatusDetails
+
+
+def read(patch: bytes | Any, content_type: str = codec.JSON) -> Any:
+    """The patch as data, whether it came as bytes or in process as data already."""
+    if not isinstance(patch, (bytes, bytearray, memoryview)):
+        return codec.clone(patch)
+    try:
+        return codec.parse(bytes(patch), content_type)
+    except ValueError as error:
+        raise bad_request(f"error decoding patch: {error}") from error
+
+
+def rejected() -> StatusError:
+    """422 for a patch that is well formed but does not fit the object. As upstream it does not say why."""
+    return failure(422, "Invalid", "the server rejected our request due to an error in our request", StatusDetails())
+
+
+def go_text(value: Any) -> str:
+    """A value as Go's %v prints it: upstream's messages show maps so."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{go_text(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(go_text(one) for one in value)}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "<nil>" if value is None else str(value)

@@ -1,0 +1,32 @@
+"""JSON merge patch (RFC 7386): maps merge, null removes, everything else replaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.machinery import codec
+from pilothouse.machinery.errors import bad_request
+from pilothouse.machinery.patch import document
+
+
+def apply(current: dict[str, Any], patch: bytes | dict[str, Any], type: type[Any] = dict) -> dict[str, Any]:
+    wanted = document.read(patch)
+    if not isinstance(wanted, dict):
+        raise bad_request("Invalid JSON Patch")
+    result = codec.clone(current)
+    merge(result, wanted)
+    return result
+
+
+def merge(target: dict[str, Any], patch: dict[str, Any]) -> None:
+    """Change `target` in place."""
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict):
+            below = target.get(key)
+            if not isinstance(below, dict):
+                below = target[key] = {}
+            merge(below, value)
+        else:
+            target[key] = value

@@ -1,0 +1,177 @@
+"""The declaration of a kind: what its one file in `api/` says, and all that routes, discovery, OpenAPI, Table and clients derive from.
+
+- A `Resource` knows names, scope, verbs, subresources, columns and selectable fields, and carries the kind's hooks
+  (defaults, validation, preparation). It knows neither HTTP nor storage.
+- Custom resources satisfy the same attributes with `type = dict` (another issue).
+- Hooks change the object that they are given: it is the caller's own copy, never a committed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from pilothouse.machinery.problems import Problems
+
+T = TypeVar("T")
+
+READ = ("get", "list", "watch")
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """A cell with an age in it: `text`, whose `{}` becomes the time that has passed since the RFC 3339 time `moment`."""
+
+    moment: str
+    text: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`: name, what to show, type (string, integer, number, boolean, date), priority 1 for `-o wide`.
+
+    `value` may return None, which is shown as `<none>` by kubectl, or a `Since`; a date is an RFC 3339 string. The table begins
+    with the column Name by itself, unless a column of that name is declared.
+    """
+
+    name: str
+    value: Callable[[Any], Any]
+    type: str = "string"
+    format: str = ""
+    priority: int = 0
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """A subresource by its path segment. `kind` is what it exchanges, as (group, version, kind); None for the kind itself."""
+
+    name: str
+    verbs: tuple[str, ...] = ("get", "patch", "update")
+    kind: tuple[str, str, str] | None = None
+
+
+STATUS = Subresource("status")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The scale subresource: dotted paths of the replica counts and of the selector."""
+
+    replicas: str = "spec.replicas"
+    status_replicas: str = "status.replicas"
+    selector: str = "spec.selector"
+    name: str = "scale"
+    verbs: tuple[str, ...] = ("get", "patch", "update")
+    kind: tuple[str, str, str] = ("autoscaling", "v1", "Scale")
+
+
+Default = Callable[[Any], None]
+Validate = Callable[[Any, Problems], None]
+ValidateUpdate = Callable[[Any, Any, Problems], None]
+PrepareUpdate = Callable[[Any, Any], None]
+
+
+class Resource(Generic[T]):
+    """One kind of one group and version. See the module docstring; STYLE's sketch of ReplicaSet shows its use."""
+
+    def __init__(
+        self,
+        type: type[T],
+        plural: str,
+        *,
+        singular: str = "",
+        short_names: Sequence[str] = (),
+        categories: Sequence[str] = (),
+        namespaced: bool = True,
+        verbs: Sequence[str] = ALL_VERBS,
+        subresources: Sequence[Subresource | Scale] = (),
+        columns: Sequence[Column] | None = None,
+        selectable_fields: Mapping[str, Callable[[T], str]] | None = None,
+        stored_as: Resource[Any] | None = None,
+        to_stored: Callable[[T], Any] | None = None,
+        from_stored: Callable[[Any], T] | None = None,
+        graceful: Callable[[T, int | None], int] | None = None,
+        name_rule: Callable[[str], list[str]] | None = None,
+    ) -> None:
+        """
+        `columns` None means Name and Age. `selectable_fields` are beside metadata.name and metadata.namespace, which all kinds have.
+        `stored_as` with its two conversions is for a kind served in several versions: one of them is the stored form.
+        `graceful(object, gracePeriodSeconds)` gives the seconds that a delete waits for the object's owner (Pods): 0 deletes at once.
+        `name_rule(name)` gives what is wrong with a name (default: DNS subdomain), in upstream's words.
+        """
+        self.type = type
+        self.group, self.version, self.kind = type.GVK  # type: ignore[attr-defined]
+        self.plural = plural
+        self.singular = singular or self.kind.lower()
+        self.short_names = tuple(short_names)
+        self.categories = tuple(categories)
+        self.namespaced = namespaced
+        self.verbs = tuple(verbs)
+        self.subresources = {one.name: one for one in subresources}
+        self.columns = None if columns is None else tuple(columns)
+        self.selectable_fields = dict(selectable_fields or {})
+        self.stored_as = stored_as
+        self.to_stored = to_stored
+        self.from_stored = from_stored
+        self.graceful = graceful
+        self.name_rule = name_rule
+        self.defaults: list[Default] = []
+        self.validators: list[Validate] = []
+        self.update_validators: list[ValidateUpdate] = []
+        self.status_validators: list[ValidateUpdate] = []
+        self.create_preparers: list[Default] = []
+        self.update_preparers: list[PrepareUpdate] = []
+        self._decoder: msgspec.json.Decoder[T] | None = None
+
+    @property
+    def api_version(self) -> str:
+        """`v1`, or `apps/v1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def decoder(self) -> msgspec.json.Decoder[T]:
+        """The typed decoder, made at first use: making one takes milliseconds for the large kinds."""
+        if self._decoder is None:
+            self._decoder = msgspec.json.Decoder(self.type)
+        return self._decoder
+
+    def default(self, hook: Default) -> Default:
+        """Decorator: fill in what the client left out, as upstream's SetDefaults_* do."""
+        self.defaults.append(hook)
+        return hook
+
+    def validate(self, hook: Validate) -> Validate:
+        """Decorator: report everything wrong with an object on create and on update. ObjectMeta is checked by the registry."""
+        self.validators.append(hook)
+        return hook
+
+    def validate_update(self, hook: ValidateUpdate) -> ValidateUpdate:
+        """Decorator: (old, new, problems): what may not change."""
+        self.update_validators.append(hook)
+        return hook
+
+    def validate_status(self, hook: ValidateUpdate) -> ValidateUpdate:
+        """Decorator: (old, new, problems) for updates of the status subresource."""
+        self.status_validators.append(hook)
+        return hook
+
+    def prepare_create(self, hook: Default) -> Default:
+        """Decorator: what the strategy sets or clears on create beyond the generic rules (status emptied, generation 1)."""
+        self.create_preparers.append(hook)
+        return hook
+
+    def prepare_update(self, hook: PrepareUpdate) -> PrepareUpdate:
+        """Decorator: (old, new): what the strategy carries over on update beyond the generic rules (status kept, generation)."""
+        self.update_preparers.append(hook)
+        return hook
+
+    def __repr__(self) -> str:
+        return f"<Resource {self.plural} {self.api_version}>"
+
+
+AGE = Column("Age", lambda one: one.metadata.creationTimestamp, type="date")

@@ -1,0 +1,335 @@
+"""What a typed decoder does not tell: unknown fields, duplicate fields, and what Go would have said of a wrong type.
+
+- `unknown_fields` and `duplicate_fields` give paths as upstream prints them (`spec.containers[0].foo`), at most 100.
+- `type_error` gives the text of Go's first complaint (`json: cannot unmarshal string into Go struct field ...`), or "".
+- `without_nulls` makes JSON null what Go makes of it: an absent field, a zero value in a list or a map.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pilothouse.machinery import quantity, shape, time
+from pilothouse.machinery.shape import Shape
+
+LIMIT = 100
+QUOTE_AND_SPACE = (b'" ', b'"\n', b'"\r', b'"\t')
+"""Looked for first: a compact text has none of them, and finding them is ten times as fast as the expression."""
+SPACED_COLON = re.compile(rb'"\s+:')
+INT32 = range(-(2**31), 2**31)
+INT64 = range(-(2**63), 2**63)
+
+
+def unknown_fields(value: Any, kind: Shape) -> list[str]:
+    """Paths of fields that the type does not have, in the order of the document."""
+    found: list[str] = []
+    _walk_unknown(value, kind, "", found)
+    return found[:LIMIT]
+
+
+def _walk_unknown(value: Any, kind: Shape, path: str, found: list[str]) -> None:
+    if kind.kind == shape.STRUCT and isinstance(value, dict):
+        fields = kind.fields
+        for name, child in value.items():
+            known = fields.get(name)
+            if known is None:
+                found.append(f"{path}.{name}" if path else name)
+            elif isinstance(child, (dict, list)):
+                _walk_unknown(child, known, f"{path}.{name}" if path else name, found)
+    elif kind.item is not None and kind.item.kind in (shape.STRUCT, shape.LIST, shape.MAP):
+        if isinstance(value, list):
+            for index, child in enumerate(value):
+                _walk_unknown(child, kind.item, f"{path}[{index}]", found)
+        elif isinstance(value, dict):
+            for name, child in value.items():
+                _walk_unknown(child, kind.item, f"{path}.{name}", found)
+
+
+def count_keys(value: Any) -> int:
+    """How many keys all maps of a document have together."""
+    if isinstance(value, dict):
+        return len(value) + sum(count_keys(one) for one in value.values() if isinstance(one, (dict, list)))
+    if isinstance(value, list):
+        return sum(count_keys(one) for one in value if isinstance(one, (dict, list)))
+    return 0
+
+
+class Doubt(Exception):
+    """Something in a document needs the slower functions of this module."""
+
+
+Survey = Callable[[Any], int]
+"""Gives the number of keys, and in the higher bits that of null times."""
+NULL_TIME = "creationTimestamp"
+ONE_NULL_TIME = 1 << 32
+
+
+def survey(value: Any, kind: Shape) -> tuple[int, int]:
+    """How many keys a document has whose types a decoder found right already, and in how many structs NULL_TIME is null.
+
+    Doubt when a field is unknown, or a value is one that the decoder takes though Go does not (a quantity that is none, a
+    number beyond 32 bits). One walk for what nearly every document needs, by functions that are made once a type.
+    """
+    nulls, keys = divmod(_surveyor(kind)(value), ONE_NULL_TIME)
+    return keys, nulls
+
+
+def without_null_times(data: bytes) -> tuple[bytes, int]:
+    """JSON text without the null that Go's clients write for a time that is not set, and how often it was there.
+
+    Only for text that parses as it came, and of which `survey` finds as many in structs: elsewhere null means something else.
+    """
+    count = 0
+    for found, left in ((b'{"creationTimestamp":null,', b"{"), (b'{"creationTimestamp":null}', b"{}"), (b',"creationTimestamp":null', b"")):
+        if found in data:
+            count += data.count(found)
+            data = data.replace(found, left)
+    return data, count
+
+
+def _surveyor(kind: Shape) -> Survey:
+    if kind.survey is None:
+        kind.survey = SURVEYORS.get(kind.kind, _survey_scalar)(kind)
+    return kind.survey
+
+
+def _survey_struct(kind: Shape) -> Survey:
+    known: dict[str, Survey | None] = {}
+    plain = _plain(kind)
+
+    def look(value: Any) -> int:
+        count = len(value)
+        if plain.issuperset(value):
+            return count
+        for name, child in value.items():
+            if name not in known:
+                known[name] = _survey_field(kind, name)  # at first use: types may contain themselves
+            below = known[name]
+            if child is None:  # which the decoder has allowed: an absent field
+                count += ONE_NULL_TIME if name == NULL_TIME else 0
+            elif below is not None:
+                count += below(child)
+        return count
+
+    return look
+
+
+def _survey_field(kind: Shape, name: str) -> Survey | None:
+    field = kind.fields.get(name)
+    if field is None:
+        raise Doubt
+    return _surveyor(field) if field.checked else None
+
+
+def _survey_list(kind: Shape) -> Survey:
+    item = kind.item or shape.OPEN
+    if not item.checked:
+        return lambda value: 0
+    if item.kind == shape.STRUCT:
+        return _survey_structs(item)
+    return lambda value: sum(map(_surveyor(item), value))
+
+
+def _survey_structs(item: Shape) -> Survey:
+    """A list of structs, most of which have only fields that need no look (variables, ports): those cost no call."""
+    plain = _plain(item)
+
+    def look(value: Any) -> int:
+        count = 0
+        for one in value:
+            count += len(one) if plain.issuperset(one) else _surveyor(item)(one)
+        return count
+
+    return look
+
+
+def _plain(kind: Shape) -> frozenset[str]:
+    """The fields of a struct that need no look."""
+    return frozenset(name for name, one in kind.fields.items() if not one.checked)
+
+
+def _survey_map(kind: Shape) -> Survey:
+    item = kind.item or shape.OPEN
+    if not item.checked:
+        return len
+
+    def look(value: Any) -> int:
+        if NULL_TIME in value:  # no field here: its null has been dropped in vain
+            raise Doubt
+        return len(value) + sum(map(_surveyor(item), value.values()))
+
+    return look
+
+
+def _survey_integer(kind: Shape) -> Survey:
+    def look(value: Any) -> int:
+        if type(value) is not int or value not in INT32:  # a range would look for 1.0 number by number
+            raise Doubt
+        return 0
+
+    return look
+
+
+def _survey_quantity(kind: Shape) -> Survey:
+    def look(value: Any) -> int:
+        try:
+            quantity.parse(value)
+        except ValueError as error:
+            raise Doubt from error
+        return 0
+
+    return look
+
+
+def _survey_string(kind: Shape) -> Survey:
+    if not kind.time:
+        return _survey_scalar(kind)
+
+    def look(value: Any) -> int:
+        if value and (time.canonical(value, micro=kind.micro) != value or time.parse_error(value)):
+            raise Doubt
+        return 0
+
+    return look
+
+
+def _survey_scalar(kind: Shape) -> Survey:
+    def look(value: Any) -> int:
+        if _scalar_error(value, kind, "", ""):
+            raise Doubt
+        return 0
+
+    return look
+
+
+SURVEYORS: dict[str, Callable[[Shape], Survey]] = {
+    shape.STRUCT: _survey_struct,
+    shape.LIST: _survey_list,
+    shape.MAP: _survey_map,
+    shape.INTEGER: _survey_integer,
+    shape.QUANTITY: _survey_quantity,
+    shape.STRING: _survey_string,
+    shape.ANY: lambda kind: count_keys,
+}
+
+
+def surely_unique(data: bytes, keys: int) -> bool:
+    """Whether a look at the JSON text can rule out duplicate keys: each key ends in `":`, and it parsed to so many."""
+    if data.count(b'":') != keys:
+        return False
+    return not any(pair in data for pair in QUOTE_AND_SPACE) or not SPACED_COLON.search(data)
+
+
+def duplicate_fields(data: bytes) -> list[str]:
+    """Paths of keys that occur twice in one map of the JSON text `data`."""
+    found: list[str] = []
+    _walk_pairs(json.loads(data, object_pairs_hook=_Pairs), "", found)
+    return found[:LIMIT]
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The members of a JSON object as they were written."""
+
+
+def _walk_pairs(value: Any, path: str, found: list[str]) -> None:
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for name, child in value:
+            below = f"{path}.{name}" if path else name
+            if name in seen:
+                found.append(below)
+            seen.add(name)
+            _walk_pairs(child, below, found)
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            _walk_pairs(child, f"{path}[{index}]", found)
+
+
+def without_nulls(value: Any, kind: Shape) -> Any:
+    """A copy of `value` as Go's decoder leaves it: null is absent (fields) or zero (items), times are in UTC."""
+    if isinstance(value, dict):
+        if kind.kind == shape.STRUCT:
+            fields = kind.fields
+            return {name: without_nulls(one, fields.get(name, shape.OPEN)) for name, one in value.items() if one is not None}
+        return value if kind.item is None else {name: _item(one, kind.item) for name, one in value.items()}
+    if isinstance(value, list) and kind.item is not None:
+        return [_item(one, kind.item) for one in value]
+    return time.canonical(value, micro=kind.micro) if kind.time and isinstance(value, str) else value
+
+
+ZEROS = {
+    shape.STRING: "", shape.INTEGER: 0, shape.BOOLEAN: False, shape.NUMBER: 0, shape.QUANTITY: "0", shape.INT_OR_STRING: 0,
+    shape.STRUCT: {}, shape.LIST: [], shape.MAP: {}, shape.ANY: None,
+}  # fmt: skip
+
+
+def _item(value: Any, kind: Shape) -> Any:
+    return without_nulls(ZEROS[kind.kind] if value is None else value, kind)
+
+
+def type_error(value: Any, kind: Shape, *, owner: str = "", path: str = "") -> str:
+    """Go's words for the first value that does not fit, in the order of the document; "" when all fit."""
+    if value is None or kind.kind == shape.ANY:
+        return ""
+    if kind.kind == shape.STRUCT and isinstance(value, dict):
+        below = ((name, kind.fields.get(name), child) for name, child in value.items())
+        texts = (
+            type_error(child, known, owner=kind.name, path=f"{path}.{name}" if path else name) for name, known, child in below if known
+        )
+        return next(filter(None, texts), "")
+    if kind.item is not None and isinstance(value, list if kind.kind == shape.LIST else dict):
+        items = value if isinstance(value, list) else value.values()
+        return next(filter(None, (type_error(one, kind.item, owner=owner, path=path) for one in items)), "")
+    return _scalar_error(value, kind, owner, path)
+
+
+def _scalar_error(value: Any, kind: Shape, owner: str, path: str) -> str:
+    if kind.kind == shape.QUANTITY:
+        return _quantity_error(value)
+    if kind.kind == shape.INT_OR_STRING:
+        fits = isinstance(value, str) or (_is_integer(value) and value in INT32)
+        return "" if fits else f"json: cannot unmarshal {described(value)} into Go value of type int32"
+    if kind.time and isinstance(value, str):
+        return time.parse_error(value) if value else ""
+    fitting = {
+        shape.STRING: isinstance(value, str),
+        shape.BOOLEAN: isinstance(value, bool),
+        shape.INTEGER: _is_integer(value) and value in (INT64 if kind.go == "int64" else INT32),
+        shape.NUMBER: isinstance(value, (int, float)) and not isinstance(value, bool),
+    }
+    if fitting.get(kind.kind, False):
+        return ""
+    shown = f"number {value}" if kind.kind == shape.INTEGER and described(value) == "number" else described(value)
+    if not path:
+        return f"json: cannot unmarshal {shown} into Go value of type {kind.go}"
+    return f"json: cannot unmarshal {shown} into Go struct field {owner}.{path} of type {kind.go}"
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _quantity_error(value: Any) -> str:
+    if isinstance(value, (dict, list, bool)):
+        return quantity.FORMAT_MESSAGE
+    try:
+        quantity.parse(value)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def described(value: Any) -> str:
+    """What Go's decoder calls a JSON value."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, (int, float)):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, list):
+        return "array"
+    return "object" if isinstance(value, dict) else "null"

@@ -1,0 +1,46 @@
+"""The base of every built-in object, and the rules by which its fields are typed.
+
+- An attribute bears the API's own field name; a reserved word gets a trailing underscore (`from_`).
+- A required field is always encoded, also when it is zero; an optional one only when it is set.
+- Optional strings, lists and maps are never None: empty means absent. Optional numbers, booleans and structs are
+  None when absent, except counters in a status (zero means absent, as upstream's omitempty has it).
+- `metadata`, `spec` and `status` of a kind are always there.
+- JSON null means absent everywhere; `codec.decode` strips it before the structs see it.
+
+Times are RFC 3339 strings (`machinery.time` reads and writes them), quantities and int-or-strings are what the client
+wrote until defaulting makes them canonical (`machinery.quantity`). Structs hold trees, never cycles: hence `gc=False`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
+
+import msgspec
+
+Quantity: TypeAlias = str | int | float
+IntOrString: TypeAlias = int | str
+Merges: TypeAlias = Mapping[str, tuple[str, str]]
+"""Field -> (patch strategy, patch merge key) of strategic merge patch."""
+Lists: TypeAlias = Mapping[str, tuple[str, tuple[str, ...]]]
+"""Field -> (list type: atomic, set or map; the keys of a map list) of server-side apply."""
+
+
+class Object(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
+    """Base of the generated structs."""
+
+
+def constant(value: str) -> Callable[[], str]:
+    """A default factory for a value that must be encoded although it is the default."""
+    return partial(str, value)
+
+
+def List() -> list[Any]:
+    """An empty list that is encoded: msgspec omits only the empty values of `list` itself."""
+    return []
+
+
+def Dict() -> dict[str, Any]:
+    """An empty map that is encoded."""
+    return {}

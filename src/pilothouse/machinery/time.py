@@ -1,0 +1,129 @@
+"""Times as the API writes them: RFC 3339, UTC, in whole seconds (`Time`) or microseconds (`MicroTime`).
+
+- Reads any offset and any fraction; writes always `Z`.
+- Durations as `kubectl get` shows them (`HumanDuration`) and as Go's time.ParseDuration reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+from pilothouse.kit.clock import Clock
+
+LAYOUT = "2006-01-02T15:04:05Z07:00"
+RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))")
+SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+MICRO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+DURATION_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+
+
+def text(moment: datetime) -> str:
+    """`2006-01-02T15:04:05Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
+
+
+def micro(moment: datetime) -> str:
+    """`2006-01-02T15:04:05.000000Z`."""
+    return f"{text(moment)[:-1]}.{moment.microsecond:06d}Z"
+
+
+def now_text(clock: Clock) -> str:
+    """The clock's time as the API's `Time`."""
+    return text(clock.now())
+
+
+def micro_text(clock: Clock) -> str:
+    """The clock's time as the API's `MicroTime`."""
+    return micro(clock.now())
+
+
+def parse(value: str) -> datetime:
+    """An RFC 3339 time, in UTC; ValueError in Go's words. Fractions are cut at microseconds."""
+    match = RFC3339.fullmatch(value)
+    if match is None:
+        raise ValueError(f'parsing time "{value}" as "{LAYOUT}": cannot parse "{value}" as "2006"')
+    year, month, day, hour, minute, second = (int(one) for one in match.group(1, 2, 3, 4, 5, 6))
+    fraction = int((match[7] or "0")[:6].ljust(6, "0"))
+    zone = UTC if match[8] else timezone((1 if match[9] == "+" else -1) * timedelta(hours=int(match[10]), minutes=int(match[11])))
+    try:
+        return datetime(year, month, day, hour, minute, second, fraction, zone).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        part = str(error).partition(" ")[0]
+        raise ValueError(f'parsing time "{value}": {part} out of range') from error
+
+
+def canonical(value: str, *, micro: bool = False) -> str:
+    """A time as the API gives it back: in UTC, cut at seconds or microseconds. What is none stays as it is."""
+    if (MICRO if micro else SECONDS).fullmatch(value):
+        return value
+    try:
+        moment = parse(value)
+    except ValueError:
+        return value
+    return f"{text(moment)[:-1]}.{moment.microsecond:06d}Z" if micro else text(moment)
+
+
+def parse_error(value: str) -> str:
+    """What is wrong with a time, in Go's words; "" when nothing is."""
+    try:
+        parse(value)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def duration(value: str) -> float:
+    """Seconds of a Go duration (`1h30m`, `1.5s`, `-2ms`); ValueError in Go's words."""
+    sign, rest = (-1.0, value[1:]) if value.startswith("-") else (1.0, value.removeprefix("+"))
+    if rest == "0":
+        return 0.0
+    parts = DURATION_PART.findall(rest)
+    if not parts or "".join(number + unit for number, unit in parts) != rest:
+        problem = "missing unit in duration" if re.fullmatch(r"\d+\.?\d*", rest) else "invalid duration"
+        raise ValueError(f'time: {problem} "{value}"')
+    return sign * sum(float(number) * DURATION_UNITS[unit] for number, unit in parts)
+
+
+def human_duration(seconds: float) -> str:
+    """An age as `kubectl get` shows it: at most two units, fewer the older it is (upstream's duration.HumanDuration)."""
+    whole = int(seconds)
+    if seconds < -2:
+        return "<invalid>"
+    if whole < 0:
+        return "0s"
+    if whole < 60 * 2:
+        return f"{whole}s"
+    minutes = whole // 60
+    if minutes < 10:
+        return _two(minutes, "m", whole % 60, "s")
+    if minutes < 60 * 3:
+        return f"{minutes}m"
+    hours = whole // 3600
+    if hours < 8:
+        return _two(hours, "h", minutes % 60, "m")
+    if hours < 48:
+        return f"{hours}h"
+    if hours < 24 * 8:
+        return _two(hours // 24, "d", hours % 24, "h")
+    if hours < 24 * 365 * 2:
+        return f"{hours // 24}d"
+    years = hours // 24 // 365
+    if hours < 24 * 365 * 8:
+        return _two(years, "y", hours // 24 % 365, "d")
+    return f"{years}y"
+
+
+def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
+
+
+def age(timestamp: str, now: datetime) -> str:
+    """The age of an RFC 3339 time for a table cell; `<unknown>` when it is unset."""
+    if not timestamp:
+        return "<unknown>"
+    try:
+        return human_duration((now - parse(timestamp)).total_seconds())
+    except ValueError:
+        return "<unknown>"

@@ -1,0 +1,83 @@
+"""JSON patch and JSON merge patch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.patch import json as json_patch
+from pilothouse.machinery.patch import merge, outcome
+
+
+@pytest.mark.parametrize(
+    ("patch", "expected"),
+    [
+        (b'{"a":{"b":null,"c":2}}', {"a": {"c": 2}, "l": [1]}),
+        (b'{"l":[2]}', {"a": {"b": 1}, "l": [2]}),
+        (b'{"a":1,"n":{"x":null}}', {"a": 1, "l": [1], "n": {}}),
+    ],
+)
+def test_merge_patch(patch: bytes, expected: dict[str, Any]) -> None:
+    assert merge.apply({"a": {"b": 1}, "l": [1]}, patch) == expected
+
+
+def test_json_patch_does_all_operations_or_none() -> None:
+    current = {"a": {"b": 1}, "l": [1, 2]}
+    operations = (
+        b'[{"op":"test","path":"/a/b","value":1},{"op":"add","path":"/l/-","value":3},{"op":"remove","path":"/l/0"},'
+        b'{"op":"move","from":"/a/b","path":"/m"},{"op":"replace","path":"/a","value":{}}]'
+    )
+    assert json_patch.apply(current, operations) == {"a": {}, "l": [2, 3], "m": 1}
+    assert current == {"a": {"b": 1}, "l": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("patch", "code", "message"),
+    [
+        (b'[{"op":"test","path":"/a","value":2}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"remove","path":"/x"}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"replace","path":"/x/y","value":1}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"add","path":"","value":[]}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"add","path":"/b"}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"burn","path":"/a"}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"add","path":1,"value":2}]', 422, "the server rejected our request due to an error in our request"),
+        (b"{}", 400, "json: cannot unmarshal object into Go value of type jsonpatch.Patch"),
+        (b"[", 400, "error decoding patch: unexpected end of JSON input"),
+    ],
+)
+def test_json_patch_refuses(patch: bytes, code: int, message: str) -> None:
+    with pytest.raises(StatusError) as caught:
+        json_patch.apply({"a": 1}, patch)
+    assert (caught.value.code, str(caught.value)) == (code, message)
+
+
+def test_too_many_operations_are_413() -> None:
+    with pytest.raises(StatusError) as caught:
+        json_patch.apply({}, [{"op": "add", "path": "/a", "value": 1}] * 10_001)
+    assert caught.value.code == 413
+
+
+def test_a_result_of_the_wrong_type_is_said_of_the_patch() -> None:
+    with pytest.raises(StatusError) as caught:
+        outcome.object_of({"spec": {"hostNetwork": 1}}, b'{"spec":{"hostNetwork":1}}', "application/merge-patch+json", Pod)
+    assert caught.value.code == 422
+    assert str(caught.value).startswith(
+        ' "" is invalid: patch: Invalid value: "{\\"spec\\":{\\"hostNetwork\\":1}}": json: cannot unmarshal number'
+    )
+
+
+def test_a_field_that_a_patch_says_twice_is_told() -> None:
+    patch = b'{"spec":{"nodeName":"a","nodeName":"b"}}'
+    decoded = outcome.object_of({"spec": {"nodeName": "b"}}, patch, "application/merge-patch+json", Pod)
+    assert decoded.warnings == ['duplicate field "spec.nodeName"']
+    assert outcome.object_of({"spec": {"foo": 1}}, b"{}", "application/merge-patch+json", Pod, "Ignore").warnings == []
+
+
+def test_strict_patches_name_unknown_fields() -> None:
+    patched = {"spec": {"foo": 1}}
+    assert outcome.object_of(patched, b"{}", "application/merge-patch+json", Pod, "Warn").warnings == ['unknown field "spec.foo"']
+    with pytest.raises(StatusError, match=r'strict decoding error: unknown field "spec.foo"'):
+        outcome.object_of(patched, b"{}", "application/merge-patch+json", Pod, "Strict")

@@ -1,0 +1,169 @@
+"""Decoding: what goes in, what is refused and how that is worded."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pilothouse.api.types.coordination_v1 import Lease
+from pilothouse.api.types.core_v1 import ConfigMap, Pod
+from pilothouse.machinery import codec
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.resource import Resource
+
+PODS = Resource(Pod, "pods")
+CANNOT = 'Pod in version "v1" cannot be handled as a Pod: '
+UNRECOGNIZED = "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: "
+
+
+@pytest.mark.parametrize("strictness", ["Ignore", "Warn", "Strict"])
+def test_a_good_object_needs_no_closer_look(strictness: str) -> None:
+    data = (
+        b'{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{"containers":[{"name":"c","resources":{"limits":{"cpu":"1"}}}]}}'
+    )
+    decoded = codec.decode(data, PODS, strictness=strictness)
+    assert decoded.object.spec.containers[0].resources.limits == {"cpu": "1"}
+    assert decoded.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        pytest.param(
+            '{"spec":{"hostNetwork":"x"}}',
+            CANNOT + "json: cannot unmarshal string into Go struct field PodSpec.spec.hostNetwork of type bool",
+            id="string for bool",
+        ),
+        pytest.param(
+            '{"spec":{"containers":[{"ports":{}}]}}',
+            CANNOT + "json: cannot unmarshal object into Go struct field Container.spec.containers.ports of type []v1.ContainerPort",
+            id="object for list",
+        ),
+        pytest.param(
+            '{"spec":{"containers":[{"ports":[{"containerPort":"80"}]}]}}',
+            CANNOT + "json: cannot unmarshal string into Go struct field ContainerPort.spec.containers.ports.containerPort of type int32",
+            id="string for number",
+        ),
+        pytest.param(
+            '{"spec":{"containers":[{"ports":[{"containerPort":99999999999}]}]}}',
+            CANNOT + "json: cannot unmarshal number 99999999999 into Go struct field "
+            "ContainerPort.spec.containers.ports.containerPort of type int32",
+            id="number beyond 32 bits",
+        ),
+        pytest.param(
+            '{"metadata":{"labels":{"a":1}}}',
+            CANNOT + "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string",
+            id="number in a map of strings",
+        ),
+        pytest.param(
+            '{"metadata":{"creationTimestamp":"soon"}}',
+            CANNOT + 'parsing time "soon" as "2006-01-02T15:04:05Z07:00": cannot parse "soon" as "2006"',
+            id="no time",
+        ),
+        pytest.param(
+            '{"spec":{"containers":[{"resources":{"limits":{"cpu":"1x"}}}]}}',
+            CANNOT + "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+            id="no quantity",
+        ),
+        pytest.param('{"spec', UNRECOGNIZED + 'unexpected end of JSON input ({"spec)', id="cut off"),
+        pytest.param("", UNRECOGNIZED + "unexpected end of JSON input (<empty>)", id="empty"),
+        pytest.param("x: y", UNRECOGNIZED + "invalid character 'x' looking for beginning of value (783a2079)", id="YAML sent as JSON"),
+        pytest.param(
+            '{"apiVersion":"v1","kind":"Service"}',
+            'Service in version "v1" cannot be handled as a Pod: converting (v1.Service) to (core.Pod): unknown conversion',
+            id="another kind",
+        ),
+        pytest.param(
+            '{"apiVersion":"v2","kind":"Pod"}',
+            "the API version in the data (v2) does not match the expected API version (v1)",
+            id="another version",
+        ),
+    ],
+)
+def test_refuses_in_upstreams_words(data: str, message: str) -> None:
+    with pytest.raises(StatusError) as caught:
+        codec.decode(data.encode(), PODS)
+    assert caught.value.code == 400
+    assert str(caught.value) == message
+
+
+BAD = b'{"spec":{"foo":1,"containers":[{"image":"a","image":"b","bar":{}}]}}'
+FOUND = ['unknown field "spec.foo"', 'unknown field "spec.containers[0].bar"', 'duplicate field "spec.containers[0].image"']
+
+
+def test_strict_refuses_unknown_and_duplicate_fields() -> None:
+    with pytest.raises(StatusError) as caught:
+        codec.decode(BAD, PODS, strictness="Strict")
+    assert str(caught.value) == f"{CANNOT}strict decoding error: {', '.join(FOUND)}"
+
+
+def test_warn_keeps_the_object_and_tells() -> None:
+    decoded = codec.decode(BAD, PODS, strictness="Warn")
+    assert decoded.object.spec.containers[0].image == "b"
+    assert decoded.warnings == FOUND
+
+
+def test_ignore_is_silent() -> None:
+    assert codec.decode(BAD, PODS).warnings == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"spec" : {"nodeName":"a", "nodeName":"b"}}',
+        b'{"spec":{"nodeName":":","nodeName":"b"}}',
+        b'{"spec":{"nodeName"\n:"a","nodeName":"b"}}',
+    ],
+    ids=["spaces", "a value that looks like a key's end", "newlines"],
+)
+def test_finds_duplicates_however_they_are_written(data: bytes) -> None:
+    assert codec.decode(data, PODS, strictness="Warn").warnings == ['duplicate field "spec.nodeName"']
+
+
+def test_null_is_absent_in_fields_and_zero_in_maps_and_lists() -> None:
+    data = b'{"metadata":{"creationTimestamp":null,"labels":{"a":null}},"spec":{"nodeSelector":null,"containers":[{"args":[null]}]}}'
+    pod = codec.decode(data, PODS, strictness="Strict").object
+    assert pod.metadata.creationTimestamp == ""
+    assert pod.metadata.labels == {"a": ""}
+    assert pod.spec.nodeSelector == {}
+    assert pod.spec.containers[0].args == [""]
+
+
+def test_yaml_is_read_as_kubernetes_reads_it() -> None:
+    text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  eq: '='\n  time: '12:30'\n"
+    decoded = codec.decode(text, Resource(ConfigMap, "configmaps"), content_type="application/yaml", strictness="Strict")
+    assert decoded.object.data == {"eq": "=", "time": "12:30"}
+
+
+def test_duplicate_keys_in_yaml_are_an_error() -> None:
+    with pytest.raises(StatusError, match='line 3: key "kind" already set in map'):
+        codec.decode(b"apiVersion: v1\nkind: Pod\nkind: Pod\n", PODS, content_type="application/yaml")
+
+
+def test_an_unknown_content_type_is_415() -> None:
+    with pytest.raises(StatusError) as caught:
+        codec.decode(b"", PODS, content_type="application/vnd.kubernetes.protobuf")
+    assert caught.value.code == 415
+
+
+def test_a_clone_shares_nothing() -> None:
+    pod = codec.decode(b'{"metadata":{"labels":{"a":"b"}}}', PODS).object
+    copy = codec.clone(pod)
+    copy.metadata.labels["a"] = "c"
+    assert pod.metadata.labels == {"a": "b"}
+    assert codec.from_dict(codec.to_dict(pod), Pod) == pod
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        pytest.param("2020-01-01T02:00:00.9+02:00", "2020-01-01T00:00:00.900000Z", id="another zone, another precision"),
+        pytest.param("2020-01-01T00:00:00.000001Z", "2020-01-01T00:00:00.000001Z", id="as it is"),
+    ],
+)
+def test_times_are_brought_to_utc(written: str, kept: str) -> None:
+    body = {"spec": {"renewTime": written, "acquireTime": written}, "metadata": {"name": "a", "creationTimestamp": written}}
+    found = codec.decode_as(json.dumps(body).encode(), Lease).object
+    assert (found.spec.renewTime, found.spec.acquireTime) == (kept, kept)
+    assert found.metadata.creationTimestamp == "2020-01-01T00:00:00Z"

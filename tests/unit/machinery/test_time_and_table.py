@@ -1,0 +1,82 @@
+"""Times, ages, tables, int-or-strings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pilothouse.api.types.core_v1 import ConfigMap
+from pilothouse.machinery import intorstring, table, time
+from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.machinery.resource import Resource
+
+NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-5, "<invalid>"), (-1, "0s"), (0, "0s"), (119, "119s"), (120, "2m"), (125, "2m5s"), (599, "9m59s"), (600, "10m"), (10799, "179m"),
+        (10800, "3h"), (12 * 3600 - 1, "11h"), (3 * 3600 + 60, "3h1m"), (48 * 3600, "2d"), (50 * 3600, "2d2h"), (8 * 86400, "8d"),
+        (730 * 86400, "2y"), (731 * 86400, "2y1d"), (3000 * 86400, "8y"),
+    ],
+)  # fmt: skip
+def test_human_duration(seconds: float, shown: str) -> None:
+    assert time.human_duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2025-06-01T12:00:00Z", NOON),
+        ("2025-06-01T14:00:00+02:00", NOON),
+        ("2025-06-01T12:00:00.123456789Z", NOON + timedelta(microseconds=123456)),
+    ],
+)
+def test_reads_times(text: str, moment: datetime) -> None:
+    assert time.parse(text) == moment
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2025-13-01T00:00:00Z", "2025-06-01 12:00:00"])
+def test_refuses_what_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^parsing time"):
+        time.parse(text)
+
+
+def test_writes_times() -> None:
+    moment = NOON + timedelta(microseconds=70)
+    assert time.text(moment) == "2025-06-01T12:00:00Z"
+    assert time.micro(moment) == "2025-06-01T12:00:00.000070Z"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1h30m", 5400), ("1.5s", 1.5), ("-2ms", -0.002), ("0", 0), ("100us", 0.0001)])
+def test_reads_go_durations(text: str, seconds: float) -> None:
+    assert time.duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "5", "1x", "s"])
+def test_refuses_other_durations(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^time: "):
+        time.duration(text)
+
+
+def test_a_table_of_a_kind_without_columns_shows_name_and_age() -> None:
+    config = ConfigMap(metadata=ObjectMeta(name="a", creationTimestamp=time.text(NOON - timedelta(minutes=5))))
+    made = table.table(Resource(ConfigMap, "configmaps"), [config], NOON)
+    assert [one["name"] for one in made["columnDefinitions"]] == ["Name", "Age"]
+    assert made["rows"][0]["cells"] == ["a", "5m"]
+    assert made["rows"][0]["object"]["metadata"] is config.metadata
+    assert "object" not in table.table(Resource(ConfigMap, "configmaps"), [config], NOON, "None")["rows"][0]
+
+
+@pytest.mark.parametrize(
+    ("value", "round_up", "result"), [(3, True, 3), ("25%", True, 1), ("25%", False, 0), ("100%", False, 3), ("34%", True, 2)]
+)
+def test_int_or_string(value: int | str, round_up: bool, result: int) -> None:
+    assert intorstring.scaled(value, 3, round_up) == result
+
+
+def test_text_that_is_no_percentage() -> None:
+    with pytest.raises(ValueError, match="invalid type: string is not a percentage"):
+        intorstring.scaled("abc", 3, True)

@@ -1,0 +1,28 @@
+"""MutatingWebhookConfiguration: webhooks that may change a request."""
+
+from __future__ import annotations
+
+from pilothouse.api.admissionregistration.webhooks import default_webhooks, validate_webhooks
+from pilothouse.api.types.admissionregistration_v1 import MutatingWebhookConfiguration
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+MUTATINGWEBHOOKCONFIGURATION = Resource(
+    MutatingWebhookConfiguration,
+    plural="mutatingwebhookconfigurations",
+    categories=("api-extensions",),
+    namespaced=False,
+    columns=(Column("Webhooks", lambda one: len(one.webhooks), type="integer"), AGE),
+)
+
+
+@MUTATINGWEBHOOKCONFIGURATION.default
+def default(one: MutatingWebhookConfiguration) -> None:
+    default_webhooks(one.webhooks)
+    for webhook in one.webhooks:
+        webhook.reinvocationPolicy = webhook.reinvocationPolicy or "Never"
+
+
+@MUTATINGWEBHOOKCONFIGURATION.validate
+def validate(one: MutatingWebhookConfiguration, problems: Problems) -> None:
+    validate_webhooks(one.webhooks, problems.at("webhooks"))

@@ -1,0 +1,26 @@
+"""ValidatingWebhookConfiguration: webhooks that may refuse a request."""
+
+from __future__ import annotations
+
+from pilothouse.api.admissionregistration.webhooks import default_webhooks, validate_webhooks
+from pilothouse.api.types.admissionregistration_v1 import ValidatingWebhookConfiguration
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+VALIDATINGWEBHOOKCONFIGURATION = Resource(
+    ValidatingWebhookConfiguration,
+    plural="validatingwebhookconfigurations",
+    categories=("api-extensions",),
+    namespaced=False,
+    columns=(Column("Webhooks", lambda one: len(one.webhooks), type="integer"), AGE),
+)
+
+
+@VALIDATINGWEBHOOKCONFIGURATION.default
+def default(one: ValidatingWebhookConfiguration) -> None:
+    default_webhooks(one.webhooks)
+
+
+@VALIDATINGWEBHOOKCONFIGURATION.validate
+def validate(one: ValidatingWebhookConfiguration, problems: Problems) -> None:
+    validate_webhooks(one.webhooks, problems.at("webhooks"))

@@ -1,0 +1,42 @@
+"""ControllerRevision: a snapshot of what a StatefulSet or DaemonSet asked for."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.columns import NONE
+from pilothouse.api.types.apps_v1 import ControllerRevision
+from pilothouse.machinery.metadata import controller_of
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+
+def _controller(one: ControllerRevision) -> str:
+    owner = controller_of(one.metadata)
+    if owner is None:
+        return NONE
+    group = owner.apiVersion.rpartition("/")[0]
+    return f"{owner.kind}.{group}/{owner.name}".lower() if group else f"{owner.kind}/{owner.name}".lower()
+
+
+CONTROLLERREVISION = Resource(
+    ControllerRevision,
+    plural="controllerrevisions",
+    columns=(
+        Column("Controller", _controller, description="Controller of the object"),
+        Column("Revision", lambda one: one.revision),
+        AGE,
+    ),
+)
+
+
+@CONTROLLERREVISION.validate
+def validate(one: ControllerRevision, problems: Problems) -> None:
+    if not one.data:
+        problems.at("data").required("data is mandatory")
+    if one.revision < 0:
+        problems.at("revision").invalid(one.revision, "must be greater than or equal to 0")
+
+
+@CONTROLLERREVISION.validate_update
+def validate_update(old: ControllerRevision, new: ControllerRevision, problems: Problems) -> None:
+    if old.data != new.data:
+        problems.at("data").invalid(new.data, "field is immutable")

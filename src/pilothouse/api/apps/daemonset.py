@@ -1,0 +1,80 @@
+"""DaemonSet: one Pod on every fitting Node."""
+
+from __future__ import annotations
+
+from pilothouse.api.apps.workload import is_zero, validate_selector, validate_share, validate_template
+from pilothouse.api.core.columns import labels_text, selector_column, template_columns
+from pilothouse.api.core.defaults.podspec import default_pod_spec
+from pilothouse.api.core.validation.fields import immutable, nonnegative, one_of
+from pilothouse.api.types.apps_v1 import DaemonSet, RollingUpdateDaemonSet
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+
+HISTORY_LIMIT = 10
+
+DAEMONSET = Resource(
+    DaemonSet,
+    plural="daemonsets",
+    short_names=("ds",),
+    categories=("all",),
+    subresources=(STATUS,),
+    columns=(
+        Column("Desired", lambda one: one.status.desiredNumberScheduled, type="integer"),
+        Column("Current", lambda one: one.status.currentNumberScheduled, type="integer"),
+        Column("Ready", lambda one: one.status.numberReady, type="integer"),
+        Column("Up-to-date", lambda one: one.status.updatedNumberScheduled, type="integer"),
+        Column("Available", lambda one: one.status.numberAvailable, type="integer"),
+        Column("Node Selector", lambda one: labels_text(one.spec.template.spec.nodeSelector)),
+        AGE,
+        *template_columns(lambda one: one.spec.template),
+        selector_column(lambda one: one.spec.selector),
+    ),
+)
+
+
+@DAEMONSET.default
+def default(one: DaemonSet) -> None:
+    spec = one.spec
+    if spec.revisionHistoryLimit is None:
+        spec.revisionHistoryLimit = HISTORY_LIMIT
+    strategy = spec.updateStrategy
+    strategy.type = strategy.type or "RollingUpdate"
+    if strategy.type == "RollingUpdate":
+        rolling = strategy.rollingUpdate = strategy.rollingUpdate or RollingUpdateDaemonSet()
+        if rolling.maxUnavailable is None:
+            rolling.maxUnavailable = 1
+        if rolling.maxSurge is None:
+            rolling.maxSurge = 0
+    default_pod_spec(spec.template.spec)
+
+
+@DAEMONSET.validate
+def validate(one: DaemonSet, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    validate_selector(spec.selector, here.at("selector"))
+    validate_template(spec.template, spec.selector, here.at("template"))
+    nonnegative(spec.minReadySeconds, here, "minReadySeconds")
+    nonnegative(spec.revisionHistoryLimit, here, "revisionHistoryLimit")
+    _validate_strategy(one, here.at("updateStrategy"))
+
+
+def _validate_strategy(one: DaemonSet, problems: Problems) -> None:
+    strategy, here = one.spec.updateStrategy, problems.at("rollingUpdate")
+    one_of(strategy.type, ("OnDelete", "RollingUpdate"), problems, "type")
+    if strategy.type != "RollingUpdate":
+        return
+    rolling = strategy.rollingUpdate
+    if rolling is None:
+        here.required()
+        return
+    validate_share(rolling.maxUnavailable, here.at("maxUnavailable"), limited=True)
+    validate_share(rolling.maxSurge, here.at("maxSurge"), limited=True)
+    if is_zero(rolling.maxUnavailable) and is_zero(rolling.maxSurge):
+        here.at("maxUnavailable").invalid(rolling.maxUnavailable, "cannot be 0 when maxSurge is 0")
+    if not is_zero(rolling.maxUnavailable) and not is_zero(rolling.maxSurge):
+        here.at("maxSurge").invalid(rolling.maxSurge, "may not be set when maxUnavailable is non-zero")
+
+
+@DAEMONSET.validate_update
+def validate_update(old: DaemonSet, new: DaemonSet, problems: Problems) -> None:
+    immutable(new.spec.selector, old.spec.selector, problems, "spec", "selector")

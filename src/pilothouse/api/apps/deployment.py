@@ -1,0 +1,103 @@
+"""Deployment: ReplicaSets that are rolled from one template to the next.
+
+Here: its names, defaults, rules and columns. What is done about it: controllers/builtin/deployment.py.
+"""
+
+from __future__ import annotations
+
+from pilothouse.api.apps.workload import is_zero, validate_selector, validate_share, validate_template
+from pilothouse.api.core.columns import selector_column, template_columns
+from pilothouse.api.core.defaults.podspec import default_pod_spec
+from pilothouse.api.core.validation.fields import immutable, nonnegative, one_of
+from pilothouse.api.types.apps_v1 import Deployment, RollingUpdateDeployment
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
+
+HISTORY_LIMIT = 10
+PROGRESS_DEADLINE_SECONDS = 600
+SHARE = "25%"
+
+DEPLOYMENT = Resource(
+    Deployment,
+    plural="deployments",
+    short_names=("deploy",),
+    categories=("all",),
+    subresources=(STATUS, Scale()),
+    columns=(
+        Column("Ready", lambda one: f"{one.status.readyReplicas}/{one.spec.replicas or 0}"),
+        Column("Up-to-date", lambda one: one.status.updatedReplicas),
+        Column("Available", lambda one: one.status.availableReplicas),
+        AGE,
+        *template_columns(lambda one: one.spec.template),
+        selector_column(lambda one: one.spec.selector),
+    ),
+)
+
+
+@DEPLOYMENT.default
+def default(one: Deployment) -> None:
+    spec = one.spec
+    if spec.replicas is None:
+        spec.replicas = 1
+    if spec.revisionHistoryLimit is None:
+        spec.revisionHistoryLimit = HISTORY_LIMIT
+    if spec.progressDeadlineSeconds is None:
+        spec.progressDeadlineSeconds = PROGRESS_DEADLINE_SECONDS
+    strategy = spec.strategy
+    strategy.type = strategy.type or "RollingUpdate"
+    if strategy.type == "RollingUpdate":
+        rolling = strategy.rollingUpdate = strategy.rollingUpdate or RollingUpdateDeployment()
+        if rolling.maxUnavailable is None:
+            rolling.maxUnavailable = SHARE
+        if rolling.maxSurge is None:
+            rolling.maxSurge = SHARE
+    default_pod_spec(spec.template.spec)
+
+
+@DEPLOYMENT.validate
+def validate(one: Deployment, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    nonnegative(spec.replicas, here, "replicas")
+    validate_selector(spec.selector, here.at("selector"))
+    validate_template(spec.template, spec.selector, here.at("template"))
+    _validate_strategy(one, here.at("strategy"))
+    for field in ("minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"):
+        nonnegative(getattr(spec, field), here, field)
+    if spec.progressDeadlineSeconds is not None and spec.progressDeadlineSeconds <= (spec.minReadySeconds or 0):
+        here.at("progressDeadlineSeconds").invalid(spec.progressDeadlineSeconds, "must be greater than minReadySeconds")
+
+
+def _validate_strategy(one: Deployment, problems: Problems) -> None:
+    strategy, here = one.spec.strategy, problems.at("rollingUpdate")
+    one_of(strategy.type, ("Recreate", "RollingUpdate"), problems, "type")
+    rolling = strategy.rollingUpdate
+    if strategy.type == "Recreate" and rolling is not None:
+        here.forbidden("may not be specified when strategy `type` is 'Recreate'")
+    if strategy.type != "RollingUpdate":
+        return
+    if rolling is None:
+        here.required("this should be defaulted and never be nil")
+        return
+    validate_share(rolling.maxUnavailable, here.at("maxUnavailable"), limited=True)
+    validate_share(rolling.maxSurge, here.at("maxSurge"))
+    if is_zero(rolling.maxUnavailable) and is_zero(rolling.maxSurge):
+        here.at("maxUnavailable").invalid(rolling.maxUnavailable, "may not be 0 when `maxSurge` is 0")
+
+
+@DEPLOYMENT.validate_update
+def validate_update(old: Deployment, new: Deployment, problems: Problems) -> None:
+    immutable(new.spec.selector, old.spec.selector, problems, "spec", "selector")
+
+
+@DEPLOYMENT.validate_status
+def validate_status(old: Deployment, new: Deployment, problems: Problems) -> None:
+    status, here = new.status, problems.at("status")
+    for field in ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"):
+        nonnegative(getattr(status, field), here, field)
+    for field in ("updatedReplicas", "readyReplicas", "availableReplicas"):
+        if getattr(status, field) > status.replicas:
+            here.at(field).invalid(getattr(status, field), "cannot be greater than status.replicas")
+    if status.availableReplicas > status.readyReplicas:
+        here.at("availableReplicas").invalid(status.availableReplicas, "cannot be greater than readyReplicas")
+    if status.collisionCount < old.status.collisionCount:
+        here.at("collisionCount").invalid(status.collisionCount, "cannot be decremented")

@@ -1,0 +1,57 @@
+"""ReplicaSet: as many Pods of one template as asked for.
+
+Here: its names, defaults, rules and columns. What is done about it: controllers/builtin/replicaset.py.
+"""
+
+from __future__ import annotations
+
+from pilothouse.api.apps.workload import validate_replica_counts, validate_selector, validate_template
+from pilothouse.api.core.columns import selector_column, template_columns
+from pilothouse.api.core.defaults.podspec import default_pod_spec
+from pilothouse.api.core.validation.fields import immutable, nonnegative
+from pilothouse.api.types.apps_v1 import ReplicaSet
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
+
+REPLICASET = Resource(
+    ReplicaSet,
+    plural="replicasets",
+    short_names=("rs",),
+    categories=("all",),
+    subresources=(STATUS, Scale()),
+    columns=(
+        Column("Desired", lambda one: one.spec.replicas, type="integer"),
+        Column("Current", lambda one: one.status.replicas, type="integer"),
+        Column("Ready", lambda one: one.status.readyReplicas, type="integer"),
+        AGE,
+        *template_columns(lambda one: one.spec.template),
+        selector_column(lambda one: one.spec.selector),
+    ),
+    selectable_fields={"status.replicas": lambda one: str(one.status.replicas)},
+)
+
+
+@REPLICASET.default
+def default(one: ReplicaSet) -> None:
+    if one.spec.replicas is None:
+        one.spec.replicas = 1
+    default_pod_spec(one.spec.template.spec)
+
+
+@REPLICASET.validate
+def validate(one: ReplicaSet, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    nonnegative(spec.replicas, here, "replicas")
+    nonnegative(spec.minReadySeconds, here, "minReadySeconds")
+    validate_selector(spec.selector, here.at("selector"))
+    validate_template(spec.template, spec.selector, here.at("template"))
+
+
+@REPLICASET.validate_update
+def validate_update(old: ReplicaSet, new: ReplicaSet, problems: Problems) -> None:
+    immutable(new.spec.selector, old.spec.selector, problems, "spec", "selector")
+
+
+@REPLICASET.validate_status
+def validate_status(old: ReplicaSet, new: ReplicaSet, problems: Problems) -> None:
+    validate_replica_counts(new.status, problems.at("status"))

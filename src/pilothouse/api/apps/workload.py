@@ -1,0 +1,72 @@
+"""What Deployment, ReplicaSet, DaemonSet and StatefulSet ask alike of selector, template and rollout."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.validation.fields import NEGATIVE, nonnegative
+from pilothouse.api.core.validation.podspec import validate_pod_template
+from pilothouse.api.core.validation.selectors import is_empty, validate_label_selector
+from pilothouse.api.types.apps_v1 import ReplicaSetStatus
+from pilothouse.api.types.core_v1 import PodTemplateSpec, ReplicationControllerStatus
+from pilothouse.machinery import intorstring, labels, names
+from pilothouse.machinery.meta_v1 import LabelSelector
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.struct import IntOrString
+
+MISMATCH = "`selector` does not match template `labels`"
+HUNDRED = "must not be greater than 100%"
+
+
+def validate_selector(selector: LabelSelector, problems: Problems) -> None:
+    """A workload must say which Pods are its own. (Here an empty selector is one that is not there; upstream words them apart.)"""
+    if is_empty(selector):
+        problems.required()
+        return
+    validate_label_selector(selector, problems)
+
+
+def validate_template(template: PodTemplateSpec, selector: LabelSelector, problems: Problems, always: bool = True) -> None:
+    """The template makes Pods that the selector finds, and that live as long as the workload (`always`)."""
+    try:
+        matched = not is_empty(selector) and labels.from_label_selector(selector).matches(template.metadata.labels)
+    except ValueError:
+        matched = True  # the selector itself is wrong, and reported
+    if not matched:
+        problems.at("metadata", "labels").invalid(template.metadata.labels, MISMATCH)
+    validate_pod_template(template, problems)
+    if always:
+        if template.spec.restartPolicy != "Always":
+            problems.at("spec", "restartPolicy").not_supported(template.spec.restartPolicy, ("Always",))
+        if template.spec.activeDeadlineSeconds is not None:
+            problems.at("spec", "activeDeadlineSeconds").forbidden("activeDeadlineSeconds in ReplicaSet is not Supported")
+
+
+def validate_share(value: IntOrString | None, problems: Problems, limited: bool = False) -> None:
+    """A number of Pods or a percentage; `limited` to 100%."""
+    if isinstance(value, str):
+        found = names.percentage(value)
+        for message in found:
+            problems.invalid(value, message)
+        if limited and not found and int(value[:-1]) > 100:
+            problems.invalid(value, HUNDRED)
+    elif value is not None and value < 0:
+        problems.invalid(value, NEGATIVE)
+
+
+def is_zero(value: IntOrString | None) -> bool:
+    if value is None:
+        return True
+    try:
+        return intorstring.scaled(value, 100, True) == 0
+    except ValueError:
+        return False
+
+
+def validate_replica_counts(status: ReplicaSetStatus | ReplicationControllerStatus, problems: Problems) -> None:
+    """No more ready or available Pods than there are."""
+    for field in ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"):
+        nonnegative(getattr(status, field), problems, field)
+    for field in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+        if getattr(status, field) > status.replicas:
+            problems.at(field).invalid(getattr(status, field), "cannot be greater than status.replicas")
+    if status.availableReplicas > status.readyReplicas:
+        problems.at("availableReplicas").invalid(status.availableReplicas, "cannot be greater than readyReplicas")

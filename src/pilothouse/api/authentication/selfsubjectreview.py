@@ -1,0 +1,13 @@
+"""SelfSubjectReview: asks who the asker is."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.authentication_v1 import SelfSubjectReview
+from pilothouse.machinery.resource import Resource
+
+SELFSUBJECTREVIEW = Resource(
+    SelfSubjectReview,
+    plural="selfsubjectreviews",
+    namespaced=False,
+    verbs=("create",),
+)

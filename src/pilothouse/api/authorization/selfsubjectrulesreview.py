@@ -1,0 +1,13 @@
+"""SelfSubjectRulesReview: asks for all that the asker may do in a namespace."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.authorization_v1 import SelfSubjectRulesReview
+from pilothouse.machinery.resource import Resource
+
+SELFSUBJECTRULESREVIEW = Resource(
+    SelfSubjectRulesReview,
+    plural="selfsubjectrulesreviews",
+    namespaced=False,
+    verbs=("create",),
+)

@@ -1,0 +1,13 @@
+"""SubjectAccessReview: asks whether somebody may do something."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.authorization_v1 import SubjectAccessReview
+from pilothouse.machinery.resource import Resource
+
+SUBJECTACCESSREVIEW = Resource(
+    SubjectAccessReview,
+    plural="subjectaccessreviews",
+    namespaced=False,
+    verbs=("create",),
+)

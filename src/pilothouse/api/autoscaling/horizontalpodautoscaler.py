@@ -1,0 +1,163 @@
+"""HorizontalPodAutoscaler, autoscaling/v2: how many Pods a workload has, by its load. This is the stored form.
+
+The older autoscaling/v1 is horizontalpodautoscaler_v1.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.api.core.columns import NONE, UNKNOWN, UNSET
+from pilothouse.api.core.validation.fields import optional_one_of, report
+from pilothouse.api.types.autoscaling_v2 import (
+    HorizontalPodAutoscaler,
+    HPAScalingPolicy,
+    HPAScalingRules,
+    MetricSpec,
+    MetricTarget,
+    ResourceMetricSource,
+)
+from pilothouse.machinery import names, quantity
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+
+UTILIZATION = 80
+SHOWN = 2
+SOURCES = {"ContainerResource": "containerResource", "External": "external", "Object": "object", "Pods": "pods", "Resource": "resource"}
+
+
+def _targets(one: HorizontalPodAutoscaler) -> str:
+    metrics, seen = one.spec.metrics, one.status.currentMetrics
+    if not metrics:
+        return NONE
+    shown = [_target(metric, seen[index] if index < len(seen) else None) for index, metric in enumerate(metrics)]
+    text = ", ".join(shown[:SHOWN])
+    return f"{text} + {len(shown) - SHOWN} more..." if len(shown) > SHOWN else text
+
+
+def _target(metric: MetricSpec, status: Any) -> str:
+    """`cpu: 12%/80%`: what is seen, and what is wished."""
+    field = SOURCES.get(metric.type, "")
+    source = getattr(metric, field, None) if field else None
+    if source is None:
+        return "<unknown type>"
+    part = getattr(status, field) if status else None
+    current, target = part.current if part else None, source.target
+    prefix = f"{source.name}: " if metric.type in ("Resource", "ContainerResource") else ""
+    if target.averageValue is not None:
+        suffix = " (avg)" if metric.type in ("External", "Object") else ""
+        seen = current.averageValue if current and current.averageValue is not None else UNKNOWN
+        return f"{prefix}{seen}/{target.averageValue}{suffix}"
+    if prefix:
+        seen = f"{current.averageUtilization}%" if current and current.averageUtilization else UNKNOWN
+        return f"{prefix}{seen}/" + ("<auto>" if target.averageUtilization is None else f"{target.averageUtilization}%")
+    seen = current.value if current and current.value is not None else UNKNOWN
+    return f"{seen}/{target.value}"
+
+
+HORIZONTALPODAUTOSCALER = Resource(
+    HorizontalPodAutoscaler,
+    plural="horizontalpodautoscalers",
+    short_names=("hpa",),
+    categories=("all",),
+    subresources=(STATUS,),
+    columns=(
+        Column("Reference", lambda one: f"{one.spec.scaleTargetRef.kind}/{one.spec.scaleTargetRef.name}"),
+        Column("Targets", _targets),
+        Column("MinPods", lambda one: UNSET if one.spec.minReplicas is None else str(one.spec.minReplicas)),
+        Column("MaxPods", lambda one: one.spec.maxReplicas),
+        Column("Replicas", lambda one: one.status.currentReplicas),
+        AGE,
+    ),
+)
+
+
+@HORIZONTALPODAUTOSCALER.default
+def default(one: HorizontalPodAutoscaler) -> None:
+    spec = one.spec
+    if spec.minReplicas is None:
+        spec.minReplicas = 1
+    if not spec.metrics:
+        target = MetricTarget(type="Utilization", averageUtilization=UTILIZATION)
+        spec.metrics = [MetricSpec(type="Resource", resource=ResourceMetricSource(name="cpu", target=target))]
+    if spec.behavior:
+        up = [("Pods", 4), ("Percent", 100)]
+        spec.behavior.scaleUp = _rules(spec.behavior.scaleUp, up, 0)
+        spec.behavior.scaleDown = _rules(spec.behavior.scaleDown, [("Percent", 100)], None)
+
+
+def _rules(given: HPAScalingRules | None, policies: list[tuple[str, int]], window: int | None) -> HPAScalingRules:
+    rules = given or HPAScalingRules()
+    rules.selectPolicy = rules.selectPolicy or "Max"
+    rules.policies = rules.policies or [HPAScalingPolicy(type=type, value=value, periodSeconds=15) for type, value in policies]
+    if rules.stabilizationWindowSeconds is None:
+        rules.stabilizationWindowSeconds = window
+    return rules
+
+
+@HORIZONTALPODAUTOSCALER.validate
+def validate(one: HorizontalPodAutoscaler, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    if spec.minReplicas is not None and spec.minReplicas < 1:
+        here.at("minReplicas").invalid(spec.minReplicas, "must be greater than or equal to 1")
+    if spec.maxReplicas < 1:
+        here.at("maxReplicas").invalid(spec.maxReplicas, "must be greater than 0")
+    if spec.minReplicas is not None and spec.maxReplicas < spec.minReplicas:
+        here.at("maxReplicas").invalid(spec.maxReplicas, "must be greater than or equal to `minReplicas`")
+    for field in ("kind", "name"):
+        value = getattr(spec.scaleTargetRef, field)
+        if not value:
+            here.at("scaleTargetRef", field).required()
+        else:
+            report(names.path_segment(value), value, here, "scaleTargetRef", field)
+    for index, metric in enumerate(spec.metrics):
+        _validate_metric(metric, here.at("metrics", index))
+    for field in ("scaleUp", "scaleDown"):
+        rules = getattr(spec.behavior, field) if spec.behavior else None
+        if rules:
+            _validate_rules(rules, here.at("behavior", field))
+
+
+def _validate_metric(metric: MetricSpec, problems: Problems) -> None:
+    if not metric.type:
+        problems.at("type").required("must specify a metric source type")
+        return
+    if metric.type not in SOURCES:
+        problems.at("type").not_supported(metric.type, SOURCES)
+        return
+    field = SOURCES[metric.type]
+    source = getattr(metric, field)
+    if source is None:
+        problems.at(field).required("must populate information for the given metric source")
+        return
+    for other in SOURCES.values():
+        if other != field and getattr(metric, other) is not None:
+            problems.at(other).forbidden("must populate the given metric source only")
+    target, here = source.target, problems.at(field, "target")
+    if target.type not in ("AverageValue", "Utilization", "Value"):
+        here.at("type").invalid(target.type, "must be either Utilization, Value, or AverageValue")
+    if target.averageUtilization is not None and target.averageUtilization < 1:
+        here.at("averageUtilization").invalid(target.averageUtilization, "must be greater than 0")
+    for part in ("value", "averageValue"):
+        value = getattr(target, part)
+        if value is not None and quantity.parse(value).nanos <= 0:
+            here.at(part).invalid(value, "must be positive")
+
+
+def _validate_rules(rules: HPAScalingRules, problems: Problems) -> None:
+    window = rules.stabilizationWindowSeconds
+    if window is not None and not 0 <= window <= 3600:
+        message = "must be greater than or equal to zero" if window < 0 else "must be less than or equal to 3600"
+        problems.at("stabilizationWindowSeconds").invalid(window, message)
+    optional_one_of(rules.selectPolicy, ("Disabled", "Max", "Min"), problems, "selectPolicy")
+    if not rules.policies:
+        problems.at("policies").required("must specify at least one Policy")
+    for index, policy in enumerate(rules.policies):
+        here = problems.at("policies", index)
+        if policy.type not in ("Percent", "Pods"):
+            here.at("type").not_supported(policy.type, ("Percent", "Pods"))
+        if policy.value <= 0:
+            here.at("value").invalid(policy.value, "must be greater than zero")
+        if not 1 <= policy.periodSeconds <= 1800:
+            message = "must be greater than zero" if policy.periodSeconds < 1 else "must be less than or equal to 1800"
+            here.at("periodSeconds").invalid(policy.periodSeconds, message)

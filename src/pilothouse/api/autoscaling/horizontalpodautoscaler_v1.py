@@ -1,0 +1,133 @@
+"""HorizontalPodAutoscaler, autoscaling/v1: one CPU target. What it cannot say is kept in annotations, so that nothing is lost.
+
+The stored form is autoscaling/v2 (horizontalpodautoscaler.py). The annotations are upstream's
+(pkg/apis/autoscaling/annotations.go); a metric that v1 has a field for never stands in them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilothouse.api.autoscaling.horizontalpodautoscaler import HORIZONTALPODAUTOSCALER, UTILIZATION
+from pilothouse.api.core.columns import converted
+from pilothouse.api.types import autoscaling_v1 as v1
+from pilothouse.api.types import autoscaling_v2 as v2
+from pilothouse.machinery.resource import STATUS, Resource
+
+METRICS = "autoscaling.alpha.kubernetes.io/metrics"
+CURRENT_METRICS = "autoscaling.alpha.kubernetes.io/current-metrics"
+CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions"
+BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior"
+ANNOTATIONS = (METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR)
+
+
+def to_stored(one: v1.HorizontalPodAutoscaler) -> v2.HorizontalPodAutoscaler:
+    """The v2 form; annotations that cannot be read are dropped, as upstream drops them."""
+    notes = one.metadata.annotations
+    metrics = _read(notes, METRICS, list[v2.MetricSpec]) or []
+    target = one.spec.targetCPUUtilizationPercentage
+    if target is not None:
+        metrics.append(_cpu(target))
+    if not metrics:  # upstream, too, fills this in on the way: only here it is known that there is nothing else
+        metrics.append(_cpu(UTILIZATION))
+    current = _read(notes, CURRENT_METRICS, list[v2.MetricStatus]) or []
+    if one.status.currentCPUUtilizationPercentage:
+        value = v2.MetricValueStatus(averageUtilization=one.status.currentCPUUtilizationPercentage)
+        current.append(v2.MetricStatus(type="Resource", resource=v2.ResourceMetricStatus(name="cpu", current=value)))
+    return v2.HorizontalPodAutoscaler(
+        metadata=_with(one.metadata, {key: value for key, value in notes.items() if key not in ANNOTATIONS}),
+        spec=v2.HorizontalPodAutoscalerSpec(
+            behavior=_read(notes, BEHAVIOR, v2.HorizontalPodAutoscalerBehavior),
+            maxReplicas=one.spec.maxReplicas,
+            metrics=metrics,
+            minReplicas=one.spec.minReplicas,
+            scaleTargetRef=_reference(one.spec.scaleTargetRef, v2.CrossVersionObjectReference),
+        ),
+        status=v2.HorizontalPodAutoscalerStatus(
+            conditions=_read(notes, CONDITIONS, list[v2.HorizontalPodAutoscalerCondition]) or [],
+            currentMetrics=current,
+            currentReplicas=one.status.currentReplicas,
+            desiredReplicas=one.status.desiredReplicas,
+            lastScaleTime=one.status.lastScaleTime,
+            observedGeneration=one.status.observedGeneration,
+        ),
+    )
+
+
+def from_stored(one: v2.HorizontalPodAutoscaler) -> v1.HorizontalPodAutoscaler:
+    """The v1 form of a stored object."""
+    cpu = next((metric for metric in one.spec.metrics if _is_cpu_target(metric)), None)
+    seen = next((metric for metric in one.status.currentMetrics if _is_cpu_status(metric)), None)
+    kept: list[tuple[str, Any]] = [
+        (METRICS, [metric for metric in one.spec.metrics if metric is not cpu]),
+        (CURRENT_METRICS, [metric for metric in one.status.currentMetrics if metric is not seen]),
+        (CONDITIONS, one.status.conditions),
+        (BEHAVIOR, one.spec.behavior),
+    ]
+    notes = dict(one.metadata.annotations) | {key: msgspec.json.encode(value).decode() for key, value in kept if value}
+    return v1.HorizontalPodAutoscaler(
+        metadata=_with(one.metadata, notes),
+        spec=v1.HorizontalPodAutoscalerSpec(
+            maxReplicas=one.spec.maxReplicas,
+            minReplicas=one.spec.minReplicas,
+            scaleTargetRef=_reference(one.spec.scaleTargetRef, v1.CrossVersionObjectReference),
+            targetCPUUtilizationPercentage=cpu.resource.target.averageUtilization if cpu and cpu.resource else None,
+        ),
+        status=v1.HorizontalPodAutoscalerStatus(
+            currentCPUUtilizationPercentage=seen.resource.current.averageUtilization if seen and seen.resource else 0,
+            currentReplicas=one.status.currentReplicas,
+            desiredReplicas=one.status.desiredReplicas,
+            lastScaleTime=one.status.lastScaleTime,
+            observedGeneration=one.status.observedGeneration,
+        ),
+    )
+
+
+def _cpu(utilization: int) -> v2.MetricSpec:
+    target = v2.MetricTarget(type="Utilization", averageUtilization=utilization)
+    return v2.MetricSpec(type="Resource", resource=v2.ResourceMetricSource(name="cpu", target=target))
+
+
+def _is_cpu_target(metric: v2.MetricSpec) -> bool:
+    source = metric.resource
+    return source is not None and source.name == "cpu" and source.target.averageUtilization is not None
+
+
+def _is_cpu_status(metric: v2.MetricStatus) -> bool:
+    return metric.resource is not None and metric.resource.name == "cpu" and metric.resource.current.averageUtilization > 0
+
+
+def _read(annotations: dict[str, str], key: str, type: Any) -> Any:
+    try:
+        return msgspec.json.decode(annotations[key], type=type) if key in annotations else None
+    except msgspec.DecodeError:
+        return None
+
+
+def _with(metadata: Any, annotations: dict[str, str]) -> Any:
+    return msgspec.structs.replace(metadata, annotations=annotations)
+
+
+def _reference(one: Any, type: Any) -> Any:
+    return type(apiVersion=one.apiVersion, kind=one.kind, name=one.name)
+
+
+HORIZONTALPODAUTOSCALER_V1 = Resource(
+    v1.HorizontalPodAutoscaler,
+    plural="horizontalpodautoscalers",
+    short_names=("hpa",),
+    categories=("all",),
+    subresources=(STATUS,),
+    columns=converted(HORIZONTALPODAUTOSCALER.columns or (), to_stored),
+    stored_as=HORIZONTALPODAUTOSCALER,
+    to_stored=to_stored,
+    from_stored=from_stored,
+)
+
+
+@HORIZONTALPODAUTOSCALER_V1.default
+def default(one: v1.HorizontalPodAutoscaler) -> None:
+    if one.spec.minReplicas is None:
+        one.spec.minReplicas = 1

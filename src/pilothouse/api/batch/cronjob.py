@@ -1,0 +1,138 @@
+"""CronJob: Jobs on a schedule."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pilothouse.api.batch.jobspec import validate_job_spec
+from pilothouse.api.core.columns import NONE, bool_text, selector_column, template_columns
+from pilothouse.api.core.defaults.podspec import default_pod_spec
+from pilothouse.api.core.validation.fields import nonnegative, one_of
+from pilothouse.api.types.batch_v1 import CronJob
+from pilothouse.machinery import time
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Since
+
+SUCCESSFUL, FAILED = 3, 1
+NAME_LIMIT = 52
+DESCRIPTORS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+
+class Bound(NamedTuple):
+    """What a field of a schedule may hold: numbers from `low` to `high`, or names, the first of which is `low`."""
+
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+
+    def number(self, word: str) -> int:
+        return int(word) if word.isdigit() else self.names.index(word.lower()) + self.low
+
+
+BOUNDS = (Bound(0, 59), Bound(0, 23), Bound(1, 31), Bound(1, 12, MONTHS), Bound(0, 6, DAYS))
+
+CRONJOB = Resource(
+    CronJob,
+    plural="cronjobs",
+    short_names=("cj",),
+    categories=("all",),
+    subresources=(STATUS,),
+    columns=(
+        Column("Schedule", lambda one: one.spec.schedule),
+        Column("Timezone", lambda one: one.spec.timeZone or NONE),
+        Column("Suspend", lambda one: bool_text(one.spec.suspend), type="boolean"),
+        Column("Active", lambda one: len(one.status.active), type="integer"),
+        Column("Last Schedule", lambda one: Since(one.status.lastScheduleTime) if one.status.lastScheduleTime else NONE),
+        AGE,
+        *template_columns(lambda one: one.spec.jobTemplate.spec.template),
+        selector_column(lambda one: one.spec.jobTemplate.spec.selector),
+    ),
+)
+
+
+@CRONJOB.default
+def default(one: CronJob) -> None:
+    spec = one.spec
+    spec.concurrencyPolicy = spec.concurrencyPolicy or "Allow"
+    spec.suspend = bool(spec.suspend)
+    if spec.successfulJobsHistoryLimit is None:
+        spec.successfulJobsHistoryLimit = SUCCESSFUL
+    if spec.failedJobsHistoryLimit is None:
+        spec.failedJobsHistoryLimit = FAILED
+    default_pod_spec(spec.jobTemplate.spec.template.spec)
+
+
+@CRONJOB.validate
+def validate(one: CronJob, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    if len(one.metadata.name) > NAME_LIMIT:
+        # The controller adds eleven characters to name a Job.
+        problems.at("metadata", "name").invalid(one.metadata.name, f"must be no more than {NAME_LIMIT} characters")
+    if not spec.schedule:
+        here.at("schedule").required()
+    else:
+        wrong = schedule_error(spec.schedule)
+        if wrong:
+            here.at("schedule").invalid(spec.schedule, wrong)
+    if spec.timeZone and not _is_zone(spec.timeZone):
+        here.at("timeZone").invalid(spec.timeZone, f"unknown time zone {spec.timeZone}")
+    nonnegative(spec.startingDeadlineSeconds, here, "startingDeadlineSeconds")
+    one_of(spec.concurrencyPolicy, ("Allow", "Forbid", "Replace"), here, "concurrencyPolicy")
+    nonnegative(spec.successfulJobsHistoryLimit, here, "successfulJobsHistoryLimit")
+    nonnegative(spec.failedJobsHistoryLimit, here, "failedJobsHistoryLimit")
+    template = here.at("jobTemplate", "spec")
+    validate_job_spec(spec.jobTemplate.spec, template)
+    if spec.jobTemplate.spec.manualSelector:
+        template.at("manualSelector").not_supported(True, ("nil", "false"))
+
+
+def schedule_error(schedule: str) -> str:
+    """What is wrong with a schedule; "" when nothing is."""
+    if "TZ" in schedule:
+        return "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+    if schedule.startswith("@every "):
+        try:
+            time.duration(schedule.removeprefix("@every "))
+        except ValueError as error:
+            return f"failed to parse duration {schedule}: {error}"
+        return ""
+    if schedule.startswith("@"):
+        return "" if schedule in DESCRIPTORS else f"unrecognized descriptor: {schedule}"
+    fields = schedule.split()
+    if len(fields) != len(BOUNDS):
+        return f"expected exactly {len(BOUNDS)} fields, found {len(fields)}: [{' '.join(fields)}]"
+    parts = ((part, bound) for field, bound in zip(fields, BOUNDS, strict=True) for part in field.split(",") if part)
+    return next((text for part, bound in parts if (text := _part_error(part, bound))), "")
+
+
+def _part_error(part: str, bound: Bound) -> str:
+    """What robfig/cron says of one item of a field: `*`, `a`, `a-b`, each perhaps with `/step`."""
+    span, slash, step = part.partition("/")
+    first, dash, last = span.partition("-")
+    if part.count("/") > 1 or span.count("-") > 1:
+        return f"too many {'slashes' if part.count('/') > 1 else 'hyphens'}: {part}"
+    words = ([] if first in ("*", "?") else [first]) + ([last] if dash else []) + ([step] if slash else [])
+    for word in words:
+        if not (word.isascii() and word.isdigit()) and (word is step or word.lower() not in bound.names):
+            return f'failed to parse int from {word}: strconv.Atoi: parsing "{word}": invalid syntax'
+    begin = bound.low if first in ("*", "?") else bound.number(first)
+    end = bound.number(last) if dash and first not in ("*", "?") else (bound.high if slash or first in ("*", "?") else begin)
+    if begin < bound.low:
+        return f"beginning of range ({begin}) below minimum ({bound.low}): {part}"
+    if end > bound.high:
+        return f"end of range ({end}) above maximum ({bound.high}): {part}"
+    if begin > end:
+        return f"beginning of range ({begin}) beyond end of range ({end}): {part}"
+    return "step of range should be a positive number: " + part if slash and not int(step) else ""
+
+
+def _is_zone(name: str) -> bool:
+    from zoneinfo import ZoneInfo  # only here, not at every start
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        return False
+    return True

@@ -1,0 +1,25 @@
+"""Lease: who holds something, and until when."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.validation.fields import NEGATIVE
+from pilothouse.api.types.coordination_v1 import Lease
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+LEASE = Resource(
+    Lease,
+    plural="leases",
+    columns=(Column("Holder", lambda one: one.spec.holderIdentity), AGE),
+)
+
+
+@LEASE.validate
+def validate(one: Lease, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    if spec.leaseDurationSeconds is not None and spec.leaseDurationSeconds <= 0:
+        here.at("leaseDurationSeconds").invalid(spec.leaseDurationSeconds, "must be greater than 0")
+    if spec.leaseTransitions is not None and spec.leaseTransitions < 0:
+        here.at("leaseTransitions").invalid(spec.leaseTransitions, NEGATIVE)
+    if spec.preferredHolder and not spec.strategy:
+        here.at("preferredHolder").invalid(spec.preferredHolder, "can only be specified when strategy is defined")

@@ -1,0 +1,17 @@
+"""Binding: the assignment of a Pod to a Node; only ever created, mostly as the `binding` subresource of a Pod."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import Binding
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Resource
+
+BINDING = Resource(Binding, plural="bindings", verbs=("create",))
+
+
+@BINDING.validate
+def validate(one: Binding, problems: Problems) -> None:
+    if one.target.kind not in ("", "Node"):
+        problems.at("target", "kind").not_supported(one.target.kind, ("<empty>", "Node"))
+    if not one.target.name:
+        problems.at("target", "name").required()

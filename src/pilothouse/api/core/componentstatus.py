@@ -1,0 +1,28 @@
+"""ComponentStatus: the health of a component of the control plane; deprecated upstream, read only."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import ComponentCondition, ComponentStatus
+from pilothouse.machinery.resource import Column, Resource
+
+
+def _healthy(one: ComponentStatus) -> ComponentCondition:
+    return next((condition for condition in one.conditions if condition.type == "Healthy"), ComponentCondition())
+
+
+def _status(one: ComponentStatus) -> str:
+    return {"True": "Healthy", "": "Unknown"}.get(_healthy(one).status, "Unhealthy")
+
+
+COMPONENTSTATUS = Resource(
+    ComponentStatus,
+    plural="componentstatuses",
+    short_names=("cs",),
+    namespaced=False,
+    verbs=("get", "list", "watch"),
+    columns=(
+        Column("Status", _status, description="Status of the component conditions"),
+        Column("Message", lambda one: _healthy(one).message, description="Message of the component conditions"),
+        Column("Error", lambda one: _healthy(one).error, description="Error of the component conditions"),
+    ),
+)

@@ -1,0 +1,39 @@
+"""ConfigMap: configuration for Pods."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.validation.data import MAXIMUM_BYTES, decoded_size, validate_frozen
+from pilothouse.api.core.validation.fields import report
+from pilothouse.api.types.core_v1 import ConfigMap
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+CONFIGMAP = Resource(
+    ConfigMap,
+    plural="configmaps",
+    short_names=("cm",),
+    columns=(Column("Data", lambda one: len(one.data) + len(one.binaryData)), AGE),
+)
+
+
+@CONFIGMAP.validate
+def validate(one: ConfigMap, problems: Problems) -> None:
+    size = 0
+    for key, value in one.data.items():
+        here = problems.at("data", f"[{key}]")
+        report(names.config_map_key(key), key, here)
+        if key in one.binaryData:
+            here.invalid(key, "duplicate of key present in binaryData")
+        size += len(value.encode())
+    for key, value in one.binaryData.items():
+        here = problems.at("binaryData", f"[{key}]")
+        report(names.config_map_key(key), key, here)
+        size += decoded_size(value, here)
+    if size > MAXIMUM_BYTES:
+        problems.at('""').too_long(MAXIMUM_BYTES)
+
+
+@CONFIGMAP.validate_update
+def validate_update(old: ConfigMap, new: ConfigMap, problems: Problems) -> None:
+    validate_frozen(old, new, ("data", "binaryData"), problems)

@@ -1,0 +1,51 @@
+"""Defaults of containers, their ports, probes and hooks."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.defaults.images import pull_policy
+from pilothouse.api.core.defaults.quantities import canonical, canonicalise
+from pilothouse.api.types.core_v1 import Container, EphemeralContainer, HTTPGetAction, Lifecycle, Probe
+
+TERMINATION_MESSAGE_PATH = "/dev/termination-log"
+
+
+def default_container(one: Container | EphemeralContainer) -> None:
+    """All that a container leaves out; the same for init and ephemeral containers."""
+    one.imagePullPolicy = one.imagePullPolicy or pull_policy(one.image)
+    one.terminationMessagePath = one.terminationMessagePath or TERMINATION_MESSAGE_PATH
+    one.terminationMessagePolicy = one.terminationMessagePolicy or "File"
+    for port in one.ports:
+        port.protocol = port.protocol or "TCP"
+    for variable in one.env:
+        source = variable.valueFrom
+        if source and source.fieldRef:
+            source.fieldRef.apiVersion = source.fieldRef.apiVersion or "v1"
+        if source and source.resourceFieldRef:
+            source.resourceFieldRef.divisor = canonical(source.resourceFieldRef.divisor or "0")
+    canonicalise(one.resources.limits)
+    canonicalise(one.resources.requests)
+    for probe in (one.livenessProbe, one.readinessProbe, one.startupProbe):
+        if probe:
+            default_probe(probe)
+    if one.lifecycle:
+        _default_lifecycle(one.lifecycle)
+
+
+def default_probe(probe: Probe) -> None:
+    probe.timeoutSeconds = probe.timeoutSeconds or 1
+    probe.periodSeconds = probe.periodSeconds or 10
+    probe.successThreshold = probe.successThreshold or 1
+    probe.failureThreshold = probe.failureThreshold or 3
+    if probe.httpGet:
+        _default_http(probe.httpGet)
+
+
+def _default_http(action: HTTPGetAction) -> None:
+    action.path = action.path or "/"
+    action.scheme = action.scheme or "HTTP"
+
+
+def _default_lifecycle(lifecycle: Lifecycle) -> None:
+    for hook in (lifecycle.postStart, lifecycle.preStop):
+        if hook and hook.httpGet:
+            _default_http(hook.httpGet)

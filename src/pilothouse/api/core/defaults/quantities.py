@@ -1,0 +1,36 @@
+"""Resource lists are kept in canonical form, rounded up to thousandths as upstream rounds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pilothouse.machinery import quantity
+from pilothouse.machinery.struct import Quantity
+
+MILLI = 10**6
+"""Billionths in a thousandth: what the machinery counts in."""
+
+
+def canonical(value: Quantity) -> str:
+    """The canonical form of one quantity; what is none stays as it is, for validation to report."""
+    try:
+        found = quantity.parse(value)
+    except ValueError:
+        return str(value)
+    rest = found.nanos % MILLI
+    if rest:
+        up = MILLI - rest if found.nanos > 0 else -rest
+        found = quantity.Quantity(found.nanos + up, found.format)
+    return str(found)
+
+
+def canonicalise(resources: dict[str, Quantity]) -> None:
+    """Put every quantity of a resource list into its canonical form."""
+    for name, value in resources.items():
+        resources[name] = canonical(value)
+
+
+def fill(target: dict[str, Quantity], source: Mapping[str, Quantity]) -> None:
+    """Take from `source` what `target` does not say."""
+    for name, value in source.items():
+        target.setdefault(name, value)

@@ -1,0 +1,84 @@
+"""Defaults of the volumes of a Pod."""
+
+from __future__ import annotations
+
+from msgspec.structs import asdict
+
+from pilothouse.api.core.defaults.images import pull_policy
+from pilothouse.api.core.defaults.quantities import canonical, canonicalise
+from pilothouse.api.types.core_v1 import (
+    DownwardAPIVolumeFile,
+    EmptyDirVolumeSource,
+    PersistentVolumeClaimSpec,
+    ProjectedVolumeSource,
+    Volume,
+)
+
+FILE_MODE = 0o644
+TOKEN_SECONDS = 3600
+
+
+def sources_of(volume: Volume) -> list[str]:
+    """The fields of a volume that name a source; there should be one."""
+    return [name for name, value in asdict(volume).items() if value is not None and name != "name"]
+
+
+def default_volume(volume: Volume) -> None:
+    """An empty directory when no source is named, and what the source leaves out."""
+    if not sources_of(volume):
+        volume.emptyDir = EmptyDirVolumeSource()
+    for source in (volume.secret, volume.configMap, volume.downwardAPI, volume.projected):
+        if source is not None and source.defaultMode is None:
+            source.defaultMode = FILE_MODE
+    if volume.downwardAPI:
+        _default_files(volume.downwardAPI.items)
+    if volume.projected:
+        _default_projected(volume.projected)
+    if volume.emptyDir and volume.emptyDir.sizeLimit is not None:
+        volume.emptyDir.sizeLimit = canonical(volume.emptyDir.sizeLimit)
+    if volume.ephemeral and volume.ephemeral.volumeClaimTemplate:
+        default_claim(volume.ephemeral.volumeClaimTemplate.spec)
+    if volume.image and not volume.image.pullPolicy:
+        volume.image.pullPolicy = pull_policy(volume.image.reference)
+    _default_remote(volume)
+
+
+def _default_projected(projected: ProjectedVolumeSource) -> None:
+    for source in projected.sources:
+        if source.serviceAccountToken and source.serviceAccountToken.expirationSeconds is None:
+            source.serviceAccountToken.expirationSeconds = TOKEN_SECONDS
+        if source.downwardAPI:
+            _default_files(source.downwardAPI.items)
+
+
+def _default_files(items: list[DownwardAPIVolumeFile]) -> None:
+    for item in items:
+        if item.fieldRef:
+            item.fieldRef.apiVersion = item.fieldRef.apiVersion or "v1"
+        if item.resourceFieldRef:
+            item.resourceFieldRef.divisor = canonical(item.resourceFieldRef.divisor or "0")
+
+
+def _default_remote(volume: Volume) -> None:
+    if volume.iscsi:
+        volume.iscsi.iscsiInterface = volume.iscsi.iscsiInterface or "default"
+    if volume.rbd:
+        volume.rbd.pool = volume.rbd.pool or "rbd"
+        volume.rbd.user = volume.rbd.user or "admin"
+        volume.rbd.keyring = volume.rbd.keyring or "/etc/ceph/keyring"
+    if volume.azureDisk:
+        disk = volume.azureDisk
+        disk.cachingMode = disk.cachingMode or "ReadWrite"
+        disk.kind = disk.kind or "Shared"
+        disk.fsType = disk.fsType or "ext4"
+        disk.readOnly = disk.readOnly or False
+    if volume.scaleIO:
+        volume.scaleIO.storageMode = volume.scaleIO.storageMode or "ThinProvisioned"
+        volume.scaleIO.fsType = volume.scaleIO.fsType or "xfs"
+
+
+def default_claim(spec: PersistentVolumeClaimSpec) -> None:
+    """Defaults of a claim's spec, in a PersistentVolumeClaim as in a template."""
+    spec.volumeMode = spec.volumeMode or "Filesystem"
+    canonicalise(spec.resources.limits)
+    canonicalise(spec.resources.requests)

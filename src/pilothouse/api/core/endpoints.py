@@ -1,0 +1,74 @@
+"""Endpoints: the addresses that a Service stands for; EndpointSlice is its successor."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.columns import NONE
+from pilothouse.api.core.validation.addresses import validate_address, validate_routable
+from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, one_of, report
+from pilothouse.api.types.core_v1 import EndpointAddress, EndpointPort, Endpoints
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+SHOWN = 3
+
+
+def _addresses(one: Endpoints) -> str:
+    """The first three of all ports and addresses, and how many more there are."""
+    every: list[str] = []
+    for subset in one.subsets:
+        ports = [f":{port.port}" for port in subset.ports] or [""]
+        for port in ports:
+            every += [f"[{to.ip}]{port}" if ":" in to.ip and port else f"{to.ip}{port}" for to in subset.addresses]
+    if not one.subsets:
+        return NONE
+    text = ",".join(every[:SHOWN])
+    return f"{text} + {len(every) - SHOWN} more..." if len(every) > SHOWN else text
+
+
+ENDPOINTS = Resource(
+    Endpoints,
+    plural="endpoints",
+    short_names=("ep",),
+    columns=(Column("Endpoints", _addresses), AGE),
+)
+
+
+@ENDPOINTS.default
+def default(one: Endpoints) -> None:
+    for subset in one.subsets:
+        for port in subset.ports:
+            port.protocol = port.protocol or "TCP"
+
+
+@ENDPOINTS.validate
+def validate(one: Endpoints, problems: Problems) -> None:
+    for index, subset in enumerate(one.subsets):
+        here = problems.at("subsets", index)
+        if not subset.addresses and not subset.notReadyAddresses:
+            here.required("must specify `addresses` or `notReadyAddresses`")
+        for field in ("addresses", "notReadyAddresses"):
+            for position, address in enumerate(getattr(subset, field)):
+                _validate_address(address, here.at(field, position))
+        for position, port in enumerate(subset.ports):
+            _validate_port(port, len(subset.ports) > 1, here.at("ports", position))
+
+
+def _validate_address(address: EndpointAddress, problems: Problems) -> None:
+    validate_address(address.ip, problems.at("ip"))
+    if address.hostname:
+        report(names.dns_label(address.hostname), address.hostname, problems, "hostname")
+    if address.nodeName:
+        report(names.dns_subdomain(address.nodeName), address.nodeName, problems, "nodeName")
+    validate_routable(address.ip, problems.at("ip"))
+
+
+def _validate_port(port: EndpointPort, named: bool, problems: Problems) -> None:
+    if named and not port.name:
+        problems.at("name").required()
+    elif port.name:
+        report(names.dns_label(port.name), port.name, problems, "name")
+    report(names.port_number(port.port), port.port, problems, "port")
+    one_of(port.protocol, PORT_PROTOCOLS, problems, "protocol")
+    if port.appProtocol:
+        report(names.qualified_name(port.appProtocol), port.appProtocol, problems, "appProtocol")

@@ -1,0 +1,69 @@
+"""Namespace: the scope of names, deleted with all that it holds.
+
+It lives until `spec.finalizers` is empty: controllers/builtin/namespace.py empties it when the content is gone.
+"""
+
+from __future__ import annotations
+
+from pilothouse.api.core.validation.fields import report
+from pilothouse.api.types.core_v1 import Namespace
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
+
+NAME_LABEL = "kubernetes.io/metadata.name"
+FINALIZER = "kubernetes"
+STANDARD_FINALIZERS = (FINALIZER, "orphan", "foregroundDeletion")
+
+NAMESPACE = Resource(
+    Namespace,
+    plural="namespaces",
+    short_names=("ns",),
+    namespaced=False,
+    verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+    subresources=(STATUS, Subresource("finalize", ("update",))),
+    columns=(Column("Status", lambda one: one.status.phase, description="The status of the namespace"), AGE),
+    selectable_fields={"status.phase": lambda one: one.status.phase},
+    name_rule=names.dns_label,
+)
+
+
+@NAMESPACE.default
+def default(one: Namespace) -> None:
+    if one.metadata.name:
+        one.metadata.labels[NAME_LABEL] = one.metadata.name
+    one.status.phase = one.status.phase or "Active"
+
+
+@NAMESPACE.prepare_create
+def prepare_create(one: Namespace) -> None:
+    """The name may have been generated after defaulting: the label follows it."""
+    one.metadata.labels[NAME_LABEL] = one.metadata.name
+    one.status.phase = "Active"
+    if FINALIZER not in one.spec.finalizers:
+        one.spec.finalizers = [*one.spec.finalizers, FINALIZER]
+
+
+@NAMESPACE.prepare_update
+def prepare_update(old: Namespace, new: Namespace) -> None:
+    """Finalizers change through the subresource `finalize` alone."""
+    new.spec.finalizers = old.spec.finalizers
+
+
+@NAMESPACE.validate
+def validate(one: Namespace, problems: Problems) -> None:
+    here = problems.at("spec", "finalizers")
+    for finalizer in one.spec.finalizers:
+        found = names.qualified_name(finalizer)
+        report(found, finalizer, here)
+        if not found and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+            here.invalid(finalizer, "name is neither a standard finalizer name nor is it fully qualified")
+
+
+@NAMESPACE.validate_status
+def validate_status(old: Namespace, new: Namespace, problems: Problems) -> None:
+    phase = problems.at("status", "Phase")
+    if not new.metadata.deletionTimestamp and new.status.phase != "Active":
+        phase.invalid(new.status.phase, "may only be 'Active' if `deletionTimestamp` is empty")
+    if new.metadata.deletionTimestamp and new.status.phase != "Terminating":
+        phase.invalid(new.status.phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")

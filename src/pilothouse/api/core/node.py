@@ -1,0 +1,104 @@
+"""Node: a machine that runs Pods."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.columns import NONE, UNKNOWN
+from pilothouse.api.core.defaults.quantities import canonicalise
+from pilothouse.api.core.validation.addresses import dual_stack, validate_range
+from pilothouse.api.core.validation.resources import validate_quantity
+from pilothouse.api.core.validation.tolerations import validate_taints
+from pilothouse.api.types.core_v1 import Node
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
+
+PROXY_VERBS = ("create", "delete", "get", "patch", "update")
+ROLE_PREFIX, ROLE_LABEL = "node-role.kubernetes.io/", "kubernetes.io/role"
+ONCE = 'node updates may not change {} except from "" to valid'
+
+
+def _status(node: Node) -> str:
+    ready = next((one.status for one in node.status.conditions if one.type == "Ready"), None)
+    shown = ["Unknown" if ready is None else "Ready" if ready == "True" else "NotReady"]
+    if node.spec.unschedulable:
+        shown.append("SchedulingDisabled")
+    return ",".join(shown)
+
+
+def _roles(node: Node) -> str:
+    labels = node.metadata.labels
+    found = {key.removeprefix(ROLE_PREFIX) for key in labels if key.startswith(ROLE_PREFIX)} | {labels.get(ROLE_LABEL, "")}
+    return ",".join(sorted(found - {""})) or NONE
+
+
+def _address(node: Node, type: str) -> str:
+    return next((one.address for one in node.status.addresses if one.type == type), NONE)
+
+
+NODE = Resource(
+    Node,
+    plural="nodes",
+    short_names=("no",),
+    namespaced=False,
+    subresources=(STATUS, Subresource("proxy", PROXY_VERBS, ("", "v1", "NodeProxyOptions"))),
+    columns=(
+        Column("Status", _status, description="The status of the node"),
+        Column("Roles", _roles, description="The roles of the node"),
+        AGE,
+        Column("Version", lambda node: node.status.nodeInfo.kubeletVersion),
+        Column("Internal-IP", lambda node: _address(node, "InternalIP"), priority=1),
+        Column("External-IP", lambda node: _address(node, "ExternalIP"), priority=1),
+        Column("OS-Image", lambda node: node.status.nodeInfo.osImage or UNKNOWN, priority=1),
+        Column("Kernel-Version", lambda node: node.status.nodeInfo.kernelVersion or UNKNOWN, priority=1),
+        Column("Container-Runtime", lambda node: node.status.nodeInfo.containerRuntimeVersion or UNKNOWN, priority=1),
+    ),
+    selectable_fields={"spec.unschedulable": lambda node: "true" if node.spec.unschedulable else "false"},
+)
+
+
+@NODE.default
+def default(node: Node) -> None:
+    status = node.status
+    canonicalise(status.capacity)
+    canonicalise(status.allocatable)
+    status.allocatable = status.allocatable or dict(status.capacity)
+    # The old field and the first of the new list are kept alike, as upstream's conversion keeps them.
+    if node.spec.podCIDR and not node.spec.podCIDRs:
+        node.spec.podCIDRs = [node.spec.podCIDR]
+    elif node.spec.podCIDRs:
+        node.spec.podCIDR = node.spec.podCIDRs[0]
+
+
+@NODE.validate
+def validate(node: Node, problems: Problems) -> None:
+    validate_taints(node.spec.taints, problems.at("metadata", "taints"))
+    for field, resources in (("capacity", node.status.capacity), ("allocatable", node.status.allocatable)):
+        for name, value in resources.items():
+            validate_quantity(name, value, problems.at("status", field, name))
+    ranges = node.spec.podCIDRs
+    here = problems.at("spec", "podCIDRs")
+    for index, value in enumerate(ranges):
+        validate_range(value, here.at(index))
+        if value in ranges[:index]:
+            here.at(index).duplicate(value)
+    if len(ranges) > 1 and (len(ranges) > 2 or not dual_stack(ranges)):
+        here.invalid(ranges, "may specify no more than one CIDR for each IP family")
+
+
+@NODE.validate_update
+def validate_update(old: Node, new: Node, problems: Problems) -> None:
+    if old.spec.podCIDRs and old.spec.podCIDRs != new.spec.podCIDRs:
+        problems.at("spec", "podCIDRs").forbidden(ONCE.format("podCIDR"))
+    if old.spec.providerID and old.spec.providerID != new.spec.providerID:
+        problems.at("spec", "providerID").forbidden(ONCE.format("providerID"))
+    if old.spec.externalID != new.spec.externalID:
+        problems.at("spec", "externalID").forbidden("may not be updated")
+
+
+@NODE.validate_status
+def validate_status(old: Node, new: Node, problems: Problems) -> None:
+    validate(new, problems)
+    validate_update(old, new, problems)
+    addresses = new.status.addresses
+    for index, address in enumerate(addresses):
+        if address in addresses[:index]:
+            problems.at("status", "addresses", index).duplicate(address)

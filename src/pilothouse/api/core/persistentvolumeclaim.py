@@ -1,0 +1,85 @@
+"""PersistentVolumeClaim: a request for storage."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pilothouse.api.core.columns import UNSET
+from pilothouse.api.core.defaults.quantities import canonicalise
+from pilothouse.api.core.defaults.volumes import default_claim
+from pilothouse.api.core.podupdate import difference
+from pilothouse.api.core.storagecells import access_modes, volume_class
+from pilothouse.api.core.validation.claims import validate_claim_spec
+from pilothouse.api.core.validation.fields import immutable
+from pilothouse.api.core.validation.resources import validate_quantity
+from pilothouse.api.types.core_v1 import PersistentVolumeClaim, VolumeResourceRequirements
+from pilothouse.machinery import quantity
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+
+FIXED = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n"
+
+PERSISTENTVOLUMECLAIM = Resource(
+    PersistentVolumeClaim,
+    plural="persistentvolumeclaims",
+    short_names=("pvc",),
+    subresources=(STATUS,),
+    columns=(
+        Column("Status", lambda one: "Terminating" if one.metadata.deletionTimestamp else one.status.phase),
+        Column("Volume", lambda one: one.spec.volumeName),
+        Column("Capacity", lambda one: str(one.status.capacity.get("storage", "0")) if one.spec.volumeName else ""),
+        Column("Access Modes", lambda one: access_modes(one.status.accessModes) if one.spec.volumeName else ""),
+        Column("StorageClass", lambda one: volume_class(one, one.spec.storageClassName), description="StorageClass of the pvc"),
+        Column("VolumeAttributesClass", lambda one: one.spec.volumeAttributesClassName or UNSET),
+        AGE,
+        Column("VolumeMode", lambda one: one.spec.volumeMode or UNSET, priority=1),
+    ),
+)
+
+
+@PERSISTENTVOLUMECLAIM.default
+def default(one: PersistentVolumeClaim) -> None:
+    one.status.phase = one.status.phase or "Pending"
+    canonicalise(one.status.capacity)
+    default_claim(one.spec)
+
+
+@PERSISTENTVOLUMECLAIM.prepare_create
+def prepare_create(one: PersistentVolumeClaim) -> None:
+    one.status.phase = "Pending"
+
+
+@PERSISTENTVOLUMECLAIM.validate
+def validate(one: PersistentVolumeClaim, problems: Problems) -> None:
+    validate_claim_spec(one.spec, problems.at("spec"))
+
+
+@PERSISTENTVOLUMECLAIM.validate_update
+def validate_update(old: PersistentVolumeClaim, new: PersistentVolumeClaim, problems: Problems) -> None:
+    """A claim is bound once, and then may grow."""
+    bound = new.status.phase == "Bound"
+    requests = dict(new.spec.resources.requests)
+    if bound and "storage" in old.spec.resources.requests:
+        requests["storage"] = old.spec.resources.requests["storage"]
+    before = msgspec.structs.replace(old.spec, volumeName=old.spec.volumeName or new.spec.volumeName)
+    after = msgspec.structs.replace(
+        new.spec,
+        resources=VolumeResourceRequirements(limits=new.spec.resources.limits, requests=requests),
+        storageClassName=new.spec.storageClassName if old.spec.storageClassName is not None else None,
+        volumeAttributesClassName=old.spec.volumeAttributesClassName if bound else new.spec.volumeAttributesClassName,
+    )
+    if before != after:
+        problems.at("spec").forbidden(FIXED + difference(before, after))
+    wished, held = new.spec.resources.requests.get("storage", 0), old.spec.resources.requests.get("storage", 0)
+    here = problems.at("spec", "resources", "requests", "storage")
+    if quantity.compare(wished, held) < 0 and quantity.compare(wished, old.status.capacity.get("storage", 0)) <= 0:
+        here.forbidden("field can not be less than status.capacity")
+    immutable(new.spec.volumeMode, old.spec.volumeMode, problems, "volumeMode")
+
+
+@PERSISTENTVOLUMECLAIM.validate_status
+def validate_status(old: PersistentVolumeClaim, new: PersistentVolumeClaim, problems: Problems) -> None:
+    if not new.spec.accessModes:
+        problems.at("Spec", "accessModes").required()
+    for name, value in new.status.capacity.items():
+        validate_quantity(name, value, problems.at("status", "capacity", f"[{name}]"))

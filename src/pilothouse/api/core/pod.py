@@ -1,0 +1,197 @@
+"""Pod: containers that share a node, a network and volumes.
+
+Here: its names, columns, fields for selection, and what only a Pod itself gets beyond its spec's defaults. Its rules are in
+validation/ (spec, containers, volumes, ...), what may change in podupdate.py, the STATUS column in podstatus.py.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pilothouse.api.core import podresources
+from pilothouse.api.core.defaults.podspec import default_host_ports, default_pod_spec
+from pilothouse.api.core.defaults.quantities import fill
+from pilothouse.api.core.podstatus import PodSummary, readiness_gates
+from pilothouse.api.core.podupdate import validate_pod_status, validate_pod_update
+from pilothouse.api.core.qos import qos_class
+from pilothouse.api.core.validation.podspec import validate_pod_spec
+from pilothouse.api.types.core_v1 import Pod, PodAffinityTerm, PodCondition, PodSpec, PodStatus
+from pilothouse.machinery.meta_v1 import LabelSelector, LabelSelectorRequirement
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
+
+PROXY_VERBS = ("create", "delete", "get", "patch", "update")
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+POD_LEVEL_RESOURCES = ("cpu", "memory")
+
+
+def _bool(value: bool | None) -> str:
+    return "true" if value else "false"
+
+
+def graceful(pod: Pod, asked: int | None) -> int:
+    """A Pod on a node is deleted by its kubelet, after its grace period; one that no node has, or that has ended, at once."""
+    if not pod.spec.nodeName or pod.status.phase in ("Failed", "Succeeded"):
+        return 0
+    period = asked if asked is not None else pod.spec.terminationGracePeriodSeconds or 0
+    return max(period, 1) if period < 0 else period
+
+
+POD = Resource(
+    Pod,
+    plural="pods",
+    short_names=("po",),
+    categories=("all",),
+    subresources=(
+        STATUS,
+        Subresource("attach", ("create", "get"), ("", "v1", "PodAttachOptions")),
+        Subresource("binding", ("create",), ("", "v1", "Binding")),
+        Subresource("ephemeralcontainers"),
+        Subresource("eviction", ("create",), ("policy", "v1", "Eviction")),
+        Subresource("exec", ("create", "get"), ("", "v1", "PodExecOptions")),
+        Subresource("log", ("get",)),
+        Subresource("portforward", ("create", "get"), ("", "v1", "PodPortForwardOptions")),
+        Subresource("proxy", PROXY_VERBS, ("", "v1", "PodProxyOptions")),
+        Subresource("resize"),
+    ),
+    columns=(
+        Column(
+            "Ready",
+            lambda pod: f"{(seen := PodSummary(pod)).ready}/{seen.total}",
+            description="The aggregate readiness state of this pod for accepting traffic.",
+        ),
+        Column("Status", lambda pod: PodSummary(pod).reason, description="The aggregate status of the containers in this pod."),
+        Column(
+            "Restarts",
+            lambda pod: PodSummary(pod).restarts_cell,
+            description="The number of times the containers in this pod have been restarted.",
+        ),
+        AGE,
+        Column("IP", lambda pod: pod.status.podIPs[0].ip if pod.status.podIPs else None, priority=1),
+        Column("Node", lambda pod: pod.spec.nodeName or None, priority=1),
+        Column("Nominated Node", lambda pod: pod.status.nominatedNodeName or None, priority=1),
+        Column("Readiness Gates", readiness_gates, priority=1),
+    ),
+    selectable_fields={
+        "spec.nodeName": lambda pod: pod.spec.nodeName,
+        "spec.restartPolicy": lambda pod: pod.spec.restartPolicy,
+        "spec.schedulerName": lambda pod: pod.spec.schedulerName,
+        "spec.serviceAccountName": lambda pod: pod.spec.serviceAccountName,
+        "spec.hostNetwork": lambda pod: _bool(pod.spec.hostNetwork),
+        "status.phase": lambda pod: pod.status.phase,
+        "status.podIP": lambda pod: pod.status.podIPs[0].ip if pod.status.podIPs else pod.status.podIP,
+        "status.nominatedNodeName": lambda pod: pod.status.nominatedNodeName,
+    },
+    graceful=graceful,
+)
+
+
+@POD.default
+def default(pod: Pod) -> None:
+    """Requests follow limits, in a Pod but not in a template: a LimitRange may have more to say about a template's Pods."""
+    default_pod_spec(pod.spec)
+    if pod.spec.hostNetwork:
+        default_host_ports(pod.spec)
+    for container in (*pod.spec.initContainers, *pod.spec.containers):
+        fill(container.resources.requests, container.resources.limits)
+    if pod.spec.enableServiceLinks is None:
+        pod.spec.enableServiceLinks = True
+    if pod.spec.resources:
+        _default_pod_level(pod.spec)
+
+
+def _default_pod_level(spec: PodSpec) -> None:
+    """What is said for the whole Pod is completed from its containers, then requests from limits."""
+    asked = spec.resources
+    if asked is None:
+        return
+    try:
+        if asked.limits:
+            totals = podresources.aggregate(spec, lambda one: one.resources.requests)
+            fill(asked.requests, {name: str(value) for name, value in totals.items() if name in POD_LEVEL_RESOURCES})
+            fill(asked.requests, {name: value for name, value in asked.limits.items() if name in POD_LEVEL_RESOURCES})
+    except ValueError:
+        return  # a quantity that is none: validation says so
+
+
+@POD.prepare_create
+def prepare_create(pod: Pod) -> None:
+    """A new Pod is Pending, of the class of service that its spec makes it."""
+    pod.status = PodStatus(phase="Pending", qosClass=qos_class(pod))
+    if pod.spec.schedulingGates:
+        pod.status.conditions = [
+            PodCondition(
+                type="PodScheduled",
+                status="False",
+                reason="SchedulingGated",
+                message="Scheduling is blocked due to non-empty scheduling gates",
+            )
+        ]
+    _merge_label_keys(pod)
+
+
+def _merge_label_keys(pod: Pod) -> None:
+    """matchLabelKeys take effect as requirements that carry the Pod's own values; the scheduler sees selectors alone."""
+    affinity = pod.spec.affinity
+    if affinity is None:
+        return
+    for kind in (affinity.podAffinity, affinity.podAntiAffinity):
+        if kind is None:
+            continue
+        terms = list(kind.requiredDuringSchedulingIgnoredDuringExecution)
+        terms += [one.podAffinityTerm for one in kind.preferredDuringSchedulingIgnoredDuringExecution]
+        for term in terms:
+            _merge_keys(term, pod.metadata.labels)
+
+
+def _merge_keys(term: PodAffinityTerm, labels: dict[str, str]) -> None:
+    for keys, operator in ((term.matchLabelKeys, "In"), (term.mismatchLabelKeys, "NotIn")):
+        for key in keys:
+            if key in labels:
+                selector = term.labelSelector or LabelSelector()
+                wanted = LabelSelectorRequirement(key=key, operator=operator, values=[labels[key]])
+                selector.matchExpressions = [*selector.matchExpressions, wanted]
+                term.labelSelector = selector
+
+
+@POD.prepare_update
+def prepare_update(old: Pod, new: Pod) -> None:
+    """Ephemeral containers change through their own subresource alone."""
+    new.spec.ephemeralContainers = old.spec.ephemeralContainers
+
+
+@POD.validate
+def validate(pod: Pod, problems: Problems) -> None:
+    spec = problems.at("spec")
+    validate_pod_spec(pod.spec, spec, is_pod=True, pod_name=pod.metadata.name)
+    if not pod.spec.serviceAccountName:
+        for index, volume in enumerate(pod.spec.volumes):
+            for position, source in enumerate(volume.projected.sources if volume.projected else ()):
+                if source.serviceAccountToken:
+                    here = spec.at("volumes", index, "projected", "sources", position, "serviceAccountToken")
+                    here.forbidden("must not be specified when serviceAccountName is not set")
+    cost = pod.metadata.annotations.get(DELETION_COST)
+    if cost is not None and not _is_int32(cost):
+        problems.at("metadata", "annotations", f"[{DELETION_COST}]").invalid(cost, "must be a 32bit integer")
+    if not pod.metadata.resourceVersion:  # a new Pod
+        if pod.spec.ephemeralContainers:
+            spec.at("ephemeralContainers").forbidden("cannot be set on create")
+        if pod.spec.nodeName and pod.spec.schedulingGates:
+            spec.at("nodeName").forbidden("cannot be set until all schedulingGates have been cleared")
+
+
+def _is_int32(text: str) -> bool:
+    """Without a plus and without leading zeros, as upstream reads it."""
+    return re.fullmatch("0|-?[1-9][0-9]{0,9}", text) is not None and -(2**31) <= int(text) < 2**31
+
+
+@POD.validate_update
+def validate_update(old: Pod, new: Pod, problems: Problems) -> None:
+    validate_pod_update(old, new, problems)
+
+
+@POD.validate_status
+def validate_status(old: Pod, new: Pod, problems: Problems) -> None:
+    # Upstream's strategy keeps the class when a writer of the status leaves it out.
+    new.status.qosClass = new.status.qosClass or old.status.qosClass
+    validate_pod_status(old, new, problems)

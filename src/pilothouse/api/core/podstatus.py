@@ -1,0 +1,101 @@
+"""What `kubectl get pods` shows of a Pod: READY, STATUS and RESTARTS, as upstream's printer counts them."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.podresources import restartable
+from pilothouse.api.types.core_v1 import ContainerStatus, Pod
+from pilothouse.machinery.resource import Since
+
+UNREACHABLE = "NodeLost"
+TERMINAL = ("Succeeded", "Failed")
+
+
+class PodSummary:
+    """One look at a Pod; `ready`, `total`, `reason`, `restarts` and `last_restart` are the result."""
+
+    def __init__(self, pod: Pod) -> None:
+        self.pod = pod
+        self.sidecars = {one.name for one in pod.spec.initContainers if restartable(one)}
+        self.total = len(pod.spec.containers) + len(self.sidecars)
+        self.ready = 0
+        self.restarts = 0
+        self.last_restart = ""
+        self.reason = pod.status.reason or pod.status.phase
+        if any(one.type == "PodScheduled" and one.reason == "SchedulingGated" for one in pod.status.conditions):
+            self.reason = "SchedulingGated"
+        initializing = self._init_containers()
+        if not initializing or _condition(pod, "Initialized"):
+            self._count_restarts([one for one in pod.status.initContainerStatuses if one.name in self.sidecars])
+            self._containers()
+        if pod.metadata.deletionTimestamp:
+            if pod.status.reason == UNREACHABLE:
+                self.reason = "Unknown"
+            elif pod.status.phase not in TERMINAL:
+                self.reason = "Terminating"
+
+    def _count_restarts(self, statuses: list[ContainerStatus]) -> None:
+        """Start the count again with these containers."""
+        self.restarts, self.last_restart = 0, ""
+        for one in statuses:
+            self._add_restarts(one)
+
+    def _add_restarts(self, status: ContainerStatus) -> None:
+        self.restarts += status.restartCount
+        if status.lastState.terminated:
+            self.last_restart = max(self.last_restart, status.lastState.terminated.finishedAt)
+
+    def _init_containers(self) -> bool:
+        """Go through the init containers up to the first that is not done; true when there is one."""
+        for index, status in enumerate(self.pod.status.initContainerStatuses):
+            self._add_restarts(status)
+            ended, waiting = status.state.terminated, status.state.waiting
+            if ended and ended.exitCode == 0:
+                continue
+            if status.name in self.sidecars and status.started:
+                self.ready += status.ready
+                continue
+            if ended:
+                self.reason = f"Init:{ended.reason or _ending(ended.signal or 0, ended.exitCode)}"
+            elif waiting and waiting.reason and waiting.reason != "PodInitializing":
+                self.reason = f"Init:{waiting.reason}"
+            else:
+                self.reason = f"Init:{index}/{len(self.pod.spec.initContainers)}"
+            return True
+        return False
+
+    def _containers(self) -> None:
+        """The last container that has something to say gives the reason: they are read backwards."""
+        running = False
+        for status in reversed(self.pod.status.containerStatuses):
+            self._add_restarts(status)
+            ended, waiting = status.state.terminated, status.state.waiting
+            if waiting and waiting.reason:
+                self.reason = waiting.reason
+            elif ended:
+                self.reason = ended.reason or _ending(ended.signal or 0, ended.exitCode)
+            elif status.ready and status.state.running:
+                running = True
+                self.ready += 1
+        if self.reason == "Completed" and running:
+            self.reason = "Running" if _condition(self.pod, "Ready") else "NotReady"
+
+    @property
+    def restarts_cell(self) -> str | Since:
+        if self.restarts and self.last_restart:
+            return Since(self.last_restart, f"{self.restarts} ({{}} ago)")
+        return str(self.restarts)
+
+
+def readiness_gates(pod: Pod) -> str | None:
+    """How many of the readiness gates are open."""
+    gates = pod.spec.readinessGates
+    opened = sum(_condition(pod, one.conditionType) for one in gates)
+    return f"{opened}/{len(gates)}" if gates else None
+
+
+def _ending(signal: int, code: int) -> str:
+    return f"Signal:{signal}" if signal else f"ExitCode:{code}"
+
+
+def _condition(pod: Pod, type: str) -> bool:
+    return next((one.status == "True" for one in pod.status.conditions if one.type == type), False)

@@ -1,0 +1,32 @@
+"""PodTemplate: a template that Pods are made of."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.columns import labels_text, template_columns
+from pilothouse.api.core.defaults.podspec import default_pod_spec
+from pilothouse.api.core.validation.podspec import validate_pod_template
+from pilothouse.api.types.core_v1 import PodTemplate
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Column, Resource
+
+_containers, _images = template_columns(lambda one: one.template)
+
+PODTEMPLATE = Resource(
+    PodTemplate,
+    plural="podtemplates",
+    columns=(
+        Column("Containers", _containers.value, description=_containers.description),
+        Column("Images", _images.value, description=_images.description),
+        Column("Pod Labels", lambda one: labels_text(one.template.metadata.labels), description="The labels for the pod template."),
+    ),
+)
+
+
+@PODTEMPLATE.default
+def default(one: PodTemplate) -> None:
+    default_pod_spec(one.template.spec)
+
+
+@PODTEMPLATE.validate
+def validate(one: PodTemplate, problems: Problems) -> None:
+    validate_pod_template(one.template, problems.at("template"))

@@ -1,0 +1,62 @@
+"""ReplicationController: the forerunner of ReplicaSet."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.columns import labels_text, template_columns
+from pilothouse.api.core.defaults.podspec import default_pod_spec
+from pilothouse.api.core.validation.fields import nonnegative
+from pilothouse.api.core.validation.podspec import validate_pod_template
+from pilothouse.api.types.core_v1 import ReplicationController
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
+
+REPLICATIONCONTROLLER = Resource(
+    ReplicationController,
+    plural="replicationcontrollers",
+    short_names=("rc",),
+    categories=("all",),
+    subresources=(STATUS, Scale()),
+    columns=(
+        Column("Desired", lambda one: one.spec.replicas, type="integer"),
+        Column("Current", lambda one: one.status.replicas, type="integer"),
+        Column("Ready", lambda one: one.status.readyReplicas, type="integer"),
+        AGE,
+        *template_columns(lambda one: one.spec.template),
+        Column("Selector", lambda one: labels_text(one.spec.selector), priority=1),
+    ),
+    selectable_fields={"status.replicas": lambda one: str(one.status.replicas)},
+)
+
+
+@REPLICATIONCONTROLLER.default
+def default(one: ReplicationController) -> None:
+    """Selector and labels follow the template's labels: what ReplicaSet gave up."""
+    if one.spec.replicas is None:
+        one.spec.replicas = 1
+    if one.spec.template is None:
+        return
+    labels = one.spec.template.metadata.labels
+    one.spec.selector = one.spec.selector or dict(labels)
+    one.metadata.labels = one.metadata.labels or dict(labels)
+    default_pod_spec(one.spec.template.spec)
+
+
+@REPLICATIONCONTROLLER.validate
+def validate(one: ReplicationController, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    nonnegative(spec.minReadySeconds, here, "minReadySeconds")
+    if not spec.selector:
+        here.at("selector").required()
+    nonnegative(spec.replicas, here, "replicas")
+    template, here = spec.template, here.at("template")
+    if template is None:
+        here.required()
+        return
+    if not spec.selector.items() <= template.metadata.labels.items():
+        here.at("metadata", "labels").invalid(template.metadata.labels, "`selector` does not match template `labels`")
+    validate_pod_template(template, here)
+    if template.spec.restartPolicy != "Always":
+        here.at("spec", "restartPolicy").not_supported(template.spec.restartPolicy, ("Always",))
+    if template.spec.activeDeadlineSeconds is not None:
+        message = "activeDeadlineSeconds in ReplicationController is not Supported"
+        here.at("spec", "activeDeadlineSeconds").forbidden(message)

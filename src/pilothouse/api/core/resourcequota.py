@@ -1,0 +1,100 @@
+"""ResourceQuota: how much a namespace may use in all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pilothouse.api.core.defaults.quantities import canonicalise
+from pilothouse.api.core.validation.resources import validate_quantity, validate_quota_resource_name
+from pilothouse.api.types.core_v1 import ResourceQuota
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.struct import Quantity
+
+SCOPES = (
+    "Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity",
+    "VolumeAttributesClass",
+)  # fmt: skip
+CONFLICTS = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
+ONLY_EXISTS = tuple(one for one in SCOPES if one not in ("PriorityClass", "VolumeAttributesClass"))
+NEEDS_EXISTS = (
+    "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
+    "ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"
+)
+
+
+def _usage(one: ResourceQuota, limits: bool) -> str:
+    names = (name for name in sorted(one.status.hard) if name.startswith("limits.") == limits)
+    return ", ".join(f"{name}: {one.status.used.get(name, '0')}/{one.status.hard[name]}" for name in names)
+
+
+RESOURCEQUOTA = Resource(
+    ResourceQuota,
+    plural="resourcequotas",
+    short_names=("quota",),
+    subresources=(STATUS,),
+    columns=(
+        Column("Request", lambda one: _usage(one, limits=False)),
+        Column("Limit", lambda one: _usage(one, limits=True)),
+        AGE,
+    ),
+)
+
+
+@RESOURCEQUOTA.default
+def default(one: ResourceQuota) -> None:
+    canonicalise(one.spec.hard)
+    canonicalise(one.status.hard)
+    canonicalise(one.status.used)
+
+
+@RESOURCEQUOTA.validate
+def validate(one: ResourceQuota, problems: Problems) -> None:
+    spec = problems.at("spec")
+    _validate_hard(one.spec.hard, spec.at("hard"))
+    _validate_scopes(one.spec.scopes, spec.at("scopes"))
+    if one.spec.scopeSelector:
+        here = spec.at("scopeSelector", "matchExpressions")
+        for requirement in one.spec.scopeSelector.matchExpressions:
+            _validate_selector(requirement.scopeName, requirement.operator, requirement.values, here)
+
+
+def _validate_hard(resources: Mapping[str, Quantity], problems: Problems) -> None:
+    for name, value in resources.items():
+        here = problems.at(f"[{name}]")
+        validate_quota_resource_name(name, here)
+        validate_quantity(name, value, here)
+
+
+def _validate_scopes(scopes: list[str], problems: Problems) -> None:
+    if any(scope not in SCOPES for scope in scopes):
+        problems.invalid(scopes, "unsupported scope")
+    if any(pair <= set(scopes) for pair in CONFLICTS):
+        problems.invalid(scopes, "conflicting scopes")
+
+
+def _validate_selector(scope: str, operator: str, values: list[str], problems: Problems) -> None:
+    if scope not in SCOPES:
+        problems.at("scopeName").invalid(scope, "unsupported scope")
+    if scope in ONLY_EXISTS and operator != "Exists":
+        problems.at("operator").invalid(operator, NEEDS_EXISTS)
+    if operator in ("In", "NotIn"):
+        if not values:
+            problems.at("values").required("must be at least one value when `operator` is 'In' or 'NotIn' for scope selector")
+    elif operator in ("Exists", "DoesNotExist"):
+        if values:
+            problems.at("values").invalid(values, "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector")
+    else:
+        problems.at("operator").invalid(operator, "not a valid selector operator")
+
+
+@RESOURCEQUOTA.validate_update
+def validate_update(old: ResourceQuota, new: ResourceQuota, problems: Problems) -> None:
+    if set(old.spec.scopes) != set(new.spec.scopes):
+        problems.at("spec", "scopes").invalid(new.spec.scopes, "field is immutable")
+
+
+@RESOURCEQUOTA.validate_status
+def validate_status(old: ResourceQuota, new: ResourceQuota, problems: Problems) -> None:
+    _validate_hard(new.status.hard, problems.at("status", "hard"))
+    _validate_hard(new.status.used, problems.at("status", "used"))

@@ -1,0 +1,92 @@
+"""Secret: confidential data for Pods.
+
+`stringData` is a way to write, never stored: it goes into `data` before anything else looks at the object.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from pilothouse.api.core.validation.data import MAXIMUM_BYTES, decoded, decoded_size, validate_frozen
+from pilothouse.api.core.validation.fields import immutable, report
+from pilothouse.api.types.core_v1 import Secret
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+OPAQUE = "Opaque"
+SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"
+SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name"
+DOCKER_KEYS = {"kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson": ".dockerconfigjson"}
+SSH_AUTH, SSH_KEY = "kubernetes.io/ssh-auth", "ssh-privatekey"
+REDACTED = "<secret contents redacted>"
+
+SECRET = Resource(
+    Secret,
+    plural="secrets",
+    columns=(Column("Type", lambda one: one.type), Column("Data", lambda one: len(one.data)), AGE),
+    selectable_fields={"type": lambda one: one.type},
+)
+
+
+@SECRET.default
+def default(one: Secret) -> None:
+    one.type = one.type or OPAQUE
+    for key, value in one.stringData.items():
+        one.data[key] = base64.b64encode(value.encode()).decode()
+    one.stringData = {}
+
+
+@SECRET.validate
+def validate(one: Secret, problems: Problems) -> None:
+    data = problems.at("data")
+    size = 0
+    for key, value in one.data.items():
+        here = data.at(f"[{key}]")
+        report(names.config_map_key(key), key, here)
+        size += decoded_size(value, here)
+    if size > MAXIMUM_BYTES:
+        data.too_long(MAXIMUM_BYTES)
+    _validate_type(one, problems)
+
+
+def _validate_type(one: Secret, problems: Problems) -> None:
+    """What a type promises must be there."""
+    data = problems.at("data")
+    match one.type:
+        case "kubernetes.io/service-account-token":
+            if not one.metadata.annotations.get(SERVICE_ACCOUNT_NAME):
+                problems.at("metadata", "annotations", f"[{SERVICE_ACCOUNT_NAME}]").required()
+        case "kubernetes.io/dockercfg" | "kubernetes.io/dockerconfigjson":
+            _validate_docker(one.data, DOCKER_KEYS[one.type], data)
+        case "kubernetes.io/basic-auth":
+            if "username" not in one.data and "password" not in one.data:
+                data.at("[username]").required()
+                data.at("[password]").required()
+        case "kubernetes.io/ssh-auth":
+            if not one.data.get(SSH_KEY):
+                data.at(f"[{SSH_KEY}]").required()
+        case "kubernetes.io/tls":
+            for key in ("tls.crt", "tls.key"):
+                if key not in one.data:
+                    data.at(f"[{key}]").required()
+
+
+def _validate_docker(data: dict[str, str], key: str, problems: Problems) -> None:
+    here = problems.at(f"[{key}]")
+    if key not in data:
+        here.required()
+        return
+    try:
+        valid = isinstance(json.loads(decoded(data[key]) or b""), dict)
+    except ValueError:
+        valid = False
+    if not valid:
+        here.invalid(REDACTED, "must be a JSON object")
+
+
+@SECRET.validate_update
+def validate_update(old: Secret, new: Secret, problems: Problems) -> None:
+    immutable(new.type, old.type, problems, "type")
+    validate_frozen(old, new, ("data",), problems)

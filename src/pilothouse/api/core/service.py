@@ -1,0 +1,116 @@
+"""Service: one name and one address for a set of Pods.
+
+Here: its names, defaults and columns. How its fields follow from one another: servicefields.py; its rules:
+validation/service.py; who allocates addresses and ports: apiserver/registry/allocation.py.
+"""
+
+from __future__ import annotations
+
+from pilothouse.api.core import servicefields
+from pilothouse.api.core.columns import NONE, UNKNOWN, labels_text, load_balancer_text
+from pilothouse.api.core.validation import service as rules
+from pilothouse.api.types.core_v1 import ClientIPConfig, Service, SessionAffinityConfig
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
+
+PROXY_VERBS = ("create", "delete", "get", "patch", "update")
+AFFINITY_SECONDS = 10800
+
+
+def _external(one: Service) -> str:
+    own = ",".join(one.spec.externalIPs)
+    match one.spec.type:
+        case "ClusterIP" | "NodePort":
+            return own or NONE
+        case "LoadBalancer":
+            given = load_balancer_text(one.status.loadBalancer.ingress)
+            return ",".join(filter(None, (given, own))) or "<pending>"
+        case "ExternalName":
+            return one.spec.externalName
+    return UNKNOWN
+
+
+def _ports(one: Service) -> str:
+    def shown(number: int, node_port: int | None, protocol: str) -> str:
+        return f"{number}:{node_port}/{protocol}" if node_port else f"{number}/{protocol}"
+
+    return ",".join(shown(port.port, port.nodePort, port.protocol) for port in one.spec.ports) or NONE
+
+
+SERVICE = Resource(
+    Service,
+    plural="services",
+    short_names=("svc",),
+    categories=("all",),
+    subresources=(STATUS, Subresource("proxy", PROXY_VERBS, ("", "v1", "ServiceProxyOptions"))),
+    columns=(
+        Column("Type", lambda one: one.spec.type),
+        Column("Cluster-IP", lambda one: one.spec.clusterIPs[0] if one.spec.clusterIPs else NONE),
+        Column("External-IP", _external),
+        Column("Port(s)", _ports),
+        AGE,
+        Column("Selector", lambda one: labels_text(one.spec.selector), priority=1),
+    ),
+    selectable_fields={"spec.clusterIP": lambda one: one.spec.clusterIP, "spec.type": lambda one: one.spec.type},
+    name_rule=names.dns1035_label,
+)
+
+
+@SERVICE.default
+def default(one: Service) -> None:
+    spec = one.spec
+    spec.type = spec.type or "ClusterIP"
+    spec.sessionAffinity = spec.sessionAffinity or "None"
+    if spec.sessionAffinity == "None":
+        spec.sessionAffinityConfig = None
+    elif spec.sessionAffinity == "ClientIP":
+        _default_affinity(one)
+    for port in spec.ports:
+        port.protocol = port.protocol or "TCP"
+        port.targetPort = port.targetPort or port.port
+    if servicefields.externally_accessible(one):
+        spec.externalTrafficPolicy = spec.externalTrafficPolicy or "Cluster"
+    if servicefields.needs_cluster_ip(one):
+        spec.internalTrafficPolicy = spec.internalTrafficPolicy or "Cluster"
+    if spec.type == "LoadBalancer":
+        if spec.allocateLoadBalancerNodePorts is None:
+            spec.allocateLoadBalancerNodePorts = True
+        for ingress in one.status.loadBalancer.ingress:
+            if ingress.ip:
+                ingress.ipMode = ingress.ipMode or "VIP"
+
+
+def _default_affinity(one: Service) -> None:
+    config = one.spec.sessionAffinityConfig
+    if config is None or config.clientIP is None or config.clientIP.timeoutSeconds is None:
+        one.spec.sessionAffinityConfig = SessionAffinityConfig(clientIP=ClientIPConfig(timeoutSeconds=AFFINITY_SECONDS))
+
+
+@SERVICE.prepare_create
+def prepare_create(one: Service) -> None:
+    servicefields.normalise_cluster_ips(None, one)
+    servicefields.default_families(one)
+
+
+@SERVICE.prepare_update
+def prepare_update(old: Service, new: Service) -> None:
+    servicefields.normalise_cluster_ips(old, new)
+    servicefields.drop_dependent(old, new)
+    servicefields.carry_allocated(old, new)
+    servicefields.default_families(new)
+
+
+@SERVICE.validate
+def validate(one: Service, problems: Problems) -> None:
+    rules.validate_service(one, problems)
+
+
+@SERVICE.validate_update
+def validate_update(old: Service, new: Service, problems: Problems) -> None:
+    rules.validate_service_update(old, new, problems)
+
+
+@SERVICE.validate_status
+def validate_status(old: Service, new: Service, problems: Problems) -> None:
+    rules.validate_load_balancer(new, problems.at("status", "loadBalancer"))

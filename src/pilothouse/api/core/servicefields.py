@@ -1,0 +1,114 @@
+"""How the fields of a Service hang together: what follows from what, and what an update carries over or drops.
+
+The registry allocates addresses and ports after this (apiserver/registry/allocation.py); here nothing is allocated.
+"""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import Service
+
+HEADLESS = "None"
+SINGLE, DUAL = "SingleStack", "RequireDualStack"
+FAMILIES = ("IPv4", "IPv6")
+
+
+def is_headless(one: Service) -> bool:
+    return one.spec.clusterIPs == [HEADLESS] or (not one.spec.clusterIPs and one.spec.clusterIP == HEADLESS)
+
+
+def externally_accessible(one: Service) -> bool:
+    """Whether traffic from outside of the cluster may arrive."""
+    return one.spec.type in ("LoadBalancer", "NodePort") or (one.spec.type == "ClusterIP" and bool(one.spec.externalIPs))
+
+
+def needs_cluster_ip(one: Service) -> bool:
+    return one.spec.type in ("ClusterIP", "NodePort", "LoadBalancer")
+
+
+def needs_node_ports(one: Service) -> bool:
+    if one.spec.type == "NodePort":
+        return True
+    return one.spec.type == "LoadBalancer" and one.spec.allocateLoadBalancerNodePorts is not False
+
+
+def needs_health_check(one: Service) -> bool:
+    return one.spec.type == "LoadBalancer" and one.spec.externalTrafficPolicy == "Local"
+
+
+def normalise_cluster_ips(old: Service | None, new: Service) -> None:
+    """Keep `clusterIP` and `clusterIPs` alike: a client that knows one of them alone changes both."""
+    spec = new.spec
+    if old is None:
+        if spec.clusterIP and not spec.clusterIPs:
+            spec.clusterIPs = [spec.clusterIP]
+        return
+    if old.spec.clusterIP and not spec.clusterIP and spec.clusterIPs == old.spec.clusterIPs:
+        spec.clusterIPs = []
+    elif old.spec.clusterIP != spec.clusterIP and spec.clusterIP and spec.clusterIPs == old.spec.clusterIPs:
+        spec.clusterIPs = [spec.clusterIP]
+
+
+def default_families(new: Service) -> None:
+    """Families of a cluster with IPv4 alone. A headless Service without selector may list endpoints of both."""
+    spec = new.spec
+    if not needs_cluster_ip(new):
+        return
+    if is_headless(new) and not spec.selector:
+        spec.ipFamilies = spec.ipFamilies or [FAMILIES[0]]
+        if len(spec.ipFamilies) < len(FAMILIES) and spec.ipFamilyPolicy != SINGLE:
+            spec.ipFamilies = [*spec.ipFamilies, *(one for one in FAMILIES if one not in spec.ipFamilies)]
+        spec.ipFamilyPolicy = spec.ipFamilyPolicy or DUAL
+        return
+    spec.ipFamilyPolicy = spec.ipFamilyPolicy or SINGLE
+    spec.ipFamilies = spec.ipFamilies or [FAMILIES[0]]
+
+
+def carry_allocated(old: Service, new: Service) -> None:
+    """A client that leaves out what was allocated keeps it."""
+    if needs_cluster_ip(old) and needs_cluster_ip(new):
+        new.spec.clusterIP = new.spec.clusterIP or old.spec.clusterIP
+        if not new.spec.clusterIPs and new.spec.clusterIP == old.spec.clusterIP:
+            new.spec.clusterIPs = list(old.spec.clusterIPs)
+        if not new.spec.ipFamilies and new.spec.clusterIPs == old.spec.clusterIPs:
+            new.spec.ipFamilies = list(old.spec.ipFamilies)
+        new.spec.ipFamilyPolicy = new.spec.ipFamilyPolicy or old.spec.ipFamilyPolicy
+    if needs_node_ports(old) and needs_node_ports(new):
+        _carry_node_ports(old, new)
+    if needs_health_check(old) and needs_health_check(new) and not new.spec.healthCheckNodePort:
+        new.spec.healthCheckNodePort = old.spec.healthCheckNodePort
+
+
+def _carry_node_ports(old: Service, new: Service) -> None:
+    taken = {(port.protocol, port.nodePort) for port in new.spec.ports if port.nodePort}
+    before = {(port.protocol, port.port): port.nodePort for port in old.spec.ports if port.nodePort}
+    for port in new.spec.ports:
+        kept = before.get((port.protocol, port.port))
+        if not port.nodePort and kept and (port.protocol, kept) not in taken:
+            port.nodePort = kept
+
+
+def drop_dependent(old: Service, new: Service) -> None:
+    """What the old type needed goes with it, unless the client has set it anew."""
+    if needs_cluster_ip(old) and not needs_cluster_ip(new) and new.spec.clusterIPs == old.spec.clusterIPs:
+        new.spec.clusterIP, new.spec.clusterIPs = "", []
+        if new.spec.ipFamilies == old.spec.ipFamilies:
+            new.spec.ipFamilies = []
+        if new.spec.ipFamilyPolicy == old.spec.ipFamilyPolicy:
+            new.spec.ipFamilyPolicy = ""
+    if needs_node_ports(old) and not needs_node_ports(new) and _node_ports(old) == _node_ports(new):
+        for port in new.spec.ports:
+            port.nodePort = None
+    if needs_health_check(old) and not needs_health_check(new) and old.spec.healthCheckNodePort == new.spec.healthCheckNodePort:
+        new.spec.healthCheckNodePort = None
+    if old.spec.type == "LoadBalancer" and new.spec.type != "LoadBalancer":
+        if old.spec.allocateLoadBalancerNodePorts == new.spec.allocateLoadBalancerNodePorts:
+            new.spec.allocateLoadBalancerNodePorts = None
+        if old.spec.loadBalancerClass == new.spec.loadBalancerClass:
+            new.spec.loadBalancerClass = ""
+    closed = externally_accessible(old) and not externally_accessible(new)
+    if closed and old.spec.externalTrafficPolicy == new.spec.externalTrafficPolicy:
+        new.spec.externalTrafficPolicy = ""
+
+
+def _node_ports(one: Service) -> set[tuple[str, int]]:
+    return {(port.protocol, port.nodePort) for port in one.spec.ports if port.nodePort}

@@ -1,0 +1,21 @@
+"""How volumes and claims show their access modes and their class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+SHORT = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
+BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
+
+
+def access_modes(modes: Iterable[str]) -> str:
+    """`RWO,ROX`, each once, in upstream's order."""
+    found = set(modes)
+    return ",".join(short for mode, short in SHORT.items() if mode in found)
+
+
+def volume_class(one: Any, name: str | None) -> str:
+    """The storage class; an annotation of old goes before the field."""
+    annotated: str | None = one.metadata.annotations.get(BETA_CLASS)
+    return annotated if annotated is not None else name or ""

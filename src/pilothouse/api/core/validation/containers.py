@@ -1,0 +1,180 @@
+"""Rules of containers: regular, init and ephemeral ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pilothouse.api.core.podresources import restartable
+from pilothouse.api.core.validation.environment import validate_env, validate_env_from
+from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, one_of, report
+from pilothouse.api.core.validation.mounts import validate_devices, validate_mounts
+from pilothouse.api.core.validation.probes import PROBES, validate_lifecycle, validate_probes
+from pilothouse.api.core.validation.resources import validate_requirements
+from pilothouse.api.core.validation.security import validate_container_security
+from pilothouse.api.types.core_v1 import Container, ContainerPort, EphemeralContainer, PodSpec, ResourceRequirements, Volume
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
+SIDECAR_ONLY = "may not be set for init containers without restartPolicy=Always"
+NOT_EPHEMERAL = "cannot be set for an Ephemeral Container"
+PADDED = "must not have leading or trailing whitespace"
+# Sorted as upstream's struct has them, so that problems come in its order.
+EPHEMERAL_FORBIDDEN = (
+    "ports", "resources", "resizePolicy", "restartPolicy", "restartPolicyRules", "livenessProbe", "readinessProbe", "startupProbe",
+    "lifecycle",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PodScope:
+    """What the containers of one Pod (or, when `is_pod` is false, of a template) share."""
+
+    spec: PodSpec
+    volumes: Mapping[str, Volume]
+    claims: frozenset[str]
+    is_pod: bool
+
+    @property
+    def grace_seconds(self) -> int | None:
+        return self.spec.terminationGracePeriodSeconds
+
+    @property
+    def host_users(self) -> bool:
+        return self.spec.hostUsers is not False
+
+
+def validate_containers(scope: PodScope, problems: Problems) -> None:
+    containers = scope.spec.containers
+    if not containers:
+        problems.required()
+    seen: set[str] = set()
+    for index, one in enumerate(containers):
+        here = problems.at(index)
+        _validate_common(one, scope, here)
+        if one.name in seen:
+            here.at("name").duplicate(one.name)
+        seen.add(one.name)
+        if one.lifecycle:
+            validate_lifecycle(one.lifecycle, scope.grace_seconds, here.at("lifecycle"))
+        validate_probes(one, scope.grace_seconds, here)
+        if one.restartPolicy:
+            here.at("restartPolicy").forbidden("may not be set for non-init containers")
+    _validate_host_ports(containers, problems)
+
+
+def validate_init_containers(scope: PodScope, problems: Problems) -> None:
+    seen = {one.name for one in scope.spec.containers}
+    for index, one in enumerate(scope.spec.initContainers):
+        here = problems.at(index)
+        _validate_common(one, scope, here)
+        if one.restartPolicy and not restartable(one):
+            here.at("restartPolicy").not_supported(one.restartPolicy, ("Always",))
+        if one.name in seen:
+            here.at("name").duplicate(one.name)
+        elif one.name:
+            seen.add(one.name)
+        _validate_host_ports([one], problems)
+        if restartable(one):
+            if one.lifecycle:
+                validate_lifecycle(one.lifecycle, scope.grace_seconds, here.at("lifecycle"))
+            validate_probes(one, scope.grace_seconds, here)
+            continue
+        for field in ("lifecycle", *PROBES):
+            if getattr(one, field) is not None:
+                here.at(field).forbidden(SIDECAR_ONLY)
+
+
+def validate_ephemeral_containers(scope: PodScope, problems: Problems) -> None:
+    others = {one.name for one in (*scope.spec.containers, *scope.spec.initContainers)}
+    seen = set(others)
+    for index, one in enumerate(scope.spec.ephemeralContainers):
+        here = problems.at(index)
+        _validate_common(one, scope, here)
+        if one.name in seen:
+            here.at("name").duplicate(one.name)
+        seen.add(one.name)
+        if one.targetContainerName and one.targetContainerName not in others:
+            here.at("targetContainerName").not_found(one.targetContainerName)
+        for field in EPHEMERAL_FORBIDDEN:
+            value = getattr(one, field)
+            if value and value != ResourceRequirements():
+                here.at(field).forbidden(NOT_EPHEMERAL)
+        for position, mount in enumerate(one.volumeMounts):
+            for field in ("subPath", "subPathExpr"):
+                if getattr(mount, field):
+                    here.at("volumeMounts", position, field).forbidden(NOT_EPHEMERAL)
+
+
+def _validate_common(one: Container | EphemeralContainer, scope: PodScope, problems: Problems) -> None:
+    if not one.name:
+        problems.at("name").required()
+    else:
+        report(names.dns_label(one.name), one.name, problems, "name")
+    if not one.image:
+        problems.at("image").required()
+    elif scope.is_pod and one.image.strip() != one.image:
+        problems.at("image").invalid(one.image, PADDED)
+    one_of(one.terminationMessagePolicy, MESSAGE_POLICIES, problems, "terminationMessagePolicy")
+    if one.ports:
+        _validate_ports(one.ports, problems.at("ports"))
+    if one.env:
+        validate_env(one.env, problems.at("env"))
+    if one.envFrom:
+        validate_env_from(one.envFrom, problems.at("envFrom"))
+    if one.volumeMounts:
+        validate_mounts(one, scope.volumes, problems.at("volumeMounts"))
+    if one.volumeDevices:
+        validate_devices(one, scope.volumes, problems.at("volumeDevices"))
+    one_of(one.imagePullPolicy, PULL_POLICIES, problems, "imagePullPolicy")
+    validate_requirements(one.resources, scope.claims, problems.at("resources"))
+    if one.resizePolicy:
+        _validate_resize_policy(one, scope, problems.at("resizePolicy"))
+    if one.securityContext is not None:
+        validate_container_security(one.securityContext, scope.host_users, problems.at("securityContext"))
+
+
+def _validate_ports(ports: list[ContainerPort], problems: Problems) -> None:
+    seen: set[str] = set()
+    for index, port in enumerate(ports):
+        here = problems.at(index)
+        if port.name:
+            found = names.port_name(port.name)
+            report(found, port.name, here, "name")
+            if not found and port.name in seen:
+                here.at("name").duplicate(port.name)
+            seen.add(port.name)
+        if not port.containerPort:
+            here.at("containerPort").required()
+        else:
+            report(names.port_number(port.containerPort), port.containerPort, here, "containerPort")
+        if port.hostPort:
+            report(names.port_number(port.hostPort), port.hostPort, here, "hostPort")
+        one_of(port.protocol, PORT_PROTOCOLS, here, "protocol")
+
+
+def _validate_host_ports(containers: list[Container], problems: Problems) -> None:
+    """A port of the host has one user in a Pod. (Init containers run one by one: each is asked alone, at index 0, as upstream does.)"""
+    taken: set[str] = set()
+    for index, one in enumerate(containers):
+        for position, port in enumerate(one.ports):
+            if not port.hostPort:
+                continue
+            key = f"{port.protocol}/{port.hostIP}/{port.hostPort}"
+            if key in taken:
+                problems.at(index, "ports", position, "hostPort").duplicate(key)
+            taken.add(key)
+
+
+def _validate_resize_policy(one: Container | EphemeralContainer, scope: PodScope, problems: Problems) -> None:
+    seen: set[str] = set()
+    for index, policy in enumerate(one.resizePolicy):
+        if policy.resourceName in seen:
+            problems.at(index).duplicate(policy.resourceName)
+        seen.add(policy.resourceName)
+        one_of(policy.resourceName, ("cpu", "memory"), problems)
+        one_of(policy.restartPolicy, ("NotRequired", "RestartContainer"), problems)
+        if scope.spec.restartPolicy == "Never" and policy.restartPolicy != "NotRequired":
+            problems.invalid(policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'")

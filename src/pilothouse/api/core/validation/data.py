@@ -1,0 +1,40 @@
+"""What ConfigMap and Secret have in common: base64 values, a limit of size, freezing."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from typing import Any
+
+from pilothouse.machinery.problems import Problems
+
+MAXIMUM_BYTES = 1024 * 1024
+FROZEN = "field is immutable when `immutable` is set"
+
+
+def decoded(value: str) -> bytes | None:
+    """The bytes of a base64 value; None for what is none."""
+    try:
+        return base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def decoded_size(value: str, problems: Problems) -> int:
+    found = decoded(value)
+    if found is None:
+        problems.invalid(value, "illegal base64 data")
+        return 0
+    return len(found)
+
+
+def validate_frozen(old: Any, new: Any, fields: Iterable[str], problems: Problems) -> None:
+    """Once `immutable` is set, neither it nor the data changes."""
+    if not old.immutable:
+        return
+    if not new.immutable:
+        problems.at("immutable").forbidden(FROZEN)
+    for field in fields:
+        if getattr(new, field) != getattr(old, field):
+            problems.at(field).forbidden(FROZEN)

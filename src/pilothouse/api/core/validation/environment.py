@@ -1,0 +1,145 @@
+"""Rules of environment variables, and of what they and downward files may refer to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from pilothouse.api.core.validation.fields import named, report
+from pilothouse.api.core.validation.remembered import remembering
+from pilothouse.api.types.core_v1 import (
+    ConfigMapKeySelector,
+    EnvFromSource,
+    EnvVar,
+    ObjectFieldSelector,
+    ResourceFieldSelector,
+    SecretKeySelector,
+)
+from pilothouse.machinery import names, quantity
+from pilothouse.machinery.problems import Problems
+
+FIELDS = (
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+    "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+)  # fmt: skip
+RESOURCES = (
+    "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory",
+)  # fmt: skip
+HUGE_PAGES = ("requests.hugepages-", "limits.hugepages-")
+KNOWN_LABELS = {*FIELDS, "metadata.annotations", "metadata.labels", "spec.restartPolicy", "spec.schedulerName", "status.phase"}
+SUBSCRIPTED = re.compile(r"(.*)\['(.*)'\]")
+BYTE_DIVISORS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
+ALSO_VALUE = "may not be specified when `value` is not empty"
+ONE_ONLY = "may not have more than one field specified at a time"
+
+
+@remembering
+def validate_env(variables: list[EnvVar], problems: Problems) -> None:
+    for index, one in enumerate(variables):
+        here = problems.at(index)
+        if not one.name:
+            here.at("name").required()
+        else:
+            report(names.relaxed_environment_name(one.name), one.name, here, "name")
+        if one.valueFrom is not None:
+            _validate_source(one, here.at("valueFrom"))
+
+
+def _validate_source(one: EnvVar, problems: Problems) -> None:
+    source = one.valueFrom
+    assert source is not None
+    given = [source.fieldRef, source.resourceFieldRef, source.configMapKeyRef, source.secretKeyRef]
+    if source.fieldRef:
+        validate_field_ref(source.fieldRef, FIELDS, problems.at("fieldRef"))
+    if source.resourceFieldRef:
+        validate_resource_ref(source.resourceFieldRef, problems.at("resourceFieldRef"), volume=False)
+    for field, selector in (("configMapKeyRef", source.configMapKeyRef), ("secretKeyRef", source.secretKeyRef)):
+        if selector:
+            _validate_key(selector, problems.at(field))
+    count = sum(one is not None for one in given)
+    if count == 0:
+        problems.invalid("", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`")
+    elif one.value:
+        problems.invalid("", ALSO_VALUE)
+    elif count > 1:
+        problems.invalid("", ONE_ONLY)
+
+
+def _validate_key(selector: ConfigMapKeySelector | SecretKeySelector, problems: Problems) -> None:
+    report(names.dns_subdomain(selector.name), selector.name, problems, "name")
+    if not selector.key:
+        problems.at("key").required()
+    else:
+        report(names.config_map_key(selector.key), selector.key, problems, "key")
+
+
+def validate_env_from(sources: list[EnvFromSource], problems: Problems) -> None:
+    for index, one in enumerate(sources):
+        here = problems.at(index)
+        if one.prefix:
+            report(names.relaxed_environment_name(one.prefix), one.prefix, here, "prefix")
+        if one.configMapRef:
+            named(one.configMapRef.name, here, "configMapRef", "name")
+        if one.secretRef:
+            named(one.secretRef.name, here, "secretRef", "name")
+        if not one.configMapRef and not one.secretRef:
+            problems.invalid("", "must specify one of: `configMapRef` or `secretRef`")
+        elif one.configMapRef and one.secretRef:
+            problems.invalid("", ONE_ONLY)
+
+
+def validate_field_ref(one: ObjectFieldSelector, allowed: Collection[str], problems: Problems) -> None:
+    """A field of the Pod itself; labels and annotations also one by one: `metadata.labels['key']`."""
+    if not one.apiVersion:
+        problems.at("apiVersion").required()
+        return
+    if not one.fieldPath:
+        problems.at("fieldPath").required()
+        return
+    wrong = _conversion_error(one)
+    if wrong:
+        problems.at("fieldPath").invalid(one.fieldPath, f"error converting fieldPath: {wrong}")
+        return
+    match = SUBSCRIPTED.fullmatch(one.fieldPath)
+    if match:
+        key = match[2].lower() if match[1] == "metadata.annotations" else match[2]
+        report(names.qualified_name(key), key, problems)
+    elif one.fieldPath not in allowed:
+        problems.at("fieldPath").not_supported(one.fieldPath, allowed)
+
+
+def _conversion_error(one: ObjectFieldSelector) -> str:
+    if one.apiVersion != "v1":
+        return f"unsupported pod version: {one.apiVersion}"
+    match = SUBSCRIPTED.fullmatch(one.fieldPath)
+    if match:
+        return "" if match[1] in ("metadata.annotations", "metadata.labels") else f"field label does not support subscript: {one.fieldPath}"
+    return "" if one.fieldPath in KNOWN_LABELS else f"field label not supported: {one.fieldPath}"
+
+
+def validate_resource_ref(one: ResourceFieldSelector, problems: Problems, *, volume: bool) -> None:
+    """A resource of a container; in a volume the container must be named."""
+    if volume and not one.containerName:
+        problems.at("containerName").required()
+    elif not one.resource:
+        problems.at("resource").required()
+    elif one.resource not in RESOURCES and not one.resource.startswith(HUGE_PAGES):
+        problems.at("resource").not_supported(one.resource, RESOURCES)
+    _validate_divisor(one, problems.at("divisor"))
+
+
+def _validate_divisor(one: ResourceFieldSelector, problems: Problems) -> None:
+    try:
+        divisor = quantity.parse(one.divisor or "0")
+    except ValueError as error:
+        problems.invalid(one.divisor, str(error))
+        return
+    if not divisor.nanos:
+        return
+    name = one.resource.partition(".")[2]
+    if name == "cpu":
+        if str(divisor) not in ("1m", "1"):
+            problems.invalid(one.resource, "only divisor's values 1m and 1 are supported with the cpu resource")
+    elif name and str(divisor) not in BYTE_DIVISORS:
+        called = {"ephemeral-storage": "local ephemeral storage"}.get(name, "hugepages" if name.startswith("hugepages") else name)
+        problems.invalid(one.resource, f"only divisor's values {', '.join(BYTE_DIVISORS)} are supported with the {called} resource")

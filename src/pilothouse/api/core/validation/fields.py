@@ -1,0 +1,60 @@
+"""The smallest rules: one value, one field."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+
+NEGATIVE = "must be greater than or equal to 0"
+NOT_POSITIVE = "must be greater than zero"
+IMMUTABLE = "field is immutable"
+PORT_PROTOCOLS = ("SCTP", "TCP", "UDP")
+INT32 = 2**31 - 1
+
+
+def report(messages: Iterable[str], value: Any, problems: Problems, *steps: str | int) -> None:
+    """What a rule of `machinery.names` has found about a value. Here as below, `steps` lead from `problems` to the field."""
+    for message in messages:
+        problems.at(*steps).invalid(value, message)
+
+
+def nonnegative(value: int | None, problems: Problems, *steps: str | int) -> None:
+    if value is not None and value < 0:
+        problems.at(*steps).invalid(value, NEGATIVE)
+
+
+def immutable(new: Any, old: Any, problems: Problems, *steps: str | int) -> None:
+    if new != old:
+        problems.at(*steps).invalid(new, IMMUTABLE)
+
+
+def one_of(value: str, supported: Collection[str], problems: Problems, *steps: str | int) -> None:
+    """A required word out of a list."""
+    if not value:
+        problems.at(*steps).required()
+    elif value not in supported:
+        problems.at(*steps).not_supported(value, supported)
+
+
+def optional_one_of(value: str, supported: Collection[str], problems: Problems, *steps: str | int) -> None:
+    if value and value not in supported:
+        problems.at(*steps).not_supported(value, supported)
+
+
+def named(value: str, problems: Problems, *steps: str | int) -> None:
+    """A required name of another object."""
+    if not value:
+        problems.at(*steps).required()
+    else:
+        report(names.dns_subdomain(value), value, problems, *steps)
+
+
+def port_or_name(value: int | str | None, problems: Problems, *steps: str | int) -> None:
+    """The number of a port or the name of one."""
+    if isinstance(value, str):
+        report(names.port_name(value), value, problems, *steps)
+    else:
+        report(names.port_number(value or 0), value or 0, problems, *steps)

@@ -1,0 +1,213 @@
+"""Rules of a PodSpec, as it stands in a Pod and in every template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pilothouse.api.core import podresources
+from pilothouse.api.core.validation.addresses import validate_address
+from pilothouse.api.core.validation.affinity import validate_affinity, validate_spreading
+from pilothouse.api.core.validation.containers import (
+    PodScope,
+    validate_containers,
+    validate_ephemeral_containers,
+    validate_init_containers,
+)
+from pilothouse.api.core.validation.fields import INT32, one_of, optional_one_of, report
+from pilothouse.api.core.validation.resources import validate_requirements
+from pilothouse.api.core.validation.security import validate_pod_security
+from pilothouse.api.core.validation.tolerations import validate_tolerations
+from pilothouse.api.core.validation.volumes import validate_volumes
+from pilothouse.api.types.core_v1 import PodSpec, PodTemplateSpec, ResourceRequirements
+from pilothouse.machinery import names, quantity
+from pilothouse.machinery.metadata import validate_annotations, validate_labels
+from pilothouse.machinery.problems import Problems
+
+DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+RESTART_POLICIES = ("Always", "Never", "OnFailure")
+NAMES: tuple[tuple[str, Callable[[str], list[str]]], ...] = (
+    ("serviceAccountName", names.dns_subdomain),
+    ("nodeName", names.dns_subdomain),
+    ("hostname", names.dns_label),
+    ("subdomain", names.dns_label),
+    ("priorityClassName", names.dns_subdomain),
+    ("runtimeClassName", names.dns_subdomain),
+)
+NAMESERVERS, SEARCHES, SEARCH_CHARACTERS = 3, 32, 2048
+
+
+def validate_pod_template(template: PodTemplateSpec, problems: Problems) -> None:
+    validate_labels(template.metadata.labels, problems.at("labels"))
+    validate_annotations(template.metadata.annotations, problems.at("annotations"))
+    validate_pod_spec(template.spec, problems.at("spec"))
+    if template.spec.ephemeralContainers:
+        problems.at("spec", "ephemeralContainers").forbidden("ephemeral containers not allowed in pod template")
+
+
+def validate_pod_spec(spec: PodSpec, problems: Problems, *, is_pod: bool = False, pod_name: str = "") -> None:
+    """`is_pod`: some rules came too late for templates that were already stored, and hold for Pods alone."""
+    if spec.terminationGracePeriodSeconds is None:
+        problems.at("terminationGracePeriodSeconds").required()
+    volumes = validate_volumes(spec.volumes, pod_name, problems.at("volumes"))
+    claims = _validate_claims(spec, problems.at("resourceClaims")) if spec.resourceClaims else frozenset()
+    scope = PodScope(spec, volumes, claims, is_pod)
+    validate_containers(scope, problems.at("containers"))
+    if spec.initContainers:
+        validate_init_containers(scope, problems.at("initContainers"))
+    if spec.ephemeralContainers:
+        validate_ephemeral_containers(scope, problems.at("ephemeralContainers"))
+    if spec.resources is not None:
+        _validate_pod_resources(spec, problems.at("resources"))
+    _validate_host(spec, problems, is_pod)
+    one_of(spec.restartPolicy, RESTART_POLICIES, problems, "restartPolicy")
+    one_of(spec.dnsPolicy, DNS_POLICIES, problems, "dnsPolicy")
+    if spec.nodeSelector:
+        validate_labels(spec.nodeSelector, problems.at("nodeSelector"))
+    validate_pod_security(spec, problems.at("securityContext"))
+    if spec.affinity is not None:
+        validate_affinity(spec.affinity, problems.at("affinity"))
+    if spec.dnsConfig is not None or spec.dnsPolicy == "None":
+        _validate_dns(spec, problems.at("dnsConfig"))
+    if spec.readinessGates or spec.schedulingGates:
+        _validate_gates(spec, problems)
+    if spec.topologySpreadConstraints:
+        validate_spreading(spec.topologySpreadConstraints, problems.at("topologySpreadConstraints"))
+    _validate_names(spec, problems)
+    validate_tolerations(spec.tolerations, problems.at("tolerations"))
+    if spec.hostAliases:
+        _validate_aliases(spec, problems.at("hostAliases"))
+    optional_one_of(spec.preemptionPolicy, ("Never", "PreemptLowerPriority"), problems, "preemptionPolicy")
+    if spec.overhead:
+        validate_requirements(ResourceRequirements(limits=spec.overhead), frozenset(), problems.at("overhead"))
+    _validate_os(spec, problems)
+
+
+def _validate_claims(spec: PodSpec, problems: Problems) -> frozenset[str]:
+    seen: set[str] = set()
+    for index, claim in enumerate(spec.resourceClaims):
+        here = problems.at(index)
+        if not claim.name:
+            here.at("name").required()
+        elif claim.name in seen:
+            here.at("name").duplicate(claim.name)
+        else:
+            report(names.dns_label(claim.name), claim.name, here, "name")
+        seen.add(claim.name)
+        if claim.resourceClaimName and claim.resourceClaimTemplateName:
+            here.invalid(claim, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified")
+        elif not claim.resourceClaimName and not claim.resourceClaimTemplateName:
+            here.invalid(claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`")
+        for field in ("resourceClaimName", "resourceClaimTemplateName"):
+            value = getattr(claim, field)
+            if value:
+                report(names.dns_subdomain(value), value, here, field)
+    return frozenset(seen - {""})
+
+
+def _validate_pod_resources(spec: PodSpec, problems: Problems) -> None:
+    """What is asked for the whole Pod is at least what its containers ask for together."""
+    if spec.resources is None:
+        return
+    if spec.resources.claims:
+        problems.at("claims").forbidden("claims cannot be set for Resources at pod-level")
+    before = len(problems.found)
+    validate_requirements(spec.resources, frozenset(), problems, pod_level=True)
+    if len(problems.found) > before:
+        return
+    try:
+        totals = podresources.aggregate(spec, lambda one: one.resources.requests)
+    except ValueError:
+        return
+    for name, total in totals.items():
+        own = quantity.parse(spec.resources.requests.get(name, 0))
+        if total.nanos > own.nanos:
+            message = f"must be greater than or equal to aggregate container requests of {total}"
+            problems.at("requests", f"[{name}]").invalid(str(own), message)
+    for index, container in enumerate(spec.containers):
+        for name, value in container.resources.limits.items():
+            limit = spec.resources.limits.get(name)
+            if limit is not None and quantity.compare(value, limit) > 0:
+                here = problems.at("containers", index, f"[{name}]", "limits")
+                here.invalid(quantity.canonical(value), f"must be less than or equal to pod limits of {quantity.canonical(limit)}")
+
+
+def _validate_host(spec: PodSpec, problems: Problems, is_pod: bool) -> None:
+    if spec.hostNetwork:
+        for index, container in enumerate(spec.containers):
+            for position, port in enumerate(container.ports):
+                host_port = port.hostPort or 0
+                if (is_pod or host_port) and host_port != port.containerPort:
+                    here = problems.at("containers", index, "ports", position, "hostPort")
+                    here.invalid(host_port, "must match `containerPort` when `hostNetwork` is true")
+    if spec.hostUsers is False:
+        for field, shown in (("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")):
+            if getattr(spec, field):
+                problems.at(shown).forbidden("when `pod.Spec.HostUsers` is false")
+
+
+def _validate_dns(spec: PodSpec, problems: Problems) -> None:
+    config = spec.dnsConfig
+    if spec.dnsPolicy == "None":
+        if config is None:
+            problems.required("must provide `dnsConfig` when `dnsPolicy` is None")
+        elif not config.nameservers:
+            problems.at("nameservers").required("must provide at least one DNS nameserver when `dnsPolicy` is None")
+    if config is None:
+        return
+    if len(config.nameservers) > NAMESERVERS:
+        problems.at("nameservers").invalid(config.nameservers, f"must not have more than {NAMESERVERS} nameservers")
+    for index, address in enumerate(config.nameservers):
+        validate_address(address, problems.at("nameservers", index))
+    searches = problems.at("searches")
+    if len(config.searches) > SEARCHES:
+        searches.invalid(config.searches, f"must not have more than {SEARCHES} search paths")
+    if len(" ".join(config.searches)) > SEARCH_CHARACTERS:
+        message = f"must not have more than {SEARCH_CHARACTERS} characters (including spaces) in the search list"
+        searches.invalid(config.searches, message)
+    for index, search in enumerate(config.searches):
+        bare = search.removesuffix(".").replace("_", "a")  # underscores are allowed here
+        if search != ".":
+            report(names.dns_subdomain(bare), search.removesuffix("."), searches, index)
+    for index, option in enumerate(config.options):
+        if not option.name:
+            problems.at("options", index).required("must not be empty")
+
+
+def _validate_gates(spec: PodSpec, problems: Problems) -> None:
+    for index, gate in enumerate(spec.readinessGates):
+        report(names.qualified_name(gate.conditionType), gate.conditionType, problems, "readinessGates", index, "conditionType")
+    seen: set[str] = set()
+    for index, one in enumerate(spec.schedulingGates):
+        here = problems.at("schedulingGates", index)
+        report(names.qualified_name(one.name), one.name, here)
+        if one.name in seen:
+            here.duplicate(one.name)
+        seen.add(one.name)
+
+
+def _validate_names(spec: PodSpec, problems: Problems) -> None:
+    """Names of other objects, and the Pod's own host name."""
+    for field, rule in NAMES:
+        value = getattr(spec, field)
+        if value:
+            report(rule(value), value, problems, field)
+    if spec.activeDeadlineSeconds is not None:
+        report(names.in_range(spec.activeDeadlineSeconds, 1, INT32), spec.activeDeadlineSeconds, problems, "activeDeadlineSeconds")
+
+
+def _validate_aliases(spec: PodSpec, problems: Problems) -> None:
+    for index, alias in enumerate(spec.hostAliases):
+        validate_address(alias.ip, problems.at(index, "ip"))
+        for position, name in enumerate(alias.hostnames):
+            report(names.dns_subdomain(name), name, problems, index, "hostnames", position)
+
+
+def _validate_os(spec: PodSpec, problems: Problems) -> None:
+    if spec.os is None:
+        return
+    if not spec.os.name:
+        problems.at("os", "name").required("cannot be empty")
+    elif spec.os.name not in ("linux", "windows"):
+        problems.at("os").not_supported(spec.os.name, ("linux", "windows"))
+    elif spec.os.name == "linux" and spec.securityContext and spec.securityContext.windowsOptions:
+        problems.at("securityContext", "windowsOptions").forbidden("windows options cannot be set for a linux pod")

@@ -1,0 +1,82 @@
+"""Rules of label selectors and node selectors."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.validation.fields import report
+from pilothouse.api.types.core_v1 import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm
+from pilothouse.machinery import names
+from pilothouse.machinery.meta_v1 import LabelSelector
+from pilothouse.machinery.metadata import validate_labels
+from pilothouse.machinery.problems import Problems
+
+UNKNOWN_OPERATOR = "not a valid selector operator"
+VALUES_NEEDED = "must be specified when `operator` is 'In' or 'NotIn'"
+VALUES_FORBIDDEN = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+
+
+def validate_label_selector(selector: LabelSelector | None, problems: Problems) -> None:
+    if selector is None:
+        return
+    validate_labels(selector.matchLabels, problems.at("matchLabels"))
+    for index, one in enumerate(selector.matchExpressions):
+        here = problems.at("matchExpressions", index)
+        if one.operator in ("In", "NotIn"):
+            if not one.values:
+                here.at("values").required(VALUES_NEEDED)
+        elif one.operator in ("Exists", "DoesNotExist"):
+            if one.values:
+                here.at("values").forbidden(VALUES_FORBIDDEN)
+        else:
+            here.at("operator").invalid(one.operator, UNKNOWN_OPERATOR)
+        report(names.qualified_name(one.key), one.key, here, "key")
+        for position, value in enumerate(one.values):
+            report(names.label_value(value), value, here, "values", position)
+
+
+def is_empty(selector: LabelSelector) -> bool:
+    return not selector.matchLabels and not selector.matchExpressions
+
+
+def validate_node_selector(selector: NodeSelector, problems: Problems) -> None:
+    terms = problems.at("nodeSelectorTerms")
+    if not selector.nodeSelectorTerms:
+        terms.required("must have at least one node selector term")
+    for index, term in enumerate(selector.nodeSelectorTerms):
+        validate_node_selector_term(term, terms.at(index))
+
+
+def validate_node_selector_term(term: NodeSelectorTerm, problems: Problems, values: bool = True) -> None:
+    """`values` false: what is only preferred may name values that no label can have."""
+    for index, one in enumerate(term.matchExpressions):
+        _validate_requirement(one, problems.at("matchExpressions", index), values)
+    for index, one in enumerate(term.matchFields):
+        _validate_field(one, problems.at("matchFields", index))
+
+
+def _validate_requirement(one: NodeSelectorRequirement, problems: Problems, values: bool) -> None:
+    if one.operator in ("In", "NotIn"):
+        if not one.values:
+            problems.at("values").required(VALUES_NEEDED)
+    elif one.operator in ("Exists", "DoesNotExist"):
+        if one.values:
+            problems.at("values").forbidden(VALUES_FORBIDDEN)
+    elif one.operator in ("Gt", "Lt"):
+        if len(one.values) != 1:
+            problems.at("values").required("must be specified single value when `operator` is 'Lt' or 'Gt'")
+    else:
+        problems.at("operator").invalid(one.operator, UNKNOWN_OPERATOR)
+    report(names.qualified_name(one.key), one.key, problems, "key")
+    for index, value in enumerate(one.values if values else ()):
+        report(names.label_value(value), value, problems, "values", index)
+
+
+def _validate_field(one: NodeSelectorRequirement, problems: Problems) -> None:
+    if one.operator not in ("In", "NotIn"):
+        problems.at("operator").invalid(one.operator, UNKNOWN_OPERATOR)
+    elif len(one.values) != 1:
+        problems.at("values").required("must be only one value when `operator` is 'In' or 'NotIn' for node field selector")
+    if one.key != "metadata.name":
+        problems.at("key").invalid(one.key, "not a valid field selector key")
+        return
+    for index, value in enumerate(one.values):
+        report(names.dns_subdomain(value), value, problems, "values", index)

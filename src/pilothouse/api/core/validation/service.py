@@ -1,0 +1,246 @@
+"""Rules of Services."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.servicefields import HEADLESS, externally_accessible, is_headless, needs_cluster_ip, needs_health_check
+from pilothouse.api.core.validation.addresses import (
+    ONE_A_FAMILY,
+    dual_stack,
+    is_ipv6,
+    parsed,
+    validate_address,
+    validate_range,
+    validate_routable,
+)
+from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, one_of, optional_one_of, port_or_name, report
+from pilothouse.api.types.core_v1 import Service, ServicePort
+from pilothouse.machinery import names
+from pilothouse.machinery.metadata import validate_labels
+from pilothouse.machinery.problems import Problems
+
+TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+LONGEST_AFFINITY_SECONDS = 86400
+SET_ONCE = "may not change once set"
+ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
+
+
+def validate_service(one: Service, problems: Problems) -> None:
+    here, spec = problems.at("spec"), one.spec
+    headless = is_headless(one)
+    if not spec.ports and not headless and spec.type != "ExternalName":
+        here.at("ports").required()
+    if headless and spec.type in ("LoadBalancer", "NodePort"):
+        here.at("clusterIPs", 0).invalid(HEADLESS, f"may not be set to 'None' for {spec.type} services")
+    if spec.type == "ExternalName":
+        _validate_external_name(one, here)
+    _validate_ports(spec.ports, here.at("ports"))
+    validate_labels(spec.selector, here.at("selector"))
+    _validate_affinity(one, here)
+    _validate_cluster_ips(one, here)
+    for index, address in enumerate(spec.externalIPs):
+        if validate_address(address, here.at("externalIPs", index)):
+            validate_routable(address, here.at("externalIPs", index))
+    one_of(spec.type, TYPES, here, "type")
+    _validate_node_ports(one, here.at("ports"))
+    _validate_load_balancer_fields(one, here)
+    _validate_traffic(one, here)
+
+
+def _validate_external_name(one: Service, problems: Problems) -> None:
+    for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        if getattr(one.spec, field):
+            problems.at(field).forbidden("may not be set for ExternalName services")
+    name = one.spec.externalName.removesuffix(".")
+    if name:
+        report(names.dns_subdomain(name), name, problems, "externalName")
+    else:
+        problems.at("externalName").required()
+
+
+def _validate_ports(ports: list[ServicePort], problems: Problems) -> None:
+    seen: set[str] = set()
+    for index, port in enumerate(ports):
+        here = problems.at(index)
+        if port.name:
+            report(names.dns_label(port.name), port.name, here, "name")
+            if port.name in seen:
+                here.at("name").duplicate(port.name)
+            seen.add(port.name)
+        elif len(ports) > 1:
+            here.at("name").required()
+        report(names.port_number(port.port), port.port, here, "port")
+        one_of(port.protocol, PORT_PROTOCOLS, here, "protocol")
+        port_or_name(port.targetPort, here, "targetPort")
+        if port.appProtocol:
+            report(names.qualified_name(port.appProtocol), port.appProtocol, here, "appProtocol")
+
+
+def _validate_affinity(one: Service, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("sessionAffinityConfig")
+    one_of(spec.sessionAffinity, ("ClientIP", "None"), problems, "sessionAffinity")
+    config = spec.sessionAffinityConfig
+    if spec.sessionAffinity == "None" and config is not None:
+        here.forbidden("must not be set when session affinity is None")
+    if spec.sessionAffinity != "ClientIP":
+        return
+    needed = "when session affinity type is ClientIP"
+    if config is None:
+        here.required(needed)
+    elif config.clientIP is None:
+        here.at("clientIP").required(needed)
+    elif config.clientIP.timeoutSeconds is None:
+        here.at("clientIP", "timeoutSeconds").required(needed)
+    elif not 0 < config.clientIP.timeoutSeconds <= LONGEST_AFFINITY_SECONDS:
+        message = f"must be greater than 0 and less than {LONGEST_AFFINITY_SECONDS}"
+        here.at("clientIP", "timeoutSeconds").invalid(config.clientIP.timeoutSeconds, message)
+
+
+def _validate_cluster_ips(one: Service, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("clusterIPs")
+    if not needs_cluster_ip(one):
+        return
+    if spec.clusterIP and not spec.clusterIPs:
+        here.required()
+    elif spec.clusterIP and spec.clusterIPs[0] != spec.clusterIP:
+        here.invalid(spec.clusterIPs, "first value must match `clusterIP`")
+    elif spec.clusterIPs and not spec.clusterIP:
+        here.invalid(spec.clusterIPs, "must be empty when `clusterIP` is not specified")
+    for index, family in enumerate(spec.ipFamilies):
+        if family not in ("IPv4", "IPv6"):
+            problems.at("ipFamilies", index).not_supported(family, ("IPv4", "IPv6"))
+        if family in spec.ipFamilies[:index]:
+            problems.at("ipFamilies", index).duplicate(family)
+    policies = ("PreferDualStack", "RequireDualStack", "SingleStack")
+    optional_one_of(spec.ipFamilyPolicy, policies, problems, "ipFamilyPolicy")
+    valid = [_validate_cluster_ip(one, index, here) for index in range(len(spec.clusterIPs))]
+    if len(spec.clusterIPs) > 2:
+        here.invalid(spec.clusterIPs, "may only hold up to 2 values")
+    if not all(valid):
+        return
+    if len(spec.clusterIPs) > 1 and not dual_stack(spec.clusterIPs):
+        here.invalid(spec.clusterIPs, ONE_A_FAMILY)
+    if not is_headless(one):
+        _validate_families(one, here)
+
+
+def _validate_cluster_ip(one: Service, index: int, problems: Problems) -> bool:
+    values = one.spec.clusterIPs
+    if index == 0 and values[0] == HEADLESS:
+        if len(values) > 1:
+            problems.invalid(values, "'None' must be the first and only value")
+        return len(values) == 1
+    return validate_address(values[index], problems.at(index))
+
+
+def _validate_families(one: Service, problems: Problems) -> None:
+    pairs = zip(one.spec.clusterIPs, one.spec.ipFamilies, strict=False)
+    for index, (address, family) in enumerate(pairs):
+        if family in ("IPv4", "IPv6") and is_ipv6(address) != (family == "IPv6"):
+            problems.at(index).invalid(address, f"expected an {family} value as indicated by `ipFamilies[{index}]`")
+
+
+def _validate_node_ports(one: Service, problems: Problems) -> None:
+    taken: set[tuple[str, int]] = set()
+    numbers: set[tuple[str, int]] = set()
+    for index, port in enumerate(one.spec.ports):
+        here = problems.at(index)
+        if port.nodePort:
+            if one.spec.type == "ClusterIP":
+                here.at("nodePort").forbidden("may not be used when `type` is 'ClusterIP'")
+            if (port.protocol, port.nodePort) in taken:
+                here.at("nodePort").duplicate(port.nodePort)
+            taken.add((port.protocol, port.nodePort))
+        if (port.protocol, port.port) in numbers:
+            here.duplicate(ServicePort(protocol=port.protocol, port=port.port))
+        numbers.add((port.protocol, port.port))
+
+
+def _validate_load_balancer_fields(one: Service, problems: Problems) -> None:
+    spec, balanced = one.spec, one.spec.type == "LoadBalancer"
+    here = problems.at("LoadBalancerSourceRanges")
+    if spec.loadBalancerSourceRanges and not balanced:
+        here.forbidden(ONLY_LOAD_BALANCER)
+    for index, value in enumerate(spec.loadBalancerSourceRanges):
+        validate_range(value.strip(), here.at(index))
+    if spec.allocateLoadBalancerNodePorts is not None and not balanced:
+        problems.at("allocateLoadBalancerNodePorts").forbidden(ONLY_LOAD_BALANCER)
+    if spec.loadBalancerClass:
+        here = problems.at("loadBalancerClass")
+        if balanced:
+            report(names.qualified_name(spec.loadBalancerClass), spec.loadBalancerClass, here)
+        else:
+            here.forbidden(ONLY_LOAD_BALANCER)
+
+
+def _validate_traffic(one: Service, problems: Problems) -> None:
+    spec = one.spec
+    here = problems.at("externalTrafficPolicy")
+    if externally_accessible(one):
+        one_of(spec.externalTrafficPolicy, ("Cluster", "Local"), here)
+    elif spec.externalTrafficPolicy:
+        here.invalid(spec.externalTrafficPolicy, "may only be set for externally-accessible services")
+    here = problems.at("healthCheckNodePort")
+    if spec.healthCheckNodePort and not needs_health_check(one):
+        message = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        here.invalid(spec.healthCheckNodePort, message)
+    elif spec.healthCheckNodePort:
+        report(names.port_number(spec.healthCheckNodePort), spec.healthCheckNodePort, here)
+    here = problems.at("internalTrafficPolicy")
+    if needs_cluster_ip(one):
+        one_of(spec.internalTrafficPolicy, ("Cluster", "Local"), here)
+    else:
+        optional_one_of(spec.internalTrafficPolicy, ("Cluster", "Local"), here)
+    optional_one_of(spec.trafficDistribution, ("PreferClose", "PreferSameNode", "PreferSameZone"), problems, "trafficDistribution")
+
+
+def validate_service_update(old: Service, new: Service, problems: Problems) -> None:
+    if "ExternalName" not in (old.spec.type, new.spec.type):
+        if not (is_headless(old) and is_headless(new)):
+            _validate_set_once(old, new, "clusterIPs", problems)
+        if not is_headless(old) and not is_headless(new):
+            _validate_set_once(old, new, "ipFamilies", problems)
+    if old.spec.type == new.spec.type == "LoadBalancer" and old.spec.loadBalancerClass != new.spec.loadBalancerClass:
+        problems.at("spec", "loadBalancerClass").invalid(new.spec.loadBalancerClass or None, SET_ONCE)
+    if needs_health_check(old) and needs_health_check(new) and old.spec.healthCheckNodePort != new.spec.healthCheckNodePort:
+        problems.at("spec", "healthCheckNodePort").forbidden("field is immutable")
+
+
+def _validate_set_once(old: Service, new: Service, field: str, problems: Problems) -> None:
+    """The first value stays; a second one may come and go."""
+    before, after = getattr(old.spec, field), getattr(new.spec, field)
+    here = problems.at("spec", field)
+    called = "clusterIP" if field == "clusterIPs" else "ipFamily"
+    if len(before) == len(after):
+        for index, value in enumerate(before):
+            if value != after[index]:
+                here.at(index if field == "clusterIPs" else 0).invalid(after, SET_ONCE)
+        return
+    if before and not after:
+        here.at(0).invalid(after or None, f"primary {called} can not be unset")
+    elif before and after[0] != before[0]:
+        here.at(0).invalid(after, SET_ONCE)
+    if len(before) > len(after) == 1 and new.spec.ipFamilyPolicy != "SingleStack":
+        message = f"must be set to 'SingleStack' when releasing the secondary {called}"
+        problems.at("spec", "ipFamilyPolicy").invalid(new.spec.ipFamilyPolicy or None, message)
+
+
+def validate_load_balancer(one: Service, problems: Problems) -> None:
+    ingress = problems.at("ingress")
+    if one.spec.type != "LoadBalancer":
+        if one.status.loadBalancer.ingress:
+            ingress.forbidden("may only be used when `spec.type` is 'LoadBalancer'")
+        return
+    for index, entry in enumerate(one.status.loadBalancer.ingress):
+        here = ingress.at(index)
+        if entry.ip:
+            validate_address(entry.ip, here.at("ip"))
+            if not entry.ipMode:
+                here.at("ipMode").required("must be specified when `ip` is set")
+            else:
+                optional_one_of(entry.ipMode, ("Proxy", "VIP"), here, "ipMode")
+        elif entry.ipMode:
+            here.at("ipMode").forbidden("may not be specified when `ip` is not set")
+        if entry.hostname:
+            report(names.dns_subdomain(entry.hostname), entry.hostname, here, "hostname")
+            if parsed(entry.hostname):
+                here.at("hostname").invalid(entry.hostname, "must be a DNS name, not an IP address")

@@ -1,0 +1,228 @@
+"""Rules of the volumes of a Pod. What each source asks for stands in a table where it is only that fields are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pilothouse.api.core.defaults.volumes import sources_of
+from pilothouse.api.core.validation.claims import validate_claim_spec
+from pilothouse.api.core.validation.environment import validate_field_ref, validate_resource_ref
+from pilothouse.api.core.validation.fields import optional_one_of, report
+from pilothouse.api.core.validation.paths import validate_descending, validate_mode, validate_no_backsteps, validate_unreserved
+from pilothouse.api.core.validation.remembered import remembering
+from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.types.core_v1 import (
+    ClusterTrustBundleProjection,
+    DownwardAPIVolumeFile,
+    KeyToPath,
+    ServiceAccountTokenProjection,
+    Volume,
+    VolumeProjection,
+)
+from pilothouse.machinery import names, quantity
+from pilothouse.machinery.problems import Problems
+
+HOST_PATH_TYPES = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
+DOWNWARD_FIELDS = ("metadata.name", "metadata.namespace", "metadata.labels", "metadata.annotations", "metadata.uid")
+ONE_SOURCE = "may not specify more than 1 volume type"
+SHORTEST_TOKEN_SECONDS, LONGEST_TOKEN_SECONDS = 600, 1 << 32
+
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "secret": ("secretName",), "configMap": ("name",), "persistentVolumeClaim": ("claimName",), "nfs": ("server", "path"),
+    "gitRepo": ("repository",), "iscsi": ("targetPortal", "iqn"), "glusterfs": ("endpoints", "path"), "rbd": ("monitors", "image"),
+    "cinder": ("volumeID",), "cephfs": ("monitors",), "flexVolume": ("driver",), "azureFile": ("secretName", "shareName"),
+    "azureDisk": ("diskName", "diskURI"), "vsphereVolume": ("volumePath",), "photonPersistentDisk": ("pdID",),
+    "portworxVolume": ("volumeID",), "scaleIO": ("gateway", "system", "volumeName"), "quobyte": ("registry", "volume"),
+    "gcePersistentDisk": ("pdName",), "awsElasticBlockStore": ("volumeID",), "csi": ("driver",), "image": ("reference",),
+    "hostPath": ("path",),
+}  # fmt: skip
+
+
+def validate_volumes(volumes: list[Volume], pod_name: str, problems: Problems) -> dict[str, Volume]:
+    """The volumes by their names, those alone that have a right one. `pod_name` is "" in a template."""
+    found: dict[str, Volume] = {}
+    seen: set[str] = set()
+    for index, volume in enumerate(volumes):
+        here = problems.at(index)
+        before = len(here.found)
+        _validate_source(volume, pod_name, here)
+        if not volume.name:
+            here.at("name").required()
+        else:
+            report(names.dns_label(volume.name), volume.name, here, "name")
+        if volume.name in seen:
+            here.at("name").duplicate(volume.name)
+        seen.add(volume.name)
+        if len(here.found) == before:
+            found[volume.name] = volume
+    return found
+
+
+def _validate_source(volume: Volume, pod_name: str, problems: Problems) -> None:
+    given = sources_of(volume)
+    if not given:
+        problems.required("must specify a volume type")
+    for field in given[1:]:
+        problems.at(field).forbidden(ONE_SOURCE)
+    for field in given[:1]:
+        source, here = getattr(volume, field), problems.at(field)
+        for name in REQUIRED.get(field, ()):
+            if not getattr(source, name):
+                here.at(name).required()
+        if field in SPECIAL:
+            SPECIAL[field](source, here)
+    if volume.ephemeral and pod_name and volume.name:
+        claim = f"{pod_name}-{volume.name}"
+        for message in names.dns_subdomain(claim):
+            problems.at("name").invalid(volume.name, f'PVC name "{claim}": {message}')
+
+
+def _empty_dir(source: Any, problems: Problems) -> None:
+    try:
+        valid = source.sizeLimit is None or quantity.parse(source.sizeLimit).nanos >= 0
+    except ValueError:
+        valid = False
+    if not valid:
+        problems.at("sizeLimit").forbidden("SizeLimit field must be a valid resource quantity")
+
+
+def _host_path(source: Any, problems: Problems) -> None:
+    if source.path:
+        validate_no_backsteps(source.path, problems.at("path"))
+        optional_one_of(source.type, HOST_PATH_TYPES, problems, "type")
+
+
+def _keyed(source: Any, problems: Problems) -> None:
+    """Secret and ConfigMap: which keys become which files."""
+    validate_mode(source.defaultMode, problems.at("defaultMode"))
+    validate_items(source.items, problems)
+
+
+def validate_items(items: Iterable[KeyToPath], problems: Problems) -> None:
+    for index, item in enumerate(items):
+        here = problems.at("items", index)
+        if not item.key:
+            here.at("key").required()
+        if not item.path:
+            here.at("path").required()
+        validate_unreserved(item.path, here.at("path"))
+        validate_mode(item.mode, here.at("mode"))
+
+
+def _nfs(source: Any, problems: Problems) -> None:
+    if source.path and not source.path.startswith("/"):
+        problems.at("path").invalid(source.path, "must be an absolute path")
+
+
+def _git(source: Any, problems: Problems) -> None:
+    validate_descending(source.directory, problems.at("directory"))
+
+
+def _csi(source: Any, problems: Problems) -> None:
+    if source.driver:
+        report(names.dns_subdomain(source.driver.lower()), source.driver, problems)
+    if source.nodePublishSecretRef and not source.nodePublishSecretRef.name:
+        problems.at("nodePublishSecretRef", "name").required()
+
+
+def _ephemeral(source: Any, problems: Problems) -> None:
+    if source.volumeClaimTemplate is None:
+        problems.at("volumeClaimTemplate").required()
+    else:
+        validate_claim_spec(source.volumeClaimTemplate.spec, problems.at("volumeClaimTemplate", "spec"))
+
+
+def _image(source: Any, problems: Problems) -> None:
+    optional_one_of(source.pullPolicy, ("Always", "IfNotPresent", "Never"), problems, "pullPolicy")
+
+
+def _downward(source: Any, problems: Problems) -> None:
+    validate_mode(source.defaultMode, problems.at("defaultMode"))
+    for item in source.items:
+        validate_downward_file(item, problems)
+
+
+def validate_downward_file(item: DownwardAPIVolumeFile, problems: Problems) -> None:
+    if not item.path:
+        problems.at("path").required()
+    validate_unreserved(item.path, problems.at("path"))
+    if item.fieldRef:
+        validate_field_ref(item.fieldRef, DOWNWARD_FIELDS, problems.at("fieldRef"))
+        if item.resourceFieldRef:
+            problems.invalid("resource", "fieldRef and resourceFieldRef can not be specified simultaneously")
+    elif item.resourceFieldRef:
+        validate_resource_ref(item.resourceFieldRef, problems.at("resourceFieldRef"), volume=True)
+    else:
+        problems.required("one of fieldRef and resourceFieldRef is required")
+    validate_mode(item.mode, problems.at("mode"))
+
+
+@remembering
+def _projected(source: Any, problems: Problems) -> None:
+    validate_mode(source.defaultMode, problems.at("defaultMode"))
+    paths: set[str] = set()
+    for index, one in enumerate(source.sources):
+        here = problems.at("sources", index)
+        for path in _validate_projection(one, here, problems):
+            if path and path in paths:
+                problems.invalid(path, "conflicting duplicate paths")
+            paths.add(path)
+        kinds = (one.secret, one.configMap, one.downwardAPI, one.serviceAccountToken, one.clusterTrustBundle, one.podCertificate)
+        if sum(kind is not None for kind in kinds) > 1:
+            here.forbidden("may not specify more than 1 volume type per source")
+
+
+def _validate_projection(one: VolumeProjection, here: Problems, volume: Problems) -> list[str]:
+    """The rules of one source of a projected volume; the paths that it writes."""
+    paths: list[str] = []
+    for field in ("secret", "configMap"):
+        source = getattr(one, field)
+        if source:
+            if not source.name:
+                here.at(field, "name").required()
+            validate_items(source.items, here.at(field))
+            paths += [item.path for item in source.items]
+    if one.downwardAPI:
+        for item in one.downwardAPI.items:
+            validate_downward_file(item, here.at("downwardAPI"))
+            paths.append(item.path)
+    if one.serviceAccountToken:
+        _validate_token(one.serviceAccountToken, here.at("serviceAccountToken"), volume)
+        paths.append(one.serviceAccountToken.path)
+    if one.clusterTrustBundle:
+        _validate_bundle(one.clusterTrustBundle, here.at("clusterTrustBundle"))
+        paths.append(one.clusterTrustBundle.path)
+    return paths
+
+
+def _validate_token(token: ServiceAccountTokenProjection, problems: Problems, volume: Problems) -> None:
+    seconds = token.expirationSeconds or 0
+    if seconds < SHORTEST_TOKEN_SECONDS:
+        problems.at("expirationSeconds").invalid(seconds, "may not specify a duration less than 10 minutes")
+    if seconds > LONGEST_TOKEN_SECONDS:
+        problems.at("expirationSeconds").invalid(seconds, "may not specify a duration larger than 2^32 seconds")
+    if not token.path:
+        volume.at("path").required()  # upstream reports this at the volume
+    else:
+        validate_unreserved(token.path, volume.at("path"))
+
+
+def _validate_bundle(bundle: ClusterTrustBundleProjection, problems: Problems) -> None:
+    if bundle.name and bundle.signerName:
+        problems.invalid(bundle, "only one of name and signerName may be used")
+    elif bundle.name and bundle.labelSelector is not None:
+        problems.at("labelSelector").invalid(bundle.labelSelector, "labelSelector must be unset if name is specified")
+    elif bundle.signerName:
+        validate_label_selector(bundle.labelSelector, problems.at("labelSelector"))
+    elif not bundle.name:
+        problems.required("either name or signerName must be specified")
+    if not bundle.path:
+        problems.at("path").required()
+    validate_unreserved(bundle.path, problems.at("path"))
+
+
+SPECIAL: dict[str, Callable[[Any, Problems], None]] = {
+    "emptyDir": _empty_dir, "hostPath": _host_path, "secret": _keyed, "configMap": _keyed, "downwardAPI": _downward,
+    "projected": _projected, "nfs": _nfs, "gitRepo": _git, "csi": _csi, "ephemeral": _ephemeral, "image": _image,
+}  # fmt: skip

@@ -1,0 +1,90 @@
+"""EndpointSlice: a part of the endpoints of a Service."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.columns import shortened
+from pilothouse.api.core.validation.addresses import validate_address, validate_routable
+from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, immutable, one_of, report
+from pilothouse.api.types.discovery_v1 import Endpoint, EndpointSlice
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+MAXIMUM_ENDPOINTS, MAXIMUM_PORTS, MAXIMUM_ADDRESSES = 1000, 100, 100
+
+
+def _ports(one: EndpointSlice) -> str:
+    return shortened([str(port.port) if port.port is not None else port.name or "*" for port in one.ports])
+
+
+ENDPOINTSLICE = Resource(
+    EndpointSlice,
+    plural="endpointslices",
+    columns=(
+        Column("AddressType", lambda one: one.addressType),
+        Column("Ports", _ports),
+        Column("Endpoints", lambda one: shortened([address for endpoint in one.endpoints for address in endpoint.addresses])),
+        AGE,
+    ),
+)
+
+
+@ENDPOINTSLICE.default
+def default(one: EndpointSlice) -> None:
+    for port in one.ports:
+        port.protocol = port.protocol or "TCP"
+
+
+@ENDPOINTSLICE.validate
+def validate(one: EndpointSlice, problems: Problems) -> None:
+    one_of(one.addressType, ADDRESS_TYPES, problems, "addressType")
+    if len(one.endpoints) > MAXIMUM_ENDPOINTS:
+        problems.at("endpoints").too_many(len(one.endpoints), MAXIMUM_ENDPOINTS)
+        return
+    for index, endpoint in enumerate(one.endpoints):
+        _validate_endpoint(endpoint, one.addressType, problems.at("endpoints", index))
+    if len(one.ports) > MAXIMUM_PORTS:
+        problems.at("ports").too_many(len(one.ports), MAXIMUM_PORTS)
+        return
+    seen: set[str] = set()
+    for index, port in enumerate(one.ports):
+        here = problems.at("ports", index)
+        if port.name:
+            report(names.dns_label(port.name), port.name, here, "name")
+        if port.name in seen:
+            here.at("name").duplicate(port.name)
+        seen.add(port.name)
+        one_of(port.protocol, PORT_PROTOCOLS, here, "protocol")
+        if port.appProtocol:
+            report(names.qualified_name(port.appProtocol), port.appProtocol, here, "appProtocol")
+
+
+def _validate_endpoint(endpoint: Endpoint, address_type: str, problems: Problems) -> None:
+    here = problems.at("addresses")
+    if not endpoint.addresses:
+        here.required("must contain at least 1 address")
+    elif len(endpoint.addresses) > MAXIMUM_ADDRESSES:
+        here.too_many(len(endpoint.addresses), MAXIMUM_ADDRESSES)
+    for index, address in enumerate(endpoint.addresses):
+        _validate_address(address, address_type, here.at(index))
+    if endpoint.nodeName:
+        report(names.dns_subdomain(endpoint.nodeName), endpoint.nodeName, problems, "nodeName")
+    if endpoint.hostname:
+        report(names.dns_label(endpoint.hostname), endpoint.hostname, problems, "hostname")
+
+
+def _validate_address(address: str, address_type: str, problems: Problems) -> None:
+    if address_type == "FQDN":
+        report(names.dns_subdomain(address.removesuffix(".")), address, problems)
+        return
+    if not validate_address(address, problems):
+        return
+    if (":" in address) != (address_type == "IPv6"):
+        problems.invalid(address, f"must be an {address_type} address")
+    validate_routable(address, problems)
+
+
+@ENDPOINTSLICE.validate_update
+def validate_update(old: EndpointSlice, new: EndpointSlice, problems: Problems) -> None:
+    immutable(new.addressType, old.addressType, problems, "addressType")

@@ -1,0 +1,124 @@
+"""Ingress: HTTP routes to Services."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.columns import NONE, load_balancer_text
+from pilothouse.api.core.validation.addresses import parsed
+from pilothouse.api.core.validation.fields import report
+from pilothouse.api.types.networking_v1 import HTTPIngressPath, Ingress, IngressBackend
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+
+SHOWN_HOSTS = 3
+PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+BAD_SEQUENCES = ("//", "/./", "/../", "%2f", "%2F")
+BAD_ENDINGS = ("/..", "/.")
+
+
+def _hosts(one: Ingress) -> str:
+    found = [rule.host for rule in one.spec.rules[:SHOWN_HOSTS] if rule.host]
+    if not found:
+        return "*"
+    more = len(one.spec.rules) - SHOWN_HOSTS
+    return ",".join(found) + (f" + {more} more..." if more > 0 else "")
+
+
+INGRESS = Resource(
+    Ingress,
+    plural="ingresses",
+    short_names=("ing",),
+    subresources=(STATUS,),
+    columns=(
+        Column("Class", lambda one: one.spec.ingressClassName or NONE),
+        Column("Hosts", _hosts),
+        Column("Address", lambda one: load_balancer_text(one.status.loadBalancer.ingress)),
+        Column("Ports", lambda one: "80, 443" if one.spec.tls else "80"),
+        AGE,
+    ),
+)
+
+
+@INGRESS.validate
+def validate(one: Ingress, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    if not spec.rules and spec.defaultBackend is None:
+        here.invalid(spec.rules, "either `defaultBackend` or `rules` must be specified")
+    if spec.defaultBackend:
+        _validate_backend(spec.defaultBackend, here.at("defaultBackend"))
+    for index, rule in enumerate(spec.rules):
+        if rule.host:
+            _validate_host(rule.host, here.at("rules", index, "host"))
+        for position, path in enumerate(rule.http.paths if rule.http else ()):
+            _validate_path(path, here.at("rules", index, "http", "paths", position))
+        if rule.http and not rule.http.paths:
+            here.at("rules", index, "http", "paths").required()
+    for index, tls in enumerate(spec.tls):
+        for position, host in enumerate(tls.hosts):
+            report(_host_rule(host), host, here, "tls", index, "hosts", position)
+        if tls.secretName:
+            report(names.dns_subdomain(tls.secretName), tls.secretName, here, "tls", index, "secretName")
+    if spec.ingressClassName:
+        report(names.dns_subdomain(spec.ingressClassName), spec.ingressClassName, here, "ingressClassName")
+
+
+def _host_rule(host: str) -> list[str]:
+    return names.wildcard_subdomain(host) if "*" in host else names.dns_subdomain(host)
+
+
+def _validate_host(host: str, problems: Problems) -> None:
+    if parsed(host):
+        problems.invalid(host, "must be a DNS name, not an IP address")
+    report(_host_rule(host), host, problems)
+
+
+def _validate_path(path: HTTPIngressPath, problems: Problems) -> None:
+    here = problems.at("path")
+    if not path.pathType:
+        problems.at("pathType").required("pathType must be specified")
+    elif path.pathType not in PATH_TYPES:
+        problems.at("pathType").not_supported(path.pathType, PATH_TYPES)
+    elif path.pathType == "ImplementationSpecific":
+        if path.path and not path.path.startswith("/"):
+            here.invalid(path.path, "must be an absolute path")
+    else:
+        if not path.path.startswith("/"):
+            here.invalid(path.path, "must be an absolute path")
+        for bad in BAD_SEQUENCES:
+            if bad in path.path:
+                here.invalid(path.path, f"must not contain '{bad}'")
+        for bad in BAD_ENDINGS:
+            if path.path.endswith(bad):
+                here.invalid(path.path, f"cannot end with '{bad}'")
+    _validate_backend(path.backend, problems.at("backend"))
+
+
+def _validate_backend(backend: IngressBackend, problems: Problems) -> None:
+    if backend.resource and backend.service:
+        problems.invalid("", "cannot set both resource and service backends")
+    elif backend.resource:
+        for field in ("kind", "name"):
+            if not getattr(backend.resource, field):
+                problems.at("resource", field).required()
+    elif backend.service is None:
+        problems.invalid("", "resource or service backend is required")
+    else:
+        _validate_service(backend, problems)
+
+
+def _validate_service(backend: IngressBackend, problems: Problems) -> None:
+    service = backend.service
+    assert service is not None
+    if not service.name:
+        problems.at("service", "name").required()
+    else:
+        report(names.dns1035_label(service.name), service.name, problems, "service", "name")
+    name, number = (service.port.name, service.port.number) if service.port else ("", None)
+    if name and number:
+        problems.invalid("", "cannot set both port name & port number")
+    elif name:
+        report(names.port_name(name), name, problems, "service", "port", "name")
+    elif number:
+        report(names.port_number(number), number, problems, "service", "port", "number")
+    else:
+        problems.required("port name or number is required")

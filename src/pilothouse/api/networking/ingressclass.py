@@ -1,0 +1,65 @@
+"""IngressClass: a kind of ingress controller."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.columns import NONE
+from pilothouse.api.core.validation.fields import immutable, one_of, report
+from pilothouse.api.types.networking_v1 import IngressClass
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+LONGEST_CONTROLLER = 250
+
+
+def _parameters(one: IngressClass) -> str:
+    found = one.spec.parameters
+    if found is None:
+        return NONE
+    kind = f"{found.kind}.{found.apiGroup}" if found.apiGroup else found.kind
+    return f"{kind}/{found.name}"
+
+
+INGRESSCLASS = Resource(
+    IngressClass,
+    plural="ingressclasses",
+    namespaced=False,
+    columns=(Column("Controller", lambda one: one.spec.controller), Column("Parameters", _parameters), AGE),
+)
+
+
+@INGRESSCLASS.default
+def default(one: IngressClass) -> None:
+    if one.spec.parameters:
+        one.spec.parameters.scope = one.spec.parameters.scope or "Cluster"
+
+
+@INGRESSCLASS.validate
+def validate(one: IngressClass, problems: Problems) -> None:
+    controller, here = one.spec.controller, problems.at("spec", "controller")
+    if not controller:
+        here.required()
+    elif len(controller) > LONGEST_CONTROLLER:
+        here.too_long(LONGEST_CONTROLLER)
+    else:
+        domain, slash, _ = controller.partition("/")
+        if not slash:
+            here.invalid(controller, 'must be a domain-prefixed path (such as "acme.io/foo")')
+        else:
+            report(names.dns_subdomain(domain), domain, here)
+    parameters, here = one.spec.parameters, problems.at("spec", "parameters")
+    if parameters is None:
+        return
+    for field in ("kind", "name"):
+        if not getattr(parameters, field):
+            here.at(field).required()
+    one_of(parameters.scope, ("Cluster", "Namespace"), here, "scope")
+    if parameters.scope == "Namespace" and not parameters.namespace:
+        here.at("namespace").required("`parameters.scope` is set to 'Namespace'")
+    if parameters.scope == "Cluster" and parameters.namespace:
+        here.at("namespace").forbidden("`parameters.scope` is set to 'Cluster'")
+
+
+@INGRESSCLASS.validate_update
+def validate_update(old: IngressClass, new: IngressClass, problems: Problems) -> None:
+    immutable(new.spec.controller, old.spec.controller, problems, "spec", "controller")

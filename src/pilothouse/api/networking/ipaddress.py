@@ -1,0 +1,43 @@
+"""IPAddress: one address that is taken."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.columns import NONE
+from pilothouse.api.core.validation.addresses import parsed
+from pilothouse.api.types.networking_v1 import IPAddress
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+
+def _parent(one: IPAddress) -> str:
+    found = one.spec.parentRef
+    if found is None or not found.name:
+        return NONE
+    kind = f"{found.resource}.{found.group}" if found.group else found.resource
+    return "/".join(filter(None, (kind.lower(), found.namespace, found.name)))
+
+
+def _canonical(name: str) -> list[str]:
+    address = parsed(name)
+    return [] if address and str(address) == name else ["must be an IP address in canonical form (RFC 5952)"]
+
+
+IPADDRESS = Resource(
+    IPAddress,
+    plural="ipaddresses",
+    short_names=("ip",),
+    namespaced=False,
+    columns=(Column("ParentRef", _parent), AGE),
+    name_rule=_canonical,
+)
+
+
+@IPADDRESS.validate
+def validate(one: IPAddress, problems: Problems) -> None:
+    here = problems.at("spec", "parentRef")
+    if one.spec.parentRef is None:
+        here.required()
+        return
+    for field in ("resource", "name"):
+        if not getattr(one.spec.parentRef, field):
+            here.at(field).required()

@@ -1,0 +1,101 @@
+"""NetworkPolicy: which traffic Pods accept and send."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from pilothouse.api.core.columns import selector_text
+from pilothouse.api.core.validation.addresses import validate_range
+from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, one_of, port_or_name, report
+from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.types.networking_v1 import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
+from pilothouse.machinery import names
+from pilothouse.machinery.meta_v1 import LabelSelector
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+NETWORKPOLICY = Resource(
+    NetworkPolicy,
+    plural="networkpolicies",
+    short_names=("netpol",),
+    columns=(Column("Pod-Selector", lambda one: selector_text(one.spec.podSelector)), AGE),
+)
+
+
+@NETWORKPOLICY.default
+def default(one: NetworkPolicy) -> None:
+    """A policy that names no type is for what comes in, and for what goes out when it says something of that."""
+    spec = one.spec
+    spec.podSelector = spec.podSelector or LabelSelector()
+    for ports in (*(rule.ports for rule in spec.ingress), *(rule.ports for rule in spec.egress)):
+        for port in ports:
+            port.protocol = port.protocol or "TCP"
+    if not spec.policyTypes:
+        spec.policyTypes = ["Ingress", "Egress"] if spec.egress else ["Ingress"]
+
+
+@NETWORKPOLICY.validate
+def validate(one: NetworkPolicy, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    validate_label_selector(spec.podSelector, here.at("podSelector"))
+    for index, ingress in enumerate(spec.ingress):
+        _validate_ports(ingress.ports, here.at("ingress", index, "ports"))
+        _validate_peers(ingress.from_, here.at("ingress", index, "from"))
+    for index, egress in enumerate(spec.egress):
+        _validate_ports(egress.ports, here.at("egress", index, "ports"))
+        _validate_peers(egress.to, here.at("egress", index, "to"))
+    if len(spec.policyTypes) > 2:
+        here.at("policyTypes").invalid(spec.policyTypes, "may not specify more than two policyTypes")
+    else:
+        for index, type in enumerate(spec.policyTypes):
+            if type not in ("Egress", "Ingress"):
+                here.at("policyTypes", index).not_supported(type, ("Egress", "Ingress"))
+
+
+def _validate_ports(ports: list[NetworkPolicyPort], problems: Problems) -> None:
+    for index, one in enumerate(ports):
+        here = problems.at(index)
+        one_of(one.protocol, PORT_PROTOCOLS, here, "protocol")
+        if one.port is not None:
+            port_or_name(one.port, here, "port")
+        if one.endPort is None:
+            continue
+        if isinstance(one.port, int):
+            if one.endPort < one.port:
+                here.at("endPort").invalid(one.port, "must be greater than or equal to `port`")
+            report(names.port_number(one.endPort), one.endPort, here, "endPort")
+        elif one.port is None:
+            here.at("endPort").invalid(one.endPort, "must not be specified when `port` is not specified")
+        else:
+            here.at("endPort").invalid(one.endPort, "must not be specified when `port` is non-numeric")
+
+
+def _validate_peers(peers: list[NetworkPolicyPeer], problems: Problems) -> None:
+    for index, one in enumerate(peers):
+        here = problems.at(index)
+        validate_label_selector(one.podSelector, here.at("podSelector"))
+        validate_label_selector(one.namespaceSelector, here.at("namespaceSelector"))
+        selects = one.podSelector is not None or one.namespaceSelector is not None
+        if one.ipBlock:
+            _validate_block(one.ipBlock, here.at("ipBlock"))
+            if selects:
+                here.forbidden("may not specify both ipBlock and another peer")
+        elif not selects:
+            here.required("must specify a peer")
+
+
+def _validate_block(block: IPBlock, problems: Problems) -> None:
+    if not block.cidr:
+        problems.at("cidr").required()
+        return
+    if not validate_range(block.cidr, problems.at("cidr")):
+        return
+    whole = ip_network(block.cidr, strict=False)
+    for index, value in enumerate(block.except_):
+        here = problems.at("except", index)
+        if not validate_range(value, here):
+            continue
+        part = ip_network(value, strict=False)
+        inside = part.version == whole.version and whole.prefixlen < part.prefixlen and part.network_address in whole
+        if not inside:
+            here.invalid(value, f"must be a strict subset of `cidr` {block.cidr}")

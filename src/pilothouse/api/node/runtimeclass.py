@@ -1,0 +1,38 @@
+"""RuntimeClass: a container runtime that Pods may choose."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.defaults.quantities import canonicalise
+from pilothouse.api.core.validation.fields import immutable, report
+from pilothouse.api.core.validation.tolerations import validate_tolerations
+from pilothouse.api.types.node_v1 import RuntimeClass
+from pilothouse.machinery import names
+from pilothouse.machinery.metadata import validate_labels
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+RUNTIMECLASS = Resource(
+    RuntimeClass,
+    plural="runtimeclasses",
+    namespaced=False,
+    columns=(Column("Handler", lambda one: one.handler), AGE),
+)
+
+
+@RUNTIMECLASS.default
+def default(one: RuntimeClass) -> None:
+    if one.overhead:
+        canonicalise(one.overhead.podFixed)
+
+
+@RUNTIMECLASS.validate
+def validate(one: RuntimeClass, problems: Problems) -> None:
+    report(names.dns_label(one.handler), one.handler, problems, "handler")
+    if one.scheduling:
+        validate_labels(one.scheduling.nodeSelector, problems.at("scheduling", "nodeSelector"))
+        validate_tolerations(one.scheduling.tolerations, problems.at("scheduling", "tolerations"))
+
+
+@RUNTIMECLASS.validate_update
+def validate_update(old: RuntimeClass, new: RuntimeClass, problems: Problems) -> None:
+    immutable(new.handler, old.handler, problems, "handler")

@@ -1,0 +1,41 @@
+"""PodDisruptionBudget: how many Pods may be evicted at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.api.apps.workload import validate_share
+from pilothouse.api.core.validation.fields import optional_one_of
+from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.types.policy_v1 import PodDisruptionBudget
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+
+
+def _or_not_applicable(value: Any) -> str:
+    return "N/A" if value is None else str(value)
+
+
+PODDISRUPTIONBUDGET = Resource(
+    PodDisruptionBudget,
+    plural="poddisruptionbudgets",
+    short_names=("pdb",),
+    subresources=(STATUS,),
+    columns=(
+        Column("Min Available", lambda one: _or_not_applicable(one.spec.minAvailable)),
+        Column("Max Unavailable", lambda one: _or_not_applicable(one.spec.maxUnavailable)),
+        Column("Allowed Disruptions", lambda one: one.status.disruptionsAllowed, type="integer"),
+        AGE,
+    ),
+)
+
+
+@PODDISRUPTIONBUDGET.validate
+def validate(one: PodDisruptionBudget, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    if spec.minAvailable is not None and spec.maxUnavailable is not None:
+        here.invalid(spec, "minAvailable and maxUnavailable cannot be both set")
+    for field in ("minAvailable", "maxUnavailable"):
+        validate_share(getattr(spec, field), here.at(field), limited=True)
+    validate_label_selector(spec.selector, here.at("selector"))
+    optional_one_of(spec.unhealthyPodEvictionPolicy, ("AlwaysAllow", "IfHealthyBudget"), here, "unhealthyPodEvictionPolicy")

@@ -1,0 +1,30 @@
+"""ClusterRole: permissions in the whole cluster."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.columns import CREATED_AT
+from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.rbac.rules import validate_rules
+from pilothouse.api.types.rbac_v1 import ClusterRole
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Resource
+
+CLUSTERROLE = Resource(
+    ClusterRole,
+    plural="clusterroles",
+    namespaced=False,
+    columns=(CREATED_AT,),
+    name_rule=names.path_segment,
+)
+
+
+@CLUSTERROLE.validate
+def validate(one: ClusterRole, problems: Problems) -> None:
+    validate_rules(one.rules, False, problems)
+    selectors = one.aggregationRule.clusterRoleSelectors if one.aggregationRule else None
+    here = problems.at("aggregationRule", "clusterRoleSelectors")
+    if selectors is not None and not selectors:
+        here.required("at least one clusterRoleSelector required if aggregationRule is non-nil")
+    for index, selector in enumerate(selectors or ()):
+        validate_label_selector(selector, here.at(index))

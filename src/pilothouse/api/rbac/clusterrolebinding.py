@@ -1,0 +1,32 @@
+"""ClusterRoleBinding: who has a ClusterRole everywhere."""
+
+from __future__ import annotations
+
+from pilothouse.api.rbac.rules import BINDING_COLUMNS, default_binding, validate_binding, validate_role_ref
+from pilothouse.api.types.rbac_v1 import ClusterRoleBinding
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Resource
+
+CLUSTERROLEBINDING = Resource(
+    ClusterRoleBinding,
+    plural="clusterrolebindings",
+    namespaced=False,
+    columns=BINDING_COLUMNS,
+    name_rule=names.path_segment,
+)
+
+
+@CLUSTERROLEBINDING.default
+def default(one: ClusterRoleBinding) -> None:
+    default_binding(one.roleRef, one.subjects)
+
+
+@CLUSTERROLEBINDING.validate
+def validate(one: ClusterRoleBinding, problems: Problems) -> None:
+    validate_binding(one.roleRef, one.subjects, ("ClusterRole",), problems)
+
+
+@CLUSTERROLEBINDING.validate_update
+def validate_update(old: ClusterRoleBinding, new: ClusterRoleBinding, problems: Problems) -> None:
+    validate_role_ref(old.roleRef, new.roleRef, problems)

@@ -1,0 +1,22 @@
+"""Role: permissions in one namespace."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.columns import CREATED_AT
+from pilothouse.api.rbac.rules import validate_rules
+from pilothouse.api.types.rbac_v1 import Role
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Resource
+
+ROLE = Resource(
+    Role,
+    plural="roles",
+    columns=(CREATED_AT,),
+    name_rule=names.path_segment,
+)
+
+
+@ROLE.validate
+def validate(one: Role, problems: Problems) -> None:
+    validate_rules(one.rules, True, problems)

@@ -1,0 +1,31 @@
+"""RoleBinding: who has a role in one namespace."""
+
+from __future__ import annotations
+
+from pilothouse.api.rbac.rules import BINDING_COLUMNS, default_binding, validate_binding, validate_role_ref
+from pilothouse.api.types.rbac_v1 import RoleBinding
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Resource
+
+ROLEBINDING = Resource(
+    RoleBinding,
+    plural="rolebindings",
+    columns=BINDING_COLUMNS,
+    name_rule=names.path_segment,
+)
+
+
+@ROLEBINDING.default
+def default(one: RoleBinding) -> None:
+    default_binding(one.roleRef, one.subjects)
+
+
+@ROLEBINDING.validate
+def validate(one: RoleBinding, problems: Problems) -> None:
+    validate_binding(one.roleRef, one.subjects, ("ClusterRole", "Role"), problems)
+
+
+@ROLEBINDING.validate_update
+def validate_update(old: RoleBinding, new: RoleBinding, problems: Problems) -> None:
+    validate_role_ref(old.roleRef, new.roleRef, problems)

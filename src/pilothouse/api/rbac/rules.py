@@ -1,0 +1,94 @@
+"""What Roles and ClusterRoles, and their bindings, ask and show alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pilothouse.api.core.validation.fields import report
+from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef, Subject
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column
+
+GROUP = "rbac.authorization.k8s.io"
+
+
+def _subjects(kind: str) -> Any:
+    def cell(one: Any) -> str:
+        found = [subject for subject in one.subjects if subject.kind == kind]
+        return ", ".join(f"{one.namespace}/{one.name}" if kind == "ServiceAccount" else one.name for one in found)
+
+    return cell
+
+
+BINDING_COLUMNS = (
+    Column("Role", lambda one: f"{one.roleRef.kind}/{one.roleRef.name}"),
+    AGE,
+    Column("Users", _subjects("User"), priority=1),
+    Column("Groups", _subjects("Group"), priority=1),
+    Column("ServiceAccounts", _subjects("ServiceAccount"), priority=1),
+)
+
+
+def default_binding(role: RoleRef, subjects: Iterable[Subject]) -> None:
+    role.apiGroup = role.apiGroup or GROUP
+    for subject in subjects:
+        if subject.kind in ("User", "Group"):
+            subject.apiGroup = subject.apiGroup or GROUP
+
+
+def validate_binding(role: RoleRef, subjects: Iterable[Subject], kinds: tuple[str, ...], problems: Problems) -> None:
+    here = problems.at("roleRef")
+    if role.apiGroup != GROUP:
+        here.at("apiGroup").not_supported(role.apiGroup, (GROUP,))
+    if role.kind not in kinds:
+        here.at("kind").not_supported(role.kind, kinds)
+    if not role.name:
+        here.at("name").required()
+    else:
+        report(names.path_segment(role.name), role.name, here, "name")
+    for index, subject in enumerate(subjects):
+        _validate_subject(subject, len(kinds) > 1, problems.at("subjects", index))
+
+
+def _validate_subject(subject: Subject, namespaced: bool, problems: Problems) -> None:
+    if not subject.name:
+        problems.at("name").required()
+    match subject.kind:
+        case "ServiceAccount":
+            if subject.name:
+                report(names.dns_subdomain(subject.name), subject.name, problems, "name")
+            if subject.apiGroup:
+                problems.at("apiGroup").not_supported(subject.apiGroup, ("",))
+            if not namespaced and not subject.namespace:
+                problems.at("namespace").required()
+        case "User" | "Group":
+            if subject.apiGroup != GROUP:
+                problems.at("apiGroup").not_supported(subject.apiGroup, (GROUP,))
+        case _:
+            problems.at("kind").not_supported(subject.kind, ("Group", "ServiceAccount", "User"))
+
+
+def validate_role_ref(old: RoleRef, new: RoleRef, problems: Problems) -> None:
+    if old != new:
+        problems.at("roleRef").invalid(new, "cannot change roleRef")
+
+
+def validate_rules(rules: Iterable[PolicyRule], namespaced: bool, problems: Problems) -> None:
+    for index, rule in enumerate(rules):
+        here = problems.at("rules", index)
+        if not rule.verbs:
+            here.at("verbs").required("verbs must contain at least one value")
+        if rule.nonResourceURLs:
+            if namespaced:
+                message = "namespaced rules cannot apply to non-resource URLs"
+                here.at("nonResourceURLs").invalid(rule.nonResourceURLs, message)
+            if rule.apiGroups or rule.resources or rule.resourceNames:
+                message = "rules cannot apply to both regular resources and non-resource URLs"
+                here.at("nonResourceURLs").invalid(rule.nonResourceURLs, message)
+            continue
+        if not rule.apiGroups:
+            here.at("apiGroups").required("resource rules must supply at least one api group")
+        if not rule.resources:
+            here.at("resources").required("resource rules must supply at least one resource")

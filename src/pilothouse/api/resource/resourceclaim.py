@@ -1,0 +1,40 @@
+"""ResourceClaim: a request for devices."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.validation.fields import immutable
+from pilothouse.api.resource.claimspec import default_claim_spec, validate_claim_spec
+from pilothouse.api.types.resource_v1 import ResourceClaim
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+
+
+def _state(one: ResourceClaim) -> str:
+    deleted = bool(one.metadata.deletionTimestamp)
+    states = ["deleted"] if deleted else []
+    if one.status.allocation is None:
+        return ",".join(states if deleted else [*states, "pending"])
+    return ",".join([*states, "allocated", *(["reserved"] if one.status.reservedFor else [])])
+
+
+RESOURCECLAIM = Resource(
+    ResourceClaim,
+    plural="resourceclaims",
+    subresources=(STATUS,),
+    columns=(Column("State", _state, description="A summary of the current state (allocated, pending, reserved, etc.)."), AGE),
+)
+
+
+@RESOURCECLAIM.default
+def default(one: ResourceClaim) -> None:
+    default_claim_spec(one.spec)
+
+
+@RESOURCECLAIM.validate
+def validate(one: ResourceClaim, problems: Problems) -> None:
+    validate_claim_spec(one.spec, problems.at("spec"))
+
+
+@RESOURCECLAIM.validate_update
+def validate_update(old: ResourceClaim, new: ResourceClaim, problems: Problems) -> None:
+    immutable(new.spec, old.spec, problems, "spec")

@@ -1,0 +1,59 @@
+"""PriorityClass: a name for a priority of Pods."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.validation.fields import one_of
+from pilothouse.api.types.scheduling_v1 import PriorityClass
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+HIGHEST_USER_VALUE = 1_000_000_000
+SYSTEM = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
+"""The classes that the cluster itself has."""
+FIXED = "may not be changed in an update."
+
+PRIORITYCLASS = Resource(
+    PriorityClass,
+    plural="priorityclasses",
+    short_names=("pc",),
+    namespaced=False,
+    columns=(
+        Column("Value", lambda one: one.value, type="integer"),
+        Column("Global-Default", lambda one: bool(one.globalDefault), type="boolean"),
+        AGE,
+        Column("PreemptionPolicy", lambda one: one.preemptionPolicy),
+    ),
+)
+
+
+@PRIORITYCLASS.default
+def default(one: PriorityClass) -> None:
+    one.preemptionPolicy = one.preemptionPolicy or "PreemptLowerPriority"
+
+
+@PRIORITYCLASS.validate
+def validate(one: PriorityClass, problems: Problems) -> None:
+    name = one.metadata.name
+    if name.startswith("system-"):
+        if SYSTEM.get(name) != one.value or one.globalDefault:
+            message = "priority class names with 'system-' prefix are reserved for system use only. error: " + _why(one)
+            problems.at("metadata", "name").forbidden(message)
+    elif one.value > HIGHEST_USER_VALUE:
+        problems.at("value").forbidden(f"maximum allowed value of a user defined priority is {HIGHEST_USER_VALUE}")
+    one_of(one.preemptionPolicy, ("Never", "PreemptLowerPriority"), problems, "preemptionPolicy")
+
+
+def _why(one: PriorityClass) -> str:
+    name = one.metadata.name
+    if name not in SYSTEM:
+        return f"{name} is not a known system priority class"
+    if SYSTEM[name] != one.value:
+        return f"value of {name} PriorityClass must be {SYSTEM[name]}"
+    return f"globalDefault of {name} must be false"
+
+
+@PRIORITYCLASS.validate_update
+def validate_update(old: PriorityClass, new: PriorityClass, problems: Problems) -> None:
+    for field in ("value", "preemptionPolicy"):
+        if getattr(old, field) != getattr(new, field):
+            problems.at(field).forbidden(FIXED)

@@ -1,0 +1,13 @@
+"""CSINode: the storage drivers of a Node."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.storage_v1 import CSINode
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+CSINODE = Resource(
+    CSINode,
+    plural="csinodes",
+    namespaced=False,
+    columns=(Column("Drivers", lambda one: len(one.spec.drivers), type="integer"), AGE),
+)

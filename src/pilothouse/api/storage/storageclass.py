@@ -1,0 +1,67 @@
+"""StorageClass: a class of storage that claims may choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.api.core.validation.fields import one_of, report
+from pilothouse.api.types.storage_v1 import StorageClass
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+DEFAULT_ANNOTATIONS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+MAXIMUM_PARAMETERS, MAXIMUM_PARAMETER_BYTES = 512, 256 * 1024
+
+
+def is_default(one: Any) -> bool:
+    """Whether claims that name no class get this one."""
+    return any(one.metadata.annotations.get(key) == "true" for key in DEFAULT_ANNOTATIONS)
+
+
+STORAGECLASS = Resource(
+    StorageClass,
+    plural="storageclasses",
+    short_names=("sc",),
+    namespaced=False,
+    columns=(
+        Column("Name", lambda one: one.metadata.name + (" (default)" if is_default(one) else ""), format="name"),
+        Column("Provisioner", lambda one: one.provisioner),
+        Column("ReclaimPolicy", lambda one: one.reclaimPolicy or "Delete"),
+        Column("VolumeBindingMode", lambda one: one.volumeBindingMode or "Immediate"),
+        Column("AllowVolumeExpansion", lambda one: bool(one.allowVolumeExpansion)),
+        AGE,
+    ),
+)
+
+
+@STORAGECLASS.default
+def default(one: StorageClass) -> None:
+    one.reclaimPolicy = one.reclaimPolicy or "Delete"
+    one.volumeBindingMode = one.volumeBindingMode or "Immediate"
+
+
+@STORAGECLASS.validate
+def validate(one: StorageClass, problems: Problems) -> None:
+    if not one.provisioner:
+        problems.at("provisioner").required()
+    else:
+        report(names.qualified_name(one.provisioner.lower()), one.provisioner, problems, "provisioner")
+    if len(one.parameters) > MAXIMUM_PARAMETERS:
+        problems.at("parameters").too_many(len(one.parameters), MAXIMUM_PARAMETERS)
+    for key in one.parameters:
+        if not key:
+            problems.at("parameters").invalid(key, "field can not be empty.")
+    if sum(len(key) + len(value) for key, value in one.parameters.items()) > MAXIMUM_PARAMETER_BYTES:
+        problems.at("parameters").too_long(MAXIMUM_PARAMETER_BYTES)
+    one_of(one.reclaimPolicy, ("Delete", "Retain"), problems, "reclaimPolicy")
+    one_of(one.volumeBindingMode, ("Immediate", "WaitForFirstConsumer"), problems, "volumeBindingMode")
+
+
+@STORAGECLASS.validate_update
+def validate_update(old: StorageClass, new: StorageClass, problems: Problems) -> None:
+    for field in ("parameters", "provisioner", "reclaimPolicy"):
+        if getattr(old, field) != getattr(new, field):
+            problems.at(field).forbidden(f"updates to {field} are forbidden.")
+    if old.volumeBindingMode != new.volumeBindingMode:
+        problems.at("volumeBindingMode").invalid(new.volumeBindingMode, "field is immutable")

@@ -1,0 +1,37 @@
+"""VolumeAttributesClass: a class of changeable attributes of volumes."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.validation.fields import immutable
+from pilothouse.api.types.storage_v1 import VolumeAttributesClass
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+DEFAULT_ANNOTATION = "volumeattributesclass.alpha.kubernetes.io/is-default-class"
+
+
+def _name(one: VolumeAttributesClass) -> str:
+    return one.metadata.name + (" (default)" if one.metadata.annotations.get(DEFAULT_ANNOTATION) == "true" else "")
+
+
+VOLUMEATTRIBUTESCLASS = Resource(
+    VolumeAttributesClass,
+    plural="volumeattributesclasses",
+    short_names=("vac",),
+    namespaced=False,
+    columns=(Column("Name", _name, format="name"), Column("DriverName", lambda one: one.driverName), AGE),
+)
+
+
+@VOLUMEATTRIBUTESCLASS.validate
+def validate(one: VolumeAttributesClass, problems: Problems) -> None:
+    if not one.driverName:
+        problems.at("driverName").required()
+    if not one.parameters:
+        problems.at("parameters").required("must contain at least one key/value pair")
+
+
+@VOLUMEATTRIBUTESCLASS.validate_update
+def validate_update(old: VolumeAttributesClass, new: VolumeAttributesClass, problems: Problems) -> None:
+    immutable(new.driverName, old.driverName, problems, "driverName")
+    immutable(new.parameters, old.parameters, problems, "parameters")

@@ -1,0 +1,1 @@
+"""The generated structs, a module a group and version."""

@@ -1,0 +1,88 @@
+"""One request to the API as a value, and what comes back: the same for both transports and for the server's registry.
+
+An HTTP request is parsed into a `Call`; the in-process client makes one directly. Objects in it are structs (bytes for patches).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from pilothouse.machinery.resource import Resource
+
+T = TypeVar("T")
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+
+@dataclass(slots=True)
+class Options:
+    """Every option that a verb may have; the names are those of the query parameters in snake_case."""
+
+    label_selector: str = ""
+    field_selector: str = ""
+    resource_version: str = ""
+    resource_version_match: str = ""
+    limit: int = 0
+    continue_: str = ""
+    timeout_seconds: float | None = None
+    allow_watch_bookmarks: bool = False
+    send_initial_events: bool | None = None
+    dry_run: bool = False
+    field_validation: str = ""
+    field_manager: str = ""
+    force: bool = False
+    grace_period_seconds: int | None = None
+    propagation_policy: str = ""
+    orphan_dependents: bool | None = None
+    precondition_uid: str = ""
+    precondition_resource_version: str = ""
+    ignore_store_read_error: bool = False
+
+
+@dataclass(slots=True)
+class Call:
+    """One request. `verb` is an RBAC verb: get, list, watch, create, update, patch, delete, deletecollection."""
+
+    verb: str
+    resource: Resource[Any]
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    body: Any = None
+    patch_type: str = ""
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(slots=True)
+class ListResult(Generic[T]):
+    """One page of a list. The items are committed objects in process: never change them."""
+
+    items: list[T]
+    resource_version: str
+    continue_: str = ""
+    remaining: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class WatchEvent(Generic[T]):
+    """`type` is ADDED, MODIFIED, DELETED or BOOKMARK. An ERROR is raised as StatusError from the iteration instead."""
+
+    type: str
+    object: T
+
+
+class Transport(Protocol):
+    """How calls travel. Failures are StatusError; a server that cannot be reached is ConnectionError."""
+
+    async def call(self, call: Call) -> Any:
+        """Every verb but watch: the object, or a ListResult for list and deletecollection (items may be empty)."""
+        ...
+
+    def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
+        """The events of a watch, in order; ends when the server ends it. Close it with `aclose` (or a cancelled task)."""
+        ...

@@ -1,0 +1,194 @@
+"""Calls over HTTPS.
+
+- Authenticates by a client certificate or by a bearer token; both are read again when their file changes, without a restart.
+- A failure that the server answered is a StatusError; a server that cannot be reached is a ConnectionError.
+- A watch is a stream of JSON lines; closing the iterator (or cancelling its task) closes the connection.
+- One pool of kept connections; watches have connections of their own, without a limit.
+
+aiohttp is imported by the first call: importing it costs a third of a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pilothouse.client import answers
+from pilothouse.client.call import Call, WatchEvent
+from pilothouse.client.paths import IN_DELETE_OPTIONS, METHODS, delete_options, path_of, query_of
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery import codec
+
+if TYPE_CHECKING:
+    import aiohttp
+
+CREDENTIALS_CHECK_SECONDS = 60.0
+"""How long a token or certificate that was read is used before its file is looked at again (client-go: one minute)."""
+CALL_TIMEOUT_SECONDS = 60.0
+WATCH_TIMEOUT_SECONDS = 300.0
+"""A watch without a timeout of its own asks for this much, up to twice, so that watches do not all end together."""
+KEEP_ALIVE_SECONDS = 30.0
+CONNECTIONS_LIMIT = 100
+EVENT_BYTES_LIMIT = 16 << 20
+"""The longest line of a watch; objects are limited to a few MB by the server."""
+
+
+class HttpTransport:
+    """See the module. `close()` it at the end."""
+
+    page_size = 500
+    """Lists come in pages of this many, so that neither side holds a large list as one body."""
+
+    def __init__(
+        self,
+        server_url: str,
+        *,
+        ca_file: str = "",
+        certificate_file: str = "",
+        key_file: str = "",
+        token: str = "",
+        token_file: str = "",
+        server_name: str = "",
+        user_agent: str = "pilothouse",
+        clock: Clock,
+        entropy: Entropy | None = None,
+    ) -> None:
+        self.server_url = server_url.rstrip("/")
+        self._ca_file = ca_file
+        self._certificate_file = certificate_file
+        self._key_file = key_file
+        self._token = token
+        self._token_file = token_file
+        self._server_name = server_name
+        self._user_agent = user_agent
+        self._clock = clock
+        self._entropy = entropy or Entropy()
+        self._session: aiohttp.ClientSession | None = None
+        self._checked = float("-inf")
+        self._stamps: tuple[float, ...] = ()
+
+    async def call(self, call: Call) -> Any:
+        status, data = await self._exchange(call)
+        if status >= 400:
+            raise answers.error_of(status, data)
+        if call.verb in ("list", "deletecollection"):
+            return answers.decode_list(data, call.resource)
+        return answers.decode_object(data, call.resource)
+
+    async def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
+        if call.options.timeout_seconds is None:
+            call.options.timeout_seconds = self._entropy.jitter(WATCH_TIMEOUT_SECONDS, 1.0)
+        session = await self._ready()
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=call.options.timeout_seconds + KEEP_ALIVE_SECONDS, sock_connect=KEEP_ALIVE_SECONDS)
+        try:
+            async with session.get(self._url(call), headers=self.headers(), timeout=timeout, **self._tls()) as response:
+                if response.status >= 400:
+                    raise answers.error_of(response.status, await response.read())
+                async for line in _lines(response.content):
+                    yield answers.decode_event(line, call.resource)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise _unreachable(self.server_url, error) from error
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _exchange(self, call: Call) -> tuple[int, bytes]:
+        session = await self._ready()
+        import aiohttp
+
+        body, content_type = _body(call)
+        headers = self.headers() | ({"Content-Type": content_type} if body is not None else {})
+        timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_SECONDS)
+        try:
+            async with session.request(
+                METHODS[call.verb], self._url(call), data=body, headers=headers, timeout=timeout, **self._tls()
+            ) as response:
+                return response.status, await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise _unreachable(self.server_url, error) from error
+
+    async def _ready(self) -> aiohttp.ClientSession:
+        """The session; a new one when a certificate has changed since it was read (its watches end then, and are resumed)."""
+        now = self._clock.monotonic()
+        if self._session is not None and now - self._checked < CREDENTIALS_CHECK_SECONDS:
+            return self._session
+        self._checked = now
+        stamps = self._read_token_and_stamps()
+        if self._session is not None and stamps == self._stamps:
+            return self._session
+        self._stamps = stamps
+        old, self._session = self._session, self._open()
+        if old is not None:
+            await old.close()
+        return self._session
+
+    def _read_token_and_stamps(self) -> tuple[float, ...]:
+        if self._token_file:
+            self._token = Path(self._token_file).read_text(encoding="utf-8").strip()
+        return tuple(os.stat(one).st_mtime for one in (self._certificate_file, self._key_file, self._ca_file) if one)
+
+    def _open(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        tls = self._context() if self.server_url.startswith("https:") else False
+        connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, ssl=tls, keepalive_timeout=KEEP_ALIVE_SECONDS)
+        return aiohttp.ClientSession(connector=connector, read_bufsize=1 << 18, auto_decompress=True)
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self._ca_file or None)
+        if self._certificate_file:
+            context.load_cert_chain(self._certificate_file, self._key_file or None)
+        return context
+
+    def headers(self) -> dict[str, str]:
+        """What every request carries, the credentials as they were last read."""
+        headers = {"Accept": "application/json", "User-Agent": self._user_agent}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        return headers
+
+    def _tls(self) -> dict[str, Any]:
+        return {"server_hostname": self._server_name} if self._server_name else {}
+
+    def _url(self, call: Call) -> Any:
+        import yarl
+
+        query = query_of(call)
+        return yarl.URL(f"{self.server_url}{path_of(call)}{'?' if query else ''}{query}", encoded=True)
+
+
+def _body(call: Call) -> tuple[bytes | None, str]:
+    """What is sent, and its content type."""
+    if call.verb == "patch":
+        return call.body, call.patch_type
+    if call.verb in IN_DELETE_OPTIONS:
+        return codec.encode(delete_options(call.options)), "application/json"
+    return (None if call.body is None else codec.encode(call.body)), "application/json"
+
+
+async def _lines(content: Any) -> AsyncIterator[bytes]:
+    """The lines of a stream, however it is cut into chunks."""
+    rest = b""
+    async for chunk in content.iter_any():
+        *whole, rest = (rest + chunk).split(b"\n") if b"\n" in chunk else (rest + chunk,)
+        for line in whole:
+            if line:
+                yield line
+        if len(rest) > EVENT_BYTES_LIMIT:
+            raise ConnectionError(f"a watch event of more than {EVENT_BYTES_LIMIT} bytes")
+
+
+def _unreachable(server_url: str, error: Exception) -> ConnectionError:
+    text = str(error) or type(error).__name__
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+        text = "timed out"
+    return ConnectionError(f"{server_url}: {text}")

@@ -1,0 +1,188 @@
+"""A cache of one kind that follows the API: list once, then watch, for ever.
+
+- `synced` is set when the first list has been told to every subscriber; the cache never shows a state before that one.
+- A lost watch resumes where it was; one that is too old (410) lists again and tells subscribers the differences.
+- A server that cannot be reached is asked again with back-off and jitter; the cache keeps what it had meanwhile.
+- Subscribers are called in the order of the events, synchronously: they must only take note (add a key to a queue).
+- Objects are handed out as they came: in process they are the server's own. Never change one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, Generic, TypeVar, cast
+
+from pilothouse.client.call import ListResult, Options, WatchEvent
+from pilothouse.client.client import Client
+from pilothouse.client.store import IndexFunction, Key, LabelMatcher, Store, key_of
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.errors import StatusError
+
+T = TypeVar("T")
+
+Subscriber = Callable[[str, Any, Any], None]
+"""(type, old, new): ADDED (None, new), MODIFIED (old, new), DELETED (the last state, None)."""
+
+FIRST_BACK_OFF_SECONDS = 0.1
+LONGEST_BACK_OFF_SECONDS = 30.0
+"""As client-go's reflector, but for the first wait (there 0.8 s): a node agent that starts beside its API
+server should not lose a second."""
+QUIET_SECONDS = 120.0
+"""A watch that held this long makes the next failure a first one."""
+SHORT_WATCH_SECONDS = 1.0
+"""A watch that ends sooner than this without any event counts as a failure, or a sick server would be asked without pause."""
+
+
+class Informer(Generic[T]):
+    """See the module. `page_size` 0 lists in one go, as is right in process."""
+
+    def __init__(
+        self,
+        client: Client,
+        kind: type[T],
+        *,
+        clock: Clock,
+        entropy: Entropy | None = None,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        page_size: int | None = None,
+    ) -> None:
+        self.kind = kind
+        self.namespace = namespace
+        self.synced = asyncio.Event()
+        self.store: Store[T] = Store()
+        self.revision = 0
+        """The newest revision that this cache has seen, of an object, a list or a bookmark."""
+        self._client = client
+        self._clock = clock
+        self._entropy = entropy or Entropy()
+        self._label_selector = label_selector
+        self._field_selector = field_selector
+        self._page_size = getattr(client.transport, "page_size", 0) if page_size is None else page_size
+        self._subscribers: list[Subscriber] = []
+        self._position = ""
+        self._failures = 0
+
+    def get(self, namespace: str, name: str) -> T | None:
+        return self.store.get(namespace, name)
+
+    def list(self, namespace: str | None = None, selector: LabelMatcher | None = None) -> list[T]:
+        return self.store.list(namespace, selector)
+
+    def add_index(self, name: str, function: IndexFunction) -> None:
+        self.store.add_index(name, function)
+
+    def by_index(self, name: str, value: str) -> Sequence[T]:
+        return self.store.by_index(name, value)
+
+    def subscribe(self, callback: Subscriber) -> None:
+        """Tell `callback` of every change from now on; of what is there already at once, as ADDED."""
+        self._subscribers.append(callback)
+        for one in [*self.store]:
+            callback("ADDED", None, one)
+
+    async def run(self) -> None:
+        """Follow the API until cancelled."""
+        while True:
+            try:
+                await self._list()
+                await self._watch_until_expired()
+            except (ConnectionError, StatusError):
+                await self._back_off()
+
+    async def _list(self) -> None:
+        options = Options(label_selector=self._label_selector, field_selector=self._field_selector, limit=self._page_size)
+        found: list[T] = []
+        while True:
+            page: ListResult[T] = await self._client.list(self.kind, self.namespace, options=options)
+            found.extend(page.items)
+            if not page.continue_:
+                break
+            options.continue_ = page.continue_
+        self._replace(found)
+        self._saw(page.resource_version)
+        self._position = page.resource_version
+        self.synced.set()
+
+    async def _watch_until_expired(self) -> None:
+        """Watch, and watch again where the last one ended, until the server no longer knows that place."""
+        while True:
+            started, before = self._clock.monotonic(), self._position
+            try:
+                await self._watch()
+            except StatusError as error:
+                if error.code == 410:
+                    return
+                await self._back_off()
+                continue
+            except ConnectionError:
+                await self._back_off()
+                continue
+            lasted = self._clock.monotonic() - started
+            if lasted >= QUIET_SECONDS:
+                self._failures = 0
+            if lasted < SHORT_WATCH_SECONDS and self._position == before:
+                await self._back_off()
+
+    async def _watch(self) -> None:
+        options = Options(
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+            resource_version=self._position,
+            allow_watch_bookmarks=True,
+        )
+        async with _closing(self._client.watch(self.kind, self.namespace, options=options)) as events:
+            async for event in events:
+                self._failures = 0
+                self._take(event)
+
+    def _take(self, event: WatchEvent[T]) -> None:
+        obj = event.object
+        version: str = obj.metadata.resourceVersion  # type: ignore[attr-defined]
+        self._position = version
+        if event.type == "BOOKMARK":
+            self._saw(version)
+        elif event.type == "DELETED":
+            old = self.store.remove(*key_of(obj))
+            self._saw(version)
+            if old is not None:
+                self._tell("DELETED", obj, None)
+        else:
+            old = self.store.put(obj)
+            self._saw(version)
+            self._tell("ADDED" if old is None else "MODIFIED", old, obj)
+
+    def _replace(self, found: Sequence[T]) -> None:
+        """Make the cache show `found`, telling only what differs."""
+        keys: set[Key] = {key_of(one) for one in found}
+        for key in self.store.present():
+            if key not in keys:
+                self._tell("DELETED", self.store.remove(*key), None)
+        for one in found:
+            old = self.store.put(one)
+            if old is None:
+                self._tell("ADDED", None, one)
+            elif old.metadata.resourceVersion != one.metadata.resourceVersion:  # type: ignore[attr-defined]
+                self._tell("MODIFIED", old, one)
+
+    def _saw(self, version: str) -> None:
+        with suppress(ValueError):
+            self.revision = max(self.revision, int(version))
+
+    def _tell(self, type: str, old: T | None, new: T | None) -> None:
+        for subscriber in self._subscribers:
+            subscriber(type, old, new)
+
+    async def _back_off(self) -> None:
+        self._failures += 1
+        seconds = min(FIRST_BACK_OFF_SECONDS * 2.0 ** min(self._failures - 1, 30), LONGEST_BACK_OFF_SECONDS)
+        await self._clock.sleep(self._entropy.jitter(seconds, 1.0))
+
+
+def _closing(events: AsyncIterator[WatchEvent[T]]) -> aclosing[Any]:
+    """Close the watch on every way out; a transport's iterator has `aclose`, as its contract says."""
+    return aclosing(cast(Any, events))

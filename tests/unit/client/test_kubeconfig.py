@@ -1,0 +1,149 @@
+"""Kubeconfigs: one context comes and goes, everybody else's stays as it was."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pilothouse.client import kubeconfig
+from pilothouse.client.kubeconfig import Access, KubeconfigError
+
+MINE = Access(
+    "pilothouse", {"server": "https://127.0.0.1:6443"}, {"client-key-data": "a2V5"}, {"cluster": "pilothouse", "user": "pilothouse"}
+)
+THEIRS = """\
+# a comment
+apiVersion: v1
+kind: Config
+clusters:
+- name: work
+  cluster: {server: "https://example.com", certificate-authority: ca.crt}
+users:
+- name: work
+  user:
+    exec: {apiVersion: client.authentication.k8s.io/v1, command: login, args: [get, token]}
+contexts:
+- name: work
+  context: {cluster: work, user: work, namespace: team}
+current-context: work
+extensions:
+- name: mine
+  extension: {unknown: yes}
+"""
+
+
+def parsed(path: Path) -> dict[str, object]:
+    found: dict[str, object] = yaml.safe_load(path.read_text())
+    return found
+
+
+def test_makes_the_file_and_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / ".kube" / "config"
+    assert kubeconfig.merge(MINE, [path]) == path
+    assert parsed(path)["current-context"] == "pilothouse"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in path.parent.iterdir()] == ["config"]
+
+
+def test_keeps_everything_of_others_when_it_comes_and_when_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(THEIRS)
+    path.chmod(0o640)
+    before = parsed(path)
+    kubeconfig.merge(MINE, [path])
+    merged = parsed(path)
+    assert merged["current-context"] == "pilothouse"
+    for section in ("clusters", "users", "contexts"):
+        assert [one["name"] for one in merged[section]] == ["work", "pilothouse"]  # type: ignore[attr-defined]
+        assert merged[section][0] == before[section][0]  # type: ignore[index]
+    assert merged["extensions"] == before["extensions"]
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert kubeconfig.remove("pilothouse", [path]) == [path]
+    after = parsed(path)
+    assert after["current-context"] == ""
+    assert {name: after[name] for name in ("clusters", "users", "contexts")} == {
+        name: before[name] for name in ("clusters", "users", "contexts")
+    }
+
+
+def test_renews_what_is_there_already(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    kubeconfig.merge(MINE, [path])
+    newer = Access("pilothouse", {"server": "https://127.0.0.1:7443"}, MINE.user, MINE.context)
+    kubeconfig.merge(newer, [path])
+    assert parsed(path)["clusters"] == [{"name": "pilothouse", "cluster": {"server": "https://127.0.0.1:7443"}}]
+
+
+def test_a_list_is_read_as_kubectl_reads_it_and_written_where_the_entry_stands(tmp_path: Path) -> None:
+    first, second, missing = tmp_path / "first", tmp_path / "second", tmp_path / "missing"
+    first.write_text(THEIRS)
+    kubeconfig.merge(MINE, [second], make_current=False)
+    paths = kubeconfig.files({"KUBECONFIG": f"{missing}{os.pathsep}{first}{os.pathsep}{second}"}, tmp_path)
+    assert paths == [missing, first, second]
+    assert kubeconfig.merge(MINE, paths) == second
+    assert parsed(first)["current-context"] == "pilothouse"
+    assert [one["name"] for one in parsed(first)["clusters"]] == ["work"]  # type: ignore[attr-defined]
+    assert not missing.exists()
+    loaded = kubeconfig.load(paths)
+    assert [one["name"] for one in loaded["contexts"]] == ["work", "pilothouse"]
+    assert loaded["clusters"][0]["cluster"]["certificate-authority"] == str(tmp_path / "ca.crt")
+    assert kubeconfig.remove("pilothouse", paths) == [first, second]
+    assert parsed(first)["current-context"] == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        pytest.param({}, [".kube/config"], id="the home folder's"),
+        pytest.param({"KUBECONFIG": ""}, [".kube/config"], id="empty means unset"),
+        pytest.param({"KUBECONFIG": "a::b:a"}, ["a", "b"], id="empty and double parts do not count"),
+    ],
+)
+def test_files(environment: dict[str, str], expected: list[str]) -> None:
+    assert kubeconfig.files(environment, Path("home")) == [Path("home") / one if "/" in one else Path(one) for one in expected]
+
+
+@pytest.mark.parametrize("content", ["clusters: [}", "- a list", "clusters: text", "clusters: [1]"])
+def test_what_cannot_be_read_is_not_touched(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(content)
+    with pytest.raises(KubeconfigError, match="config"):
+        kubeconfig.merge(MINE, [path])
+    assert path.read_text() == content
+    assert [one.name for one in tmp_path.iterdir()] == ["config"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "config"
+    real.write_text(THEIRS)
+    link.symlink_to(real)
+    kubeconfig.merge(MINE, [link])
+    assert link.is_symlink()
+    assert parsed(real)["current-context"] == "pilothouse"
+
+
+def test_heeds_the_lock_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(THEIRS)
+    (tmp_path / "config.lock").touch()
+    with pytest.raises(KubeconfigError, match="locked"):
+        kubeconfig.merge(MINE, [path])
+    assert path.read_text() == THEIRS
+
+
+def test_a_cluster_that_another_context_uses_stays(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    kubeconfig.merge(MINE, [path])
+    other = Access("other", {"server": "x"}, {}, {"cluster": "pilothouse", "user": "other"})
+    kubeconfig.merge(other, [path])
+    kubeconfig.remove("pilothouse", [path])
+    left = kubeconfig.load([path])
+    assert [one["name"] for one in left["clusters"]] == ["pilothouse", "other"]
+    assert [one["name"] for one in left["users"]] == ["other"]
+
+
+def test_access_of_a_file_of_one_cluster() -> None:
+    assert Access.of(MINE.config()) == MINE

@@ -1,0 +1,152 @@
+"""Control groups of v1 and v2: made, limited, removed.
+
+- A group is named by its path below the hierarchy's root, as `/pilothouse-dev/kubepods/burstable`; on v1 it stands in every
+  hierarchy at that path, on v2 in the one.
+- Limits are given in v1's words (shares, quota, period) and translated for v2 as the OCI runtimes do; zero means no limit.
+- `ensure` and `remove` are idempotent; a controller that the kernel lacks is passed over.
+
+The kubelet's port to this is kubelet/cgroups.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
+DEFAULT_PERIOD = 100_000
+KILL_ROUNDS = 10
+"""How often processes of a group are looked for and killed before its removal is given up."""
+
+
+def root_of(cluster: str) -> str:
+    """The group below which a cluster keeps all of its containers."""
+    return f"/pilothouse-{cluster}"
+
+
+class LinuxCgroups:
+    """The groups of this machine (or of a directory that looks like its hierarchy, in tests)."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
+        self.unified = is_unified(root)
+        self._hierarchies = hierarchies(root)
+
+    def ensure(
+        self, path: str, cpu_shares: int = 0, cpu_quota: int = 0, cpu_period: int = 0, memory_limit: int = 0, pids_limit: int = 0
+    ) -> None:
+        """Make the group and its parents, and set its limits."""
+        limits = (limits_v2 if self.unified else limits_v1)(cpu_shares, cpu_quota, cpu_period, memory_limit, pids_limit)
+        for hierarchy in self._hierarchies:
+            directory = hierarchy
+            for part in path.strip("/").split("/"):
+                self._prepare(directory)
+                directory = directory / part
+                if not directory.is_dir():
+                    directory.mkdir(exist_ok=True)
+                    _inherit_cpuset(directory)
+            self._set(directory, limits)
+
+    def remove(self, path: str) -> None:
+        """Remove the group and all below it; processes left in it are killed first."""
+        remove_tree(path, self._root)
+
+    def _prepare(self, parent: Path) -> None:
+        """On v2 a group's controllers are those that its parent hands down."""
+        if not self.unified:
+            return
+        available = (parent / "cgroup.controllers").read_text().split()
+        handed_down = (parent / "cgroup.subtree_control").read_text().split()
+        for controller in V2_CONTROLLERS:
+            if controller in available and controller not in handed_down:
+                with contextlib.suppress(OSError):
+                    (parent / "cgroup.subtree_control").write_text(f"+{controller}")
+
+    def _set(self, directory: Path, limits: Mapping[str, str]) -> None:
+        for file, value in limits.items():
+            target = directory / file
+            if target.exists() and target.read_text().strip() != value:
+                target.write_text(value)
+
+
+def limits_v1(cpu_shares: int, cpu_quota: int, cpu_period: int, memory_limit: int, pids_limit: int) -> dict[str, str]:
+    """Files and their contents; the period comes before the quota, which is checked against it."""
+    return {
+        "cpu.shares": str(cpu_shares or 1024),
+        "cpu.cfs_period_us": str(cpu_period or DEFAULT_PERIOD),
+        "cpu.cfs_quota_us": str(cpu_quota if cpu_quota > 0 else -1),
+        "memory.limit_in_bytes": str(memory_limit or -1),
+        "pids.max": str(pids_limit) if pids_limit > 0 else "max",
+    }
+
+
+def limits_v2(cpu_shares: int, cpu_quota: int, cpu_period: int, memory_limit: int, pids_limit: int) -> dict[str, str]:
+    quota = str(cpu_quota) if cpu_quota > 0 else "max"
+    return {
+        "cpu.weight": str(weight(cpu_shares) if cpu_shares else 100),
+        "cpu.max": f"{quota} {cpu_period or DEFAULT_PERIOD}",
+        "memory.max": str(memory_limit) if memory_limit > 0 else "max",
+        "pids.max": str(pids_limit) if pids_limit > 0 else "max",
+    }
+
+
+def weight(shares: int) -> int:
+    """v1's shares (2 to 262144) as v2's weight (1 to 10000), by the OCI runtimes' formula."""
+    return 1 + (min(max(shares, 2), 262144) - 2) * 9999 // 262142
+
+
+def is_unified(root: Path = ROOT) -> bool:
+    """Whether the machine has cgroup v2 alone; v1 with v2 beside it (hybrid) counts as v1."""
+    return (root / "cgroup.controllers").exists()
+
+
+def hierarchies(root: Path = ROOT) -> list[Path]:
+    """The directories below which a group's path stands: one on v2, one a mounted hierarchy on v1 (with the v2 one beside)."""
+    if is_unified(root):
+        return [root]
+    entries = sorted(root.iterdir()) if root.is_dir() else []
+    return list({entry.resolve(): None for entry in entries if (entry / "cgroup.procs").exists()})
+
+
+def remove_tree(path: str, root: Path = ROOT) -> bool:
+    """Remove a group and all below it, deepest first, killing what is left in it. False when there was none."""
+    tops = [top for hierarchy in hierarchies(root) if (top := hierarchy / path.strip("/")).is_dir()]
+    for top in tops:
+        for directory in _deepest_first(top):
+            _remove(directory)
+    return bool(tops)
+
+
+def _remove(directory: Path) -> None:
+    for _ in range(KILL_ROUNDS):
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            _kill_all(directory)
+        else:
+            return
+
+
+def _kill_all(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        for line in (directory / "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(line), signal.SIGKILL)
+
+
+def _inherit_cpuset(directory: Path) -> None:
+    """On v1 a new cpuset is empty, and nothing can run in it."""
+    for file in ("cpuset.cpus", "cpuset.mems"):
+        own = directory / file
+        if own.exists() and not own.read_text().strip() and not (directory / "cgroup.controllers").exists():
+            own.write_text((directory.parent / file).read_text())
+
+
+def _deepest_first(top: Path) -> Iterable[Path]:
+    return [Path(parent) for parent, _, _ in os.walk(top, topdown=False)]

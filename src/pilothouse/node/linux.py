@@ -1,0 +1,61 @@
+"""The few system calls that Python 3.11 has no name for, through the C library.
+
+Every function raises OSError with the kernel's errno and the path concerned. Who enters a namespace does so in a thread
+or process of its own: see namespaces.py.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+from typing import Any
+
+MS_RDONLY = 0x1
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_REMOUNT = 0x20
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 1 << 18
+MS_SLAVE = 1 << 19
+MS_SHARED = 1 << 20
+MNT_DETACH = 0x2
+
+CLONE_FS = 0x00000200
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
+    _call("mount", target, source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None)
+
+
+def unmount(target: str, flags: int = MNT_DETACH) -> None:
+    _call("umount2", target, target.encode(), flags)
+
+
+def unshare(flags: int) -> None:
+    """Give the calling thread namespaces of its own."""
+    _call("unshare", "", flags)
+
+
+def set_namespace(path: str, kind: int = 0) -> None:
+    """Move the calling thread into the namespace that the file `path` stands for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _call("setns", path, descriptor, kind)
+    finally:
+        os.close(descriptor)
+
+
+def _call(function: str, path: str, *arguments: Any) -> None:
+    if getattr(_library(), function)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{function}: {os.strerror(number)}", path)
+
+
+@cache
+def _library() -> Any:
+    return ctypes.CDLL(None, use_errno=True)

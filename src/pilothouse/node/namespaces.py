@@ -1,0 +1,201 @@
+"""Network and mount namespaces with names: made, entered, removed.
+
+- A network namespace is pinned below /run/netns, where `ip netns` finds it; a mount namespace below the cluster's run directory.
+- A pinned namespace outlives every process; `remove` forgets it, and it ends with its last process.
+- The calling thread never changes: whatever must happen inside happens in a thread of its own (`inside`) or in a process
+  that is about to become another program (`entering`).
+- All of this works in a chroot too, where entering a mount namespace would otherwise lead out of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from pilothouse.node import linux, mounts
+
+T = TypeVar("T")
+
+NETNS_DIRECTORY = "/run/netns"
+
+
+def network_path(name: str) -> str:
+    return f"{NETNS_DIRECTORY}/{name}"
+
+
+def make_network(name: str) -> bool:
+    """A network namespace named `name`; False when it stood already."""
+    path = network_path(name)
+    if is_pinned(path):
+        return False
+    _share_netns_directory()
+    _pin(path, linux.CLONE_NEWNET, "net", lambda: None)
+    return True
+
+
+def remove(path: str) -> bool:
+    """Forget the namespace pinned at `path`; False when there was none."""
+    if not os.path.exists(path):
+        return False
+    for _ in range(mounts.STACK_LIMIT):
+        try:
+            linux.unmount(path)
+        except OSError:
+            break
+    os.unlink(path)
+    return True
+
+
+def make_mounts(path: str, prepare: Callable[[str], None]) -> bool:
+    """A mount namespace pinned at `path`, which sees the host's mounts come and go but shows none of its own.
+
+    `prepare` runs inside it once, and is given the directory that is this process's root. False when it stood already. The
+    directory of `path` is made private for this.
+    """
+    if is_pinned(path):
+        return False
+    mounts.private_directory(os.path.dirname(path))
+
+    root = real_root()
+
+    def inside_new() -> None:
+        if root != "/":
+            linux.set_namespace("/proc/thread-self/ns/mnt", linux.CLONE_NEWNS)  # out of the chroot, where "/" is no mount point
+        linux.mount("", "/", flags=linux.MS_SLAVE | linux.MS_REC)
+        prepare(root)
+        if root != "/":
+            linux.mount(root, root, flags=linux.MS_BIND | linux.MS_REC)  # OCI runtimes pivot: their root must be a mount point
+
+    _pin_younger(path, inside_new)
+    return True
+
+
+def _pin_younger(path: str, prepare: Callable[[], None]) -> None:
+    """Pin a new mount namespace at `path`, trying one processor after the other.
+
+    The kernel refuses (EINVAL) to bind a mount namespace inside one with a higher number, lest they hold each other up. Since
+    Linux 6.18 each processor numbers from a block of its own: where this process does not live in the machine's first mount
+    namespace (in a container, in a chroot of CI), what another processor has made may seem older.
+    """
+    processors = (None, *sorted(os.sched_getaffinity(0)))
+    for processor in processors:
+        try:
+            _pin(path, linux.CLONE_NEWNS, "mnt", prepare, processor)
+            return
+        except OSError as failure:
+            if failure.errno != errno.EINVAL or processor == processors[-1]:
+                raise
+
+
+def is_pinned(path: str) -> bool:
+    """Whether `path` stands for a namespace (and is not a file left over by one)."""
+    return any(mount.point == path and mount.kind == "nsfs" for mount in mounts.points())
+
+
+def inside(path: str, work: Callable[[], T]) -> T:
+    """What `work` returns when it runs in the network namespace at `path`: a socket that it opens stays there."""
+
+    def enter_and_work() -> T:
+        linux.set_namespace(path, linux.CLONE_NEWNET)
+        return work()
+
+    return _in_thread(enter_and_work)
+
+
+def entering(network: str = "", mount: str = "") -> Callable[[], None]:
+    """What a forked process does, before it becomes another program, to get inside the namespaces at these paths.
+
+    It runs where no lock of another thread may be needed: the C functions that it calls have been looked up before.
+    """
+    root = real_root()
+
+    def enter() -> None:
+        if network:
+            linux.set_namespace(network, linux.CLONE_NEWNET)
+        if mount:
+            linux.set_namespace(mount, linux.CLONE_NEWNS)
+            os.chroot(root)
+            os.chdir("/")
+
+    return enter
+
+
+def real_root() -> str:
+    """Where this process's root lies in its mount namespace: "/" unless it lives in a chroot."""
+    leader = os.getpid()
+
+    def look() -> str:
+        linux.unshare(linux.CLONE_FS)
+        linux.set_namespace("/proc/self/ns/mnt", linux.CLONE_NEWNS)  # the same one, but from its very root
+        return os.readlink(f"/proc/{leader}/root")
+
+    return _in_thread(look)
+
+
+def _share_netns_directory() -> None:
+    """As `ip netns add` does: what is pinned there must be seen, and vanish, in every mount namespace."""
+    os.makedirs(NETNS_DIRECTORY, mode=0o755, exist_ok=True)
+    if not mounts.is_point(NETNS_DIRECTORY):
+        linux.mount(NETNS_DIRECTORY, NETNS_DIRECTORY, flags=linux.MS_BIND | linux.MS_REC)
+    linux.mount("", NETNS_DIRECTORY, flags=linux.MS_SHARED | linux.MS_REC)
+
+
+def _pin(path: str, flag: int, kind: str, prepare: Callable[[], None], processor: int | None = None) -> None:
+    """Unshare in a thread (on that processor), bind its namespace to `path` from here: it cannot be bound inside itself."""
+    made, pinned = threading.Event(), threading.Event()
+    thread_id: list[int] = []
+
+    def unshared() -> None:
+        try:
+            if processor is not None:
+                os.sched_setaffinity(0, {processor})  # of this thread, which ends soon
+            linux.unshare(flag)
+            prepare()
+            thread_id.append(threading.get_native_id())
+        finally:
+            made.set()
+        pinned.wait()
+
+    failures: list[BaseException] = []
+    thread = threading.Thread(target=_keeping_failure(unshared, failures), daemon=True)
+    thread.start()
+    made.wait()
+    try:
+        if thread_id:
+            with open(path, "a", encoding="utf-8"):
+                pass
+            linux.mount(f"/proc/self/task/{thread_id[0]}/ns/{kind}", path, flags=linux.MS_BIND)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+    finally:
+        pinned.set()
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _in_thread(work: Callable[[], T]) -> T:
+    results: list[T] = []
+    failures: list[BaseException] = []
+    thread = threading.Thread(target=_keeping_failure(lambda: results.append(work()), failures), daemon=True)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
+
+
+def _keeping_failure(work: Callable[[], None], failures: list[BaseException]) -> Callable[[], None]:
+    def guarded() -> None:
+        try:
+            work()
+        except BaseException as failure:  # handed to the thread that waits
+            failures.append(failure)
+
+    return guarded

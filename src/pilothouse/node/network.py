@@ -1,0 +1,250 @@
+"""The network of a node in its own namespace: one veth pair to the host, routes over it, and nothing else on the host.
+
+- Planning is pure: `plan(...)` gives the `ip -batch` lines for the host and for the namespace, settings and nftables rules.
+- The whole block of the cluster is first made unreachable on the host, then its parts get routes over the pair: whatever
+  is missing or half taken down, no packet for a pod or a service ever takes the host's default route.
+- Inside, the service range belongs to a bridge without ports: what no rule of kube-proxy translates dies there.
+- Removing the namespace removes the pair and its routes; the unreachable route and the masquerade table are removed by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pilothouse.node import namespaces
+
+NODE_INTERFACE = "eth0"
+SERVICE_BRIDGE = "pilot-services"
+INTERFACE_NAME_LIMIT = 15
+LAST_RESORT_METRIC = 4278198272
+"""Of the unreachable routes: behind every other."""
+
+
+REMEMBERED = Path("/run/pilothouse/.host-settings")
+"""What the host's settings were before the first cluster changed them."""
+
+
+class NetworkFailure(Exception):
+    """A command refused; the message holds what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What joins one node to its host: addresses without prefix, ranges with."""
+
+    namespace: str
+    host_interface: str
+    host_address: str
+    node_address: str
+    prefix_length: int
+    block: str
+    """Everything below belongs to this cluster: node link, pods, services."""
+    pod_range: str
+    service_range: str
+    mtu: int = 1500
+    egress: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    host: Sequence[str]
+    """Lines for `ip -batch` on the host; each may be repeated."""
+    node: Sequence[str]
+    """Lines for `ip -batch` in the namespace."""
+    node_settings: Mapping[str, str]
+    """Files below /proc/sys in the namespace; one that the kernel lacks is passed over."""
+    host_settings: Mapping[str, str] = field(default_factory=dict)
+    host_rules: str = ""
+    """Input of `nft -f`."""
+
+
+def interface_name(cluster: str) -> str:
+    """The host's end of the pair: `ph-<cluster>`, shortened by a digest where it would be too long."""
+    name = f"ph-{cluster}"
+    if len(name) <= INTERFACE_NAME_LIMIT:
+        return name
+    return f"ph-{hashlib.sha256(cluster.encode()).hexdigest()[: INTERFACE_NAME_LIMIT - 3]}"
+
+
+def table_name(cluster_namespace: str) -> str:
+    """nftables names may not hold dots or dashes everywhere: they become underscores."""
+    return cluster_namespace.replace("-", "_").replace(".", "_")
+
+
+def plan(link: Link) -> Plan:
+    host = [
+        f"route replace unreachable {link.block} metric {LAST_RESORT_METRIC}",
+        f"link set {link.host_interface} mtu {link.mtu} up",
+        f"addr replace {link.host_address}/{link.prefix_length} dev {link.host_interface}",
+        f"route replace {link.pod_range} via {link.node_address} dev {link.host_interface}",
+        f"route replace {link.service_range} via {link.node_address} dev {link.host_interface}",
+    ]
+    node = [
+        "link set lo up",
+        f"link set {NODE_INTERFACE} mtu {link.mtu} up",
+        f"addr replace {link.node_address}/{link.prefix_length} dev {NODE_INTERFACE}",
+        f"route replace unreachable {link.block} metric {LAST_RESORT_METRIC}",
+        f"link set {SERVICE_BRIDGE} up",
+        f"route replace {link.service_range} dev {SERVICE_BRIDGE} src {link.node_address}",
+    ]
+    if link.egress:
+        node.append(f"route replace default via {link.host_address} dev {NODE_INTERFACE}")
+    return Plan(
+        host=host,
+        node=node,
+        node_settings=NODE_SETTINGS,
+        host_settings={"net/ipv4/ip_forward": "1"} if link.egress else {},
+        host_rules=masquerade(link) if link.egress else "",
+    )
+
+
+def plan_on_host(link: Link) -> Plan:
+    """For a machine given over to the cluster: no namespace, no pair; the ranges are kept from the default route all the same."""
+    return Plan(
+        host=[
+            f"route replace unreachable {link.block} metric {LAST_RESORT_METRIC}",
+            f"link set {SERVICE_BRIDGE} up",
+            f"route replace {link.service_range} dev {SERVICE_BRIDGE} src {link.node_address}",
+        ],
+        node=[],
+        node_settings={},
+        host_settings=NODE_SETTINGS,
+        host_rules=masquerade(link) if link.egress else "",
+    )
+
+
+NODE_SETTINGS = {
+    "net/ipv4/ip_forward": "1",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+    "net/ipv4/conf/all/route_localnet": "1",
+    "net/bridge/bridge-nf-call-iptables": "1",
+    "net/bridge/bridge-nf-call-ip6tables": "1",
+    "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
+}
+
+
+def masquerade(link: Link) -> str:
+    """One table: what leaves the cluster's block for elsewhere bears the host's address."""
+    name = table_name(link.namespace)
+    return f"""add table ip {name}
+delete table ip {name}
+table ip {name} {{
+  chain postrouting {{
+    type nat hook postrouting priority srcnat;
+    ip saddr {link.block} ip daddr != {link.block} oifname != "{link.host_interface}" masquerade
+  }}
+}}
+"""
+
+
+def set_up(link: Link) -> None:
+    """Make the namespace and everything in the plan; repeating it mends what is missing."""
+    wanted = plan(link)
+    namespaces.make_network(link.namespace)
+    made = interfaces()
+    ip(wanted.host[:1])
+    if link.host_interface not in made:
+        ip([f"link add {link.host_interface} type veth peer name {NODE_INTERFACE} netns {link.namespace}"])
+    ip([f"link add {SERVICE_BRIDGE} type bridge"], link.namespace, ignore_failure=True)
+    ip(wanted.node, link.namespace)
+    ip(wanted.host[1:])
+    if wanted.host_settings:
+        _remember(wanted.host_settings)
+        apply_settings(wanted.host_settings)
+    namespaces.inside(namespaces.network_path(link.namespace), lambda: apply_settings(wanted.node_settings))
+    if wanted.host_rules:
+        nft(wanted.host_rules)
+
+
+def set_up_on_host(link: Link) -> None:
+    wanted = plan_on_host(link)
+    ip([f"link add {SERVICE_BRIDGE} type bridge"], ignore_failure=True)
+    ip(wanted.host)
+    _remember(wanted.host_settings)
+    apply_settings(wanted.host_settings)
+    if wanted.host_rules:
+        nft(wanted.host_rules)
+
+
+def take_down_on_host(link: Link, pod_bridge: str, rules: Sequence[str]) -> None:
+    """Also what CNI plugins and kube-proxy left: the pods' bridge, and tables (`ip name`)."""
+    for interface in (SERVICE_BRIDGE, pod_bridge):
+        ip([f"link delete {interface}"], ignore_failure=True)
+    ip([f"route delete unreachable {link.block} metric {LAST_RESORT_METRIC}"], ignore_failure=True)
+    for table in (*rules, f"ip {table_name(link.namespace)}"):
+        nft(f"add table {table}\ndelete table {table}\n")
+
+
+def take_down(link: Link) -> None:
+    """Remove everything; what is not there is no failure. Processes inside must have ended."""
+    forget(link.namespace, link.host_interface, rules=link.egress)
+    ip([f"route delete unreachable {link.block} metric {LAST_RESORT_METRIC}"], ignore_failure=True)
+
+
+def forget(namespace: str, interface: str, *, rules: bool = True) -> None:
+    """Remove what bears a cluster's name, when its ranges are not known any more."""
+    ip([f"link delete {interface}"], ignore_failure=True)
+    namespaces.remove(namespaces.network_path(namespace))
+    if rules:
+        table = table_name(namespace)
+        nft(f"add table ip {table}\ndelete table ip {table}\n")
+
+
+def restore_host_settings() -> None:
+    """Give back what the first cluster with a way out found; for when the last one goes."""
+    if REMEMBERED.exists():
+        apply_settings(json.loads(REMEMBERED.read_text()))
+        REMEMBERED.unlink()
+
+
+def _remember(settings: Mapping[str, str]) -> None:
+    known = json.loads(REMEMBERED.read_text()) if REMEMBERED.exists() else {}
+    for path in settings:
+        if path not in known and (file := Path(f"/proc/sys/{path}")).exists():
+            known[path] = file.read_text().strip()
+    REMEMBERED.parent.mkdir(parents=True, exist_ok=True)
+    REMEMBERED.write_text(json.dumps(known))
+
+
+def interfaces() -> set[str]:
+    """Names of the host's interfaces."""
+    with open("/proc/net/dev", encoding="utf-8") as file:
+        return {line.partition(":")[0].strip() for line in file.readlines()[2:]}
+
+
+def ip(lines: Sequence[str], namespace: str = "", *, ignore_failure: bool = False) -> None:
+    """Run lines through one `ip -batch`, in the namespace if one is named (`ip -n` would not do it in a chroot)."""
+
+    def run() -> None:
+        _run(["ip", "-batch", "-"], "\n".join(lines) + "\n", ignore_failure=ignore_failure)
+
+    namespaces.inside(namespaces.network_path(namespace), run) if namespace else run()
+
+
+def nft(rules: str) -> None:
+    _run(["nft", "-f", "-"], rules)
+
+
+def apply_settings(settings: Mapping[str, str]) -> None:
+    """Write below /proc/sys; what is in the kernel's build and namespace only."""
+    for path, value in settings.items():
+        try:
+            with open(f"/proc/sys/{path}", "w", encoding="utf-8") as file:
+                file.write(value)
+        except FileNotFoundError:
+            continue
+
+
+def _run(command: list[str], text: str, *, ignore_failure: bool = False) -> None:
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    except FileNotFoundError as failure:
+        raise NetworkFailure(f"{command[0]} is not installed") from failure
+    if done.returncode and not ignore_failure:
+        raise NetworkFailure(f"{' '.join(command)}: {done.stderr.strip()} (input: {text.strip()!r})")

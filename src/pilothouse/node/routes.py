@@ -1,0 +1,82 @@
+"""Which address ranges the machine already uses, so that a cluster takes none of them."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+Network = ipaddress.IPv4Network
+
+RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
+
+
+def used() -> list[Network]:
+    """Ranges of every route in every table but default ones, and the name servers' addresses."""
+    entries = _ask("route", "show", "table", "all")
+    return [*ranges_of(entries), *resolvers(Path(path).read_text() for path in RESOLVERS if Path(path).exists())]
+
+
+def ranges_of(entries: Sequence[dict[str, Any]]) -> list[Network]:
+    """Of `ip -json route`'s entries."""
+    found = []
+    for entry in entries:
+        destination = entry.get("dst", "default")
+        if destination not in ("default", "0.0.0.0/0"):
+            found.append(ipaddress.IPv4Network(destination, strict=False))
+    return found
+
+
+def resolvers(texts: Iterable[str]) -> list[Network]:
+    found = []
+    for text in texts:
+        for line in text.splitlines():
+            words = line.split()
+            if len(words) > 1 and words[0] == "nameserver" and ":" not in words[1]:
+                found.append(ipaddress.IPv4Network(words[1]))
+    return found
+
+
+def name_servers() -> list[str]:
+    """The addresses that the machine's own resolver asks; a stub on loopback is passed over for what stands behind it."""
+    found = [str(one.network_address) for one in resolvers(Path(path).read_text() for path in RESOLVERS if Path(path).exists())]
+    return [address for address in dict.fromkeys(found) if not address.startswith("127.")]
+
+
+def first_free(candidates: Iterable[Network], taken: Sequence[Network]) -> Network | None:
+    """The first candidate that overlaps nothing taken."""
+    for candidate in candidates:
+        if not any(candidate.overlaps(network) for network in taken):
+            return candidate
+    return None
+
+
+def mtu(default: int = 1500) -> int:
+    """The MTU of the interface that the default route takes, at most `default`."""
+    entries = _ask("route", "show", "default")
+    try:
+        return min(default, int(Path(f"/sys/class/net/{entries[0]['dev']}/mtu").read_text()))
+    except (IndexError, KeyError, OSError, ValueError):
+        return default
+
+
+def machine_address() -> str:
+    """The machine's first global address, that of the default route's interface before others; "" when it has none."""
+    preferred = {str(entry.get("dev")) for entry in _ask("route", "show", "default")}
+    found = [
+        (entry["ifname"] not in preferred, address["local"])
+        for entry in _ask("address", "show", "scope", "global", "up")
+        for address in entry.get("addr_info", [])
+        if "local" in address
+    ]
+    return min(found, key=lambda one: one[0])[1] if found else ""
+
+
+def _ask(*words: str) -> list[dict[str, Any]]:
+    """What `ip -json` shows; nothing where it has nothing to show."""
+    shown = subprocess.run(["ip", "-4", "-json", *words], capture_output=True, text=True, check=False)
+    found: list[dict[str, Any]] = json.loads(shown.stdout or "[]") if shown.returncode == 0 else []
+    return found

@@ -1,0 +1,60 @@
+"""On directories that look like the kernel's: the kernel makes a group's files itself, so here they are laid beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pilothouse.node import cgroups
+from pilothouse.node.cgroups import LinuxCgroups
+
+
+def lay(directory: Path, **files: str) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, content in {"cgroup.procs": "", **files}.items():
+        (directory / name.replace("__", ".")).write_text(content)
+    return directory
+
+
+def test_v1_sets_each_limit_in_its_hierarchy(tmp_path: Path) -> None:
+    for controller in ("cpu", "memory", "pids"):
+        lay(tmp_path / controller)
+    cpu = lay(tmp_path / "cpu/pods/a", cpu__shares="1024", cpu__cfs_period_us="100000", cpu__cfs_quota_us="-1")
+    memory = lay(tmp_path / "memory/pods/a", memory__limit_in_bytes="-1")
+    LinuxCgroups(tmp_path).ensure("/pods/a", cpu_shares=256, cpu_quota=50_000, memory_limit=1 << 20)
+    assert (cpu / "cpu.shares").read_text() == "256"
+    assert (cpu / "cpu.cfs_quota_us").read_text() == "50000"
+    assert (memory / "memory.limit_in_bytes").read_text() == str(1 << 20)
+    assert (tmp_path / "pids/pods/a").is_dir()
+
+
+def test_v2_translates_and_hands_controllers_down(tmp_path: Path) -> None:
+    lay(tmp_path, **{"cgroup.controllers": "cpu memory", "cgroup.subtree_control": ""})
+    lay(tmp_path / "pods", **{"cgroup.controllers": "cpu memory", "cgroup.subtree_control": "cpu memory"})
+    group = lay(tmp_path / "pods/a", cpu__weight="100", cpu__max="max 100000", memory__max="max", pids__max="max")
+    LinuxCgroups(tmp_path).ensure("/pods/a", cpu_shares=1024, cpu_quota=50_000, memory_limit=1 << 20, pids_limit=10)
+    contents = {file.name: file.read_text() for file in group.iterdir()}
+    assert (contents["cpu.weight"], contents["cpu.max"]) == ("39", "50000 100000")
+    assert (contents["memory.max"], contents["pids.max"]) == (str(1 << 20), "10")
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory"  # the last one written: the kernel adds them up
+
+
+def test_a_new_cpuset_of_v1_gets_its_parents_processors(tmp_path: Path) -> None:
+    parent = lay(tmp_path / "cpuset", cpuset__cpus="0-1", cpuset__mems="0")
+    child = lay(parent / "pods", cpuset__cpus="\n", cpuset__mems="\n")
+    cgroups._inherit_cpuset(child)
+    assert ((child / "cpuset.cpus").read_text(), (child / "cpuset.mems").read_text()) == ("0-1", "0")
+
+
+def test_removal_takes_all_below_and_may_be_repeated(tmp_path: Path) -> None:
+    lay(tmp_path / "cpu")
+    (tmp_path / "cpu/cluster/kubepods/a").mkdir(parents=True)
+    assert cgroups.remove_tree("/cluster", tmp_path)
+    assert not (tmp_path / "cpu/cluster").exists()
+    assert not cgroups.remove_tree("/cluster", tmp_path)
+
+
+@pytest.mark.parametrize(("shares", "weight"), [(2, 1), (1024, 39), (262144, 10000), (1, 1)])
+def test_shares_become_weights_as_the_runtimes_have_it(shares: int, weight: int) -> None:
+    assert cgroups.weight(shares) == weight

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pilothouse.node import processes
+from pilothouse.node.processes import Process
+
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_pid_file_names_a_living_process(tmp_path: Path, child: subprocess.Popen[bytes]) -> None:
+    found = processes.identify(child.pid)
+    assert found is not None
+    processes.write(tmp_path / "one.pid", found)
+    assert processes.read(tmp_path / "one.pid") == found
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "1", "4194305 7"], ids=["empty", "words", "no start moment", "nobody"])
+def test_a_pid_file_that_names_nobody_is_as_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "one.pid").write_text(content)
+    assert processes.read(tmp_path / "one.pid") is None
+
+
+def test_a_recycled_id_is_another_process(tmp_path: Path) -> None:
+    own = processes.started_at(os.getpid())
+    assert own is not None
+    (tmp_path / "one.pid").write_text(f"{os.getpid()} {own - 1}\n")
+    assert processes.read(tmp_path / "one.pid") is None
+
+
+def test_what_is_not_itself_any_more_is_not_killed(child: subprocess.Popen[bytes]) -> None:
+    processes.kill([Process(child.pid, 1)], 0.1)
+    assert child.poll() is None
+
+
+def test_ends_gently(child: subprocess.Popen[bytes]) -> None:
+    found = processes.identify(child.pid)
+    assert found is not None
+    assert processes.end([found], 10) == []
+
+
+def test_kills_who_does_not_listen() -> None:
+    stubborn = subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE)
+    assert stubborn.stdout is not None
+    assert stubborn.stdout.readline() == b"ready\n"
+    found = processes.identify(stubborn.pid)
+    assert found is not None
+    assert processes.end([found], 0.1) == [found]
+    stubborn.wait()
+    stubborn.stdout.close()
+
+
+def test_spawned_processes_are_detached_and_logged(tmp_path: Path) -> None:
+    environment = {"PILOT": "yes", "PATH": os.environ["PATH"]}
+    process = processes.spawn(["sh", "-c", "echo $$ $PILOT; exec sleep 60"], tmp_path / "logs" / "log", environment=environment)
+    try:
+        assert os.getsid(process.id) == process.id
+    finally:
+        processes.kill([process])
+    assert (tmp_path / "logs" / "log").read_text() in (f"{process.id} yes\n", "")

@@ -1,0 +1,30 @@
+"""The admission plugins in the order in which they are asked: upstream's order, as far as they exist here."""
+
+from __future__ import annotations
+
+from pilothouse.apiserver.admission.plugin import Plugin
+from pilothouse.apiserver.admission.plugins.certificaterequester import CertificateRequester
+from pilothouse.apiserver.admission.plugins.defaultingressclass import DefaultIngressClass
+from pilothouse.apiserver.admission.plugins.defaultstorageclass import DefaultStorageClass
+from pilothouse.apiserver.admission.plugins.defaulttolerationseconds import DefaultTolerationSeconds
+from pilothouse.apiserver.admission.plugins.limitranger import LimitRanger
+from pilothouse.apiserver.admission.plugins.namespacelifecycle import NamespaceLifecycle
+from pilothouse.apiserver.admission.plugins.noderestriction import NodeRestriction
+from pilothouse.apiserver.admission.plugins.priority import Priority
+from pilothouse.apiserver.admission.plugins.runtimeclass import RuntimeClassAdmission
+from pilothouse.apiserver.admission.plugins.serviceaccount import ServiceAccountAdmission
+from pilothouse.apiserver.admission.plugins.taintnodesbycondition import TaintNodesByCondition
+
+ORDER: tuple[type[Plugin], ...] = (
+    NamespaceLifecycle,
+    LimitRanger,
+    ServiceAccountAdmission,
+    NodeRestriction,
+    TaintNodesByCondition,
+    Priority,
+    DefaultTolerationSeconds,
+    DefaultStorageClass,
+    RuntimeClassAdmission,
+    CertificateRequester,
+    DefaultIngressClass,
+)

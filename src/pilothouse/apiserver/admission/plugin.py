@@ -1,0 +1,88 @@
+"""The port of admission plugins: what may change or refuse a write after it is decoded and before it is committed.
+
+- A plugin has `mutate`, `validate` or both; all mutations run before the object is validated, all validations after.
+- It refuses by raising StatusError, and it reads the cluster through `World` only.
+- The order of plugins has a meaning and stands in order.py. One file a plugin, in plugins/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from pilothouse.apiserver.auth.user import User
+from pilothouse.client.call import Options
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.resource import Resource
+
+T = TypeVar("T")
+
+CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
+
+
+@dataclass(slots=True)
+class AdmissionRequest:
+    """A write. `object` is the plugin's to change in `mutate` (None for a delete); `old_object` is committed: never change it."""
+
+    operation: str
+    resource: Resource[Any]
+    subresource: str
+    namespace: str
+    name: str
+    object: Any
+    old_object: Any
+    user: User
+    options: Options
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def group_plural(self) -> tuple[str, str]:
+        return self.resource.group, self.resource.plural
+
+
+class World(Protocol):
+    """What a plugin may know of the cluster: committed objects, the time and randomness."""
+
+    clock: Clock
+    entropy: Entropy
+
+    async def get(self, kind: type[T], name: str, namespace: str = "") -> T | None: ...
+
+    async def list(self, kind: type[T], namespace: str = "") -> Sequence[T]: ...
+
+    async def appears(self, kind: type[T], name: str, namespace: str, seconds: float) -> T | None:
+        """The object as soon as it is there; None when it is not there after `seconds`."""
+        ...
+
+
+class Plugin:
+    """A plugin that does nothing: the base of all. `name` is upstream's."""
+
+    name = ""
+
+    async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Change `request.object`, or refuse."""
+
+    async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse, or do nothing."""
+
+
+class Admission:
+    """All plugins, asked in their order."""
+
+    def __init__(self, plugins: Iterable[Plugin], world: World) -> None:
+        plugins = tuple(plugins)
+        self._mutating = tuple(one for one in plugins if type(one).mutate is not Plugin.mutate)
+        self._validating = tuple(one for one in plugins if type(one).validate is not Plugin.validate)
+        self._world = world
+
+    async def mutate(self, request: AdmissionRequest) -> None:
+        for plugin in self._mutating:
+            await plugin.mutate(request, self._world)
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        for plugin in self._validating:
+            await plugin.validate(request, self._world)

@@ -1,0 +1,28 @@
+"""DefaultIngressClass: an Ingress that names no class gets the one that is marked as default."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.networking_v1 import Ingress, IngressClass
+from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plugin, World
+
+INGRESSES = ("networking.k8s.io", "ingresses")
+CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
+
+
+class DefaultIngressClass(Plugin):
+    """See the module docstring."""
+
+    name = "DefaultIngressClass"
+
+    async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        if request.group_plural != INGRESSES or request.operation != CREATE or request.subresource:
+            return
+        ingress: Ingress = request.object
+        if ingress.spec.ingressClassName or CLASS_ANNOTATION in ingress.metadata.annotations:
+            return
+        marked = [one for one in await world.list(IngressClass) if one.metadata.annotations.get(DEFAULT_ANNOTATION) == "true"]
+        if marked:
+            newest = max(one.metadata.creationTimestamp for one in marked)
+            names = sorted(one.metadata.name for one in marked if one.metadata.creationTimestamp == newest)
+            ingress.spec.ingressClassName = names[0]

@@ -1,0 +1,29 @@
+"""DefaultTolerationSeconds: a pod stays five minutes on a node that is not ready or not reachable, unless it says otherwise."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import Pod, Toleration
+from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import is_pod
+
+SECONDS = 300
+TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+class DefaultTolerationSeconds(Plugin):
+    """See the module docstring."""
+
+    name = "DefaultTolerationSeconds"
+
+    async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        if not is_pod(request, CREATE, UPDATE):
+            return
+        pod: Pod = request.object
+        missing = [taint for taint in TAINTS if not any(tolerates(one, taint) for one in pod.spec.tolerations)]
+        added = [Toleration(key=taint, operator="Exists", effect="NoExecute", tolerationSeconds=SECONDS) for taint in missing]
+        if added:
+            pod.spec.tolerations = [*pod.spec.tolerations, *added]
+
+
+def tolerates(toleration: Toleration, taint: str) -> bool:
+    return toleration.key in ("", taint) and toleration.effect in ("", "NoExecute")

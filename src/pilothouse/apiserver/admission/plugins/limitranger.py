@@ -1,0 +1,139 @@
+"""LimitRanger: the LimitRanges of a namespace give containers their default requests and limits, and bound what may be asked for.
+
+- Defaults are noted in an annotation, as upstream does.
+- Bounds hold for each container, for a pod as the sum of its containers, and for a claim's storage; all breaches are told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pilothouse.api.types.core_v1 import Container, LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod
+from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import is_pod, refused
+from pilothouse.machinery import quantity
+from pilothouse.machinery.struct import Quantity
+
+ANNOTATION = "kubernetes.io/limit-ranger"
+CLAIMS = ("", "persistentvolumeclaims")
+
+Amounts = Mapping[str, Quantity]
+
+
+class LimitRanger(Plugin):
+    """See the module docstring."""
+
+    name = "LimitRanger"
+
+    async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        if is_pod(request, CREATE):
+            for limit_range in await world.list(LimitRange, request.namespace):
+                set_defaults(request.object, limit_range)
+
+    async def validate(self, request: AdmissionRequest, world: World) -> None:
+        found: list[str] = []
+        if is_pod(request, CREATE):
+            for limit_range in await world.list(LimitRange, request.namespace):
+                found += pod_breaches(request.object, limit_range)
+        elif request.group_plural == CLAIMS and not request.subresource and request.operation in (CREATE, UPDATE):
+            for limit_range in await world.list(LimitRange, request.namespace):
+                found += claim_breaches(request.object, limit_range)
+        if found:
+            raise refused(request, found[0] if len(found) == 1 else f"[{', '.join(found)}]")
+
+
+def items(limit_range: LimitRange, type: str) -> Iterator[LimitRangeItem]:
+    return (one for one in limit_range.spec.limits if one.type == type)
+
+
+def set_defaults(pod: Pod, limit_range: LimitRange) -> None:
+    notes: list[str] = []
+    for kind, containers in (("container", pod.spec.containers), ("init container", pod.spec.initContainers)):
+        for container in containers:
+            for what, amounts, given in (
+                ("request", container.resources.requests, [one.defaultRequest for one in items(limit_range, "Container")]),
+                ("limit", container.resources.limits, [one.default for one in items(limit_range, "Container")]),
+            ):
+                missing = {name: value for one in given for name, value in one.items() if name not in amounts}
+                amounts.update(missing)
+                if missing:
+                    notes.append(f"{', '.join(sorted(missing))} {what} for {kind} {container.name}")
+    if notes:
+        pod.metadata.annotations[ANNOTATION] = f"LimitRanger plugin set: {'; '.join(notes)}"
+
+
+def pod_breaches(pod: Pod, limit_range: LimitRange) -> Iterator[str]:
+    for item in items(limit_range, "Container"):
+        for container in (*pod.spec.containers, *pod.spec.initContainers):
+            yield from _breaches(item, container.resources.requests, container.resources.limits)
+    for item in items(limit_range, "Pod"):
+        requests = _total(pod.spec.containers, [one.resources.requests for one in pod.spec.containers])
+        limits = _total(pod.spec.containers, [one.resources.limits for one in pod.spec.containers])
+        yield from _breaches(item, requests, limits)
+
+
+def _total(containers: Sequence[Container], each: Sequence[Amounts]) -> Amounts:
+    """The sums of what every container says; what one of them leaves open is left out."""
+    names = set(each[0]).intersection(*each[1:]) if each else set()
+    totals: dict[str, Quantity] = {}
+    for name in names:
+        total = quantity.parse("0")
+        for amounts in each:
+            total = total + quantity.parse(amounts[name])
+        totals[name] = str(total)
+    return totals
+
+
+def claim_breaches(claim: PersistentVolumeClaim, limit_range: LimitRange) -> Iterator[str]:
+    asked = claim.spec.resources.requests
+    for item in items(limit_range, "PersistentVolumeClaim"):
+        for name, bound in sorted(item.min.items()):
+            yield from _minimum(item.type, name, bound, asked, {})
+        for name, bound in sorted(item.max.items()):
+            if name in asked and quantity.parse(asked[name]).nanos > quantity.parse(bound).nanos:
+                yield f"maximum {name} usage per {item.type} is {shown(bound)}, but request is {shown(asked[name])}"
+
+
+def _breaches(item: LimitRangeItem, requests: Amounts, limits: Amounts) -> Iterator[str]:
+    for name, bound in sorted(item.min.items()):
+        yield from _minimum(item.type, name, bound, requests, limits)
+    for name, bound in sorted(item.max.items()):
+        yield from _maximum(item.type, name, bound, requests, limits)
+    for name, bound in sorted(item.maxLimitRequestRatio.items()):
+        yield from _ratio(item.type, name, bound, requests, limits)
+
+
+def shown(value: Quantity) -> str:
+    return str(quantity.parse(value))
+
+
+def _minimum(type: str, name: str, bound: Quantity, requests: Amounts, limits: Amounts) -> Iterator[str]:
+    least = quantity.parse(bound).nanos
+    if name not in requests:
+        yield f"minimum {name} usage per {type} is {shown(bound)}. No request is specified"
+    elif quantity.parse(requests[name]).nanos < least:
+        yield f"minimum {name} usage per {type} is {shown(bound)}, but request is {shown(requests[name])}"
+    elif name in limits and quantity.parse(limits[name]).nanos < least:
+        yield f"minimum {name} usage per {type} is {shown(bound)}, but limit is {shown(limits[name])}"
+
+
+def _maximum(type: str, name: str, bound: Quantity, requests: Amounts, limits: Amounts) -> Iterator[str]:
+    most = quantity.parse(bound).nanos
+    if name not in limits:
+        yield f"maximum {name} usage per {type} is {shown(bound)}. No limit is specified"
+    elif quantity.parse(limits[name]).nanos > most:
+        yield f"maximum {name} usage per {type} is {shown(bound)}, but limit is {shown(limits[name])}"
+    elif name in requests and quantity.parse(requests[name]).nanos > most:
+        yield f"maximum {name} usage per {type} is {shown(bound)}, but request is {shown(requests[name])}"
+
+
+def _ratio(type: str, name: str, bound: Quantity, requests: Amounts, limits: Amounts) -> Iterator[str]:
+    asked = quantity.parse(requests[name]).nanos if name in requests else 0
+    most = quantity.parse(limits[name]).nanos if name in limits else 0
+    head = f"{name} max limit to request ratio per {type} is {shown(bound)}, but"
+    if not asked:
+        yield f"{head} no request is specified or request is 0"
+    elif not most:
+        yield f"{head} no limit is specified or limit is 0"
+    elif most * quantity.NANO > quantity.parse(bound).nanos * asked:
+        yield f"{head} provided ratio is {most / asked:f}"

@@ -1,0 +1,66 @@
+"""RuntimeClass: a pod that names a runtime class takes over what that runtime costs and where it can run."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.api.types.node_v1 import RuntimeClass
+from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import is_pod, refused
+from pilothouse.machinery import quantity
+from pilothouse.machinery.codec import clone
+from pilothouse.machinery.struct import Quantity
+
+
+class RuntimeClassAdmission(Plugin):
+    """See the module docstring."""
+
+    name = "RuntimeClass"
+
+    async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        if not is_pod(request, CREATE) or not request.object.spec.runtimeClassName:
+            return
+        found = await _class_of(request, world)
+        spec = request.object.spec
+        if found.overhead is not None and found.overhead.podFixed:
+            if spec.overhead and not same(spec.overhead, found.overhead.podFixed):
+                raise refused(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
+            spec.overhead = dict(found.overhead.podFixed)
+        if found.scheduling is not None:
+            _narrow(request, found)
+
+    async def validate(self, request: AdmissionRequest, world: World) -> None:
+        if not is_pod(request, CREATE):
+            return
+        pod: Pod = request.object
+        wanted: dict[str, Quantity] = {}
+        if pod.spec.runtimeClassName:
+            found = await _class_of(request, world)
+            wanted = found.overhead.podFixed if found.overhead is not None else {}
+        if pod.spec.overhead and not wanted:
+            text = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
+            raise refused(request, text)
+
+
+async def _class_of(request: AdmissionRequest, world: World) -> RuntimeClass:
+    name = request.object.spec.runtimeClassName
+    found = await world.get(RuntimeClass, name)
+    if found is None:
+        raise refused(request, f'pod rejected: RuntimeClass "{name}" not found')
+    return found
+
+
+def same(one: dict[str, Quantity], other: dict[str, Quantity]) -> bool:
+    return one.keys() == other.keys() and all(quantity.parse(one[name]).nanos == quantity.parse(other[name]).nanos for name in one)
+
+
+def _narrow(request: AdmissionRequest, found: RuntimeClass) -> None:
+    """The class's node selector and the pod's must both hold; the class's tolerations are the pod's, too."""
+    assert found.scheduling is not None
+    spec = request.object.spec
+    for key, value in found.scheduling.nodeSelector.items():
+        if spec.nodeSelector.get(key, value) != value:
+            theirs = f"runtimeClass.scheduling.nodeSelector[{key}] = {value}"
+            raise refused(request, f"conflict: {theirs}; pod.spec.nodeSelector[{key}] = {spec.nodeSelector[key]}")
+        spec.nodeSelector[key] = value
+    missing = [clone(one) for one in found.scheduling.tolerations if one not in spec.tolerations]
+    spec.tolerations = [*spec.tolerations, *missing]

@@ -1,0 +1,122 @@
+"""ServiceAccount: gives every pod an identity, and the volume by which its processes can prove it.
+
+- A pod that names no ServiceAccount gets `default`; one that names a missing account is refused.
+- The default account of a new namespace is made by a controller: a pod that comes first waits for it, WAIT_SECONDS at most.
+- Unless it is turned off, containers get the projected volume `kube-api-access-xxxxx`: token, CA and namespace.
+"""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import (
+    ConfigMapProjection,
+    Container,
+    DownwardAPIProjection,
+    DownwardAPIVolumeFile,
+    KeyToPath,
+    LocalObjectReference,
+    ObjectFieldSelector,
+    Pod,
+    ProjectedVolumeSource,
+    ServiceAccount,
+    ServiceAccountTokenProjection,
+    Volume,
+    VolumeMount,
+    VolumeProjection,
+)
+from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import MIRROR, is_pod, refused
+from pilothouse.kit.entropy import Entropy
+
+DEFAULT_NAME = "default"
+MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+VOLUME_PREFIX = "kube-api-access-"
+TOKEN_SECONDS = 3607
+"""An hour and a little: upstream's way to know its own volumes from those that users ask for."""
+FILE_MODE = 0o644
+WAIT_SECONDS = 1.0
+
+
+class ServiceAccountAdmission(Plugin):
+    """See the module docstring."""
+
+    name = "ServiceAccount"
+
+    async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        if not is_pod(request, CREATE):
+            return
+        pod: Pod = request.object
+        if MIRROR in pod.metadata.annotations:
+            return
+        pod.spec.serviceAccountName = pod.spec.serviceAccountName or pod.spec.serviceAccount or DEFAULT_NAME
+        pod.spec.serviceAccount = pod.spec.serviceAccountName
+        account = await _account(request, world, pod.spec.serviceAccountName)
+        if should_mount(account, pod):
+            mount_token(pod, world.entropy)
+        if not pod.spec.imagePullSecrets:
+            pod.spec.imagePullSecrets = [LocalObjectReference(name=one.name) for one in account.imagePullSecrets]
+
+    async def validate(self, request: AdmissionRequest, world: World) -> None:
+        if not is_pod(request, CREATE, UPDATE):
+            return
+        pod: Pod = request.object
+        if MIRROR in pod.metadata.annotations:
+            _check_mirror(request, pod)
+        elif request.operation == CREATE:
+            await _account(request, world, pod.spec.serviceAccountName)
+
+
+async def _account(request: AdmissionRequest, world: World, name: str) -> ServiceAccount:
+    seconds = WAIT_SECONDS if name == DEFAULT_NAME else 0.0
+    account = await world.get(ServiceAccount, name, request.namespace)
+    if account is None and seconds:
+        account = await world.appears(ServiceAccount, name, request.namespace, seconds)
+    if account is None:
+        cause = f'error looking up service account {request.namespace}/{name}: serviceaccount "{name}" not found'
+        raise refused(request, cause)
+    return account
+
+
+def _check_mirror(request: AdmissionRequest, pod: Pod) -> None:
+    if pod.spec.serviceAccountName:
+        raise refused(request, "a mirror pod may not reference service accounts")
+    for volume in pod.spec.volumes:
+        if volume.secret is not None:
+            raise refused(request, "a mirror pod may not reference secrets")
+        if volume.projected is not None and any(one.serviceAccountToken is not None for one in volume.projected.sources):
+            raise refused(request, "a mirror pod may not use ServiceAccountToken volume projections")
+
+
+def should_mount(account: ServiceAccount, pod: Pod) -> bool:
+    """The pod's word goes before the account's; both silent means yes."""
+    for said in (pod.spec.automountServiceAccountToken, account.automountServiceAccountToken):
+        if said is not None:
+            return said
+    return True
+
+
+def mount_token(pod: Pod, entropy: Entropy) -> None:
+    """Mount the token where nothing else is mounted in its place."""
+    names = {one.name for one in pod.spec.volumes}
+    found = next((one.name for one in pod.spec.volumes if one.name.startswith(VOLUME_PREFIX)), "")
+    name = found or VOLUME_PREFIX + entropy.suffix()
+    needed = False
+    for container in (*pod.spec.initContainers, *pod.spec.containers):
+        needed |= _mount(container, name)
+    if needed and name not in names:
+        pod.spec.volumes = [*pod.spec.volumes, token_volume(name)]
+
+
+def _mount(container: Container, volume: str) -> bool:
+    if any(one.mountPath == MOUNT_PATH for one in container.volumeMounts):
+        return False
+    container.volumeMounts = [*container.volumeMounts, VolumeMount(name=volume, readOnly=True, mountPath=MOUNT_PATH)]
+    return True
+
+
+def token_volume(name: str) -> Volume:
+    token = ServiceAccountTokenProjection(path="token", expirationSeconds=TOKEN_SECONDS)
+    authority = ConfigMapProjection(name="kube-root-ca.crt", items=[KeyToPath(key="ca.crt", path="ca.crt")])
+    field = ObjectFieldSelector(apiVersion="v1", fieldPath="metadata.namespace")
+    namespace = DownwardAPIProjection(items=[DownwardAPIVolumeFile(path="namespace", fieldRef=field)])
+    sources = [VolumeProjection(serviceAccountToken=token), VolumeProjection(configMap=authority), VolumeProjection(downwardAPI=namespace)]
+    return Volume(name=name, projected=ProjectedVolumeSource(defaultMode=FILE_MODE, sources=sources))

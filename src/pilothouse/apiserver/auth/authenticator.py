@@ -1,0 +1,36 @@
+"""Who sent a request: the first authenticator that knows its kind of credential decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.auth.x509 import CertificateAuthenticator
+from pilothouse.machinery import errors
+
+
+class TokenAuthenticator(Protocol):
+    """Knows one kind of bearer token."""
+
+    async def authenticate_token(self, token: str) -> User | None:
+        """The user of a valid token; None for a token that is not of this kind or not valid."""
+        ...
+
+
+class Authenticators:
+    """Client certificate first, then bearer tokens by each authenticator in order; a token that nobody knows is a 401."""
+
+    def __init__(self, tokens: tuple[TokenAuthenticator, ...] = ()) -> None:
+        self.certificates = CertificateAuthenticator()
+        self.tokens = tokens
+
+    def by_certificate(self, certificate: Mapping[str, Any] | None) -> User | None:
+        return self.certificates.authenticate(certificate) if certificate else None
+
+    async def by_token(self, token: str) -> User:
+        for one in self.tokens:
+            user = await one.authenticate_token(token)
+            if user is not None:
+                return user
+        raise errors.unauthorized()

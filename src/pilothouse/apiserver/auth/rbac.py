@@ -1,0 +1,142 @@
+"""Roles and bindings of the cluster, asked where the static table does not allow: what users and operators are granted.
+
+- A RoleBinding grants in its namespace, a ClusterRoleBinding everywhere; `*/scale` means that subresource of everything.
+- `cluster-admin`, `admin`, `edit` and `view` are known without being objects; ClusterRoles labelled to be aggregated add to them.
+- Who may write roles and bindings only by such a grant must hold every right in that scope, or be granted `escalate` or `bind`:
+  stricter than upstream, which compares the rules one by one, so that nobody grants himself more than he has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject
+from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, Decision, Rule
+from pilothouse.apiserver.auth.static import ALLOWED, DENIED, READ, WRITE, allows
+from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User
+from pilothouse.machinery import labels
+
+T = TypeVar("T")
+
+GROUP = "rbac.authorization.k8s.io"
+RIGHTS_TO_GRANT = ("bind", "escalate")
+AGGREGATED = f"{GROUP}/aggregate-to-"
+WORKLOADS = ("apps", "autoscaling", "batch", "networking.k8s.io", "policy")
+CORE = (
+    *("bindings", "configmaps", "endpoints", "events", "limitranges", "namespaces", "namespaces/status", "persistentvolumeclaims"),
+    *("persistentvolumeclaims/status", "pods", "pods/log", "pods/status", "replicationcontrollers", "replicationcontrollers/scale"),
+    *("replicationcontrollers/status", "resourcequotas", "resourcequotas/status", "serviceaccounts", "services", "services/status"),
+)
+WRITABLE = (
+    *("configmaps", "events", "persistentvolumeclaims", "pods", "pods/attach", "pods/eviction", "pods/exec", "pods/portforward"),
+    *("pods/proxy", "replicationcontrollers", "replicationcontrollers/scale", "secrets", "serviceaccounts", "services", "services/proxy"),
+)
+VIEW = (Rule(READ, ("",), CORE), Rule(READ, WORKLOADS, ("*",)), Rule(READ, ("discovery.k8s.io",), ("endpointslices",)))
+EDIT = (
+    *VIEW,
+    Rule((*READ, *WRITE), ("",), WRITABLE),
+    Rule(WRITE, WORKLOADS, ("*",)),
+    Rule((*READ, *WRITE), ("coordination.k8s.io",), ("leases",)),
+    Rule(("create",), ("",), ("serviceaccounts/token",)),
+    Rule(("impersonate",), ("",), ("serviceaccounts",)),
+)
+ADMIN = (
+    *EDIT,
+    Rule((*READ, *WRITE), (GROUP,), ("roles", "rolebindings")),
+    Rule(("create",), ("authorization.k8s.io",), ("localsubjectaccessreviews",)),
+)
+KNOWN = {
+    "cluster-admin": (Rule(("*",), ("*",), ("*",)), Rule(("*",), paths=("*",))),
+    "admin": ADMIN,
+    "edit": EDIT,
+    "view": VIEW,
+}
+
+
+class Objects(Protocol):
+    """The cluster's objects as they are now; nothing of a kind that is not known yet."""
+
+    def get(self, kind: type[T], name: str, namespace: str = "") -> T | None: ...
+
+    def list(self, kind: type[T], namespace: str = "") -> Sequence[T]: ...
+
+
+class RoleAuthorizer:
+    """`first` decides; where it denies, the roles do."""
+
+    def __init__(self, first: Authorizer, objects: Objects) -> None:
+        self._first = first
+        self._objects = objects
+
+    def authorize(self, user: User, attributes: Attributes) -> Decision:
+        decision = self._first.authorize(user, attributes)
+        if decision.allowed:
+            return decision
+        granted = [*self._granted(user, attributes.namespace)]
+        if not any(_allows(rule, attributes) for rule in granted):
+            return DENIED
+        return ALLOWED if _may_grant(granted, attributes) else DENIED
+
+    def rules(self, user: User, namespace: str) -> list[Rule]:
+        return [*self._first.rules(user, namespace), *self._granted(user, namespace)]
+
+    def _granted(self, user: User, namespace: str) -> Iterator[Rule]:
+        for everywhere in self._objects.list(ClusterRoleBinding):
+            if any(_is(subject, user, "") for subject in everywhere.subjects):
+                yield from self._rules_of(everywhere.roleRef, "")
+        bindings: Sequence[RoleBinding] = self._objects.list(RoleBinding, namespace) if namespace else ()
+        for binding in bindings:
+            if any(_is(subject, user, namespace) for subject in binding.subjects):
+                yield from (rule for rule in self._rules_of(binding.roleRef, namespace) if not rule.paths)
+
+    def _rules_of(self, ref: RoleRef, namespace: str) -> Iterator[Rule]:
+        if ref.kind == "Role":
+            role = self._objects.get(Role, ref.name, namespace) if namespace else None
+            yield from map(_rule, role.rules if role is not None else ())
+            return
+        found = self._objects.get(ClusterRole, ref.name)
+        yield from map(_rule, found.rules if found is not None else ())
+        if found is not None and found.aggregationRule is not None:
+            selectors = [labels.from_label_selector(one) for one in found.aggregationRule.clusterRoleSelectors]
+            yield from self._aggregated(lambda one: any(selector.matches(one.metadata.labels) for selector in selectors))
+        elif found is None and ref.name in KNOWN:
+            yield from KNOWN[ref.name]
+            yield from self._aggregated(lambda one: one.metadata.labels.get(AGGREGATED + ref.name) == "true")
+
+    def _aggregated(self, chosen: Any) -> Iterator[Rule]:
+        for one in self._objects.list(ClusterRole):
+            if chosen(one):
+                yield from map(_rule, one.rules)
+
+
+def _rule(rule: PolicyRule) -> Rule:
+    return Rule(tuple(rule.verbs), tuple(rule.apiGroups), tuple(rule.resources), tuple(rule.resourceNames), tuple(rule.nonResourceURLs))
+
+
+def _is(subject: Subject, user: User, namespace: str) -> bool:
+    if subject.kind == "User":
+        return subject.name == user.name
+    if subject.kind == "Group":
+        return subject.name in user.groups
+    home = subject.namespace or namespace
+    return subject.kind == "ServiceAccount" and bool(home) and user.name == f"{SERVICE_ACCOUNT_PREFIX}{home}:{subject.name}"
+
+
+def _allows(rule: Rule, asked: Attributes) -> bool:
+    if rule.paths and not asked.path:
+        return False
+    if allows(rule, asked):
+        return True
+    anywhere = f"*/{asked.subresource}"
+    return bool(asked.subresource) and anywhere in rule.resources and allows(Rule(rule.verbs, rule.groups, ("*",), rule.names), asked)
+
+
+def _may_grant(granted: Sequence[Rule], asked: Attributes) -> bool:
+    """Whether somebody who may do this may do so without rising above himself."""
+    if asked.group != GROUP or asked.verb not in WRITE or asked.path:
+        return True
+    if any("*" in rule.verbs and "*" in rule.groups and "*" in rule.resources and not rule.names for rule in granted):
+        return True
+    rights = (Attributes(verb, asked.group, asked.version, asked.resource, "", asked.namespace) for verb in RIGHTS_TO_GRANT)
+    return asked.verb.startswith("delete") or any(_allows(rule, right) for right in rights for rule in granted)

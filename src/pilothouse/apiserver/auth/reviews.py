@@ -1,0 +1,152 @@
+"""The kinds that are questions: who am I, is this token good, may somebody do that. Answered, never stored.
+
+`reviews(...)` gives the handlers by (group, kind), as the registry takes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from pilothouse.api.types.authentication_v1 import SelfSubjectReview, TokenReview, UserInfo
+from pilothouse.api.types.authorization_v1 import (
+    LocalSubjectAccessReview,
+    NonResourceAttributes,
+    NonResourceRule,
+    ResourceAttributes,
+    ResourceRule,
+    SelfSubjectAccessReview,
+    SelfSubjectRulesReview,
+    SubjectAccessReview,
+    SubjectAccessReviewStatus,
+)
+from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
+from pilothouse.apiserver.auth.user import User
+from pilothouse.machinery import errors
+from pilothouse.machinery.problems import Problems
+
+AUTHORIZATION = "authorization.k8s.io"
+AUTHENTICATION = "authentication.k8s.io"
+Review = Callable[[Any, User], Awaitable[Any]]
+
+
+class TokenVerifier(Protocol):
+    """Knows whom a token stands for."""
+
+    audiences: tuple[str, ...]
+
+    async def verify(self, token: str, audiences: Sequence[str]) -> tuple[User, list[str]] | None: ...
+
+
+def reviews(authorizer: Authorizer, tokens: TokenVerifier | None = None) -> Mapping[tuple[str, str], Review]:
+    """The handlers: (the object as it was sent, who asks) -> the object with its status."""
+
+    async def self_subject(review: SelfSubjectReview, user: User) -> SelfSubjectReview:
+        review.status.userInfo = user_info(user)
+        return review
+
+    async def token(review: TokenReview, user: User) -> TokenReview:
+        await answer_token(review, tokens)
+        return review
+
+    async def self_access(review: SelfSubjectAccessReview, user: User) -> SelfSubjectAccessReview:
+        spec = review.spec
+        check(review, spec.resourceAttributes, spec.nonResourceAttributes, None)
+        review.status = decide(authorizer, user, spec.resourceAttributes, spec.nonResourceAttributes)
+        return review
+
+    async def access(review: SubjectAccessReview, user: User) -> SubjectAccessReview:
+        answer_access(authorizer, review)
+        return review
+
+    async def local_access(review: LocalSubjectAccessReview, user: User) -> LocalSubjectAccessReview:
+        asked = review.spec.resourceAttributes
+        if asked is not None and asked.namespace != review.metadata.namespace:
+            problems = Problems()
+            problems.at("spec", "resourceAttributes", "namespace").invalid(asked.namespace, "must match metadata.namespace")
+            raise errors.invalid("LocalSubjectAccessReview", AUTHORIZATION, "", problems.found)
+        answer_access(authorizer, review)
+        return review
+
+    async def self_rules(review: SelfSubjectRulesReview, user: User) -> SelfSubjectRulesReview:
+        if not review.spec.namespace:
+            raise errors.bad_request("no namespace on request")
+        list_rules(authorizer, review, user)
+        return review
+
+    return {
+        (AUTHENTICATION, "SelfSubjectReview"): self_subject,
+        (AUTHENTICATION, "TokenReview"): token,
+        (AUTHORIZATION, "SelfSubjectAccessReview"): self_access,
+        (AUTHORIZATION, "SubjectAccessReview"): access,
+        (AUTHORIZATION, "LocalSubjectAccessReview"): local_access,
+        (AUTHORIZATION, "SelfSubjectRulesReview"): self_rules,
+    }
+
+
+def user_info(user: User) -> UserInfo:
+    extra = {key: list(value) for key, value in user.extra.items()}
+    return UserInfo(username=user.name, uid=user.uid, groups=list(user.groups), extra=extra)
+
+
+async def answer_token(review: TokenReview, tokens: TokenVerifier | None) -> None:
+    """Who the token is for; what is not valid is simply not authenticated."""
+    if not review.spec.token:
+        raise errors.bad_request("token is required for TokenReview in authentication")
+    if tokens is None:
+        return
+    found = await tokens.verify(review.spec.token, list(review.spec.audiences or tokens.audiences))
+    review.status.authenticated = found is not None or None
+    if found is None:
+        review.status.error = "invalid bearer token"
+        return
+    review.status.user = user_info(found[0])
+    review.status.audiences = found[1]
+
+
+def answer_access(authorizer: Authorizer, review: SubjectAccessReview | LocalSubjectAccessReview) -> None:
+    spec = review.spec
+    check(review, spec.resourceAttributes, spec.nonResourceAttributes, spec)
+    subject = User(spec.user, spec.uid, tuple(spec.groups), {key: tuple(value) for key, value in spec.extra.items()})
+    review.status = decide(authorizer, subject, spec.resourceAttributes, spec.nonResourceAttributes)
+
+
+def check(review: Any, resource: ResourceAttributes | None, path: NonResourceAttributes | None, subject: Any) -> None:
+    """422 when it is asked about nothing, about both, or about nobody."""
+    problems = Problems()
+    at_resource = problems.at("spec", "resourceAttributes")
+    if resource is not None and path is not None:
+        problems.at("spec", "nonResourceAttributes").invalid(path, "cannot be specified in combination with resourceAttributes")
+    if resource is None and path is None:
+        at_resource.invalid(None, "exactly one of nonResourceAttributes or resourceAttributes must be specified")
+    if subject is not None and not subject.user and not subject.groups:
+        problems.at("spec", "user").invalid("", "at least one of user or group must be specified")
+    if problems:
+        raise errors.invalid(review.kind, AUTHORIZATION, "", problems.found)
+
+
+def decide(
+    authorizer: Authorizer, user: User, resource: ResourceAttributes | None, path: NonResourceAttributes | None
+) -> SubjectAccessReviewStatus:
+    decision = authorizer.authorize(user, attributes_of(resource, path))
+    return SubjectAccessReviewStatus(allowed=decision.allowed, reason=decision.reason)
+
+
+def attributes_of(resource: ResourceAttributes | None, path: NonResourceAttributes | None) -> Attributes:
+    if resource is not None:
+        return Attributes(
+            resource.verb, resource.group, resource.version, resource.resource, resource.subresource, resource.namespace, resource.name
+        )
+    assert path is not None
+    return Attributes(path.verb, path=path.path or "/")
+
+
+def list_rules(authorizer: Authorizer, review: SelfSubjectRulesReview, user: User) -> None:
+    for rule in authorizer.rules(user, review.spec.namespace):
+        verbs = list(rule.verbs)
+        if rule.paths:
+            review.status.nonResourceRules.append(NonResourceRule(verbs=verbs, nonResourceURLs=list(rule.paths)))
+        else:
+            review.status.resourceRules.append(
+                ResourceRule(verbs=verbs, apiGroups=list(rule.groups), resources=list(rule.resources), resourceNames=list(rule.names))
+            )

@@ -1,0 +1,234 @@
+"""The cache of one resource: its newest objects in the order of their keys, indexes, recent events and watchers.
+
+- It shows each write once and in order; `revision` is the newest that it has been told of: others may have passed since.
+- `ring` holds the last RING_LIMIT events, so that a watch can go on where it broke off; what is older is asked of the store.
+- Reading never waits: whoever needs it fresh waits with `Caches.reached` first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from msgspec import MsgspecError
+from sortedcontainers import SortedDict
+
+from pilothouse.apiserver.cache.entry import Entry, head_of
+from pilothouse.apiserver.cache.event import ADDED, DELETED, MODIFIED, CacheEvent, bookmark
+from pilothouse.apiserver.cache.selection import Selection
+from pilothouse.apiserver.cache.watch import Watch
+from pilothouse.apiserver.storage.interface import Event, Item
+from pilothouse.machinery.resource import Resource
+
+RING_LIMIT = 2_000
+"""Events that a resource remembers for watches that resume."""
+HANDED_LIMIT = 10_000
+"""Structs that may wait for their writes to come back from the store."""
+AFTER_ALL = "\U0010ffff"
+
+IndexOf = Callable[[Any], str]
+
+
+class Cache:
+    """Made by `Caches`, which feeds it."""
+
+    def __init__(self, resource: Resource[Any], prefix: str, indexes: dict[str, IndexOf]) -> None:
+        self.resource = resource
+        self.prefix = prefix
+        self.head = head_of(resource)
+        self.loaded = False
+        self.floor = 0
+        self.revision = 0
+        self.changed = 0
+        self.ring: deque[CacheEvent] = deque()
+        self._entries: SortedDict = SortedDict()
+        self._indexes: dict[str, IndexOf] = indexes
+        self._indexed: dict[tuple[str, str], dict[str, Entry]] = {}
+        self._watches: dict[tuple[str, str] | None, dict[Watch, None]] = {}
+        self._handed: dict[str, tuple[bytes, Any]] = {}
+        self._early: list[Event] = []
+
+    # Reading.
+
+    def key(self, namespace: str, name: str) -> str:
+        return f"{self.prefix}{namespace}/{name}" if self.resource.namespaced else self.prefix + name
+
+    def get(self, namespace: str, name: str) -> Entry | None:
+        found: Entry | None = self._entries.get(self.key(namespace, name))
+        return found
+
+    def entries(self, prefix: str = "", start: str = "") -> Iterator[Entry]:
+        """Entries whose keys begin with `prefix` and are not below `start`, in order."""
+        prefix = prefix or self.prefix
+        if prefix == self.prefix and not start:
+            yield from self._entries.values()
+            return
+        for key in self._entries.irange(max(prefix, start), prefix + AFTER_ALL):
+            yield self._entries[key]
+
+    def objects(self, namespace: str = "") -> list[Any]:
+        """The objects of a namespace, or all."""
+        return [one.object for one in self.entries(self.scope(namespace))] if self._entries else []
+
+    def scope(self, namespace: str) -> str:
+        """The prefix of the keys of a namespace; of all when it is empty."""
+        return f"{self.prefix}{namespace}/" if namespace else self.prefix
+
+    def indexed(self, index: str, value: str) -> Sequence[Entry]:
+        """The entries whose `index` has the value, in the order of their keys."""
+        found = self._indexed.get((index, value), {})
+        return [found[key] for key in sorted(found)]
+
+    def has_index(self, index: str) -> bool:
+        return index in self._indexes
+
+    def select(self, selection: Selection, start: str = "") -> Iterator[Entry]:
+        """The entries of a selection, by an index where it names one."""
+        if selection.key:
+            entry = self._entries.get(selection.key)
+            candidates: Iterator[Entry] = iter([entry] if entry is not None and selection.key >= start else [])
+        elif selection.trigger is not None and selection.trigger[0] in self._indexes:
+            candidates = (one for one in self.indexed(*selection.trigger) if one.key >= start)
+        else:
+            candidates = self.entries(selection.prefix, start)
+        if selection.is_whole:
+            return candidates
+        return (one for one in candidates if selection.matches(one))
+
+    # Watching.
+
+    def watch(self, watch: Watch) -> None:
+        """Tell `watch` of every event from now on."""
+        group = self._watches.setdefault(watch.selection.trigger, {})
+        group[watch] = None
+        watch.closing.append(lambda: self._forget(watch))
+
+    def _forget(self, watch: Watch) -> None:
+        group = self._watches.get(watch.selection.trigger, {})
+        group.pop(watch, None)
+        if not group:
+            self._watches.pop(watch.selection.trigger, None)
+
+    def since(self, revision: int) -> list[CacheEvent]:
+        """The events after `revision`, which is not below `floor`."""
+        found: list[CacheEvent] = []
+        for event in reversed(self.ring):
+            if event.revision <= revision:
+                break
+            found.append(event)
+        found.reverse()
+        return found
+
+    def watches(self) -> Iterator[Watch]:
+        for group in list(self._watches.values()):
+            yield from list(group)
+
+    def send_bookmarks(self, revision: int) -> None:
+        """A bookmark to every watch that wants one: it has seen everything up to `revision`."""
+        wanting = [one for one in self.watches() if one.wants_bookmarks]
+        if wanting:
+            event = bookmark(self.resource, self.head, revision)
+            for watch in wanting:
+                watch.offer_bookmark(event)
+
+    # Feeding.
+
+    def decoded(self, items: Sequence[Item]) -> list[Entry]:
+        """Entries of what the store has: for `load`, in as many parts as the caller likes."""
+        found = [Entry.stored(self.resource, one.key, self.head, one.value, one.revision, one.created) for one in items]
+        for entry in found:
+            with suppress(MsgspecError):  # who asks for that one will be told
+                entry.object  # noqa: B018  decoded at first use: now
+        return found
+
+    def load(self, entries: Sequence[Entry], found: int, revision: int) -> None:
+        """Take what the store has as of the revision `found`; `revision` is how far the feed has come."""
+        self._entries = SortedDict((entry.key, entry) for entry in entries)
+        for entry in self._entries.values() if self._indexes else ():
+            self._index(entry)
+        self.floor = self.changed = found
+        self.revision = max(revision, found)
+        self.loaded = True
+        early, self._early = self._early, []
+        for event in early:
+            self.apply(event)
+
+    def hand_over(self, key: str, value: bytes, obj: Any) -> None:
+        """The struct that `value` was encoded from, so that it need not be decoded when the write comes back."""
+        if len(self._handed) < HANDED_LIMIT:
+            self._handed[key] = (value, obj)
+
+    def take_back(self, key: str) -> None:
+        """The write of what was handed over did not happen."""
+        self._handed.pop(key, None)
+
+    def apply(self, event: Event) -> None:
+        """One write, as the store tells it."""
+        if not self.loaded:
+            self._early.append(event)
+            return
+        if event.revision <= self.floor:
+            return
+        change = self._change(event)
+        if change is None:
+            return
+        self.changed = self.revision = event.revision
+        self.ring.append(change)
+        if len(self.ring) > RING_LIMIT:
+            self.floor = self.ring.popleft().revision
+        self._notify(change)
+
+    def _change(self, event: Event) -> CacheEvent | None:
+        previous: Entry | None = self._entries.get(event.key)
+        if event.value is None:
+            if previous is None:
+                return None
+            self._remove(previous)
+            return CacheEvent(DELETED, previous.moved(event.revision), previous, event.revision)
+        value, obj = self._handed.pop(event.key, (b"", None))
+        if obj is not None and value is not event.value and value != event.value:
+            obj = None
+        entry = Entry.stored(self.resource, event.key, self.head, event.value, event.revision, event.created, obj)
+        if previous is not None:
+            self._remove_from_indexes(previous)
+        self._put(entry)
+        return CacheEvent(MODIFIED if previous else ADDED, entry, previous, event.revision)
+
+    def _put(self, entry: Entry) -> None:
+        self._entries[entry.key] = entry
+        self._index(entry)
+
+    def _index(self, entry: Entry) -> None:
+        for index, value_of in self._indexes.items():
+            self._indexed.setdefault((index, value_of(entry.object)), {})[entry.key] = entry
+
+    def _remove(self, entry: Entry) -> None:
+        del self._entries[entry.key]
+        self._remove_from_indexes(entry)
+
+    def _remove_from_indexes(self, entry: Entry) -> None:
+        for index, value_of in self._indexes.items():
+            place = (index, value_of(entry.object))
+            found = self._indexed.get(place, {})
+            found.pop(entry.key, None)
+            if not found:
+                self._indexed.pop(place, None)
+
+    def _notify(self, change: CacheEvent) -> None:
+        """Only those who may be concerned are asked: all without a trigger, and those of the index values before and after."""
+        for place in self._places(change):
+            group = self._watches.get(place)
+            for watch in tuple(group) if group else ():
+                watch.offer(change)
+
+    def _places(self, change: CacheEvent) -> Iterator[tuple[str, str] | None]:
+        yield None
+        if self.resource.namespaced:
+            yield ("namespace", change.entry.namespace)
+        for index, value_of in self._indexes.items():
+            now = value_of(change.entry.object)
+            yield (index, now)
+            if change.previous is not None and (before := value_of(change.previous.object)) != now:
+                yield (index, before)

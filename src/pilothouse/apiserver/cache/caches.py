@@ -1,0 +1,162 @@
+"""All caches of an API server, fed by one watch of the store.
+
+- One feed, one order: when `revision` is N, every cache shows every write up to N.
+- A resource is read from the store when it is first asked for; until then its events cost nothing.
+- Bookmarks go out each BOOKMARK_SECONDS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from pilothouse.apiserver.cache.cache import Cache, IndexOf
+from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.apiserver.cache.event import ADDED, DELETED, MODIFIED, CacheEvent
+from pilothouse.apiserver.storage.interface import Compacted, Event, Storage
+from pilothouse.kit.clock import Clock
+from pilothouse.machinery.errors import expired
+from pilothouse.machinery.resource import Resource
+
+ROOT = "/registry/"
+BOOKMARK_SECONDS = 60.0
+DECODED_AT_ONCE = 100
+"""Stored objects that are decoded in one turn of the loop: a restart among thousands must not keep others waiting."""
+
+
+def prefix_of(resource: Resource[Any]) -> str:
+    """Where the objects of a resource lie in the store: `/registry/pods/`, `/registry/apps/deployments/`."""
+    return f"{ROOT}{resource.group}/{resource.plural}/" if resource.group else f"{ROOT}{resource.plural}/"
+
+
+class Caches:
+    """`indexes` gives the indexes of a resource by (group, plural), beside the namespace that all have."""
+
+    def __init__(self, storage: Storage, clock: Clock, indexes: Mapping[tuple[str, str], Mapping[str, IndexOf]]) -> None:
+        self.storage = storage
+        self.clock = clock
+        self.revision = 0
+        self._indexes = indexes
+        self._by_prefix: dict[str, Cache] = {}
+        self._by_resource: dict[Resource[Any], Cache] = {}
+        self._loading: dict[Cache, asyncio.Future[None]] = {}
+        self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+        self._feed: AsyncIterator[Sequence[Event]] | None = None
+
+    def peek(self, resource: Resource[Any]) -> Cache:
+        """The cache of a (stored) resource, loaded or not."""
+        cache = self._by_resource.get(resource)
+        if cache is None:
+            prefix = prefix_of(resource)
+            cache = Cache(resource, prefix, dict(self._indexes.get((resource.group, resource.plural), {})))
+            self._by_resource[resource] = self._by_prefix[prefix] = cache
+        return cache
+
+    async def of(self, resource: Resource[Any]) -> Cache:
+        """The cache of a (stored) resource, loaded."""
+        cache = self.peek(resource)
+        while not cache.loaded:
+            loading = self._loading.get(cache)
+            if loading is None:
+                await self._load(cache)
+            else:
+                await asyncio.shield(loading)
+        return cache
+
+    async def _load(self, cache: Cache) -> None:
+        self._loading[cache] = done = asyncio.get_running_loop().create_future()
+        try:
+            found = await self.storage.range(cache.prefix)
+            entries: list[Entry] = []
+            for start in range(0, len(found.items), DECODED_AT_ONCE):
+                if start:
+                    await self.clock.sleep(0)
+                entries += cache.decoded(found.items[start : start + DECODED_AT_ONCE])
+            cache.load(entries, found.revision, self.revision)
+        finally:
+            del self._loading[cache]
+            done.set_result(None)
+
+    async def start(self) -> None:
+        """Begin to follow the store; what is written from now on is seen once `run` runs."""
+        if self._feed is None:
+            self.revision = await self.storage.revision()
+            self._feed = self.storage.watch(ROOT, self.revision)
+            self._deliver(await anext(self._feed))
+
+    async def run(self) -> None:
+        await self.start()
+        assert self._feed is not None
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._send_bookmarks(), name="bookmarks")
+            async for batch in self._feed:
+                self._deliver(batch)
+
+    def _deliver(self, batch: Sequence[Event]) -> None:
+        for event in batch:
+            cache = self._cache_of(event.key)
+            if cache is not None and (cache.loaded or cache in self._loading):
+                cache.apply(event)
+            self.revision = event.revision
+        while self._waiters and self._waiters[0][0] <= self.revision:
+            future = heapq.heappop(self._waiters)[2]
+            if not future.done():
+                future.set_result(None)
+
+    def shown(self, cache: Cache) -> int:
+        """The newest revision up to which a cache shows everything."""
+        return max(cache.revision, self.revision)
+
+    def _cache_of(self, key: str) -> Cache | None:
+        """The first or the first two segments after the root name the resource: no group has the name of a plural."""
+        parts = key.split("/", 4)
+        return self._by_prefix.get(f"{ROOT}{parts[2]}/") or (
+            self._by_prefix.get(f"{ROOT}{parts[2]}/{parts[3]}/") if len(parts) > 3 else None
+        )
+
+    async def reached(self, revision: int) -> None:
+        """Return when every cache shows everything up to `revision`."""
+        if revision <= self.revision:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiters, (revision, next(self._order), waiter))
+        await waiter
+
+    async def history(self, cache: Cache, after: int, until: int) -> list[CacheEvent]:
+        """The events of a resource after a revision that its ring no longer has, up to `until`, from the store.
+
+        StatusError Expired when the store has forgotten them, too.
+        """
+        feed = self.storage.watch(cache.prefix, after)
+        try:
+            batch = await anext(feed)
+        except Compacted as error:
+            raise expired(too_old(after, error.oldest)) from error
+        finally:
+            await feed.aclose()  # type: ignore[attr-defined]
+        return [change for event in batch if event.revision <= until and (change := await self._past(cache, event)) is not None]
+
+    async def _past(self, cache: Cache, event: Event) -> CacheEvent | None:
+        """A write of the past as watchers see it; None for the end of something whose last state is forgotten."""
+        item = await self.storage.get(event.key, event.previous) if event.previous else None
+        previous = None
+        if item is not None:
+            previous = Entry.stored(cache.resource, item.key, cache.head, item.value, item.revision, item.created)
+        if event.value is None:
+            return CacheEvent(DELETED, previous.moved(event.revision), previous, event.revision) if previous else None
+        entry = Entry.stored(cache.resource, event.key, cache.head, event.value, event.revision, event.created)
+        return CacheEvent(MODIFIED if event.previous else ADDED, entry, previous, event.revision)
+
+    async def _send_bookmarks(self) -> None:
+        while True:
+            await self.clock.sleep(BOOKMARK_SECONDS)
+            for cache in list(self._by_resource.values()):
+                cache.send_bookmarks(self.shown(cache))
+
+
+def too_old(revision: int, oldest: int) -> str:
+    return f"too old resource version: {revision} ({oldest})"

@@ -1,0 +1,119 @@
+"""A committed object: its struct, and its JSON, which was encoded once.
+
+- The stored value has no resourceVersion: the store knows it only after the write. It is spliced into the bytes here, as
+  the first field of metadata, without decoding anything.
+- The struct is decoded at first use when it came from the store. Nobody may change it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from pilothouse.machinery.codec import encode
+from pilothouse.machinery.resource import Resource
+
+
+def head_of(resource: Resource[Any]) -> bytes:
+    """How the JSON of every object of a kind begins, up to and including the brace of its metadata."""
+    return f'{{"apiVersion":"{resource.api_version}","kind":"{resource.kind}","metadata":{{'.encode()
+
+
+def spliced(value: bytes, head: bytes, revision: int) -> bytes:
+    """The object's JSON: its stored value with the resourceVersion in it."""
+    rest = value[len(head) :]
+    comma = b"" if rest.startswith(b"}") else b","
+    return b'%b"resourceVersion":"%d"%b%b' % (head, revision, comma, rest)
+
+
+def at_revision(obj: Any, revision: int) -> Any:
+    """The same object with another resourceVersion; everything else is shared."""
+    metadata = msgspec.structs.replace(obj.metadata, resourceVersion=str(revision))
+    return msgspec.structs.replace(obj, metadata=metadata)
+
+
+class Entry:
+    """One object at one revision. `since` is the revision that created it; `created` says that the answer is about a creation."""
+
+    __slots__ = ("_object", "_served", "encoded", "head", "key", "resource", "revision", "since")
+    created = False
+
+    def __init__(self, resource: Resource[Any], key: str, head: bytes, encoded: bytes, revision: int, since: int, obj: Any = None) -> None:
+        self.resource = resource
+        self.key = key
+        self.head = head
+        self.encoded = encoded
+        self.revision = revision
+        self.since = since
+        self._object = obj
+        self._served: dict[Resource[Any], Entry] | None = None
+
+    @classmethod
+    def stored(cls, resource: Resource[Any], key: str, head: bytes, value: bytes, revision: int, since: int, obj: Any = None) -> Entry:
+        """The entry of a stored value; `obj` is the struct that it was encoded from, where that is at hand."""
+        if obj is not None:
+            obj.metadata.resourceVersion = str(revision)
+        return cls(resource, key, head, spliced(value, head, revision), revision, since, obj)
+
+    @property
+    def object(self) -> Any:
+        """The struct. Shared: never change it."""
+        if self._object is None:
+            self._object = self.resource.decoder.decode(self.encoded)
+        return self._object
+
+    @property
+    def value(self) -> bytes:
+        """What is stored: the JSON without its resourceVersion."""
+        spliced_length = len(b'"resourceVersion":""') + len(str(self.revision))
+        rest = self.encoded[len(self.head) + spliced_length :]
+        return self.head + (rest if not rest.startswith(b",") else rest[1:])
+
+    @property
+    def namespace(self) -> str:
+        return self.key.rsplit("/", 2)[1] if self.resource.namespaced else ""
+
+    @property
+    def name(self) -> str:
+        return self.key.rsplit("/", 1)[1]
+
+    def moved(self, revision: int) -> Entry:
+        """The same object under another revision: how a delete shows what was deleted."""
+        obj = at_revision(self.object, revision)
+        encoded = spliced(self.value, self.head, revision)
+        return Entry(self.resource, self.key, self.head, encoded, revision, self.since, obj)
+
+    def served(self, resource: Resource[Any]) -> Entry:
+        """This entry in another version of its kind; converted and encoded once for all who ask."""
+        if resource is self.resource or resource.from_stored is None:
+            return self
+        if self._served is None:
+            self._served = {}
+        if resource not in self._served:
+            obj = resource.from_stored(self.object)
+            self._served[resource] = Entry(resource, self.key, head_of(resource), encode(obj), self.revision, self.since, obj)
+        return self._served[resource]
+
+
+class CreatedEntry(Entry):
+    """The entry of an object that a request has made which may also find one: 201 instead of 200."""
+
+    __slots__ = ()
+    created = True
+
+    @classmethod
+    def of(cls, entry: Entry) -> CreatedEntry:
+        return cls(entry.resource, entry.key, entry.head, entry.encoded, entry.revision, entry.since, entry.object)
+
+
+@dataclass(slots=True)
+class EntryList:
+    """One page of a list: entries in the order of their keys, as of `revision`."""
+
+    resource: Resource[Any]
+    entries: list[Entry]
+    revision: int
+    continue_: str = ""
+    remaining: int | None = None

@@ -1,0 +1,72 @@
+"""One change of one object, as watchers see it: its JSON line is made once, however many watchers there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.machinery.codec import encode
+from pilothouse.machinery.resource import Resource
+
+ADDED, MODIFIED, DELETED, BOOKMARK = "ADDED", "MODIFIED", "DELETED", "BOOKMARK"
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+
+class CacheEvent:
+    """`entry` is the object after the change; of a deleted one, its last state under the revision of its end.
+
+    The forms that a selector needs (`entering`, `leaving`) and other versions (`served`) are made once and shared, too.
+    """
+
+    __slots__ = ("_entering", "_leaving", "_line", "_served", "entry", "previous", "revision", "type")
+
+    def __init__(self, type: str, entry: Entry, previous: Entry | None, revision: int) -> None:
+        self.type = type
+        self.entry = entry
+        self.previous = previous
+        self.revision = revision
+        self._line: bytes | None = None
+        self._entering: CacheEvent | None = None
+        self._leaving: CacheEvent | None = None
+        self._served: dict[Resource[Any], CacheEvent] | None = None
+
+    @property
+    def encoded(self) -> bytes:
+        """The event's line in a watch stream."""
+        if self._line is None:
+            self._line = b'{"type":"%b","object":%b}\n' % (self.type.encode(), self.entry.encoded)
+        return self._line
+
+    @property
+    def entering(self) -> CacheEvent:
+        """This change for a watcher whose selection the object comes into by it."""
+        if self._entering is None:
+            self._entering = CacheEvent(ADDED, self.entry, None, self.revision)
+        return self._entering
+
+    @property
+    def leaving(self) -> CacheEvent:
+        """This change for a watcher whose selection the object falls out of by it: the end of what it last saw."""
+        if self._leaving is None:
+            assert self.previous is not None
+            self._leaving = CacheEvent(DELETED, self.previous.moved(self.revision), self.previous, self.revision)
+        return self._leaving
+
+    def served(self, resource: Resource[Any]) -> CacheEvent:
+        """This change in another version of the kind."""
+        if resource is self.entry.resource or resource.from_stored is None:
+            return self
+        if self._served is None:
+            self._served = {}
+        if resource not in self._served:
+            self._served[resource] = CacheEvent(self.type, self.entry.served(resource), None, self.revision)
+        return self._served[resource]
+
+
+def bookmark(resource: Resource[Any], head: bytes, revision: int, *, initial_end: bool = False) -> CacheEvent:
+    """A bookmark: an otherwise empty object that carries the revision up to which the watcher has seen everything."""
+    obj = resource.type()
+    obj.metadata.resourceVersion = str(revision)
+    if initial_end:
+        obj.metadata.annotations = {INITIAL_EVENTS_END: "true"}
+    return CacheEvent(BOOKMARK, Entry(resource, "//", head, encode(obj), revision, revision, obj), None, revision)

@@ -1,0 +1,117 @@
+"""One watcher of one resource.
+
+- Events come in the order of their revisions; none is lost or doubled.
+- A watcher that does not read is ended when PENDING_LIMIT events wait for it: its client resumes from what it saw last.
+- Events that come together are taken together (`batch`), so that a server can write them together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from pilothouse.apiserver.cache.event import CacheEvent
+from pilothouse.apiserver.cache.selection import Selection
+from pilothouse.machinery.errors import StatusError
+
+PENDING_LIMIT = 20_000
+"""Events beyond the initial ones that may wait for a watcher that does not read."""
+
+
+class Watch:
+    """An asynchronous iterator of CacheEvents; close it with `aclose`."""
+
+    __slots__ = (
+        "_ended", "_failure", "_pending", "_taken", "_waiter", "_whole_prefix", "closing", "selection", "sink", "wants_bookmarks",
+    )  # fmt: skip
+
+    def __init__(self, selection: Selection, *, wants_bookmarks: bool = False) -> None:
+        self.selection = selection
+        self.wants_bookmarks = wants_bookmarks
+        self.closing: list[Callable[[], None]] = []
+        self.sink: Callable[[CacheEvent], bool] | None = None
+        """Takes an event at once, in the order in which they come, or says that it must wait; nobody need be woken for it."""
+        self._whole_prefix: str | None = selection.prefix if selection.is_whole else None
+        self._pending: list[CacheEvent] = []
+        self._taken: list[CacheEvent] = []  # what iteration has taken and not yet handed out, newest first
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+        self._failure: StatusError | None = None
+
+    def offer(self, event: CacheEvent) -> None:
+        """A change of the resource: queued, as far as it concerns this watcher, in the form that it is to see."""
+        prefix = self._whole_prefix
+        if prefix is None:
+            translated = self.selection.translate(event)
+            if translated is None:
+                return
+            event = translated
+        elif not event.entry.key.startswith(prefix):
+            return
+        if self._ended:
+            return
+        sink = self.sink
+        if sink is not None and not self._pending and sink(event):
+            return
+        self._pending.append(event)
+        if len(self._pending) > PENDING_LIMIT:
+            self.end()
+        self._wake()
+
+    def offer_bookmark(self, event: CacheEvent) -> None:
+        if not self._ended:
+            self._pending.append(event)
+            self._wake()
+
+    def begin(self, events: list[CacheEvent]) -> None:
+        """The events that a watch starts with; they are translated already and not counted against the limit."""
+        self._pending[:0] = events
+        self._wake()
+
+    def end(self, failure: StatusError | None = None) -> None:
+        """End after what waits has been read; `failure` is raised to the reader then."""
+        if not self._ended:
+            self._ended = True
+            self._failure = failure
+            self._release()
+            self._wake()
+
+    async def batch(self) -> list[CacheEvent]:
+        """Everything that waits, as soon as something does; empty at the end."""
+        while not self._pending:
+            if self._failure is not None:
+                raise self._failure
+            if self._ended:
+                return []
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        taken, self._pending = self._pending, []
+        return taken
+
+    def __aiter__(self) -> Watch:
+        return self
+
+    async def __anext__(self) -> CacheEvent:
+        if not self._taken:
+            self._taken = await self.batch()
+            self._taken.reverse()
+        if not self._taken:
+            raise StopAsyncIteration
+        return self._taken.pop()
+
+    async def aclose(self) -> None:
+        self._pending.clear()
+        self._taken.clear()
+        self.end()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _release(self) -> None:
+        for callback in self.closing:
+            callback()
+        self.closing.clear()

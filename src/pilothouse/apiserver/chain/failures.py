@@ -1,0 +1,38 @@
+"""Every failure becomes upstream's Status here, and only here; no traceback leaves the server.
+
+What is not a StatusError is a bug: it is logged with its traceback, and the client is told that something went wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from pilothouse.apiserver.endpoints.answer import Answer, from_error
+from pilothouse.apiserver.endpoints.request import Handler, Request, Response
+from pilothouse.machinery import errors
+from pilothouse.machinery.errors import StatusError
+
+PANIC = (
+    'an error on the server ("This request caused apiserver to panic. Look in the logs for details.") '
+    "has prevented the request from succeeding"
+)
+CLIENT_GONE = 499
+"""For the metrics: nobody is left to be answered."""
+log = logging.getLogger(__name__)
+
+
+async def answer_failures(request: Request, next: Handler) -> Response:
+    try:
+        return await next(request)
+    except StatusError as error:
+        return from_error(error)
+    except (ConnectionError, TimeoutError) as error:
+        if request.http.transport is None:
+            return Answer(CLIENT_GONE)
+        log.warning("a request failed: %s", error, extra={"path": request.path})
+        return from_error(errors.unavailable(str(error) or type(error).__name__))
+    except RecursionError:  # only what a client has sent nests without end
+        return from_error(errors.bad_request("json: exceeded max depth"))
+    except Exception:
+        log.exception("apiserver panic'd on %s %s", request.method, request.path)
+        return from_error(errors.failure(500, "InternalError", PANIC))

@@ -1,0 +1,68 @@
+"""Limits: how many requests are answered at a time, and for how long each may take.
+
+Long-running requests (watches and streams) pass freely.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from pilothouse.apiserver.auth.user import MASTERS
+from pilothouse.apiserver.endpoints.request import Handler, Request, Response
+from pilothouse.machinery import errors
+
+READING = frozenset(("get", "list"))
+STREAMS = frozenset(("log", "exec", "attach", "portforward", "proxy"))
+
+
+async def limit(request: Request, next: Handler) -> Response:
+    info = request.info
+    if info.verb == "watch" or info.subresource in STREAMS:
+        return await next(request)
+    if info.verb in READING:
+        return await limit_reading(request, next)
+    return await limit_changing(request, next)
+
+
+async def limit_reading(request: Request, next: Handler) -> Response:
+    flying = request.api.in_flight
+    if flying.reading >= flying.reading_limit and MASTERS not in request.user.groups:
+        raise refused(request, "readOnly")
+    flying.reading += 1
+    try:
+        return await timed(request, next)
+    finally:
+        flying.reading -= 1
+
+
+async def limit_changing(request: Request, next: Handler) -> Response:
+    flying = request.api.in_flight
+    if flying.changing >= flying.changing_limit and MASTERS not in request.user.groups:
+        raise refused(request, "mutating")
+    flying.changing += 1
+    try:
+        return await timed(request, next)
+    finally:
+        flying.changing -= 1
+
+
+async def timed(request: Request, next: Handler) -> Response:
+    """Answer within the time; 504 beyond it."""
+    flying = request.api.in_flight
+    task = asyncio.current_task()
+    assert task is not None
+    flying.watch_over(task, request.started + flying.time_limit_seconds)
+    try:
+        return await next(request)
+    except asyncio.CancelledError:
+        if task not in flying.overdue:
+            raise
+        task.uncancel()
+        raise errors.timeout("request did not complete within the allotted timeout") from None
+    finally:
+        flying.release(task)
+
+
+def refused(request: Request, kind: str) -> errors.StatusError:
+    request.api.metrics.rejected[kind] += 1
+    return errors.too_many_requests("Too many requests, please try again later.", 1)

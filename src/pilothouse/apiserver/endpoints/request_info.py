@@ -1,0 +1,116 @@
+"""What a request is about, read from its method and path alone: upstream's RequestInfo rules.
+
+- `/api/v1/...` and `/apis/<group>/<version>/...` are resource requests; everything else is a plain path.
+- `/namespaces/<ns>/<resource>[/<name>[/<subresource>]]`, with the quirk that a namespace's own `status` and `finalize` are subresources.
+- A GET without a name is a list, or a watch when `watch` is asked for; a DELETE without a name is a deletecollection.
+- The paths are remembered (a bounded cache): clients ask for the same ones again and again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from urllib.parse import unquote
+
+PATHS_REMEMBERED = 8192
+NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
+VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+METRIC_VERBS = {"update": "PUT", "create": "POST", "deletecollection": "DELETE"}
+COLLECTION_VERBS = {"get": "list", "delete": "deletecollection"}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """What a request is about. `subpath` is what follows a subresource (`proxy/...`)."""
+
+    path: str = ""
+    verb: str = ""
+    is_resource: bool = False
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    plural: str = ""
+    name: str = ""
+    subresource: str = ""
+    subpath: str = ""
+    labels: tuple[str, ...] = ()
+    """The labels of upstream's request metrics: made here, because infos are remembered."""
+
+    @property
+    def group_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def object_namespace(self) -> str:
+        """The namespace that the object lies in: none for a namespace itself, though its path names one."""
+        return "" if self.plural == "namespaces" else self.namespace
+
+    @property
+    def scope(self) -> str:
+        """The `scope` label of upstream's metrics."""
+        if not self.is_resource:
+            return ""
+        if self.name or self.verb == "create":
+            return "resource"
+        return "namespace" if self.namespace else "cluster"
+
+
+NO_INFO = RequestInfo(labels=("", "", "", "", "", ""))
+
+
+@lru_cache(maxsize=PATHS_REMEMBERED)
+def parse(method: str, path: str, watching: bool) -> RequestInfo:
+    """The info of one request; `watching` says whether the query asks for a watch."""
+    found = _parsed(method, path, watching)
+    return replace(found, labels=labels_of(found))
+
+
+def labels_of(info: RequestInfo) -> tuple[str, ...]:
+    if not info.is_resource:
+        return (info.verb.upper(), "", "", "", "", "")
+    verb = METRIC_VERBS.get(info.verb) or info.verb.upper()
+    return (verb, info.group, info.version, info.plural, info.subresource, info.scope)
+
+
+def _parsed(method: str, path: str, watching: bool) -> RequestInfo:
+    raw = path.split("/")
+    parts = [unquote(part) for part in raw if part]
+    decoded = unquote(path)
+    verb = VERBS.get(method, "")
+    if len(parts) >= 3 and parts[0] == "api":
+        group, rest = "", parts[1:]
+    elif len(parts) >= 4 and parts[0] == "apis":
+        group, rest = parts[1], parts[2:]
+    else:
+        return RequestInfo(path=decoded, verb=method.lower())
+    version, rest = rest[0], rest[1:]
+    if rest[0] == "watch" and len(rest) > 1:  # the old form of a watch, in the path
+        watching, rest = True, rest[1:]
+    namespace, rest = _namespace(rest)
+    plural, name, subresource, subpath = _tail(rest, path)
+    if not name and verb in COLLECTION_VERBS:
+        verb = COLLECTION_VERBS[verb]
+    if watching and verb in ("list", "get"):
+        verb = "watch"
+    return RequestInfo(decoded, verb, True, group, version, namespace, plural, name, subresource, subpath)
+
+
+def _namespace(rest: list[str]) -> tuple[str, list[str]]:
+    """The namespace of the request, and the parts that name its resource."""
+    if rest[0] != "namespaces" or len(rest) == 1:
+        return "", rest
+    namespace = rest[1]
+    if len(rest) > 2 and rest[2] not in NAMESPACE_SUBRESOURCES:
+        return namespace, rest[2:]
+    return namespace, rest
+
+
+def _tail(rest: list[str], path: str) -> tuple[str, str, str, str]:
+    """Plural, name, subresource and what follows it."""
+    plural = rest[0]
+    name = rest[1] if len(rest) > 1 else ""
+    subresource = rest[2] if len(rest) > 2 else ""
+    subpath = "/".join(rest[3:])
+    if subpath and path.endswith("/"):
+        subpath += "/"
+    return plural, name, subresource, subpath

@@ -1,0 +1,145 @@
+"""One HTTP request passed on to a backend: a pod, a service's endpoint, a node's kubelet.
+
+- Bodies stream in both directions; upgrades (WebSocket and others) become pipes.
+- Headers of the hop are dropped; the backend learns by X-Forwarded-* where it stands; a redirect of its own is led back
+  through the proxy.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
+from yarl import URL
+
+from pilothouse.apiserver.endpoints.answer import Answer
+from pilothouse.apiserver.endpoints.request import Request, Response
+from pilothouse.apiserver.endpoints.streaming.kubelets import DIAL_SECONDS, dialing_failed
+from pilothouse.apiserver.endpoints.streaming.relay import joined
+from pilothouse.client.streaming.upgrade import UpgradeRefused, upgrade
+from pilothouse.machinery import errors
+
+HOP_HEADERS = frozenset((
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+    "authorization", "host", "content-length", "cookie2",
+))  # fmt: skip
+ANSWER_HOP_HEADERS = HOP_HEADERS - {"content-length"}
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where a request goes. `tls` verifies as it was made; None with https means: any certificate, as upstream has it for pods."""
+
+    scheme: str
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def base(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+def prefix_and_rest(request: Request) -> tuple[str, str]:
+    """The proxy's own path, and what follows it, both as the client wrote them (with its percent signs)."""
+    own = 8 if request.info.namespace else 6
+    parts = request.path.split("/", own)
+    return "/".join(parts[:own]), "/" + parts[own] if len(parts) > own else ""
+
+
+def forbid_special(host: str) -> None:
+    """Addresses that no pod has, but that mean something to the machine: 400 as upstream."""
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified or address.is_link_local or address.is_multicast:
+        raise errors.bad_request("address not allowed")
+
+
+async def forward(request: Request, backend: Backend) -> Response:
+    prefix, rest = prefix_and_rest(request)
+    if not rest and request.method in ("GET", "HEAD"):
+        query = f"?{request.query_string}" if request.query_string else ""
+        return Answer(301, headers=[("Location", f"{prefix}/{query}")])
+    url = f"{backend.base}{rest or '/'}{'?' + request.query_string if request.query_string else ''}"
+    wanted = request.header("Upgrade")
+    if wanted and "upgrade" in request.header("Connection").lower():
+        return await _upgraded(request, backend, url, wanted)
+    return await _passed(request, backend, url, prefix)
+
+
+def _headers(request: Request, prefix: str) -> list[tuple[str, str]]:
+    kept = [(name, value) for name, value in request.http.headers.items() if name.lower() not in HOP_HEADERS]
+    remote = request.http.remote or ""
+    return [*kept, ("X-Forwarded-For", remote), ("X-Forwarded-Uri", prefix), ("X-Forwarded-Proto", "https")]
+
+
+def _tls(backend: Backend) -> ssl.SSLContext | None:
+    if backend.scheme != "https" or backend.tls is not None:
+        return backend.tls
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def _upgraded(request: Request, backend: Backend, url: str, wanted: str) -> Response:
+    prefix, _ = prefix_and_rest(request)
+    try:
+        upgraded = await upgrade(url, _headers(request, prefix), method=request.method, protocol=wanted, tls=_tls(backend))
+    except UpgradeRefused as error:
+        return Answer(error.status, error.body, error.content_type or "text/plain")
+    except OSError as error:
+        raise dialing_failed(error) from error
+    return await joined(request, upgraded, list(upgraded.headers.items()))
+
+
+async def _passed(request: Request, backend: Backend, url: str, prefix: str) -> Response:
+    connector = TCPConnector(ssl=_tls(backend) or False)
+    timeout = ClientTimeout(total=None, sock_connect=DIAL_SECONDS)
+    async with ClientSession(connector=connector, timeout=timeout, auto_decompress=False, skip_auto_headers=("User-Agent",)) as session:
+        body = request.http.content if request.http.can_read_body else None
+        try:
+            headers = _headers(request, prefix)
+            answer = await session.request(request.method, _as_is(url), data=body, headers=headers, allow_redirects=False)
+        except (ClientError, OSError) as error:
+            raise errors.unavailable(f"error trying to reach service: {error}") from error
+        return await _answered(request, answer, backend, prefix)
+
+
+def _as_is(url: str) -> URL:
+    """aiohttp would else decode and encode it anew."""
+    return URL(url, encoded=True)
+
+
+async def _answered(request: Request, answer: ClientResponse, backend: Backend, prefix: str) -> Response:
+    response = web.StreamResponse(status=answer.status, reason=answer.reason)
+    for name, value in answer.headers.items():
+        if name.lower() not in ANSWER_HOP_HEADERS:
+            response.headers.add(name, _led_back(value, backend, prefix) if name.lower() == "location" else value)
+    if "Content-Length" not in answer.headers and request.http.version >= (1, 1):
+        response.enable_chunked_encoding()
+    await response.prepare(request.http)
+    request.on_gone(answer.close)
+    request.api.streams.add(answer.close)
+    try:
+        async for block in answer.content.iter_any():
+            await response.write(block)
+        await response.write_eof()
+    except (ClientError, ConnectionError):
+        request.http.protocol.force_close()  # the answer is cut off: the client must not take it for whole
+    finally:
+        request.api.streams.discard(answer.close)
+    return response
+
+
+def _led_back(location: str, backend: Backend, prefix: str) -> str:
+    """A redirect within the backend goes through the proxy again; one to elsewhere stays."""
+    parts = urlsplit(location)
+    if parts.netloc and parts.netloc != urlsplit(backend.base).netloc:
+        return location
+    if not parts.path.startswith("/"):
+        return location
+    return prefix + parts._replace(scheme="", netloc="").geturl()

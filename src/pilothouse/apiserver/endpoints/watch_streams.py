@@ -1,0 +1,116 @@
+"""The two ways in which a watch reaches its client: lines in an HTTP chunked body, or messages of a WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from aiohttp import web
+from aiohttp.helpers import rfc822_formatted_time
+
+from pilothouse.apiserver.cache.event import CacheEvent
+from pilothouse.apiserver.endpoints.request import Request, Response
+
+
+class Stream(Protocol):
+    """Opened once, then sent to, then closed. ConnectionError when the client is gone."""
+
+    async def open(self, request: Request) -> Response: ...
+
+    async def send(self, lines: list[bytes]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class JsonStream(web.StreamResponse):
+    """Chunks straight to the transport: what comes together goes out in one chunk, and one write."""
+
+    def __init__(self) -> None:
+        self._status = 200
+        self._reason = "OK"
+        self._keep_alive = True
+
+    @property
+    def prepared(self) -> bool:
+        return True
+
+    async def open(self, request: Request) -> Response:
+        self._req = request.http
+        protocol: Any = request.http.protocol
+        self._protocol = protocol
+        self._write_bytes(
+            b"HTTP/1.1 200 OK\r\nCache-Control: no-cache, private\r\nContent-Type: application/json\r\n"
+            b"Date: %b\r\nTransfer-Encoding: chunked\r\n\r\n" % rfc822_formatted_time().encode()
+        )
+        return self
+
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        return None
+
+    def taker(self) -> Callable[[CacheEvent], bool]:
+        """Writes an event at once, as its cached chunk; False when the client has too much unread.
+
+        A closure: a change runs it once for each of perhaps thousands of watchers, and each attribute on the way costs.
+        """
+        protocol = self._protocol
+        transport = protocol.transport
+        if transport is None:
+            return lambda event: False
+        is_closing, write = transport.is_closing, transport.write
+
+        def take(event: CacheEvent) -> bool:
+            if protocol._paused or is_closing():
+                return False
+            write(Chunks.chunk if Chunks.event is event else chunk_of(event))
+            return True
+
+        return take
+
+    async def send(self, lines: list[bytes]) -> None:
+        data = lines[0] if len(lines) == 1 else b"".join(lines)
+        self._write_bytes(b"%x\r\n%b\r\n" % (len(data), data))
+        if self._protocol._paused:
+            await self._protocol._drain_helper()
+
+    async def close(self) -> None:
+        self._write_bytes(b"0\r\n\r\n")
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """The server calls this at the end; the last chunk has gone out by then."""
+        self._eof_sent = True
+
+    def _write_bytes(self, data: bytes) -> None:
+        transport = self._protocol.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the watcher is gone")
+        transport.write(data)
+
+
+class Chunks:
+    """The chunk of the event that was framed last: a thousand watchers ask for the same one in a row."""
+
+    event: CacheEvent | None = None
+    chunk = b""
+
+
+def chunk_of(event: CacheEvent) -> bytes:
+    """Frame an event, and remember it."""
+    line = event.encoded
+    Chunks.event, Chunks.chunk = event, b"%x\r\n%b\r\n" % (len(line), line)
+    return Chunks.chunk
+
+
+class WebSocketStream:
+    """One message an event, as upstream serves browsers."""
+
+    async def open(self, request: Request) -> Response:
+        self._socket = web.WebSocketResponse(autoping=True)
+        await self._socket.prepare(request.http)
+        return self._socket
+
+    async def send(self, lines: list[bytes]) -> None:
+        for one in lines:
+            await self._socket.send_str(one.decode())
+
+    async def close(self) -> None:
+        await self._socket.close()

@@ -1,0 +1,95 @@
+"""The schemas of all stable kinds by their full names (`io.k8s.api.core.v1.Pod`), and which of them a kind has.
+
+The data file is made at build time. Where it is missing (a source tree that was never built) each kind has an object
+without properties: clients then work without prose and without validation of their own.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pilothouse.machinery.resource import Resource
+
+FILE = Path(__file__).with_name("definitions.json.gz")
+Schema = dict[str, Any]
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "io.k8s.api.core.v1.ContainerPort": {"protocol": "TCP"},
+    "io.k8s.api.core.v1.ServicePort": {"protocol": "TCP"},
+    "io.k8s.api.core.v1.AzureDiskVolumeSource": {"cachingMode": "ReadWrite", "fsType": "ext4", "readOnly": False},
+    "io.k8s.api.core.v1.ISCSIVolumeSource": {"iscsiInterface": "default"},
+    "io.k8s.api.core.v1.ISCSIPersistentVolumeSource": {"iscsiInterface": "default"},
+    "io.k8s.api.core.v1.RBDVolumeSource": {"keyring": "/etc/ceph/keyring", "pool": "rbd", "user": "admin"},
+    "io.k8s.api.core.v1.RBDPersistentVolumeSource": {"keyring": "/etc/ceph/keyring", "pool": "rbd", "user": "admin"},
+    "io.k8s.api.core.v1.ScaleIOVolumeSource": {"fsType": "xfs", "storageMode": "ThinProvisioned"},
+    "io.k8s.api.core.v1.ScaleIOPersistentVolumeSource": {"fsType": "xfs", "storageMode": "ThinProvisioned"},
+    "io.k8s.api.core.v1.ConfigMapKeySelector": {"name": ""},
+    "io.k8s.api.core.v1.SecretKeySelector": {"name": ""},
+    "io.k8s.api.core.v1.LocalObjectReference": {"name": ""},
+}
+"""Defaults that upstream declares in its schemas (all others come from code, and are in no document)."""
+GROUPS_APART = {
+    "apiextensions.k8s.io": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions",
+    "apiregistration.k8s.io": "io.k8s.kube-aggregator.pkg.apis.apiregistration",
+}
+
+
+def load(resources: Iterable[Resource[Any]]) -> dict[str, Schema]:
+    """All schemas. Large: whoever asks makes his document of it and lets it go."""
+    if not FILE.exists():
+        return {name_of(one.group, one.version, one.kind): bare(one) for one in resources}
+    found: dict[str, Schema] = msgspec.json.decode(gzip.decompress(FILE.read_bytes()))
+    for name, defaults in DEFAULTS.items():
+        for field, value in defaults.items():
+            found[name]["properties"][field]["default"] = value
+    return found
+
+
+@cache
+def digest() -> str:
+    """Changes whenever a document may have changed."""
+    content = FILE.read_bytes() if FILE.exists() else b""
+    code = b"".join(one.read_bytes() for one in sorted(FILE.parent.glob("*.py")))
+    return hashlib.sha512(content + code).hexdigest()
+
+
+def name_of(group: str, version: str, kind: str) -> str:
+    """The full name of a kind's schema."""
+    prefix = GROUPS_APART.get(group) or f"io.k8s.api.{group.partition('.')[0] or 'core'}"
+    return f"{prefix}.{version}.{kind}"
+
+
+def bare(one: Resource[Any]) -> Schema:
+    gvk = {"group": one.group, "kind": one.kind, "version": one.version}
+    return {"type": "object", "x-kubernetes-group-version-kind": [gvk]}
+
+
+def references(schema: Any) -> Iterator[str]:
+    """The names that a schema refers to."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "$ref" and isinstance(value, str):
+                yield value
+            else:
+                yield from references(value)
+    elif isinstance(schema, list):
+        for one in schema:
+            yield from references(one)
+
+
+def closure(schemas: dict[str, Schema], names: Iterable[str]) -> dict[str, Schema]:
+    """The named schemas and all that they refer to, in the order of their names."""
+    found: dict[str, Schema] = {}
+    waiting = [name for name in names if name in schemas]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = schemas[name]
+            waiting.extend(one for one in references(schemas[name]) if one in schemas)
+    return dict(sorted(found.items()))

@@ -1,0 +1,153 @@
+"""The operations of a group and version, derived from its resources: path, method, action, parameters, what goes in and out.
+
+A neutral form; v2.py and v3.py write it down as their document wants it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.apiserver.openapi.definitions import name_of
+from pilothouse.machinery.resource import Resource, Scale, Subresource
+
+META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+STATUS, DELETE_OPTIONS, PATCH, WATCH_EVENT = f"{META}.Status", f"{META}.DeleteOptions", f"{META}.Patch", f"{META}.WatchEvent"
+
+STRING, INTEGER, BOOLEAN = "string", "integer", "boolean"
+DRY_RUN = ("dryRun", STRING, "When present, indicates that modifications should not be persisted. Valid values are: All.")
+MANAGER = ("fieldManager", STRING, "A name associated with the actor or entity that is making these changes; at most 128 characters.")
+VALIDATION = ("fieldValidation", STRING, "How the server treats unknown and duplicate fields: Ignore, Warn (the default) or Strict.")
+FORCE = ("force", BOOLEAN, "Takes fields over from other managers; only for apply patches.")
+PRETTY = ("pretty", STRING, "If 'true', then the output is pretty printed.")
+WRITE = (DRY_RUN, MANAGER, VALIDATION)
+LIST = (
+    ("allowWatchBookmarks", BOOLEAN, "Requests watch events of type BOOKMARK."),
+    ("continue", STRING, "The continue token of the page before."),
+    ("fieldSelector", STRING, "Restricts the objects by their fields."),
+    ("labelSelector", STRING, "Restricts the objects by their labels."),
+    ("limit", INTEGER, "The largest number of objects in one answer."),
+    ("resourceVersion", STRING, "Which resource versions may be answered from."),
+    ("resourceVersionMatch", STRING, "How resourceVersion is applied to a list."),
+    ("sendInitialEvents", BOOLEAN, "Begins a watch with the objects that there are."),
+    ("timeoutSeconds", INTEGER, "Ends a list or watch after this time."),
+    ("watch", BOOLEAN, "Watch for changes and return them as a stream."),
+)
+DELETE = (
+    DRY_RUN,
+    ("gracePeriodSeconds", INTEGER, "Seconds before the object is deleted; zero deletes at once."),
+    ("orphanDependents", BOOLEAN, "Deprecated: use propagationPolicy."),
+    ("propagationPolicy", STRING, "Orphan, Background or Foreground."),
+)
+Parameter = tuple[str, str, str]
+METHODS = {
+    "get": "get",
+    "list": "get",
+    "create": "post",
+    "update": "put",
+    "patch": "patch",
+    "delete": "delete",
+    "deletecollection": "delete",
+}
+ACTIONS = {"create": "post", "update": "put"}
+OPTIONS: dict[str, tuple[Parameter, ...]] = {
+    "get": (),
+    "list": LIST,
+    "create": WRITE,
+    "update": WRITE,
+    "patch": (*WRITE, FORCE),
+    "delete": DELETE,
+    "deletecollection": (*DELETE, *LIST),
+}
+BODY_OPTIONAL = ("delete", "deletecollection")
+ON_COLLECTION = ("list", "create", "deletecollection")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path. `takes` and `gives` are names of schemas; `gvk` is the kind that it is about."""
+
+    path: str
+    method: str
+    verb: str
+    action: str
+    id: str
+    tag: str
+    parameters: tuple[Parameter, ...]
+    in_path: tuple[str, ...]
+    takes: str
+    gives: str
+    gvk: dict[str, str]
+
+
+def operations(resources: Iterable[Resource[Any]]) -> Iterator[Operation]:
+    """Every operation of the resources of one group and version, path by path."""
+    for one in resources:
+        yield from _of_resource(one)
+        for sub in sorted(one.subresources.values(), key=lambda sub: sub.name):
+            yield from _of_subresource(one, sub)
+
+
+def base_of(one: Resource[Any]) -> str:
+    return f"/apis/{one.group}/{one.version}" if one.group else f"/api/{one.version}"
+
+
+def _of_resource(one: Resource[Any]) -> Iterator[Operation]:
+    name = name_of(one.group, one.version, one.kind)
+    scope = "/namespaces/{namespace}" if one.namespaced else ""
+    namespaced = "Namespaced" if one.namespaced else ""
+    in_path = ("namespace",) if one.namespaced else ()
+    for verb in METHODS:
+        if verb not in one.verbs:
+            continue
+        collection = verb in ON_COLLECTION
+        path = f"{base_of(one)}{scope}/{one.plural}" + ("" if collection else "/{name}")
+        gives = {"list": f"{name}List", "delete": STATUS, "deletecollection": STATUS}.get(verb, name)
+        path_parameters = in_path if collection else ("name", *in_path)
+        yield _operation(one, verb, path, f"{namespaced}{one.kind}", path_parameters, _taken(verb, name), gives)
+    if one.namespaced and "list" in one.verbs:
+        yield _operation(one, "list", f"{base_of(one)}/{one.plural}", f"{one.kind}ForAllNamespaces", (), "", f"{name}List")
+
+
+def _of_subresource(one: Resource[Any], sub: Subresource | Scale) -> Iterator[Operation]:
+    group, version, kind = sub.kind or (one.group, one.version, one.kind)
+    name = name_of(group, version, kind)
+    scope, in_path = ("/namespaces/{namespace}", ("name", "namespace")) if one.namespaced else ("", ("name",))
+    path = f"{base_of(one)}{scope}/{one.plural}/{{name}}/{sub.name}"
+    label = f"{'Namespaced' if one.namespaced else ''}{one.kind}{sub.name.capitalize()}"
+    gvk = {"group": group, "kind": kind, "version": version}
+    for verb in METHODS:
+        if verb in sub.verbs:
+            yield _operation(one, verb, path, label, in_path, _taken(verb, name), name, gvk)
+
+
+def _taken(verb: str, name: str) -> str:
+    return {"create": name, "update": name, "patch": PATCH, "delete": DELETE_OPTIONS, "deletecollection": DELETE_OPTIONS}.get(verb, "")
+
+
+def _operation(
+    one: Resource[Any],
+    verb: str,
+    path: str,
+    label: str,
+    in_path: tuple[str, ...],
+    takes: str,
+    gives: str,
+    gvk: dict[str, str] | None = None,
+) -> Operation:
+    tag = f"{one.group.partition('.')[0] or 'core'}_{one.version}"
+    word = {"get": "read", "update": "replace", "deletecollection": "deleteCollection"}.get(verb, verb)
+    return Operation(
+        path=path,
+        method=METHODS[verb],
+        verb=verb,
+        action=ACTIONS.get(verb, verb),
+        id=f"{word}{''.join(part.capitalize() for part in tag.split('_'))}{label}",
+        tag=tag,
+        parameters=OPTIONS[verb],
+        in_path=in_path,
+        takes=takes,
+        gives=gives,
+        gvk=gvk or {"group": one.group, "kind": one.kind, "version": one.version},
+    )

@@ -1,0 +1,68 @@
+"""OpenAPI version 2 (Swagger): one document for everything, for older clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pilothouse import KUBERNETES_VERSION
+from pilothouse.apiserver.openapi.definitions import closure, load, name_of
+from pilothouse.apiserver.openapi.operations import BODY_OPTIONAL, STATUS, Operation, operations
+from pilothouse.apiserver.openapi.v3 import PATCH_TYPES
+from pilothouse.machinery.resource import Resource
+
+REFERENCE = "#/definitions/"
+
+
+def document(resources: Iterable[Resource[Any]]) -> dict[str, Any]:
+    """/openapi/v2."""
+    every = sorted(resources, key=lambda one: (one.group, one.version, one.plural))
+    schemas = load(every)
+    made = list(operations(every))
+    wanted = {name for one in made for name in (one.takes, one.gives) if name} | {STATUS}
+    wanted |= {name_of(one.group, one.version, one.kind) for one in every}
+    definitions = {name: rewritten(schema) for name, schema in closure(schemas, wanted).items()}
+    found: dict[str, Any] = {}
+    for one in made:
+        found.setdefault(one.path, {})[one.method] = operation(one, definitions)
+    return {
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": KUBERNETES_VERSION},
+        "paths": dict(sorted(found.items())),
+        "definitions": definitions,
+    }
+
+
+def operation(one: Operation, definitions: dict[str, Any]) -> dict[str, Any]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "type": "string", "required": True, "uniqueItems": True} for name in one.in_path
+    ]
+    parameters += [
+        {"name": name, "in": "query", "type": kind, "description": text, "uniqueItems": True} for name, kind, text in one.parameters
+    ]
+    if one.takes:
+        body = reference(one.takes, definitions)
+        parameters.append({"name": "body", "in": "body", "required": one.verb not in BODY_OPTIONAL, "schema": body})
+    return {
+        "tags": [one.tag],
+        "operationId": one.id,
+        "consumes": list(PATCH_TYPES) if one.verb == "patch" else ["*/*"],
+        "produces": ["application/json", "application/yaml"],
+        "parameters": parameters,
+        "responses": {"200": {"description": "OK", "schema": reference(one.gives, definitions)}},
+        "x-kubernetes-action": one.action,
+        "x-kubernetes-group-version-kind": one.gvk,
+    }
+
+
+def reference(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    return {"$ref": REFERENCE + name} if name in definitions else {"type": "string"}
+
+
+def rewritten(schema: Any) -> Any:
+    """A schema with its references as version 2 says them."""
+    if isinstance(schema, list):
+        return [rewritten(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: REFERENCE + value if key == "$ref" and isinstance(value, str) else rewritten(value) for key, value in schema.items()}

@@ -1,0 +1,110 @@
+"""OpenAPI version 3: one document a group and version, and the index of them with a hash each, so that clients can keep them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from pilothouse import KUBERNETES_VERSION
+from pilothouse.apiserver.openapi.definitions import Schema, closure, digest, load
+from pilothouse.apiserver.openapi.operations import BODY_OPTIONAL, META, Operation, Parameter, operations
+from pilothouse.machinery.resource import Resource
+
+REFERENCE = "#/components/schemas/"
+MEDIA_TYPES = ("application/json", "application/yaml")
+PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
+ALWAYS = (f"{META}.APIResourceList", f"{META}.Status", f"{META}.DeleteOptions", f"{META}.WatchEvent", f"{META}.Patch")
+INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+
+
+def path_of(group: str, version: str) -> str:
+    """How the index names a document: `api/v1`, `apis/apps/v1`."""
+    return f"apis/{group}/{version}" if group else f"api/{version}"
+
+
+def index(resources: Iterable[Resource[Any]]) -> dict[str, Any]:
+    """/openapi/v3."""
+    names = sorted({path_of(one.group, one.version) for one in resources})
+    return {"paths": {name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={hash_of(name)}"} for name in names}}
+
+
+@cache
+def hash_of(name: str) -> str:
+    return hashlib.sha512(f"{digest()} {name}".encode()).hexdigest().upper()
+
+
+def document(resources: Iterable[Resource[Any]], group: str, version: str) -> dict[str, Any]:
+    """/openapi/v3/<name>."""
+    every = list(resources)
+    mine = sorted((one for one in every if (one.group, one.version) == (group, version)), key=lambda one: one.plural)
+    made = list(operations(mine))
+    schemas = load(every)
+    wanted = {name for one in made for name in (one.takes, one.gives) if name}
+    components = {name: rewritten(name, schema) for name, schema in closure(schemas, wanted | set(ALWAYS)).items()}
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": KUBERNETES_VERSION},
+        "paths": paths(made, components),
+        "components": {"schemas": components},
+    }
+
+
+def paths(made: Iterable[Operation], components: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for one in made:
+        found.setdefault(one.path, {})[one.method] = operation(one, components)
+    return dict(sorted(found.items()))
+
+
+def operation(one: Operation, components: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "tags": [one.tag],
+        "operationId": one.id,
+        "parameters": [*(in_path(name) for name in one.in_path), *(in_query(parameter) for parameter in one.parameters)],
+        "responses": {"200": {"description": "OK", "content": content(MEDIA_TYPES, one.gives, components)}},
+        "x-kubernetes-action": one.action,
+        "x-kubernetes-group-version-kind": one.gvk,
+    }
+    if one.takes:
+        types = PATCH_TYPES if one.verb == "patch" else ("*/*",)
+        result["requestBody"] = {"content": content(types, one.takes, components), "required": one.verb not in BODY_OPTIONAL}
+    return result
+
+
+def content(types: Iterable[str], name: str, components: dict[str, Any]) -> dict[str, Any]:
+    schema = {"$ref": REFERENCE + name} if name in components else {"type": "string"}
+    return {one: {"schema": schema} for one in types}
+
+
+def in_path(name: str) -> dict[str, Any]:
+    text = {"name": "name of the object", "namespace": "object name and auth scope, such as for teams and projects"}[name]
+    return {"name": name, "in": "path", "description": text, "required": True, "schema": {"type": "string", "uniqueItems": True}}
+
+
+def in_query(parameter: Parameter) -> dict[str, Any]:
+    name, kind, text = parameter
+    return {"name": name, "in": "query", "description": text, "schema": {"type": kind, "uniqueItems": True}}
+
+
+def rewritten(name: str, schema: Schema) -> Any:
+    """A schema as version 3 says it."""
+    if name == INT_OR_STRING:
+        return {"description": schema["description"], "format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}
+    if name == QUANTITY:
+        return {"description": schema["description"], "oneOf": [{"type": "string"}, {"type": "number"}]}
+    return _rewritten(schema)
+
+
+def _rewritten(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_rewritten(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if isinstance(schema.get("$ref"), str):  # version 3 allows nothing beside a reference: hence the allOf, as upstream writes it
+        reference = {"$ref": REFERENCE + schema["$ref"]}
+        rest = {key: value for key, value in schema.items() if key != "$ref"}
+        return {"allOf": [reference], **rest} if rest else reference
+    return {key: _rewritten(value) for key, value in schema.items()}

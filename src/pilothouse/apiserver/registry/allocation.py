@@ -1,0 +1,194 @@
+"""What Services take from ranges that all share: cluster addresses and node ports.
+
+- What is taken is what the cached Services say; no table of its own can disagree with them.
+- Between the choice and the commit the choice is held here, so that two writes at once do not take the same.
+- A dry run chooses as well, and holds nothing.
+
+How a Service's fields decide what it needs: services.py.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+from pilothouse.api.types.core_v1 import Service
+from pilothouse.apiserver.admission.plugin import World
+from pilothouse.apiserver.registry import services
+from pilothouse.apiserver.registry.settings import Network, Settings
+from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.errors import StatusError, internal_error, invalid
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Resource
+
+RANDOM_TRIES = 64
+
+
+class Reservation:
+    """What one write holds. Release it when the write is committed (the cache knows then) or given up."""
+
+    def __init__(self, held: set[Any] | None = None) -> None:
+        self._held = held if held is not None else set()
+        self._mine: set[Any] = set()
+
+    def hold(self, thing: Any) -> None:
+        self._held.add(thing)
+        self._mine.add(thing)
+
+    def release(self) -> None:
+        self._held -= self._mine
+        self._mine = set()
+
+
+class Allocation:
+    """One per API server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._networks = {f"IPv{network.version}": network for network in settings.service_networks}
+        self._held: set[Any] = set()
+
+    async def reserve(self, world: World, resource: Resource[Any], old: Any, new: Any, *, dry_run: bool) -> Reservation:
+        """Fill in what `new` (and not `old` already) takes; StatusError when it cannot have that."""
+        if resource.type is not Service:
+            return Reservation()
+        others = [one for one in await world.list(Service) if old is None or one.metadata.uid != old.metadata.uid]
+        choice = _Choice(self, world.entropy, old, new, others)
+        services.settle(old, new, tuple(self._networks))
+        try:
+            choice.addresses()
+            choice.node_ports()
+        finally:
+            if dry_run:
+                choice.reservation.release()
+        return choice.reservation
+
+
+class _Choice:
+    """The choosing for one write of one Service. Nothing is awaited in here: no other write comes in between."""
+
+    def __init__(self, allocation: Allocation, entropy: Entropy, old: Service | None, new: Service, others: list[Service]) -> None:
+        self._settings = allocation._settings
+        self._networks = allocation._networks
+        self._entropy = entropy
+        self._old = old
+        self._new = new
+        self._taken: set[Any] = set(allocation._held)
+        for one in others:
+            self._taken.update(services.held(one))
+        self.reservation = Reservation(allocation._held)
+
+    def addresses(self) -> None:
+        spec = self._new.spec
+        if not services.needs_address(self._new):
+            return
+        kept = set(self._old.spec.clusterIPs) if self._old is not None else set()
+        spec.clusterIPs = [*spec.clusterIPs, *[""] * (len(spec.ipFamilies) - len(spec.clusterIPs))]
+        for index, family in enumerate(spec.ipFamilies):
+            wanted = spec.clusterIPs[index]
+            if wanted in kept and wanted:
+                continue
+            if wanted:
+                self._check_address(wanted, self._networks[family])
+            else:
+                wanted = self._free_address(self._networks[family])
+            spec.clusterIPs[index] = wanted
+            self._take(wanted)
+        spec.clusterIP = spec.clusterIPs[0]
+
+    def _take(self, thing: Any) -> None:
+        self._taken.add(thing)
+        self.reservation.hold(thing)
+
+    def _check_address(self, wanted: str, network: Network) -> None:
+        try:
+            inside = ipaddress.ip_address(wanted) in network
+        except ValueError:
+            return  # validation says so
+        problem = ""
+        if not inside:
+            problem = f"the provided IP ({wanted}) is not in the valid range. The range of valid IPs is {network}"
+        elif wanted in self._taken:
+            problem = "provided IP is already allocated"
+        if problem:
+            raise self._refused(("spec", "clusterIPs"), self._new.spec.clusterIPs, f"failed to allocate IP {wanted}: {problem}")
+
+    def _free_address(self, network: Network) -> str:
+        """A free address, first from the upper part of the range: the lower part is for those who choose for themselves."""
+        size = min(network.num_addresses, 1 << 16) - (2 if network.version == 4 else 1)
+        reserved = min(max(16, size // 16), 256)
+        if size < 2 * 16:
+            reserved = 0
+        offset = self._free(1 + reserved, 1 + size, lambda number: str(network[number]) not in self._taken)
+        if offset is None:
+            offset = self._free(1, 1 + reserved, lambda number: str(network[number]) not in self._taken)
+        if offset is None:
+            raise internal_error("failed to allocate a serviceIP: range is full")
+        return str(network[offset])
+
+    def _free(self, low: int, high: int, is_free: Callable[[int], bool]) -> int | None:
+        """A free number of [low, high): a random one, and when luck fails the first after the last try."""
+        if high <= low:
+            return None
+        number = low
+        for _ in range(RANDOM_TRIES):
+            number = self._entropy.random.randrange(low, high)
+            if is_free(number):
+                return number
+        return next((one for one in (*range(number, high), *range(low, number)) if is_free(one)), None)
+
+    def node_ports(self) -> None:
+        if not services.needs_node_ports(self._new):
+            return
+        kept = services.node_ports(self._old) if self._old is not None else set()
+        chosen: dict[int, set[str]] = {}
+        for index, port in enumerate(self._new.spec.ports):
+            if port.nodePort and (port.nodePort, port.protocol) not in kept and port.protocol not in chosen.get(port.nodePort, ()):
+                self._check_node_port(index, port.nodePort, port.protocol)
+            if port.nodePort:
+                chosen.setdefault(port.nodePort, set()).add(port.protocol)
+                self._take((port.nodePort, port.protocol))
+        for port in self._new.spec.ports:
+            if not port.nodePort:
+                port.nodePort = self._shared_or_free(port.port, port.protocol)
+                self._take((port.nodePort, port.protocol))
+        self._health_check()
+
+    def _shared_or_free(self, number: int, protocol: str) -> int:
+        """The same node port for TCP and UDP of one port, as DNS servers want it; else a free one."""
+        for other in self._new.spec.ports:
+            if other.nodePort and other.port == number and other.protocol != protocol and (other.nodePort, protocol) not in self._taken:
+                return other.nodePort
+        return self._free_node_port()
+
+    def _check_node_port(self, index: int, wanted: int, protocol: str) -> None:
+        low, high = self._settings.node_ports
+        path = ("spec", "ports", index, "nodePort")
+        if not low <= wanted <= high:
+            raise self._refused(path, wanted, f"provided port is not in the valid range. The range of valid ports is {low}-{high}")
+        if (wanted, protocol) in self._taken:
+            raise self._refused(path, wanted, "provided port is already allocated")
+
+    def _free_node_port(self) -> int:
+        low, high = self._settings.node_ports
+        used = {one[0] for one in self._taken if isinstance(one, tuple)}
+        size = high - low + 1
+        reserved = min(max(16, size // 32), 128) if size >= 32 else 0
+        found = self._free(low + reserved, high + 1, lambda number: number not in used)
+        if found is None:
+            found = self._free(low, low + reserved, lambda number: number not in used)
+        if found is None:
+            raise internal_error("failed to allocate a nodePort: range is full")
+        return found
+
+    def _health_check(self) -> None:
+        spec = self._new.spec
+        if spec.type == "LoadBalancer" and spec.externalTrafficPolicy == "Local" and not spec.healthCheckNodePort:
+            spec.healthCheckNodePort = self._free_node_port()
+            self._take((spec.healthCheckNodePort, "TCP"))
+
+    def _refused(self, path: tuple[str | int, ...], value: object, detail: str) -> StatusError:
+        problems = Problems().at(*path)
+        problems.invalid(value, detail)
+        return invalid("Service", "", self._new.metadata.name, problems.found)

@@ -1,0 +1,124 @@
+"""What every cluster has from the start: its first namespaces, the system's priority classes, the Service `kubernetes`.
+
+- Each is made when it is missing; what is there stays as it is, but for the endpoints of `kubernetes`, which follow the settings.
+- The default ServiceAccounts of the first namespaces are made at once, so that a first pod need not wait for the controller.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from pilothouse.api.catalogue import resource_of
+from pilothouse.api.types.core_v1 import (
+    EndpointAddress,
+    EndpointPort,
+    Endpoints,
+    EndpointSubset,
+    Namespace,
+    Service,
+    ServiceAccount,
+    ServicePort,
+    ServiceSpec,
+)
+from pilothouse.api.types.discovery_v1 import Endpoint, EndpointConditions, EndpointSlice
+from pilothouse.api.types.discovery_v1 import EndpointPort as SlicePort
+from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
+from pilothouse.api.types.scheduling_v1 import PriorityClass
+from pilothouse.apiserver.auth.user import MASTERS, User
+from pilothouse.apiserver.registry.kernel import Kernel
+from pilothouse.apiserver.registry.settings import Settings
+from pilothouse.client.call import Call
+from pilothouse.machinery.codec import clone
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.meta_v1 import ObjectMeta
+
+NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+SERVER = User("system:apiserver", groups=(MASTERS,))
+SERVICE_LABELS = {"component": "apiserver", "provider": "kubernetes"}
+
+
+class Door(Protocol):
+    """What is needed of the registry."""
+
+    kernel: Kernel
+
+    async def execute(self, call: Call, user: User) -> Any: ...
+
+
+async def ensure(door: Door) -> None:
+    """Return when everything is there, and what authorization looks up is at hand."""
+    for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding):
+        await door.kernel.caches.of(resource_of(kind))
+    for obj in first_objects(door.kernel.settings):
+        await _create(door, obj)
+    for obj in endpoints(door.kernel.settings):
+        await _create_or_update(door, obj)
+
+
+async def _create(door: Door, obj: Any) -> bool:
+    meta = obj.metadata
+    if await door.kernel.get(type(obj), meta.name, meta.namespace) is not None:
+        return False
+    try:
+        await door.execute(Call("create", resource_of(type(obj)), meta.namespace, body=obj), SERVER)
+    except StatusError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        return False
+    return True
+
+
+async def _create_or_update(door: Door, obj: Any) -> None:
+    meta = obj.metadata
+    if not await _create(door, clone(obj)):
+        await door.execute(Call("update", resource_of(type(obj)), meta.namespace, meta.name, body=obj), SERVER)
+
+
+def first_objects(settings: Settings) -> Iterator[Any]:
+    for name in NAMESPACES:
+        yield Namespace(metadata=ObjectMeta(name=name))
+        yield ServiceAccount(metadata=ObjectMeta(name="default", namespace=name))
+    yield _priority_class("system-cluster-critical", 2_000_000_000)
+    yield _priority_class("system-node-critical", 2_000_001_000)
+    yield kubernetes_service(settings)
+
+
+def _priority_class(name: str, value: int) -> PriorityClass:
+    must = {
+        "system-cluster-critical": "must run in the cluster, but can be moved to another node if necessary.",
+        "system-node-critical": "must not be moved from their current node.",
+    }[name]
+    return PriorityClass(metadata=ObjectMeta(name=name), value=value, description=f"Used for system critical pods that {must}")
+
+
+def kubernetes_service(settings: Settings) -> Service:
+    """The Service by which pods reach the API: the first address of the range, upstream's."""
+    spec = ServiceSpec(
+        clusterIP=str(settings.service_networks[0][1]),
+        ports=[ServicePort(name="https", port=443, protocol="TCP", targetPort=settings.api_port)],
+        sessionAffinity="None",
+        type="ClusterIP",
+    )
+    return Service(metadata=ObjectMeta(name="kubernetes", namespace="default", labels=dict(SERVICE_LABELS)), spec=spec)
+
+
+def endpoints(settings: Settings) -> Iterator[Any]:
+    """Where the Service `kubernetes` leads, in both forms."""
+    if not settings.api_addresses:
+        return
+    addresses = list(settings.api_addresses)
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    subset = EndpointSubset(
+        addresses=[EndpointAddress(ip=one) for one in addresses],
+        ports=[EndpointPort(name="https", port=settings.api_port, protocol="TCP")],
+    )
+    yield Endpoints(metadata=ObjectMeta(name="kubernetes", namespace="default", labels=labels), subsets=[subset])
+    family = f"IPv{ipaddress.ip_address(addresses[0]).version}"
+    yield EndpointSlice(
+        metadata=ObjectMeta(name="kubernetes", namespace="default", labels={"kubernetes.io/service-name": "kubernetes"}),
+        addressType=family,
+        endpoints=[Endpoint(addresses=[one], conditions=EndpointConditions(ready=True)) for one in addresses],
+        ports=[SlicePort(name="https", port=settings.api_port, protocol="TCP")],
+    )

@@ -1,0 +1,87 @@
+"""Create: defaults, what the server sets, admission, the kind's preparation, validation, commit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest
+from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.apiserver.registry import strategy
+from pilothouse.apiserver.registry.kernel import Kernel, made
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.machinery.codec import clone
+from pilothouse.machinery.errors import StatusError, already_exists, bad_request
+
+GENERATED_NAME_ATTEMPTS = 8
+
+
+async def create(kernel: Kernel, request: Request) -> Entry:
+    """The new object's entry, in the version of the request."""
+    obj = request.call.body
+    if obj.metadata.name or not obj.metadata.generateName:
+        return await _attempt(kernel, request, obj)
+    for _ in range(GENERATED_NAME_ATTEMPTS - 1):
+        try:
+            return await _attempt(kernel, request, clone(obj))
+        except StatusError as error:
+            if error.reason != "AlreadyExists":
+                raise
+    try:
+        return await _attempt(kernel, request, obj)
+    except StatusError as error:
+        if error.reason == "AlreadyExists":
+            error.status.message += ", the server was not able to generate a unique name for the object"
+        raise
+
+
+async def _attempt(kernel: Kernel, request: Request, obj: Any) -> Entry:
+    resource = request.resource
+    admission = await _prepared(kernel, request, obj)
+    obj, name = admission.object, admission.name
+    reserved = await kernel.reserve(resource, None, obj, dry_run=request.options.dry_run)
+    try:
+        strategy.validate_create(resource, obj)
+        await kernel.admission.validate(admission)
+        if request.options.dry_run:
+            if (await kernel.caches.of(resource)).get(request.namespace, name) is not None:
+                raise already_exists(resource.plural, resource.group, name)
+            return made(resource, obj).served(request.served)
+        return (await kernel.commit(resource, request.namespace, obj, None)).served(request.served)
+    except CompareFailed as failed:
+        raise await _exists(kernel, request, name, failed) from failed
+    finally:
+        reserved.release()
+
+
+async def _prepared(kernel: Kernel, request: Request, obj: Any) -> AdmissionRequest:
+    """The object as it is to be validated, in the stored version, as admission has seen it."""
+    strategy.check_new_version(obj)
+    if request.resource.namespaced:
+        strategy.match_namespace(obj, request.namespace)
+    elif obj.metadata.namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    for hook in request.served.defaults:
+        hook(obj)
+    if request.served.to_stored is not None:
+        obj = request.served.to_stored(obj)
+    strategy.single_owners(obj, request.warnings)
+    managed = obj.metadata.managedFields if request.applies else []
+    strategy.fill_system_fields(obj, kernel.clock, kernel.entropy)
+    obj.metadata.managedFields = managed
+    if not obj.metadata.name and obj.metadata.generateName:
+        obj.metadata.name = strategy.generate_name(obj.metadata.generateName, kernel.entropy)
+    admission = request.admission(CREATE, obj.metadata.name, obj, None)
+    await kernel.admission.mutate(admission)
+    strategy.prepare_create(request.resource, obj)
+    return admission
+
+
+async def _exists(kernel: Kernel, request: Request, name: str, failed: CompareFailed) -> StatusError:
+    resource = request.resource
+    await kernel.fresh(failed)
+    error = already_exists(resource.plural, resource.group, name)
+    entry = (await kernel.caches.of(resource)).get(request.namespace, name)
+    if entry is not None and entry.object.metadata.deletionTimestamp:
+        error.status.message = f"object is being deleted: {error.status.message}"
+    return error

@@ -1,0 +1,193 @@
+"""Delete: at once, or as a process that finalizers and a grace period hold open.
+
+- Preconditions are checked against the newest state, again after each conflict.
+- What cannot go at once is marked (deletionTimestamp) and stays until its finalizers are gone and its owner (the kubelet)
+  deletes it with no grace.
+- Propagation: `Orphan` and `Foreground` become finalizers that the garbage collector works off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from pilothouse.apiserver.admission.plugin import DELETE
+from pilothouse.apiserver.cache.entry import Entry, EntryList
+from pilothouse.apiserver.registry.kernel import Kernel, made
+from pilothouse.apiserver.registry.listing import list_
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.client.call import Options
+from pilothouse.machinery import time
+from pilothouse.machinery.codec import clone
+from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict, invalid
+from pilothouse.machinery.meta_v1 import Status, StatusDetails
+from pilothouse.machinery.problems import Problems
+
+ATTEMPTS = 100
+ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+RETURNED = frozenset(
+    {"pods", "services", "podtemplates", "persistentvolumes", "persistentvolumeclaims", "resourcequotas", "serviceaccounts"}
+)
+"""Kinds of the core group whose delete answers with the object instead of a Status."""
+
+
+async def delete(kernel: Kernel, request: Request) -> Entry | Status:
+    """The object as it is now when it stays for a while; a Status (or the object, by kind) when it is gone."""
+    _check_options(request.options)
+    for _ in range(ATTEMPTS):
+        current = await kernel.entry(request.resource, request.namespace, request.name)
+        _check_preconditions(request, current)
+        admission = request.admission(DELETE, request.name, None, current.object)
+        await kernel.admission.mutate(admission)
+        await kernel.admission.validate(admission)
+        try:
+            return await _attempt(kernel, request, current)
+        except CompareFailed as failed:
+            await kernel.fresh(failed)
+    raise conflict(request.resource.plural, request.resource.group, request.name, OBJECT_MODIFIED)
+
+
+async def delete_collection(kernel: Kernel, request: Request) -> EntryList:
+    """Delete everything that the request selects; what is gone already by then is no error."""
+    found = await list_(kernel, request)
+    gone: list[Entry] = []
+    for entry in found.entries:
+        one = _single(request, entry)
+        try:
+            result = await delete(kernel, one)
+        except StatusError as error:
+            if error.reason == "NotFound":
+                continue
+            raise
+        gone.append(result if isinstance(result, Entry) else entry)
+    return EntryList(request.served, gone, found.revision)
+
+
+def _single(request: Request, entry: Entry) -> Request:
+    call = replace(request.call, verb="delete", name=entry.name, namespace=entry.namespace)
+    return replace(request, call=call)
+
+
+def _check_options(options: Options) -> None:
+    problems = Problems()
+    if options.orphan_dependents is not None and options.propagation_policy:
+        problems.at("propagationPolicy").invalid(options.propagation_policy, "orphanDependents and deletionPropagation cannot be both set")
+    if options.propagation_policy not in ("", "Orphan", "Foreground", "Background"):
+        problems.at("propagationPolicy").not_supported(options.propagation_policy, ("Orphan", "Background", "Foreground", "nil"))
+    if problems:
+        raise invalid("DeleteOptions", "meta.k8s.io", "", problems.found)
+
+
+def _check_preconditions(request: Request, current: Entry) -> None:
+    options, meta = request.options, current.object.metadata
+    kind, group = request.resource.kind, request.resource.group  # upstream names the kind here, not the plural
+    if options.precondition_uid and options.precondition_uid != meta.uid:
+        cause = (
+            f"the UID in the precondition ({options.precondition_uid}) does not match the UID in record ({meta.uid}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise conflict(kind, group, request.name, cause)
+    wanted = options.precondition_resource_version
+    if wanted and wanted != meta.resourceVersion:
+        cause = (
+            f"the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record "
+            f"({meta.resourceVersion}). The object might have been modified"
+        )
+        raise conflict(kind, group, request.name, cause)
+
+
+async def _attempt(kernel: Kernel, request: Request, current: Entry) -> Entry | Status:
+    old = current.object
+    finalizers = finalizers_after(request.options, list(old.metadata.finalizers))
+    grace = grace_seconds(request, old)
+    if is_namespace(request) and (old.spec.finalizers or finalizers):
+        return await _mark_namespace(kernel, request, current, finalizers)
+    if grace is None:  # it ends already, and this delete makes it no sooner
+        if finalizers == old.metadata.finalizers:
+            return current.served(request.served)
+        grace = old.metadata.deletionGracePeriodSeconds or 0
+    if grace == 0 and not finalizers:
+        return await _remove(kernel, request, current)
+    return await _mark(kernel, request, current, finalizers, grace)
+
+
+def is_namespace(request: Request) -> bool:
+    return (request.resource.group, request.resource.kind) == ("", "Namespace")
+
+
+def grace_seconds(request: Request, old: Any) -> int | None:
+    """How long the object may take to end; None when it ends already and is to be left at that."""
+    if request.resource.graceful is None:
+        return 0
+    asked = request.options.grace_period_seconds
+    grace = request.resource.graceful(old, asked)
+    if not old.metadata.deletionTimestamp:
+        return max(grace, 0)
+    before = old.metadata.deletionGracePeriodSeconds or 0
+    if asked is None or grace >= before:
+        return 0 if before == 0 and not old.metadata.finalizers else None
+    return grace
+
+
+def finalizers_after(options: Options, finalizers: list[str]) -> list[str]:
+    """The finalizers that the wished propagation asks for; those of other owners stay."""
+    orphan = options.propagation_policy == "Orphan" or options.orphan_dependents is True
+    foreground = options.propagation_policy == "Foreground"
+    decided = orphan or foreground or options.propagation_policy == "Background" or options.orphan_dependents is False
+    if not decided:
+        return finalizers
+    kept = [one for one in finalizers if one not in (ORPHAN, FOREGROUND)]
+    if orphan:
+        kept.append(ORPHAN)
+    elif foreground:
+        kept.append(FOREGROUND)
+    return kept
+
+
+async def _remove(kernel: Kernel, request: Request, current: Entry) -> Entry | Status:
+    if not request.options.dry_run:
+        last = await kernel.remove(current)
+    else:
+        last = current
+    resource = request.resource
+    if resource.group == "" and resource.plural in RETURNED:
+        return last.served(request.served)
+    details = StatusDetails(name=request.name, group=resource.group, kind=resource.plural, uid=current.object.metadata.uid)
+    return Status(status="Success", details=details)
+
+
+async def _mark(kernel: Kernel, request: Request, current: Entry, finalizers: list[str], grace: int) -> Entry:
+    """Set, or draw nearer, the moment of the end."""
+    new = clone(current.object)
+    meta = new.metadata
+    meta.finalizers = finalizers
+    before = meta.deletionGracePeriodSeconds or 0
+    if not meta.deletionTimestamp:
+        meta.deletionTimestamp = time.text(kernel.clock.now() + timedelta(seconds=grace))
+        meta.deletionGracePeriodSeconds = grace
+        if meta.generation:
+            meta.generation += 1
+    elif grace < before:
+        meta.deletionTimestamp = time.text(time.parse(meta.deletionTimestamp) - timedelta(seconds=before - grace))
+        meta.deletionGracePeriodSeconds = grace
+    return await _commit(kernel, request, current, new)
+
+
+async def _mark_namespace(kernel: Kernel, request: Request, current: Entry, finalizers: list[str]) -> Entry:
+    """A namespace ends when its controller has emptied it and taken the finalizer of the spec."""
+    if current.object.metadata.deletionTimestamp and finalizers == current.object.metadata.finalizers:
+        return current
+    new = clone(current.object)
+    new.metadata.finalizers = finalizers
+    if not new.metadata.deletionTimestamp:
+        new.metadata.deletionTimestamp = time.now_text(kernel.clock)
+    new.status.phase = "Terminating"
+    return await _commit(kernel, request, current, new)
+
+
+async def _commit(kernel: Kernel, request: Request, current: Entry, new: Any) -> Entry:
+    if request.options.dry_run:
+        return made(request.resource, new, current.revision, current.key).served(request.served)
+    return (await kernel.commit(request.resource, request.namespace, new, current)).served(request.served)

@@ -1,0 +1,51 @@
+"""Events do not stay: one that was not seen again for EVENT_SECONDS is forgotten, as upstream's --event-ttl has it.
+
+A look every CHECK_SECONDS costs nothing while not even the oldest is due.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pilothouse.api.types.core_v1 import Event
+from pilothouse.apiserver.registry.kernel import Kernel
+from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.machinery import time
+
+EVENT_SECONDS = 3600.0
+CHECK_SECONDS = 60.0
+
+
+async def expire_regularly(kernel: Kernel) -> None:
+    """Runs until cancelled."""
+    next_due = ""
+    while True:
+        await kernel.clock.sleep(CHECK_SECONDS)
+        limit = time.text(kernel.clock.now() - timedelta(seconds=EVENT_SECONDS))
+        if not next_due or next_due <= limit:
+            next_due = await expire(kernel, limit)
+
+
+async def expire(kernel: Kernel, limit: str) -> str:
+    """Forget the events last seen before `limit`; returns when the oldest of the others was seen ("" when there is none)."""
+    cache = await kernel.cache_of(Event)
+    oldest = ""
+    for entry in list(cache.entries()):
+        seen = last_seen(entry.object)
+        if seen > limit:
+            oldest = min(oldest or seen, seen)
+            continue
+        try:
+            await kernel.remove(entry)
+        except CompareFailed:
+            continue  # it was seen again meanwhile
+    return oldest
+
+
+def last_seen(event: Event) -> str:
+    """The newest of its times, in whole seconds of UTC: texts that compare as the times do."""
+    times = [event.metadata.creationTimestamp, event.lastTimestamp, event.eventTime]
+    if event.series is not None:
+        times.append(event.series.lastObservedTime)
+    moments: list[datetime] = [time.parse(one) for one in times if one and not time.parse_error(one)]
+    return time.text(max(moments)) if moments else ""

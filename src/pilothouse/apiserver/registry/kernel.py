@@ -1,0 +1,168 @@
+"""What the verbs of the registry share: the caches, the one way to the store, time, randomness, admission.
+
+- `commit` encodes an object, writes it and returns when every cache shows it: so everybody reads their own writes.
+- A write that would change nothing is none: the current entry is the answer, no revision passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from pilothouse.api.catalogue import resource_of
+from pilothouse.apiserver.admission.order import ORDER
+from pilothouse.apiserver.admission.plugin import Admission, Plugin
+from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.cache.cache import Cache
+from pilothouse.apiserver.cache.caches import Caches
+from pilothouse.apiserver.cache.entry import Entry, head_of, spliced
+from pilothouse.apiserver.cache.selection import Selection
+from pilothouse.apiserver.cache.watch import Watch
+from pilothouse.apiserver.registry.allocation import Allocation, Reservation
+from pilothouse.apiserver.registry.indexes import INDEXES
+from pilothouse.apiserver.registry.settings import Settings
+from pilothouse.apiserver.storage.interface import CompareFailed, Storage, StorageFailed
+from pilothouse.kit.clock import Clock, wait_for
+from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.codec import encode
+from pilothouse.machinery.errors import internal_error, not_found
+from pilothouse.machinery.resource import Resource
+
+T = TypeVar("T")
+
+TokenIssuer = Callable[[Any, Any, User], Awaitable[Any]]
+"""(ServiceAccount, TokenRequest, user) -> TokenRequest with its status."""
+Review = Callable[[Any, User], Awaitable[Any]]
+"""(review object, user) -> the same with its status: for kinds that are answered and never stored."""
+
+FRESH_SECONDS = 3.0
+"""How long a write that lost a race waits to see what won it."""
+
+
+class Kernel:
+    """One per API server."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        settings: Settings,
+        token_issuer: TokenIssuer | None,
+        reviews: Mapping[tuple[str, str], Review],
+        plugins: Iterable[type[Plugin]] = ORDER,
+    ) -> None:
+        self.storage = storage
+        self.clock = clock
+        self.entropy = entropy
+        self.settings = settings
+        self.token_issuer = token_issuer
+        self.reviews = dict(reviews)
+        self.caches = Caches(storage, clock, INDEXES)
+        self.allocation = Allocation(settings)
+        self._loaded: dict[type[Any], Cache] = {}
+        self.admission = Admission((one() for one in plugins), self)
+
+    # World, as admission plugins see it.
+
+    async def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
+        entry = (await self.cache_of(kind)).get(namespace, name)
+        return entry.object if entry is not None else None
+
+    async def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
+        return (await self.cache_of(kind)).objects(namespace)
+
+    async def appears(self, kind: type[T], name: str, namespace: str, seconds: float) -> T | None:
+        cache = await self.cache_of(kind)
+        watch = Watch(Selection(cache.scope(namespace), key=cache.key(namespace, name)))
+        cache.watch(watch)
+        try:
+            if cache.get(namespace, name) is None:
+                await wait_for(self.clock, watch.batch(), seconds)
+        except TimeoutError:
+            return None
+        finally:
+            await watch.aclose()
+        return await self.get(kind, name, namespace)
+
+    # Reading.
+
+    async def cache_of(self, kind: type[Any]) -> Cache:
+        cache = self._loaded.get(kind)
+        if cache is None:
+            self._loaded[kind] = cache = await self.caches.of(stored(resource_of(kind)))
+        return cache
+
+    async def entry(self, resource: Resource[Any], namespace: str, name: str) -> Entry:
+        """The newest entry; StatusError NotFound when there is none."""
+        found = (await self.caches.of(resource)).get(namespace, name)
+        if found is None:
+            raise not_found(resource.plural, resource.group, name)
+        return found
+
+    # Writing.
+
+    async def commit(self, resource: Resource[Any], namespace: str, obj: Any, current: Entry | None, *, anyway: bool = False) -> Entry:
+        """Write `obj` over `current` (None: it must not exist yet). Raises CompareFailed when another was faster."""
+        cache = await self.caches.of(resource)
+        obj.metadata.resourceVersion = ""
+        value = encode(obj)
+        if not value.startswith(cache.head):
+            raise internal_error(f"an object of another kind than {resource.kind} was to be stored")
+        if current is not None and not anyway and value == current.value:
+            return current
+        key = cache.key(namespace, obj.metadata.name)
+        cache.hand_over(key, value, obj)
+        try:
+            revision = await self._write(key, value, current.revision if current is not None else 0)
+        except BaseException:
+            cache.take_back(key)
+            raise
+        found = cache.get(namespace, obj.metadata.name)
+        if found is not None and found.revision == revision:
+            return found
+        return Entry.stored(resource, key, cache.head, value, revision, current.since if current else revision, obj)
+
+    async def _write(self, key: str, value: bytes | None, expected: int) -> int:
+        try:
+            revision = await self.storage.commit(key, value, expected)
+        except StorageFailed as error:
+            raise internal_error(f"the store cannot write: {error}") from error
+        await self.caches.reached(revision)
+        return revision
+
+    async def remove(self, current: Entry, last: Any = None) -> Entry:
+        """Delete; returns the last state (`last`, or as it was) under the revision of its end. Raises CompareFailed when it was
+        changed meanwhile."""
+        revision = await self._write(current.key, None, current.revision)
+        if last is not None:
+            return made(current.resource, last, revision, current.key)
+        return current.moved(revision)
+
+    async def reserve(self, resource: Resource[Any], old: Any, new: Any, *, dry_run: bool) -> Reservation:
+        """What a write takes from the ranges that objects share, until it is committed or given up."""
+        return await self.allocation.reserve(self, resource, old, new, dry_run=dry_run)
+
+    async def fresh(self, failed: CompareFailed) -> None:
+        """Return when the cache shows what made a commit fail, so that a retry is not in vain."""
+        wanted = max(failed.revision, await self.storage.revision())
+        if wanted > self.caches.revision:
+            with suppress(TimeoutError):  # the write that was in the way may itself have failed
+                await wait_for(self.clock, self.caches.reached(wanted), FRESH_SECONDS)
+
+
+def stored(resource: Resource[Any]) -> Resource[Any]:
+    """The resource in the version in which it is stored."""
+    return resource.stored_as or resource
+
+
+def made(resource: Resource[Any], obj: Any, revision: int = 0, key: str = "//") -> Entry:
+    """An entry of something that is not stored: a dry run's result, a Scale, a review."""
+    if not revision:
+        return Entry(resource, key, head_of(resource), encode(obj), 0, 0, obj)
+    obj.metadata.resourceVersion = ""
+    encoded = spliced(encode(obj), head_of(resource), revision)
+    obj.metadata.resourceVersion = str(revision)
+    return Entry(resource, key, head_of(resource), encoded, revision, revision, obj)

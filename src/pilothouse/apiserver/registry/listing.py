@@ -1,0 +1,176 @@
+"""Get and list: from the cache; pages and exact revisions that the cache no longer shows come from the store."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pilothouse.apiserver.cache.cache import Cache
+from pilothouse.apiserver.cache.entry import Entry, EntryList
+from pilothouse.apiserver.cache.selection import Selection
+from pilothouse.apiserver.registry.kernel import Kernel
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.selectors import selection_of
+from pilothouse.apiserver.registry.versions import reached_or_timeout, revision_of
+from pilothouse.apiserver.storage.interface import Compacted, FutureRevision
+from pilothouse.machinery.errors import StatusError, bad_request, expired, invalid
+from pilothouse.machinery.problems import Problems
+
+TOKEN_VERSION = "meta.k8s.io/v1"
+STORE_PAGE = 500
+"""Items that are asked of the store at once when a selector may drop any number of them."""
+CONTINUE_EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without the "
+    "continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with "
+    "the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the "
+    "first chunk was returned and now may show up in the list."
+)
+REVISION_EXPIRED = "The resourceVersion for the provided list is too old."
+
+
+async def get(kernel: Kernel, request: Request) -> Entry:
+    if request.options.resource_version not in ("", "0"):
+        await reached_or_timeout(kernel, revision_of(request.options.resource_version))
+    entry = await kernel.entry(request.resource, request.namespace, request.name)
+    return entry.served(request.served)
+
+
+@dataclass(slots=True)
+class _Page:
+    entries: list[Entry]
+    revision: int
+    next_key: str = ""
+    remaining: int | None = None
+
+
+async def list_(kernel: Kernel, request: Request) -> EntryList:
+    """One page (or all) of what a request selects, as of one revision."""
+    cache = await kernel.caches.of(request.resource)
+    selection = selection_of(request, cache)
+    start, revision = await _position(kernel, request, cache)
+    if revision and revision < cache.changed:
+        page = await _from_store(kernel, request, cache, selection, start, revision)
+    else:
+        page = _from_cache(cache, selection, start, revision or kernel.caches.shown(cache), request.options.limit)
+    entries = page.entries
+    if request.served is not request.resource:
+        entries = [one.served(request.served) for one in entries]
+    token = continue_token(page.revision, page.next_key.removeprefix(cache.prefix)) if page.next_key else ""
+    return EntryList(request.served, entries, page.revision, token, page.remaining)
+
+
+async def _position(kernel: Kernel, request: Request, cache: Cache) -> tuple[str, int]:
+    """Where the list begins, and at which revision it is to be shown (0: the newest)."""
+    options = request.options
+    _check_match(request)
+    if options.continue_:
+        if options.resource_version not in ("", "0"):
+            raise bad_request("specifying resource version is not allowed when using continue")
+        start, revision = parse_token(options.continue_)
+        if revision < 0:  # the remainder of an expired list, at whatever revision is newest
+            return cache.prefix + start, 0
+        if revision > 0:
+            await reached_or_timeout(kernel, revision)
+        return cache.prefix + start, revision
+    if options.resource_version in ("", "0"):
+        if options.resource_version == "":
+            await kernel.caches.reached(await kernel.storage.revision())
+        return "", 0
+    revision = revision_of(options.resource_version)
+    await reached_or_timeout(kernel, revision)
+    exact = options.resource_version_match == "Exact" or (not options.resource_version_match and options.limit > 0)
+    return "", revision if exact else 0
+
+
+def _check_match(request: Request) -> None:
+    options = request.options
+    match, problems = options.resource_version_match, Problems()
+    at = problems.at("resourceVersionMatch")
+    if not match:
+        return
+    if options.send_initial_events is not None:
+        problems.at("sendInitialEvents").forbidden("sendInitialEvents is forbidden for list")
+    if not options.resource_version:
+        at.forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided")
+    if options.continue_:
+        at.forbidden("resourceVersionMatch is forbidden when continue is provided")
+    if match not in ("Exact", "NotOlderThan"):
+        at.not_supported(match, ("Exact", "NotOlderThan", ""))
+    if match == "Exact" and options.resource_version == "0":
+        at.forbidden('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+    if problems:
+        raise invalid("ListOptions", "meta.k8s.io", "", problems.found)
+
+
+def _from_cache(cache: Cache, selection: Selection, start: str, shown: int, limit: int) -> _Page:
+    found = cache.select(selection, start)
+    if not limit:
+        return _Page(list(found), shown)
+    entries, next_key = _cut(found, limit)
+    remaining = None
+    if next_key and selection.is_whole:
+        remaining = sum(1 for _ in cache.entries(selection.prefix, next_key))
+    return _Page(entries, shown, next_key, remaining)
+
+
+def _cut(found: Iterator[Entry], limit: int) -> tuple[list[Entry], str]:
+    """The first `limit` entries, and the key after the last of them when there are more."""
+    entries: list[Entry] = []
+    for entry in found:
+        if len(entries) == limit:
+            return entries, entries[-1].key + "\0"
+        entries.append(entry)
+    return entries, ""
+
+
+async def _from_store(kernel: Kernel, request: Request, cache: Cache, selection: Selection, start: str, revision: int) -> _Page:
+    limit = request.options.limit
+    entries: list[Entry] = []
+    try:
+        while True:
+            found = await kernel.storage.range(selection.prefix, start, STORE_PAGE, revision)
+            for item in found.items:
+                entry = Entry.stored(cache.resource, item.key, cache.head, item.value, item.revision, item.created)
+                if selection.matches(entry):
+                    if limit and len(entries) == limit:
+                        return _Page(entries, revision, entries[-1].key + "\0")
+                    entries.append(entry)
+            if not found.more:
+                return _Page(entries, revision)
+            start = found.items[-1].key + "\0"
+    except Compacted as error:
+        raise _too_old(request, cache, start) from error
+    except FutureRevision as error:
+        raise bad_request(str(error)) from error
+
+
+def _too_old(request: Request, cache: Cache, start: str) -> StatusError:
+    """410; of a paged list with a token that goes on from the same place at the newest revision."""
+    if not request.options.continue_:
+        return expired(REVISION_EXPIRED)
+    error = expired(CONTINUE_EXPIRED)
+    error.status.metadata.continue_ = continue_token(-1, start.removeprefix(cache.prefix))
+    return error
+
+
+def continue_token(revision: int, start: str) -> str:
+    """Upstream's form: opaque to clients, base64url of JSON without padding."""
+    text = json.dumps({"v": TOKEN_VERSION, "rv": revision, "start": start}, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def parse_token(token: str) -> tuple[str, int]:
+    """(start, revision) of a continue token; a StatusError 400 for what is none."""
+    try:
+        found = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        start, revision = str(found["start"]), int(found["rv"])
+    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+        raise bad_request("continue key is not valid: encoding error") from error
+    if found.get("v") != TOKEN_VERSION:
+        raise bad_request("continue key is not valid: server does not recognize this encoded version")
+    if not start or start.startswith("/") or "/../" in f"/{start}/" or not revision:
+        raise bad_request("continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+    return start, revision

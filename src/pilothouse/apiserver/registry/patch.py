@@ -1,0 +1,88 @@
+"""Patch: the client's change applied to what there is now, retried when that changed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from pilothouse.apiserver.cache.entry import CreatedEntry, Entry
+from pilothouse.apiserver.registry import managers
+from pilothouse.apiserver.registry.create import create
+from pilothouse.apiserver.registry.kernel import Kernel
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.update import PATCH_ATTEMPTS, change
+from pilothouse.apiserver.registry.view import MAIN, View
+from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from pilothouse.machinery import codec
+from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
+from pilothouse.machinery.patch import apply, json, merge, outcome, strategic
+
+Applier = Callable[[dict[str, Any], Any, type[Any]], dict[str, Any]]
+APPLIERS: dict[str, Applier] = {JSON_PATCH: json.apply, MERGE_PATCH: merge.apply, STRATEGIC_MERGE_PATCH: strategic.apply}
+
+
+async def patch(kernel: Kernel, request: Request, view: View) -> Entry:
+    """The view of the object as it is now; of an apply, also of one that was made by it."""
+    call = request.call
+    if call.patch_type == APPLY_PATCH:
+        return await _apply(kernel, request, view)
+    if call.patch_type not in APPLIERS:
+        accepted = ", ".join((*APPLIERS, APPLY_PATCH))
+        raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {accepted}")
+    body = call.body if isinstance(call.body, bytes) else orjson.dumps(call.body)
+
+    def body_of(current: Entry) -> Any:
+        seen = view.read(request.resource, current.served(request.served).object)
+        after = APPLIERS[call.patch_type](codec.to_dict(seen), body, type(seen))
+        return _object_of(request, after, body, type(seen), seen.metadata.resourceVersion)
+
+    return await change(kernel, request, view, body_of, PATCH_ATTEMPTS)
+
+
+def _object_of(request: Request, after: dict[str, Any], body: Any, kind: type[Any], version: str) -> Any:
+    """The typed result of a patch; a resourceVersion that the patch did not touch is no condition."""
+    decoded = outcome.object_of(after, body, request.call.patch_type, kind, request.options.field_validation)
+    request.warnings[:] = decoded.warnings
+    result = decoded.object
+    if result.metadata.name and result.metadata.name != request.name:
+        raise bad_request(f"the name of the object ({result.metadata.name}) does not match the name on the URL ({request.name})")
+    if result.metadata.resourceVersion == version:
+        result.metadata.resourceVersion = ""
+    return result
+
+
+async def _apply(kernel: Kernel, request: Request, view: View) -> Entry:
+    """Server-side apply: what is not there is made."""
+    try:
+        config = codec.parse(request.call.body, APPLY_PATCH) if isinstance(request.call.body, bytes) else request.call.body
+    except ValueError as error:
+        raise bad_request(f"error decoding YAML: {error}") from error
+    if not isinstance(config, dict):
+        raise bad_request("error decoding YAML: the body is no object")
+    request.applies = True
+    manager = managers.manager_of(kernel, request, apply.APPLY)
+
+    def body_of(current: Entry) -> Any:
+        seen = view.read(request.resource, current.served(request.served).object)
+        after = apply.apply(codec.to_dict(seen), config, type(seen), manager, force=request.options.force)
+        return _object_of(request, after, config, type(seen), seen.metadata.resourceVersion)
+
+    try:
+        return await change(kernel, request, view, body_of, PATCH_ATTEMPTS)
+    except StatusError as error:
+        if error.reason != "NotFound" or view is not MAIN or not _is_missing(error, request):
+            raise
+    after = apply.apply(None, config, request.served.type, manager)
+    after["metadata"].setdefault("name", request.name)
+    made = _object_of(request, after, config, request.served.type, "")
+    call = replace(request.call, verb="create", body=made, name="")
+    return CreatedEntry.of(await create(kernel, replace(request, call=call)))
+
+
+def _is_missing(error: StatusError, request: Request) -> bool:
+    """Whether it is the object itself that was not found."""
+    details = error.status.details
+    return details is not None and (details.name, details.kind) == (request.name, request.resource.plural)

@@ -1,0 +1,143 @@
+"""The door of the registry: calls go in, committed entries come out.
+
+- It owns the caches and the way to the store; `run` must run while calls are made.
+- Who calls has been authenticated and authorised already; how a call travelled is not seen here.
+- An object in a call's body is the registry's to change. Entries that come out are shared: nobody may change them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+
+from pilothouse.apiserver.admission.order import ORDER
+from pilothouse.apiserver.admission.plugin import Plugin
+from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.cache.entry import Entry, EntryList
+from pilothouse.apiserver.cache.event import CacheEvent
+from pilothouse.apiserver.cache.watch import Watch
+from pilothouse.apiserver.registry import bootstrap, create, delete, listing, subresource, update, watching
+from pilothouse.apiserver.registry.compaction import compact_regularly
+from pilothouse.apiserver.registry.expiry import expire_regularly
+from pilothouse.apiserver.registry.kernel import Kernel, Review, TokenIssuer, made, stored
+from pilothouse.apiserver.registry.patch import patch
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.settings import Settings
+from pilothouse.apiserver.registry.transport import InProcessTransport
+from pilothouse.apiserver.registry.view import MAIN
+from pilothouse.apiserver.storage.interface import Storage
+from pilothouse.client.call import Call
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.errors import method_not_supported
+from pilothouse.machinery.meta_v1 import Status
+
+Result = Entry | EntryList | Status
+
+
+class Registry:
+    """One per API server. `started` is set when the objects that every cluster has are there."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        settings: Settings | None = None,
+        token_issuer: TokenIssuer | None = None,
+        reviews: Mapping[tuple[str, str], Review] | None = None,
+        plugins: Iterable[type[Plugin]] = ORDER,
+    ) -> None:
+        """`token_issuer` answers serviceaccounts/token; `reviews` by (group, kind) answer kinds that are never stored."""
+        self.kernel = Kernel(
+            storage,
+            clock,
+            entropy,
+            settings=settings or Settings(),
+            token_issuer=token_issuer,
+            reviews=reviews or {},
+            plugins=plugins,
+        )
+        self.started = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def start(self) -> None:
+        """Return when the registry can be called; `run` must have been begun, or be about to."""
+        await self.started.wait()
+
+    async def run(self) -> None:
+        """Keep the caches up to date until cancelled."""
+        await self.kernel.caches.start()
+        async with asyncio.TaskGroup() as group:
+            self._tasks = group
+            group.create_task(self.kernel.caches.run(), name="caches")
+            group.create_task(compact_regularly(self.kernel.storage, self.kernel.clock), name="compaction")
+            group.create_task(expire_regularly(self.kernel), name="expiry of events")
+            await bootstrap.ensure(self)
+            self.started.set()
+
+    async def execute(self, call: Call, user: User, *, warnings: list[str] | None = None) -> Result:
+        """Every verb but watch. StatusError for an answer other than success; `warnings` collects what the client should be told."""
+        request = self._request(call, user, warnings)
+        if call.subresource:
+            return await subresource.execute(self.kernel, request)
+        if call.verb not in call.resource.verbs:
+            raise method_not_supported(call.resource.plural, call.resource.group, call.verb)
+        return await self._verb(request)
+
+    async def _verb(self, request: Request) -> Result:
+        kernel = self.kernel
+        match request.call.verb:
+            case "get":
+                return await listing.get(kernel, request)
+            case "list":
+                return await listing.list_(kernel, request)
+            case "create":
+                return await self._create(request)
+            case "update":
+                return await update.update(kernel, request, MAIN)
+            case "patch":
+                return await patch(kernel, request, MAIN)
+            case "delete":
+                return await delete.delete(kernel, request)
+            case "deletecollection":
+                return await delete.delete_collection(kernel, request)
+            case verb:
+                raise method_not_supported(request.resource.plural, request.resource.group, verb)
+
+    async def _create(self, request: Request) -> Entry | Status:
+        review = self.kernel.reviews.get((request.resource.group, request.resource.kind))
+        if review is not None:
+            return made(request.served, await review(request.call.body, request.user))
+        if (request.resource.group, request.resource.plural) == ("", "bindings"):
+            return await subresource.bind(self.kernel, request)
+        return await create.create(self.kernel, request)
+
+    async def open_watch(self, call: Call, user: User) -> Watch:
+        """A watch that has begun: StatusError 410 and others are raised here, not from the iteration. Close it with `aclose`."""
+        if "watch" not in call.resource.verbs:
+            raise method_not_supported(call.resource.plural, call.resource.group, "watch")
+        assert self._tasks is not None, "the registry does not run"
+        return await watching.watch(self.kernel, self._request(call, user, None), self._tasks)
+
+    async def watch(self, call: Call, user: User) -> AsyncIterator[CacheEvent]:
+        """The events of a watch, in the version of the call. Close it with `aclose`."""
+        watch = await self.open_watch(call, user)
+        resource = call.resource
+        try:
+            if resource is stored(resource):
+                async for event in watch:
+                    yield event
+            else:
+                async for event in watch:
+                    yield event.served(resource)
+        finally:
+            await watch.aclose()
+
+    def transport(self, user: User) -> InProcessTransport:
+        """A client's transport that calls this registry directly as `user`; objects are shared, not copied."""
+        return InProcessTransport(self, user)
+
+    def _request(self, call: Call, user: User, warnings: list[str] | None) -> Request:
+        return Request(call, user, call.resource, stored(call.resource), [] if warnings is None else warnings)

@@ -1,0 +1,47 @@
+"""A call on its way through the registry, and what the verbs of the registry share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pilothouse.apiserver.admission.plugin import AdmissionRequest
+from pilothouse.apiserver.auth.user import User
+from pilothouse.client.call import Call, Options
+from pilothouse.machinery.resource import Resource
+
+
+@dataclass(slots=True)
+class Request:
+    """`served` is the version that the client speaks, `resource` the stored one; `warnings` go back to the client.
+
+    `applies` says that the body's managedFields are the server's own work and not the client's word.
+    """
+
+    call: Call
+    user: User
+    served: Resource[Any]
+    resource: Resource[Any]
+    warnings: list[str] = field(default_factory=list)
+    applies: bool = False
+
+    @property
+    def namespace(self) -> str:
+        return self.call.namespace if self.resource.namespaced else ""
+
+    @property
+    def name(self) -> str:
+        return self.call.name
+
+    @property
+    def options(self) -> Options:
+        return self.call.options
+
+    def admission(self, operation: str, name: str, obj: Any, old: Any, subresource: str = "") -> AdmissionRequest:
+        """This request as the admission plugins see it."""
+        namespace = self.namespace
+        if not namespace and self.resource.kind == "Namespace" and self.resource.group == "":
+            namespace = name
+        return AdmissionRequest(
+            operation, self.resource, subresource, namespace, name, obj, old, self.user, self.options, self.options.dry_run, self.warnings
+        )

@@ -1,0 +1,59 @@
+"""From the selectors of a call to the selection that a cache understands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pilothouse.apiserver.cache.cache import Cache
+from pilothouse.apiserver.cache.selection import Predicate, Selection, by_fields, by_labels, by_name
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.machinery import fields, labels
+from pilothouse.machinery.errors import bad_request
+from pilothouse.machinery.resource import Resource
+
+NAME, NAMESPACE = "metadata.name", "metadata.namespace"
+
+
+def selection_of(request: Request, cache: Cache) -> Selection:
+    """What a list, watch or deletecollection is narrowed to. A StatusError 400 for a selector that is none."""
+    options = request.options
+    predicates: list[Predicate] = []
+    key = ""
+    namespace = request.namespace
+    trigger = ("namespace", namespace) if namespace else None
+    name = request.name
+    if options.field_selector:
+        fields_wanted = fields.parse(options.field_selector)
+        getters = _getters(request.served, [one.field for one in fields_wanted.requirements])
+        name = name or fields_wanted.exact(NAME) or ""
+        for one in fields_wanted.requirements:
+            if one.operator == "=" and cache.has_index(one.field):
+                trigger = (one.field, one.value)
+        if any(one.operator == "!=" or one.field != NAME for one in fields_wanted.requirements):
+            predicates.append(by_fields(fields_wanted, request.served, getters))
+    if name:
+        if namespace or not request.resource.namespaced:
+            key = cache.key(namespace, name)
+        else:
+            predicates.append(by_name(name))
+    if options.label_selector:
+        labels_wanted = labels.parse(options.label_selector)
+        if labels_wanted.requirements:
+            predicates.append(by_labels(labels_wanted))
+    return Selection(cache.scope(namespace), tuple(predicates), trigger, key)
+
+
+def _getters(resource: Resource[Any], wanted: list[str]) -> dict[str, Callable[[Any], str]]:
+    """The getters of the fields that a selector names; a StatusError in upstream's words for one that cannot be selected by."""
+    known: dict[str, Callable[[Any], str]] = {
+        NAME: lambda obj: str(obj.metadata.name),
+        NAMESPACE: lambda obj: str(obj.metadata.namespace),
+        **resource.selectable_fields,
+    }
+    for label in wanted:
+        if label not in known and resource.selectable_fields:
+            raise bad_request(f"field label not supported: {label}")
+        if label not in known:
+            raise bad_request(f'"{label}" is not a known field selector: only "{NAME}", "{NAMESPACE}"')
+    return known

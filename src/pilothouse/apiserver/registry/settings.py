@@ -1,0 +1,23 @@
+"""What an administrator decides about a cluster's objects."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`service_ranges`: one CIDR, or one of each IP family; the first is the default family. `node_ports` is the range of node
+    ports, both ends included. The Service `kubernetes` leads to `api_addresses` at `api_port`; without addresses it leads nowhere."""
+
+    service_ranges: tuple[str, ...] = ("10.96.0.0/16",)
+    node_ports: tuple[int, int] = (30000, 32767)
+    api_addresses: tuple[str, ...] = ()
+    api_port: int = 6443
+
+    @property
+    def service_networks(self) -> tuple[Network, ...]:
+        return tuple(ipaddress.ip_network(one) for one in self.service_ranges)

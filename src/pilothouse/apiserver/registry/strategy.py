@@ -1,0 +1,190 @@
+"""The rules that hold for every kind: what the server sets itself, what a client may not change, when a generation passes.
+
+A kind's own rules are the hooks of its `Resource`; they run here, after these.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery import metadata, time
+from pilothouse.machinery.errors import StatusError, bad_request, failure, invalid
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Resource
+
+UNCOUNTED = frozenset(
+    {
+        ("", "ConfigMap"),
+        ("", "Endpoints"),
+        ("", "Event"),
+        ("", "LimitRange"),
+        ("", "Namespace"),
+        ("", "Node"),
+        ("", "PersistentVolume"),
+        ("", "PersistentVolumeClaim"),
+        ("", "PodTemplate"),
+        ("", "ResourceQuota"),
+        ("", "Secret"),
+        ("", "Service"),
+        ("", "ServiceAccount"),
+        ("autoscaling", "HorizontalPodAutoscaler"),
+        ("certificates.k8s.io", "CertificateSigningRequest"),
+        ("coordination.k8s.io", "Lease"),
+        ("events.k8s.io", "Event"),
+        ("node.k8s.io", "RuntimeClass"),
+        ("rbac.authorization.k8s.io", "ClusterRole"),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+        ("rbac.authorization.k8s.io", "Role"),
+        ("rbac.authorization.k8s.io", "RoleBinding"),
+        ("resource.k8s.io", "ResourceClaim"),
+        ("resource.k8s.io", "ResourceClaimTemplate"),
+        ("storage.k8s.io", "CSINode"),
+        ("storage.k8s.io", "StorageClass"),
+        ("storage.k8s.io", "VolumeAttachment"),
+    }
+)
+"""Kinds without metadata.generation."""
+BORN_WITH_STATUS = frozenset({("", "Node")})
+"""Kinds whose creator says the status, too: a kubelet registers its node with what it has."""
+MAXIMUM_GENERATED_BASE = 58
+"""Of a name made from generateName, what comes before the five characters of the suffix."""
+
+
+def counts_generations(resource: Resource[Any]) -> bool:
+    return (resource.group, resource.kind) not in UNCOUNTED
+
+
+def has_status(resource: Resource[Any]) -> bool:
+    return "status" in resource.subresources
+
+
+def fill_system_fields(obj: Any, clock: Clock, entropy: Entropy) -> None:
+    """What no client may say of a new object: when it was made, which one it is, and that it is not on its way out."""
+    meta = obj.metadata
+    meta.creationTimestamp = time.now_text(clock)
+    meta.uid = entropy.uid()
+    meta.deletionTimestamp = ""
+    meta.deletionGracePeriodSeconds = None
+    meta.selfLink = ""
+
+
+def single_owners(obj: Any, warnings: list[str]) -> None:
+    """One reference an owner: more of the same are dropped with a warning, as upstream does."""
+    owners = obj.metadata.ownerReferences
+    if len(owners) < 2:
+        return
+    seen = {one.uid: one for one in reversed(owners)}
+    if len(seen) == len(owners):
+        return
+    doubled = [uid for uid in seen if sum(one.uid == uid for one in owners) > 1]
+    warnings.append(
+        ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such "
+        f"requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {', '.join(doubled)}"
+    )
+    obj.metadata.ownerReferences = [one for one in owners if seen[one.uid] is one]
+
+
+def generate_name(base: str, entropy: Entropy) -> str:
+    return base[:MAXIMUM_GENERATED_BASE] + entropy.suffix()
+
+
+def prepare_create(resource: Resource[Any], obj: Any) -> None:
+    meta = obj.metadata
+    meta.generation = 1 if counts_generations(resource) else 0
+    if has_status(resource) and (resource.group, resource.kind) not in BORN_WITH_STATUS:
+        obj.status = type(obj)().status
+    for hook in resource.create_preparers:
+        hook(obj)
+
+
+def validate_create(resource: Resource[Any], obj: Any) -> None:
+    problems = Problems()
+    metadata.validate_metadata(obj.metadata, resource.namespaced, resource.name_rule, problems.at("metadata"))
+    for hook in resource.validators:
+        hook(obj, problems)
+    raise_problems(resource, obj.metadata.name, problems)
+
+
+def prepare_update(resource: Resource[Any], old: Any, new: Any) -> None:
+    """What an update carries over: the status, the generation, and what the server itself has set."""
+    carry_metadata(old, new)
+    if has_status(resource):
+        new.status = old.status
+    for hook in resource.update_preparers:
+        hook(old, new)
+    if counts_generations(resource) and content_changed(old, new):
+        new.metadata.generation = old.metadata.generation + 1
+
+
+def carry_metadata(old: Any, new: Any) -> None:
+    before, after = old.metadata, new.metadata
+    after.generation = before.generation
+    after.uid = after.uid or before.uid
+    after.creationTimestamp = after.creationTimestamp or before.creationTimestamp
+    after.deletionTimestamp = after.deletionTimestamp or before.deletionTimestamp
+    if after.deletionGracePeriodSeconds is None:
+        after.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds
+    after.selfLink = ""
+    after.managedFields = before.managedFields
+
+
+def content_changed(old: Any, new: Any) -> bool:
+    """Whether anything but metadata and status differs."""
+    return any(getattr(old, one) != getattr(new, one) for one in type(old).__struct_fields__ if one not in ("metadata", "status"))
+
+
+def validate_update(resource: Resource[Any], old: Any, new: Any) -> None:
+    problems = Problems()
+    metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"))
+    for validate in resource.validators:
+        validate(new, problems)
+    for compare in resource.update_validators:
+        compare(old, new, problems)
+    raise_problems(resource, new.metadata.name, problems)
+
+
+def validate_status(resource: Resource[Any], old: Any, new: Any) -> None:
+    problems = Problems()
+    metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"))
+    for hook in resource.status_validators:
+        hook(old, new, problems)
+    raise_problems(resource, new.metadata.name, problems)
+
+
+def raise_problems(resource: Resource[Any], name: str, problems: Problems) -> None:
+    if problems:
+        seen: dict[Any, None] = dict.fromkeys(problems.found)
+        raise invalid(resource.kind, resource.group, name, list(seen))
+
+
+def check_new_version(obj: Any) -> None:
+    """A new object has no history. Upstream answers 500 without a reason here; clients know the text."""
+    if obj.metadata.resourceVersion:
+        raise failure(500, "", "resourceVersion should not be set on objects to be created")
+
+
+def match_namespace(obj: Any, namespace: str) -> None:
+    """The namespace of the URL is that of the object; an object that says nothing takes it."""
+    if obj.metadata.namespace and obj.metadata.namespace != namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    obj.metadata.namespace = namespace
+
+
+def match_name(obj: Any, name: str, namespace: str) -> StatusError | None:
+    """What is wrong with the identity of an object that is to replace another."""
+    meta = obj.metadata
+    if meta.name and meta.name != name:
+        return bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({name})")
+    if namespace and meta.namespace and meta.namespace != namespace:
+        return bad_request(f"the namespace of the object ({meta.namespace}) does not match the namespace on the request ({namespace})")
+    return None
+
+
+def shallow(obj: Any, **changes: Any) -> Any:
+    """A copy that shares everything but the named fields and its metadata's top level."""
+    changes.setdefault("metadata", msgspec.structs.replace(obj.metadata))
+    return msgspec.structs.replace(obj, **changes)

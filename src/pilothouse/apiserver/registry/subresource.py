@@ -1,0 +1,89 @@
+"""Subresources that are answered from the store: found by discovery in subresources/, as views or as actions.
+
+Those that lead to a node (log, exec, attach, port-forward, proxy) are the server's: endpoints/subresources/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+
+from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.apiserver.registry.kernel import Kernel
+from pilothouse.apiserver.registry.patch import patch
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.update import read_view, update
+from pilothouse.apiserver.registry.view import View
+from pilothouse.kit import plugins
+from pilothouse.machinery.errors import failure, method_not_supported
+from pilothouse.machinery.meta_v1 import Status
+
+Run = Callable[[Kernel, Request], Awaitable[Entry | Status]]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A POST to a subresource that is no view: `pods/binding`. `plural` is (group, plural)."""
+
+    name: str
+    plural: tuple[str, str]
+    run: Run
+
+
+@cache
+def _views() -> dict[str, list[View]]:
+    from pilothouse.apiserver.registry import subresources
+
+    found: dict[str, list[View]] = {}
+    for view in plugins.instances(subresources, View):
+        found.setdefault(view.name, []).append(view)
+    return found
+
+
+@cache
+def _actions() -> dict[tuple[str, tuple[str, str]], Action]:
+    from pilothouse.apiserver.registry import subresources
+
+    return {(one.name, one.plural): one for one in plugins.instances(subresources, Action)}
+
+
+def view_of(request: Request) -> View | None:
+    """The view that a request's subresource is; one made for the kind goes before one for all kinds."""
+    plural = (request.resource.group, request.resource.plural)
+    found = _views().get(request.call.subresource, [])
+    special = [one for one in found if one.plurals is not None and plural in one.plurals]
+    return next(iter(special + [one for one in found if one.plurals is None]), None)
+
+
+def knows(request: Request) -> bool:
+    """Whether the registry answers this subresource."""
+    plural = (request.resource.group, request.resource.plural)
+    return (request.call.subresource, plural) in _actions() or view_of(request) is not None
+
+
+async def execute(kernel: Kernel, request: Request) -> Entry | Status:
+    call, resource = request.call, request.resource
+    declared = request.served.subresources.get(call.subresource)
+    if declared is None:
+        raise failure(404, "NotFound", "the server could not find the requested resource")
+    action = _actions().get((call.subresource, (resource.group, resource.plural)))
+    if action is not None and call.verb == "create":
+        return await action.run(kernel, request)
+    view = view_of(request)
+    if view is None or call.verb not in declared.verbs:
+        raise method_not_supported(f"{resource.plural}/{call.subresource}", resource.group, call.verb)
+    match call.verb:
+        case "get":
+            return await read_view(kernel, request, view)
+        case "update":
+            return await update(kernel, request, view)
+        case "patch":
+            return await patch(kernel, request, view)
+        case verb:
+            raise method_not_supported(f"{resource.plural}/{call.subresource}", resource.group, verb)
+
+
+async def bind(kernel: Kernel, request: Request) -> Entry | Status:
+    """POST to `bindings`: the old way to say `pods/binding`, with the pod named in the body."""
+    return await _actions()["binding", ("", "pods")].run(kernel, request)

@@ -1,0 +1,88 @@
+"""`pods/binding`: puts a pod on a node, once."""
+
+from __future__ import annotations
+
+from pilothouse.api.catalogue import resource_of
+from pilothouse.api.types.core_v1 import Binding, Pod, PodCondition
+from pilothouse.apiserver.admission.plugin import CREATE
+from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.apiserver.registry.kernel import Kernel, stored
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.subresource import Action
+from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.machinery import time
+from pilothouse.machinery.codec import clone
+from pilothouse.machinery.errors import OBJECT_MODIFIED, bad_request, conflict, invalid
+from pilothouse.machinery.meta_v1 import Status
+from pilothouse.machinery.problems import Problems
+
+ATTEMPTS = 100
+
+
+async def run(kernel: Kernel, request: Request) -> Entry | Status:
+    binding: Binding = request.call.body
+    name = request.name or binding.metadata.name
+    _check(binding, name)
+    admission = request.admission(CREATE, name, binding, None, "binding")
+    await kernel.admission.mutate(admission)
+    await kernel.admission.validate(admission)
+    pods = stored(resource_of(Pod))
+    for _ in range(ATTEMPTS):
+        current = await kernel.entry(pods, request.namespace, name)
+        new = bound(clone(current.object), binding, time.now_text(kernel.clock))
+        if request.options.dry_run:
+            break
+        try:
+            await kernel.commit(pods, request.namespace, new, current)
+            break
+        except CompareFailed as failed:
+            await kernel.fresh(failed)
+    else:
+        raise conflict("pods", "", name, OBJECT_MODIFIED)
+    return Status(status="Success", code=201)
+
+
+def _check(binding: Binding, name: str) -> None:
+    problems = Problems("target")
+    if binding.metadata.name and binding.metadata.name != name:
+        raise bad_request(f"the name of the object ({binding.metadata.name}) does not match the name on the URL ({name})")
+    if binding.target.kind not in ("", "Node"):
+        problems.at("kind").not_supported(binding.target.kind, ("Node", "<empty>"))
+    if not binding.target.name:
+        problems.at("name").required()
+    if problems:
+        raise invalid("Binding", "", name, problems.found)
+
+
+def bound(pod: Pod, binding: Binding, now: str) -> Pod:
+    """The pod on its node; a StatusError 409 when that cannot be."""
+    name, meta = pod.metadata.name, binding.metadata
+    if meta.uid and meta.uid != pod.metadata.uid:
+        cause = f"Precondition failed: UID in precondition: {meta.uid}, UID in object meta: {pod.metadata.uid}"
+        raise conflict("pods", "", name, cause)
+    if meta.resourceVersion and meta.resourceVersion != pod.metadata.resourceVersion:
+        raise conflict("pods", "", name, OBJECT_MODIFIED)
+    if pod.metadata.deletionTimestamp:
+        raise conflict("pods/binding", "", name, f"pod {name} is being deleted, cannot be assigned to a host")
+    if pod.spec.nodeName:
+        raise conflict("pods/binding", "", name, f'pod {name} is already assigned to node "{pod.spec.nodeName}"')
+    if pod.spec.schedulingGates:
+        raise conflict("pods/binding", "", name, f"pod {name} has non-empty .spec.schedulingGates")
+    pod.spec.nodeName = binding.target.name
+    pod.metadata.annotations.update(meta.annotations)
+    pod.metadata.labels.update(meta.labels)
+    set_scheduled(pod, now)
+    return pod
+
+
+def set_scheduled(pod: Pod, now: str) -> None:
+    found = next((one for one in pod.status.conditions if one.type == "PodScheduled"), None)
+    if found is None:
+        found = PodCondition(type="PodScheduled")
+        pod.status.conditions.append(found)
+    if found.status != "True":
+        found.lastTransitionTime = now
+    found.status, found.reason, found.message = "True", "", ""
+
+
+BINDING = Action("binding", ("", "pods"), run)

@@ -1,0 +1,139 @@
+"""`pods/eviction`: a delete that asks the pod's disruption budget first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pilothouse.api.catalogue import resource_of
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.api.types.policy_v1 import Eviction, PodDisruptionBudget
+from pilothouse.apiserver.admission.plugin import CREATE
+from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.apiserver.registry.delete import delete
+from pilothouse.apiserver.registry.kernel import Kernel
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.subresource import Action
+from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.client.call import Options
+from pilothouse.machinery import labels, time
+from pilothouse.machinery.codec import clone
+from pilothouse.machinery.errors import StatusError, bad_request, failure, forbidden, too_many_requests
+from pilothouse.machinery.meta_v1 import Condition, Status, StatusCause
+
+ATTEMPTS = 20
+DISRUPTED_LIMIT = 2_000
+"""Evictions that a budget's controller has not confirmed yet; more are refused."""
+VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
+
+
+async def run(kernel: Kernel, request: Request) -> Entry | Status:
+    eviction: Eviction = request.call.body
+    if eviction.metadata.name != request.name:
+        raise bad_request("name in URL does not match name in Eviction object")
+    request = replace(request, call=replace(request.call, verb="delete", subresource="", options=delete_options(eviction, request.options)))
+    await kernel.admission.validate(request.admission(CREATE, request.name, eviction, None, "eviction"))
+    pod: Pod = (await kernel.entry(request.resource, request.namespace, request.name)).object
+    if not ends_anyway(pod):
+        budgets = [one for one in await kernel.list(PodDisruptionBudget, request.namespace) if covers(one, pod)]
+        if len(budgets) > 1:
+            raise failure(500, "", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
+        if budgets and not is_spare(budgets[0], pod):
+            await _spend(kernel, request, budgets[0].metadata.name)
+    await delete(kernel, request)
+    return Status(status="Success", code=201)
+
+
+def delete_options(eviction: Eviction, asked: Options) -> Options:
+    """The eviction's own delete options; a dry run on either side is one."""
+    wished = eviction.deleteOptions
+    if wished is None:
+        return asked
+    before = wished.preconditions
+    return replace(
+        asked,
+        dry_run=asked.dry_run or bool(wished.dryRun),
+        grace_period_seconds=wished.gracePeriodSeconds,
+        propagation_policy=wished.propagationPolicy,
+        precondition_uid=before.uid if before else "",
+        precondition_resource_version=before.resourceVersion if before else "",
+    )
+
+
+def ends_anyway(pod: Pod) -> bool:
+    """Whether its end disturbs nothing that a budget counts."""
+    return pod.status.phase in ("Succeeded", "Failed", "Pending") or bool(pod.metadata.deletionTimestamp)
+
+
+def covers(budget: PodDisruptionBudget, pod: Pod) -> bool:
+    selector = labels.from_label_selector(budget.spec.selector)
+    return bool(selector.requirements) and selector.matches(pod.metadata.labels)
+
+
+def is_ready(pod: Pod) -> bool:
+    return any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
+
+
+def is_spare(budget: PodDisruptionBudget, pod: Pod) -> bool:
+    """A pod that is not ready does not count as healthy: it may go, by the policy when the budget holds or always."""
+    if is_ready(pod):
+        return False
+    status = budget.status
+    holds = status.currentHealthy >= status.desiredHealthy and status.desiredHealthy > 0
+    return holds or budget.spec.unhealthyPodEvictionPolicy == "AlwaysAllow"
+
+
+async def _spend(kernel: Kernel, request: Request, name: str) -> None:
+    """Take one disruption off the budget; a StatusError 429 when there is none."""
+    resource = resource_of(PodDisruptionBudget)
+    for _ in range(ATTEMPTS):
+        current = await kernel.entry(resource, request.namespace, name)
+        new = spent(clone(current.object), request.name, time.now_text(kernel.clock))
+        if request.options.dry_run:
+            return
+        try:
+            await kernel.commit(resource, request.namespace, new, current)
+            return
+        except CompareFailed as failed:
+            await kernel.fresh(failed)
+    raise failure(504, "Timeout", f'Timeout: couldn\'t update PodDisruptionBudget "{name}" due to conflicts')
+
+
+def spent(budget: PodDisruptionBudget, pod: str, now: str) -> PodDisruptionBudget:
+    """The budget after one more disruption; StatusError when it allows none."""
+    name, status = budget.metadata.name, budget.status
+    if (status.observedGeneration or 0) < budget.metadata.generation:
+        raise _refused(f"The disruption budget {name} is still being processed by the server.", 10)
+    if status.disruptionsAllowed < 0:
+        raise forbidden("poddisruptionbudget", "policy", name, "pdb disruptions allowed is negative")
+    if len(status.disruptedPods) > DISRUPTED_LIMIT:
+        text = "DisruptedPods map too big - too many evictions not confirmed by PDB controller"
+        raise forbidden("poddisruptionbudget", "policy", name, text)
+    if status.disruptionsAllowed == 0:
+        text = f"The disruption budget {name} needs {status.desiredHealthy} healthy pods and has {status.currentHealthy} currently"
+        raise _refused(text, 0)
+    status.disruptionsAllowed -= 1
+    status.disruptedPods[pod] = now
+    if status.disruptionsAllowed == 0:
+        _tell_exhausted(budget, now)
+    return budget
+
+
+def _tell_exhausted(budget: PodDisruptionBudget, now: str) -> None:
+    found = next((one for one in budget.status.conditions if one.type == "DisruptionAllowed"), None)
+    if found is None:
+        found = Condition(type="DisruptionAllowed")
+        budget.status.conditions = [*budget.status.conditions, found]
+    if found.status != "False":
+        found.lastTransitionTime = now
+    found.status, found.reason, found.observedGeneration = "False", "InsufficientPods", budget.status.observedGeneration
+
+
+def _refused(message: str, seconds: int) -> StatusError:
+    error = too_many_requests(VIOLATES, seconds)
+    assert error.status.details is not None
+    error.status.details.retryAfterSeconds = seconds or None
+    error.status.details.causes = [StatusCause(reason="DisruptionBudget", message=message)]
+    return error
+
+
+EVICTION = Action("eviction", ("", "pods"), run)

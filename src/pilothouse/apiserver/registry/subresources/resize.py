@@ -1,0 +1,39 @@
+"""`pods/resize`: more or less cpu and memory for the containers of a running pod. What may change: api/core/podupdate.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.api.core.podupdate import validate_resize
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.apiserver.registry.strategy import raise_problems
+from pilothouse.apiserver.registry.view import View, with_metadata_of
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Resource
+
+
+def write(resource: Resource[Any], old: Pod, body: Pod) -> Pod:
+    """The old pod with the resources of the new one; when its containers are others, the new one as it is, to be refused."""
+    new = with_metadata_of(old, body)
+    for kind in ("containers", "initContainers"):
+        kept, wanted = getattr(new.spec, kind), getattr(body.spec, kind)
+        if [one.name for one in kept] != [one.name for one in wanted]:
+            setattr(new.spec, kind, wanted)
+            continue
+        for container, asked in zip(kept, wanted, strict=True):
+            container.resources = asked.resources
+            container.resizePolicy = asked.resizePolicy
+    if new.spec != old.spec and new.metadata.generation:
+        new.metadata.generation += 1
+    return new
+
+
+def check(resource: Resource[Any], old: Pod, new: Pod) -> None:
+    problems = Problems()
+    for validate in resource.validators:
+        validate(new, problems)
+    validate_resize(old, new, problems)
+    raise_problems(resource, new.metadata.name, problems)
+
+
+RESIZE = View("resize", write, check, plurals=frozenset({("", "pods")}), defaulted=True)

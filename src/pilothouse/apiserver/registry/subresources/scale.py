@@ -1,0 +1,61 @@
+"""`/scale`: the replica count of any kind that has one, in a form that needs no knowledge of the kind."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+from pilothouse.api.types.autoscaling_v1 import Scale, ScaleSpec, ScaleStatus
+from pilothouse.apiserver.registry import strategy
+from pilothouse.apiserver.registry.view import View, with_metadata_of
+from pilothouse.machinery import labels
+from pilothouse.machinery.errors import invalid
+from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+COLUMNS = (
+    Column("Desired", lambda one: one.spec.replicas, "integer"),
+    Column("Available", lambda one: one.status.replicas, "integer"),
+    AGE,
+)
+BODY = Resource(Scale, plural="scales", verbs=(), columns=COLUMNS)
+
+
+def _at(obj: Any, path: str) -> Any:
+    return reduce(lambda value, step: getattr(value, step, None), path.split("."), obj)
+
+
+def read(resource: Resource[Any], obj: Any) -> Scale:
+    paths: Any = resource.subresources["scale"]
+    meta = obj.metadata
+    selector = _at(obj, paths.selector)
+    chosen = labels.from_label_selector(selector) if isinstance(selector, LabelSelector) else labels.match_labels(selector or {})
+    return Scale(
+        metadata=ObjectMeta(
+            name=meta.name,
+            namespace=meta.namespace,
+            uid=meta.uid,
+            resourceVersion=meta.resourceVersion,
+            creationTimestamp=meta.creationTimestamp,
+        ),
+        spec=ScaleSpec(replicas=_at(obj, paths.replicas)),
+        status=ScaleStatus(replicas=_at(obj, paths.status_replicas) or 0, selector=str(chosen)),
+    )
+
+
+def write(resource: Resource[Any], old: Any, body: Scale) -> Any:
+    replicas = body.spec.replicas or 0
+    if replicas < 0:
+        problems = Problems("spec.replicas")
+        problems.invalid(replicas, "must be greater than or equal to 0")
+        raise invalid("Scale", "autoscaling", old.metadata.name, problems.found)
+    new = with_metadata_of(old, body)
+    paths: Any = resource.subresources["scale"]
+    *steps, last = paths.replicas.split(".")
+    setattr(_at(new, ".".join(steps)), last, replicas)
+    strategy.prepare_update(resource, old, new)
+    return new
+
+
+SCALE = View("scale", write, strategy.validate_update, read=read, body=BODY)

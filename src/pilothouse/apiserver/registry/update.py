@@ -1,0 +1,145 @@
+"""Update and patch, of objects and of their subresources: read, change, admit, validate, commit; again when another was faster.
+
+- With a resourceVersion the write is for that version or none: 409. Without, it is retried until it fits.
+- What has been told to go away goes with the update that takes its last finalizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pilothouse.apiserver.admission.plugin import UPDATE
+from pilothouse.apiserver.cache.entry import CreatedEntry, Entry
+from pilothouse.apiserver.registry import managers, strategy
+from pilothouse.apiserver.registry.create import create
+from pilothouse.apiserver.registry.kernel import Kernel, made
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.view import MAIN, View
+from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.machinery.codec import clone
+from pilothouse.machinery.errors import OBJECT_MODIFIED, conflict
+
+UNCONDITIONAL_ATTEMPTS = 100
+"""Bound of the retries of a write without resourceVersion: reaching it means a livelock."""
+PATCH_ATTEMPTS = 6
+"""Upstream: five retries after the first conflict."""
+
+RBAC = "rbac.authorization.k8s.io"
+MADE_BY_UPDATE = frozenset(
+    {
+        ("", "endpoints"),
+        ("", "events"),
+        ("", "limitranges"),
+        ("", "services"),
+        ("coordination.k8s.io", "leases"),
+        ("node.k8s.io", "runtimeclasses"),
+        *((RBAC, plural) for plural in ("clusterrolebindings", "clusterroles", "rolebindings", "roles")),
+    }
+)
+"""Kinds of which a PUT makes what is not there, as upstream's strategies have it."""
+
+BodyOf = Callable[[Entry], Any]
+"""What the client wants, given what there is."""
+
+
+async def update(kernel: Kernel, request: Request, view: View) -> Entry:
+    body = request.call.body
+    wrong = strategy.match_name(body, request.name, request.namespace)
+    if wrong is not None:
+        raise wrong
+    if view.whole and request.resource.namespaced and not body.metadata.namespace:
+        body.metadata.namespace = request.namespace
+    if view is MAIN and await _is_to_be_made(kernel, request, body):
+        call = replace(request.call, verb="create", name="")
+        return CreatedEntry.of(await create(kernel, replace(request, call=call)))
+    return await change(kernel, request, view, lambda _: clone(body), UNCONDITIONAL_ATTEMPTS)
+
+
+async def _is_to_be_made(kernel: Kernel, request: Request, body: Any) -> bool:
+    """Whether this update of what is not there makes it: of some kinds, and only when no version is expected."""
+    if (request.resource.group, request.resource.plural) not in MADE_BY_UPDATE or body.metadata.resourceVersion or body.metadata.uid:
+        return False
+    return (await kernel.caches.of(request.resource)).get(request.namespace, request.name) is None
+
+
+async def change(kernel: Kernel, request: Request, view: View, body_of: BodyOf, attempts: int) -> Entry:
+    """Write what `body_of` makes of the newest entry; returns the view of the result."""
+    for _ in range(attempts):
+        current = await kernel.entry(request.resource, request.namespace, request.name)
+        body = body_of(current)
+        conditional = bool(body.metadata.resourceVersion)
+        _check_identity(request, current, body)
+        try:
+            return _seen(request, view, await _write(kernel, request, view, current, body))
+        except CompareFailed as failed:
+            await kernel.fresh(failed)
+            if not failed.revision or conditional:
+                continue  # the next turn says NotFound or Conflict
+    raise conflict(request.resource.plural, request.resource.group, request.name, OBJECT_MODIFIED)
+
+
+def _check_identity(request: Request, current: Entry, body: Any) -> None:
+    """The version and the object that the client means must be those that there are."""
+    plural, group = request.resource.plural, request.resource.group
+    meta = current.object.metadata
+    if body.metadata.uid and body.metadata.uid != meta.uid:
+        raise conflict(plural, group, request.name, uid_mismatch(current.key, body.metadata.uid, meta.uid))
+    if body.metadata.resourceVersion and body.metadata.resourceVersion != meta.resourceVersion:
+        raise conflict(plural, group, request.name, OBJECT_MODIFIED)
+
+
+def uid_mismatch(key: str, wanted: str, found: str) -> str:
+    return (
+        f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+        f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+    )
+
+
+async def _write(kernel: Kernel, request: Request, view: View, current: Entry, body: Any) -> Entry:
+    resource, old = request.resource, current.object
+    if view.defaulted:
+        for hook in request.served.defaults:
+            hook(body)
+    if view.whole and request.served.to_stored is not None:
+        body = request.served.to_stored(body)
+    body.metadata.resourceVersion = current.object.metadata.resourceVersion
+    applied = body.metadata.managedFields
+    new = view.write(resource, old, body)
+    new.metadata.resourceVersion = old.metadata.resourceVersion
+    new.metadata.managedFields = applied if request.applies else managers.after_update(kernel, request, old, new)
+    admission = request.admission(UPDATE, request.name, new, old, view.name)
+    await kernel.admission.mutate(admission)
+    reserved = await kernel.reserve(resource, old, new, dry_run=request.options.dry_run)
+    try:
+        view.check(resource, old, new)
+        await kernel.admission.validate(admission)
+        if request.options.dry_run:
+            return made(resource, new, current.revision, current.key)
+        if ends_with(old, new):
+            return await kernel.remove(current, last=new)
+        return await kernel.commit(resource, request.namespace, new, current)
+    finally:
+        reserved.release()
+
+
+def ends_with(old: Any, new: Any) -> bool:
+    """Whether this update takes the last thing that kept a deleted object alive."""
+    meta = old.metadata
+    if not meta.deletionTimestamp or new.metadata.finalizers or (meta.deletionGracePeriodSeconds or 0) > 0:
+        return False
+    return not (type(old).GVK == ("", "v1", "Namespace") and new.spec.finalizers)
+
+
+def _seen(request: Request, view: View, entry: Entry) -> Entry:
+    """The entry as the client of the view is to see it."""
+    if view.body is None:
+        return entry.served(request.served)
+    return made(view.body, view.read(request.resource, entry.object), entry.revision, entry.key)
+
+
+async def read_view(kernel: Kernel, request: Request, view: View) -> Entry:
+    """GET of a view."""
+    entry = await kernel.entry(request.resource, request.namespace, request.name)
+    return _seen(request, view, entry)

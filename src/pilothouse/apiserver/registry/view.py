@@ -1,0 +1,56 @@
+"""A view: what a client reads and writes of an object under one path, and the rules of writing there.
+
+The object itself is one view, `/status` another, `/scale` a third. Update and patch work on views and know none of them;
+the views of subresources are found in subresources/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pilothouse.apiserver.registry import strategy
+from pilothouse.machinery.codec import clone
+from pilothouse.machinery.resource import Resource
+
+T = TypeVar("T")
+
+
+def _itself(resource: Resource[Any], obj: Any) -> Any:
+    return obj
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`read(resource, object)` is what the client sees; `write(resource, old, body)` the whole object that it asks for, a copy
+    that may be changed; `check(resource, old, new)` raises StatusError. `body` is what is exchanged when that is not the kind itself."""
+
+    name: str
+    write: Callable[[Resource[Any], Any, Any], Any]
+    check: Callable[[Resource[Any], Any, Any], None]
+    read: Callable[[Resource[Any], Any], Any] = _itself
+    plurals: frozenset[tuple[str, str]] | None = None
+    body: Resource[Any] | None = None
+    defaulted: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether body and object are one type."""
+        return self.body is None
+
+
+def _write_main(resource: Resource[Any], old: Any, body: Any) -> Any:
+    strategy.prepare_update(resource, old, body)
+    return body
+
+
+MAIN = View("", _write_main, strategy.validate_update, defaulted=True)
+
+
+def with_metadata_of(old: T, body: Any, *taken: str) -> T:
+    """A copy of `old` that takes from `body` the named fields of the metadata."""
+    new = clone(old)
+    for one in taken:
+        setattr(new.metadata, one, getattr(body.metadata, one))  # type: ignore[attr-defined]
+    return new

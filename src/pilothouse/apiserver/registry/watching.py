@@ -1,0 +1,85 @@
+"""Watch: what happens after a revision, or what there is and then what happens."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pilothouse.apiserver.cache.cache import Cache
+from pilothouse.apiserver.cache.event import ADDED, CacheEvent, bookmark
+from pilothouse.apiserver.cache.selection import Selection
+from pilothouse.apiserver.cache.watch import Watch
+from pilothouse.apiserver.registry.kernel import Kernel
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.selectors import selection_of
+from pilothouse.apiserver.registry.versions import reached_or_timeout, revision_of
+from pilothouse.machinery.errors import invalid
+from pilothouse.machinery.problems import Problems
+
+
+async def watch(kernel: Kernel, request: Request, tasks: asyncio.TaskGroup) -> Watch:
+    """A watch that has begun: the state that the request asks for first is in it."""
+    options = request.options
+    _check_options(request)
+    cache = await kernel.caches.of(request.resource)
+    selection = selection_of(request, cache)
+    revision = revision_of(options.resource_version)
+    await reached_or_timeout(kernel, revision)
+    made = Watch(selection, wants_bookmarks=options.allow_watch_bookmarks)
+    initial = options.send_initial_events
+    if initial or (initial is None and revision == 0):
+        if not options.resource_version:
+            await kernel.caches.reached(await kernel.storage.revision())
+        made.begin(_state(cache, kernel.caches.shown(cache), selection, ends=bool(initial) and options.allow_watch_bookmarks))
+    elif revision:
+        made.begin(await _resumed(kernel, cache, selection, revision))
+    cache.watch(made)
+    if options.timeout_seconds is not None:
+        timer = tasks.create_task(_end_after(kernel, cache, made, options.timeout_seconds), name="watch timeout")
+        made.closing.append(lambda: _cancel(timer))
+    return made
+
+
+def _state(cache: Cache, revision: int, selection: Selection, *, ends: bool) -> list[CacheEvent]:
+    """What there is as synthetic ADDED events, closed by a bookmark where the client asked to be told."""
+    events = [CacheEvent(ADDED, entry, None, entry.revision) for entry in cache.select(selection)]
+    if ends:
+        events.append(bookmark(cache.resource, cache.head, revision, initial_end=True))
+    return events
+
+
+async def _resumed(kernel: Kernel, cache: Cache, selection: Selection, after: int) -> list[CacheEvent]:
+    """What has happened since `after`: from the ring, and from the store what the ring no longer has."""
+    older: list[CacheEvent] = []
+    while after < cache.floor:
+        covered = await kernel.storage.revision()
+        older += await kernel.caches.history(cache, after, covered)
+        await kernel.caches.reached(covered)
+        after = covered
+    return [seen for event in older + cache.since(after) if (seen := selection.translate(event)) is not None]
+
+
+def _check_options(request: Request) -> None:
+    options, problems = request.options, Problems()
+    match = options.resource_version_match
+    if options.send_initial_events is not None:
+        if match != "NotOlderThan":
+            text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            problems.at("resourceVersionMatch").forbidden(text)
+        if not options.allow_watch_bookmarks and options.send_initial_events:
+            problems.at("allowWatchBookmarks").forbidden("sendInitialEvents requires setting allowWatchBookmarks to true")
+    elif match:
+        problems.at("resourceVersionMatch").forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+    if problems:
+        raise invalid("ListOptions", "meta.k8s.io", "", problems.found)
+
+
+async def _end_after(kernel: Kernel, cache: Cache, watch: Watch, seconds: float) -> None:
+    await kernel.clock.sleep(seconds)
+    if watch.wants_bookmarks:
+        watch.offer_bookmark(bookmark(cache.resource, cache.head, kernel.caches.shown(cache)))
+    watch.end()
+
+
+def _cancel(timer: asyncio.Task[None]) -> None:
+    if timer is not asyncio.current_task():
+        timer.cancel()

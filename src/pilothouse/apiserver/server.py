@@ -1,0 +1,231 @@
+"""The API server: HTTP in, registry out.
+
+- Listens on addresses, or on sockets that were opened elsewhere (in another network namespace); with TLS it asks for client
+  certificates of its own CA.
+- `CHAIN` is the way of every request, in order; each link is one file in chain/ taking (request, next).
+- `started` is set when it answers. When `run` is cancelled it stops listening, ends the watches, lets what is being
+  answered finish within STOP_SECONDS, and returns.
+- It serves; it does not run the registry: whoever wires both runs both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+import pilothouse.apiserver.endpoints.subresources
+from pilothouse.api import catalogue
+from pilothouse.apiserver.auth.authenticator import Authenticators
+from pilothouse.apiserver.auth.authorizer import Authorizer
+from pilothouse.apiserver.auth.static import StaticAuthorizer
+from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
+from pilothouse.apiserver.auth.user import ANONYMOUS, User
+from pilothouse.apiserver.chain.audit import audit
+from pilothouse.apiserver.chain.authentication import authenticate
+from pilothouse.apiserver.chain.authorization import authorize
+from pilothouse.apiserver.chain.compression import compress
+from pilothouse.apiserver.chain.failures import answer_failures
+from pilothouse.apiserver.chain.impersonation import impersonate
+from pilothouse.apiserver.chain.in_flight import limit
+from pilothouse.apiserver.chain.metrics import count
+from pilothouse.apiserver.chain.request_info import find_request_info
+from pilothouse.apiserver.chain.warnings import add_warnings
+from pilothouse.apiserver.discovery.index import Discovery
+from pilothouse.apiserver.endpoints import discovery, health, issuer, metrics, root, version
+from pilothouse.apiserver.endpoints.answer import Answer
+from pilothouse.apiserver.endpoints.connect import Connect
+from pilothouse.apiserver.endpoints.context import ApiContext, KubeletClient
+from pilothouse.apiserver.endpoints.openapi import OpenApi
+from pilothouse.apiserver.endpoints.request import Handler, HttpRequest, Link, Request
+from pilothouse.apiserver.endpoints.routes import Routes
+from pilothouse.apiserver.endpoints.wire import WireResponse
+from pilothouse.kit import plugins
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+
+if TYPE_CHECKING:
+    from pilothouse.apiserver.registry.registry import Registry
+
+CHAIN: tuple[Link, ...] = (
+    count,
+    compress,
+    add_warnings,
+    answer_failures,
+    find_request_info,
+    authenticate,
+    audit,
+    limit,
+    impersonate,
+    authorize,
+)
+STOP_SECONDS = 5.0
+LINE_LIMIT_BYTES = 64 * 1024
+BACKLOG = 4096
+http_log = logging.getLogger(__name__)
+
+
+def _is_no_nonsense(record: logging.LogRecord) -> bool:
+    """Whether a record is about more than a client that speaks no proper HTTP: it has had its 400."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+http_log.addFilter(_is_no_nonsense)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTLS:
+    """Files of the CA that signs client certificates, and of the server's own certificate (with its chain) and key."""
+
+    ca_file: str
+    certificate_file: str
+    key_file: str
+
+
+class ApiServer:
+    """See the module docstring."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        tls: ServerTLS | None = None,
+        addresses: Sequence[tuple[str, int]] = (),
+        sockets: Sequence[socket.socket] = (),
+        authenticators: Authenticators | None = None,
+        authorizer: Authorizer | None = None,
+        kubelet_client: KubeletClient | None = None,
+        default_user: User = ANONYMOUS,
+        tokens: ServiceAccountTokens | None = None,
+        ready_checks: Mapping[str, Callable[[], str]] | None = None,
+    ) -> None:
+        """
+        `addresses` are (host, port), port 0 for any; `sockets` are bound already. Both may be given; without either it listens
+        on any port of 127.0.0.1. `tokens` are believed as bearer tokens, and their keys published. `default_user` is who a
+        request without credentials is from: only tests make it more than anonymous.
+        """
+        self.started = asyncio.Event()
+        self.port = 0
+        self._tls = tls
+        self._addresses = tuple(addresses)
+        self._sockets = tuple(sockets)
+        self._stopping = False
+        self._tokens = tokens
+        self._ready_checks = dict(ready_checks or {})
+        self.api = ApiContext(
+            registry=registry,
+            authenticators=authenticators or Authenticators((tokens,) if tokens else ()),
+            authorizer=authorizer or StaticAuthorizer(),
+            clock=clock,
+            entropy=entropy,
+            kubelet_client=kubelet_client,
+            default_user=default_user,
+        )
+        self._handler = compose(CHAIN, Routes(self._paths(), connects()))
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        server = web.Server(
+            self._handle,  # type: ignore[arg-type]
+            request_factory=partial(HttpRequest, loop=loop),
+            access_log=None,
+            logger=http_log,
+            max_line_size=LINE_LIMIT_BYTES,
+            max_field_size=LINE_LIMIT_BYTES,
+        )
+        listeners = await self._listen(server)
+        try:
+            self.started.set()
+            await self.api.in_flight.sweep(self.api.clock)
+        finally:
+            await self._stop(server, listeners)
+
+    async def _listen(self, server: web.Server) -> list[asyncio.Server]:
+        loop = asyncio.get_running_loop()
+        context = context_of(self._tls) if self._tls is not None else None
+        addresses = self._addresses
+        if not addresses and not self._sockets:
+            addresses = (("127.0.0.1", 0),)
+        listeners = [await loop.create_server(server, sock=one, ssl=context, backlog=BACKLOG) for one in self._sockets]
+        for host, port in addresses:
+            listeners.append(await loop.create_server(server, host, port, ssl=context, backlog=BACKLOG, reuse_address=True))
+        self.port = listeners[0].sockets[0].getsockname()[1]
+        return listeners
+
+    async def _stop(self, server: web.Server, listeners: Sequence[asyncio.Server]) -> None:
+        self._stopping = True
+        self.started.clear()
+        for listener in listeners:
+            listener.close()
+        for end in list(self.api.streams):
+            end()
+        await server.shutdown(STOP_SECONDS)
+
+    async def _handle(self, http: HttpRequest) -> web.StreamResponse:
+        response = await self._handler(Request(http, self.api))
+        return WireResponse(response) if isinstance(response, Answer) else response
+
+    def _paths(self) -> dict[str, Handler]:
+        """Everything that is no resource."""
+        index = Discovery(catalogue.resources(), lambda: f"127.0.0.1:{self.port}")
+        live = {"ping": lambda: "", "log": lambda: "", "etcd": lambda: ""}
+        ready = {**live, **self._ready_checks, "shutdown": lambda: "process is shutting down" if self._stopping else ""}
+        found: dict[str, Handler] = {
+            **discovery.paths(index),
+            **OpenApi(catalogue.resources()).paths(),
+            **health.paths(live, ready),
+            **version.paths(),
+            **metrics.paths(self.api.metrics, self.api.clock),
+        }
+        if self._tokens is not None:
+            found |= issuer.paths(self._tokens, lambda: f"127.0.0.1:{self.port}")
+        return {**found, **root.paths(found)}
+
+
+def compose(links: Sequence[Link], last: Handler) -> Handler:
+    """The chain as one handler."""
+    handler = last
+    for link in reversed(links):
+        handler = bound(link, handler)
+    return handler
+
+
+def bound(link: Link, next: Handler) -> Handler:
+    return lambda request: link(request, next)
+
+
+def connects() -> dict[tuple[str, str], Handler]:
+    """The subresources that are connections, by (plural, name)."""
+    found = plugins.instances(pilothouse.apiserver.endpoints.subresources, Connect)
+    return {(plural, one.name): one.handle for one in found for plural in one.plurals}
+
+
+def context_of(tls: ServerTLS) -> ssl.SSLContext:
+    """TLS 1.2 or newer; a client certificate is welcome and then must be of the CA."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(tls.certificate_file, tls.key_file)
+    context.load_verify_locations(tls.ca_file)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.set_alpn_protocols(["http/1.1"])
+    context.num_tickets = 0  # clients of clusters do not resume sessions; making tickets is a third of a handshake
+    return context
+
+
+def new_event_loop() -> Any:
+    """uvloop's event loop where it is installed, asyncio's otherwise: for `asyncio.Runner(loop_factory=...)`."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

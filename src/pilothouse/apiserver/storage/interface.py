@@ -1,0 +1,126 @@
+"""The port to a store of bytes: what the API server asks of memory, SQLite or etcd.
+
+- One revision counts the writes of the whole store; it never goes back, also not after a crash or a compaction.
+- A write is acknowledged (its `commit` returns) only when it is as durable as the store can make it.
+- Watchers see every write once, in the order of revisions, and before the `commit` that made it returns to others.
+- A store knows keys, bytes and revisions, not objects. testing/conformance/storage.py is the contract as tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+FIRST_REVISION = 1
+"""The revision of an empty store, as etcd has it: 0 means "any" in the API and must never be an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A key's value, the revision that wrote it and the revision that created the key (both equal for a new one)."""
+
+    key: str
+    value: bytes
+    revision: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Items in the order of their keys as of `revision`; `more` says that `limit` cut the answer off."""
+
+    items: Sequence[Item]
+    revision: int
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One write. A delete has no `value`. `previous` is the revision that it replaced, 0 when the key is new."""
+
+    key: str
+    value: bytes | None
+    revision: int
+    created: int
+    previous: int
+
+    @property
+    def type(self) -> str:
+        """ADDED, MODIFIED or DELETED, as the API's watch names them."""
+        if self.value is None:
+            return "DELETED"
+        return "MODIFIED" if self.previous else "ADDED"
+
+
+class CompareFailed(Exception):
+    """A commit expected another revision of its key than the newest, `revision`; 0 when the key does not exist.
+
+    The newest may be a write that is not acknowledged yet: wait until it is seen before trying again.
+    """
+
+    def __init__(self, key: str, revision: int) -> None:
+        super().__init__(f"{key} is at revision {revision}")
+        self.key = key
+        self.revision = revision
+
+
+class StorageFailed(Exception):
+    """The store could not write: a full or broken disk. Nothing of what was waiting has been written."""
+
+
+class Compacted(Exception):
+    """The revision asked for is older than what the store keeps; `oldest` is the first one that it can still show."""
+
+    def __init__(self, revision: int, oldest: int) -> None:
+        super().__init__(f"revision {revision} is compacted, the oldest is {oldest}")
+        self.revision = revision
+        self.oldest = oldest
+
+
+class FutureRevision(Exception):
+    """The revision asked for has not happened yet."""
+
+    def __init__(self, revision: int, current: int) -> None:
+        super().__init__(f"revision {revision} is in the future, the newest is {current}")
+        self.revision = revision
+        self.current = current
+
+
+class Storage(Protocol):
+    """See the module docstring. All methods are called from one event loop."""
+
+    async def get(self, key: str, revision: int = 0) -> Item | None:
+        """A key's item as of `revision` (0: now); raises as `range` does."""
+        ...
+
+    async def range(self, prefix: str, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+        """Items whose keys begin with `prefix` and are not below `start`, as of `revision` (0: now).
+
+        Raises Compacted, or FutureRevision.
+        """
+        ...
+
+    async def commit(self, key: str, value: bytes | None, expected: int | None) -> int:
+        """Write (or with None delete) and return the new revision. `expected` is the key's revision, 0 for "must not exist",
+        None for "whatever it is". Raises CompareFailed, also for the delete of what does not exist, and StorageFailed."""
+        ...
+
+    def watch(self, prefix: str, after: int) -> AsyncIterator[Sequence[Event]]:
+        """Everything written to `prefix` after the revision `after`, in batches that never split what became visible together.
+
+        The first batch comes at once: it is what was written before the call, and may be empty. Raises Compacted.
+        """
+        ...
+
+    async def compact(self, revision: int) -> None:
+        """Forget what was overwritten or deleted before `revision`: ranges at and watches from older revisions raise Compacted."""
+        ...
+
+    async def revision(self) -> int:
+        """The newest revision."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted and end all watches. Nothing may be called afterwards."""
+        ...

@@ -1,0 +1,115 @@
+"""The store of tests and of clusters that need not outlive their process: everything in this process's memory.
+
+Current items are sorted by key; the events since the last compaction are kept, and a range at an old revision is the
+present with those events undone. Nothing is durable.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+from sortedcontainers import SortedDict
+
+from pilothouse.apiserver.storage.interface import FIRST_REVISION, Compacted, CompareFailed, Event, FutureRevision, Item, Range
+from pilothouse.apiserver.storage.watchers import Watchers
+
+AFTER_ALL = "\U0010ffff"
+"""Sorts after every character that a key may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """One write and the item that it replaced, so that it can be undone for a look at the past."""
+
+    event: Event
+    replaced: Item | None
+
+
+class MemoryStorage:
+    """See `interface.Storage`."""
+
+    def __init__(self) -> None:
+        self._items: SortedDict = SortedDict()
+        self._log: list[_Write] = []
+        self._revision = FIRST_REVISION
+        self._compacted = FIRST_REVISION
+        self._watchers = Watchers()
+
+    async def get(self, key: str, revision: int = 0) -> Item | None:
+        self._check(revision)
+        source = self._past(key, revision) if revision and revision < self._revision else self._items
+        found: Item | None = source.get(key)
+        return found
+
+    async def range(self, prefix: str, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+        self._check(revision)
+        at = revision or self._revision
+        source = self._past(prefix, at) if at < self._revision else self._items
+        items: list[Item] = []
+        for key in source.irange(max(prefix, start), prefix + AFTER_ALL):
+            if limit and len(items) == limit:
+                return Range(items, at, more=True)
+            items.append(source[key])
+        return Range(items, at)
+
+    async def commit(self, key: str, value: bytes | None, expected: int | None) -> int:
+        current: Item | None = self._items.get(key)
+        present = current.revision if current else 0
+        if (expected is not None and expected != present) or (value is None and current is None):
+            raise CompareFailed(key, present)
+        self._revision += 1
+        created = current.created if current else self._revision
+        if value is None:
+            del self._items[key]
+        else:
+            self._items[key] = Item(key, value, self._revision, created)
+        event = Event(key, value, self._revision, created, present)
+        self._log.append(_Write(event, current))
+        self._watchers.publish((event,))
+        return self._revision
+
+    async def watch(self, prefix: str, after: int) -> AsyncGenerator[Sequence[Event], None]:
+        self._check(after)
+        if after < self._compacted:
+            raise Compacted(after, self._compacted)
+        backlog = [one.event for one in self._since(after) if one.event.key.startswith(prefix)]
+        async with self._watchers.watching(prefix) as watcher:
+            yield backlog
+            while (batch := await watcher.batch()) is not None:
+                yield batch
+
+    async def compact(self, revision: int) -> None:
+        if revision > self._revision:
+            raise FutureRevision(revision, self._revision)
+        if revision > self._compacted:
+            self._compacted = revision
+            self._log = list(self._since(revision))
+
+    async def revision(self) -> int:
+        return self._revision
+
+    async def close(self) -> None:
+        self._watchers.close()
+
+    def _check(self, revision: int) -> None:
+        if revision > self._revision:
+            raise FutureRevision(revision, self._revision)
+        if revision and revision < self._compacted:
+            raise Compacted(revision, self._compacted)
+
+    def _since(self, after: int) -> Sequence[_Write]:
+        return self._log[bisect_right(self._log, after, key=lambda one: one.event.revision) :]
+
+    def _past(self, prefix: str, at: int) -> SortedDict:
+        """The items of `prefix` as of a revision: today's, with what happened since undone from the newest to the oldest."""
+        items: SortedDict = SortedDict((key, self._items[key]) for key in self._items.irange(prefix, prefix + AFTER_ALL))
+        for write in reversed(self._since(at)):
+            if not write.event.key.startswith(prefix):
+                continue
+            if write.replaced is None:
+                items.pop(write.event.key, None)
+            else:
+                items[write.event.key] = write.replaced
+        return items

@@ -1,0 +1,123 @@
+"""The tables of the SQLite store and the statements on them; nothing here knows of threads or of the event loop.
+
+entry(revision PRIMARY KEY, key, created, previous, deleted, value)   one row a write; a delete is a row without value
+meta(name PRIMARY KEY, value)                                         schema, compacted
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from pilothouse.apiserver.storage.interface import FIRST_REVISION, Event
+
+SCHEMA_VERSION = 1
+AFTER_ALL = "\U0010ffff"
+COLUMNS = "(revision, key, created, previous, deleted, value)"
+CREATE = """
+CREATE TABLE IF NOT EXISTS entry (
+    revision INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    previous INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
+    value BLOB
+);
+CREATE INDEX IF NOT EXISTS entry_key ON entry (key, revision, created, deleted);
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+
+
+class UnknownSchema(Exception):
+    """The file was written by a later version of Pilothouse."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that commits by itself and may be handed to another thread."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=300)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA busy_timeout=10000")
+    return connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    connection.executescript(CREATE)
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?), ('compacted', ?)", (SCHEMA_VERSION, FIRST_REVISION))
+    found = _meta(connection, "schema")
+    if found != SCHEMA_VERSION:
+        raise UnknownSchema(f"the store has schema {found}, this version knows {SCHEMA_VERSION}")
+
+
+def _meta(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()[0]
+    return value
+
+
+def compacted(connection: sqlite3.Connection) -> int:
+    return _meta(connection, "compacted")
+
+
+def last_revision(connection: sqlite3.Connection) -> int:
+    value: int = connection.execute("SELECT coalesce(max(revision), 0) FROM entry").fetchone()[0]
+    return value
+
+
+def newest(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """Key -> (revision, created) of everything that exists; read from the index alone."""
+    rows = connection.execute("SELECT key, max(revision), created, deleted FROM entry GROUP BY key")
+    return {key: (revision, created) for key, revision, created, deleted in rows if not deleted}
+
+
+def insert(connection: sqlite3.Connection, events: list[Event]) -> None:
+    """Write all or nothing: one statement is one transaction, and one wait for the disk."""
+    marks = ",".join(["(?,?,?,?,?,?)"] * len(events))
+    values: list[Any] = []
+    for one in events:
+        values += (one.revision, one.key, one.created, one.previous, one.value is None, one.value)
+    connection.execute(f"INSERT INTO entry {COLUMNS} VALUES {marks}", values)
+
+
+def row_at(connection: sqlite3.Connection, key: str, revision: int) -> tuple[str, bytes, int, int] | None:
+    found = connection.execute(
+        "SELECT key, value, revision, created FROM entry WHERE key = ? AND revision <= ? ORDER BY revision DESC LIMIT 1",
+        (key, revision),
+    ).fetchone()
+    return None if found is None or found[1] is None else found
+
+
+def rows_at(connection: sqlite3.Connection, prefix: str, start: str, limit: int, revision: int) -> list[tuple[str, bytes, int, int]]:
+    return connection.execute(
+        """SELECT one.key, one.value, one.revision, one.created
+           FROM (SELECT max(revision) AS last FROM entry WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key) AS found
+           JOIN entry AS one ON one.revision = found.last
+           WHERE NOT one.deleted ORDER BY one.key LIMIT ?""",
+        (max(prefix, start), prefix + AFTER_ALL, revision, limit),
+    ).fetchall()
+
+
+def rows_between(connection: sqlite3.Connection, prefix: str, after: int, until: int) -> list[tuple[str, bytes | None, int, int, int]]:
+    return connection.execute(
+        """SELECT key, value, revision, created, previous FROM entry
+           WHERE revision > ? AND revision <= ? AND key >= ? AND key < ? ORDER BY revision""",
+        (after, until, prefix, prefix + AFTER_ALL),
+    ).fetchall()
+
+
+def mark_compacted(connection: sqlite3.Connection, revision: int) -> None:
+    """Before anything is forgotten: so a revision never goes back, even when the newest write was a delete."""
+    connection.execute("UPDATE meta SET value = max(value, ?) WHERE name = 'compacted'", (revision,))
+
+
+def forget(connection: sqlite3.Connection, revision: int, limit: int) -> int:
+    """Forget up to `limit` rows that a look at `revision` or later cannot need; returns how many."""
+    done = connection.execute(
+        """DELETE FROM entry WHERE revision IN (
+               SELECT old.revision FROM entry AS old WHERE old.revision <= ? AND (
+                   old.deleted OR EXISTS (
+                       SELECT 1 FROM entry AS next WHERE next.key = old.key AND next.revision > old.revision AND next.revision <= ?))
+               LIMIT ?)""",
+        (revision, revision, limit),
+    )
+    return done.rowcount

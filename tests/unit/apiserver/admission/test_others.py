@@ -1,0 +1,119 @@
+"""Admission beyond pods: default classes, and what kubelets may write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pilothouse.api.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestSpec
+from pilothouse.api.types.coordination_v1 import Lease
+from pilothouse.api.types.core_v1 import (
+    Node,
+    PersistentVolumeClaim,
+    PersistentVolumeClaimSpec,
+    Pod,
+    Taint,
+    VolumeResourceRequirements,
+)
+from pilothouse.api.types.storage_v1 import StorageClass
+from pilothouse.apiserver.auth.user import NODES, User
+from pilothouse.client.client import Client
+from pilothouse.machinery.codec import clone
+from pilothouse.machinery.meta_v1 import ObjectMeta
+from tests.unit.apiserver.registry.house import House, pod, refused
+
+
+def claim(name: str, storage_class: str | None) -> PersistentVolumeClaim:
+    resources = VolumeResourceRequirements(requests={"storage": "1Gi"})
+    spec = PersistentVolumeClaimSpec(accessModes=["ReadWriteOnce"], resources=resources, storageClassName=storage_class)
+    return PersistentVolumeClaim(metadata=ObjectMeta(name=name, namespace="default"), spec=spec)
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [pytest.param(None, "usual", id="none named"), pytest.param("", "", id="none wanted"), pytest.param("other", "other", id="one named")],
+)
+async def test_a_claim_gets_the_default_class(house: House, named: str | None, expected: str) -> None:
+    marked = {"storageclass.kubernetes.io/is-default-class": "true"}
+    await house.client.create(StorageClass(metadata=ObjectMeta(name="usual", annotations=marked), provisioner="example.com/p"))
+    await house.client.create(StorageClass(metadata=ObjectMeta(name="another"), provisioner="example.com/p"))
+    assert (await house.client.create(claim("a", named))).spec.storageClassName == expected
+
+
+def kubelet(house: House, node: str = "n") -> Client:
+    return Client(house.registry.transport(User(f"system:node:{node}", groups=(NODES,))))
+
+
+async def test_a_kubelet_writes_what_is_its_own(house: House) -> None:
+    mine = kubelet(house)
+    made = clone(await mine.create(Node(metadata=ObjectMeta(name="n"))))
+    made.metadata.labels["kubernetes.io/os"] = "linux"
+    await mine.update(made)
+    await mine.create(Lease(metadata=ObjectMeta(name="n", namespace="kube-node-lease")))
+    await house.client.create(pod("a", node="n"))
+    await mine.patch(Pod, "a", "default", b'{"status":{"phase":"Running"}}', subresource="status")
+    await mine.delete(Pod, "a", "default")
+
+
+async def test_a_certificate_request_says_who_made_it(house: House) -> None:
+    spec = CertificateSigningRequestSpec(request="eA==", signerName="a.example/b", usages=["client auth"], username="somebody else")
+    jane = Client(house.registry.transport(User("jane", "7", ("devs",), {"scopes": ("a", "b")})))
+    made = await jane.create(CertificateSigningRequest(metadata=ObjectMeta(name="a"), spec=spec))
+    assert (made.spec.username, made.spec.uid, made.spec.groups, made.spec.extra) == ("jane", "7", ["devs"], {"scopes": ["a", "b"]})
+
+
+async def lease_of_another(mine: Client) -> None:
+    await mine.create(Lease(metadata=ObjectMeta(name="m", namespace="kube-node-lease")))
+
+
+async def lease_elsewhere(mine: Client) -> None:
+    await mine.create(Lease(metadata=ObjectMeta(name="n", namespace="default")))
+
+
+async def another_node(mine: Client) -> None:
+    await mine.patch(Node, "m", "", b'{"metadata":{"labels":{"a":"b"}}}')
+
+
+async def taint_itself(mine: Client) -> None:
+    made = clone(await mine.get(Node, "n"))
+    made.spec.taints = [Taint(key="a", effect="NoSchedule")]
+    await mine.update(made)
+
+
+async def restricted_label(mine: Client) -> None:
+    await mine.patch(Node, "n", "", b'{"metadata":{"labels":{"node-restriction.kubernetes.io/a":"b"}}}')
+
+
+async def pod_of_another(mine: Client) -> None:
+    await mine.patch(Pod, "theirs", "default", b'{"status":{"phase":"Running"}}', subresource="status")
+
+
+async def make_a_pod(mine: Client) -> None:
+    await mine.create(pod("b", node="n"))
+
+
+async def relabel_a_pod(mine: Client) -> None:
+    await mine.patch(Pod, "mine", "default", b'{"metadata":{"labels":{"a":"b"}}}')
+
+
+@pytest.mark.parametrize(
+    ("attempt", "message"),
+    [
+        pytest.param(lease_of_another, "can only access node lease with the same name", id="lease of another"),
+        pytest.param(lease_elsewhere, 'can only access leases in the "kube-node-lease" system namespace', id="lease elsewhere"),
+        pytest.param(another_node, 'node "n" is not allowed to modify node "m"', id="another node"),
+        pytest.param(taint_itself, 'node "n" is not allowed to modify taints', id="its own taints"),
+        pytest.param(restricted_label, "is not allowed to modify labels: node-restriction.kubernetes.io/a", id="a restricted label"),
+        pytest.param(pod_of_another, "can only update pod status for pods with spec.nodeName set to itself", id="pod of another"),
+        pytest.param(make_a_pod, "can only create mirror pods", id="a pod of its own making"),
+        pytest.param(relabel_a_pod, "unexpected operation", id="the pod itself"),
+    ],
+)
+async def test_a_kubelet_writes_nothing_else(house: House, attempt: Any, message: str) -> None:
+    for name in "nm":
+        await house.client.create(Node(metadata=ObjectMeta(name=name)))
+    await house.client.create(pod("theirs", node="m"))
+    await house.client.create(pod("mine", node="n"))
+    async with refused(403, message):
+        await attempt(kubelet(house))

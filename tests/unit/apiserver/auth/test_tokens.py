@@ -1,0 +1,133 @@
+"""ServiceAccount tokens in virtual time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from pilothouse.api.types.authentication_v1 import BoundObjectReference, TokenRequest, TokenRequestSpec
+from pilothouse.api.types.core_v1 import Node, Pod, PodSpec, ServiceAccount
+from pilothouse.apiserver.auth.keys import ServiceAccountKeys
+from pilothouse.apiserver.auth.tokens import ISSUER, ServiceAccountTokens
+from pilothouse.apiserver.auth.user import ADMIN
+from pilothouse.cluster import certificates
+from pilothouse.kit.entropy import Entropy
+from pilothouse.kit.virtual_clock import VirtualClock
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.meta_v1 import ObjectMeta
+
+
+class World:
+    """What tokens are bound to."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "sa.key").exists():
+            certificates.service_account_key(folder)
+        self.clock = VirtualClock()
+        self.account = ServiceAccount(metadata=ObjectMeta(name="robot", namespace="default", uid="u-robot"))
+        spec = PodSpec(serviceAccountName="robot", nodeName="node")
+        self.pod = Pod(metadata=ObjectMeta(name="pod", namespace="default", uid="u-pod"), spec=spec)
+        self.node = Node(metadata=ObjectMeta(name="node", uid="u-node"))
+        self.objects: dict[tuple[type[Any], str], Any] = {
+            (ServiceAccount, "robot"): self.account,
+            (Pod, "pod"): self.pod,
+            (Node, "node"): self.node,
+        }
+        self.tokens = ServiceAccountTokens(ServiceAccountKeys(folder / "sa.key"), self.lookup, self.clock, Entropy(1))
+
+    async def lookup(self, kind: type[Any], name: str, namespace: str) -> Any:
+        return self.objects.get((kind, name))
+
+    async def issue(self, **spec: Any) -> TokenRequest:
+        return await self.tokens.issue(self.account, TokenRequest(spec=TokenRequestSpec(**spec)), ADMIN)
+
+    def bound(self, **changes: str) -> BoundObjectReference:
+        return BoundObjectReference(**{"apiVersion": "v1", "kind": "Pod", "name": "pod", "uid": "u-pod", **changes})
+
+
+@pytest.fixture
+def world(folder: Path) -> World:
+    return World(folder)
+
+
+async def test_claims_are_upstreams(world: World) -> None:
+    issued = await world.issue(boundObjectRef=world.bound())
+    claims = jwt.decode(issued.status.token, options={"verify_signature": False})
+    now = int(world.clock.now().timestamp())
+    assert (claims["iss"], claims["aud"], claims["sub"]) == (ISSUER, [ISSUER], "system:serviceaccount:default:robot")
+    assert (claims["iat"], claims["nbf"], claims["exp"]) == (now, now, now + 3600)
+    assert claims["kubernetes.io"] == {
+        "namespace": "default",
+        "pod": {"name": "pod", "uid": "u-pod"},
+        "node": {"name": "node", "uid": "u-node"},
+        "serviceaccount": {"name": "robot", "uid": "u-robot"},
+    }
+    assert issued.status.expirationTimestamp == "2025-01-01T01:00:00Z"
+
+
+async def test_the_kubelets_tokens_last_a_year(world: World) -> None:
+    issued = await world.issue(boundObjectRef=world.bound(), expirationSeconds=3607)
+    claims = jwt.decode(issued.status.token, options={"verify_signature": False})
+    now = int(world.clock.now().timestamp())
+    assert (claims["exp"] - now, claims["kubernetes.io"]["warnafter"] - now) == (365 * 24 * 3600, 3607)
+    assert issued.status.expirationTimestamp == "2025-01-01T01:00:07Z"
+
+
+async def test_a_token_ends_with_its_time(world: World) -> None:
+    token = (await world.issue(expirationSeconds=600)).status.token
+    assert await world.tokens.authenticate_token(token)
+    await world.clock.advance(601)
+    assert await world.tokens.authenticate_token(token) is None
+
+
+async def test_a_token_ends_with_the_pod_it_is_bound_to(world: World) -> None:
+    token = (await world.issue(boundObjectRef=world.bound())).status.token
+    user = await world.tokens.authenticate_token(token)
+    assert user is not None
+    assert user.extra["authentication.kubernetes.io/pod-name"] == ("pod",)
+    world.pod.metadata.deletionTimestamp = "2025-01-01T00:00:00Z"
+    assert await world.tokens.authenticate_token(token)
+    await world.clock.advance(61)
+    assert await world.tokens.authenticate_token(token) is None
+    world.objects[Pod, "pod"] = Pod(metadata=ObjectMeta(name="pod", uid="another"))
+    assert await world.tokens.authenticate_token(token) is None
+
+
+async def test_a_token_for_others_is_not_for_this_server(world: World) -> None:
+    token = (await world.issue(audiences=["vault"])).status.token
+    assert await world.tokens.authenticate_token(token) is None
+    found = await world.tokens.verify(token, ["vault", "other"])
+    assert found is not None
+    assert found[1] == ["vault"]
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "e30.e30.e30"])
+async def test_nonsense_is_nobody(world: World, token: str) -> None:
+    assert await world.tokens.authenticate_token(token) is None
+
+
+async def test_a_changed_token_is_nobody(world: World) -> None:
+    head, body, signature = (await world.issue()).status.token.split(".")
+    other = (await world.issue(audiences=["x"])).status.token.split(".")[1]
+    assert await world.tokens.authenticate_token(f"{head}.{other}.{signature}") is None
+    assert await world.tokens.authenticate_token(f"{head}.{body}.{signature}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "text"),
+    [
+        pytest.param({"expirationSeconds": 60}, 422, "may not specify a duration less than 10 minutes", id="too short"),
+        pytest.param({"expirationSeconds": 1 << 33}, 422, "may not specify a duration larger than 2^32 seconds", id="too long"),
+        pytest.param({"kind": "Service"}, 400, "cannot bind token", id="bound to what cannot be"),
+        pytest.param({"name": "other"}, 404, 'pods "other" not found', id="bound to what is not there"),
+        pytest.param({"uid": "other"}, 409, "does not match the UID in record", id="bound to what was made anew"),
+    ],
+)
+async def test_bad_requests(world: World, spec: dict[str, Any], code: int, text: str) -> None:
+    wanted = spec if "expirationSeconds" in spec else {"boundObjectRef": world.bound(**spec)}
+    with pytest.raises(StatusError) as caught:
+        await world.issue(**wanted)
+    assert (caught.value.code, text in str(caught.value)) == (code, True), str(caught.value)

@@ -1,0 +1,165 @@
+"""A served API for tests: registry on a memory store, API server on loopback, certificates, in the machine's own time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from pilothouse.apiserver.auth.keys import ServiceAccountKeys
+from pilothouse.apiserver.auth.reviews import reviews
+from pilothouse.apiserver.auth.static import StaticAuthorizer
+from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
+from pilothouse.apiserver.auth.user import ADMIN, ANONYMOUS, User
+from pilothouse.apiserver.registry.registry import Registry
+from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
+from pilothouse.apiserver.storage.memory import MemoryStorage
+from pilothouse.cluster import certificates
+from pilothouse.kit.clock import Clock, SystemClock
+from pilothouse.kit.entropy import Entropy
+
+LEAVES = (
+    certificates.Subject("apiserver", "kube-apiserver", names=["127.0.0.1", "localhost"], client=False),
+    certificates.Subject("admin", "kubernetes-admin", ["system:masters"]),
+    certificates.Subject("developer", "jane", ["developers"]),
+    certificates.Subject("scheduler", "system:kube-scheduler"),
+)
+
+
+@dataclass
+class Served:
+    """A running API server."""
+
+    registry: Registry
+    server: ApiServer
+    tokens: ServiceAccountTokens
+    folder: Path
+    scheme: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.server.port}"
+
+    def kubeconfig(self, user: str = "admin", *, token: str = "") -> Path:
+        """A kubeconfig of one of LEAVES, or of a token."""
+        credentials = (
+            {"token": token}
+            if token
+            else {
+                "client-certificate": str(self.folder / f"{user}.crt"),
+                "client-key": str(self.folder / f"{user}.key"),
+            }
+        )
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": {"server": self.url, "certificate-authority": str(self.folder / "ca.crt")}}],
+            "users": [{"name": "test", "user": credentials}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "current-context": "test",
+        }
+        path = self.folder / f"kubeconfig-{user}{'-token' if token else ''}"
+        path.write_bytes(msgspec.json.encode(config))
+        return path
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path, *, tls: bool = False, user: User | None = None, clock: Clock | None = None) -> AsyncIterator[Served]:
+    """Serve until the end of the block; without TLS every request is an administrator's."""
+    clock, entropy = clock or SystemClock(), Entropy()
+    certificates.make(folder, LEAVES if tls else (), SystemClock(), entropy)
+    registry: Registry
+
+    async def lookup(kind: type[Any], name: str, namespace: str) -> Any:
+        return await registry.kernel.get(kind, name, namespace)
+
+    tokens = ServiceAccountTokens(ServiceAccountKeys(folder / "sa.key"), lookup, clock, entropy)
+    registry = Registry(MemoryStorage(), clock, entropy, token_issuer=tokens.issue, reviews=reviews(StaticAuthorizer(), tokens))
+    files = [str(folder / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key")]
+    server = ApiServer(
+        registry,
+        clock=clock,
+        entropy=entropy,
+        tls=ServerTLS(*files) if tls else None,
+        tokens=tokens,
+        default_user=user or (ANONYMOUS if tls else ADMIN),
+    )
+    tasks = [asyncio.create_task(registry.run()), asyncio.create_task(server.run())]
+    try:
+        await registry.start()
+        await server.started.wait()
+        yield Served(registry, server, tokens, folder, "https" if tls else "http")
+    finally:
+        for task in reversed(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def serving_in_thread(folder: Path) -> Iterator[Served]:
+    """The same over TLS, on a loop of its own: for clients that block."""
+    ready, found, ending = threading.Event(), [], []
+
+    async def main() -> None:
+        end = asyncio.Event()
+        ending.append((asyncio.get_running_loop(), end))
+        async with serving(folder, tls=True) as served:
+            found.append(served)
+            ready.set()
+            await end.wait()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(main())
+
+    thread = threading.Thread(target=run, name="api server")
+    thread.start()
+    assert ready.wait(30), "the API server does not start"
+    try:
+        yield found[0]
+    finally:
+        loop, end = ending[0]
+        loop.call_soon_threadsafe(end.set)
+        thread.join(30)
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Any
+    body: bytes
+
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+class Caller:
+    """Sends requests to a served API: `await call("GET", "/api/v1/pods")`."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url
+        self.session = session
+
+    async def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """`body` is an object, or bytes as they are; `headers` are written with underscores."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body is not None and not isinstance(body, bytes):
+            body = msgspec.json.encode(body)
+            named.setdefault("Content-Type", "application/json")
+        async with self.session.request(method, self.url + path, data=body, headers=named) as response:
+            return Answer(response.status, response.headers, await response.read())
+
+
+@contextlib.asynccontextmanager
+async def calling(folder: Path, *, user: User | None = None) -> AsyncIterator[Caller]:
+    async with serving(folder, user=user) as served, aiohttp.ClientSession() as session:
+        yield Caller(served.url, session)

@@ -1,0 +1,163 @@
+"""What the scheduler believes of the cluster: informer events and its own assumptions, turned into deltas of the node columns.
+
+- A Pod counts on its node from the moment that we choose it (assumed) until it is gone or has finished.
+- An assumption that the API does not confirm within `ASSUMED_SECONDS` of its binding is dropped when its node is next asked about.
+- Tells the queue what happened, in the words of `Wake`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.api.types.core_v1 import Node, Pod
+from pilothouse.kit.clock import Clock
+from pilothouse.scheduler.facts import PodFacts, facts_of
+from pilothouse.scheduler.snapshot import NodeColumns
+
+ASSUMED_SECONDS = 30.0
+FINISHED = ("Succeeded", "Failed")
+Happened = Callable[[str, str, Any, Any], None]
+
+
+@dataclass(slots=True)
+class Placed:
+    """A Pod on a node; `assumed` as long as the API has not shown it there."""
+
+    node: str
+    facts: PodFacts
+    assumed: bool = False
+
+
+class ClusterState:
+    """See the module; `nodes` is the snapshot that scheduling reads."""
+
+    def __init__(self, clock: Clock, happened: Happened) -> None:
+        self.nodes = NodeColumns()
+        self._clock = clock
+        self._happened = happened
+        self._placed: dict[str, Placed] = {}
+        self._unconfirmed: dict[str, float] = {}
+        """When assumptions whose binding has ended expire, by UID, the soonest first."""
+
+    # Nodes
+
+    def node_event(self, old: Node | None, new: Node | None) -> None:
+        """A node came, changed or went; heartbeats cost a comparison and nothing else."""
+        if new is None:
+            assert old is not None
+            self.nodes.remove_node(old.metadata.name)
+            self._happened("Node", "Delete", old, None)
+            return
+        if old is None:
+            self.nodes.set_node(new)
+            self._happened("Node", "Add", None, new)
+            return
+        changes = node_changes(old, new)
+        if changes or old.status.images != new.status.images:
+            self.nodes.set_node(new)
+        for change in changes:
+            self._happened("Node", change, old, new)
+
+    # Pods
+
+    def assigned(self, pod: Pod) -> None:
+        """A Pod that has a node is new or changed."""
+        uid, node = pod.metadata.uid, pod.spec.nodeName
+        known = self._placed.get(uid)
+        if known is None:
+            self._place(Placed(node, facts_of(pod)))
+            self._happened("Pod", "Add", None, pod)
+            return
+        old = known.facts.pod
+        changes = pod_changes(old, pod)
+        if known.node == node and not changes:
+            known.facts.pod = pod
+            known.assumed = False
+            self._unconfirmed.pop(uid, None)
+            return
+        self._displace(known)
+        self._place(Placed(node, facts_of(pod)))
+        for change in changes:
+            self._happened("Pod", change, old, pod)
+
+    def released(self, pod: Pod) -> None:
+        """A Pod is gone or has finished."""
+        known = self._placed.get(pod.metadata.uid)
+        if known is not None:
+            self._displace(known)
+            self._happened("Pod", "Delete", pod, None)
+
+    def assume(self, facts: PodFacts, node: str) -> None:
+        """We have chosen: the Pod takes its room from now on."""
+        self.end_nomination(facts.uid)
+        self._place(Placed(node, facts, assumed=True))
+
+    def bound(self, facts: PodFacts) -> None:
+        """The binding has been accepted; the informer will confirm it, or the assumption expires."""
+        known = self._placed.get(facts.uid)
+        if known is not None and known.assumed:
+            self._unconfirmed[facts.uid] = self._clock.monotonic() + ASSUMED_SECONDS
+
+    def forget(self, facts: PodFacts) -> None:
+        """The binding failed: give the room back."""
+        known = self._placed.get(facts.uid)
+        if known is not None and known.assumed:
+            self._displace(known)
+            self._happened("Pod", "Delete", facts.pod, None)
+
+    def drop_expired(self) -> None:
+        """Forget assumptions that were never confirmed; costs nothing when there are none."""
+        now = self._clock.monotonic()
+        while self._unconfirmed:
+            uid, expires = next(iter(self._unconfirmed.items()))
+            if expires > now:
+                return
+            self.forget(self._placed[uid].facts)
+
+    def end_nomination(self, uid: str) -> bool:
+        """Nobody clears room for this Pod any more; gives whether somebody did."""
+        for waiting in self.nodes.nominated.values():
+            if uid in waiting:
+                self.nodes.nominate(waiting[uid], "")
+                return True
+        return False
+
+    def is_placed(self, uid: str) -> bool:
+        return uid in self._placed
+
+    def _place(self, one: Placed) -> None:
+        self._placed[one.facts.uid] = one
+        self.nodes.add_pod(one.node, one.facts)
+
+    def _displace(self, one: Placed) -> None:
+        del self._placed[one.facts.uid]
+        self._unconfirmed.pop(one.facts.uid, None)
+        self.nodes.remove_pod(one.node, one.facts)
+
+
+def pod_changes(old: Pod, new: Pod) -> list[str]:
+    """What of a placed Pod changed that alters what is accounted for it, in the words of `Wake`."""
+    changes = []
+    if old.spec.containers != new.spec.containers:
+        changes.append("Resources")
+    if old.metadata.labels != new.metadata.labels:
+        changes.append("Labels")
+    if bool(old.metadata.deletionTimestamp) != bool(new.metadata.deletionTimestamp):
+        changes.append("Terminating")
+    return changes
+
+
+def node_changes(old: Node, new: Node) -> list[str]:
+    """What of a node changed that matters for scheduling, in the words of `Wake`."""
+    changes = []
+    if old.status.allocatable != new.status.allocatable:
+        changes.append("Allocatable")
+    if old.metadata.labels != new.metadata.labels:
+        changes.append("Labels")
+    if old.spec.taints != new.spec.taints:
+        changes.append("Taints")
+    if bool(old.spec.unschedulable) != bool(new.spec.unschedulable):
+        changes.append("Unschedulable")
+    return changes

@@ -1,0 +1,44 @@
+"""The PodScheduled condition: what a Pod's status says of the attempt to schedule it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kit.clock import Clock
+from pilothouse.machinery.time import now_text
+
+POD_SCHEDULED = "PodScheduled"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Why a Pod has no node. `nominated`: the node that is being cleared for it; None leaves that field alone."""
+
+    reason: str
+    message: str
+    nominated: str | None = None
+
+
+def patch_of(pod: Pod, outcome: Outcome, clock: Clock) -> bytes | None:
+    """A strategic merge patch of the status; None when it says so already."""
+    status: dict[str, Any] = {}
+    current = next((one for one in pod.status.conditions if one.type == POD_SCHEDULED), None)
+    if current is None or (current.status, current.reason, current.message) != ("False", outcome.reason, outcome.message):
+        same = current is not None and current.status == "False"
+        status["conditions"] = [
+            {
+                "type": POD_SCHEDULED,
+                "status": "False",
+                "reason": outcome.reason,
+                "message": outcome.message,
+                "lastProbeTime": None,
+                "lastTransitionTime": current.lastTransitionTime if same and current else now_text(clock),
+            }
+        ]
+    if outcome.nominated is not None and outcome.nominated != pod.status.nominatedNodeName:
+        status["nominatedNodeName"] = outcome.nominated or None
+    return orjson.dumps({"status": status}) if status else None

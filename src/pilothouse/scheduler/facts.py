@@ -1,0 +1,156 @@
+"""What the scheduler needs to know of a Pod, worked out once when it is first seen.
+
+- Requests follow upstream's rule: containers are summed, init containers need their maximum, sidecars stay and are added,
+  pod-level resources override, overhead comes on top. CPU is in thousandths, everything else whole units.
+- `signature` is equal for Pods that every plugin must treat alike; names, UIDs and token volumes are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from pilothouse.api.types.core_v1 import Container, Pod
+from pilothouse.machinery import quantity
+from pilothouse.machinery.struct import Quantity
+
+CPU = "cpu"
+MEMORY = "memory"
+PODS = "pods"
+DEFAULT_MILLI_CPU = 100
+DEFAULT_MEMORY = 200 * 1024 * 1024
+"""What scoring (not filtering) assumes of a container that requests nothing, so that such Pods spread as well."""
+
+HostPort = tuple[str, str, int]
+"""(host IP, protocol, port)"""
+Requests = dict[str, int]
+
+
+@lru_cache(maxsize=4096)
+def amount(name: str, value: Quantity) -> int:
+    """A quantity as the scheduler counts it: CPU in thousandths, everything else in whole units, rounded up."""
+    return quantity.milli(value) if name == CPU else quantity.whole(value)
+
+
+def amounts(values: Mapping[str, Quantity]) -> Requests:
+    return {name: amount(name, value) for name, value in values.items()}
+
+
+@dataclass(slots=True)
+class PodFacts:
+    """A Pod and what follows from its spec. `scratch` is for plugins: what they compile of the Pod, by their name."""
+
+    pod: Pod
+    requests: Requests
+    nonzero: tuple[int, int]
+    host_ports: frozenset[HostPort]
+    images: tuple[str, ...]
+    priority: int
+    signature: bytes
+    scratch: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def uid(self) -> str:
+        return self.pod.metadata.uid
+
+    @property
+    def key(self) -> str:
+        return f"{self.pod.metadata.namespace}/{self.pod.metadata.name}"
+
+
+def facts_of(pod: Pod) -> PodFacts:
+    """The facts of a Pod; costs some ten microseconds."""
+    spec = pod.spec
+    requests = pod_requests(pod)
+    filled = pod_requests(pod, {CPU: DEFAULT_MILLI_CPU, MEMORY: DEFAULT_MEMORY})
+    images = tuple(one.image for one in (*spec.initContainers, *spec.containers))
+    return PodFacts(
+        pod=pod,
+        requests=requests,
+        nonzero=(filled.get(CPU, 0), filled.get(MEMORY, 0)),
+        host_ports=frozenset(host_ports(pod)),
+        images=images,
+        priority=spec.priority or 0,
+        signature=signature_of(pod, requests, images),
+    )
+
+
+def signature_of(pod: Pod, requests: Requests, images: tuple[str, ...]) -> bytes:
+    """Equal for Pods that may share a scheduling result."""
+    spec = pod.spec
+    claims = [volume.persistentVolumeClaim for volume in spec.volumes if volume.persistentVolumeClaim is not None]
+    own_claims = pod.metadata.name if any(volume.ephemeral is not None for volume in spec.volumes) else ""
+    parts = (
+        pod.metadata.namespace,
+        pod.metadata.labels,
+        [owner.kind for owner in pod.metadata.ownerReferences if owner.controller],
+        requests,
+        images,
+        spec.nodeName,
+        spec.nodeSelector,
+        spec.affinity,
+        spec.tolerations,
+        spec.topologySpreadConstraints,
+        spec.priority,
+        spec.preemptionPolicy,
+        sorted(host_ports(pod)),
+        claims,
+        own_claims,
+        pod.status.nominatedNodeName,
+    )
+    return msgspec.json.encode(parts, order="deterministic")
+
+
+def host_ports(pod: Pod) -> Iterable[HostPort]:
+    """The ports that a Pod takes of its node; sidecars count, other init containers do not."""
+    for container in (*sidecars(pod), *pod.spec.containers):
+        for port in container.ports:
+            if port.hostPort:
+                yield (port.hostIP or "0.0.0.0", port.protocol or "TCP", port.hostPort)
+
+
+def sidecars(pod: Pod) -> list[Container]:
+    return [one for one in pod.spec.initContainers if one.restartPolicy == "Always"]
+
+
+def pod_requests(pod: Pod, missing: Mapping[str, int] | None = None) -> Requests:
+    """What a node must have free for the Pod; `missing` is assumed of containers that say nothing of a resource."""
+    spec = pod.spec
+    missing = missing or {}
+    total: Requests = {}
+    for container in spec.containers:
+        add(total, container_requests(container, missing))
+    staying: Requests = {}
+    peak: Requests = {}
+    for container in spec.initContainers:
+        wanted = container_requests(container, missing)
+        if container.restartPolicy == "Always":
+            add(total, wanted)
+            add(staying, wanted)
+            raise_to(peak, staying)
+        else:
+            add(wanted, staying)
+            raise_to(peak, wanted)
+    raise_to(total, peak)
+    if spec.resources is not None:
+        total.update(amounts(spec.resources.requests))
+    add(total, amounts(spec.overhead))
+    return total
+
+
+def container_requests(container: Container, missing: Mapping[str, int]) -> Requests:
+    return {**missing, **amounts(container.resources.requests)}
+
+
+def add(total: Requests, more: Mapping[str, int]) -> None:
+    for name, value in more.items():
+        total[name] = total.get(name, 0) + value
+
+
+def raise_to(total: Requests, least: Mapping[str, int]) -> None:
+    for name, value in least.items():
+        total[name] = max(total.get(name, 0), value)

@@ -1,0 +1,170 @@
+"""The extension points of the scheduling framework, each a Protocol of one or two methods.
+
+A plugin is a class with a `name` that has the methods of the points it takes part in; order and weight stand in profile.py.
+Decisions are pure functions of the Pod and the node columns; only the binding points (PreBind, Bind) do I/O, and only they are async.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.framework.diagnosis import Diagnosis
+from pilothouse.scheduler.snapshot import Mask, NodeColumns
+
+Scores = NDArray[np.int64]
+Hint = Callable[[PodFacts, Any, Any], bool]
+Trial = Callable[[PodFacts, NodeColumns], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """An event that may make a Pod schedulable that the plugin rejected.
+
+    `kind` is the object's kind; `action` one of Add, Delete, or what changed: of a node Allocatable, Labels, Taints or
+    Unschedulable, of a placed Pod Resources, Labels or Terminating; of other kinds every event is Any.
+    `hint(pod, old, new)` says whether this very event could help this Pod; None means always.
+    """
+
+    kind: str
+    action: str
+    hint: Hint | None = None
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a filter says of every node: `passes[row]`, and for a row that does not pass why, in upstream's words.
+
+    `unresolvable` marks the rows where removing Pods would not help.
+    """
+
+    passes: Mask
+    reasons: Callable[[int], Sequence[str]]
+    unresolvable: Mask | bool = False
+
+
+@dataclass(slots=True)
+class PreFilterResult:
+    """`rejection`: no node can take the Pod, and why. `nodes`: only these need to be looked at."""
+
+    nodes: frozenset[str] | None = None
+    rejection: str = ""
+
+
+@dataclass(slots=True)
+class PostFilterResult:
+    """`nominated`: the node that will have room once the victims are gone. `message` goes into the event."""
+
+    nominated: str = ""
+    message: str = ""
+    victims: list[PodFacts] = field(default_factory=list)
+
+
+class Plugin(Protocol):
+    """What every plugin has."""
+
+    name: str
+    woken_by: tuple[Wake, ...]
+
+
+@runtime_checkable
+class PreEnqueue(Plugin, Protocol):
+    def pre_enqueue(self, pod: PodFacts) -> str:
+        """Why the Pod may not enter the queue yet; empty when it may."""
+        ...
+
+
+@runtime_checkable
+class QueueSort(Plugin, Protocol):
+    def sort_key(self, pod: PodFacts, since: float) -> tuple[Any, ...]:
+        """The smallest key is scheduled first. `since` is when the Pod entered the queue, in the clock's seconds."""
+        ...
+
+
+@runtime_checkable
+class PreFilter(Plugin, Protocol):
+    def pre_filter(self, pod: PodFacts, nodes: NodeColumns) -> PreFilterResult | None: ...
+
+
+@runtime_checkable
+class Filter(Plugin, Protocol):
+    def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """None when the plugin has nothing against any node."""
+        ...
+
+
+@runtime_checkable
+class PostFilter(Plugin, Protocol):
+    def post_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis, trial: Trial) -> PostFilterResult | None:
+        """`trial(pod, window)` says why the Pod does not fit the one node of a window; nothing when it fits."""
+        ...
+
+
+@runtime_checkable
+class PreScore(Plugin, Protocol):
+    def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
+        """Whether `score` has anything to say of this Pod; False skips it."""
+        ...
+
+
+@runtime_checkable
+class Score(Plugin, Protocol):
+    def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
+        """A raw score for every row; rows that are not feasible are ignored."""
+        ...
+
+    def normalize(self, scores: Scores) -> Scores:
+        """Raw scores of the feasible nodes -> 0..100."""
+        ...
+
+
+class Reach(IntEnum):
+    """How far the change of one node is felt in what a plugin says of others."""
+
+    NODE = 0
+    SCORES = 1
+    FILTERS = 2
+
+
+@runtime_checkable
+class FarReaching(Plugin, Protocol):
+    def reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
+        """SCORES: all scores must be worked out again; FILTERS: no result may be reused. Plugins without this reach one NODE."""
+        ...
+
+
+@runtime_checkable
+class Reserve(Plugin, Protocol):
+    def reserve(self, pod: PodFacts, node_name: str) -> None: ...
+
+    def unreserve(self, pod: PodFacts, node_name: str) -> None: ...
+
+
+@runtime_checkable
+class Permit(Plugin, Protocol):
+    async def permit(self, pod: PodFacts, node_name: str) -> str:
+        """Return when the Pod may be bound: empty, or why it may not. The plugin brings its own time limit."""
+        ...
+
+
+@runtime_checkable
+class PreBind(Plugin, Protocol):
+    async def pre_bind(self, pod: PodFacts, node_name: str) -> None: ...
+
+
+@runtime_checkable
+class Bind(Plugin, Protocol):
+    async def bind(self, pod: PodFacts, node_name: str) -> bool:
+        """True when bound; False leaves it to the next plugin; failures are StatusError."""
+        ...
+
+
+@runtime_checkable
+class PostBind(Plugin, Protocol):
+    def post_bind(self, pod: PodFacts, node_name: str) -> None: ...

@@ -1,0 +1,270 @@
+"""Calls the plugins of a profile at each extension point, in order; knows no plugin by name.
+
+- A node counts against the first filter that rejects it, as upstream tells it.
+- Equal Pods share work: as long as only single rows have changed since, only those rows are judged again.
+- Ties between the best nodes are broken by the given entropy: the same seed gives the same choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.errors import StatusError
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.framework.diagnosis import Diagnosis
+from pilothouse.scheduler.framework.interfaces import (
+    Bind,
+    FarReaching,
+    Filter,
+    Permit,
+    PostBind,
+    PostFilter,
+    PostFilterResult,
+    PreBind,
+    PreEnqueue,
+    PreFilter,
+    PreScore,
+    QueueSort,
+    Reach,
+    Reserve,
+    Score,
+    Scores,
+)
+from pilothouse.scheduler.snapshot import Mask, NodeColumns
+
+
+@dataclass(slots=True)
+class Remembered:
+    """The last result, for Pods of one signature: who was feasible, and the raw score of each scoring plugin."""
+
+    signature: bytes
+    structure: int
+    seen: int
+    feasible: Mask
+    raw: dict[str, Scores]
+
+
+@dataclass(slots=True)
+class Choice:
+    """Where a Pod goes, or why it goes nowhere."""
+
+    node: str = ""
+    diagnosis: Diagnosis | None = None
+
+
+class Framework:
+    """The plugins of one profile. `plugins` are (plugin, weight of its score), in order."""
+
+    def __init__(self, plugins: Sequence[tuple[Any, int]], entropy: Entropy) -> None:
+        self.plugins = [plugin for plugin, _ in plugins]
+        self.weights = {plugin.name: weight for plugin, weight in plugins}
+        self._entropy = entropy
+        self._remembered: Remembered | None = None
+        self.pre_enqueues: list[PreEnqueue] = self._at(PreEnqueue)
+        self.queue_sort: QueueSort = self._at(QueueSort)[0]
+        self._pre_filters: list[PreFilter] = self._at(PreFilter)
+        self._filters: list[Filter] = self._at(Filter)
+        self._post_filters: list[PostFilter] = self._at(PostFilter)
+        self._scorers: list[Score] = self._at(Score)
+        self._pre_scores: dict[str, PreScore] = {plugin.name: plugin for plugin in self._at(PreScore)}
+        self._far_reaching: list[FarReaching] = self._at(FarReaching)
+        self._far = {plugin.name for plugin in self._far_reaching}
+        self._reserves: list[Reserve] = self._at(Reserve)
+        self._permits: list[Permit] = self._at(Permit)
+        self._pre_binds: list[PreBind] = self._at(PreBind)
+        self._binds: list[Bind] = self._at(Bind)
+        self._post_binds: list[PostBind] = self._at(PostBind)
+
+    def _at(self, point: Any) -> list[Any]:
+        return [plugin for plugin in self.plugins if isinstance(plugin, point)]
+
+    # Choosing
+
+    def choose(self, pod: PodFacts, nodes: NodeColumns) -> Choice:
+        """The node for a Pod; there is at least one node."""
+        feasible, raw = self._recall(pod, nodes) or (None, {})
+        if feasible is None:
+            diagnosis = Diagnosis(nodes.total)
+            feasible = self.feasible(pod, nodes, diagnosis)
+            if feasible is None or not feasible.any():
+                self._remembered = None
+                return Choice(diagnosis=diagnosis)
+            raw = self._raw_scores(pod, nodes, feasible)
+            self._remember(pod, nodes, feasible, raw)
+        return Choice(nodes.names[self._best(feasible, raw)])
+
+    def feasible(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis) -> Mask | None:
+        """The nodes that every filter lets pass; what the others suffer from goes into the diagnosis. None: rejected as a whole."""
+        left = self._pre_filter(pod, nodes, diagnosis)
+        if left is None:
+            return None
+        helpable = np.zeros_like(left)
+        for plugin in self._filters:
+            verdict = plugin.filter(pod, nodes)
+            if verdict is None:
+                continue
+            failed = left & ~verdict.passes
+            if failed.any():
+                diagnosis.rejected_by.add(plugin.name)
+                for row in np.flatnonzero(failed):
+                    diagnosis.reasons.update(verdict.reasons(int(row)))
+                helpable |= failed & ~np.asarray(verdict.unresolvable)
+                left = left & verdict.passes
+                if not left.any():
+                    break
+        diagnosis.helpable = helpable
+        return self._without_nominated(pod, nodes, left, diagnosis)
+
+    def _without_nominated(self, pod: PodFacts, nodes: NodeColumns, left: Mask, diagnosis: Diagnosis) -> Mask:
+        """Room that is being cleared for Pods of the same or a higher priority is not to be had."""
+        for name, waiting in nodes.nominated.items():
+            row = nodes.rows.get(name)
+            others = [one for one in waiting.values() if one.uid != pod.uid and one.priority >= pod.priority]
+            if row is None or not left[row] or not others:
+                continue
+            window = nodes.window(row)
+            for one in others:
+                window.add_pod(name, one)
+            reasons = self.trial(pod, window)
+            if reasons:
+                left[row] = False
+                diagnosis.reasons.update(reasons)
+                diagnosis.rejected_by.update(plugin.name for plugin in self._filters)
+        return left
+
+    def trial(self, pod: PodFacts, window: NodeColumns) -> Sequence[str]:
+        """Why the one node of a window would not take the Pod; nothing when it would."""
+        for plugin in self._filters:
+            verdict = plugin.filter(pod, window)
+            if verdict is not None and not verdict.passes[0]:
+                return verdict.reasons(0)
+        return ()
+
+    def _pre_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis) -> Mask | None:
+        left = nodes.alive.copy()
+        narrowed: set[str] = set()
+        for plugin in self._pre_filters:
+            result = plugin.pre_filter(pod, nodes)
+            if result is None:
+                continue
+            if result.rejection:
+                diagnosis.pre_filter = result.rejection
+                diagnosis.rejected_by.add(plugin.name)
+                return None
+            if result.nodes is not None:
+                narrowed.add(plugin.name)
+                wanted = np.zeros_like(left)
+                wanted[[nodes.rows[name] for name in result.nodes if name in nodes.rows]] = True
+                left &= wanted
+        excluded = nodes.total - int(left.sum())
+        if narrowed and excluded:
+            diagnosis.rejected_by |= narrowed
+            diagnosis.reasons[f"node(s) didn't satisfy plugin(s) [{' '.join(sorted(narrowed))}]"] += excluded
+        return left
+
+    def _raw_scores(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> dict[str, Scores]:
+        raw = {}
+        for plugin in self._scorers:
+            pre_score = self._pre_scores.get(plugin.name)
+            if pre_score is None or pre_score.pre_score(pod, nodes, feasible):
+                raw[plugin.name] = plugin.score(pod, nodes)
+        return raw
+
+    def _best(self, feasible: Mask, raw: dict[str, Scores]) -> int:
+        rows = np.flatnonzero(feasible)
+        if len(rows) == 1:
+            return int(rows[0])
+        total = np.zeros(len(rows), np.int64)
+        for plugin in self._scorers:
+            name = plugin.name
+            if name in raw:
+                total += self.weights[name] * plugin.normalize(raw[name][rows])
+        best = rows[total == total.max()]
+        return int(best[self._entropy.random.randrange(len(best))])
+
+    # Sharing work between equal Pods
+
+    def _remember(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask, raw: dict[str, Scores]) -> None:
+        if self._reach(pod, nodes) == Reach.FILTERS or nodes.nominated:
+            self._remembered = None
+            return
+        self._remembered = Remembered(pod.signature, nodes.structure, len(nodes.changes), feasible, raw)
+
+    def _recall(self, pod: PodFacts, nodes: NodeColumns) -> tuple[Mask, dict[str, Scores]] | None:
+        last = self._remembered
+        if last is None or last.signature != pod.signature or last.structure != nodes.structure or nodes.nominated:
+            return None
+        if self._reach(pod, nodes) == Reach.FILTERS:
+            return None
+        for row in sorted(set(nodes.changes[last.seen :])):
+            self._judge_again(pod, nodes, last, row)
+        last.seen = len(nodes.changes)
+        if not last.feasible.any():
+            return None
+        for plugin in self._scorers:
+            if plugin.name in self._far and plugin.name in last.raw:
+                last.raw[plugin.name] = plugin.score(pod, nodes)
+        return last.feasible, last.raw
+
+    def _judge_again(self, pod: PodFacts, nodes: NodeColumns, last: Remembered, row: int) -> None:
+        window = nodes.window(row)
+        last.feasible[row] = bool(nodes.alive[row]) and not self.trial(pod, window)
+        if last.feasible[row]:
+            for plugin in self._scorers:
+                if plugin.name in last.raw and plugin.name not in self._far:
+                    last.raw[plugin.name][row] = plugin.score(pod, window)[0]
+
+    def _reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
+        return max((plugin.reach(pod, nodes) for plugin in self._far_reaching), default=Reach.NODE)
+
+    # The other points
+
+    def rejected_at_the_gate(self, pod: PodFacts) -> tuple[str, str]:
+        """(plugin, reason) of the first that keeps the Pod out of the queue; empty strings when none does."""
+        for plugin in self.pre_enqueues:
+            reason = plugin.pre_enqueue(pod)
+            if reason:
+                return plugin.name, reason
+        return "", ""
+
+    def post_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis) -> PostFilterResult | None:
+        """The first result of a PostFilter plugin that has one."""
+        for plugin in self._post_filters:
+            result = plugin.post_filter(pod, nodes, diagnosis, self.trial)
+            if result is not None:
+                return result
+        return None
+
+    def reserve(self, pod: PodFacts, node_name: str) -> None:
+        for plugin in self._reserves:
+            plugin.reserve(pod, node_name)
+
+    def unreserve(self, pod: PodFacts, node_name: str) -> None:
+        for plugin in reversed(self._reserves):
+            plugin.unreserve(pod, node_name)
+
+    async def bind(self, pod: PodFacts, node_name: str) -> str:
+        """Permit, PreBind, Bind, PostBind. Empty when bound; else why not, in upstream's words."""
+        for permit in self._permits:
+            reason = await permit.permit(pod, node_name)
+            if reason:
+                return reason
+        running = ""
+        try:
+            for pre_bind in self._pre_binds:
+                running = f'PreBind plugin "{pre_bind.name}"'
+                await pre_bind.pre_bind(pod, node_name)
+            for binder in self._binds:
+                running = f'Bind plugin "{binder.name}"'
+                if await binder.bind(pod, node_name):
+                    break
+        except (StatusError, ConnectionError) as error:
+            return f"running {running}: {error}"
+        for post_bind in self._post_binds:
+            post_bind.post_bind(pod, node_name)
+        return ""

@@ -1,0 +1,93 @@
+"""Node selectors over columns: which rows match a term, a selector, or all that a Pod asks of a node's labels.
+
+Each requirement is asked once for every distinct value of its label, not once a node.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pilothouse.api.types.core_v1 import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod
+from pilothouse.scheduler.snapshot import Mask, NodeColumns
+
+NAME_FIELD = "metadata.name"
+
+
+def selected(pod: Pod, nodes: NodeColumns) -> Mask:
+    """The rows that satisfy both `spec.nodeSelector` and required node affinity."""
+    rows = nodes.alive.copy()
+    for key, value in pod.spec.nodeSelector.items():
+        rows &= nodes.label(key).where(lambda have, value=value: have == value)  # type: ignore[misc]
+    affinity = pod.spec.affinity.nodeAffinity if pod.spec.affinity else None
+    if affinity and affinity.requiredDuringSchedulingIgnoredDuringExecution is not None:
+        rows &= selector_matches(affinity.requiredDuringSchedulingIgnoredDuringExecution, nodes)
+    return rows
+
+
+def selector_matches(selector: NodeSelector, nodes: NodeColumns) -> Mask:
+    """Any of the terms; a selector without terms matches nothing."""
+    rows = np.zeros_like(nodes.alive)
+    for term in selector.nodeSelectorTerms:
+        rows |= term_matches(term, nodes)
+    return rows
+
+
+def term_matches(term: NodeSelectorTerm, nodes: NodeColumns, empty: bool = False) -> Mask:
+    """All of the requirements of a term. A term without any matches what `empty` says: nothing where required, all where preferred."""
+    if not term.matchExpressions and not term.matchFields:
+        return nodes.alive.copy() if empty else np.zeros_like(nodes.alive)
+    rows = nodes.alive.copy()
+    for requirement in term.matchExpressions:
+        rows &= requirement_matches(requirement, nodes)
+    for requirement in term.matchFields:
+        rows &= name_matches(requirement, nodes)
+    return rows
+
+
+def requirement_matches(requirement: NodeSelectorRequirement, nodes: NodeColumns) -> Mask:
+    labels = nodes.label(requirement.key)
+    values = set(requirement.values)
+    match requirement.operator:
+        case "In":
+            return labels.where(values.__contains__)
+        case "NotIn":
+            return ~labels.where(values.__contains__)
+        case "Exists":
+            return labels.where(lambda _: True)
+        case "DoesNotExist":
+            return ~labels.where(lambda _: True)
+        case "Gt" | "Lt":
+            return labels.where(lambda have: compares(have, requirement))
+    return np.zeros_like(nodes.alive)
+
+
+def compares(have: str, requirement: NodeSelectorRequirement) -> bool:
+    """Gt and Lt compare integers; what is none matches nothing."""
+    try:
+        left, right = int(have), int(requirement.values[0])
+    except (ValueError, IndexError):
+        return False
+    return left > right if requirement.operator == "Gt" else left < right
+
+
+def name_matches(requirement: NodeSelectorRequirement, nodes: NodeColumns) -> Mask:
+    """The only field that nodes are selected by is their name."""
+    rows = np.zeros_like(nodes.alive)
+    if requirement.key != NAME_FIELD:
+        return rows
+    rows[[nodes.rows[name] for name in requirement.values if name in nodes.rows]] = True
+    return ~rows if requirement.operator == "NotIn" else rows
+
+
+def names_wanted(selector: NodeSelector) -> frozenset[str] | None:
+    """The node names that every term confines itself to; None when some term does not. Empty when the terms contradict themselves."""
+    names: set[str] = set()
+    for term in selector.nodeSelectorTerms:
+        confined: set[str] | None = None
+        for one in term.matchFields:
+            if one.key == NAME_FIELD and one.operator == "In":
+                confined = set(one.values) if confined is None else confined & set(one.values)
+        if confined is None:
+            return None
+        names |= confined
+    return frozenset(names) if selector.nodeSelectorTerms else None

@@ -1,0 +1,46 @@
+"""DefaultPreemption: a Pod that fits nowhere may have less important ones evicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pilothouse.api.types.policy_v1 import PodDisruptionBudget
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.framework.diagnosis import Diagnosis
+from pilothouse.scheduler.framework.interfaces import PostFilterResult, Wake
+from pilothouse.scheduler.preemption import Trial, preempt
+from pilothouse.scheduler.snapshot import NodeColumns
+
+NEVER = "not eligible due to preemptionPolicy=Never."
+TERMINATING = "not eligible due to a terminating pod on the nominated node."
+
+
+class DefaultPreemption:
+    """`budgets` gives the disruption budgets of the cluster."""
+
+    name = "DefaultPreemption"
+    woken_by: tuple[Wake, ...] = ()
+
+    def __init__(self, budgets: Callable[[], Sequence[PodDisruptionBudget]]) -> None:
+        self._budgets = budgets
+
+    def post_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis, trial: Trial) -> PostFilterResult:
+        why_not = self._why_not_eligible(pod, nodes)
+        if why_not:
+            return PostFilterResult(message=f"preemption: {why_not}")
+        helpable = diagnosis.helpable if diagnosis.helpable is not None else nodes.alive & False
+        candidate, failure = preempt(pod, nodes, helpable, self._budgets(), trial)
+        if candidate is None:
+            return PostFilterResult(message=f"preemption: {failure.message()}")
+        return PostFilterResult(nominated=candidate.node, victims=candidate.victims)
+
+    def _why_not_eligible(self, pod: PodFacts, nodes: NodeColumns) -> str:
+        if pod.pod.spec.preemptionPolicy == "Never":
+            return NEVER
+        nominated = next((name for name, waiting in nodes.nominated.items() if pod.uid in waiting), "")
+        row = nodes.rows.get(nominated or pod.pod.status.nominatedNodeName)
+        if row is not None:
+            for one in nodes.pods[row].values():
+                if one.pod.metadata.deletionTimestamp and one.priority < pod.priority:
+                    return TERMINATING
+        return ""

@@ -1,0 +1,135 @@
+"""InterPodAffinity: Pods near to, or far from, other Pods; both what the Pod asks and what placed Pods ask of it.
+
+What placed Pods ask is looked for among those few that ask anything (`NodeColumns.particular`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.framework.interfaces import Reach, Scores, Verdict, Wake
+from pilothouse.scheduler.podterms import NamespaceLabels, PodTerms, Term, terms_of
+from pilothouse.scheduler.snapshot import Mask, NodeColumns, has_pod_affinity
+from pilothouse.scheduler.topology import has_label, on_rows
+
+NOT_NEAR = ("node(s) didn't match pod affinity rules",)
+NOT_FAR = ("node(s) didn't match pod anti-affinity rules",)
+UNWANTED = ("node(s) didn't satisfy existing pods anti-affinity rules",)
+HARD_WEIGHT = 1
+"""What a placed Pod's required affinity adds to the score of a Pod that it means."""
+
+
+class InterPodAffinity:
+    """`namespace_labels` gives the labels of a namespace, for terms that select namespaces."""
+
+    name = "InterPodAffinity"
+    woken_by = (Wake("Node", "Add"), Wake("Node", "Labels"), Wake("Pod", "Add"), Wake("Pod", "Delete"), Wake("Pod", "Labels"))
+
+    def __init__(self, namespace_labels: NamespaceLabels) -> None:
+        self._namespace_labels = namespace_labels
+
+    def _terms(self, pod: PodFacts) -> PodTerms:
+        if self.name not in pod.scratch:
+            pod.scratch[self.name] = terms_of(pod.pod, self._namespace_labels)
+        terms: PodTerms = pod.scratch[self.name]
+        return terms
+
+    def reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
+        return Reach.FILTERS if has_pod_affinity(pod.pod) or nodes.particular else Reach.NODE
+
+    def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        terms = self._terms(pod)
+        near = self._near(pod, nodes, terms.affinity) if terms.affinity else None
+        far = self._far(nodes, terms.anti_affinity) if terms.anti_affinity else None
+        wanted = self._wanted(pod, nodes)
+        if near is None and far is None and wanted is None:
+            return None
+        every = np.ones_like(nodes.alive)
+        near, far, wanted = (every if one is None else nodes.cut(one) for one in (near, far, wanted))
+        not_near, not_far = ~near, ~far
+
+        def reasons(row: int) -> tuple[str]:
+            return NOT_NEAR if not_near[row] else NOT_FAR if not_far[row] else UNWANTED
+
+        return Verdict(near & far & wanted, reasons, unresolvable=not_near)
+
+    def _near(self, pod: PodFacts, nodes: NodeColumns, group: Sequence[Term]) -> Mask:
+        """The rows in whose domains Pods are that all terms mean; the first of a group that means itself may go anywhere."""
+        whole = nodes.whole
+
+        def meant_by_all(other: Pod) -> bool:
+            return all(term.means(other) for term in group)
+
+        counts = nodes.pods_matching(("all", *(term.key for term in group)), meant_by_all)
+        labelled = np.ones_like(whole.alive)
+        near = np.ones_like(whole.alive)
+        for term in group:
+            labels = whole.label(term.topology)
+            labelled &= has_label(labels)
+            near &= on_rows(labels, counts, whole.alive) > 0
+        if not counts[whole.alive].any() and meant_by_all(pod.pod):
+            return labelled
+        return labelled & near
+
+    def _far(self, nodes: NodeColumns, terms: Sequence[Term]) -> Mask:
+        whole = nodes.whole
+        far = np.ones_like(whole.alive)
+        for term in terms:
+            labels = whole.label(term.topology)
+            far &= on_rows(labels, nodes.pods_matching(term.key, term.means), whole.alive) == 0
+        return far
+
+    def _wanted(self, pod: PodFacts, nodes: NodeColumns) -> Mask | None:
+        """The rows that no placed Pod's anti-affinity keeps this Pod from."""
+        whole = nodes.whole
+        banned: set[tuple[str, str]] = set()
+        for node_name, other in placed(nodes):
+            for term in self._terms(other).anti_affinity:
+                value = label_of(whole, node_name, term.topology)
+                if value is not None and (term.topology, value) not in banned and term.means(pod.pod):
+                    banned.add((term.topology, value))
+        if not banned:
+            return None
+        wanted = np.ones_like(whole.alive)
+        for key, value in banned:
+            wanted &= ~whole.label(key).where(lambda have, value=value: have == value)  # type: ignore[misc]
+        return wanted
+
+    def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
+        return bool(self._terms(pod).preferred) or bool(nodes.particular)
+
+    def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
+        whole = nodes.whole
+        total = np.zeros(len(whole.names), np.int64)
+        for term in self._terms(pod).preferred:
+            counts = nodes.pods_matching(term.key, term.means)
+            total += term.weight * on_rows(whole.label(term.topology), counts, whole.alive)
+        for node_name, other in placed(nodes):
+            terms = self._terms(other)
+            for term, weight in [*((one, one.weight) for one in terms.preferred), *((one, HARD_WEIGHT) for one in terms.affinity)]:
+                value = label_of(whole, node_name, term.topology)
+                if value is not None and term.means(pod.pod):
+                    total[whole.label(term.topology).where(lambda have, value=value: have == value)] += weight  # type: ignore[misc]
+        return nodes.cut(total)
+
+    def normalize(self, scores: Scores) -> Scores:
+        least, most = int(scores.min()), int(scores.max())
+        return np.zeros_like(scores) if most == least else 100 * (scores - least) // (most - least)
+
+
+def placed(nodes: NodeColumns) -> Iterator[tuple[str, PodFacts]]:
+    """The placed Pods that ask something of others; in a window its own row's as they are there."""
+    whole = nodes.whole
+    own = nodes.names[0] if whole is not nodes else ""
+    for node_name, other in whole.particular.values():
+        if node_name != own or other.uid in nodes.pods[0]:
+            yield node_name, other
+
+
+def label_of(nodes: NodeColumns, node_name: str, key: str) -> str | None:
+    node = nodes.objects[nodes.rows[node_name]] if node_name in nodes.rows else None
+    return node.metadata.labels.get(key) if node is not None else None

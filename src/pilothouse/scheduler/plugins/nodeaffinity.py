@@ -1,0 +1,55 @@
+"""NodeAffinity: nodeSelector and required node affinity filter, preferred node affinity scores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pilothouse.api.types.core_v1 import NodeAffinity as Affinity
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.framework.interfaces import PreFilterResult, Scores, Verdict, Wake
+from pilothouse.scheduler.nodeselector import names_wanted, selected, term_matches
+from pilothouse.scheduler.normalize import percent
+from pilothouse.scheduler.snapshot import Mask, NodeColumns
+
+REASON = ("node(s) didn't match Pod's node affinity/selector",)
+
+
+def affinity_of(pod: PodFacts) -> Affinity | None:
+    affinity = pod.pod.spec.affinity
+    return affinity.nodeAffinity if affinity else None
+
+
+class NodeAffinity:
+    name = "NodeAffinity"
+    woken_by = (Wake("Node", "Add"), Wake("Node", "Labels"))
+
+    def pre_filter(self, pod: PodFacts, nodes: NodeColumns) -> PreFilterResult | None:
+        """Affinity to a node's name (DaemonSets) makes all other nodes pass unseen."""
+        affinity = affinity_of(pod)
+        required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
+        names = names_wanted(required) if required else None
+        if names is None:
+            return None
+        return PreFilterResult(rejection="" if names else "pod affinity terms conflict", nodes=names)
+
+    def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        affinity = affinity_of(pod)
+        required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
+        if not pod.pod.spec.nodeSelector and required is None:
+            return None
+        return Verdict(selected(pod.pod, nodes), lambda _: REASON, unresolvable=True)
+
+    def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
+        affinity = affinity_of(pod)
+        return bool(affinity and affinity.preferredDuringSchedulingIgnoredDuringExecution)
+
+    def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
+        affinity = affinity_of(pod)
+        total = np.zeros(len(nodes.names), np.int64)
+        for preferred in affinity.preferredDuringSchedulingIgnoredDuringExecution if affinity else ():
+            if preferred.weight:
+                total += preferred.weight * term_matches(preferred.preference, nodes, empty=True)
+        return total
+
+    def normalize(self, scores: Scores) -> Scores:
+        return percent(scores)

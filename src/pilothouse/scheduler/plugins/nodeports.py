@@ -1,0 +1,27 @@
+"""NodePorts: two Pods of one node cannot have the same host port (of one protocol and address)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.framework.interfaces import Verdict, Wake
+from pilothouse.scheduler.snapshot import NodeColumns
+
+REASON = ("node(s) didn't have free ports for the requested pod ports",)
+ANY = "0.0.0.0"
+
+
+class NodePorts:
+    name = "NodePorts"
+    woken_by = (Wake("Node", "Add"), Wake("Pod", "Delete", lambda pod, old, new: bool(pod.host_ports)))
+
+    def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        if not pod.host_ports:
+            return None
+        passes = np.ones_like(nodes.alive)
+        for address, protocol, port in pod.host_ports:
+            for name, taken in nodes.ports.get((protocol, port), {}).items():
+                if name in nodes.rows and (address == ANY or ANY in taken or address in taken):
+                    passes[nodes.rows[name]] = False
+        return Verdict(passes, lambda _: REASON)

@@ -1,0 +1,22 @@
+"""NodeUnschedulable: cordoned nodes take only Pods that tolerate `node.kubernetes.io/unschedulable:NoSchedule`."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import Taint
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.framework.interfaces import Verdict, Wake
+from pilothouse.scheduler.snapshot import NodeColumns
+from pilothouse.scheduler.tolerations import tolerates
+
+UNSCHEDULABLE = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
+REASON = ("node(s) were unschedulable",)
+
+
+class NodeUnschedulable:
+    name = "NodeUnschedulable"
+    woken_by = (Wake("Node", "Add"), Wake("Node", "Unschedulable"))
+
+    def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        if not nodes.unschedulable.any() or tolerates(pod.pod.spec.tolerations, UNSCHEDULABLE):
+            return None
+        return Verdict(~nodes.unschedulable, lambda _: REASON, unresolvable=True)

@@ -1,0 +1,169 @@
+"""PodTopologySpread: Pods that match a constraint's selector are spread over the domains of a topology key.
+
+- Hard constraints (DoNotSchedule) filter, soft ones (ScheduleAnyway) score; a Pod of a controller that has neither is spread softly
+  over hosts and zones, as upstream's default constraints have it.
+- That default looks for Pods with the same labels, without those that tell the Pods of a set apart; upstream derives the same from
+  the selectors of Services and controllers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pilothouse.api.types.core_v1 import Pod, TopologySpreadConstraint
+from pilothouse.machinery.labels import Selector, from_label_selector, match_labels
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.framework.interfaces import Reach, Scores, Verdict, Wake
+from pilothouse.scheduler.nodeselector import selected
+from pilothouse.scheduler.snapshot import Ints, Mask, NodeColumns
+from pilothouse.scheduler.tolerations import first_untolerated
+from pilothouse.scheduler.topology import domains, has_label, on_rows, per_domain
+
+SKEWED = ("node(s) didn't match pod topology spread constraints",)
+UNLABELLED = ("node(s) didn't match pod topology spread constraints (missing required label)",)
+HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+DEFAULTS = (
+    TopologySpreadConstraint(topologyKey=HOSTNAME, maxSkew=3, whenUnsatisfiable="ScheduleAnyway"),
+    TopologySpreadConstraint(topologyKey=ZONE, maxSkew=5, whenUnsatisfiable="ScheduleAnyway"),
+)
+SPREAD_OWNERS = ("ReplicaSet", "ReplicationController", "StatefulSet")
+"""Controllers whose Pods are spread by default: those that keep copies alive, as upstream has it. Jobs' Pods are not."""
+OWN_LABELS = frozenset({"statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index"})
+HARD, SOFT = "DoNotSchedule", "ScheduleAnyway"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A constraint with its selector compiled. `key` identifies what is counted."""
+
+    spec: TopologySpreadConstraint
+    selector: Selector
+    key: Hashable
+    counts: Callable[[Pod], bool]
+
+
+def compiled(pod: PodFacts, specs: Sequence[TopologySpreadConstraint], selector: Selector | None = None) -> list[Constraint]:
+    namespace, labels = pod.pod.metadata.namespace, pod.pod.metadata.labels
+
+    def one(spec: TopologySpreadConstraint) -> Constraint:
+        chosen = selector if selector is not None else from_label_selector(spec.labelSelector)
+        also = {key: labels[key] for key in spec.matchLabelKeys if key in labels}
+
+        def counts(other: Pod) -> bool:
+            meta = other.metadata
+            if meta.namespace != namespace or meta.deletionTimestamp:
+                return False
+            return chosen.matches(meta.labels) and all(meta.labels.get(key) == value for key, value in also.items())
+
+        return Constraint(spec, chosen, ("spread", namespace, str(chosen), tuple(also.items()), spec.labelSelector is None), counts)
+
+    return [one(spec) for spec in specs]
+
+
+def constraints_of(pod: PodFacts, how: str) -> list[Constraint]:
+    """The Pod's hard or soft constraints; compiled once a Pod."""
+    key = f"PodTopologySpread/{how}"
+    if key not in pod.scratch:
+        own = pod.pod.spec.topologySpreadConstraints
+        found = compiled(pod, [one for one in own if (one.whenUnsatisfiable or HARD) == how])
+        if how == SOFT and not own and any(one.controller and one.kind in SPREAD_OWNERS for one in pod.pod.metadata.ownerReferences):
+            labels = {key: value for key, value in pod.pod.metadata.labels.items() if key not in OWN_LABELS}
+            found = compiled(pod, DEFAULTS, match_labels(labels)) if labels else []
+        pod.scratch[key] = found
+    constraints: list[Constraint] = pod.scratch[key]
+    return constraints
+
+
+def counted_nodes(pod: PodFacts, nodes: NodeColumns, constraint: Constraint, keys: Mask) -> Mask:
+    """The nodes whose Pods count: with all topology keys, and by policy those that the Pod's affinity and tolerations admit."""
+    rows = nodes.alive & keys
+    if (constraint.spec.nodeAffinityPolicy or "Honor") == "Honor":
+        rows = rows & selected(pod.pod, nodes)
+    if constraint.spec.nodeTaintsPolicy == "Honor":
+        bad = [first_untolerated(pod.pod.spec.tolerations, taints, ("NoSchedule", "NoExecute")) for taints in nodes.taint_sets]
+        rows = rows & np.array([one is None for one in bad], np.bool_)[nodes.taint_set]
+    return rows
+
+
+class PodTopologySpread:
+    name = "PodTopologySpread"
+    woken_by = (
+        Wake("Node", "Add"),
+        Wake("Node", "Delete"),
+        Wake("Node", "Labels"),
+        Wake("Node", "Taints"),
+        Wake("Pod", "Add"),
+        Wake("Pod", "Delete"),
+        Wake("Pod", "Labels"),
+        Wake("Pod", "Terminating"),
+    )
+
+    def reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
+        if constraints_of(pod, HARD):
+            return Reach.FILTERS
+        return Reach.SCORES if constraints_of(pod, SOFT) else Reach.NODE
+
+    def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        constraints = constraints_of(pod, HARD)
+        if not constraints:
+            return None
+        whole = nodes.whole
+        labelled = np.ones_like(whole.alive)
+        for one in constraints:
+            labelled &= has_label(whole.label(one.spec.topologyKey))
+        even = np.ones_like(whole.alive)
+        for one in constraints:
+            even &= self._even(pod, nodes, one, labelled)
+        passes, missing = nodes.cut(labelled & even), nodes.cut(~labelled)
+        return Verdict(passes, lambda row: UNLABELLED if missing[row] else SKEWED, unresolvable=missing)
+
+    def _even(self, pod: PodFacts, nodes: NodeColumns, one: Constraint, labelled: Mask) -> Mask:
+        """The rows where one Pod more would not exceed the skew."""
+        whole = nodes.whole
+        labels = whole.label(one.spec.topologyKey)
+        counted = counted_nodes(pod, whole, one, labelled)
+        counts = nodes.pods_matching(one.key, one.counts)
+        present = domains(labels, counted)
+        sums = per_domain(labels, counts, counted)
+        least = int(sums[present].min()) if len(present) else 0
+        if one.spec.minDomains and len(present) < one.spec.minDomains:
+            least = 0
+        itself = int(one.selector.matches(pod.pod.metadata.labels))
+        return np.asarray(sums[labels.ids] + itself - least <= one.spec.maxSkew)
+
+    def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
+        pod.scratch["PodTopologySpread/feasible"] = feasible
+        return bool(constraints_of(pod, SOFT))
+
+    def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
+        """Raw: matching Pods of the domain, weighted by how many domains there are; -1 where a label is missing."""
+        whole = nodes.whole
+        constraints = constraints_of(pod, SOFT)
+        required = bool(pod.pod.spec.topologySpreadConstraints)
+        labelled = np.ones_like(whole.alive)
+        for one in constraints if required else ():
+            labelled &= has_label(whole.label(one.spec.topologyKey))
+        total = np.zeros(len(whole.names), np.float64)
+        for one in constraints:
+            labels = whole.label(one.spec.topologyKey)
+            counted = counted_nodes(pod, whole, one, labelled)
+            counts = nodes.pods_matching(one.key, one.counts)
+            weight = math.log(len(domains(labels, counted)) + 2)
+            sums: Ints = on_rows(labels, counts, counted)
+            total += np.where(has_label(labels), sums * weight + (one.spec.maxSkew - 1), 0.0)
+        scores = np.where(labelled, np.rint(total), -1).astype(np.int64)
+        return nodes.cut(scores)
+
+    def normalize(self, scores: Scores) -> Scores:
+        """Fewest becomes 100; nodes without the labels get nothing."""
+        ignored = scores < 0
+        if ignored.all():
+            return np.zeros_like(scores)
+        least, most = int(scores[~ignored].min()), int(scores[~ignored].max())
+        if most == 0:
+            return np.where(ignored, 0, 100)
+        return np.where(ignored, 0, 100 * (most + least - scores) // most)

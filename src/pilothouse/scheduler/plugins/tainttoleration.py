@@ -1,0 +1,49 @@
+"""TaintToleration: a Pod keeps off nodes with taints that it does not tolerate; PreferNoSchedule only costs score.
+
+Nodes with the same taints are judged once: the work is per distinct set of taints.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.framework.interfaces import Scores, Verdict, Wake
+from pilothouse.scheduler.normalize import reversed_percent
+from pilothouse.scheduler.snapshot import Mask, NodeColumns
+from pilothouse.scheduler.tolerations import first_untolerated, tolerates
+
+HARD = ("NoSchedule", "NoExecute")
+
+
+class TaintToleration:
+    name = "TaintToleration"
+    woken_by = (Wake("Node", "Add"), Wake("Node", "Taints"))
+
+    def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        tolerations = pod.pod.spec.tolerations
+        bad = [first_untolerated(tolerations, taints, HARD) for taints in nodes.taint_sets]
+        if not any(bad):
+            return None
+        good = np.array([taint is None for taint in bad], np.bool_)
+
+        def reasons(row: int) -> tuple[str]:
+            taint = bad[nodes.taint_set[row]]
+            assert taint is not None
+            return (f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}",)
+
+        return Verdict(good[nodes.taint_set], reasons, unresolvable=True)
+
+    def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
+        return any(taint.effect == "PreferNoSchedule" for taints in nodes.taint_sets for taint in taints)
+
+    def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
+        tolerations = [one for one in pod.pod.spec.tolerations if one.effect in ("", "PreferNoSchedule")]
+        counts = [
+            sum(1 for taint in taints if taint.effect == "PreferNoSchedule" and not tolerates(tolerations, taint))
+            for taints in nodes.taint_sets
+        ]
+        return np.array(counts, np.int64)[nodes.taint_set]
+
+    def normalize(self, scores: Scores) -> Scores:
+        return reversed_percent(scores)

@@ -1,0 +1,76 @@
+"""Affinity terms between Pods, compiled: whom a term of one Pod means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pilothouse.api.types.core_v1 import Pod, PodAffinityTerm
+from pilothouse.machinery.labels import Selector, from_label_selector
+
+NamespaceLabels = Callable[[str], Mapping[str, str]]
+"""The labels of a namespace by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term of the Pod that has it. `means(other)` tells whether another Pod is one of those meant."""
+
+    topology: str
+    weight: int
+    key: Hashable
+    means: Callable[[Pod], bool]
+
+
+def term_of(owner: Pod, term: PodAffinityTerm, namespace_labels: NamespaceLabels, weight: int = 0) -> Term:
+    selector = from_label_selector(term.labelSelector)
+    spaces = from_label_selector(term.namespaceSelector)
+    named = frozenset(term.namespaces)
+    if not named and term.namespaceSelector is None:
+        named = frozenset((owner.metadata.namespace,))
+    labels = owner.metadata.labels
+    same = tuple((key, labels[key]) for key in term.matchLabelKeys if key in labels)
+    other_than = tuple((key, labels[key]) for key in term.mismatchLabelKeys if key in labels)
+
+    def means(other: Pod) -> bool:
+        meta = other.metadata
+        if meta.namespace not in named and not spaces.matches(namespace_labels(meta.namespace)):
+            return False
+        return (
+            selector.matches(meta.labels)
+            and all(meta.labels.get(key) == value for key, value in same)
+            and all(key in meta.labels and meta.labels[key] != value for key, value in other_than)
+        )
+
+    return Term(term.topologyKey, weight, ("term", named, key_of(term.namespaceSelector, spaces), str(selector), same, other_than), means)
+
+
+def key_of(given: object, selector: Selector) -> str:
+    return "" if given is None else f"{{{selector}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class PodTerms:
+    """All terms of a Pod, by kind."""
+
+    affinity: Sequence[Term] = ()
+    anti_affinity: Sequence[Term] = ()
+    preferred: Sequence[Term] = ()
+    """Weights of anti-affinity are negative."""
+
+
+def terms_of(pod: Pod, namespace_labels: NamespaceLabels) -> PodTerms:
+    affinity = pod.spec.affinity
+    if affinity is None:
+        return PodTerms()
+    near, far = affinity.podAffinity, affinity.podAntiAffinity
+    preferred = [
+        term_of(pod, one.podAffinityTerm, namespace_labels, sign * one.weight)
+        for sign, group in ((1, near), (-1, far))
+        for one in (group.preferredDuringSchedulingIgnoredDuringExecution if group else ())
+    ]
+    return PodTerms(
+        [term_of(pod, one, namespace_labels) for one in (near.requiredDuringSchedulingIgnoredDuringExecution if near else ())],
+        [term_of(pod, one, namespace_labels) for one in (far.requiredDuringSchedulingIgnoredDuringExecution if far else ())],
+        preferred,
+    )

@@ -1,0 +1,130 @@
+"""Whom to evict so that a more important Pod fits: pure, on windows of the node columns.
+
+- Only nodes where the filters said that it may help; of each the fewest victims: all lesser Pods are taken away, then as many
+  as possible come back, the most important first, and those whose disruption budget would be broken before others.
+- Of the nodes the one that hurts least, by upstream's order: broken budgets, highest victim, sum of priorities, number, age.
+- At most `CANDIDATES_LEAST` nodes or a tenth of all are tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pilothouse.api.types.policy_v1 import PodDisruptionBudget
+from pilothouse.machinery.labels import from_label_selector
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.framework.diagnosis import Diagnosis
+from pilothouse.scheduler.snapshot import Mask, NodeColumns
+
+CANDIDATES_LEAST = 100
+NO_VICTIMS = "No preemption victims found for incoming pod"
+NOT_HELPFUL = "Preemption is not helpful for scheduling"
+PRIORITY_OFFSET = 1 << 31
+"""Makes every priority positive, so that a sum of few cannot pass for a sum of many."""
+
+Trial = Callable[[PodFacts, NodeColumns], Sequence[str]]
+"""Why a Pod does not fit the node of a window; nothing when it fits."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A node and who would have to go, the most important first; `broken`: how many of them break a budget."""
+
+    node: str
+    victims: list[PodFacts]
+    broken: int
+
+
+def preempt(
+    pod: PodFacts, nodes: NodeColumns, helpable: Mask, budgets: Sequence[PodDisruptionBudget], trial: Trial
+) -> tuple[Candidate | None, Diagnosis]:
+    """The best candidate, or why there is none."""
+    diagnosis = Diagnosis(nodes.total)
+    rows = np.flatnonzero(helpable)
+    found: list[Candidate] = []
+    limit = max(CANDIDATES_LEAST, nodes.total // 10)
+    for row in rows:
+        candidate = candidate_on(pod, nodes, int(row), budgets, trial)
+        if isinstance(candidate, Candidate):
+            found.append(candidate)
+            if len(found) >= limit:
+                break
+        else:
+            diagnosis.reasons.update(candidate)
+    diagnosis.reasons[NOT_HELPFUL] += nodes.total - len(rows)
+    diagnosis.reasons = +diagnosis.reasons  # only what was counted
+    return (min(found, key=harm) if found else None), diagnosis
+
+
+def candidate_on(
+    pod: PodFacts, nodes: NodeColumns, row: int, budgets: Sequence[PodDisruptionBudget], trial: Trial
+) -> Candidate | Sequence[str]:
+    """The fewest victims on one node, or why no victims would do."""
+    name = nodes.names[row]
+    lesser = [one for one in nodes.pods[row].values() if one.priority < pod.priority]
+    if not lesser:
+        return (NO_VICTIMS,)
+    window = nodes.window(row)
+    for one in lesser:
+        window.remove_pod(name, one)
+    reasons = trial(pod, window)
+    if reasons:
+        return reasons
+    breaking, harmless = split_by_budgets(sorted(lesser, key=importance), budgets)
+    victims: list[PodFacts] = []
+    broken = 0
+    for group in (breaking, harmless):
+        for one in group:
+            window.add_pod(name, one)
+            if trial(pod, window):
+                window.remove_pod(name, one)
+                victims.append(one)
+                broken += group is breaking
+    return Candidate(name, sorted(victims, key=importance), broken)
+
+
+def importance(pod: PodFacts) -> tuple[int, str]:
+    """Sorts the most important first: higher priority, then who has run longer."""
+    return (-pod.priority, start_of(pod))
+
+
+def start_of(pod: PodFacts) -> str:
+    """RFC 3339 sorts by time; a Pod that has not started is the youngest."""
+    return pod.pod.status.startTime or "~"
+
+
+def harm(candidate: Candidate) -> tuple[int, int, int, int, tuple[int, ...]]:
+    """Sorts the candidate that hurts least first."""
+    victims = candidate.victims
+    if not victims:
+        return (candidate.broken, -PRIORITY_OFFSET, 0, 0, ())
+    highest = victims[0].priority
+    oldest = min(start_of(one) for one in victims if one.priority == highest)
+    youngest_first = tuple(-ord(sign) for sign in oldest)
+    return (candidate.broken, highest, sum(one.priority + PRIORITY_OFFSET for one in victims), len(victims), youngest_first)
+
+
+def split_by_budgets(pods: Sequence[PodFacts], budgets: Sequence[PodDisruptionBudget]) -> tuple[list[PodFacts], list[PodFacts]]:
+    """(those whose eviction would break a disruption budget, the others), each in the given order."""
+    left = [(one, from_label_selector(one.spec.selector), one.status.disruptionsAllowed) for one in budgets]
+    allowed = {id(budget): count for budget, _, count in left}
+    breaking: list[PodFacts] = []
+    harmless: list[PodFacts] = []
+    for pod in pods:
+        meta = pod.pod.metadata
+        concerned = [
+            budget
+            for budget, selector, _ in left
+            if budget.metadata.namespace == meta.namespace
+            and meta.labels
+            and selector.matches(meta.labels)
+            and meta.name not in budget.status.disruptedPods
+        ]
+        for budget in concerned:
+            allowed[id(budget)] -= 1
+        broken = any(allowed[id(budget)] < 0 for budget in concerned)
+        (breaking if broken else harmless).append(pod)
+    return breaking, harmless

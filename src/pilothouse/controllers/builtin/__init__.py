@@ -1,0 +1,1 @@
+"""One controller a file, found by discovery; none imports another."""

@@ -1,0 +1,274 @@
+"""DaemonSet: one Pod on every node that suits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pilothouse.api.types.apps_v1 import ControllerRevision, DaemonSet, DaemonSetStatus
+from pilothouse.api.types.core_v1 import (
+    Affinity,
+    Node,
+    NodeAffinity,
+    NodeSelector,
+    NodeSelectorRequirement,
+    NodeSelectorTerm,
+    Pod,
+    PodSpec,
+    Toleration,
+)
+from pilothouse.client.events import WARNING
+from pilothouse.client.store import Key
+from pilothouse.controllers import pods
+from pilothouse.controllers.framework.actions import Action, Create, Delete, Emit, RequeueAfter, UpdateStatus
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
+from pilothouse.controllers.framework.owners import claim
+from pilothouse.controllers.framework.world import World
+from pilothouse.controllers.histories import HASH_LABEL, History, clean_up, history
+from pilothouse.controllers.nodes import affinity, taints
+from pilothouse.machinery import codec, intorstring, labels
+
+GENERATION_LABEL = "pod-template-generation"
+DEPRECATED_GENERATION = "deprecated.daemonset.template.generation"
+BURST_LIMIT = 250
+FIRST_FAILURE_SECONDS, LONGEST_FAILURE_SECONDS = 1.0, 900.0
+"""How long a Pod that failed is left before it is replaced, doubled with each failure on that node."""
+TOLERATIONS = (
+    ("not-ready", "NoExecute"),
+    ("unreachable", "NoExecute"),
+    ("disk-pressure", "NoSchedule"),
+    ("memory-pressure", "NoSchedule"),
+    ("pid-pressure", "NoSchedule"),
+    ("unschedulable", "NoSchedule"),
+)
+"""What every daemon tolerates, by node.kubernetes.io/ key and effect."""
+
+
+def _all(node: Node, world: World) -> Iterator[Key]:
+    for one in world.list(DaemonSet):
+        yield one.metadata.namespace, one.metadata.name
+
+
+def _matters(old: Node, new: Node) -> bool:
+    return old.metadata.labels != new.metadata.labels or old.spec != new.spec
+
+
+@dataclass(slots=True)
+class _Found:
+    """A DaemonSet's Pods and nodes."""
+
+    by_node: dict[str, list[Pod]] = field(default_factory=dict)
+    should_run: set[str] = field(default_factory=set)
+    may_stay: set[str] = field(default_factory=set)
+
+
+class DaemonSetController(Controller):
+    """Runs one Pod of each DaemonSet on every node that its selector, affinity and tolerations admit.
+
+    - The Pods are bound by the scheduler, each tied to its node by affinity; they tolerate what befalls nodes.
+    - A new template replaces them within maxUnavailable (or maxSurge); OnDelete leaves that to whoever deletes them.
+    """
+
+    name = "daemonset"
+    reconciles = DaemonSet
+    watches = (
+        Owned(Pod, selector=lambda one: labels.from_label_selector(one.spec.selector)),
+        Owned(ControllerRevision),
+        Related(Node, _all, _matters),
+    )
+    rules = (
+        Rule("apps", ("daemonsets",), READ),
+        Rule("apps", ("daemonsets/status", "daemonsets/finalizers"), WRITE),
+        Rule("apps", ("controllerrevisions",), READ + CREATE + WRITE + DELETE),
+        Rule("", ("pods",), READ + CREATE + WRITE + DELETE),
+        Rule("", ("nodes",), READ),
+        Rule("", ("events",), CREATE + WRITE),
+    )
+
+    def plan(self, daemons: DaemonSet, world: World) -> Iterator[Action]:
+        selector = labels.from_label_selector(daemons.spec.selector)
+        if selector.everything or daemons.metadata.deletionTimestamp:
+            return
+        claimed = claim(daemons, world.claimable(daemons, Pod, selector), selector)
+        revisions = history(daemons, world)
+        yield from (*claimed.actions, *revisions.actions)
+        found = _look(daemons, claimed.members, world)
+        changes = [*_manage(daemons, found, revisions, world)]
+        if not any(isinstance(one, (Create, Delete)) for one in changes):
+            changes += _update(daemons, found, revisions, world)
+        yield from changes
+        yield from clean_up(revisions, {_hash(pod) for pod in claimed.members}, daemons.spec.revisionHistoryLimit)
+        yield UpdateStatus(_with_status(daemons, found, revisions, world))
+        waits = [pods.seconds_to_available(pod, daemons.spec.minReadySeconds or 0, world.now) for pod in claimed.members]
+        yield from (RequeueAfter(seconds) for seconds in waits if seconds)
+
+
+def _hash(pod: Pod) -> str:
+    return pod.metadata.labels.get(HASH_LABEL, "")
+
+
+def _look(daemons: DaemonSet, members: Sequence[Pod], world: World) -> _Found:
+    found = _Found()
+    for pod in members:
+        found.by_node.setdefault(_node_of(pod), []).append(pod)
+    spec = codec.clone(daemons.spec.template.spec)
+    spec.tolerations = _tolerations(spec)
+    for node in world.list(Node):
+        if spec.nodeName not in ("", node.metadata.name) or not affinity.suits(spec, node):
+            continue
+        bad = [one for one in node.spec.taints if not any(taints.tolerates(each, one) for each in spec.tolerations)]
+        if not any(one.effect in ("NoSchedule", "NoExecute") for one in bad):
+            found.should_run.add(node.metadata.name)
+        if not any(one.effect == "NoExecute" for one in bad):
+            found.may_stay.add(node.metadata.name)
+    return found
+
+
+def _node_of(pod: Pod) -> str:
+    """The node that it is on, or is tied to."""
+    if pod.spec.nodeName or not pod.spec.affinity or not pod.spec.affinity.nodeAffinity:
+        return pod.spec.nodeName
+    required = pod.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
+    for term in required.nodeSelectorTerms if required else []:
+        for one in term.matchFields:
+            if one.key == "metadata.name" and one.operator == "In" and one.values:
+                return one.values[0]
+    return ""
+
+
+def _manage(daemons: DaemonSet, found: _Found, revisions: History, world: World) -> Iterator[Action]:
+    """One Pod where there should be one, none where there should not; failed ones make way."""
+    creates = []
+    for name in sorted(found.should_run):
+        here = found.by_node.get(name, [])
+        failed = [pod for pod in here if pod.status.phase == "Failed" and not pod.metadata.deletionTimestamp]
+        yield from _replace_failed(daemons, name, failed, world)
+        live = [pod for pod in here if not pod.metadata.deletionTimestamp and pod not in failed]
+        if not here:
+            creates.append(name)
+        elif len(live) > 1 and not _surge(daemons, len(found.should_run)):
+            yield from (_delete(daemons, pod) for pod in sorted(live, key=_age)[1:])
+        elif len(live) > 1:
+            yield from _end_surge(daemons, live, revisions, world)
+    for name, here in sorted(found.by_node.items()):
+        if name and name not in found.may_stay:
+            yield from (_delete(daemons, pod) for pod in here if not pod.metadata.deletionTimestamp)
+    yield from (Create(_pod(daemons, name, revisions), owner=daemons, announce=pods.POD_EVENTS) for name in creates[:BURST_LIMIT])
+
+
+def _replace_failed(daemons: DaemonSet, node: str, failed: Sequence[Pod], world: World) -> Iterator[Action]:
+    for pod in failed:
+        tries: dict[str, int] = world.memory.setdefault("failures", {})
+        wait = min(FIRST_FAILURE_SECONDS * 2 ** tries.get(node, 0), LONGEST_FAILURE_SECONDS)
+        left = wait - (world.now - world.seen_since(f"failed {node}", pod.metadata.uid)).total_seconds()
+        if left > 0:
+            yield RequeueAfter(left)
+            continue
+        tries[node] = tries.get(node, 0) + 1
+        message = f"Found failed daemon pod {pod.metadata.namespace}/{pod.metadata.name} on node {node}, will try to kill it"
+        yield Emit(daemons, WARNING, "FailedDaemonPod", message)
+        yield _delete(daemons, pod)
+
+
+def _end_surge(daemons: DaemonSet, live: Sequence[Pod], revisions: History, world: World) -> Iterator[Action]:
+    """Of an old Pod and its replacement the old one goes when the new one is available, or when it is not ready itself."""
+    old = [pod for pod in live if _hash(pod) != revisions.hash]
+    new = [pod for pod in live if _hash(pod) == revisions.hash]
+    minimum = daemons.spec.minReadySeconds or 0
+    if any(pods.is_available(pod, minimum, world.now) for pod in new):
+        yield from (_delete(daemons, pod) for pod in old)
+    else:
+        yield from (_delete(daemons, pod) for pod in old if new and not pods.is_ready(pod))
+    yield from (_delete(daemons, pod) for pod in sorted(new, key=_age)[1:])
+
+
+def _update(daemons: DaemonSet, found: _Found, revisions: History, world: World) -> Iterator[Action]:
+    """Replace Pods of older templates, as many as may be unavailable (or surge) at once."""
+    if daemons.spec.updateStrategy.type == "OnDelete":
+        return
+    minimum = daemons.spec.minReadySeconds or 0
+    surge, unavailable = _surge(daemons, len(found.should_run)), _unavailable(daemons, len(found.should_run))
+    stale: list[Pod] = []
+    busy = surging = 0
+    for name in sorted(found.should_run):
+        live = [pod for pod in found.by_node.get(name, []) if not pod.metadata.deletionTimestamp]
+        old = [pod for pod in live if _hash(pod) != revisions.hash]
+        surging += len(live) > 1
+        if not any(pods.is_available(pod, minimum, world.now) for pod in live):
+            busy += 1
+            yield from (_delete(daemons, pod) for pod in old if not surge)  # it serves nobody: replacing it costs nothing
+        elif old and len(live) == 1:
+            stale.extend(old)
+    if surge:
+        names = [_node_of(pod) for pod in stale[: max(0, surge - surging)]]
+        yield from (Create(_pod(daemons, name, revisions), owner=daemons, announce=pods.POD_EVENTS) for name in names)
+    else:
+        yield from (_delete(daemons, pod) for pod in stale[: max(0, unavailable - busy)])
+
+
+def _surge(daemons: DaemonSet, nodes: int) -> int:
+    rolling = daemons.spec.updateStrategy.rollingUpdate
+    return intorstring.scaled(rolling.maxSurge or 0, nodes, True) if rolling else 0
+
+
+def _unavailable(daemons: DaemonSet, nodes: int) -> int:
+    rolling = daemons.spec.updateStrategy.rollingUpdate
+    limit = 1 if rolling is None or rolling.maxUnavailable is None else rolling.maxUnavailable
+    found = intorstring.scaled(limit, nodes, True)
+    return found if found or _surge(daemons, nodes) else 1
+
+
+def _delete(daemons: DaemonSet, pod: Pod) -> Delete:
+    return Delete(pod, owner=daemons, announce=pods.POD_DELETE_EVENTS)
+
+
+def _age(pod: Pod) -> tuple[str, str]:
+    return pod.metadata.creationTimestamp, pod.metadata.name
+
+
+def _pod(daemons: DaemonSet, node: str, revisions: History) -> Pod:
+    """A Pod of the present template, tied to the node."""
+    pod = pods.pod_from_template(daemons.spec.template, daemons.metadata.namespace, daemons.metadata.name)
+    generation = daemons.metadata.annotations.get(DEPRECATED_GENERATION, "")
+    pod.metadata.labels |= {HASH_LABEL: revisions.hash} | ({GENERATION_LABEL: generation} if generation else {})
+    pod.spec.tolerations = _tolerations(pod.spec)
+    pod.spec.affinity = pod.spec.affinity or Affinity()
+    pod.spec.affinity.nodeAffinity = pod.spec.affinity.nodeAffinity or NodeAffinity()
+    tie = NodeSelectorTerm(matchFields=[NodeSelectorRequirement(key="metadata.name", operator="In", values=[node])])
+    # Upstream puts the tie in the place of all terms: the node has been found suitable already.
+    pod.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution = NodeSelector(nodeSelectorTerms=[tie])
+    return pod
+
+
+def _tolerations(spec: PodSpec) -> list[Toleration]:
+    added = [*TOLERATIONS, *([("network-unavailable", "NoSchedule")] if spec.hostNetwork else [])]
+    found = [*spec.tolerations]
+    for name, effect in added:
+        one = Toleration(key=f"node.kubernetes.io/{name}", operator="Exists", effect=effect)
+        if one not in found:
+            found.append(one)
+    return found
+
+
+def _with_status(daemons: DaemonSet, found: _Found, revisions: History, world: World) -> DaemonSet:
+    minimum = daemons.spec.minReadySeconds or 0
+    status = DaemonSetStatus(
+        desiredNumberScheduled=len(found.should_run),
+        observedGeneration=daemons.metadata.generation,
+        collisionCount=daemons.status.collisionCount,
+        conditions=daemons.status.conditions,
+    )
+    for name, here in found.by_node.items():
+        live = [pod for pod in here if not pod.metadata.deletionTimestamp]
+        if name not in found.should_run:
+            status.numberMisscheduled += bool(live)
+            continue
+        status.currentNumberScheduled += bool(live)
+        status.numberReady += any(map(pods.is_ready, live))
+        status.numberAvailable += any(pods.is_available(pod, minimum, world.now) for pod in live)
+        newest = max(live, key=_age, default=None)
+        status.updatedNumberScheduled += newest is not None and _hash(newest) == revisions.hash
+    status.numberUnavailable = status.desiredNumberScheduled - status.numberAvailable
+    changed = codec.clone(daemons)
+    changed.status = status
+    return changed

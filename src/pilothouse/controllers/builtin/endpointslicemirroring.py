@@ -1,0 +1,92 @@
+"""EndpointSlices of Endpoints that somebody else writes, for Services without a selector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilothouse.api.types.core_v1 import EndpointAddress, Endpoints, EndpointSubset, Service
+from pilothouse.api.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
+from pilothouse.client.store import Key
+from pilothouse.controllers.endpoints.backends import TRIGGER_TIME
+from pilothouse.controllers.endpoints.slices import MANAGED_BY, SERVICE_NAME, Wanted, changes
+from pilothouse.controllers.framework.actions import Action, Delete
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
+from pilothouse.controllers.framework.owners import controller_reference
+from pilothouse.controllers.framework.world import World
+from pilothouse.machinery.meta_v1 import ObjectMeta
+
+MANAGER = "endpointslicemirroring-controller.k8s.io"
+SKIP = "endpointslice.kubernetes.io/skip-mirror"
+LEADER = "control-plane.alpha.kubernetes.io/leader"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+SUBSET_LIMIT = 1000
+"""Addresses of a subset that are mirrored."""
+
+
+def _same_name(service: Service, world: World) -> Iterator[Key]:
+    yield service.metadata.namespace, service.metadata.name
+
+
+class EndpointSliceMirroringController(Controller):
+    """Copies hand-written Endpoints to EndpointSlices, which are all that proxies read."""
+
+    name = "endpointslicemirroring"
+    reconciles = Endpoints
+    watches = (Owned(EndpointSlice), Related(Service, _same_name))
+    rules = (
+        Rule("", ("services", "endpoints"), READ),
+        Rule("", ("endpoints/finalizers",), WRITE),
+        Rule("discovery.k8s.io", ("endpointslices",), READ + CREATE + WRITE + DELETE),
+    )
+
+    def plan(self, endpoints: Endpoints, world: World) -> Iterator[Action]:
+        existing = [one for one in world.owned(endpoints, EndpointSlice) if one.metadata.labels.get(MANAGED_BY) == MANAGER]
+        if not _is_mirrored(endpoints, world) or not endpoints.subsets:
+            yield from (Delete(one) for one in existing)
+            return
+        wanted = [group for subset in endpoints.subsets for group in _groups(subset)]
+        trigger = endpoints.metadata.annotations.get(TRIGGER_TIME, "")
+        limit = world.settings.endpoint_slice_limit
+        yield from changes(existing, wanted, lambda family: _empty(endpoints, family), limit=limit, trigger=trigger)
+
+
+def _is_mirrored(endpoints: Endpoints, world: World) -> bool:
+    meta = endpoints.metadata
+    service = world.get(Service, meta.namespace, meta.name)
+    if service is None or service.spec.selector or meta.deletionTimestamp:
+        return False
+    return meta.labels.get(SKIP) != "true" and LEADER not in meta.annotations
+
+
+def _groups(subset: EndpointSubset) -> Iterator[Wanted]:
+    """The endpoints of a subset by address family."""
+    ports = [
+        EndpointPort(name=one.name, port=one.port, protocol=one.protocol or "TCP", appProtocol=one.appProtocol) for one in subset.ports
+    ]
+    every = [*((one, True) for one in subset.addresses), *((one, False) for one in subset.notReadyAddresses)][:SUBSET_LIMIT]
+    for family, colon in (("IPv4", False), ("IPv6", True)):
+        found = [_endpoint(address, ready) for address, ready in every if (":" in address.ip) == colon]
+        if found:
+            yield Wanted(family, ports, found)
+
+
+def _endpoint(address: EndpointAddress, ready: bool) -> Endpoint:
+    return Endpoint(
+        addresses=[address.ip],
+        conditions=EndpointConditions(ready=ready),
+        hostname=address.hostname,
+        nodeName=address.nodeName,
+        targetRef=address.targetRef,
+    )
+
+
+def _empty(endpoints: Endpoints, family: str) -> EndpointSlice:
+    source = endpoints.metadata
+    meta = ObjectMeta(
+        generateName=f"{source.name}-",
+        namespace=source.namespace,
+        labels=dict(source.labels) | {SERVICE_NAME: source.name, MANAGED_BY: MANAGER},
+        annotations={name: value for name, value in source.annotations.items() if name not in (TRIGGER_TIME, LAST_APPLIED)},
+        ownerReferences=[controller_reference(endpoints)],
+    )
+    return EndpointSlice(metadata=meta, addressType=family)

@@ -1,0 +1,181 @@
+"""Namespaces that are being deleted: their content first, then themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pilothouse.api import catalogue
+from pilothouse.api.types.core_v1 import Namespace, NamespaceCondition, Pod
+from pilothouse.client.call import Options
+from pilothouse.client.client import Client
+from pilothouse.client.store import Key
+from pilothouse.controllers import pods
+from pilothouse.controllers.framework.actions import Action, RequeueAfter, Update, UpdateStatus
+from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.runner import Context
+from pilothouse.controllers.framework.world import World
+from pilothouse.machinery import codec
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.resource import Resource
+
+FINALIZER = "kubernetes"
+FINALIZER_ESTIMATE_SECONDS = 15
+"""How long a finalizer is expected to take (upstream's finalizerEstimateSeconds)."""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """What a pass over a namespace's content left."""
+
+    remaining: Counter[str] = field(default_factory=Counter)
+    """`pods.` or `replicasets.apps` -> how many."""
+    finalizers: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    estimate_seconds: int = 0
+
+
+def _namespace_of(pod: Pod, world: World) -> Iterator[Key]:
+    namespace = world.get(Namespace, "", pod.metadata.namespace)
+    if namespace is not None and namespace.metadata.deletionTimestamp:
+        yield "", pod.metadata.namespace
+
+
+class NamespaceController(Controller):
+    """Deletes every object of every kind in a namespace that ends, Pods first, and then lets the namespace go.
+
+    - Says in its conditions what is still there and which finalizers hold it.
+    - Comes back when a Pod has gone, and after half the time that what is left is expected to take.
+    """
+
+    name = "namespace"
+    reconciles = Namespace
+    workers = 10
+    watches = (Related(Pod, _namespace_of, lambda old, new: False),)
+    rules = (
+        Rule("", ("namespaces",), READ),
+        Rule("", ("namespaces/finalize", "namespaces/status"), WRITE),
+        Rule("*", ("*",), ("delete", "deletecollection", "get", "list")),
+    )
+
+    async def observe(self, namespace: Namespace, context: Context) -> Sweep | None:
+        if not namespace.metadata.deletionTimestamp or not namespace.spec.finalizers:
+            return None
+        return await sweep(context.client, namespace.metadata.name)
+
+    def plan(self, namespace: Namespace, world: World) -> Iterator[Action]:
+        found: Sweep | None = world.observed
+        if found is None:
+            return
+        changed = codec.clone(namespace)
+        changed.status.phase = "Terminating"
+        changed.status.conditions = _conditions(namespace, found, world.now_text)
+        if found.remaining or found.failures:
+            yield UpdateStatus(changed)
+            yield RequeueAfter(found.estimate_seconds / 2 + 1)
+            return
+        final = codec.clone(namespace)
+        final.spec.finalizers = [one for one in namespace.spec.finalizers if one != FINALIZER]
+        yield Update(final, subresource="finalize")
+
+
+def contents() -> list[Resource[Any]]:
+    """Every kind that a namespace may hold, each once though it is served in several versions; Pods first."""
+    found = [one for one in catalogue.resources() if one.namespaced and {"delete", "list"} <= set(one.verbs) and one.stored_as is None]
+    return sorted(found, key=lambda one: one.type is not Pod)
+
+
+async def sweep(client: Client, name: str) -> Sweep:
+    """Ask for the deletion of all there is, and see what is left. As long as Pods are left, nothing else is deleted: what they
+    use (network policies, say) must not go before them."""
+    result = Sweep()
+    first, *others = contents()
+    await _sweep_kind(client, name, first, result)
+    if result.remaining or result.failures:
+        return result
+    await asyncio.gather(*(_sweep_kind(client, name, one, result) for one in others))
+    return result
+
+
+async def _sweep_kind(client: Client, name: str, resource: Resource[Any], result: Sweep) -> None:
+    try:
+        left = (await client.list(resource.type, name)).items
+        if not left:
+            return
+        await _delete_all(client, name, resource, left)
+        left = (await client.list(resource.type, name)).items
+    except StatusError as error:
+        if error.code not in (404, 405):
+            result.failures.append(str(error))
+        return
+    except ConnectionError as error:
+        result.failures.append(str(error))
+        return
+    if not left:
+        return
+    result.remaining[f"{resource.plural}.{resource.group}"] += len(left)
+    result.finalizers.update(finalizer for one in left for finalizer in one.metadata.finalizers)
+    graces = [one.spec.terminationGracePeriodSeconds or 0 for one in left if isinstance(one, Pod) and not pods.is_finished(one)]
+    estimates = [*graces, *([FINALIZER_ESTIMATE_SECONDS] if any(one.metadata.finalizers for one in left) else [])]
+    result.estimate_seconds = max([result.estimate_seconds, *estimates])
+
+
+async def _delete_all(client: Client, name: str, resource: Resource[Any], left: Sequence[Any]) -> None:
+    options = Options(propagation_policy="Background")
+    if "deletecollection" in resource.verbs:
+        await client.delete_collection(resource.type, name, options=options)
+        return
+    for one in left:
+        try:
+            await client.delete(resource.type, one.metadata.name, name, options=options)
+        except StatusError as error:
+            if error.code != 404:
+                raise
+
+
+def _conditions(namespace: Namespace, found: Sweep, now: str) -> list[NamespaceCondition]:
+    failures = "; ".join(sorted(found.failures))
+    remaining = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(found.remaining.items()))
+    finalizers = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(found.finalizers.items()))
+    wanted = [
+        _condition("NamespaceDeletionDiscoveryFailure", "", "", "ResourcesDiscovered", "All resources successfully discovered"),
+        _condition(
+            "NamespaceDeletionGroupVersionParsingFailure", "", "", "ParsedGroupVersions", "All legacy kube types successfully parsed"
+        ),
+        _condition(
+            "NamespaceDeletionContentFailure",
+            "ContentDeletionFailed",
+            failures and f"Failed to delete all resource types, {len(found.failures)} remaining: {failures}",
+            "ContentDeleted",
+            "All content successfully deleted, may be waiting on finalization",
+        ),
+        _condition(
+            "NamespaceContentRemaining",
+            "SomeResourcesRemain",
+            remaining and f"Some resources are remaining: {remaining}",
+            "ContentRemoved",
+            "All content successfully removed",
+        ),
+        _condition(
+            "NamespaceFinalizersRemaining",
+            "SomeFinalizersRemain",
+            finalizers and f"Some content in the namespace has finalizers remaining: {finalizers}",
+            "ContentHasNoFinalizers",
+            "All content-preserving finalizers finished",
+        ),
+    ]
+    known = {one.type: one for one in namespace.status.conditions}
+    for one in wanted:
+        before = known.get(one.type)
+        one.lastTransitionTime = before.lastTransitionTime if before is not None and before.status == one.status else now
+    names = {one.type for one in wanted}
+    return [*(one for one in namespace.status.conditions if one.type not in names), *wanted]
+
+
+def _condition(type: str, bad_reason: str, bad_text: str, good_reason: str, good_text: str) -> NamespaceCondition:
+    if bad_text:
+        return NamespaceCondition(type=type, status="True", reason=bad_reason, message=bad_text)
+    return NamespaceCondition(type=type, status="False", reason=good_reason, message=good_text)

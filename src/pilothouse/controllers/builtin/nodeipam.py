@@ -1,0 +1,69 @@
+"""Every node's own part of the Pods' address range."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from pilothouse.api.types.core_v1 import Node
+from pilothouse.client.events import NORMAL
+from pilothouse.controllers.framework.actions import Action, Emit, Patch
+from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.world import World
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+IPV6_MASK_SIZE = 64
+
+
+class NodeIPAMController(Controller):
+    """Gives each new node the first free part of --cluster-cidr; one at a time, so that none is given twice."""
+
+    name = "node-ipam-controller"
+    source = "cidrAllocator"
+    reconciles = Node
+    workers = 1
+    rules = (Rule("", ("nodes",), READ + WRITE), Rule("", ("events",), CREATE + WRITE))
+
+    def plan(self, node: Node, world: World) -> Iterator[Action]:
+        ranges = _ranges(world.settings.cluster_cidr)
+        if not world.settings.allocate_node_cidrs or not ranges or node.spec.podCIDR or node.metadata.deletionTimestamp:
+            return
+        given: dict[str, list[str]] = world.shared.setdefault("given", {})
+        used = _used(node, world, given)
+        chosen = [_first_free(one, _mask(one, world), used) for one in ranges]
+        if not all(chosen):
+            name = node.metadata.name
+            yield Emit(node, NORMAL, "CIDRNotAvailable", f"Node {name} status is now: CIDRNotAvailable")
+            return
+        parts = [str(one) for one in chosen]
+        given[node.metadata.name] = parts
+        yield Patch(node, {"spec": {"podCIDR": parts[0], "podCIDRs": parts}})
+
+
+def _ranges(text: str) -> list[Network]:
+    return [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
+
+
+def _mask(one: Network, world: World) -> int:
+    return world.settings.node_cidr_mask_size if one.version == 4 else IPV6_MASK_SIZE
+
+
+def _used(node: Node, world: World, given: dict[str, list[str]]) -> set[Network]:
+    """What other nodes have, or have been given though the cache does not show it yet."""
+    names = {one.metadata.name for one in world.list(Node)}
+    for gone in given.keys() - names:
+        del given[gone]
+    parts = [part for one in world.list(Node) for part in (one.spec.podCIDRs or ([one.spec.podCIDR] if one.spec.podCIDR else []))]
+    parts += [part for name, known in given.items() if name != node.metadata.name for part in known]
+    return {ipaddress.ip_network(part) for part in parts}
+
+
+def _first_free(whole: Network, mask: int, used: set[Network]) -> Network | None:
+    size = max(mask, whole.prefixlen)
+    same = [one for one in used if one.version == whole.version]
+    taken = {one for one in same if one.prefixlen == size}
+    odd = [one for one in same if one.prefixlen != size]
+    for part in whole.subnets(new_prefix=size):
+        if part not in taken and not any(part.overlaps(one) for one in odd):
+            return part
+    return None

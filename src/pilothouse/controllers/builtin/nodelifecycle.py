@@ -1,0 +1,172 @@
+"""Nodes that fall silent: their conditions become Unknown, they are tainted, their Pods are no longer ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from pilothouse.api.types.coordination_v1 import Lease
+from pilothouse.api.types.core_v1 import Node, NodeCondition, Pod, Taint
+from pilothouse.client.events import NORMAL, WARNING
+from pilothouse.client.store import Key
+from pilothouse.controllers import pods
+from pilothouse.controllers.framework.actions import Action, Emit, Patch, RequeueAfter, UpdateStatus
+from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Reads, Related, Rule
+from pilothouse.controllers.framework.world import World
+from pilothouse.controllers.nodes import taints, zones
+from pilothouse.machinery import codec, time
+
+LEASES = "kube-node-lease"
+JUDGED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
+STOPPED = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
+NEVER = ("NodeStatusNeverUpdated", "Kubelet never posted node status.")
+EXECUTING = (taints.NOT_READY, taints.UNREACHABLE)
+
+
+def _node_of(lease: Lease, world: World) -> Iterator[Key]:
+    if lease.metadata.namespace == LEASES:
+        yield "", lease.metadata.name
+
+
+def _all_nodes(node: Node, world: World) -> Iterator[Key]:
+    """Whether a node's Pods may be evicted depends on how many others have failed."""
+    for one in world.list(Node):
+        if taints.status_of(one, "Ready") != "True":
+            yield "", one.metadata.name
+
+
+def _readiness_changed(old: Node, new: Node) -> bool:
+    return taints.status_of(old, "Ready") != taints.status_of(new, "Ready")
+
+
+class NodeLifecycleController(Controller):
+    """Watches the heartbeats of nodes.
+
+    - A heartbeat is a change of the Lease or of the status; its age counts from when this process saw it, so that clocks may differ.
+    - 50 s without one: the conditions become Unknown. NoSchedule taints follow the conditions at once.
+    - NoExecute taints (not-ready, unreachable) come one node after the other, at the rate that the state of its zone allows.
+    """
+
+    name = "nodelifecycle"
+    source = "node-controller"
+    reconciles = Node
+    workers = 1
+    watches = (Related(Lease, _node_of), Related(Node, _all_nodes, _readiness_changed), Reads(Pod))
+    rules = (
+        Rule("", ("nodes",), READ + WRITE),
+        Rule("", ("nodes/status", "pods/status"), WRITE),
+        Rule("", ("pods",), READ),
+        Rule("coordination.k8s.io", ("leases",), READ),
+        Rule("", ("events",), CREATE + WRITE),
+    )
+
+    def plan(self, node: Node, world: World) -> Iterator[Action]:
+        if not world.memory.get("registered"):
+            world.memory["registered"] = True
+            name = node.metadata.name
+            yield Emit(node, NORMAL, "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
+        left = _seconds_left(node, world)
+        if left <= 0:
+            changed = _unknown(node, world.now_text)
+            if changed is not None:
+                yield UpdateStatus(changed)
+                return  # what follows from it is planned when the cache shows it
+        else:
+            yield RequeueAfter(left)
+        yield from _tell_readiness(node, world)
+        yield from _taint(node, world)
+
+
+def _seconds_left(node: Node, world: World) -> float:
+    """Until the node counts as silent."""
+    settings = world.settings
+    ready = taints.condition(node, "Ready")
+    lease = world.get(Lease, LEASES, node.metadata.name)
+    if ready is None and lease is None:
+        return settings.node_startup_grace_period_seconds - world.seconds_since(node.metadata.creationTimestamp)
+    # a condition that this controller wrote is no heartbeat
+    posted = ready.lastHeartbeatTime if ready is not None else ""
+    seen = world.seen_since("heartbeat", (lease.spec.renewTime if lease else "", posted))
+    return settings.node_monitor_grace_period_seconds - (world.now - seen).total_seconds()
+
+
+def _unknown(node: Node, now: str) -> Node | None:
+    """The node with the conditions of one that is silent; None when it has them."""
+    changed = codec.clone(node)
+    for type_ in JUDGED:
+        found = taints.condition(changed, type_)
+        if found is None:
+            reason, message = NEVER
+            changed.status.conditions.append(
+                NodeCondition(
+                    type=type_,
+                    status="Unknown",
+                    reason=reason,
+                    message=message,
+                    lastHeartbeatTime=node.metadata.creationTimestamp,
+                    lastTransitionTime=now,
+                )
+            )
+        elif found.status != "Unknown":
+            found.status, (found.reason, found.message), found.lastTransitionTime = "Unknown", STOPPED, now
+    return None if changed.status == node.status else changed
+
+
+def _tell_readiness(node: Node, world: World) -> Iterator[Action]:
+    """Of a node that stops being ready: one event, and its Pods are not ready either."""
+    ready = taints.condition(node, "Ready")
+    if ready is None or ready.status == "True":
+        world.memory["told"] = False
+        return
+    name = node.metadata.name
+    if not world.memory.get("told"):
+        world.memory["told"] = True
+        yield Emit(node, NORMAL, "NodeNotReady", f"Node {name} status is now: NodeNotReady")
+    for pod in world.indexed(Pod, pods.by_node, name):
+        found = pods.condition(pod, "Ready")
+        if found is None or found.status != "True":
+            continue
+        changed = codec.clone(pod)
+        for one in changed.status.conditions:
+            if one.type == "Ready":
+                one.status, one.lastTransitionTime = "False", world.now_text
+        yield UpdateStatus(changed)
+        yield Emit(pod, WARNING, "NodeNotReady", "Node is not ready")
+
+
+def _taint(node: Node, world: World) -> Iterator[Action]:
+    wanted = taints.no_schedule(node.status.conditions, bool(node.spec.unschedulable))
+    result = taints.merged(node.spec.taints, wanted, taints.NO_SCHEDULE, taints.OWN_KEYS)
+    executing, wait = _executing(node, world)
+    if executing is not None:
+        result = taints.merged(result, executing, taints.NO_EXECUTE, EXECUTING)
+    if result != node.spec.taints:
+        meta = node.metadata
+        patch = {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion}}
+        yield Patch(node, {**patch, "spec": {"taints": [codec.to_dict(one) for one in result] or None}})
+    if wait:
+        yield RequeueAfter(wait)
+
+
+def _executing(node: Node, world: World) -> tuple[list[Taint] | None, float]:
+    """The NoExecute taint that the node is to have (None: as it is), and the seconds until its zone's turn."""
+    ready = taints.condition(node, "Ready")
+    if ready is None or ready.status == "True":
+        return [], 0.0
+    key = taints.UNREACHABLE if ready.status == "Unknown" else taints.NOT_READY
+    wanted = [Taint(key=key, effect=taints.NO_EXECUTE, timeAdded=time.text(world.now))]
+    zone, states = zones.zone_of(node), zones.states(world.list(Node), world.settings)
+    rate = zones.eviction_rate(zone, states, world.settings)
+    present = {one.key for one in taints.no_execute(node)} & {*EXECUTING}
+    if all(one.state == zones.FULL for one in states.values()):
+        return [], 0.0
+    if present:
+        return wanted, 0.0  # has had its turn: only the kind of failure may change
+    if rate == 0:
+        return None, 0.0
+    turns: zones.Turns = world.shared.setdefault("turns", zones.Turns())
+    wait = turns.wait(zone, world.now)
+    if wait:
+        return None, wait
+    turns.next_at[zone] = world.now + timedelta(seconds=1 / rate)
+    return wanted, 0.0

@@ -1,0 +1,46 @@
+"""ReplicaSet: as many Pods of one template as asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilothouse.api.types.apps_v1 import ReplicaSet
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.controllers.framework.actions import Action
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Rule
+from pilothouse.controllers.framework.owners import controller_of
+from pilothouse.controllers.framework.world import World
+from pilothouse.controllers.replicas import keep_count
+from pilothouse.machinery import labels
+
+
+class ReplicaSetController(Controller):
+    """Keeps as many Pods running as each ReplicaSet asks for.
+
+    - Counts its own creations until the cache shows them: never more Pods than asked for.
+    - Removes first what costs least: see ranking.py.
+    - Adopts what matches and has no owner; releases what no longer matches.
+    """
+
+    name = "replicaset"
+    reconciles = ReplicaSet
+    own_status_matters = False
+    watches = (Owned(Pod, selector=lambda rs: labels.from_label_selector(rs.spec.selector)),)
+    rules = (
+        Rule("apps", ("replicasets",), READ),
+        Rule("apps", ("replicasets/status", "replicasets/finalizers"), WRITE),
+        Rule("", ("pods",), READ + CREATE + DELETE + WRITE),
+        Rule("", ("events",), CREATE + WRITE),
+    )
+
+    def plan(self, rs: ReplicaSet, world: World) -> Iterator[Action]:
+        yield from keep_count(rs, labels.from_label_selector(rs.spec.selector), lambda: _related(rs, world), world)
+
+
+def _related(rs: ReplicaSet, world: World) -> list[Pod]:
+    """The Pods of all ReplicaSets that the same controller has: of all revisions of a Deployment."""
+    controller = controller_of(rs)
+    if controller is None:
+        return [*world.owned(rs, Pod)]
+    siblings = [one for one in world.list(ReplicaSet, rs.metadata.namespace) if (up := controller_of(one)) and up.uid == controller.uid]
+    return [pod for one in siblings for pod in world.owned(one, Pod)]

@@ -1,0 +1,32 @@
+"""ReplicationController: the older form of ReplicaSet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilothouse.api.types.core_v1 import Pod, ReplicationController
+from pilothouse.controllers.framework.actions import Action
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Rule
+from pilothouse.controllers.framework.world import World
+from pilothouse.controllers.replicas import keep_count
+from pilothouse.machinery import labels
+
+
+class ReplicationControllerController(Controller):
+    """Keeps as many Pods running as each ReplicationController asks for: see controllers/replicas.py."""
+
+    name = "replicationcontroller"
+    source = "replication-controller"
+    reconciles = ReplicationController
+    own_status_matters = False
+    watches = (Owned(Pod, selector=lambda one: labels.match_labels(one.spec.selector) if one.spec.selector else labels.NOTHING),)
+    rules = (
+        Rule("", ("replicationcontrollers",), READ),
+        Rule("", ("replicationcontrollers/status", "replicationcontrollers/finalizers"), WRITE),
+        Rule("", ("pods",), READ + CREATE + DELETE + WRITE),
+        Rule("", ("events",), CREATE + WRITE),
+    )
+
+    def plan(self, one: ReplicationController, world: World) -> Iterator[Action]:
+        if one.spec.selector and one.spec.template is not None:
+            yield from keep_count(one, labels.match_labels(one.spec.selector), lambda: world.owned(one, Pod), world)

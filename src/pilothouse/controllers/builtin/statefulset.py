@@ -1,0 +1,282 @@
+"""StatefulSet: Pods with names, storage and an order of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pilothouse.api.types.apps_v1 import ControllerRevision, StatefulSet, StatefulSetStatus
+from pilothouse.api.types.core_v1 import (
+    PersistentVolumeClaim,
+    PersistentVolumeClaimVolumeSource,
+    Pod,
+    PodTemplateSpec,
+    Volume,
+)
+from pilothouse.controllers import pods
+from pilothouse.controllers.framework.actions import Action, Announce, Create, Delete, RequeueAfter, UpdateStatus
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Reads, Rule
+from pilothouse.controllers.framework.owners import claim, controller_reference
+from pilothouse.controllers.framework.world import World
+from pilothouse.controllers.histories import HASH_LABEL, History, clean_up, history
+from pilothouse.machinery import codec, labels
+from pilothouse.machinery.meta_v1 import ObjectMeta
+
+POD_NAME = "statefulset.kubernetes.io/pod-name"
+POD_INDEX = "apps.kubernetes.io/pod-index"
+NUMBERED = re.compile(r"(.*)-(\d+)")
+
+
+@dataclass(slots=True)
+class _Set:
+    """A StatefulSet with its Pods by number, and its revisions."""
+
+    spec: StatefulSet
+    by_number: dict[int, Pod]
+    revisions: History
+    world: World
+    leaving: set[str] = field(default_factory=set)
+    """Names of the Pods that this plan deletes: the next one must not give them their old revision back."""
+
+    @property
+    def first(self) -> int:
+        ordinals = self.spec.spec.ordinals
+        return (ordinals.start or 0) if ordinals else 0
+
+    @property
+    def numbers(self) -> range:
+        count = 1 if self.spec.spec.replicas is None else self.spec.spec.replicas
+        return range(self.first, self.first + count)
+
+    @property
+    def in_order(self) -> bool:
+        return self.spec.spec.podManagementPolicy != "Parallel"
+
+    @property
+    def update(self) -> str:
+        return self.revisions.current.metadata.name
+
+    @property
+    def current(self) -> str:
+        """The revision that Pods have before the update reaches them."""
+        known = {one.metadata.name for one in (*self.revisions.older, self.revisions.current)}
+        return self.spec.status.currentRevision if self.spec.status.currentRevision in known else self.update
+
+    def hash_of(self, revision: str) -> str:
+        for one in self.revisions.older:
+            if one.metadata.name == revision:
+                return one.metadata.labels.get(HASH_LABEL, "")
+        return self.revisions.hash
+
+    def healthy(self, pod: Pod) -> bool:
+        """It runs, has been ready for long enough, and is not on its way out."""
+        ready = pods.is_available(pod, self.spec.spec.minReadySeconds or 0, self.world.now)
+        return pod.status.phase == "Running" and ready and not pod.metadata.deletionTimestamp
+
+
+class StatefulSetController(Controller):
+    """Keeps Pods name-0 to name-N, each with the claims that are its own for ever.
+
+    - OrderedReady: one after the other, each only when all before it are healthy; removed from the end. Parallel: all at once.
+    - A new template is rolled out from the highest number down to the partition, one Pod at a time.
+    """
+
+    name = "statefulset"
+    reconciles = StatefulSet
+    watches = (
+        Owned(Pod, selector=lambda one: labels.from_label_selector(one.spec.selector)),
+        Owned(ControllerRevision),
+        Reads(PersistentVolumeClaim),
+    )
+    rules = (
+        Rule("apps", ("statefulsets",), READ),
+        Rule("apps", ("statefulsets/status", "statefulsets/finalizers"), WRITE),
+        Rule("apps", ("controllerrevisions",), READ + CREATE + WRITE + DELETE),
+        Rule("", ("pods",), READ + CREATE + WRITE + DELETE),
+        Rule("", ("persistentvolumeclaims",), READ + CREATE),
+        Rule("", ("events",), CREATE + WRITE),
+    )
+
+    def plan(self, one: StatefulSet, world: World) -> Iterator[Action]:
+        selector = labels.from_label_selector(one.spec.selector)
+        claimed = claim(one, world.claimable(one, Pod, selector), selector, lambda pod: _number(one, pod) is not None)
+        revisions = history(one, world)
+        yield from (*claimed.actions, *revisions.actions)
+        by_number = {number: pod for pod in claimed.members if (number := _number(one, pod)) is not None}
+        state = _Set(one, by_number, revisions, world)
+        if not one.metadata.deletionTimestamp:
+            steps = [*_scale(state)] or [*_roll(state)]
+            yield from steps
+            state.leaving = {step.object.metadata.name for step in steps if isinstance(step, Delete)}
+        used = {pod.metadata.labels.get(HASH_LABEL, "") for pod in claimed.members} | {state.hash_of(state.current)}
+        yield from clean_up(revisions, used, one.spec.revisionHistoryLimit)
+        yield UpdateStatus(_with_status(state))
+        waits = [pods.seconds_to_available(pod, one.spec.minReadySeconds or 0, world.now) for pod in claimed.members]
+        yield from (RequeueAfter(seconds) for seconds in waits if seconds)
+
+
+def _number(one: StatefulSet, pod: Pod) -> int | None:
+    """The number in the Pod's name, when it is a name of this set."""
+    match = NUMBERED.fullmatch(pod.metadata.name)
+    return int(match[2]) if match is not None and match[1] == one.metadata.name else None
+
+
+def _scale(state: _Set) -> Iterator[Action]:
+    """Create what is missing, remove what is too much; in order, one step at a time."""
+    for number in state.numbers:
+        pod = state.by_number.get(number)
+        if pod is None:
+            yield from _create(state, number)
+        elif pods.is_finished(pod) and not pod.metadata.deletionTimestamp:
+            yield _delete(state, pod)
+        elif state.healthy(pod) or not state.in_order:
+            continue
+        elif pod.metadata.labels.get(HASH_LABEL) == state.hash_of(_revision_for(state, number)) or pod.metadata.deletionTimestamp:
+            yield RequeueAfter(600)  # waits for this one; an event will tell before that
+        else:
+            continue  # an old Pod that is not healthy does not hold up its own replacement
+        if state.in_order:
+            return
+    surplus = sorted((number for number in state.by_number if number not in state.numbers), reverse=True)
+    for number in surplus:
+        pod = state.by_number[number]
+        if not pod.metadata.deletionTimestamp:
+            yield _delete(state, pod)
+        elif state.in_order:
+            yield RequeueAfter(600)
+        if state.in_order:
+            return
+
+
+def _roll(state: _Set) -> Iterator[Action]:
+    """Replace the highest Pod that has not the new template, when all above it are healthy."""
+    strategy = state.spec.spec.updateStrategy
+    if strategy.type == "OnDelete":
+        return
+    partition = (strategy.rollingUpdate.partition or 0) if strategy.rollingUpdate else 0
+    for number in reversed(state.numbers):
+        if number < state.first + partition:
+            return
+        pod = state.by_number.get(number)
+        if pod is None or pod.metadata.deletionTimestamp:
+            return
+        if pod.metadata.labels.get(HASH_LABEL) != state.revisions.hash:
+            yield _delete(state, pod)
+            return
+        if not state.healthy(pod):
+            return
+
+
+def _revision_for(state: _Set, number: int) -> str:
+    """The revision that a Pod of this number is to have now."""
+    strategy = state.spec.spec.updateStrategy
+    if state.current == state.update or strategy.type == "OnDelete":
+        return state.update
+    if strategy.rollingUpdate is not None and strategy.rollingUpdate.partition:
+        return state.current if number < state.first + strategy.rollingUpdate.partition else state.update
+    return state.current if number < state.first + state.spec.status.currentReplicas else state.update
+
+
+def _create(state: _Set, number: int) -> Iterator[Action]:
+    pod = _pod(state, number)
+    name, set_name = pod.metadata.name, state.spec.metadata.name
+    for template in state.spec.spec.volumeClaimTemplates:
+        made = _claim(state.spec, template, number)
+        if state.world.get(PersistentVolumeClaim, made.metadata.namespace, made.metadata.name) is None:
+            told = f"create Claim {{name}} Pod {name} in StatefulSet {set_name} success"
+            failed = f"create Claim {{name}} for Pod {name} in StatefulSet {set_name} failed error: {{error}}"
+            announce = Announce("SuccessfulCreate", told, "FailedCreate", failed)
+            # Claims outlive their set unless its retention policy says otherwise: they are told of, not owned.
+            yield Create(made, announce=announce, about=state.spec, if_absent=True)
+    announce = Announce(
+        "SuccessfulCreate",
+        f"create Pod {{name}} in StatefulSet {set_name} successful",
+        "FailedCreate",
+        f"create Pod {{name}} in StatefulSet {set_name} failed error: {{error}}",
+    )
+    yield Create(pod, owner=state.spec, announce=announce)
+
+
+def _delete(state: _Set, pod: Pod) -> Delete:
+    name = state.spec.metadata.name
+    announce = Announce(
+        "SuccessfulDelete",
+        f"delete Pod {{name}} in StatefulSet {name} successful",
+        "FailedDelete",
+        f"delete Pod {{name}} in StatefulSet {name} failed error: {{error}}",
+    )
+    return Delete(pod, owner=state.spec, announce=announce)
+
+
+def _template(state: _Set, revision: str) -> PodTemplateSpec:
+    """The template of a revision, from what its patch would put back."""
+    for one in state.revisions.older:
+        if one.metadata.name == revision:
+            kept = {name: value for name, value in one.data["spec"]["template"].items() if name != "$patch"}
+            return codec.from_dict(kept, PodTemplateSpec)
+    return state.spec.spec.template
+
+
+def _pod(state: _Set, number: int) -> Pod:
+    one, revision = state.spec, _revision_for(state, number)
+    pod = pods.pod_from_template(_template(state, revision), one.metadata.namespace, one.metadata.name)
+    name = f"{one.metadata.name}-{number}"
+    pod.metadata.name, pod.metadata.generateName = name, ""
+    pod.metadata.labels |= {POD_NAME: name, POD_INDEX: str(number), HASH_LABEL: state.hash_of(revision)}
+    pod.spec.hostname, pod.spec.subdomain = name, one.spec.serviceName
+    own = {template.metadata.name for template in one.spec.volumeClaimTemplates}
+    volumes = [
+        Volume(
+            name=template.metadata.name,
+            persistentVolumeClaim=PersistentVolumeClaimVolumeSource(claimName=_claim_name(one, template, number)),
+        )
+        for template in one.spec.volumeClaimTemplates
+    ]
+    pod.spec.volumes = [*volumes, *(volume for volume in pod.spec.volumes if volume.name not in own)]
+    return pod
+
+
+def _claim_name(one: StatefulSet, template: PersistentVolumeClaim, number: int) -> str:
+    return f"{template.metadata.name}-{one.metadata.name}-{number}"
+
+
+def _claim(one: StatefulSet, template: PersistentVolumeClaim, number: int) -> PersistentVolumeClaim:
+    made = codec.clone(template)
+    policy = one.spec.persistentVolumeClaimRetentionPolicy
+    made.metadata = ObjectMeta(
+        name=_claim_name(one, template, number),
+        namespace=one.metadata.namespace,
+        labels=dict(template.metadata.labels) | dict(one.spec.selector.matchLabels),
+        annotations=dict(template.metadata.annotations),
+        ownerReferences=[controller_reference(one)] if policy is not None and policy.whenDeleted == "Delete" else [],
+    )
+    return made
+
+
+def _with_status(state: _Set) -> StatefulSet:
+    one, current, update = state.spec, state.current, state.update
+    live = [pod for pod in state.by_number.values() if not pods.is_finished(pod)]
+    standing = [pod for pod in live if not pod.metadata.deletionTimestamp and pod.metadata.name not in state.leaving]
+    status = StatefulSetStatus(
+        replicas=len(live),
+        readyReplicas=sum(map(pods.is_ready, live)),
+        availableReplicas=sum(pods.is_available(pod, one.spec.minReadySeconds or 0, state.world.now) for pod in live),
+        currentReplicas=_of_revision(standing, state.hash_of(current)),
+        updatedReplicas=_of_revision(standing, state.revisions.hash),
+        currentRevision=current,
+        updateRevision=update,
+        observedGeneration=one.metadata.generation,
+        collisionCount=one.status.collisionCount,
+        conditions=one.status.conditions,
+    )
+    rolling = one.spec.updateStrategy.type != "OnDelete"
+    if rolling and status.updatedReplicas == status.replicas == status.readyReplicas == len(state.numbers):
+        status.currentRevision, status.currentReplicas = update, status.updatedReplicas
+    changed = codec.clone(one)
+    changed.status = status
+    return changed
+
+
+def _of_revision(found: Sequence[Pod], digest: str) -> int:
+    return sum(pod.metadata.labels.get(HASH_LABEL) == digest for pod in found)

@@ -1,0 +1,82 @@
+"""Eviction of Pods from nodes with NoExecute taints, when they do not tolerate them (any longer)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilothouse.api.types.core_v1 import Node, Pod, PodCondition
+from pilothouse.client.events import NORMAL
+from pilothouse.client.store import Key
+from pilothouse.controllers import pods
+from pilothouse.controllers.framework.actions import Action, Delete, Emit, RequeueAfter, UpdateStatus
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.world import World
+from pilothouse.controllers.nodes import taints
+from pilothouse.machinery import codec
+
+TARGET = "DisruptionTarget"
+
+
+def _pods_on(node: Node, world: World) -> Iterator[Key]:
+    for pod in world.indexed(Pod, pods.by_node, node.metadata.name):
+        yield pod.metadata.namespace, pod.metadata.name
+
+
+def _executing_changed(old: Node, new: Node) -> bool:
+    return taints.no_execute(old) != taints.no_execute(new)
+
+
+class TaintEvictionController(Controller):
+    """Deletes a Pod when a NoExecute taint of its node is not tolerated: at once, or after tolerationSeconds.
+
+    The time counts from the moment at which this process saw the Pod under these taints; it starts anew when they change.
+    """
+
+    name = "taint-eviction-controller"
+    source = "taint-eviction-controller"
+    reconciles = Pod
+    watches = (Related(Node, _pods_on, _executing_changed),)
+    rules = (
+        Rule("", ("nodes",), READ),
+        Rule("", ("pods",), READ + DELETE),
+        Rule("", ("pods/status",), WRITE),
+        Rule("", ("events",), CREATE + WRITE),
+    )
+
+    def plan(self, pod: Pod, world: World) -> Iterator[Action]:
+        node = world.get(Node, "", pod.spec.nodeName) if pod.spec.nodeName else None
+        found = taints.no_execute(node) if node is not None else []
+        if not found or pod.metadata.deletionTimestamp:
+            if world.memory.pop("taints", None) and not pod.metadata.deletionTimestamp:
+                yield Emit(pod, NORMAL, "TaintManagerEviction", f"Cancelling deletion of Pod {_name(pod)}")
+            return
+        tolerated = taints.seconds_tolerated(pod, found)
+        if tolerated is None:
+            world.memory.pop("taints", None)
+            return
+        since = world.seen_since("taints", tuple((one.key, one.value) for one in found))
+        left = tolerated - (world.now - since).total_seconds()
+        if left > 0:
+            yield RequeueAfter(left)
+            return
+        yield Emit(pod, NORMAL, "TaintManagerEviction", f"Marking for deletion Pod {_name(pod)}")
+        yield UpdateStatus(_disrupted(pod, world.now_text))
+        yield Delete(pod)
+
+
+def _name(pod: Pod) -> str:
+    return f"{pod.metadata.namespace}/{pod.metadata.name}"
+
+
+def _disrupted(pod: Pod, now: str) -> Pod:
+    """The Pod with the condition that tells its owner why it was deleted."""
+    changed = codec.clone(pod)
+    known = pods.condition(changed, TARGET)
+    told = known or PodCondition(type=TARGET)
+    if told.status != "True":
+        told.lastTransitionTime = now
+    told.status, told.reason = "True", "DeletionByTaintManager"
+    told.message = "Taint manager: deleting due to NoExecute taint"
+    if known is None:
+        changed.status.conditions.append(told)
+    return changed

@@ -1,0 +1,172 @@
+"""How many Pods each ReplicaSet of a Deployment may have: the bounds of a rolling update, and scaling in the midst of one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from pilothouse.api.types.apps_v1 import Deployment, ReplicaSet, RollingUpdateDeployment
+from pilothouse.machinery import intorstring
+
+DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"
+MAX_REPLICAS = "deployment.kubernetes.io/max-replicas"
+
+Sizes = dict[str, int]
+"""ReplicaSet name -> the Pods that it is to have."""
+
+
+def wanted(one: Deployment | ReplicaSet) -> int:
+    """What its spec asks for."""
+    return 1 if one.spec.replicas is None else one.spec.replicas
+
+
+def total(replicasets: Iterable[ReplicaSet]) -> int:
+    """The Pods that they ask for together."""
+    return sum(wanted(one) for one in replicasets)
+
+
+def is_rolling(deployment: Deployment) -> bool:
+    return deployment.spec.strategy.type != "Recreate"
+
+
+def _fenceposts(deployment: Deployment) -> tuple[int, int]:
+    """(maxSurge, maxUnavailable) in Pods; both zero would stand still for ever, so that one may be unavailable then."""
+    rolling = deployment.spec.strategy.rollingUpdate or RollingUpdateDeployment()
+    surge = intorstring.scaled(rolling.maxSurge or 0, wanted(deployment), True)
+    unavailable = intorstring.scaled(rolling.maxUnavailable or 0, wanted(deployment), False)
+    return (0, 1) if surge == 0 and unavailable == 0 else (surge, unavailable)
+
+
+def max_surge(deployment: Deployment) -> int:
+    return _fenceposts(deployment)[0] if is_rolling(deployment) else 0
+
+
+def max_unavailable(deployment: Deployment) -> int:
+    if not is_rolling(deployment) or wanted(deployment) == 0:
+        return 0
+    return min(_fenceposts(deployment)[1], wanted(deployment))
+
+
+def new_size(deployment: Deployment, everything: Sequence[ReplicaSet], new: ReplicaSet) -> int:
+    """How large the new ReplicaSet may be now."""
+    if not is_rolling(deployment):
+        return wanted(deployment)
+    room = wanted(deployment) + max_surge(deployment) - total(everything)
+    if room <= 0:
+        return wanted(new)
+    return wanted(new) + min(room, wanted(deployment) - wanted(new))
+
+
+def shrink_old(deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet]) -> list[tuple[ReplicaSet, int]]:
+    """The next sizes of old ReplicaSets, in the order of their changes: first what is unhealthy goes, then what the bounds allow.
+
+    `old` is sorted by age. A ReplicaSet may come twice.
+    """
+    least = wanted(deployment) - max_unavailable(deployment)
+    unavailable_new = wanted(new) - new.status.availableReplicas
+    may_go = total([*old, new]) - least - unavailable_new
+    if not total(old) or may_go <= 0:
+        return []
+    sizes: Sizes = {one.metadata.name: wanted(one) for one in old}
+    steps = _drop_unhealthy(old, sizes, may_go)
+    available = sum(one.status.availableReplicas for one in (*old, new))
+    may_go = available - least
+    for one in old:
+        going = min(sizes[one.metadata.name], may_go)
+        if going > 0:
+            may_go -= going
+            sizes[one.metadata.name] -= going
+            steps.append((one, sizes[one.metadata.name]))
+    return steps
+
+
+def _drop_unhealthy(old: Sequence[ReplicaSet], sizes: Sizes, may_go: int) -> list[tuple[ReplicaSet, int]]:
+    steps: list[tuple[ReplicaSet, int]] = []
+    for one in old:
+        going = min(may_go, wanted(one) - one.status.availableReplicas)
+        if going > 0:
+            may_go -= going
+            sizes[one.metadata.name] -= going
+            steps.append((one, sizes[one.metadata.name]))
+    return steps
+
+
+# Scaling, which is something else than a rollout.
+
+
+def is_scaling(deployment: Deployment, replicasets: Iterable[ReplicaSet]) -> bool:
+    """The Deployment was scaled since its ReplicaSets were last sized."""
+    for one in replicasets:
+        desired = one.metadata.annotations.get(DESIRED_REPLICAS, "")
+        if wanted(one) > 0 and desired.isdigit() and int(desired) != wanted(deployment):
+            return True
+    return False
+
+
+def active_or_latest(new: ReplicaSet | None, old: Sequence[ReplicaSet]) -> ReplicaSet | None:
+    """The only ReplicaSet with Pods; the newest when none has any; None when several have. `old` is sorted by age."""
+    everything = [*reversed(old), *([new] if new else [])]
+    active = [one for one in everything if wanted(one) > 0]
+    if len(active) == 1:
+        return active[0]
+    if active:
+        return None
+    return new or (everything[0] if everything else None)
+
+
+def is_saturated(deployment: Deployment, new: ReplicaSet | None) -> bool:
+    """The new ReplicaSet has everything the Deployment asks for, and it is available."""
+    if new is None:
+        return False
+    desired, all_ = new.metadata.annotations.get(DESIRED_REPLICAS, ""), wanted(deployment)
+    return desired == str(all_) and wanted(new) == all_ and new.status.availableReplicas == all_
+
+
+def proportional(deployment: Deployment, active: Sequence[ReplicaSet]) -> list[tuple[ReplicaSet, int]]:
+    """Sizes that keep the shares of the ReplicaSets in the midst of a rollout; what rounding leaves goes to the largest."""
+    allowed = wanted(deployment) + max_surge(deployment) if wanted(deployment) > 0 else 0
+    to_add = allowed - total(active)
+    ordered = _largest_first(active, newer=to_add > 0) if to_add else [*active]
+    sizes: Sizes = {}
+    added = 0
+    for one in ordered:
+        share = _share(one, deployment, to_add, added)
+        sizes[one.metadata.name] = wanted(one) + share
+        added += share
+    if to_add and ordered:
+        first = ordered[0].metadata.name
+        sizes[first] = max(0, sizes[first] + to_add - added)
+    return [(one, sizes[one.metadata.name]) for one in ordered]
+
+
+def _largest_first(replicasets: Sequence[ReplicaSet], *, newer: bool) -> list[ReplicaSet]:
+    """By size; among equals the newer first when growing, the older when shrinking."""
+    by_age = sorted(replicasets, key=lambda one: (one.metadata.creationTimestamp, one.metadata.name), reverse=newer)
+    return sorted(by_age, key=lambda one: -wanted(one))
+
+
+def _share(one: ReplicaSet, deployment: Deployment, to_add: int, added: int) -> int:
+    if wanted(one) == 0 or to_add in (0, added):
+        return 0
+    fraction = _fraction(one, deployment)
+    return min(fraction, to_add - added) if to_add > 0 else max(fraction, to_add - added)
+
+
+def _fraction(one: ReplicaSet, deployment: Deployment) -> int:
+    if wanted(deployment) == 0:
+        return -wanted(one)
+    text = one.metadata.annotations.get(MAX_REPLICAS, "")
+    before = int(text) if text.isdigit() and int(text) else deployment.status.replicas
+    if before == 0:
+        return 0
+    size = wanted(one) * (wanted(deployment) + max_surge(deployment)) / before
+    return math.floor(size + 0.5) - wanted(one)
+
+
+def annotate(one: ReplicaSet, deployment: Deployment) -> bool:
+    """Note for which size of the Deployment the ReplicaSet was sized (changes `one`); False when that is noted already."""
+    notes = {DESIRED_REPLICAS: str(wanted(deployment)), MAX_REPLICAS: str(wanted(deployment) + max_surge(deployment))}
+    if all(one.metadata.annotations.get(name) == value for name, value in notes.items()):
+        return False
+    one.metadata.annotations.update(notes)
+    return True

@@ -1,0 +1,1 @@
+"""What the controllers of Endpoints and EndpointSlices share: which Pods stand behind a Service, and how slices are cut."""

@@ -1,0 +1,155 @@
+"""Cutting endpoints into EndpointSlices with few changes: what is in a slice stays there, new ones fill what is written anyway.
+
+- One slice holds endpoints of one address type with the same ports, at most `limit`.
+- Where slices would be both deleted and created, those are rewritten instead.
+- A Service without endpoints keeps one empty slice, so that watchers can tell "none" from "not yet known".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pilothouse.api.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
+from pilothouse.controllers.endpoints.backends import TRIGGER_TIME
+from pilothouse.controllers.framework.actions import Action, Create, Delete, Update
+from pilothouse.machinery import codec
+
+SERVICE_NAME = "kubernetes.io/service-name"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+
+Ports = tuple[tuple[str, int | None, str, str], ...]
+Make = Callable[[str], EndpointSlice]
+"""An empty slice of an address type, with its labels, annotations and owner."""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """All endpoints that share an address type and ports."""
+
+    address_type: str
+    ports: list[EndpointPort]
+    endpoints: list[Endpoint] = field(default_factory=list)
+
+
+def ports_key(ports: Iterable[EndpointPort]) -> Ports:
+    return tuple(sorted((one.name, one.port, one.protocol, one.appProtocol) for one in ports))
+
+
+def _identity(endpoint: Endpoint) -> tuple[str, ...]:
+    target = endpoint.targetRef
+    return (*endpoint.addresses, target.uid if target else "", endpoint.hostname)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Slices on their way: contents by slice, and what is to be done with each."""
+
+    update: list[EndpointSlice] = field(default_factory=list)
+    create: list[EndpointSlice] = field(default_factory=list)
+    delete: list[EndpointSlice] = field(default_factory=list)
+    kept: int = 0
+
+
+def changes(existing: Sequence[EndpointSlice], wanted: Sequence[Wanted], make: Make, *, limit: int, trigger: str) -> list[Action]:
+    """What makes the slices show what is wanted. `wanted` has one entry a group, and at least one an address type."""
+    plan = _Plan()
+    types = {one.address_type for one in wanted}
+    plan.delete.extend(one for one in existing if one.addressType not in types)
+    for address_type in sorted(types):
+        of_type = [one for one in existing if one.addressType == address_type]
+        _of_type(plan, of_type, [one for one in wanted if one.address_type == address_type], make, limit)
+    _rewrite(plan)
+    for one in (*plan.create, *plan.update):
+        one.metadata.annotations.pop(TRIGGER_TIME, None)
+        if trigger:
+            one.metadata.annotations[TRIGGER_TIME] = trigger
+    return [*(Create(one) for one in plan.create), *(Update(one) for one in plan.update), *(Delete(one) for one in plan.delete)]
+
+
+def _of_type(plan: _Plan, existing: Sequence[EndpointSlice], wanted: Sequence[Wanted], make: Make, limit: int) -> None:
+    before = len(plan.create), plan.kept + len(plan.update)
+    groups: dict[Ports, Wanted] = {}
+    for one in wanted:
+        if one.endpoints:
+            groups.setdefault(ports_key(one.ports), Wanted(one.address_type, one.ports)).endpoints.extend(one.endpoints)
+    by_ports: dict[Ports, list[EndpointSlice]] = {key: [] for key in groups}
+    for current in existing:
+        by_ports.setdefault(ports_key(current.ports), []).append(current)
+    idle: list[EndpointSlice] = []
+    for key, slices in by_ports.items():
+        if key in groups:
+            _of_group(plan, slices, groups[key], make, limit)
+        else:
+            idle.extend(slices)
+    if (len(plan.create), plan.kept + len(plan.update)) == before:
+        idle = _placeholder(plan, idle, wanted, make)
+    plan.delete.extend(idle)
+
+
+def _placeholder(plan: _Plan, idle: list[EndpointSlice], wanted: Sequence[Wanted], make: Make) -> list[EndpointSlice]:
+    """Have one empty slice; gives the slices that are too many."""
+    empty = make(wanted[0].address_type)
+    for one in idle:
+        if not one.endpoints and not one.ports and _same_meta(one, empty):
+            plan.kept += 1
+            return [other for other in idle if other is not one]
+    plan.create.append(empty)
+    return idle
+
+
+def _of_group(plan: _Plan, existing: Sequence[EndpointSlice], group: Wanted, make: Make, limit: int) -> None:
+    left = {_identity(one): one for one in group.endpoints}
+    pattern = make(group.address_type)
+    same: list[EndpointSlice] = []
+    rewritten: list[EndpointSlice] = []
+    for one in existing:
+        kept = [found for endpoint in one.endpoints if (found := left.pop(_identity(endpoint), None)) is not None]
+        if not kept:
+            plan.delete.append(one)
+        elif kept == one.endpoints and _same_meta(one, pattern):
+            same.append(one)
+        else:
+            rewritten.append(_with(one, kept, pattern))
+    waiting = [*left.values()]
+    for one in sorted(rewritten, key=lambda each: -len(each.endpoints)):
+        room = limit - len(one.endpoints)
+        one.endpoints.extend(waiting[:room])
+        waiting = waiting[room:]
+    if waiting and len(waiting) < limit:
+        fit = max((one for one in same if len(one.endpoints) + len(waiting) <= limit), key=lambda each: len(each.endpoints), default=None)
+        if fit is not None:
+            same.remove(fit)
+            rewritten.append(_with(fit, [*fit.endpoints, *waiting], pattern))
+            waiting = []
+    for start in range(0, len(waiting), limit):
+        fresh = make(group.address_type)
+        fresh.ports, fresh.endpoints = group.ports, waiting[start : start + limit]
+        plan.create.append(fresh)
+    plan.update.extend(rewritten)
+    plan.kept += len(same)
+
+
+def _rewrite(plan: _Plan) -> None:
+    """Pair slices that would go with slices that would come."""
+    for fresh in [*plan.create]:
+        gone = next((one for one in plan.delete if one.addressType == fresh.addressType), None)
+        if gone is not None:
+            plan.create.remove(fresh)
+            plan.delete.remove(gone)
+            reused = _with(gone, fresh.endpoints, fresh)
+            reused.ports = fresh.ports
+            plan.update.append(reused)
+
+
+def _same_meta(one: EndpointSlice, pattern: EndpointSlice) -> bool:
+    annotations = {name: value for name, value in one.metadata.annotations.items() if name != TRIGGER_TIME}
+    return one.metadata.labels == pattern.metadata.labels and annotations == pattern.metadata.annotations
+
+
+def _with(one: EndpointSlice, endpoints: list[Endpoint], pattern: EndpointSlice) -> EndpointSlice:
+    copied = codec.clone(one)
+    copied.endpoints = endpoints
+    copied.metadata.labels = dict(pattern.metadata.labels)
+    copied.metadata.annotations = dict(pattern.metadata.annotations)
+    return copied

@@ -1,0 +1,64 @@
+"""Who owns what: controller references, and which objects an owner may claim (upstream's ControllerRefManager).
+
+- An object has at most one controller; only its controller may count it.
+- What matches the selector and has no controller is adopted; what is owned and no longer matches is released.
+- An owner that is being deleted, or an orphan that is, is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from pilothouse.client.store import LabelMatcher
+from pilothouse.controllers.framework.actions import Action, Adopt, Release
+from pilothouse.machinery.meta_v1 import OwnerReference
+
+T = TypeVar("T")
+
+
+def controller_of(obj: Any) -> OwnerReference | None:
+    """The reference to the object's controller."""
+    return next((one for one in obj.metadata.ownerReferences if one.controller), None)
+
+
+def controlled_by(obj: Any, owner: Any) -> bool:
+    reference = controller_of(obj)
+    return reference is not None and reference.uid == owner.metadata.uid
+
+
+def controller_reference(owner: Any) -> OwnerReference:
+    """The reference that makes `owner` the controller."""
+    meta = owner.metadata
+    return OwnerReference(
+        apiVersion=owner.apiVersion, kind=owner.kind, name=meta.name, uid=meta.uid, controller=True, blockOwnerDeletion=True
+    )
+
+
+@dataclass(slots=True)
+class Claim(Generic[T]):
+    """What an owner may count (adopted objects included), and what has to be done for it."""
+
+    members: list[T] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+
+
+def claim(owner: Any, candidates: Iterable[T], selector: LabelMatcher, suits: Callable[[T], bool] = lambda one: True) -> Claim[T]:
+    """Divide `candidates` (everything in the owner's namespace that may concern it)."""
+    result: Claim[T] = Claim()
+    dying = bool(owner.metadata.deletionTimestamp)
+    for one in candidates:
+        meta = one.metadata  # type: ignore[attr-defined]
+        reference = controller_of(one)
+        matches = selector.matches(meta.labels) and suits(one)
+        if reference is None:
+            if matches and not dying and not meta.deletionTimestamp:
+                result.members.append(one)
+                result.actions.append(Adopt(one, owner))
+        elif reference.uid == owner.metadata.uid:
+            if matches:
+                result.members.append(one)
+            elif not dying:
+                result.actions.append(Release(one, owner))
+    return result

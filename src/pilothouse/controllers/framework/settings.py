@@ -1,0 +1,27 @@
+"""The settings of all controllers; names and defaults are those of kube-controller-manager's flags, seconds where it has durations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """See the module."""
+
+    root_ca: str = ""
+    """The PEM text that `kube-root-ca.crt` publishes; nothing is published when it is empty."""
+    node_monitor_period_seconds: float = 5.0
+    node_monitor_grace_period_seconds: float = 50.0
+    node_startup_grace_period_seconds: float = 60.0
+    node_eviction_rate: float = 0.1
+    secondary_node_eviction_rate: float = 0.01
+    unhealthy_zone_threshold: float = 0.55
+    large_cluster_size_threshold: int = 50
+    terminated_pod_gc_threshold: int = 12500
+    allocate_node_cidrs: bool = True
+    cluster_cidr: str = ""
+    """The range of the Pods; nodes get no podCIDR when it is empty."""
+    node_cidr_mask_size: int = 24
+    endpoint_slice_limit: int = 100
+    """--max-endpoints-per-slice"""

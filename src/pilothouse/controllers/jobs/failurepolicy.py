@@ -1,0 +1,71 @@
+"""What a Job's podFailurePolicy says of a Pod that has failed. Pure.
+
+The first rule that matches decides; a Pod that none matches counts toward backoffLimit, as without a policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pilothouse.api.types.batch_v1 import Job, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyRule
+from pilothouse.api.types.core_v1 import ContainerStatus, Pod
+
+FAIL_JOB, IGNORE, COUNT = "FailJob", "Ignore", "Count"
+REASON = "PodFailurePolicy"
+
+
+def replaces_only_failed(job: Job) -> bool:
+    """A Pod that is on its way out is neither failed nor replaced before it has ended."""
+    return job.spec.podFailurePolicy is not None or job.spec.podReplacementPolicy == "Failed"
+
+
+def has_failed(job: Job, pod: Pod) -> bool:
+    """Deleted Pods count too, for they may vanish before they say how they ended, unless the Job waits for that."""
+    if pod.status.phase == "Failed":
+        return True
+    return bool(pod.metadata.deletionTimestamp) and pod.status.phase != "Succeeded" and not replaces_only_failed(job)
+
+
+def judge(job: Job, pod: Pod) -> tuple[str, str]:
+    """The action for a failed Pod, and the words that tell why."""
+    policy = job.spec.podFailurePolicy
+    for place, rule in enumerate(policy.rules if policy is not None else ()):
+        found = _by_exit_code(pod, rule) if rule.onExitCodes is not None else _by_condition(pod, rule)
+        if found:
+            return rule.action, f"{found} matching {rule.action} rule at index {place}"
+    return COUNT, ""
+
+
+def failing_message(job: Job, pods: Iterable[Pod]) -> str:
+    """Why the Job is to fail at once; empty when no Pod says so."""
+    if job.spec.podFailurePolicy is None:
+        return ""
+    verdicts = (judge(job, pod) for pod in pods if has_failed(job, pod))
+    return next((message for action, message in verdicts if action == FAIL_JOB), "")
+
+
+def _by_exit_code(pod: Pod, rule: PodFailurePolicyRule) -> str:
+    wanted = rule.onExitCodes
+    assert wanted is not None
+    for one in (*pod.status.containerStatuses, *pod.status.initContainerStatuses):
+        if _matches(one, wanted):
+            assert one.state.terminated is not None
+            return f"Container {one.name} for pod {_name(pod)} failed with exit code {one.state.terminated.exitCode}"
+    return ""
+
+
+def _matches(one: ContainerStatus, wanted: PodFailurePolicyOnExitCodesRequirement) -> bool:
+    ended = one.state.terminated
+    if ended is None or ended.exitCode == 0 or wanted.containerName not in ("", one.name):
+        return False
+    return (ended.exitCode in wanted.values) == (wanted.operator == "In")
+
+
+def _by_condition(pod: Pod, rule: PodFailurePolicyRule) -> str:
+    wanted = {(one.type, one.status or "True") for one in rule.onPodConditions}
+    found = next((one.type for one in pod.status.conditions if (one.type, one.status) in wanted), "")
+    return f"Pod {_name(pod)} has condition {found}" if found else ""
+
+
+def _name(pod: Pod) -> str:
+    return f"{pod.metadata.namespace}/{pod.metadata.name}"

@@ -1,0 +1,58 @@
+"""Runs every controller of `builtin/` over one set of informers.
+
+- A new file there is a new controller: nothing is registered here.
+- `only` names the controllers to run, for tests and for studying one alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+import pilothouse.controllers.builtin
+from pilothouse.client.client import Client
+from pilothouse.client.informers import Informers
+from pilothouse.controllers.framework.controller import Controller, Rule
+from pilothouse.controllers.framework.runner import Context
+from pilothouse.controllers.framework.settings import Settings
+from pilothouse.kit import plugins
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+
+
+def controllers() -> list[Controller]:
+    """One of each, in the order of their names."""
+    found = plugins.classes(pilothouse.controllers.builtin, Controller)
+    return sorted((one() for one in found), key=lambda one: one.name)
+
+
+def rules() -> dict[str, tuple[Rule, ...]]:
+    """What each controller must be allowed, by its name."""
+    return {one.name: one.rules for one in controllers()}
+
+
+class ControllerManager:
+    """See the module."""
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        entropy: Entropy,
+        settings: Settings | None = None,
+        *,
+        informers: Informers | None = None,
+        only: Collection[str] | None = None,
+    ) -> None:
+        self._informers = informers or Informers(client, clock, entropy)
+        self._runs_informers = informers is None
+        context = Context(client, self._informers, clock, entropy, settings or Settings())
+        chosen = [one for one in controllers() if only is None or one.name in only]
+        self.components = {one.name: one.component(context) for one in chosen}
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for name, component in self.components.items():
+                group.create_task(component.run(), name=name)
+            if self._runs_informers:
+                group.create_task(self._informers.run(), name="informers")

@@ -1,0 +1,43 @@
+"""Whether a node is one that a Pod asks for: nodeSelector and required node affinity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pilothouse.api.types.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec
+
+
+def suits(spec: PodSpec, node: Node) -> bool:
+    """Upstream's GetRequiredNodeAffinity(pod).Match(node)."""
+    if any(node.metadata.labels.get(name) != value for name, value in spec.nodeSelector.items()):
+        return False
+    affinity = spec.affinity.nodeAffinity if spec.affinity else None
+    required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
+    return required is None or any(_matches(term, node) for term in required.nodeSelectorTerms)
+
+
+def _matches(term: NodeSelectorTerm, node: Node) -> bool:
+    if not term.matchExpressions and not term.matchFields:
+        return False
+    by_label = all(_holds(one, node.metadata.labels) for one in term.matchExpressions)
+    return by_label and all(_holds(one, {"metadata.name": node.metadata.name}) for one in term.matchFields)
+
+
+def _holds(one: NodeSelectorRequirement, values: Mapping[str, str]) -> bool:
+    value = values.get(one.key)
+    match one.operator:
+        case "In":
+            return value is not None and value in one.values
+        case "NotIn":
+            return value is None or value not in one.values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case "Gt" | "Lt":
+            try:
+                have, limit = int(value or ""), int(one.values[0])
+            except (ValueError, IndexError):
+                return False
+            return have > limit if one.operator == "Gt" else have < limit
+    return False

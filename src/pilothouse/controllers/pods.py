@@ -1,0 +1,86 @@
+"""Facts about Pods that several controllers need: who counts, who is ready, and a new Pod from a template."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pilothouse.api.types.core_v1 import Pod, PodCondition, PodTemplateSpec
+from pilothouse.controllers.framework.actions import Announce
+from pilothouse.machinery import codec, names, time
+from pilothouse.machinery.meta_v1 import ObjectMeta
+
+FINISHED = ("Succeeded", "Failed")
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+POD_EVENTS = Announce("SuccessfulCreate", "Created pod: {name}", "FailedCreate", "Error creating: {error}")
+POD_DELETE_EVENTS = Announce("SuccessfulDelete", "Deleted pod: {name}", "FailedDelete", "Error deleting: {error}")
+
+
+def is_finished(pod: Pod) -> bool:
+    return pod.status.phase in FINISHED
+
+
+def is_active(pod: Pod) -> bool:
+    """It runs or will run: neither finished nor on its way out."""
+    return not is_finished(pod) and not pod.metadata.deletionTimestamp
+
+
+def by_node(pod: Pod) -> tuple[str, ...]:
+    """Index: Pods by the node that they are on."""
+    return (pod.spec.nodeName,) if pod.spec.nodeName else ()
+
+
+def condition(pod: Pod, type: str) -> PodCondition | None:
+    for one in pod.status.conditions:  # a loop, not a generator: this is asked for every Pod in every plan
+        if one.type == type:
+            return one
+    return None
+
+
+def is_ready(pod: Pod) -> bool:
+    found = condition(pod, "Ready")
+    return found is not None and found.status == "True"
+
+
+def ready_since(pod: Pod) -> datetime | None:
+    """Since when it is ready; None when it is not, or does not say."""
+    found = condition(pod, "Ready")
+    return time.parse(found.lastTransitionTime) if found and found.status == "True" and found.lastTransitionTime else None
+
+
+def seconds_to_available(pod: Pod, min_ready_seconds: int, now: datetime) -> float | None:
+    """0 for a Pod that is available, the seconds that it still has to stay ready otherwise; None when it is not ready."""
+    if not is_ready(pod):
+        return None
+    if min_ready_seconds == 0:
+        return 0.0
+    since = ready_since(pod)
+    if since is None:
+        return None
+    return max(0.0, min_ready_seconds - (now - since).total_seconds())
+
+
+def is_available(pod: Pod, min_ready_seconds: int, now: datetime) -> bool:
+    return seconds_to_available(pod, min_ready_seconds, now) == 0.0
+
+
+def most_restarts(pod: Pod) -> tuple[int, int]:
+    """The restarts of the container that restarted most: of the ordinary ones, then of the init containers."""
+    regular = max((one.restartCount for one in pod.status.containerStatuses), default=0)
+    init = max((one.restartCount for one in pod.status.initContainerStatuses), default=0)
+    return regular, init
+
+
+def pod_from_template(template: PodTemplateSpec, namespace: str, owner_name: str) -> Pod:
+    """A Pod of the template that gets its name from its owner's."""
+    copied = codec.clone(template)
+    prefix = f"{owner_name}-"
+    if names.dns_subdomain(prefix + "x"):  # upstream: without the dash where it would make the name invalid
+        prefix = owner_name
+    meta = ObjectMeta(
+        generateName=prefix,
+        namespace=namespace,
+        labels=copied.metadata.labels,
+        annotations=copied.metadata.annotations,
+        finalizers=copied.metadata.finalizers,
+    )
+    return Pod(metadata=meta, spec=copied.spec)

@@ -1,0 +1,124 @@
+"""Looks every 10 s how the node does; tells pressure to the node's status and ends one pod a turn while something is short.
+
+- Disk is freed by collecting images before any pod has to go.
+- A condition stays for five minutes after its cause, so that the scheduler is not played with.
+- Pods that exceed limits of their own (sizeLimit of an emptyDir, ephemeral-storage) go whether the node is short or not.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kit.clock import Clock
+from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.eviction.ranking import Usage, message, ranked
+from pilothouse.kubelet.eviction.signals import Shortage, shortages, signals
+from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.images.collector import ImageCollector
+from pilothouse.kubelet.mounts.manager import VolumeManager
+from pilothouse.kubelet.pods.identity import CONTAINER_NAME, POD_UID
+from pilothouse.kubelet.pods.observed import Ending
+from pilothouse.kubelet.pods.worker import PodWorker
+from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
+from pilothouse.machinery import quantity
+
+log = logging.getLogger(__name__)
+EVICTED = "Evicted"
+
+
+class EvictionManager:
+    """See the module. `pressures` is told the conditions that hold whenever they change."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        host: Host,
+        clock: Clock,
+        config: KubeletConfig,
+        volumes: VolumeManager,
+        collector: ImageCollector,
+        workers: Callable[[], Iterable[PodWorker]],
+        pressures: Callable[[set[str]], None],
+    ) -> None:
+        self._runtime = runtime
+        self._host = host
+        self._clock = clock
+        self._config = config
+        self._volumes = volumes
+        self._collector = collector
+        self._workers = workers
+        self._pressures = pressures
+        self._seen_at: dict[str, float] = {}
+
+    async def run(self) -> None:
+        while True:
+            await self._clock.sleep(self._config.eviction_period_seconds)
+            try:
+                await self.look()
+            except (RuntimeFailure, OSError) as error:
+                log.warning("the node's resources are not known", extra={"error": str(error)})
+
+    async def look(self) -> None:
+        """One turn."""
+        short = self._shortages()
+        self._tell(short)
+        await self._enforce_limits()
+        if not short:
+            return
+        if short[0].resource != "memory" and await self._collector.collect(at_least=short[0].wanted - short[0].available):
+            return
+        await self._evict(short[0])
+
+    def _shortages(self) -> list[Shortage]:
+        disk = self._host.disk(self._config.root_dir)
+        found = signals(self._host.load(), self._host.machine().memory, disk, disk)
+        return shortages(found, self._config.eviction_hard)
+
+    def _tell(self, short: list[Shortage]) -> None:
+        now = self._clock.monotonic()
+        self._seen_at.update({one.condition: now for one in short})
+        holds = {
+            name for name, seen in self._seen_at.items() if now - seen < self._config.eviction_pressure_transition_seconds or seen == now
+        }
+        self._pressures(holds)
+
+    async def _evict(self, shortage: Shortage) -> None:
+        workers = {one.uid: one for one in self._workers() if one.state.ending is None}
+        usage = await self._usage(shortage.resource, list(workers.values()))
+        order = ranked([one.pod for one in workers.values()], usage, shortage.resource)
+        if not order:
+            return
+        pod = order[0]
+        text = message(pod, usage.get(pod.metadata.uid, Usage()), shortage.resource, shortage.available, shortage.wanted)
+        self._end(workers[pod.metadata.uid], text, 1)
+
+    async def _usage(self, resource: str, workers: list[PodWorker]) -> dict[str, Usage]:
+        found: dict[str, Usage] = {}
+        for one in await self._runtime.list_container_stats():
+            labels = one.container.labels
+            used = one.memory_working_set if resource == "memory" else one.filesystem_used
+            found.setdefault(labels.get(POD_UID, ""), Usage()).containers[labels.get(CONTAINER_NAME, "")] = used
+        return found
+
+    def _end(self, worker: PodWorker, text: str, grace: int) -> None:
+        worker.executor.tell("Warning", EVICTED, text)
+        worker.end(Ending(grace, phase="Failed", reason=EVICTED, message=text, disruption=True))
+
+    async def _enforce_limits(self) -> None:
+        for worker in self._workers():
+            if worker.state.ending is None and worker.state.prepared:
+                text = await self._over_limit(worker.pod)
+                if text:
+                    self._end(worker, text, 1)
+
+    async def _over_limit(self, pod: Pod) -> str:
+        for volume in pod.spec.volumes:
+            source = volume.emptyDir
+            if source is None or source.medium == "Memory" or source.sizeLimit in {None, ""}:
+                continue
+            limit, path = quantity.whole(source.sizeLimit or 0), self._volumes.path(pod, volume.name)
+            if path is not None and limit > 0 and await self._host.tree_size(path) > limit:
+                return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{source.sizeLimit}". '
+        return ""

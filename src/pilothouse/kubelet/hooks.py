@@ -1,0 +1,50 @@
+"""Lifecycle handlers: exec, httpGet, tcpSocket and sleep, run once; what fails is told as text."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import HTTPGetAction, LifecycleHandler, Pod
+from pilothouse.kit.clock import Clock
+from pilothouse.kubelet.launch.fields import go_quoted
+from pilothouse.kubelet.pods.observed import Run
+from pilothouse.kubelet.pods.steps import AnyContainer
+from pilothouse.kubelet.probes.port import Network
+from pilothouse.kubelet.probes.target import port_number
+from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
+
+HTTP_SECONDS = 60.0
+
+
+class LifecycleHooks:
+    """See the module."""
+
+    def __init__(self, runtime: Runtime, network: Network, clock: Clock) -> None:
+        self._runtime = runtime
+        self._network = network
+        self._clock = clock
+
+    async def run(self, pod: Pod, container: AnyContainer, run: Run, handler: object, pod_ip: str) -> str:
+        """ "" on success, else why it failed."""
+        assert isinstance(handler, LifecycleHandler)
+        if handler.exec is not None:
+            return await self._exec(pod, container, run, handler.exec.command)
+        if handler.httpGet is not None:
+            return await self._http(container, handler.httpGet, pod_ip)
+        if handler.sleep is not None:
+            await self._clock.sleep(float(handler.sleep.seconds))
+        return ""
+
+    async def _exec(self, pod: Pod, container: AnyContainer, run: Run, command: list[str]) -> str:
+        try:
+            result = await self._runtime.exec_sync(run.id, command)
+        except RuntimeFailure as error:
+            return str(error)
+        if result.exit_code == 0:
+            return ""
+        said = go_quoted((result.stdout + result.stderr).decode(errors="replace"))
+        shown = " ".join(command)
+        where = f"([{shown}]) for Container {go_quoted(container.name)} in Pod {go_quoted(pod.metadata.name)}"
+        return f"Exec lifecycle hook {where} failed - error: command '{shown}' exited with {result.exit_code}: , message: {said}"
+
+    async def _http(self, container: AnyContainer, action: HTTPGetAction, pod_ip: str) -> str:
+        result = await self._network.http_get(action, action.host or pod_ip, port_number(action.port, container), HTTP_SECONDS, {})
+        return "" if result.error == "" else result.error

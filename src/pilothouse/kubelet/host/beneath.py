@@ -1,0 +1,65 @@
+"""Bind mounts of what lies in a volume to which containers may be writing at this very moment.
+
+Links inside the volume are followed as they are found, but none that leads out of it; then the path is walked again from descriptor to
+descriptor, following none at all, and what was opened is mounted: a link that is swapped in meanwhile leads nobody elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pilothouse.node import linux
+
+LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+PERMISSIONS = 0o777 | stat.S_ISGID
+
+
+def bind(root: str, path: str, target: str) -> None:
+    """Mount `path` below `root` at `target`. Directories that are missing are made, as open as `root` is; ValueError when it leads out."""
+    descriptor = opened(root, path)
+    try:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            os.makedirs(target, 0o750, exist_ok=True)
+        else:
+            os.makedirs(os.path.dirname(target), 0o750, exist_ok=True)
+            os.close(os.open(target, os.O_CREAT | os.O_CLOEXEC, 0o640))
+        linux.mount(f"/proc/self/fd/{descriptor}", target, "", linux.MS_BIND | linux.MS_REC)
+    finally:
+        os.close(descriptor)
+
+
+def opened(root: str, path: str) -> int:
+    """A descriptor (O_PATH) of `path` below `root`."""
+    whole = os.path.realpath(root)
+    found = os.path.realpath(os.path.join(whole, path))
+    if found != whole and not found.startswith(whole + "/"):
+        raise ValueError(f"{path} leads out of {root}")
+    mode = stat.S_IMODE(os.stat(whole).st_mode) & PERMISSIONS
+    at = os.open(whole, LOOK)
+    for name in filter(None, found[len(whole) :].split("/")):
+        try:
+            step = _step(at, name, mode)
+        finally:
+            os.close(at)
+        at = step
+    return at
+
+
+def _step(at: int, name: str, mode: int) -> int:
+    """A descriptor of `name` in the directory `at`; a directory is made of it when there is nothing."""
+    try:
+        found = os.open(name, LOOK, dir_fd=at)
+    except FileNotFoundError:
+        return _made(at, name, mode)
+    if stat.S_ISLNK(os.fstat(found).st_mode):
+        os.close(found)
+        raise ValueError(f"{name} became a link")
+    return found
+
+
+def _made(at: int, name: str, mode: int) -> int:
+    os.mkdir(name, mode, dir_fd=at)
+    found = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    os.fchmod(found, mode)  # whatever the umask
+    return found

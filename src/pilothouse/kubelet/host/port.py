@@ -1,0 +1,123 @@
+"""The port between the kubelet and the machine that it runs on.
+
+- Paths are absolute. Failures are OSError, as the system calls raise them.
+- What is asked for and is already so succeeds: directories that exist, mounts that are gone.
+- `linux.py` does it; `simulated.py` holds files in memory and mounts nothing, so that a thousand nodes cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(slots=True, frozen=True)
+class PayloadFile:
+    """One file of a volume that the kubelet writes; `owner` is a uid."""
+
+    data: bytes
+    mode: int = 0o644
+    owner: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class DiskUsage:
+    capacity: int
+    available: int
+    inodes: int = 0
+    inodes_free: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Machine:
+    """What does not change while it is up. Sizes in bytes."""
+
+    cores: int
+    memory: int
+    architecture: str = "amd64"
+    kernel: str = ""
+    os_image: str = ""
+    machine_id: str = ""
+    system_uuid: str = ""
+    boot_id: str = ""
+    hostname: str = ""
+    swap: int = 0
+    hugepages: Mapping[str, int] | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Load:
+    """What changes all the time: free memory (without reclaimable page cache being counted as used) and processes."""
+
+    memory_available: int
+    processes: int = 0
+    processes_limit: int = 32768
+
+
+class Host(Protocol):
+    """Files, mounts and facts."""
+
+    def make_directory(self, path: str, mode: int = 0o755) -> None: ...
+
+    def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Replaces what is there; the mode is exact, whatever the umask."""
+        ...
+
+    def read_file(self, path: str) -> bytes: ...
+
+    def read_tail(self, path: str, limit: int) -> bytes:
+        """The last `limit` bytes of a file."""
+        ...
+
+    def size(self, path: str) -> int:
+        """Bytes of a file; 0 when there is none."""
+        ...
+
+    def rename(self, old: str, new: str) -> None: ...
+
+    def kind(self, path: str) -> str:
+        """ "" for nothing there, or directory, file, socket, char, block, other; links are followed."""
+        ...
+
+    def list_directory(self, path: str) -> Sequence[str]:
+        """Names; empty when there is no such directory."""
+        ...
+
+    async def remove_tree(self, path: str) -> None:
+        """Unmounts what is mounted in it first, and removes nothing where that fails."""
+        ...
+
+    def write_payload(self, directory: str, files: Mapping[str, PayloadFile]) -> bool:
+        """Make `directory` show exactly `files` (relative paths), all at once, by upstream's `..data` link; whether it changed."""
+        ...
+
+    def set_group(self, path: str, group: int, *, readonly: bool, only_if_root_differs: bool = False) -> None:
+        """Give a tree to a group as fsGroup asks: group-owned, group-writable unless readonly, setgid directories."""
+        ...
+
+    def set_mode(self, path: str, mode: int) -> None: ...
+
+    def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None: ...
+
+    def mount_bind(self, source: str, target: str, *, readonly: bool = False) -> None: ...
+
+    def bind_beneath(self, root: str, path: str, target: str) -> None:
+        """Bind-mount `path` below `root`, and make what is missing of both; ValueError when a link leads out of `root`."""
+        ...
+
+    def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None: ...
+
+    def unmount(self, path: str) -> None: ...
+
+    def is_mounted(self, path: str) -> bool: ...
+
+    def disk(self, path: str) -> DiskUsage: ...
+
+    async def tree_size(self, path: str) -> int:
+        """Bytes that a tree takes."""
+        ...
+
+    def machine(self) -> Machine: ...
+
+    def load(self) -> Load: ...

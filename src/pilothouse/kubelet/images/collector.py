@@ -1,0 +1,117 @@
+"""Takes images away that nobody uses when the disk fills up: from 85 % on, down to 80 %, the longest unused first.
+
+- An image that a container was made from is in use, however dead the container is; so is every pinned one.
+- Images younger than two minutes stay: something may be about to start.
+- A high mark of 100 % means: never take any, as upstream has it.
+- What was made on this machine (no registry has it) is never taken: it could not come back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from pilothouse.kit.clock import Clock
+from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.host.port import DiskUsage, Host
+from pilothouse.kubelet.runtime.port import Image, Runtime, RuntimeFailure
+
+log = logging.getLogger(__name__)
+Tell = Callable[[str, str, str], None]
+
+
+@dataclass(slots=True)
+class Record:
+    """When an image was first seen and last seen in use; seconds since the epoch."""
+
+    first_seen: float
+    last_used: float = 0.0
+
+
+def to_free(disk: DiskUsage, high_percent: int, low_percent: int) -> int:
+    """Bytes that are to be freed; 0 below the high mark. Pure."""
+    if disk.capacity <= 0 or 100 - 100 * disk.available / disk.capacity < high_percent:
+        return 0
+    return max(disk.capacity * (100 - low_percent) // 100 - disk.available, 0)
+
+
+def choose(
+    images: Iterable[Image], records: dict[str, Record], used: set[str], amount: int, now: float, config: KubeletConfig
+) -> list[Image]:
+    """What to take away for `amount` bytes, in order. Pure."""
+    candidates = [
+        one
+        for one in images
+        if one.id not in used
+        and not one.pinned
+        and now - records[one.id].first_seen >= config.image_minimum_gc_age_seconds
+        and not any(tag.startswith(config.kept_image_prefixes) for tag in one.tags)
+    ]
+    chosen, freed = [], 0
+    for one in sorted(candidates, key=lambda one: (records[one.id].last_used, records[one.id].first_seen)):
+        if freed >= amount:
+            break
+        chosen.append(one)
+        freed += one.size
+    return chosen
+
+
+class ImageCollector:
+    """See the module."""
+
+    def __init__(self, runtime: Runtime, host: Host, clock: Clock, config: KubeletConfig, tell: Tell, changed: Callable[[], None]) -> None:
+        self._runtime = runtime
+        self._host = host
+        self._clock = clock
+        self._config = config
+        self._tell = tell
+        self._changed = changed
+        self._records: dict[str, Record] = {}
+
+    async def run(self) -> None:
+        while True:
+            await self._clock.sleep(self._config.image_gc_period_seconds)
+            try:
+                await self.collect()
+            except (RuntimeFailure, OSError) as error:
+                log.warning("images are not collected", extra={"error": str(error)})
+
+    async def collect(self, at_least: int = 0) -> int:
+        """One turn; the bytes that were freed. `at_least` is wanted whatever the disk says."""
+        if self._config.image_gc_high_percent >= 100:
+            return 0
+        now = self._clock.now().timestamp()
+        images = list(await self._runtime.list_images())
+        used = await self._in_use(images, now)
+        filesystems = await self._runtime.image_filesystem()
+        disk = self._host.disk(filesystems[0].mountpoint if filesystems else self._config.root_dir)
+        amount = max(to_free(disk, self._config.image_gc_high_percent, self._config.image_gc_low_percent), at_least)
+        if amount <= 0:
+            return 0
+        freed = 0
+        for one in choose(images, self._records, used, amount, now, self._config):
+            await self._runtime.remove_image(one.id)
+            self._records.pop(one.id, None)
+            freed += one.size
+        if freed:
+            self._changed()
+        if freed < amount:
+            message = (
+                f"Failed to garbage collect required amount of images. Attempted to free {amount} bytes, "
+                f"but only found {freed} bytes eligible to free."
+            )
+            self._tell("Warning", "FreeDiskSpaceFailed", message)
+        return freed
+
+    async def _in_use(self, images: list[Image], now: float) -> set[str]:
+        """Ids of the images in use; brings the records up to date."""
+        names = {name for one in await self._runtime.list_containers() for name in (one.image, one.image_id)}
+        used = {one.id for one in images if names & {one.id, *one.tags, *one.digests}}
+        for one in images:
+            record = self._records.setdefault(one.id, Record(now))
+            if one.id in used:
+                record.last_used = now
+        known = {one.id for one in images}
+        self._records = {identifier: record for identifier, record in self._records.items() if identifier in known}
+        return used

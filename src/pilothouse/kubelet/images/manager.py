@@ -1,0 +1,186 @@
+"""Images for containers: present, pulled, or why not - in upstream's reasons, messages and events.
+
+- A pull that failed is not tried again before its back-off (10 s doubling to 300 s, per pod and image) is over.
+- Pulls wait for one another unless the node is told otherwise; what is present never waits.
+- Every failure is a LaunchError with the container's waiting reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pilothouse.api.types.core_v1 import Pod, Secret
+from pilothouse.kit.clock import Clock
+from pilothouse.kubelet.images.credentials import credentials_for
+from pilothouse.kubelet.images.references import InvalidReference, with_default_tag
+from pilothouse.kubelet.launch.environment import Objects
+from pilothouse.kubelet.launch.errors import LaunchError
+from pilothouse.kubelet.pods.backoff import LONGEST_SECONDS, used, waits_until
+from pilothouse.kubelet.pods.observed import BackOff
+from pilothouse.kubelet.pods.steps import AnyContainer
+from pilothouse.kubelet.runtime.port import Credentials, Image, Runtime, RuntimeFailure
+from pilothouse.machinery.errors import StatusError
+
+Tell = Callable[[str, str, str], None]
+"""(type, reason, message) of an event about the container."""
+
+SHOW_ERROR_SECONDS = 3.0
+"""ErrImagePull is shown for this long before it becomes ImagePullBackOff."""
+FORESEEN_SECONDS = 5.0
+BACK_OFFS_LIMIT = 4096
+
+
+class PullFailure(LaunchError):
+    """Not to be tried again before `retry_at`."""
+
+    def __init__(self, reason: str, message: str, retry_at: float) -> None:
+        super().__init__(reason, message)
+        self.retry_at = retry_at
+
+
+@dataclass(slots=True)
+class Refused:
+    back_off: BackOff
+    error: str
+
+
+class ImageManager:
+    """See the module."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        objects: Objects,
+        clock: Clock,
+        *,
+        serialize: bool = True,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._changed = changed
+        self._runtime = runtime
+        self._objects = objects
+        self._clock = clock
+        self._slots = asyncio.Semaphore(1 if serialize else 16)
+        self._refused: dict[tuple[str, str], Refused] = {}
+        self._foreseen: dict[str, tuple[Image, float]] = {}
+        """What `foresee` saw, and when: good for the start that it was made for, not for a later one."""
+
+    async def foresee(self, pod: Pod) -> None:
+        """Look the images of a pod up while something else takes time; errors wait for whoever needs the image."""
+        for container in (*pod.spec.initContainers, *pod.spec.containers):
+            try:
+                name = with_default_tag(container.image)
+                found = await self._runtime.image_status(name)
+            except (InvalidReference, RuntimeFailure):
+                continue
+            if found is not None and len(self._foreseen) < BACK_OFFS_LIMIT:
+                self._foreseen[name] = (found, self._clock.monotonic())
+
+    async def ensure(self, pod: Pod, container: AnyContainer, tell: Tell) -> Image:
+        """The image that the container is to run; PullFailure or LaunchError says why there is none."""
+        name = self._named(container.image, tell)
+        found = self._just_seen(name) or await self._present(name, tell)
+        policy = container.imagePullPolicy or ("Always" if name.endswith(":latest") else "IfNotPresent")
+        if found is not None and policy != "Always":
+            tell("Normal", "Pulled", f'Container image "{container.image}" already present on machine')
+            return found
+        if policy == "Never":
+            message = f'Container image "{container.image}" is not present with pull policy of Never'
+            tell("Warning", "ErrImageNeverPull", message)
+            raise LaunchError("ErrImageNeverPull", message)
+        self._check_back_off(pod, container.image, tell)
+        return await self._pull(pod, container.image, name, tell)
+
+    def forget(self, uid: str) -> None:
+        """The pod is gone."""
+        for key in [key for key in self._refused if key[0] == uid]:
+            del self._refused[key]
+
+    def _named(self, image: str, tell: Tell) -> str:
+        try:
+            return with_default_tag(image)
+        except InvalidReference as error:
+            message = f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": {error}'
+            tell("Warning", "InspectFailed", message)
+            raise LaunchError("InvalidImageName", message) from error
+
+    def _just_seen(self, name: str) -> Image | None:
+        found, at = self._foreseen.pop(name, (None, 0.0))
+        return found if self._clock.monotonic() - at <= FORESEEN_SECONDS else None
+
+    async def _present(self, name: str, tell: Tell) -> Image | None:
+        try:
+            return await self._runtime.image_status(name)
+        except RuntimeFailure as error:
+            message = f'Failed to inspect image "{name}": {error}'
+            tell("Warning", "InspectFailed", message)
+            raise LaunchError("ImageInspectError", message) from error
+
+    def _check_back_off(self, pod: Pod, image: str, tell: Tell) -> None:
+        refused = self._refused.get((pod.metadata.uid, image))
+        if refused is None:
+            return
+        until = waits_until(refused.back_off, refused.back_off.used_at, self._now())
+        if until is not None:
+            tell("Normal", "BackOff", f'Back-off pulling image "{image}"')
+            message = f'Back-off pulling image "{image}": ErrImagePull: {refused.error}'
+            raise PullFailure("ImagePullBackOff", message, until)
+
+    async def _pull(self, pod: Pod, image: str, name: str, tell: Tell) -> Image:
+        tell("Normal", "Pulling", f'Pulling image "{image}"')
+        asked = self._clock.monotonic()
+        async with self._slots:
+            began = self._clock.monotonic()
+            try:
+                reference = await self._pull_with_credentials(pod, name, tell)
+                found = await self._runtime.image_status(name) or Image(reference)
+            except RuntimeFailure as error:
+                raise self._failed(pod, image, str(error), tell) from error
+        self._refused.pop((pod.metadata.uid, image), None)
+        self._changed()
+        ended = self._clock.monotonic()
+        took, whole = f"{ended - began:.3g}s", f"{ended - asked:.3g}s"
+        size = f" Image size: {found.size} bytes." if found.size else ""
+        tell("Normal", "Pulled", f'Successfully pulled image "{image}" in {took} ({whole} including waiting).{size}')
+        return found
+
+    async def _pull_with_credentials(self, pod: Pod, name: str, tell: Tell) -> str:
+        """With each set of credentials that is for the image; without any when none is."""
+        secrets = await self._secrets(pod, tell)
+        tries: list[Credentials | None] = [*credentials_for(name, secrets)] or [None]
+        failure: RuntimeFailure | None = None
+        for credentials in tries:
+            try:
+                return await self._runtime.pull_image(name, credentials)
+            except RuntimeFailure as error:
+                failure = error
+        assert failure is not None
+        raise failure
+
+    async def _secrets(self, pod: Pod, tell: Tell) -> Sequence[Secret]:
+        """Those that are there: a missing pull secret is no failure by itself, but it is told."""
+        found, missing = [], []
+        for reference in pod.spec.imagePullSecrets:
+            try:
+                found.append(await self._objects.get(Secret, pod.metadata.namespace, reference.name))
+            except (StatusError, ConnectionError, TimeoutError):
+                missing.append(reference.name)
+        if missing:
+            text = f"Unable to retrieve some image pull secrets ({', '.join(missing)}); attempting to pull the image may not succeed."
+            tell("Warning", "FailedToRetrieveImagePullSecret", text)
+        return found
+
+    def _failed(self, pod: Pod, image: str, error: str, tell: Tell) -> PullFailure:
+        tell("Warning", "Failed", f'Failed to pull image "{image}": {error}')
+        key, now = (pod.metadata.uid, image), self._now()
+        old = self._refused.get(key)
+        back_off = used(old.back_off if old else None, now, now)
+        if len(self._refused) >= BACK_OFFS_LIMIT:
+            self._refused.pop(next(iter(self._refused)))
+        self._refused[key] = Refused(back_off, error)
+        return PullFailure("ErrImagePull", error, now + min(SHOW_ERROR_SECONDS, back_off.seconds, LONGEST_SECONDS))
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()

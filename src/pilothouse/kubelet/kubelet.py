@@ -1,0 +1,291 @@
+"""The agent of one node: it runs the pods that are bound to it, and tells the API what became of them.
+
+- All that it knows of running containers it can learn again from the runtime: ending and starting it harms none of them.
+- Every pod has a worker of its own; what they share is wired here and nowhere else.
+- Runtime, machine, network and control groups are ports: the simulated node is this class over other implementations.
+- It polls nothing: the API is watched, the runtime tells its events.
+
+Logs, exec, attach and port-forward are served by server/, which asks this class for pods and containers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any
+
+from pilothouse.api.types.core_v1 import Node, Pod, Service
+from pilothouse.client.client import Client
+from pilothouse.client.events import EventRecorder
+from pilothouse.client.informer import Informer
+from pilothouse.client.informers import Informers
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.component import Component
+from pilothouse.kit.entropy import Entropy
+from pilothouse.kubelet.cgroups import Cgroups, NoCgroups
+from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.eviction.manager import EvictionManager
+from pilothouse.kubelet.hooks import LifecycleHooks
+from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.images.collector import ImageCollector
+from pilothouse.kubelet.images.manager import ImageManager
+from pilothouse.kubelet.launch.launcher import pod_ips
+from pilothouse.kubelet.launch.naming import parse_resolv_conf
+from pilothouse.kubelet.launch.services import service_environment
+from pilothouse.kubelet.logs import LogRotation
+from pilothouse.kubelet.mounts.manager import VolumeManager
+from pilothouse.kubelet.mounts.refresher import VolumeRefresher
+from pilothouse.kubelet.node.admission import judge
+from pilothouse.kubelet.node.agent import NodeAgent
+from pilothouse.kubelet.objects import ReferencedObjects
+from pilothouse.kubelet.orphans import adopt_or_end
+from pilothouse.kubelet.pods.observed import Ending, Run
+from pilothouse.kubelet.pods.publisher import StatusPublisher
+from pilothouse.kubelet.pods.spec import is_mirror
+from pilothouse.kubelet.pods.status import NodeFacts
+from pilothouse.kubelet.pods.workers import PodWorkers
+from pilothouse.kubelet.pods.workshop import Workshop
+from pilothouse.kubelet.probes.port import Network
+from pilothouse.kubelet.probes.prober import Prober
+from pilothouse.kubelet.qosgroups import QosGroups
+from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
+from pilothouse.kubelet.staticpods import StaticPods
+
+RUNTIME_RETRY_SECONDS = 0.5
+
+
+class Kubelet:
+    """See the module. `host`, `network` and `cgroups` default to the machine's own, without control groups."""
+
+    def __init__(
+        self,
+        client: Client,
+        node_name: str,
+        runtime: Runtime,
+        clock: Clock,
+        entropy: Entropy,
+        config: KubeletConfig,
+        *,
+        host: Host | None = None,
+        network: Network | None = None,
+        cgroups: Cgroups | None = None,
+        informers: Informers | None = None,
+    ) -> None:
+        self.client, self.node_name, self.runtime, self.clock, self.config = client, node_name, runtime, clock, config
+        config.hostname = config.hostname or node_name
+        self.host = host or _linux_host()
+        network = network or _linux_network(clock)
+        self.recorder = EventRecorder(client, "kubelet", clock, entropy, host=node_name)
+        self._own_informers = informers is None
+        self.informers = informers or Informers(client, clock, entropy)
+        self.pods: Informer[Pod] = self.informers.of(Pod, field_selector=f"spec.nodeName={node_name}")
+        self.services: Informer[Service] = self.informers.of(Service)
+        self.nodes: Informer[Node] = self.informers.of(Node, field_selector=f"metadata.name={node_name}")
+        self.objects = ReferencedObjects(client, clock, entropy)
+        self.publisher = StatusPublisher(client, clock)
+        self.volumes = VolumeManager(client, self.objects, self.host, clock, config, node_name)
+        self.images = ImageManager(runtime, self.objects, clock, serialize=config.serialize_image_pulls, changed=self._images_changed)
+        self.agent = NodeAgent(client, node_name, runtime, self.host, clock, config, self.recorder)
+        self.shop = Workshop(
+            runtime=runtime,
+            clock=clock,
+            entropy=entropy,
+            config=config,
+            host=self.host,
+            cgroups=cgroups or NoCgroups(),
+            recorder=self.recorder,
+            images=self.images,
+            volumes=self.volumes,
+            objects=self.objects,
+            publisher=self.publisher,
+            hooks=LifecycleHooks(runtime, network, clock),
+            facts=NodeFacts(config.host_ips),
+            service_environment=self._service_environment,
+        )
+        self.workers = PodWorkers(self.shop, self._admit)
+        self.groups = QosGroups(self.shop.cgroups, config.cgroup_root) if config.cgroups_per_qos else None
+        self._range, self._range_changed = "", asyncio.Event()
+        self.synced = asyncio.Event()
+        """Set when the pods that were here before are known again."""
+        self._make_keepers(network)
+
+    def _make_keepers(self, network: Network) -> None:
+        """What looks after running pods and the node, beside the workers."""
+        runtime, clock, config = self.runtime, self.clock, self.config
+        self.prober = Prober(runtime, network, clock)
+        self.workers.observers.append(self.prober.observe)
+        self.workers.gone.append(self.prober.forget)
+        self.refresher = VolumeRefresher(self.volumes, clock, self._with_live_volumes, config.volume_resync_seconds)
+        self.collector = ImageCollector(runtime, self.host, clock, config, self._tell_of_node, self._images_changed)
+        self.eviction = EvictionManager(
+            runtime, self.host, clock, config, self.volumes, self.collector, lambda: self.workers, self.agent.pressed
+        )
+        self.rotation = LogRotation(runtime, self.host, clock, self._running, config.log_rotation_seconds)
+        self.static = StaticPods(
+            self.client,
+            self.node_name,
+            config.static_pod_path,
+            self.host,
+            clock,
+            self.publisher,
+            self.workers.update,
+            self.workers.remove,
+            lambda: self.agent.node,
+            lambda: [pod for pod in self.pods.list() if is_mirror(pod)],
+        )
+
+    async def run(self) -> None:
+        """Run the node until cancelled; its containers run on then."""
+        self._read_host()
+        self._balance()
+        async with asyncio.TaskGroup() as group:
+            if self._own_informers:
+                group.create_task(self.informers.run(), name="informers")
+            for part in self._parts():
+                group.create_task(part.run(), name=type(part).__name__)
+            group.create_task(self._pods(), name="pods")
+
+    def _parts(self) -> tuple[Component, ...]:
+        return (
+            self.recorder,
+            self.objects,
+            self.publisher,
+            self.agent,
+            self.prober,
+            self.refresher,
+            self.collector,
+            self.eviction,
+            self.rotation,
+        )
+
+    def _tell_of_node(self, type: str, reason: str, message: str) -> None:
+        self.recorder.event(self.agent.reference, type, reason, message)
+
+    def _images_changed(self) -> None:
+        self.agent.images_changed = True
+
+    def _running(self) -> list[Run]:
+        return [run for worker in self.workers for run in worker.state.all_runs() if run.running]
+
+    async def _pods(self) -> None:
+        await self.pods.synced.wait()
+        await self.services.synced.wait()
+        await self.agent.registered.wait()
+        self._follow_node()
+        self.objects.listen(self._sources_changed)
+        async with asyncio.TaskGroup() as group:
+            listening = asyncio.Event()
+            group.create_task(self._follow_runtime(listening), name="runtime events")
+            await listening.wait()
+            if self.config.static_pod_path:
+                self.static.read()
+            await self._recover()
+            self.pods.subscribe(self._pod_changed)
+            self.synced.set()
+            group.create_task(self.workers.run(), name="workers")
+            group.create_task(self._follow_range(), name="pod range")
+            group.create_task(self.static.run(), name="static pods")
+
+    async def _recover(self) -> None:
+        while True:
+            try:
+                mine = [pod for pod in self.pods.list() if not is_mirror(pod)]
+                await adopt_or_end(self.shop, self.workers, [*mine, *self.static.pods.values()])
+                return
+            except RuntimeFailure:
+                await self.clock.sleep(RUNTIME_RETRY_SECONDS)
+
+    async def _follow_runtime(self, listening: asyncio.Event) -> None:
+        async with aclosing(self.runtime.events()) as events:  # type: ignore[type-var]
+            step: Any = asyncio.ensure_future(anext(events))
+            await asyncio.sleep(0)  # the first step of the iteration subscribes
+            listening.set()
+            try:
+                while True:
+                    self.workers.happened(await step)
+                    step = asyncio.ensure_future(anext(events))
+            finally:
+                step.cancel()
+                await asyncio.gather(step, return_exceptions=True)
+
+    def _pod_changed(self, type: str, old: Pod | None, new: Pod | None) -> None:
+        if is_mirror(new or old or Pod()):
+            return
+        if old is not None and new is not None and old.metadata.uid != new.metadata.uid:
+            self.workers.remove(old)
+        if new is not None:
+            self.workers.update(new)
+            self._balance()
+            if old is not None and (old.metadata.labels, old.metadata.annotations) != (new.metadata.labels, new.metadata.annotations):
+                self.refresher.changed(new.metadata.uid)
+        elif old is not None:
+            self.workers.remove(old)
+
+    def _balance(self) -> None:
+        if self.groups is not None:
+            self.groups.balance(worker.pod for worker in self.workers if worker.state.ending is None)
+
+    def _sources_changed(self, reference: Any, holders: set[str]) -> None:
+        for uid in [*holders]:
+            worker = self.workers.get(uid)
+            if worker is not None:
+                worker.sources_changed()
+                self.refresher.changed(uid)
+
+    def _with_live_volumes(self, uid: str) -> tuple[Pod, tuple[str, ...]] | None:
+        worker = self.workers.get(uid)
+        if worker is None or worker.state.ending is not None or not worker.state.prepared:
+            return None
+        return worker.pod, pod_ips(self.shop, worker.pod, worker.state)
+
+    def _follow_node(self) -> None:
+        self._node_changed("ADDED", None, self.agent.node)
+        self.nodes.subscribe(self._node_changed)
+
+    def _node_changed(self, type: str, old: Node | None, new: Node | None) -> None:
+        if new is None:
+            return
+        self.agent.seen(new)
+        if new.spec.podCIDR != self._range:
+            self._range = new.spec.podCIDR
+            self._range_changed.set()
+        found = {name: str(value) for name, value in new.status.allocatable.items()}
+        if found:
+            self.shop.allocatable = self.volumes.allocatable = found
+
+    async def _follow_range(self) -> None:
+        """Tell the runtime which addresses its pods may have, whenever the API says so anew."""
+        while True:
+            await self._range_changed.wait()
+            self._range_changed.clear()
+            try:
+                if self._range:
+                    await self.runtime.update_runtime_config(self._range)
+            except RuntimeFailure:
+                await self.clock.sleep(RUNTIME_RETRY_SECONDS)
+                self._range_changed.set()
+
+    def _admit(self, pod: Pod, others: list[Pod]) -> Ending | None:
+        node = self.nodes.get("", self.node_name) or self.agent.node
+        return judge(pod, others, node)
+
+    def _service_environment(self, pod: Pod) -> Mapping[str, str]:
+        return service_environment(pod, self.services.list())
+
+    def _read_host(self) -> None:
+        if self.host.kind(self.config.resolv_conf) == "file":
+            text = self.host.read_file(self.config.resolv_conf).decode(errors="replace")
+            self.shop.host_dns = parse_resolv_conf(text)
+
+
+def _linux_host() -> Host:
+    from pilothouse.kubelet.host.linux import LinuxHost
+
+    return LinuxHost()
+
+
+def _linux_network(clock: Clock) -> Network:
+    from pilothouse.kubelet.probes.network import LinuxNetwork
+
+    return LinuxNetwork(clock)

@@ -1,0 +1,79 @@
+"""What a pod may be told of itself: `fieldRef` and `resourceFieldRef`, for environments and downwardAPI volumes. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from pilothouse.api.types.core_v1 import Pod, ResourceFieldSelector
+from pilothouse.kubelet.launch.errors import ConfigError
+from pilothouse.kubelet.pods.spec import container_of
+from pilothouse.kubelet.pods.steps import AnyContainer
+from pilothouse.machinery import quantity
+
+SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['([^']+)'\]")
+
+
+def field_value(pod: Pod, path: str, *, host_ips: Sequence[str] = (), pod_ips: Sequence[str] = ()) -> str:
+    """The value of a fieldPath; ConfigError for one that is not supported."""
+    meta = pod.metadata
+    match = SUBSCRIPT.fullmatch(path)
+    if match is not None:
+        source = meta.labels if match[1] == "metadata.labels" else meta.annotations
+        return source.get(match[2], "")
+    plain = {
+        "metadata.name": meta.name,
+        "metadata.namespace": meta.namespace,
+        "metadata.uid": meta.uid,
+        "spec.nodeName": pod.spec.nodeName,
+        "spec.serviceAccountName": pod.spec.serviceAccountName,
+        "status.hostIP": host_ips[0] if host_ips else "",
+        "status.hostIPs": ",".join(host_ips),
+        "status.podIP": pod_ips[0] if pod_ips else "",
+        "status.podIPs": ",".join(pod_ips),
+    }
+    if path in plain:
+        return plain[path]
+    if path in {"metadata.labels", "metadata.annotations"}:
+        return formatted(meta.labels if path == "metadata.labels" else meta.annotations)
+    raise ConfigError(f"unsupported fieldPath: {path}")
+
+
+def formatted(values: Mapping[str, str]) -> str:
+    """A map as upstream writes it into files: `key="value"`, sorted, values quoted as Go does."""
+    return "\n".join(f"{key}={go_quoted(values[key])}" for key in sorted(values))
+
+
+def go_quoted(text: str) -> str:
+    """A string as Go's %q prints it."""
+    plain = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
+    out = [plain.get(char) or (char if char.isprintable() else f"\\u{ord(char):04x}") for char in text]
+    return f'"{"".join(out)}"'
+
+
+def resource_value(pod: Pod, selector: ResourceFieldSelector, container: AnyContainer | None, allocatable: Mapping[str, str]) -> str:
+    """The value of a resourceFieldRef in units of its divisor, rounded up. Limits that are not set are the node's allocatable."""
+    if selector.containerName:
+        container = container_of(pod, selector.containerName)
+    if container is None:
+        raise ConfigError(f"container {selector.containerName} not found")
+    side, _, name = selector.resource.partition(".")
+    if side not in {"limits", "requests"}:
+        raise ConfigError(f"Unsupported container resource : {selector.resource}")
+    values = container.resources.limits if side == "limits" else container.resources.requests
+    value = values.get(name)
+    if value is None:
+        value = allocatable.get(name, "0") if side == "limits" or name in container.resources.limits else "0"
+        if side == "requests" and name in container.resources.limits:
+            value = container.resources.limits[name]
+    divisor = selector.divisor if selector.divisor not in {None, "", "0", 0} else "1"
+    return _divided(name, value, divisor if divisor is not None else "1")
+
+
+def _divided(name: str, value: str | int | float, divisor: str | int | float) -> str:
+    if name == "cpu":
+        amount, unit = Decimal(quantity.milli(value)), Decimal(quantity.milli(divisor))
+    else:
+        amount, unit = Decimal(quantity.whole(value)), Decimal(max(quantity.whole(divisor), 1))
+    return str(int((amount / unit).to_integral_value(rounding="ROUND_CEILING")))

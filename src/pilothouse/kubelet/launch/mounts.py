@@ -1,0 +1,91 @@
+"""The mounts of a container: its volumes, /etc/hosts and the file of its last words.
+
+- subPath is resolved inside of its volume: a link that leads out of it is refused.
+- What a subPath names and is not there is made as a directory, unless the volume is read-only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pilothouse.api.types.core_v1 import Pod, VolumeMount
+from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.launch.errors import ConfigError, LaunchError
+from pilothouse.kubelet.launch.expansion import expand
+from pilothouse.kubelet.mounts.manager import VolumeManager
+from pilothouse.kubelet.paths import Paths
+from pilothouse.kubelet.pods.steps import AnyContainer
+from pilothouse.kubelet.runtime.port import Mount, Propagation
+
+ETC_HOSTS = "/etc/hosts"
+PROPAGATIONS = {"HostToContainer": Propagation.HOST_TO_CONTAINER, "Bidirectional": Propagation.BIDIRECTIONAL}
+
+
+def container_mounts(
+    pod: Pod, container: AnyContainer, attempt: int, volumes: VolumeManager, host: Host, paths: Paths, values: Mapping[str, str]
+) -> list[Mount]:
+    """Makes what the mounts need on the host; `values` is the container's environment, for subPathExpr."""
+    found = [_volume_mount(pod, container, place, volumes, host, paths, values) for place in range(len(container.volumeMounts))]
+    taken = {one.container_path for one in found}
+    if ETC_HOSTS not in taken:
+        found.append(Mount(ETC_HOSTS, paths.hosts(pod.metadata.uid)))
+    if container.terminationMessagePath and container.terminationMessagePath not in taken:
+        directory = paths.container(pod.metadata.uid, container.name)
+        path = message_path(paths, pod.metadata.uid, container.name, attempt)
+        host.make_directory(directory, 0o750)
+        host.write_file(path, b"", 0o666)
+        found.append(Mount(container.terminationMessagePath, path))
+    return found
+
+
+def message_path(paths: Paths, uid: str, container: str, attempt: int) -> str:
+    """Where a run leaves its termination message."""
+    return f"{paths.container(uid, container)}/{attempt}"
+
+
+def _volume_mount(
+    pod: Pod, container: AnyContainer, index: int, volumes: VolumeManager, host: Host, paths: Paths, values: Mapping[str, str]
+) -> Mount:
+    mount = container.volumeMounts[index]
+    source = volumes.path(pod, mount.name)
+    if source is None:
+        raise ConfigError(f'cannot find volume "{mount.name}" to mount into container "{container.name}"')
+    sub = _sub_path(container, mount, values)
+    if sub:
+        source = _sub_source(pod, container, index, source, sub, host, paths)
+    inside = mount.mountPath if mount.mountPath.startswith("/") else f"/{mount.mountPath}"
+    propagation = PROPAGATIONS.get(mount.mountPropagation, Propagation.PRIVATE)
+    return Mount(inside, source, bool(mount.readOnly), propagation)
+
+
+def _sub_path(container: AnyContainer, mount: VolumeMount, values: Mapping[str, str]) -> str:
+    if not mount.subPathExpr:
+        return mount.subPath
+    missing: list[str] = []
+    found = expand(mount.subPathExpr, values, missing)
+    if missing:
+        raise ConfigError(f'missing value for "{missing[0]}"')
+    _check(found)
+    return found
+
+
+def _check(path: str) -> None:
+    if path.startswith("/"):
+        raise ConfigError(f"error SubPath `{path}` must not be an absolute path")
+    if ".." in path.split("/"):
+        raise ConfigError(f"unable to provision SubPath `{path}`: must not contain '..'")
+
+
+def _sub_source(pod: Pod, container: AnyContainer, index: int, root: str, sub: str, host: Host, paths: Paths) -> str:
+    """A bind mount of the sub-path, so that no link swapped in later can lead the container elsewhere."""
+    _check(sub)
+    name = container.volumeMounts[index].name
+    target = paths.subpath(pod.metadata.uid, name, container.name, index)
+    failure = f'failed to prepare subPath for volumeMount "{name}" of container "{container.name}"'
+    try:
+        if host.is_mounted(target):
+            host.unmount(target)  # an earlier run's: since then something else may be there
+        host.bind_beneath(root, sub, target)
+    except (OSError, ValueError) as error:
+        raise LaunchError("CreateContainerConfigError", failure) from error
+    return target

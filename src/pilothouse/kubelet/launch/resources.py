@@ -1,0 +1,147 @@
+"""Requests and limits -> what the kernel understands. Pure.
+
+cpu: 1024 shares a core, at least 2; a quota in each 100 ms, at least 1 ms. The pod's own cgroup holds the sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.pods.qos import BEST_EFFORT, BURSTABLE, GUARANTEED, oom_score, qos_class
+from pilothouse.kubelet.pods.spec import is_sidecar
+from pilothouse.kubelet.pods.steps import AnyContainer
+from pilothouse.kubelet.runtime.port import Resources
+from pilothouse.machinery import quantity
+
+CPU_PERIOD_MICROSECONDS = 100_000
+MINIMUM_QUOTA_MICROSECONDS = 1000
+MINIMUM_SHARES, MAXIMUM_SHARES = 2, 262144
+HUGEPAGES = "hugepages-"
+ROOT = "kubepods"
+
+
+def shares(milli_cpu: int) -> int:
+    return min(max(milli_cpu * 1024 // 1000, MINIMUM_SHARES), MAXIMUM_SHARES)
+
+
+def quota(milli_cpu: int) -> int:
+    """Microseconds in each period; 0 for no limit."""
+    if milli_cpu <= 0:
+        return 0
+    return max(milli_cpu * CPU_PERIOD_MICROSECONDS // 1000, MINIMUM_QUOTA_MICROSECONDS)
+
+
+def milli(values: Mapping[str, str | int | float], name: str) -> int:
+    return quantity.milli(values[name]) if name in values else 0
+
+
+def whole(values: Mapping[str, str | int | float], name: str) -> int:
+    return quantity.whole(values[name]) if name in values else 0
+
+
+def container_resources(pod: Pod, container: AnyContainer, memory_capacity: int, *, cfs_quota: bool = True) -> Resources:
+    """What a container's cgroup is to say. Without a cpu request its limit counts as one."""
+    own = container.resources
+    requested = milli(own.requests, "cpu") if "cpu" in own.requests else milli(own.limits, "cpu")
+    limited = quota(milli(own.limits, "cpu")) if cfs_quota else 0
+    pages = {_page_name(name): quantity.whole(value) for name, value in own.limits.items() if name.startswith(HUGEPAGES)}
+    return Resources(
+        cpu_shares=shares(requested),
+        cpu_quota=limited,
+        cpu_period=CPU_PERIOD_MICROSECONDS if cfs_quota else 0,
+        memory_limit=whole(own.limits, "memory"),
+        oom_score_adj=oom_score(pod, container, memory_capacity),
+        hugepages=pages,
+    )
+
+
+def _page_name(resource: str) -> str:
+    """`hugepages-2Mi` is `2MB` to the runtime."""
+    return resource.removeprefix(HUGEPAGES).replace("Ki", "KB").replace("Mi", "MB").replace("Gi", "GB")
+
+
+@dataclass(slots=True, frozen=True)
+class PodCgroup:
+    """The pod's own cgroup. Zero: no limit."""
+
+    path: str
+    cpu_shares: int
+    cpu_quota: int = 0
+    cpu_period: int = CPU_PERIOD_MICROSECONDS
+    memory_limit: int = 0
+
+
+def cgroup_path(pod: Pod, root: str = "") -> str:
+    """`<root>/kubepods[/burstable|/besteffort]/pod<uid>`, beginning with a slash."""
+    kind = pod.status.qosClass or qos_class(pod)
+    middle = {BURSTABLE: "/burstable", BEST_EFFORT: "/besteffort"}.get(kind, "")
+    return f"{root}/{ROOT}{middle}/pod{pod.metadata.uid}"
+
+
+def pod_cgroup(pod: Pod, root: str = "") -> PodCgroup:
+    """Limits stand in it only when every container has one, or the containers that have none could use nothing."""
+    kind = pod.status.qosClass or qos_class(pod)
+    requests, limits = pod_requests(pod), pod_limits(pod)
+    containers = [*pod.spec.containers, *pod.spec.initContainers]
+    cpu_limited = all(milli(one.resources.limits, "cpu") for one in containers)
+    memory_limited = all(whole(one.resources.limits, "memory") for one in containers)
+    if kind == BEST_EFFORT:
+        return PodCgroup(cgroup_path(pod, root), MINIMUM_SHARES)
+    return PodCgroup(
+        cgroup_path(pod, root),
+        shares(requests.get("cpu", 0)),
+        cpu_quota=quota(limits.get("cpu", 0)) if cpu_limited or kind == GUARANTEED else 0,
+        memory_limit=limits.get("memory", 0) if memory_limited or kind == GUARANTEED else 0,
+    )
+
+
+def pod_requests(pod: Pod) -> dict[str, int]:
+    """What a pod takes of a node: cpu in milli-cores, everything else in whole units."""
+    return _pod_sum(pod, "requests")
+
+
+def pod_limits(pod: Pod) -> dict[str, int]:
+    return _pod_sum(pod, "limits")
+
+
+def _amounts(container: AnyContainer, side: str) -> dict[str, int]:
+    own = container.resources
+    values = dict(own.limits) if side == "limits" else {**own.requests}
+    return {name: quantity.milli(value) if name == "cpu" else quantity.whole(value) for name, value in values.items()}
+
+
+def _pod_sum(pod: Pod, side: str) -> dict[str, int]:
+    """Containers and sidecars together, or the largest init container with the sidecars before it, whichever is more."""
+    total: dict[str, int] = {}
+    beside: dict[str, int] = {}
+    peak: dict[str, int] = {}
+    for init in pod.spec.initContainers:
+        amounts = _amounts(init, side)
+        if is_sidecar(init):
+            beside = _added(beside, amounts)
+            peak = _greater(peak, beside)
+        else:
+            peak = _greater(peak, _added(beside, amounts))
+    for container in pod.spec.containers:
+        total = _added(total, _amounts(container, side))
+    total = _greater(_added(total, beside), peak)
+    own = pod.spec.resources
+    if own is not None:
+        values = own.limits if side == "limits" else own.requests
+        total.update({name: quantity.milli(value) if name == "cpu" else quantity.whole(value) for name, value in values.items()})
+    overhead = {name: quantity.milli(value) if name == "cpu" else quantity.whole(value) for name, value in pod.spec.overhead.items()}
+    return (
+        _added(total, overhead)
+        if side == "requests"
+        else {name: value + (overhead.get(name, 0) if value else 0) for name, value in total.items()}
+    )
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in (*one, *other)}
+
+
+def _greater(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: max(one.get(name, 0), other.get(name, 0)) for name in (*one, *other)}

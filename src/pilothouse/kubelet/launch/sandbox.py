@@ -1,0 +1,67 @@
+"""A pod -> the configuration of its sandbox. Pure."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.launch.naming import dns_config, fqdn_error, hostname
+from pilothouse.kubelet.launch.resources import cgroup_path, milli, pod_limits, pod_requests, quota, shares
+from pilothouse.kubelet.launch.security import sandbox_security
+from pilothouse.kubelet.paths import Paths
+from pilothouse.kubelet.pods.identity import CONFIG_SEEN, CONFIG_SOURCE, pod_labels
+from pilothouse.kubelet.pods.spec import every_container
+from pilothouse.kubelet.runtime.port import DnsConfig, PortMapping, Resources, RuntimeFailure, SandboxConfig
+
+
+def sandbox_config(pod: Pod, attempt: int, config: KubeletConfig, host_dns: DnsConfig) -> SandboxConfig:
+    """What the runtime is told of a pod as a whole. `host_dns` is the node's own resolv.conf."""
+    name, _ = hostname(pod, config.hostname, config.cluster_domain)
+    error = fqdn_error(pod, name)
+    if error:
+        raise RuntimeFailure(error)
+    paths = Paths(config.root_dir, config.pod_log_dir)
+    annotations = {CONFIG_SOURCE: "api", **pod.metadata.annotations}
+    annotations.setdefault(CONFIG_SEEN, pod.metadata.creationTimestamp)
+    return SandboxConfig(
+        name=pod.metadata.name,
+        uid=pod.metadata.uid,
+        namespace=pod.metadata.namespace,
+        attempt=attempt,
+        hostname="" if pod.spec.hostNetwork else name,
+        log_directory=paths.pod_logs(pod),
+        dns=dns_config(pod, host_dns, config.cluster_dns, config.cluster_domain),
+        ports=_ports(pod),
+        labels=pod_labels(pod),
+        annotations=annotations,
+        cgroup_parent=cgroup_path(pod, config.cgroup_root) if config.cgroups_per_qos else config.cgroup_root,
+        security=sandbox_security(pod, seccomp_root=f"{config.root_dir}/seccomp"),
+        sysctls=_sysctls(pod),
+        resources=_resources(pod),
+    )
+
+
+def _ports(pod: Pod) -> list[PortMapping]:
+    """Of containers and sidecars; a pod in the node's network maps nothing."""
+    if pod.spec.hostNetwork:
+        return []
+    return [
+        PortMapping(one.containerPort, one.hostPort or 0, one.protocol or "TCP", one.hostIP)
+        for container in every_container(pod)
+        for one in container.ports
+    ]
+
+
+def _sysctls(pod: Pod) -> dict[str, str]:
+    context = pod.spec.securityContext
+    return {one.name.replace("/", "."): one.value for one in context.sysctls} if context is not None else {}
+
+
+def _resources(pod: Pod) -> Resources:
+    requests, limits = pod_requests(pod), pod_limits(pod)
+    limited = all(milli(one.resources.limits, "cpu") for one in pod.spec.containers)
+    return Resources(
+        cpu_shares=shares(requests.get("cpu", 0)),
+        cpu_quota=quota(limits.get("cpu", 0)) if limited else 0,
+        cpu_period=100_000 if limited else 0,
+        memory_limit=limits.get("memory", 0) if all("memory" in one.resources.limits for one in pod.spec.containers) else 0,
+    )

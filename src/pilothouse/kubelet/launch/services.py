@@ -1,0 +1,48 @@
+"""The environment that tells a container of Services, as Docker links once did. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pilothouse.api.types.core_v1 import Pod, Service
+
+MASTER = ("default", "kubernetes")
+
+
+def service_environment(pod: Pod, services: Iterable[Service]) -> dict[str, str]:
+    """Of the services in the pod's namespace if it wants links, and always of the API's own."""
+    links = pod.spec.enableServiceLinks is not False
+    found: dict[str, Service] = {}
+    for service in services:
+        key = (service.metadata.namespace, service.metadata.name)
+        if service.spec.clusterIP in {"", "None"}:
+            continue
+        if key == MASTER:
+            found.setdefault(key[1], service)
+        elif links and key[0] == pod.metadata.namespace:
+            found[key[1]] = service
+    return {name: value for key in sorted(found) for name, value in _variables(found[key])}
+
+
+def _variables(service: Service) -> list[tuple[str, str]]:
+    prefix = _variable_name(service.metadata.name)
+    ip = service.spec.clusterIP
+    ports = service.spec.ports
+    if not ports:
+        return [(f"{prefix}_SERVICE_HOST", ip)]
+    first = ports[0]
+    found = [(f"{prefix}_SERVICE_HOST", ip), (f"{prefix}_SERVICE_PORT", str(first.port))]
+    found += [(f"{prefix}_SERVICE_PORT_{_variable_name(one.name)}", str(one.port)) for one in ports if one.name]
+    host = f"[{ip}]" if ":" in ip else ip
+    for place, port in enumerate(ports):
+        protocol = port.protocol or "TCP"
+        url = f"{protocol.lower()}://{host}:{port.port}"
+        if place == 0:
+            found.append((f"{prefix}_PORT", url))
+        start = f"{prefix}_PORT_{port.port}_{protocol.upper()}"
+        found += [(start, url), (f"{start}_PROTO", protocol.lower()), (f"{start}_PORT", str(port.port)), (f"{start}_ADDR", ip)]
+    return found
+
+
+def _variable_name(name: str) -> str:
+    return name.upper().replace("-", "_")

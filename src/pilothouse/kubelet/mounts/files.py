@@ -1,0 +1,58 @@
+"""The files that ConfigMaps, Secrets and downward fields become in volumes. Pure.
+
+Modes: the item's own, else the volume's default, 0644. A path may have directories in it, never `..`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+
+from pilothouse.api.types.core_v1 import ConfigMap, DownwardAPIVolumeFile, KeyToPath, Secret
+from pilothouse.kubelet.host.port import PayloadFile
+from pilothouse.kubelet.launch.fields import field_value, resource_value
+from pilothouse.kubelet.mounts.port import Place, VolumeError
+
+DEFAULT_MODE = 0o644
+
+
+def config_data(config: ConfigMap) -> dict[str, bytes]:
+    return {
+        **{key: value.encode() for key, value in config.data.items()},
+        **{key: base64.b64decode(value) for key, value in config.binaryData.items()},
+    }
+
+
+def secret_data(secret: Secret) -> dict[str, bytes]:
+    return {key: base64.b64decode(value) for key, value in secret.data.items()}
+
+
+def keyed(
+    data: Mapping[str, bytes], items: Sequence[KeyToPath], mode: int | None, *, optional: bool | None, missing: str
+) -> dict[str, PayloadFile]:
+    """All keys, or those that `items` names; `missing` begins the error of a key that is not there."""
+    default = DEFAULT_MODE if mode is None else mode
+    if not items:
+        return {key: PayloadFile(value, default) for key, value in data.items()}
+    found = {}
+    for item in items:
+        if item.key not in data:
+            if optional:
+                continue
+            raise VolumeError(f"{missing} references non-existent {'config' if 'config' in missing else 'secret'} key: {item.key}")
+        found[item.path] = PayloadFile(data[item.key], default if item.mode is None else item.mode)
+    return found
+
+
+def downward(place: Place, items: Sequence[DownwardAPIVolumeFile], mode: int | None) -> dict[str, PayloadFile]:
+    """What the pod is told of itself."""
+    found = {}
+    for item in items:
+        value = ""
+        if item.fieldRef is not None:
+            value = field_value(place.pod, item.fieldRef.fieldPath, host_ips=place.host_ips, pod_ips=place.pod_ips)
+        elif item.resourceFieldRef is not None:
+            value = resource_value(place.pod, item.resourceFieldRef, None, place.allocatable)
+        chosen = item.mode if item.mode is not None else mode
+        found[item.path] = PayloadFile(value.encode(), DEFAULT_MODE if chosen is None else chosen)
+    return found

@@ -1,0 +1,168 @@
+"""All volumes of all pods on this node.
+
+- `prepare` makes every volume of a pod ready, side by side; the first that fails is the VolumeError.
+- Volumes whose sources live are set up again when `refresh` is called: on changes of their sources and every so often.
+- `release` undoes what the directories on disk show, not what memory does: so it also cleans up after another kubelet's life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from pilothouse.api.types.core_v1 import Pod, Volume
+from pilothouse.client.client import Client
+from pilothouse.kit import plugins
+from pilothouse.kit.clock import Clock
+from pilothouse.kubelet import volumes
+from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.launch.environment import Objects
+from pilothouse.kubelet.launch.errors import ConfigError
+from pilothouse.kubelet.mounts.port import Place, VolumeError, VolumeKind
+from pilothouse.kubelet.paths import Paths
+from pilothouse.machinery.errors import StatusError
+
+
+@cache
+def kinds() -> dict[str, VolumeKind]:
+    """Every kind of volume by the field that asks for it."""
+    return {kind.field: kind for kind in plugins.instances(volumes, VolumeKind)}
+
+
+def kind_of(volume: Volume) -> VolumeKind | None:
+    return next((kind for name, kind in kinds().items() if getattr(volume, name, None) is not None), None)
+
+
+@dataclass(slots=True)
+class Mounted:
+    """One volume of a pod as containers see it."""
+
+    kind: VolumeKind
+    place: Place
+    path: str
+
+
+@dataclass(slots=True)
+class PodVolumes:
+    pod: Pod
+    volumes: dict[str, Mounted] = field(default_factory=dict)
+
+
+class VolumeManager:
+    """See the module."""
+
+    def __init__(self, client: Client, objects: Objects, host: Host, clock: Clock, config: KubeletConfig, node_name: str) -> None:
+        self._client = client
+        self._objects = objects
+        self._host = host
+        self._clock = clock
+        self._config = config
+        self._node_name = node_name
+        self._paths = Paths(config.root_dir, config.pod_log_dir)
+        self._pods: dict[str, PodVolumes] = {}
+        self.allocatable: dict[str, str] = {}
+
+    async def prepare(self, pod: Pod) -> None:
+        """Every volume of the pod is ready; VolumeError says which is not and why."""
+        known = self._pods.setdefault(pod.metadata.uid, PodVolumes(pod))
+        known.pod = pod
+        results = await asyncio.gather(*(self._set_up(known, one) for one in pod.spec.volumes), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def refresh(self, pod: Pod, pod_ips: Sequence[str] = ()) -> None:
+        """Bring volumes whose sources live up to date."""
+        known = self._pods.get(pod.metadata.uid)
+        if known is None:
+            return
+        known.pod = pod
+        for mounted in [*known.volumes.values()]:
+            if mounted.kind.live:
+                mounted.place.pod, mounted.place.pod_ips = pod, pod_ips
+                await self._attempt(mounted.kind, mounted.place)
+
+    def path(self, pod: Pod, volume: str) -> str | None:
+        """Where a volume of a prepared pod is on the host."""
+        known = self._pods.get(pod.metadata.uid)
+        mounted = known.volumes.get(volume) if known is not None else None
+        return mounted.path if mounted is not None else None
+
+    def live_pods(self) -> Iterable[Pod]:
+        """Pods that have volumes whose content follows something."""
+        return [known.pod for known in self._pods.values() if any(one.kind.live for one in known.volumes.values())]
+
+    async def release(self, uid: str) -> None:
+        """Undo mounts and remove directories of a pod; OSError when something is still in use."""
+        by_directory = {kind.plugin.replace("/", "~"): kind for kind in kinds().values()}
+        await self._undo_subpaths(uid)
+        root = self._paths.volumes(uid)
+        for plugin in self._host.list_directory(root):
+            kind = by_directory.get(plugin)
+            for name in self._host.list_directory(f"{root}/{plugin}"):
+                path = f"{root}/{plugin}/{name}"
+                if kind is not None and kind.tear_down is not None:
+                    kind.tear_down(self._host, path)
+                elif self._host.is_mounted(path):
+                    self._host.unmount(path)
+        await self._host.remove_tree(self._paths.pod(uid))
+        self._pods.pop(uid, None)
+
+    async def _undo_subpaths(self, uid: str) -> None:
+        root = f"{self._paths.pod(uid)}/volume-subpaths"
+        for volume in self._host.list_directory(root):
+            for container in self._host.list_directory(f"{root}/{volume}"):
+                for index in self._host.list_directory(f"{root}/{volume}/{container}"):
+                    path = f"{root}/{volume}/{container}/{index}"
+                    if self._host.is_mounted(path):
+                        self._host.unmount(path)
+
+    async def _set_up(self, known: PodVolumes, volume: Volume) -> None:
+        mounted = known.volumes.get(volume.name)
+        if mounted is None:
+            kind = kind_of(volume)
+            if kind is None:
+                raise VolumeError(f'failed to get Plugin from volumeSpec for volume "{volume.name}" err=no volume plugin matched')
+            mounted = Mounted(kind, self._place(known.pod, volume, kind), "")
+            if self._host.kind(mounted.place.path):
+                # Made by the kubelet that ran before this one: owners and modes are the containers' by now.
+                mounted.place.memory.update(made=True, grouped=not kind.live)
+        path = await self._attempt(mounted.kind, mounted.place)
+        mounted.path = path or mounted.place.path
+        known.volumes[volume.name] = mounted
+
+    async def _attempt(self, kind: VolumeKind, place: Place) -> str | None:
+        name = place.volume.name
+        try:
+            path: str | None = await kind.set_up(place)
+        except (StatusError, ConfigError) as error:
+            raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
+        except OSError as error:
+            raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error.strerror}: {error.filename}') from error
+        except VolumeError as error:
+            raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
+        if kind.owned and place.fs_group is not None and path is None and not place.memory.get("grouped"):
+            context = place.pod.spec.securityContext
+            lazily = context is not None and context.fsGroupChangePolicy == "OnRootMismatch"
+            self._host.set_group(place.path, place.fs_group, readonly=kind.live, only_if_root_differs=lazily)
+            place.memory["grouped"] = not kind.live
+        return path
+
+    def _place(self, pod: Pod, volume: Volume, kind: VolumeKind) -> Place:
+        path = self._paths.volume(pod.metadata.uid, kind.plugin, volume.name)
+        self._host.make_directory(path.rpartition("/")[0], 0o750)
+        return Place(
+            pod,
+            volume,
+            path,
+            self._host,
+            self._objects,
+            self._client,
+            self._clock,
+            node_name=self._node_name,
+            host_ips=self._config.host_ips,
+            allocatable=self.allocatable,
+        )

@@ -1,0 +1,141 @@
+"""Whether the node takes a pod that was bound to it: the last check, in upstream's reasons and words. Pure.
+
+Needed where schedulers race, are other people's, or were by-passed with `spec.nodeName`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pilothouse.api.types.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration
+from pilothouse.kubelet.launch.resources import pod_requests
+from pilothouse.kubelet.pods.observed import Ending
+from pilothouse.kubelet.pods.qos import CRITICAL_PRIORITY
+from pilothouse.kubelet.pods.spec import is_static
+from pilothouse.machinery import quantity
+
+SAFE_SYSCTLS = {
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem",
+}
+"""Namespaced, and harmless to other pods; upstream's list."""
+
+
+def judge(pod: Pod, others: Iterable[Pod], node: Node | None) -> Ending | None:
+    """None: taken. Else how the pod ends."""
+    if node is None:
+        return None
+    here = [one for one in others if one.metadata.uid != pod.metadata.uid]
+    refusal = _system(pod) or _resources(pod, here, node) or _selector(pod, node) or _ports(pod, here) or _taints(pod, node)
+    if refusal is None:
+        return None
+    reason, message = refusal
+    return Ending(1, phase="Failed", reason=reason, message=f"Pod was rejected: {message}", untouched=True)
+
+
+def _system(pod: Pod) -> tuple[str, str] | None:
+    if pod.spec.os is not None and pod.spec.os.name not in {"", "linux"}:
+        return "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"
+    context = pod.spec.securityContext
+    for one in context.sysctls if context is not None else []:
+        if one.name.replace("/", ".") not in SAFE_SYSCTLS:
+            return "SysctlForbidden", f'forbidden sysctl: "{one.name}" not allowlisted'
+    return None
+
+
+def _resources(pod: Pod, others: list[Pod], node: Node) -> tuple[str, str] | None:
+    if (pod.spec.priority or 0) >= CRITICAL_PRIORITY:
+        return None
+    wanted = {**pod_requests(pod), "pods": 1}
+    used: dict[str, int] = {"pods": len(others)}
+    for other in others:
+        for name, amount in pod_requests(other).items():
+            used[name] = used.get(name, 0) + amount
+    for name, amount in sorted(wanted.items()):
+        value = node.status.allocatable.get(name)
+        if amount <= 0 or (value is None and name in {"cpu", "memory", "pods", "ephemeral-storage"}):
+            continue
+        room = 0 if value is None else quantity.milli(value) if name == "cpu" else quantity.whole(value)
+        if used.get(name, 0) + amount > room:
+            text = f"Node didn't have enough resource: {name}, requested: {amount}, used: {used.get(name, 0)}, capacity: {room}"
+            return f"OutOf{name}", text
+    return None
+
+
+def _selector(pod: Pod, node: Node) -> tuple[str, str] | None:
+    labels = node.metadata.labels
+    fits = all(labels.get(key) == value for key, value in pod.spec.nodeSelector.items())
+    affinity = pod.spec.affinity.nodeAffinity if pod.spec.affinity is not None else None
+    required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity is not None else None
+    if required is not None:
+        fits = fits and any(_term(term, node) for term in required.nodeSelectorTerms)
+    return None if fits else ("NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector")
+
+
+def _term(term: NodeSelectorTerm, node: Node) -> bool:
+    fields = {"metadata.name": node.metadata.name}
+    return bool(term.matchExpressions or term.matchFields) and all(
+        _requirement(one, values)
+        for wanted, values in ((term.matchExpressions, node.metadata.labels), (term.matchFields, fields))
+        for one in wanted
+    )
+
+
+def _requirement(one: NodeSelectorRequirement, values: dict[str, str]) -> bool:
+    value = values.get(one.key)
+    match one.operator:
+        case "In":
+            return value in one.values
+        case "NotIn":
+            return value not in one.values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+    if value is None or not value.lstrip("-").isdigit() or not one.values or not one.values[0].lstrip("-").isdigit():
+        return False
+    return int(value) > int(one.values[0]) if one.operator == "Gt" else int(value) < int(one.values[0])
+
+
+def _ports(pod: Pod, others: list[Pod]) -> tuple[str, str] | None:
+    taken = {port for other in others for port in _host_ports(other)}
+    for ip, protocol, port in _host_ports(pod):
+        if any(port == p and protocol == q and ("0.0.0.0" in {ip, i} or ip == i) for i, q, p in taken):
+            return "NodePorts", "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+    return None
+
+
+def _host_ports(pod: Pod) -> set[tuple[str, str, int]]:
+    return {
+        (one.hostIP or "0.0.0.0", one.protocol or "TCP", one.hostPort)
+        for container in pod.spec.containers
+        for one in container.ports
+        if one.hostPort
+    }
+
+
+def _taints(pod: Pod, node: Node) -> tuple[str, str] | None:
+    if is_static(pod):
+        return None
+    for taint in node.spec.taints:
+        if taint.effect == "NoExecute" and not any(_tolerates(one, taint) for one in pod.spec.tolerations):
+            return "TaintToleration", "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"
+    return None
+
+
+def _tolerates(toleration: Toleration, taint: Taint) -> bool:
+    if toleration.effect and toleration.effect != taint.effect:
+        return False
+    if toleration.key and toleration.key != taint.key:
+        return False
+    return toleration.operator == "Exists" or toleration.value == taint.value

@@ -1,0 +1,160 @@
+"""What the machine and its runtime are -> the node's `status`. Pure.
+
+Capacity is what is there, allocatable what pods may have: without what is reserved and what evictions keep free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pilothouse import KUBERNETES_VERSION
+from pilothouse.api.types.core_v1 import (
+    ContainerImage,
+    DaemonEndpoint,
+    NodeAddress,
+    NodeCondition,
+    NodeDaemonEndpoints,
+    NodeStatus,
+    NodeSystemInfo,
+)
+from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.host.port import DiskUsage, Machine
+from pilothouse.kubelet.runtime.port import Image, RuntimeCondition, RuntimeVersion
+from pilothouse.machinery import quantity
+
+KUBELET_VERSION = KUBERNETES_VERSION
+IMAGES_LIMIT = 50
+NAMES_PER_IMAGE_LIMIT = 5
+PRESSURES = {
+    "MemoryPressure": (
+        ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+    ),
+    "DiskPressure": (
+        ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+    ),
+    "PIDPressure": (
+        ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+    ),
+}
+
+
+@dataclass(slots=True, frozen=True)
+class Seen:
+    """One look at the node."""
+
+    machine: Machine
+    disk: DiskUsage
+    version: RuntimeVersion
+    runtime: Sequence[RuntimeCondition] = ()
+    runtime_error: str = ""
+    images: Sequence[Image] = ()
+    pressures: frozenset[str] = frozenset()
+    extended: Mapping[str, str] = field(default_factory=dict)
+
+
+def capacity(seen: Seen, config: KubeletConfig) -> dict[str, str | int | float]:
+    found: dict[str, str | int | float] = {
+        "cpu": str(seen.machine.cores),
+        "ephemeral-storage": f"{seen.disk.capacity // 1024}Ki",
+        "memory": f"{seen.machine.memory // 1024}Ki",
+        "pods": str(config.max_pods),
+    }
+    for size, amount in (seen.machine.hugepages or {}).items():
+        found[f"hugepages-{size}"] = quantity.canonical(str(amount))
+    found.update(config.capacity)
+    return dict(sorted(found.items()))
+
+
+def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -> dict[str, str | int | float]:
+    found = dict(whole)
+    for name, reserved in config.system_reserved.items():
+        if name in found:
+            found[name] = quantity.subtract(found[name], reserved)
+    kept = config.eviction_hard.get("memory.available", "0")
+    if "memory" in found and not kept.endswith("%"):
+        found["memory"] = quantity.subtract(found["memory"], kept)
+    disk = config.eviction_hard.get("nodefs.available", "0%")
+    if "ephemeral-storage" in found and disk.endswith("%"):
+        total = quantity.whole(found["ephemeral-storage"])
+        found["ephemeral-storage"] = str(total - int(total * float(disk[:-1]) / 100))
+    return found
+
+
+def conditions(seen: Seen, old: Sequence[NodeCondition], now: str) -> list[NodeCondition]:
+    """Pressures and Ready; those of others stay. A condition keeps its transition time as long as its status stays."""
+    made = [_pressure(type, type in seen.pressures) for type in PRESSURES]
+    made.append(_ready(seen))
+    before = {one.type: one for one in old}
+    for one in made:
+        known = before.get(one.type)
+        one.lastHeartbeatTime = now
+        one.lastTransitionTime = known.lastTransitionTime if known is not None and known.status == one.status else now
+    own = {one.type for one in made}
+    return [one for one in old if one.type not in own] + made
+
+
+def _pressure(type: str, is_on: bool) -> NodeCondition:
+    reason, message = PRESSURES[type][1 if is_on else 0]
+    return NodeCondition(type=type, status="True" if is_on else "False", reason=reason, message=message)
+
+
+def _ready(seen: Seen) -> NodeCondition:
+    problems = [seen.runtime_error] if seen.runtime_error else []
+    for one in seen.runtime:
+        if not one.status:
+            start = "container runtime network not ready" if one.type == "NetworkReady" else "container runtime not ready"
+            problems.append(f"{start}: {one.type}=false reason:{one.reason} message:{one.message}")
+    if problems:
+        message = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
+        return NodeCondition(type="Ready", status="False", reason="KubeletNotReady", message=message)
+    return NodeCondition(type="Ready", status="True", reason="KubeletReady", message="kubelet is posting ready status")
+
+
+def images(found: Sequence[Image]) -> list[ContainerImage]:
+    """The largest ones, named by digest and by tag."""
+    named = [one for one in found if one.tags or one.digests]
+    largest = sorted(named, key=lambda one: (-one.size, one.tags or one.digests))[:IMAGES_LIMIT]
+    return [ContainerImage(names=[*one.digests, *one.tags][:NAMES_PER_IMAGE_LIMIT], sizeBytes=one.size) for one in largest]
+
+
+def node_status(seen: Seen, config: KubeletConfig, hostname: str, old: NodeStatus, now: str) -> NodeStatus:
+    """The whole status that the kubelet owns; what others put into `old` stays."""
+    whole = capacity(seen, config)
+    machine = seen.machine
+    addresses = [NodeAddress(type="InternalIP", address=ip) for ip in config.host_ips]
+    return NodeStatus(
+        addresses=[*addresses, NodeAddress(type="Hostname", address=hostname)],
+        capacity=whole,
+        allocatable=allocatable(whole, config),
+        conditions=conditions(seen, old.conditions, now),
+        daemonEndpoints=NodeDaemonEndpoints(kubeletEndpoint=DaemonEndpoint(Port=config.port)),
+        images=images(seen.images),
+        nodeInfo=NodeSystemInfo(
+            architecture=machine.architecture,
+            bootID=machine.boot_id,
+            containerRuntimeVersion=f"{seen.version.name}://{seen.version.version}",
+            kernelVersion=machine.kernel,
+            kubeProxyVersion="",
+            kubeletVersion=KUBELET_VERSION,
+            machineID=machine.machine_id,
+            operatingSystem="linux",
+            osImage=machine.os_image,
+            systemUUID=machine.system_uuid or machine.machine_id,
+        ),
+        volumesAttached=old.volumesAttached,
+    )
+
+
+def labels(config: KubeletConfig, hostname: str, architecture: str) -> dict[str, str]:
+    return {
+        "beta.kubernetes.io/arch": architecture,
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": architecture,
+        "kubernetes.io/hostname": hostname,
+        "kubernetes.io/os": "linux",
+        **config.node_labels,
+    }

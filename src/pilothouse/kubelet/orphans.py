@@ -1,0 +1,76 @@
+"""What a kubelet finds when it begins: containers of pods that it is to go on with, and of pods that are no more.
+
+The runtime's labels say whose they are. Pods that the API still has are adopted with all their runs; the rest is ended and swept
+away, and so are the directories of pods that have neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.launch.resources import ROOT
+from pilothouse.kubelet.pods.context import last_words
+from pilothouse.kubelet.pods.identity import POD_UID, box_of, run_of
+from pilothouse.kubelet.pods.observed import Box, Run
+from pilothouse.kubelet.pods.spec import container_of
+from pilothouse.kubelet.pods.workers import PodWorkers
+from pilothouse.kubelet.pods.workshop import Workshop
+from pilothouse.kubelet.runtime.port import NotFound, Sandbox
+
+ORPHAN_GRACE_SECONDS = 2
+
+
+async def adopt_or_end(shop: Workshop, workers: PodWorkers, pods: Iterable[Pod]) -> None:
+    """Give every pod of the API a worker that knows what is there of it; end what belongs to no pod."""
+    boxes, runs = await _found(shop)
+    wanted = {pod.metadata.uid: pod for pod in pods}
+    for uid, pod in wanted.items():
+        workers.update(pod, boxes.get(uid, []), runs.get(uid, []))
+        worker = workers.get(uid)
+        for run in runs.get(uid, []):
+            known = container_of(pod, run.name)
+            if worker is not None and run.exited and known is not None:
+                run.message = last_words(worker.executor, known, run) or run.message
+    for uid in [uid for uid in (boxes.keys() | runs.keys()) if uid not in wanted]:
+        await _end(shop, boxes.get(uid, []), runs.get(uid, []))
+    for uid in shop.host.list_directory(shop.paths.pods):
+        if uid not in wanted:
+            await shop.volumes.release(uid)
+            for middle in ("", "/burstable", "/besteffort"):
+                shop.cgroups.remove(f"{shop.config.cgroup_root}/{ROOT}{middle}/pod{uid}")
+
+
+async def _found(shop: Workshop) -> tuple[dict[str, list[Box]], dict[str, list[Run]]]:
+    """Sandboxes and runs by the uid of their pod."""
+    boxes: dict[str, list[Box]] = {}
+    runs: dict[str, list[Run]] = {}
+    for sandbox in await shop.runtime.list_pod_sandboxes():
+        await _add_sandbox(shop, sandbox, boxes)
+    for container in await shop.runtime.list_containers():
+        uid = container.labels.get(POD_UID)
+        if uid is None:
+            continue
+        try:
+            runs.setdefault(uid, []).append(run_of(await shop.runtime.container_status(container.id)))
+        except NotFound:
+            continue
+    return boxes, runs
+
+
+async def _add_sandbox(shop: Workshop, sandbox: Sandbox, boxes: dict[str, list[Box]]) -> None:
+    uid = sandbox.labels.get(POD_UID)
+    if uid is None:
+        return
+    try:
+        boxes.setdefault(uid, []).append(box_of(await shop.runtime.pod_sandbox_status(sandbox.id)))
+    except NotFound:
+        return
+
+
+async def _end(shop: Workshop, boxes: list[Box], runs: list[Run]) -> None:
+    alive = [run.id for run in runs if not run.exited]
+    await asyncio.gather(*(shop.runtime.stop_container(one, ORPHAN_GRACE_SECONDS) for one in alive))
+    for box in boxes:
+        await shop.runtime.remove_pod_sandbox(box.id)

@@ -1,0 +1,41 @@
+"""Where the kubelet keeps what: upstream's layout below its root directory and the log directory. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pilothouse.api.types.core_v1 import Pod
+
+
+@dataclass(slots=True, frozen=True)
+class Paths:
+    """`root` is usually /var/lib/kubelet, `logs` /var/log/pods."""
+
+    root: str
+    logs: str
+
+    @property
+    def pods(self) -> str:
+        return f"{self.root}/pods"
+
+    def pod(self, uid: str) -> str:
+        return f"{self.pods}/{uid}"
+
+    def volumes(self, uid: str) -> str:
+        return f"{self.pod(uid)}/volumes"
+
+    def volume(self, uid: str, plugin: str, name: str) -> str:
+        """`plugin` as `kubernetes.io/empty-dir`; a slash in it is written as `~`."""
+        return f"{self.volumes(uid)}/{plugin.replace('/', '~')}/{name}"
+
+    def container(self, uid: str, name: str) -> str:
+        return f"{self.pod(uid)}/containers/{name}"
+
+    def hosts(self, uid: str) -> str:
+        return f"{self.pod(uid)}/etc-hosts"
+
+    def subpath(self, uid: str, volume: str, container: str, index: int) -> str:
+        return f"{self.pod(uid)}/volume-subpaths/{volume}/{container}/{index}"
+
+    def pod_logs(self, pod: Pod) -> str:
+        return f"{self.logs}/{pod.metadata.namespace}_{pod.metadata.name}_{pod.metadata.uid}"

@@ -1,0 +1,26 @@
+"""Delays that double: 10 s to 300 s, forgotten after twice the longest (upstream's flowcontrol.Backoff). Pure.
+
+Used for restarts of containers (CrashLoopBackOff) and for image pulls (ImagePullBackOff).
+"""
+
+from __future__ import annotations
+
+from pilothouse.kubelet.pods.observed import BackOff
+
+FIRST_SECONDS = 10.0
+LONGEST_SECONDS = 300.0
+
+
+def waits_until(entry: BackOff | None, since: float, now: float) -> float | None:
+    """The end of the delay that began at `since` (when the container exited), or None when there is none to wait for."""
+    if entry is None or since - entry.used_at > 2 * LONGEST_SECONDS:
+        return None
+    until = since + entry.seconds
+    return until if until > now else None
+
+
+def used(entry: BackOff | None, since: float, now: float) -> BackOff:
+    """The entry after one more use: the next delay is twice this one's; a container that ran long begins anew."""
+    if entry is None or since - entry.used_at > 2 * LONGEST_SECONDS:
+        return BackOff(FIRST_SECONDS, now)
+    return BackOff(min(entry.seconds * 2, LONGEST_SECONDS), now)

@@ -1,0 +1,101 @@
+"""The five conditions that the kubelet owns, in upstream's words. Pure.
+
+Conditions of others (readiness gates, disruptions) are passed through. A condition keeps its transition time as long as
+its status stays.
+"""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import ContainerStatus, Pod, PodCondition
+from pilothouse.kubelet.pods.observed import PodState
+from pilothouse.kubelet.pods.spec import is_sidecar, sidecars
+
+OWN = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+DISRUPTION = "DisruptionTarget"
+"""Told by whoever ends a pod for the cluster's sake; the kubelet does so when it evicts."""
+
+
+def conditions(
+    pod: Pod, observed: PodState, phase: str, init: list[ContainerStatus], main: list[ContainerStatus], now: str
+) -> list[PodCondition]:
+    """All conditions of the pod; `pod.status` holds the previous ones."""
+    known = {one.name: one for one in [*init, *main]}
+    containers_ready = _containers_ready(pod, known, phase)
+    made = [
+        _ready_to_start(pod, observed),
+        _initialized(pod, observed, known, phase),
+        _ready(pod, containers_ready),
+        containers_ready,
+        PodCondition(type="PodScheduled", status="True"),
+    ]
+    if observed.ending is not None and observed.ending.disruption:
+        made.insert(0, _condition(DISRUPTION, True, "TerminationByKubelet", observed.ending.message))
+    before = {one.type: one for one in pod.status.conditions}
+    for one in made:
+        one.observedGeneration = pod.metadata.generation or None
+        old = before.get(one.type)
+        one.lastTransitionTime = old.lastTransitionTime if old is not None and old.status == one.status else now
+    kept = {one.type for one in made}
+    return [one for one in pod.status.conditions if one.type not in kept] + made
+
+
+def _condition(type: str, status: bool, reason: str = "", message: str = "") -> PodCondition:
+    return PodCondition(type=type, status="True" if status else "False", reason=reason, message=message)
+
+
+def _listed(names: list[str]) -> str:
+    return f"[{' '.join(names)}]"
+
+
+def _messages(unknown: list[str], wanting: list[str], word: str) -> str:
+    parts = [f"containers with unknown status: {_listed(unknown)}"] if unknown else []
+    parts += [f"containers with {word} status: {_listed(wanting)}"] if wanting else []
+    return ", ".join(parts)
+
+
+def _ready_to_start(pod: Pod, observed: PodState) -> PodCondition:
+    box = observed.sandbox
+    return _condition("PodReadyToStartContainers", box is not None and box.ready and bool(box.ips or pod.spec.hostNetwork))
+
+
+def _initialized(pod: Pod, observed: PodState, known: dict[str, ContainerStatus], phase: str) -> PodCondition:
+    unknown = [one.name for one in pod.spec.initContainers if one.name not in known]
+    incomplete = [
+        one.name
+        for one in pod.spec.initContainers
+        if one.name in known and not (known[one.name].started if is_sidecar(one) else known[one.name].ready)
+    ]
+    if phase == "Succeeded" and not unknown:
+        return _condition("Initialized", True, "PodCompleted")
+    begun = any(observed.current(one.name) for one in pod.spec.containers)
+    message = "" if begun else _messages(unknown, incomplete, "incomplete")
+    return _condition("Initialized", not message, "ContainersNotInitialized" if message else "", message)
+
+
+def _containers_ready(pod: Pod, known: dict[str, ContainerStatus], phase: str) -> PodCondition:
+    wanted = [one.name for one in (*sidecars(pod), *pod.spec.containers)]
+    unknown = [name for name in wanted if name not in known]
+    unready = [name for name in wanted if name in known and not known[name].ready]
+    if phase == "Succeeded" and not unknown:
+        return _condition("ContainersReady", False, "PodCompleted")
+    if phase == "Failed":
+        return _condition("ContainersReady", False, "PodFailed")
+    message = _messages(unknown, unready, "unready")
+    return _condition("ContainersReady", not message, "ContainersNotReady" if message else "", message)
+
+
+def _ready(pod: Pod, containers_ready: PodCondition) -> PodCondition:
+    if containers_ready.status != "True":
+        return _condition("Ready", False, containers_ready.reason, containers_ready.message)
+    gates = [_gate(pod, one.conditionType) for one in pod.spec.readinessGates]
+    message = ", ".join(one for one in gates if one)
+    return _condition("Ready", not message, "ReadinessGatesNotReady" if message else "", message)
+
+
+def _gate(pod: Pod, wanted: str) -> str:
+    found = next((one for one in pod.status.conditions if one.type == wanted), None)
+    if found is None:
+        return f'corresponding condition of pod readiness gate "{wanted}" does not exist.'
+    if found.status != "True":
+        return f'the status of pod readiness gate "{wanted}" is not "True", but {found.status}'
+    return ""

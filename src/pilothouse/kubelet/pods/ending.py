@@ -1,0 +1,92 @@
+"""The end of a pod: whether it has come, and the steps to it. Pure.
+
+- A pod ends when it is deleted, past its deadline, or when nothing of it will run again.
+- Containers end side by side, sidecars after them in the reverse of their order; then the sandbox, then the rest.
+- An end is never taken back; its grace period only shrinks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.pods.observed import Ending, PodState
+from pilothouse.kubelet.pods.spec import grace_seconds, is_sidecar, is_terminal, restarts, sidecars
+from pilothouse.kubelet.pods.steps import Kill, KillAll, Plan, Release, Remove, StopSandbox
+from pilothouse.kubelet.runtime.port import ContainerState
+
+LOST_MESSAGE = "The pod's sandbox ended before its containers did, and its restart policy is Never"
+DEADLINE, DEADLINE_MESSAGE = "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"
+
+
+def decide(pod: Pod, observed: PodState, now: float) -> Ending | None:
+    """The end that has come for the pod, or that goes on; None: it lives."""
+    current = observed.ending
+    if pod.metadata.deletionTimestamp or (current is not None and current.deleted):
+        return _deleted(pod, current)
+    if current is not None:
+        return current
+    if is_terminal(pod):
+        return Ending(grace_seconds(pod), phase=pod.status.phase, reason=pod.status.reason, message=pod.status.message)
+    deadline = pod.spec.activeDeadlineSeconds
+    if deadline is not None and observed.first_seen and now >= observed.first_seen + deadline:
+        return Ending(grace_seconds(pod), phase="Failed", reason=DEADLINE, message=DEADLINE_MESSAGE)
+    if finished(pod, observed):
+        return Ending(grace_seconds(pod))
+    return Ending(grace_seconds(pod), phase="Failed", message=LOST_MESSAGE) if _lost(pod, observed) else None
+
+
+def _deleted(pod: Pod, current: Ending | None) -> Ending:
+    grace = grace_seconds(pod)
+    if current is None:
+        return Ending(grace, deleted=True)
+    return replace(current, grace_seconds=min(grace, current.grace_seconds), deleted=True)
+
+
+def finished(pod: Pod, observed: PodState) -> bool:
+    """Nothing of the pod will run again by itself: its containers are done, or an init container has failed for good."""
+    if pod.spec.restartPolicy == "Never" and _init_failed(pod, observed):
+        return True
+    if (pod.spec.restartPolicy or "Always") == "Always":
+        return False
+    newest = [observed.newest(one.name) for one in pod.spec.containers]
+    return bool(newest) and all(run is not None and run.exited and not restarts(pod, run.exit_code) for run in newest)
+
+
+def _lost(pod: Pod, observed: PodState) -> bool:
+    """A pod that never restarts has lost its sandbox halfway. Upstream leaves it Pending for ever; here it fails."""
+    box = observed.sandbox
+    began = any(run.sandbox_id == box.id for run in observed.all_runs()) if box is not None else False
+    return pod.spec.restartPolicy == "Never" and box is not None and not box.ready and began
+
+
+def _init_failed(pod: Pod, observed: PodState) -> bool:
+    if any(observed.newest(one.name) for one in pod.spec.containers):
+        return False
+    runs = [observed.newest(one.name) for one in pod.spec.initContainers if not is_sidecar(one)]
+    return any(run is not None and run.exited and run.exit_code != 0 for run in runs)
+
+
+def plan_ending(pod: Pod, observed: PodState, ending: Ending, found: Plan) -> None:
+    """Kill what runs; when nothing runs, stop the sandboxes; when they are stopped, release the rest."""
+    kills = _kills(pod, observed, ending.grace_seconds)
+    if kills:
+        found.steps.append(KillAll(kills))
+        return
+    found.steps.extend(Remove(run.id) for run in observed.all_runs() if run.state is ContainerState.CREATED)
+    found.steps.extend(StopSandbox(box.id) for box in observed.sandboxes if box.ready)
+    if not observed.released:
+        found.steps.append(Release())
+
+
+def _kills(pod: Pod, observed: PodState, grace: int) -> tuple[Kill, ...]:
+    alive = [run for run in observed.all_runs() if run.state in {ContainerState.RUNNING, ContainerState.UNKNOWN}]
+    order = [one.name for one in sidecars(pod)]
+    later = {name: place for place, name in enumerate(reversed(order))}
+    kills = []
+    for run in alive:
+        before = tuple(
+            other.id for other in alive if run.name in later and (other.name not in later or later[other.name] < later[run.name])
+        )
+        kills.append(Kill(run.id, run.name, grace, after=before))
+    return tuple(kills)

@@ -1,0 +1,280 @@
+"""Does what the planner asks for, and writes what came of it into the pod's state.
+
+- Expected failures become events and a `Failure` with the moment of the next try; they are never raised.
+- What may take long (pulls, hooks) gives way as soon as the pod ends: `Interrupted`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.images.manager import PullFailure
+from pilothouse.kubelet.launch.errors import LaunchError
+from pilothouse.kubelet.launch.launcher import pod_ips, prepare_container
+from pilothouse.kubelet.launch.mounts import message_path
+from pilothouse.kubelet.launch.resources import container_resources, pod_cgroup
+from pilothouse.kubelet.launch.sandbox import sandbox_config
+from pilothouse.kubelet.mounts.port import VolumeError
+from pilothouse.kubelet.pods import backoff, killing
+from pilothouse.kubelet.pods.context import PodContext
+from pilothouse.kubelet.pods.identity import box_of
+from pilothouse.kubelet.pods.interruption import first
+from pilothouse.kubelet.pods.observed import Failure, PodState, Run
+from pilothouse.kubelet.pods.spec import container_of, shown
+from pilothouse.kubelet.pods.steps import (
+    AnyContainer,
+    BackingOff,
+    KillAll,
+    Release,
+    Remove,
+    RemoveSandbox,
+    Resize,
+    SetUp,
+    Start,
+    Step,
+    StopSandbox,
+)
+from pilothouse.kubelet.pods.workshop import Workshop
+from pilothouse.kubelet.runtime.port import RuntimeFailure, SandboxConfig
+
+T = TypeVar("T")
+RETRY_SECONDS = 10.0
+"""Upstream's workers come back after 10 to 15 s to what failed."""
+NOT_STARTED, NOT_STARTED_SECONDS = "RunContainerError", 1.0
+"""A run that was created but does not start counts as one that failed: how long the next waits its back-off says, not this."""
+SETUP_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 10.0)
+
+
+class Executor(PodContext):
+    """One pod's."""
+
+    def __init__(self, pod: Pod, state: PodState, shop: Workshop, claim: Callable[[str], None]) -> None:
+        super().__init__(pod, state, shop, claim)
+        self._sandbox_config: SandboxConfig | None = None
+        self._setup_failures = 0
+
+    async def run(self, step: Step) -> None:
+        match step:
+            case SetUp():
+                await self._set_up(step)
+            case Start():
+                await self._start(step)
+            case KillAll():
+                await killing.kill_all(self, step)
+            case StopSandbox():
+                await self.shop.runtime.stop_pod_sandbox(step.sandbox_id)
+                await self.refresh_sandboxes()
+            case RemoveSandbox():
+                await self.shop.runtime.remove_pod_sandbox(step.sandbox_id)
+                await self.refresh_sandboxes()
+            case Resize():
+                await self._resize(step)
+            case Remove():
+                await self._remove(step.run_id)
+            case Release():
+                await self._release()
+            case BackingOff():
+                self._back_off(step)
+
+    async def unless_ending(self, awaitable: Awaitable[T]) -> T:
+        """Its result; Interrupted when the pod ends first."""
+        return await first(awaitable, self.ending)
+
+    def sandbox_config(self, attempt: int | None = None) -> SandboxConfig:
+        if self._sandbox_config is None or attempt is not None:
+            box = self.state.sandbox
+            number = attempt if attempt is not None else (box.attempt if box is not None else 0)
+            self._sandbox_config = sandbox_config(self.pod, number, self.shop.config, self.shop.host_dns)
+        return self._sandbox_config
+
+    # Sandbox and volumes
+
+    async def _set_up(self, step: SetUp) -> None:
+        shop, pod = self.shop, self.pod
+        try:
+            if step.prepare:
+                self._make_directories()
+            work: list[Awaitable[None]] = []
+            if step.prepare:
+                work += [self._mount(), shop.images.foresee(pod)]
+            if step.sandbox:
+                work.append(self._run_sandbox(step.attempt))
+            results = await asyncio.gather(*work, return_exceptions=True)
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+        except (VolumeError, TimeoutError) as error:
+            self._setup_failed("FailedMount", str(error))
+        except RuntimeFailure as error:
+            self._setup_failed("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+        except OSError as error:
+            self._setup_failed("FailedCreatePodContainer", f"unable to ensure pod container exists: {error}")
+        else:
+            self.state.setup_failure, self._setup_failures = None, 0
+
+    def _set_cgroup(self) -> None:
+        config = self.shop.config
+        if config.cgroups_per_qos:
+            one = pod_cgroup(self.pod, config.cgroup_root)
+            pids = max(config.pod_pids_limit, 0)
+            self.shop.cgroups.ensure(one.path, one.cpu_shares, one.cpu_quota, one.cpu_period, one.memory_limit, pids)
+
+    def _make_directories(self) -> None:
+        shop, uid = self.shop, self.pod.metadata.uid
+        self._set_cgroup()
+        for path in (shop.paths.pod(uid), shop.paths.volumes(uid)):
+            shop.host.make_directory(path, 0o750)
+        shop.host.make_directory(shop.paths.pod_logs(self.pod), 0o755)
+        for container in (*self.pod.spec.initContainers, *self.pod.spec.containers):
+            shop.host.make_directory(f"{shop.paths.pod_logs(self.pod)}/{container.name}", 0o755)
+
+    async def _mount(self) -> None:
+        self.shop.objects.hold(self.pod)
+        await self.unless_ending(self.shop.volumes.prepare(self.pod))
+        self.state.prepared = True
+
+    async def _run_sandbox(self, attempt: int) -> None:
+        self._warn_of_dns()
+        if self.state.sandbox is not None:
+            self.tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+        identifier = await self.shop.runtime.run_pod_sandbox(self.sandbox_config(attempt), self.pod.spec.runtimeClassName)
+        box = box_of(await self.shop.runtime.pod_sandbox_status(identifier))
+        self.state.sandboxes.insert(0, box)
+        self.claim(identifier)
+
+    def _warn_of_dns(self) -> None:
+        policy = self.pod.spec.dnsPolicy or "ClusterFirst"
+        wants = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not self.pod.spec.hostNetwork)
+        if wants and not self.shop.config.cluster_dns:
+            text = f'kubelet does not have ClusterDNS IP configured and cannot create Pod using "{policy}" policy.'
+            self.tell("Warning", "MissingClusterDNS", f'pod: "{shown(self.pod)}". {text} Falling back to "Default" policy.')
+
+    def _setup_failed(self, reason: str, message: str) -> None:
+        self.tell("Warning", reason, message)
+        seconds = SETUP_RETRY_SECONDS[min(self._setup_failures, len(SETUP_RETRY_SECONDS) - 1)]
+        self._setup_failures += 1
+        self.state.setup_failure = Failure(reason, message, self.shop.now() + seconds)
+
+    async def _release(self) -> None:
+        try:
+            await self.shop.volumes.release(self.pod.metadata.uid)
+            if self.shop.config.cgroups_per_qos:
+                self.shop.cgroups.remove(pod_cgroup(self.pod, self.shop.config.cgroup_root).path)
+        except OSError as error:
+            raise RuntimeFailure(f"cannot take away what belongs to the pod: {error}") from error
+        self.shop.objects.release(self.pod.metadata.uid)
+        self.shop.images.forget(self.pod.metadata.uid)
+        self.state.released = True
+
+    # Containers
+
+    async def _resize(self, step: Resize) -> None:
+        """The pod's own group is widened before its container's is. What the runtime refuses is told, and not tried again."""
+        self.state.applied[step.run_id] = step.container.resources
+        try:
+            self._set_cgroup()
+            memory = self.shop.host.machine().memory
+            wanted = container_resources(self.pod, step.container, memory, cfs_quota=self.shop.config.cpu_cfs_quota)
+            await self.shop.runtime.update_container_resources(step.run_id, wanted)
+        except (RuntimeFailure, OSError) as error:
+            self.tell("Warning", "ResizeError", f"Error resizing container {step.container.name}: {error}", step.container)
+        else:
+            self.tell("Normal", "ResizeCompleted", f"Pod resize completed: container {step.container.name}", step.container)
+
+    async def _remove(self, run_id: str) -> None:
+        """The run with its log and its last words."""
+        run = next((one for one in self.state.all_runs() if one.id == run_id), None)
+        await self.shop.runtime.remove_container(run_id)
+        self.drop_run(run_id)
+        if run is None:
+            return
+        folder = f"{self.shop.paths.pod_logs(self.pod)}/{run.name}"
+        logs = [f"{folder}/{one}" for one in self.shop.host.list_directory(folder) if one.startswith(f"{run.attempt}.log")]
+        for path in (*logs, message_path(self.shop.paths, self.pod.metadata.uid, run.name, run.attempt)):
+            await self.shop.host.remove_tree(path)
+
+    def _back_off(self, step: BackingOff) -> None:
+        container = container_of(self.pod, step.name)
+        name = f"{step.name} in pod {shown(self.pod)}"
+        self.tell("Warning", "BackOff", f"Back-off restarting failed container {name}", container)
+        message = f"back-off {duration(step.seconds)} restarting failed container={step.name} pod={shown(self.pod)}"
+        self.state.failures[step.name] = Failure("CrashLoopBackOff", message, step.until)
+
+    async def _start(self, step: Start) -> None:
+        container, state = step.container, self.state
+        newest = state.newest(container.name)
+        if newest is not None and newest.exited:
+            if await self._pause() == 0.0:
+                return  # it ended with its sandbox; the planner will see to a new one
+            entry = state.back_offs.get(container.name)
+            state.back_offs[container.name] = backoff.used(entry, newest.finished_at, self.shop.now())
+        try:
+            run = await self._create_and_start(container, step.attempt)
+        except PullFailure as error:
+            self._failed(container, error.reason, str(error), error.reason, error.retry_at)
+            return
+        except LaunchError as error:
+            own = error.reason.startswith("CreateContainer") or error.reason == NOT_STARTED
+            pause = min(await self._pause(), NOT_STARTED_SECONDS) if error.reason == NOT_STARTED else await self._pause()
+            self._failed(container, error.reason, str(error), str(error) if own else error.reason, self.shop.now() + pause)
+            return
+        state.failures.pop(container.name, None)
+        state.applied[run.id] = container.resources
+        if container.lifecycle is not None and container.lifecycle.postStart is not None and run.running:
+            await self._post_start(container, run)
+
+    async def _pause(self) -> float:
+        """How long to leave a container alone that failed; not at all when its sandbox has died, for in a new one it may start."""
+        await self.refresh_sandboxes()
+        box = self.state.sandbox
+        return RETRY_SECONDS if box is not None and box.ready else 0.0
+
+    def _failed(self, container: AnyContainer, reason: str, message: str, told: str, retry_at: float) -> None:
+        self.tell("Warning", "Failed", f"Error: {told}", container)
+        self.state.failures[container.name] = Failure(reason, message, retry_at)
+
+    async def _create_and_start(self, container: AnyContainer, attempt: int) -> Run:
+        shop, box = self.shop, self.state.sandbox
+        assert box is not None, "the planner starts containers in a sandbox"
+        image = await self.unless_ending(shop.images.ensure(self.pod, container, partial(self.tell, container=container)))
+        config = await prepare_container(shop, self.pod, self.state, container, attempt, image)
+        try:
+            identifier = await shop.runtime.create_container(box.id, config, self.sandbox_config())
+        except RuntimeFailure as error:
+            raise LaunchError("CreateContainerError", str(error)) from error
+        self.claim(identifier)
+        self.tell("Normal", "Created", f"Created container: {container.name}", container)
+        try:
+            await shop.runtime.start_container(identifier)
+        except RuntimeFailure as error:
+            await self.refresh_run(identifier)
+            raise LaunchError(NOT_STARTED, str(error)) from error
+        self.tell("Normal", "Started", f"Started container {container.name}", container)
+        run = await self.refresh_run(identifier)
+        if run is None:
+            raise LaunchError(NOT_STARTED, f"container {container.name} is gone")
+        return run
+
+    async def _post_start(self, container: AnyContainer, run: Run) -> None:
+        assert container.lifecycle is not None
+        self.state.hooks_pending.add(run.id)
+        try:
+            ips = pod_ips(self.shop, self.pod, self.state)
+            hook = self.shop.hooks.run(self.pod, container, run, container.lifecycle.postStart, ips[0] if ips else "")
+            error = await self.unless_ending(hook)
+        finally:
+            self.state.hooks_pending.discard(run.id)
+        if error:
+            self.tell("Warning", "FailedPostStartHook", "PostStartHook failed", container)
+            self.state.failures[container.name] = Failure("PostStartHookError", error, self.shop.now())
+            await killing.kill_run(self, run, "FailedPostStartHook")
+
+
+def duration(seconds: float) -> str:
+    """As Go prints a duration: `10s`, `1m20s`, `5m0s`."""
+    whole = int(seconds)
+    return f"{whole // 60}m{whole % 60}s" if whole >= 60 else f"{whole}s"

@@ -1,0 +1,85 @@
+"""The names under which the runtime keeps what belongs to a pod: upstream's `io.kubernetes.*` labels and annotations.
+
+All that a restarted kubelet needs to know again is in them: whose container it is, which run, made from what.
+"""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.pods.observed import Box, Run
+from pilothouse.kubelet.pods.spec import grace_seconds, spec_hash
+from pilothouse.kubelet.pods.steps import AnyContainer
+from pilothouse.kubelet.runtime.port import Container, ContainerStatus, NamespaceMode, SandboxState, SandboxStatus
+
+POD_NAME = "io.kubernetes.pod.name"
+POD_NAMESPACE = "io.kubernetes.pod.namespace"
+POD_UID = "io.kubernetes.pod.uid"
+CONTAINER_NAME = "io.kubernetes.container.name"
+CONTAINER_HASH = "io.kubernetes.container.hash"
+RESTART_COUNT = "io.kubernetes.container.restartCount"
+MESSAGE_PATH = "io.kubernetes.container.terminationMessagePath"
+MESSAGE_POLICY = "io.kubernetes.container.terminationMessagePolicy"
+GRACE_PERIOD = "io.kubernetes.pod.terminationGracePeriod"
+CONFIG_SEEN = "kubernetes.io/config.seen"
+CONFIG_SOURCE = "kubernetes.io/config.source"
+
+
+def pod_labels(pod: Pod) -> dict[str, str]:
+    """Of a sandbox: the pod's own labels besides."""
+    return {**pod.metadata.labels, **pod_key(pod)}
+
+
+def pod_key(pod: Pod) -> dict[str, str]:
+    return {POD_NAME: pod.metadata.name, POD_NAMESPACE: pod.metadata.namespace, POD_UID: pod.metadata.uid}
+
+
+def container_labels(pod: Pod, container: AnyContainer) -> dict[str, str]:
+    return {**pod_key(pod), CONTAINER_NAME: container.name}
+
+
+def container_annotations(pod: Pod, container: AnyContainer, attempt: int) -> dict[str, str]:
+    return {
+        CONTAINER_HASH: spec_hash(container),
+        RESTART_COUNT: str(attempt),
+        MESSAGE_PATH: container.terminationMessagePath,
+        MESSAGE_POLICY: container.terminationMessagePolicy,
+        GRACE_PERIOD: str(grace_seconds(pod)),
+    }
+
+
+def run_of(status: ContainerStatus) -> Run:
+    """What the runtime tells of a container, as the planner sees it."""
+    one: Container = status.container
+    return Run(
+        id=one.id,
+        name=one.labels.get(CONTAINER_NAME) or one.name,
+        attempt=_number(one.annotations.get(RESTART_COUNT), one.attempt),
+        sandbox_id=one.sandbox_id,
+        state=one.state,
+        created_at=one.created_at,
+        started_at=status.started_at,
+        finished_at=status.finished_at,
+        exit_code=status.exit_code,
+        reason=status.reason,
+        message=status.message,
+        image=one.image,
+        image_id=one.image_id,
+        spec_hash=one.annotations.get(CONTAINER_HASH, ""),
+        log_path=status.log_path,
+    )
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isdigit() else otherwise
+
+
+def box_of(status: SandboxStatus) -> Box:
+    one = status.sandbox
+    return Box(
+        id=one.id,
+        attempt=one.attempt,
+        ready=one.state is SandboxState.READY,
+        created_at=one.created_at,
+        ips=status.ips,
+        host_network=status.namespaces.network is NamespaceMode.NODE,
+    )

@@ -1,0 +1,148 @@
+"""What a worker knows of its pod: the planner's whole input besides the pod itself.
+
+Plain values, filled by the worker from the answers and events of the runtime, from probes and from its own attempts.
+Times are seconds since the epoch. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pilothouse.api.types.core_v1 import ResourceRequirements
+from pilothouse.kubelet.runtime.port import ContainerState
+
+
+@dataclass(slots=True)
+class Run:
+    """One container of the runtime: one run of a container of the pod. `spec_hash` tells what it was made from."""
+
+    id: str
+    name: str
+    attempt: int
+    sandbox_id: str
+    state: ContainerState
+    created_at: float = 0.0
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+    image: str = ""
+    image_id: str = ""
+    spec_hash: str = ""
+    log_path: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.state is ContainerState.RUNNING
+
+    @property
+    def exited(self) -> bool:
+        return self.state is ContainerState.EXITED
+
+    @property
+    def succeeded(self) -> bool:
+        return self.exited and self.exit_code == 0
+
+
+@dataclass(slots=True)
+class Box:
+    """One pod sandbox."""
+
+    id: str
+    attempt: int
+    ready: bool
+    created_at: float = 0.0
+    ips: tuple[str, ...] = ()
+    host_network: bool = False
+
+
+@dataclass(slots=True)
+class Failure:
+    """Why the last attempt at something came to nothing; not tried again before `retry_at`."""
+
+    reason: str
+    message: str
+    retry_at: float = 0.0
+
+
+@dataclass(slots=True)
+class BackOff:
+    """A delay that doubles. Its age counts from the last time that it was used."""
+
+    seconds: float
+    used_at: float
+
+
+@dataclass(slots=True)
+class Probed:
+    """What the probes say of one run. `started` and `ready` are None where there is no probe of that kind."""
+
+    started: bool | None = None
+    ready: bool | None = None
+    failed: str = ""
+    """Liveness or Startup, when that probe asks for the container's end."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """Why the pod ends. `phase` is set where the end itself decides it (Failed for evictions, deadlines, rejections)."""
+
+    grace_seconds: int
+    deleted: bool = False
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    disruption: bool = False
+    """The pod ends for the node's sake, not by its own doing."""
+    untouched: bool = False
+    """Nothing of the pod was ever started here: it was rejected, or had ended before this kubelet began."""
+
+
+@dataclass(slots=True)
+class PodState:
+    """Runs are newest first under the name of their container; `sandboxes` newest first."""
+
+    init_names: frozenset[str] = frozenset()
+    """The pod's init containers: they are never renamed, added or removed."""
+    sandboxes: list[Box] = field(default_factory=list)
+    runs: dict[str, list[Run]] = field(default_factory=dict)
+    probes: dict[str, Probed] = field(default_factory=dict)
+    back_offs: dict[str, BackOff] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    hooks_pending: set[str] = field(default_factory=set)
+    """Ids of runs whose postStart hook has not ended."""
+    applied: dict[str, ResourceRequirements] = field(default_factory=dict)
+    """The resources that runs were given, by id; nothing is known of runs that another kubelet started."""
+    prepared: bool = False
+    """Directories, cgroup and volumes are there."""
+    setup_failure: Failure | None = None
+    """Of preparing or of the sandbox."""
+    ending: Ending | None = None
+    released: bool = False
+    """Nothing of the pod is left on this node but records of its containers."""
+    first_seen: float = 0.0
+
+    @property
+    def sandbox(self) -> Box | None:
+        """The newest sandbox."""
+        return self.sandboxes[0] if self.sandboxes else None
+
+    def newest(self, name: str) -> Run | None:
+        runs = self.runs.get(name)
+        return runs[0] if runs else None
+
+    def current(self, name: str) -> Run | None:
+        """The newest run of a container in the newest sandbox."""
+        run, box = self.newest(name), self.sandbox
+        return run if run is not None and box is not None and run.sandbox_id == box.id else None
+
+    def all_runs(self) -> list[Run]:
+        return [run for runs in self.runs.values() for run in runs]
+
+    def probed(self, run: Run) -> Probed:
+        return self.probes.get(run.id) or Probed()
+
+    def started(self, run: Run) -> bool:
+        """Running, its postStart hook over, and its startup probe, if it has one, satisfied."""
+        return run.running and run.id not in self.hooks_pending and self.probed(run).started is not False

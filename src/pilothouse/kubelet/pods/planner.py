@@ -1,0 +1,227 @@
+"""The decisions of the kubelet about one pod: pod + what is observed -> the next steps. Pure.
+
+- Running the steps and planning again converges; no plan ever starts a second run of a container that may be running.
+- One sandbox at a time; init containers one after another, in order; containers in the order of the spec.
+- What failed is tried again after its back-off, and `wake_at` says when.
+- An ending pod starts nothing any more; why and when a pod ends is pods/ending.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pilothouse.api.types.core_v1 import Container, Pod, ResourceRequirements
+from pilothouse.kubelet.pods import backoff
+from pilothouse.kubelet.pods.ending import plan_ending
+from pilothouse.kubelet.pods.observed import PodState, Run
+from pilothouse.kubelet.pods.spec import grace_seconds, is_sidecar, restarts, spec_hash
+from pilothouse.kubelet.pods.steps import AnyContainer, BackingOff, Kill, KillAll, Plan, RemoveSandbox, Resize, SetUp, Start, StopSandbox
+from pilothouse.kubelet.pods.steps import Remove as RemoveRun
+from pilothouse.kubelet.runtime.port import ContainerState
+
+DEAD_RUNS_KEPT = 1
+"""Of each container; upstream's maximum-dead-containers-per-container."""
+
+
+def plan(pod: Pod, observed: PodState, now: float) -> Plan:
+    """The next steps that bring `observed` closer to `pod`; no steps: nothing is to be done before `wake_at`."""
+    found = Plan()
+    if observed.ending is not None:
+        plan_ending(pod, observed, observed.ending, found)
+        return found
+    _wake_for_deadline(pod, observed, found)
+    stale = _stale_sandboxes(pod, observed)
+    if stale:
+        found.steps.extend(stale)
+        return found
+    if observed.sandbox is None or not _usable(pod, observed) or not observed.prepared:
+        _set_up(pod, observed, now, found)
+        return found
+    if _plan_init(pod, observed, now, found):
+        _plan_containers(pod, observed, now, found)
+    _plan_ephemeral(pod, observed, now, found)
+    found.steps.extend(_litter(observed))
+    return found
+
+
+def _wake_for_deadline(pod: Pod, observed: PodState, found: Plan) -> None:
+    if pod.spec.activeDeadlineSeconds is not None:
+        found.wake_by(observed.first_seen + pod.spec.activeDeadlineSeconds)
+
+
+# Sandbox
+
+
+def _usable(pod: Pod, observed: PodState) -> bool:
+    box = observed.sandbox
+    if box is None or not box.ready:
+        return False
+    wanted = bool(pod.spec.hostNetwork)
+    return box.host_network == wanted and (wanted or bool(box.ips))
+
+
+def _stale_sandboxes(pod: Pod, observed: PodState) -> list[KillAll | StopSandbox]:
+    """End what lives in sandboxes that are not to be used any more, before a new one is made."""
+    usable = _usable(pod, observed)
+    old = observed.sandboxes[1:] if usable else observed.sandboxes
+    names = {box.id for box in old}
+    grace = grace_seconds(pod)
+    kills = tuple(
+        Kill(run.id, run.name, grace)
+        for run in observed.all_runs()
+        if run.sandbox_id in names and run.state in {ContainerState.RUNNING, ContainerState.UNKNOWN}
+    )
+    steps: list[KillAll | StopSandbox] = [KillAll(kills)] if kills else []
+    return steps + [StopSandbox(box.id) for box in old if box.ready]
+
+
+def _set_up(pod: Pod, observed: PodState, now: float, found: Plan) -> None:
+    failure = observed.setup_failure
+    if failure is not None and failure.retry_at > now:
+        found.wake_by(failure.retry_at)
+        return
+    box = observed.sandbox
+    usable = _usable(pod, observed)
+    if not usable and box is not None and not _worth_a_new_sandbox(pod, observed):
+        return
+    attempt = 0 if box is None else box.attempt + 1
+    found.steps.append(SetUp(attempt, sandbox=not usable, prepare=not observed.prepared))
+
+
+def _worth_a_new_sandbox(pod: Pod, observed: PodState) -> bool:
+    """A pod that never restarts, or has done all its work, gets no second sandbox."""
+    if not any(observed.all_runs()):
+        return True
+    if pod.spec.restartPolicy == "Never":
+        return False
+    newest = [observed.newest(one.name) for one in pod.spec.containers]
+    return any(run is None or not run.exited or restarts(pod, run.exit_code) for run in newest)
+
+
+# Containers
+
+
+def _plan_init(pod: Pod, observed: PodState, now: float, found: Plan) -> bool:
+    """Whether initialization is over, so that the containers may run; appends what it still needs."""
+    begun = any(observed.current(one.name) for one in pod.spec.containers)
+    for container in pod.spec.initContainers:
+        run = observed.current(container.name)
+        if is_sidecar(container):
+            _keep_running(pod, container, run, observed, now, found)
+            if not begun and (run is None or not observed.started(run)):
+                return False
+        elif not begun and not (run is not None and run.succeeded):
+            _plan_one_init(pod, container, run, observed, now, found)
+            return False
+    return True
+
+
+def _plan_one_init(pod: Pod, container: Container, run: Run | None, observed: PodState, now: float, found: Plan) -> None:
+    """An init container that has not succeeded yet. Under Never its failure ends the pod (pods/ending.py)."""
+    if run is not None and run.running:
+        return
+    if run is not None and run.exited and pod.spec.restartPolicy == "Never":
+        return
+    _start(container, run, observed, now, found)
+
+
+def _plan_containers(pod: Pod, observed: PodState, now: float, found: Plan) -> None:
+    for container in pod.spec.containers:
+        _keep_running(pod, container, observed.current(container.name), observed, now, found)
+
+
+def _keep_running(pod: Pod, container: Container, run: Run | None, observed: PodState, now: float, found: Plan) -> None:
+    """Start it, leave it, or end it so that it starts anew."""
+    if run is not None and run.running:
+        message, grace = _reason_to_restart(pod, container, run, observed)
+        if message:
+            found.steps.append(KillAll((Kill(run.id, run.name, grace, message),)))
+        elif container.resources != observed.applied.get(run.id, container.resources):
+            found.steps.append(Resize(run.id, container))
+        return
+    if run is not None and run.exited and not is_sidecar(container) and not restarts(pod, run.exit_code):
+        return
+    _start(container, run, observed, now, found)
+
+
+def _reason_to_restart(pod: Pod, container: Container, run: Run, observed: PodState) -> tuple[str, int]:
+    grace = grace_seconds(pod)
+    if run.spec_hash and run.spec_hash != spec_hash(container):
+        return f"Container {run.name} definition changed, will be restarted", grace
+    if _needs_restart(container, observed.applied.get(run.id)):
+        return f"Container {run.name} resize requires restart", grace
+    failed = observed.probed(run).failed
+    probe = {"Liveness": container.livenessProbe, "Startup": container.startupProbe}.get(failed)
+    if probe is None:
+        return "", grace
+    own = probe.terminationGracePeriodSeconds
+    return f"Container {run.name} failed {failed.lower()} probe, will be restarted", grace if own is None else max(own, 1)
+
+
+def _needs_restart(container: Container, applied: ResourceRequirements | None) -> bool:
+    """Whether what changed of its resources cannot change while it runs, as its resizePolicy says."""
+    if applied is None or applied == container.resources:
+        return False
+    own = container.resources
+    changed = {
+        name
+        for old, new in ((applied.requests, own.requests), (applied.limits, own.limits))
+        for name in (*old, *new)
+        if old.get(name) != new.get(name)
+    }
+    return any(one.resourceName in changed and one.restartPolicy == "RestartContainer" for one in container.resizePolicy)
+
+
+def _start(container: AnyContainer, run: Run | None, observed: PodState, now: float, found: Plan) -> None:
+    """Start the next run, or wait for what delays it; a run that is in no clear state is ended first."""
+    failure = observed.failures.get(container.name)
+    if failure is not None and failure.retry_at > now:
+        found.wake_by(failure.retry_at)
+        return
+    if run is not None and run.state is ContainerState.UNKNOWN:
+        found.steps.append(KillAll((Kill(run.id, run.name, 1, "Container is in unknown state, try killing it before starting"),)))
+        return
+    if run is not None and run.state is ContainerState.CREATED:
+        found.steps.append(RemoveRun(run.id))
+        return
+    if _backs_off(container.name, observed, now, found):
+        return
+    found.steps.append(Start(container, next_attempt(observed.runs.get(container.name, ()))))
+
+
+def _backs_off(name: str, observed: PodState, now: float, found: Plan) -> bool:
+    newest = observed.newest(name)
+    if newest is None or not newest.exited:
+        return False
+    entry = observed.back_offs.get(name)
+    until = backoff.waits_until(entry, newest.finished_at, now)
+    if until is None or entry is None:
+        return False
+    found.wake_by(until)
+    failure = observed.failures.get(name)
+    if failure is None or failure.retry_at != until:
+        found.steps.append(BackingOff(name, entry.seconds, until))
+    return True
+
+
+def next_attempt(runs: Sequence[Run]) -> int:
+    return max((run.attempt for run in runs), default=-1) + 1
+
+
+def _plan_ephemeral(pod: Pod, observed: PodState, now: float, found: Plan) -> None:
+    """Each is started once, whatever becomes of it."""
+    for container in pod.spec.ephemeralContainers:
+        if observed.newest(container.name) is None:
+            _start(container, None, observed, now, found)
+
+
+# What nobody needs any more
+
+
+def _litter(observed: PodState) -> list[RemoveRun | RemoveSandbox]:
+    """Of each container the newest run and the one before are kept, for `logs --previous`; of sandboxes those that hold a run."""
+    old = [run for runs in observed.runs.values() for run in runs[1 + DEAD_RUNS_KEPT :] if run.exited]
+    gone = {run.id for run in old}
+    held = {run.sandbox_id for run in observed.all_runs() if run.id not in gone}
+    boxes = [box.id for box in observed.sandboxes[1:] if box.id not in held and not box.ready]
+    return [*(RemoveRun(run.id) for run in old), *(RemoveSandbox(box) for box in boxes)]

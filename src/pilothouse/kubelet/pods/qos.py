@@ -1,0 +1,51 @@
+"""Quality of service: the class of a pod from its requests and limits, and what it means to the kernel. Pure."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.pods.steps import AnyContainer
+from pilothouse.machinery import quantity
+
+GUARANTEED, BURSTABLE, BEST_EFFORT = "Guaranteed", "Burstable", "BestEffort"
+COUNTED = ("cpu", "memory")
+
+GUARANTEED_OOM_SCORE = -997
+BEST_EFFORT_OOM_SCORE = 1000
+CRITICAL_PRIORITY = 2_000_000_000
+
+
+def qos_class(pod: Pod) -> str:
+    """Guaranteed when every container limits cpu and memory and requests as much; BestEffort when none says anything."""
+    containers = [*pod.spec.initContainers, *pod.spec.containers]
+    own = [pod.spec.resources] if pod.spec.resources is not None else [one.resources for one in containers]
+    says = [
+        (name, quantities[name])
+        for one in own
+        for quantities in (one.requests, one.limits)
+        for name in COUNTED
+        if name in quantities and quantity.milli(quantities[name]) > 0
+    ]
+    if not says:
+        return BEST_EFFORT
+    for one in own:
+        for name in COUNTED:
+            limit = one.limits.get(name)
+            if limit is None or quantity.milli(limit) <= 0:
+                return BURSTABLE
+            if quantity.milli(one.requests.get(name, limit)) != quantity.milli(limit):
+                return BURSTABLE
+    return GUARANTEED
+
+
+def oom_score(pod: Pod, container: AnyContainer, memory_capacity: int) -> int:
+    """How readily the kernel kills the container when memory is short: the less it requested, the sooner."""
+    if (pod.spec.priority or 0) >= CRITICAL_PRIORITY:
+        return GUARANTEED_OOM_SCORE
+    kind = pod.status.qosClass or qos_class(pod)
+    if kind == GUARANTEED:
+        return GUARANTEED_OOM_SCORE
+    if kind == BEST_EFFORT or memory_capacity <= 0:
+        return BEST_EFFORT_OOM_SCORE
+    requested = quantity.whole(container.resources.requests.get("memory", 0))
+    score = 1000 - (1000 * requested) // memory_capacity
+    return min(max(score, 1000 + GUARANTEED_OOM_SCORE), BEST_EFFORT_OOM_SCORE - 1)

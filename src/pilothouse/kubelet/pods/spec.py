@@ -1,0 +1,67 @@
+"""Questions about a pod's spec that several rooms of the kubelet ask. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+
+from pilothouse.api.types.core_v1 import Container, Pod
+from pilothouse.kubelet.pods.steps import AnyContainer
+
+DEFAULT_GRACE_SECONDS = 30
+STATIC_SOURCE = "kubernetes.io/config.source"
+MIRROR = "kubernetes.io/config.mirror"
+
+
+def is_sidecar(container: AnyContainer) -> bool:
+    """An init container that keeps running."""
+    return isinstance(container, Container) and container.restartPolicy == "Always"
+
+
+def sidecars(pod: Pod) -> list[Container]:
+    return [one for one in pod.spec.initContainers if is_sidecar(one)]
+
+
+def every_container(pod: Pod) -> list[AnyContainer]:
+    """Init containers, containers, ephemeral containers."""
+    return [*pod.spec.initContainers, *pod.spec.containers, *pod.spec.ephemeralContainers]
+
+
+def container_of(pod: Pod, name: str) -> AnyContainer | None:
+    return next((one for one in every_container(pod) if one.name == name), None)
+
+
+def spec_hash(container: AnyContainer) -> str:
+    """Changes when a running container has to be replaced: only its image may change in place."""
+    return hashlib.sha256(f"{container.name}\0{container.image}".encode()).hexdigest()[:8]
+
+
+def is_terminal(pod: Pod) -> bool:
+    return pod.status.phase in {"Succeeded", "Failed"}
+
+
+def is_static(pod: Pod) -> bool:
+    return pod.metadata.annotations.get(STATIC_SOURCE, "api") != "api"
+
+
+def is_mirror(pod: Pod) -> bool:
+    return MIRROR in pod.metadata.annotations
+
+
+def shown(pod: Pod) -> str:
+    """How upstream's messages name a pod: `name_namespace(uid)`."""
+    return f"{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})"
+
+
+def grace_seconds(pod: Pod, override: int | None = None) -> int:
+    """How long the containers of an ending pod have; never less than a second."""
+    asked = [one for one in (pod.metadata.deletionGracePeriodSeconds, override) if one is not None]
+    if asked:
+        return max(min(asked), 1)
+    own = pod.spec.terminationGracePeriodSeconds
+    return max(DEFAULT_GRACE_SECONDS if own is None else own, 1)
+
+
+def restarts(pod: Pod, exit_code: int) -> bool:
+    """Whether a container of the pod that ended so runs again."""
+    policy = pod.spec.restartPolicy or "Always"
+    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)

@@ -1,0 +1,95 @@
+"""What is observed of a pod -> its `status`. Pure.
+
+- The previous status is `pod.status`: what cannot be seen any more (an address, a container long gone) is kept from it.
+- A pod never leaves a terminal phase.
+- Reason and message of the pod are those of its end, if that has any.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from pilothouse.api.types.core_v1 import HostIP, Pod, PodIP, PodStatus
+from pilothouse.kubelet.pods.conditions import conditions
+from pilothouse.kubelet.pods.container_status import moment, statuses
+from pilothouse.kubelet.pods.observed import PodState
+from pilothouse.kubelet.pods.phase import phase
+from pilothouse.kubelet.pods.qos import qos_class
+from pilothouse.kubelet.pods.spec import is_terminal
+
+
+@dataclass(slots=True, frozen=True)
+class NodeFacts:
+    """What of the node stands in the status of its pods."""
+
+    host_ips: tuple[str, ...]
+    runtime: str = "containerd"
+
+
+def pod_status(pod: Pod, observed: PodState, node: NodeFacts, now: float) -> PodStatus:
+    """The whole status; fields that the kubelet does not own are as they were."""
+    if observed.ending is not None and observed.ending.untouched:
+        return _untouched(pod, observed, node, now)
+    old, spec = pod.status, pod.spec
+    init = statuses(pod, observed, spec.initContainers, old.initContainerStatuses, node.runtime)
+    main = statuses(pod, observed, spec.containers, old.containerStatuses, node.runtime)
+    ephemeral = statuses(pod, observed, spec.ephemeralContainers, old.ephemeralContainerStatuses, node.runtime)
+    known = {one.name: one for one in (*init, *main)}
+    found = _phase(pod, observed, phase(pod, known, observed.ending is not None))
+    status = msgspec.structs.replace(
+        old,
+        phase=found,
+        conditions=conditions(pod, observed, found, init, main, moment(now)),
+        initContainerStatuses=init,
+        containerStatuses=main,
+        ephemeralContainerStatuses=ephemeral,
+        qosClass=old.qosClass or qos_class(pod),
+        startTime=old.startTime or moment(observed.first_seen or now),
+        observedGeneration=pod.metadata.generation,
+        nominatedNodeName="",
+    )
+    _apply_addresses(pod, observed, node, status)
+    _apply_reason(observed, status, changed=found != old.phase)
+    return status
+
+
+def _phase(pod: Pod, observed: PodState, found: str) -> str:
+    if is_terminal(pod):
+        return pod.status.phase
+    ending = observed.ending
+    return ending.phase if ending is not None and ending.phase else found
+
+
+def _apply_reason(observed: PodState, status: PodStatus, *, changed: bool) -> None:
+    ending = observed.ending
+    if ending is not None and ending.phase:
+        status.reason, status.message = ending.reason, ending.message
+    elif changed:
+        status.reason = status.message = ""
+
+
+def _apply_addresses(pod: Pod, observed: PodState, node: NodeFacts, status: PodStatus) -> None:
+    status.hostIP = node.host_ips[0] if node.host_ips else ""
+    status.hostIPs = [HostIP(ip=one) for one in node.host_ips]
+    box = observed.sandbox
+    found = tuple(node.host_ips) if pod.spec.hostNetwork else (box.ips if box is not None else ())
+    if found and not (pod.spec.hostNetwork and status.podIPs):
+        status.podIP = found[0]
+        status.podIPs = [PodIP(ip=one) for one in found]
+
+
+def _untouched(pod: Pod, observed: PodState, node: NodeFacts, now: float) -> PodStatus:
+    """A pod that this kubelet turned away says only so."""
+    ending = observed.ending
+    assert ending is not None
+    return msgspec.structs.replace(
+        pod.status,
+        phase=pod.status.phase if is_terminal(pod) else ending.phase,
+        reason=ending.reason,
+        message=ending.message,
+        startTime=pod.status.startTime or moment(now),
+        qosClass=pod.status.qosClass or qos_class(pod),
+        observedGeneration=pod.metadata.generation,
+    )

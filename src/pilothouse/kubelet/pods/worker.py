@@ -1,0 +1,230 @@
+"""The life of one pod on this node: plan, execute, tell, wait - until nothing of it is left.
+
+- One task a pod; every decision is the planner's, every act the executor's.
+- Woken by the API (a new spec), by the runtime (something exited), by probes, or by the planner's own `wake_at`; it never polls.
+- An unexpected failure of a step is told as FailedSync and tried again with back-off: one sick pod harms no other.
+- A pod that is deleted is removed from the API only after its containers, mounts and cgroup are gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from pilothouse.api.types.core_v1 import Pod, PodStatus
+from pilothouse.kit.clock import wait_for
+from pilothouse.kubelet.pods.conditions import OWN
+from pilothouse.kubelet.pods.ending import DEADLINE, decide
+from pilothouse.kubelet.pods.executor import Executor
+from pilothouse.kubelet.pods.interruption import Interrupted
+from pilothouse.kubelet.pods.observed import Box, Ending, PodState, Run
+from pilothouse.kubelet.pods.planner import plan
+from pilothouse.kubelet.pods.status import pod_status
+from pilothouse.kubelet.pods.steps import Plan
+from pilothouse.kubelet.pods.workshop import Workshop
+from pilothouse.kubelet.runtime.port import RuntimeFailure
+from pilothouse.machinery import time as times
+from pilothouse.machinery.errors import StatusError
+
+log = logging.getLogger(__name__)
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 10.0
+
+
+class PodWorker:
+    """See the module. `observe` is called with every change of runs, for whoever probes them."""
+
+    def __init__(
+        self,
+        pod: Pod,
+        shop: Workshop,
+        claim: Callable[[str], None],
+        observe: Callable[[PodWorker], None],
+    ) -> None:
+        self.state = PodState(init_names=frozenset(one.name for one in pod.spec.initContainers))
+        self.executor = Executor(pod, self.state, shop, claim)
+        self.status: PodStatus | None = None
+        """The last status told."""
+        self._shop = shop
+        self._observe = observe
+        self._wake = asyncio.Event()
+        self._stale: set[str] = set()
+        self._removed_from_api = False
+        self._failures = 0
+        self.state.first_seen = times.parse(pod.status.startTime).timestamp() if pod.status.startTime else shop.now()
+
+    @property
+    def pod(self) -> Pod:
+        return self.executor.pod
+
+    @property
+    def uid(self) -> str:
+        return self.pod.metadata.uid
+
+    # What others tell the worker; each returns at once.
+
+    def update(self, pod: Pod) -> None:
+        """A new state of the pod in the API."""
+        if self.status is not None and _overruled(self.pod, pod, self.status):
+            self._shop.publisher.overruled(pod)
+            self.status = None  # so that it is told again
+        self.executor.pod = pod
+        if pod.metadata.deletionTimestamp:
+            self._end()
+        self._wake.set()
+
+    def removed(self) -> None:
+        """The pod is gone from the API."""
+        self._removed_from_api = True
+        if not self.pod.metadata.deletionTimestamp:
+            meta = msgspec.structs.replace(self.pod.metadata, deletionTimestamp=times.now_text(self._shop.clock))
+            self.executor.pod = msgspec.structs.replace(self.pod, metadata=meta)
+        self._end()
+        self._wake.set()
+
+    def end(self, ending: Ending) -> None:
+        """End the pod for a reason of the node's own (admission, eviction)."""
+        if self.state.ending is None:
+            self.state.ending = ending
+            self._end()
+            self._wake.set()
+
+    def stale(self, identifier: str) -> None:
+        """The runtime says that a sandbox or container of this pod changed."""
+        self._stale.add(identifier)
+        self._wake.set()
+
+    def sources_changed(self) -> None:
+        """Something that the pod refers to changed: what waited for it need not wait any longer."""
+        if self.state.setup_failure is not None:
+            self.state.setup_failure.retry_at = 0.0
+        for failure in self.state.failures.values():
+            if failure.reason == "CreateContainerConfigError":
+                failure.retry_at = 0.0
+        self._wake.set()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def adopt(self, sandboxes: list[Box], runs: list[Run]) -> None:
+        """What the runtime already had of the pod when this kubelet began."""
+        self.state.sandboxes = sorted(sandboxes, key=lambda one: (one.created_at, one.attempt), reverse=True)
+        for run in runs:
+            self.executor.take(run)
+        for box in sandboxes:
+            self.executor.claim(box.id)
+
+    def _end(self) -> None:
+        old = self.state.ending
+        new = decide(self.pod, self.state, self._shop.now())
+        self.state.ending = new
+        if new is not None:
+            self.executor.ending.set()
+            if old is None and new.reason == DEADLINE:
+                self.executor.tell("Normal", new.reason, new.message)
+        if old is not None and new is not None and new.grace_seconds < old.grace_seconds:
+            self.executor.hurry.set()
+
+    # The loop
+
+    async def run(self) -> None:
+        """Until the pod is gone from node and API."""
+        while True:
+            self._wake.clear()
+            try:
+                await self._refresh()
+                self._end()
+                planned = plan(self.pod, self.state, self._shop.now())
+                self.tell_status(in_passing=bool(planned.steps) and self.state.ending is None)
+                if not planned.steps and await self._over():
+                    return
+                for step in planned.steps:
+                    await self.executor.run(step)
+                self._failures = 0
+            except Interrupted:
+                continue
+            except (RuntimeFailure, StatusError, ConnectionError, OSError) as error:
+                await self._failed(error)
+                continue
+            self._observe(self)
+            if not planned.steps:
+                await self._wait(planned)
+
+    async def _refresh(self) -> None:
+        while self._stale:
+            identifier = self._stale.pop()
+            if any(box.id == identifier for box in self.state.sandboxes):
+                await self.executor.refresh_sandboxes()
+                continue
+            known = next((run for run in self.state.all_runs() if run.id == identifier), None)
+            if known is not None and not known.exited:
+                await self.executor.refresh_run(identifier)
+
+    async def _over(self) -> bool:
+        """Whether the worker's work is done: the pod ended, nothing of it is left, and the API no longer has it."""
+        ending = self.state.ending
+        if ending is None or not self.state.released:
+            return False
+        if self._removed_from_api:
+            await self._sweep()
+            return True
+        if ending.deleted:
+            self._shop.publisher.remove(self.pod)
+        return False
+
+    async def _sweep(self) -> None:
+        """Nobody can ask for the logs of what is gone."""
+        for box in self.state.sandboxes:
+            await self._shop.runtime.remove_pod_sandbox(box.id)
+        await self._shop.host.remove_tree(self._shop.paths.pod_logs(self.pod))
+
+    async def _failed(self, error: Exception) -> None:
+        log.warning("pod sync failed", extra={"pod": self.pod.metadata.name, "namespace": self.pod.metadata.namespace, "error": str(error)})
+        self.executor.tell("Warning", "FailedSync", f"error killing or starting pod: {error}")
+        seconds = min(FIRST_RETRY_SECONDS * 2.0 ** min(self._failures, 10), LONGEST_RETRY_SECONDS)
+        self._failures += 1
+        self._stale.update(run.id for run in self.state.all_runs() if not run.exited)
+        self._stale.update(box.id for box in self.state.sandboxes)
+        await self._shop.clock.sleep(seconds)
+
+    async def _wait(self, planned: Plan) -> None:
+        if planned.wake_at is None:
+            await self._wake.wait()
+            return
+        seconds = planned.wake_at - self._shop.now()
+        try:
+            await wait_for(self._shop.clock, self._wake.wait(), max(seconds, 0.0))
+        except TimeoutError:
+            return
+
+    # Status
+
+    def view(self) -> Pod:
+        """The pod with the kubelet's own last status; conditions of others as the API has them."""
+        if self.status is None:
+            return self.pod
+        foreign = [one for one in self.pod.status.conditions if one.type not in OWN]
+        own = [one for one in self.status.conditions if one.type in OWN]
+        return msgspec.structs.replace(self.pod, status=msgspec.structs.replace(self.status, conditions=foreign + own))
+
+    def tell_status(self, *, in_passing: bool = False) -> None:
+        """Publish what is observed if it says something new; `in_passing`: more is about to happen."""
+        status = pod_status(self.view(), self.state, self._shop.facts, self._shop.now())
+        if self.status is None and self._nothing_new(status):
+            self.status = status
+        if status != self.status:
+            self.status = status
+            if not self._removed_from_api:
+                self._shop.publisher.publish(self.pod, status, in_passing=in_passing)
+
+    def _nothing_new(self, status: PodStatus) -> bool:
+        return status == self.pod.status
+
+
+def _overruled(old: Pod, new: Pod, told: PodStatus) -> bool:
+    """Whether somebody changed a condition that was already as this kubelet told it (the controller of nodes does, when a node is
+    silent). A state on its way here that is older than what was told is not taken for that."""
+    before, now = ({one.type: one.status for one in pod.status.conditions} for pod in (old, new))
+    return any(before.get(one.type) == one.status != now.get(one.type) for one in told.conditions if one.type in OWN)

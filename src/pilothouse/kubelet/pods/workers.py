@@ -1,0 +1,130 @@
+"""The workers of all pods of this node, and who is told what.
+
+- A pod is known by its uid: one that is deleted and made again under its name has a new worker, beside the old one's end.
+- Events of the runtime find their worker by the ids that it claimed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.pods.observed import Box, Ending, Run
+from pilothouse.kubelet.pods.worker import PodWorker
+from pilothouse.kubelet.pods.workshop import Workshop
+from pilothouse.kubelet.runtime.port import EventType, RuntimeEvent
+
+log = logging.getLogger(__name__)
+AFTER_BUG_SECONDS = 10.0
+TELLING = {EventType.CONTAINER_STOPPED, EventType.CONTAINER_OOM, EventType.CONTAINER_DELETED, EventType.SANDBOX_STOPPED}
+"""Of what a worker did itself it knows already."""
+Admit = Callable[[Pod, list[Pod]], Ending | None]
+
+
+class PodWorkers:
+    """See the module. `admit` judges a pod that is new to the node beside those that are there."""
+
+    def __init__(self, shop: Workshop, admit: Admit) -> None:
+        self._shop = shop
+        self._admit = admit
+        self._workers: dict[str, PodWorker] = {}
+        self._claims: dict[str, str] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self.observers: list[Callable[[PodWorker], None]] = []
+        self.gone: list[Callable[[str], None]] = []
+
+    def __iter__(self) -> Iterator[PodWorker]:
+        return iter([*self._workers.values()])
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as self._group:
+            for worker in self._workers.values():
+                self._start(worker)
+            await asyncio.Event().wait()
+
+    def get(self, uid: str) -> PodWorker | None:
+        return self._workers.get(uid)
+
+    def named(self, namespace: str, name: str) -> PodWorker | None:
+        """The worker of the newest pod of that name."""
+        found = [one for one in self._workers.values() if (one.pod.metadata.namespace, one.pod.metadata.name) == (namespace, name)]
+        return found[-1] if found else None
+
+    def update(self, pod: Pod, sandboxes: list[Box] | None = None, runs: list[Run] | None = None) -> None:
+        """A pod as the API has it now, with what the runtime already had of it if it is new to this kubelet."""
+        worker = self._workers.get(pod.metadata.uid)
+        if worker is not None:
+            worker.update(pod)
+            return
+        uid = pod.metadata.uid
+        worker = PodWorker(pod, self._shop, partial(self._claim, uid), self._observed)
+        worker.adopt(sandboxes or [], runs or [])
+        self._judge(worker, fresh=not sandboxes)
+        self._workers[uid] = worker
+        if self._group is not None:
+            self._start(worker)
+
+    def remove(self, pod: Pod) -> None:
+        """A pod that is gone from the API."""
+        worker = self._workers.get(pod.metadata.uid)
+        if worker is not None:
+            worker.removed()
+
+    def happened(self, event: RuntimeEvent) -> None:
+        """Something happened in the runtime."""
+        if event.type is EventType.LOST:
+            for worker in self._workers.values():
+                for identifier in (*(run.id for run in worker.state.all_runs()), *(box.id for box in worker.state.sandboxes)):
+                    worker.stale(identifier)
+        elif event.type in TELLING:
+            self._tell_owner(event.container_id or event.sandbox_id)
+
+    def _tell_owner(self, identifier: str) -> None:
+        worker = self._workers.get(self._claims.get(identifier, ""))
+        if worker is not None:
+            worker.stale(identifier)
+
+    def _judge(self, worker: PodWorker, *, fresh: bool) -> None:
+        pod = worker.pod
+        if pod.status.phase in {"Succeeded", "Failed"}:
+            phase = pod.status.phase
+            worker.end(Ending(1, phase=phase, reason=pod.status.reason, message=pod.status.message, untouched=fresh))
+        elif fresh and not pod.metadata.deletionTimestamp:
+            others = [one.pod for one in self._workers.values() if one.state.ending is None]
+            verdict = self._admit(pod, others)
+            if verdict is not None:
+                worker.executor.tell("Warning", verdict.reason, verdict.message)
+                worker.end(verdict)
+
+    def _claim(self, uid: str, identifier: str) -> None:
+        self._claims[identifier] = uid
+
+    def _observed(self, worker: PodWorker) -> None:
+        for observer in self.observers:
+            observer(worker)
+
+    def _start(self, worker: PodWorker) -> None:
+        assert self._group is not None
+        self._group.create_task(self._live(worker), name=f"pod {worker.pod.metadata.name}")
+
+    async def _until_over(self, worker: PodWorker) -> None:
+        """A bug that one pod brings to light must not take the node's other pods down: it is told, and the worker begins again."""
+        while True:
+            try:
+                await worker.run()
+                return
+            except Exception:
+                log.exception("a pod's worker failed", extra={"pod": worker.pod.metadata.name, "namespace": worker.pod.metadata.namespace})
+                await self._shop.clock.sleep(AFTER_BUG_SECONDS)
+
+    async def _live(self, worker: PodWorker) -> None:
+        await self._until_over(worker)
+        uid = worker.uid
+        self._workers.pop(uid, None)
+        self._claims = {identifier: owner for identifier, owner in self._claims.items() if owner != uid}
+        self._shop.publisher.forget(uid)
+        for callback in self.gone:
+            callback(uid)

@@ -1,0 +1,50 @@
+"""One probe, asked once: which kind it is, where it goes, what the answer is called."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import Pod, Probe
+from pilothouse.kit.clock import Clock
+from pilothouse.kubelet.pods.observed import Run
+from pilothouse.kubelet.pods.steps import AnyContainer
+from pilothouse.kubelet.probes.port import Answer, Network
+from pilothouse.kubelet.probes.target import port_number
+from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
+
+OUTPUT_LIMIT = 10 * 1024
+"""What of a command's output stands in the event."""
+
+
+class Asking:
+    """See the module."""
+
+    def __init__(self, runtime: Runtime, network: Network, clock: Clock) -> None:
+        self._runtime = runtime
+        self._network = network
+        self._clock = clock
+
+    async def ask(self, pod: Pod, container: AnyContainer, run: Run, probe: Probe, kind: str, pod_ip: str) -> Answer:
+        seconds = float(probe.timeoutSeconds or 1)
+        if probe.exec is not None:
+            return await self._exec(run, probe.exec.command, seconds)
+        if probe.httpGet is not None:
+            host = probe.httpGet.host or pod_ip
+            headers = {"User-Agent": "kube-probe/1.34", "Accept": "*/*"}
+            return await self._network.http_get(probe.httpGet, host, port_number(probe.httpGet.port, container), seconds, headers)
+        if probe.tcpSocket is not None:
+            port = port_number(probe.tcpSocket.port, container)
+            return await self._network.tcp_connect(probe.tcpSocket.host or pod_ip, port, seconds)
+        if probe.grpc is not None:
+            return await self._network.grpc_check(pod_ip, probe.grpc.port, probe.grpc.service, seconds)
+        return Answer("missing probe handler for container")
+
+    async def _exec(self, run: Run, command: list[str], seconds: float) -> Answer:
+        try:
+            result = await self._runtime.exec_sync(run.id, command, seconds)
+        except RuntimeFailure as error:
+            if error.code == "DEADLINE_EXCEEDED":
+                return Answer(f'command timed out: "{" ".join(command)}" timed out after {seconds:g}s')
+            return Answer(str(error))
+        if result.exit_code == 0:
+            return Answer()
+        output = (result.stdout + result.stderr)[:OUTPUT_LIMIT].decode(errors="replace")
+        return Answer(output or f"command {command} exited with {result.exit_code}")

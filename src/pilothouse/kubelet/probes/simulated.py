@@ -1,0 +1,27 @@
+"""A network in which everybody answers, for simulated nodes. What a container is to fail is scripted by its `Behaviour`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pilothouse.api.types.core_v1 import HTTPGetAction
+from pilothouse.kubelet.probes.port import Answer
+
+
+class SimulatedNetwork:
+    """`answer(kind, host, port)` says whether a probe succeeds."""
+
+    def __init__(self, answer: Callable[[str, str, int], bool] | None = None) -> None:
+        self._answer = answer
+
+    async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> Answer:
+        return self._say("httpGet", host, port, "HTTP probe failed with statuscode: 500")
+
+    async def tcp_connect(self, host: str, port: int, seconds: float) -> Answer:
+        return self._say("tcpSocket", host, port, f"dial tcp {host}:{port}: connect: connection refused")
+
+    async def grpc_check(self, host: str, port: int, service: str, seconds: float) -> Answer:
+        return self._say("grpc", host, port, 'service unhealthy (responded with "NOT_SERVING")')
+
+    def _say(self, kind: str, host: str, port: int, error: str) -> Answer:
+        return Answer("" if self._answer is None or self._answer(kind, host, port) else error)

@@ -1,0 +1,276 @@
+"""The runtime port over CRI (`runtime.v1`, gRPC on a Unix socket), with containerd's events.
+
+- One channel; it mends itself when the runtime restarts. Calls made meanwhile fail with code UNAVAILABLE.
+- Calls are bounded: CALL_SECONDS each, pulls and sandbox set-up longer (see LIMITS), as upstream's kubelet bounds them.
+- `events()` yields STOPPED only once CRI itself shows the exit: containerd publishes it a moment before CRI has booked it.
+
+Translation: cri_messages.py. The wire form of events: cri_events.py. Starting containerd: node/containerd.py.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import grpc
+from cri_api.v1 import api_pb2, api_pb2_grpc
+
+from pilothouse.kit.clock import Clock
+from pilothouse.kubelet.runtime import cri_events
+from pilothouse.kubelet.runtime import cri_messages as messages
+from pilothouse.kubelet.runtime.port import (
+    Container,
+    ContainerConfig,
+    ContainerState,
+    ContainerStats,
+    ContainerStatus,
+    Credentials,
+    EventType,
+    ExecResult,
+    FilesystemUsage,
+    Image,
+    NotFound,
+    Resources,
+    RuntimeCondition,
+    RuntimeEvent,
+    RuntimeFailure,
+    RuntimeVersion,
+    Sandbox,
+    SandboxConfig,
+    SandboxState,
+    SandboxStatus,
+)
+
+pb: Any = api_pb2
+stubs: Any = api_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+CALL_SECONDS = 120.0
+LIMITS = {"RunPodSandbox": 240.0, "PullImage": 3600.0}
+MESSAGE_LIMIT = 16 << 20
+"""Bytes of one message: containerd's own bound."""
+
+RECONNECT_SECONDS = 0.2
+SUBSCRIBED_SECONDS = 0.05
+"""containerd does not acknowledge a subscription: how long it is given before everything is listed (again)."""
+BOOKED_SECONDS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Waits between looks whether CRI has booked an exit; after the last the event is told anyhow."""
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+    ("grpc.max_send_message_length", MESSAGE_LIMIT),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+class CriRuntime:
+    """A `Runtime` behind the socket of containerd, or of any CRI runtime (then without events)."""
+
+    def __init__(self, socket: str, clock: Clock) -> None:
+        self._clock = clock
+        self._channel: Any = grpc.aio.insecure_channel(f"unix://{socket}", options=CHANNEL_OPTIONS)
+        self._runtime: Any = stubs.RuntimeServiceStub(self._channel)
+        self._images: Any = stubs.ImageServiceStub(self._channel)
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def version(self) -> RuntimeVersion:
+        answer = await self._call("Version", pb.VersionRequest())
+        return RuntimeVersion(answer.runtime_name, answer.runtime_version, answer.runtime_api_version)
+
+    async def status(self) -> Sequence[RuntimeCondition]:
+        answer = await self._call("Status", pb.StatusRequest())
+        return [RuntimeCondition(each.type, each.status, each.reason, each.message) for each in answer.status.conditions]
+
+    async def update_runtime_config(self, pod_cidr: str) -> None:
+        config = pb.RuntimeConfig(network_config=pb.NetworkConfig(pod_cidr=pod_cidr))
+        await self._call("UpdateRuntimeConfig", pb.UpdateRuntimeConfigRequest(runtime_config=config))
+
+    # Pod sandboxes
+
+    async def run_pod_sandbox(self, config: SandboxConfig, runtime_handler: str = "") -> str:
+        request = pb.RunPodSandboxRequest(config=messages.to_sandbox_config(config), runtime_handler=runtime_handler)
+        answer = await self._call("RunPodSandbox", request)
+        return str(answer.pod_sandbox_id)
+
+    async def stop_pod_sandbox(self, sandbox_id: str) -> None:
+        await self._idempotent("StopPodSandbox", pb.StopPodSandboxRequest(pod_sandbox_id=sandbox_id))
+
+    async def remove_pod_sandbox(self, sandbox_id: str) -> None:
+        await self._idempotent("RemovePodSandbox", pb.RemovePodSandboxRequest(pod_sandbox_id=sandbox_id))
+
+    async def list_pod_sandboxes(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Sandbox]:
+        wanted = pb.PodSandboxFilter(id=sandbox_id, label_selector=dict(labels or {}))
+        answer = await self._call("ListPodSandbox", pb.ListPodSandboxRequest(filter=wanted))
+        return [messages.from_sandbox(item) for item in answer.items]
+
+    async def pod_sandbox_status(self, sandbox_id: str) -> SandboxStatus:
+        answer = await self._call("PodSandboxStatus", pb.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id))
+        return messages.from_sandbox_status(answer.status)
+
+    # Containers
+
+    async def create_container(self, sandbox_id: str, config: ContainerConfig, sandbox_config: SandboxConfig) -> str:
+        request = pb.CreateContainerRequest(
+            pod_sandbox_id=sandbox_id,
+            config=messages.to_container_config(config),
+            sandbox_config=messages.to_sandbox_config(sandbox_config),
+        )
+        answer = await self._call("CreateContainer", request)
+        return str(answer.container_id)
+
+    async def start_container(self, container_id: str) -> None:
+        await self._call("StartContainer", pb.StartContainerRequest(container_id=container_id))
+
+    async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
+        request = pb.StopContainerRequest(container_id=container_id, timeout=int(timeout_seconds))
+        await self._idempotent("StopContainer", request, limit=CALL_SECONDS + timeout_seconds)
+
+    async def remove_container(self, container_id: str) -> None:
+        await self._idempotent("RemoveContainer", pb.RemoveContainerRequest(container_id=container_id))
+
+    async def list_containers(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Container]:
+        wanted = pb.ContainerFilter(pod_sandbox_id=sandbox_id, label_selector=dict(labels or {}))
+        answer = await self._call("ListContainers", pb.ListContainersRequest(filter=wanted))
+        return [messages.from_container(item) for item in answer.containers]
+
+    async def container_status(self, container_id: str) -> ContainerStatus:
+        answer = await self._call("ContainerStatus", pb.ContainerStatusRequest(container_id=container_id, verbose=True))
+        details = json.loads(answer.info["info"]) if "info" in answer.info else {}
+        return messages.from_container_status(answer.status, str(details.get("sandboxID", "")), int(details.get("pid", 0)))
+
+    async def update_container_resources(self, container_id: str, resources: Resources) -> None:
+        request = pb.UpdateContainerResourcesRequest(container_id=container_id, linux=messages.to_resources(resources))
+        await self._call("UpdateContainerResources", request)
+
+    async def reopen_container_log(self, container_id: str) -> None:
+        await self._call("ReopenContainerLog", pb.ReopenContainerLogRequest(container_id=container_id))
+
+    async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float = 0.0) -> ExecResult:
+        request = pb.ExecSyncRequest(container_id=container_id, cmd=command, timeout=int(timeout_seconds))
+        limit = timeout_seconds + CALL_SECONDS if timeout_seconds else None
+        answer = await self._call("ExecSync", request, limit=limit)
+        return ExecResult(answer.stdout, answer.stderr, answer.exit_code)
+
+    # Streaming
+
+    async def exec_url(self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        request = pb.ExecRequest(container_id=container_id, cmd=command, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+        return str((await self._call("Exec", request)).url)
+
+    async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        request = pb.AttachRequest(container_id=container_id, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+        return str((await self._call("Attach", request)).url)
+
+    async def port_forward_url(self, sandbox_id: str, ports: Sequence[int] = ()) -> str:
+        request = pb.PortForwardRequest(pod_sandbox_id=sandbox_id, port=list(ports))
+        return str((await self._call("PortForward", request)).url)
+
+    # Statistics
+
+    async def container_stats(self, container_id: str) -> ContainerStats:
+        answer = await self._call("ContainerStats", pb.ContainerStatsRequest(container_id=container_id))
+        return messages.from_stats(answer.stats)
+
+    async def list_container_stats(self, sandbox_id: str = "") -> Sequence[ContainerStats]:
+        wanted = pb.ContainerStatsFilter(pod_sandbox_id=sandbox_id)
+        answer = await self._call("ListContainerStats", pb.ListContainerStatsRequest(filter=wanted))
+        return [messages.from_stats(item) for item in answer.stats]
+
+    # Images
+
+    async def list_images(self) -> Sequence[Image]:
+        answer = await self._call("ListImages", pb.ListImagesRequest())
+        return [messages.from_image(item) for item in answer.images]
+
+    async def image_status(self, image: str) -> Image | None:
+        answer = await self._call("ImageStatus", pb.ImageStatusRequest(image=pb.ImageSpec(image=image)))
+        return messages.from_image(answer.image) if answer.HasField("image") and answer.image.id else None
+
+    async def pull_image(self, image: str, credentials: Credentials | None = None) -> str:
+        auth = messages.to_credentials(credentials) if credentials else None
+        answer = await self._call("PullImage", pb.PullImageRequest(image=pb.ImageSpec(image=image), auth=auth))
+        return str(answer.image_ref)
+
+    async def remove_image(self, image: str) -> None:
+        await self._idempotent("RemoveImage", pb.RemoveImageRequest(image=pb.ImageSpec(image=image)))
+
+    async def image_filesystem(self) -> Sequence[FilesystemUsage]:
+        answer = await self._call("ImageFsInfo", pb.ImageFsInfoRequest())
+        return [messages.from_filesystem(item) for item in answer.image_filesystems]
+
+    # Events
+
+    async def events(self) -> AsyncIterator[RuntimeEvent]:
+        """See the port. What is not yet read waits in gRPC's own flow-controlled stream: nothing is buffered here."""
+        subscribe = self._channel.unary_stream(cri_events.SUBSCRIBE)
+        while True:
+            await self._channel.channel_ready()
+            stream = subscribe(cri_events.subscribe_request())
+            try:
+                await self._clock.sleep(SUBSCRIBED_SECONDS)
+                yield RuntimeEvent(EventType.LOST, at=self._clock.now().timestamp())
+                async for envelope in stream:
+                    if (told := cri_events.notice(envelope)) is not None:
+                        yield await self._event(told)
+            except grpc.aio.AioRpcError as failure:
+                log.warning("container events broke off: %s", failure.details())
+            finally:
+                stream.cancel()
+            await self._clock.sleep(RECONNECT_SECONDS)
+
+    async def _event(self, told: cri_events.Notice) -> RuntimeEvent:
+        if told.type is not EventType.CONTAINER_STOPPED:
+            return RuntimeEvent(told.type, told.container_id, "", told.at)
+        for pause in BOOKED_SECONDS:
+            if pause:
+                await self._clock.sleep(pause)
+            found = await self._stopped(told)
+            if found is not None:
+                return found
+        return RuntimeEvent(told.type, told.container_id, "", told.at)
+
+    async def _stopped(self, told: cri_events.Notice) -> RuntimeEvent | None:
+        """The event as CRI shows it now; None while CRI still calls it running."""
+        try:
+            status = await self._call("ContainerStatus", pb.ContainerStatusRequest(container_id=told.container_id))
+            booked = pb.ContainerState.Name(status.status.state) != ContainerState.RUNNING.value
+            return RuntimeEvent(told.type, told.container_id, "", told.at) if booked else None
+        except NotFound:
+            pass
+        except RuntimeFailure:
+            return None
+        try:
+            sandbox = await self.pod_sandbox_status(told.container_id)
+        except RuntimeFailure:
+            return RuntimeEvent(told.type, told.container_id, "", told.at)
+        if sandbox.sandbox.state is SandboxState.READY:
+            return None
+        return RuntimeEvent(EventType.SANDBOX_STOPPED, "", told.container_id, told.at)
+
+    # Calls
+
+    async def _call(self, method: str, request: Any, *, limit: float | None = CALL_SECONDS) -> Any:
+        stub = self._images if hasattr(self._images, method) else self._runtime
+        try:
+            return await getattr(stub, method)(request, timeout=LIMITS.get(method, limit))
+        except grpc.aio.AioRpcError as failure:
+            raise _failure(failure) from failure
+
+    async def _idempotent(self, method: str, request: Any, *, limit: float | None = CALL_SECONDS) -> None:
+        try:
+            await self._call(method, request, limit=limit)
+        except NotFound:
+            return
+
+
+def _failure(failure: Any) -> RuntimeFailure:
+    code, message = failure.code().name, failure.details() or ""
+    return NotFound(message) if code == "NOT_FOUND" else RuntimeFailure(message, code)

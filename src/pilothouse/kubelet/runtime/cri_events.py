@@ -1,0 +1,101 @@
+"""What containerd tells of its own accord: its events service, read without generated code.
+
+CRI's own GetContainerEvents is not in containerd 1.6. An envelope is {1: time, 2: namespace, 3: topic, 4: {1: type, 2: body}};
+of the bodies only the ids are read. Pure: bytes in, values out; the stream is cri.py's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pilothouse.kubelet.runtime.port import EventType
+
+SUBSCRIBE = "/containerd.services.events.v1.Events/Subscribe"
+
+FILTERS = (
+    'namespace==k8s.io,topic~="^/tasks/(start|exit|oom)$"',
+    'namespace==k8s.io,topic=="/containers/delete"',
+)
+
+TOPICS = {
+    "/tasks/start": EventType.CONTAINER_STARTED,
+    "/tasks/exit": EventType.CONTAINER_STOPPED,
+    "/tasks/oom": EventType.CONTAINER_OOM,
+    "/containers/delete": EventType.CONTAINER_DELETED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    type: EventType
+    container_id: str
+    at: float
+
+
+def subscribe_request(filters: tuple[str, ...] = FILTERS) -> bytes:
+    """SubscribeRequest{repeated string filters = 1}."""
+    return b"".join(b"\x0a" + _varint(len(text.encode())) + text.encode() for text in filters)
+
+
+def notice(envelope: bytes) -> Notice | None:
+    """None for what is of no interest: other topics, and the end of an exec inside a container that runs on."""
+    outer = _fields(envelope)
+    kind = TOPICS.get(_text(outer.get(3)))
+    if kind is None:
+        return None
+    body = _fields(_bytes(_fields(_bytes(outer.get(4))).get(2)))
+    container_id = _text(body.get(1))
+    if kind is EventType.CONTAINER_STOPPED and _text(body.get(2)) != container_id:
+        return None
+    moment = _fields(_bytes(outer.get(1)))
+    return Notice(kind, container_id, _number(moment.get(1)) + _number(moment.get(2)) / 1e9)
+
+
+def _fields(message: bytes) -> dict[int, bytes | int]:
+    """The last value of each field; only varints and length-delimited fields occur here, others end the reading."""
+    found: dict[int, bytes | int] = {}
+    at = 0
+    while at < len(message):
+        key, at = _read_varint(message, at)
+        value, at = _read_varint(message, at)
+        if key & 7 == 0:
+            found[key >> 3] = value
+        elif key & 7 == 2:
+            found[key >> 3] = message[at : at + value]
+            at += value
+        else:
+            break
+    return found
+
+
+def _read_varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(message):
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+    return value, at
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _bytes(value: bytes | int | None) -> bytes:
+    return value if isinstance(value, bytes) else b""
+
+
+def _text(value: bytes | int | None) -> str:
+    return _bytes(value).decode("utf-8", "replace")
+
+
+def _number(value: bytes | int | None) -> int:
+    return value if isinstance(value, int) else 0

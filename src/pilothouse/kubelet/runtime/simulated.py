@@ -1,0 +1,422 @@
+"""A runtime without containers: the same port, in virtual time, deterministic; behaviour is scripted per image or per container.
+
+- Nothing happens by itself but what a `Behaviour` says: how long a start takes, after which time it exits with what code,
+  what its probes and commands answer, how long it takes to stop.
+- An image that nobody spoke of pulls in `pull_seconds`, and its containers run until they are stopped (exit code 0... 143).
+- Every change is told to `events()`, in order; a subscriber that lags by more than EVENTS_LIMIT is told LOST.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+from pilothouse.kubelet.runtime.port import (
+    Container,
+    ContainerConfig,
+    ContainerState,
+    ContainerStats,
+    ContainerStatus,
+    Credentials,
+    EventType,
+    ExecResult,
+    FilesystemUsage,
+    Image,
+    NamespaceMode,
+    NotFound,
+    Resources,
+    RuntimeCondition,
+    RuntimeEvent,
+    RuntimeFailure,
+    RuntimeVersion,
+    Sandbox,
+    SandboxConfig,
+    SandboxState,
+    SandboxStatus,
+)
+
+EVENTS_LIMIT = 10_000
+TERMINATED_EXIT, KILLED_EXIT, OOM_EXIT = 143, 137, 137
+
+
+@dataclass(slots=True)
+class Behaviour:
+    """What containers of an image do. Each container takes it as it is when the container starts."""
+
+    start_seconds: float = 0.0
+    run_seconds: float | None = None
+    """None: until it is stopped."""
+    exit_code: int = 0
+    oom: bool = False
+    stop_seconds: float = 0.0
+    """How long after the stop signal it exits; longer than the grace period: it is killed."""
+    stop_exit_code: int = TERMINATED_EXIT
+    start_error: str = ""
+    exec: Callable[[Sequence[str]], ExecResult] | None = None
+    probe: Callable[[str], bool] | None = None
+    """Answers probes by kind (httpGet, tcpSocket, grpc); None: all succeed while it runs."""
+
+
+@dataclass(slots=True)
+class SimulatedContainer:
+    status: ContainerStatus
+    config: ContainerConfig
+    behaviour: Behaviour
+    exited: asyncio.Event = field(default_factory=asyncio.Event)
+    timer: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
+class SimulatedSandbox:
+    status: SandboxStatus
+    config: SandboxConfig
+
+
+class SimulatedRuntime:
+    """See the module. `sandbox_seconds` and `pull_seconds` are how long those take."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        pod_cidr: str = "10.244.0.0/24",
+        sandbox_seconds: float = 0.0,
+        pull_seconds: float = 1.0,
+    ) -> None:
+        self._clock = clock
+        self._entropy = entropy
+        self.pod_cidr = pod_cidr
+        self.sandbox_seconds = sandbox_seconds
+        self.pull_seconds = pull_seconds
+        self.sandboxes: dict[str, SimulatedSandbox] = {}
+        self.containers: dict[str, SimulatedContainer] = {}
+        self.images: dict[str, Image] = {}
+        self.behaviours: dict[str, Behaviour] = {}
+        self._failing_images: dict[str, str] = {}
+        self._subscribers: list[asyncio.Queue[RuntimeEvent]] = []
+        self._addresses = itertools.count(2)
+        self._stamp = 0.0
+
+    # Scripting
+
+    def images_fail(self, *images: str, message: str = "") -> None:
+        """From now on pulls of these images fail."""
+        for image in images:
+            name = _normal(image)
+            self._failing_images[name] = message or f'failed to pull and unpack image "{name}": {name}: not found'
+            self.images.pop(name, None)
+
+    def images_work(self, *images: str) -> None:
+        for image in images:
+            self._failing_images.pop(_normal(image), None)
+
+    def has_image(self, image: str, size: int = 10_000_000) -> Image:
+        """The image is present without a pull."""
+        name = _normal(image)
+        made = Image(f"sha256:{_digest(name)}", (name,), (f"{name.rpartition(':')[0]}@sha256:{_digest(name)}",), size)
+        self.images[name] = made
+        return made
+
+    def behave(self, image: str, behaviour: Behaviour) -> None:
+        """How containers of `image` that start from now on behave."""
+        self.behaviours[_normal(image)] = behaviour
+
+    def exit(self, container_id: str, exit_code: int = 1, *, oom: bool = False) -> None:
+        """End a running container as if by itself."""
+        one = self._container(container_id)
+        if one.status.container.state is ContainerState.RUNNING:
+            self._exited(one, exit_code, "OOMKilled" if oom else "")
+
+    def answers(self, kind: str, host: str, port: int) -> bool:
+        """Whether what runs at this address answers a probe of this kind, for a `SimulatedNetwork`; nothing does where nothing runs."""
+        running = [
+            one
+            for one in self.containers.values()
+            if one.status.container.state is ContainerState.RUNNING and host in self.sandboxes[one.status.container.sandbox_id].status.ips
+        ]
+        return bool(running) and all(one.behaviour.probe is None or one.behaviour.probe(kind) for one in running)
+
+    def named(self, pod: str, container: str) -> SimulatedContainer:
+        """The newest container of that name in the pod of that name."""
+        found = [
+            one
+            for one in self.containers.values()
+            if one.config.name == container and self.sandboxes[one.status.container.sandbox_id].config.name == pod
+        ]
+        if not found:
+            raise KeyError(f"no container {container} in pod {pod}")
+        return found[-1]
+
+    # Runtime
+
+    async def version(self) -> RuntimeVersion:
+        return RuntimeVersion("containerd", "simulated")
+
+    async def status(self) -> Sequence[RuntimeCondition]:
+        return [RuntimeCondition("RuntimeReady", True), RuntimeCondition("NetworkReady", True)]
+
+    async def update_runtime_config(self, pod_cidr: str) -> None:
+        self.pod_cidr = pod_cidr
+
+    async def run_pod_sandbox(self, config: SandboxConfig, runtime_handler: str = "") -> str:
+        await self._clock.sleep(self.sandbox_seconds)
+        identifier = self._identifier()
+        host = config.security.namespaces.network is NamespaceMode.NODE
+        made = Sandbox(
+            identifier,
+            config.name,
+            config.uid,
+            config.namespace,
+            config.attempt,
+            SandboxState.READY,
+            self._now(),
+            dict(config.labels),
+            dict(config.annotations),
+            runtime_handler,
+        )
+        ips = () if host else (self._address(),)
+        self.sandboxes[identifier] = SimulatedSandbox(SandboxStatus(made, ips, config.security.namespaces), config)
+        return identifier
+
+    async def stop_pod_sandbox(self, sandbox_id: str) -> None:
+        box = self.sandboxes.get(sandbox_id)
+        if box is None:
+            return
+        for one in self._in(sandbox_id):
+            if one.status.container.state is ContainerState.RUNNING:
+                self._exited(one, KILLED_EXIT)
+        if box.status.sandbox.state is SandboxState.READY:
+            box.status = replace(box.status, sandbox=replace(box.status.sandbox, state=SandboxState.NOTREADY))
+            self._tell(EventType.SANDBOX_STOPPED, "", sandbox_id)
+
+    async def remove_pod_sandbox(self, sandbox_id: str) -> None:
+        await self.stop_pod_sandbox(sandbox_id)
+        for one in self._in(sandbox_id):
+            await self.remove_container(one.status.container.id)
+        self.sandboxes.pop(sandbox_id, None)
+
+    async def list_pod_sandboxes(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Sandbox]:
+        found = (box.status.sandbox for box in self.sandboxes.values())
+        return [one for one in found if sandbox_id in {"", one.id} and _matches(one.labels, labels)]
+
+    async def pod_sandbox_status(self, sandbox_id: str) -> SandboxStatus:
+        if sandbox_id not in self.sandboxes:
+            raise NotFound(f'an error occurred when try to find sandbox: not found: "{sandbox_id}"')
+        return self.sandboxes[sandbox_id].status
+
+    async def create_container(self, sandbox_id: str, config: ContainerConfig, sandbox_config: SandboxConfig) -> str:
+        box = await self.pod_sandbox_status(sandbox_id)
+        if box.sandbox.state is not SandboxState.READY:
+            raise RuntimeFailure(f'sandbox container "{sandbox_id}" is not running')
+        image = await self.image_status(config.image)
+        if image is None:
+            raise RuntimeFailure(f'failed to resolve image "{config.image}": not found')
+        name = image.tags[0] if image.tags else config.image
+        made = Container(
+            self._identifier(),
+            sandbox_id,
+            config.name,
+            config.attempt,
+            ContainerState.CREATED,
+            self._now(),
+            name,
+            image.digests[0] if image.digests else image.id,
+            dict(config.labels),
+            dict(config.annotations),
+        )
+        path = f"{sandbox_config.log_directory}/{config.log_path}"
+        behaviour = self.behaviours.get(name, Behaviour())
+        self.containers[made.id] = SimulatedContainer(ContainerStatus(made, log_path=path), config, behaviour)
+        self._tell(EventType.CONTAINER_CREATED, made.id, sandbox_id)
+        return made.id
+
+    async def start_container(self, container_id: str) -> None:
+        one = self._container(container_id)
+        if one.status.container.state is not ContainerState.CREATED:
+            raise RuntimeFailure(f'container "{container_id}" is in {one.status.container.state.value} state')
+        await self._clock.sleep(one.behaviour.start_seconds)
+        if one.behaviour.start_error:
+            self._exited(one, 128, "StartError", one.behaviour.start_error)
+            raise RuntimeFailure(one.behaviour.start_error)
+        self._set(one, ContainerState.RUNNING, started_at=self._now())
+        self._tell(EventType.CONTAINER_STARTED, container_id, one.status.container.sandbox_id)
+        if one.behaviour.run_seconds is not None:
+            one.timer = asyncio.create_task(self._run_out(one), name="simulated container")
+
+    async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
+        one = self.containers.get(container_id)
+        if one is None or one.status.container.state is not ContainerState.RUNNING:
+            return
+        wait = one.behaviour.stop_seconds
+        await self._clock.sleep(min(wait, timeout_seconds))
+        if one.status.container.state is ContainerState.RUNNING:
+            self._exited(one, one.behaviour.stop_exit_code if wait <= timeout_seconds else KILLED_EXIT)
+
+    async def remove_container(self, container_id: str) -> None:
+        one = self.containers.get(container_id)
+        if one is None:
+            return
+        if one.status.container.state is ContainerState.RUNNING:
+            self._exited(one, KILLED_EXIT)
+        del self.containers[container_id]
+        self._tell(EventType.CONTAINER_DELETED, container_id, one.status.container.sandbox_id)
+
+    async def list_containers(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Container]:
+        found = (one.status.container for one in self.containers.values())
+        return [one for one in found if sandbox_id in {"", one.sandbox_id} and _matches(one.labels, labels)]
+
+    async def container_status(self, container_id: str) -> ContainerStatus:
+        return self._container(container_id).status
+
+    async def update_container_resources(self, container_id: str, resources: Resources) -> None:
+        self._container(container_id).config.resources = resources
+
+    async def reopen_container_log(self, container_id: str) -> None:
+        self._container(container_id)
+
+    async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float = 0.0) -> ExecResult:
+        one = self._container(container_id)
+        if one.status.container.state is not ContainerState.RUNNING:
+            raise RuntimeFailure(f"container {container_id} is not running")
+        return one.behaviour.exec(command) if one.behaviour.exec is not None else ExecResult(b"", b"", 0)
+
+    async def exec_url(self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        raise RuntimeFailure("simulated containers have no streams", "UNIMPLEMENTED")
+
+    async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        raise RuntimeFailure("simulated containers have no streams", "UNIMPLEMENTED")
+
+    async def port_forward_url(self, sandbox_id: str, ports: Sequence[int] = ()) -> str:
+        raise RuntimeFailure("simulated pods have no ports", "UNIMPLEMENTED")
+
+    async def container_stats(self, container_id: str) -> ContainerStats:
+        return ContainerStats(self._container(container_id).status.container, self._now())
+
+    async def list_container_stats(self, sandbox_id: str = "") -> Sequence[ContainerStats]:
+        return [ContainerStats(one, self._now()) for one in await self.list_containers(sandbox_id)]
+
+    async def list_images(self) -> Sequence[Image]:
+        return list(dict.fromkeys(self.images.values()))
+
+    async def image_status(self, image: str) -> Image | None:
+        found = self.images.get(_normal(image))
+        if found is not None:
+            return found
+        return next((one for one in self.images.values() if image in {one.id, *one.digests, *one.tags}), None)
+
+    async def pull_image(self, image: str, credentials: Credentials | None = None) -> str:
+        if _normal(image) not in self.images:  # a pull of what is here only asks for the manifest
+            await self._clock.sleep(self.pull_seconds)
+        error = self._failing_images.get(_normal(image))
+        if error is not None:
+            raise RuntimeFailure(error, "NOT_FOUND")
+        return self.has_image(image).id
+
+    async def remove_image(self, image: str) -> None:
+        found = await self.image_status(image)
+        if found is not None:
+            self.images = {name: one for name, one in self.images.items() if one.id != found.id}
+
+    async def image_filesystem(self) -> Sequence[FilesystemUsage]:
+        return [FilesystemUsage("/var/lib/containerd", sum(one.size for one in self.images.values()))]
+
+    async def events(self) -> AsyncIterator[RuntimeEvent]:
+        queue: asyncio.Queue[RuntimeEvent] = asyncio.Queue(EVENTS_LIMIT)
+        self._subscribers.append(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._subscribers.remove(queue)
+
+    async def close(self) -> None:
+        for one in self.containers.values():
+            if one.timer is not None:
+                one.timer.cancel()
+
+    # Inside
+
+    def _container(self, container_id: str) -> SimulatedContainer:
+        if container_id not in self.containers:
+            raise NotFound(f'an error occurred when try to find container "{container_id}": not found')
+        return self.containers[container_id]
+
+    def _in(self, sandbox_id: str) -> list[SimulatedContainer]:
+        return [one for one in self.containers.values() if one.status.container.sandbox_id == sandbox_id]
+
+    async def _run_out(self, one: SimulatedContainer) -> None:
+        assert one.behaviour.run_seconds is not None
+        await self._clock.sleep(one.behaviour.run_seconds)
+        one.timer = None
+        if one.status.container.state is ContainerState.RUNNING:
+            self._exited(one, OOM_EXIT if one.behaviour.oom else one.behaviour.exit_code, "OOMKilled" if one.behaviour.oom else "")
+
+    def _exited(self, one: SimulatedContainer, exit_code: int, reason: str = "", message: str = "") -> None:
+        if one.timer is not None:
+            one.timer.cancel()
+            one.timer = None
+        reason = reason or ("Completed" if exit_code == 0 else "Error")
+        self._set(one, ContainerState.EXITED, finished_at=self._now(), exit_code=exit_code, reason=reason, message=message)
+        one.exited.set()
+        self._tell(EventType.CONTAINER_STOPPED, one.status.container.id, one.status.container.sandbox_id)
+
+    def _set(self, one: SimulatedContainer, state: ContainerState, **changes: object) -> None:
+        one.status = replace(one.status, container=replace(one.status.container, state=state), **changes)  # type: ignore[arg-type]
+
+    def _tell(self, type: EventType, container_id: str, sandbox_id: str) -> None:
+        event = RuntimeEvent(type, container_id, sandbox_id, self._clock.now().timestamp())
+        for queue in self._subscribers:
+            if queue.full():
+                while not queue.empty():
+                    queue.get_nowait()
+                event = RuntimeEvent(EventType.LOST)
+            queue.put_nowait(event)
+
+    def _now(self) -> float:
+        """Never the same twice, as a real clock: order of creation can be told from it."""
+        self._stamp = max(self._clock.now().timestamp(), self._stamp + 1e-6)
+        return self._stamp
+
+    def _identifier(self) -> str:
+        return f"{self._entropy.random.getrandbits(256):064x}"
+
+    def _address(self) -> str:
+        """The next address of the node's range, which must not be exhausted before it comes round."""
+        base, _, bits = self.pod_cidr.partition("/")
+        size = 1 << (32 - int(bits or 24))
+        taken = {ip for box in self.sandboxes.values() if box.status.sandbox.state is SandboxState.READY for ip in box.status.ips}
+        a, b, c, d = (int(part) for part in base.split("."))
+        start = (a << 24) | (b << 16) | (c << 8) | d
+        for _ in range(size):
+            number = start + 2 + (next(self._addresses) - 2) % max(size - 3, 1)
+            address = ".".join(str(number >> shift & 255) for shift in (24, 16, 8, 0))
+            if address not in taken:
+                return address
+        raise RuntimeFailure(f"no IP addresses available in range set: {self.pod_cidr}")
+
+
+def _matches(labels: Mapping[str, str], wanted: Mapping[str, str] | None) -> bool:
+    return all(labels.get(key) == value for key, value in (wanted or {}).items())
+
+
+def _normal(image: str) -> str:
+    """A complete reference: `docker.io/library/busybox:latest`."""
+    if image.startswith("sha256:"):
+        return image
+    first, slash, _ = image.partition("/")
+    if not slash:
+        image = f"docker.io/library/{image}"
+    elif "." not in first and ":" not in first and first != "localhost":
+        image = f"docker.io/{image}"
+    return image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
+
+
+def _digest(name: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(name.encode()).hexdigest()

@@ -1,0 +1,58 @@
+"""Which container's log is meant, as the pod's status tells it; and why there is none. Pure; the words are upstream's."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import ContainerStatus, Pod
+
+WAITING_TEXTS = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
+
+
+class NoLog(Exception):
+    """There is no log to show; the message says why."""
+
+
+def has_container(pod: Pod, name: str) -> bool:
+    spec = pod.spec
+    names = [one.name for one in (*spec.containers, *spec.initContainers)] + [one.name for one in spec.ephemeralContainers]
+    return name in names
+
+
+def status_of(pod: Pod, name: str) -> ContainerStatus | None:
+    status = pod.status
+    every = (*status.initContainerStatuses, *status.containerStatuses, *status.ephemeralContainerStatuses)
+    return next((one for one in every if one.name == name), None)
+
+
+def container_id(pod: Pod, name: str, previous: bool) -> str:
+    """The runtime's id (without its scheme) of the container whose log is meant; NoLog otherwise."""
+    shown = f'container "{name}" in pod "{pod.metadata.name}"'
+    status = status_of(pod, name)
+    if status is None:
+        raise NoLog(f"{shown} is not available")
+    last = status.lastState.terminated if status.lastState else None
+    last_id = last.containerID if last else ""
+    if previous:
+        if not last_id:
+            raise NoLog(f"previous terminated {shown} not found")
+        return bare(last_id)
+    state = status.state
+    if state is not None and state.running is not None:
+        return bare(status.containerID)
+    ended = state.terminated if state is not None else None
+    if ended is not None or last is not None:
+        found = (ended.containerID if ended is not None else "") or last_id
+        if not found:
+            raise NoLog(f"{shown} is terminated")
+        return bare(found)
+    if state is not None and state.waiting is not None:
+        reason = state.waiting.reason
+        raise NoLog(f"{shown} is waiting to start: {WAITING_TEXTS.get(reason, reason)}")
+    raise NoLog(f"{shown} is waiting to start - no logs yet")
+
+
+def bare(identifier: str) -> str:
+    """`containerd://abc` without its scheme."""
+    return identifier.rpartition("://")[2]

@@ -1,0 +1,157 @@
+"""CRI log lines, and which of them a client wants. Pure.
+
+A line is `time stream tag content`; the tag begins with F for the end of a line and P for a part of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pilothouse.machinery import time
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """PodLogOptions. `since` is the earliest time wanted; None means all, no tail, no limit."""
+
+    follow: bool = False
+    previous: bool = False
+    timestamps: bool = False
+    since: datetime | None = None
+    tail_lines: int | None = None
+    limit_bytes: int | None = None
+
+
+class BadLogOptions(ValueError):
+    """The query is wrong; the message is upstream's."""
+
+
+def options_of(query: Mapping[str, str], now: datetime) -> LogOptions:
+    """The options of a query; BadLogOptions for what cannot be."""
+    since = None
+    if query.get("sinceSeconds") and query.get("sinceTime"):
+        raise BadLogOptions("at most one of `sinceTime` or `sinceSeconds` may be specified")
+    seconds = number(query, "sinceSeconds", 1)
+    if seconds is not None:
+        since = now - timedelta(seconds=seconds)
+    if query.get("sinceTime"):
+        try:
+            since = time.parse(query["sinceTime"])
+        except ValueError as error:
+            raise BadLogOptions(str(error)) from error
+    return LogOptions(
+        follow=boolean(query, "follow"),
+        previous=boolean(query, "previous"),
+        timestamps=boolean(query, "timestamps"),
+        since=since,
+        tail_lines=number(query, "tailLines", 0),
+        limit_bytes=number(query, "limitBytes", 1),
+    )
+
+
+def boolean(query: Mapping[str, str], name: str) -> bool:
+    """As Go reads a query's booleans: there and neither false nor 0."""
+    return name in query and query[name].lower() not in ("false", "0")
+
+
+def number(query: Mapping[str, str], name: str, least: int) -> int | None:
+    text = query.get(name, "")
+    if not text:
+        return None
+    try:
+        value = int(text)
+    except ValueError as error:
+        raise BadLogOptions(f'strconv.ParseInt: parsing "{text}": invalid syntax') from error
+    if value < least:
+        raise BadLogOptions(f"{name}: Invalid value: {value}: must be greater than {'or equal to 0' if least == 0 else '0'}")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """`content` has no line break; `partial` means that the line goes on in the next entry."""
+
+    time: str
+    stream: str
+    partial: bool
+    content: bytes
+
+
+def parse_line(line: bytes) -> LogLine | None:
+    """One line of a log file without its line break; None for what is none (upstream skips it, too)."""
+    parts = line.split(b" ", 3)
+    if len(parts) < 3 or parts[1] not in (b"stdout", b"stderr"):
+        return None
+    content = parts[3] if len(parts) > 3 else b""
+    return LogLine(parts[0].decode("ascii", "replace"), parts[1].decode(), parts[2].startswith(b"P"), content)
+
+
+class LogWriter:
+    """Turns log lines into what the client gets; remembers how much it may still have."""
+
+    def __init__(self, options: LogOptions) -> None:
+        self._options = options
+        self._left = options.limit_bytes
+        self._within_line = False
+
+    @property
+    def full(self) -> bool:
+        """Whether the client has got all the bytes that it wanted."""
+        return self._left is not None and self._left <= 0
+
+    def render(self, lines: Iterable[bytes]) -> bytes:
+        """The bytes to send for some raw lines of the file."""
+        out = b"".join(self._rendered(lines))
+        if self._left is not None:
+            out = out[: self._left]
+            self._left -= len(out)
+        return out
+
+    def _rendered(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        since = self._options.since
+        for raw in lines:
+            line = parse_line(raw)
+            if line is None or (since is not None and before(line.time, since)):
+                continue
+            if self._options.timestamps and not self._within_line:
+                yield fixed_nanoseconds(line.time).encode() + b" "
+            self._within_line = line.partial
+            yield line.content if line.partial else line.content + b"\n"
+
+
+def before(timestamp: str, since: datetime) -> bool:
+    try:
+        return time.parse(timestamp) < since
+    except ValueError:
+        return False
+
+
+def fixed_nanoseconds(timestamp: str) -> str:
+    """The time with exactly nine digits of a second: runtimes drop zeros at the end."""
+    whole, dot, rest = timestamp.partition(".")
+    zone = next((index for index, one in enumerate(rest) if not one.isdigit()), len(rest))
+    if dot:
+        return f"{whole}.{rest[:zone][:9]:0<9}{rest[zone:]}"
+    head, suffix = (timestamp[:19], timestamp[19:]) if len(timestamp) > 19 else (timestamp, "")
+    return f"{head}.000000000{suffix}"
+
+
+def tail_offset(size: int, lines: int, read: Callable[[int, int], bytes], block: int = 64 * 1024) -> int:
+    """Where the last `lines` lines of a file of `size` bytes begin; `read(offset, length)` reads of it, backwards."""
+    if lines == 0:
+        return size
+    end, left = size, lines + 1  # the break at the end of the last line counts, too
+    if size and read(size - 1, 1) != b"\n":
+        left -= 1
+    while end > 0:
+        start = max(0, end - block)
+        data = read(start, end - start)
+        position = len(data)
+        while (position := data.rfind(b"\n", 0, position)) >= 0:
+            left -= 1
+            if left == 0:
+                return start + position + 1
+        end = start
+    return 0

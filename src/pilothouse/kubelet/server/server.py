@@ -1,0 +1,223 @@
+"""The kubelet's HTTPS server.
+
+- Paths are upstream's; only clients with a certificate of the cluster's CA that says `system:masters` may use it, except
+  for the health check. (Finer rules come with the authorizer's webhook.)
+- `started` is set when it answers; `port` is then the port that it listens on.
+- It shows what `PodSource` and `Runtime` tell; it decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kit.clock import Clock
+from pilothouse.kubelet.runtime.port import ContainerState, NotFound, Runtime, RuntimeFailure
+from pilothouse.kubelet.server import statistics
+from pilothouse.kubelet.server.log_choice import NoLog, container_id, has_container
+from pilothouse.kubelet.server.log_files import read_log
+from pilothouse.kubelet.server.logs import BadLogOptions, options_of
+from pilothouse.kubelet.server.streams import NotStreamable, Streams
+from pilothouse.machinery import codec
+
+TRUSTED_GROUP = "system:masters"
+OPEN_PATHS = ("/healthz",)
+
+
+class PodSource(Protocol):
+    """What the server needs of the kubelet: the pods of this node, with their status as the kubelet last knew it."""
+
+    def pods(self) -> Iterable[Pod]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletTLS:
+    """Files of the CA that signs client certificates, and of the server's own certificate and key."""
+
+    ca_file: str
+    certificate_file: str
+    key_file: str
+
+
+class KubeletServer:
+    """See the module docstring. Without `tls` it speaks plain HTTP and trusts everybody: for tests and simulated nodes on loopback."""
+
+    def __init__(
+        self,
+        pods: PodSource,
+        runtime: Runtime,
+        clock: Clock,
+        *,
+        node_name: str = "",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: KubeletTLS | None = None,
+    ) -> None:
+        self.started = asyncio.Event()
+        self.port = port
+        self._pods = pods
+        self._runtime = runtime
+        self._clock = clock
+        self._node_name = node_name
+        self._host = host
+        self._tls = tls
+        self._streams = Streams(runtime)
+
+    async def run(self) -> None:
+        # Handlers are cancelled when their client goes: whoever follows a log would else follow it for ever.
+        server = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        context = context_of(self._tls) if self._tls is not None else None
+        listener = await asyncio.get_running_loop().create_server(server, self._host, self.port, ssl=context, reuse_address=True)
+        self.port = listener.sockets[0].getsockname()[1]
+        self.started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            listener.close()
+            await server.shutdown(1.0)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.rel_url.raw_path
+        if path not in OPEN_PATHS and (refused := self._refused(request)) is not None:
+            return refused
+        parts = [unquote(one) for one in path.split("/") if one]
+        handler = self._routes().get((parts[0] if parts else "", len(parts)))
+        if handler is None:
+            return web.Response(status=404, text="404 page not found\n")
+        try:
+            return await handler(request, *parts[1:])
+        except (BadLogOptions, NoLog, NotStreamable) as error:
+            return web.Response(status=400, text=str(error))
+        except web.HTTPException as error:
+            return web.Response(status=error.status, text=error.text)
+        except RuntimeFailure as error:
+            return web.Response(status=500, text=str(error))
+
+    def _routes(self) -> dict[tuple[str, int], Callable[..., Awaitable[web.StreamResponse]]]:
+        """By the first segment and how many there are; those with an additional uid are upstream's, too."""
+        return {
+            ("containerLogs", 4): self._logs,
+            ("exec", 4): self._exec,
+            ("exec", 5): self._exec_by_uid,
+            ("attach", 4): self._attach,
+            ("attach", 5): self._attach_by_uid,
+            ("portForward", 3): self._port_forward,
+            ("portForward", 4): self._port_forward,
+            ("pods", 1): self._list_pods,
+            ("healthz", 1): self._healthy,
+            ("stats", 2): self._stats,
+            ("metrics", 1): self._metrics,
+            ("metrics", 2): self._resource_metrics,
+        }
+
+    def _refused(self, request: web.BaseRequest) -> web.Response | None:
+        """The answer to who may not come in."""
+        if self._tls is None:
+            return None
+        transport = request.transport
+        certificate: Any = transport.get_extra_info("peercert") if transport is not None else None
+        if not certificate:
+            return web.Response(status=401, text="Unauthorized")
+        names = [pair for group in certificate.get("subject", ()) for pair in group]
+        if ("organizationName", TRUSTED_GROUP) in names:
+            return None
+        user = dict(names).get("commonName", "")
+        return web.Response(status=403, text=f"Forbidden (user={user}, verb=get, resource=nodes, subresource=proxy)")
+
+    def _pod(self, namespace: str, name: str) -> Pod:
+        for pod in self._pods.pods():
+            if pod.metadata.name == name and pod.metadata.namespace == namespace:
+                return pod
+        raise web.HTTPNotFound(text=f'pod "{name}" does not exist\n')
+
+    def _pod_with(self, namespace: str, name: str, container: str) -> Pod:
+        pod = self._pod(namespace, name)
+        if not has_container(pod, container):
+            raise web.HTTPNotFound(text=f'container "{container}" not found in pod "{name}"\n')
+        return pod
+
+    async def _logs(self, request: web.BaseRequest, namespace: str, name: str, container: str) -> web.StreamResponse:
+        options = options_of(request.query, self._clock.now())
+        pod = self._pod_with(namespace, name, container)
+        identifier = container_id(pod, container, options.previous)
+        try:
+            path = Path((await self._runtime.container_status(identifier)).log_path)
+            lines = read_log(path, options, self._clock, lambda: self._running(identifier))
+            first = await anext(lines, b"")
+        except (NotFound, FileNotFoundError):
+            # Upstream sends this as the log itself, with 200: the container was there, its log is gone.
+            return web.Response(text=f"unable to retrieve container logs for containerd://{identifier}")
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        if first:
+            await response.write(first)
+        async for piece in lines:
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+    async def _running(self, identifier: str) -> bool:
+        try:
+            status = await self._runtime.container_status(identifier)
+        except NotFound:
+            return False
+        return status.container.state in (ContainerState.RUNNING, ContainerState.CREATED)
+
+    async def _exec(self, request: web.BaseRequest, namespace: str, name: str, container: str) -> web.StreamResponse:
+        return await self._streams.exec(request, self._pod_with(namespace, name, container), container)
+
+    async def _exec_by_uid(self, request: web.BaseRequest, namespace: str, name: str, uid: str, container: str) -> web.StreamResponse:
+        return await self._exec(request, namespace, name, container)
+
+    async def _attach(self, request: web.BaseRequest, namespace: str, name: str, container: str) -> web.StreamResponse:
+        return await self._streams.attach(request, self._pod_with(namespace, name, container), container)
+
+    async def _attach_by_uid(self, request: web.BaseRequest, namespace: str, name: str, uid: str, container: str) -> web.StreamResponse:
+        return await self._attach(request, namespace, name, container)
+
+    async def _port_forward(self, request: web.BaseRequest, namespace: str, name: str, uid: str = "") -> web.StreamResponse:
+        return await self._streams.port_forward(request, self._pod(namespace, name))
+
+    async def _list_pods(self, request: web.BaseRequest) -> web.StreamResponse:
+        listed = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": list(self._pods.pods())}
+        return web.Response(body=codec.encode(listed), content_type="application/json")
+
+    async def _healthy(self, request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text="ok")
+
+    async def _stats(self, request: web.BaseRequest, kind: str) -> web.StreamResponse:
+        if kind != "summary":
+            raise web.HTTPNotFound(text="404 page not found\n")
+        stats = await self._runtime.list_container_stats()
+        found = statistics.summary(self._node_name, self._pods.pods(), stats, self._clock.now())
+        return web.Response(body=codec.encode(found), content_type="application/json")
+
+    async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
+        from prometheus_client import generate_latest  # late: only whoever scrapes needs it
+
+        return web.Response(body=await asyncio.to_thread(generate_latest), content_type="text/plain")
+
+    async def _resource_metrics(self, request: web.BaseRequest, kind: str) -> web.StreamResponse:
+        if kind != "resource":
+            raise web.HTTPNotFound(text="404 page not found\n")
+        stats = await self._runtime.list_container_stats()
+        return web.Response(text=statistics.resource_metrics(self._pods.pods(), stats))
+
+
+def context_of(tls: KubeletTLS) -> ssl.SSLContext:
+    """TLS 1.2 or newer; a client certificate must be of the cluster's CA, and is only needed beyond the health check."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(tls.certificate_file, tls.key_file)
+    context.load_verify_locations(tls.ca_file)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context

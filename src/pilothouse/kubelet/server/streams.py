@@ -1,0 +1,102 @@
+"""exec, attach and port-forward: the runtime gives a URL for one connection, and the bytes are piped to it as they are.
+
+Nothing here knows SPDY's frames: the client (the API server) and the runtime's streaming server speak them with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.client.streaming.duplex import pipe
+from pilothouse.client.streaming.hijack import Hijacked, wants
+from pilothouse.client.streaming.upgrade import PROTOCOL_HEADER, SPDY, UpgradeRefused, upgrade
+from pilothouse.kubelet.runtime.port import ContainerState, Runtime, RuntimeFailure, SandboxState
+
+POD_UID = "io.kubernetes.pod.uid"
+CONTAINER_NAME = "io.kubernetes.container.name"
+RELAYED = ("x-stream-protocol-version",)
+
+
+class NotStreamable(Exception):
+    """What is asked for does not run; the message is for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which streams a client asks for."""
+
+    stdin: bool
+    stdout: bool
+    stderr: bool
+    tty: bool
+
+    @classmethod
+    def of(cls, query: Any) -> Wanted:
+        """NotStreamable when none is asked for, as upstream has it."""
+        tty = query.get("tty") == "1"
+        found = cls(query.get("input") == "1", query.get("output") == "1", query.get("error") == "1" and not tty, tty)
+        if not (found.stdin or found.stdout or found.stderr):
+            raise NotStreamable("you must specify at least 1 of stdin, stdout, stderr")
+        return found
+
+
+class Streams:
+    """The three ways into a container."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def exec(self, request: web.BaseRequest, pod: Pod, container: str) -> web.StreamResponse:
+        wanted = Wanted.of(request.query)
+        command: Sequence[str] = request.query.getall("command", [])
+        found = await self._container(pod, container)
+        flags = {"stdin": wanted.stdin, "stdout": wanted.stdout, "stderr": wanted.stderr, "tty": wanted.tty}
+        return await self._piped(request, lambda: self._runtime.exec_url(found, command, **flags))
+
+    async def attach(self, request: web.BaseRequest, pod: Pod, container: str) -> web.StreamResponse:
+        wanted = Wanted.of(request.query)
+        found = await self._container(pod, container)
+        spec = next((one for one in pod.spec.containers if one.name == container), None)
+        tty = bool(spec.tty) if spec is not None else wanted.tty  # the container's own: the runtime refuses another
+        flags = {"stdin": wanted.stdin, "stdout": wanted.stdout, "stderr": wanted.stderr and not tty, "tty": tty}
+        return await self._piped(request, lambda: self._runtime.attach_url(found, **flags))
+
+    async def port_forward(self, request: web.BaseRequest, pod: Pod) -> web.StreamResponse:
+        sandboxes = await self._runtime.list_pod_sandboxes(labels={POD_UID: pod.metadata.uid})
+        ready = [one for one in sandboxes if one.state is SandboxState.READY]
+        if not ready:
+            raise NotStreamable(f'not found pod ("{pod.metadata.name}_{pod.metadata.namespace}")')
+        newest = max(ready, key=lambda one: one.created_at)
+        return await self._piped(request, lambda: self._runtime.port_forward_url(newest.id))
+
+    async def _container(self, pod: Pod, name: str) -> str:
+        labels = {POD_UID: pod.metadata.uid, CONTAINER_NAME: name}
+        found = [one for one in await self._runtime.list_containers(labels=labels) if one.state is ContainerState.RUNNING]
+        if not found:
+            raise NotStreamable(f'container not found ("{name}")')
+        return max(found, key=lambda one: one.created_at).id
+
+    async def _piped(self, request: web.BaseRequest, url: Callable[[], Awaitable[str]]) -> web.StreamResponse:
+        if not wants(request, SPDY):
+            return web.Response(status=400, text=f"unable to upgrade: unexpected Upgrade header; {SPDY} is spoken here")
+        protocols = [(PROTOCOL_HEADER, one) for one in request.headers.getall(PROTOCOL_HEADER, [])]
+        try:
+            upgraded = await upgrade(await url(), protocols)
+        except UpgradeRefused as error:
+            return web.Response(status=error.status, body=error.body)
+        except (RuntimeFailure, OSError) as error:
+            return web.Response(status=500, text=str(error))
+        answered = [(name, value) for name, value in upgraded.headers.items() if name in RELAYED]
+        client = Hijacked(request)
+        try:
+            client.switch([("Connection", "Upgrade"), ("Upgrade", SPDY), *answered])
+        except BaseException:
+            await upgraded.duplex.close()
+            raise
+        await pipe(client, upgraded.duplex)
+        return client

@@ -1,0 +1,162 @@
+"""Pods that the node runs by itself, from the manifests in a folder, and their mirrors in the API.
+
+- A file is a pod; what changes in it ends that pod and begins another. Files that begin with a dot are not looked at.
+- A static pod's uid is the hash of its manifest, its name ends in the node's; it runs whether the API answers or not.
+- A mirror only shows: it is made again when somebody deletes it, and deleted when the manifest is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from pilothouse.api.catalogue import resource_of
+from pilothouse.api.types.core_v1 import Node, Pod, PodStatus, Toleration
+from pilothouse.client.call import Options
+from pilothouse.client.client import Client
+from pilothouse.kit.clock import Clock
+from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.pods.publisher import StatusPublisher
+from pilothouse.kubelet.pods.spec import MIRROR, STATIC_SOURCE
+from pilothouse.machinery import codec
+from pilothouse.machinery import time as times
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
+
+log = logging.getLogger(__name__)
+HASH, SEEN = "kubernetes.io/config.hash", "kubernetes.io/config.seen"
+CHECK_SECONDS = 20.0
+FILES_LIMIT = 110
+
+
+def read_pod(text: bytes, node_name: str, seen: str) -> Pod:
+    """The pod of a manifest as the node runs it; StatusError says what is wrong with it. Pure."""
+    resource = resource_of(Pod)
+    pod: Pod = codec.decode(text, resource, content_type=codec.YAML).object
+    digest = hashlib.sha256(text + node_name.encode()).hexdigest()
+    meta = pod.metadata
+    meta.name, meta.namespace = f"{meta.name}-{node_name}", meta.namespace or "default"
+    meta.uid = f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
+    meta.annotations = {**meta.annotations, STATIC_SOURCE: "file", HASH: digest[:32], SEEN: seen}
+    meta.creationTimestamp = seen
+    pod.spec.nodeName = node_name
+    pod.spec.tolerations = [*pod.spec.tolerations, Toleration(operator="Exists", effect="NoExecute")]
+    pod.status = PodStatus(phase="Pending")
+    for hook in resource.defaults:
+        hook(pod)
+    return pod
+
+
+def mirror_of(pod: Pod, node: Node) -> Pod:
+    """What the API shows of a static pod. Pure."""
+    meta = pod.metadata
+    owner = OwnerReference(apiVersion="v1", kind="Node", name=node.metadata.name, uid=node.metadata.uid, controller=True)
+    return Pod(
+        metadata=ObjectMeta(
+            name=meta.name,
+            namespace=meta.namespace,
+            labels=meta.labels,
+            annotations={**meta.annotations, MIRROR: meta.annotations[HASH]},
+            ownerReferences=[owner],
+        ),
+        spec=pod.spec,
+    )
+
+
+class StaticPods:
+    """See the module. `update` and `remove` are the workers'; `node` and `mirrors` are what the API has of this node."""
+
+    def __init__(
+        self,
+        client: Client,
+        node_name: str,
+        folder: str,
+        host: Host,
+        clock: Clock,
+        publisher: StatusPublisher,
+        update: Callable[[Pod], None],
+        remove: Callable[[Pod], None],
+        node: Callable[[], Node | None],
+        mirrors: Callable[[], list[Pod]],
+    ) -> None:
+        self._client = client
+        self._node_name = node_name
+        self._folder = folder
+        self._host = host
+        self._clock = clock
+        self._publisher = publisher
+        self._update = update
+        self._remove = remove
+        self._node = node
+        self._mirrors = mirrors
+        self.pods: dict[str, Pod] = {}
+        """By uid."""
+
+    async def run(self) -> None:
+        while self._folder:
+            old, new = self.read()
+            for pod in old:
+                self._remove(pod)
+            for pod in new:
+                self._update(pod)
+            for pod in [*self.pods.values()]:
+                await self._attempt(self._show, pod)
+            for mirror in self._mirrors():
+                await self._attempt(self._forget, mirror)
+            await self._clock.sleep(CHECK_SECONDS)
+
+    def read(self) -> tuple[list[Pod], list[Pod]]:
+        """Look at the folder: which pods are gone from it and which are new."""
+        found: dict[str, Pod] = {}
+        for name in [one for one in self._host.list_directory(self._folder) if not one.startswith(".")][:FILES_LIMIT]:
+            try:
+                pod = read_pod(self._host.read_file(f"{self._folder}/{name}"), self._node_name, times.now_text(self._clock))
+            except (OSError, StatusError) as error:
+                log.warning("a static pod cannot be read", extra={"file": name, "error": str(error)})
+                continue
+            found[pod.metadata.uid] = self.pods.get(pod.metadata.uid, pod)
+        old = [pod for uid, pod in self.pods.items() if uid not in found]
+        new = [pod for uid, pod in found.items() if uid not in self.pods]
+        self.pods = found
+        return old, new
+
+    async def _forget(self, pod: Pod) -> None:
+        """Take away a mirror that shows nothing any more."""
+        if pod.metadata.annotations.get(MIRROR) not in {one.metadata.annotations[HASH] for one in self.pods.values()}:
+            await self._delete(pod)
+
+    async def _attempt(self, work: Callable[[Pod], Awaitable[None]], pod: Pod) -> None:
+        try:
+            await work(pod)
+        except (ConnectionError, StatusError) as error:
+            log.warning("a static pod is not shown", extra={"pod": pod.metadata.name, "error": str(error)})
+
+    async def _show(self, pod: Pod) -> None:
+        """Make the mirror, again if it is another pod's or is being deleted."""
+        node = self._node()
+        if node is None:
+            return
+        mirror = await self._mirror(pod)
+        if mirror is not None:
+            if mirror.metadata.annotations.get(MIRROR) == pod.metadata.annotations[HASH] and not mirror.metadata.deletionTimestamp:
+                return
+            await self._delete(mirror)
+        await self._client.create(mirror_of(pod, node))
+        self._publisher.shown_anew(pod)
+
+    async def _mirror(self, pod: Pod) -> Pod | None:
+        try:
+            return await self._client.get(Pod, pod.metadata.name, pod.metadata.namespace)
+        except StatusError as error:
+            if error.code != 404:
+                raise
+            return None
+
+    async def _delete(self, mirror: Pod) -> None:
+        options = Options(grace_period_seconds=0, precondition_uid=mirror.metadata.uid)
+        try:
+            await self._client.delete(Pod, mirror.metadata.name, mirror.metadata.namespace, options=options)
+        except StatusError as error:
+            if error.code not in {404, 409}:
+                raise

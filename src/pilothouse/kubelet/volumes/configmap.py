@@ -1,0 +1,20 @@
+"""configMap: the keys of a ConfigMap as files, which follow it."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import ConfigMap
+from pilothouse.kubelet.launch.environment import fetched
+from pilothouse.kubelet.mounts.files import config_data, keyed
+from pilothouse.kubelet.mounts.port import Place, VolumeKind
+
+
+async def set_up(place: Place) -> None:
+    source = place.volume.configMap
+    assert source is not None
+    config = await fetched(place.objects, ConfigMap, place.pod.metadata.namespace, source.name, source.optional)
+    data = config_data(config) if config is not None else {}
+    files = keyed(data, source.items, source.defaultMode, optional=source.optional, missing="configmap")
+    place.host.write_payload(place.path, files)
+
+
+CONFIG_MAP = VolumeKind("configMap", "kubernetes.io/configmap", set_up, live=True)

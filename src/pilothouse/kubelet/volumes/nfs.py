@@ -1,0 +1,22 @@
+"""nfs: an export of an NFS server, mounted."""
+
+from __future__ import annotations
+
+from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.mounts.port import Place, VolumeKind
+
+
+async def set_up(place: Place) -> None:
+    source = place.volume.nfs
+    assert source is not None
+    if not place.host.is_mounted(place.path):
+        options = (f"addr={source.server}", *(("ro",) if source.readOnly else ()))
+        place.host.mount(f"{source.server}:{source.path}", place.path, "nfs", options)
+
+
+def tear_down(host: Host, path: str) -> None:
+    if host.is_mounted(path):
+        host.unmount(path)
+
+
+NFS = VolumeKind("nfs", "kubernetes.io/nfs", set_up, tear_down, owned=False)

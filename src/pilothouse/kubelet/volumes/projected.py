@@ -1,0 +1,85 @@
+"""projected: several sources in one directory: ServiceAccount tokens, ConfigMaps, Secrets, downward fields; in memory, live.
+
+A token is asked for anew when 80 % of its life is over or it is a day old, as upstream does; files of tokens belong to the one user
+that all containers run as, if there is one.
+"""
+
+from __future__ import annotations
+
+from pilothouse.api.types.authentication_v1 import BoundObjectReference, TokenRequest, TokenRequestSpec
+from pilothouse.api.types.core_v1 import ConfigMap, Secret, ServiceAccount, ServiceAccountTokenProjection, VolumeProjection
+from pilothouse.kubelet.host.port import Host, PayloadFile
+from pilothouse.kubelet.launch.environment import fetched
+from pilothouse.kubelet.mounts.files import DEFAULT_MODE, config_data, downward, keyed, secret_data
+from pilothouse.kubelet.mounts.port import Place, VolumeKind
+from pilothouse.machinery import time as times
+
+DEFAULT_TOKEN_SECONDS = 3600
+DAY_SECONDS = 24 * 3600.0
+RENEW_AT = 0.8
+PRIVATE_MODE, GROUP_MODE = 0o600, 0o640
+
+
+async def set_up(place: Place) -> None:
+    source = place.volume.projected
+    assert source is not None
+    files: dict[str, PayloadFile] = {}
+    for one in source.sources:
+        files.update(await _files(place, one, source.defaultMode))
+    if not place.host.is_mounted(place.path):
+        place.host.mount_tmpfs(place.path, mode=0o777)
+    place.host.write_payload(place.path, files)
+
+
+async def _files(place: Place, one: VolumeProjection, mode: int | None) -> dict[str, PayloadFile]:
+    namespace = place.pod.metadata.namespace
+    if one.secret is not None:
+        secret = await fetched(place.objects, Secret, namespace, one.secret.name, one.secret.optional)
+        data = secret_data(secret) if secret is not None else {}
+        return keyed(data, one.secret.items, mode, optional=one.secret.optional, missing="secret")
+    if one.configMap is not None:
+        config = await fetched(place.objects, ConfigMap, namespace, one.configMap.name, one.configMap.optional)
+        data = config_data(config) if config is not None else {}
+        return keyed(data, one.configMap.items, mode, optional=one.configMap.optional, missing="configmap")
+    if one.downwardAPI is not None:
+        return downward(place, one.downwardAPI.items, mode)
+    if one.serviceAccountToken is not None:
+        return {one.serviceAccountToken.path: await _token(place, one.serviceAccountToken, mode)}
+    return {}
+
+
+async def _token(place: Place, wanted: ServiceAccountTokenProjection, mode: int | None) -> PayloadFile:
+    key, now = f"token {wanted.audience} {wanted.path}", place.clock.now().timestamp()
+    text, renew_at = place.memory.get(key, ("", 0.0))
+    if now >= renew_at:
+        text, renew_at = await _request(place, wanted, now)
+        place.memory[key] = (text, renew_at)
+    user = place.single_user
+    chosen = DEFAULT_MODE if mode is None else mode
+    if place.fs_group is not None:
+        chosen = GROUP_MODE
+    elif user is not None:
+        chosen = PRIVATE_MODE
+    return PayloadFile(text.encode(), chosen, owner=user)
+
+
+async def _request(place: Place, wanted: ServiceAccountTokenProjection, now: float) -> tuple[str, float]:
+    """A token bound to the pod, and when to ask for the next."""
+    seconds = wanted.expirationSeconds or DEFAULT_TOKEN_SECONDS
+    meta = place.pod.metadata
+    bound = BoundObjectReference(apiVersion="v1", kind="Pod", name=meta.name, uid=meta.uid)
+    audiences = [wanted.audience] if wanted.audience else []
+    request = TokenRequest(spec=TokenRequestSpec(audiences=audiences, boundObjectRef=bound, expirationSeconds=seconds))
+    account = place.pod.spec.serviceAccountName or "default"
+    answer: TokenRequest = await place.client.create_subresource(ServiceAccount, account, meta.namespace, "token", request)
+    expires = answer.status.expirationTimestamp
+    life = times.parse(expires).timestamp() - now if expires else float(seconds)
+    return answer.status.token, now + min(life * RENEW_AT, DAY_SECONDS)
+
+
+def tear_down(host: Host, path: str) -> None:
+    if host.is_mounted(path):
+        host.unmount(path)
+
+
+PROJECTED = VolumeKind("projected", "kubernetes.io/projected", set_up, tear_down, live=True)

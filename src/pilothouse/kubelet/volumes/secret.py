@@ -1,0 +1,28 @@
+"""secret: the keys of a Secret as files in memory, which follow it."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import Secret
+from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.launch.environment import fetched
+from pilothouse.kubelet.mounts.files import keyed, secret_data
+from pilothouse.kubelet.mounts.port import Place, VolumeKind
+
+
+async def set_up(place: Place) -> None:
+    source = place.volume.secret
+    assert source is not None
+    secret = await fetched(place.objects, Secret, place.pod.metadata.namespace, source.secretName, source.optional)
+    data = secret_data(secret) if secret is not None else {}
+    files = keyed(data, source.items, source.defaultMode, optional=source.optional, missing="secret")
+    if not place.host.is_mounted(place.path):
+        place.host.mount_tmpfs(place.path, mode=0o777)
+    place.host.write_payload(place.path, files)
+
+
+def tear_down(host: Host, path: str) -> None:
+    if host.is_mounted(path):
+        host.unmount(path)
+
+
+SECRET = VolumeKind("secret", "kubernetes.io/secret", set_up, tear_down, live=True)

@@ -1,0 +1,107 @@
+"""What happens when the node runs short: images that nobody uses go first, then pods, one at a time, in upstream's order."""
+
+from __future__ import annotations
+
+import pytest
+
+from pilothouse.api.types.core_v1 import Container, EmptyDirVolumeSource, Pod, PodSpec, ResourceRequirements, Volume
+from pilothouse.api.types.core_v1 import Node as NodeObject
+from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.eviction.ranking import Usage, ranked
+from pilothouse.kubelet.eviction.signals import shortages, signals
+from pilothouse.kubelet.host.port import DiskUsage, Load
+from pilothouse.kubelet.images.collector import Record, choose, to_free
+from pilothouse.kubelet.logs import turned_over
+from pilothouse.kubelet.runtime.port import Image
+from pilothouse.machinery.meta_v1 import ObjectMeta
+from tests.unit.kubelet.harness import a_pod, node
+
+MEBIBYTE = 1 << 20
+
+
+@pytest.mark.parametrize(("available", "expected"), [(16, 0), (15, 5), (14, 6), (0, 20)], ids=["below", "at the mark", "above", "full"])
+def test_how_much_is_to_be_freed(available: int, expected: int) -> None:
+    assert to_free(DiskUsage(100, available), 85, 80) == expected
+
+
+def test_the_longest_unused_image_goes_first() -> None:
+    images = [
+        Image("a", ("x/a:1",), size=10),
+        Image("b", ("x/b:1",), size=10),
+        Image("used", ("x/c:1",), size=10),
+        Image("young", ("x/d:1",), size=10),
+        Image("pinned", ("x/e:1",), size=10, pinned=True),
+        Image("ours", ("pilothouse.local/busybox:1",), size=10),
+    ]
+    records = {one.id: Record(0.0) for one in images}
+    records["a"].last_used = 50.0
+    records["young"].first_seen = 990.0
+    config = KubeletConfig()
+    assert [one.id for one in choose(images, records, {"used"}, 5, 1000.0, config)] == ["b"]
+    assert [one.id for one in choose(images, records, {"used"}, 500, 1000.0, config)] == ["b", "a"]
+
+
+def test_thresholds_are_amounts_or_shares() -> None:
+    found = signals(Load(50 * MEBIBYTE), 1000 * MEBIBYTE, DiskUsage(1000, 90, 100, 50), DiskUsage(1000, 90, 100, 50))
+    short = shortages(found, {"nodefs.available": "10%", "memory.available": "100Mi", "nodefs.inodesFree": "5%"})
+    assert [(one.name, one.condition) for one in short] == [("memory.available", "MemoryPressure"), ("nodefs.available", "DiskPressure")]
+
+
+def pod(name: str, request: str = "0", priority: int = 0) -> Pod:
+    own = Container(name="c", resources=ResourceRequirements(requests={"memory": request}))
+    return Pod(metadata=ObjectMeta(name=name, uid=name), spec=PodSpec(containers=[own], priority=priority))
+
+
+def test_who_goes_first() -> None:
+    pods = [pod("modest", "100Mi"), pod("greedy", "10Mi"), pod("greedier", "10Mi"), pod("important", "10Mi", 1000)]
+    usage = {name: Usage({"c": used * MEBIBYTE}) for name, used in {"modest": 90, "greedy": 50, "greedier": 60, "important": 70}.items()}
+    assert [one.metadata.name for one in ranked(pods, usage, "memory")] == ["greedier", "greedy", "important", "modest"]
+
+
+def test_critical_pods_never_go() -> None:
+    assert ranked([pod("critical", priority=2_000_001_000)], {}, "memory") == []
+
+
+async def test_a_node_short_of_memory_says_so_and_evicts_one_pod_at_a_time() -> None:
+    async with node() as one:
+        await one.run(a_pod("one"))
+        await one.run(a_pod("two"))
+        one.host.load_now = Load(10 * MEBIBYTE)
+        await one.advance(11)
+        phases = sorted([(await one.pod(name)).status.phase for name in ("one", "two")])
+        assert phases == ["Failed", "Running"]
+        found = await one.client.get(NodeObject, "node-0")
+        assert next(c.status for c in found.status.conditions if c.type == "MemoryPressure") == "True"
+        failed = next(p for p in [await one.pod("one"), await one.pod("two")] if p.status.phase == "Failed")
+        assert failed.status.reason == "Evicted"
+        assert failed.status.message.startswith("The node was low on resource: memory. Threshold quantity: 100Mi, available: 10Mi.")
+        assert next(c.reason for c in failed.status.conditions if c.type == "DisruptionTarget") == "TerminationByKubelet"
+        one.host.load_now = Load(1000 * MEBIBYTE)
+        await one.advance(400)
+        found = await one.client.get(NodeObject, "node-0")
+        assert next(c.status for c in found.status.conditions if c.type == "MemoryPressure") == "False"
+
+
+async def test_an_empty_dir_over_its_limit_ends_the_pod() -> None:
+    async with node() as one:
+        await one.run(a_pod("web", volumes=[Volume(name="v", emptyDir=EmptyDirVolumeSource(sizeLimit="1Ki"))]))
+        path = one.kubelet.volumes.path(await one.pod("web"), "v")
+        one.host.files[f"{path}/big"] = b"x" * 2000
+        await one.advance(11)
+        pod = await one.pod("web")
+        assert (pod.status.reason, pod.status.message) == ("Evicted", 'Usage of EmptyDir volume "v" exceeds the limit "1Ki". ')
+
+
+async def test_a_large_log_is_turned_over() -> None:
+    async with node() as one:
+        await one.run(a_pod("web"))
+        path = one.runtime.named("web", "app").status.log_path
+        one.host.files[path] = b"x" * (11 * MEBIBYTE)
+        await one.advance(11)
+        assert path not in one.host.files
+        assert [name for name in one.host.files if name.startswith(f"{path}.")]
+
+
+def test_of_old_logs_only_the_newest_are_kept() -> None:
+    names = ["0.log", *(f"0.log.2025010{day}-000000" for day in range(1, 8))]
+    assert turned_over("/logs/app/0.log", names) == [f"/logs/app/0.log.2025010{day}-000000" for day in (1, 2, 3)]

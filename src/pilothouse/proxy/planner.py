@@ -1,0 +1,168 @@
+"""From Services and EndpointSlices to what is to be done with packets; pure, and the same for every backend.
+
+- One `PortPlan` a port of a Service; equal plans mean that no rule needs to change.
+- Endpoints that are ready serve; where none is, those that still serve while they terminate.
+- The policies are resolved to two sets of targets, everywhere and on this node; which one a packet may use stands beside.
+- Headless and ExternalName Services have no plan, nor do those that name another proxy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pilothouse.api.types.core_v1 import Service, ServicePort
+from pilothouse.api.types.discovery_v1 import Endpoint, EndpointSlice
+
+DEFAULT_AFFINITY_SECONDS = 10800
+PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+
+class PortKey(NamedTuple):
+    """A port of a Service."""
+
+    namespace: str
+    service: str
+    port: str
+    protocol: str
+
+
+class Target(NamedTuple):
+    """Where packets go: an endpoint's address and port."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortPlan:
+    """What to do with packets for one port of a Service; see the module. All addresses are IPv4."""
+
+    key: PortKey
+    port: int
+    cluster_ips: tuple[str, ...]
+    external_ips: tuple[str, ...] = ()
+    load_balancer_ips: tuple[str, ...] = ()
+    node_port: int = 0
+    everywhere: tuple[Target, ...] = ()
+    here: tuple[Target, ...] = ()
+    internal_local: bool = False
+    external_local: bool = False
+    affinity_seconds: int = 0
+    source_ranges: tuple[str, ...] = ()
+
+    @property
+    def protocol(self) -> str:
+        return self.key.protocol.lower()
+
+    @property
+    def internal(self) -> tuple[Target, ...]:
+        """Who answers on the ClusterIP."""
+        return self.here if self.internal_local else self.everywhere
+
+    @property
+    def external(self) -> tuple[Target, ...]:
+        """Who answers clients from outside on node ports, external and load balancer addresses."""
+        return self.here if self.external_local else self.everywhere
+
+    @property
+    def is_external(self) -> bool:
+        return bool(self.node_port or self.external_ips or self.load_balancer_ips)
+
+
+def plan_service(service: Service, slices: Iterable[EndpointSlice], node_name: str) -> dict[PortKey, PortPlan]:
+    """The plans of all ports of a Service."""
+    if not is_proxied(service):
+        return {}
+    usable = [one for one in slices if one.addressType == "IPv4" and not one.metadata.deletionTimestamp]
+    plans = (plan_port(service, port, usable, node_name) for port in service.spec.ports)
+    return {one.key: one for one in plans}
+
+
+def is_proxied(service: Service) -> bool:
+    spec = service.spec
+    if spec.type == "ExternalName" or PROXY_NAME_LABEL in service.metadata.labels:
+        return False
+    return spec.clusterIP not in ("", "None")
+
+
+def plan_port(service: Service, port: ServicePort, slices: Sequence[EndpointSlice], node_name: str) -> PortPlan:
+    spec = service.spec
+    protocol = port.protocol or "TCP"
+    everywhere, here = targets(slices, port.name, protocol, node_name)
+    ingress = [one.ip for one in service.status.loadBalancer.ingress if one.ip and one.ipMode != "Proxy"]
+    return PortPlan(
+        key=PortKey(service.metadata.namespace, service.metadata.name, port.name, protocol),
+        port=port.port,
+        cluster_ips=ipv4(spec.clusterIPs or [spec.clusterIP]),
+        external_ips=ipv4(spec.externalIPs),
+        load_balancer_ips=ipv4(ingress) if spec.type == "LoadBalancer" else (),
+        node_port=(port.nodePort or 0) if spec.type in ("NodePort", "LoadBalancer") else 0,
+        everywhere=everywhere,
+        here=here,
+        internal_local=spec.internalTrafficPolicy == "Local",
+        external_local=spec.externalTrafficPolicy == "Local",
+        affinity_seconds=affinity_seconds(service),
+        source_ranges=tuple(one.strip() for one in spec.loadBalancerSourceRanges if "." in one) if spec.type == "LoadBalancer" else (),
+    )
+
+
+def health_check_of(service: Service, slices: Iterable[EndpointSlice], node_name: str) -> tuple[int, int] | None:
+    """(healthCheckNodePort, how many ready endpoints this node has); None for a Service that has no such port."""
+    spec = service.spec
+    if not is_proxied(service) or spec.externalTrafficPolicy != "Local" or not spec.healthCheckNodePort:
+        return None
+    here = {
+        endpoint.addresses[0]
+        for one in slices
+        for endpoint in one.endpoints
+        if endpoint.addresses and endpoint.nodeName == node_name and is_ready(endpoint)
+    }
+    return spec.healthCheckNodePort, len(here)
+
+
+def ipv4(addresses: Iterable[str]) -> tuple[str, ...]:
+    """The IPv4 addresses among them, each once, in order."""
+    return tuple(dict.fromkeys(one for one in addresses if ":" not in one))
+
+
+def affinity_seconds(service: Service) -> int:
+    """How long a client stays with its endpoint; 0 for no affinity."""
+    if service.spec.sessionAffinity != "ClientIP":
+        return 0
+    config = service.spec.sessionAffinityConfig
+    seconds = config.clientIP.timeoutSeconds if config and config.clientIP else None
+    return seconds or DEFAULT_AFFINITY_SECONDS
+
+
+def targets(
+    slices: Sequence[EndpointSlice], port_name: str, protocol: str, node_name: str
+) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
+    """The usable targets (everywhere, on this node), sorted."""
+    ready: dict[Target, bool] = {}
+    ending: dict[Target, bool] = {}
+    for one in slices:
+        number = next((port.port for port in one.ports if port.name == port_name and (port.protocol or "TCP") == protocol), None)
+        for endpoint in one.endpoints if number else ():
+            group = ready if is_ready(endpoint) else ending if is_ending(endpoint) else None
+            if group is not None and endpoint.addresses and number:
+                target = Target(endpoint.addresses[0], number)
+                group[target] = group.get(target, False) or endpoint.nodeName == node_name
+    return tuple(sorted(ready or ending)), in_order(ready, here=True) or in_order(ending, here=True)
+
+
+def in_order(found: dict[Target, bool], here: bool) -> tuple[Target, ...]:
+    return tuple(sorted(target for target, local in found.items() if local == here))
+
+
+def is_ready(endpoint: Endpoint) -> bool:
+    """An unknown state counts as ready."""
+    return endpoint.conditions is None or endpoint.conditions.ready is not False
+
+
+def is_ending(endpoint: Endpoint) -> bool:
+    """Terminating, but still answering."""
+    conditions = endpoint.conditions
+    return conditions is not None and bool(conditions.serving) and bool(conditions.terminating)

@@ -1,0 +1,151 @@
+"""The service proxy: keeps the packet rules of one node as its Services and endpoints are.
+
+- Nothing is put in place before both caches have synced, and then everything in one step.
+- A change costs by what changed; changes that come together go together.
+- Rules that somebody else took away are put back at once; the kernel tells, nothing is polled.
+- A backend that fails is tried again from scratch, with back-off; what was in place until then stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pilothouse.api.types.core_v1 import Service
+from pilothouse.api.types.discovery_v1 import EndpointSlice
+from pilothouse.client.client import Client
+from pilothouse.client.informer import Informer
+from pilothouse.kit.clock import Clock, wait_for
+from pilothouse.proxy import conntrack
+from pilothouse.proxy.backends.interface import Backend, BackendError
+from pilothouse.proxy.healthcheck import Check, HealthChecks
+from pilothouse.proxy.planner import SERVICE_NAME_LABEL, PortKey, PortPlan, health_check_of, plan_service
+
+log = logging.getLogger(__name__)
+
+HEADLESS_LABEL = "service.kubernetes.io/headless"
+NOT_OURS = f"!{HEADLESS_LABEL},!service.kubernetes.io/service-proxy-name"
+BY_SERVICE = "service"
+FIRST_BACK_OFF_SECONDS = 1.0
+LONGEST_BACK_OFF_SECONDS = 30.0
+
+Name = tuple[str, str]
+
+
+def service_of(one: EndpointSlice) -> str:
+    return f"{one.metadata.namespace}/{one.metadata.labels.get(SERVICE_NAME_LABEL, '')}"
+
+
+class Proxy:
+    """See the module. `node_name` decides which endpoints are local; the backend knows the node's addresses."""
+
+    def __init__(self, client: Client, node_name: str, node_ips: Sequence[str], backend: Backend, clock: Clock) -> None:
+        self.synced = asyncio.Event()
+        """Set while the rules are as the cache says."""
+        self._node_name = node_name
+        self._node_ips = tuple(node_ips)
+        self._backend = backend
+        self._clock = clock
+        self._health = HealthChecks(self._node_ips, clock)
+        self._services = Informer(client, Service, clock=clock, label_selector=NOT_OURS)
+        self._slices = Informer(client, EndpointSlice, clock=clock, label_selector=NOT_OURS)
+        self._slices.add_index(BY_SERVICE, lambda one: [service_of(one)])
+        self._changed: set[Name] = set()
+        self._awake = asyncio.Event()
+        self._plans: dict[Name, dict[PortKey, PortPlan]] = {}
+        self._whole = True
+        self._failures = 0
+
+    async def run(self) -> None:
+        self._services.subscribe(self._service_event)
+        self._slices.subscribe(self._slice_event)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._services.run(), name="services")
+            group.create_task(self._slices.run(), name="endpointslices")
+            await self._services.synced.wait()
+            await self._slices.synced.wait()
+            group.create_task(self._guard(), name="guard")
+            group.create_task(self._health.run(), name="health checks")
+            await self._follow()
+
+    def _service_event(self, _: str, old: Service | None, new: Service | None) -> None:
+        one = new or old
+        assert one is not None
+        self._note((one.metadata.namespace, one.metadata.name))
+
+    def _slice_event(self, _: str, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        for one in (old, new):
+            if one is not None:
+                self._note((one.metadata.namespace, one.metadata.labels.get(SERVICE_NAME_LABEL, "")))
+
+    def _note(self, name: Name) -> None:
+        self._changed.add(name)
+        self._awake.set()
+
+    async def _follow(self) -> None:
+        """Put changes in place for ever."""
+        self._awake.set()
+        while True:
+            await self._awake.wait()
+            self._awake.clear()
+            try:
+                datagrams = self._sync()
+                self._failures = 0
+                self.synced.set()
+            except BackendError as error:
+                self.synced.clear()
+                log.error("service rules were refused", extra={"error": str(error)})
+                await self._back_off()
+                continue
+            if datagrams:
+                await self._forget_stale()
+
+    async def _back_off(self) -> None:
+        self._whole = True
+        self._failures += 1
+        seconds = min(FIRST_BACK_OFF_SECONDS * 2.0 ** min(self._failures - 1, 30), LONGEST_BACK_OFF_SECONDS)
+        with suppress(TimeoutError):
+            await wait_for(self._clock, self._awake.wait(), seconds)
+        self._awake.set()
+
+    def _sync(self) -> bool:
+        """Bring the rules to what the caches say now; gives whether UDP clients may be led astray by what was before."""
+        changes: dict[PortKey, PortPlan | None] = {}
+        for name in self._changed:
+            changes.update(self._replan(name))
+        self._changed.clear()
+        if self._whole:
+            self._backend.replace({key: plan for plans in self._plans.values() for key, plan in plans.items()})
+            self._whole = False
+        elif changes:
+            self._backend.apply(changes)
+        return any(key.protocol == "UDP" for key in changes)
+
+    async def _forget_stale(self) -> None:
+        """Make the kernel forget UDP connections to endpoints that are gone."""
+        plans = [plan for plans in self._plans.values() for plan in plans.values()]
+        with suppress(OSError), conntrack.open_socket() as kernel:
+            await asyncio.to_thread(conntrack.forget_stale, kernel, conntrack.frontends(plans, self._node_ips))
+
+    def _replan(self, name: Name) -> dict[PortKey, PortPlan | None]:
+        """The ports of a Service whose plan is another than before."""
+        service = self._services.get(*name)
+        slices = self._slices.by_index(BY_SERVICE, "/".join(name))
+        new = {} if service is None else plan_service(service, slices, self._node_name)
+        check = None if service is None else health_check_of(service, slices, self._node_name)
+        self._health.update({name: Check(*check) if check else None})
+        old = self._plans.pop(name, {})
+        if new:
+            self._plans[name] = new
+        changes: dict[PortKey, PortPlan | None] = {key: None for key in old if key not in new}
+        return changes | {key: plan for key, plan in new.items() if old.get(key) != plan}
+
+    async def _guard(self) -> None:
+        """Put the rules back when somebody else takes them away."""
+        async for _ in self._backend.disturbances():
+            log.warning("service rules were changed by another process; putting them back")
+            self._whole = True
+            self._awake.set()
+            await self._clock.sleep(1.0)  # two programs that fight over a table must not spin

@@ -1,0 +1,135 @@
+"""Sockets of the DNS server: datagrams and streams, on each address both.
+
+- A datagram is answered in the same turn of the loop when the answer needs nobody else; others wait in tasks, at most `WAITING_LIMIT`.
+- A stream may carry many questions; it is closed when it was idle for ten seconds. At most `STREAMS_LIMIT` are open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, Protocol
+
+from pilothouse.kit.clock import Clock, wait_for
+
+Address = tuple[str, int]
+WAITING_LIMIT = 1000
+STREAMS_LIMIT = 128
+IDLE_SECONDS = 10.0
+BIND_TRIES = 8
+
+
+class Waiting:
+    """An answer that somebody else must be asked for."""
+
+
+WAITING = Waiting()
+
+
+class Answers(Protocol):
+    """Who answers messages."""
+
+    def answer_at_once(self, message: bytes, stream: bool) -> bytes | Waiting | None:
+        """The answer; None when there is to be none; WAITING when it takes `answer_later`."""
+        ...
+
+    async def answer_later(self, message: bytes, stream: bool) -> bytes | None: ...
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    """Answers each datagram from where it came to."""
+
+    def __init__(self, answers: Answers, group: asyncio.TaskGroup) -> None:
+        self._answers = answers
+        self._group = group
+        self._waiting = 0
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        answer = self._answers.answer_at_once(data, False)
+        if isinstance(answer, bytes):
+            self._transport.sendto(answer, addr)
+        elif answer is not None and self._waiting < WAITING_LIMIT:
+            self._waiting += 1
+            self._group.create_task(self._later(data, addr))
+
+    async def _later(self, data: bytes, addr: Any) -> None:
+        try:
+            answer = await self._answers.answer_later(data, False)
+            if answer is not None and not self._transport.is_closing():
+                self._transport.sendto(answer, addr)
+        finally:
+            self._waiting -= 1
+
+
+class Streams:
+    """Answers messages with two bytes of length before each."""
+
+    def __init__(self, answers: Answers, clock: Clock) -> None:
+        self._answers = answers
+        self._clock = clock
+        self._open = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._open >= STREAMS_LIMIT:
+            writer.close()
+            return
+        self._open += 1
+        try:
+            with suppress(TimeoutError, ConnectionError, asyncio.IncompleteReadError):
+                while True:
+                    await self._one(reader, writer)
+        finally:
+            self._open -= 1
+            writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        size = int.from_bytes(await wait_for(self._clock, reader.readexactly(2), IDLE_SECONDS), "big")
+        message = await wait_for(self._clock, reader.readexactly(size), IDLE_SECONDS)
+        answer = self._answers.answer_at_once(message, True)
+        if isinstance(answer, Waiting):
+            answer = await self._answers.answer_later(message, True)
+        if answer is None:
+            raise ConnectionError("no answer is due to such a message")
+        writer.write(len(answer).to_bytes(2, "big") + answer)
+        await writer.drain()
+
+
+@asynccontextmanager
+async def listen(addresses: Sequence[Address], answers: Answers, clock: Clock, group: asyncio.TaskGroup) -> AsyncIterator[list[Address]]:
+    """Listen while the context lasts; gives where (a port 0 becomes a free one, the same for datagrams and streams)."""
+    loop = asyncio.get_running_loop()
+    bound: list[Address] = []
+    async with AsyncExitStack() as stack:
+        for address in addresses:
+            datagrams, streams = open_pair(address)
+            bound.append((address[0], datagrams.getsockname()[1]))
+            transport, _ = await loop.create_datagram_endpoint(lambda: Datagrams(answers, group), sock=datagrams)
+            stack.callback(transport.close)
+            server = await asyncio.start_server(Streams(answers, clock).serve, sock=streams)
+            stack.callback(server.close)
+        yield bound
+
+
+def open_pair(address: Address) -> tuple[socket.socket, socket.socket]:
+    """A datagram and a stream socket on one port."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    for last in (False,) * (BIND_TRIES - 1) + (True,):
+        datagrams = socket.socket(family, socket.SOCK_DGRAM)
+        streams = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            streams.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            datagrams.bind(address)
+            streams.bind((address[0], datagrams.getsockname()[1]))
+            return datagrams, streams
+        except OSError:
+            datagrams.close()
+            streams.close()
+            if address[1] or last:  # a free port of the one kind may be taken in the other: then another is tried
+                raise
+    raise AssertionError

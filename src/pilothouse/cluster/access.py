@@ -1,0 +1,71 @@
+"""The administrator's way in: a kubeconfig of the cluster's own, and its context in the user's.
+
+- The certificates are embedded, so the file works wherever it is copied to on this machine.
+- The user is who called sudo, if anybody did: the file is theirs, not root's.
+- Nobody's other contexts are harmed: see client/kubeconfig.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+from pilothouse.client import kubeconfig
+from pilothouse.client.kubeconfig import Access, Owner
+from pilothouse.cluster.failure import ClusterFailure
+from pilothouse.cluster.state import ClusterState, Places
+
+
+def access(state: ClusterState, places: Places) -> Access:
+    """What this cluster adds to a kubeconfig."""
+
+    def embedded(name: str) -> str:
+        return base64.b64encode((places.pki / name).read_bytes()).decode()
+
+    name = state.context
+    return Access(
+        name,
+        cluster={"server": server_of(state), "certificate-authority-data": embedded("ca.crt")},
+        user={"client-certificate-data": embedded("admin.crt"), "client-key-data": embedded("admin.key")},
+        context={"cluster": name, "user": name},
+    )
+
+
+def server_of(state: ClusterState) -> str:
+    return f"https://127.0.0.1:{state.port}"
+
+
+def user_files() -> tuple[list[Path], Owner]:
+    """The kubeconfigs that kubectl of the calling user reads, and whose they are."""
+    owner = Owner(int(os.environ.get("SUDO_UID", os.getuid())), int(os.environ.get("SUDO_GID", os.getgid())))
+    return kubeconfig.files(os.environ, Path(pwd.getpwuid(owner.user).pw_dir)), owner
+
+
+def merge(state: ClusterState, places: Places) -> Path:
+    """Write the cluster's own kubeconfig, and bring its context into the user's, as the current one."""
+    own = access(state, places)
+    paths, owner = user_files()
+    with explained():
+        kubeconfig.write(places.kubeconfig, own.config())
+        return kubeconfig.merge(own, paths, owner=owner)
+
+
+def remove(state: ClusterState) -> None:
+    """Take the cluster's context out of the user's kubeconfig, unless that name leads to another server there."""
+    paths, owner = user_files()
+    with explained():
+        for entry in kubeconfig.load(paths)["clusters"]:
+            if entry.get("name") == state.context and entry["cluster"].get("server") == server_of(state):
+                kubeconfig.remove(state.context, paths, owner=owner)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    try:
+        yield
+    except kubeconfig.KubeconfigError as error:
+        raise ClusterFailure(str(error), "name another file in KUBECONFIG, or mend this one") from error

@@ -1,0 +1,218 @@
+"""The cluster's own authority and what it signs, as kubeadm lays them out below `pki/`.
+
+- Keys are EC P-256 (made in under a millisecond); the key of service account tokens is RSA, since tokens say RS256.
+- Every certificate bears SKI and AKI, servers bear SANs. Authorities last ten years, leaves one.
+- What stands and still fits is kept: making the PKI again is idempotent. Private keys are readable by root only.
+
+The names in the certificates are the users that apiserver/auth knows.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+
+AUTHORITY_LIFE = timedelta(days=3650)
+LEAF_LIFE = timedelta(days=365)
+RENEW_BEFORE = timedelta(days=90)
+CLOCK_SKEW = timedelta(minutes=5)
+"""Certificates are valid from this long ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One leaf: `client` and `server` say what for."""
+
+    file: str
+    common_name: str
+    organizations: Sequence[str] = ()
+    names: Sequence[str] = ()
+    """DNS names and addresses that a server answers to."""
+    client: bool = True
+
+    @property
+    def server(self) -> bool:
+        return bool(self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def subjects(node_name: str, node_address: str, api_addresses: Sequence[str], domain: str) -> list[Subject]:
+    """Every leaf of a cluster of one node."""
+    api_names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{domain}", "localhost"]
+    return [
+        Subject("apiserver", "kube-apiserver", names=[*api_names, *api_addresses], client=False),
+        Subject("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"]),
+        Subject("kubelet", f"system:node:{node_name}", ["system:nodes"], [node_name, node_address]),
+        Subject("proxy", "system:kube-proxy"),
+        Subject("controller-manager", "system:kube-controller-manager"),
+        Subject("scheduler", "system:kube-scheduler"),
+        Subject("admin", "kubernetes-admin", ["system:masters"]),
+    ]
+
+
+def make(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: Entropy) -> None:
+    """Bring `folder` up to date: `ca`, every leaf, and the service account key."""
+    make_leaves(folder, leaves, clock, entropy)
+    if not (folder / "sa.key").exists():
+        service_account_key(folder)
+
+
+def make_leaves(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: Entropy) -> None:
+    """What nobody can begin without; quick."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    authority = _load_authority(folder) or _make_authority(folder, clock, entropy)
+    for leaf in leaves:
+        if not _still_good(folder, leaf, authority, clock):
+            _make_leaf(folder, leaf, authority, clock, entropy)
+
+
+def service_account_key(folder: Path) -> None:
+    """`sa.key` and `sa.pub`: a tenth of a second, and sometimes three."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    _write(folder / "sa.pub", public, 0o644)
+    _write(folder / "sa.key", _pem(key), 0o600)
+
+
+def _make_authority(folder: Path, clock: Clock, entropy: Entropy) -> Authority:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
+    usage = _usage(key_cert_sign=True, crl_sign=True, digital_signature=True)
+    ski = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    certificate = (
+        _builder(name, name, key, AUTHORITY_LIFE, clock, entropy)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(ski, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    _write(folder / "ca.key", _pem(key), 0o600)
+    _write(folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    return Authority(certificate, key)
+
+
+def _make_leaf(folder: Path, leaf: Subject, authority: Authority, clock: Clock, entropy: Entropy) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    organizations = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in leaf.organizations]
+    name = x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, leaf.common_name)])
+    purposes = [ExtendedKeyUsageOID.SERVER_AUTH] if leaf.server else []
+    purposes += [ExtendedKeyUsageOID.CLIENT_AUTH] if leaf.client else []
+    issuer_ski = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    builder = (
+        _builder(name, authority.certificate.subject, key, LEAF_LIFE, clock, entropy)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(digital_signature=True, key_encipherment=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_ski), critical=False)
+    )
+    if leaf.names:
+        builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(each) for each in leaf.names]), critical=False)
+    certificate = builder.sign(authority.key, hashes.SHA256())
+    _write(folder / f"{leaf.file}.key", _pem(key), 0o600)
+    _write(folder / f"{leaf.file}.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, life: timedelta, clock: Clock, entropy: Entropy
+) -> x509.CertificateBuilder:
+    begin = clock.now() - CLOCK_SKEW
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(entropy.random.getrandbits(127) | 1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + life)
+    )
+
+
+def _load_authority(folder: Path) -> Authority | None:
+    if not (folder / "ca.crt").exists() or not (folder / "ca.key").exists():
+        return None
+    certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+    key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError(f"{folder / 'ca.key'} is not an EC key")
+    return Authority(certificate, key)
+
+
+def _still_good(folder: Path, leaf: Subject, authority: Authority, clock: Clock) -> bool:
+    """Whether the leaf on disk is of this authority, bears the names wanted, and is not soon to end."""
+    path = folder / f"{leaf.file}.crt"
+    if not path.exists() or not (folder / f"{leaf.file}.key").exists():
+        return False
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    if certificate.not_valid_after_utc - RENEW_BEFORE < clock.now():
+        return False
+    if certificate.issuer != authority.certificate.subject or _names_of(certificate) != set(leaf.names):
+        return False
+    try:
+        certificate.verify_directly_issued_by(authority.certificate)
+    except Exception:  # any reason means: make it anew
+        return False
+    return True
+
+
+def _names_of(certificate: x509.Certificate) -> set[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
+    return {str(name.value) for name in names}
+
+
+def _general_name(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
+
+
+def _usage(
+    *, digital_signature: bool = False, key_encipherment: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
+) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=False,
+        key_encipherment=key_encipherment,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    kind = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption())
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Whole or not at all, and never readable to others for a moment."""
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    temporary.replace(path)

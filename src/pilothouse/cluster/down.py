@@ -1,0 +1,48 @@
+"""Stop a cluster, and with `purge` forget it: whatever state a crash left it in, nothing of it stays behind.
+
+Order: both processes, then everything in the node (containers get a moment to end), then cgroups, namespaces, mounts,
+routes and rules, run files; with `purge` also state, logs and the context in the user's kubeconfig. Each step is
+idempotent and looks at the machine, not at what a record says should be there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+
+from pilothouse.cluster import access, teardown
+from pilothouse.cluster.launch import Say
+from pilothouse.cluster.state import Places, load, locked
+from pilothouse.node import mounts, processes
+from pilothouse.node.containerd import OWN_FOLDERS
+
+
+def down(places: Places, say: Say, *, purge: bool = False) -> bool:
+    """False when there was nothing to stop or remove."""
+    with locked(places):
+        state = load(places)
+        existed = state is not None or (places.run.exists() and any(places.run.iterdir()))
+        teardown.stop_processes(places, gently=not purge)
+        say("processes ended")
+        teardown.take_down_node(places, state)
+        if purge:
+            if state is not None:
+                access.remove(state)
+            remove_files(places)
+            say("state removed")
+        if places.run.exists():
+            mounts.unmount_below(str(places.run))
+            shutil.rmtree(places.run, ignore_errors=True)
+    return existed
+
+
+def remove_files(places: Places) -> None:
+    for folder in (places.state, places.logs):
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty: another cluster's
+            folder.parent.rmdir()
+    if not processes.with_name("containerd"):  # a folder that is a mount point in another's namespace would be taken from under it
+        for place in OWN_FOLDERS:
+            with contextlib.suppress(OSError):
+                os.rmdir(place)

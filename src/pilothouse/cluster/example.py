@@ -1,0 +1,76 @@
+"""Run the example in a cluster that is up, with the real kubectl, and show from the host that it is served."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from pilothouse.cluster.failure import ClusterFailure
+from pilothouse.cluster.launch import Say
+from pilothouse.cluster.preflight import SYSTEM_PATH
+from pilothouse.cluster.state import ClusterState, Places
+
+MANIFESTS = (Path(__file__).parent / "hello.yaml", Path(__file__).parents[3] / "examples" / "hello.yaml")
+"""In an installed package, in a clone."""
+REQUESTS = 12
+ANSWER_SECONDS = 5.0
+ROLLOUT_SECONDS = 60
+
+
+def run(state: ClusterState, places: Places, say: Say) -> None:
+    manifest = next((path for path in MANIFESTS if path.exists()), None)
+    if manifest is None:
+        raise ClusterFailure("the example is not part of this installation", "take examples/hello.yaml from the repository")
+    kubectl = Kubectl(places)
+    say(f"kubectl apply -f {manifest.name}")
+    kubectl("apply", "-f", str(manifest))
+    kubectl("rollout", "status", "deployment/hello", f"--timeout={ROLLOUT_SECONDS}s")
+    say("")
+    for line in kubectl("get", "pods", "-o", "wide").splitlines():
+        say(line)
+    service = json.loads(kubectl("get", "service", "hello", "-o", "json"))["spec"]
+    say("")
+    show(state.node_address, service["ports"][0]["nodePort"], "NodePort", say)
+    show(service["clusterIP"], service["ports"][0]["port"], "ClusterIP", say)
+
+
+class Kubectl:
+    """The kubectl of this machine, with the cluster's own kubeconfig."""
+
+    def __init__(self, places: Places) -> None:
+        found = shutil.which("kubectl") or shutil.which("kubectl", path=SYSTEM_PATH)
+        if not found:
+            raise ClusterFailure("there is no kubectl on this machine", "apt-get install kubernetes-client, or any kubectl from 1.27 on")
+        self._command = [found, "--kubeconfig", str(places.kubeconfig), "--namespace", "default"]
+
+    def __call__(self, *arguments: str) -> str:
+        done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ClusterFailure(f"kubectl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+
+def show(address: str, port: int, what: str, say: Say) -> None:
+    """Ask some times; who answered how often."""
+    answers: dict[str, int] = {}
+    for _ in range(REQUESTS):
+        who = ask(address, port)
+        answers[who] = answers.get(who, 0) + 1
+    told = ", ".join(f"{who} {count} times" for who, count in sorted(answers.items()))
+    say(f"http://{address}:{port} ({what}) was answered by {told}")
+
+
+def ask(address: str, port: int) -> str:
+    connection: Any = http.client.HTTPConnection(address, port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/")
+        text: str = connection.getresponse().read().decode().strip()
+    except OSError as failure:
+        raise ClusterFailure(f"http://{address}:{port} does not answer: {failure}") from failure
+    finally:
+        connection.close()
+    return text

@@ -1,0 +1,114 @@
+"""The two processes of a cluster, and containerd beside them: how they are started and found again.
+
+- Each is known by its pid file, which holds the start moment too: a recycled process id is never taken for ours.
+- A starting process is given a pipe: it may begin to import at once, is told on it when everything it needs stands,
+  and tells on another when it serves. Without them (started by hand) it goes ahead.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.cluster.failure import ClusterFailure
+from pilothouse.cluster.preflight import SYSTEM_PATH
+from pilothouse.cluster.state import ClusterState, Places
+from pilothouse.node import namespaces, processes
+
+CONTROL_PLANE = "control-plane"
+NODE_AGENT = "node-agent"
+CONTAINERD = "containerd"
+PROCESSES = (CONTROL_PLANE, NODE_AGENT)
+
+Say = Callable[[str], None]
+"""How progress is told to whoever typed the command."""
+
+LOG_LINES = 12
+"""Of the end of a log, shown when its process failed."""
+
+
+@dataclass(slots=True)
+class Started:
+    """A process that was just started: `go` lets it begin, `wait` returns when it serves."""
+
+    name: str
+    places: Places
+    process: processes.Process
+    go_descriptor: int
+    ready_descriptor: int
+
+    def go(self) -> None:
+        if self.go_descriptor >= 0:
+            os.write(self.go_descriptor, b"\n")
+            os.close(self.go_descriptor)
+            self.go_descriptor = -1
+
+    def wait(self, seconds: float) -> None:
+        """ClusterFailure with the end of its log when it ends or stays silent."""
+        readable, _, _ = select.select([self.ready_descriptor], [], [], seconds)
+        told = os.read(self.ready_descriptor, 64) if readable else b""
+        os.close(self.ready_descriptor)
+        if not told:
+            trouble = "ended" if readable else f"does not answer after {seconds:.0f} seconds"
+            log = self.places.log(self.name)
+            raise ClusterFailure(f"the {self.name} process {trouble}:\n{tail(log)}", f"its log: {log}")
+
+    def abandon(self) -> None:
+        """Something else failed: end it."""
+        processes.kill([self.process])
+        self.places.pid(self.name).unlink(missing_ok=True)
+
+
+def running(places: Places, name: str) -> processes.Process | None:
+    return processes.read(places.pid(name))
+
+
+def start(name: str, places: Places, state: ClusterState) -> Started:
+    """Start the control plane (in the host's network) or the node agent (in the node's network and mounts)."""
+    go_read, go_write = os.pipe()
+    ready_read, ready_write = os.pipe()
+    command = [
+        *(sys.executable, "-P", "-m", "pilothouse.cmd.start", name, "--name", places.name, "--root", str(places.root)),
+        *("--go", str(go_read), "--ready", str(ready_write)),
+    ]
+    process = processes.spawn(
+        command,
+        places.log(name),
+        environment=environment(),
+        inherit=(go_read, ready_write),
+        before=enter_node(places, state) if name == NODE_AGENT else None,
+    )
+    os.close(go_read)
+    os.close(ready_write)
+    processes.write(places.pid(name), process)
+    return Started(name, places, process, go_write, ready_read)
+
+
+def enter_node(places: Places, state: ClusterState) -> Callable[[], None]:
+    network = namespaces.network_path(state.namespace) if state.namespace else ""
+    return namespaces.entering(network, str(places.mount_namespace))
+
+
+def environment() -> dict[str, str]:
+    """Of every process started: nothing of the caller's but its language and time zone."""
+    kept = {name: value for name, value in os.environ.items() if name in ("LANG", "LC_ALL", "TZ", "PYTHONPATH", "HTTPS_PROXY", "NO_PROXY")}
+    return {
+        "PATH": SYSTEM_PATH,
+        "HOME": "/root",
+        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_TRIM_THRESHOLD_": "131072",
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
+        **kept,
+    }
+
+
+def tail(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])

@@ -1,0 +1,71 @@
+"""What the machine must have before a cluster can start; every lack is named at once, with its remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pilothouse.cluster.failure import ClusterFailure
+from pilothouse.node import cni, images
+
+PROGRAMS = {
+    "containerd": "containerd",
+    "ctr": "containerd",
+    "ip": "iproute2",
+    "nft": "nftables",
+}
+"""Programs that must be found, and the Debian package of each."""
+
+RUNTIMES = ("crun", "runc")
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are looked for: a user's PATH often lacks the sbin directories."""
+
+
+def check_root() -> None:
+    if os.geteuid() != 0:
+        raise ClusterFailure("pilothouse needs root for namespaces, cgroups and containers", "run it again with sudo")
+
+
+def missing_packages(which: Callable[[str], str | None], exists: Callable[[Path], bool]) -> list[str]:
+    """Debian packages that would bring what is not there. Pure but for the two questions it asks."""
+    missing = {package for program, package in PROGRAMS.items() if not which(program)}
+    if not any(which(runtime) for runtime in RUNTIMES):
+        missing.add("crun")
+    if not any(all(exists(Path(folder) / plugin) for plugin in cni.PLUGINS) for folder in cni.BINARIES):
+        missing.add("containernetworking-plugins")
+    if not any(exists(path) for path in images.BUSYBOX_PATHS):
+        missing.add("busybox-static")
+    return sorted(missing)
+
+
+def check_programs() -> None:
+    missing = missing_packages(lambda program: shutil.which(program, path=SYSTEM_PATH), Path.exists)
+    if missing:
+        raise ClusterFailure(f"not installed: {', '.join(missing)}", f"apt-get install {' '.join(missing)}")
+
+
+def port_is_free(port: int, address: str = "127.0.0.1") -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(wanted: int, chosen: bool, reserved: Sequence[int]) -> int:
+    """`wanted`, or where it was not asked for by name, the next port that nobody has."""
+    if chosen:
+        if wanted in reserved or not port_is_free(wanted):
+            raise ClusterFailure(
+                f"port {wanted} of 127.0.0.1 is taken", "choose another one with --port, or end what uses it (ss -ltnp shows it)"
+            )
+        return wanted
+    for port in range(wanted, wanted + 200):
+        if port not in reserved and port_is_free(port):
+            return port
+    raise ClusterFailure(f"no free port between {wanted} and {wanted + 200}", "choose one with --port")

@@ -1,0 +1,72 @@
+"""Is it there yet? Asked of the API with nothing but the standard library, since the command line must be quick.
+
+- Node readiness is watched, not polled: one streaming request that ends with the answer.
+- Only loopback is ever asked, with the administrator's certificate, and the server must show one of the cluster's authority.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from pilothouse.cluster.state import ClusterState, Places
+
+ANSWER_SECONDS = 5.0
+
+
+class Api:
+    """One cluster's API on the host's loopback, as its administrator."""
+
+    def __init__(self, state: ClusterState, places: Places) -> None:
+        self._port = state.port
+        self._context = ssl.create_default_context(cafile=str(places.pki / "ca.crt"))
+        self._context.load_cert_chain(str(places.pki / "admin.crt"), str(places.pki / "admin.key"))
+
+    def get(self, path: str, seconds: float = ANSWER_SECONDS) -> Any:
+        """The decoded answer (text when it is not JSON); OSError when there is none or it is no success."""
+        connection = self._connect(seconds)
+        try:
+            connection.request("GET", path, headers={"Accept": "application/json"})
+            answer = connection.getresponse()
+            body = answer.read()
+        except http.client.HTTPException as failure:
+            raise OSError(f"{path}: {failure}") from failure
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise OSError(f"{path}: {answer.status} {body[:200]!r}")
+        return json.loads(body) if answer.headers.get_content_type() == "application/json" else body.decode()
+
+    def ready(self) -> bool:
+        try:
+            return bool(self.get("/readyz") == "ok")
+        except (OSError, ValueError):
+            return False
+
+    def await_object(self, path: str, wanted: Callable[[dict[str, Any]], bool], seconds: float) -> dict[str, Any] | None:
+        """The first object of the collection at `path` (seen now or later) that is `wanted`; None when there is none in time."""
+        connection = self._connect(seconds)
+        try:
+            connection.request("GET", f"{path}?watch=true&timeoutSeconds={max(1, int(seconds))}")
+            answer = connection.getresponse()
+            while line := answer.readline():
+                event = json.loads(line)
+                if event["type"] in ("ADDED", "MODIFIED") and wanted(event["object"]):
+                    found: dict[str, Any] = event["object"]
+                    return found
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+        return None
+
+    def _connect(self, seconds: float) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=seconds, context=self._context)
+
+
+def is_ready_node(node: dict[str, Any]) -> bool:
+    conditions = node.get("status", {}).get("conditions", [])
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)

@@ -1,0 +1,210 @@
+"""What is known of a cluster between two commands: its name, ranges, ports and places.
+
+- `cluster.json` in the state directory is the whole truth; it is written whole or not at all.
+- Places are functions of the name and a root, so that tests use a directory of their own.
+- Of one /16 block: services get the first /20, pods the second /18 (a /24 a node), the link to the host the last /24.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import ipaddress
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from pilothouse.node.containerd import ContainerdPaths
+from pilothouse.node.network import Link, interface_name
+
+NAME_PATTERN = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
+DEFAULT_NAME = "pilothouse"
+DEFAULT_PORT = 6443
+DOMAIN = "cluster.local"
+BLOCKS = tuple(ipaddress.IPv4Network(f"10.{second}.0.0/16") for second in (*range(222, 255), *range(64, 222)))
+"""Where ranges are looked for, in this order."""
+
+
+class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    network: str
+    """`node`: a namespace of its own. `host`: the machine's own network."""
+    egress: bool
+    port: int
+    """Where the API listens on the host's loopback."""
+    block: str
+    node_address: str
+    host_address: str
+    mtu: int
+    version: int = 1
+
+    @property
+    def pod_range(self) -> str:
+        return _part(self.block, 18, 1)
+
+    @property
+    def node_pod_range(self) -> str:
+        """Of the first node."""
+        return _part(self.block, 24, 64)
+
+    @property
+    def service_range(self) -> str:
+        return _part(self.block, 20, 0)
+
+    @property
+    def kubernetes_service(self) -> str:
+        return str(ipaddress.IPv4Network(self.service_range)[1])
+
+    @property
+    def dns_service(self) -> str:
+        return str(ipaddress.IPv4Network(self.service_range)[10])
+
+    @property
+    def node_name(self) -> str:
+        return self.name
+
+    @property
+    def namespace(self) -> str:
+        """Of the node's network; empty when it is the host's."""
+        return f"pilothouse-{self.name}" if self.network == "node" else ""
+
+    @property
+    def context(self) -> str:
+        """Of the kubeconfig."""
+        return DEFAULT_NAME if self.name == DEFAULT_NAME else f"pilothouse-{self.name}"
+
+    def link(self) -> Link:
+        return Link(
+            namespace=f"pilothouse-{self.name}",
+            host_interface=interface_name(self.name),
+            host_address=self.host_address,
+            node_address=self.node_address,
+            prefix_length=24,
+            block=self.block,
+            pod_range=self.pod_range,
+            service_range=self.service_range,
+            mtu=self.mtu,
+            egress=self.egress,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Directories and files of one cluster. `root` is "/" but in tests."""
+
+    name: str
+    root: Path = Path("/")
+
+    @property
+    def clusters(self) -> Path:
+        return self.root / "var/lib/pilothouse"
+
+    @property
+    def state(self) -> Path:
+        return self.clusters / self.name
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run/pilothouse" / self.name
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "var/log/pilothouse" / self.name
+
+    @property
+    def record(self) -> Path:
+        return self.state / "cluster.json"
+
+    @property
+    def pki(self) -> Path:
+        return self.state / "pki"
+
+    @property
+    def store(self) -> Path:
+        return self.state / "store.db"
+
+    @property
+    def kubelet(self) -> Path:
+        return self.state / "kubelet"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's, with certificates in it."""
+        return self.state / "admin.kubeconfig"
+
+    @property
+    def images(self) -> Path:
+        return self.state / "images"
+
+    @property
+    def mount_namespace(self) -> Path:
+        return self.run / "namespaces" / "mnt"
+
+    @property
+    def containerd(self) -> ContainerdPaths:
+        return ContainerdPaths(self.state / "containerd", self.run / "containerd")
+
+    def pid(self, process: str) -> Path:
+        return self.run / f"{process}.pid"
+
+    def log(self, process: str) -> Path:
+        return self.logs / f"{process}.log"
+
+
+def load(places: Places) -> ClusterState | None:
+    """None when there is no such cluster."""
+    try:
+        return msgspec.json.decode(places.record.read_bytes(), type=ClusterState)
+    except FileNotFoundError:
+        return None
+
+
+def save(places: Places, state: ClusterState) -> None:
+    places.state.mkdir(parents=True, exist_ok=True)
+    temporary = places.record.with_suffix(".new")
+    with temporary.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(places.record)
+
+
+def all_clusters(root: Path) -> list[ClusterState]:
+    """Every cluster with a record below `root`, running or not."""
+    folder = Places("", root).clusters
+    names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    return [state for name in names if (state := load(Places(name, root))) is not None]
+
+
+@contextlib.contextmanager
+def locked(places: Places) -> Iterator[None]:
+    """One command at a time may change a cluster."""
+    path = places.run.parent / f".{places.name}.lock"
+    while True:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):  # not one that was removed meanwhile
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                    with contextlib.suppress(OSError):  # not empty: another cluster's
+                        path.parent.rmdir()
+                return
+
+
+def addresses(block: ipaddress.IPv4Network) -> tuple[str, str]:
+    """The host's and the node's end of the link."""
+    last = list(block.subnets(new_prefix=24))[-1]
+    return str(last[1]), str(last[2])
+
+
+def _part(block: str, prefix: int, index: int) -> str:
+    network = ipaddress.IPv4Network(block)
+    first = int(network.network_address) + index * (1 << (32 - prefix))
+    return str(ipaddress.IPv4Network((first, prefix)))

@@ -1,0 +1,69 @@
+"""What a cluster is doing, as data: the record, the processes, the API's own word on its nodes and pods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.cluster import launch
+from pilothouse.cluster.readiness import Api, is_ready_node
+from pilothouse.cluster.state import ClusterState, Places
+
+
+def status(state: ClusterState, places: Places) -> dict[str, Any]:
+    """`state` is Running (API answers, a node is Ready), Degraded (something of it runs) or Stopped."""
+    found = {name: launch.running(places, name) for name in (*launch.PROCESSES, launch.CONTAINERD)}
+    processes = {name: {"running": process is not None, "pid": process.id if process else None} for name, process in found.items()}
+    api = Api(state, places) if found[launch.CONTROL_PLANE] else None
+    ready = api is not None and api.ready()
+    nodes, pods = _nodes_and_pods(api) if api is not None and ready else ([], {})
+    running = ready and any(node["ready"] for node in nodes)
+    return {
+        "name": state.name,
+        "state": "Running" if running else "Degraded" if any(found.values()) else "Stopped",
+        "context": state.context,
+        "server": f"https://127.0.0.1:{state.port}",
+        "apiReady": ready,
+        "processes": {name: processes[name] for name in launch.PROCESSES},
+        "runtime": processes[launch.CONTAINERD],
+        "network": {
+            "mode": state.network,
+            "namespace": state.namespace,
+            "egress": state.egress,
+            "node": state.node_address,
+            "pods": state.pod_range,
+            "services": state.service_range,
+        },
+        "nodes": nodes,
+        "pods": pods,
+    }
+
+
+def _nodes_and_pods(api: Api) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Names and readiness of nodes; how many pods are in which phase."""
+    try:
+        nodes = api.get("/api/v1/nodes")["items"]
+        pods = api.get("/api/v1/pods")["items"]
+    except (OSError, ValueError):
+        return [], {}
+    phases: dict[str, int] = {}
+    for pod in pods:
+        phase = pod.get("status", {}).get("phase", "Unknown")
+        phases[phase] = phases.get(phase, 0) + 1
+    return [{"name": node["metadata"]["name"], "ready": is_ready_node(node)} for node in nodes], phases
+
+
+def text(shown: dict[str, Any]) -> str:
+    """For people."""
+    lines = [
+        f"{shown['name']}: {shown['state']}",
+        f"  API            {shown['server']} {'answers' if shown['apiReady'] else 'does not answer'} (context {shown['context']})",
+    ]
+    for name, process in {**shown["processes"], "containerd": shown["runtime"]}.items():
+        lines.append(f"  {name:<14} {'process ' + str(process['pid']) if process['running'] else 'not running'}")
+    net = shown["network"]
+    way_out = "" if net["egress"] else ", no way out"
+    lines.append(f"  network        node {net['node']}, pods {net['pods']}, services {net['services']}{way_out}")
+    lines += [f"  node           {node['name']} is {'Ready' if node['ready'] else 'not Ready'}" for node in shown["nodes"]]
+    if shown["pods"]:
+        lines.append("  pods           " + ", ".join(f"{count} {phase}" for phase, count in sorted(shown["pods"].items())))
+    return "\n".join(lines)

@@ -1,0 +1,56 @@
+"""Ending everything of a cluster that runs, and taking down its node: steps that `down` and a failed `up` share.
+
+Each looks at the machine, not at what a record says should be there, and may be repeated.
+"""
+
+from __future__ import annotations
+
+from pilothouse.cluster import launch
+from pilothouse.cluster.state import ClusterState, Places, all_clusters
+from pilothouse.node import cgroups, cni, mounts, namespaces, network, processes
+
+PROXY_TABLE = "ip pilothouse-proxy"
+"""Of proxy/backends/nftables.py: on the machine's own network it is not gone with a namespace."""
+PROCESS_SECONDS = 5.0
+CONTAINER_SECONDS = 2.0
+"""What containers get between SIGTERM and SIGKILL when the whole cluster stops."""
+
+
+def stop_processes(places: Places, *, gently: bool) -> None:
+    ours = [process for name in launch.PROCESSES if (process := launch.running(places, name))]
+    processes.end(ours, PROCESS_SECONDS)
+    if gently:
+        processes.end(processes.in_cgroup(cgroups.root_of(places.name)), CONTAINER_SECONDS)
+    processes.kill(node_processes(places))
+    processes.kill(node_processes(places))  # what a shim was about to start
+
+
+def node_processes(places: Places) -> list[processes.Process]:
+    """containerd and its shims (by the node's mount namespace), and what runs in containers (by the cluster's cgroup)."""
+    found = processes.in_namespace(str(places.mount_namespace), "mnt")
+    if containerd := launch.running(places, launch.CONTAINERD):
+        found.append(containerd)
+    return list({process.id: process for process in [*found, *processes.in_cgroup(cgroups.root_of(places.name))]}.values())
+
+
+def take_down_node(places: Places, state: ClusterState | None) -> None:
+    cgroups.remove_tree(cgroups.root_of(places.name))
+    namespaces.remove(str(places.mount_namespace))
+    if state is None:
+        namespace = f"pilothouse-{places.name}"
+        network.forget(namespace, network.interface_name(places.name))
+    else:
+        if state.namespace:
+            network.take_down(state.link())
+        else:
+            network.take_down_on_host(state.link(), cni.BRIDGE, [PROXY_TABLE])
+        if not any(changes_the_host(other) for other in all_clusters(places.root) if other.name != state.name):
+            network.restore_host_settings()
+    mounts.unmount_below(str(places.state))
+
+
+def changes_the_host(state: ClusterState) -> bool:
+    """Whether a cluster that is up relies on the host's settings."""
+    if not state.namespace:
+        return True
+    return state.egress and namespaces.is_pinned(namespaces.network_path(state.namespace))

@@ -1,0 +1,289 @@
+"""Start a cluster, or what is missing of one: idempotent, and as much side by side as the order of things allows.
+
+    control plane: starts to import at once | network and certificates made | told to go | API served
+    node agent:                             | kubeconfig written | starts containerd, imports | key of tokens made | told to go | node Ready
+
+- What runs is left alone; leftovers of a crash are taken over; a second `up` at the same time waits for the first.
+- The answer to "is it up?" is asked of the API on loopback, never assumed.
+- What is heavy to import is imported when the processes are on their way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from pilothouse.cluster import choice, launch, preflight, teardown
+from pilothouse.cluster.failure import ClusterFailure
+from pilothouse.cluster.launch import CONTROL_PLANE, NODE_AGENT, Say, Started
+from pilothouse.cluster.state import (
+    DEFAULT_PORT,
+    DOMAIN,
+    ClusterState,
+    Places,
+    all_clusters,
+    load,
+    locked,
+    save,
+)
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+from pilothouse.node import containerd, linux, mounts, namespaces, network, processes, routes
+
+API_SECONDS = 30.0
+NODE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What was asked for; None where nothing was said."""
+
+    name: str
+    network: str | None = None
+    egress: bool | None = None
+    port: int | None = None
+    root: Path = Path("/")
+    wait: bool = True
+
+
+def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState:
+    """The cluster, running: API served and (with `wait`) node Ready. ClusterFailure says what hinders it."""
+    choice.check_name(wishes.name)
+    preflight.check_root()
+    preflight.check_programs()
+    places = Places(wishes.name, wishes.root)
+    with locked(places):
+        state = decide(wishes, places)
+        begun = clock.monotonic()
+
+        def progress(text: str) -> None:
+            say(f"{text} ({clock.monotonic() - begun:.2f} s)")
+
+        with cleaned_up_on_failure(places, state) as started:
+            bring_up(state, places, started, clock, entropy, progress)
+            for process in started:
+                process.wait(API_SECONDS)
+                progress(SERVING[process.name])
+            if not started:
+                progress("runs already")
+            check_ready(state, places, wishes.wait, progress)
+    return state
+
+
+SERVING = {CONTROL_PLANE: "API served", NODE_AGENT: "node agent running"}
+
+
+@contextlib.contextmanager
+def cleaned_up_on_failure(places: Places, state: ClusterState) -> Iterator[list[Started]]:
+    """Processes that this command started do not outlive its failure; nor does the node, unless some of it ran before."""
+    ran_before = any(launch.running(places, name) for name in launch.PROCESSES)
+    started: list[Started] = []
+    try:
+        yield started
+    except BaseException:
+        for process in started:
+            process.abandon()
+        if not ran_before:
+            teardown.stop_processes(places, gently=False)
+            teardown.take_down_node(places, state)
+        raise
+
+
+def check_ready(state: ClusterState, places: Places, wait: bool, progress: Say) -> None:
+    """The API must answer now; with `wait`, the node must be Ready soon."""
+    from pilothouse.cluster.readiness import Api, is_ready_node
+
+    api = Api(state, places)
+    if not api.ready():
+        raise ClusterFailure(
+            f"the API does not answer on 127.0.0.1:{state.port} though its process runs",
+            f"its log: {places.log(CONTROL_PLANE)}; to start anew: pilothouse down --name {state.name}, then up",
+        )
+    if wait:
+        if api.await_object("/api/v1/nodes", is_ready_node, NODE_SECONDS) is None:
+            log = places.log(NODE_AGENT)
+            raise ClusterFailure(f"the node is not Ready after {NODE_SECONDS:.0f} seconds:\n{launch.tail(log)}", f"its log: {log}")
+        progress("node Ready")
+
+
+def decide(wishes: Wishes, places: Places) -> ClusterState:
+    """The state on record if it fits the wishes, or that of a new cluster."""
+    state = load(places)
+    others = [other for other in all_clusters(wishes.root) if other.name != wishes.name]
+    if state is not None:
+        return fitting(wishes, state, places, [other.port for other in others])
+    refuse_foreign(f"pilothouse-{wishes.name}")
+    kind = wishes.network or "node"
+    if kind == "host":
+        refuse_second_on_host(others, wishes.root)
+    port = preflight.free_port(wishes.port or DEFAULT_PORT, wishes.port is not None, [other.port for other in others])
+    state = choice.new_cluster(
+        wishes.name,
+        network=kind,
+        egress=True if wishes.egress is None else wishes.egress,
+        port=port,
+        block=choice.free_block(routes.used(), others),
+        mtu=routes.mtu(),
+        machine_address=machine_address() if kind == "host" else "",
+    )
+    save(places, state)
+    return state
+
+
+def refuse_second_on_host(others: Sequence[ClusterState], root: Path) -> None:
+    for other in others:
+        if other.network == "host" and any(launch.running(Places(other.name, root), name) for name in launch.PROCESSES):
+            raise ClusterFailure(
+                f"the cluster {other.name} has the machine's network already", f"end it first: pilothouse down --name {other.name}"
+            )
+
+
+def machine_address() -> str:
+    address = routes.machine_address()
+    if not address:
+        raise ClusterFailure("this machine has no address but loopback's", "leave --network host out: the node gets a network of its own")
+    return address
+
+
+def fitting(wishes: Wishes, state: ClusterState, places: Places, reserved: Sequence[int]) -> ClusterState:
+    """A cluster keeps its network; its port and its way out may be changed while it is stopped."""
+    asked = {"network": wishes.network, "egress": wishes.egress, "port": wishes.port}
+    differing = {name: value for name, value in asked.items() if value not in (None, getattr(state, name))}
+    if any(launch.running(places, name) for name in launch.PROCESSES):
+        refuse(differing, state)
+        return state
+    refuse({name: value for name, value in differing.items() if name == "network"}, state)
+    state = msgspec.structs.replace(state, **differing)
+    preflight.free_port(state.port, True, reserved)
+    save(places, state)
+    return state
+
+
+def refuse(differing: Mapping[str, object], state: ClusterState) -> None:
+    if differing:
+        present = ", ".join(f"{name} {getattr(state, name)}" for name in differing)
+        raise ClusterFailure(
+            f"a cluster named {state.name} stands already, with {present}",
+            f"leave the option out, choose another --name, or end that cluster first: pilothouse down --name {state.name}",
+        )
+
+
+def refuse_foreign(namespace: str) -> None:
+    """A namespace without a record is a leftover and goes, unless processes live in it: then another cluster bears that name."""
+    path = namespaces.network_path(namespace)
+    if namespaces.is_pinned(path) and (found := processes.in_namespace(path, "net")):
+        ids = ", ".join(str(process.id) for process in found[:5])
+        raise ClusterFailure(
+            f"another cluster of that name is running: processes {ids} live in the network namespace {namespace}",
+            "choose another --name, or end it from where it was started",
+        )
+    namespaces.remove(path)
+
+
+def bring_up(state: ClusterState, places: Places, started: list[Started], clock: Clock, entropy: Entropy, progress: Say) -> None:
+    """Start what does not run; `started` is told at once, so that a failure ends it."""
+    for directory in (places.state, places.run, places.logs):
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    places.kubelet.mkdir(mode=0o700, exist_ok=True)
+    control_plane = None
+    if launch.running(places, CONTROL_PLANE) is None:
+        control_plane = launch.start(CONTROL_PLANE, places, state)
+        started.append(control_plane)
+    certificates = Beside(lambda: make_certificates(state, places, clock, entropy))
+    make_node(state, places)
+    progress("network ready")
+    certificates.join()
+    progress("certificates ready")
+    if control_plane is not None:
+        control_plane.go()
+    tokens_key = Beside(lambda: make_tokens_key(places))
+    merge_kubeconfig(state, places)
+    node_agent = None
+    if launch.running(places, NODE_AGENT) is None:  # not before: on two cores it would hold the control plane up
+        node_agent = launch.start(NODE_AGENT, places, state)
+        started.append(node_agent)
+    tokens_key.join()
+    if node_agent is not None:
+        node_agent.go()
+
+
+class Beside:
+    """Work in a thread of its own, begun at once; `join` raises what it raised."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as failure:
+            self._failure = failure
+
+    def join(self) -> None:
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+
+def make_node(state: ClusterState, places: Places) -> None:
+    """The namespaces that the node lives in."""
+    try:
+        if state.namespace:
+            network.set_up(state.link())
+        else:
+            network.set_up_on_host(state.link())
+        namespaces.make_mounts(str(places.mount_namespace), prepare_mounts)
+    except (network.NetworkFailure, OSError) as failure:
+        raise ClusterFailure(
+            f"the node's namespaces cannot be made: {failure}",
+            "the kernel must allow network and mount namespaces, veth and bridge: containers often may not; run it on the machine itself",
+        ) from failure
+
+
+def prepare_mounts(root: str) -> None:
+    """What the node's mount namespace has otherwise than the machine."""
+    hide_hybrid_cgroups()
+    for folder in containerd.OWN_FOLDERS:
+        place = root.rstrip("/") + folder
+        os.makedirs(place, exist_ok=True)
+        linux.mount("tmpfs", place, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=0711")
+
+
+def hide_hybrid_cgroups() -> None:
+    """crun refuses a cgroup v1 machine whose v2 hierarchy, mounted beside, has controllers: inside, it is not mounted."""
+    shown = mounts.points()
+    if any(mount.kind == "cgroup" for mount in shown):
+        for mount in shown:
+            if mount.kind == "cgroup2":
+                linux.unmount(mount.point)
+
+
+def make_certificates(state: ClusterState, places: Places, clock: Clock, entropy: Entropy) -> None:
+    from pilothouse.cluster import certificates
+
+    addresses = ["127.0.0.1", state.node_address, state.kubernetes_service]
+    leaves = certificates.subjects(state.node_name, state.node_address, sorted(set(addresses)), DOMAIN)
+    certificates.make_leaves(places.pki, leaves, clock, entropy)
+
+
+def make_tokens_key(places: Places) -> None:
+    """Nobody asks the control plane for a token before the node agent is told to go."""
+    from pilothouse.cluster import certificates
+
+    if not (places.pki / "sa.key").exists():
+        certificates.service_account_key(places.pki)
+
+
+def merge_kubeconfig(state: ClusterState, places: Places) -> None:
+    from pilothouse.cluster import access
+
+    access.merge(state, places)

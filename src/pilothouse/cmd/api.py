@@ -1,0 +1,64 @@
+"""Registry, tokens and authorization, wired to one another: tokens are bound to objects that only the registry knows.
+
+Both who runs a control plane as a process and who runs one in a test wire it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pilothouse.api.catalogue import resource_of
+from pilothouse.apiserver.auth.authenticator import Authenticators
+from pilothouse.apiserver.auth.authorizer import Authorizer
+from pilothouse.apiserver.auth.keys import ServiceAccountKeys
+from pilothouse.apiserver.auth.rbac import RoleAuthorizer
+from pilothouse.apiserver.auth.reviews import reviews
+from pilothouse.apiserver.auth.static import StaticAuthorizer
+from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
+from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.registry.registry import Registry
+from pilothouse.apiserver.registry.settings import Settings
+from pilothouse.apiserver.storage.interface import Storage
+from pilothouse.client.client import Client
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What an API server serves, and how it knows who asks and what he may."""
+
+    registry: Registry
+    tokens: ServiceAccountTokens
+    authenticators: Authenticators
+    authorizer: Authorizer
+
+    def client(self, user: str, *groups: str) -> Client:
+        """A client in process that speaks as this user."""
+        return Client(self.registry.transport(User(user, groups=("system:authenticated", *groups))))
+
+
+def wire(storage: Storage, clock: Clock, entropy: Entropy, settings: Settings, keys: ServiceAccountKeys) -> Api:
+    async def lookup(kind: type[Any], name: str, namespace: str) -> Any:
+        """How the tokens' issuer finds what a token is bound to."""
+        return await registry.kernel.get(kind, name, namespace)
+
+    class Granted:
+        """The roles and bindings, for the authorizer: they are in the caches before the first request is."""
+
+        def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
+            entry = registry.kernel.caches.peek(resource_of(kind)).get(namespace, name)
+            return entry.object if entry is not None else None
+
+        def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
+            return registry.kernel.caches.peek(resource_of(kind)).objects(namespace)
+
+    authorizer = RoleAuthorizer(StaticAuthorizer(), Granted())
+    tokens = ServiceAccountTokens(keys, lookup, clock, entropy)
+    answers = reviews(authorizer, tokens)
+    registry = Registry(storage, clock, entropy, settings=settings, token_issuer=tokens.issue, reviews=answers)
+    return Api(registry, tokens, Authenticators((tokens,)), authorizer)

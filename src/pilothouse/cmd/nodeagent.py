@@ -1,0 +1,180 @@
+"""The node agent as one process: containerd's keeper, kubelet, service proxy and cluster DNS, each an API client of its own.
+
+It lives in the node's network and mount namespaces. Killing it harms no container: containerd and the shims run on, and the
+next one takes over what it finds. containerd is begun before the heavy imports, so that both go on side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pilothouse.cluster.launch import CONTAINERD
+from pilothouse.cluster.state import DOMAIN, ClusterState, Places
+from pilothouse.cmd import process
+from pilothouse.cmd.start import import_aiohttp
+from pilothouse.kit.clock import SystemClock
+from pilothouse.kit.component import Component
+from pilothouse.kit.entropy import Entropy
+from pilothouse.node import cgroups, routes
+from pilothouse.node.supervisor import Supervisor, import_local_images
+
+if TYPE_CHECKING:
+    from pilothouse.api.types.core_v1 import Pod
+    from pilothouse.client.client import Client
+    from pilothouse.kubelet.kubelet import Kubelet
+
+log = logging.getLogger(__name__)
+
+API_PORT = 6443
+DNS_PORT = 53
+KUBELET_PORT = 10250
+NEVER_PERCENT = 100
+"""The disk is the machine's, shared with everything else on it: no image goes because that is full (kind has it so too), since one
+that was brought in by hand would not come back."""
+
+
+class NodeAgent:
+    """Everything of one node, wired; `run()` runs it."""
+
+    def __init__(self, state: ClusterState, places: Places, supervisor: Supervisor) -> None:
+        self.state = state
+        self.places = places
+        self.supervisor = supervisor
+        self.clock = SystemClock()
+        self.entropy = Entropy()
+
+    async def run(self, begin: process.Begin) -> None:
+        images = asyncio.create_task(self._images())
+        components = self.components()
+        await images
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.supervisor.run(), name="containerd")
+            for component in components:
+                group.create_task(component.run(), name=type(component).__name__)
+            begin.serving()
+            process.settle_memory()
+            log.info("kubelet, service proxy and DNS started", extra={"node": self.state.node_name, "address": self.state.node_address})
+
+    async def _images(self) -> None:
+        await self.supervisor.start()
+        log.info("containerd answers", extra={"socket": self.supervisor.paths.socket})
+        await import_local_images(self.supervisor.paths, self.places.images)
+
+    def components(self) -> Sequence[Component]:
+        proxy_client = self.client("proxy")
+        return [*self.kubelet(), self.proxy(proxy_client), self.dns(proxy_client)]
+
+    def kubelet(self) -> Sequence[Component]:
+        """The kubelet and its server."""
+        from pilothouse.kubelet.config import KubeletConfig
+        from pilothouse.kubelet.kubelet import Kubelet
+        from pilothouse.kubelet.runtime.cri import CriRuntime
+        from pilothouse.kubelet.server.server import KubeletServer, KubeletTLS
+
+        state, places = self.state, self.places
+        config = KubeletConfig(
+            root_dir=str(places.kubelet),
+            pod_log_dir=str(places.logs / "pods"),
+            node_ip=state.node_address,
+            cluster_dns=(state.dns_service,),
+            cluster_domain=DOMAIN,
+            pod_cidr=state.node_pod_range,
+            cgroup_root=cgroups.root_of(state.name),
+            port=KUBELET_PORT,
+            image_gc_high_percent=NEVER_PERCENT,
+        )
+        runtime = CriRuntime(str(places.containerd.socket), self.clock)
+        kubelet = Kubelet(
+            self.client("kubelet"), state.node_name, runtime, self.clock, self.entropy, config, cgroups=cgroups.LinuxCgroups()
+        )
+        tls = KubeletTLS(str(places.pki / "ca.crt"), str(places.pki / "kubelet.crt"), str(places.pki / "kubelet.key"))
+        server = KubeletServer(
+            Pods(kubelet), runtime, self.clock, node_name=state.node_name, host=state.node_address, port=KUBELET_PORT, tls=tls
+        )
+        return [kubelet, server]
+
+    def proxy(self, client: Client) -> Component:
+        from pilothouse.proxy.backends.nftables import TABLE, NftablesBackend
+        from pilothouse.proxy.backends.nftables_rules import Frame
+        from pilothouse.proxy.proxy import Proxy
+
+        state = self.state
+        frame = Frame(TABLE, [state.node_address], [state.service_range], [state.pod_range])
+        return Proxy(client, state.node_name, [state.node_address], NftablesBackend(frame), self.clock)
+
+    def dns(self, client: Client) -> Component:
+        from pilothouse.dns.server import DnsServer
+
+        upstream = [(address, DNS_PORT) for address in routes.name_servers()] if self.state.egress else []
+        return DnsServer(
+            client,
+            [(self.state.node_address, DNS_PORT)],
+            DOMAIN,
+            clock=self.clock,
+            entropy=self.entropy,
+            upstream=upstream,
+            ranges=[self.state.service_range, self.state.pod_range],
+        )
+
+    def client(self, identity: str) -> Client:
+        from pilothouse.client.client import Client
+        from pilothouse.client.http import HttpTransport
+
+        pki = self.places.pki
+        return Client(
+            HttpTransport(
+                f"https://{self.state.node_address}:{API_PORT}",
+                ca_file=str(pki / "ca.crt"),
+                certificate_file=str(pki / f"{identity}.crt"),
+                key_file=str(pki / f"{identity}.key"),
+                user_agent=f"{identity}/pilothouse",
+                clock=self.clock,
+                entropy=self.entropy,
+            )
+        )
+
+
+class Pods:
+    """What the kubelet's server is told of the kubelet."""
+
+    def __init__(self, kubelet: Kubelet) -> None:
+        self._kubelet = kubelet
+
+    def pods(self) -> Iterable[Pod]:
+        return self._kubelet.pods.list()
+
+
+def load() -> None:
+    """Import what is heavy while containerd starts and the starter still prepares."""
+    import_aiohttp()
+
+    import grpc
+
+    import pilothouse.kubelet.kubelet
+
+    del grpc, pilothouse
+
+
+def main() -> None:
+    begin = process.begin("The node agent of a Pilothouse cluster.")
+    state = begin.state()
+    places = begin.places
+    supervisor = Supervisor(
+        places.containerd,
+        places.pid(CONTAINERD),
+        places.log(CONTAINERD),
+        SystemClock(),
+        pod_cidr=state.node_pod_range,
+        mtu=state.mtu,
+    )
+    supervisor.begin()
+    load()
+    begin.wait()
+    process.run(begin, lambda: NodeAgent(state, places, supervisor).run(begin))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The command `pilothouse`: parses, calls cluster/, prints. Every command imports only what it needs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pilothouse.cluster.failure import ClusterFailure
+
+if TYPE_CHECKING:
+    from pilothouse.cluster.state import ClusterState
+
+DEFAULT_NAME = "pilothouse"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Exit status 0: done; 1: a failure that was explained; 2: bad usage; 130: interrupted."""
+    parsed = parser().parse_args(arguments)
+    try:
+        sys.exit(COMMANDS[parsed.command](parsed))
+    except ClusterFailure as failure:
+        print(f"pilothouse: {failure.problem}", file=sys.stderr)
+        if failure.remedy:
+            print(f"  what to do: {failure.remedy}", file=sys.stderr)
+        sys.exit(1)
+    except PermissionError as failure:
+        print(f"pilothouse: {failure.filename}: permission denied\n  what to do: run it again with sudo", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="pilothouse", description="Kubernetes in Python: a cluster on this machine.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = _command(commands, "up", "start a cluster, or what is missing of one")
+    up.add_argument("--network", choices=("node", "host"), help="a network namespace of its own (the default), or the machine's network")
+    up.add_argument("--no-egress", dest="egress", action="store_false", default=None, help="pods have no way out of the machine")
+    up.add_argument("--port", type=_port, help="where the API listens on 127.0.0.1 (default: 6443, or the next free port)")
+    up.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help="return when the node is Ready")
+    up.add_argument("--example", action="store_true", help="run the example and show that it is served")
+
+    down = _command(commands, "down", "stop a cluster; its state is kept")
+    down.add_argument("--purge", action="store_true", help="remove its state too: nothing of it stays behind")
+
+    status = _command(commands, "status", "say what a cluster is doing")
+    status.add_argument("--output", "-o", choices=("text", "json"), default="text", help="for people, or for scripts")
+
+    _command(commands, "kubeconfig", "print a kubeconfig of this cluster alone")
+    version = commands.add_parser("version", help="print the versions of Pilothouse and of the API that it serves")
+    version.set_defaults(root=Path("/"))
+    return top
+
+
+def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str) -> argparse.ArgumentParser:
+    made = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+    made.add_argument("--name", default=DEFAULT_NAME, help="of the cluster (default: %(default)s)")
+    made.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
+    return made
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 < value < 65536:
+        raise argparse.ArgumentTypeError(f"{value} is no port")
+    return value
+
+
+def say(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+def up(parsed: argparse.Namespace) -> int:
+    from pilothouse.cluster.up import Wishes
+    from pilothouse.cluster.up import up as bring_up
+    from pilothouse.kit.clock import SystemClock
+    from pilothouse.kit.entropy import Entropy
+
+    print(f"pilothouse: starting the cluster {parsed.name}", flush=True)
+    wishes = Wishes(parsed.name, parsed.network, parsed.egress, parsed.port, parsed.root, wait=parsed.wait)
+    state = bring_up(wishes, say, SystemClock(), Entropy())
+    print(f"pilothouse: {parsed.name} is up; kubectl's context is {state.context}", flush=True)
+    if parsed.example:
+        from pilothouse.cluster import example
+        from pilothouse.cluster.state import Places
+
+        example.run(state, Places(parsed.name, parsed.root), say)
+    return 0
+
+
+def down(parsed: argparse.Namespace) -> int:
+    from pilothouse.cluster.choice import check_name
+    from pilothouse.cluster.down import down as take_down
+    from pilothouse.cluster.preflight import check_root
+    from pilothouse.cluster.state import Places
+
+    check_name(parsed.name)
+    check_root()
+    existed = take_down(Places(parsed.name, parsed.root), say, purge=parsed.purge)
+    ended = "removed" if parsed.purge else "stopped; `pilothouse up` starts it again as it was"
+    print(f"pilothouse: {parsed.name} is {ended}" if existed else f"pilothouse: there is no cluster named {parsed.name}")
+    return 0
+
+
+def status(parsed: argparse.Namespace) -> int:
+    """0 when it runs, 3 when it does not (as service managers have it)."""
+    import json
+
+    from pilothouse.cluster.state import Places
+    from pilothouse.cluster.status import status as look
+    from pilothouse.cluster.status import text
+
+    places = Places(parsed.name, parsed.root)
+    shown = look(_known(parsed), places)
+    print(json.dumps(shown, indent=2) if parsed.output == "json" else text(shown))
+    return 0 if shown["state"] == "Running" else 3
+
+
+def kubeconfig(parsed: argparse.Namespace) -> int:
+    import json
+
+    from pilothouse.cluster import access
+    from pilothouse.cluster.state import Places
+
+    print(json.dumps(access.access(_known(parsed), Places(parsed.name, parsed.root)).config(), indent=2))
+    return 0
+
+
+def version(parsed: argparse.Namespace) -> int:
+    from importlib.metadata import version as version_of
+
+    del parsed
+    print(f"pilothouse {version_of('pilothouse')}")
+    return 0
+
+
+def _known(parsed: argparse.Namespace) -> ClusterState:
+    from pilothouse.cluster.state import Places, load
+
+    state = load(Places(parsed.name, parsed.root))
+    if state is None:
+        raise ClusterFailure(f"there is no cluster named {parsed.name}", "start it: pilothouse up")
+    return state
+
+
+COMMANDS = {"up": up, "down": down, "status": status, "kubeconfig": kubeconfig, "version": version}

@@ -1,0 +1,64 @@
+"""How clients from outside reach a cluster in a test: TLS on loopback, and a kubeconfig with an administrator's certificate.
+
+Certificates are valid in the machine's own time, not in the cluster's: it is real clients that check them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from pilothouse.apiserver.server import ApiServer, ServerTLS
+from pilothouse.cluster import certificates
+from pilothouse.cmd.api import Api
+from pilothouse.kit.clock import Clock, SystemClock
+from pilothouse.kit.entropy import Entropy
+
+NAME = "pilothouse-test"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The files of one cluster's certificates."""
+
+    folder: Path
+
+    def write_kubeconfig(self, port: int) -> Path:
+        path = self.folder / "kubeconfig"
+        cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(self.folder / "ca.crt")}
+        user = {"client-certificate": str(self.folder / "admin.crt"), "client-key": str(self.folder / "admin.key")}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": NAME, "cluster": cluster}],
+            "users": [{"name": NAME, "user": user}],
+            "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME}}],
+            "current-context": NAME,
+        }
+        path.write_bytes(msgspec.json.encode(config))
+        return path
+
+
+def make_access(folder: Path) -> Access:
+    leaves = [
+        certificates.Subject("apiserver", "kube-apiserver", names=["localhost", "127.0.0.1"], client=False),
+        certificates.Subject("admin", "kubernetes-admin", ["system:masters"]),
+    ]
+    certificates.make(folder, leaves, SystemClock(), Entropy())
+    return Access(folder)
+
+
+def server_of(api: Api, access: Access, clock: Clock, entropy: Entropy) -> ApiServer:
+    """The API server, on any free port of loopback."""
+    files = [str(access.folder / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key")]
+    return ApiServer(
+        api.registry,
+        clock=clock,
+        entropy=entropy,
+        tls=ServerTLS(*files),
+        authenticators=api.authenticators,
+        authorizer=api.authorizer,
+        tokens=api.tokens,
+    )

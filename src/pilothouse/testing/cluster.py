@@ -1,0 +1,207 @@
+"""A whole cluster in this process, for tests: API server, controllers, scheduler and simulated nodes, in virtual time.
+
+    with Cluster(nodes=3) as cluster:
+        cluster.apply(manifest)
+        cluster.advance("10m")
+        assert cluster.get(Deployment, "web").status.readyReplicas == 3
+
+- Its time stands still until `advance` moves it; the same seed and the same steps give the same events.
+- No root, no containers, no files but the kubeconfig's; any number live side by side in one process.
+- `kubeconfig` is a path by which any client reaches it on loopback, also while its time stands still.
+- The pods of its nodes are the kubelet's own doing, over a runtime that simulates containers (`runtimes`).
+- With `clock=SystemClock()` it lives in real time, and `advance` waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Coroutine
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pilothouse.api.types.core_v1 import Node
+from pilothouse.client.call import ListResult, Options
+from pilothouse.client.client import Client
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+from pilothouse.kit.virtual_clock import VirtualClock, settle
+from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
+from pilothouse.testing.control_plane import ControlPlane
+from pilothouse.testing.durations import seconds
+from pilothouse.testing.loop_thread import LoopThread
+from pilothouse.testing.manifests import apply
+from pilothouse.testing.nodes import SimulatedNode
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+READY_LIMIT_SECONDS = 60.0
+"""Of the cluster's own time, for the nodes to become Ready at the start."""
+START_LIMIT_SECONDS = 30.0
+"""Of real time, before a start that hangs is called a bug."""
+
+
+class Cluster:
+    """See the module docstring. Every method blocks until it is done; call them from one thread."""
+
+    def __init__(self, *, nodes: int = 1, seed: int = 0, clock: Clock | None = None) -> None:
+        self.clock: Clock = clock or VirtualClock()
+        self.runtimes: dict[str, SimulatedRuntime] = {}
+        """The runtime of each node by its name: where a test says what images and containers do."""
+        self._entropy = Entropy(seed)
+        self._count = nodes
+        self._nodes: dict[str, tuple[SimulatedNode, asyncio.Task[None]]] = {}
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._kubeconfig: Path | None = None
+        self._thread: LoopThread | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Return with every node Ready."""
+        self._thread = LoopThread("pilothouse-test-cluster")
+        try:
+            self._call(self._start(), START_LIMIT_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End everything; harmless when it has ended."""
+        if self._thread is not None:
+            self._call(self._stop())
+            self._thread.close()
+            self._thread = None
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The file by which any client reaches this cluster; its API server listens from the first time this is asked."""
+        if self._kubeconfig is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="pilothouse-")
+            self._kubeconfig = self._call(self._plane.serve(Path(self._folder.name)))
+        return self._kubeconfig
+
+    def advance(self, duration: str | float | timedelta) -> None:
+        """Move this cluster's time forward, and let everything happen that is to happen until then."""
+        self._call(self._advance(seconds(duration)))
+
+    def apply(self, manifest: str) -> list[Any]:
+        """Create or update every object of a YAML text, in its order; what the server made of them."""
+        return self._call(apply(self.client, manifest))
+
+    def create(self, obj: T) -> T:
+        return self._call(self.client.create(obj))
+
+    def get(self, kind: type[T], name: str, namespace: str = "default") -> T:
+        """The object; StatusError 404 when there is none. It is the cluster's own: do not change it."""
+        return self._call(self.client.get(kind, name, namespace))
+
+    def list(self, kind: type[T], namespace: str = "", selector: str = "") -> list[T]:
+        found: ListResult[T] = self._call(self.client.list(kind, namespace, options=Options(label_selector=selector)))
+        return found.items
+
+    def delete(self, kind: type[Any], name: str, namespace: str = "default", *, options: Options | None = None) -> Any:
+        return self._call(self.client.delete(kind, name, namespace, options=options))
+
+    def images_fail(self, *images: str) -> None:
+        """From now on these images cannot be pulled on any node."""
+        for runtime in self.runtimes.values():
+            self._call(_soon(runtime.images_fail, *images))
+
+    def stop_node(self, name: str) -> None:
+        """The node falls silent, as if its power were cut."""
+        self._call(self._stop_node(name))
+
+    def start_node(self, name: str) -> None:
+        """The node's kubelet comes (back) to life with the containers that it had."""
+        self._call(self._start_node(name))
+
+    @property
+    def client(self) -> Client:
+        """The administrator's client in process, for coroutines given to `run`."""
+        return self._plane.client
+
+    def run(self, work: Coroutine[Any, Any, R]) -> R:
+        """The result of a coroutine that runs in the cluster's own loop."""
+        return self._call(work)
+
+    def _call(self, work: Coroutine[Any, Any, R], timeout_seconds: float | None = None) -> R:
+        assert self._thread is not None, "the cluster does not run: use it as a context manager"
+        return self._thread.call(self._at_rest(work), timeout_seconds)
+
+    async def _at_rest(self, work: Coroutine[Any, Any, R]) -> R:
+        """Begin when all that came of the call before has happened: so the same steps find the same cluster every time."""
+        if isinstance(self.clock, VirtualClock):
+            await settle()
+        return await work
+
+    async def _start(self) -> None:
+        self._plane = ControlPlane(self.clock, self._entropy)
+        self._task = asyncio.create_task(self._plane.run(), name="control plane")
+        self._task.add_done_callback(lambda _: self._plane.registry.started.set())  # a failure must not leave us waiting
+        await self._plane.registry.start()
+        if self._task.done():
+            self._task.result()
+        for index in range(self._count):
+            await self._start_node(f"node-{index}")
+        await self._wait_for_nodes()
+
+    async def _wait_for_nodes(self) -> None:
+        until = self.clock.monotonic() + READY_LIMIT_SECONDS
+        while True:
+            found = await self.client.list(Node)
+            if sum(map(is_ready, found.items)) >= self._count:
+                return
+            assert self.clock.monotonic() < until, f"no {self._count} nodes Ready within {READY_LIMIT_SECONDS} s: {found.items}"
+            await self._advance(0.1)
+
+    async def _start_node(self, name: str) -> None:
+        assert name not in self._nodes, f"{name} runs already"
+        if name not in self.runtimes:
+            number = len(self.runtimes)
+            self.runtimes[name] = SimulatedRuntime(self.clock, self._entropy, pod_cidr=f"10.244.{number}.0/24")
+        runtime, address = self.runtimes[name], f"192.0.2.{[*self.runtimes].index(name) + 1}"
+        client = self._plane.client_of(f"system:node:{name}", "system:nodes")
+        node = SimulatedNode(name, address, client, runtime, self.clock, self._entropy)
+        self._nodes[name] = (node, asyncio.create_task(node.run(), name=name))
+
+    async def _stop_node(self, name: str) -> None:
+        _, task = self._nodes.pop(name)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def _advance(self, duration: float) -> None:
+        if isinstance(self.clock, VirtualClock):
+            await self.clock.advance(duration)
+        else:
+            await self.clock.sleep(duration)
+        for task in (self._task, *(task for _, task in self._nodes.values())):
+            if task.done():
+                task.result()
+
+    async def _stop(self) -> None:
+        for name in [*self._nodes]:
+            await self._stop_node(name)
+        task = getattr(self, "_task", None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _soon(function: Any, *arguments: Any) -> Any:
+    """Call a plain function in the cluster's loop."""
+    return function(*arguments)
+
+
+def is_ready(node: Node) -> bool:
+    return any(one.type == "Ready" and one.status == "True" for one in node.status.conditions)

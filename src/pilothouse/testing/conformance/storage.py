@@ -1,0 +1,404 @@
+"""The promises of a store as tests: inherit `StorageConformance` and say how a store is opened.
+
+    class TestMine(StorageConformance):
+        def open(self, path): return MyStorage(path)
+
+A store that outlives its process inherits `DurableStorageConformance` instead and also names its opener as text, so that
+another process can open it, be killed in the middle of its work, and leave what it acknowledged for us to find.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import itertools
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilothouse.apiserver.storage.interface import Compacted, CompareFailed, Event, FutureRevision, Storage
+
+ACKNOWLEDGED_BEFORE_KILL = 400
+WRITERS = 16
+
+
+def key(name: str) -> str:
+    return f"/registry/things/{name}"
+
+
+async def collect(feed: AsyncGenerator[Sequence[Event], None], count: int) -> list[Event]:
+    """The next `count` events of a watch."""
+    found: list[Event] = []
+    async for batch in feed:
+        found += batch
+        if len(found) >= count:
+            break
+    return found
+
+
+def told(events: Sequence[Event]) -> list[tuple[str, str]]:
+    return [(one.type, one.key.rpartition("/")[2]) for one in events]
+
+
+class StorageConformance:
+    """See the module."""
+
+    def open(self, path: Path) -> Storage:
+        raise NotImplementedError
+
+    @pytest.fixture
+    async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
+        storage = self.open(tmp_path / "store")
+        yield storage
+        await storage.close()
+
+    @asynccontextmanager
+    async def watching(self, storage: Storage, prefix: str, after: int) -> AsyncIterator[Any]:
+        feed: Any = storage.watch(prefix, after)
+        try:
+            yield feed
+        finally:
+            await feed.aclose()
+
+    # Reading and writing.
+
+    async def test_an_empty_store_has_a_revision_above_zero(self, storage: Storage) -> None:
+        assert await storage.revision() > 0
+        assert list((await storage.range("/registry/")).items) == []
+
+    async def test_what_was_written_is_read(self, storage: Storage) -> None:
+        revision = await storage.commit(key("a"), b"one", 0)
+        item = await storage.get(key("a"))
+        assert item is not None
+        assert (item.key, item.value, item.revision, item.created) == (key("a"), b"one", revision, revision)
+
+    async def test_an_update_keeps_the_revision_of_the_creation(self, storage: Storage) -> None:
+        created = await storage.commit(key("a"), b"one", 0)
+        revision = await storage.commit(key("a"), b"two", created)
+        item = await storage.get(key("a"))
+        assert item is not None
+        assert (item.value, item.revision, item.created) == (b"two", revision, created)
+
+    async def test_a_key_that_is_made_again_is_a_new_one(self, storage: Storage) -> None:
+        await storage.commit(key("a"), b"one", 0)
+        await storage.commit(key("a"), None, None)
+        again = await storage.commit(key("a"), b"two", 0)
+        item = await storage.get(key("a"))
+        assert item is not None
+        assert item.created == again
+
+    async def test_each_write_passes_one_revision(self, storage: Storage) -> None:
+        first = await storage.commit(key("a"), b"", 0)
+        assert [await storage.commit(key(name), b"", None) for name in "bcd"] == [first + 1, first + 2, first + 3]
+        assert await storage.commit(key("a"), None, None) == first + 4
+        assert await storage.revision() == first + 4
+
+    async def test_what_was_deleted_is_gone(self, storage: Storage) -> None:
+        revision = await storage.commit(key("a"), b"", 0)
+        await storage.commit(key("a"), None, revision)
+        assert await storage.get(key("a")) is None
+        assert list((await storage.range(key(""))).items) == []
+
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            pytest.param(b"new", 0, id="create what exists"),
+            pytest.param(b"new", 99, id="update from another revision"),
+            pytest.param(None, 99, id="delete another revision"),
+        ],
+    )
+    async def test_a_failed_compare_writes_nothing(self, storage: Storage, value: bytes | None, expected: int) -> None:
+        revision = await storage.commit(key("a"), b"old", 0)
+        with pytest.raises(CompareFailed) as failed:
+            await storage.commit(key("a"), value, expected)
+        assert failed.value.revision == revision
+        assert await storage.revision() == revision
+        item = await storage.get(key("a"))
+        assert item is not None
+        assert item.value == b"old"
+
+    @pytest.mark.parametrize("expected", [None, 0, 7], ids=["unconditional", "expecting nothing", "expecting something"])
+    async def test_deleting_what_is_not_there_fails(self, storage: Storage, expected: int | None) -> None:
+        with pytest.raises(CompareFailed) as failed:
+            await storage.commit(key("a"), None, expected)
+        assert failed.value.revision == 0
+
+    async def test_of_many_writers_of_one_revision_one_wins(self, storage: Storage) -> None:
+        revision = await storage.commit(key("a"), b"", 0)
+        results = await asyncio.gather(
+            *(storage.commit(key("a"), b"%d" % number, revision) for number in range(20)), return_exceptions=True
+        )
+        assert sum(isinstance(one, int) for one in results) == 1
+        assert sum(isinstance(one, CompareFailed) for one in results) == 19
+
+    # Ranges.
+
+    async def test_a_range_is_in_the_order_of_keys_and_of_its_prefix_only(self, storage: Storage) -> None:
+        for name in ("b", "a/x", "a-b", "c", "a"):
+            await storage.commit(key(name), b"", 0)
+        await storage.commit("/registry/thingsandmore/a", b"", 0)
+        assert [one.key for one in (await storage.range(key(""))).items] == sorted(key(one) for one in ("b", "a/x", "a-b", "c", "a"))
+
+    async def test_pages_join_to_the_whole(self, storage: Storage) -> None:
+        names = [f"{number:02}" for number in range(10)]
+        for name in names:
+            await storage.commit(key(name), b"", 0)
+        found: list[str] = []
+        start = ""
+        for _ in range(10):
+            page = await storage.range(key(""), start, 3)
+            assert len(page.items) <= 3
+            found += [one.key for one in page.items]
+            if not page.more:
+                break
+            start = found[-1] + "\0"
+        assert found == [key(name) for name in names]
+
+    @pytest.mark.parametrize("limit", [3, 4], ids=["as many as there are", "more than there are"])
+    async def test_a_page_that_takes_all_says_so(self, storage: Storage, limit: int) -> None:
+        for name in "abc":
+            await storage.commit(key(name), b"", 0)
+        assert not (await storage.range(key(""), "", limit)).more
+
+    async def test_a_range_at_an_old_revision_shows_the_past(self, storage: Storage) -> None:
+        await storage.commit(key("a"), b"1", 0)
+        await storage.commit(key("b"), b"1", 0)
+        then = await storage.commit(key("c"), b"1", 0)
+        await storage.commit(key("a"), b"2", None)
+        await storage.commit(key("b"), None, None)
+        await storage.commit(key("d"), b"2", 0)
+        past = await storage.range(key(""), revision=then)
+        assert [(one.key, one.value) for one in past.items] == [(key(name), b"1") for name in "abc"]
+        assert past.revision == then
+        assert [one.key for one in (await storage.range(key(""))).items] == [key("a"), key("c"), key("d")]
+
+    async def test_pages_of_the_past_are_pages_of_the_past(self, storage: Storage) -> None:
+        for name in "abc":
+            then = await storage.commit(key(name), b"1", 0)
+        await storage.commit(key("a"), None, None)
+        await storage.commit(key("bb"), b"2", 0)
+        page = await storage.range(key(""), "", 2, then)
+        rest = await storage.range(key(""), page.items[-1].key + "\0", 2, then)
+        assert [one.key for one in (*page.items, *rest.items)] == [key(name) for name in "abc"]
+
+    async def test_a_key_at_an_old_revision_shows_the_past(self, storage: Storage) -> None:
+        first = await storage.commit(key("a"), b"1", 0)
+        second = await storage.commit(key("a"), b"2", None)
+        gone = await storage.commit(key("a"), None, None)
+        await storage.commit(key("a"), b"3", 0)
+        found = [await storage.get(key("a"), revision) for revision in (first, second, gone)]
+        assert [one.value if one else None for one in found] == [b"1", b"2", None]
+
+    async def test_the_future_cannot_be_read(self, storage: Storage) -> None:
+        future = await storage.revision() + 1
+        with pytest.raises(FutureRevision):
+            await storage.range(key(""), revision=future)
+        with pytest.raises(FutureRevision):
+            await storage.get(key("a"), future)
+
+    # Watching.
+
+    async def test_a_watch_sees_every_write_in_order(self, storage: Storage) -> None:
+        async with self.watching(storage, key(""), await storage.revision()) as feed:
+            assert list(await anext(feed)) == []
+            await storage.commit(key("a"), b"1", 0)
+            await storage.commit(key("a"), b"2", None)
+            await storage.commit(key("b"), b"1", 0)
+            await storage.commit(key("a"), None, None)
+            events = await collect(feed, 4)
+        assert told(events) == [("ADDED", "a"), ("MODIFIED", "a"), ("ADDED", "b"), ("DELETED", "a")]
+        assert [one.value for one in events] == [b"1", b"2", b"1", None]
+        assert [one.revision for one in events] == sorted(one.revision for one in events)
+        assert [one.previous for one in events] == [0, events[0].revision, 0, events[1].revision]
+
+    async def test_a_watch_from_the_past_begins_with_what_was_missed(self, storage: Storage) -> None:
+        await storage.commit(key("a"), b"1", 0)
+        after = await storage.commit(key("b"), b"1", 0)
+        await storage.commit(key("a"), None, None)
+        await storage.commit(key("c"), b"1", 0)
+        async with self.watching(storage, key(""), after) as feed:
+            assert told(await anext(feed)) == [("DELETED", "a"), ("ADDED", "c")]
+            await storage.commit(key("d"), b"1", 0)
+            assert told(await collect(feed, 1)) == [("ADDED", "d")]
+
+    async def test_a_watch_sees_only_its_prefix(self, storage: Storage) -> None:
+        async with self.watching(storage, key("a/"), await storage.revision()) as feed:
+            await anext(feed)
+            for name in ("b/x", "a/x", "ab", "a/y"):
+                await storage.commit(key(name), b"", 0)
+            assert [one.key for one in await collect(feed, 2)] == [key("a/x"), key("a/y")]
+
+    async def test_writes_during_the_start_of_a_watch_are_seen_once(self, storage: Storage) -> None:
+        names = [f"{number:03}" for number in range(60)]
+        before = await storage.revision()
+        async with self.watching(storage, key(""), before) as feed:
+            writing = [asyncio.ensure_future(storage.commit(key(name), b"", 0)) for name in names]
+            events = await asyncio.wait_for(collect(feed, len(names)), 30)
+            await asyncio.gather(*writing)
+        assert [one.revision for one in events] == list(range(before + 1, before + 1 + len(names)))
+
+    async def test_all_watchers_see_the_same(self, storage: Storage) -> None:
+        before = await storage.revision()
+        for name in "abc":
+            await storage.commit(key(name), b"", 0)
+        feeds = [storage.watch(key(""), before) for _ in range(3)]
+        seen = [await collect(feed, 3) for feed in feeds]  # type: ignore[arg-type]
+        assert seen[0] == seen[1] == seen[2]
+
+    async def test_watches_end_with_the_store(self, tmp_path: Path) -> None:
+        storage = self.open(tmp_path / "other")
+        feed: Any = storage.watch(key(""), await storage.revision())
+        await anext(feed)
+        await storage.close()
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(feed), 30)
+
+    # Compaction.
+
+    async def test_compaction_keeps_the_present(self, storage: Storage) -> None:
+        for value in (b"1", b"2", b"3"):
+            await storage.commit(key("a"), value, None)
+        await storage.commit(key("b"), b"1", 0)
+        await storage.commit(key("c"), b"1", 0)
+        await storage.commit(key("c"), None, None)
+        now = await storage.revision()
+        await storage.compact(now)
+        assert [(one.key, one.value) for one in (await storage.range(key(""))).items] == [(key("a"), b"3"), (key("b"), b"1")]
+        assert [one.key for one in (await storage.range(key(""), revision=now)).items] == [key("a"), key("b")]
+        assert await storage.revision() == now
+
+    async def test_the_compacted_past_is_refused(self, storage: Storage) -> None:
+        then = await storage.commit(key("a"), b"1", 0)
+        await storage.commit(key("a"), b"2", None)
+        now = await storage.commit(key("a"), b"3", None)
+        await storage.compact(now)
+        with pytest.raises(Compacted) as refused:
+            await storage.range(key(""), revision=then)
+        assert refused.value.oldest == now
+        with pytest.raises(Compacted):
+            await storage.get(key("a"), then)
+        with pytest.raises(Compacted):
+            await anext(storage.watch(key(""), then))
+
+    async def test_what_is_newer_than_a_compaction_is_still_shown(self, storage: Storage) -> None:
+        await storage.commit(key("a"), b"1", 0)
+        then = await storage.commit(key("a"), b"2", None)
+        await storage.commit(key("a"), b"3", None)
+        await storage.commit(key("a"), None, None)
+        await storage.compact(then)
+        assert [one.value for one in (await storage.range(key(""), revision=then)).items] == [b"2"]
+        async with self.watching(storage, key(""), then) as feed:
+            backlog = list(await anext(feed))
+        assert told(backlog) == [("MODIFIED", "a"), ("DELETED", "a")]
+        replaced = await storage.get(key("a"), backlog[0].previous)
+        assert replaced is not None
+        assert replaced.value == b"2"
+
+    async def test_compacting_again_or_less_changes_nothing(self, storage: Storage) -> None:
+        await storage.commit(key("a"), b"1", 0)
+        now = await storage.commit(key("a"), b"2", None)
+        await storage.compact(now)
+        await storage.compact(now)
+        await storage.compact(now - 1)
+        with pytest.raises(FutureRevision):
+            await storage.compact(now + 1)
+
+    async def test_after_a_compaction_that_forgets_the_newest_write_revisions_go_on(self, storage: Storage) -> None:
+        await storage.commit(key("a"), b"1", 0)
+        now = await storage.commit(key("a"), None, None)
+        await storage.compact(now)
+        assert await storage.revision() == now
+        assert await storage.commit(key("a"), b"1", 0) == now + 1
+
+
+class DurableStorageConformance(StorageConformance):
+    """`opener` is `module:callable`; called with the path it opens the store."""
+
+    opener = ""
+
+    async def test_everything_is_there_after_opening_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "again"
+        storage = self.open(path)
+        await storage.commit(key("a"), b"1", 0)
+        then = await storage.commit(key("b"), b"1", 0)
+        await storage.commit(key("a"), b"2", None)
+        last = await storage.commit(key("b"), None, None)
+        await storage.close()
+        storage = self.open(path)
+        assert await storage.revision() == last
+        assert [(one.key, one.value) for one in (await storage.range(key(""))).items] == [(key("a"), b"2")]
+        async with self.watching(storage, key(""), then) as feed:
+            assert told(await anext(feed)) == [("MODIFIED", "a"), ("DELETED", "b")]
+        with pytest.raises(CompareFailed):
+            await storage.commit(key("a"), b"3", 0)
+        assert await storage.commit(key("b"), b"3", 0) == last + 1
+        await storage.close()
+
+    async def test_no_revision_goes_back_over_a_compaction(self, tmp_path: Path) -> None:
+        path = tmp_path / "compacted"
+        storage = self.open(path)
+        await storage.commit(key("a"), b"1", 0)
+        last = await storage.commit(key("a"), None, None)
+        await storage.compact(last)
+        await storage.close()
+        storage = self.open(path)
+        assert await storage.revision() == last
+        with pytest.raises(Compacted):
+            await storage.range(key(""), revision=last - 1)
+        assert await storage.commit(key("a"), b"1", 0) == last + 1
+        await storage.close()
+
+    async def test_nothing_acknowledged_is_lost_by_kill_9(self, tmp_path: Path) -> None:
+        path = tmp_path / "killed"
+        acknowledged: dict[str, int] = {}
+        for round in range(2):
+            acknowledged |= await asyncio.to_thread(self._killed, path, round)
+            storage = self.open(path)
+            found = {one.key: one for one in (await storage.range(key(""))).items}
+            missing = {name for name in acknowledged if name not in found}
+            assert not missing
+            assert all(found[name].revision == revision for name, revision in acknowledged.items())
+            assert await storage.revision() >= max(acknowledged.values())
+            async with self.watching(storage, key(""), 1) as feed:
+                revisions = [one.revision for one in await anext(feed)]
+            assert revisions == list(range(2, len(revisions) + 2)), "a hole, or a write seen twice"
+            await storage.close()
+
+    def _killed(self, path: Path, round: int) -> dict[str, int]:
+        """What a process acknowledged before it was killed in the middle of writing."""
+        program = f"from {__name__} import write_until_killed; write_until_killed({self.opener!r}, {str(path)!r}, {round})"
+        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        lines = list(itertools.islice(process.stdout, ACKNOWLEDGED_BEFORE_KILL))
+        process.kill()
+        lines += [line for line in process.stdout if line.endswith("\n")]
+        process.wait()
+        process.stdout.close()
+        assert len(lines) >= ACKNOWLEDGED_BEFORE_KILL
+        return {name: int(revision) for name, _, revision in (line.partition(" ") for line in lines)}
+
+
+def write_until_killed(opener: str, path: str, round: int) -> None:
+    """Write without end from many tasks; a line `key revision` for each write, after it was acknowledged."""
+    module, _, name = opener.partition(":")
+
+    async def main() -> None:
+        storage: Storage = getattr(importlib.import_module(module), name)(Path(path))
+        numbers = itertools.count()
+
+        async def writer() -> None:
+            while True:
+                mine = key(f"{round}-{next(numbers):08}")
+                revision = await storage.commit(mine, b"x" * 500, 0)
+                print(mine, revision, flush=True)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WRITERS):
+                group.create_task(writer())
+
+    asyncio.run(main())

@@ -1,0 +1,26 @@
+"""The key that signs ServiceAccount tokens in tests: one a process, since making one takes longer than starting a cluster."""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import Any
+
+from pilothouse.apiserver.auth.keys import ServiceAccountKeys
+
+
+@cache
+def process_key() -> Any:
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
+class ProcessKeys(ServiceAccountKeys):
+    """The same for every cluster of this process: nobody else believes it."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    @cached_property
+    def private(self) -> Any:
+        return process_key()

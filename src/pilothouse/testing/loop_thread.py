@@ -1,0 +1,35 @@
+"""An event loop in a thread of its own, so that plain functions can drive what is asynchronous.
+
+The loop is asyncio's own, not uvloop's: virtual time asks it whether anything is ready (kit/virtual_clock.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """Runs coroutines to their end, one caller at a time or several; `close` ends the loop and joins the thread."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.SelectorEventLoop()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def call(self, work: Coroutine[Any, Any, T], timeout_seconds: float | None = None) -> T:
+        """The result of `work`, or its exception."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_seconds)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()

@@ -1,0 +1,348 @@
+"""A cluster's life as whoever types the commands sees it: up, status, down, up again, purge; two side by side; what goes wrong."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilothouse.node.network import interface_name
+from tests.e2e.tools import EXAMPLES, Kubectl, kubectls, until
+
+NAMES = (f"life-{os.getpid()}-a", f"life-{os.getpid()}-b")
+"""Of this run alone: another one may be going on beside it."""
+IMAGE = "pilothouse.local/busybox:1"
+
+
+@dataclass
+class PrefixedKubectl(Kubectl):
+    """Run by way of other words, as `nsenter`."""
+
+    prefix: Sequence[str] = ()
+
+    def command(self, *arguments: str) -> list[str]:
+        return [*self.prefix, *super().command(*arguments)]
+
+
+class Machine:
+    """One cluster, driven through the command line with a kubeconfig of its own."""
+
+    def __init__(self, name: str, kubeconfig: Path) -> None:
+        self.name = name
+        self.kubeconfig = kubeconfig
+        self.prefix: list[str] = []
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*self.prefix, sys.executable, "-m", "pilothouse", *arguments, "--name", self.name]
+        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+    def up(self, *options: str) -> str:
+        done = self.run("up", "--no-egress", *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def down(self, *options: str) -> str:
+        done = self.run("down", *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("status", "--output", "json").stdout)
+        return found
+
+    def process_ids(self) -> dict[str, int]:
+        status = self.status()
+        found = {name: process["pid"] for name, process in status["processes"].items()}
+        return {**found, "containerd": status["runtime"]["pid"]}
+
+    def kubectl(self) -> Kubectl:
+        return PrefixedKubectl(kubectls()["path"], self.kubeconfig, "default", self.prefix)
+
+    def traces(self) -> dict[str, list[str]]:
+        """Everything on this machine that bears the cluster's name or ranges."""
+        record = Path(f"/var/lib/pilothouse/{self.name}/cluster.json")
+        block = json.loads(record.read_text())["block"] if record.exists() else "no block"
+        prefix = block.rsplit(".", 2)[0] + "."
+        interface = interface_name(self.name)
+        return {
+            "processes": [line for line in shell("ps", "-ww", "-eo", "args") if self.name in line and "pytest" not in line],
+            "mounts": [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if self.name in line],
+            "namespaces": [line for line in shell("ip", "netns") if line.split()[0] == f"pilothouse-{self.name}"],
+            "interfaces": [line for line in shell("ip", "-o", "link") if interface in line],
+            "routes": [line for line in shell("ip", "-4", "route", "show", "table", "all") if interface in line or prefix in line],
+            "rules": [line for line in shell("nft", "list", "ruleset") if self.name in line or self.name.replace("-", "_") in line],
+            "cgroups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/pilothouse-{self.name}")],
+            "files": [
+                str(path)
+                for folder in ("/var/lib/pilothouse", "/run/pilothouse", "/var/log/pilothouse", "/run/netns")
+                if os.path.isdir(folder)
+                for path in Path(folder).iterdir()
+                if self.name in path.name
+            ],
+        }
+
+
+def shell(*command: str) -> list[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def nothing(traces: dict[str, list[str]]) -> bool:
+    return not any(traces.values())
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[list[Machine]]:
+    """Two clusters that are not there yet, and are gone afterwards whatever happens."""
+    assert os.geteuid() == 0, "end-to-end tests need root: run `make e2e`"
+    made = [Machine(name, tmp_path / "kubeconfig") for name in NAMES]
+    for machine in made:
+        machine.down("--purge")
+    yield made
+    for machine in made:
+        machine.down("--purge")
+
+
+@pytest.fixture
+def machine(machines: list[Machine]) -> Machine:
+    return machines[0]
+
+
+def run_pod(machine: Machine, name: str) -> Kubectl:
+    kubectl = machine.kubectl()
+    kubectl("run", name, f"--image={IMAGE}", "--command", "--", "sleep", "3600")
+    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+    return kubectl
+
+
+def container_of(kubectl: Kubectl, pod: str) -> tuple[str, int]:
+    status = kubectl.get("pod", pod)["status"]["containerStatuses"][0]
+    return status["containerID"], status["restartCount"]
+
+
+def test_up_status_down_up_purge(machine: Machine) -> None:
+    said = machine.up()
+    assert re.search(r"API served \(\d+\.\d+ s\)", said)
+    assert "node Ready" in said
+    assert f"context is pilothouse-{machine.name}" in said
+    kubectl = run_pod(machine, "first")
+    status = machine.status()
+    assert (status["state"], status["apiReady"], status["nodes"]) == ("Running", True, [{"name": machine.name, "ready": True}])
+    assert all(process["running"] for process in status["processes"].values())
+    uid = kubectl.get("pod", "first")["metadata"]["uid"]
+
+    machine.down()
+    stopped = machine.run("status")
+    assert (stopped.returncode, "Stopped" in stopped.stdout) == (3, True)
+    left = machine.traces()
+    assert not left["processes"]
+    assert not left["mounts"]
+    assert not left["namespaces"]
+    assert not left["interfaces"]
+    assert not left["routes"]
+    assert not left["cgroups"]
+
+    machine.up()
+    assert kubectl.get("pod", "first")["metadata"]["uid"] == uid, "state is kept"
+    until("its container runs again", lambda: kubectl.run("exec", "first", "--", "true").returncode == 0)
+    assert container_of(kubectl, "first")[1] == 1, "restarted once, by its restart policy"
+
+    block = machine.traces()
+    assert block["routes"]
+    machine.down("--purge")
+    assert nothing(machine.traces()), machine.traces()
+
+
+def test_up_twice_changes_nothing(machine: Machine) -> None:
+    machine.up()
+    before = machine.process_ids()
+    assert "runs already" in machine.up()
+    assert machine.process_ids() == before
+
+
+@pytest.mark.parametrize("victim", ["control-plane", "node-agent", "containerd"])
+def test_killing_one_process_harms_no_container(machine: Machine, victim: str) -> None:
+    machine.up()
+    kubectl = run_pod(machine, "bystander")
+    before = container_of(kubectl, "bystander")
+    ids = machine.process_ids()
+    os.kill(ids[victim], signal.SIGKILL)
+    if victim == "containerd":
+        until("its keeper starts it again", lambda: machine.status()["runtime"]["pid"] not in (None, ids[victim]))
+    else:
+        machine.up()
+    assert machine.process_ids()[victim] != ids[victim]
+    until("exec answers", lambda: kubectl.run("exec", "bystander", "--", "true").returncode == 0)
+    assert container_of(kubectl, "bystander") == before
+    run_pod(machine, "afterwards")
+
+
+def test_purge_after_everything_was_killed_leaves_nothing(machine: Machine) -> None:
+    machine.up()
+    run_pod(machine, "orphan")
+    marker = machine.name
+    for line in shell("ps", "-ww", "-eo", "pid,args"):
+        pid, _, words = line.strip().partition(" ")
+        if marker in words and "pytest" not in words and ("pilothouse" in words or "containerd" in words):
+            os.kill(int(pid), signal.SIGKILL)
+    until("all are dead", lambda: machine.status()["state"] == "Stopped")
+    machine.down("--purge")
+    assert nothing(machine.traces()), machine.traces()
+
+
+def test_up_takes_over_what_a_crash_left(machine: Machine) -> None:
+    machine.up()
+    kubectl = run_pod(machine, "survivor")
+    before = container_of(kubectl, "survivor")
+    for process_id in machine.process_ids().values():
+        os.kill(process_id, signal.SIGKILL)
+    machine.up()
+    until("exec answers", lambda: kubectl.run("exec", "survivor", "--", "true").returncode == 0)
+    assert container_of(kubectl, "survivor") == before
+
+
+def test_two_clusters_side_by_side(machines: list[Machine], tmp_path: Path) -> None:
+    one, two = machines
+    two.kubeconfig = tmp_path / "other"
+    one.up()
+    two.up()
+    first, second = one.status(), two.status()
+    assert first["server"] != second["server"]
+    for kind in ("node", "pods", "services"):
+        assert first["network"][kind] != second["network"][kind]
+    run_pod(one, "here")
+    assert [pod["metadata"]["name"] for pod in two.kubectl().get("pods")["items"]] == []
+    run_pod(two, "there")
+    two.down("--purge")
+    assert one.status()["state"] == "Running"
+    assert one.kubectl()("exec", "here", "--", "echo", "still here").strip() == "still here"
+
+
+def test_contexts_of_others_stay(machine: Machine) -> None:
+    other = {"name": "work", "cluster": {"server": "https://work.example"}}
+    machine.kubeconfig.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [other],
+                "users": [{"name": "work", "user": {"token": "t"}}],
+                "contexts": [{"name": "work", "context": {"cluster": "work", "user": "work"}}],
+                "current-context": "work",
+            }
+        )
+    )
+    machine.up()
+    kubectl = machine.kubectl()
+    assert kubectl("config", "current-context").strip() == f"pilothouse-{machine.name}"
+    assert set(kubectl("config", "get-contexts", "-o", "name").split()) == {"work", f"pilothouse-{machine.name}"}
+    machine.down("--purge")
+    assert kubectl("config", "get-contexts", "-o", "name").split() == ["work"]
+
+
+def test_services_answer_from_the_host_and_nothing_leaks(machine: Machine) -> None:
+    machine.up()
+    kubectl = machine.kubectl()
+    kubectl("apply", "-f", str(EXAMPLES / "hello.yaml"))
+    kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
+    service = kubectl.get("service", "hello")["spec"]
+    node = machine.status()["network"]["node"]
+    for address, port in ((service["clusterIP"], service["ports"][0]["port"]), (node, service["ports"][0]["nodePort"])):
+        assert ask(address, port).startswith("hello-")
+    inside = shell("ip", "-n", f"pilothouse-{machine.name}", "route")
+    assert not [line for line in inside if line.startswith("default")], "no way out"
+    block = machine.status()["network"]["services"]
+    subprocess.run(["ip", "link", "delete", interface_name(machine.name)], check=True)
+    told = subprocess.run(["ip", "route", "get", block.partition("/")[0]], capture_output=True, text=True, check=False)
+    assert "unreachable" in told.stderr.lower() or "no route" in told.stderr.lower(), "with the link gone, nothing takes the default route"
+    machine.up()
+    assert ask(service["clusterIP"], service["ports"][0]["port"]).startswith("hello-"), "up mends the link"
+
+
+def ask(address: str, port: int) -> str:
+    connection = http.client.HTTPConnection(address, port, timeout=5)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+def test_on_the_machines_own_network(machines: list[Machine]) -> None:
+    """The machine is a network namespace here, with one address and no way out."""
+    machine, other = machines
+    place = f"machine-{os.getpid()}"
+    shell("ip", "netns", "add", place)
+    try:
+        for words in ("link set lo up", "link add wire type bridge", "addr add 198.51.100.7/24 dev wire", "link set wire up"):
+            shell("ip", "-n", place, *words.split())
+        before = shell("ip", "-n", place, "-4", "route", "show", "table", "all")
+        machine.prefix = other.prefix = ["nsenter", f"--net=/run/netns/{place}"]
+        machine.up("--network", "host")
+        assert machine.status()["network"]["node"] == "198.51.100.7"
+        refused = other.run("up", "--network", "host", "--no-egress")
+        assert (refused.returncode, "has the machine's network already" in refused.stderr) == (1, True)
+        kubectl = run_pod(machine, "here")
+        assert kubectl("exec", "here", "--", "nslookup", "kubernetes.default.svc.cluster.local").count("Address") == 2
+        machine.down("--purge")
+        assert shell("ip", "-n", place, "-4", "route", "show", "table", "all") == before
+        assert [line.split(": ")[1] for line in shell("ip", "-n", place, "-o", "link")] == ["lo", "wire"]
+        assert shell("ip", "netns", "exec", place, "nft", "list", "ruleset") == []
+    finally:
+        machine.down("--purge")
+        other.down("--purge")
+        machine.prefix = other.prefix = []
+        shell("ip", "netns", "delete", place)
+
+
+def test_what_is_wrong_is_said(machine: Machine) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        taken = machine.run("up", "--no-egress", "--port", str(port))
+    assert (taken.returncode, f"port {port} of 127.0.0.1 is taken" in taken.stderr) == (1, True)
+    assert "what to do:" in taken.stderr
+    assert nothing(machine.traces()), machine.traces()
+
+    unknown = machine.run("status")
+    assert (unknown.returncode, "there is no cluster named" in unknown.stderr) == (1, True)
+
+    machine.up()
+    other = machine.run("up", "--port", "7777")
+    assert (other.returncode, "stands already" in other.stderr) == (1, True)
+    assert machine.status()["state"] == "Running"
+
+
+def test_without_root_nothing_is_begun(machine: Machine) -> None:
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/env", "python3", "-c", NOT_ROOT],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in map(str, PYTHON_PATHS))},
+    )
+    assert "pilothouse needs root" in done.stderr + done.stdout
+    assert nothing(machine.traces())
+
+
+PYTHON_PATHS = (Path(__file__).resolve().parents[2] / "src",)
+NOT_ROOT = """
+from pilothouse.cluster import preflight
+from pilothouse.cluster.failure import ClusterFailure
+try:
+    preflight.check_root()
+except ClusterFailure as failure:
+    print(failure.problem, failure.remedy)
+"""

@@ -1,0 +1,145 @@
+"""The kubelet on real containers: restarts of its own process, live volumes, hooks, crash loops, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import NAME
+from tests.e2e.tools import Kubectl, pilothouse, until
+
+IMAGE = "pilothouse.local/busybox:1"
+STATE = Path("/var/lib/pilothouse") / NAME
+RUN = Path("/run/pilothouse") / NAME
+
+
+def manifest(name: str, container: dict[str, object], **spec: object) -> str:
+    own = {"name": "app", "image": IMAGE, "command": ["sleep", "3600"], **container}
+    whole = {"terminationGracePeriodSeconds": 1, "containers": [own], **spec}
+    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": whole})
+
+
+def start(kubectl: Kubectl, name: str, container: dict[str, object] | None = None, **spec: object) -> None:
+    kubectl("apply", "-f", "-", stdin=manifest(name, container or {}, **spec))
+
+
+def ready(kubectl: Kubectl, name: str) -> None:
+    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=30s")
+
+
+def field(kubectl: Kubectl, name: str, path: str) -> str:
+    return kubectl("get", "pod", name, "-o", f"jsonpath={{{path}}}")
+
+
+def agent() -> int:
+    return int((RUN / "node-agent.pid").read_text().split()[0])
+
+
+def test_killing_the_kubelet_harms_no_container(kubectl: Kubectl, kubeconfig: Path) -> None:
+    probe = {"readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 1}}
+    start(kubectl, "steady", {"volumeMounts": [{"name": "v", "mountPath": "/v"}], **probe}, volumes=[{"name": "v", "emptyDir": {}}])
+    start(kubectl, "sick", {"command": ["false"]})
+    ready(kubectl, "steady")
+    kubectl("exec", "steady", "--", "sh", "-c", "echo kept > /v/file")
+    before = field(kubectl, "steady", ".status.containerStatuses[0].containerID")
+    until("the crash loop begins", lambda: int(field(kubectl, "sick", ".status.containerStatuses[0].restartCount")) >= 2)
+    os.kill(agent(), signal.SIGKILL)
+    up = pilothouse("up", "--no-egress", "--name", NAME, environment={"KUBECONFIG": str(kubeconfig)})
+    assert up.returncode == 0, up.stderr
+    ready(kubectl, "steady")
+    assert field(kubectl, "steady", ".status.containerStatuses[0].containerID") == before
+    assert field(kubectl, "steady", ".status.containerStatuses[0].restartCount") == "0"
+    assert kubectl("exec", "steady", "--", "cat", "/v/file") == "kept\n"
+    assert int(field(kubectl, "sick", ".status.containerStatuses[0].restartCount")) >= 2
+    uid = field(kubectl, "steady", ".metadata.uid")
+    kubectl("delete", "pod", "steady", "sick", "--timeout=30s")
+    until("the directories are gone", lambda: not (STATE / "kubelet" / "pods" / uid).exists())
+
+
+def test_volumes_follow_their_sources(kubectl: Kubectl) -> None:
+    kubectl("create", "configmap", "settings", "--from-literal=a=1")
+    kubectl("create", "secret", "generic", "keys", "--from-literal=k=old")
+    mounts = [{"name": "c", "mountPath": "/c"}, {"name": "s", "mountPath": "/s"}, {"name": "d", "mountPath": "/d"}]
+    volumes = [
+        {"name": "c", "configMap": {"name": "settings"}},
+        {"name": "s", "secret": {"secretName": "keys"}},
+        {"name": "d", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+    ]
+    start(kubectl, "reader", {"volumeMounts": mounts}, volumes=volumes)
+    ready(kubectl, "reader")
+    kubectl("patch", "configmap", "settings", "-p", '{"data":{"a":null,"b":"2"}}')
+    kubectl("patch", "secret", "keys", "-p", '{"stringData":{"k":"new"}}')
+    kubectl("label", "pod", "reader", "colour=blue")
+    shown = ("exec", "reader", "--", "sh", "-c", "ls /c; cat /c/b /s/k /d/labels")
+    until("the volumes follow", lambda: kubectl(*shown) == 'b\n2newcolour="blue"')
+
+
+def test_a_crash_is_told_with_its_last_words(kubectl: Kubectl) -> None:
+    start(kubectl, "crash", {"command": ["sh", "-c", "echo to the log; echo last words > /dev/termination-log; exit 7"]})
+    until(
+        "the crash loop is told", lambda: field(kubectl, "crash", ".status.containerStatuses[0].state.waiting.reason") == "CrashLoopBackOff"
+    )
+    last = json.loads(field(kubectl, "crash", ".status.containerStatuses[0].lastState.terminated"))
+    assert (last["exitCode"], last["reason"], last["message"]) == (7, "Error", "last words\n")
+    assert kubectl("logs", "crash", "--previous") == "to the log\n"
+
+
+def test_a_container_out_of_memory_is_killed(kubectl: Kubectl) -> None:
+    limits = {"resources": {"limits": {"memory": "16Mi"}}}
+    start(kubectl, "greedy", {"command": ["tail", "/dev/zero"], **limits}, restartPolicy="Never")
+    until("the pod fails", lambda: field(kubectl, "greedy", ".status.phase") == "Failed")
+    assert field(kubectl, "greedy", ".status.containerStatuses[0].state.terminated.reason") == "OOMKilled"
+
+
+def test_hooks_run_around_a_container(kubectl: Kubectl, tmp_path: Path) -> None:
+    hooks = {
+        "postStart": {"exec": {"command": ["sh", "-c", "echo begun > /h/log"]}},
+        "preStop": {"exec": {"command": ["sh", "-c", "echo ending >> /h/log"]}},
+    }
+    volume = {"name": "h", "hostPath": {"path": str(tmp_path), "type": "Directory"}}
+    start(kubectl, "hooked", {"lifecycle": hooks, "volumeMounts": [{"name": "h", "mountPath": "/h"}]}, volumes=[volume])
+    ready(kubectl, "hooked")
+    kubectl("delete", "pod", "hooked", "--timeout=30s")
+    assert (tmp_path / "log").read_text() == "begun\nending\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        pytest.param("File", "hostPath type check failed: /etc is not a file", id="no file"),
+        pytest.param("Socket", "hostPath type check failed: /etc is not a socket file", id="no socket"),
+    ],
+)
+def test_a_host_path_of_the_wrong_type_is_told(kubectl: Kubectl, kind: str, message: str) -> None:
+    volume = {"name": "h", "hostPath": {"path": "/etc", "type": kind}}
+    start(kubectl, "wrong", {"volumeMounts": [{"name": "h", "mountPath": "/h"}]}, volumes=[volume])
+    events = ("get", "events", "--field-selector=reason=FailedMount", "-o", "jsonpath={.items[*].message}")
+    until("the event is told", lambda: message in kubectl(*events))
+
+
+def test_a_sub_path_leads_nowhere_else(kubectl: Kubectl) -> None:
+    mounts = [{"name": "v", "mountPath": "/v"}, {"name": "v", "mountPath": "/mine", "subPath": "deep/er"}]
+    start(kubectl, "sub", {"volumeMounts": mounts}, volumes=[{"name": "v", "emptyDir": {}}])
+    ready(kubectl, "sub")
+    assert kubectl("exec", "sub", "--", "sh", "-c", "echo x > /mine/f; cat /v/deep/er/f") == "x\n"
+
+
+def test_sidecars_outlive_what_they_serve(kubectl: Kubectl, tmp_path: Path) -> None:
+    mount = {"volumeMounts": [{"name": "h", "mountPath": "/h"}]}
+
+    def program(name: str) -> list[str]:
+        return ["sh", "-c", f"trap 'echo {name} >> /h/log; exit 0' TERM; echo up-{name} >> /h/log; while true; do sleep 0.1; done"]
+
+    sidecar = {"name": "side", "image": IMAGE, "restartPolicy": "Always", "command": program("side"), **mount}
+    volume = {"name": "h", "hostPath": {"path": str(tmp_path)}}
+    start(
+        kubectl, "pair", {"command": program("app"), **mount}, initContainers=[sidecar], volumes=[volume], terminationGracePeriodSeconds=10
+    )
+    ready(kubectl, "pair")
+    until("both are up", lambda: (tmp_path / "log").read_text().split() == ["up-side", "up-app"])
+    kubectl("delete", "pod", "pair", "--timeout=30s")
+    assert (tmp_path / "log").read_text().split() == ["up-side", "up-app", "app", "side"]

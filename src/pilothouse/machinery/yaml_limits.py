@@ -16,6 +16,8 @@ NODES_LIMIT = 4_000_000
 """Values of a document with all its aliases unfolded."""
 INDENTATION = re.compile(r"^[ \t?-]*", re.MULTILINE)
 TOO_DEEP = "exceeded max depth"
+SCANNER_TOO_DEEP = "exceeded maximum nesting depth"
+"""libyaml's own word from 0.2.6 on: its scanner looks ahead of the events, so that it may be the first to find out."""
 TOO_MANY = "document contains excessive aliasing"
 
 
@@ -23,14 +25,27 @@ def check_depth(text: str, loader: Any) -> None:
     """ValueError when `text` is nested deeper than DEPTH_LIMIT."""
     if not may_be_deep(text):
         return
-    depth = 0
+    try:
+        if deepest(text, loader) > DEPTH_LIMIT:
+            raise ValueError(TOO_DEEP)
+    except yaml.MarkedYAMLError as error:
+        if error.problem == SCANNER_TOO_DEEP:
+            raise ValueError(TOO_DEEP) from error
+        raise
+
+
+def deepest(text: str, loader: Any) -> int:
+    """How deep the document is nested; no more of it is read than shows that this is beyond DEPTH_LIMIT."""
+    depth = most = 0
     for event in yaml.parse(text, loader):
         if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
             depth += 1
-            if depth > DEPTH_LIMIT:
-                raise ValueError(TOO_DEEP)
+            most = max(most, depth)
+            if most > DEPTH_LIMIT:
+                break
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             depth -= 1
+    return most
 
 
 def may_be_deep(text: str) -> bool:

@@ -1,0 +1,40 @@
+"""ClusterRoles that are the sum of others: `admin`, `edit`, `view`, and whatever has an aggregationRule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilothouse.api.types.rbac_v1 import ClusterRole, PolicyRule
+from pilothouse.client.store import Key
+from pilothouse.controllers.framework.actions import Action, Update
+from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.world import World
+from pilothouse.machinery import codec, labels
+
+
+def _sums(role: ClusterRole, world: World) -> Iterator[Key]:
+    for one in world.list(ClusterRole):
+        if one.aggregationRule is not None:
+            yield "", one.metadata.name
+
+
+class ClusterRoleAggregationController(Controller):
+    """Writes the rules of every ClusterRole that a sum selects into the sum, those of the first by name first, each once."""
+
+    name = "clusterrole-aggregation-controller"
+    reconciles = ClusterRole
+    watches = (Related(ClusterRole, _sums),)
+    rules = (Rule("rbac.authorization.k8s.io", ("clusterroles",), (*READ, *WRITE, "escalate")),)
+
+    def plan(self, role: ClusterRole, world: World) -> Iterator[Action]:
+        if role.aggregationRule is None or role.metadata.deletionTimestamp:
+            return
+        rules: list[PolicyRule] = []
+        for selector in map(labels.from_label_selector, role.aggregationRule.clusterRoleSelectors):
+            for one in sorted(world.list(ClusterRole, "", selector), key=lambda each: each.metadata.name):
+                if one.metadata.name != role.metadata.name:
+                    rules.extend(rule for rule in one.rules if rule not in rules)
+        if rules != role.rules:
+            changed = codec.clone(role)
+            changed.rules = rules
+            yield Update(changed)

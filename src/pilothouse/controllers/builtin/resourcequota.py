@@ -1,0 +1,73 @@
+"""ResourceQuota: what a namespace uses of what it may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from pilothouse.api import catalogue
+from pilothouse.api.core import quota
+from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod, ResourceQuota, Service
+from pilothouse.client.store import Key
+from pilothouse.controllers.framework.actions import Action, RequeueAfter, UpdateStatus
+from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.world import World
+from pilothouse.machinery import codec
+from pilothouse.machinery.resource import Resource
+
+RESYNC_SECONDS = 300.0
+"""A Pod whose node is lost stops counting when its grace period is over, which nothing tells (--resource-quota-sync-period)."""
+CHANGEABLE = (Pod, Service, PersistentVolumeClaim)
+"""The kinds whose objects may come to count for something else while they live."""
+
+
+def countable() -> list[Resource[Any]]:
+    """Every kind that a namespace may hold, each once; Events are not counted, as upstream has it."""
+    return [
+        one
+        for one in catalogue.resources()
+        if one.namespaced and {"create", "list", "watch"} <= set(one.verbs) and one.stored_as is None and one.kind != "Event"
+    ]
+
+
+def _quotas_of(resource: Resource[Any], obj: Any, world: World) -> Iterator[Key]:
+    for one in world.list(ResourceQuota, obj.metadata.namespace):
+        if quota.counted(resource, one.spec.hard):
+            yield one.metadata.namespace, one.metadata.name
+
+
+def _matters(old: Any, new: Any) -> bool:
+    if isinstance(new, Pod):
+        ended = old.status.phase != new.status.phase or old.metadata.deletionTimestamp != new.metadata.deletionTimestamp
+        return ended or bool(old.spec != new.spec)
+    return isinstance(new, CHANGEABLE) and bool(old.spec != new.spec or old.status != new.status)
+
+
+class ResourceQuotaController(Controller):
+    """Keeps the usage in the status of quotas true: what admission has counted up comes down here.
+
+    - What counts for what is said in api/core/quota.py.
+    """
+
+    name = "resourcequota-controller"
+    reconciles = ResourceQuota
+    watches = tuple(Related(one.type, partial(_quotas_of, one), _matters) for one in countable() if one.type is not ResourceQuota)
+    rules = (
+        Rule("*", ("*",), ("list", "watch")),
+        Rule("", ("resourcequotas/status",), WRITE),
+        Rule("", ("resourcequotas",), READ),
+    )
+
+    def plan(self, one: ResourceQuota, world: World) -> Iterator[Action]:
+        if one.metadata.deletionTimestamp:
+            return
+        total: quota.Usage = {}
+        for resource in countable():
+            if quota.counted(resource, one.spec.hard):
+                total |= quota.used(one, resource, world.list(resource.type, one.metadata.namespace), world.now)
+        changed = codec.clone(one)
+        changed.status.hard = dict(one.spec.hard)
+        changed.status.used = {name: str(value) for name, value in total.items()}
+        yield UpdateStatus(changed)
+        yield RequeueAfter(RESYNC_SECONDS)

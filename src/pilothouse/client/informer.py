@@ -63,6 +63,7 @@ class Informer(Generic[T]):
         self._label_selector = label_selector
         self._field_selector = field_selector
         self._page_size = getattr(client.transport, "page_size", 0) if page_size is None else page_size
+        self._bookmarks: bool = getattr(client.transport, "bookmarks", True)
         self._subscribers: list[Subscriber] = []
         self._position = ""
         self._failures = 0
@@ -133,7 +134,7 @@ class Informer(Generic[T]):
             label_selector=self._label_selector,
             field_selector=self._field_selector,
             resource_version=self._position,
-            allow_watch_bookmarks=True,
+            allow_watch_bookmarks=self._bookmarks,
         )
         async with _closing(self._client.watch(self.kind, self.namespace, options=options)) as events:
             async for event in events:

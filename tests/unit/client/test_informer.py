@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pilothouse.api.types.core_v1 import ConfigMap
+from pilothouse.client.call import Call
 from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
 from pilothouse.client.informers import Informers
@@ -188,3 +189,21 @@ def test_a_store_finds_by_namespace_selector_and_index() -> None:
     assert [one.metadata.name for one in store.by_index("tier", "db")] == ["b"]
     assert store.get("y", "c") is None
     assert len(store) == 2
+
+
+@pytest.mark.parametrize(
+    ("bookmarks", "asked"),
+    [
+        pytest.param(True, True, id="over a connection that may break"),
+        pytest.param(False, False, id="in process"),
+    ],
+)
+async def test_asks_for_bookmarks_where_its_place_must_be_kept_young(monkeypatch: pytest.MonkeyPatch, bookmarks: bool, asked: bool) -> None:
+    monkeypatch.setattr(FakeTransport, "bookmarks", bookmarks, raising=False)
+    watched: list[Call] = []
+    watch = FakeTransport.watch
+    monkeypatch.setattr(FakeTransport, "watch", lambda self, call: watched.append(call) or watch(self, call))
+    followed = Followed()
+    await followed.advance(1)
+    await followed.stop()
+    assert [one.options.allow_watch_bookmarks for one in watched] == [asked]

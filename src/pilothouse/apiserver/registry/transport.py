@@ -25,6 +25,10 @@ class Executor(Protocol):
 class InProcessTransport:
     """See client.call.Transport."""
 
+    bookmarks = False
+    """Watches in process do not break as connections do: their place need not be kept young once a minute, which an idle day of
+    virtual time would spend a quarter of its work on. One that falls behind resumes from the store's history, or lists again."""
+
     def __init__(self, registry: Executor, user: User) -> None:
         self._registry = registry
         self._user = user

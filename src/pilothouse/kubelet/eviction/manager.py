@@ -15,7 +15,7 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.eviction.ranking import Usage, message, ranked
 from pilothouse.kubelet.eviction.signals import Shortage, shortages, signals
-from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.host.port import DiskUsage, Host, Load
 from pilothouse.kubelet.images.collector import ImageCollector
 from pilothouse.kubelet.mounts.manager import VolumeManager
 from pilothouse.kubelet.pods.identity import CONTAINER_NAME, POD_UID
@@ -51,6 +51,8 @@ class EvictionManager:
         self._workers = workers
         self._pressures = pressures
         self._seen_at: dict[str, float] = {}
+        self._judged: tuple[tuple[Load, int, DiskUsage], list[Shortage]] | None = None
+        """What the last look found, and what was short by it."""
 
     async def run(self) -> None:
         while True:
@@ -72,9 +74,11 @@ class EvictionManager:
         await self._evict(short[0])
 
     def _shortages(self) -> list[Shortage]:
-        disk = self._host.disk(self._config.root_dir)
-        found = signals(self._host.load(), self._host.machine().memory, disk, disk)
-        return shortages(found, self._config.eviction_hard)
+        seen = self._host.load(), self._host.machine().memory, self._host.disk(self._config.root_dir)
+        if self._judged is None or self._judged[0] != seen:  # a simulated host seldom changes, and is looked at as often
+            load, memory, disk = seen
+            self._judged = seen, shortages(signals(load, memory, disk, disk), self._config.eviction_hard)
+        return self._judged[1]
 
     def _tell(self, short: list[Shortage]) -> None:
         now = self._clock.monotonic()

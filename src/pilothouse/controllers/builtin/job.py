@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 
 from pilothouse.api.types.batch_v1 import Job, JobCondition
 from pilothouse.api.types.core_v1 import EnvVar, EnvVarSource, ObjectFieldSelector, Pod
@@ -14,15 +13,16 @@ from pilothouse.controllers.framework.actions import Action, Create, Delete, Emi
 from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
 from pilothouse.controllers.framework.owners import claim, controller_of
 from pilothouse.controllers.framework.world import World
-from pilothouse.controllers.jobs import failurepolicy, indexes
-from pilothouse.controllers.jobs.tally import FINALIZER, Tally, is_active, tally, without_finalizer
-from pilothouse.machinery import codec, labels, time
+from pilothouse.controllers.jobs import failurepolicy, indexes, perindex
+from pilothouse.controllers.jobs.backoff import finished_at, seconds_left
+from pilothouse.controllers.jobs.tally import FINALIZER, Rest, Tally, tally, without_finalizer
+from pilothouse.controllers.jobs.verdict import ANNOUNCED_BY, COMPLETE, FAILED, Verdict, condition, verdict
+from pilothouse.controllers.ranking import cheapest_first
+from pilothouse.machinery import codec, labels
 
 BURST_LIMIT = 500
-BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = 10.0, 600.0
-"""After a Pod failed the next waits this long, doubled with each failure."""
-Verdict = tuple[str, str, str]
-"""(Complete or Failed, reason, message)"""
+LONGEST_GENERATED_NAME = 58
+"""Of a generateName: the server adds five characters to it, and a name has at most 63."""
 
 
 def _job_of(pod: Pod, world: World) -> Iterator[Key]:
@@ -36,7 +36,8 @@ class JobController(Controller):
     """Runs Pods until as many have succeeded as were asked for, or too many have failed.
 
     - Every Pod is counted once, though Pods may be deleted at any time: see controllers/jobs/tally.py.
-    - Ends by backoffLimit, podFailurePolicy, activeDeadlineSeconds or completions; pauses by suspend; numbers its Pods when Indexed.
+    - How it ends and why: controllers/jobs/verdict.py. Indexes that fail each for themselves: controllers/jobs/perindex.py.
+    - After a failure waits before the next Pod; pauses by suspend.
     """
 
     name = "job"
@@ -58,13 +59,12 @@ class JobController(Controller):
         selector = labels.from_label_selector(job.spec.selector)
         claimed = claim(job, world.claimable(job, Pod, selector), selector)
         yield from claimed.actions
-        found = tally(job, claimed.members)
-        if _ended(job):
-            yield from _delete(job, [pod for pod in claimed.members if is_active(pod)])
-            yield UpdateStatus(_with_status(job, found, claimed.members, world))
-            yield from (*found.release, *(without_finalizer(pod) for pod in claimed.members if _is_loose(pod, found)))
+        if condition(job, COMPLETE) is not None or condition(job, FAILED) is not None:
+            yield from _delete(job, [pod for pod in claimed.members if pods.is_active(pod)])
+            yield from (without_finalizer(pod) for pod in claimed.members if FINALIZER in pod.metadata.finalizers)
+            yield UpdateStatus(_with_present(job, claimed.members))
             return
-        yield from _go_on(job, found, claimed.members, world)
+        yield from _go_on(job, claimed.members, world)
 
     def plan_gone(self, key: Key, world: World) -> Iterator[Action]:
         namespace, name = key
@@ -74,84 +74,48 @@ class JobController(Controller):
                 yield without_finalizer(pod)
 
 
-def _is_loose(pod: Pod, found: Tally) -> bool:
-    """It will not be counted, so nothing need hold it."""
-    counted = {*found.uncounted.succeeded, *found.uncounted.failed}
-    released = any(getattr(one, "object", None) is pod for one in found.release)
-    return FINALIZER in pod.metadata.finalizers and pod.metadata.uid not in counted and not released and not is_active(pod)
-
-
 def _is_ending(pod: Pod) -> bool:
     return bool(pod.metadata.deletionTimestamp) and not pods.is_finished(pod)
 
 
-def _condition(job: Job, type: str) -> JobCondition | None:
-    return next((one for one in job.status.conditions if one.type == type and one.status == "True"), None)
-
-
-def _ended(job: Job) -> bool:
-    return _condition(job, "Complete") is not None or _condition(job, "Failed") is not None
-
-
-def _go_on(job: Job, found: Tally, members: Sequence[Pod], world: World) -> Iterator[Action]:
-    active = [pod for pod in members if is_active(pod)]
+def _go_on(job: Job, members: Sequence[Pod], world: World) -> Iterator[Action]:
     job = codec.clone(job)
+    dying = bool(job.metadata.deletionTimestamp)
     if not job.status.startTime and not job.spec.suspend:
         job.status.startTime = world.now_text
-    verdict = _verdict(job, found, members, world)
-    if verdict is not None:
-        yield from _delete(job, active)
-        yield from _end(job, verdict, found, members, world)
+    found = tally(job, members, Rest.UNCOUNTED if dying else Rest.RUN)
+    end = verdict(job, found, members, world)
+    if end is not None:
+        found = tally(job, members, Rest.UNCOUNTED if dying or end.kind == COMPLETE else Rest.FAILED)
+        yield from _delete(job, [pod for pod in members if pods.is_active(pod)])
+        yield from _end(job, end, found, members, world)
     else:
-        yield from _suspend(job, world)
-        yield from _to_count(job, active, found, members, world)
-        yield UpdateStatus(_with_status(job, found, members, world))
+        if not dying:
+            yield from _suspend(job, world)
+            yield from _to_count(job, found, members, world)
+        yield UpdateStatus(_with_status(job, found, members))
     yield from found.release
-    if job.spec.activeDeadlineSeconds is not None and job.status.startTime and verdict is None and not job.spec.suspend:
+    if job.spec.activeDeadlineSeconds is not None and job.status.startTime and end is None and not job.spec.suspend:
         yield RequeueAfter(max(0.0, job.spec.activeDeadlineSeconds - world.seconds_since(job.status.startTime)))
 
 
-def _verdict(job: Job, found: Tally, members: Sequence[Pod], world: World) -> Verdict | None:
-    """How the Job has ended; None as long as it goes on."""
-    decided = _condition(job, "FailureTarget")
-    if decided is not None:
-        return "Failed", decided.reason, decided.message
-    unacceptable = failurepolicy.failing_message(job, members)
-    if unacceptable:
-        return "Failed", failurepolicy.REASON, unacceptable
-    spec = job.spec
-    limit = 6 if spec.backoffLimit is None else spec.backoffLimit
-    active = any(is_active(pod) for pod in members)
-    if spec.completions is None:
-        if found.succeeded > 0 and not active:
-            return "Complete", "CompletionsReached", "Reached expected number of succeeded pods"
-    elif found.succeeded >= spec.completions:
-        return "Complete", "CompletionsReached", "Reached expected number of succeeded pods"
-    restarts = sum(sum(pods.most_restarts(pod)) for pod in members if is_active(pod))
-    in_place = spec.template.spec.restartPolicy == "OnFailure" and restarts > 0 and restarts >= max(limit, 1)
-    if spec.backoffLimitPerIndex is None and (found.failed > limit or in_place):
-        return "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
-    deadline = spec.activeDeadlineSeconds
-    if deadline is not None and job.status.startTime and not spec.suspend and world.seconds_since(job.status.startTime) >= deadline:
-        return "Failed", "DeadlineExceeded", "Job was active longer than specified deadline"
-    return None
-
-
-def _end(job: Job, verdict: Verdict, found: Tally, members: Sequence[Pod], world: World) -> Iterator[Action]:
+def _end(job: Job, end: Verdict, found: Tally, members: Sequence[Pod], world: World) -> Iterator[Action]:
     """First say what it will come to; say that it has ended when no Pod runs and all are counted."""
-    kind, reason, message = verdict
-    before = "SuccessCriteriaMet" if kind == "Complete" else "FailureTarget"
-    if _condition(job, before) is None:
-        job.status.conditions.append(_made(before, reason, message, world))
-    running = [pod for pod in members if is_active(pod) or _is_ending(pod)]
+    kind, reason, message = end
+    if condition(job, ANNOUNCED_BY[kind]) is None:
+        job.status.conditions.append(_made(ANNOUNCED_BY[kind], reason, message, world))
+    running = [pod for pod in members if pods.is_active(pod) or _is_ending(pod)]
     if not running and not found.uncounted.succeeded and not found.uncounted.failed:
         job.status.conditions.append(_made(kind, reason, message, world))
-        if kind == "Complete":
+        if kind == COMPLETE:
             job.status.completionTime = world.now_text
+            if job.spec.completions is not None and found.succeeded > job.spec.completions:
+                text = "Too many succeeded pods running after completion count reached"
+                yield Emit(job, WARNING, "TooManySucceededPods", text)
             yield Emit(job, NORMAL, "Completed", "Job completed")
         else:
             yield Emit(job, WARNING, reason, message)
-    yield UpdateStatus(_with_status(job, found, members, world))
+    yield UpdateStatus(_with_status(job, found, members))
 
 
 def _suspend(job: Job, world: World) -> Iterator[Action]:
@@ -164,36 +128,75 @@ def _suspend(job: Job, world: World) -> Iterator[Action]:
     made = _made("Suspended", "JobSuspended" if paused else "JobResumed", "Job suspended" if paused else "Job resumed", world)
     made.status = "True" if paused else "False"
     job.status.conditions.append(made)
-    job.status.startTime = "" if paused else world.now_text
+    if not paused:
+        job.status.startTime = world.now_text  # so that activeDeadlineSeconds counts from here
     yield Emit(job, NORMAL, "Suspended" if paused else "Resumed", made.message)
 
 
-def _to_count(job: Job, active: Sequence[Pod], found: Tally, members: Sequence[Pod], world: World) -> Iterator[Action]:
-    parallelism = 1 if job.spec.parallelism is None else job.spec.parallelism
-    if job.spec.suspend:
-        wanted = 0
-    elif job.spec.completions is None:
-        wanted = len(active) if found.succeeded else parallelism
-    else:
-        wanted = min(parallelism, job.spec.completions - found.succeeded)
-    if len(active) > wanted:
-        surplus = sorted(active, key=lambda pod: (pods.is_ready(pod), pod.metadata.creationTimestamp))[: len(active) - wanted]
+def _to_count(job: Job, found: Tally, members: Sequence[Pod], world: World) -> Iterator[Action]:
+    active = [pod for pod in members if pods.is_active(pod)]
+    wanted = _wanted(job, active, found)
+    surplus = _surplus(job, active, len(active) - wanted, world)
+    if surplus:
         yield from (without_finalizer(pod) for pod in surplus)  # so that they do not count as failed
         yield from _delete(job, surplus)
         return
-    wait = _back_off(members, found, world)
-    if wait > 0 and len(active) < wanted:
+    ending = [pod for pod in members if _is_ending(pod)] if failurepolicy.replaces_only_failed(job) else []
+    missing = min(wanted - len(active) - len(ending), BURST_LIMIT)
+    if missing <= 0:
+        return
+    wait = 0.0 if perindex.applies(job) else _back_off(members, found, world)
+    if wait > 0:
         yield RequeueAfter(wait)
         return
-    ending = sum(map(_is_ending, members)) if failurepolicy.replaces_only_failed(job) else 0
-    missing = max(min(wanted - len(active) - ending, BURST_LIMIT), 0)
     if job.spec.completionMode == "Indexed":
-        held = [pod for pod in members if is_active(pod) or (ending and _is_ending(pod))]
-        taken = found.done | {index for pod in held if (index := indexes.index_of(pod)) is not None}
-        free = [index for index in range(job.spec.completions or 0) if index not in taken][:missing]
-        yield from (Create(_pod(job, index), owner=job, announce=pods.POD_EVENTS) for index in free)
+        yield from _create_indexed(job, [*active, *ending], found, missing, world)
     else:
-        yield from (Create(_pod(job, None), owner=job, announce=pods.POD_EVENTS) for _ in range(missing))
+        yield from (Create(_pod(job), owner=job, announce=pods.POD_EVENTS) for _ in range(missing))
+
+
+def _wanted(job: Job, active: Sequence[Pod], found: Tally) -> int:
+    """How many Pods should run."""
+    parallelism = 1 if job.spec.parallelism is None else job.spec.parallelism
+    if job.spec.suspend:
+        return 0
+    if job.spec.completions is None:
+        return len(active) if found.succeeded else parallelism
+    return max(0, min(parallelism, job.spec.completions - found.succeeded))
+
+
+def _surplus(job: Job, active: Sequence[Pod], count: int, world: World) -> Sequence[Pod]:
+    """The Pods to remove: of an Indexed Job those first that have no index or share one."""
+    ranked = cheapest_first(active, (), world.now)
+    odd: list[Pod] = []
+    if job.spec.completionMode == "Indexed" and not job.spec.suspend:
+        taken: set[int] = set()
+        for pod in reversed(ranked):
+            index = indexes.index_of(pod)
+            if index is None or index in taken or index >= (job.spec.completions or 0):
+                odd.append(pod)
+            else:
+                taken.add(index)
+    others = [pod for pod in ranked if pod not in odd]
+    return [*odd, *others[: max(0, count - len(odd))]][:BURST_LIMIT]
+
+
+def _create_indexed(job: Job, held: Sequence[Pod], found: Tally, missing: int, world: World) -> Iterator[Action]:
+    """The lowest free indexes get a Pod; those that failed lately wait by themselves when failures are counted by index."""
+    taken = found.done | found.given_up | {index for pod in held if (index := indexes.index_of(pod)) is not None}
+    free = (index for index in range(job.spec.completions or 0) if index not in taken)
+    waits: list[float] = []
+    for index in free:
+        before = found.to_replace.get(index)
+        wait = perindex.wait(before, world.now) if before is not None else 0.0
+        if wait > 0:
+            waits.append(wait)
+        elif missing > 0:
+            missing -= 1
+            yield Create(_indexed_pod(job, index, perindex.annotations_of_next(job, before)), owner=job, announce=pods.POD_EVENTS)
+        else:
+            break
+    yield from (RequeueAfter(wait) for wait in waits)
 
 
 def _back_off(members: Sequence[Pod], found: Tally, world: World) -> float:
@@ -204,34 +207,28 @@ def _back_off(members: Sequence[Pod], found: Tally, world: World) -> float:
         failures = 0
     failures += max(0, found.failed - known[1])
     world.memory["tally"], world.memory["failures in a row"] = (found.succeeded, found.failed), failures
-    if not failures:
-        return 0.0
     since = world.seen_since("failures", found.failed)
-    ends = [moment for pod in members if pod.status.phase == "Failed" and (moment := _finished_at(pod))]
-    start = max(ends, default=since)
-    wait = min(BACK_OFF_SECONDS * 2.0 ** min(failures - 1, 16), LONGEST_BACK_OFF_SECONDS)
-    return wait - (world.now - start).total_seconds()
-
-
-def _finished_at(pod: Pod) -> datetime | None:
-    ends = [one.state.terminated.finishedAt for one in pod.status.containerStatuses if one.state and one.state.terminated]
-    found = [time.parse(one) for one in ends if one]
-    return max(found, default=None)
+    return seconds_left(failures, max((finished_at(pod) for pod in members if pod.status.phase == "Failed"), default=since), world.now)
 
 
 def _delete(job: Job, doomed: Sequence[Pod]) -> Iterator[Action]:
     yield from (Delete(pod, owner=job, announce=pods.POD_DELETE_EVENTS) for pod in doomed[:BURST_LIMIT])
 
 
-def _pod(job: Job, index: int | None) -> Pod:
+def _pod(job: Job) -> Pod:
     pod = pods.pod_from_template(job.spec.template, job.metadata.namespace, job.metadata.name)
     pod.metadata.finalizers = [*pod.metadata.finalizers, FINALIZER]
-    if index is None:
-        return pod
-    pod.metadata.generateName = f"{job.metadata.name}-{index}-"
-    pod.metadata.annotations[indexes.ANNOTATION] = pod.metadata.labels[indexes.ANNOTATION] = str(index)
-    pod.spec.hostname = f"{job.metadata.name}-{index}"
-    source = EnvVarSource(fieldRef=ObjectFieldSelector(apiVersion="v1", fieldPath=f"metadata.annotations['{indexes.ANNOTATION}']"))
+    return pod
+
+
+def _indexed_pod(job: Job, index: int, annotations: Mapping[str, str]) -> Pod:
+    """A Pod that knows its index: by label and annotation, by its name and host name, and by an environment variable."""
+    pod, suffix = _pod(job), f"-{index}"
+    pod.metadata.generateName = f"{job.metadata.name[: LONGEST_GENERATED_NAME - len(suffix) - 1]}{suffix}-"
+    pod.metadata.annotations |= {indexes.ANNOTATION: str(index), **annotations}
+    pod.metadata.labels[indexes.ANNOTATION] = str(index)
+    pod.spec.hostname = f"{job.metadata.name}{suffix}"
+    source = EnvVarSource(fieldRef=ObjectFieldSelector(apiVersion="v1", fieldPath=f"metadata.labels['{indexes.ANNOTATION}']"))
     for container in (*pod.spec.containers, *pod.spec.initContainers):
         if all(one.name != "JOB_COMPLETION_INDEX" for one in container.env):
             container.env.append(EnvVar(name="JOB_COMPLETION_INDEX", valueFrom=source))
@@ -243,14 +240,21 @@ def _made(type: str, reason: str, message: str, world: World) -> JobCondition:
     return JobCondition(type=type, status="True", reason=reason, message=message, lastProbeTime=now, lastTransitionTime=now)
 
 
-def _with_status(job: Job, found: Tally, members: Sequence[Pod], world: World) -> Job:
+def _with_present(job: Job, members: Sequence[Pod]) -> Job:
+    """A copy whose status tells of the Pods that are there."""
     changed = codec.clone(job)
     status = changed.status
-    active = [pod for pod in members if is_active(pod)]
+    active = [pod for pod in members if pods.is_active(pod)]
     status.active, status.ready = len(active), sum(map(pods.is_ready, active))
     status.terminating = sum(map(_is_ending, members))
+    return changed
+
+
+def _with_status(job: Job, found: Tally, members: Sequence[Pod]) -> Job:
+    changed = _with_present(job, members)
+    status = changed.status
     status.succeeded, status.failed = found.counted_succeeded, found.counted_failed
     status.uncountedTerminatedPods = found.uncounted
     if job.spec.completionMode == "Indexed":
-        status.completedIndexes = indexes.text(found.done)
+        status.completedIndexes, status.failedIndexes = indexes.text(found.done), indexes.text(found.given_up)
     return changed

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pilothouse.api.types.batch_v1 import Job, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyRule
 from pilothouse.api.types.core_v1 import ContainerStatus, Pod
 
-FAIL_JOB, IGNORE, COUNT = "FailJob", "Ignore", "Count"
+FAIL_JOB, FAIL_INDEX, IGNORE, COUNT = "FailJob", "FailIndex", "Ignore", "Count"
 REASON = "PodFailurePolicy"
 
 

@@ -1,0 +1,34 @@
+"""How long a Job waits before the next Pod, after Pods that failed: 10 s, doubled with each failure in a row, at most 10 minutes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.controllers import pods
+from pilothouse.machinery import time
+
+FIRST_SECONDS, LONGEST_SECONDS = 10.0, 600.0
+
+
+def seconds_left(failures: int, last: datetime, now: datetime) -> float:
+    """Until the next Pod may start, after so many failures in a row of which the last was then; not positive when it may now."""
+    if failures <= 0:
+        return 0.0
+    return min(FIRST_SECONDS * 2.0 ** min(failures - 1, 16), LONGEST_SECONDS) - (now - last).total_seconds()
+
+
+def finished_at(pod: Pod) -> datetime:
+    """When its last container ended; else since when it is not ready, when it was to be gone, or when it was made."""
+    sidecars = {one.name for one in pod.spec.initContainers if one.restartPolicy == "Always"}
+    statuses = [*pod.status.containerStatuses, *(one for one in pod.status.initContainerStatuses if one.name in sidecars)]
+    ends = [one.state.terminated.finishedAt if one.state and one.state.terminated else "" for one in statuses]
+    if ends and all(ends):
+        return max(map(time.parse, ends))
+    ready = pods.condition(pod, "Ready")
+    if ready is not None and ready.status == "False" and ready.lastTransitionTime:
+        return time.parse(ready.lastTransitionTime)
+    meta = pod.metadata
+    if meta.deletionTimestamp:
+        return time.parse(meta.deletionTimestamp) - timedelta(seconds=meta.deletionGracePeriodSeconds or 0)
+    return time.parse(meta.creationTimestamp)

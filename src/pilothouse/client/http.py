@@ -2,7 +2,10 @@
 
 - Authenticates by a client certificate or by a bearer token; both are read again when their file changes, without a restart.
 - A failure that the server answered is a StatusError; a server that cannot be reached is a ConnectionError.
-- A watch is a stream of JSON lines; closing the iterator (or cancelling its task) closes the connection.
+- A server that says when to come back (Retry-After with 429 or 5xx) is asked again then, up to ten times; a read whose connection
+  was lost in the midst is repeated, a write never: nobody knows whether it was done.
+- A watch is a stream of JSON lines; closing the iterator (or cancelling its task) closes the connection. One that stays silent for
+  longer than bookmarks take is given up, for its server may be gone without a word.
 - One pool of kept connections; watches have connections of their own, without a limit.
 
 aiohttp is imported by the first call: importing it costs a third of a second.
@@ -11,11 +14,15 @@ aiohttp is imported by the first call: importing it costs a third of a second.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import MsgspecError
 
 from pilothouse.client import answers
 from pilothouse.client.call import Call, WatchEvent
@@ -32,7 +39,15 @@ CREDENTIALS_CHECK_SECONDS = 60.0
 CALL_TIMEOUT_SECONDS = 60.0
 WATCH_TIMEOUT_SECONDS = 300.0
 """A watch without a timeout of its own asks for this much, up to twice, so that watches do not all end together."""
+SILENCE_SECONDS = 180.0
+"""A watch that asked for bookmarks, which come each minute, hears nothing for this long only from a server that is no more."""
 KEEP_ALIVE_SECONDS = 30.0
+PROBE_SECONDS, PROBES = 15, 3
+"""Silent connections are probed after KEEP_ALIVE_SECONDS, so that a machine that vanished is noticed within 75 s."""
+RETRIES_LIMIT = 10
+LOST_READ_SECONDS = 1.0
+"""Before a read is repeated (client-go's rest/with_retry)."""
+LONGEST_RETRY_AFTER_SECONDS = 60.0
 CONNECTIONS_LIMIT = 100
 EVENT_BYTES_LIMIT = 16 << 20
 """The longest line of a watch; objects are limited to a few MB by the server."""
@@ -73,12 +88,31 @@ class HttpTransport:
         self._stamps: tuple[float, ...] = ()
 
     async def call(self, call: Call) -> Any:
-        status, data = await self._exchange(call)
+        status, data = await self._persistently(call)
         if status >= 400:
             raise answers.error_of(status, data)
-        if call.verb in ("list", "deletecollection"):
-            return answers.decode_list(data, call.resource)
-        return answers.decode_object(data, call.resource)
+        try:
+            if call.verb in ("list", "deletecollection"):
+                return answers.decode_list(data, call.resource)
+            return answers.decode_object(data, call.resource)
+        except MsgspecError as error:
+            raise _not_understood(self.server_url, error) from error
+
+    async def _persistently(self, call: Call) -> tuple[int, bytes]:
+        """The answer; where the server, or a lost connection, calls for another try, that one's."""
+        for _ in range(RETRIES_LIMIT):
+            try:
+                status, data, after = await self._exchange(call)
+            except ConnectionResetError:
+                if call.verb not in ("get", "list"):
+                    raise
+                after = LOST_READ_SECONDS
+            else:
+                if after is None:
+                    return status, data
+            await self._clock.sleep(min(after, LONGEST_RETRY_AFTER_SECONDS))
+        status, data, _ = await self._exchange(call)
+        return status, data
 
     async def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
         if call.options.timeout_seconds is None:
@@ -86,7 +120,11 @@ class HttpTransport:
         session = await self._ready()
         import aiohttp
 
-        timeout = aiohttp.ClientTimeout(total=call.options.timeout_seconds + KEEP_ALIVE_SECONDS, sock_connect=KEEP_ALIVE_SECONDS)
+        timeout = aiohttp.ClientTimeout(
+            total=call.options.timeout_seconds + KEEP_ALIVE_SECONDS,
+            sock_connect=KEEP_ALIVE_SECONDS,
+            sock_read=SILENCE_SECONDS if call.options.allow_watch_bookmarks else None,
+        )
         try:
             async with session.get(self._url(call), headers=self.headers(), timeout=timeout, **self._tls()) as response:
                 if response.status >= 400:
@@ -95,13 +133,16 @@ class HttpTransport:
                     yield answers.decode_event(line, call.resource)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _unreachable(self.server_url, error) from error
+        except MsgspecError as error:
+            raise _not_understood(self.server_url, error) from error
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    async def _exchange(self, call: Call) -> tuple[int, bytes]:
+    async def _exchange(self, call: Call) -> tuple[int, bytes, float | None]:
+        """Status, body, and the seconds after which the server wants to be asked again, where it says so."""
         session = await self._ready()
         import aiohttp
 
@@ -112,7 +153,7 @@ class HttpTransport:
             async with session.request(
                 METHODS[call.verb], self._url(call), data=body, headers=headers, timeout=timeout, **self._tls()
             ) as response:
-                return response.status, await response.read()
+                return response.status, await response.read(), _retry_after(response.status, response.headers.get("Retry-After", ""))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _unreachable(self.server_url, error) from error
 
@@ -140,7 +181,9 @@ class HttpTransport:
         import aiohttp
 
         tls = self._context() if self.server_url.startswith("https:") else False
-        connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, ssl=tls, keepalive_timeout=KEEP_ALIVE_SECONDS)
+        connector = aiohttp.TCPConnector(
+            limit=0, limit_per_host=0, ssl=tls, keepalive_timeout=KEEP_ALIVE_SECONDS, socket_factory=_probed_socket
+        )
         return aiohttp.ClientSession(connector=connector, read_bufsize=1 << 18, auto_decompress=True)
 
     def _context(self) -> ssl.SSLContext:
@@ -187,8 +230,35 @@ async def _lines(content: Any) -> AsyncIterator[bytes]:
             raise ConnectionError(f"a watch event of more than {EVENT_BYTES_LIMIT} bytes")
 
 
+def _retry_after(status: int, text: str) -> float | None:
+    """Whole seconds, as API servers say it; the form with a date is for browsers."""
+    return float(text) if (status == 429 or status >= 500) and text.isdecimal() else None
+
+
+def _probed_socket(address: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol = address[:3]
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, int(KEEP_ALIVE_SECONDS)),
+        (socket.TCP_KEEPINTVL, PROBE_SECONDS),
+        (socket.TCP_KEEPCNT, PROBES),
+    ):
+        made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
+
+
 def _unreachable(server_url: str, error: Exception) -> ConnectionError:
+    """As ConnectionResetError where a connection that stood was lost, so that a read may be repeated."""
+    import aiohttp
+
     text = str(error) or type(error).__name__
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
         text = "timed out"
-    return ConnectionError(f"{server_url}: {text}")
+    lost = (ConnectionResetError, BrokenPipeError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)
+    reset = isinstance(error, lost) or (isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE))
+    return (ConnectionResetError if reset else ConnectionError)(f"{server_url}: {text}")
+
+
+def _not_understood(server_url: str, error: Exception) -> ConnectionError:
+    return ConnectionError(f"{server_url}: the answer is none of a Kubernetes API: {error}")

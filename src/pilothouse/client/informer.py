@@ -1,7 +1,8 @@
 """A cache of one kind that follows the API: list once, then watch, for ever.
 
 - `synced` is set when the first list has been told to every subscriber; the cache never shows a state before that one.
-- A lost watch resumes where it was; one that is too old (410) lists again and tells subscribers the differences.
+- A lost watch resumes where it was. Where that place is too old (410), or lies ahead of what the server knows (its state was put
+  back), the cache lists again and tells subscribers the differences: a delete that was missed is told with the last state known.
 - A server that cannot be reached is asked again with back-off and jitter; the cache keeps what it had meanwhile.
 - Subscribers are called in the order of the events, synchronously: they must only take note (add a key to a queue).
 - Objects are handed out as they came: in process they are the server's own. Never change one.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, Generic, TypeVar, cast
 
 from pilothouse.client.call import ListResult, Options, WatchEvent
@@ -36,6 +37,10 @@ SHORT_WATCH_SECONDS = 1.0
 """A watch that ends sooner than this without any event counts as a failure, or a sick server would be asked without pause."""
 
 
+class _WentBack(Exception):
+    """The server speaks of a revision before one that it has told already: its state is another than it was."""
+
+
 class Informer(Generic[T]):
     """See the module. `page_size` 0 lists in one go, as is right in process."""
 
@@ -56,7 +61,7 @@ class Informer(Generic[T]):
         self.synced = asyncio.Event()
         self.store: Store[T] = Store()
         self.revision = 0
-        """The newest revision that this cache has seen, of an object, a list or a bookmark."""
+        """The newest revision that this cache has seen, of an object, a list or a bookmark; a list may put it back."""
         self._client = client
         self._clock = clock
         self._entropy = entropy or Entropy()
@@ -105,20 +110,25 @@ class Informer(Generic[T]):
                 break
             options.continue_ = page.continue_
         self._replace(found)
+        self.revision = 0
         self._saw(page.resource_version)
         self._position = page.resource_version
         self.synced.set()
 
     async def _watch_until_expired(self) -> None:
-        """Watch, and watch again where the last one ended, until the server no longer knows that place."""
+        """Watch, and watch again where the last one ended, until the server does not know that place (any longer, or yet)."""
         while True:
             started, before = self._clock.monotonic(), self._position
             try:
                 await self._watch()
+            except _WentBack:
+                return
             except StatusError as error:
                 if error.code == 410:
                     return
                 await self._back_off()
+                if not _passes(error):
+                    return
                 continue
             except ConnectionError:
                 await self._back_off()
@@ -144,6 +154,8 @@ class Informer(Generic[T]):
     def _take(self, event: WatchEvent[T]) -> None:
         obj = event.object
         version: str = obj.metadata.resourceVersion  # type: ignore[attr-defined]
+        if _number(version) < _number(self._position):
+            raise _WentBack
         self._position = version
         if event.type == "BOOKMARK":
             self._saw(version)
@@ -171,8 +183,7 @@ class Informer(Generic[T]):
                 self._tell("MODIFIED", old, one)
 
     def _saw(self, version: str) -> None:
-        with suppress(ValueError):
-            self.revision = max(self.revision, int(version))
+        self.revision = max(self.revision, _number(version))
 
     def _tell(self, type: str, old: T | None, new: T | None) -> None:
         for subscriber in self._subscribers:
@@ -182,6 +193,18 @@ class Informer(Generic[T]):
         self._failures += 1
         seconds = min(FIRST_BACK_OFF_SECONDS * 2.0 ** min(self._failures - 1, 30), LONGEST_BACK_OFF_SECONDS)
         await self._clock.sleep(self._entropy.jitter(seconds, 1.0))
+
+
+def _number(version: str) -> int:
+    """A resourceVersion as the number that it is; 0 for a server that has it otherwise."""
+    return int(version) if version.isdecimal() else 0
+
+
+def _passes(error: StatusError) -> bool:
+    """A failure to watch that has nothing to do with the place: a server that starts, or has too much to do."""
+    details = error.status.details
+    ahead = details is not None and any(one.reason == "ResourceVersionTooLarge" for one in details.causes)
+    return not ahead and (error.code == 429 or error.code >= 500)
 
 
 def _closing(events: AsyncIterator[WatchEvent[T]]) -> aclosing[Any]:

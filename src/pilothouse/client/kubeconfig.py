@@ -22,7 +22,7 @@ Config = dict[str, Any]
 
 SECTIONS = {"clusters": "cluster", "users": "user", "contexts": "context"}
 FILE_LIMIT = 16 << 20
-"""Bytes of a file that are read."""
+"""Bytes of a file; a longer one is no kubeconfig, and is left alone."""
 
 
 class KubeconfigError(Exception):
@@ -119,11 +119,13 @@ def read(path: Path) -> Config:
     """One file; empty when it is not there."""
     try:
         with path.open("rb") as file:
-            data = file.read(FILE_LIMIT)
+            data = file.read(FILE_LIMIT + 1)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise KubeconfigError(f"cannot read the kubeconfig {path}: {error.strerror}") from error
+    if len(data) > FILE_LIMIT:
+        raise KubeconfigError(f"the kubeconfig {path} is longer than {FILE_LIMIT >> 20} MiB: name another file in KUBECONFIG")
     try:
         config = yaml.parse(data) if data.strip() else {}
     except yaml.YamlError as error:

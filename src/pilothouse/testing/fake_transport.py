@@ -2,7 +2,7 @@
 
 - Real enough: revisions, uids, generateName, generation, conflicts, finalizers, the status subresource, merge patches, watches that resume.
 - Faults on order: `fail(error)` for the next calls, `hold()` and `release()` of watch events (a stale cache), `lose_answers(n)`,
-  `break_watches()`, `forget_history()` (410 for watches from before).
+  `break_watches()`, `forget_history()` (410 for watches from before), `put_back(revision)`.
 - `calls` keeps every call but reads, so that a test can say what was asked.
 
 What a server does beyond that is the registry's affair (testing.Cluster).
@@ -21,7 +21,8 @@ from pilothouse.client.call import Call, ListResult, WatchEvent
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import codec, errors, time
-from pilothouse.machinery.meta_v1 import ObjectMeta, Status
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.meta_v1 import ObjectMeta, Status, StatusCause, StatusDetails
 
 CALLS_LIMIT = 100_000
 _END = object()
@@ -64,6 +65,8 @@ class FakeTransport:
     async def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
         self._fail_if_ordered(call)
         after = int(call.options.resource_version or self.revision)
+        if after > self.revision:
+            raise too_large(after, self.revision)
         if after < self._forgotten:
             raise errors.expired(f"too old resource version: {after} ({self._forgotten})")
         queue: asyncio.Queue[Any] = asyncio.Queue()
@@ -121,6 +124,12 @@ class FakeTransport:
         self._forgotten = self.revision + 1
         self.revision += 1
         self._history.clear()
+
+    def put_back(self, revision: int) -> None:
+        """Be as before this revision, as a server whose state was restored: objects that were made or changed since are no more."""
+        self._objects = {key: one for key, one in self._objects.items() if int(one.metadata.resourceVersion) <= revision}
+        self._history = [change for change in self._history if change[0] <= revision]
+        self.revision = revision
 
     def add(self, *objects: Any) -> list[Any]:
         """Create objects without a call being noted; their status is kept."""
@@ -266,6 +275,12 @@ class FakeTransport:
             if ordered[1](call):
                 self._failures.remove(ordered)
                 raise ordered[0]
+
+
+def too_large(asked: int, current: int) -> StatusError:
+    """What a server answers that is asked for a revision it has not reached."""
+    details = StatusDetails(causes=[StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")])
+    return errors.failure(504, "Timeout", f"Timeout: Too large resource version: {asked}, current: {current}", details)
 
 
 def _selected(obj: Any, call: Call) -> bool:

@@ -133,6 +133,42 @@ async def test_a_bookmark_moves_its_place_and_tells_nothing(followed: Followed) 
     assert followed.informer.revision == followed.transport.revision
 
 
+async def test_a_server_whose_state_was_put_back_is_listed_again(followed: Followed) -> None:
+    """Its revisions lie before what was seen: a watch from there would stay silent until they have caught up."""
+    for number in range(5):
+        followed.transport.add(config(f"n{number}"))
+    await followed.advance(5)
+    followed.told.clear()
+    followed.transport.put_back(3)
+    followed.transport.break_watches(ConnectionError("reset"))
+    followed.transport.add(config("another"))
+    await followed.advance(5)
+    assert sorted(followed.told) == ["ADDED another", "DELETED n2", "DELETED n3", "DELETED n4"]
+    assert followed.names == ["another", "n0", "n1"]
+    assert followed.informer.revision == followed.transport.revision
+
+
+async def test_a_bookmark_from_before_shows_that_the_state_was_put_back(followed: Followed) -> None:
+    for number in range(5):
+        followed.transport.add(config(f"n{number}"))
+    await followed.advance(5)
+    followed.transport.put_back(3)
+    followed.transport.bookmark(ConfigMap)
+    await followed.advance(5)
+    assert followed.names == ["n0", "n1"]
+
+
+async def test_a_watch_that_is_refused_lists_again_rather_than_ask_the_same_for_ever(followed: Followed) -> None:
+    followed.transport.add(config("first"))
+    await followed.advance(5)
+    followed.transport.remove(followed.informer.list()[0])
+    refused = errors.bad_request("that is no place to watch from")
+    followed.transport.fail(*[refused] * 3, when=lambda call: call.verb == "watch")
+    followed.transport.break_watches()
+    await followed.advance(10)
+    assert followed.names == []
+
+
 async def test_an_object_of_the_same_name_with_another_uid_is_told_in_order(followed: Followed) -> None:
     [first] = followed.transport.add(config("same"))
     await followed.advance(0)

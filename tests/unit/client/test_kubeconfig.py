@@ -147,3 +147,12 @@ def test_a_cluster_that_another_context_uses_stays(tmp_path: Path) -> None:
 
 def test_access_of_a_file_of_one_cluster() -> None:
     assert Access.of(MINE.config()) == MINE
+
+
+def test_a_file_that_is_too_long_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubeconfig, "FILE_LIMIT", 64)
+    path = tmp_path / "config"
+    path.write_text(THEIRS)
+    with pytest.raises(KubeconfigError, match="longer than"):
+        kubeconfig.merge(MINE, [path])
+    assert path.read_text() == THEIRS

@@ -13,7 +13,7 @@ from typing import Any
 
 from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.kit.clock import Clock
-from pilothouse.scheduler.facts import PodFacts, facts_of
+from pilothouse.scheduler.facts import PodFacts, facts_of, is_infeasible
 from pilothouse.scheduler.snapshot import NodeColumns
 
 ASSUMED_SECONDS = 30.0
@@ -124,6 +124,13 @@ class ClusterState:
                 return True
         return False
 
+    def supersede(self, pod: PodFacts, node: str) -> list[PodFacts]:
+        """Room on a node is cleared for this Pod from now on, no longer for lesser ones: those."""
+        lesser = [one for one in self.nodes.nominated.get(node, {}).values() if one.priority < pod.priority]
+        for one in (pod, *lesser):
+            self.nodes.nominate(one, node if one is pod else "")
+        return lesser
+
     def is_placed(self, uid: str) -> bool:
         return uid in self._placed
 
@@ -140,13 +147,20 @@ class ClusterState:
 def pod_changes(old: Pod, new: Pod) -> list[str]:
     """What of a placed Pod changed that alters what is accounted for it, in the words of `Wake`."""
     changes = []
-    if old.spec.containers != new.spec.containers:
+    if requested_by(old) != requested_by(new):
         changes.append("Resources")
     if old.metadata.labels != new.metadata.labels:
         changes.append("Labels")
     if bool(old.metadata.deletionTimestamp) != bool(new.metadata.deletionTimestamp):
         changes.append("Terminating")
     return changes
+
+
+def requested_by(pod: Pod) -> tuple[object, ...]:
+    """What a Pod's requests follow from, as far as it can change: cheaper to compare than to add up."""
+    spec, status = pod.spec, pod.status
+    held = [(one.name, one.resources, one.allocatedResources) for one in (*status.initContainerStatuses, *status.containerStatuses)]
+    return spec.containers, spec.initContainers, spec.resources, held, is_infeasible(pod)
 
 
 def node_changes(old: Node, new: Node) -> list[str]:

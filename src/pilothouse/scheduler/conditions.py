@@ -12,6 +12,8 @@ from pilothouse.kit.clock import Clock
 from pilothouse.machinery.time import now_text
 
 POD_SCHEDULED = "PodScheduled"
+NOT_NOMINATED = orjson.dumps({"status": {"nominatedNodeName": None}})
+"""The patch of a Pod for which no node is being cleared any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ def patch_of(pod: Pod, outcome: Outcome, clock: Clock) -> bytes | None:
             {
                 "type": POD_SCHEDULED,
                 "status": "False",
+                "observedGeneration": pod.metadata.generation or None,
                 "reason": outcome.reason,
                 "message": outcome.message,
                 "lastProbeTime": None,

@@ -2,6 +2,7 @@
 
 - Requests follow upstream's rule: containers are summed, init containers need their maximum, sidecars stay and are added,
   pod-level resources override, overhead comes on top. CPU is in thousandths, everything else whole units.
+- A Pod that is being resized in place counts with the larger of what its status says it holds and what its spec asks.
 - `signature` is equal for Pods that every plugin must treat alike; names, UIDs and token volumes are not in it.
 """
 
@@ -24,6 +25,8 @@ PODS = "pods"
 DEFAULT_MILLI_CPU = 100
 DEFAULT_MEMORY = 200 * 1024 * 1024
 """What scoring (not filtering) assumes of a container that requests nothing, so that such Pods spread as well."""
+MOST = 1 << 52
+"""More than any node has of anything: what is beyond counts as this much, so that thousands of such Pods overflow no column."""
 
 HostPort = tuple[str, str, int]
 """(host IP, protocol, port)"""
@@ -32,8 +35,8 @@ Requests = dict[str, int]
 
 @lru_cache(maxsize=4096)
 def amount(name: str, value: Quantity) -> int:
-    """A quantity as the scheduler counts it: CPU in thousandths, everything else in whole units, rounded up."""
-    return quantity.milli(value) if name == CPU else quantity.whole(value)
+    """A quantity as the scheduler counts it: CPU in thousandths, everything else in whole units, rounded up, `MOST` at most."""
+    return min(quantity.milli(value) if name == CPU else quantity.whole(value), MOST)
 
 
 def amounts(values: Mapping[str, Quantity]) -> Requests:
@@ -75,11 +78,11 @@ def facts_of(pod: Pod) -> PodFacts:
         host_ports=frozenset(host_ports(pod)),
         images=images,
         priority=spec.priority or 0,
-        signature=signature_of(pod, requests, images),
+        signature=signature_of(pod, requests, filled, images),
     )
 
 
-def signature_of(pod: Pod, requests: Requests, images: tuple[str, ...]) -> bytes:
+def signature_of(pod: Pod, requests: Requests, filled: Requests, images: tuple[str, ...]) -> bytes:
     """Equal for Pods that may share a scheduling result."""
     spec = pod.spec
     claims = [volume.persistentVolumeClaim for volume in spec.volumes if volume.persistentVolumeClaim is not None]
@@ -89,6 +92,7 @@ def signature_of(pod: Pod, requests: Requests, images: tuple[str, ...]) -> bytes
         pod.metadata.labels,
         [owner.kind for owner in pod.metadata.ownerReferences if owner.controller],
         requests,
+        filled,
         images,
         spec.nodeName,
         spec.nodeSelector,
@@ -121,13 +125,14 @@ def pod_requests(pod: Pod, missing: Mapping[str, int] | None = None) -> Requests
     """What a node must have free for the Pod; `missing` is assumed of containers that say nothing of a resource."""
     spec = pod.spec
     missing = missing or {}
+    held, infeasible = held_requests(pod), is_infeasible(pod)
     total: Requests = {}
     for container in spec.containers:
-        add(total, container_requests(container, missing))
+        add(total, container_requests(container, missing, held, infeasible))
     staying: Requests = {}
     peak: Requests = {}
     for container in spec.initContainers:
-        wanted = container_requests(container, missing)
+        wanted = container_requests(container, missing, held, infeasible)
         if container.restartPolicy == "Always":
             add(total, wanted)
             add(staying, wanted)
@@ -142,8 +147,28 @@ def pod_requests(pod: Pod, missing: Mapping[str, int] | None = None) -> Requests
     return total
 
 
-def container_requests(container: Container, missing: Mapping[str, int]) -> Requests:
-    return {**missing, **amounts(container.resources.requests)}
+def container_requests(container: Container, missing: Mapping[str, int], held: Mapping[str, Requests], infeasible: bool) -> Requests:
+    """While a container is being resized it counts with the larger of what it has and what it is to have, if it can have that."""
+    has = held.get(container.name, {})
+    wanted = {} if infeasible and has else amounts(container.resources.requests)
+    raise_to(wanted, has)
+    return {**missing, **wanted}
+
+
+def held_requests(pod: Pod) -> dict[str, Requests]:
+    """By container, the larger of what the kubelet has granted and what runs."""
+    status = pod.status
+    held: dict[str, Requests] = {}
+    for one in (*status.initContainerStatuses, *status.containerStatuses):
+        if one.resources is not None:
+            has = amounts(one.resources.requests)
+            raise_to(has, amounts(one.allocatedResources))
+            held[one.name] = has
+    return held
+
+
+def is_infeasible(pod: Pod) -> bool:
+    return any(one.type == "PodResizePending" and one.status == "True" and one.reason == "Infeasible" for one in pod.status.conditions)
 
 
 def add(total: Requests, more: Mapping[str, int]) -> None:

@@ -5,12 +5,15 @@ Each requirement is asked once for every distinct value of its label, not once a
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from pilothouse.api.types.core_v1 import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
 NAME_FIELD = "metadata.name"
+INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def selected(pod: Pod, nodes: NodeColumns) -> Mask:
@@ -62,12 +65,19 @@ def requirement_matches(requirement: NodeSelectorRequirement, nodes: NodeColumns
 
 
 def compares(have: str, requirement: NodeSelectorRequirement) -> bool:
-    """Gt and Lt compare integers; what is none matches nothing."""
-    try:
-        left, right = int(have), int(requirement.values[0])
-    except (ValueError, IndexError):
+    """Gt and Lt compare integers of 64 bits; what is none matches nothing."""
+    left, right = integer(have), integer(requirement.values[0]) if len(requirement.values) == 1 else None
+    if left is None or right is None:
         return False
     return left > right if requirement.operator == "Gt" else left < right
+
+
+def integer(text: str) -> int | None:
+    """As Go reads one: Python's `int` would take `1_0`, which is a label value, for ten."""
+    if INTEGER.fullmatch(text) is None:
+        return None
+    value = int(text)
+    return value if -(1 << 63) <= value < 1 << 63 else None
 
 
 def name_matches(requirement: NodeSelectorRequirement, nodes: NodeColumns) -> Mask:

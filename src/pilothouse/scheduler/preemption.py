@@ -70,6 +70,8 @@ def candidate_on(
     window = nodes.window(row)
     for one in lesser:
         window.remove_pod(name, one)
+    for one in nodes.nominated_before(pod, name):
+        window.add_pod(name, one)
     reasons = trial(pod, window)
     if reasons:
         return reasons

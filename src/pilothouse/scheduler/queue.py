@@ -3,7 +3,7 @@
 - Active Pods come out in the order of the profile's QueueSort; a Pod is never in the queue twice.
 - A Pod that fitted nowhere sleeps until an event of a kind that its rejecting plugins declared (`woken_by`), at most five minutes.
 - A woken Pod that failed a moment ago backs off, 1 s doubling to 10 s, but is taken early when nothing else is active.
-- A Pod whose binding failed backs off in full. A gated Pod waits until its gates are removed.
+- A Pod whose binding, or scheduling, failed backs off in full. A gated Pod waits until its gates are removed.
 - Nothing is polled: the one timer sleeps until the next deadline, and not at all when there is none.
 """
 
@@ -128,6 +128,11 @@ class SchedulingQueue:
             return
         entry.place = "failed"
         self._at(self._back_off_until(entry), entry)
+
+    def again(self, entry: QueuedPod) -> None:
+        """What was to help a sleeping Pod failed: it is tried again after its back-off."""
+        if entry.place == "unschedulable":
+            self._wake(entry)
 
     async def run(self) -> None:
         """Wake what has slept or backed off long enough, until cancelled."""

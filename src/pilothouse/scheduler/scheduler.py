@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
@@ -21,7 +22,7 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.errors import StatusError
 from pilothouse.scheduler.cluster import FINISHED, ClusterState
-from pilothouse.scheduler.conditions import Outcome, patch_of
+from pilothouse.scheduler.conditions import NOT_NOMINATED, Outcome, patch_of
 from pilothouse.scheduler.facts import PodFacts, facts_of
 from pilothouse.scheduler.framework.diagnosis import NO_NODES, Diagnosis, truncated
 from pilothouse.scheduler.framework.interfaces import PostFilterResult
@@ -30,6 +31,7 @@ from pilothouse.scheduler.profile import ALSO_READ, VOLUME_KINDS, default_profil
 from pilothouse.scheduler.queue import QueuedPod, SchedulingQueue
 from pilothouse.scheduler.victims import Evictor
 
+log = logging.getLogger(__name__)
 DEFAULT_SCHEDULER = "default-scheduler"
 BINDINGS_LIMIT = 128
 """Bindings and status patches that may be under way at once; scheduling waits when there are more."""
@@ -88,7 +90,7 @@ class Scheduler:
             entry = await self.queue.pop()
             self.cluster.drop_expired()
             await self._slots.acquire()
-            work = self._decide(entry) if entry.place == "taken" else None
+            work = self._decided(entry) if entry.place == "taken" else None
             if work is None:
                 self._slots.release()
             else:
@@ -119,6 +121,10 @@ class Scheduler:
 
     def _leaves_queue(self, pod: Pod) -> None:
         self.queue.remove(pod.metadata.uid)
+        self._end_nomination(pod)
+
+    def _end_nomination(self, pod: Pod) -> None:
+        """The room that was kept for a Pod is free for others."""
         if self.cluster.end_nomination(pod.metadata.uid):
             self.queue.happened("Pod", "Delete", pod, None)
 
@@ -143,10 +149,21 @@ class Scheduler:
     def _tell_gated(self, pod: Pod, reason: str) -> None:
         """The API server sets the condition when it creates a gated Pod; this is for one that did not."""
         outcome = Outcome("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
-        if reason and self._group is not None and patch_of(pod, outcome, self._clock) is not None:
-            self._group.create_task(self._patch(pod, outcome))
+        patch = patch_of(pod, outcome, self._clock) if reason else None
+        if patch is not None and self._group is not None:
+            self._group.create_task(self._patch(pod, patch))
 
     # One Pod
+
+    def _decided(self, entry: QueuedPod) -> Coroutine[Any, Any, None]:
+        """A Pod that a plugin cannot judge must not keep all others from being scheduled."""
+        try:
+            return self._decide(entry)
+        except Exception as error:
+            log.exception("a pod could not be scheduled", extra={"pod": entry.facts.key})
+            self.cluster.forget(entry.facts)
+            self.queue.fail(entry)
+            return self._tell_failure(entry.facts, str(error), Outcome("SchedulerError", str(error)))
 
     def _decide(self, entry: QueuedPod) -> Coroutine[Any, Any, None]:
         """Choose a node, take note of the choice, and give what is left to do: binding, or telling why not."""
@@ -165,20 +182,24 @@ class Scheduler:
         pod, nodes = entry.facts, self.cluster.nodes
         result = self._framework.post_filter(pod, nodes, diagnosis) or PostFilterResult()
         diagnosis.post_filter = result.message
-        message = diagnosis.message()
-        if result.nominated:
-            nodes.nominate(pod, result.nominated)
+        outcome = Outcome("Unschedulable", diagnosis.message(), result.nominated)
+        lesser = self.cluster.supersede(pod, result.nominated) if result.nominated else []
+        if result.nominated == "":
+            self._end_nomination(pod.pod)
         self.queue.sleep(entry, diagnosis.rejected_by)
-        nominated = result.nominated or None
-        return self._preempt(pod, result, message, Outcome("Unschedulable", message, nominated))
+        return self._preempt(entry, result, outcome, lesser)
 
-    async def _preempt(self, pod: PodFacts, result: PostFilterResult, message: str, outcome: Outcome) -> None:
+    async def _preempt(self, entry: QueuedPod, result: PostFilterResult, outcome: Outcome, lesser: Sequence[PodFacts]) -> None:
         """Clear the nominated node, if there is one, and tell why the Pod has none yet."""
+        pod, message = entry.facts, outcome.message
+        for one in lesser:
+            await self._patch(one.pod, NOT_NOMINATED)
         for victim in result.victims:
             try:
-                await self._evictor.evict(victim, pod, result.nominated)
+                await self._evictor.evict(victim, pod, result.nominated or "")
             except (StatusError, ConnectionError) as error:
                 message = f"{message} preemption: {error}"
+                self.queue.again(entry)
                 break
         await self._tell_failure(pod, message, outcome)
 
@@ -200,12 +221,11 @@ class Scheduler:
 
     async def _tell_failure(self, pod: PodFacts, message: str, outcome: Outcome) -> None:
         self._events.event(pod.pod, "Warning", "FailedScheduling", truncated(message))
-        await self._patch(pod.pod, outcome)
+        patch = patch_of(pod.pod, outcome, self._clock)
+        if patch is not None:
+            await self._patch(pod.pod, patch)
 
-    async def _patch(self, pod: Pod, outcome: Outcome) -> None:
-        patch = patch_of(pod, outcome, self._clock)
-        if patch is None:
-            return
+    async def _patch(self, pod: Pod, patch: bytes) -> None:
         try:
             await self._client.patch(
                 Pod,

@@ -226,6 +226,11 @@ class NodeColumns:
         if node_name:
             self.nominated.setdefault(node_name, {})[facts.uid] = facts
 
+    def nominated_before(self, pod: PodFacts, node_name: str) -> list[PodFacts]:
+        """The others for which room on a node is being cleared and that do not yield to this Pod."""
+        waiting = self.nominated.get(node_name, {})
+        return [one for one in waiting.values() if one.uid != pod.uid and one.priority >= pod.priority]
+
     # Inside
 
     def _account(self, row: int, facts: PodFacts, sign: int) -> None:

@@ -13,6 +13,8 @@ from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.time import now_text
 from pilothouse.scheduler.facts import PodFacts
 
+BY_SCHEDULER = "PreemptionByScheduler"
+
 
 class Evictor:
     """See the module. A victim that is gone already is no failure."""
@@ -28,7 +30,9 @@ class Evictor:
         if meta.deletionTimestamp:
             return
         try:
-            await self._client.patch(Pod, meta.name, meta.namespace, self._mark(), patch_type=STRATEGIC_MERGE_PATCH, subresource="status")
+            await self._client.patch(
+                Pod, meta.name, meta.namespace, self._mark(victim.pod), patch_type=STRATEGIC_MERGE_PATCH, subresource="status"
+            )
             await self._client.delete(Pod, meta.name, meta.namespace, options=Options(precondition_uid=meta.uid))
         except StatusError as error:
             if error.code not in (404, 409):
@@ -36,11 +40,12 @@ class Evictor:
             return
         self._events.event(victim.pod, "Normal", "Preempted", f"Preempted by pod {preemptor.uid} on node {node}")
 
-    def _mark(self) -> bytes:
+    def _mark(self, victim: Pod) -> bytes:
         condition = {
             "type": "DisruptionTarget",
             "status": "True",
-            "reason": "PreemptionByScheduler",
+            "observedGeneration": victim.metadata.generation or None,
+            "reason": BY_SCHEDULER,
             "message": f"{self._scheduler_name}: preempting to accommodate a higher priority pod",
             "lastTransitionTime": now_text(self._clock),
         }

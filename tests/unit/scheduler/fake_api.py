@@ -24,6 +24,8 @@ class FakeApi:
         self.calls: list[Call] = []
         self.refuse_bindings: StatusError | None = None
         self.drop_bindings = False
+        self.linger = False
+        """Deleted Pods go on, marked, as those of slow nodes do."""
         self._revision = 0
         self._watchers: list[tuple[type[Any], asyncio.Queue[WatchEvent[Any]]]] = []
 
@@ -70,7 +72,11 @@ class FakeApi:
         current = self.objects[kind, call.namespace, call.name]
         if call.verb == "patch":
             return self._patch(current, orjson.loads(call.body))
-        if call.verb == "delete":
+        if call.verb == "delete" and self.linger:
+            going = self._copy(current)
+            going.metadata.deletionTimestamp = "2025-01-01T00:00:00Z"
+            self.put(going)
+        elif call.verb == "delete":
             self.remove(current)
         return current
 

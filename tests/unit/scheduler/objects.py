@@ -40,13 +40,17 @@ def taint(text: str) -> Taint:
     return Taint(key=key, value=value, effect=effect)
 
 
-def container(*, image: str = "app:1", ports: tuple[int, ...] = (), restart: str = "", **requests: str) -> Container:
+def host_port(port: int, address: str = "", protocol: str = "TCP") -> ContainerPort:
+    return ContainerPort(containerPort=port, hostPort=port, hostIP=address, protocol=protocol)
+
+
+def container(*, image: str = "app:1", ports: tuple[int | ContainerPort, ...] = (), restart: str = "", **requests: str) -> Container:
     named = {name.replace("_", "-").replace("example-", "example.com/"): value for name, value in requests.items()}
     return Container(
         name="app",
         image=image,
         restartPolicy=restart,
-        ports=[ContainerPort(containerPort=port, hostPort=port, protocol="TCP") for port in ports],
+        ports=[host_port(port) if isinstance(port, int) else port for port in ports],
         resources=ResourceRequirements(requests=named),
     )
 

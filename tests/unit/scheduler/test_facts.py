@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.api.types.core_v1 import Pod, ResourceRequirements, Volume
-from pilothouse.scheduler.facts import facts_of
+from pilothouse.api.types.core_v1 import ContainerStatus, Pod, PodCondition, ResourceRequirements, Volume
+from pilothouse.scheduler.facts import MOST, facts_of
 from tests.unit.scheduler.objects import container, pod
 
 MIB = 1024 * 1024
 SIDECAR = "Always"
+
+
+def resizing(one: Pod, *, granted: str, runs: str, infeasible: bool = False) -> Pod:
+    has = ResourceRequirements(requests={"cpu": runs})
+    one.status.containerStatuses = [ContainerStatus(name="app", allocatedResources={"cpu": granted}, resources=has)]
+    if infeasible:
+        one.status.conditions = [PodCondition(type="PodResizePending", status="True", reason="Infeasible")]
+    return one
 
 
 @pytest.mark.parametrize(
@@ -41,6 +49,11 @@ SIDECAR = "Always"
         ),
         pytest.param(pod(cpu="0.0001"), 1, id="less than a thousandth is a thousandth"),
         pytest.param(pod(), 0, id="nothing"),
+        pytest.param(pod(cpu="9E"), MOST, id="more than can be counted"),
+        pytest.param(resizing(pod(cpu="2"), granted="1", runs="1"), 2000, id="a container that grows counts as it is to be"),
+        pytest.param(resizing(pod(cpu="1"), granted="2", runs="1"), 2000, id="one that shrinks as it was granted"),
+        pytest.param(resizing(pod(cpu="1"), granted="1", runs="2"), 2000, id="or as it still runs"),
+        pytest.param(resizing(pod(cpu="9"), granted="1", runs="1", infeasible=True), 1000, id="one that cannot grow counts as it is"),
     ],
 )
 def test_requests(one: Pod, cpu: int) -> None:
@@ -56,3 +69,10 @@ def test_names_and_token_volumes_do_not_tell_equal_pods_apart() -> None:
     one.spec.volumes, other.spec.volumes = [Volume(name="kube-api-access-abcde")], [Volume(name="kube-api-access-fghij")]
     assert facts_of(one).signature == facts_of(other).signature
     assert facts_of(one).signature != facts_of(pod("c", cpu="2", labels={"app": "x"})).signature
+
+
+def test_pods_of_equal_requests_that_score_differently_are_told_apart() -> None:
+    even = facts_of(pod(containers=[container(cpu="100m"), container(cpu="100m")]))
+    uneven = facts_of(pod(containers=[container(cpu="200m"), container()]))
+    assert even.requests == uneven.requests
+    assert even.signature != uneven.signature

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from pilothouse.api.types.core_v1 import Event, Pod
+from pilothouse.api.types.core_v1 import Event, Pod, PodCondition
 from pilothouse.api.types.policy_v1 import PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus
 from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
 from pilothouse.scheduler.facts import facts_of
 from pilothouse.scheduler.framework.diagnosis import Diagnosis
+from pilothouse.scheduler.plugins.defaultpreemption import DefaultPreemption
 from pilothouse.scheduler.preemption import Candidate, preempt
 from tests.unit.scheduler.objects import node, pod
 from tests.unit.scheduler.test_scheduler import World
@@ -111,3 +112,56 @@ async def test_room_that_is_being_cleared_is_not_given_to_a_lesser_pod() -> None
         world.scheduler.cluster.nodes.nominate(facts_of(waiting), "a")
         await world.put(node("a", cpu="1"), pod("low", cpu="800m", priority=1))
         assert world.where("low") == ""
+
+
+async def test_a_pod_that_cannot_be_helped_any_more_gives_its_room_up() -> None:
+    async with World().running() as world:
+        nominated = pod("high", cpu="2", priority=10)
+        nominated.status.nominatedNodeName = "a"
+        await world.put(node("a", cpu="1"), nominated, pod("low", cpu="800m", priority=1))
+        assert world.api.get(Pod, "high").status.nominatedNodeName == ""
+        assert world.where("low") == "a"
+
+
+async def test_the_room_of_a_lesser_pod_that_waits_is_taken() -> None:
+    async with World().running() as world:
+        held = pod("held", cpu="800m", priority=1)
+        held.metadata.finalizers = ["example.com/slow"]
+        await world.put(node("a", cpu="1"), held)
+        world.api.linger = True
+        await world.put(pod("middle", cpu="800m", priority=5))
+        assert world.api.get(Pod, "middle").status.nominatedNodeName == "a"
+        await world.put(pod("high", cpu="800m", priority=10, preemptionPolicy="PreemptLowerPriority"))
+        assert world.api.get(Pod, "high").status.nominatedNodeName == "a"
+        assert world.api.get(Pod, "middle").status.nominatedNodeName == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        pytest.param("PreemptionByScheduler", "preemption: not eligible due to a terminating pod on the nominated node.", id="a victim"),
+        pytest.param("EvictionByEvictionAPI", None, id="somebody who goes for another reason"),
+    ],
+)
+def test_waits_for_its_victims_and_for_nobody_else(reason: str, message: str | None) -> None:
+    board = Board(node("a"))
+    going = running("going", 1, "4")
+    going.metadata.deletionTimestamp = "2025-01-01T00:00:00Z"
+    going.status.conditions = [PodCondition(type="DisruptionTarget", status="True", reason=reason)]
+    board.place(going, "a")
+    wanting = facts_of(pod("high", cpu="2", priority=10))
+    board.nodes.nominate(wanting, "a")
+    diagnosis = Diagnosis(board.nodes.total)
+    board.framework.feasible(wanting, board.nodes, diagnosis)
+    result = DefaultPreemption(list).post_filter(wanting, board.nodes, diagnosis, board.framework.trial)
+    assert (result.message or None) == message
+    assert result.nominated == (None if message else "a")
+
+
+def test_victims_leave_room_for_who_was_promised_it_before() -> None:
+    board = Board(node("a"))
+    board.place(running("low", 1, "4"), "a")
+    board.nodes.nominate(facts_of(pod("first", cpu="3", priority=20)), "a")
+    candidate, message = preempts(board, pod("high", cpu="2", priority=10))
+    assert candidate is None
+    assert message == "0/1 nodes are available: 1 Insufficient cpu."

@@ -13,9 +13,13 @@ from pilothouse.api.types.core_v1 import Event, Node, Pod, PodSchedulingGate
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.virtual_clock import VirtualClock, settle
 from pilothouse.machinery.errors import conflict
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.framework.interfaces import Wake
+from pilothouse.scheduler.profile import default_profile
 from pilothouse.scheduler.scheduler import Scheduler
+from pilothouse.scheduler.snapshot import NodeColumns
 from tests.unit.scheduler.fake_api import FakeApi
-from tests.unit.scheduler.objects import node, pod
+from tests.unit.scheduler.objects import container, node, pod
 
 
 class World:
@@ -187,3 +191,52 @@ async def test_a_deleted_node_takes_no_more_pods() -> None:
         await settle()
         await world.put(*(pod(f"web-{i}") for i in range(4)))
         assert {world.where(f"web-{i}") for i in range(4)} == {"b"}
+
+
+async def test_the_condition_tells_of_which_spec_it_speaks() -> None:
+    async with World().running() as world:
+        waiting = pod("web")
+        waiting.metadata.generation = 3
+        await world.put(waiting)
+        [condition] = world.api.get(Pod, "web").status.conditions
+        assert condition.observedGeneration == 3
+
+
+class Baffled:
+    """A filter that has a bug."""
+
+    name = "Baffled"
+    woken_by: tuple[Wake, ...] = ()
+
+    def filter(self, pod: PodFacts, nodes: NodeColumns) -> None:
+        if pod.pod.metadata.name == "odd":
+            raise ZeroDivisionError("division by zero")
+
+
+async def test_a_pod_that_a_plugin_fails_on_keeps_nobody_else_waiting() -> None:
+    world = World()
+    world.scheduler = Scheduler(
+        world.api.client, world.clock, Entropy(1), profile=lambda *known: ((Baffled(), 0), *default_profile(*known))
+    )
+    async with world.running():
+        await world.put(node("a"), pod("odd"), pod("web"))
+        assert world.condition("odd") == ("False", "SchedulerError", "division by zero")
+        assert world.where("web") == "a"
+
+
+async def test_pods_that_ask_more_than_can_be_counted_harm_nobody() -> None:
+    async with World().running() as world:
+        await world.put(node("a"), pod("vast", cpu="9E", memory="9E"), pod("web"))
+        assert world.condition("vast")[2].startswith("0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory.")
+        assert world.where("web") == "a"
+
+
+async def test_a_sidecar_that_shrinks_makes_room() -> None:
+    async with World().running() as world:
+        sidecars = [container(cpu="800m", restart="Always")]
+        await world.put(node("a", cpu="1"), pod("first", initContainers=sidecars), pod("second", cpu="800m"))
+        assert world.where("second") == ""
+        shrunk = FakeApi._copy(world.api.get(Pod, "first"))
+        shrunk.spec.initContainers[0].resources.requests = {"cpu": "100m"}
+        await world.put(shrunk)
+        assert world.where("second") == "a"

@@ -59,9 +59,10 @@ class PreFilterResult:
 
 @dataclass(slots=True)
 class PostFilterResult:
-    """`nominated`: the node that will have room once the victims are gone. `message` goes into the event."""
+    """`nominated`: the node that will have room once the victims are gone; empty: none, whatever was before; None: as before.
+    `message` goes into the event."""
 
-    nominated: str = ""
+    nominated: str | None = None
     message: str = ""
     victims: list[PodFacts] = field(default_factory=list)
 

@@ -118,13 +118,12 @@ class Framework:
                 if not left.any():
                     break
         diagnosis.helpable = helpable
-        return self._without_nominated(pod, nodes, left, diagnosis)
+        return self._without_nominated(pod, nodes, left, helpable, diagnosis)
 
-    def _without_nominated(self, pod: PodFacts, nodes: NodeColumns, left: Mask, diagnosis: Diagnosis) -> Mask:
-        """Room that is being cleared for Pods of the same or a higher priority is not to be had."""
-        for name, waiting in nodes.nominated.items():
-            row = nodes.rows.get(name)
-            others = [one for one in waiting.values() if one.uid != pod.uid and one.priority >= pod.priority]
+    def _without_nominated(self, pod: PodFacts, nodes: NodeColumns, left: Mask, helpable: Mask, diagnosis: Diagnosis) -> Mask:
+        """Room that is being cleared for Pods of the same or a higher priority is not to be had, but by evicting still others."""
+        for name in nodes.nominated:
+            row, others = nodes.rows.get(name), nodes.nominated_before(pod, name)
             if row is None or not left[row] or not others:
                 continue
             window = nodes.window(row)
@@ -133,6 +132,7 @@ class Framework:
             reasons = self.trial(pod, window)
             if reasons:
                 left[row] = False
+                helpable[row] = True
                 diagnosis.reasons.update(reasons)
                 diagnosis.rejected_by.update(plugin.name for plugin in self._filters)
         return left

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pilothouse.api.types.core_v1 import Pod
 from pilothouse.api.types.policy_v1 import PodDisruptionBudget
 from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.diagnosis import Diagnosis
 from pilothouse.scheduler.framework.interfaces import PostFilterResult, Wake
 from pilothouse.scheduler.preemption import Trial, preempt
-from pilothouse.scheduler.snapshot import NodeColumns
+from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
 NEVER = "not eligible due to preemptionPolicy=Never."
 TERMINATING = "not eligible due to a terminating pod on the nominated node."
@@ -25,22 +26,29 @@ class DefaultPreemption:
         self._budgets = budgets
 
     def post_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis, trial: Trial) -> PostFilterResult:
-        why_not = self._why_not_eligible(pod, nodes)
+        helpable = diagnosis.helpable if diagnosis.helpable is not None else nodes.alive & False
+        why_not = self._why_not_eligible(pod, nodes, helpable)
         if why_not:
             return PostFilterResult(message=f"preemption: {why_not}")
-        helpable = diagnosis.helpable if diagnosis.helpable is not None else nodes.alive & False
         candidate, failure = preempt(pod, nodes, helpable, self._budgets(), trial)
         if candidate is None:
-            return PostFilterResult(message=f"preemption: {failure.message()}")
+            return PostFilterResult(nominated="", message=f"preemption: {failure.message()}")
         return PostFilterResult(nominated=candidate.node, victims=candidate.victims)
 
-    def _why_not_eligible(self, pod: PodFacts, nodes: NodeColumns) -> str:
+    def _why_not_eligible(self, pod: PodFacts, nodes: NodeColumns, helpable: Mask) -> str:
+        """Who has victims already waits for them to go, unless the node that they leave would not do any more."""
         if pod.pod.spec.preemptionPolicy == "Never":
             return NEVER
         nominated = next((name for name, waiting in nodes.nominated.items() if pod.uid in waiting), "")
         row = nodes.rows.get(nominated or pod.pod.status.nominatedNodeName)
-        if row is not None:
+        if row is not None and helpable[row]:
             for one in nodes.pods[row].values():
-                if one.pod.metadata.deletionTimestamp and one.priority < pod.priority:
+                if one.priority < pod.priority and is_victim(one.pod):
                     return TERMINATING
         return ""
+
+
+def is_victim(pod: Pod) -> bool:
+    """Whether a Pod is going because a scheduler evicted it: of others that go nobody knows when they will be gone."""
+    told = next((one for one in pod.status.conditions if one.type == "DisruptionTarget"), None)
+    return bool(pod.metadata.deletionTimestamp) and told is not None and (told.status, told.reason) == ("True", "PreemptionByScheduler")

@@ -65,13 +65,14 @@ class InterPodAffinity:
             return all(term.means(other) for term in group)
 
         counts = nodes.pods_matching(("all", *(term.key for term in group)), meant_by_all)
-        labelled = np.ones_like(whole.alive)
+        labelled, anywhere = np.ones_like(whole.alive), np.zeros_like(whole.alive)
         near = np.ones_like(whole.alive)
         for term in group:
             labels = whole.label(term.topology)
             labelled &= has_label(labels)
+            anywhere |= has_label(labels)
             near &= on_rows(labels, counts, whole.alive) > 0
-        if not counts[whole.alive].any() and meant_by_all(pod.pod):
+        if not counts[whole.alive & anywhere].any() and meant_by_all(pod.pod):
             return labelled
         return labelled & near
 

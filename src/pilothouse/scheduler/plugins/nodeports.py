@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pilothouse.scheduler.facts import PodFacts
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.scheduler.facts import HostPort, PodFacts, host_ports
 from pilothouse.scheduler.framework.interfaces import Verdict, Wake
 from pilothouse.scheduler.snapshot import NodeColumns
 
@@ -12,9 +13,19 @@ REASON = ("node(s) didn't have free ports for the requested pod ports",)
 ANY = "0.0.0.0"
 
 
+def frees_a_port(pod: PodFacts, gone: Pod, _: object) -> bool:
+    """Whether a Pod that is gone had one of the ports that this one wants."""
+    had = [*host_ports(gone)]
+    return any(clash(wanted, one) for wanted in pod.host_ports for one in had)
+
+
+def clash(one: HostPort, other: HostPort) -> bool:
+    return one[1:] == other[1:] and (one[0] == other[0] or ANY in (one[0], other[0]))
+
+
 class NodePorts:
     name = "NodePorts"
-    woken_by = (Wake("Node", "Add"), Wake("Pod", "Delete", lambda pod, old, new: bool(pod.host_ports)))
+    woken_by = (Wake("Node", "Add"), Wake("Pod", "Delete", frees_a_port))
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
         if not pod.host_ports:

@@ -21,7 +21,7 @@ from pilothouse.api.types.core_v1 import (
     TopologySpreadConstraint,
 )
 from pilothouse.machinery.meta_v1 import LabelSelector
-from tests.unit.scheduler.objects import container, node, pod
+from tests.unit.scheduler.objects import container, host_port, node, pod
 from tests.unit.scheduler.world import Board
 
 
@@ -118,6 +118,14 @@ CASES = [
     ),
     pytest.param([zoned("a", "1"), zoned("b", "20")], [], pod(affinity=requires(term("zone", "Lt", "3"))), "a", {AFFINITY: 1}, id="Lt"),
     pytest.param(
+        [zoned("a", "1_0"), zoned("b", "9" * 20)],
+        [],
+        pod(affinity=requires(term("zone", "Gt", "3"))),
+        "",
+        {AFFINITY: 2},
+        id="Gt of what is no integer of 64 bits",
+    ),
+    pytest.param(
         [zoned("a", "1"), node("b")], [], pod(affinity=requires(term("zone", "In", "1"), named("b"))), "ab", {}, id="any of the terms"
     ),
     pytest.param([node("a")], [], pod(affinity=requires(NodeSelectorTerm())), "", {AFFINITY: 1}, id="an empty term matches nothing"),
@@ -144,6 +152,40 @@ CASES = [
         "a",
         {},
         id="another is free",
+    ),
+    *(
+        pytest.param(
+            [node("a")],
+            [(pod(containers=[container(ports=(host_port(80, *taken),))]), "a")],
+            pod(containers=[container(ports=(host_port(80, *wanted),))]),
+            "" if clash else "a",
+            {PORTS: 1} if clash else {},
+            id=f"host port {wanted} where {taken} is taken",
+        )
+        for taken, wanted, clash in (
+            (("", "TCP"), ("", "UDP"), False),
+            (("127.0.0.1",), ("10.0.0.1",), False),
+            (("127.0.0.1",), ("127.0.0.1",), True),
+            (("127.0.0.1",), ("",), True),
+            (("0.0.0.0",), ("127.0.0.1",), True),
+            (("127.0.0.1", "UDP"), ("0.0.0.0", "TCP"), False),
+        )
+    ),
+    pytest.param(
+        [node("a")],
+        [(pod(initContainers=[container(ports=(80,), restart="Always")]), "a")],
+        pod(initContainers=[container(ports=(80,), restart="Always")]),
+        "",
+        {PORTS: 1},
+        id="a sidecar's host port",
+    ),
+    pytest.param(
+        [node("a")],
+        [(pod(initContainers=[container(ports=(80,))]), "a")],
+        pod(containers=[container(ports=(80,))]),
+        "a",
+        {},
+        id="an init container's host port is nobody's",
     ),
     pytest.param([node("a", cpu="1"), node("b")], [], pod(cpu="2"), "b", {"Insufficient cpu": 1}, id="too little CPU"),
     pytest.param(
@@ -182,6 +224,14 @@ CASES = [
         "a",
         {"node(s) didn't match pod affinity rules": 1},
         id="the first of a group may go anywhere with the label",
+    ),
+    pytest.param(
+        [zoned("a", "1"), node("b")],
+        [(pod(labels=WEB), "b")],
+        pod(labels=WEB, affinity=beside(near("web"))),
+        "a",
+        {"node(s) didn't match pod affinity rules": 1},
+        id="Pods where the label is missing make no group",
     ),
     pytest.param(
         [zoned("a", "1"), zoned("b", "2"), zoned("c", "2")],

@@ -256,3 +256,12 @@ def test_what_happens_to_a_cronjob_whose_last_job_still_runs(three_nodes: Cluste
     [*found] = three_nodes.list(Job)
     newest = max(one.metadata.creationTimestamp for one in found)
     assert newest.startswith("2025-01-01T00:10" if policy == "Forbid" else "2025-01-01T00:30")
+
+
+def test_a_cronjob_keeps_to_the_wall_of_its_zone_and_says_so(three_nodes: Cluster) -> None:
+    daily = CRON.replace("POLICY", "Allow").replace('"*/10 * * * *"', '"30 9 * * *"\n  timeZone: Asia/Tokyo')
+    three_nodes.apply(daily)
+    three_nodes.advance("1h")
+    [job] = three_nodes.list(Job)
+    assert job.metadata.annotations["batch.kubernetes.io/cronjob-scheduled-timestamp"] == "2025-01-01T09:30:00+09:00"
+    assert job.metadata.creationTimestamp == "2025-01-01T00:30:00Z"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from pilothouse.api.types.batch_v1 import CronJob, Job
 from pilothouse.api.types.core_v1 import ObjectReference
@@ -94,8 +94,14 @@ def _delete(one: CronJob, job: Job) -> Delete:
 
 def _start(one: CronJob, changed: CronJob, jobs: Sequence[Job], world: World) -> Iterator[Action]:
     try:
+        zone = schedule.zone_of(one.spec.timeZone)
+    except (ValueError, KeyError, OSError):  # zoneinfo's ways to say that it knows none of that name
+        text = f'invalid timeZone: "{one.spec.timeZone}": unknown time zone {one.spec.timeZone}'
+        yield Emit(one, WARNING, "UnknownTimeZone", text)
+        return
+    try:
         times = schedule.parse(one.spec.schedule, one.spec.timeZone)
-    except (ValueError, KeyError, OSError) as error:
+    except ValueError as error:
         yield Emit(one, WARNING, "UnparseableSchedule", f'unparseable schedule: "{one.spec.schedule}" : {error}')
         return
     due, missed = _last_due(one, times, world.now)
@@ -121,7 +127,7 @@ def _start(one: CronJob, changed: CronJob, jobs: Sequence[Job], world: World) ->
     if one.spec.concurrencyPolicy == "Replace":
         yield from (_delete(one, job) for job in running)
         changed.status.active = []
-    made = _job(one, due)
+    made = _job(one, due, zone)
     if world.get(Job, made.metadata.namespace, made.metadata.name) is None:
         announce = Announce("SuccessfulCreate", "Created job {name}", "FailedCreate", "Error creating job: {error}")
         yield Create(made, owner=one, announce=announce)
@@ -144,12 +150,13 @@ def _last_due(one: CronJob, times: schedule.Schedule, now: datetime) -> tuple[da
     return due, missed
 
 
-def _job(one: CronJob, due: datetime) -> Job:
+def _job(one: CronJob, due: datetime, zone: tzinfo) -> Job:
+    """The Job of a time, named after it in minutes, so that none is made twice; the annotation tells the time of the wall."""
     template = codec.clone(one.spec.jobTemplate)
     meta = ObjectMeta(
         name=f"{one.metadata.name}-{int(due.timestamp()) // 60}",
         namespace=one.metadata.namespace,
         labels=template.metadata.labels,
-        annotations=template.metadata.annotations | {SCHEDULED_AT: time.text(due)},
+        annotations=template.metadata.annotations | {SCHEDULED_AT: due.astimezone(zone).isoformat().replace("+00:00", "Z")},
     )
     return Job(metadata=meta, spec=template.spec)

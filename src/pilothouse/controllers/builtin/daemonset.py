@@ -17,7 +17,7 @@ from pilothouse.api.types.core_v1 import (
     PodSpec,
     Toleration,
 )
-from pilothouse.client.events import WARNING
+from pilothouse.client.events import NORMAL, WARNING
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.actions import Action, Create, Delete, Emit, RequeueAfter, UpdateStatus
@@ -87,7 +87,10 @@ class DaemonSetController(Controller):
 
     def plan(self, daemons: DaemonSet, world: World) -> Iterator[Action]:
         selector = labels.from_label_selector(daemons.spec.selector)
-        if selector.everything or daemons.metadata.deletionTimestamp:
+        if selector.everything:
+            yield Emit(daemons, WARNING, "SelectingAll", "This daemon set is selecting all pods. A non-empty selector is required.")
+            return
+        if daemons.metadata.deletionTimestamp:
             return
         claimed = claim(daemons, world.claimable(daemons, Pod, selector), selector)
         revisions = history(daemons, world)
@@ -142,12 +145,14 @@ def _manage(daemons: DaemonSet, found: _Found, revisions: History, world: World)
     for name in sorted(found.should_run):
         here = found.by_node.get(name, [])
         failed = [pod for pod in here if pod.status.phase == "Failed" and not pod.metadata.deletionTimestamp]
+        succeeded = [pod for pod in here if pod.status.phase == "Succeeded" and not pod.metadata.deletionTimestamp]
         yield from _replace_failed(daemons, name, failed, world)
-        live = [pod for pod in here if not pod.metadata.deletionTimestamp and pod not in failed]
+        yield from _replace_succeeded(daemons, name, succeeded)
+        live = [pod for pod in here if not pod.metadata.deletionTimestamp and pod not in failed and pod not in succeeded]
         if not here:
             creates.append(name)
         elif len(live) > 1 and not _surge(daemons, len(found.should_run)):
-            yield from (_delete(daemons, pod) for pod in sorted(live, key=_age)[1:])
+            yield from (_delete(daemons, pod) for pod in sorted(live, key=_assigned_first)[1:])
         elif len(live) > 1:
             yield from _end_surge(daemons, live, revisions, world)
     for name, here in sorted(found.by_node.items()):
@@ -167,6 +172,14 @@ def _replace_failed(daemons: DaemonSet, node: str, failed: Sequence[Pod], world:
         tries[node] = tries.get(node, 0) + 1
         message = f"Found failed daemon pod {pod.metadata.namespace}/{pod.metadata.name} on node {node}, will try to kill it"
         yield Emit(daemons, WARNING, "FailedDaemonPod", message)
+        yield _delete(daemons, pod)
+
+
+def _replace_succeeded(daemons: DaemonSet, node: str, succeeded: Sequence[Pod]) -> Iterator[Action]:
+    """A daemon never ends by itself: what has was stopped from outside, as by a node that shut down."""
+    for pod in succeeded:
+        message = f"Found succeeded daemon pod {pod.metadata.namespace}/{pod.metadata.name} on node {node}, will try to delete it"
+        yield Emit(daemons, NORMAL, "SucceededDaemonPod", message)
         yield _delete(daemons, pod)
 
 
@@ -224,6 +237,10 @@ def _delete(daemons: DaemonSet, pod: Pod) -> Delete:
 
 def _age(pod: Pod) -> tuple[str, str]:
     return pod.metadata.creationTimestamp, pod.metadata.name
+
+
+def _assigned_first(pod: Pod) -> tuple[bool, str, str]:
+    return not pod.spec.nodeName, *_age(pod)
 
 
 def _pod(daemons: DaemonSet, node: str, revisions: History) -> Pod:

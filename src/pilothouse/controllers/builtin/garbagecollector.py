@@ -10,9 +10,11 @@ from typing import Any
 import orjson
 
 from pilothouse.api import catalogue
+from pilothouse.api.types.core_v1 import ObjectReference
 from pilothouse.client.call import Options
+from pilothouse.client.events import WARNING, EventRecorder
 from pilothouse.client.workqueue import WorkQueue
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Rule
 from pilothouse.controllers.framework.runner import Context
 from pilothouse.controllers.garbage.graph import FOREGROUND, ORPHAN, Graph, Node, Owners, without
 from pilothouse.kit.component import Component
@@ -30,6 +32,7 @@ class GarbageCollectorController(Controller):
     """Follows owner references over all kinds.
 
     - Before anything is deleted, the object and its owners are asked of the server: caches only say where to look.
+    - An owner in another namespace owns nothing: that is told by an event, and the dependent goes as one that has lost it.
     - Background: what has no owner left is deleted. Foreground: an owner stays until the dependents that block it are gone.
       Orphan: the dependents are let go first.
     """
@@ -37,7 +40,7 @@ class GarbageCollectorController(Controller):
     name = "generic-garbage-collector"
     reconciles = object
     workers = 20
-    rules = (Rule("*", ("*",), (*READ, *WRITE, "delete")),)
+    rules = (Rule("*", ("*",), (*READ, *WRITE, "delete")), Rule("", ("events",), (*CREATE, *WRITE)))
 
     def component(self, context: Context) -> Component:
         return GarbageCollector(context, self.workers)
@@ -62,7 +65,14 @@ class GarbageCollector:
         self._deletes: WorkQueue[str] = WorkQueue(context.clock)
         self._orphans: WorkQueue[str] = WorkQueue(context.clock)
         self._kinds = {*collected()}
-        self.graph = Graph(self._kind_of, lambda kind: catalogue.resource_of(kind).namespaced, self._deletes.add, self._orphans.add)
+        self._recorder = EventRecorder(context.client, "garbage-collector-controller", context.clock, context.entropy)
+        self.graph = Graph(
+            self._kind_of,
+            lambda kind: catalogue.resource_of(kind).namespaced,
+            self._deletes.add,
+            self._orphans.add,
+            self._tell_elsewhere,
+        )
 
     async def run(self) -> None:
         for informer in self._informers:
@@ -70,6 +80,7 @@ class GarbageCollector:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._deletes.run(), name="garbage delays")
             group.create_task(self._orphans.run(), name="orphan delays")
+            group.create_task(self._recorder.run(), name="garbage collector events")
             for informer in self._informers:
                 await informer.synced.wait()
             for number in range(self._workers):
@@ -89,6 +100,17 @@ class GarbageCollector:
                 queue.add_rate_limited(uid)
             finally:
                 queue.done(uid)
+
+    def _tell_elsewhere(self, node: Node, owner: OwnerReference) -> None:
+        if node.kind is None:
+            return
+        group, version, kind = node.kind.GVK
+        about = ObjectReference(
+            apiVersion=f"{group}/{version}".removeprefix("/"), kind=kind, namespace=node.namespace, name=node.name, uid=node.uid
+        )
+        named = f"[{owner.apiVersion}/{owner.kind}, namespace: {node.namespace}, name: {owner.name}, uid: {owner.uid}]"
+        text = f'ownerRef {named} does not exist in namespace "{node.namespace}"'
+        self._recorder.event(about, WARNING, "OwnerRefInvalidNamespace", text)
 
     # One object.
 

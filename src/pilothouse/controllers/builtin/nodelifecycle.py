@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from pilothouse.api.types.coordination_v1 import Lease
-from pilothouse.api.types.core_v1 import Node, NodeCondition, Pod, Taint
+from pilothouse.api.types.core_v1 import Node, NodeCondition, ObjectReference, Pod, Taint
 from pilothouse.client.events import NORMAL, WARNING
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
@@ -65,6 +65,7 @@ class NodeLifecycleController(Controller):
             world.memory["registered"] = True
             name = node.metadata.name
             yield Emit(node, NORMAL, "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
+        world.memory["uid"] = node.metadata.uid
         left = _seconds_left(node, world)
         if left <= 0:
             changed = _unknown(node, world.now_text)
@@ -75,6 +76,12 @@ class NodeLifecycleController(Controller):
             yield RequeueAfter(left)
         yield from _tell_readiness(node, world)
         yield from _taint(node, world)
+
+    def plan_gone(self, key: Key, world: World) -> Iterator[Action]:
+        _, name = key
+        if world.memory.get("registered"):
+            about = ObjectReference(kind="Node", name=name, uid=world.memory.get("uid", ""))
+            yield Emit(about, NORMAL, "RemovingNode", f"Node {name} event: Removing Node {name} from Controller")
 
 
 def _seconds_left(node: Node, world: World) -> float:

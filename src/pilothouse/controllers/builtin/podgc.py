@@ -43,7 +43,7 @@ class PodGCController(Controller):
 
     - On a node that has been missing for 40 s, and is missing at the server, too.
     - Terminating without ever having got a node; terminating on a node that was declared out of service.
-    - The oldest of the finished ones, when there are more than 12,500.
+    - The evicted and then the oldest of the finished ones, when there are more than 12,500.
     """
 
     name = "pod-garbage-collector"
@@ -101,6 +101,10 @@ def _too_many(world: World) -> Iterator[Action]:
     finished = world.indexed(Pod, _finished, "yes")
     if threshold <= 0 or len(finished) <= threshold:
         return
-    oldest = sorted(finished, key=lambda one: (one.metadata.creationTimestamp, one.metadata.name))
+    oldest = sorted(finished, key=lambda one: (not _was_evicted(one), one.metadata.creationTimestamp, one.metadata.name))
     for pod in oldest[: len(finished) - threshold]:
         yield Delete(pod, grace_seconds=0)
+
+
+def _was_evicted(pod: Pod) -> bool:
+    return pod.status.phase == "Failed" and pod.status.reason == "Evicted"

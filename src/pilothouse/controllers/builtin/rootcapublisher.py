@@ -43,7 +43,7 @@ class RootCAPublisher(Controller):
         if current is None:
             meta = ObjectMeta(name=NAME, namespace=name, annotations={DESCRIPTION: TEXT})
             yield Create(ConfigMap(metadata=meta, data={FIELD: ca}), if_absent=True)
-        elif current.data != {FIELD: ca} or current.metadata.annotations.get(DESCRIPTION) != TEXT:
+        elif current.data != {FIELD: ca} or not current.metadata.annotations.get(DESCRIPTION):
             changed = codec.clone(current)
             changed.data = {FIELD: ca}
             changed.metadata.annotations[DESCRIPTION] = TEXT

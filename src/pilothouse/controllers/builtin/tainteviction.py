@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from pilothouse.api.types.core_v1 import Node, Pod, PodCondition
 from pilothouse.client.events import NORMAL
@@ -29,7 +30,8 @@ def _executing_changed(old: Node, new: Node) -> bool:
 class TaintEvictionController(Controller):
     """Deletes a Pod when a NoExecute taint of its node is not tolerated: at once, or after tolerationSeconds.
 
-    The time counts from the moment at which this process saw the Pod under these taints; it starts anew when they change.
+    The time counts from the moment at which this process saw the Pod under such taints. A deletion that is planned stays where it
+    is when they change (a node that is not ready becomes unreachable), but for taints that are not tolerated at all, or for ever.
     """
 
     name = "taint-eviction-controller"
@@ -46,19 +48,20 @@ class TaintEvictionController(Controller):
     def plan(self, pod: Pod, world: World) -> Iterator[Action]:
         node = world.get(Node, "", pod.spec.nodeName) if pod.spec.nodeName else None
         found = taints.no_execute(node) if node is not None else []
-        if not found or pod.metadata.deletionTimestamp:
-            if world.memory.pop("taints", None) and not pod.metadata.deletionTimestamp:
+        if pod.metadata.deletionTimestamp:
+            return
+        tolerated = taints.seconds_tolerated(pod, found) if found else None
+        planned: datetime | None = world.memory.get("planned")
+        if tolerated is None:
+            if world.memory.pop("planned", None) is not None:
                 yield Emit(pod, NORMAL, "TaintManagerEviction", f"Cancelling deletion of Pod {_name(pod)}")
             return
-        tolerated = taints.seconds_tolerated(pod, found)
-        if tolerated is None:
-            world.memory.pop("taints", None)
-            return
-        since = world.seen_since("taints", tuple((one.key, one.value) for one in found))
-        left = tolerated - (world.now - since).total_seconds()
-        if left > 0:
-            yield RequeueAfter(left)
-            return
+        if tolerated > 0:
+            due = planned or world.now + timedelta(seconds=tolerated)
+            world.memory["planned"] = due
+            if world.now < due:
+                yield RequeueAfter((due - world.now).total_seconds())
+                return
         yield Emit(pod, NORMAL, "TaintManagerEviction", f"Marking for deletion Pod {_name(pod)}")
         yield UpdateStatus(_disrupted(pod, world.now_text))
         yield Delete(pod)

@@ -3,12 +3,13 @@
 - Fed with every change of every object; gives the uids that are worth a look: `deletable` (may have lost its owners, or waits for its
   dependents) and `orphaning` (its dependents are to be let go before it is).
 - An owner that is named but not known is a virtual node until it shows or turns out to be absent: a cache may be behind.
+- An owner that is known to be in another namespace than its dependent is told (`elsewhere`): such a reference owns nothing.
 - Holds nothing of an object but its identity, its owners and what its finalizers say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,7 @@ class Node:
 
 
 Note = Callable[[str], None]
+Mismatch = Callable[["Node", OwnerReference], None]
 KindOf = Callable[[OwnerReference], type[Any] | None]
 IsNamespaced = Callable[[type[Any]], bool]
 
@@ -46,12 +48,15 @@ IsNamespaced = Callable[[type[Any]], bool]
 class Graph:
     """See the module."""
 
-    def __init__(self, kind_of: KindOf, is_namespaced: IsNamespaced, deletable: Note, orphaning: Note) -> None:
+    def __init__(
+        self, kind_of: KindOf, is_namespaced: IsNamespaced, deletable: Note, orphaning: Note, elsewhere: Mismatch = lambda node, owner: None
+    ) -> None:
         self.nodes: dict[str, Node] = {}
         self._kind_of = kind_of
         self._is_namespaced = is_namespaced
         self._deletable = deletable
         self._orphaning = orphaning
+        self._elsewhere = elsewhere
 
     def observe(self, type_: str, old: Any, new: Any) -> None:
         """A change of an object, as informers tell it."""
@@ -85,8 +90,11 @@ class Graph:
         node = self.nodes.get(meta.uid)
         if node is None:
             node = self.nodes[meta.uid] = Node(meta.uid, type(obj), meta.namespace, meta.name)
+        before_owners = {one.uid for one in node.owners}
+        shown = node.virtual
         node.kind, node.namespace, node.name, node.virtual = type(obj), meta.namespace, meta.name, False
         fresh = self._set_owners(node, meta.ownerReferences)
+        self._check_namespaces(node, before_owners, shown=shown)
         before = node.deleting_dependents, node.orphaning
         node.deleting = bool(meta.deletionTimestamp)
         node.deleting_dependents = node.deleting and FOREGROUND in meta.finalizers
@@ -118,6 +126,20 @@ class Graph:
         for reference in now.values():
             self._owner(reference, node).dependents[node.uid] = node
         return any(uid not in before for uid in now)
+
+    def _check_namespaces(self, node: Node, before: Container[str], *, shown: bool) -> None:
+        """Tell of references across namespaces: of this object to its owners, and to it where it has only now `shown`."""
+        for reference in node.owners:
+            owner = self.nodes[reference.uid]
+            if reference.uid not in before and not owner.virtual:
+                self._check(node, owner)
+        for dependent in [*node.dependents.values()] if shown else ():
+            self._check(dependent, node)
+
+    def _check(self, node: Node, owner: Node) -> None:
+        if owner.namespace and owner.namespace != node.namespace:
+            self._elsewhere(node, next(one for one in node.owners if one.uid == owner.uid))
+            self._deletable(node.uid)
 
     def _owner(self, reference: OwnerReference, dependent: Node) -> Node:
         owner = self.nodes.get(reference.uid)

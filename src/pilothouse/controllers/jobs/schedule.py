@@ -73,7 +73,7 @@ class Schedule:
 @lru_cache(256)
 def parse(text: str, zone: str = "") -> Schedule:
     """ValueError for what is no schedule or time zone."""
-    where = _zone(zone) if zone else UTC
+    where = zone_of(zone)
     if text.startswith("@every "):
         nothing: frozenset[int] = frozenset()
         seconds = max(1.0, time.duration(text.removeprefix("@every ")))
@@ -87,7 +87,10 @@ def parse(text: str, zone: str = "") -> Schedule:
     return Schedule(found[0], found[1], found[2], found[3], found[4], stars[2], stars[4], 0.0, where)
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
+    """The time zone of that name; UTC without one."""
+    if not name:
+        return UTC
     from zoneinfo import ZoneInfo  # late: few clusters have a schedule with a zone
 
     return ZoneInfo(name)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.api.types.core_v1 import ConfigMap, Namespace, Node
+from pilothouse.api.types.core_v1 import ConfigMap, Event, Namespace, Node
 from pilothouse.client.call import Options
 from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 from pilothouse.testing.controllers import RegistryBench
@@ -143,3 +143,20 @@ async def test_a_circle_that_is_deleted_in_the_foreground_ends() -> None:
         await delete(bench, "first", "Foreground")
         await bench.advance(60)
         assert await names(bench) == set()
+
+
+@pytest.mark.parametrize("owner_first", [True, False], ids=["the owner is known first", "the dependent is known first"])
+async def test_an_owner_in_another_namespace_owns_nothing_and_that_is_told(owner_first: bool) -> None:
+    async with RegistryBench(GC) as bench:
+        await bench.client.create(Namespace(metadata=ObjectMeta(name="other")))
+        owner = await bench.client.create(ConfigMap(metadata=ObjectMeta(name="owner", namespace="other")))
+        if owner_first:
+            await bench.advance(1)
+        dependent = await make(bench, "dependent", owner)
+        await bench.advance(1)
+        assert await names(bench) == set()
+        assert (await bench.client.get(ConfigMap, "owner", "other")).metadata.uid == owner.metadata.uid
+        [told] = [one for one in await bench.all(Event) if one.reason == "OwnerRefInvalidNamespace"]
+        reference = f"[v1/ConfigMap, namespace: default, name: owner, uid: {owner.metadata.uid}]"
+        assert (told.type, told.message) == ("Warning", f'ownerRef {reference} does not exist in namespace "default"')
+        assert (told.involvedObject.uid, told.involvedObject.kind) == (dependent.metadata.uid, "ConfigMap")

@@ -100,6 +100,47 @@ async def test_a_node_that_comes_back_in_time_keeps_its_pods() -> None:
         assert "Cancelling deletion of Pod default/one" in {one.message for one in bench.transport.all(Event)}
 
 
+async def test_a_deletion_that_is_planned_stays_where_it_is_when_the_taint_changes() -> None:
+    def tainted(key: str) -> Any:
+        return lambda one: setattr(one.spec, "taints", [Taint(key=f"node.kubernetes.io/{key}", effect="NoExecute")])
+
+    async with Bench("taint-eviction-controller") as bench:
+        [one, *_] = bench.transport.add(node("one"), pod("stays", "one", TOLERATIONS))
+        one = bench.transport.change(one, tainted("not-ready"))
+        await bench.advance(200)
+        bench.transport.change(one, tainted("unreachable"))
+        await bench.advance(99)
+        assert len(bench.transport.all(Pod)) == 1
+        await bench.advance(2)
+        assert bench.transport.all(Pod) == []
+
+
+async def test_a_pod_that_comes_to_tolerate_its_node_for_ever_stays() -> None:
+    async with Bench("taint-eviction-controller") as bench:
+        one = node("one")
+        one.spec = NodeSpec(taints=[Taint(key="node.kubernetes.io/not-ready", effect="NoExecute")])
+        [_, stays] = bench.transport.add(one, pod("stays", "one", TOLERATIONS))
+        await bench.advance(200)
+        bench.transport.change(stays, lambda it: setattr(it.spec, "tolerations", [Toleration(operator="Exists")]))
+        await bench.advance(1000)
+        assert len(bench.transport.all(Pod)) == 1
+        assert {it.message for it in bench.transport.all(Event)} == {"Cancelling deletion of Pod default/stays"}
+
+
+async def test_a_node_that_is_gone_is_told() -> None:
+    async with Bench("nodelifecycle") as bench:
+        [one] = bench.transport.add(node("one"))
+        beat(bench, "one")
+        await bench.advance(1)
+        bench.transport.remove(one)
+        await bench.advance(1)
+        told = [(it.reason, it.message, it.involvedObject.name) for it in bench.transport.all(Event)]
+        assert told == [
+            ("RegisteredNode", "Node one event: Registered Node one in Controller", "one"),
+            ("RemovingNode", "Node one event: Removing Node one from Controller", "one"),
+        ]
+
+
 async def test_when_all_are_silent_nobody_is_evicted() -> None:
     async with Bench("nodelifecycle", "taint-eviction-controller") as bench:
         bench.transport.add(node("a"), node("b"), pod("one", "a"))
@@ -180,15 +221,15 @@ async def test_what_never_got_a_node_and_is_terminating_is_removed() -> None:
         assert bench.transport.all(Pod) == []
 
 
-async def test_of_too_many_finished_pods_the_oldest_go() -> None:
+async def test_of_too_many_finished_pods_the_evicted_go_then_the_oldest() -> None:
     async with Bench("pod-garbage-collector", settings=Settings(terminated_pod_gc_threshold=2)) as bench:
         bench.transport.add(node("n"))
         for number in range(4):
             one = pod(f"p{number}", "n", creationTimestamp=f"2024-01-0{number + 1}T00:00:00Z")
-            one.status.phase = "Succeeded"
+            one.status.phase, one.status.reason = ("Failed", "Evicted") if number == 3 else ("Succeeded", "")
             bench.transport.add(one)
         await bench.advance(1)
-        assert [one.metadata.name for one in bench.transport.all(Pod)] == ["p2", "p3"]
+        assert [one.metadata.name for one in bench.transport.all(Pod)] == ["p1", "p2"]
 
 
 @pytest.mark.parametrize(

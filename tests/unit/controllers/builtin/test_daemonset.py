@@ -1,0 +1,117 @@
+"""Which Pods a DaemonSet makes and removes: worlds and what is done about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pilothouse.api.types.apps_v1 import DaemonSet
+from pilothouse.api.types.core_v1 import Node, Pod
+from pilothouse.controllers.builtin.daemonset import DaemonSetController
+from pilothouse.controllers.framework.actions import Action, Create, Delete, Emit
+from pilothouse.controllers.histories import HASH_LABEL, history
+from pilothouse.kit.virtual_clock import EPOCH
+from pilothouse.machinery import codec, time
+from pilothouse.testing.controllers import planned, world_of
+
+TEMPLATE = {"metadata": {"labels": {"app": "d"}}, "spec": {"containers": [{"name": "c", "image": "d:1"}]}}
+DAEMONS = {
+    "metadata": {"name": "d", "namespace": "n", "uid": "d-uid", "generation": 1},
+    "spec": {"selector": {"matchLabels": {"app": "d"}}, "template": TEMPLATE, "updateStrategy": {"type": "RollingUpdate"}},
+}
+
+
+def daemons(**rolling: Any) -> DaemonSet:
+    one = codec.from_dict(DAEMONS, DaemonSet)
+    one.spec.updateStrategy = codec.from_dict({"type": "RollingUpdate", "rollingUpdate": rolling}, type(one.spec.updateStrategy))
+    return one
+
+
+CURRENT = history(daemons(), world_of()).hash
+
+
+def node(name: str, *taints: tuple[str, str], unschedulable: bool = False) -> Node:
+    spec = {"taints": [{"key": key, "effect": effect} for key, effect in taints], "unschedulable": unschedulable}
+    return codec.from_dict({"metadata": {"name": name}, "spec": spec}, Node)
+
+
+def pod(name: str, on: str, phase: str = "Running", *, ready: bool = True, old: bool = False, age: int = 100, **meta: Any) -> Pod:
+    owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "d", "uid": "d-uid", "controller": True}
+    labels = {"app": "d", HASH_LABEL: "old" if old else CURRENT}
+    created = time.text(EPOCH.replace(microsecond=0)) if not age else f"1999-12-31T00:{59 - age // 60:02}:{59 - age % 60:02}Z"
+    full = {"name": name, "namespace": "n", "uid": name, "labels": labels, "ownerReferences": [owner], "creationTimestamp": created} | meta
+    conditions = [{"type": "Ready", "status": "True" if ready else "False", "lastTransitionTime": created}]
+    return codec.from_dict({"metadata": full, "spec": {"nodeName": on}, "status": {"phase": phase, "conditions": conditions}}, Pod)
+
+
+def done(actions: list[Action]) -> list[str]:
+    """What is created (by node) and deleted (by name)."""
+    found = []
+    for action in actions:
+        if isinstance(action, Create) and isinstance(action.object, Pod):
+            terms = action.object.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
+            found.append(f"+{terms[0].matchFields[0].values[0]}")
+        elif isinstance(action, Delete) and isinstance(action.object, Pod):
+            found.append(f"-{action.object.metadata.name}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rolling", "world", "expected"),
+    [
+        pytest.param({}, [node("a"), node("b"), pod("p", "a")], ["+b"], id="a node was added"),
+        pytest.param({}, [node("a"), pod("p", "a"), pod("q", "b")], ["-q"], id="a node is gone"),
+        pytest.param({}, [node("a", unschedulable=True)], ["+a"], id="a cordoned node gets its daemon, too"),
+        pytest.param({}, [node("a", ("node.kubernetes.io/not-ready", "NoExecute"))], ["+a"], id="so does one that is not ready"),
+        pytest.param({}, [node("a", ("mine", "NoSchedule"))], [], id="a taint keeps it off"),
+        pytest.param({}, [node("a", ("mine", "NoSchedule")), pod("p", "a")], [], id="but not out"),
+        pytest.param({}, [node("a", ("mine", "NoExecute")), pod("p", "a")], ["-p"], id="NoExecute puts it out"),
+        pytest.param({}, [node("a"), pod("p", "a", "Succeeded")], ["-p"], id="one that ended well is replaced at once"),
+        pytest.param({}, [node("a"), pod("p", "a", "Failed")], [], id="one that failed after a while"),
+        pytest.param({}, [node("a"), pod("p", "a"), pod("q", "a", age=5)], ["-q"], id="of two the older stays"),
+        pytest.param({}, [node("a"), pod("p", ""), pod("q", "a")], [], id="one that is tied to no node is none of a's"),
+        pytest.param({}, [node("a"), node("b"), pod("p", "a", old=True), pod("q", "b", old=True)], ["-p"], id="one at a time is updated"),
+        pytest.param(
+            {"maxUnavailable": "100%"}, [node("a"), node("b"), pod("p", "a", old=True), pod("q", "b", old=True)], ["-p", "-q"], id="or all"
+        ),
+        pytest.param(
+            {}, [node("a"), node("b"), pod("p", "a", old=True), pod("q", "b", ready=False)], [], id="none while another is not ready"
+        ),
+        pytest.param(
+            {},
+            [node("a"), node("b"), pod("p", "a", old=True), pod("q", "b", old=True, ready=False)],
+            ["-q"],
+            id="first what serves nobody",
+        ),
+        pytest.param(
+            {"maxSurge": 1, "maxUnavailable": 0},
+            [node("a"), node("b"), pod("p", "a", old=True), pod("q", "b", old=True)],
+            ["+a"],
+            id="surge",
+        ),
+        pytest.param(
+            {"maxSurge": 1, "maxUnavailable": 0},
+            [node("a"), pod("p", "a", old=True), pod("q", "a", ready=False, age=5)],
+            [],
+            id="the old one stays until the new one is ready",
+        ),
+        pytest.param(
+            {"maxSurge": 1, "maxUnavailable": 0}, [node("a"), pod("p", "a", old=True), pod("q", "a", age=5)], ["-p"], id="and goes then"
+        ),
+    ],
+)  # fmt: skip
+def test_plan(rolling: dict[str, Any], world: list[Any], expected: list[str]) -> None:
+    assert done(planned(DaemonSetController(), daemons(**rolling), *world)) == expected
+
+
+def test_what_ended_is_told() -> None:
+    actions = planned(
+        DaemonSetController(), daemons(), node("a"), node("b"), pod("p", "a", "Succeeded"), pod("q", "b", "Failed"), memory={}
+    )
+    [told] = [action for action in actions if isinstance(action, Emit)]
+    assert (told.type, told.reason, told.message) == (
+        "Normal",
+        "SucceededDaemonPod",
+        "Found succeeded daemon pod n/p on node a, will try to delete it",
+    )

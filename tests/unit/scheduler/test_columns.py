@@ -107,19 +107,39 @@ def test_masks_agree_with_a_reference_that_goes_row_by_row(some: list[Any], pods
 
 def state(nodes: NodeColumns) -> Any:
     """What columns say, without the order of their rows."""
-    resources = sorted(nodes.resources)
-    places = [nodes.column[name] for name in resources]
-    return {
-        name: (
-            nodes.allocatable[row, places].tolist(),
-            nodes.requested[row, places].tolist(),
-            nodes.nonzero[row].tolist(),
-            bool(nodes.unschedulable[row]),
-            [(one.key, one.value, one.effect) for one in nodes.taint_sets[nodes.taint_set[row]]],
-            sorted(nodes.pods[row]),
-        )
-        for name, row in nodes.rows.items()
-    }, {key: value for key, value in nodes.ports.items() if value}
+
+    def amounts(row: Any) -> dict[str, int]:
+        """What is not zero: a resource that was once heard of keeps its column."""
+        return {name: int(row[place]) for name, place in nodes.column.items() if row[place]}
+
+    zones, web = nodes.label("zone"), nodes.pods_matching("web", is_web)
+    free = ~nodes.alive
+    assert not any(
+        column[free].any() for column in (nodes.allocatable, nodes.requested, nodes.nonzero, nodes.unschedulable, nodes.taint_set)
+    )
+    assert nodes.total == int(nodes.alive.sum()) == len(nodes.rows)
+    return (
+        {
+            name: (
+                amounts(nodes.allocatable[row]),
+                amounts(nodes.requested[row]),
+                nodes.nonzero[row].tolist(),
+                bool(nodes.unschedulable[row]),
+                [(one.key, one.value, one.effect) for one in nodes.taint_sets[nodes.taint_set[row]]],
+                sorted(nodes.pods[row]),
+                zones.values[zones.ids[row]] if zones.ids[row] >= 0 else None,
+                int(web[row]),
+            )
+            for name, row in nodes.rows.items()
+        },
+        nodes.ports,
+        nodes.images,
+        {uid: where for uid, (where, _) in nodes.particular.items()},
+    )
+
+
+def is_web(one: Pod) -> bool:
+    return one.metadata.labels.get("app") == "web"
 
 
 @RELAXED

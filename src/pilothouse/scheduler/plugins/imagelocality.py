@@ -30,8 +30,8 @@ class ImageLocality:
         for image in pod.images:
             holders = nodes.images.get(full_name(image), {})
             spread = len(holders) / nodes.total
-            rows = [nodes.rows[name] for name in holders if name in nodes.rows]
-            sizes[rows] += [int(holders[nodes.names[row]] * spread) for row in rows]
+            for name in nodes.rows.keys() & holders.keys():  # a window knows one node only
+                sizes[nodes.rows[name]] += int(holders[name] * spread)
         most = MOST_PER_CONTAINER * len(pod.images)
         return 100 * (np.clip(sizes, LEAST, most) - LEAST) // (most - LEAST)
 

@@ -23,7 +23,7 @@ from pilothouse.api.types.core_v1 import (
 )
 from pilothouse.machinery.meta_v1 import LabelSelector, OwnerReference
 from pilothouse.scheduler.facts import facts_of
-from tests.unit.scheduler.objects import node, pod
+from tests.unit.scheduler.objects import container, node, pod
 from tests.unit.scheduler.world import Board, plugins
 
 MIB = 1024 * 1024
@@ -98,6 +98,14 @@ CASES = [
         pod(),
         {"a": 50, "b": 0},
         id="an image that half of the nodes have",
+    ),
+    pytest.param(
+        "ImageLocality",
+        [node("a", images=image("app:1", 1023)), node("b")],
+        [],
+        pod(containers=[container(image="app"), container(image="app:1"), container(image="new:1")]),
+        {"a": 16, "b": 0},
+        id="beside one that no node has, and one without a tag",
     ),
     pytest.param(
         "InterPodAffinity",

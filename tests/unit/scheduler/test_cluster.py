@@ -28,6 +28,7 @@ class History:
         self.clock = VirtualClock()
         self.events: list[tuple[str, str]] = []
         self.believed = ClusterState(self.clock, lambda kind, what, old, new: self.events.append((kind, what)))
+        self.believed.nodes = NodeColumns(2)  # small, so that it grows on the way
         self.nodes: dict[str, Node] = {}
         self.placed: dict[str, tuple[str, Pod]] = {}
         self.assumed: dict[str, tuple[str, PodFacts]] = {}

@@ -11,6 +11,7 @@ from pilothouse.apiserver.admission.plugins.limitranger import LimitRanger
 from pilothouse.apiserver.admission.plugins.namespacelifecycle import NamespaceLifecycle
 from pilothouse.apiserver.admission.plugins.noderestriction import NodeRestriction
 from pilothouse.apiserver.admission.plugins.priority import Priority
+from pilothouse.apiserver.admission.plugins.resourcequota import ResourceQuotaAdmission
 from pilothouse.apiserver.admission.plugins.runtimeclass import RuntimeClassAdmission
 from pilothouse.apiserver.admission.plugins.serviceaccount import ServiceAccountAdmission
 from pilothouse.apiserver.admission.plugins.taintnodesbycondition import TaintNodesByCondition
@@ -27,4 +28,5 @@ ORDER: tuple[type[Plugin], ...] = (
     RuntimeClassAdmission,
     CertificateRequester,
     DefaultIngressClass,
+    ResourceQuotaAdmission,
 )

@@ -44,7 +44,7 @@ class AdmissionRequest:
 
 
 class World(Protocol):
-    """What a plugin may know of the cluster: committed objects, the time and randomness."""
+    """What a plugin may know of the cluster: committed objects, the time and randomness; and how it notes what it has let pass."""
 
     clock: Clock
     entropy: Entropy
@@ -55,6 +55,10 @@ class World(Protocol):
 
     async def appears(self, kind: type[T], name: str, namespace: str, seconds: float) -> T | None:
         """The object as soon as it is there; None when it is not there after `seconds`."""
+        ...
+
+    async def replace(self, obj: Any) -> bool:
+        """Write a changed copy of a committed object; False when that was changed meanwhile, or is gone."""
         ...
 
 

@@ -87,6 +87,18 @@ class Kernel:
             await watch.aclose()
         return await self.get(kind, name, namespace)
 
+    async def replace(self, obj: Any) -> bool:
+        cache = await self.cache_of(type(obj))
+        current = cache.get(obj.metadata.namespace, obj.metadata.name)
+        if current is None or current.object.metadata.resourceVersion != obj.metadata.resourceVersion:
+            return False
+        try:
+            await self.commit(cache.resource, obj.metadata.namespace, obj, current)
+        except CompareFailed as failed:
+            await self.fresh(failed)
+            return False
+        return True
+
     # Reading.
 
     async def cache_of(self, kind: type[Any]) -> Cache:

@@ -1,0 +1,107 @@
+"""ResourceQuota: what is created in a namespace, or grows there, is charged to its quotas, and refused when one is used up.
+
+- What counts for what is said in api/core/quota.py; what goes away is taken off again by controllers/builtin/resourcequota.py.
+- A charge is written into the quota's status before the object is committed, only if nobody else has written meanwhile: of
+  two that fit alone but not together, one is refused.
+- A quota whose usage nobody has counted yet is counted here; upstream refuses until its controller has come by.
+- It is the last to be asked, so that nothing is charged for what another plugin refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pilothouse.api.core import quota
+from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod, ResourceQuota, Service
+from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import refused
+from pilothouse.machinery import codec, quantity
+from pilothouse.machinery.errors import StatusError, conflict
+
+ATTEMPTS = 100
+"""Bound of the retries of a charge that others were faster than: reaching it means a livelock."""
+GROWING: Mapping[type[Any], str] = {Pod: "resize", Service: "", PersistentVolumeClaim: ""}
+"""Kinds whose updates are charged, each with the subresource through which it grows."""
+
+
+class ResourceQuotaAdmission(Plugin):
+    """See the module docstring."""
+
+    name = "ResourceQuota"
+
+    async def validate(self, request: AdmissionRequest, world: World) -> None:
+        if not is_charged(request):
+            return
+        for one in await world.list(ResourceQuota, request.namespace):
+            await _charge(request, world, one)
+
+
+def is_charged(request: AdmissionRequest) -> bool:
+    if not request.namespace or not request.resource.namespaced:
+        return False
+    if request.operation == CREATE:
+        return not request.subresource
+    return request.operation == UPDATE and GROWING.get(request.resource.type) == request.subresource
+
+
+async def _charge(request: AdmissionRequest, world: World, one: ResourceQuota) -> None:
+    """Write the charge into one quota's status; StatusError when it does not fit."""
+    for _ in range(ATTEMPTS):
+        names = quota.counted(request.resource, one.spec.hard)
+        if not names or not quota.matches(one, request.object):
+            return
+        if request.resource.type is Pod and request.operation == CREATE and (lacking := quota.missing(request.object, names)):
+            raise refused(request, f"failed quota: {one.metadata.name}: {lacking}")
+        more = growth(request, names, world)
+        if not more:
+            return
+        charged = codec.clone(one)
+        used = await _used(request, world, one, names)
+        if wrong := breach(one, used, more):
+            raise refused(request, wrong)
+        if request.dry_run:
+            return
+        charged.status.hard = dict(one.spec.hard)
+        charged.status.used |= {name: str(value) for name, value in quota.added(used, more).items()}
+        if await world.replace(charged):
+            return
+        newest = await world.get(ResourceQuota, one.metadata.name, request.namespace)
+        if newest is None:
+            return
+        one = newest
+    raise _too_contended(one)
+
+
+def growth(request: AdmissionRequest, names: Iterable[str], world: World) -> quota.Usage:
+    """What the request adds to the usage of those names; what it gives back is the controller's to take off."""
+    now = world.clock.now()
+    after = quota.usage(request.object, request.resource, now)
+    before = quota.usage(request.old_object, request.resource, now) if request.operation == UPDATE else {}
+    more = {name: after[name] - before[name] if name in before else after[name] for name in names if name in after}
+    return {name: value for name, value in more.items() if value.nanos > 0}
+
+
+async def _used(request: AdmissionRequest, world: World, one: ResourceQuota, names: set[str]) -> quota.Usage:
+    """The usage of those names as the status has it, counted anew when it does not have all."""
+    if names <= one.status.used.keys():
+        return {name: quantity.parse(one.status.used[name]) for name in names}
+    return quota.used(one, request.resource, await world.list(request.resource.type, request.namespace), world.clock.now())
+
+
+def breach(one: ResourceQuota, used: quota.Usage, more: quota.Usage) -> str:
+    """Upstream's words for what does not fit, or nothing."""
+    hard = {name: quantity.parse(value) for name, value in one.spec.hard.items()}
+    exceeded = [name for name, value in more.items() if hard[name].nanos < (used[name] + value).nanos]
+    if not exceeded:
+        return ""
+    requested, taken, limited = (shown(amounts, exceeded) for amounts in (more, used, hard))
+    return f"exceeded quota: {one.metadata.name}, requested: {requested}, used: {taken}, limited: {limited}"
+
+
+def shown(amounts: Mapping[str, Any], names: Iterable[str]) -> str:
+    return ",".join(f"{name}={amounts[name]}" for name in sorted(names))
+
+
+def _too_contended(one: ResourceQuota) -> StatusError:
+    return conflict("resourcequotas", "", one.metadata.name, "the usage of the quota changes too fast; please try again")

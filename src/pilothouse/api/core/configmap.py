@@ -31,7 +31,7 @@ def validate(one: ConfigMap, problems: Problems) -> None:
         report(names.config_map_key(key), key, here)
         size += decoded_size(value, here)
     if size > MAXIMUM_BYTES:
-        problems.at('""').too_long(MAXIMUM_BYTES)
+        problems.at("[]").too_long(MAXIMUM_BYTES)
 
 
 @CONFIGMAP.validate_update

@@ -5,6 +5,7 @@ Problems that are only warned of go into the request, and from there into the an
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -76,8 +77,18 @@ async def read_delete_options(request: Request) -> DeleteOptions | None:
     if not data:
         return None
     data, content_type = plain(data, content_type_of(request))
+    refuse_other_kinds(data, content_type)
     options: DeleteOptions = codec.decode_as(data, DeleteOptions, content_type=content_type).object
     return options
+
+
+def refuse_other_kinds(data: bytes, content_type: str) -> None:
+    """DeleteOptions are served in every group's version, so that the version says nothing; but another kind is a mistake,
+    and what was meant as something else must not delete with defaults."""
+    with suppress(ValueError):  # what cannot be read is told better by who decodes it
+        found = codec.parse(data, content_type)
+        if isinstance(found, dict) and found.get("kind", "") not in ("", "DeleteOptions"):
+            raise errors.bad_request("decoded object cannot be converted to DeleteOptions")
 
 
 def plain(data: bytes, content_type: str) -> tuple[bytes, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.apiserver.cache.entry import Entry, EntryList
+from pilothouse.apiserver.cache.entry import CreatedEntry, Entry, EntryList
 from pilothouse.apiserver.endpoints.answer import JSON, Answer
 from pilothouse.apiserver.endpoints.negotiation import PLAIN, Form, negotiate, not_acceptable
 from pilothouse.apiserver.endpoints.request import Request
@@ -39,6 +39,11 @@ def one(request: Request, resource: Resource[Any], result: Any, status: int = 20
     else:
         body = json_of(result)
     return finish(request, form, body, status)
+
+
+def written(result: Any) -> int:
+    """The code of a write that may also have made what it names: 201 when it has."""
+    return 201 if isinstance(result, CreatedEntry) else 200
 
 
 def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.endpoints import encoding, options
 from pilothouse.apiserver.endpoints.request import Request, Response
 from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, Call
@@ -23,8 +22,7 @@ async def patch(request: Request, resource: Resource[Any]) -> Response:
     body = await request.body()
     call = Call("patch", resource, info.object_namespace, info.name, info.subresource, body, patch_type, chosen)
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
-    made = patch_type == APPLY_PATCH and isinstance(result, Entry) and result.created == result.revision
-    return encoding.one(request, resource, result, 201 if made else 200)
+    return encoding.one(request, resource, result, encoding.written(result))
 
 
 def patch_type_of(request: Request, resource: Resource[Any]) -> str:

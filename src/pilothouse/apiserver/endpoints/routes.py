@@ -5,6 +5,7 @@ A kind needs no route of its own: what there is follows from the catalogue.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -60,6 +61,8 @@ class Routes:
         resource = catalogue.by_plural(info.group, info.version, info.plural)
         if resource is None or (info.namespace and not resource.namespaced and info.plural != "namespaces"):
             raise no_such_resource()
+        if info.name in (".", "..") or "/" in info.name or "%" in info.name:
+            raise bad_name(info.name)
         if (info.group, info.plural) in DEPRECATED:
             request.warnings.append(DEPRECATED[info.group, info.plural])
         if info.subresource:
@@ -105,6 +108,14 @@ class Routes:
 
 def no_such_resource() -> StatusError:
     return errors.failure(404, "NotFound", "the server could not find the requested resource")
+
+
+def bad_name(name: str) -> StatusError:
+    """A name that could be no segment of a path (upstream's IsValidPathSegmentName)."""
+    if name in (".", ".."):
+        return errors.bad_request(f"Name parameter invalid: \"{name}\": may not be '{name}'")
+    wrong = ";".join(f"may not contain '{one}'" for one in "/%" if one in name)
+    return errors.bad_request(f"Name parameter invalid: {json.dumps(name, ensure_ascii=False)}: {wrong}")
 
 
 def method_not_allowed() -> StatusError:

@@ -17,4 +17,5 @@ async def update(request: Request, resource: Resource[Any]) -> Response:
     encoding.form_of(request)
     body = await decoding.read(request, resource, chosen.field_validation)
     call = Call("update", resource, info.object_namespace, info.name, info.subresource, body, options=chosen)
-    return encoding.one(request, resource, await request.api.registry.execute(call, request.user, warnings=request.warnings))
+    result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
+    return encoding.one(request, resource, result, encoding.written(result))

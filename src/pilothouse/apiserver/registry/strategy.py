@@ -177,7 +177,9 @@ def match_namespace(obj: Any, namespace: str) -> None:
 def match_name(obj: Any, name: str, namespace: str) -> StatusError | None:
     """What is wrong with the identity of an object that is to replace another."""
     meta = obj.metadata
-    if meta.name and meta.name != name:
+    if not meta.name:
+        return bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+    if meta.name != name:
         return bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({name})")
     if namespace and meta.namespace and meta.namespace != namespace:
         return bad_request(f"the namespace of the object ({meta.namespace}) does not match the namespace on the request ({namespace})")

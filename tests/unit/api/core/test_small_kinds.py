@@ -43,7 +43,7 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
             id="a key twice",
         ),
         pytest.param(
-            thing("ConfigMap", data={"a": "x" * 1048577}), ['"": Too long: may not be more than 1048576 bytes'], id="more than a MiB"
+            thing("ConfigMap", data={"a": "x" * 1048577}), ["[]: Too long: may not be more than 1048576 bytes"], id="more than a MiB"
         ),
         pytest.param(
             thing("Secret", type="kubernetes.io/tls"),

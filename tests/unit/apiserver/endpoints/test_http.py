@@ -46,6 +46,32 @@ async def test_an_object_goes_through_all_verbs(call: Caller) -> None:
     assert (gone.status, gone.json()["reason"], gone.json()["message"]) == (404, "NotFound", 'configmaps "one" not found')
 
 
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/default/leases/one"
+
+
+async def test_a_write_that_makes_what_it_names_says_so(call: Caller) -> None:
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "one"}}
+    assert [(await call("PUT", LEASE, lease)).status for _ in range(2)] == [201, 200]
+    applied = b"{apiVersion: v1, kind: ConfigMap, metadata: {name: one}}"
+    path, form = f"{MAPS}/one?fieldManager=me", "application/apply-patch+yaml"
+    assert [(await call("PATCH", path, applied, Content_Type=form)).status for _ in range(2)] == [201, 200]
+
+
+async def test_a_body_of_another_kind_deletes_nothing(call: Caller) -> None:
+    await call("POST", MAPS, config_map("one"))
+    refused = await call("DELETE", f"{MAPS}/one", {"apiVersion": "v1", "kind": "ConfigMap"})
+    assert (refused.status, refused.json()["message"]) == (400, "decoded object cannot be converted to DeleteOptions")
+    assert (await call("GET", f"{MAPS}/one")).status == 200
+    assert (await call("DELETE", f"{MAPS}/one", {"apiVersion": "v1", "kind": "DeleteOptions"})).status == 200
+
+
+async def test_a_replacement_must_bear_the_name(call: Caller) -> None:
+    await call("POST", MAPS, config_map("one"))
+    nameless = await call("PUT", f"{MAPS}/one", {"apiVersion": "v1", "kind": "ConfigMap"})
+    text = "the name of the object (one based on URL) was undeterminable: name must be provided"
+    assert (nameless.status, nameless.json()["message"]) == (400, text)
+
+
 async def test_a_collection_is_deleted_by_selector(call: Caller) -> None:
     for name in ("one", "two"):
         await call("POST", MAPS, {**config_map(name), "metadata": {"name": name, "labels": {"name": name}}})
@@ -73,6 +99,8 @@ async def test_a_collection_is_deleted_by_selector(call: Caller) -> None:
         pytest.param("GET", f"{MAPS}?resourceVersionMatch=Exact", 422, "Invalid", id="a match without a version"),
         pytest.param("GET", f"{MAPS}?labelSelector=a%3D%3D%3Db", 400, "BadRequest", id="a broken selector"),
         pytest.param("DELETE", f"{MAPS}/one?propagationPolicy=Maybe", 422, "Invalid", id="a policy that there is not"),
+        pytest.param("GET", f"{MAPS}/..%2f..%2fx", 400, "BadRequest", id="a name with slashes"),
+        pytest.param("GET", f"{MAPS}/a%25b", 400, "BadRequest", id="a name with a percent sign"),
     ],
 )
 async def test_a_bad_request_is_answered_with_a_status(call: Caller, method: str, path: str, code: int, reason: str) -> None:

@@ -34,7 +34,7 @@ def node_processes(places: Places) -> list[processes.Process]:
 
 
 def take_down_node(places: Places, state: ClusterState | None) -> None:
-    cgroups.remove_tree(cgroups.root_of(places.name))
+    remove_cgroups(places)
     namespaces.remove(str(places.mount_namespace))
     if state is None:
         namespace = f"pilothouse-{places.name}"
@@ -47,6 +47,14 @@ def take_down_node(places: Places, state: ClusterState | None) -> None:
         if not any(changes_the_host(other) for other in all_clusters(places.root) if other.name != state.name):
             network.restore_host_settings()
     mounts.unmount_below(str(places.state))
+
+
+def remove_cgroups(places: Places) -> None:
+    """From within the node too: in a chroot the machine's hierarchies may be mounted there only."""
+    group = cgroups.root_of(places.name)
+    cgroups.remove_tree(group)
+    if namespaces.is_pinned(str(places.mount_namespace)):
+        namespaces.inside_mounts(str(places.mount_namespace), lambda: cgroups.remove_tree(group))
 
 
 def changes_the_host(state: ClusterState) -> bool:

@@ -34,7 +34,7 @@ from pilothouse.cluster.state import (
 )
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
-from pilothouse.node import containerd, linux, mounts, namespaces, network, processes, routes
+from pilothouse.node import cgroup_mounts, containerd, linux, namespaces, network, processes, routes
 
 API_SECONDS = 30.0
 NODE_SECONDS = 60.0
@@ -251,20 +251,11 @@ def make_node(state: ClusterState, places: Places) -> None:
 
 def prepare_mounts(root: str) -> None:
     """What the node's mount namespace has otherwise than the machine."""
-    hide_hybrid_cgroups()
+    cgroup_mounts.prepare(root)
     for folder in containerd.OWN_FOLDERS:
         place = root.rstrip("/") + folder
         os.makedirs(place, exist_ok=True)
         linux.mount("tmpfs", place, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=0711")
-
-
-def hide_hybrid_cgroups() -> None:
-    """crun refuses a cgroup v1 machine whose v2 hierarchy, mounted beside, has controllers: inside, it is not mounted."""
-    shown = mounts.points()
-    if any(mount.kind == "cgroup" for mount in shown):
-        for mount in shown:
-            if mount.kind == "cgroup2":
-                linux.unmount(mount.point)
 
 
 def make_certificates(state: ClusterState, places: Places, clock: Clock, entropy: Entropy) -> None:

@@ -106,6 +106,18 @@ def inside(path: str, work: Callable[[], T]) -> T:
     return _in_thread(enter_and_work)
 
 
+def inside_mounts(path: str, work: Callable[[], T]) -> T:
+    """What `work` returns when it runs in the mount namespace at `path`, with this process's root."""
+    enter = entering(mount=path)
+
+    def enter_and_work() -> T:
+        linux.unshare(linux.CLONE_FS)  # of this thread alone: the others stay where they are
+        enter()
+        return work()
+
+    return _in_thread(enter_and_work)
+
+
 def entering(network: str = "", mount: str = "") -> Callable[[], None]:
     """What a forked process does, before it becomes another program, to get inside the namespaces at these paths.
 
@@ -126,12 +138,11 @@ def entering(network: str = "", mount: str = "") -> Callable[[], None]:
 
 def real_root() -> str:
     """Where this process's root lies in its mount namespace: "/" unless it lives in a chroot."""
-    leader = os.getpid()
 
     def look() -> str:
         linux.unshare(linux.CLONE_FS)
         linux.set_namespace("/proc/self/ns/mnt", linux.CLONE_NEWNS)  # the same one, but from its very root
-        return os.readlink(f"/proc/{leader}/root")
+        return os.readlink("/proc/self/root")  # of the leading thread, whose number may be another one in this /proc
 
     return _in_thread(look)
 

@@ -26,7 +26,12 @@ def run(*command: str) -> str:
 
 
 def inside(namespace: str, *command: str) -> str:
-    return run("ip", "netns", "exec", namespace, *command)
+    return run(*words_inside(namespace), *command)
+
+
+def words_inside(namespace: str) -> list[str]:
+    """What leads a command into a namespace: `ip netns exec` and `ip -n` would mount /sys anew, which a chroot refuses."""
+    return ["nsenter", f"--net=/run/netns/{namespace}"]
 
 
 def enter(namespace: str) -> None:

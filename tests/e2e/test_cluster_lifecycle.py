@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from pilothouse.node.network import interface_name
+from tests.e2e.namespaces import inside, words_inside
 from tests.e2e.tools import EXAMPLES, Kubectl, kubectls, until
 
 NAMES = (f"life-{os.getpid()}-a", f"life-{os.getpid()}-b")
@@ -77,7 +79,7 @@ class Machine:
         prefix = block.rsplit(".", 2)[0] + "."
         interface = interface_name(self.name)
         return {
-            "processes": [line for line in shell("ps", "-ww", "-eo", "args") if self.name in line and "pytest" not in line],
+            "processes": [words for words in running_commands().values() if self.name in words and "pytest" not in words],
             "mounts": [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if self.name in line],
             "namespaces": [line for line in shell("ip", "netns") if line.split()[0] == f"pilothouse-{self.name}"],
             "interfaces": [line for line in shell("ip", "-o", "link") if interface in line],
@@ -96,6 +98,15 @@ class Machine:
 
 def shell(*command: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def running_commands() -> dict[int, str]:
+    """Every process and its command line: `ps` is not on every machine."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return found
 
 
 def nothing(traces: dict[str, list[str]]) -> bool:
@@ -192,10 +203,9 @@ def test_purge_after_everything_was_killed_leaves_nothing(machine: Machine) -> N
     machine.up()
     run_pod(machine, "orphan")
     marker = machine.name
-    for line in shell("ps", "-ww", "-eo", "pid,args"):
-        pid, _, words = line.strip().partition(" ")
+    for process_id, words in running_commands().items():
         if marker in words and "pytest" not in words and ("pilothouse" in words or "containerd" in words):
-            os.kill(int(pid), signal.SIGKILL)
+            os.kill(process_id, signal.SIGKILL)
     until("all are dead", lambda: machine.status()["state"] == "Stopped")
     machine.down("--purge")
     assert nothing(machine.traces()), machine.traces()
@@ -260,8 +270,8 @@ def test_services_answer_from_the_host_and_nothing_leaks(machine: Machine) -> No
     node = machine.status()["network"]["node"]
     for address, port in ((service["clusterIP"], service["ports"][0]["port"]), (node, service["ports"][0]["nodePort"])):
         assert ask(address, port).startswith("hello-")
-    inside = shell("ip", "-n", f"pilothouse-{machine.name}", "route")
-    assert not [line for line in inside if line.startswith("default")], "no way out"
+    routes = inside(f"pilothouse-{machine.name}", "ip", "route").splitlines()
+    assert not [line for line in routes if line.startswith("default")], "no way out"
     block = machine.status()["network"]["services"]
     subprocess.run(["ip", "link", "delete", interface_name(machine.name)], check=True)
     told = subprocess.run(["ip", "route", "get", block.partition("/")[0]], capture_output=True, text=True, check=False)
@@ -286,9 +296,9 @@ def test_on_the_machines_own_network(machines: list[Machine]) -> None:
     shell("ip", "netns", "add", place)
     try:
         for words in ("link set lo up", "link add wire type bridge", "addr add 198.51.100.7/24 dev wire", "link set wire up"):
-            shell("ip", "-n", place, *words.split())
-        before = shell("ip", "-n", place, "-4", "route", "show", "table", "all")
-        machine.prefix = other.prefix = ["nsenter", f"--net=/run/netns/{place}"]
+            inside(place, "ip", *words.split())
+        before = inside(place, "ip", "-4", "route", "show", "table", "all")
+        machine.prefix = other.prefix = words_inside(place)
         machine.up("--network", "host")
         assert machine.status()["network"]["node"] == "198.51.100.7"
         refused = other.run("up", "--network", "host", "--no-egress")
@@ -296,9 +306,9 @@ def test_on_the_machines_own_network(machines: list[Machine]) -> None:
         kubectl = run_pod(machine, "here")
         assert kubectl("exec", "here", "--", "nslookup", "kubernetes.default.svc.cluster.local").count("Address") == 2
         machine.down("--purge")
-        assert shell("ip", "-n", place, "-4", "route", "show", "table", "all") == before
-        assert [line.split(": ")[1] for line in shell("ip", "-n", place, "-o", "link")] == ["lo", "wire"]
-        assert shell("ip", "netns", "exec", place, "nft", "list", "ruleset") == []
+        assert inside(place, "ip", "-4", "route", "show", "table", "all") == before
+        assert [line.split(": ")[1] for line in inside(place, "ip", "-o", "link").splitlines()] == ["lo", "wire"]
+        assert inside(place, "nft", "list", "ruleset") == ""
     finally:
         machine.down("--purge")
         other.down("--purge")
@@ -325,24 +335,39 @@ def test_what_is_wrong_is_said(machine: Machine) -> None:
     assert machine.status()["state"] == "Running"
 
 
-def test_without_root_nothing_is_begun(machine: Machine) -> None:
-    done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/env", "python3", "-c", NOT_ROOT],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in map(str, PYTHON_PATHS))},
-    )
-    assert "pilothouse needs root" in done.stderr + done.stdout
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_without_root_nothing_is_begun(machine: Machine, command: str) -> None:
+    status, said = as_nobody([command, "--name", machine.name])
+    assert (status, "pilothouse needs root" in said, "what to do: run it again with sudo" in said) == (1, True, True)
     assert nothing(machine.traces())
 
 
-PYTHON_PATHS = (Path(__file__).resolve().parents[2] / "src",)
-NOT_ROOT = """
-from pilothouse.cluster import preflight
-from pilothouse.cluster.failure import ClusterFailure
-try:
-    preflight.check_root()
-except ClusterFailure as failure:
-    print(failure.problem, failure.remedy)
-"""
+def as_nobody(words: list[str]) -> tuple[int, str]:
+    """The command line in a process that gave root away; what it imports is there before, since the checkout may be root's alone."""
+    import pilothouse.cluster.down
+    import pilothouse.cluster.up  # noqa: F401
+    from pilothouse.cmd import pilothouse as command_line
+
+    read, write = os.pipe()
+    process_id = os.fork()
+    if process_id == 0:
+        try:
+            os.dup2(write, 1)
+            os.dup2(write, 2)
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            command_line.main(words)
+        except SystemExit as ended:
+            sys.stderr.flush()
+            os._exit(int(ended.code or 0))
+        finally:
+            os._exit(70)
+    os.close(write)
+    with os.fdopen(read) as output:
+        said = output.read()
+    return os.waitstatus_to_exitcode(os.waitpid(process_id, 0)[1]), said
+
+
+NOBODY = 65534

@@ -54,8 +54,8 @@ def preempt(
                 break
         else:
             diagnosis.reasons.update(candidate)
-    diagnosis.reasons[NOT_HELPFUL] += nodes.total - len(rows)
-    diagnosis.reasons = +diagnosis.reasons  # only what was counted
+    if len(rows) < nodes.total:
+        diagnosis.reasons[NOT_HELPFUL] += nodes.total - len(rows)
     return (min(found, key=harm) if found else None), diagnosis
 
 

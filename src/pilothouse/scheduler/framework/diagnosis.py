@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from pilothouse.scheduler.snapshot import Mask
 
@@ -13,14 +16,33 @@ MESSAGE_LIMIT = 1024
 
 @dataclass(slots=True)
 class Diagnosis:
-    """Reasons are counted over nodes; `helpable` marks the nodes where evicting Pods might help."""
+    """Reasons are counted over nodes; `helpable` marks the nodes where evicting Pods might help.
+
+    Of a Pod that fits somewhere nobody asks why it does not fit elsewhere: with thousands of nodes, counting that costs most of all.
+    """
 
     total: int
     helpable: Mask | None = None
-    reasons: Counter[str] = field(default_factory=Counter)
     rejected_by: set[str] = field(default_factory=set)
     pre_filter: str = ""
     post_filter: str = ""
+    _reasons: Counter[str] = field(default_factory=Counter)
+    _uncounted: list[tuple[Callable[[int], Sequence[str]], Mask]] = field(default_factory=list)
+
+    def rejects(self, reasons: Callable[[int], Sequence[str]], rows: Mask) -> None:
+        """These rows suffer from what `reasons` says of each; it is counted when somebody asks, while the columns are as they are now."""
+        self._uncounted.append((reasons, rows))
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many nodes suffer from what."""
+        counts = self._reasons
+        for reasons, rows in self._uncounted:
+            for row in np.flatnonzero(rows).tolist():
+                for reason in reasons(row):
+                    counts[reason] = counts.get(reason, 0) + 1
+        self._uncounted.clear()
+        return counts
 
     def message(self) -> str:
         """As in `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable. preemption: ...`."""

@@ -111,8 +111,7 @@ class Framework:
             failed = left & ~verdict.passes
             if failed.any():
                 diagnosis.rejected_by.add(plugin.name)
-                for row in np.flatnonzero(failed):
-                    diagnosis.reasons.update(verdict.reasons(int(row)))
+                diagnosis.rejects(verdict.reasons, failed)
                 helpable |= failed & ~np.asarray(verdict.unresolvable)
                 left = left & verdict.passes
                 if not left.any():

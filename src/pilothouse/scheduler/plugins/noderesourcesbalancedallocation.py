@@ -17,12 +17,15 @@ class NodeResourcesBalancedAllocation:
         return any(pod.requests.get(name, 0) for name in (CPU, MEMORY))
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
-        places = [nodes.column[CPU], nodes.column[MEMORY]]
-        capacity = nodes.allocatable[:, places]
-        used = nodes.requested[:, places] + np.array([pod.requests.get(CPU, 0), pod.requests.get(MEMORY, 0)], np.int64)
-        fractions = np.minimum(used / np.where(capacity > 0, capacity, 1), 1.0)
-        difference = np.where((capacity > 0).all(axis=1), np.abs(fractions[:, 0] - fractions[:, 1]) / 2, 0.0)
-        return ((1 - difference) * 100).astype(np.int64)
+        fractions, present = [], np.ones(len(nodes.names), np.bool_)
+        for name in (CPU, MEMORY):
+            place = nodes.column[name]
+            capacity = nodes.allocatable[:, place]
+            used = nodes.requested[:, place] + pod.requests.get(name, 0)
+            fractions.append(np.minimum(used / np.maximum(capacity, 1), 1.0))
+            present &= capacity > 0
+        deviation = np.where(present, np.abs(fractions[0] - fractions[1]) / 2, 0.0)
+        return ((1 - deviation) * 100).astype(np.int64)
 
     def normalize(self, scores: Scores) -> Scores:
         return scores

@@ -8,6 +8,9 @@ from pilothouse.scheduler.facts import CPU, MEMORY, PODS, PodFacts
 from pilothouse.scheduler.framework.interfaces import Scores, Verdict, Wake
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
+COUNTED = (CPU, MEMORY)
+"""What the score looks at, in the order of `PodFacts.nonzero`."""
+
 
 class NodeResourcesFit:
     name = "NodeResourcesFit"
@@ -35,14 +38,14 @@ class NodeResourcesFit:
         return Verdict(passes, reasons, unresolvable=never)
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
-        capacity = nodes.allocatable[:, [nodes.column[CPU], nodes.column[MEMORY]]]
-        used = nodes.nonzero + np.array(pod.nonzero, np.int64)
-        present = capacity > 0
-        free = np.where(present, np.maximum(capacity - used, 0), 0)
-        # Floats divide several times faster; whole numbers below 2^46 lose nothing by it.
-        shares = np.floor(free * 100.0 / np.where(present, capacity, 1))
-        counted = np.maximum(present.sum(axis=1), 1)
-        result: Scores = np.floor(shares.sum(axis=1) / counted).astype(np.int64)
+        total = np.zeros(len(nodes.names), np.int64)
+        counted = np.zeros(len(nodes.names), np.int64)
+        for place, wanted in enumerate(pod.nonzero):
+            capacity = nodes.allocatable[:, nodes.column[COUNTED[place]]]
+            free = np.maximum(capacity - nodes.nonzero[:, place] - wanted, 0)
+            total += free * 100 // np.maximum(capacity, 1)
+            counted += capacity > 0
+        result: Scores = total // np.maximum(counted, 1)
         return result
 
     def normalize(self, scores: Scores) -> Scores:

@@ -37,6 +37,8 @@ from pilothouse.testing.fake_transport import FakeTransport
 from tests.bench.figure import report
 
 NODES, PODS, FORMS = 5_000, 10_000, 100
+ACCEPTED = 270
+"""What upstream's own benchmark demands of its scheduler on as many nodes and Pods (SchedulingBasic, 5000Nodes_10000Pods)."""
 TOGETHER = 64
 """Creates under way at once."""
 
@@ -127,7 +129,7 @@ def without_uid(one: Pod) -> Pod:
 def main() -> None:
     report("scheduler_equal", decisions(1), "pods/s")
     report("scheduler_mixed", decisions(FORMS), "pods/s")
-    report("scheduler_in_process", asyncio.run(in_process()), "pods/s")
+    report("scheduler_in_process", asyncio.run(in_process()), "pods/s", at_least=ACCEPTED)
 
 
 if __name__ == "__main__":

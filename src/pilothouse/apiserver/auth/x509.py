@@ -1,14 +1,19 @@
 """Authentication by client certificate: the common name is the user, the organizations are the groups.
 
-The TLS handshake has verified the certificate against the cluster's CA; here only its subject is read.
+- The TLS handshake has verified the certificate against the cluster's CA; its time is judged here, so that an expired one is
+  answered with 401 instead of a connection that breaks.
+- Certificates live in the machine's own time, also where a cluster's time is virtual: clients outside check them, too.
 """
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
 from pilothouse.apiserver.auth.user import AUTHENTICATED, User
+from pilothouse.kit.clock import Clock, SystemClock
+from pilothouse.machinery import errors
 
 CERTIFICATES_REMEMBERED = 4096
 
@@ -16,19 +21,31 @@ CERTIFICATES_REMEMBERED = 4096
 class CertificateAuthenticator:
     """Remembers the user of each connection's certificate: `ssl` hands out the same object for all requests of a connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._users: dict[int, tuple[Mapping[str, Any], User | None]] = {}
 
     def authenticate(self, certificate: Mapping[str, Any]) -> User | None:
-        """The user that a verified certificate names; None when it names nobody."""
+        """The user that a verified certificate names; None when it names nobody, StatusError 401 when it is not valid now.
+
+        As upstream before it has credentials reloaded, a connection that began in time lives on.
+        """
         known = self._users.get(id(certificate))
         if known is not None and known[0] is certificate:
             return known[1]
+        if not is_valid(certificate, self._clock.now().timestamp()):
+            raise errors.unauthorized()
         user = user_of(certificate)
         if len(self._users) >= CERTIFICATES_REMEMBERED:
             self._users.clear()
         self._users[id(certificate)] = (certificate, user)
         return user
+
+
+def is_valid(certificate: Mapping[str, Any], now: float) -> bool:
+    """Whether `now` (seconds since 1970) lies in the time of a certificate in the form of `getpeercert()`."""
+    begin, end = certificate.get("notBefore"), certificate.get("notAfter")
+    return (not begin or ssl.cert_time_to_seconds(begin) <= now) and (not end or now <= ssl.cert_time_to_seconds(end))
 
 
 def user_of(certificate: Mapping[str, Any]) -> User | None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 
-from pilothouse.apiserver.endpoints.answer import Answer, from_error
+from pilothouse.apiserver.endpoints.answer import Answer
+from pilothouse.apiserver.endpoints.encoding import failed
 from pilothouse.apiserver.endpoints.request import Handler, Request, Response
 from pilothouse.machinery import errors
 from pilothouse.machinery.errors import StatusError
@@ -25,14 +26,14 @@ async def answer_failures(request: Request, next: Handler) -> Response:
     try:
         return await next(request)
     except StatusError as error:
-        return from_error(error)
+        return failed(request, error)
     except (ConnectionError, TimeoutError) as error:
         if request.http.transport is None:
             return Answer(CLIENT_GONE)
         log.warning("a request failed: %s", error, extra={"path": request.path})
-        return from_error(errors.unavailable(str(error) or type(error).__name__))
+        return failed(request, errors.unavailable(str(error) or type(error).__name__))
     except RecursionError:  # only what a client has sent nests without end
-        return from_error(errors.bad_request("json: exceeded max depth"))
+        return failed(request, errors.bad_request("json: exceeded max depth"))
     except Exception:
         log.exception("apiserver panic'd on %s %s", request.method, request.path)
-        return from_error(errors.failure(500, "InternalError", PANIC))
+        return failed(request, errors.failure(500, "InternalError", PANIC))

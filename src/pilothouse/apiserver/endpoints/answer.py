@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import Status
 
 JSON = "application/json"
@@ -29,8 +28,3 @@ def from_status(status: Status) -> Answer:
     if status.details is not None and status.details.retryAfterSeconds:
         answer.headers.append(("Retry-After", str(status.details.retryAfterSeconds)))
     return answer
-
-
-def from_error(error: StatusError) -> Answer:
-    """A failure as an answer: the one place where a StatusError becomes HTTP."""
-    return from_status(error.status)

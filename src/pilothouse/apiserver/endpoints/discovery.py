@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from pilothouse.apiserver.discovery.index import AGGREGATED_VERSIONS, Discovery, Encoded
 from pilothouse.apiserver.endpoints.answer import JSON, Answer
-from pilothouse.apiserver.endpoints.negotiation import SERVED, clauses, not_acceptable
+from pilothouse.apiserver.endpoints.encoding import finish, yaml_of
+from pilothouse.apiserver.endpoints.negotiation import SERVED, Form, clauses, not_acceptable
 from pilothouse.apiserver.endpoints.request import Handler, Request, Response
 
 
@@ -15,8 +16,7 @@ def paths(discovery: Discovery) -> Mapping[str, Handler]:
 
     async def serve(request: Request) -> Response:
         path = request.info.path.rstrip("/")
-        chosen, version = choose(discovery, path, request.header("Accept"))
-        return answer(request, chosen, version)
+        return answer(request, *choose(discovery, path, request.header("Accept")))
 
     found: dict[str, Handler] = {}
     for path in discovery.plain:
@@ -24,27 +24,28 @@ def paths(discovery: Discovery) -> Mapping[str, Handler]:
     return found
 
 
-def choose(discovery: Discovery, path: str, accept: str) -> tuple[Encoded, str]:
-    """The form of a document that the client likes best, and the version when it is the aggregated one."""
+def choose(discovery: Discovery, path: str, accept: str) -> tuple[Encoded, str, str]:
+    """The form of a document that the client likes best: its version when it is the aggregated one, and its media type."""
     if not accept:
-        return discovery.plain[path], ""
+        return discovery.plain[path], "", JSON
     for media_type, parameters in clauses(accept):
-        if SERVED.get(media_type) != JSON:
+        served = SERVED.get(media_type)
+        if served is None:
             continue
         version = parameters.get("v", "")
         if parameters.get("as") == "APIGroupDiscoveryList" and version in AGGREGATED_VERSIONS and (path, version) in discovery.aggregated:
-            return discovery.aggregated[path, version], version
+            return discovery.aggregated[path, version], version, served
         if "as" not in parameters:
-            return discovery.plain[path], ""
+            return discovery.plain[path], "", served
     raise not_acceptable()
 
 
-def answer(request: Request, chosen: Encoded, version: str) -> Answer:
+def answer(request: Request, chosen: Encoded, version: str, media_type: str) -> Response:
     """The document, or 304 when the client has it."""
     if not version:
-        return Answer(200, chosen.body)
-    content_type = f"{JSON};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+        return finish(request, Form(media_type), chosen.body)
+    content_type = f"{media_type};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
     headers = [("ETag", chosen.etag), ("Vary", "Accept")]
     if chosen.etag in request.header("If-None-Match"):
         return Answer(304, b"", content_type, headers)
-    return Answer(200, chosen.body, content_type, headers)
+    return Answer(200, chosen.body if media_type == JSON else yaml_of(chosen.body), content_type, headers)

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from pilothouse.apiserver.cache.entry import CreatedEntry, Entry, EntryList
-from pilothouse.apiserver.endpoints.answer import JSON, Answer
+from pilothouse.apiserver.endpoints.answer import JSON, Answer, from_status
 from pilothouse.apiserver.endpoints.negotiation import PLAIN, Form, negotiate, not_acceptable
 from pilothouse.apiserver.endpoints.request import Request
+from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ListMeta, Status
 from pilothouse.machinery.resource import Resource
 
@@ -90,6 +91,18 @@ def finish(request: Request, form: Form, body: bytes, status: int = 200) -> Answ
     if form.pretty or is_for_reading(request):
         body = msgspec.json.format(body, indent=2)
     return Answer(status, body)
+
+
+def failed(request: Request, error: StatusError) -> Answer:
+    """A failure as an answer: the one place where a StatusError becomes HTTP. In the client's own form where that can be."""
+    answer = from_status(error.status)
+    try:
+        form = form_of(request)
+    except StatusError:  # it accepts nothing that there is: it is told so in JSON
+        return answer
+    shown = finish(request, form, answer.body, answer.status)
+    answer.body, answer.content_type = shown.body, shown.content_type
+    return answer
 
 
 def is_for_reading(request: Request) -> bool:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from pilothouse.cluster import certificates
+from pilothouse.kit.entropy import Entropy
+from pilothouse.kit.virtual_clock import VirtualClock
 from tests.unit.apiserver.serving import Caller, Served, serving
 
 WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -43,6 +47,14 @@ async def test_a_certificate_names_user_and_groups(served: Served) -> None:
         assert (found["username"], found["groups"]) == ("jane", ["developers", "system:authenticated"])
         assert (await call("GET", "/api/v1/nodes")).status == 403
         assert (await call("GET", "/apis")).status == 200
+
+
+async def test_a_certificate_whose_time_is_over_is_refused_in_words(served: Served) -> None:
+    long_ago = VirtualClock(datetime(2001, 1, 1, tzinfo=UTC))
+    certificates.make_leaves(served.folder, [certificates.Subject("stale", "jane", ["system:masters"])], long_ago, Entropy())
+    async with session_of(served, "stale") as session:
+        answer = await Caller(served.url, session)("GET", "/version")
+        assert (answer.status, answer.json()["message"]) == (401, "Unauthorized")
 
 
 async def test_without_credentials_nearly_everything_is_forbidden(served: Served) -> None:

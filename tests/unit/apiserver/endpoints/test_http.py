@@ -142,6 +142,18 @@ async def test_unknown_fields_are_ignored_warned_of_or_refused(call: Caller) -> 
     assert 'fieldValidation: Unsupported value: "Perhaps": supported values: "Ignore", "Strict", "Warn"' in unknown.json()["message"]
 
 
+async def test_failures_and_discovery_come_in_the_clients_form(call: Caller) -> None:
+    yaml = (await call("GET", f"{MAPS}/none", Accept="application/yaml")).body.decode()
+    assert "kind: Status\n" in yaml
+    assert 'message: configmaps "none" not found\n' in yaml
+    read = await call("GET", f"{MAPS}/none", User_Agent="curl/8.0")
+    assert (read.status, read.body[:16]) == (404, b'{\n  "apiVersion"')
+    discovered = await call("GET", "/api/v1", Accept="application/yaml")
+    assert (discovered.status, "kind: APIResourceList\n" in discovered.body.decode()) == (200, True)
+    refused = await call("GET", f"{MAPS}/none", Accept="text/html")
+    assert (refused.status, refused.json()["reason"]) == (404, "NotFound")
+
+
 async def test_the_same_objects_as_yaml_table_and_metadata(call: Caller) -> None:
     await call("POST", MAPS, config_map("one", a="1"))
     text = (await call("GET", f"{MAPS}/one", Accept="application/yaml")).body.decode()

@@ -17,7 +17,7 @@ from yarl import URL
 
 from pilothouse.apiserver.endpoints.answer import Answer
 from pilothouse.apiserver.endpoints.request import Request, Response
-from pilothouse.apiserver.endpoints.streaming.kubelets import DIAL_SECONDS, dialing_failed
+from pilothouse.apiserver.endpoints.streaming.kubelets import DIAL_SECONDS, dialing_failed, why
 from pilothouse.apiserver.endpoints.streaming.relay import joined
 from pilothouse.client.streaming.upgrade import UpgradeRefused, upgrade
 from pilothouse.machinery import errors
@@ -92,7 +92,7 @@ async def _upgraded(request: Request, backend: Backend, url: str, wanted: str) -
     except UpgradeRefused as error:
         return Answer(error.status, error.body, error.content_type or "text/plain")
     except OSError as error:
-        raise dialing_failed(error) from error
+        raise dialing_failed(error, url) from error
     return await joined(request, upgraded, list(upgraded.headers.items()))
 
 
@@ -105,7 +105,7 @@ async def _passed(request: Request, backend: Backend, url: str, prefix: str) -> 
             headers = _headers(request, prefix)
             answer = await session.request(request.method, _as_is(url), data=body, headers=headers, allow_redirects=False)
         except (ClientError, OSError) as error:
-            raise errors.unavailable(f"error trying to reach service: {error}") from error
+            raise errors.unavailable(f"error trying to reach service: {why(error, url)}") from error
         return await _answered(request, answer, backend, prefix)
 
 

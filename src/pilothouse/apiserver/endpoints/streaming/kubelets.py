@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
+
+from aiohttp import ClientConnectorError, ServerDisconnectedError
 
 from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.apiserver.auth.user import ADMIN
@@ -117,14 +120,31 @@ async def reach(request: Request, kubelet: Kubelet, url: str, protocols: Iterabl
     try:
         return await wait_for(request.api.clock, upgrade(url, offered, tls=kubelet.tls), DIAL_SECONDS)
     except TimeoutError as error:
-        raise dialing_failed(TimeoutError("dial timeout")) from error
+        raise dialing_failed(error, url) from error
     except OSError as error:
-        raise dialing_failed(error) from error
+        raise dialing_failed(error, url) from error
 
 
-def dialing_failed(error: Exception) -> StatusError:
+def dialing_failed(error: Exception, url: str) -> StatusError:
     """Upstream's words for a backend that cannot be reached."""
-    return errors.failure(500, "InternalError", f"error dialing backend: {error}")
+    return errors.failure(500, "InternalError", f"error dialing backend: {why(error, url)}")
+
+
+def why(error: Exception, url: str) -> str:
+    """What went wrong with a connection to `url`, in the words of Go's net package: clients and people look for them."""
+    cause = error.os_error if isinstance(error, ClientConnectorError) else error
+    dial = f"dial tcp {urlsplit(url).netloc}"
+    if isinstance(cause, ssl.SSLError):
+        if cause.reason == "WRONG_VERSION_NUMBER":
+            return "http: server gave HTTP response to HTTPS client"
+        return f"tls: {cause.reason}"
+    if isinstance(cause, TimeoutError):
+        return f"{dial}: i/o timeout"
+    if isinstance(error, ServerDisconnectedError):
+        return "EOF"
+    if isinstance(cause, OSError) and cause.errno:
+        return f"{dial}: connect: {os.strerror(cause.errno).lower()}"
+    return str(error) or type(error).__name__
 
 
 def flag(request: Request, name: str) -> bool:

@@ -37,7 +37,7 @@ async def log(request: Request) -> Response:
         try:
             answer = await session.get(url)
         except (ClientError, OSError) as error:
-            raise dialing_failed(error) from error
+            raise dialing_failed(error, url) from error
         if answer.status != 200:
             raise refusal(request, answer.status, (await answer.content.read(ERROR_LIMIT_BYTES)).decode(errors="replace"))
         return await passed_on(request, answer)

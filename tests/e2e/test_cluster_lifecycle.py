@@ -316,6 +316,42 @@ def test_on_the_machines_own_network(machines: list[Machine]) -> None:
         shell("ip", "netns", "delete", place)
 
 
+@pytest.fixture
+def chroot(tmp_path: Path) -> Iterator[list[str]]:
+    """Words that lead into a chroot (a tree that is no root of its mount namespace) in which no cgroups are mounted."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    made = f"mount --rbind / {tree} && umount --recursive --lazy {tree}/sys/fs/cgroup && echo made && exec sleep infinity"
+    holder = subprocess.Popen(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", made], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stderr is not None
+        assert holder.stdout.readline() == "made\n", holder.stderr.read()
+        yield ["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "chroot", str(tree)]
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_in_a_chroot_without_cgroups(machine: Machine, chroot: list[str]) -> None:
+    try:
+        machine.prefix = chroot
+        machine.up()
+        kubectl = run_pod(machine, "here")
+        assert kubectl("exec", "here", "--", "cat", "/etc/hostname") == "here\n", "exec finds the container's root, not the machine's"
+        assert "kubepods" in kubectl("exec", "here", "--", "cat", "/proc/1/cgroup"), "in groups of its own, though none are mounted outside"
+        machine.down()
+        machine.up()
+        until("its container runs again", lambda: kubectl.run("exec", "here", "--", "true").returncode == 0)
+        machine.down("--purge")
+    finally:
+        machine.down("--purge")
+        machine.prefix = []
+    assert nothing(machine.traces()), machine.traces()
+
+
 def test_what_is_wrong_is_said(machine: Machine) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

@@ -42,7 +42,17 @@ def server_of(state: ClusterState) -> str:
 def user_files() -> tuple[list[Path], Owner]:
     """The kubeconfigs that kubectl of the calling user reads, and whose they are."""
     owner = Owner(int(os.environ.get("SUDO_UID", os.getuid())), int(os.environ.get("SUDO_GID", os.getgid())))
-    return kubeconfig.files(os.environ, Path(pwd.getpwuid(owner.user).pw_dir)), owner
+    return kubeconfig.files(os.environ, home(owner.user)), owner
+
+
+def home(user: int) -> Path:
+    """HOME, as kubectl has it, but for who called sudo: there it is root's."""
+    if user == os.getuid() and os.environ.get("HOME"):
+        return Path(os.environ["HOME"])
+    try:
+        return Path(pwd.getpwuid(user).pw_dir)
+    except KeyError as failure:
+        raise ClusterFailure(f"the user {user} is not known on this machine", "name the kubeconfig to write in KUBECONFIG") from failure
 
 
 def merge(state: ClusterState, places: Places) -> Path:

@@ -20,7 +20,7 @@ from pilothouse.node.containerd import OWN_FOLDERS
 
 def down(places: Places, say: Say, *, purge: bool = False) -> bool:
     """False when there was nothing to stop or remove."""
-    with locked(places):
+    with locked(places, say):
         state = load(places)
         existed = state is not None or (places.run.exists() and any(places.run.iterdir()))
         teardown.stop_processes(places, gently=not purge)

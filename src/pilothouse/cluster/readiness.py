@@ -67,6 +67,7 @@ class Api:
         return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=seconds, context=self._context)
 
 
-def is_ready_node(node: dict[str, Any]) -> bool:
+def is_ready_node(node: dict[str, Any], since: str = "") -> bool:
+    """`since`, as the API writes times: a word of before, by a kubelet that ended meanwhile, does not count."""
     conditions = node.get("status", {}).get("conditions", [])
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return any(one["type"] == "Ready" and one["status"] == "True" and one.get("lastHeartbeatTime", "") >= since for one in conditions)

@@ -12,12 +12,13 @@ import fcntl
 import ipaddress
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.node.containerd import ContainerdPaths
 from pilothouse.node.network import Link, interface_name
 
@@ -156,11 +157,15 @@ class Places:
 
 
 def load(places: Places) -> ClusterState | None:
-    """None when there is no such cluster."""
+    """None when there is no such cluster; ClusterFailure when its record cannot be understood."""
     try:
         return msgspec.json.decode(places.record.read_bytes(), type=ClusterState)
     except FileNotFoundError:
         return None
+    except msgspec.DecodeError as failure:
+        raise ClusterFailure(
+            f"{places.record} is damaged: {failure}", f"mend it, or give the cluster up: pilothouse down --purge --name {places.name}"
+        ) from failure
 
 
 def save(places: Places, state: ClusterState) -> None:
@@ -177,17 +182,25 @@ def all_clusters(root: Path) -> list[ClusterState]:
     """Every cluster with a record below `root`, running or not."""
     folder = Places("", root).clusters
     names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-    return [state for name in names if (state := load(Places(name, root))) is not None]
+    found = []
+    for name in names:
+        with contextlib.suppress(ClusterFailure):  # a damaged record hinders its own cluster alone
+            found.append(load(Places(name, root)))
+    return [state for state in found if state is not None]
 
 
 @contextlib.contextmanager
-def locked(places: Places) -> Iterator[None]:
-    """One command at a time may change a cluster."""
+def locked(places: Places, say: Callable[[str], None]) -> Iterator[None]:
+    """One command at a time may change a cluster; who has to wait is told."""
     path = places.run.parent / f".{places.name}.lock"
     while True:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with path.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("another command is changing this cluster: waiting for it")
+                fcntl.flock(file, fcntl.LOCK_EX)
             if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):  # not one that was removed meanwhile
                 try:
                     yield

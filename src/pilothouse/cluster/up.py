@@ -34,6 +34,7 @@ from pilothouse.cluster.state import (
 )
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery import time as times
 from pilothouse.node import cgroup_mounts, containerd, linux, namespaces, network, processes, routes
 
 API_SECONDS = 30.0
@@ -58,9 +59,9 @@ def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState
     preflight.check_root()
     preflight.check_programs()
     places = Places(wishes.name, wishes.root)
-    with locked(places):
+    with locked(places, say):
         state = decide(wishes, places)
-        begun = clock.monotonic()
+        begun, since = clock.monotonic(), times.now_text(clock)
 
         def progress(text: str) -> None:
             say(f"{text} ({clock.monotonic() - begun:.2f} s)")
@@ -72,7 +73,8 @@ def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState
                 progress(SERVING[process.name])
             if not started:
                 progress("runs already")
-            check_ready(state, places, wishes.wait, progress)
+            anew = any(process.name == NODE_AGENT for process in started)
+            check_ready(state, places, wishes.wait, progress, since if anew else "")
     return state
 
 
@@ -95,8 +97,8 @@ def cleaned_up_on_failure(places: Places, state: ClusterState) -> Iterator[list[
         raise
 
 
-def check_ready(state: ClusterState, places: Places, wait: bool, progress: Say) -> None:
-    """The API must answer now; with `wait`, the node must be Ready soon."""
+def check_ready(state: ClusterState, places: Places, wait: bool, progress: Say, since: str) -> None:
+    """The API must answer now; with `wait`, the node must be Ready soon, by the word of a kubelet that ran at `since`."""
     from pilothouse.cluster.readiness import Api, is_ready_node
 
     api = Api(state, places)
@@ -106,7 +108,7 @@ def check_ready(state: ClusterState, places: Places, wait: bool, progress: Say) 
             f"its log: {places.log(CONTROL_PLANE)}; to start anew: pilothouse down --name {state.name}, then up",
         )
     if wait:
-        if api.await_object("/api/v1/nodes", is_ready_node, NODE_SECONDS) is None:
+        if api.await_object("/api/v1/nodes", lambda node: is_ready_node(node, since), NODE_SECONDS) is None:
             log = places.log(NODE_AGENT)
             raise ClusterFailure(f"the node is not Ready after {NODE_SECONDS:.0f} seconds:\n{launch.tail(log)}", f"its log: {log}")
         progress("node Ready")
@@ -249,13 +251,12 @@ def make_node(state: ClusterState, places: Places) -> None:
         ) from failure
 
 
-def prepare_mounts(root: str) -> None:
+def prepare_mounts() -> None:
     """What the node's mount namespace has otherwise than the machine."""
-    cgroup_mounts.prepare(root)
+    cgroup_mounts.prepare()
     for folder in containerd.OWN_FOLDERS:
-        place = root.rstrip("/") + folder
-        os.makedirs(place, exist_ok=True)
-        linux.mount("tmpfs", place, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=0711")
+        os.makedirs(folder, exist_ok=True)
+        linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=0711")
 
 
 def make_certificates(state: ClusterState, places: Places, clock: Clock, entropy: Entropy) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,19 +24,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         sys.exit(COMMANDS[parsed.command](parsed))
     except ClusterFailure as failure:
-        print(f"pilothouse: {failure.problem}", file=sys.stderr)
-        if failure.remedy:
-            print(f"  what to do: {failure.remedy}", file=sys.stderr)
+        tell(failure.problem, failure.remedy)
+        sys.exit(1)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except PermissionError as failure:
-        print(f"pilothouse: {failure.filename}: permission denied\n  what to do: run it again with sudo", file=sys.stderr)
+        tell(f"{failure.filename}: permission denied", "run it again with sudo")
+        sys.exit(1)
+    except OSError as failure:
+        tell(f"{failure.filename}: {failure.strerror}" if failure.filename else str(failure), REMEDIES.get(failure.errno or 0, ""))
         sys.exit(1)
     except KeyboardInterrupt:
+        tell("interrupted; what was begun is put away", "")
         sys.exit(130)
 
 
+REMEDIES = {
+    errno.ENOSPC: "make room on that disk (df -h shows it), then run it again",
+    errno.EROFS: "that disk is mounted read-only: mount it writable, then run it again",
+    errno.EMFILE: "too many files are open: raise the limit (ulimit -n)",
+    errno.ENFILE: "too many files are open on this machine",
+    errno.ENOMEM: "the machine is short of memory: end something, then run it again",
+}
+"""What to do about what the machine refuses."""
+
+
+def tell(problem: str, remedy: str) -> None:
+    print(f"pilothouse: {problem}", file=sys.stderr)
+    if remedy:
+        print(f"  what to do: {remedy}", file=sys.stderr)
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="pilothouse", description="Kubernetes in Python: a cluster on this machine.")
+    top = argparse.ArgumentParser(
+        prog="pilothouse",
+        description="Kubernetes in Python: a cluster on this machine.",
+        epilog="`pilothouse COMMAND --help` says more. Then, with any kubectl: kubectl --context pilothouse get pods",
+    )
+    top.add_argument("--version", action="store_const", const="version", dest="command", help="print the versions")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     up = _command(commands, "up", "start a cluster, or what is missing of one")
@@ -58,16 +86,15 @@ def parser() -> argparse.ArgumentParser:
 
 def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
-    made.add_argument("--name", default=DEFAULT_NAME, help="of the cluster (default: %(default)s)")
+    made.add_argument("--name", default=DEFAULT_NAME, metavar="CLUSTER", help="of the cluster (default: %(default)s)")
     made.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
     return made
 
 
 def _port(text: str) -> int:
-    value = int(text)
-    if not 0 < value < 65536:
-        raise argparse.ArgumentTypeError(f"{value} is no port")
-    return value
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 1 to 65535 is")
+    return int(text)
 
 
 def say(text: str) -> None:
@@ -133,17 +160,22 @@ def kubeconfig(parsed: argparse.Namespace) -> int:
 def version(parsed: argparse.Namespace) -> int:
     from importlib.metadata import version as version_of
 
+    from pilothouse import KUBERNETES_VERSION
+
     del parsed
-    print(f"pilothouse {version_of('pilothouse')}")
+    print(f"pilothouse {version_of('pilothouse')}\nKubernetes API {KUBERNETES_VERSION}")
     return 0
 
 
 def _known(parsed: argparse.Namespace) -> ClusterState:
+    from pilothouse.cluster.choice import check_name
     from pilothouse.cluster.state import Places, load
 
+    check_name(parsed.name)
     state = load(Places(parsed.name, parsed.root))
     if state is None:
-        raise ClusterFailure(f"there is no cluster named {parsed.name}", "start it: pilothouse up")
+        named = "" if parsed.name == DEFAULT_NAME else f" --name {parsed.name}"
+        raise ClusterFailure(f"there is no cluster named {parsed.name}", f"start it: pilothouse up{named}")
     return state
 
 

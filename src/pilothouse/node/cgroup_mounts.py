@@ -46,20 +46,18 @@ def are_shown(wanted: Sequence[Hierarchy], exists: Callable[[str], bool]) -> boo
     return all(exists(f"{controller}/cgroup.procs") for hierarchy in wanted for controller in hierarchy.controllers)
 
 
-def prepare(root: str) -> None:
-    """In the calling thread's mount namespace, which must be its own, for processes whose root is `root`."""
-    root = root.rstrip("/")
+def prepare() -> None:
+    """In the calling thread's mount namespace, which must be its own."""
     wanted = hierarchies_v1(Path("/proc/thread-self/cgroup").read_text(encoding="utf-8"))
     if wanted:
         for mount in mounts.points():
             if mount.kind == "cgroup2":
                 linux.unmount(mount.point)
-    place = root + PLACE
-    if not are_shown(wanted, lambda path: os.path.exists(f"{place}/{path}")):
-        if not os.path.isdir(place):
-            os.makedirs(f"{root}/sys", exist_ok=True)
-            linux.mount("sysfs", f"{root}/sys", "sysfs", FLAGS)
-        mount_v1(place, wanted) if wanted else linux.mount("cgroup2", place, "cgroup2", FLAGS)
+    if not are_shown(wanted, lambda path: os.path.exists(f"{PLACE}/{path}")):
+        if not os.path.isdir(PLACE):
+            os.makedirs("/sys", exist_ok=True)
+            linux.mount("sysfs", "/sys", "sysfs", FLAGS)
+        mount_v1(PLACE, wanted) if wanted else linux.mount("cgroup2", PLACE, "cgroup2", FLAGS)
 
 
 def mount_v1(place: str, wanted: Sequence[Hierarchy]) -> None:

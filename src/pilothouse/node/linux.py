@@ -7,7 +7,9 @@ or process of its own: see namespaces.py.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import platform
 from functools import cache
 from typing import Any
 
@@ -22,6 +24,9 @@ MS_PRIVATE = 1 << 18
 MS_SLAVE = 1 << 19
 MS_SHARED = 1 << 20
 MNT_DETACH = 0x2
+
+PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+"""Its number by architecture."""
 
 CLONE_FS = 0x00000200
 CLONE_NEWNS = 0x00020000
@@ -48,6 +53,19 @@ def set_namespace(path: str, kind: int = 0) -> None:
         _call("setns", path, descriptor, kind)
     finally:
         os.close(descriptor)
+
+
+def pivot_root(new: str, put_old: str) -> None:
+    """The C library has no name for it either."""
+    number = PIVOT_ROOT.get(platform.machine())
+    if number is None:
+        raise OSError(errno.ENOSYS, "pivot_root: its number is not known on this architecture", new)
+    _call("syscall", new, ctypes.c_long(number), new.encode(), put_old.encode())
+
+
+def look_up(function: str) -> None:
+    """Find it in the C library now: after a fork, a lock that this needs may be held by a thread that is no more."""
+    getattr(_library(), function)
 
 
 def _call(function: str, path: str, *arguments: Any) -> None:

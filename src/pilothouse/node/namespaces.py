@@ -4,7 +4,7 @@
 - A pinned namespace outlives every process; `remove` forgets it, and it ends with its last process.
 - The calling thread never changes: whatever must happen inside happens in a thread of its own (`inside`) or in a process
   that is about to become another program (`entering`).
-- All of this works in a chroot too, where entering a mount namespace would otherwise lead out of it.
+- All of this works in a chroot too: a mount namespace made there begins at its root, not at the machine's.
 """
 
 from __future__ import annotations
@@ -50,28 +50,38 @@ def remove(path: str) -> bool:
     return True
 
 
-def make_mounts(path: str, prepare: Callable[[str], None]) -> bool:
+def make_mounts(path: str, prepare: Callable[[], None]) -> bool:
     """A mount namespace pinned at `path`, which sees the host's mounts come and go but shows none of its own.
 
-    `prepare` runs inside it once, and is given the directory that is this process's root. False when it stood already. The
-    directory of `path` is made private for this.
+    `prepare` runs inside it once. False when it stood already. The directory of `path` is made private for this. What is this
+    process's root is the namespace's: OCI runtimes pivot away from it, and who enters a container's namespace finds himself where
+    they pivoted to only if nothing lies below.
     """
     if is_pinned(path):
         return False
     mounts.private_directory(os.path.dirname(path))
-
     root = real_root()
 
     def inside_new() -> None:
-        if root != "/":
-            linux.set_namespace("/proc/thread-self/ns/mnt", linux.CLONE_NEWNS)  # out of the chroot, where "/" is no mount point
-        linux.mount("", "/", flags=linux.MS_SLAVE | linux.MS_REC)
-        prepare(root)
-        if root != "/":
-            linux.mount(root, root, flags=linux.MS_BIND | linux.MS_REC)  # OCI runtimes pivot: their root must be a mount point
+        if root == "/":
+            linux.mount("", "/", flags=linux.MS_SLAVE | linux.MS_REC)
+        else:
+            leave_chroot(root)
+        prepare()
 
     _pin_younger(path, inside_new)
     return True
+
+
+def leave_chroot(root: str) -> None:
+    """Make what is only the calling thread's root that of its mount namespace, which must be its own."""
+    linux.set_namespace("/proc/thread-self/ns/mnt", linux.CLONE_NEWNS)  # out of the chroot
+    linux.mount("", "/", flags=linux.MS_SLAVE | linux.MS_REC)
+    linux.mount(root, root, flags=linux.MS_BIND | linux.MS_REC)
+    os.chdir(root)
+    linux.pivot_root(".", ".")  # the old root now lies on the new one
+    linux.unmount(".")
+    os.chdir("/")
 
 
 def _pin_younger(path: str, prepare: Callable[[], None]) -> None:
@@ -107,7 +117,7 @@ def inside(path: str, work: Callable[[], T]) -> T:
 
 
 def inside_mounts(path: str, work: Callable[[], T]) -> T:
-    """What `work` returns when it runs in the mount namespace at `path`, with this process's root."""
+    """What `work` returns when it runs in the mount namespace at `path`."""
     enter = entering(mount=path)
 
     def enter_and_work() -> T:
@@ -123,15 +133,13 @@ def entering(network: str = "", mount: str = "") -> Callable[[], None]:
 
     It runs where no lock of another thread may be needed: the C functions that it calls have been looked up before.
     """
-    root = real_root()
+    linux.look_up("setns")
 
     def enter() -> None:
         if network:
             linux.set_namespace(network, linux.CLONE_NEWNET)
         if mount:
             linux.set_namespace(mount, linux.CLONE_NEWNS)
-            os.chroot(root)
-            os.chdir("/")
 
     return enter
 

@@ -144,6 +144,7 @@ class ApiServer:
             logger=http_log,
             max_line_size=LINE_LIMIT_BYTES,
             max_field_size=LINE_LIMIT_BYTES,
+            auto_decompress=False,  # as upstream: a body is what it is, and what is proxied passes as it is
         )
         listeners = await self._listen(server)
         try:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 
+from aiohttp import web
+
 from pilothouse.apiserver.endpoints.answer import Answer
 from pilothouse.apiserver.endpoints.encoding import failed
 from pilothouse.apiserver.endpoints.request import Handler, Request, Response
@@ -19,6 +21,7 @@ PANIC = (
 )
 CLIENT_GONE = 499
 """For the metrics: nobody is left to be answered."""
+REASONS = {400: "BadRequest"}
 log = logging.getLogger(__name__)
 
 
@@ -34,6 +37,8 @@ async def answer_failures(request: Request, next: Handler) -> Response:
         return failed(request, errors.unavailable(str(error) or type(error).__name__))
     except RecursionError:  # only what a client has sent nests without end
         return failed(request, errors.bad_request("json: exceeded max depth"))
+    except web.HTTPException as refusal:  # aiohttp's own, of a WebSocket's handshake
+        return failed(request, errors.failure(refusal.status, REASONS.get(refusal.status, ""), refusal.text or refusal.reason))
     except Exception:
         log.exception("apiserver panic'd on %s %s", request.method, request.path)
         return failed(request, errors.failure(500, "InternalError", PANIC))

@@ -52,6 +52,9 @@ class Request:
         self.api = api
         self.method: str = http.method
         target = http._message.path
+        if target[:1] != "/":  # the form for proxies, with the server's own address before the path
+            target = target.partition("://")[2]
+            target = target[target.find("/") :] if "/" in target else "/"
         path, _, query = target.partition("?")
         self.path: str = path
         self.query_string: str = query

@@ -54,7 +54,7 @@ async def watch(request: Request, resource: Resource[Any]) -> Response:
     request.on_gone(events.end)
     try:
         response = await stream.open(request)
-        sink = stream.taker() if encode is plain and isinstance(stream, JsonStream) else None
+        sink = stream.taker() if encode is plain and isinstance(stream, JsonStream) and stream.chunked_body else None
         with suppress(ConnectionError):  # the client has gone: nobody is left to be told
             await pump(events, stream, encode, sink)
             await stream.close()

@@ -23,7 +23,12 @@ class Stream(Protocol):
 
 
 class JsonStream(web.StreamResponse):
-    """Chunks straight to the transport: what comes together goes out in one chunk, and one write."""
+    """Chunks straight to the transport: what comes together goes out in one chunk, and one write.
+
+    HTTP/1.0 knows no chunks: there the end of the connection is the end of the watch.
+    """
+
+    chunked_body = True
 
     def __init__(self) -> None:
         self._status = 200
@@ -38,9 +43,11 @@ class JsonStream(web.StreamResponse):
         self._req = request.http
         protocol: Any = request.http.protocol
         self._protocol = protocol
+        self._keep_alive = self.chunked_body = request.http.version >= (1, 1)
+        framing = b"Transfer-Encoding: chunked" if self.chunked_body else b"Connection: close"
         self._write_bytes(
             b"HTTP/1.1 200 OK\r\nCache-Control: no-cache, private\r\nContent-Type: application/json\r\n"
-            b"Date: %b\r\nTransfer-Encoding: chunked\r\n\r\n" % rfc822_formatted_time().encode()
+            b"Date: %b\r\n%b\r\n\r\n" % (rfc822_formatted_time().encode(), framing)
         )
         return self
 
@@ -68,12 +75,13 @@ class JsonStream(web.StreamResponse):
 
     async def send(self, lines: list[bytes]) -> None:
         data = lines[0] if len(lines) == 1 else b"".join(lines)
-        self._write_bytes(b"%x\r\n%b\r\n" % (len(data), data))
+        self._write_bytes(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked_body else data)
         if self._protocol._paused:
             await self._protocol._drain_helper()
 
     async def close(self) -> None:
-        self._write_bytes(b"0\r\n\r\n")
+        if self.chunked_body:
+            self._write_bytes(b"0\r\n\r\n")
 
     async def write_eof(self, data: bytes = b"") -> None:
         """The server calls this at the end; the last chunk has gone out by then."""

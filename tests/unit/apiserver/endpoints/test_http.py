@@ -281,3 +281,46 @@ async def test_an_administrator_acts_as_somebody_else(call: Caller) -> None:
     other = (await call("POST", path, review, Impersonate_User="jane", Impersonate_Group="developers")).json()["status"]["userInfo"]
     assert (other["username"], other["groups"]) == ("jane", ["developers", "system:authenticated"])
     assert (await call("GET", MAPS, Impersonate_User="jane")).status == 403
+
+
+async def exchanged(url: str, data: bytes) -> bytes:
+    """What a client gets that writes these bytes and reads until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    try:
+        writer.write(data)
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+
+
+async def test_a_watch_of_a_client_without_chunks_ends_with_its_connection(call: Caller) -> None:
+    await call("POST", MAPS, config_map("one"))
+    data = await exchanged(call.url, f"GET {MAPS}?watch=1&timeoutSeconds=1 HTTP/1.0\r\n\r\n".encode())
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert b"Transfer-Encoding" not in head
+    assert [msgspec.json.decode(line)["type"] for line in body.splitlines()] == ["ADDED"]
+
+
+async def test_a_request_in_the_form_for_proxies_is_understood(call: Caller) -> None:
+    data = await exchanged(call.url, b"GET https://cluster/readyz/ping?verbose HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert data.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"[+]ping ok" in data
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "code", "text"),
+    [
+        pytest.param(
+            {"Content_Encoding": "gzip", "Content_Type": "application/json"},
+            "",
+            400,
+            "json parse error",
+            id="a body that is not what it says",
+        ),
+        pytest.param({"Connection": "Upgrade", "Upgrade": "websocket"}, "?watch=1", 400, "Unsupported version", id="half a handshake"),
+    ],
+)
+async def test_odd_headers_are_the_clients_fault(call: Caller, headers: dict[str, str], query: str, code: int, text: str) -> None:
+    method = "GET" if query else "POST"
+    answer = await call(method, MAPS + query, None if query else b"\x00", **headers)
+    assert (answer.status, text in answer.json()["message"]) == (code, True), answer.body

@@ -119,8 +119,11 @@ async def _answered(request: Request, answer: ClientResponse, backend: Backend, 
     for name, value in answer.headers.items():
         if name.lower() not in ANSWER_HOP_HEADERS:
             response.headers.add(name, _led_back(value, backend, prefix) if name.lower() == "location" else value)
-    if "Content-Length" not in answer.headers and request.http.version >= (1, 1):
-        response.enable_chunked_encoding()
+    if "Content-Length" not in answer.headers:
+        if request.http.version >= (1, 1):
+            response.enable_chunked_encoding()
+        else:
+            response.force_close()
     await response.prepare(request.http)
     request.on_gone(answer.close)
     request.api.streams.add(answer.close)

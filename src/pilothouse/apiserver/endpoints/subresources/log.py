@@ -80,7 +80,10 @@ def refusal(request: Request, status: int, text: str) -> StatusError:
 async def passed_on(request: Request, answer: ClientResponse) -> Response:
     """Everything that the kubelet sends, until it ends, the client leaves or the server stops."""
     response = web.StreamResponse(headers={"Content-Type": PLAIN, "Cache-Control": "no-cache, private"})
-    response.enable_chunked_encoding()
+    if request.http.version >= (1, 1):
+        response.enable_chunked_encoding()
+    else:
+        response.force_close()  # the end of the connection is the end of the log
     await response.prepare(request.http)
     request.on_gone(answer.close)
     request.api.streams.add(answer.close)

@@ -72,7 +72,7 @@ def scheduling() -> str:
             for value in vars(module).values():
                 name = getattr(value, "name", None)
                 if isinstance(value, type) and value.__module__ == module.__name__ and isinstance(name, str):
-                    yield name, first_sentence(value)
+                    yield name, first_sentence(module).removeprefix(f"{name}: ")
 
     return page("Scheduler plugins", table(["name", "what it does"], sorted(rows())))
 

@@ -1,0 +1,179 @@
+"""The checks behind the rules, each a pure function of one parsed file: so that test_rules_can_fail.py can try a violation of each."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+FILE_LINES, FUNCTION_LINES = 600, 60
+
+BANNED_MODULES = ("time", "random", "uuid", "secrets", "numpy.random")
+BANNED_NAMES = (
+    *(f"datetime.datetime.{name}" for name in ("now", "utcnow", "today")),
+    "datetime.date.today",
+    "os.urandom",
+    "os.getrandom",
+    "ssl.RAND_bytes",
+    "asyncio.timeout",
+    "asyncio.timeout_at",
+    "asyncio.wait_for",
+    "threading.Timer",
+    "hash",
+)
+"""`hash` of a text is another in every process."""
+BANNED_METHODS = ("call_later", "call_at")
+"""Of an event loop: its time is the machine's."""
+TASKS = ("asyncio.create_task", "asyncio.ensure_future")
+
+
+class Found(NamedTuple):
+    line: int
+    what: str
+
+
+def local_names(tree: ast.Module) -> dict[str, str]:
+    """What each imported name stands for: `{"now": "datetime.datetime.now"}`."""
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                names[one.asname or one.name.partition(".")[0]] = one.name if one.asname else one.name.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            for one in node.names:
+                names[one.asname or one.name] = f"{'.' * node.level}{node.module or ''}.{one.name}"
+    return names
+
+
+def qualified(node: ast.expr, names: dict[str, str]) -> str:
+    """The full name of a dotted expression; empty when it is none."""
+    if isinstance(node, ast.Attribute):
+        base = qualified(node.value, names)
+        return f"{base}.{node.attr}" if base else ""
+    return names.get(node.id, node.id) if isinstance(node, ast.Name) else ""
+
+
+def references(tree: ast.Module) -> Iterator[Found]:
+    """Every dotted name that the file mentions, called or handed on, under its full name."""
+    names = local_names(tree)
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute | ast.Name) and id(node) not in inner and isinstance(node.ctx, ast.Load):
+            name = qualified(node, names)
+            if name:
+                yield Found(node.lineno, name)
+
+
+def imports(tree: ast.Module) -> Iterator[Found]:
+    """Every module that the file imports, and for `from a import b` also `a.b`, which may be one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Found(node.lineno, one.name) for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = f"{'.' * node.level}{node.module or ''}"
+            yield Found(node.lineno, module)
+            yield from (Found(node.lineno, f"{module.rstrip('.')}.{one.name}") for one in node.names)
+
+
+def asks_the_machine(tree: ast.Module) -> Iterator[Found]:
+    """Time, randomness and ids that come from elsewhere than the injected clock and entropy."""
+    for line, name in imports(tree):
+        if any(name == banned or name.startswith(f"{banned}.") for banned in BANNED_MODULES):
+            yield Found(line, f"import {name}")
+    for line, name in references(tree):
+        if name in BANNED_NAMES or name.startswith("numpy.random."):
+            yield Found(line, name)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (node.attr in BANNED_METHODS or _is_loop_time(node)):
+            yield Found(node.lineno, node.attr)
+
+
+def _is_loop_time(node: ast.Attribute) -> bool:
+    owner = node.value.func if isinstance(node.value, ast.Call) else node.value
+    return node.attr == "time" and ast.unparse(owner).rpartition(".")[2].lstrip("_") in ("loop", "get_running_loop", "get_event_loop")
+
+
+def sleeps(tree: ast.Module) -> Iterator[Found]:
+    """`asyncio.sleep` other than `asyncio.sleep(0)`, which is one turn of the loop and no sleep; `asyncio.wait` with a timeout."""
+    names = local_names(tree)
+    turns: set[int] = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = qualified(node.func, names)
+        if name == "asyncio.sleep" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0:
+            turns.add(node.lineno)
+        if name == "asyncio.wait" and any(one.arg == "timeout" for one in node.keywords):
+            yield Found(node.lineno, "asyncio.wait(timeout=)")
+    yield from (one for one in references(tree) if one.what == "asyncio.sleep" and one.line not in turns)
+
+
+def loose_tasks(tree: ast.Module) -> Iterator[Found]:
+    """Tasks that belong to no TaskGroup."""
+    for found in references(tree):
+        if found.what in TASKS or (found.what.rpartition(".")[2] == "create_task" and "loop" in found.what):
+            yield found
+
+
+def dropped_tasks(tree: ast.Module) -> Iterator[Found]:
+    """Tasks that nobody holds: they may vanish in the middle of their work, and nobody hears of their failure."""
+    names = local_names(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and qualified(node.value.func, names) in TASKS:
+            yield Found(node.lineno, ast.unparse(node.value.func))
+
+
+def imports_below(tree: ast.Module, package: str) -> Iterator[Found]:
+    """What a file of `package` imports of its neighbours, in whatever way."""
+    for line, name in imports(tree):
+        level = len(name) - len(name.lstrip("."))
+        if level == 1 or name.startswith(f"{package}."):
+            yield Found(line, name)
+
+
+def plugins(tree: ast.Module, marks: tuple[str, ...] = ()) -> list[str]:
+    """The plugins that a file defines: classes with a `name` of their own, or values made by one of the calls `marks`."""
+    found: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and any(_names_itself(one) for one in node.body) and not marks:
+            found.append(node.name)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) in marks:
+            found.append(ast.unparse(node.targets[0]))
+    return found
+
+
+def _names_itself(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Assign):
+        return any(isinstance(one, ast.Name) and one.id == "name" for one in node.targets)
+    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "name" and node.value is not None
+
+
+def sizes(source: str, tree: ast.Module) -> dict[str, int]:
+    """What exceeds the limits, with its lines: the file itself under an empty name, functions and methods under theirs."""
+    found: dict[str, int] = {}
+    lines = len(source.splitlines())
+    if lines > FILE_LINES:
+        found[""] = lines
+    for name, node in functions(tree):
+        length = (node.end_lineno or 0) - node.lineno + 1
+        if length > FUNCTION_LINES:
+            found[name] = length
+    return found
+
+
+def functions(node: ast.AST, within: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Every function under its full name: two methods of one name are two."""
+    for one in ast.iter_child_nodes(node):
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = f"{within}.{one.name}" if within else one.name
+            if not isinstance(one, ast.ClassDef):
+                yield name, one
+            yield from functions(one, name)
+        else:
+            yield from functions(one, within)
+
+
+def ratchet(now: dict[str, int], allowed: dict[str, int]) -> list[str]:
+    """Where the present differs from what is allowed: nothing may grow or join, and what shrank must be written down."""
+    wrong = [f"{name}: {lines}, allowed are {allowed.get(name, 0)}" for name, lines in now.items() if lines > allowed.get(name, 0)]
+    return wrong + [f"{name}: only {now.get(name, 0)} now, take {lines} out" for name, lines in allowed.items() if now.get(name, 0) < lines]

@@ -17,9 +17,15 @@ A scenario is steps, a line of dashes, and what its `get`s print, one after anot
     images fail IMAGE...               from now on they cannot be pulled
     scale KIND/NAME N
     set image KIND/NAME CONTAINER=IMAGE
-    delete KIND/NAME
-    stop NODE, start NODE              the node's kubelet falls silent, comes back
+    delete KIND/NAME [--cascade=foreground|orphan]
+    patch KIND/NAME JSON               a strategic merge patch; it may contain spaces
+    rollout pause|resume|restart DEPLOYMENT
+    rollout undo DEPLOYMENT [--to-revision=N]
+    containers IMAGE [run DURATION] [exit N] [stop DURATION]
+                                       from now on containers of that image end by themselves, and take so long to stop
+    stop NODE, start NODE              the node's kubelet falls silent, comes back; a new name is a new node
     get KINDS [-o wide]                in the default namespace, by any of their names, separated by commas
+    conditions KIND/NAME               of its status
     events KINDS                       what was told of such objects: reasons and messages, in their order
 """
 
@@ -32,11 +38,17 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.api import catalogue
+from pilothouse.api.types.apps_v1 import ReplicaSet
 from pilothouse.api.types.core_v1 import Event
-from pilothouse.client.call import STRATEGIC_MERGE_PATCH
+from pilothouse.client.call import STRATEGIC_MERGE_PATCH, Options
+from pilothouse.controllers.deployments.revisions import HASH_LABEL, REVISION
+from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.machinery import codec
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.table import table
+from pilothouse.machinery.time import text
 from pilothouse.testing.cluster import Cluster
+from pilothouse.testing.durations import seconds
 
 SEPARATOR = "----"
 GAP = 3
@@ -79,6 +91,10 @@ class Player:
             "scale": lambda target, replicas: self._patch(target, {"spec": {"replicas": int(replicas)}}),
             "set": self._set_image,
             "delete": self._delete,
+            "patch": lambda target, *words: self._patch(target, json.loads(" ".join(words))),
+            "rollout": self._rollout,
+            "containers": self._behave,
+            "conditions": self._conditions,
             "stop": self.cluster.stop_node,
             "start": self.cluster.start_node,
             "get": self._get,
@@ -98,9 +114,43 @@ class Player:
         client, body = self.cluster.client, json.dumps(patch).encode()
         self.cluster.run(client.patch(named(kind).type, name, NAMESPACE, body, patch_type=STRATEGIC_MERGE_PATCH))
 
-    def _delete(self, target: str) -> None:
+    def _delete(self, target: str, cascade: str = "--cascade=background") -> None:
         kind, _, name = target.partition("/")
-        self.cluster.delete(named(kind).type, name, NAMESPACE if named(kind).namespaced else "")
+        options = Options(propagation_policy=cascade.removeprefix("--cascade=").capitalize())
+        self.cluster.delete(named(kind).type, name, NAMESPACE if named(kind).namespaced else "", options=options)
+
+    def _rollout(self, verb: str, target: str, revision: str = "--to-revision=0") -> None:
+        """What kubectl does for these: patches of the Deployment, and for undo the template of a ReplicaSet of its own."""
+        name = target.partition("/")[2]
+        if verb in ("pause", "resume"):
+            self._patch(target, {"spec": {"paused": verb == "pause"}})
+        elif verb == "restart":
+            stamp = {"kubectl.kubernetes.io/restartedAt": text(self.cluster.clock.now())}
+            self._patch(target, {"spec": {"template": {"metadata": {"annotations": stamp}}}})
+        elif verb == "undo":
+            history = {
+                int(one.metadata.annotations[REVISION]): one for one in self.cluster.list(ReplicaSet, NAMESPACE) if _owned(one, name)
+            }
+            wanted = int(revision.partition("=")[2]) or sorted(history)[-2]
+            template = codec.to_dict(history[wanted].spec.template)
+            template["metadata"]["labels"].pop(HASH_LABEL)
+            self._patch(target, {"spec": {"template": template | {"$patch": "replace"}}})
+        else:
+            raise ValueError(f"no rollout {verb!r}")
+
+    def _behave(self, image: str, *words: str) -> None:
+        said = dict(zip(words[::2], words[1::2], strict=True))
+        run, stop = said.get("run"), said.get("stop", "0s")
+        made = Behaviour(run_seconds=seconds(run) if run else None, exit_code=int(said.get("exit", 0)), stop_seconds=seconds(stop))
+        for runtime in self.cluster.runtimes.values():
+            runtime.behave(image, made)
+
+    def _conditions(self, target: str) -> None:
+        kind, _, name = target.partition("/")
+        found = self.cluster.get(named(kind).type, name, NAMESPACE if named(kind).namespaced else "").status.conditions
+        self.shown.append(
+            aligned([["TYPE", "STATUS", "REASON", "MESSAGE"], *([one.type, one.status, one.reason, one.message] for one in found)])
+        )
 
     def _get(self, kinds: str, *options: str) -> None:
         resources = [named(one) for one in kinds.split(",")]
@@ -125,6 +175,10 @@ class Player:
         heads = ["TYPE", "REASON", "OBJECT", "MESSAGE"]
         rows = [[one.type, one.reason, f"{one.involvedObject.kind.lower()}/{one.involvedObject.name}", one.message] for one in found]
         self.shown.append(aligned([heads, *rows]))
+
+
+def _owned(one: ReplicaSet, deployment: str) -> bool:
+    return any(owner.kind == "Deployment" and owner.name == deployment for owner in one.metadata.ownerReferences)
 
 
 def named(name: str) -> Resource[Any]:

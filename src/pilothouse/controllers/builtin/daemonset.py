@@ -157,7 +157,9 @@ def _manage(daemons: DaemonSet, found: _Found, revisions: History, world: World)
             yield from _end_surge(daemons, live, revisions, world)
     for name, here in sorted(found.by_node.items()):
         if name and name not in found.may_stay:
-            yield from (_delete(daemons, pod) for pod in here if not pod.metadata.deletionTimestamp)
+            # Where the node itself is gone, what ran on it is the garbage collector's; what never got there is ours.
+            gone = world.get(Node, "", name) is None
+            yield from (_delete(daemons, pod) for pod in here if not pod.metadata.deletionTimestamp and not (gone and pod.spec.nodeName))
     yield from (Create(_pod(daemons, name, revisions), owner=daemons, announce=pods.POD_EVENTS) for name in creates[:BURST_LIMIT])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pilothouse.api.types.apps_v1 import DaemonSet
-from pilothouse.api.types.core_v1 import Node, Pod
+from pilothouse.api.types.core_v1 import Affinity, Node, Pod
 from pilothouse.controllers.builtin.daemonset import DaemonSetController
 from pilothouse.controllers.framework.actions import Action, Create, Delete, Emit
 from pilothouse.controllers.histories import HASH_LABEL, history
@@ -45,6 +45,15 @@ def pod(name: str, on: str, phase: str = "Running", *, ready: bool = True, old: 
     return codec.from_dict({"metadata": full, "spec": {"nodeName": on}, "status": {"phase": phase, "conditions": conditions}}, Pod)
 
 
+def tied(name: str, to: str) -> Pod:
+    """A Pod that waits for its node."""
+    one = pod(name, "", "Pending", ready=False)
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [to]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    one.spec.affinity = codec.from_dict({"nodeAffinity": required}, Affinity)
+    return one
+
+
 def done(actions: list[Action]) -> list[str]:
     """What is created (by node) and deleted (by name)."""
     found = []
@@ -61,7 +70,8 @@ def done(actions: list[Action]) -> list[str]:
     ("rolling", "world", "expected"),
     [
         pytest.param({}, [node("a"), node("b"), pod("p", "a")], ["+b"], id="a node was added"),
-        pytest.param({}, [node("a"), pod("p", "a"), pod("q", "b")], ["-q"], id="a node is gone"),
+        pytest.param({}, [node("a"), pod("p", "a"), pod("q", "b")], [], id="a node is gone, and its Pod is another's to remove"),
+        pytest.param({}, [node("a"), pod("p", "a"), tied("q", "b")], ["-q"], id="a node is gone before its Pod was there"),
         pytest.param({}, [node("a", unschedulable=True)], ["+a"], id="a cordoned node gets its daemon, too"),
         pytest.param({}, [node("a", ("node.kubernetes.io/not-ready", "NoExecute"))], ["+a"], id="so does one that is not ready"),
         pytest.param({}, [node("a", ("mine", "NoSchedule"))], [], id="a taint keeps it off"),

@@ -321,9 +321,12 @@ def chroot(tmp_path: Path) -> Iterator[list[str]]:
     """Words that lead into a chroot (a tree that is no root of its mount namespace) in which no cgroups are mounted."""
     tree = tmp_path / "tree"
     tree.mkdir()
-    made = f"mount --rbind / {tree} && umount --recursive --lazy {tree}/sys/fs/cgroup && echo made && exec sleep infinity"
+    cgroups = f"{tree}/sys/fs/cgroup"
+    unmounted = f"if mountpoint -q {cgroups}; then umount --recursive --lazy {cgroups}; fi"
+    alone = "mount --make-rprivate / 2>/dev/null || true"  # refused where this already is a chroot, whose root is no mount point
+    made = f"{alone}; mount --rbind / {tree} && {unmounted} && echo made && exec sleep infinity"
     holder = subprocess.Popen(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", made], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", made], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert holder.stdout is not None

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,19 @@ def oldest_and_newest() -> dict[str, Path]:
     return {name: found[name] for name in (versions[0], versions[-1])} if versions else found
 
 
+@cache
+def minor(binary: Path) -> int:
+    """Its minor version: Debian 12's own is 20, which knows less than the newer ones."""
+    shown = subprocess.run([binary, "version", "--client", "-o", "json"], capture_output=True, text=True, check=True).stdout
+    match = re.match(r"\d+", json.loads(shown)["clientVersion"]["minor"])
+    assert match, shown
+    return int(match[0])
+
+
+NOT_KNOWN = ("unknown command", "unknown flag", "unrecognized condition", "could not find the requested resource")
+"""What a kubectl says of a command, a flag or a version of a kind that is younger, or older, than the two have in common."""
+
+
 @dataclass
 class Kubectl:
     """One kubectl, speaking to one cluster."""
@@ -45,6 +59,10 @@ class Kubectl:
     def command(self, *arguments: str) -> list[str]:
         scope = ["-n", self.namespace] if self.namespace else []
         return [str(self.binary), "--kubeconfig", str(self.kubeconfig), *scope, *arguments]
+
+    @property
+    def minor(self) -> int:
+        return minor(self.binary)
 
     def run(self, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run to the end, whatever comes of it."""

@@ -70,17 +70,17 @@ class ClusterState:
             self._place(Placed(node, facts_of(pod)))
             self._happened("Pod", "Add", None, pod)
             return
-        old = known.facts.pod
-        changes = pod_changes(old, pod)
-        if known.node == node and not changes:
-            known.facts.pod = pod
+        old = known.facts
+        if known.node == node and accounted(old.pod) == accounted(pod):
+            old.pod = pod
             known.assumed = False
             self._unconfirmed.pop(uid, None)
             return
+        new = facts_of(pod)
         self._displace(known)
-        self._place(Placed(node, facts_of(pod)))
-        for change in changes:
-            self._happened("Pod", change, old, pod)
+        self._place(Placed(node, new))
+        for change in pod_changes(old, new):
+            self._happened("Pod", change, old.pod, pod)
 
     def released(self, pod: Pod) -> None:
         """A Pod is gone or has finished."""
@@ -144,23 +144,25 @@ class ClusterState:
         self.nodes.remove_pod(one.node, one.facts)
 
 
-def pod_changes(old: Pod, new: Pod) -> list[str]:
-    """What of a placed Pod changed that alters what is accounted for it, in the words of `Wake`."""
+def accounted(pod: Pod) -> tuple[object, ...]:
+    """What may change of a placed Pod and alters what is accounted for it: cheaper to compare than its facts are to work out."""
+    spec, status, meta = pod.spec, pod.status, pod.metadata
+    held = [(one.name, one.resources, one.allocatedResources) for one in (*status.initContainerStatuses, *status.containerStatuses)]
+    requested = spec.containers, spec.initContainers, spec.resources, held, is_infeasible(pod)
+    return requested, meta.labels, bool(meta.deletionTimestamp)
+
+
+def pod_changes(old: PodFacts, new: PodFacts) -> list[str]:
+    """What of a placed Pod changed that may make room for others, in the words of `Wake`."""
+    before, after = old.pod.metadata, new.pod.metadata
     changes = []
-    if requested_by(old) != requested_by(new):
+    if any(new.requests.get(name, 0) < amount for name, amount in old.requests.items()):
         changes.append("Resources")
-    if old.metadata.labels != new.metadata.labels:
+    if before.labels != after.labels:
         changes.append("Labels")
-    if bool(old.metadata.deletionTimestamp) != bool(new.metadata.deletionTimestamp):
+    if bool(before.deletionTimestamp) != bool(after.deletionTimestamp):
         changes.append("Terminating")
     return changes
-
-
-def requested_by(pod: Pod) -> tuple[object, ...]:
-    """What a Pod's requests follow from, as far as it can change: cheaper to compare than to add up."""
-    spec, status = pod.spec, pod.status
-    held = [(one.name, one.resources, one.allocatedResources) for one in (*status.initContainerStatuses, *status.containerStatuses)]
-    return spec.containers, spec.initContainers, spec.resources, held, is_infeasible(pod)
 
 
 def node_changes(old: Node, new: Node) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.api.types.core_v1 import Event, Node, Pod, PodSchedulingGate
+from pilothouse.api.types.core_v1 import ContainerStatus, Event, Node, Pod, PodSchedulingGate
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.virtual_clock import VirtualClock, settle
 from pilothouse.machinery.errors import conflict
@@ -240,3 +240,33 @@ async def test_a_sidecar_that_shrinks_makes_room() -> None:
         shrunk.spec.initContainers[0].resources.requests = {"cpu": "100m"}
         await world.put(shrunk)
         assert world.where("second") == "a"
+
+
+@pytest.mark.parametrize(
+    ("first", "wanting", "later", "tries"),
+    [
+        pytest.param(node("a", cpu="1"), pod("web", cpu="2"), node("b", cpu="1"), 1, id="a node that is too small as well"),
+        pytest.param(node("a", cpu="1"), pod("web", cpu="2"), node("b", taints="x=:NoSchedule"), 2, id="one that has the room"),
+        pytest.param(
+            node("a", taints="x=:NoSchedule"), pod("web"), node("b", taints="y=:NoExecute"), 1, id="another that it must not go to"
+        ),
+        pytest.param(node("a", unschedulable=True), pod("web"), node("b", unschedulable=True), 1, id="another cordoned node"),
+    ],
+)
+async def test_a_new_node_wakes_whom_it_may_help(first: Node, wanting: Pod, later: Node, tries: int) -> None:
+    async with World().running() as world:
+        await world.put(first, wanting)
+        await world.put(later)
+        await world.clock.advance(60)
+        assert sum(one.count for one in world.api.all(Event) if one.reason == "FailedScheduling") == tries
+
+
+async def test_what_a_kubelet_reports_of_containers_wakes_nobody() -> None:
+    async with World().running() as world:
+        await world.put(node("a", cpu="1"), pod("first", cpu="800m"), pod("second", cpu="800m"))
+        reported = FakeApi._copy(world.api.get(Pod, "first"))
+        resources = reported.spec.containers[0].resources
+        reported.status.containerStatuses = [ContainerStatus(name="app", resources=resources, allocatedResources=resources.requests)]
+        await world.put(reported)
+        await world.clock.advance(60)
+        assert sum(one.count for one in world.api.all(Event) if one.reason == "FailedScheduling") == 1

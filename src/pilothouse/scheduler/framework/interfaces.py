@@ -28,7 +28,7 @@ class Wake:
     """An event that may make a Pod schedulable that the plugin rejected.
 
     `kind` is the object's kind; `action` one of Add, Delete, or what changed: of a node Allocatable, Labels, Taints or
-    Unschedulable, of a placed Pod Resources, Labels or Terminating; of other kinds every event is Any.
+    Unschedulable, of a placed Pod Resources (it needs less now), Labels or Terminating; of other kinds every event is Any.
     `hint(pod, old, new)` says whether this very event could help this Pod; None means always.
     """
 

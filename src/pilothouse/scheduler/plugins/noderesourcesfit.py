@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pilothouse.scheduler.facts import CPU, MEMORY, PODS, PodFacts
+from pilothouse.api.types.core_v1 import Node
+from pilothouse.scheduler.facts import CPU, MEMORY, PODS, PodFacts, amount
 from pilothouse.scheduler.framework.interfaces import Scores, Verdict, Wake
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
@@ -12,9 +13,20 @@ COUNTED = (CPU, MEMORY)
 """What the score looks at, in the order of `PodFacts.nonzero`."""
 
 
+def is_large_enough(pod: PodFacts, _: Node | None, node: Node) -> bool:
+    """Whether the Pod would fit the node if that were empty."""
+    has = node.status.allocatable or node.status.capacity
+    return all(not wanted or (name in has and wanted <= amount(name, has[name])) for name, wanted in pod.requests.items())
+
+
 class NodeResourcesFit:
     name = "NodeResourcesFit"
-    woken_by = (Wake("Node", "Add"), Wake("Node", "Allocatable"), Wake("Pod", "Delete"), Wake("Pod", "Resources"))
+    woken_by = (
+        Wake("Node", "Add", is_large_enough),
+        Wake("Node", "Allocatable", is_large_enough),
+        Wake("Pod", "Delete"),
+        Wake("Pod", "Resources"),
+    )
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
         full = nodes.requested[:, nodes.column[PODS]] + 1 > nodes.allocatable[:, nodes.column[PODS]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.api.types.core_v1 import Taint
+from pilothouse.api.types.core_v1 import Node, Taint
 from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.interfaces import Verdict, Wake
 from pilothouse.scheduler.snapshot import NodeColumns
@@ -12,9 +12,13 @@ UNSCHEDULABLE = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule
 REASON = ("node(s) were unschedulable",)
 
 
+def is_open(pod: PodFacts, _: Node | None, node: Node) -> bool:
+    return not node.spec.unschedulable
+
+
 class NodeUnschedulable:
     name = "NodeUnschedulable"
-    woken_by = (Wake("Node", "Add"), Wake("Node", "Unschedulable"))
+    woken_by = (Wake("Node", "Add", is_open), Wake("Node", "Unschedulable", is_open))
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
         if not nodes.unschedulable.any() or tolerates(pod.pod.spec.tolerations, UNSCHEDULABLE):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pilothouse.api.types.core_v1 import Node
 from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.interfaces import Scores, Verdict, Wake
 from pilothouse.scheduler.normalize import reversed_percent
@@ -16,9 +17,13 @@ from pilothouse.scheduler.tolerations import first_untolerated, tolerates
 HARD = ("NoSchedule", "NoExecute")
 
 
+def lets_in(pod: PodFacts, _: Node | None, node: Node) -> bool:
+    return first_untolerated(pod.pod.spec.tolerations, node.spec.taints, HARD) is None
+
+
 class TaintToleration:
     name = "TaintToleration"
-    woken_by = (Wake("Node", "Add"), Wake("Node", "Taints"))
+    woken_by = (Wake("Node", "Add", lets_in), Wake("Node", "Taints", lets_in))
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
         tolerations = pod.pod.spec.tolerations

@@ -5,6 +5,7 @@ Problems that are only warned of go into the request, and from there into the an
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -17,6 +18,7 @@ from pilothouse.machinery.resource import Resource
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 READ = {PROTOBUF: PROTOBUF, "application/json": "application/json", "application/yaml": "application/yaml", "": "application/json"}
+OLD_EVICTION = re.compile(rb'("?apiVersion"?\s*:\s*"?)policy/v1beta1\b')
 CANONICAL_LENGTH = len("2006-01-02T15:04:05Z")
 UNSUPPORTED = (
     "the body of the request was in an unknown format - accepted media types include: "
@@ -42,10 +44,18 @@ async def read(request: Request, resource: Resource[Any], strictness: str) -> An
     if exchanged is None:
         decoded = codec.decode(data, resource, strictness=strictness, content_type=content_type)
     else:
+        data = in_newest(data, exchanged)
         decoded = codec.decode_as(data, exchanged, strictness=strictness, content_type=content_type)
     request.warnings.extend(decoded.warnings)
     make_times_canonical(getattr(decoded.object, "metadata", None))
     return decoded.object
+
+
+def in_newest(data: bytes, exchanged: type[Any]) -> bytes:
+    """An Eviction as kubectl before 1.22 writes it: of a version that is served no more, but that upstream still reads."""
+    if exchanged.__name__ == "Eviction":
+        return OLD_EVICTION.sub(rb"\1policy/v1", data)
+    return data
 
 
 def make_times_canonical(metadata: Any) -> None:

@@ -46,6 +46,13 @@ async def test_an_object_goes_through_all_verbs(call: Caller) -> None:
     assert (gone.status, gone.json()["reason"], gone.json()["message"]) == (404, "NotFound", 'configmaps "one" not found')
 
 
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+async def test_evictions_of_old_clients_are_understood(call: Caller, version: str) -> None:
+    body = {"apiVersion": f"policy/{version}", "kind": "Eviction", "metadata": {"name": "one"}}
+    answer = await call("POST", "/api/v1/namespaces/default/pods/one/eviction", body)
+    assert (answer.status, answer.json()["message"]) == (404, 'pods "one" not found')
+
+
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/default/leases/one"
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from pilothouse.node.namespaces import real_root
 from pilothouse.node.network import interface_name
 from tests.e2e.namespaces import inside, words_inside
 from tests.e2e.tools import EXAMPLES, Kubectl, kubectls, until
@@ -332,7 +333,8 @@ def chroot(tmp_path: Path) -> Iterator[list[str]]:
         assert holder.stdout is not None
         assert holder.stderr is not None
         assert holder.stdout.readline() == "made\n", holder.stderr.read()
-        yield ["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "chroot", str(tree)]
+        seen = real_root().rstrip("/") + str(tree)  # by nsenter, which leaves the chroot that this may run in
+        yield ["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "chroot", seen]
     finally:
         holder.kill()
         holder.communicate()

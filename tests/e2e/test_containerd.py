@@ -34,6 +34,7 @@ from pilothouse.node.supervisor import Supervisor, import_local_images
 NAME = f"cri-{os.getpid()}"
 POD_RANGE = "10.253.64.0/24"
 ROOT = Path("/var/tmp") / NAME
+MOUNTS = ROOT / "namespaces" / "mnt"
 LABELS = {"io.kubernetes.pod.uid": "containerd"}
 
 
@@ -42,25 +43,24 @@ def socket() -> Iterator[str]:
     """The socket of a containerd that lives in namespaces of its own, and is gone afterwards with all its traces."""
     assert os.geteuid() == 0, "end-to-end tests need root: run `make e2e`"
     paths = ContainerdPaths(ROOT / "containerd", ROOT / "run")
-    mount_namespace = ROOT / "namespaces" / "mnt"
     supervisor = Supervisor(paths, ROOT / "pid", ROOT / "log", SystemClock(), pod_cidr=POD_RANGE, mtu=1500)
     try:
         namespaces.make_network(NAME)
-        namespaces.make_mounts(str(mount_namespace), prepare_mounts)
+        namespaces.make_mounts(str(MOUNTS), prepare_mounts)
         paths.root.mkdir(parents=True)
         paths.run.mkdir()
         supervisor.write_configuration()
-        enter = namespaces.entering(namespaces.network_path(NAME), str(mount_namespace))
+        enter = namespaces.entering(namespaces.network_path(NAME), str(MOUNTS))
         command = ["containerd", "-c", str(paths.configuration)]
         processes.write(ROOT / "pid", processes.spawn(command, ROOT / "log", environment=environment(), before=enter))
         asyncio.run(supervisor.start())
         asyncio.run(import_local_images(paths, ROOT / "images"))
         yield str(paths.socket)
     finally:
-        inside = processes.in_namespace(str(mount_namespace), "mnt")
+        inside = processes.in_namespace(str(MOUNTS), "mnt")
         processes.kill([*inside, *processes.in_cgroup(f"/{NAME}")])
-        cgroups.remove_tree(f"/{NAME}")
-        namespaces.remove(str(mount_namespace))
+        namespaces.inside_mounts(str(MOUNTS), lambda: cgroups.remove_tree(f"/{NAME}"))
+        namespaces.remove(str(MOUNTS))
         namespaces.remove(namespaces.network_path(NAME))
         mounts.unmount_below(str(ROOT))
         shutil.rmtree(ROOT, ignore_errors=True)
@@ -116,8 +116,16 @@ async def test_limits_reach_the_kernel(runtime: CriRuntime) -> None:
     assert content(f"/proc/{status.pid}/oom_score_adj") == "900"
     files = {"memory/{}/memory.limit_in_bytes": "33554432", "cpu/{}/cpu.cfs_quota_us": "20000"}
     unified = {"{}/memory.max": "33554432", "{}/cpu.max": "20000 100000"}
-    for file, expected in (unified if cgroups.is_unified() else files).items():
-        assert content(f"/sys/fs/cgroup/{file.format(f'{NAME}/limits/{made}')}") == expected
+
+    def look() -> list[str]:
+        """In the node's mounts: in a chroot the machine's cgroups may be mounted there only."""
+        wanted = unified if cgroups.is_unified() else files
+        return [f"{file} {content(f'/sys/fs/cgroup/{file}'.format(f'{NAME}/limits/{made}'))}" for file in wanted]
+
+    expected = [f"{file} {value}" for file, value in [*files.items(), *unified.items()]]
+    found = namespaces.inside_mounts(str(MOUNTS), look)
+    assert len(found) == 2
+    assert set(found) <= set(expected)
 
 
 async def test_running_out_of_memory_is_told(runtime: CriRuntime) -> None:

@@ -66,7 +66,8 @@ class Net:
             if address:
                 inside(node, "ip", "address", "add", address, "dev", bridge)
         inside(node, "ip", "route", "add", SERVICE_RANGE, "dev", "svc")
-        inside(node, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.bridge.bridge-nf-call-iptables=1")
+        settings = "echo 1 > /proc/sys/net/ipv4/ip_forward && echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables"
+        inside(node, "sh", "-c", settings)
         self._join("out", "uplink", f"{OUTSIDE_IP}/24")
         inside(node, "ip", "address", "add", f"{NODE_IP}/24", "dev", "uplink")
         for route in (SERVICE_RANGE, POD_RANGE, f"{EXTERNAL_IP}/32"):

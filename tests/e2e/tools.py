@@ -44,8 +44,8 @@ def minor(binary: Path) -> int:
     return int(match[0])
 
 
-NOT_KNOWN = ("unknown command", "unknown flag", "unrecognized condition", "could not find the requested resource")
-"""What a kubectl says of a command, a flag or a version of a kind that is younger, or older, than the two have in common."""
+NOT_KNOWN = ("unknown command", "unknown flag", "unrecognized condition", "flags cannot be placed before plugin name")
+"""What a kubectl says of a command or flag that is younger than itself."""
 
 
 @dataclass

@@ -58,6 +58,8 @@ SUBSCRIBED_SECONDS = 0.05
 """containerd does not acknowledge a subscription: how long it is given before everything is listed (again)."""
 BOOKED_SECONDS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Waits between looks whether CRI has booked an exit; after the last the event is told anyhow."""
+NOT_BOOKED = {ContainerState.CREATED.value, ContainerState.RUNNING.value}
+"""What is brief ends before CRI has so much as booked its start: CREATED, RUNNING and EXITED then follow on the exit."""
 
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_LIMIT),
@@ -238,10 +240,10 @@ class CriRuntime:
         return RuntimeEvent(told.type, told.container_id, "", told.at)
 
     async def _stopped(self, told: cri_events.Notice) -> RuntimeEvent | None:
-        """The event as CRI shows it now; None while CRI still calls it running."""
+        """The event as CRI shows it now; None while CRI has not come to it yet."""
         try:
             status = await self._call("ContainerStatus", pb.ContainerStatusRequest(container_id=told.container_id))
-            booked = pb.ContainerState.Name(status.status.state) != ContainerState.RUNNING.value
+            booked = pb.ContainerState.Name(status.status.state) not in NOT_BOOKED
             return RuntimeEvent(told.type, told.container_id, "", told.at) if booked else None
         except NotFound:
             pass

@@ -1,7 +1,8 @@
 """Sockets of the DNS server: datagrams and streams, on each address both.
 
 - A datagram is answered in the same turn of the loop when the answer needs nobody else; others wait in tasks, at most `WAITING_LIMIT`.
-- A stream may carry many questions; it is closed when it was idle for ten seconds. At most `STREAMS_LIMIT` are open.
+- A stream may carry many questions; it is closed when it was idle for ten seconds, or its client took no answer for as long.
+  At most `STREAMS_LIMIT` are open.
 """
 
 from __future__ import annotations
@@ -81,12 +82,15 @@ class Streams:
             return
         self._open += 1
         try:
-            with suppress(TimeoutError, ConnectionError, asyncio.IncompleteReadError):
+            with suppress(OSError, asyncio.IncompleteReadError):
                 while True:
                     await self._one(reader, writer)
-        finally:
-            self._open -= 1
             writer.close()
+            with suppress(OSError):
+                await wait_for(self._clock, writer.wait_closed(), IDLE_SECONDS)
+        finally:
+            writer.transport.abort()  # who does not take what was written would hold the connection for ever
+            self._open -= 1
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         size = int.from_bytes(await wait_for(self._clock, reader.readexactly(2), IDLE_SECONDS), "big")
@@ -97,7 +101,7 @@ class Streams:
         if answer is None:
             raise ConnectionError("no answer is due to such a message")
         writer.write(len(answer).to_bytes(2, "big") + answer)
-        await writer.drain()
+        await wait_for(self._clock, writer.drain(), IDLE_SECONDS)
 
 
 @asynccontextmanager

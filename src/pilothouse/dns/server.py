@@ -147,6 +147,8 @@ class DnsServer:
             found = await self._upstream.ask(message, stream)
             return found if found is not None else self._written(query, Answer(SERVFAIL, authoritative=False), stream)
         outside = self._authority.follow(own, query.type)
+        if not outside:  # it was when the question came: the zone has changed since
+            return self._written(query, own, stream)
         own.answers += await self._upstream.addresses(outside, query.type, own.answers[-1].ttl)
         return self._written(query, own, stream)
 

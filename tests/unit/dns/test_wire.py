@@ -135,3 +135,11 @@ async def test_before_the_caches_are_complete_clients_are_asked_to_try_again() -
     assert isinstance(answer, bytes)
     assert dns.message.from_wire(answer).rcode() == dns.rcode.SERVFAIL
     await asyncio.sleep(0)
+
+
+async def test_an_alias_that_goes_while_its_question_waits_is_denied() -> None:
+    made = DnsServer(FakeApi().client, [("127.0.0.1", 0)], clock=VirtualClock(), upstream=[("127.0.0.1", 9)])
+    made.synced.set()
+    answer = await made.answer_later(dns.message.make_query("gone.default.svc.cluster.local", "A").to_wire(), False)
+    assert answer is not None
+    assert dns.message.from_wire(answer).rcode() == dns.rcode.NXDOMAIN

@@ -82,6 +82,7 @@ def spawn(
             stderr=output,
             start_new_session=True,
             cwd="/",
+            umask=0o022,  # not the caller's: what is made in containers' roots is for every user
             env=None if environment is None else dict(environment),
             pass_fds=inherit,
             preexec_fn=before,  # noqa: PLW1509 - see namespaces.entering

@@ -64,6 +64,20 @@ def test_kills_who_does_not_listen() -> None:
     stubborn.stdout.close()
 
 
+def test_spawned_processes_have_a_mask_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, before = tmp_path / "log", os.umask(0o077)
+    try:
+        process = processes.spawn(["sh", "-c", "umask; exec sleep 60"], log)
+    finally:
+        os.umask(before)
+    try:
+        while not log.read_text().endswith("\n"):
+            assert processes.identify(process.id) == process
+        assert int(log.read_text(), 8) == 0o022, "a container's root of mode 0700 is of no use to its users"
+    finally:
+        processes.kill([process])
+
+
 def test_spawned_processes_are_detached_and_logged(tmp_path: Path) -> None:
     environment = {"PILOT": "yes", "PATH": os.environ["PATH"]}
     process = processes.spawn(["sh", "-c", "echo $$ $PILOT; exec sleep 60"], tmp_path / "logs" / "log", environment=environment)

@@ -3,6 +3,7 @@
 - Keys are EC P-256 (made in under a millisecond); the key of service account tokens is RSA, since tokens say RS256.
 - Every certificate bears SKI and AKI, servers bear SANs. Authorities last ten years, leaves one.
 - What stands and still fits is kept: making the PKI again is idempotent. Private keys are readable by root only.
+- A damaged leaf is made anew; a damaged authority or key of tokens is not, since others hold what it signed: that is for people to decide.
 
 The names in the certificates are the users that apiserver/auth knows.
 """
@@ -11,18 +12,23 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
+
+Loaded = TypeVar("Loaded")
 
 AUTHORITY_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=365)
@@ -70,8 +76,7 @@ def subjects(node_name: str, node_address: str, api_addresses: Sequence[str], do
 def make(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: Entropy) -> None:
     """Bring `folder` up to date: `ca`, every leaf, and the service account key."""
     make_leaves(folder, leaves, clock, entropy)
-    if not (folder / "sa.key").exists():
-        service_account_key(folder)
+    make_service_account_key(folder)
 
 
 def make_leaves(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: Entropy) -> None:
@@ -83,8 +88,12 @@ def make_leaves(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: 
             _make_leaf(folder, leaf, authority, clock, entropy)
 
 
-def service_account_key(folder: Path) -> None:
-    """`sa.key` and `sa.pub`: a tenth of a second, and sometimes three."""
+def make_service_account_key(folder: Path) -> None:
+    """`sa.key` and `sa.pub`, unless they stand: a tenth of a second, and sometimes three."""
+    if (folder / "sa.key").exists():
+        if not isinstance(_read(folder / "sa.key", _load_key), rsa.RSAPrivateKey):
+            raise _damaged(folder / "sa.key")
+        return
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     _write(folder / "sa.pub", public, 0o644)
@@ -149,19 +158,46 @@ def _builder(
 def _load_authority(folder: Path) -> Authority | None:
     if not (folder / "ca.crt").exists() or not (folder / "ca.key").exists():
         return None
-    certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
-    key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{folder / 'ca.key'} is not an EC key")
+    certificate = _read(folder / "ca.crt", x509.load_pem_x509_certificate)
+    key = _read(folder / "ca.key", _load_key)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise _damaged(folder / "ca.key")
     return Authority(certificate, key)
+
+
+def _load_key(content: bytes) -> object:
+    return serialization.load_pem_private_key(content, password=None, unsafe_skip_rsa_key_validation=True)  # our own, and that is slow
+
+
+def _read(path: Path, load: Callable[[bytes], Loaded]) -> Loaded:
+    try:
+        return load(path.read_bytes())
+    except UNREADABLE as failure:
+        raise _damaged(path) from failure
+
+
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
+"""What cryptography raises about content: the second where a key wants a password."""
+
+
+def _damaged(path: Path) -> ClusterFailure:
+    kind = "authority" if path.stem == "ca" else "key"
+    files = " and ".join(str(path.with_suffix(suffix)) for suffix in ((".crt", ".key") if path.stem == "ca" else (".key",)))
+    return ClusterFailure(
+        f"{path} is damaged, or does not belong to its pair",
+        f"put its copy back; without one stop the cluster (pilothouse down), remove {files}, and `up` makes another {kind}",
+    )
 
 
 def _still_good(folder: Path, leaf: Subject, authority: Authority, clock: Clock) -> bool:
     """Whether the leaf on disk is of this authority, bears the names wanted, and is not soon to end."""
-    path = folder / f"{leaf.file}.crt"
-    if not path.exists() or not (folder / f"{leaf.file}.key").exists():
+    try:
+        certificate = x509.load_pem_x509_certificate((folder / f"{leaf.file}.crt").read_bytes())
+        key: Any = _load_key((folder / f"{leaf.file}.key").read_bytes())
+    except (FileNotFoundError, *UNREADABLE):
         return False
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    if key.public_key() != certificate.public_key():
+        return False
     if certificate.not_valid_after_utc - RENEW_BEFORE < clock.now():
         return False
     if certificate.issuer != authority.certificate.subject or _names_of(certificate) != set(leaf.names):

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
+from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.state import ClusterState, Places
 
 ANSWER_SECONDS = 5.0
@@ -22,8 +23,7 @@ class Api:
 
     def __init__(self, state: ClusterState, places: Places) -> None:
         self._port = state.port
-        self._context = ssl.create_default_context(cafile=str(places.pki / "ca.crt"))
-        self._context.load_cert_chain(str(places.pki / "admin.crt"), str(places.pki / "admin.key"))
+        self._context = administrators_context(places)
 
     def get(self, path: str, seconds: float = ANSWER_SECONDS) -> Any:
         """The decoded answer (text when it is not JSON); OSError when there is none or it is no success."""
@@ -65,6 +65,20 @@ class Api:
 
     def _connect(self, seconds: float) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=seconds, context=self._context)
+
+
+def administrators_context(places: Places) -> ssl.SSLContext:
+    """Trusts the cluster's authority alone, and shows the administrator's certificate."""
+    authority = (places.pki / "ca.crt").read_bytes()  # read here: ssl's own errors name no file
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=authority.decode("ascii"))
+        context.load_cert_chain(str(places.pki / "admin.crt"), str(places.pki / "admin.key"))
+    except (ssl.SSLError, ValueError) as failure:
+        raise ClusterFailure(
+            f"a certificate in {places.pki} is damaged", f"mend the cluster: pilothouse up --name {places.name}"
+        ) from failure
+    return context
 
 
 def is_ready_node(node: dict[str, Any], since: str = "") -> bool:

@@ -271,8 +271,7 @@ def make_tokens_key(places: Places) -> None:
     """Nobody asks the control plane for a token before the node agent is told to go."""
     from pilothouse.cluster import certificates
 
-    if not (places.pki / "sa.key").exists():
-        certificates.service_account_key(places.pki)
+    certificates.make_service_account_key(places.pki)
 
 
 def merge_kubeconfig(state: ClusterState, places: Places) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ssl
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pilothouse.cluster import certificates
+from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.virtual_clock import VirtualClock
 
@@ -85,3 +87,42 @@ def test_other_names_need_another_certificate(folder: Path, clock: VirtualClock)
 def test_the_authority_lasts_ten_years(folder: Path) -> None:
     authority = load(folder, "ca")
     assert (authority.not_valid_after_utc - authority.not_valid_before_utc).days == 3650
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        pytest.param("ca.crt", b"nonsense", id="authority's certificate"),
+        pytest.param("ca.key", b"", id="authority's key"),
+        pytest.param("ca.key", "admin.key", id="a key that is not the authority's"),
+        pytest.param("ca.key", "sa.key", id="a key of another kind in the authority's place"),
+        pytest.param("sa.key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", id="key of tokens"),
+        pytest.param("sa.key", "ca.key", id="a key of another kind in that one's place"),
+    ],
+)
+def test_what_others_rely_on_is_not_made_anew_when_it_is_damaged(
+    folder: Path, clock: VirtualClock, file: str, content: bytes | str
+) -> None:
+    (folder / file).write_bytes(content if isinstance(content, bytes) else (folder / content).read_bytes())
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ClusterFailure, match=f"{file} is damaged") as caught:
+        make(folder, clock)
+    assert str(folder / file) in caught.value.problem
+    assert "put its copy back" in caught.value.remedy
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+    for each in [folder / "ca.crt", folder / "ca.key"] if file.startswith("ca.") else [folder / file]:
+        assert str(each) in caught.value.remedy
+        each.unlink()
+    make(folder, clock)
+    load(folder, "admin").verify_directly_issued_by(load(folder, "ca"))
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", "admin"], ids=["empty", "nonsense", "another's"])
+@pytest.mark.parametrize("suffix", ["crt", "key"])
+def test_a_damaged_leaf_is_made_anew(folder: Path, clock: VirtualClock, suffix: str, content: bytes | str) -> None:
+    kept = load(folder, "ca"), load(folder, "admin")
+    (folder / f"proxy.{suffix}").write_bytes(content if isinstance(content, bytes) else (folder / f"{content}.{suffix}").read_bytes())
+    make(folder, clock)
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(folder / "proxy.crt", folder / "proxy.key")
+    assert (load(folder, "ca"), load(folder, "admin")) == kept

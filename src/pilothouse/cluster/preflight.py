@@ -16,6 +16,7 @@ PROGRAMS = {
     "ctr": "containerd",
     "ip": "iproute2",
     "nft": "nftables",
+    "iptables": "iptables",  # the CNI plugin portmap makes hostPort with it
 }
 """Programs that must be found, and the Debian package of each."""
 
@@ -29,20 +30,20 @@ def check_root() -> None:
         raise ClusterFailure("pilothouse needs root for namespaces, cgroups and containers", "run it again with sudo")
 
 
-def missing_packages(which: Callable[[str], str | None], exists: Callable[[Path], bool]) -> list[str]:
-    """Debian packages that would bring what is not there. Pure but for the two questions it asks."""
+def missing_packages(which: Callable[[str], str | None], exists: Callable[[Path], bool], is_static: Callable[[Path], bool]) -> list[str]:
+    """Debian packages that would bring what is not there. Pure but for the questions it asks."""
     missing = {package for program, package in PROGRAMS.items() if not which(program)}
     if not any(which(runtime) for runtime in RUNTIMES):
         missing.add("crun")
     if not any(all(exists(Path(folder) / plugin) for plugin in cni.PLUGINS) for folder in cni.BINARIES):
         missing.add("containernetworking-plugins")
-    if not any(exists(path) for path in images.BUSYBOX_PATHS):
-        missing.add("busybox-static")
+    if not any(is_static(path) for path in images.BUSYBOX_PATHS):
+        missing.add("busybox-static")  # Debian's dynamic one lies in the same place, and is of no use in an image
     return sorted(missing)
 
 
 def check_programs() -> None:
-    missing = missing_packages(lambda program: shutil.which(program, path=SYSTEM_PATH), Path.exists)
+    missing = missing_packages(lambda program: shutil.which(program, path=SYSTEM_PATH), Path.exists, images.is_static)
     if missing:
         raise ClusterFailure(f"not installed: {', '.join(missing)}", f"apt-get install {' '.join(missing)}")
 

@@ -104,9 +104,19 @@ def version() -> str:
 
 def busybox_path() -> Path:
     for path in BUSYBOX_PATHS:
-        if path.exists():
+        if is_static(path):
             return path
     raise FileNotFoundError("busybox-static is not installed")
+
+
+def is_static(program: Path) -> bool:
+    """Whether the program runs where no library is: its ELF headers name no loader."""
+    try:
+        with program.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    return head.startswith(b"\x7fELF") and b"/ld-linux" not in head and b"/ld-musl" not in head
 
 
 def pause_image() -> Image:

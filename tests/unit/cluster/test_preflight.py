@@ -13,16 +13,18 @@ EVERY_PROGRAM = {*preflight.PROGRAMS, "crun"}
 
 
 @pytest.mark.parametrize(
-    ("programs", "files", "expected"),
+    ("programs", "files", "static", "expected"),
     [
-        pytest.param(EVERY_PROGRAM, True, [], id="everything is there"),
-        pytest.param(EVERY_PROGRAM - {"crun"} | {"runc"}, True, [], id="runc will do"),
-        pytest.param(EVERY_PROGRAM - {"containerd", "ctr", "nft"}, True, ["containerd", "nftables"], id="each package once"),
-        pytest.param(EVERY_PROGRAM, False, ["busybox-static", "containernetworking-plugins"], id="files are looked for too"),
+        pytest.param(EVERY_PROGRAM, True, True, [], id="everything is there"),
+        pytest.param(EVERY_PROGRAM - {"crun"} | {"runc"}, True, True, [], id="runc will do"),
+        pytest.param(EVERY_PROGRAM - {"containerd", "ctr", "nft"}, True, True, ["containerd", "nftables"], id="each package once"),
+        pytest.param(EVERY_PROGRAM - {"iptables"}, True, True, ["iptables"], id="hostPort needs iptables"),
+        pytest.param(EVERY_PROGRAM, True, False, ["busybox-static"], id="a dynamic busybox will not do"),
+        pytest.param(EVERY_PROGRAM, False, False, ["busybox-static", "containernetworking-plugins"], id="files are looked for too"),
     ],
 )
-def test_names_the_packages_that_would_help(programs: set[str], files: bool, expected: list[str]) -> None:
-    found = preflight.missing_packages(lambda program: program if program in programs else None, lambda path: files)
+def test_names_the_packages_that_would_help(programs: set[str], files: bool, static: bool, expected: list[str]) -> None:
+    found = preflight.missing_packages(lambda program: program if program in programs else None, lambda path: files, lambda path: static)
     assert found == expected
 
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,28 @@ def test_the_layer_is_what_the_configuration_says(archive: dict[str, bytes]) -> 
 
 def test_equal_input_gives_equal_bytes() -> None:
     assert images.archive([images.pause_image()]) == images.archive([images.pause_image()])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param(b"\x7fELF" + bytes(900), True, id="names no loader"),
+        pytest.param(b"\x7fELF" + bytes(900) + b"/lib64/ld-linux-x86-64.so.2\0", False, id="names glibc's loader"),
+        pytest.param(b"\x7fELF" + bytes(900) + b"/lib/ld-musl-x86_64.so.1\0", False, id="names musl's loader"),
+        pytest.param(b"#!/bin/sh\n", False, id="is a script"),
+        pytest.param(None, False, id="is not there"),
+    ],
+)
+def test_only_a_static_busybox_goes_into_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, expected: bool
+) -> None:
+    program = tmp_path / "busybox"
+    if content is not None:
+        program.write_bytes(content)
+    assert images.is_static(program) == expected
+    monkeypatch.setattr(images, "BUSYBOX_PATHS", (tmp_path / "nothing", program))
+    if expected:
+        assert images.busybox_path() == program
+    else:
+        with pytest.raises(FileNotFoundError, match="busybox-static is not installed"):
+            images.busybox_path()

@@ -27,7 +27,6 @@ PROGRAMS = {
     "ip": "iproute2",
     "nft": "nftables",
     "iptables": "iptables",
-    "conntrack": "conntrack",
     "nsenter": "util-linux",
     "kubectl": "kubernetes-client",
 }
@@ -41,6 +40,9 @@ FILES = {
 
 STATIC_FILES = {"/bin/busybox": "busybox-static"}
 """Programs that must be there and need no library: they go into images. Debian's dynamic busybox lies in the same place."""
+
+KEPT_BY_SUDO = ("DEBIAN_FRONTEND", *(f"{kind}_proxy" for kind in ("http", "https", "no")), "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+"""Variables that apt heeds."""
 
 LIBRARIES = {"libnftables.so.1": "libnftables1"}
 LIBRARY_FOLDERS = ("/usr/lib", "/lib")
@@ -109,7 +111,7 @@ def as_root() -> list[str]:
         return []
     if not shutil.which("sudo"):
         sys.exit("bootstrap: root is needed to install packages: run it as root, or install sudo")
-    return ["sudo", "--preserve-env=DEBIAN_FRONTEND"]
+    return ["sudo", f"--preserve-env={','.join(KEPT_BY_SUDO)}"]
 
 
 def make_environment(*, development: bool) -> None:

@@ -61,6 +61,8 @@ class Plan:
     host_settings: Mapping[str, str] = field(default_factory=dict)
     host_rules: str = ""
     """Input of `nft -f`."""
+    node_first: Sequence[str] = ()
+    """Lines for the namespace that come before and may each fail."""
 
 
 def interface_name(cluster: str) -> str:
@@ -97,9 +99,10 @@ def plan(link: Link) -> Plan:
     return Plan(
         host=host,
         node=node,
+        node_first=(f"link add {SERVICE_BRIDGE} type bridge", "route delete default"),  # it may have had a way out before
         node_settings=NODE_SETTINGS,
         host_settings={"net/ipv4/ip_forward": "1"} if link.egress else {},
-        host_rules=masquerade(link) if link.egress else "",
+        host_rules=masquerade(link) if link.egress else no_table(link.namespace),
     )
 
 
@@ -114,7 +117,7 @@ def plan_on_host(link: Link) -> Plan:
         node=[],
         node_settings={},
         host_settings=NODE_SETTINGS,
-        host_rules=masquerade(link) if link.egress else "",
+        host_rules=masquerade(link) if link.egress else no_table(link.namespace),
     )
 
 
@@ -129,12 +132,15 @@ NODE_SETTINGS = {
 }
 
 
+def no_table(namespace: str) -> str:
+    """Removes the masquerade table, whether it is there or not."""
+    return f"add table ip {table_name(namespace)}\ndelete table ip {table_name(namespace)}\n"
+
+
 def masquerade(link: Link) -> str:
     """One table: what leaves the cluster's block for elsewhere bears the host's address."""
     name = table_name(link.namespace)
-    return f"""add table ip {name}
-delete table ip {name}
-table ip {name} {{
+    return f"""{no_table(link.namespace)}table ip {name} {{
   chain postrouting {{
     type nat hook postrouting priority srcnat;
     ip saddr {link.block} ip daddr != {link.block} oifname != "{link.host_interface}" masquerade
@@ -146,20 +152,19 @@ table ip {name} {{
 def set_up(link: Link) -> None:
     """Make the namespace and everything in the plan; repeating it mends what is missing."""
     wanted = plan(link)
-    namespaces.make_network(link.namespace)
-    made = interfaces()
+    if namespaces.make_network(link.namespace) and link.host_interface in interfaces():
+        ip([f"link delete {link.host_interface}"], ignore_failure=True)  # it leads to a namespace that somebody removed by hand
     ip(wanted.host[:1])
-    if link.host_interface not in made:
+    if link.host_interface not in interfaces():
         ip([f"link add {link.host_interface} type veth peer name {NODE_INTERFACE} netns {link.namespace}"])
-    ip([f"link add {SERVICE_BRIDGE} type bridge"], link.namespace, ignore_failure=True)
+    ip(wanted.node_first, link.namespace, ignore_failure=True)
     ip(wanted.node, link.namespace)
     ip(wanted.host[1:])
     if wanted.host_settings:
         _remember(wanted.host_settings)
         apply_settings(wanted.host_settings)
     namespaces.inside(namespaces.network_path(link.namespace), lambda: apply_settings(wanted.node_settings))
-    if wanted.host_rules:
-        nft(wanted.host_rules)
+    nft(wanted.host_rules)
 
 
 def set_up_on_host(link: Link) -> None:
@@ -168,8 +173,7 @@ def set_up_on_host(link: Link) -> None:
     ip(wanted.host)
     _remember(wanted.host_settings)
     apply_settings(wanted.host_settings)
-    if wanted.host_rules:
-        nft(wanted.host_rules)
+    nft(wanted.host_rules)
 
 
 def take_down_on_host(link: Link, pod_bridge: str, rules: Sequence[str]) -> None:
@@ -177,23 +181,22 @@ def take_down_on_host(link: Link, pod_bridge: str, rules: Sequence[str]) -> None
     for interface in (SERVICE_BRIDGE, pod_bridge):
         ip([f"link delete {interface}"], ignore_failure=True)
     ip([f"route delete unreachable {link.block} metric {LAST_RESORT_METRIC}"], ignore_failure=True)
-    for table in (*rules, f"ip {table_name(link.namespace)}"):
+    for table in rules:
         nft(f"add table {table}\ndelete table {table}\n")
+    nft(no_table(link.namespace))
 
 
 def take_down(link: Link) -> None:
     """Remove everything; what is not there is no failure. Processes inside must have ended."""
-    forget(link.namespace, link.host_interface, rules=link.egress)
+    forget(link.namespace, link.host_interface)
     ip([f"route delete unreachable {link.block} metric {LAST_RESORT_METRIC}"], ignore_failure=True)
 
 
-def forget(namespace: str, interface: str, *, rules: bool = True) -> None:
+def forget(namespace: str, interface: str) -> None:
     """Remove what bears a cluster's name, when its ranges are not known any more."""
     ip([f"link delete {interface}"], ignore_failure=True)
     namespaces.remove(namespaces.network_path(namespace))
-    if rules:
-        table = table_name(namespace)
-        nft(f"add table ip {table}\ndelete table ip {table}\n")
+    nft(no_table(namespace))
 
 
 def restore_host_settings() -> None:
@@ -213,16 +216,19 @@ def _remember(settings: Mapping[str, str]) -> None:
 
 
 def interfaces() -> set[str]:
-    """Names of the host's interfaces."""
-    with open("/proc/net/dev", encoding="utf-8") as file:
+    """Names of the interfaces that the calling thread sees."""
+    with open("/proc/thread-self/net/dev", encoding="utf-8") as file:
         return {line.partition(":")[0].strip() for line in file.readlines()[2:]}
 
 
 def ip(lines: Sequence[str], namespace: str = "", *, ignore_failure: bool = False) -> None:
-    """Run lines through one `ip -batch`, in the namespace if one is named (`ip -n` would not do it in a chroot)."""
+    """Run lines through one `ip -batch`, in the namespace if one is named (`ip -n` would not do it in a chroot).
+
+    Where failure is ignored, the lines after one that failed are run all the same.
+    """
 
     def run() -> None:
-        _run(["ip", "-batch", "-"], "\n".join(lines) + "\n", ignore_failure=ignore_failure)
+        _run(["ip", *(["-force"] if ignore_failure else []), "-batch", "-"], "\n".join(lines) + "\n", ignore_failure=ignore_failure)
 
     namespaces.inside(namespaces.network_path(namespace), run) if namespace else run()
 

@@ -198,16 +198,9 @@ class Kubelet:
 
     async def _follow_runtime(self, listening: asyncio.Event) -> None:
         async with aclosing(self.runtime.events()) as events:  # type: ignore[type-var]
-            step: Any = asyncio.ensure_future(anext(events))
-            await asyncio.sleep(0)  # the first step of the iteration subscribes
-            listening.set()
-            try:
-                while True:
-                    self.workers.happened(await step)
-                    step = asyncio.ensure_future(anext(events))
-            finally:
-                step.cancel()
-                await asyncio.gather(step, return_exceptions=True)
+            listening.set()  # who waits for it goes on only after the first step of the iteration, which subscribes
+            async for event in events:
+                self.workers.happened(event)
 
     def _pod_changed(self, type: str, old: Pod | None, new: Pod | None) -> None:
         if is_mirror(new or old or Pod()):

@@ -2,24 +2,27 @@
 
 - One channel; it mends itself when the runtime restarts. Calls made meanwhile fail with code UNAVAILABLE.
 - Calls are bounded: CALL_SECONDS each, pulls and sandbox set-up longer (see LIMITS), as upstream's kubelet bounds them.
-- `events()` yields STOPPED only once CRI itself shows the exit: containerd publishes it a moment before CRI has booked it.
+- `events()` yields STOPPED only once CRI itself shows the exit: containerd publishes it before CRI has booked it (cri_exits.py).
 
 Translation: cri_messages.py. The wire form of events: cri_events.py. Starting containerd: node/containerd.py.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import grpc
 from cri_api.v1 import api_pb2, api_pb2_grpc
 
-from pilothouse.kit.clock import Clock
+from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.runtime import cri_events
 from pilothouse.kubelet.runtime import cri_messages as messages
+from pilothouse.kubelet.runtime.cri_exits import UnbookedExits
 from pilothouse.kubelet.runtime.port import (
     Container,
     ContainerConfig,
@@ -56,8 +59,6 @@ MESSAGE_LIMIT = 16 << 20
 RECONNECT_SECONDS = 0.2
 SUBSCRIBED_SECONDS = 0.05
 """containerd does not acknowledge a subscription: how long it is given before everything is listed (again)."""
-BOOKED_SECONDS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""Waits between looks whether CRI has booked an exit; after the last the event is told anyhow."""
 NOT_BOOKED = {ContainerState.CREATED.value, ContainerState.RUNNING.value}
 """What is brief ends before CRI has so much as booked its start: CREATED, RUNNING and EXITED then follow on the exit."""
 
@@ -211,33 +212,56 @@ class CriRuntime:
     # Events
 
     async def events(self) -> AsyncIterator[RuntimeEvent]:
-        """See the port. What is not yet read waits in gRPC's own flow-controlled stream: nothing is buffered here."""
+        """See the port. What is not yet read waits in gRPC's own flow-controlled stream: nothing but unbooked exits is kept here."""
         subscribe = self._channel.unary_stream(cri_events.SUBSCRIBE)
+        exits = UnbookedExits()
         while True:
             await self._channel.channel_ready()
             stream = subscribe(cri_events.subscribe_request())
             try:
                 await self._clock.sleep(SUBSCRIBED_SECONDS)
                 yield RuntimeEvent(EventType.LOST, at=self._clock.now().timestamp())
-                async for envelope in stream:
-                    if (told := cri_events.notice(envelope)) is not None:
-                        yield await self._event(told)
+                async with aclosing(self._told(stream, exits)) as told:
+                    async for event in told:
+                        yield event
             except grpc.aio.AioRpcError as failure:
                 log.warning("container events broke off: %s", failure.details())
             finally:
                 stream.cancel()
             await self._clock.sleep(RECONNECT_SECONDS)
 
-    async def _event(self, told: cri_events.Notice) -> RuntimeEvent:
-        if told.type is not EventType.CONTAINER_STOPPED:
-            return RuntimeEvent(told.type, told.container_id, "", told.at)
-        for pause in BOOKED_SECONDS:
-            if pause:
-                await self._clock.sleep(pause)
-            found = await self._stopped(told)
-            if found is not None:
-                return found
-        return RuntimeEvent(told.type, told.container_id, "", told.at)
+    async def _told(self, stream: Any, exits: UnbookedExits) -> AsyncGenerator[RuntimeEvent, None]:
+        """Until the stream ends: what it tells, and exits as soon as CRI has booked them."""
+        reading: asyncio.Future[Any] | None = None
+        try:
+            while True:
+                reading = reading or asyncio.ensure_future(stream.read())
+                await self._either(reading, exits.seconds(self._clock.monotonic()))
+                if reading.done():
+                    envelope, reading = reading.result(), None
+                    if envelope is grpc.aio.EOF:
+                        return
+                    told = cri_events.notice(envelope)
+                    if told is not None and told.type is EventType.CONTAINER_STOPPED:
+                        exits.add(told, self._clock.monotonic())
+                    elif told is not None:
+                        yield RuntimeEvent(told.type, told.container_id, "", told.at)
+                for one in exits.due(self._clock.monotonic()):
+                    if (found := await self._stopped(one)) is not None:
+                        exits.booked(one)
+                        yield found
+        finally:
+            if reading is not None:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+
+    async def _either(self, reading: asyncio.Future[Any], seconds: float | None) -> None:
+        """Until there is something to read, at most `seconds`."""
+        waiting = asyncio.wait((reading,))
+        try:
+            await (waiting if seconds is None else wait_for(self._clock, waiting, seconds))
+        except TimeoutError:
+            return
 
     async def _stopped(self, told: cri_events.Notice) -> RuntimeEvent | None:
         """The event as CRI shows it now; None while CRI has not come to it yet."""

@@ -1,0 +1,46 @@
+"""Exits that containerd has told and its CRI plugin has not booked yet. Pure.
+
+containerd publishes an exit before its plugin has come to it: by milliseconds, under load by seconds, and by the plugin's own
+back-off where it failed at it. Until then CRI calls the container running (or created, where it was over before its start was
+booked), and who believed that would never look again. So each is looked for again, after pauses that double up to a bound, for as
+long as it takes; none waits for another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pilothouse.kubelet.runtime.cri_events import Notice
+
+FIRST_SECONDS, LONGEST_SECONDS = 0.002, 5.0
+
+
+@dataclass(slots=True)
+class Look:
+    at: float
+    pause: float
+
+
+@dataclass(slots=True)
+class UnbookedExits:
+    """At most as many as there are containers. Moments are a monotonic clock's seconds."""
+
+    _looks: dict[Notice, Look] = field(default_factory=dict)
+
+    def add(self, told: Notice, now: float) -> None:
+        self._looks[told] = Look(now, FIRST_SECONDS)
+
+    def due(self, now: float) -> list[Notice]:
+        """Those to look for now; each is then `booked` or to be looked for again later."""
+        found = [told for told, look in self._looks.items() if look.at <= now]
+        for told in found:
+            look = self._looks[told]
+            self._looks[told] = Look(now + look.pause, min(look.pause * 2, LONGEST_SECONDS))
+        return found
+
+    def booked(self, told: Notice) -> None:
+        self._looks.pop(told, None)
+
+    def seconds(self, now: float) -> float | None:
+        """Until the next look; None: there is nothing to look for."""
+        return max(min(look.at for look in self._looks.values()) - now, 0.0) if self._looks else None

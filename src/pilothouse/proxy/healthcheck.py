@@ -1,7 +1,8 @@
 """`healthCheckNodePort`: tells a load balancer whether this node has endpoints of a Service of its own.
 
-- One listener a Service that asks for it, on each of the node's addresses; 200 with at least one local endpoint, else 503.
-- A port that is taken is told in the log and tried again with the next change.
+- One listener a Service that asks for it, on each of the node's addresses; 200 with at least one local endpoint while the rules are
+  as the cache says, else 503: kube-proxy's own word.
+- A port that is taken is told in the log and tried again with the next change of any such Service.
 - At most `CONNECTIONS_LIMIT` are answered at a time, each within `PATIENCE_SECONDS`.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -35,9 +36,10 @@ class Check:
 class HealthChecks:
     """See the module. `update` says what is to be; `run` makes it so."""
 
-    def __init__(self, addresses: Sequence[str], clock: Clock) -> None:
+    def __init__(self, addresses: Sequence[str], clock: Clock, is_healthy: Callable[[], bool]) -> None:
         self._addresses = list(addresses)
         self._clock = clock
+        self._is_healthy = is_healthy
         self._checks: dict[Name, Check] = {}
         self._servers: dict[int, asyncio.Server] = {}
         self._changed = asyncio.Event()
@@ -48,7 +50,7 @@ class HealthChecks:
             old = self._checks.pop(name, None)
             if check is not None:
                 self._checks[name] = check
-            if (old and old.port) != (check and check.port):
+            if old != check:
                 self._changed.set()
 
     async def run(self) -> None:
@@ -85,12 +87,13 @@ class HealthChecks:
 
     def _answer(self, port: int) -> bytes:
         name, check = next(((name, check) for name, check in self._checks.items() if check.port == port), (("", ""), Check(port, 0)))
-        status = "200 OK" if check.endpoints else "503 Service Unavailable"
+        healthy = self._is_healthy()
+        status = "200 OK" if check.endpoints and healthy else "503 Service Unavailable"
         body = json.dumps(
             {
                 "service": {"namespace": name[0], "name": name[1]},
                 "localEndpoints": check.endpoints,
-                "serviceProxyHealthy": True,
+                "serviceProxyHealthy": healthy,
             },
             indent="\t",
         )

@@ -48,7 +48,7 @@ class Proxy:
         self._node_ips = tuple(node_ips)
         self._backend = backend
         self._clock = clock
-        self._health = HealthChecks(self._node_ips, clock)
+        self._health = HealthChecks(self._node_ips, clock, self.synced.is_set)
         self._services = Informer(client, Service, clock=clock, label_selector=NOT_OURS)
         self._slices = Informer(client, EndpointSlice, clock=clock, label_selector=NOT_OURS)
         self._slices.add_index(BY_SERVICE, lambda one: [service_of(one)])

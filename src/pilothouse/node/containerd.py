@@ -46,6 +46,11 @@ class ContainerdPaths:
         return self.run / "containerd.sock"
 
     @property
+    def images(self) -> Path:
+        """containerd's own root."""
+        return self.root / "root"
+
+    @property
     def configuration(self) -> Path:
         return self.root / "config.toml"
 
@@ -63,7 +68,7 @@ def configuration(paths: ContainerdPaths, *, runtime: str, cni_binaries: str, re
     """The text of config.toml. `runtime` is the path of crun or runc."""
     unused = ", ".join(f'"{name}"' for name in UNUSED_PLUGINS)
     return f"""version = 2
-root = "{paths.root}/root"
+root = "{paths.images}"
 state = "{paths.run}/state"
 disabled_plugins = [{unused}]
 

@@ -131,8 +131,11 @@ def may_lower_oom_score() -> bool:
 
 
 async def import_local_images(paths: ContainerdPaths, folder: Path) -> None:
-    """Make the local images and bring them in, unless containerd has them in this version."""
-    marker = folder / "local.version"
+    """Make the local images and bring them in, unless containerd has them in this version.
+
+    What says so lies where containerd keeps them: whoever removes the one removes the other.
+    """
+    marker = paths.images / "pilothouse.version"
     if marker.is_file() and marker.read_text() == images.version():
         return
     archive = await asyncio.to_thread(_write_archive, folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -78,3 +79,20 @@ async def test_says_where_the_log_is_when_it_does_not_start(keeper: Supervisor, 
     (tmp_path / "bin" / "containerd").write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(ContainerdFailure, match=str(tmp_path / "log")):
         await keeper.start()
+
+
+async def test_local_images_are_brought_in_once_and_again_where_containerd_lost_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, imports = ContainerdPaths(tmp_path / "root", tmp_path / "run"), tmp_path / "imports"
+    program = tmp_path / "bin" / "ctr"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho import >> {imports}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    for _ in range(2):
+        paths.images.mkdir(parents=True, exist_ok=True)
+        for _ in range(2):
+            await supervisor.import_local_images(paths, tmp_path / "images")
+        shutil.rmtree(paths.images)
+    assert imports.read_text().split() == ["import", "import"]

@@ -33,6 +33,8 @@ VERSION = "1.1.0"
 """Of the specification: what `dns-version` answers."""
 ALIASES_LIMIT = 8
 V4_SUFFIX, V6_SUFFIX = ".in-addr.arpa", ".ip6.arpa"
+REVERSE_ZONES = (V4_SUFFIX[1:], V6_SUFFIX[1:])
+"""As CoreDNS is told to serve them: a denial bears the start of authority of the zone that its name is in."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -157,22 +159,19 @@ class Authority:
     def _reverse(self, name: str, type_: int) -> Answer | None:
         address = reverse_address(name)
         if address is None:
-            return self._no_name() if self._is_empty_reverse(name) else None
+            return self._no_name(name) if name in REVERSE_ZONES else None
         found = list(self._zone.reverse(address))
+        zone = next(one for one in REVERSE_ZONES if name.endswith(one))
         if not found:
-            return self._no_name() if self._is_ours(address) else None
+            return self._no_name(zone) if self._is_ours(address) else None
         records = []
         for (namespace, service), host in found:
             target = f"{service}.{namespace}.svc{self._suffix}"
             records.append(Record(name, PTR, self._ttl, target=f"{host}.{target}" if host else target))
-        return self._typed(records, type_, PTR)
+        return Answer(answers=records) if type_ == PTR else self._no_data(zone)
 
     def _is_ours(self, address: str) -> bool:
         return any(ipaddress.ip_address(address) in one for one in self._ranges)
-
-    @staticmethod
-    def _is_empty_reverse(name: str) -> bool:
-        return name in (V4_SUFFIX[1:], V6_SUFFIX[1:])
 
     # Forms of answers
 
@@ -186,11 +185,11 @@ class Authority:
     def _typed(self, records: list[Record], asked: int, type_: int) -> Answer:
         return Answer(answers=records) if asked == type_ else self._no_data()
 
-    def _no_data(self) -> Answer:
-        return Answer(authority=[self._soa(self._domain)])
+    def _no_data(self, zone: str = "") -> Answer:
+        return Answer(authority=[self._soa(zone or self._domain)])
 
-    def _no_name(self) -> Answer:
-        return Answer(NXDOMAIN, authority=[self._soa(self._domain)])
+    def _no_name(self, zone: str = "") -> Answer:
+        return Answer(NXDOMAIN, authority=[self._soa(zone or self._domain)])
 
     def _soa(self, zone: str) -> Record:
         return soa_record(zone, self._zone.serial, self._ttl)

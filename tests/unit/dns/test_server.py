@@ -149,10 +149,11 @@ async def test_answers_as_the_specification_has_it(name: str, type: str, code: s
 
 async def test_denials_carry_the_start_of_authority() -> None:
     async with serving(*everything()) as ask:
-        for name in (f"nobody.{SVC}", SVC):
+        for name, zone in ((f"nobody.{SVC}", "cluster.local."), (SVC, "cluster.local."), ("99.0.96.10.in-addr.arpa", "in-addr.arpa.")):
             answer = await ask(name)
             assert answer.flags & dns.flags.AA
             assert answer.authority[0].rdtype == dns.rdatatype.SOA
+            assert str(answer.authority[0].name) == zone
             assert answer.authority[0][0].minimum == 5
 
 

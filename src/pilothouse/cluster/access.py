@@ -42,7 +42,8 @@ def server_of(state: ClusterState) -> str:
 def user_files() -> tuple[list[Path], Owner]:
     """The kubeconfigs that kubectl of the calling user reads, and whose they are."""
     owner = Owner(int(os.environ.get("SUDO_UID", os.getuid())), int(os.environ.get("SUDO_GID", os.getgid())))
-    return kubeconfig.files(os.environ, home(owner.user)), owner
+    named = os.environ.get("KUBECONFIG", "").strip(os.pathsep)  # then a user of no known home, in a container say, is served too
+    return kubeconfig.files(os.environ, Path() if named else home(owner.user)), owner
 
 
 def home(user: int) -> Path:

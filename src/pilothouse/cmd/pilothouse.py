@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except PermissionError as failure:
-        tell(f"{failure.filename}: permission denied", "run it again with sudo")
+        tell(f"{failure.filename}: permission denied" if failure.filename else str(failure), "run it again with sudo")
         sys.exit(1)
     except OSError as failure:
         tell(f"{failure.filename}: {failure.strerror}" if failure.filename else str(failure), REMEDIES.get(failure.errno or 0, ""))

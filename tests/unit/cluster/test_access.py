@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -58,3 +59,38 @@ def test_the_user_is_who_called_sudo(places: Places, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("SUDO_GID", "65534")
     _, owner = access.user_files()
     assert (owner.user, owner.group) == (65534, 65534)
+
+
+def test_of_several_files_the_one_that_is_there_is_written(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    second.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", "contexts": [{"name": "work", "context": {}}]}))
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(map(str, (first, second, third))))
+    assert access.merge(STATE, places) == second
+    assert (contexts(second), first.exists(), third.exists()) == (["work", "pilothouse-dev"], False, False)
+    assert yaml.safe_load(second.read_text())["current-context"] == "pilothouse-dev"
+    access.remove(STATE)
+    assert contexts(second) == ["work"]
+
+
+def test_new_files_and_folders_belong_to_who_called_sudo(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[Path, tuple[int, int]] = {}
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("os.chown", lambda path, user, group: given.update({Path(path): (user, group)}))
+    monkeypatch.setenv("SUDO_UID", "1234")
+    monkeypatch.setenv("SUDO_GID", "1235")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "home" / ".kube" / "config"))
+    access.merge(STATE, places)
+    user = {path.relative_to(tmp_path).parts[:2]: whose for path, whose in given.items() if "home" in path.parts}
+    assert set(given.values()) == {(1234, 1235)}
+    assert user.keys() == {("home",), ("home", ".kube")}
+    assert any(path.parent.name == ".kube" for path in given), "the file itself too"
+    assert not [path for path in given if places.state in path.parents], "the cluster's own stays root's"
+
+
+def test_a_user_whom_nobody_knows_is_told_to_name_a_file(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", "4123456789")
+    assert access.user_files()[0] == [Path(os.environ["KUBECONFIG"])]
+    monkeypatch.delenv("KUBECONFIG")
+    with pytest.raises(ClusterFailure, match="the user 4123456789 is not known on this machine") as caught:
+        access.user_files()
+    assert "KUBECONFIG" in caught.value.remedy

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import argparse
+import errno
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +43,90 @@ def test_failures_say_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert caught.value.code == 1
     error = capsys.readouterr().err
     assert error.startswith("pilothouse: 'No Such Name' is no name for a cluster\n  what to do: ")
+
+
+def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    """Exit status and what was said of the failure."""
+    with pytest.raises(SystemExit) as caught:
+        pilothouse.main(words)
+    return caught.value.code, capsys.readouterr().err
+
+
+def refused(number: int, file: str | None = "/var/lib/pilothouse/x") -> OSError:
+    return OSError(number, os.strerror(number), file) if file else OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "expected"),
+    [
+        pytest.param(
+            refused(errno.ENOSPC),
+            1,
+            "pilothouse: /var/lib/pilothouse/x: No space left on device\n"
+            "  what to do: make room on that disk (df -h shows it), then run it again\n",
+            id="the disk is full",
+        ),
+        pytest.param(
+            refused(errno.EROFS),
+            1,
+            "pilothouse: /var/lib/pilothouse/x: Read-only file system\n"
+            "  what to do: that disk is mounted read-only: mount it writable, then run it again\n",
+            id="the disk is read-only",
+        ),
+        pytest.param(
+            refused(errno.EACCES),
+            1,
+            "pilothouse: /var/lib/pilothouse/x: permission denied\n  what to do: run it again with sudo\n",
+            id="a file of root",
+        ),
+        pytest.param(
+            refused(errno.EPERM, None),
+            1,
+            "pilothouse: [Errno 1] Operation not permitted\n  what to do: run it again with sudo\n",
+            id="a right of root",
+        ),
+        pytest.param(refused(errno.EIO), 1, "pilothouse: /var/lib/pilothouse/x: Input/output error\n", id="nothing to advise"),
+        pytest.param(KeyboardInterrupt(), 130, "pilothouse: interrupted; what was begun is put away\n", id="interrupted"),
+    ],
+)
+def test_what_the_machine_refuses_is_explained(
+    failure: BaseException, status: int, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(parsed: argparse.Namespace) -> int:
+        raise failure
+
+    monkeypatch.setitem(pilothouse.COMMANDS, "up", fail)
+    assert said(["up"], capsys) == (status, expected)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "dev"}'], ids=["empty", "cut off", "a list", "half of it missing"])
+@pytest.mark.parametrize("command", ["status", "kubeconfig"])
+def test_a_damaged_record_is_explained(command: str, content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = tmp_path / "var/lib/pilothouse/dev/cluster.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(content)
+    status, error = said([command, "--name", "dev", "--root", str(tmp_path)], capsys)
+    assert status == 1
+    assert error.startswith(f"pilothouse: {record} is damaged: ")
+    assert error.endswith("\n  what to do: mend it, or give the cluster up: pilothouse down --purge --name dev\n")
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "kubeconfig"])
+def test_every_command_refuses_what_is_no_name(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, error = said([command, "--name", "../x"], capsys)
+    assert (status, "'../x' is no name for a cluster" in error, "what to do: use at most 40" in error) == (1, True, True)
+
+
+@pytest.mark.parametrize("command", ["status", "kubeconfig"])
+def test_a_cluster_that_is_not_there_is_named(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, error = said([command, "--name", "dev", "--root", str(tmp_path)], capsys)
+    assert (status, error) == (1, "pilothouse: there is no cluster named dev\n  what to do: start it: pilothouse up --name dev\n")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "1.5", ""])
+def test_a_bad_port_is_bad_usage(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, error = said(["up", f"--port={port}"], capsys)
+    assert (status, f"{port!r} is no port: a number from 1 to 65535 is" in error) == (2, True)
 
 
 def test_the_command_line_imports_nothing_heavy() -> None:

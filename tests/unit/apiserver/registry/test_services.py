@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.api.types.core_v1 import Endpoints, Service, ServicePort, ServiceSpec
+from pilothouse.api.types.core_v1 import Endpoints, LoadBalancerIngress, Service, ServicePort, ServiceSpec
 from pilothouse.api.types.discovery_v1 import EndpointSlice
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.client.call import Options
@@ -180,3 +180,9 @@ async def test_the_api_is_found_where_the_settings_say() -> None:
         assert (await house.client.get(EndpointSlice, "kubernetes", "default")).endpoints[0].addresses == ["10.1.2.3"]
     async with open_house(storage, settings=Settings(api_addresses=("10.1.2.4",), api_port=6443)) as house:
         assert (await house.client.get(EndpointSlice, "kubernetes", "default")).endpoints[0].addresses == ["10.1.2.4"]
+
+
+async def test_a_balancer_that_names_no_mode_for_its_address_gets_the_default(house: House) -> None:
+    one = clone(await house.client.create(service("a", type="LoadBalancer")))
+    one.status.loadBalancer.ingress = [LoadBalancerIngress(ip="203.0.113.9")]
+    assert (await house.client.update(one, subresource="status")).status.loadBalancer.ingress[0].ipMode == "VIP"

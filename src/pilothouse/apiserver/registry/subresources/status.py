@@ -19,4 +19,4 @@ def write(resource: Resource[Any], old: Any, body: Any) -> Any:
     return new
 
 
-STATUS = View("status", write, validate_status)
+STATUS = View("status", write, validate_status, defaulted=True)

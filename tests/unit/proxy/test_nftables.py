@@ -110,3 +110,8 @@ def test_names_are_legible_unique_and_short() -> None:
     assert len(name_of("all", long)) <= 100
     assert name_of("all", long) != name_of("all", other)
     assert "default/s1/tcp/http" in name_of("all", plan(1))
+
+
+def test_taking_over_from_another_proxy_is_one_transaction(backend: NftablesBackend, library: FakeLibrary) -> None:
+    backend.replace(plans(plan(1, "10.244.0.1"), plan(2, "10.244.0.2")))
+    assert [one[:3] for one in library.transactions] == [["add table ip proxy", "delete table ip proxy", "add table ip proxy"]]

@@ -22,6 +22,7 @@ class FakeBackend:
         self.replaced: list[dict[PortKey, PortPlan]] = []
         self.applied: list[dict[PortKey, PortPlan | None]] = []
         self.refusals = 0
+        self.closed = False
         self.disturb = asyncio.Event()
 
     def replace(self, plans: Mapping[PortKey, PortPlan]) -> None:
@@ -44,7 +45,7 @@ class FakeBackend:
             yield
 
     def close(self) -> None:
-        pass
+        self.closed = True
 
 
 class World:
@@ -122,3 +123,14 @@ async def test_idle_it_sleeps_for_ever() -> None:
     async with World().running() as world:
         await world.put(service(), labelled(("1.1.1.1", READY, "")))
         assert world.clock.next_deadline() is None
+
+
+async def test_rules_stay_when_the_proxy_ends() -> None:
+    """Packets find their way while the next one starts."""
+    world = World()
+    world.api.put(service(), labelled(("1.1.1.1", READY, "")))
+    async with world.running():
+        pass
+    assert not world.backend.closed
+    assert len(world.backend.replaced[-1]) == 1
+    assert world.backend.applied == []

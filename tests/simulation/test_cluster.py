@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pilothouse.api.types.apps_v1 import Deployment, ReplicaSet
 from pilothouse.api.types.core_v1 import Event, Node, Pod
+from pilothouse.kubelet.runtime.simulated import Behaviour
 from pilothouse.testing.cluster import Cluster, is_ready
+
+ROOT = Path(__file__).resolve().parents[2]
 
 WEB = """
 apiVersion: apps/v1
@@ -120,3 +126,71 @@ def test_nothing_happens_while_time_stands_still(cluster: Cluster) -> None:
     before = [pod.metadata.resourceVersion for pod in pods_of(cluster)]
     cluster.advance(0)
     assert [pod.metadata.resourceVersion for pod in pods_of(cluster)] == before
+
+
+PROBED = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  hostNetwork: HOST
+  containers:
+  - name: web
+    image: web:1
+    readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 5}
+    livenessProbe: {tcpSocket: {port: 80}, periodSeconds: 5, failureThreshold: 2}
+"""
+
+
+@pytest.mark.parametrize("host", ["false", "true"], ids=["in a network of its own", "in the node's network"])
+def test_probes_are_answered_as_a_container_behaves(cluster: Cluster, host: str) -> None:
+    failing: set[str] = set()
+    cluster.behave("web:1", Behaviour(probe=lambda kind: kind not in failing))
+
+    def status() -> tuple[bool, int]:
+        [one] = cluster.get(Pod, "web").status.containerStatuses
+        return one.ready, one.restartCount
+
+    cluster.apply(PROBED.replace("HOST", host))
+    cluster.advance("20s")
+    assert status() == (True, 0)
+    failing.add("httpGet")
+    cluster.advance("30s")
+    assert status() == (False, 0)
+    failing.add("tcpSocket")
+    cluster.advance("20s")
+    assert status()[1] == 1
+    failing.clear()
+    cluster.advance("1m")
+    assert status()[0]
+
+
+def test_a_container_ends_as_it_is_told(cluster: Cluster) -> None:
+    cluster.apply("apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: 'web:1'}]}")
+    cluster.advance("10s")
+    cluster.exit("web", "web", 137, oom=True)
+    cluster.advance("2s")
+    [one] = cluster.get(Pod, "web").status.containerStatuses
+    assert (one.restartCount, one.lastState.terminated.exitCode, one.lastState.terminated.reason) == (1, 137, "OOMKilled")
+
+
+def test_images_that_failed_work_again(cluster: Cluster) -> None:
+    cluster.images_fail("web:1")
+    cluster.apply(web(replicas=1))
+    cluster.advance("1m")
+    assert cluster.get(Deployment, "web").status.readyReplicas == 0
+    cluster.images_work("web:1")
+    cluster.advance("6m")
+    assert cluster.get(Deployment, "web").status.readyReplicas == 1
+
+
+def test_the_same_seed_gives_the_same_events_whatever_texts_hash_to() -> None:
+    """Sets of texts are in another order in every process: nothing that happens may come from it."""
+    code = "import json; from tests.simulation.test_cluster import history; print(json.dumps(history(7)))"
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(told) == 1

@@ -22,13 +22,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from pilothouse.api.types.core_v1 import Node
+from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.client.call import ListResult, Options
 from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.virtual_clock import VirtualClock, settle
-from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
+from pilothouse.kubelet.runtime.simulated import Behaviour, SimulatedRuntime
 from pilothouse.testing.control_plane import ControlPlane
 from pilothouse.testing.durations import seconds
 from pilothouse.testing.loop_thread import LoopThread
@@ -118,8 +118,24 @@ class Cluster:
         for runtime in self.runtimes.values():
             self._call(_soon(runtime.images_fail, *images))
 
+    def images_work(self, *images: str) -> None:
+        """These images can be pulled again."""
+        for runtime in self.runtimes.values():
+            self._call(_soon(runtime.images_work, *images))
+
+    def behave(self, image: str, behaviour: Behaviour) -> None:
+        """How containers of this image that start from now on behave, on every node."""
+        for runtime in self.runtimes.values():
+            self._call(_soon(runtime.behave, image, behaviour))
+
+    def exit(self, pod: str, container: str, exit_code: int = 1, *, oom: bool = False) -> None:
+        """The newest container of that name in the pod of that name ends as if by itself; KeyError when there is none."""
+        node = next((one.spec.nodeName for one in self.list(Pod) if one.metadata.name == pod), "")
+        runtime = self.runtimes[node]
+        self._call(_soon(runtime.exit, runtime.named(pod, container).status.container.id, exit_code, oom=oom))
+
     def stop_node(self, name: str) -> None:
-        """The node falls silent, as if its power were cut."""
+        """The node's kubelet falls silent; its containers run on, as when the network to it is cut."""
         self._call(self._stop_node(name))
 
     def start_node(self, name: str) -> None:
@@ -198,9 +214,9 @@ class Cluster:
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def _soon(function: Any, *arguments: Any) -> Any:
+async def _soon(function: Any, *arguments: Any, **named: Any) -> Any:
     """Call a plain function in the cluster's loop."""
-    return function(*arguments)
+    return function(*arguments, **named)
 
 
 def is_ready(node: Node) -> bool:

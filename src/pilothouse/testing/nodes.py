@@ -21,7 +21,7 @@ class SimulatedNode:
     def __init__(self, name: str, address: str, client: Client, runtime: SimulatedRuntime, clock: Clock, entropy: Entropy) -> None:
         # Without a port the API server knows that there is nobody to talk to, and sends no packet to made-up addresses.
         config = KubeletConfig(node_ip=address, hostname=name, cluster_dns=("10.96.0.10",), port=0)
-        self.network = SimulatedNetwork()
+        self.network = SimulatedNetwork(runtime.answers)
         self.kubelet = Kubelet(client, name, runtime, clock, entropy, config, host=SimulatedHost(hostname=name), network=self.network)
 
     async def run(self) -> None:

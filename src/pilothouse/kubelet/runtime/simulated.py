@@ -134,10 +134,13 @@ class SimulatedRuntime:
 
     def answers(self, kind: str, host: str, port: int) -> bool:
         """Whether what runs at this address answers a probe of this kind, for a `SimulatedNetwork`; nothing does where nothing runs."""
+        meant = {name for name, box in self.sandboxes.items() if host in box.status.ips}
+        if not meant:  # an address of no pod is the node's own, and that of pods in its network
+            meant = {name for name, box in self.sandboxes.items() if not box.status.ips}
         running = [
             one
             for one in self.containers.values()
-            if one.status.container.state is ContainerState.RUNNING and host in self.sandboxes[one.status.container.sandbox_id].status.ips
+            if one.status.container.state is ContainerState.RUNNING and one.status.container.sandbox_id in meant
         ]
         return bool(running) and all(one.behaviour.probe is None or one.behaviour.probe(kind) for one in running)
 

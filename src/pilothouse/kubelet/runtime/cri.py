@@ -220,6 +220,7 @@ class CriRuntime:
             stream = subscribe(cri_events.subscribe_request())
             try:
                 await self._clock.sleep(SUBSCRIBED_SECONDS)
+                await self._initialized()
                 yield RuntimeEvent(EventType.LOST, at=self._clock.now().timestamp())
                 async with aclosing(self._told(stream, exits)) as told:
                     async for event in told:
@@ -229,6 +230,15 @@ class CriRuntime:
             finally:
                 stream.cancel()
             await self._clock.sleep(RECONNECT_SECONDS)
+
+    async def _initialized(self) -> None:
+        """A containerd that begins listens before its CRI plugin answers: who lists everything now would only be refused."""
+        while True:
+            try:
+                await self.status()
+                return
+            except RuntimeFailure:
+                await self._clock.sleep(RECONNECT_SECONDS)
 
     async def _told(self, stream: Any, exits: UnbookedExits) -> AsyncGenerator[RuntimeEvent, None]:
         """Until the stream ends: what it tells, and exits as soon as CRI has booked them."""

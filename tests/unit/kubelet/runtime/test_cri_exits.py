@@ -69,6 +69,8 @@ class Containerd:
     def __init__(self, socket: str) -> None:
         self.states: dict[str, str] = {}
         self.sandboxes: dict[str, str] = {}
+        self.refusals = 0
+        """How often Status is still to be refused: the plugin is not there yet."""
         self._looks: dict[str, int] = {}
         self._looked = asyncio.Condition()
         self._told: asyncio.Queue[bytes] = asyncio.Queue()
@@ -76,7 +78,9 @@ class Containerd:
         self._server.add_insecure_port(f"unix://{socket}")
         status = pb.ContainerStatusRequest.FromString, pb.ContainerStatusResponse.SerializeToString
         sandbox = pb.PodSandboxStatusRequest.FromString, pb.PodSandboxStatusResponse.SerializeToString
+        health = pb.StatusRequest.FromString, pb.StatusResponse.SerializeToString
         calls = {
+            "Status": grpc.unary_unary_rpc_method_handler(self._health, *health),
             "ContainerStatus": grpc.unary_unary_rpc_method_handler(self._status, *status),
             "PodSandboxStatus": grpc.unary_unary_rpc_method_handler(self._sandbox, *sandbox),
         }
@@ -104,6 +108,12 @@ class Containerd:
     async def _events(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
         while True:
             yield await self._told.get()
+
+    async def _health(self, request: Any, context: Any) -> Any:
+        if self.refusals:
+            self.refusals -= 1
+            await context.abort(grpc.StatusCode.UNKNOWN, "server is not initialized yet")
+        return pb.StatusResponse()
 
     async def _status(self, request: Any, context: Any) -> Any:
         name = request.container_id
@@ -174,6 +184,15 @@ async def test_the_end_of_a_sandbox_is_told_when_it_is_not_ready_any_more(
     containerd.sandboxes["pause"] = "NOTREADY"
     event = await asyncio.wait_for(waiting, 10)
     assert (event.type, event.sandbox_id) == (EventType.SANDBOX_STOPPED, "pause")
+
+
+async def test_nothing_is_listed_before_the_runtime_answers(containerd: Containerd, tmp_path: Path) -> None:
+    containerd.refusals = 3
+    runtime = CriRuntime(str(tmp_path / "socket"), FastClock())
+    async with aclosing(runtime.events()) as events:  # type: ignore[type-var]
+        assert (await anext(events)).type is EventType.LOST
+        assert containerd.refusals == 0
+    await runtime.close()
 
 
 async def test_the_exit_of_what_is_gone_is_told_at_once(containerd: Containerd, told: AsyncIterator[RuntimeEvent]) -> None:

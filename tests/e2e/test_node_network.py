@@ -99,14 +99,19 @@ def test_setting_up_again_mends_what_is_damaged(host: Callable[..., None], damag
     assert "10.222.0.0/20" in inside(NODE, "ip", "route")
 
 
-def test_a_namespace_that_was_removed_while_somebody_lives_in_it_is_made_again(host: Callable[..., None]) -> None:
+def test_a_namespace_whose_name_was_removed_while_somebody_lives_in_it_gets_it_back_or_is_made_again(host: Callable[..., None]) -> None:
     host(network.set_up, CLOSED)
     with subprocess.Popen(["nsenter", f"--net=/run/netns/{NODE}", "sh", "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE) as left:
         assert left.stdout is not None
         assert left.stdout.readline() == b"\n"
         namespaces.remove(namespaces.network_path(NODE))
         try:
+            namespaces.pin_network_again(NODE, left.pid)
+            inside(NODE, "ip", "link", "show", network.SERVICE_BRIDGE)
             host(network.set_up, CLOSED)
+            assert answers()
+            namespaces.remove(namespaces.network_path(NODE))
+            host(network.set_up, CLOSED)  # without it there is a new one, and the pair leads there
             assert answers()
         finally:
             left.kill()

@@ -240,6 +240,8 @@ def make_node(state: ClusterState, places: Places) -> None:
     """The namespaces that the node lives in."""
     try:
         if state.namespace:
+            for process in processes.in_namespace(str(places.mount_namespace), "mnt")[:1]:  # it lives in the network too
+                namespaces.pin_network_again(state.namespace, process.id)
             network.set_up(state.link())
         else:
             network.set_up_on_host(state.link())

@@ -37,6 +37,18 @@ def make_network(name: str) -> bool:
     return True
 
 
+def pin_network_again(name: str, process_id: int) -> bool:
+    """Give the network namespace that a process lives in its name back, which somebody removed; False when the name stands."""
+    path = network_path(name)
+    if is_pinned(path):
+        return False
+    _share_netns_directory()
+    with open(path, "a", encoding="utf-8"):
+        pass
+    linux.mount(f"/proc/{process_id}/ns/net", path, flags=linux.MS_BIND)
+    return True
+
+
 def remove(path: str) -> bool:
     """Forget the namespace pinned at `path`; False when there was none."""
     if not os.path.exists(path):

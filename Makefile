@@ -1,7 +1,7 @@
 # Everything starts from `make up` and `make test`: on a fresh Debian 12 they install what is missing (tools/bootstrap.py).
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=KUBECONFIG)
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=KUBECONFIG,HTTPS_PROXY,NO_PROXY)
 INSTALLED := .venv/.installed
 DEVELOPMENT := .venv/.development
 

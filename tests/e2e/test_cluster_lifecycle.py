@@ -357,6 +357,17 @@ def test_in_a_chroot_without_cgroups(machine: Machine, chroot: list[str]) -> Non
     assert nothing(machine.traces()), machine.traces()
 
 
+def test_the_callers_umask_is_not_the_containers(machine: Machine) -> None:
+    machine.prefix = ["sh", "-c", 'umask 077; exec "$@"', "sh"]
+    machine.up()
+    kubectl = machine.kubectl()
+    somebody = json.dumps({"spec": {"securityContext": {"runAsUser": 1000, "runAsGroup": 1000}}})
+    kubectl("run", "somebody", f"--image={IMAGE}", f"--overrides={somebody}", "--command", "--", "sleep", "3600")
+    kubectl("wait", "--for=condition=Ready", "pod/somebody", "--timeout=60s")
+    assert kubectl("exec", "somebody", "--", "cat", "/etc/hostname") == "somebody\n"
+    assert kubectl("exec", "somebody", "--", "stat", "-c", "%a", "/").strip() == "755"
+
+
 def test_what_is_wrong_is_said(machine: Machine) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

@@ -23,7 +23,7 @@ from pilothouse.api.types.core_v1 import (
 )
 from pilothouse.api.types.core_v1 import Node as NodeObject
 from pilothouse.client.call import STRATEGIC_MERGE_PATCH, Options
-from pilothouse.kubelet.runtime.port import ExecResult
+from pilothouse.kubelet.runtime.port import ExecResult, RuntimeFailure
 from pilothouse.kubelet.runtime.simulated import Behaviour
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from tests.unit.kubelet.harness import Node, a_pod, node
@@ -355,6 +355,28 @@ async def test_a_liveness_probe_restarts_the_container() -> None:
         assert "Container app failed liveness probe, will be restarted" in await one.events("Killing")
 
 
+async def test_a_probe_that_cannot_be_asked_is_told_and_counts_for_nothing() -> None:
+    def refused(command: object) -> ExecResult:
+        raise RuntimeFailure("failed to exec in container: no such file")
+
+    async with node() as one:
+        one.runtime.behave("app:1", Behaviour(exec=refused))
+        probe = Probe(exec=ExecAction(command=["/none"]), periodSeconds=1, failureThreshold=1)
+        pod = await one.run(a_pod("web", Container(name="app", image="app:1", livenessProbe=probe)), 20)
+        assert restarts_of(pod) == 0
+        said = "rpc error: code = Unknown desc = failed to exec in container: no such file"
+        assert f"Liveness probe errored and resulted in unknown state: {said}" in await one.events("Unhealthy")
+
+
+async def test_a_probe_that_fails_without_a_word_is_told_without_one() -> None:
+    async with node() as one:
+        one.runtime.behave("app:1", Behaviour(exec=lambda command: ExecResult(b"", b"", 1)))
+        probe = Probe(exec=ExecAction(command=["false"]), periodSeconds=1, failureThreshold=1)
+        pod = await one.run(a_pod("web", Container(name="app", image="app:1", livenessProbe=probe)), 5)
+        assert restarts_of(pod) > 0
+        assert await one.events("Unhealthy") == ["Liveness probe failed: "]
+
+
 async def test_a_startup_probe_holds_the_others_back() -> None:
     async with node() as one:
         one.probes_fail |= {("tcpSocket", 80), ("httpGet", 80)}
@@ -497,6 +519,9 @@ async def test_a_container_that_cannot_be_started_says_why_and_backs_off() -> No
         assert await one.events("Failed") == ["Error: no such executable"]
         assert reason_of(pod) == "CrashLoopBackOff"
         assert restarts_of(pod) == 1
+        ended = pod.status.containerStatuses[0].lastState.terminated
+        assert ended is not None
+        assert ended.startedAt == "1970-01-01T00:00:00Z"
 
 
 async def test_a_deadline_is_told() -> None:

@@ -30,6 +30,9 @@ from pilothouse.machinery import time as times
 
 GONE = "The container could not be located when the pod was deleted.  The container used to be Running"
 
+EPOCH = "1970-01-01T00:00:00Z"
+"""When a run began that never did, as upstream shows it (StartError)."""
+
 
 def moment(seconds: float) -> str:
     """Seconds since the epoch as the API writes a time; "" for never."""
@@ -94,8 +97,8 @@ def _state(run: Run, runtime: str) -> ContainerState:
                 exitCode=run.exit_code,
                 reason=run.reason,
                 message=run.message,
-                startedAt=moment(run.started_at),
-                finishedAt=moment(run.finished_at),
+                startedAt=moment(run.started_at) or EPOCH,
+                finishedAt=moment(run.finished_at) or EPOCH,
                 containerID=f"{runtime}://{run.id}",
             )
         )

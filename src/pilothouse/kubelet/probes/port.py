@@ -11,10 +11,15 @@ from pilothouse.api.types.core_v1 import HTTPGetAction
 
 @dataclass(slots=True, frozen=True)
 class Answer:
-    """`error` is "" for success, or what the Unhealthy event says; `warning` stands with a success that is none quite."""
+    """What a probe was told. None of the three: success."""
 
     error: str = ""
+    """Failure, as the Unhealthy event says it; `failed` alone is a failure without words."""
     warning: str = ""
+    """A success that is none quite."""
+    unknown: str = ""
+    """The probe itself could not be made; upstream tells that and otherwise throws the result away."""
+    failed: bool = False
 
 
 class Network(Protocol):

@@ -114,22 +114,24 @@ class Prober:
         while True:
             began = self._clock.monotonic()
             outcome = await self._ask(worker, container, run, kind, probe)
-            count = count + 1 if outcome == last else 1
-            last = outcome
-            threshold = (probe.failureThreshold or 3) if outcome == "failure" else (probe.successThreshold or 1)
-            if count >= threshold and self._conclude(worker, run, kind, outcome, watch):
-                return
+            if outcome != "unknown":
+                count = count + 1 if outcome == last else 1
+                last = outcome
+                threshold = (probe.failureThreshold or 3) if outcome == "failure" else (probe.successThreshold or 1)
+                if count >= threshold and self._conclude(worker, run, kind, outcome, watch):
+                    return
             await self._clock.sleep(period - (self._clock.monotonic() - began))
 
     async def _ask(self, worker: PodWorker, container: AnyContainer, run: Run, kind: str, probe: Probe) -> str:
-        """success or failure; tells the Unhealthy event."""
+        """success, failure, or unknown, which counts for nothing; tells the Unhealthy event."""
         pod = worker.pod
         ips = pod_ips(worker.executor.shop, pod, worker.state)
         answer = await self._asking.ask(pod, container, run, probe, kind.lower(), ips[0] if ips else "")
-        if answer.error:
+        if answer.unknown or answer.failed or answer.error:
+            said = f"errored and resulted in unknown state: {answer.unknown}" if answer.unknown else f"failed: {answer.error}"
             if worker.state.ending is None or kind == READINESS:
-                worker.executor.tell("Warning", "Unhealthy", f"{kind} probe failed: {answer.error}", container)
-            return "failure"
+                worker.executor.tell("Warning", "Unhealthy", f"{kind} probe {said}", container)
+            return "unknown" if answer.unknown else "failure"
         if answer.warning:
             worker.executor.tell("Warning", "ProbeWarning", f"{kind} probe warning: {answer.warning}", container)
         return "success"

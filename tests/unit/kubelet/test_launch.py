@@ -11,40 +11,51 @@ from pilothouse.api.types.core_v1 import (
     ConfigMap,
     ConfigMapEnvSource,
     ConfigMapKeySelector,
+    ConfigMapVolumeSource,
     Container,
     ContainerPort,
+    DownwardAPIVolumeSource,
+    EmptyDirVolumeSource,
     EnvFromSource,
     EnvVar,
     EnvVarSource,
     HostAlias,
     ObjectFieldSelector,
+    PersistentVolumeClaimVolumeSource,
     Pod,
     PodDNSConfig,
     PodDNSConfigOption,
     PodSecurityContext,
     PodSpec,
+    ProjectedVolumeSource,
     ResourceFieldSelector,
     ResourceRequirements,
     Secret,
     SecretEnvSource,
     SecretKeySelector,
+    SecretVolumeSource,
     SecurityContext,
     Service,
     ServicePort,
     ServiceSpec,
+    Volume,
+    VolumeMount,
 )
 from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.host.simulated import SimulatedHost
 from pilothouse.kubelet.images.credentials import credentials_for
 from pilothouse.kubelet.images.references import InvalidReference, parse, with_default_tag
 from pilothouse.kubelet.launch.environment import Surroundings, environment
 from pilothouse.kubelet.launch.errors import ConfigError
 from pilothouse.kubelet.launch.expansion import expand
 from pilothouse.kubelet.launch.fields import field_value, go_quoted
+from pilothouse.kubelet.launch.mounts import container_mounts
 from pilothouse.kubelet.launch.naming import dns_config, hostname, hosts_file, parse_resolv_conf
 from pilothouse.kubelet.launch.resources import cgroup_path, container_resources, pod_cgroup, pod_requests, quota, shares
 from pilothouse.kubelet.launch.sandbox import sandbox_config
 from pilothouse.kubelet.launch.security import container_security
 from pilothouse.kubelet.launch.services import service_environment
+from pilothouse.kubelet.paths import Paths
 from pilothouse.kubelet.pods.qos import oom_score, qos_class
 from pilothouse.kubelet.runtime.port import DnsConfig, Image, NamespaceMode
 from pilothouse.machinery.errors import not_found
@@ -498,3 +509,28 @@ def test_pull_secrets_are_matched_by_registry() -> None:
     assert users("a.wild.example/app:1") == ["w"]
     assert users("busybox") == ["hub"]
     assert users("other.example/app") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param({"configMap": ConfigMapVolumeSource(name="x")}, True, id="a ConfigMap"),
+        pytest.param({"secret": SecretVolumeSource(secretName="x")}, True, id="a Secret"),
+        pytest.param({"downwardAPI": DownwardAPIVolumeSource()}, True, id="the downward API"),
+        pytest.param({"projected": ProjectedVolumeSource()}, True, id="projected"),
+        pytest.param(
+            {"persistentVolumeClaim": PersistentVolumeClaimVolumeSource(claimName="x", readOnly=True)}, True, id="a read-only claim"
+        ),
+        pytest.param({"persistentVolumeClaim": PersistentVolumeClaimVolumeSource(claimName="x")}, False, id="a claim"),
+        pytest.param({"emptyDir": EmptyDirVolumeSource()}, False, id="an emptyDir"),
+    ],
+)
+def test_what_the_kubelet_fills_no_container_writes_to(source: dict[str, Any], expected: bool) -> None:
+    class Volumes:
+        def path(self, pod: Pod, name: str) -> str:
+            return "/there"
+
+    container = Container(name="app", terminationMessagePath="", volumeMounts=[VolumeMount(name="v", mountPath="/v")])
+    own = pod(container, volumes=[Volume(name="v", **source)])
+    found = container_mounts(own, container, 0, Volumes(), SimulatedHost(), Paths("/k", "/l"), {})  # type: ignore[arg-type]
+    assert next(one for one in found if one.container_path == "/v").readonly is expected

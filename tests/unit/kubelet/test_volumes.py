@@ -125,6 +125,11 @@ async def test_files(source: dict[str, Any], expected: dict[str, str]) -> None:
             id="no key",
         ),
         pytest.param(
+            {"secret": SecretVolumeSource(secretName="keys", items=[KeyToPath(key="z", path="x")])},
+            "references non-existent secret key: z",
+            id="no key of a Secret",
+        ),
+        pytest.param(
             {"hostPath": HostPathVolumeSource(path="/x", type="Directory")},
             "hostPath type check failed: /x is not a directory",
             id="no directory",

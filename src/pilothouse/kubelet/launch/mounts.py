@@ -55,7 +55,14 @@ def _volume_mount(
         source = _sub_source(pod, container, index, source, sub, host, paths)
     inside = mount.mountPath if mount.mountPath.startswith("/") else f"/{mount.mountPath}"
     propagation = PROPAGATIONS.get(mount.mountPropagation, Propagation.PRIVATE)
-    return Mount(inside, source, bool(mount.readOnly), propagation)
+    return Mount(inside, source, bool(mount.readOnly) or _is_read_only(pod, mount.name), propagation)
+
+
+def _is_read_only(pod: Pod, name: str) -> bool:
+    """Whether no container may write to the volume, whatever its mount says: what the kubelet fills, it alone changes."""
+    volume = next(one for one in pod.spec.volumes if one.name == name)
+    claim = volume.persistentVolumeClaim
+    return bool(volume.configMap or volume.secret or volume.downwardAPI or volume.projected or (claim and claim.readOnly))
 
 
 def _sub_path(container: AnyContainer, mount: VolumeMount, values: Mapping[str, str]) -> str:

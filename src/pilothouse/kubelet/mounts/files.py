@@ -14,6 +14,7 @@ from pilothouse.kubelet.launch.fields import field_value, resource_value
 from pilothouse.kubelet.mounts.port import Place, VolumeError
 
 DEFAULT_MODE = 0o644
+MISSING_CONFIG_KEY, MISSING_SECRET_KEY = "configmap references non-existent config key", "references non-existent secret key"
 
 
 def config_data(config: ConfigMap) -> dict[str, bytes]:
@@ -39,7 +40,7 @@ def keyed(
         if item.key not in data:
             if optional:
                 continue
-            raise VolumeError(f"{missing} references non-existent {'config' if 'config' in missing else 'secret'} key: {item.key}")
+            raise VolumeError(f"{missing}: {item.key}")
         found[item.path] = PayloadFile(data[item.key], default if item.mode is None else item.mode)
     return found
 

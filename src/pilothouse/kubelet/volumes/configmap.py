@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import ConfigMap
 from pilothouse.kubelet.launch.environment import fetched
-from pilothouse.kubelet.mounts.files import config_data, keyed
+from pilothouse.kubelet.mounts.files import MISSING_CONFIG_KEY, config_data, keyed
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
@@ -13,7 +13,7 @@ async def set_up(place: Place) -> None:
     assert source is not None
     config = await fetched(place.objects, ConfigMap, place.pod.metadata.namespace, source.name, source.optional)
     data = config_data(config) if config is not None else {}
-    files = keyed(data, source.items, source.defaultMode, optional=source.optional, missing="configmap")
+    files = keyed(data, source.items, source.defaultMode, optional=source.optional, missing=MISSING_CONFIG_KEY)
     place.host.write_payload(place.path, files)
 
 

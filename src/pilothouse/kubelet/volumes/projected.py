@@ -10,7 +10,7 @@ from pilothouse.api.types.authentication_v1 import BoundObjectReference, TokenRe
 from pilothouse.api.types.core_v1 import ConfigMap, Secret, ServiceAccount, ServiceAccountTokenProjection, VolumeProjection
 from pilothouse.kubelet.host.port import Host, PayloadFile
 from pilothouse.kubelet.launch.environment import fetched
-from pilothouse.kubelet.mounts.files import DEFAULT_MODE, config_data, downward, keyed, secret_data
+from pilothouse.kubelet.mounts.files import DEFAULT_MODE, MISSING_CONFIG_KEY, MISSING_SECRET_KEY, config_data, downward, keyed, secret_data
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
 from pilothouse.machinery import time as times
 
@@ -36,11 +36,11 @@ async def _files(place: Place, one: VolumeProjection, mode: int | None) -> dict[
     if one.secret is not None:
         secret = await fetched(place.objects, Secret, namespace, one.secret.name, one.secret.optional)
         data = secret_data(secret) if secret is not None else {}
-        return keyed(data, one.secret.items, mode, optional=one.secret.optional, missing="secret")
+        return keyed(data, one.secret.items, mode, optional=one.secret.optional, missing=MISSING_SECRET_KEY)
     if one.configMap is not None:
         config = await fetched(place.objects, ConfigMap, namespace, one.configMap.name, one.configMap.optional)
         data = config_data(config) if config is not None else {}
-        return keyed(data, one.configMap.items, mode, optional=one.configMap.optional, missing="configmap")
+        return keyed(data, one.configMap.items, mode, optional=one.configMap.optional, missing=MISSING_CONFIG_KEY)
     if one.downwardAPI is not None:
         return downward(place, one.downwardAPI.items, mode)
     if one.serviceAccountToken is not None:

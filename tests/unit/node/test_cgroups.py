@@ -58,3 +58,15 @@ def test_removal_takes_all_below_and_may_be_repeated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("shares", "weight"), [(2, 1), (1024, 39), (262144, 10000), (1, 1)])
 def test_shares_become_weights_as_the_runtimes_have_it(shares: int, weight: int) -> None:
     assert cgroups.weight(shares) == weight
+
+
+def test_removal_takes_directories_where_no_hierarchy_is_mounted(tmp_path: Path) -> None:
+    lay(tmp_path / "cpu")
+    left = tmp_path / "unified/pods/a/container"
+    left.mkdir(parents=True)
+    other = tmp_path / "unified/others/a"
+    other.mkdir(parents=True)
+    LinuxCgroups(tmp_path).remove("/pods/a")
+    assert not left.parent.exists()
+    assert left.parent.parent.is_dir()
+    assert other.is_dir(), "another cluster's"

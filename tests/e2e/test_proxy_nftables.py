@@ -175,6 +175,17 @@ class Node:
         self.loop.do(work())
         assert not self.task.done(), self.task
 
+    def restart(self, while_down: Callable[[], bool]) -> None:
+        """Another proxy in place of this one; whether packets found their way between the two."""
+
+        async def end() -> None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+
+        self.loop.do(end())
+        assert while_down()
+        self.task = self.loop.do(self._start())
+
     def wait_for(self, condition: Callable[[], bool]) -> None:
         async def work() -> None:
             for _ in range(100):
@@ -334,6 +345,14 @@ def test_session_affinity_keeps_a_client_until_its_time_is_out(net: Net, node: N
         return len(seen) > 1
 
     node.wait_for(forgotten)
+
+
+def test_affinity_and_service_outlive_the_proxy(net: Net, node: Node) -> None:
+    affinity = SessionAffinityConfig(clientIP=ClientIPConfig(timeoutSeconds=60))
+    node.put(service(sessionAffinity="ClientIP", sessionAffinityConfig=affinity), endpoints("hello", *PODS))
+    first = net.ask("out", VIP, 80)[0]
+    node.restart(while_down=lambda: net.ask("out", VIP, 80)[0] == first)
+    assert answers(net, "out", VIP, 80, times=15) == {first}
 
 
 def test_endpoints_that_end_serve_when_no_other_is_left(net: Net, node: Node) -> None:

@@ -21,10 +21,13 @@ class FakeLibrary:
     def __init__(self) -> None:
         self.transactions: list[list[str]] = []
         self.refuse = False
+        self.printed = ""
 
     def run(self, commands: str) -> str:
         if self.refuse:
             raise BackendError("no")
+        if commands.startswith("list "):
+            return self.printed
         self.transactions.append(commands.split("\n"))
         return ""
 
@@ -115,3 +118,29 @@ def test_names_are_legible_unique_and_short() -> None:
 def test_taking_over_from_another_proxy_is_one_transaction(backend: NftablesBackend, library: FakeLibrary) -> None:
     backend.replace(plans(plan(1, "10.244.0.1"), plan(2, "10.244.0.2")))
     assert [one[:3] for one in library.transactions] == [["add table ip proxy", "delete table ip proxy", "add table ip proxy"]]
+
+
+def test_clients_with_affinity_keep_it_when_the_table_is_made_anew(backend: NftablesBackend, library: FakeLibrary) -> None:
+    sticky = plan(1, "10.244.0.1", affinity_seconds=60)
+    backend.replace(plans(sticky))
+    name = next(line.split()[4] for line in library.transactions[-1] if line.startswith("add set") and "seen-" in line)
+    library.printed = f"""table ip proxy {{
+    set {name} {{
+        type ipv4_addr
+        size 65535
+        flags dynamic,timeout
+        timeout 1m
+        elements = {{ 10.0.0.1 timeout 1m expires 59s996ms, 10.0.0.2 timeout 1m expires 3s,
+                 10.0.0.3 timeout 1m expires 9s }}
+    }}
+
+    set seen-other {{
+        type ipv4_addr
+        elements = {{ 10.0.0.9 timeout 1m expires 1s }}
+    }}
+}}"""
+    backend.replace(plans(sticky))
+    assert [line for line in library.transactions[-1] if "expires" in line] == [
+        f"add element ip proxy {name} "
+        "{10.0.0.1 timeout 1m expires 59s996ms, 10.0.0.2 timeout 1m expires 3s, 10.0.0.3 timeout 1m expires 9s}"
+    ]

@@ -4,11 +4,13 @@
 - What is in the kernel is remembered as values; a change is the difference of two values, sent as one transaction.
 - Two Services may claim one address and port (externalIPs): the first has it, the second inherits it.
 - A transaction that fails changes nothing; the next one then replaces the whole table.
+- Whoever has session affinity keeps it when the table is replaced, as when the proxy starts again (upstream leaves its sets alone).
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 
 from pilothouse.proxy.backends.disturbance import disturbances
@@ -19,6 +21,7 @@ from pilothouse.proxy.planner import PortKey, PortPlan
 
 TABLE = "pilothouse-proxy"
 ELEMENTS_A_COMMAND = 500
+REMEMBERING_SET = re.compile(r"set (seen-\S+) \{[^{}]*elements = \{([^{}]*)\}")
 
 
 class NftablesBackend:
@@ -36,8 +39,17 @@ class NftablesBackend:
         self._sound = False
 
     def replace(self, plans: Mapping[PortKey, PortPlan]) -> None:
+        remembered = self._clients() if any(plan.affinity_seconds for plan in plans.values()) else {}
         self._rules, self._claims, self._picks, self._order = {}, {}, set(), {}
-        self._run([*frame_commands(self._frame), *self._commands(plans)])
+        commands = [*frame_commands(self._frame), *self._commands(plans)]
+        known = {name for rules in self._rules.values() for name in rules.sets}
+        kept = [f"add element {self._table} {name} {{{clients}}}" for name, clients in remembered.items() if name in known]
+        try:
+            self._run([*commands, *kept])
+        except BackendError:
+            if not kept:
+                raise
+            self._run(commands)  # rather without than never
 
     def apply(self, changes: Mapping[PortKey, PortPlan | None]) -> None:
         if not self._sound:
@@ -54,6 +66,13 @@ class NftablesBackend:
             self._library.run(f"add table {self._table}\ndelete table {self._table}")
         finally:
             self._library.close()
+
+    def _clients(self) -> dict[str, str]:
+        """Whom the sets in the kernel remember, as nft writes it: whoever has affinity keeps it when the table is made anew."""
+        try:
+            return clients_of(self._library.run(f"list table {self._table}"))
+        except BackendError:  # there is no such table
+            return {}
 
     def _run(self, commands: list[str]) -> None:
         self._sound = False
@@ -137,3 +156,8 @@ class NftablesBackend:
         yield from (f"flush chain {self._table} {name}" for name in chains)
         yield from (f"delete chain {self._table} {name}" for name in chains)
         yield from (f"delete set {self._table} {name}" for name in old.sets if name not in new.sets)
+
+
+def clients_of(listing: str) -> dict[str, str]:
+    """Set -> its elements, each with the time that is left to it, of the sets that hold any."""
+    return {name: " ".join(elements.split()) for name, elements in REMEMBERING_SET.findall(listing)}

@@ -87,7 +87,7 @@ def test_what_the_registry_does_not_have_is_told(kubectl: Kubectl, registry: Reg
     kubectl.apply(pod("absent", f"{HOST}/absent:1"))
     until("it backs off", lambda: waiting(kubectl, "absent").get("reason") == "ImagePullBackOff")
     message = waiting(kubectl, "absent")["message"]
-    assert message.startswith(f'Back-off pulling image "{HOST}/absent:1": ErrImagePull: ')
+    assert message.startswith(f'Back-off pulling image "{HOST}/absent:1": ErrImagePull: rpc error: code = NotFound desc = ')
     assert "not found" in message
 
 

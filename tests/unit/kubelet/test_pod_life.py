@@ -284,6 +284,9 @@ async def test_an_image_that_cannot_be_pulled() -> None:
         assert pod.status.phase == "Pending"
         assert 'Back-off pulling image "bad:1"' in await one.events("BackOff")
         assert "Error: ErrImagePull" in await one.events("Failed")
+        assert any(
+            text.startswith('Failed to pull image "bad:1": rpc error: code = NotFound desc = ') for text in await one.events("Failed")
+        )
         one.runtime.images_work("bad:1")
         await one.advance(15)
         assert (await one.pod("web")).status.phase == "Running"

@@ -137,7 +137,9 @@ class ImageManager:
                 reference = await self._pull_with_credentials(pod, name, tell)
                 found = await self._runtime.image_status(name) or Image(reference)
             except RuntimeFailure as error:
-                raise self._failed(pod, image, str(error), tell) from error
+                # Upstream takes the code off only where it says nothing.
+                said = str(error) if error.code == "UNKNOWN" else error.status_text
+                raise self._failed(pod, image, said, tell) from error
         self._refused.pop((pod.metadata.uid, image), None)
         self._changed()
         ended = self._clock.monotonic()

@@ -14,11 +14,6 @@ OUTPUT_LIMIT = 10 * 1024
 """What of a command's output stands in the event."""
 
 
-def camel(code: str) -> str:
-    """gRPC's NOT_FOUND as Go prints it: NotFound."""
-    return "".join(word.capitalize() for word in code.split("_"))
-
-
 class Asking:
     """See the module."""
 
@@ -48,7 +43,7 @@ class Asking:
         except RuntimeFailure as error:
             if error.code == "DEADLINE_EXCEEDED":
                 return Answer(f'command timed out: "{" ".join(command)}" timed out after {seconds:g}s')
-            return Answer(unknown=f"rpc error: code = {camel(error.code)} desc = {error}")
+            return Answer(unknown=error.status_text)
         if result.exit_code == 0:
             return Answer()
         output = (result.stdout + result.stderr)[:OUTPUT_LIMIT].decode(errors="replace")

@@ -24,6 +24,12 @@ class RuntimeFailure(Exception):
         super().__init__(message)
         self.code = code
 
+    @property
+    def status_text(self) -> str:
+        """The message with its code, as Go prints an error of gRPC (there NOT_FOUND is NotFound)."""
+        name = "".join(word.capitalize() for word in self.code.split("_"))
+        return f"rpc error: code = {name} desc = {self}"
+
 
 class NotFound(RuntimeFailure):
     """No such sandbox, container or image."""

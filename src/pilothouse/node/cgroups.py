@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -114,15 +115,18 @@ def hierarchies(root: Path = ROOT) -> list[Path]:
 
 def remove_tree(path: str, root: Path = ROOT) -> bool:
     """Remove a group and all below it, deepest first, killing what is left in it. False when there was none."""
-    tops = [top for place in [*hierarchies(root), *_impostors(root)] if (top := place / path.strip("/")).is_dir()]
+    tops = [top for hierarchy in hierarchies(root) if (top := hierarchy / path.strip("/")).is_dir()]
     for top in tops:
         for directory in _deepest_first(top):
             _remove(directory)
+    for impostor in _impostors(root):
+        shutil.rmtree(impostor / path.strip("/"), ignore_errors=True)
     return bool(tops)
 
 
 def _impostors(root: Path) -> list[Path]:
-    """Plain directories beside the hierarchies: where a hybrid machine's v2 is not mounted, crun makes its groups there and leaves them."""
+    """Plain directories beside the hierarchies: where a hybrid machine's v2 is not mounted, crun makes its groups there, writes a
+    `cgroup.procs` into each that is a file as any other, and leaves them. Whom that names may be somebody else by now."""
     entries = root.iterdir() if root.is_dir() and not is_unified(root) else ()
     return [entry for entry in entries if entry.is_dir() and not entry.is_symlink() and not (entry / "cgroup.procs").exists()]
 

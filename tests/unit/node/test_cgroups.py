@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -60,12 +61,10 @@ def test_shares_become_weights_as_the_runtimes_have_it(shares: int, weight: int)
     assert cgroups.weight(shares) == weight
 
 
-def test_removal_takes_directories_where_no_hierarchy_is_mounted(tmp_path: Path) -> None:
+def test_removal_takes_directories_where_no_hierarchy_is_mounted_and_kills_nobody_for_them(tmp_path: Path) -> None:
     lay(tmp_path / "cpu")
-    left = tmp_path / "unified/pods/a/container"
-    left.mkdir(parents=True)
-    other = tmp_path / "unified/others/a"
-    other.mkdir(parents=True)
+    left = lay(tmp_path / "unified/pods/a/container", cgroup__procs=str(os.getpid()))
+    other = lay(tmp_path / "unified/others/a")
     LinuxCgroups(tmp_path).remove("/pods/a")
     assert not left.parent.exists()
     assert left.parent.parent.is_dir()

@@ -33,6 +33,7 @@ def test_a_payload_is_shown_whole(tmp_path: Path) -> None:
     assert (tmp_path / "v" / "d" / "e").read_text() == "2"
     assert os.readlink(tmp_path / "v" / "a") == "..data/a"
     assert stat.S_IMODE((tmp_path / "v" / "a").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "v").stat().st_mode) == 0o777
 
 
 def test_equal_content_changes_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.node import namespaces
 from tests.e2e.conftest import NAME
 from tests.e2e.tools import Kubectl, pilothouse, until
 
@@ -143,3 +144,18 @@ def test_sidecars_outlive_what_they_serve(kubectl: Kubectl, tmp_path: Path) -> N
     until("both are up", lambda: (tmp_path / "log").read_text().split() == ["up-side", "up-app"])
     kubectl("delete", "pod", "pair", "--timeout=30s")
     assert (tmp_path / "log").read_text().split() == ["up-side", "up-app", "app", "side"]
+
+
+def test_nothing_is_left_of_a_pods_control_groups(kubectl: Kubectl) -> None:
+    start(kubectl, "brief")
+    ready(kubectl, "brief")
+    uid = field(kubectl, "brief", ".metadata.uid")
+
+    def groups() -> list[Path]:
+        """In the node's mounts, where a hybrid machine's second hierarchy is only a directory."""
+        return list(Path("/sys/fs/cgroup").rglob(f"*{uid}*"))
+
+    place = str(RUN / "namespaces" / "mnt")
+    assert namespaces.inside_mounts(place, groups)
+    kubectl("delete", "pod", "brief", "--timeout=30s")
+    assert namespaces.inside_mounts(place, groups) == []

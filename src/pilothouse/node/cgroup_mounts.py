@@ -2,6 +2,7 @@
 
 - Which the kernel uses is told by /proc/self/cgroup, whatever is mounted where: v1 where a controller has a hierarchy of its own.
 - On v1 the v2 hierarchy beside (hybrid) must not be seen: crun refuses the machine as long as it shows a controller.
+  Its groups there become plain directories then, which no kernel removes: they are the node's own, not the machine's.
 - Where they are not mounted at all (a chroot whose /sys was bound without what is below it, or is missing) they are mounted privately.
 """
 
@@ -53,6 +54,8 @@ def prepare() -> None:
         for mount in mounts.points():
             if mount.kind == "cgroup2":
                 linux.unmount(mount.point)
+                if os.path.dirname(mount.point) == PLACE:
+                    linux.mount("tmpfs", mount.point, "tmpfs", FLAGS, "mode=0755")
     if not are_shown(wanted, lambda path: os.path.exists(f"{PLACE}/{path}")):
         if not os.path.isdir(PLACE):
             os.makedirs("/sys", exist_ok=True)

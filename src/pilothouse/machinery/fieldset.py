@@ -117,7 +117,7 @@ def _paths(node: Mapping[str, Any], path: Path) -> Iterator[Path]:
     for element, child in node.items():
         if element == ".":
             yield path
-        elif not child:
+        elif not child or not isinstance(child, Mapping):  # what is no tree owns what it stands at
             yield (*path, element)
         else:
             yield from _paths(child, (*path, element))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-PERCENTAGE = re.compile(r"(\d+)%")
+PERCENTAGE = re.compile(r"([0-9]+)%")
 
 
 def scaled(value: int | str | None, total: int, round_up: bool) -> int:

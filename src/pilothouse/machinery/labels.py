@@ -129,6 +129,8 @@ def requirement(key: str, operator: str, values: Iterable[str]) -> Requirement:
     problems = [f"key: Invalid value: {quoted(key)}: {'; '.join(wrong)}" for wrong in [names.qualified_name(key)] if wrong]
     problems += [f"values: Invalid value: {_go_list(listed)}: {one}" for one in _counted_wrong(operator, listed)]
     for index, value in enumerate(listed):
+        if operator in (GREATER, LESS) and _integer(value) is None:
+            problems.append(f"values[{index}]: Invalid value: {quoted(value)}: for 'Gt', 'Lt' operators, the value must be an integer")
         if wrong := names.label_value(value):
             problems.append(f"values[{index}][{key}]: Invalid value: {quoted(value)}: {'; '.join(wrong)}")
     if problems:
@@ -143,9 +145,7 @@ def _counted_wrong(operator: str, values: tuple[str, ...]) -> list[str]:
         return [] if len(values) == 1 else ["exact-match compatibility requires one single value"]
     if operator in (EXISTS, ABSENT):
         return ["values set must be empty for exists and does not exist"] if values else []
-    if len(values) != 1:
-        return ["for 'Gt', 'Lt' operators, exactly one value is required"]
-    return [] if _integer(values[0]) is not None else ["for 'Gt', 'Lt' operators, the value must be an integer"]
+    return [] if len(values) == 1 else ["for 'Gt', 'Lt' operators, exactly one value is required"]
 
 
 def _go_list(values: tuple[str, ...]) -> str:
@@ -153,7 +153,9 @@ def _go_list(values: tuple[str, ...]) -> str:
 
 
 def _integer(value: str | None) -> int | None:
-    return int(value) if value is not None and re.fullmatch(r"[+-]?\d+", value) else None
+    """A whole number of 64 bits, as Go's strconv.ParseInt reads it; None for anything else."""
+    number = int(value) if value is not None and re.fullmatch(r"[+-]?[0-9]{1,63}", value) else None
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def parse(text: str) -> Selector:

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from pilothouse.kit.clock import Clock
 
 LAYOUT = "2006-01-02T15:04:05Z07:00"
-RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))")
-SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-MICRO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII)
+SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+MICRO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 DURATION_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 
 
 def text(moment: datetime) -> str:
@@ -81,7 +81,7 @@ def duration(value: str) -> float:
         return 0.0
     parts = DURATION_PART.findall(rest)
     if not parts or "".join(number + unit for number, unit in parts) != rest:
-        problem = "missing unit in duration" if re.fullmatch(r"\d+\.?\d*", rest) else "invalid duration"
+        problem = "missing unit in duration" if re.fullmatch(r"[0-9]+\.?[0-9]*", rest) else "invalid duration"
         raise ValueError(f'time: {problem} "{value}"')
     return sign * sum(float(number) * DURATION_UNITS[unit] for number, unit in parts)
 

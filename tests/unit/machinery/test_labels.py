@@ -42,7 +42,11 @@ def test_matches(text: str, matching: dict[str, str], other: dict[str, str] | No
         ("=", "found '=', expected: !, identifier, or 'end of string'"),
         ("a in b", "unable to parse requirement: found 'b' expected: '('"),
         ("a in ()", "unable to parse requirement: values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"),
-        ("a>x", "unable to parse requirement: values: Invalid value: [\"x\"]: for 'Gt', 'Lt' operators, the value must be an integer"),
+        ("a>x", "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"),
+        (
+            "a>9223372036854775808",
+            "unable to parse requirement: values[0]: Invalid value: \"9223372036854775808\": for 'Gt', 'Lt' operators",
+        ),
         ("-x=1", 'unable to parse requirement: <nil>: Invalid value: "-x": name part must consist of'),
         ("a=-", 'unable to parse requirement: values[0][a]: Invalid value: "-": a valid label must be'),
     ],

@@ -85,6 +85,7 @@ def test_canonical_form(written: str | float, shown: str) -> None:
         ("abc", quantity.FORMAT_MESSAGE),
         ("1 Gi", quantity.FORMAT_MESSAGE),
         ("1.2.3", quantity.FORMAT_MESSAGE),
+        ("١", quantity.FORMAT_MESSAGE),
         ("1i", quantity.SUFFIX_MESSAGE),
         ("1e", quantity.SUFFIX_MESSAGE),
         ("1K", quantity.SUFFIX_MESSAGE),

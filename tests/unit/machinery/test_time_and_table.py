@@ -38,7 +38,7 @@ def test_reads_times(text: str, moment: datetime) -> None:
     assert time.parse(text) == moment
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2025-13-01T00:00:00Z", "2025-06-01 12:00:00"])
+@pytest.mark.parametrize("text", ["", "yesterday", "٢٠٢٥-06-01T12:00:00Z", "2025-13-01T00:00:00Z", "2025-06-01 12:00:00"])
 def test_refuses_what_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match=r"^parsing time"):
         time.parse(text)

@@ -7,6 +7,7 @@ import pytest
 from pilothouse.api.types.core_v1 import Container, EmptyDirVolumeSource, Pod, PodSpec, ResourceRequirements, Volume
 from pilothouse.api.types.core_v1 import Node as NodeObject
 from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.eviction.limits import Disk, exceeded
 from pilothouse.kubelet.eviction.ranking import Usage, ranked
 from pilothouse.kubelet.eviction.signals import shortages, signals
 from pilothouse.kubelet.host.port import DiskUsage, Load
@@ -90,6 +91,44 @@ async def test_an_empty_dir_over_its_limit_ends_the_pod() -> None:
         await one.advance(11)
         pod = await one.pod("web")
         assert (pod.status.reason, pod.status.message) == ("Evicted", 'Usage of EmptyDir volume "v" exceeds the limit "1Ki". ')
+
+
+async def test_logs_over_a_containers_limit_end_the_pod() -> None:
+    async with node() as one:
+        own = Container(name="app", image="x/y:1", resources=ResourceRequirements(limits={"ephemeral-storage": "1Ki"}))
+        await one.run(a_pod("web", own))
+        one.host.files[one.runtime.named("web", "app").status.log_path] = b"x" * 2000
+        await one.advance(11)
+        pod = await one.pod("web")
+        message = "Pod ephemeral local storage usage exceeds the total limit of containers 1Ki. "
+        assert (pod.status.phase, pod.status.reason, pod.status.message) == ("Failed", "Evicted", message)
+
+
+@pytest.mark.parametrize(
+    ("limits", "disk", "expected"),
+    [
+        pytest.param({"a": "2Ki"}, Disk({"a": 2048}), "", id="at the limit"),
+        pytest.param({"a": ""}, Disk({"a": 1 << 40}), "", id="no limit"),
+        pytest.param(
+            {"a": "2Ki", "b": ""},
+            Disk({"a": 2049, "b": 1 << 40}),
+            'Container a exceeded its local ephemeral storage limit "2Ki". ',
+            id="one container's own",
+        ),
+        pytest.param(
+            {"a": "2Ki", "b": "2Ki"},
+            Disk({"a": 1024, "b": 1024}, {"v": 2049}),
+            "Pod ephemeral local storage usage exceeds the total limit of containers 4Ki. ",
+            id="the pod's, with its volumes",
+        ),
+    ],
+)
+def test_what_is_over_its_limit(limits: dict[str, str], disk: Disk, expected: str) -> None:
+    containers = [
+        Container(name=name, resources=ResourceRequirements(limits={"ephemeral-storage": limit} if limit else {}))
+        for name, limit in limits.items()
+    ]
+    assert exceeded(Pod(spec=PodSpec(containers=containers)), disk) == expected
 
 
 async def test_a_large_log_is_turned_over() -> None:

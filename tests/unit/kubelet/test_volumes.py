@@ -23,6 +23,7 @@ from pilothouse.api.types.core_v1 import (
     PodSecurityContext,
     PodSpec,
     ProjectedVolumeSource,
+    ResourceRequirements,
     Secret,
     SecretVolumeSource,
     ServiceAccountTokenProjection,
@@ -162,6 +163,28 @@ async def test_an_empty_dir_in_memory_is_mounted_and_unmounted() -> None:
     assert len(house.host.mounts) == 1
     await house.manager.release("u")
     assert house.host.mounts == set()
+
+
+@pytest.mark.parametrize(
+    ("own", "of_pod", "of_node", "expected"),
+    [
+        pytest.param(None, None, "8Gi", 8 << 30, id="the node's memory bounds what nothing else does"),
+        pytest.param(None, "64Mi", "8Gi", 64 << 20, id="the pod's limit"),
+        pytest.param("8Mi", "64Mi", "8Gi", 8 << 20, id="its own limit"),
+        pytest.param("1Gi", "64Mi", "8Gi", 64 << 20, id="no more than the pod's"),
+        pytest.param(None, None, None, 0, id="nobody says"),
+    ],
+)
+async def test_an_empty_dir_in_memory_is_as_large_as_its_pod_may_be(
+    own: str | None, of_pod: str | None, of_node: str | None, expected: int
+) -> None:
+    house, sizes = House(), []
+    house.host.mount_tmpfs = lambda path, size=0, mode=0o777: sizes.append(size)  # type: ignore[method-assign]
+    house.manager.allocatable = {"memory": of_node} if of_node else {}
+    wanted = pod(Volume(name="v", emptyDir=EmptyDirVolumeSource(medium="Memory", sizeLimit=own)))
+    wanted.spec.containers[0].resources = ResourceRequirements(limits={"memory": of_pod} if of_pod else {})
+    await house.manager.prepare(wanted)
+    assert sizes == [expected]
 
 
 async def test_another_kubelets_volumes_are_cleaned_up_too() -> None:

@@ -13,16 +13,18 @@ from collections.abc import Callable, Iterable
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.eviction import limits
+from pilothouse.kubelet.eviction.limits import Disk
 from pilothouse.kubelet.eviction.ranking import Usage, message, ranked
 from pilothouse.kubelet.eviction.signals import Shortage, shortages, signals
 from pilothouse.kubelet.host.port import DiskUsage, Host, Load
 from pilothouse.kubelet.images.collector import ImageCollector
 from pilothouse.kubelet.mounts.manager import VolumeManager
+from pilothouse.kubelet.paths import Paths
 from pilothouse.kubelet.pods.identity import CONTAINER_NAME, POD_UID
 from pilothouse.kubelet.pods.observed import Ending
 from pilothouse.kubelet.pods.worker import PodWorker
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
-from pilothouse.machinery import quantity
 
 log = logging.getLogger(__name__)
 EVICTED = "Evicted"
@@ -50,6 +52,7 @@ class EvictionManager:
         self._collector = collector
         self._workers = workers
         self._pressures = pressures
+        self._paths = Paths(config.root_dir, config.pod_log_dir)
         self._seen_at: dict[str, float] = {}
         self._judged: tuple[tuple[Load, int, DiskUsage], list[Shortage]] | None = None
         """What the last look found, and what was short by it."""
@@ -111,18 +114,23 @@ class EvictionManager:
         worker.end(Ending(grace, phase="Failed", reason=EVICTED, message=text, disruption=True))
 
     async def _enforce_limits(self) -> None:
-        for worker in self._workers():
-            if worker.state.ending is None and worker.state.prepared:
-                text = await self._over_limit(worker.pod)
-                if text:
-                    self._end(worker, text, 1)
+        workers = [one for one in self._workers() if one.state.ending is None and one.state.prepared]
+        layers: dict[str, Usage] = {}
+        if any(limits.is_limited(one.pod) for one in workers):
+            layers = await self._usage(limits.STORAGE, workers)
+        for worker in workers:
+            text = limits.exceeded(worker.pod, await self._disk(worker.pod, layers.get(worker.uid, Usage())))
+            if text:
+                self._end(worker, text, 1)
 
-    async def _over_limit(self, pod: Pod) -> str:
-        for volume in pod.spec.volumes:
-            source = volume.emptyDir
-            if source is None or source.medium == "Memory" or source.sizeLimit in {None, ""}:
-                continue
-            limit, path = quantity.whole(source.sizeLimit or 0), self._volumes.path(pod, volume.name)
-            if path is not None and limit > 0 and await self._host.tree_size(path) > limit:
-                return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{source.sizeLimit}". '
-        return ""
+    async def _disk(self, pod: Pod, layers: Usage) -> Disk:
+        found = Disk()
+        for volume in limits.measured_volumes(pod):
+            path = self._volumes.path(pod, volume.name)
+            found.volumes[volume.name] = await self._host.tree_size(path) if path is not None else 0
+        if limits.is_limited(pod):
+            logs = self._paths.pod_logs(pod)
+            for container in pod.spec.containers:
+                name = container.name
+                found.containers[name] = layers.containers.get(name, 0) + await self._host.tree_size(f"{logs}/{name}")
+        return found

@@ -1,0 +1,72 @@
+"""Whether a pod writes more to the node's disk than it limits itself to. Pure; the words are upstream's.
+
+Looked at in upstream's order: each emptyDir against its sizeLimit, the pod against the sum of its containers' limits, each container
+against its own. A container's disk is its writable layer and its logs; a pod's is that of its containers and its emptyDirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pilothouse.api.types.core_v1 import Pod, Volume
+from pilothouse.kubelet.launch.resources import pod_limits, whole
+from pilothouse.machinery import quantity
+
+STORAGE = "ephemeral-storage"
+
+
+@dataclass(slots=True)
+class Disk:
+    """Bytes by the name of container and emptyDir."""
+
+    containers: dict[str, int] = field(default_factory=dict)
+    volumes: dict[str, int] = field(default_factory=dict)
+
+
+def measured_volumes(pod: Pod) -> list[Volume]:
+    """The volumes whose size decides something: emptyDirs on disk."""
+    return [
+        one
+        for one in pod.spec.volumes
+        if one.emptyDir is not None and one.emptyDir.medium != "Memory" and (is_limited(pod) or _size_limit(one) > 0)
+    ]
+
+
+def is_limited(pod: Pod) -> bool:
+    """Whether any of its containers limits its disk."""
+    return any(whole(one.resources.limits, STORAGE) for one in (*pod.spec.containers, *pod.spec.initContainers))
+
+
+def exceeded(pod: Pod, disk: Disk) -> str:
+    """What is over its limit; "" when nothing is."""
+    for volume in pod.spec.volumes:
+        limit = _size_limit(volume)
+        if 0 < limit < disk.volumes.get(volume.name, 0):
+            shown = volume.emptyDir.sizeLimit if volume.emptyDir is not None else ""
+            return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{shown}". '
+    limits = {one.name: one.resources.limits for one in pod.spec.containers}
+    total = pod_limits(pod).get(STORAGE, 0)
+    if all(whole(one, STORAGE) for one in limits.values()) and 0 < total < _sum(disk.containers) + _sum(disk.volumes):
+        return f"Pod ephemeral local storage usage exceeds the total limit of containers {quantity.canonical(_shown(total))}. "
+    for name, own in limits.items():
+        if 0 < whole(own, STORAGE) < disk.containers.get(name, 0):
+            return f'Container {name} exceeded its local ephemeral storage limit "{own[STORAGE]}". '
+    return ""
+
+
+def _size_limit(volume: Volume) -> int:
+    source = volume.emptyDir
+    return quantity.whole(source.sizeLimit) if source is not None and source.sizeLimit else 0
+
+
+def _sum(values: Mapping[str, int]) -> int:
+    return sum(values.values())
+
+
+def _shown(amount: int) -> str:
+    """In the largest binary unit that is exact, as upstream's sums keep the first limit's form."""
+    for suffix, size in (("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)):
+        if amount % size == 0:
+            return f"{amount // size}{suffix}"
+    return str(amount)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from pilothouse.apiserver.storage.interface import Storage
+import logging
+
+from pilothouse.apiserver.storage.interface import Storage, StorageFailed
 from pilothouse.kit.clock import Clock
+
+log = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 300.0
 CHECK_SECONDS = 60.0
@@ -23,6 +27,9 @@ async def compact_regularly(storage: Storage, clock: Clock) -> None:
         old = marks[0][1] if clock.monotonic() - marks[0][0] >= WINDOW_SECONDS else 0
         revision = max(old, newest - KEPT_REVISIONS)
         if revision > compacted:
-            await storage.compact(revision)
-            compacted = revision
+            try:
+                await storage.compact(revision)
+                compacted = revision
+            except StorageFailed as error:  # a full disk must not end the server, which can still be read
+                log.warning("compaction failed: %s", error)
         await clock.sleep(CHECK_SECONDS)

@@ -66,7 +66,7 @@ class CompareFailed(Exception):
 
 
 class StorageFailed(Exception):
-    """The store could not write: a full or broken disk. Nothing of what was waiting has been written."""
+    """The store could not write, or read: a full or broken disk. Nothing of what was waiting has been written."""
 
 
 class Compacted(Exception):

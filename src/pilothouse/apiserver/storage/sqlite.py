@@ -16,7 +16,9 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Future as ConcurrentFuture
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -41,7 +43,7 @@ COMPACTION_ROWS = 2_000
 """Rows that are forgotten in one transaction, so that no write waits long behind a compaction."""
 
 
-class StoreInUse(Exception):
+class StoreInUse(schema.StoreUnusable):
     """Another process has the file open."""
 
 
@@ -49,15 +51,17 @@ class SqliteStorage:
     """See `interface.Storage`. The constructor opens (or makes) the file; it must be called in a running event loop."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = _locked(path)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it will hold Secrets; the files beside it take its mode
-        connection = schema.connect(path)
-        schema.prepare(connection)
-        self._reader = schema.connect(path)
+        with ExitStack() as opened, schema.explained(path):
+            self._lock = opened.enter_context(_locked(path))
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it will hold Secrets; the files beside it take its mode
+            connection = opened.enter_context(closing(schema.connect(path)))
+            schema.prepare(connection)
+            self._reader = opened.enter_context(closing(schema.connect(path)))
+            self._newest = schema.newest(connection)
+            self._compacted = schema.compacted(connection)
+            self._revision = self._assigned = max(self._compacted, schema.last_revision(connection))
+            opened.pop_all()  # all went well: it stays open
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
-        self._newest = schema.newest(connection)
-        self._compacted = schema.compacted(connection)
-        self._revision = self._assigned = max(self._compacted, schema.last_revision(connection))
         self._watchers = Watchers()
         self._waiting: dict[Write, asyncio.Future[int]] = {}
         self._fresh: list[Write] = []
@@ -119,10 +123,14 @@ class SqliteStorage:
                 done.set_result(write.event.revision)
 
     def _start_over(self, failure: StorageFailed) -> None:
-        """Nothing that was on its way is written: the writer dropped it all. Go on from what the disk has."""
+        """Nothing that was on its way is written: the writer dropped it all. Undo it in `_newest`, where nothing can fail."""
         waiting, self._waiting = self._waiting, {}
         self._fresh.clear()
-        self._newest = schema.newest(self._reader)
+        for event in (write.event for write in reversed(waiting)):
+            if event.previous:
+                self._newest[event.key] = (event.previous, event.created)
+            else:
+                self._newest.pop(event.key, None)
         self._assigned = self._revision
         self._writer.resume()
         for done in waiting.values():
@@ -174,22 +182,25 @@ class SqliteStorage:
         return revision or self._revision
 
     async def _read(self, query: Callable[[], T]) -> T:
-        return await self._loop.run_in_executor(self._threads, query)
+        try:
+            return await self._loop.run_in_executor(self._threads, query)
+        except sqlite3.Error as error:
+            raise StorageFailed(str(error)) from error
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run something other than a commit on the writer's thread, between batches."""
-        done: asyncio.Future[T] = self._loop.create_future()
+        done: ConcurrentFuture[T] = ConcurrentFuture()
 
         def run(connection: sqlite3.Connection) -> None:
+            if not done.set_running_or_notify_cancel():
+                return  # nobody waits for it any more
             try:
-                result = work(connection)
+                done.set_result(work(connection))
             except sqlite3.Error as error:
-                self._loop.call_soon_threadsafe(done.set_exception, StorageFailed(str(error)))
-            else:
-                self._loop.call_soon_threadsafe(done.set_result, result)
+                done.set_exception(StorageFailed(str(error)))
 
         self._writer.do(run)
-        return await done
+        return await asyncio.wrap_future(done)
 
 
 def _locked(path: Path) -> IO[bytes]:

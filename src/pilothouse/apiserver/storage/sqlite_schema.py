@@ -7,6 +7,8 @@ meta(name PRIMARY KEY, value)                                         schema, co
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,29 @@ CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
 
-class UnknownSchema(Exception):
-    """The file was written by a later version of Pilothouse."""
+WAL_LIMIT_BYTES = 16 * 1024 * 1024
+"""What a burst of large writes leaves of the write-ahead log: SQLite's own default keeps it as large as it ever was."""
+
+
+class StoreUnusable(Exception):
+    """The file cannot be opened; the text names it and says why."""
+
+
+class UnknownSchema(StoreUnusable):
+    """The file was written by a later version of Pilothouse, or by something else."""
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """What goes wrong in opening the file becomes StoreUnusable."""
+    try:
+        yield
+    except UnknownSchema as error:
+        raise UnknownSchema(f"the store {path} cannot be used: {error}") from error
+    except sqlite3.Error as error:
+        raise StoreUnusable(f"the store {path} cannot be used: {error}") from error
+    except OSError as error:
+        raise StoreUnusable(f"the store {path} cannot be opened: {error.strerror}") from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -39,10 +62,15 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA busy_timeout=10000")
+    connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
     return connection
 
 
 def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables in an empty file; refuse a file with tables of something else."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and not tables & {"entry", "meta"}:
+        raise UnknownSchema("it is a database of something else")
     connection.executescript(CREATE)
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?), ('compacted', ?)", (SCHEMA_VERSION, FIRST_REVISION))
     found = _meta(connection, "schema")

@@ -95,7 +95,7 @@ class Writer:
             part = batch[start : start + STATEMENT_LIMIT]
             try:
                 schema.insert(self._connection, [one.event for one in part])
-            except sqlite3.Error as error:
+            except Exception as error:  # whatever it is: a thread that ended would leave all who write waiting for ever
                 self._failed = part[-1].generation
                 self._said(part, error)
                 return

@@ -1,0 +1,93 @@
+"""A file that cannot be used is refused by its name, and a disk that fails ends nothing but what was waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pilothouse.apiserver.registry.compaction import CHECK_SECONDS, KEPT_REVISIONS, compact_regularly
+from pilothouse.apiserver.storage import sqlite_schema
+from pilothouse.apiserver.storage.interface import Event, StorageFailed
+from pilothouse.apiserver.storage.memory import MemoryStorage
+from pilothouse.apiserver.storage.sqlite import SqliteStorage
+from pilothouse.kit.virtual_clock import VirtualClock
+
+
+def noise(path: Path) -> None:
+    path.write_bytes(b"this is no database at all" * 400)
+
+
+def of_something_else(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE recipes (name TEXT)")
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        pytest.param(noise, "file is not a database", id="noise"),
+        pytest.param(of_something_else, "it is a database of something else", id="a database of something else"),
+        pytest.param(Path.mkdir, "cannot be opened", id="a directory"),
+    ],
+)
+async def test_what_is_no_store_is_refused_by_name(tmp_path: Path, make: Callable[[Path], None], why: str) -> None:
+    path = tmp_path / "store"
+    make(path)
+    with pytest.raises(sqlite_schema.StoreUnusable, match=f"{path}.*{why}"):
+        SqliteStorage(path)
+
+
+async def test_a_failed_batch_leaves_every_object_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = SqliteStorage(tmp_path / "store")
+    kept = await storage.commit("/registry/things/kept", b"1", 0)
+    insert = sqlite_schema.insert
+
+    def full(connection: sqlite3.Connection, events: list[Event]) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sqlite_schema, "insert", full)
+    said = await asyncio.gather(
+        storage.commit("/registry/things/kept", b"2", kept), storage.commit("/registry/things/new", b"1", 0), return_exceptions=True
+    )
+    assert [type(one) for one in said] == [StorageFailed, StorageFailed]
+    monkeypatch.setattr(sqlite_schema, "insert", insert)
+    changed = await storage.commit("/registry/things/kept", b"3", kept)
+    assert await storage.commit("/registry/things/new", b"2", 0) > changed > kept
+    await storage.close()
+
+
+async def test_a_read_that_fails_is_the_stores_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = SqliteStorage(tmp_path / "store")
+
+    def broken() -> None:
+        raise sqlite3.DatabaseError("disk I/O error")
+
+    with pytest.raises(StorageFailed, match="disk I/O error"):
+        await storage._read(broken)
+    await storage.close()
+
+
+async def test_a_compaction_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage, clock = MemoryStorage(), VirtualClock()
+    tried: list[int] = []
+
+    async def revision() -> int:
+        return 2 * KEPT_REVISIONS
+
+    async def compact(revision: int) -> None:
+        tried.append(revision)
+        if len(tried) == 1:
+            raise StorageFailed("database or disk is full")
+
+    monkeypatch.setattr(storage, "revision", revision)
+    monkeypatch.setattr(storage, "compact", compact)
+    task = asyncio.create_task(compact_regularly(storage, clock))
+    await clock.advance(3 * CHECK_SECONDS)
+    task.cancel()
+    assert tried == [KEPT_REVISIONS, KEPT_REVISIONS]

@@ -21,6 +21,7 @@ from pilothouse.apiserver.endpoints.context import KubeletClient
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
 from pilothouse.apiserver.storage.sqlite import SqliteStorage
+from pilothouse.apiserver.storage.sqlite_schema import StoreUnusable
 from pilothouse.client.informers import Informers
 from pilothouse.cluster import services
 from pilothouse.cluster.services import API_PORT
@@ -123,6 +124,15 @@ def listening(address: str, port: int) -> socket.socket:
     return opened
 
 
+def made(state: ClusterState, places: Places) -> ControlPlane:
+    """SystemExit with what to do about it, where the store cannot be used: whoever started this process is shown its last words."""
+    try:
+        return ControlPlane(state, places)
+    except StoreUnusable as error:
+        remedy = f"put a copy of it back, or give up what it held: pilothouse down --purge --name {state.name}"
+        raise SystemExit(f"{error}; {remedy}") from error
+
+
 def main() -> None:
     begin = process.begin("The control plane of a Pilothouse cluster.")
     os.umask(0o077)  # the store holds Secrets
@@ -131,7 +141,7 @@ def main() -> None:
     begin.wait()
 
     async def control_plane() -> None:
-        await ControlPlane(state, begin.places).run(begin)
+        await made(state, begin.places).run(begin)
 
     process.run(begin, control_plane, new_event_loop)
 

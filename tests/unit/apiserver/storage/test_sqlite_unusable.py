@@ -11,7 +11,7 @@ import pytest
 
 from pilothouse.apiserver.registry.compaction import CHECK_SECONDS, KEPT_REVISIONS, compact_regularly
 from pilothouse.apiserver.storage import sqlite_schema
-from pilothouse.apiserver.storage.interface import Event, StorageFailed
+from pilothouse.apiserver.storage.interface import StorageFailed
 from pilothouse.apiserver.storage.memory import MemoryStorage
 from pilothouse.apiserver.storage.sqlite import SqliteStorage
 from pilothouse.kit.virtual_clock import VirtualClock
@@ -41,25 +41,6 @@ async def test_what_is_no_store_is_refused_by_name(tmp_path: Path, make: Callabl
     make(path)
     with pytest.raises(sqlite_schema.StoreUnusable, match=f"{path}.*{why}"):
         SqliteStorage(path)
-
-
-async def test_a_failed_batch_leaves_every_object_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = SqliteStorage(tmp_path / "store")
-    kept = await storage.commit("/registry/things/kept", b"1", 0)
-    insert = sqlite_schema.insert
-
-    def full(connection: sqlite3.Connection, events: list[Event]) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    monkeypatch.setattr(sqlite_schema, "insert", full)
-    said = await asyncio.gather(
-        storage.commit("/registry/things/kept", b"2", kept), storage.commit("/registry/things/new", b"1", 0), return_exceptions=True
-    )
-    assert [type(one) for one in said] == [StorageFailed, StorageFailed]
-    monkeypatch.setattr(sqlite_schema, "insert", insert)
-    changed = await storage.commit("/registry/things/kept", b"3", kept)
-    assert await storage.commit("/registry/things/new", b"2", 0) > changed > kept
-    await storage.close()
 
 
 async def test_a_read_that_fails_is_the_stores_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

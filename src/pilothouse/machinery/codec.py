@@ -188,12 +188,13 @@ class _Decoding:
         data, dropped = strict.without_null_times(self.data) if b"null" in self.data else (self.data, 0)
         try:
             found = decoder_of(self.kind).decode(data)
-            keys, nulls = strict.survey(orjson.loads(self.data), shape_of(self.kind))
+            parsed = orjson.loads(self.data)
+            keys, nulls = strict.survey(parsed, shape_of(self.kind))
         except (msgspec.MsgspecError, ValueError, strict.Doubt):
             return None
         if nulls != dropped:
             return None
-        if (dropped or self.strictness in ("Warn", "Strict")) and not strict.surely_unique(self.data, keys):
+        if (dropped or self.strictness in ("Warn", "Strict")) and not strict.surely_unique(self.data, parsed, keys):
             return None
         self._check_kind(getattr(found, "apiVersion", ""), getattr(found, "kind", ""))
         return as_kind(found) if self.gvk else found

@@ -1,7 +1,8 @@
 """The cache of one resource: its newest objects in the order of their keys, indexes, recent events and watchers.
 
 - It shows each write once and in order; `revision` is the newest that it has been told of: others may have passed since.
-- `ring` holds the last RING_LIMIT events, so that a watch can go on where it broke off; what is older is asked of the store.
+- `ring` holds the events of the last minute or two (the newest RING_LEAST however old, RING_LIMIT at the most), so that a watch can go
+  on where it broke off; what is older is asked of the store.
 - Reading never waits: whoever needs it fresh waits with `Caches.reached` first.
 """
 
@@ -24,6 +25,8 @@ from pilothouse.machinery.resource import Resource
 
 RING_LIMIT = 2_000
 """Events that a resource remembers for watches that resume."""
+RING_LEAST = 100
+"""As many are kept however old they are; upstream's watch cache never remembers fewer either."""
 HANDED_LIMIT = 10_000
 """Structs that may wait for their writes to come back from the store."""
 AFTER_ALL = "\U0010ffff"
@@ -43,6 +46,7 @@ class Cache:
         self.revision = 0
         self.changed = 0
         self.ring: deque[CacheEvent] = deque()
+        self._aged = 0
         self._entries: SortedDict = SortedDict()
         self._indexes: dict[str, IndexOf] = indexes
         self._indexed: dict[tuple[str, str], dict[str, Entry]] = {}
@@ -132,6 +136,12 @@ class Cache:
             event = bookmark(self.resource, self.head, revision)
             for watch in wanting:
                 watch.offer_bookmark(event)
+
+    def forget_old(self) -> None:
+        """Drop the events that were there at the last call: called each minute, it makes memory follow what happens now."""
+        while len(self.ring) > RING_LEAST and self.ring[0].revision <= self._aged:
+            self.floor = self.ring.popleft().revision
+        self._aged = self.revision
 
     # Feeding.
 

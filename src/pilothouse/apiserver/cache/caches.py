@@ -2,7 +2,7 @@
 
 - One feed, one order: when `revision` is N, every cache shows every write up to N.
 - A resource is read from the store when it is first asked for; until then its events cost nothing.
-- Bookmarks go out each BOOKMARK_SECONDS.
+- Each BOOKMARK_SECONDS bookmarks go out, and events that no watch is likely to resume from are forgotten.
 """
 
 from __future__ import annotations
@@ -156,6 +156,7 @@ class Caches:
             await self.clock.sleep(BOOKMARK_SECONDS)
             for cache in list(self._by_resource.values()):
                 cache.send_bookmarks(self.shown(cache))
+                cache.forget_old()
 
 
 def too_old(revision: int, oldest: int) -> str:

@@ -180,6 +180,22 @@ def test_the_ring_is_bounded(monkeypatch) -> None:  # type: ignore[no-untyped-de
     assert [one.revision for one in world.cache.since(world.cache.floor)] == list(range(world.revision - 4, world.revision + 1))
 
 
+def test_old_events_are_forgotten_but_a_few_stay(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("pilothouse.apiserver.cache.cache.RING_LEAST", 3)
+    world = World()
+    for number in range(10):
+        world.write("x", f"a{number}", "red")
+    world.cache.forget_old()
+    assert len(world.cache.ring) == 10  # a minute ago there was none of them
+    for number in range(2):
+        world.write("x", f"b{number}", "red")
+    world.cache.forget_old()
+    assert [one.entry.name for one in world.cache.ring] == ["a9", "b0", "b1"]
+    assert world.cache.floor == world.revision - 3
+    world.cache.forget_old()
+    assert len(world.cache.ring) == 3
+
+
 def test_writes_during_the_loading_are_neither_lost_nor_doubled() -> None:
     world = World()
     cache = Cache(POD, PREFIX, {})

@@ -36,10 +36,11 @@ from pilothouse.kubelet.launch.services import service_environment
 from pilothouse.kubelet.logs import LogRotation
 from pilothouse.kubelet.mounts.manager import VolumeManager
 from pilothouse.kubelet.mounts.refresher import VolumeRefresher
-from pilothouse.kubelet.node.admission import judge
+from pilothouse.kubelet.node.admission import judge, judge_resize
 from pilothouse.kubelet.node.agent import NodeAgent
 from pilothouse.kubelet.objects import ReferencedObjects
 from pilothouse.kubelet.orphans import adopt_or_end
+from pilothouse.kubelet.pods.allocation import PendingResize
 from pilothouse.kubelet.pods.observed import Ending, Run
 from pilothouse.kubelet.pods.publisher import StatusPublisher
 from pilothouse.kubelet.pods.spec import is_mirror
@@ -103,7 +104,7 @@ class Kubelet:
             facts=NodeFacts(config.host_ips),
             service_environment=self._service_environment,
         )
-        self.workers = PodWorkers(self.shop, self._admit)
+        self.workers = PodWorkers(self.shop, self._admit, self._grant)
         self.groups = QosGroups(self.shop.cgroups, config.cgroup_root) if config.cgroups_per_qos else None
         self._range, self._range_changed = "", asyncio.Event()
         self.synced = asyncio.Event()
@@ -260,8 +261,13 @@ class Kubelet:
                 self._range_changed.set()
 
     def _admit(self, pod: Pod, others: list[Pod]) -> Ending | None:
-        node = self.nodes.get("", self.node_name) or self.agent.node
-        return judge(pod, others, node)
+        return judge(pod, others, self._node())
+
+    def _grant(self, pod: Pod, others: list[Pod]) -> PendingResize | None:
+        return judge_resize(pod, others, self._node())
+
+    def _node(self) -> Node | None:
+        return self.nodes.get("", self.node_name) or self.agent.node
 
     def _service_environment(self, pod: Pod) -> Mapping[str, str]:
         return service_environment(pod, self.services.list())

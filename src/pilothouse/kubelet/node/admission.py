@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from pilothouse.api.types.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration
 from pilothouse.kubelet.launch.resources import pod_requests
+from pilothouse.kubelet.pods.allocation import DEFERRED, INFEASIBLE, PendingResize
 from pilothouse.kubelet.pods.observed import Ending
 from pilothouse.kubelet.pods.qos import CRITICAL_PRIORITY
 from pilothouse.kubelet.pods.spec import is_static
@@ -41,6 +42,22 @@ def judge(pod: Pod, others: Iterable[Pod], node: Node | None) -> Ending | None:
         return None
     reason, message = refusal
     return Ending(1, phase="Failed", reason=reason, message=f"Pod was rejected: {message}", untouched=True)
+
+
+def judge_resize(pod: Pod, others: Iterable[Pod], node: Node | None) -> PendingResize | None:
+    """None: a pod of this node may have the resources that it wants now."""
+    if is_static(pod):
+        return PendingResize(INFEASIBLE, "In-place resize of static-pods is not supported")
+    if node is None:
+        return None
+    wanted = pod_requests(pod)
+    for name, amount_of in (("memory", quantity.whole), ("cpu", quantity.milli)):
+        value = node.status.allocatable.get(name)
+        if value is not None and wanted.get(name, 0) > amount_of(value):
+            text = f"{name}, requested: {wanted[name]}, capacity: {amount_of(value)}"
+            return PendingResize(INFEASIBLE, f"Node didn't have enough capacity: {text}")
+    refusal = _resources(pod, [one for one in others if one.metadata.uid != pod.metadata.uid], node)
+    return None if refusal is None else PendingResize(DEFERRED, refusal[1])
 
 
 def _system(pod: Pod) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""The five conditions that the kubelet owns, in upstream's words. Pure.
+"""The conditions that the kubelet owns, in upstream's words: five that every pod has, and two of resizes. Pure.
 
 Conditions of others (readiness gates, disruptions) are passed through. A condition keeps its transition time as long as
 its status stays.
@@ -10,7 +10,8 @@ from pilothouse.api.types.core_v1 import ContainerStatus, Pod, PodCondition
 from pilothouse.kubelet.pods.observed import PodState
 from pilothouse.kubelet.pods.spec import is_sidecar, sidecars
 
-OWN = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+RESIZE_PENDING, RESIZE_IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
+OWN = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", RESIZE_PENDING, RESIZE_IN_PROGRESS)
 DISRUPTION = "DisruptionTarget"
 """Told by whoever ends a pod for the cluster's sake; the kubelet does so when it evicts."""
 
@@ -30,13 +31,24 @@ def conditions(
     ]
     if observed.ending is not None and observed.ending.disruption:
         made.insert(0, _condition(DISRUPTION, True, "TerminationByKubelet", observed.ending.message))
+    made[:0] = _of_resizes(observed)
     before = {one.type: one for one in pod.status.conditions}
     for one in made:
         one.observedGeneration = pod.metadata.generation or None
         old = before.get(one.type)
         one.lastTransitionTime = old.lastTransitionTime if old is not None and old.status == one.status else now
-    kept = {one.type for one in made}
-    return [one for one in pod.status.conditions if one.type not in kept] + made
+    own = {*OWN, *(one.type for one in made)}
+    return [one for one in pod.status.conditions if one.type not in own] + made
+
+
+def _of_resizes(observed: PodState) -> list[PodCondition]:
+    found, pending, failure = [], observed.pending_resize, observed.resize_failure
+    if pending is not None:
+        found.append(_condition(RESIZE_PENDING, True, pending.reason, pending.message))
+    if observed.resizing:
+        told = ("", "") if failure is None else (failure.reason, failure.message)
+        found.append(_condition(RESIZE_IN_PROGRESS, True, *told))
+    return found
 
 
 def _condition(type: str, status: bool, reason: str = "", message: str = "") -> PodCondition:

@@ -52,7 +52,7 @@ def statuses(
 
 def _status(pod: Pod, observed: PodState, container: AnyContainer, old: ContainerStatus | None, runtime: str) -> ContainerStatus:
     runs = observed.runs.get(container.name, [])
-    status = _of_run(container, runs[0], runtime) if runs else _without_run(pod, container, old)
+    status = _of_run(observed, container, runs[0], runtime) if runs else _without_run(pod, container, old)
     if len(runs) > 1:
         status.lastState = _state(runs[1], runtime)
     elif runs and old is not None and old.containerID != status.containerID and old.restartCount < status.restartCount:
@@ -75,7 +75,7 @@ def _mounts(container: AnyContainer) -> list[VolumeMountStatus]:
     ]
 
 
-def _of_run(container: AnyContainer, run: Run, runtime: str) -> ContainerStatus:
+def _of_run(observed: PodState, container: AnyContainer, run: Run, runtime: str) -> ContainerStatus:
     return ContainerStatus(
         name=run.name,
         restartCount=run.attempt,
@@ -83,7 +83,7 @@ def _of_run(container: AnyContainer, run: Run, runtime: str) -> ContainerStatus:
         imageID=run.image_id,
         containerID=f"{runtime}://{run.id}",
         state=_state(run, runtime),
-        resources=container.resources,
+        resources=observed.applied.get(run.id, container.resources),
         allocatedResources=container.resources.requests,
     )
 

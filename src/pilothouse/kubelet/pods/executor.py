@@ -14,12 +14,14 @@ from typing import TypeVar
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.images.manager import PullFailure
 from pilothouse.kubelet.launch.errors import LaunchError
+from pilothouse.kubelet.launch.fields import go_quoted
 from pilothouse.kubelet.launch.launcher import pod_ips, prepare_container
 from pilothouse.kubelet.launch.mounts import message_path
-from pilothouse.kubelet.launch.resources import container_resources, pod_cgroup
+from pilothouse.kubelet.launch.resources import container_resources, pod_cgroup, whole
 from pilothouse.kubelet.launch.sandbox import sandbox_config
 from pilothouse.kubelet.mounts.port import VolumeError
 from pilothouse.kubelet.pods import backoff, killing
+from pilothouse.kubelet.pods.allocation import resize_text
 from pilothouse.kubelet.pods.context import PodContext
 from pilothouse.kubelet.pods.identity import box_of
 from pilothouse.kubelet.pods.interruption import first
@@ -173,17 +175,31 @@ class Executor(PodContext):
     # Containers
 
     async def _resize(self, step: Resize) -> None:
-        """The pod's own group is widened before its container's is. What the runtime refuses is told, and not tried again."""
-        self.state.applied[step.run_id] = step.container.resources
+        """The pod's own group is widened before its container's is. What fails is told once, and tried again."""
         try:
-            self._set_cgroup()
             memory = self.shop.host.machine().memory
             wanted = container_resources(self.pod, step.container, memory, cfs_quota=self.shop.config.cpu_cfs_quota)
+            await self._spare_memory_in_use(step, wanted.memory_limit)
+            self._set_cgroup()
             await self.shop.runtime.update_container_resources(step.run_id, wanted)
         except (RuntimeFailure, OSError) as error:
-            self.tell("Warning", "ResizeError", f"Error resizing container {step.container.name}: {error}", step.container)
+            old, text = self.state.resize_failure, str(error)
+            if old is None or old.message != text:
+                self.tell("Warning", "ResizeError", resize_text(self.pod, "error", text))
+            self.state.resize_failure = Failure("Error", text, self.shop.now() + RETRY_SECONDS)
         else:
-            self.tell("Normal", "ResizeCompleted", f"Pod resize completed: container {step.container.name}", step.container)
+            self.state.applied[step.run_id] = step.container.resources
+            self.state.resize_failure = None
+
+    async def _spare_memory_in_use(self, step: Resize, limit: int) -> None:
+        """A limit below what is in use would have the kernel kill the container; upstream waits until it is less."""
+        old = whole(self.state.applied[step.run_id].limits, "memory")
+        if limit <= 0 or (old > 0 and limit >= old):
+            return
+        used = (await self.shop.runtime.container_stats(step.run_id)).memory_usage
+        if used > limit:
+            text = f"attempting to set container {go_quoted(step.container.name)} memory limit ({limit}) below current usage ({used})"
+            raise RuntimeFailure(text)
 
     async def _remove(self, run_id: str) -> None:
         """The run with its log and its last words."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pilothouse.api.types.core_v1 import ResourceRequirements
+from pilothouse.api.types.core_v1 import Pod, ResourceRequirements
+from pilothouse.kubelet.pods.allocation import PendingResize
 from pilothouse.kubelet.runtime.port import ContainerState
 
 
@@ -113,7 +114,13 @@ class PodState:
     hooks_pending: set[str] = field(default_factory=set)
     """Ids of runs whose postStart hook has not ended."""
     applied: dict[str, ResourceRequirements] = field(default_factory=dict)
-    """The resources that runs were given, by id; nothing is known of runs that another kubelet started."""
+    """The resources that runs were given, by id; of another kubelet's runs what the API was told of them."""
+    pending_resize: PendingResize | None = None
+    """Why the pod does not have the resources that its spec wants."""
+    resizing: bool = False
+    """Other resources were granted, and not every container has them yet."""
+    resize_failure: Failure | None = None
+    """Why one does not."""
     prepared: bool = False
     """Directories, cgroup and volumes are there."""
     setup_failure: Failure | None = None
@@ -142,6 +149,11 @@ class PodState:
 
     def probed(self, run: Run) -> Probed:
         return self.probes.get(run.id) or Probed()
+
+    def has_resources_of(self, pod: Pod) -> bool:
+        """Whether every container that runs has what it was granted."""
+        runs = ((one, self.newest(one.name)) for one in (*pod.spec.initContainers, *pod.spec.containers))
+        return all(run is None or not run.running or self.applied.get(run.id, one.resources) == one.resources for one, run in runs)
 
     def started(self, run: Run) -> bool:
         """Running, its postStart hook over, and its startup probe, if it has one, satisfied."""

@@ -137,11 +137,19 @@ def _keep_running(pod: Pod, container: Container, run: Run | None, observed: Pod
         if message:
             found.steps.append(KillAll((Kill(run.id, run.name, grace, message),)))
         elif container.resources != observed.applied.get(run.id, container.resources):
-            found.steps.append(Resize(run.id, container))
+            _resize(run, container, observed, now, found)
         return
     if run is not None and run.exited and not is_sidecar(container) and not restarts(pod, run.exit_code):
         return
     _start(container, run, observed, now, found)
+
+
+def _resize(run: Run, container: Container, observed: PodState, now: float, found: Plan) -> None:
+    failure = observed.resize_failure
+    if failure is not None and failure.retry_at > now:
+        found.wake_by(failure.retry_at)
+    else:
+        found.steps.append(Resize(run.id, container))
 
 
 def _reason_to_restart(pod: Pod, container: Container, run: Run, observed: PodState) -> tuple[str, int]:

@@ -179,4 +179,5 @@ def _conditions(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[di
         known = before.get(one["type"], {})
         if one != known and one["type"] in (*OWN, DISRUPTION):
             found.append({**dict.fromkeys(known), **one})
-    return found
+    gone = before.keys() - {one["type"] for one in new}
+    return found + [{"type": name, "$patch": "delete"} for name in OWN if name in gone]

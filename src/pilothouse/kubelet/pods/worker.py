@@ -16,6 +16,7 @@ import msgspec
 
 from pilothouse.api.types.core_v1 import Pod, PodStatus
 from pilothouse.kit.clock import wait_for
+from pilothouse.kubelet.pods.allocation import DEFERRED, PendingResize, as_running, resize_text, resources_differ, with_resources_of
 from pilothouse.kubelet.pods.conditions import OWN
 from pilothouse.kubelet.pods.ending import DEADLINE, decide
 from pilothouse.kubelet.pods.executor import Executor
@@ -45,6 +46,8 @@ class PodWorker:
     ) -> None:
         self.state = PodState(init_names=frozenset(one.name for one in pod.spec.initContainers))
         self.executor = Executor(pod, self.state, shop, claim)
+        self.wanted = pod
+        """As the API has it: its containers may want other resources than they were granted."""
         self.status: PodStatus | None = None
         """The last status told."""
         self._shop = shop
@@ -60,13 +63,23 @@ class PodWorker:
         return self.executor.pod
 
     @property
+    def deferred(self) -> bool:
+        """Whether it waits for resources that others have."""
+        pending = self.state.pending_resize
+        return pending is not None and pending.reason == DEFERRED
+
+    @property
     def uid(self) -> str:
         return self.pod.metadata.uid
 
     # What others tell the worker; each returns at once.
 
-    def update(self, pod: Pod) -> None:
-        """A new state of the pod in the API."""
+    def update(self, pod: Pod, refused: PendingResize | None) -> None:
+        """A new state of the pod in the API; when other resources are `refused` it goes on with those that it has."""
+        self.wanted = pod
+        self._note_resize(pod, refused)
+        if refused is not None:
+            pod = with_resources_of(pod, self.pod)
         if self.status is not None and _overruled(self.pod, pod, self.status):
             self._shop.publisher.overruled(pod)
             self.status = None  # so that it is told again
@@ -74,6 +87,20 @@ class PodWorker:
         if pod.metadata.deletionTimestamp:
             self._end()
         self._wake.set()
+
+    def _note_resize(self, pod: Pod, refused: PendingResize | None) -> None:
+        if refused is None:
+            if resources_differ(pod, self.pod):
+                self.executor.tell("Normal", "ResizeStarted", resize_text(pod, "started"))
+                self.state.resizing, self.state.resize_failure = True, None
+        elif refused != self.state.pending_resize:
+            self.executor.tell("Warning", f"Resize{refused.reason}", resize_text(pod, refused.reason, refused.message))
+        self.state.pending_resize = refused
+
+    def _note_resized(self) -> None:
+        if self.state.resizing and self.state.has_resources_of(self.pod):
+            self.state.resizing, self.state.resize_failure = False, None
+            self.executor.tell("Normal", "ResizeCompleted", resize_text(self.pod, "completed"))
 
     def removed(self) -> None:
         """The pod is gone from the API."""
@@ -109,12 +136,17 @@ class PodWorker:
         self._wake.set()
 
     def adopt(self, sandboxes: list[Box], runs: list[Run]) -> None:
-        """What the runtime already had of the pod when this kubelet began."""
+        """What the runtime already had of the pod when this kubelet began, with the resources that it was granted."""
+        if sandboxes:
+            self.executor.pod = as_running(self.pod)
         self.state.sandboxes = sorted(sandboxes, key=lambda one: (one.created_at, one.attempt), reverse=True)
         for run in runs:
             self.executor.take(run)
         for box in sandboxes:
             self.executor.claim(box.id)
+        for one in (*self.pod.status.initContainerStatuses, *self.pod.status.containerStatuses):
+            if one.resources is not None and one.containerID:
+                self.state.applied[one.containerID.rpartition("://")[2]] = one.resources
 
     def _end(self) -> None:
         old = self.state.ending
@@ -137,6 +169,8 @@ class PodWorker:
                 await self._refresh()
                 self._end()
                 planned = plan(self.pod, self.state, self._shop.now())
+                if not planned.steps:
+                    self._note_resized()
                 self.tell_status(in_passing=bool(planned.steps) and self.state.ending is None)
                 if not planned.steps and await self._over():
                     return

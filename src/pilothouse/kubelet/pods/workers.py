@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.pods.allocation import PendingResize, place_in_queue, resources_differ
 from pilothouse.kubelet.pods.observed import Box, Ending, Run
 from pilothouse.kubelet.pods.worker import PodWorker
 from pilothouse.kubelet.pods.workshop import Workshop
@@ -22,14 +23,16 @@ AFTER_BUG_SECONDS = 10.0
 TELLING = {EventType.CONTAINER_STOPPED, EventType.CONTAINER_OOM, EventType.CONTAINER_DELETED, EventType.SANDBOX_STOPPED}
 """Of what a worker did itself it knows already."""
 Admit = Callable[[Pod, list[Pod]], Ending | None]
+Grant = Callable[[Pod, list[Pod]], PendingResize | None]
 
 
 class PodWorkers:
-    """See the module. `admit` judges a pod that is new to the node beside those that are there."""
+    """See the module. `admit` judges a pod that is new to the node beside those that are there, `grant` one that wants other resources."""
 
-    def __init__(self, shop: Workshop, admit: Admit) -> None:
+    def __init__(self, shop: Workshop, admit: Admit, grant: Grant) -> None:
         self._shop = shop
         self._admit = admit
+        self._grant = grant
         self._workers: dict[str, PodWorker] = {}
         self._claims: dict[str, str] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -57,12 +60,14 @@ class PodWorkers:
         """A pod as the API has it now, with what the runtime already had of it if it is new to this kubelet."""
         worker = self._workers.get(pod.metadata.uid)
         if worker is not None:
-            worker.update(pod)
+            self._offer(worker, pod)
             return
         uid = pod.metadata.uid
         worker = PodWorker(pod, self._shop, partial(self._claim, uid), self._observed)
         worker.adopt(sandboxes or [], runs or [])
         self._judge(worker, fresh=not sandboxes)
+        if sandboxes:
+            self._offer(worker, pod)
         self._workers[uid] = worker
         if self._group is not None:
             self._start(worker)
@@ -93,16 +98,36 @@ class PodWorkers:
             phase = pod.status.phase
             worker.end(Ending(1, phase=phase, reason=pod.status.reason, message=pod.status.message, untouched=fresh))
         elif fresh and not pod.metadata.deletionTimestamp:
-            others = [one.pod for one in self._workers.values() if one.state.ending is None]
-            verdict = self._admit(pod, others)
+            verdict = self._admit(pod, self._living())
             if verdict is not None:
                 worker.executor.tell("Warning", verdict.reason, verdict.message)
                 worker.end(verdict)
+
+    def _offer(self, worker: PodWorker, pod: Pod) -> None:
+        """The pod as the API has it now; other resources only as far as there is room for them."""
+        if not resources_differ(pod, worker.pod):
+            worker.update(pod, None)
+            return
+        worker.update(pod, self._grant(pod, self._living()))
+        self._offer_again()
+
+    def _offer_again(self) -> None:
+        """There may be room now for what was put off."""
+        waiting = [worker for worker in self._workers.values() if worker.state.ending is None and worker.deferred]
+        for worker in sorted(waiting, key=lambda one: place_in_queue(one.wanted)):
+            refused = self._grant(worker.wanted, self._living())
+            if refused != worker.state.pending_resize:
+                worker.update(worker.wanted, refused)
+
+    def _living(self) -> list[Pod]:
+        return [one.pod for one in self._workers.values() if one.state.ending is None]
 
     def _claim(self, uid: str, identifier: str) -> None:
         self._claims[identifier] = uid
 
     def _observed(self, worker: PodWorker) -> None:
+        if worker.state.ending is not None:
+            self._offer_again()
         for observer in self.observers:
             observer(worker)
 
@@ -126,5 +151,6 @@ class PodWorkers:
         self._workers.pop(uid, None)
         self._claims = {identifier: owner for identifier, owner in self._claims.items() if owner != uid}
         self._shop.publisher.forget(uid)
+        self._offer_again()
         for callback in self.gone:
             callback(uid)

@@ -56,6 +56,8 @@ class Behaviour:
     """How long after the stop signal it exits; longer than the grace period: it is killed."""
     stop_exit_code: int = TERMINATED_EXIT
     start_error: str = ""
+    memory_bytes: int = 0
+    """What it has in use."""
     exec: Callable[[Sequence[str]], ExecResult] | None = None
     probe: Callable[[str], bool] | None = None
     """Answers probes by kind (httpGet, tcpSocket, grpc); None: all succeed while it runs."""
@@ -298,10 +300,14 @@ class SimulatedRuntime:
         raise RuntimeFailure("simulated pods have no ports", "UNIMPLEMENTED")
 
     async def container_stats(self, container_id: str) -> ContainerStats:
-        return ContainerStats(self._container(container_id).status.container, self._now())
+        return self._stats(self._container(container_id).status.container)
 
     async def list_container_stats(self, sandbox_id: str = "") -> Sequence[ContainerStats]:
-        return [ContainerStats(one, self._now()) for one in await self.list_containers(sandbox_id)]
+        return [self._stats(one) for one in await self.list_containers(sandbox_id)]
+
+    def _stats(self, container: Container) -> ContainerStats:
+        used = self.containers[container.id].behaviour.memory_bytes
+        return ContainerStats(container, self._now(), memory_working_set=used, memory_usage=used, memory_rss=used)
 
     async def list_images(self) -> Sequence[Image]:
         return list(dict.fromkeys(self.images.values()))

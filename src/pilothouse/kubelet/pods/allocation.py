@@ -1,0 +1,73 @@
+"""Resources that a running pod asks for anew, and those that it was granted. Pure.
+
+The spec says what is wanted; what was granted last stays in force until the node has room for that. Everything in the kubelet works
+with the pod as granted; the rest of the spec follows the API at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import orjson
+
+from pilothouse.api.types.core_v1 import Container, Pod, ResourceRequirements
+from pilothouse.kubelet.pods.qos import GUARANTEED, qos_class
+from pilothouse.kubelet.pods.spec import sidecars
+from pilothouse.machinery.codec import to_dict
+
+INFEASIBLE, DEFERRED = "Infeasible", "Deferred"
+
+
+@dataclass(slots=True, frozen=True)
+class PendingResize:
+    """Why what is wanted is not granted: never on this node (Infeasible), or not now (Deferred)."""
+
+    reason: str
+    message: str
+
+
+def with_resources_of(pod: Pod, granted: Pod) -> Pod:
+    """The pod, but its containers have the resources that they have in `granted`."""
+    known = {one.name: one.resources for one in (*granted.spec.initContainers, *granted.spec.containers)}
+    return _with_resources(pod, known)
+
+
+def as_running(pod: Pod) -> Pod:
+    """The pod with the resources that its status says its containers have: what the kubelet before this one granted."""
+    statuses = (*pod.status.initContainerStatuses, *pod.status.containerStatuses)
+    return _with_resources(pod, {one.name: one.resources for one in statuses if one.resources is not None})
+
+
+def resources_differ(one: Pod, other: Pod) -> bool:
+    return _resources(one) != _resources(other)
+
+
+def place_in_queue(pod: Pod) -> tuple[int, int]:
+    """Who is to have first what becomes free: high priority, then class Guaranteed; else as they stand."""
+    return -(pod.spec.priority or 0), int(qos_class(pod) != GUARANTEED)
+
+
+def resize_text(pod: Pod, word: str, error: str = "") -> str:
+    """An event's message about a resize: what is wanted of the containers that can be resized, as JSON."""
+    told: dict[str, object] = {}
+    for field, containers in (("initContainers", sidecars(pod)), ("containers", pod.spec.containers)):
+        if containers:
+            told[field] = [{"name": one.name, "resources": to_dict(one.resources)} for one in containers]
+    told["generation"] = pod.metadata.generation
+    if error:
+        told["error"] = error
+    return f"Pod resize {word}: {orjson.dumps(told).decode()}"
+
+
+def _resources(pod: Pod) -> dict[str, ResourceRequirements]:
+    return {one.name: one.resources for one in (*pod.spec.initContainers, *pod.spec.containers)}
+
+
+def _with_resources(pod: Pod, known: dict[str, ResourceRequirements]) -> Pod:
+    def changed(containers: list[Container]) -> list[Container]:
+        return [msgspec.structs.replace(one, resources=known.get(one.name, one.resources)) for one in containers]
+
+    spec = pod.spec
+    made = msgspec.structs.replace(spec, containers=changed(spec.containers), initContainers=changed(spec.initContainers))
+    return msgspec.structs.replace(pod, spec=made)

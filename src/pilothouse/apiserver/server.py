@@ -16,7 +16,6 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -43,6 +42,7 @@ from pilothouse.apiserver.discovery.index import Discovery
 from pilothouse.apiserver.endpoints import discovery, health, issuer, metrics, root, version
 from pilothouse.apiserver.endpoints.answer import Answer
 from pilothouse.apiserver.endpoints.connect import Connect
+from pilothouse.apiserver.endpoints.connection import Connections
 from pilothouse.apiserver.endpoints.context import ApiContext, KubeletClient
 from pilothouse.apiserver.endpoints.openapi import OpenApi
 from pilothouse.apiserver.endpoints.request import Handler, HttpRequest, Link, Request
@@ -136,10 +136,8 @@ class ApiServer:
         self._handler = compose(CHAIN, Routes(self._paths(), connects()))
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        server = web.Server(
+        server = Connections(
             self._handle,  # type: ignore[arg-type]
-            request_factory=partial(HttpRequest, loop=loop),
             access_log=None,
             logger=http_log,
             max_line_size=LINE_LIMIT_BYTES,

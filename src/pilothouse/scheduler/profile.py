@@ -12,6 +12,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.scheduler.plugins.defaultbinder import DefaultBinder
 from pilothouse.scheduler.plugins.defaultpreemption import DefaultPreemption
+from pilothouse.scheduler.plugins.dynamicresources import DynamicResources
 from pilothouse.scheduler.plugins.imagelocality import ImageLocality
 from pilothouse.scheduler.plugins.interpodaffinity import InterPodAffinity
 from pilothouse.scheduler.plugins.nodeaffinity import NodeAffinity
@@ -58,6 +59,7 @@ def default_profile(client: Client, informers: Informers) -> tuple[tuple[Any, in
         (volume_binding(client, informers), 0),
         (PodTopologySpread(), 2),
         (InterPodAffinity(namespace_labels), 2),
+        (DynamicResources(), 0),
         (DefaultPreemption(budgets.list), 0),
         (NodeResourcesBalancedAllocation(), 1),
         (ImageLocality(), 1),

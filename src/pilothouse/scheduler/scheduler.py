@@ -180,7 +180,7 @@ class Scheduler:
 
     def _nowhere(self, entry: QueuedPod, diagnosis: Diagnosis) -> Coroutine[Any, Any, None]:
         pod, nodes = entry.facts, self.cluster.nodes
-        result = self._framework.post_filter(pod, nodes, diagnosis) or PostFilterResult()
+        result = self._framework.post_filter(pod, nodes, diagnosis)
         diagnosis.post_filter = result.message
         outcome = Outcome("Unschedulable", diagnosis.message(), result.nominated)
         lesser = self.cluster.supersede(pod, result.nominated) if result.nominated else []

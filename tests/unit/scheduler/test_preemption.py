@@ -102,7 +102,8 @@ async def test_a_polite_pod_waits() -> None:
         await world.put(node("a", cpu="1"), pod("low", cpu="800m", priority=1))
         await world.put(pod("high", cpu="800m", priority=10, preemptionPolicy="Never"))
         assert world.condition("high")[2] == (
-            "0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never."
+            "0/1 nodes are available: 1 Insufficient cpu. "
+            "no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never."
         )
 
 

@@ -83,7 +83,7 @@ async def test_tells_why_a_pod_fits_nowhere_in_upstreams_words() -> None:
         await world.put(pod("web", cpu="2"))
         expected = (
             "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {gpu: yes}. "
-            "preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+            "no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
         )
         assert world.condition("web") == ("False", "Unschedulable", expected)
         assert world.messages("FailedScheduling") == [expected]

@@ -60,11 +60,12 @@ class PreFilterResult:
 @dataclass(slots=True)
 class PostFilterResult:
     """`nominated`: the node that will have room once the victims are gone; empty: none, whatever was before; None: as before.
-    `message` goes into the event."""
+    `message` goes into the event. `final`: no other plugin is asked."""
 
     nominated: str | None = None
     message: str = ""
     victims: list[PodFacts] = field(default_factory=list)
+    final: bool = False
 
 
 class Plugin(Protocol):

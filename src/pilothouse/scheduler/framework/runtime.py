@@ -231,13 +231,21 @@ class Framework:
                 return plugin.name, reason
         return "", ""
 
-    def post_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis) -> PostFilterResult | None:
-        """The first result of a PostFilter plugin that has one."""
+    def post_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis) -> PostFilterResult:
+        """The plugins are asked in turn until one makes room; else what all of them say, and what the last says of the nomination."""
+        said: list[str] = []
+        nominated: str | None = None
         for plugin in self._post_filters:
             result = plugin.post_filter(pod, nodes, diagnosis, self.trial)
-            if result is not None:
+            if result is None:
+                continue
+            if result.nominated:
                 return result
-        return None
+            nominated = nominated if result.nominated is None else result.nominated
+            said += [result.message] if result.message else []
+            if result.final:
+                break
+        return PostFilterResult(nominated, ", ".join(said))
 
     def reserve(self, pod: PodFacts, node_name: str) -> None:
         for plugin in self._reserves:

@@ -16,6 +16,10 @@ from aiohttp import web
 from aiohttp.http import RawRequestMessage, StreamWriter
 
 from pilothouse.apiserver.endpoints.request import HttpRequest
+from pilothouse.kit.clock import SystemClock, wait_for
+
+MACHINE = SystemClock()
+"""Connections live in the machine's own time, also where a cluster's is virtual: their clients do."""
 
 
 class Connection(web.RequestHandler):
@@ -77,20 +81,22 @@ class Connection(web.RequestHandler):
     async def _linger(self, payload: Any) -> None:
         """Take the rest of a body that nobody wanted, for a while: a client that is still sending would not read its answer."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._lingering_time):
-                while not payload.is_eof() and not self._force_close:
-                    await payload.readany()
+            await wait_for(MACHINE, self._rest_of(payload), self._lingering_time)
         if not payload.is_eof():
             self.close()
             payload.set_exception(web.PayloadAccessError())  # for a proxied request that still reads it
+
+    async def _rest_of(self, payload: Any) -> None:
+        while not payload.is_eof() and not self._force_close:
+            await payload.readany()
 
     def _stays(self) -> bool:
         """Whether the connection is kept; it is closed when nothing comes for long."""
         if not self._keepalive or self._close or self._force_close:
             return False
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._next_keepalive_close_time = MACHINE.monotonic() + self._keepalive_timeout
         if self._keepalive_handle is None:
-            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+            self._keepalive_handle = MACHINE.call_after(self._keepalive_timeout, self._process_keepalive)  # type: ignore[assignment]
         return True
 
 

@@ -67,7 +67,8 @@ class Problems:
         self._add("FieldValueInvalid", f"Invalid value: {quoted(value)}", detail)
 
     def not_supported(self, value: object, supported: Iterable[str]) -> None:
-        names = ", ".join(json.dumps(one) for one in sorted(supported))
+        """`supported` is told in the order given: upstream sorts where its validator keeps a set, and not where it has a list."""
+        names = ", ".join(json.dumps(one) for one in supported)
         self._add("FieldValueNotSupported", f"Unsupported value: {quoted(value)}", f"supported values: {names}")
 
     def forbidden(self, detail: str) -> None:
@@ -93,9 +94,9 @@ class Problems:
 
 
 def quoted(value: Any) -> str:
-    """A value as upstream's %v/%q prints it in field errors: strings in quotes, structs as JSON."""
+    """A value as upstream's %v/%q prints it in field errors: strings in quotes, a missing one as "null", structs as JSON."""
     if value is None:
-        return "null"
+        return '"null"'
     if isinstance(value, bool):
         return "true" if value else "false"
     return json.dumps(value) if isinstance(value, str) else msgspec.json.encode(value).decode()

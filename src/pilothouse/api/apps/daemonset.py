@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from pilothouse.api.apps.workload import is_zero, validate_selector, validate_share, validate_template
+from pilothouse.api.apps.workload import is_zero, validate_collisions, validate_counts, validate_share, validate_template
 from pilothouse.api.core.columns import labels_text, selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
-from pilothouse.api.core.validation.fields import immutable, nonnegative, one_of
+from pilothouse.api.core.validation.fields import immutable, nonnegative
+from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.types.apps_v1 import DaemonSet, RollingUpdateDaemonSet
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
 HISTORY_LIMIT = 10
+COUNTS = (
+    "currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "observedGeneration",
+    "updatedNumberScheduled", "numberAvailable", "numberUnavailable", "collisionCount",
+)  # fmt: skip
+STRATEGIES = ("RollingUpdate", "OnDelete")
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+"""How apps/v1 shows how many templates there have been; upstream's Pods and old clients still look at it."""
 
 DAEMONSET = Resource(
     DaemonSet,
@@ -48,11 +56,28 @@ def default(one: DaemonSet) -> None:
     default_pod_spec(spec.template.spec)
 
 
+@DAEMONSET.prepare_create
+def prepare_create(one: DaemonSet) -> None:
+    one.metadata.annotations[TEMPLATE_GENERATION] = str(max(_generation(one), 1))
+
+
+@DAEMONSET.prepare_update
+def prepare_update(old: DaemonSet, new: DaemonSet) -> None:
+    """It passes with each new template, whatever the client says of it."""
+    changed = old.spec.template != new.spec.template
+    new.metadata.annotations[TEMPLATE_GENERATION] = str(_generation(old) + changed)
+
+
+def _generation(one: DaemonSet) -> int:
+    text = one.metadata.annotations.get(TEMPLATE_GENERATION, "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
 @DAEMONSET.validate
 def validate(one: DaemonSet, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
-    validate_selector(spec.selector, here.at("selector"))
-    validate_template(spec.template, spec.selector, here.at("template"))
+    validate_label_selector(spec.selector, here.at("selector"))
+    validate_template(spec.template, spec.selector, here.at("template"), "DaemonSet")
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
     nonnegative(spec.revisionHistoryLimit, here, "revisionHistoryLimit")
     _validate_strategy(one, here.at("updateStrategy"))
@@ -60,7 +85,8 @@ def validate(one: DaemonSet, problems: Problems) -> None:
 
 def _validate_strategy(one: DaemonSet, problems: Problems) -> None:
     strategy, here = one.spec.updateStrategy, problems.at("rollingUpdate")
-    one_of(strategy.type, ("OnDelete", "RollingUpdate"), problems, "type")
+    if strategy.type not in STRATEGIES:
+        problems.not_supported(strategy, STRATEGIES)
     if strategy.type != "RollingUpdate":
         return
     rolling = strategy.rollingUpdate
@@ -70,7 +96,7 @@ def _validate_strategy(one: DaemonSet, problems: Problems) -> None:
     validate_share(rolling.maxUnavailable, here.at("maxUnavailable"), limited=True)
     validate_share(rolling.maxSurge, here.at("maxSurge"), limited=True)
     if is_zero(rolling.maxUnavailable) and is_zero(rolling.maxSurge):
-        here.at("maxUnavailable").invalid(rolling.maxUnavailable, "cannot be 0 when maxSurge is 0")
+        here.at("maxUnavailable").required("cannot be 0 when maxSurge is 0")
     if not is_zero(rolling.maxUnavailable) and not is_zero(rolling.maxSurge):
         here.at("maxSurge").invalid(rolling.maxSurge, "may not be set when maxUnavailable is non-zero")
 
@@ -78,3 +104,10 @@ def _validate_strategy(one: DaemonSet, problems: Problems) -> None:
 @DAEMONSET.validate_update
 def validate_update(old: DaemonSet, new: DaemonSet, problems: Problems) -> None:
     immutable(new.spec.selector, old.spec.selector, problems, "spec", "selector")
+
+
+@DAEMONSET.validate_status
+def validate_status(old: DaemonSet, new: DaemonSet, problems: Problems) -> None:
+    here = problems.at("status")
+    validate_counts(new.status, COUNTS, here)
+    validate_collisions(old.status, new.status, here)

@@ -5,10 +5,18 @@ Here: its names, defaults, rules and columns. What is done about it: controllers
 
 from __future__ import annotations
 
-from pilothouse.api.apps.workload import is_zero, validate_selector, validate_share, validate_template
+from pilothouse.api.apps.workload import (
+    is_zero,
+    validate_collisions,
+    validate_counts,
+    validate_selector,
+    validate_share,
+    validate_template,
+    validate_within,
+)
 from pilothouse.api.core.columns import selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
-from pilothouse.api.core.validation.fields import immutable, nonnegative, one_of
+from pilothouse.api.core.validation.fields import immutable, nonnegative
 from pilothouse.api.types.apps_v1 import Deployment, RollingUpdateDeployment
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
@@ -16,6 +24,8 @@ from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
 HISTORY_LIMIT = 10
 PROGRESS_DEADLINE_SECONDS = 600
 SHARE = "25%"
+STRATEGIES = ("Recreate", "RollingUpdate")
+COUNTS = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas")
 
 DEPLOYMENT = Resource(
     Deployment,
@@ -69,7 +79,8 @@ def validate(one: Deployment, problems: Problems) -> None:
 
 def _validate_strategy(one: Deployment, problems: Problems) -> None:
     strategy, here = one.spec.strategy, problems.at("rollingUpdate")
-    one_of(strategy.type, ("Recreate", "RollingUpdate"), problems, "type")
+    if strategy.type not in STRATEGIES:
+        problems.not_supported(strategy, STRATEGIES)
     rolling = strategy.rollingUpdate
     if strategy.type == "Recreate" and rolling is not None:
         here.forbidden("may not be specified when strategy `type` is 'Recreate'")
@@ -91,13 +102,7 @@ def validate_update(old: Deployment, new: Deployment, problems: Problems) -> Non
 
 @DEPLOYMENT.validate_status
 def validate_status(old: Deployment, new: Deployment, problems: Problems) -> None:
-    status, here = new.status, problems.at("status")
-    for field in ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"):
-        nonnegative(getattr(status, field), here, field)
-    for field in ("updatedReplicas", "readyReplicas", "availableReplicas"):
-        if getattr(status, field) > status.replicas:
-            here.at(field).invalid(getattr(status, field), "cannot be greater than status.replicas")
-    if status.availableReplicas > status.readyReplicas:
-        here.at("availableReplicas").invalid(status.availableReplicas, "cannot be greater than readyReplicas")
-    if status.collisionCount < old.status.collisionCount:
-        here.at("collisionCount").invalid(status.collisionCount, "cannot be decremented")
+    here = problems.at("status")
+    validate_counts(new.status, COUNTS, here)
+    validate_within(new.status, ("updatedReplicas", "readyReplicas", "availableReplicas"), here)
+    validate_collisions(old.status, new.status, here)

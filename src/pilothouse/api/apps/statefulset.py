@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
-from pilothouse.api.apps.workload import validate_selector, validate_share, validate_template
+from pilothouse.api.apps.workload import (
+    is_zero,
+    validate_collisions,
+    validate_counts,
+    validate_selector,
+    validate_share,
+    validate_template,
+    validate_within,
+)
 from pilothouse.api.core.columns import template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.defaults.volumes import default_claim
-from pilothouse.api.core.validation.fields import nonnegative, one_of
+from pilothouse.api.core.validation.fields import nonnegative, report
 from pilothouse.api.types.apps_v1 import (
     RollingUpdateStatefulSetStrategy,
     StatefulSet,
     StatefulSetPersistentVolumeClaimRetentionPolicy,
 )
+from pilothouse.api.types.core_v1 import PersistentVolumeClaimVolumeSource, PodTemplateSpec, Volume
+from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
 
 HISTORY_LIMIT = 10
+RETENTIONS = ("Retain", "Delete")
 UPDATABLE = (
     "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy",
     "minReadySeconds",
@@ -68,17 +79,33 @@ def default(one: StatefulSet) -> None:
 @STATEFULSET.validate
 def validate(one: StatefulSet, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
-    one_of(spec.podManagementPolicy, ("OrderedReady", "Parallel"), here, "podManagementPolicy")
+    if not spec.podManagementPolicy:
+        here.at("podManagementPolicy").required()
+    elif spec.podManagementPolicy not in ("OrderedReady", "Parallel"):
+        here.at("podManagementPolicy").invalid(spec.podManagementPolicy, "must be 'OrderedReady' or 'Parallel'")
     _validate_strategy(one, here.at("updateStrategy"))
     policy = spec.persistentVolumeClaimRetentionPolicy
     for field in ("whenDeleted", "whenScaled") if policy else ():
-        one_of(getattr(policy, field), ("Delete", "Retain"), here, "persistentVolumeClaimRetentionPolicy", field)
+        if getattr(policy, field) not in RETENTIONS:
+            here.at("persistentVolumeClaimRetentionPolicy", field).not_supported(getattr(policy, field), RETENTIONS)
+    if spec.serviceName and not one.metadata.resourceVersion:  # names of old that made no domain are kept
+        report(names.dns_label(spec.serviceName), spec.serviceName, here, "serviceName")
     nonnegative(spec.replicas, here, "replicas")
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
     if spec.ordinals:
-        nonnegative(spec.ordinals.start, here, "ordinals", "start")
+        nonnegative(spec.ordinals.start, here, "ordinals.start")
     validate_selector(spec.selector, here.at("selector"))
-    validate_template(spec.template, spec.selector, here.at("template"))
+    validate_template(_with_claims(one), spec.selector, here.at("template"), "StatefulSet")
+
+
+def _with_claims(one: StatefulSet) -> PodTemplateSpec:
+    """The template with the volumes that the claims will be: its containers may mount them. A claim goes before a volume of its name."""
+    template = one.spec.template
+    claims = [claim.metadata.name for claim in one.spec.volumeClaimTemplates]
+    source = PersistentVolumeClaimVolumeSource
+    volumes = [Volume(name=name, persistentVolumeClaim=source(claimName=name or "-")) for name in dict.fromkeys(claims)]
+    kept = [volume for volume in template.spec.volumes if volume.name not in claims]
+    return replace(template, spec=replace(template.spec, volumes=[*kept, *volumes]))
 
 
 def _validate_strategy(one: StatefulSet, problems: Problems) -> None:
@@ -92,23 +119,23 @@ def _validate_strategy(one: StatefulSet, problems: Problems) -> None:
         problems.invalid(strategy, "must be 'RollingUpdate' or 'OnDelete'")
     elif strategy.rollingUpdate is not None:
         nonnegative(strategy.rollingUpdate.partition, here, "partition")
-        validate_share(strategy.rollingUpdate.maxUnavailable, here.at("maxUnavailable"), limited=True)
+        maximum = strategy.rollingUpdate.maxUnavailable
+        validate_share(maximum, here.at("maxUnavailable"), limited=True)
+        if maximum is not None and is_zero(maximum):
+            here.at("maxUnavailable").invalid(maximum, "cannot be 0")
 
 
 @STATEFULSET.validate_update
 def validate_update(old: StatefulSet, new: StatefulSet, problems: Problems) -> None:
-    rest = msgspec.structs.replace(new.spec, **{field: getattr(old.spec, field) for field in UPDATABLE})
+    rest = replace(new.spec, **{field: getattr(old.spec, field) for field in UPDATABLE})
     if rest != old.spec:
         problems.at("spec").forbidden(IMMUTABLE)
 
 
 @STATEFULSET.validate_status
 def validate_status(old: StatefulSet, new: StatefulSet, problems: Problems) -> None:
-    status, here = new.status, problems.at("status")
-    for field in ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"):
-        value = getattr(status, field)
-        nonnegative(value, here, field)
-        if value > status.replicas:
-            here.at(field).invalid(value, "cannot be greater than status.replicas")
-    if status.availableReplicas > status.readyReplicas:
-        here.at("availableReplicas").invalid(status.availableReplicas, "cannot be greater than status.readyReplicas")
+    here = problems.at("status")
+    counted = ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
+    validate_counts(new.status, ("replicas", *counted, "observedGeneration", "collisionCount"), here)
+    validate_within(new.status, counted, here, "status.readyReplicas")
+    validate_collisions(old.status, new.status, here)

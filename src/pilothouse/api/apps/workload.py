@@ -1,6 +1,9 @@
-"""What Deployment, ReplicaSet, DaemonSet and StatefulSet ask alike of selector, template and rollout."""
+"""What Deployment, ReplicaSet, DaemonSet and StatefulSet ask alike of selector, template, rollout and status."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 from pilothouse.api.core.validation.fields import NEGATIVE, nonnegative
 from pilothouse.api.core.validation.podspec import validate_pod_template
@@ -24,8 +27,8 @@ def validate_selector(selector: LabelSelector, problems: Problems) -> None:
     validate_label_selector(selector, problems)
 
 
-def validate_template(template: PodTemplateSpec, selector: LabelSelector, problems: Problems, always: bool = True) -> None:
-    """The template makes Pods that the selector finds, and that live as long as the workload (`always`)."""
+def validate_template(template: PodTemplateSpec, selector: LabelSelector, problems: Problems, kind: str = "ReplicaSet") -> None:
+    """The template makes Pods that the selector finds, and that live as long as the workload. `kind` is who may not set a deadline."""
     try:
         matched = not is_empty(selector) and labels.from_label_selector(selector).matches(template.metadata.labels)
     except ValueError:
@@ -33,11 +36,10 @@ def validate_template(template: PodTemplateSpec, selector: LabelSelector, proble
     if not matched:
         problems.at("metadata", "labels").invalid(template.metadata.labels, MISMATCH)
     validate_pod_template(template, problems)
-    if always:
-        if template.spec.restartPolicy != "Always":
-            problems.at("spec", "restartPolicy").not_supported(template.spec.restartPolicy, ("Always",))
-        if template.spec.activeDeadlineSeconds is not None:
-            problems.at("spec", "activeDeadlineSeconds").forbidden("activeDeadlineSeconds in ReplicaSet is not Supported")
+    if template.spec.restartPolicy != "Always":
+        problems.at("spec", "restartPolicy").not_supported(template.spec.restartPolicy, ("Always",))
+    if template.spec.activeDeadlineSeconds is not None:
+        problems.at("spec", "activeDeadlineSeconds").forbidden(f"activeDeadlineSeconds in {kind} is not Supported")
 
 
 def validate_share(value: IntOrString | None, problems: Problems, limited: bool = False) -> None:
@@ -61,12 +63,29 @@ def is_zero(value: IntOrString | None) -> bool:
         return False
 
 
-def validate_replica_counts(status: ReplicaSetStatus | ReplicationControllerStatus, problems: Problems) -> None:
-    """No more ready or available Pods than there are."""
-    for field in ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"):
+def validate_counts(status: Any, fields: Sequence[str], problems: Problems) -> None:
+    """Numbers of a status that cannot be less than nothing."""
+    for field in fields:
         nonnegative(getattr(status, field), problems, field)
-    for field in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+
+
+def validate_within(status: Any, fields: Sequence[str], problems: Problems, ready: str = "readyReplicas") -> None:
+    """No more of a sort than there are, and no more available than ready. `ready` is how upstream calls those."""
+    for field in fields:
         if getattr(status, field) > status.replicas:
             problems.at(field).invalid(getattr(status, field), "cannot be greater than status.replicas")
     if status.availableReplicas > status.readyReplicas:
-        problems.at("availableReplicas").invalid(status.availableReplicas, "cannot be greater than readyReplicas")
+        problems.at("availableReplicas").invalid(status.availableReplicas, f"cannot be greater than {ready}")
+
+
+def validate_collisions(old: Any, new: Any, problems: Problems) -> None:
+    """The count of names that were taken makes new names: it never goes back."""
+    if (new.collisionCount or 0) < (old.collisionCount or 0):
+        problems.at("collisionCount").invalid(new.collisionCount or 0, "cannot be decremented")
+
+
+def validate_replica_counts(status: ReplicaSetStatus | ReplicationControllerStatus, problems: Problems) -> None:
+    """The status of a ReplicaSet or a ReplicationController."""
+    counted = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+    validate_counts(status, ("replicas", *counted, "observedGeneration"), problems)
+    validate_within(status, counted, problems)

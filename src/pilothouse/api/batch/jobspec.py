@@ -8,7 +8,7 @@ from pilothouse.api.types.batch_v1 import JobSpec
 from pilothouse.machinery.problems import Problems
 
 MAXIMUM_PARALLELISM = 100_000
-RESTARTS = ("Never", "OnFailure")
+RESTARTS = ("OnFailure", "Never")
 COUNTS = (
     "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex",
     "maxFailedIndexes",

@@ -12,6 +12,6 @@ BINDING = Resource(Binding, plural="bindings", verbs=("create",))
 @BINDING.validate
 def validate(one: Binding, problems: Problems) -> None:
     if one.target.kind not in ("", "Node"):
-        problems.at("target", "kind").not_supported(one.target.kind, ("<empty>", "Node"))
+        problems.at("target", "kind").not_supported(one.target.kind, ("Node", "<empty>"))
     if not one.target.name:
         problems.at("target", "name").required()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pilothouse.api.apps.workload import validate_replica_counts
 from pilothouse.api.core.columns import labels_text, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import nonnegative
@@ -60,3 +61,8 @@ def validate(one: ReplicationController, problems: Problems) -> None:
     if template.spec.activeDeadlineSeconds is not None:
         message = "activeDeadlineSeconds in ReplicationController is not Supported"
         here.at("spec", "activeDeadlineSeconds").forbidden(message)
+
+
+@REPLICATIONCONTROLLER.validate_status
+def validate_status(old: ReplicationController, new: ReplicationController, problems: Problems) -> None:
+    validate_replica_counts(new.status, problems.at("status"))

@@ -40,7 +40,7 @@ def validate(one: PriorityClass, problems: Problems) -> None:
             problems.at("metadata", "name").forbidden(message)
     elif one.value > HIGHEST_USER_VALUE:
         problems.at("value").forbidden(f"maximum allowed value of a user defined priority is {HIGHEST_USER_VALUE}")
-    one_of(one.preemptionPolicy, ("Never", "PreemptLowerPriority"), problems, "preemptionPolicy")
+    one_of(one.preemptionPolicy, ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
 
 
 def _why(one: PriorityClass) -> str:

@@ -17,7 +17,7 @@ from pilothouse.machinery.problems import Problems
 
 META_GROUP = "meta.k8s.io"
 FIELD_MANAGER_LIMIT_BYTES = 128
-FIELD_VALIDATIONS = ("Ignore", "Warn", "Strict")
+FIELD_VALIDATIONS = ("Ignore", "Strict", "Warn")
 RESOURCE_VERSION_MATCHES = ("Exact", "NotOlderThan")
 PROPAGATION_POLICIES = ("Foreground", "Background", "Orphan", "nil")
 AGENTS_REMEMBERED = 256

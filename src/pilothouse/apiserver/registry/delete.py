@@ -75,7 +75,7 @@ def _check_options(options: Options) -> None:
     if options.orphan_dependents is not None and options.propagation_policy:
         problems.at("propagationPolicy").invalid(options.propagation_policy, "orphanDependents and deletionPropagation cannot be both set")
     if options.propagation_policy not in ("", "Orphan", "Foreground", "Background"):
-        problems.at("propagationPolicy").not_supported(options.propagation_policy, ("Orphan", "Background", "Foreground", "nil"))
+        problems.at("propagationPolicy").not_supported(options.propagation_policy, ("Foreground", "Background", "Orphan", "nil"))
     if problems:
         raise invalid("DeleteOptions", "meta.k8s.io", "", problems.found)
 

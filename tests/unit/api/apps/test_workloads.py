@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pilothouse.machinery.codec import clone
-from tests.unit.api.objects import created, defaulted, wrong_with, wrong_with_change
+from tests.unit.api.objects import created, defaulted, wrong_with, wrong_with_change, wrong_with_status
 
 LABELS = {"app": "a"}
 APPS = {"Deployment": "apps/v1", "ReplicaSet": "apps/v1", "DaemonSet": "apps/v1", "StatefulSet": "apps/v1", "Job": "batch/v1"}
@@ -106,6 +106,13 @@ def test_a_jobs_pods_bear_its_uid() -> None:
 MISMATCH = 'spec.template.metadata.labels: Invalid value: {"app":"a"}: `selector` does not match template `labels`'
 
 
+CLAIM = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+MOUNTED = {
+    "template": template(containers=[{"name": "c", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/d"}]}]),
+    "volumeClaimTemplates": [CLAIM],
+}
+
+
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
@@ -156,6 +163,50 @@ MISMATCH = 'spec.template.metadata.labels: Invalid value: {"app":"a"}: `selector
             workload("Job", completionMode="Indexed", parallelism=1),
             ["spec.completions: Required value: when completion mode is Indexed"],
             id="an indexed job without completions",
+        ),
+        pytest.param(
+            workload("Deployment", strategy={"type": "Blue"}),
+            ['spec.strategy: Unsupported value: {"type":"Blue"}: supported values: "Recreate", "RollingUpdate"'],
+            id="an unknown strategy",
+        ),
+        pytest.param(
+            workload("DaemonSet", selector={}, updateStrategy={"type": "Blue"}),
+            [MISMATCH, 'spec.updateStrategy: Unsupported value: {"type":"Blue"}: supported values: "RollingUpdate", "OnDelete"'],
+            id="a daemon set of an unknown strategy that selects nothing",
+        ),
+        pytest.param(
+            workload("DaemonSet", updateStrategy={"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}),
+            ["spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0"],
+            id="a daemon set that cannot move",
+        ),
+        pytest.param(
+            workload("DaemonSet", template=template(activeDeadlineSeconds=1)),
+            ["spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in DaemonSet is not Supported"],
+            id="daemons that end",
+        ),
+        pytest.param(workload("StatefulSet", **MOUNTED), [], id="a claim is mounted"),
+        pytest.param(
+            workload("StatefulSet", template=MOUNTED["template"]),
+            ['spec.template.spec.containers[0].volumeMounts[0].name: Not found: "data"'],
+            id="a claim that is not there is mounted",
+        ),
+        pytest.param(
+            workload(
+                "StatefulSet",
+                podManagementPolicy="Fast",
+                persistentVolumeClaimRetentionPolicy={"whenDeleted": "Burn"},
+                ordinals={"start": -1},
+                serviceName="a.b",
+                updateStrategy={"rollingUpdate": {"maxUnavailable": 0}},
+            ),
+            [
+                "spec.podManagementPolicy: Invalid value: \"Fast\": must be 'OrderedReady' or 'Parallel'",
+                "spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: 0: cannot be 0",
+                'spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: "Burn": supported values: "Retain", "Delete"',
+                'spec.serviceName: Invalid value: "a.b": must not contain dots',
+                "spec.ordinals.start: Invalid value: -1: must be greater than or equal to 0",
+            ],
+            id="much wrong with a stateful set",
         ),
         pytest.param(cron(), [], id="the smallest cronjob"),
         pytest.param(
@@ -216,3 +267,70 @@ def test_what_may_not_change(kind: str, change: Callable[[Any], None], expected:
     found = " ".join(wrong_with_change(old, new))
     assert expected in found
     assert bool(found) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "expected"),
+    [
+        pytest.param(
+            "Deployment",
+            {"replicas": 1, "readyReplicas": 1, "availableReplicas": 2},
+            [
+                "status.availableReplicas: Invalid value: 2: cannot be greater than status.replicas",
+                "status.availableReplicas: Invalid value: 2: cannot be greater than readyReplicas",
+            ],
+            id="more available than there are",
+        ),
+        pytest.param(
+            "Deployment",
+            {"unavailableReplicas": -1},
+            ["status.unavailableReplicas: Invalid value: -1: must be greater than or equal to 0"],
+            id="fewer missing than none",
+        ),
+        pytest.param(
+            "StatefulSet",
+            {"replicas": 2, "availableReplicas": 1},
+            ["status.availableReplicas: Invalid value: 1: cannot be greater than status.readyReplicas"],
+            id="available without being ready",
+        ),
+        pytest.param(
+            "ReplicaSet",
+            {"fullyLabeledReplicas": 1},
+            ["status.fullyLabeledReplicas: Invalid value: 1: cannot be greater than status.replicas"],
+            id="labels of more than there are",
+        ),
+        pytest.param(
+            "DaemonSet",
+            {"numberReady": -1},
+            ["status.numberReady: Invalid value: -1: must be greater than or equal to 0"],
+            id="fewer daemons than none",
+        ),
+    ],
+)
+def test_a_status_adds_up(kind: str, status: dict[str, int], expected: list[str]) -> None:
+    old = created(workload(kind))
+    new = clone(old)
+    for field, value in status.items():
+        setattr(new.status, field, value)
+    assert wrong_with_status(old, new) == expected
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "StatefulSet"])
+def test_the_count_of_collisions_never_goes_back(kind: str) -> None:
+    old = created(workload(kind))
+    old.status.collisionCount = 2
+    new = clone(old)
+    new.status.collisionCount = 1
+    assert wrong_with_status(old, new) == ["status.collisionCount: Invalid value: 1: cannot be decremented"]
+
+
+def test_a_daemon_set_counts_its_templates() -> None:
+    def count(one: Any) -> str:
+        return str(one.metadata.annotations["deprecated.daemonset.template.generation"])
+
+    old = created(workload("DaemonSet"))
+    same, other = clone(old), clone(old)
+    same.metadata.annotations.clear()
+    set_image(other)
+    assert wrong_with_change(old, same) + wrong_with_change(old, other) == []
+    assert [count(old), count(same), count(other)] == ["1", "1", "2"]

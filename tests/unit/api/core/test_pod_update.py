@@ -101,7 +101,7 @@ def fewer(one: Pod) -> None:
         pytest.param(
             pod(activeDeadlineSeconds=5),
             deadline(None),
-            ["spec.activeDeadlineSeconds: Invalid value: null: must not update from a positive integer to nil value"],
+            ['spec.activeDeadlineSeconds: Invalid value: "null": must not update from a positive integer to nil value'],
             id="no deadline any more",
         ),
         pytest.param(pod(schedulingGates=[{"name": "a.b/c"}]), gates(), [], id="a gate opened"),

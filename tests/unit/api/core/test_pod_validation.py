@@ -275,7 +275,7 @@ VOLUMES = [
 SPEC = [
     case(
         pod(restartPolicy="Sometimes"),
-        'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"',
+        'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
         id="an unknown restart policy",
     ),
     case(

@@ -70,7 +70,7 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
         ),
         pytest.param(
             thing("Node", spec={"taints": [{"key": "a", "effect": "Soon"}]}),
-            ['metadata.taints[0].effect: Unsupported value: "Soon": supported values: "NoExecute", "NoSchedule", "PreferNoSchedule"'],
+            ['metadata.taints[0].effect: Unsupported value: "Soon": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"'],
             id="an unknown effect",
         ),
         pytest.param(

@@ -17,7 +17,7 @@ from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
+MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
 SIDECAR_ONLY = "may not be set for init containers without restartPolicy=Always"
 NOT_EPHEMERAL = "cannot be set for an Ephemeral Container"
 PADDED = "must not have leading or trailing whitespace"

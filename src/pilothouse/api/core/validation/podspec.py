@@ -23,8 +23,8 @@ from pilothouse.machinery import names, quantity
 from pilothouse.machinery.metadata import validate_annotations, validate_labels
 from pilothouse.machinery.problems import Problems
 
-DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
-RESTART_POLICIES = ("Always", "Never", "OnFailure")
+DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+RESTART_POLICIES = ("Always", "OnFailure", "Never")
 NAMES: tuple[tuple[str, Callable[[str], list[str]]], ...] = (
     ("serviceAccountName", names.dns_subdomain),
     ("nodeName", names.dns_subdomain),
@@ -76,7 +76,7 @@ def validate_pod_spec(spec: PodSpec, problems: Problems, *, is_pod: bool = False
     validate_tolerations(spec.tolerations, problems.at("tolerations"))
     if spec.hostAliases:
         _validate_aliases(spec, problems.at("hostAliases"))
-    optional_one_of(spec.preemptionPolicy, ("Never", "PreemptLowerPriority"), problems, "preemptionPolicy")
+    optional_one_of(spec.preemptionPolicy, ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
     if spec.overhead:
         validate_requirements(ResourceRequirements(limits=spec.overhead), frozenset(), problems.at("overhead"))
     _validate_os(spec, problems)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pilothouse.api.core.servicefields import HEADLESS, externally_accessible, is_headless, needs_cluster_ip, needs_health_check
 from pilothouse.api.core.validation.addresses import (
     ONE_A_FAMILY,
@@ -21,6 +23,8 @@ from pilothouse.machinery.problems import Problems
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 LONGEST_AFFINITY_SECONDS = 86400
 SET_ONCE = "may not change once set"
+NO_LIST = msgspec.Raw(b"null")
+"""How a list that is not there is told: without quotes, unlike a missing word."""
 ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 
 
@@ -216,7 +220,7 @@ def _validate_set_once(old: Service, new: Service, field: str, problems: Problem
                 here.at(index if field == "clusterIPs" else 0).invalid(after, SET_ONCE)
         return
     if before and not after:
-        here.at(0).invalid(after or None, f"primary {called} can not be unset")
+        here.at(0).invalid(after or NO_LIST, f"primary {called} can not be unset")
     elif before and after[0] != before[0]:
         here.at(0).invalid(after, SET_ONCE)
     if len(before) > len(after) == 1 and new.spec.ipFamilyPolicy != "SingleStack":

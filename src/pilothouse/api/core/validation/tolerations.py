@@ -8,7 +8,7 @@ from pilothouse.api.types.core_v1 import Taint, Toleration
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problem, Problems, quoted
 
-EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 @remembering

@@ -8,7 +8,7 @@ from pilothouse.kubelet.launch.fields import go_quoted
 from pilothouse.kubelet.pods.observed import Run
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.probes.port import Network
-from pilothouse.kubelet.probes.target import port_number
+from pilothouse.kubelet.probes.target import NoSuchPort, port_number
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
 
 HTTP_SECONDS = 60.0
@@ -46,5 +46,9 @@ class LifecycleHooks:
         return f"Exec lifecycle hook {where} failed - error: command '{shown}' exited with {result.exit_code}: , message: {said}"
 
     async def _http(self, container: AnyContainer, action: HTTPGetAction, pod_ip: str) -> str:
-        result = await self._network.http_get(action, action.host or pod_ip, port_number(action.port, container), HTTP_SECONDS, {})
+        try:
+            port = port_number(action.port, container)
+        except NoSuchPort as error:
+            return str(error)
+        result = await self._network.http_get(action, action.host or pod_ip, port, HTTP_SECONDS, {})
         return "" if result.error == "" else result.error

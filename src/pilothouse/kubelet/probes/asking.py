@@ -7,7 +7,7 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.pods.observed import Run
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.probes.port import Answer, Network
-from pilothouse.kubelet.probes.target import port_number
+from pilothouse.kubelet.probes.target import NoSuchPort, port_number
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
 
 OUTPUT_LIMIT = 10 * 1024
@@ -23,6 +23,12 @@ class Asking:
         self._clock = clock
 
     async def ask(self, pod: Pod, container: AnyContainer, run: Run, probe: Probe, kind: str, pod_ip: str) -> Answer:
+        try:
+            return await self._ask(pod, container, run, probe, pod_ip)
+        except NoSuchPort as error:
+            return Answer(unknown=str(error))
+
+    async def _ask(self, pod: Pod, container: AnyContainer, run: Run, probe: Probe, pod_ip: str) -> Answer:
         seconds = float(probe.timeoutSeconds or 1)
         if probe.exec is not None:
             return await self._exec(run, probe.exec.command, seconds)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from pilothouse.kubelet.launch.fields import go_quoted
 from pilothouse.kubelet.pods.steps import AnyContainer
 
 
+class NoSuchPort(Exception):
+    """`str()` says so in upstream's words: a name that no port bears is taken for a number, and found to be none."""
+
+
 def port_number(port: int | str, container: AnyContainer) -> int:
-    """A number as it is, a name as the container's ports have it; 0 when there is none of that name."""
-    if isinstance(port, int):
-        return port
-    if port.isdigit():
-        return int(port)
-    return next((one.containerPort for one in container.ports if one.name == port), 0)
+    """A number as it is, a name as the container's ports have it."""
+    found = port if isinstance(port, int) else _named(port, container)
+    if not 0 < found < 65536:
+        raise NoSuchPort(f"invalid port number: {found}")
+    return found
+
+
+def _named(name: str, container: AnyContainer) -> int:
+    for one in container.ports:
+        if one.name == name:
+            return one.containerPort
+    if not (name.isascii() and name.isdigit()):
+        raise NoSuchPort(f"strconv.Atoi: parsing {go_quoted(name)}: invalid syntax")
+    return int(name)

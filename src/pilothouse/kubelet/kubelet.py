@@ -120,7 +120,7 @@ class Kubelet:
         self.refresher = VolumeRefresher(self.volumes, clock, self._with_live_volumes, config.volume_resync_seconds)
         self.collector = ImageCollector(runtime, self.host, clock, config, self._tell_of_node, self._images_changed)
         self.eviction = EvictionManager(
-            runtime, self.host, clock, config, self.volumes, self.collector, lambda: self.workers, self.agent.pressed
+            runtime, self.host, clock, config, self.volumes, self.collector, lambda: self.workers, self.agent.pressed, self._tell_of_node
         )
         self.rotation = LogRotation(runtime, self.host, clock, self._running, config.log_rotation_seconds)
         self.static = StaticPods(
@@ -261,7 +261,7 @@ class Kubelet:
                 self._range_changed.set()
 
     def _admit(self, pod: Pod, others: list[Pod]) -> Ending | None:
-        return judge(pod, others, self._node())
+        return judge(pod, others, self._node(), self.agent.pressures)
 
     def _grant(self, pod: Pod, others: list[Pod]) -> PendingResize | None:
         return judge_resize(pod, others, self._node())

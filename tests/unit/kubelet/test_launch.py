@@ -48,9 +48,9 @@ from pilothouse.kubelet.images.references import InvalidReference, parse, with_d
 from pilothouse.kubelet.launch.environment import Surroundings, environment
 from pilothouse.kubelet.launch.errors import ConfigError
 from pilothouse.kubelet.launch.expansion import expand
-from pilothouse.kubelet.launch.fields import field_value, go_quoted
+from pilothouse.kubelet.launch.fields import field_value, go_duration, go_quoted
 from pilothouse.kubelet.launch.mounts import container_mounts
-from pilothouse.kubelet.launch.naming import dns_config, hostname, hosts_file, parse_resolv_conf
+from pilothouse.kubelet.launch.naming import dns_config, dns_warnings, hostname, hosts_file, parse_resolv_conf
 from pilothouse.kubelet.launch.resources import cgroup_path, container_resources, pod_cgroup, pod_requests, quota, shares
 from pilothouse.kubelet.launch.sandbox import sandbox_config
 from pilothouse.kubelet.launch.security import container_security
@@ -293,6 +293,29 @@ OWN = PodDNSConfig(
 )
 def test_resolv_conf(spec: dict[str, Any], servers: tuple[str, ...], searches: tuple[str, ...], options: tuple[str, ...]) -> None:
     assert dns_config(pod(**spec), HOST_DNS, ("10.96.0.10",), "cluster.local") == DnsConfig(servers, searches, options)
+
+
+def test_what_of_resolv_conf_is_cut_is_told() -> None:
+    own = PodDNSConfig(nameservers=["1.1.1.1", "2.2.2.2", "3.3.3.3"], searches=[f"d{number}" for number in range(30)])
+    wanted = pod(dnsConfig=own)
+    assert dns_config(wanted, HOST_DNS, ("10.96.0.10",), "cluster.local").servers == ("10.96.0.10", "1.1.1.1", "2.2.2.2")
+    searches, servers = dns_warnings(wanted, HOST_DNS, ("10.96.0.10",), "cluster.local")
+    assert searches.startswith(
+        "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: shop.svc.cluster.local "
+    )
+    assert searches.endswith(" d26 d27")
+    assert servers == (
+        "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: 10.96.0.10 1.1.1.1 2.2.2.2"
+    )
+    assert dns_warnings(pod(), HOST_DNS, ("10.96.0.10",), "cluster.local") == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.0, "0s"), (0.1239, "123ms"), (1.0, "1s"), (1.5004, "1.5s"), (80.0, "1m20s"), (300.0, "5m0s"), (3600.25, "1h0m0.25s")],
+)
+def test_durations_read_as_go_prints_them(seconds: float, expected: str) -> None:
+    assert go_duration(seconds) == expected
 
 
 def test_the_nodes_resolv_conf_is_read() -> None:

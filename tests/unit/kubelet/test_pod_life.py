@@ -441,6 +441,7 @@ async def test_a_pod_that_does_not_fit_is_turned_away() -> None:
         assert (pod.status.phase, pod.status.reason) == ("Failed", "OutOfcpu")
         expected = "Pod was rejected: Node didn't have enough resource: cpu, requested: 100000, used: 0, capacity: 8000"
         assert pod.status.message == expected
+        assert await one.events("OutOfcpu") == [expected.removeprefix("Pod was rejected: ")]
         assert one.runtime.sandboxes == {}
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.api.types.core_v1 import Container, EmptyDirVolumeSource, Pod, PodSpec, ResourceRequirements, Volume
+from pilothouse.api.types.core_v1 import (
+    Container,
+    EmptyDirVolumeSource,
+    NodeStatus,
+    Pod,
+    PodSpec,
+    ResourceRequirements,
+    Toleration,
+    Volume,
+)
 from pilothouse.api.types.core_v1 import Node as NodeObject
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.eviction.limits import Disk, exceeded
@@ -13,6 +22,7 @@ from pilothouse.kubelet.eviction.signals import shortages, signals
 from pilothouse.kubelet.host.port import DiskUsage, Load
 from pilothouse.kubelet.images.collector import Record, choose, to_free
 from pilothouse.kubelet.logs import turned_over
+from pilothouse.kubelet.node.admission import judge
 from pilothouse.kubelet.runtime.port import Image
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from tests.unit.kubelet.harness import a_pod, node
@@ -63,6 +73,30 @@ def test_critical_pods_never_go() -> None:
     assert ranked([pod("critical", priority=2_000_001_000)], {}, "memory") == []
 
 
+NEEDS = Container(name="c", resources=ResourceRequirements(requests={"memory": "1Mi"}))
+TOLERATES = Toleration(key="node.kubernetes.io/memory-pressure", operator="Exists")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pressures", "refused"),
+    [
+        pytest.param(a_pod(), {"MemoryPressure"}, "The node had condition: [MemoryPressure]. ", id="best effort"),
+        pytest.param(a_pod("web", NEEDS), {"MemoryPressure"}, "", id="one that says what it needs"),
+        pytest.param(a_pod(tolerations=[TOLERATES]), {"MemoryPressure"}, "", id="one that does not mind"),
+        pytest.param(a_pod(priority=2_000_000_000), {"DiskPressure"}, "", id="critical"),
+        pytest.param(
+            a_pod("web", NEEDS, tolerations=[TOLERATES]),
+            {"MemoryPressure", "DiskPressure"},
+            "The node had condition: [DiskPressure MemoryPressure]. ",
+            id="none but critical ones when the disk is short",
+        ),
+    ],
+)
+def test_what_a_node_under_pressure_takes(wanted: Pod, pressures: set[str], refused: str) -> None:
+    verdict = judge(wanted, [], NodeObject(status=NodeStatus(allocatable={"memory": "1Gi", "pods": "9"})), pressures)
+    assert ("" if verdict is None else verdict.message.removeprefix("Pod was rejected: ")) == refused
+
+
 async def test_a_node_short_of_memory_says_so_and_evicts_one_pod_at_a_time() -> None:
     async with node() as one:
         await one.run(a_pod("one"))
@@ -77,10 +111,16 @@ async def test_a_node_short_of_memory_says_so_and_evicts_one_pod_at_a_time() -> 
         assert failed.status.reason == "Evicted"
         assert failed.status.message.startswith("The node was low on resource: memory. Threshold quantity: 100Mi, available: 10Mi.")
         assert next(c.reason for c in failed.status.conditions if c.type == "DisruptionTarget") == "TerminationByKubelet"
+        assert await one.events("EvictionThresholdMet") == ["Attempting to reclaim memory"]
+        assert await one.events("NodeHasInsufficientMemory") == ["Node node-0 status is now: NodeHasInsufficientMemory"]
+        late = await one.run(a_pod("late"))
+        assert (late.status.phase, late.status.reason) == ("Failed", "Evicted")
+        assert late.status.message == "Pod was rejected: The node had condition: [MemoryPressure]. "
         one.host.load_now = Load(1000 * MEBIBYTE)
         await one.advance(400)
         found = await one.client.get(NodeObject, "node-0")
         assert next(c.status for c in found.status.conditions if c.type == "MemoryPressure") == "False"
+        assert (await one.run(a_pod("later"))).status.phase == "Running"
 
 
 async def test_an_empty_dir_over_its_limit_ends_the_pod() -> None:
@@ -91,6 +131,7 @@ async def test_an_empty_dir_over_its_limit_ends_the_pod() -> None:
         await one.advance(11)
         pod = await one.pod("web")
         assert (pod.status.reason, pod.status.message) == ("Evicted", 'Usage of EmptyDir volume "v" exceeds the limit "1Ki". ')
+        assert not [each for each in pod.status.conditions if each.type == "DisruptionTarget"]
 
 
 async def test_logs_over_a_containers_limit_end_the_pod() -> None:

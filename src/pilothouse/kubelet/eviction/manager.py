@@ -18,7 +18,7 @@ from pilothouse.kubelet.eviction.limits import Disk
 from pilothouse.kubelet.eviction.ranking import Usage, message, ranked
 from pilothouse.kubelet.eviction.signals import Shortage, shortages, signals
 from pilothouse.kubelet.host.port import DiskUsage, Host, Load
-from pilothouse.kubelet.images.collector import ImageCollector
+from pilothouse.kubelet.images.collector import ImageCollector, Tell
 from pilothouse.kubelet.mounts.manager import VolumeManager
 from pilothouse.kubelet.paths import Paths
 from pilothouse.kubelet.pods.identity import CONTAINER_NAME, POD_UID
@@ -28,10 +28,12 @@ from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
 
 log = logging.getLogger(__name__)
 EVICTED = "Evicted"
+GRACE_SECONDS = 1
+"""Of what is evicted by a hard threshold or by a limit of its own."""
 
 
 class EvictionManager:
-    """See the module. `pressures` is told the conditions that hold whenever they change."""
+    """See the module. `pressures` is told the conditions that hold whenever they change; `tell` makes events of the node."""
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class EvictionManager:
         collector: ImageCollector,
         workers: Callable[[], Iterable[PodWorker]],
         pressures: Callable[[set[str]], None],
+        tell: Tell,
     ) -> None:
         self._runtime = runtime
         self._host = host
@@ -52,6 +55,7 @@ class EvictionManager:
         self._collector = collector
         self._workers = workers
         self._pressures = pressures
+        self._tell_of_node = tell
         self._paths = Paths(config.root_dir, config.pod_log_dir)
         self._seen_at: dict[str, float] = {}
         self._judged: tuple[tuple[Load, int, DiskUsage], list[Shortage]] | None = None
@@ -72,6 +76,7 @@ class EvictionManager:
         await self._enforce_limits()
         if not short:
             return
+        self._tell_of_node("Warning", "EvictionThresholdMet", f"Attempting to reclaim {short[0].resource}")
         if short[0].resource != "memory" and await self._collector.collect(at_least=short[0].wanted - short[0].available):
             return
         await self._evict(short[0])
@@ -99,7 +104,7 @@ class EvictionManager:
             return
         pod = order[0]
         text = message(pod, usage.get(pod.metadata.uid, Usage()), shortage.resource, shortage.available, shortage.wanted)
-        self._end(workers[pod.metadata.uid], text, 1)
+        self._end(workers[pod.metadata.uid], text, disruption=True)
 
     async def _usage(self, resource: str, workers: list[PodWorker]) -> dict[str, Usage]:
         found: dict[str, Usage] = {}
@@ -109,9 +114,9 @@ class EvictionManager:
             found.setdefault(labels.get(POD_UID, ""), Usage()).containers[labels.get(CONTAINER_NAME, "")] = used
         return found
 
-    def _end(self, worker: PodWorker, text: str, grace: int) -> None:
+    def _end(self, worker: PodWorker, text: str, *, disruption: bool) -> None:
         worker.executor.tell("Warning", EVICTED, text)
-        worker.end(Ending(grace, phase="Failed", reason=EVICTED, message=text, disruption=True))
+        worker.end(Ending(GRACE_SECONDS, phase="Failed", reason=EVICTED, message=text, disruption=disruption))
 
     async def _enforce_limits(self) -> None:
         workers = [one for one in self._workers() if one.state.ending is None and one.state.prepared]
@@ -121,7 +126,7 @@ class EvictionManager:
         for worker in workers:
             text = limits.exceeded(worker.pod, await self._disk(worker.pod, layers.get(worker.uid, Usage())))
             if text:
-                self._end(worker, text, 1)
+                self._end(worker, text, disruption=False)
 
     async def _disk(self, pod: Pod, layers: Usage) -> Disk:
         found = Disk()

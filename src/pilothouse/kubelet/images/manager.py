@@ -17,6 +17,7 @@ from pilothouse.kubelet.images.credentials import credentials_for
 from pilothouse.kubelet.images.references import InvalidReference, with_default_tag
 from pilothouse.kubelet.launch.environment import Objects
 from pilothouse.kubelet.launch.errors import LaunchError
+from pilothouse.kubelet.launch.fields import go_duration
 from pilothouse.kubelet.pods.backoff import LONGEST_SECONDS, used, waits_until
 from pilothouse.kubelet.pods.observed import BackOff
 from pilothouse.kubelet.pods.steps import AnyContainer
@@ -143,7 +144,7 @@ class ImageManager:
         self._refused.pop((pod.metadata.uid, image), None)
         self._changed()
         ended = self._clock.monotonic()
-        took, whole = f"{ended - began:.3g}s", f"{ended - asked:.3g}s"
+        took, whole = go_duration(ended - began), go_duration(ended - asked)
         size = f" Image size: {found.size} bytes." if found.size else ""
         tell("Normal", "Pulled", f'Successfully pulled image "{image}" in {took} ({whole} including waiting).{size}')
         return found

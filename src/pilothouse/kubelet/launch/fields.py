@@ -52,6 +52,18 @@ def go_quoted(text: str) -> str:
     return f'"{"".join(out)}"'
 
 
+def go_duration(seconds: float) -> str:
+    """Whole milliseconds as Go prints a duration: `123ms`, `1.5s`, `1m20s`, `1h0m0s`."""
+    whole = int(seconds * 1000)
+    if 0 < whole < 1000:
+        return f"{whole}ms"
+    minutes, rest = divmod(whole, 60_000)
+    text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+    if minutes:
+        text = f"{minutes % 60}m{text}"
+    return f"{minutes // 60}h{text}" if minutes >= 60 else text
+
+
 def resource_value(pod: Pod, selector: ResourceFieldSelector, container: AnyContainer | None, allocatable: Mapping[str, str]) -> str:
     """The value of a resourceFieldRef in units of its divisor, rounded up. Limits that are not set are the node's allocatable."""
     if selector.containerName:

@@ -77,6 +77,23 @@ def parse_resolv_conf(text: str) -> DnsConfig:
 
 def dns_config(pod: Pod, host: DnsConfig, cluster_dns: Sequence[str], cluster_domain: str) -> DnsConfig:
     """resolv.conf of the pod by its dnsPolicy and dnsConfig."""
+    return _limited(_wanted_dns(pod, host, cluster_dns, cluster_domain))
+
+
+def dns_warnings(pod: Pod, host: DnsConfig, cluster_dns: Sequence[str], cluster_domain: str) -> list[str]:
+    """What of its resolv.conf the pod does not get, in upstream's words."""
+    wanted = _wanted_dns(pod, host, cluster_dns, cluster_domain)
+    given, found = _limited(wanted), []
+    if given.searches != wanted.searches:
+        text = "Search Line limits were exceeded, some search paths have been omitted, the applied search line is"
+        found.append(f"{text}: {' '.join(given.searches)}")
+    if given.servers != wanted.servers:
+        text = "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is"
+        found.append(f"{text}: {' '.join(given.servers)}")
+    return found
+
+
+def _wanted_dns(pod: Pod, host: DnsConfig, cluster_dns: Sequence[str], cluster_domain: str) -> DnsConfig:
     policy = pod.spec.dnsPolicy or "ClusterFirst"
     cluster = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not pod.spec.hostNetwork)
     if policy == "None":
@@ -86,7 +103,7 @@ def dns_config(pod: Pod, host: DnsConfig, cluster_dns: Sequence[str], cluster_do
         base = DnsConfig(tuple(cluster_dns), _unique([*own, *host.searches]), DEFAULT_OPTIONS)
     else:
         base = host
-    return _limited(_with_own(pod, base))
+    return _with_own(pod, base)
 
 
 def _cluster_searches(namespace: str, domain: str) -> list[str]:

@@ -5,13 +5,13 @@ Needed where schedulers race, are other people's, or were by-passed with `spec.n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pilothouse.api.types.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration
 from pilothouse.kubelet.launch.resources import pod_requests
 from pilothouse.kubelet.pods.allocation import DEFERRED, INFEASIBLE, PendingResize
-from pilothouse.kubelet.pods.observed import Ending
-from pilothouse.kubelet.pods.qos import CRITICAL_PRIORITY
+from pilothouse.kubelet.pods.observed import REJECTED, Ending
+from pilothouse.kubelet.pods.qos import BEST_EFFORT, CRITICAL_PRIORITY, qos_class
 from pilothouse.kubelet.pods.spec import is_static
 from pilothouse.machinery import quantity
 
@@ -32,16 +32,21 @@ SAFE_SYSCTLS = {
 """Namespaced, and harmless to other pods; upstream's list."""
 
 
-def judge(pod: Pod, others: Iterable[Pod], node: Node | None) -> Ending | None:
-    """None: taken. Else how the pod ends."""
+MEMORY_PRESSURE = "MemoryPressure"
+MEMORY_PRESSURE_TAINT = Taint(key="node.kubernetes.io/memory-pressure", effect="NoSchedule")
+
+
+def judge(pod: Pod, others: Iterable[Pod], node: Node | None, pressures: Collection[str] = ()) -> Ending | None:
+    """None: taken. Else how the pod ends. `pressures` are the conditions of shortage that hold."""
     if node is None:
         return None
     here = [one for one in others if one.metadata.uid != pod.metadata.uid]
-    refusal = _system(pod) or _resources(pod, here, node) or _selector(pod, node) or _ports(pod, here) or _taints(pod, node)
+    refusal = _pressed(pod, pressures) or _system(pod) or _resources(pod, here, node) or _selector(pod, node)
+    refusal = refusal or _ports(pod, here) or _taints(pod, node)
     if refusal is None:
         return None
     reason, message = refusal
-    return Ending(1, phase="Failed", reason=reason, message=f"Pod was rejected: {message}", untouched=True)
+    return Ending(1, phase="Failed", reason=reason, message=REJECTED + message, untouched=True)
 
 
 def judge_resize(pod: Pod, others: Iterable[Pod], node: Node | None) -> PendingResize | None:
@@ -58,6 +63,17 @@ def judge_resize(pod: Pod, others: Iterable[Pod], node: Node | None) -> PendingR
             return PendingResize(INFEASIBLE, f"Node didn't have enough capacity: {text}")
     refusal = _resources(pod, [one for one in others if one.metadata.uid != pod.metadata.uid], node)
     return None if refusal is None else PendingResize(DEFERRED, refusal[1])
+
+
+def _pressed(pod: Pod, pressures: Collection[str]) -> tuple[str, str] | None:
+    """What is short of memory alone still takes pods that say how much they need, and such as do not mind."""
+    if not pressures or is_static(pod) or (pod.spec.priority or 0) >= CRITICAL_PRIORITY:
+        return None
+    if set(pressures) == {MEMORY_PRESSURE} and (
+        qos_class(pod) != BEST_EFFORT or any(_tolerates(one, MEMORY_PRESSURE_TAINT) for one in pod.spec.tolerations)
+    ):
+        return None
+    return "Evicted", f"The node had condition: [{' '.join(sorted(pressures))}]. "
 
 
 def _system(pod: Pod) -> tuple[str, str] | None:

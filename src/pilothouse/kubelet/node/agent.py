@@ -76,9 +76,13 @@ class NodeAgent:
 
     def pressed(self, conditions: set[str]) -> None:
         """The pressures that hold now."""
-        if conditions != self.pressures:
-            self.pressures = set(conditions)
-            self._changed.set()
+        if conditions == self.pressures:
+            return
+        for type in PRESSURES:
+            if (type in conditions) != (type in self.pressures):
+                self._recorder.event(self.reference, "Normal", *_told(self._name, PRESSURES[type][type in conditions][0]))
+        self.pressures = set(conditions)
+        self._changed.set()
 
     def seen(self, node: Node) -> None:
         """The API shows the node: where it was given up for silent that is put right at once, not at the next regular report."""

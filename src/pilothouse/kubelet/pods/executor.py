@@ -14,9 +14,10 @@ from typing import TypeVar
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.images.manager import PullFailure
 from pilothouse.kubelet.launch.errors import LaunchError
-from pilothouse.kubelet.launch.fields import go_quoted
+from pilothouse.kubelet.launch.fields import go_duration, go_quoted
 from pilothouse.kubelet.launch.launcher import pod_ips, prepare_container
 from pilothouse.kubelet.launch.mounts import message_path
+from pilothouse.kubelet.launch.naming import dns_warnings
 from pilothouse.kubelet.launch.resources import container_resources, pod_cgroup, whole
 from pilothouse.kubelet.launch.sandbox import sandbox_config
 from pilothouse.kubelet.mounts.port import VolumeError
@@ -150,8 +151,11 @@ class Executor(PodContext):
 
     def _warn_of_dns(self) -> None:
         policy = self.pod.spec.dnsPolicy or "ClusterFirst"
+        config = self.shop.config
+        for text in dns_warnings(self.pod, self.shop.host_dns, config.cluster_dns, config.cluster_domain):
+            self.tell("Warning", "DNSConfigForming", text)
         wants = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not self.pod.spec.hostNetwork)
-        if wants and not self.shop.config.cluster_dns:
+        if wants and not config.cluster_dns:
             text = f'kubelet does not have ClusterDNS IP configured and cannot create Pod using "{policy}" policy.'
             self.tell("Warning", "MissingClusterDNS", f'pod: "{shown(self.pod)}". {text} Falling back to "Default" policy.')
 
@@ -217,7 +221,7 @@ class Executor(PodContext):
         container = container_of(self.pod, step.name)
         name = f"{step.name} in pod {shown(self.pod)}"
         self.tell("Warning", "BackOff", f"Back-off restarting failed container {name}", container)
-        message = f"back-off {duration(step.seconds)} restarting failed container={step.name} pod={shown(self.pod)}"
+        message = f"back-off {go_duration(step.seconds)} restarting failed container={step.name} pod={shown(self.pod)}"
         self.state.failures[step.name] = Failure("CrashLoopBackOff", message, step.until)
 
     async def _start(self, step: Start) -> None:
@@ -288,9 +292,3 @@ class Executor(PodContext):
             self.tell("Warning", "FailedPostStartHook", "PostStartHook failed", container)
             self.state.failures[container.name] = Failure("PostStartHookError", error, self.shop.now())
             await killing.kill_run(self, run, "FailedPostStartHook")
-
-
-def duration(seconds: float) -> str:
-    """As Go prints a duration: `10s`, `1m20s`, `5m0s`."""
-    whole = int(seconds)
-    return f"{whole // 60}m{whole % 60}s" if whole >= 60 else f"{whole}s"

@@ -85,6 +85,10 @@ class Probed:
     """Liveness or Startup, when that probe asks for the container's end."""
 
 
+REJECTED = "Pod was rejected: "
+"""How the message of a pod begins that its node did not take; the event says the rest alone."""
+
+
 @dataclass(slots=True)
 class Ending:
     """Why the pod ends. `phase` is set where the end itself decides it (Failed for evictions, deadlines, rejections)."""

@@ -163,7 +163,10 @@ def _reason_to_restart(pod: Pod, container: Container, run: Run, observed: PodSt
     if probe is None:
         return "", grace
     own = probe.terminationGracePeriodSeconds
-    return f"Container {run.name} failed {failed.lower()} probe, will be restarted", grace if own is None else max(own, 1)
+    message = f"Container {run.name} failed {failed.lower()} probe"
+    if is_sidecar(container) or restarts(pod, 1):
+        message += ", will be restarted"
+    return message, grace if own is None else max(own, 1)
 
 
 def _needs_restart(container: Container, applied: ResourceRequirements | None) -> bool:

@@ -17,7 +17,9 @@ from pilothouse.kubelet.pods.container_status import moment, statuses
 from pilothouse.kubelet.pods.observed import PodState
 from pilothouse.kubelet.pods.phase import phase
 from pilothouse.kubelet.pods.qos import qos_class
-from pilothouse.kubelet.pods.spec import is_terminal
+from pilothouse.kubelet.pods.settling import settle, shorten
+from pilothouse.kubelet.pods.spec import is_static, is_terminal
+from pilothouse.kubelet.runtime.port import ContainerState
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,12 +38,16 @@ def pod_status(pod: Pod, observed: PodState, node: NodeFacts, now: float) -> Pod
     init = statuses(pod, observed, spec.initContainers, old.initContainerStatuses, node.runtime)
     main = statuses(pod, observed, spec.containers, old.containerStatuses, node.runtime)
     ephemeral = statuses(pod, observed, spec.ephemeralContainers, old.ephemeralContainerStatuses, node.runtime)
+    if observed.released:
+        settle(pod, init, main)
+    shorten(pod, (*init, *main, *ephemeral))
     known = {one.name: one for one in (*init, *main)}
-    found = _phase(pod, observed, phase(pod, known, observed.ending is not None))
+    meant = _phase(pod, observed, phase(pod, known, observed.ending is not None))
+    found = _as_long_as_it_lives(pod, observed, meant)
     status = msgspec.structs.replace(
         old,
         phase=found,
-        conditions=conditions(pod, observed, found, init, main, moment(now)),
+        conditions=conditions(pod, observed, meant, init, main, moment(now)),
         initContainerStatuses=init,
         containerStatuses=main,
         ephemeralContainerStatuses=ephemeral,
@@ -51,7 +57,8 @@ def pod_status(pod: Pod, observed: PodState, node: NodeFacts, now: float) -> Pod
         nominatedNodeName="",
     )
     _apply_addresses(pod, observed, node, status)
-    _apply_reason(observed, status, changed=found != old.phase)
+    if found == meant:
+        _apply_reason(observed, status, changed=found != old.phase)
     return status
 
 
@@ -59,7 +66,15 @@ def _phase(pod: Pod, observed: PodState, found: str) -> str:
     if is_terminal(pod):
         return pod.status.phase
     ending = observed.ending
-    return ending.phase if ending is not None and ending.phase else found
+    if ending is not None and ending.phase:
+        return ending.phase
+    return "Failed" if observed.released and found in {"Pending", "Running"} and not is_static(pod) else found
+
+
+def _as_long_as_it_lives(pod: Pod, observed: PodState, found: str) -> str:
+    """No pod is over while one of its containers may run: controllers would replace it, and both would be at work."""
+    alive = any(run.state in {ContainerState.RUNNING, ContainerState.UNKNOWN} for run in observed.all_runs())
+    return (pod.status.phase or "Pending") if alive and found in {"Succeeded", "Failed"} else found
 
 
 def _apply_reason(observed: PodState, status: PodStatus, *, changed: bool) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.pods.allocation import PendingResize, place_in_queue, resources_differ
-from pilothouse.kubelet.pods.observed import Box, Ending, Run
+from pilothouse.kubelet.pods.observed import REJECTED, Box, Ending, Run
 from pilothouse.kubelet.pods.worker import PodWorker
 from pilothouse.kubelet.pods.workshop import Workshop
 from pilothouse.kubelet.runtime.port import EventType, RuntimeEvent
@@ -100,7 +100,7 @@ class PodWorkers:
         elif fresh and not pod.metadata.deletionTimestamp:
             verdict = self._admit(pod, self._living())
             if verdict is not None:
-                worker.executor.tell("Warning", verdict.reason, verdict.message)
+                worker.executor.tell("Warning", verdict.reason, verdict.message.removeprefix(REJECTED))
                 worker.end(verdict)
 
     def _offer(self, worker: PodWorker, pod: Pod) -> None:

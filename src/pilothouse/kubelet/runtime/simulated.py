@@ -1,7 +1,7 @@
 """A runtime without containers: the same port, in virtual time, deterministic; behaviour is scripted per image or per container.
 
-- Nothing happens by itself but what a `Behaviour` says: how long a start takes, after which time it exits with what code,
-  what its probes and commands answer, how long it takes to stop.
+- Nothing happens by itself but what a `Behaviour` says: how long a start takes, what it writes, after which time it exits with
+  what code, what its probes and commands answer, how long it takes to stop.
 - An image that nobody spoke of pulls in `pull_seconds`, and its containers run until they are stopped (exit code 0... 143).
 - Every change is told to `events()`, in order; a subscriber that lags by more than EVENTS_LIMIT is told LOST.
 """
@@ -9,9 +9,11 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
@@ -38,6 +40,10 @@ from pilothouse.kubelet.runtime.port import (
     SandboxState,
     SandboxStatus,
 )
+from pilothouse.kubelet.runtime.simulated_logs import Line, SimulatedLog
+
+if TYPE_CHECKING:
+    from pilothouse.kubelet.runtime.simulated_streams import SimulatedStreams
 
 EVENTS_LIMIT = 10_000
 TERMINATED_EXIT, KILLED_EXIT, OOM_EXIT = 143, 137, 137
@@ -58,7 +64,14 @@ class Behaviour:
     start_error: str = ""
     memory_bytes: int = 0
     """What it has in use."""
+    prints: Sequence[str | Line] = ()
+    """What it writes; plain texts at its start."""
     exec: Callable[[Sequence[str]], ExecResult] | None = None
+    """Answers commands: of clients, probes and hooks; None: all succeed and say nothing."""
+    exec_input: Callable[[Sequence[str], bytes], ExecResult] | None = None
+    """Answers clients' commands instead, with what they were given as standard input, once that has ended."""
+    exec_seconds: float = 0.0
+    """How long each command takes."""
     probe: Callable[[str], bool] | None = None
     """Answers probes by kind (httpGet, tcpSocket, grpc); None: all succeed while it runs."""
 
@@ -70,6 +83,7 @@ class SimulatedContainer:
     behaviour: Behaviour
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     timer: asyncio.Task[None] | None = None
+    log: SimulatedLog = field(default_factory=SimulatedLog)
 
 
 @dataclass(slots=True)
@@ -99,6 +113,10 @@ class SimulatedRuntime:
         self.containers: dict[str, SimulatedContainer] = {}
         self.images: dict[str, Image] = {}
         self.behaviours: dict[str, Behaviour] = {}
+        self.logs: dict[str, SimulatedLog] = {}
+        """Of each container that is there, by the path of its file."""
+        self.streams: SimulatedStreams | None = None
+        """Where clients get at containers, while it runs."""
         self._failing_images: dict[str, str] = {}
         self._subscribers: list[asyncio.Queue[RuntimeEvent]] = []
         self._addresses = itertools.count(2)
@@ -134,6 +152,19 @@ class SimulatedRuntime:
         if one.status.container.state is ContainerState.RUNNING:
             self._exited(one, exit_code, "OOMKilled" if oom else "")
 
+    def write(self, container_id: str, text: str, stream: str = "stdout") -> None:
+        """A running container writes something."""
+        one = self._container(container_id)
+        if one.status.container.state is ContainerState.RUNNING:
+            one.log.write(text, self._clock.now(), stream)
+
+    async def answer(self, one: SimulatedContainer, command: Sequence[str], given: bytes = b"") -> ExecResult:
+        """What a client's command gives; `given` is its standard input."""
+        await self._command_runs(one)
+        if one.behaviour.exec_input is not None:
+            return one.behaviour.exec_input(command, given)
+        return one.behaviour.exec(command) if one.behaviour.exec is not None else ExecResult(b"", b"", 0)
+
     def answers(self, kind: str, host: str, port: int) -> bool:
         """Whether what runs at this address answers a probe of this kind, for a `SimulatedNetwork`; nothing does where nothing runs."""
         meant = {name for name, box in self.sandboxes.items() if host in box.status.ips}
@@ -146,16 +177,13 @@ class SimulatedRuntime:
         ]
         return bool(running) and all(one.behaviour.probe is None or one.behaviour.probe(kind) for one in running)
 
-    def named(self, pod: str, container: str) -> SimulatedContainer:
+    def named(self, pod: str, container: str, namespace: str = "default") -> SimulatedContainer:
         """The newest container of that name in the pod of that name."""
-        found = [
-            one
-            for one in self.containers.values()
-            if one.config.name == container and self.sandboxes[one.status.container.sandbox_id].config.name == pod
-        ]
-        if not found:
-            raise KeyError(f"no container {container} in pod {pod}")
-        return found[-1]
+        for one in reversed(self.containers.values()):
+            box = self.sandboxes[one.status.container.sandbox_id].config
+            if (one.config.name, box.name, box.namespace) == (container, pod, namespace):
+                return one
+        raise KeyError(f"no container {container} in pod {pod} of namespace {namespace}")
 
     # Runtime
 
@@ -237,6 +265,7 @@ class SimulatedRuntime:
         path = f"{sandbox_config.log_directory}/{config.log_path}"
         behaviour = self.behaviours.get(name, Behaviour())
         self.containers[made.id] = SimulatedContainer(ContainerStatus(made, log_path=path), config, behaviour)
+        self.logs[path] = self.containers[made.id].log
         self._tell(EventType.CONTAINER_CREATED, made.id, sandbox_id)
         return made.id
 
@@ -250,8 +279,8 @@ class SimulatedRuntime:
             raise RuntimeFailure(one.behaviour.start_error)
         self._set(one, ContainerState.RUNNING, started_at=self._now())
         self._tell(EventType.CONTAINER_STARTED, container_id, one.status.container.sandbox_id)
-        if one.behaviour.run_seconds is not None:
-            one.timer = asyncio.create_task(self._run_out(one), name="simulated container")
+        if one.behaviour.run_seconds is not None or one.behaviour.prints:
+            one.timer = asyncio.create_task(self._live(one), name="simulated container")
 
     async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
         one = self.containers.get(container_id)
@@ -269,6 +298,7 @@ class SimulatedRuntime:
         if one.status.container.state is ContainerState.RUNNING:
             self._exited(one, KILLED_EXIT)
         del self.containers[container_id]
+        self.logs.pop(one.status.log_path, None)
         self._tell(EventType.CONTAINER_DELETED, container_id, one.status.container.sandbox_id)
 
     async def list_containers(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Container]:
@@ -285,16 +315,17 @@ class SimulatedRuntime:
         self._container(container_id)
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float = 0.0) -> ExecResult:
-        one = self._container(container_id)
-        if one.status.container.state is not ContainerState.RUNNING:
-            raise RuntimeFailure(f"container {container_id} is not running")
+        one = self._running(container_id)
+        await self._command_runs(one, timeout_seconds)
         return one.behaviour.exec(command) if one.behaviour.exec is not None else ExecResult(b"", b"", 0)
 
     async def exec_url(self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
-        raise RuntimeFailure("simulated containers have no streams", "UNIMPLEMENTED")
+        one, streams = self._running(container_id), self._streams()
+        return streams.exec(one, command, _wanted(stdin, stdout, stderr, tty))
 
     async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
-        raise RuntimeFailure("simulated containers have no streams", "UNIMPLEMENTED")
+        one, streams = self._running(container_id), self._streams()
+        return streams.attach(one, _wanted(stdin, stdout, stderr, tty))
 
     async def port_forward_url(self, sandbox_id: str, ports: Sequence[int] = ()) -> str:
         raise RuntimeFailure("simulated pods have no ports", "UNIMPLEMENTED")
@@ -355,15 +386,38 @@ class SimulatedRuntime:
             raise NotFound(f'an error occurred when try to find container "{container_id}": not found')
         return self.containers[container_id]
 
+    def _running(self, container_id: str) -> SimulatedContainer:
+        one = self._container(container_id)
+        if one.status.container.state is not ContainerState.RUNNING:
+            raise RuntimeFailure(f"container {container_id} is not running")
+        return one
+
+    async def _command_runs(self, one: SimulatedContainer, timeout_seconds: float = 0.0) -> None:
+        seconds = one.behaviour.exec_seconds
+        if 0 < timeout_seconds < seconds:
+            await self._clock.sleep(timeout_seconds)
+            raise RuntimeFailure(f"timeout {timeout_seconds:g}s exceeded: context deadline exceeded", "DEADLINE_EXCEEDED")
+        if seconds > 0:
+            await self._clock.sleep(seconds)
+
+    def _streams(self) -> SimulatedStreams:
+        if self.streams is None:
+            raise RuntimeFailure("simulated containers have no streams", "UNIMPLEMENTED")
+        return self.streams
+
     def _in(self, sandbox_id: str) -> list[SimulatedContainer]:
         return [one for one in self.containers.values() if one.status.container.sandbox_id == sandbox_id]
 
-    async def _run_out(self, one: SimulatedContainer) -> None:
-        assert one.behaviour.run_seconds is not None
-        await self._clock.sleep(one.behaviour.run_seconds)
+    async def _live(self, one: SimulatedContainer) -> None:
+        """Write what is to be written, each line at its time, and end when the run is over."""
+        begun, behaviour = self._clock.monotonic(), one.behaviour
+        for line, at in _timetable(behaviour):
+            await self._clock.sleep(at - (self._clock.monotonic() - begun))
+            if line is not None:
+                one.log.write(line.text, self._clock.now(), line.stream)
         one.timer = None
-        if one.status.container.state is ContainerState.RUNNING:
-            self._exited(one, OOM_EXIT if one.behaviour.oom else one.behaviour.exit_code, "OOMKilled" if one.behaviour.oom else "")
+        if behaviour.run_seconds is not None and one.status.container.state is ContainerState.RUNNING:
+            self._exited(one, OOM_EXIT if behaviour.oom else behaviour.exit_code, "OOMKilled" if behaviour.oom else "")
 
     def _exited(self, one: SimulatedContainer, exit_code: int, reason: str = "", message: str = "") -> None:
         if one.timer is not None:
@@ -372,6 +426,7 @@ class SimulatedRuntime:
         reason = reason or ("Completed" if exit_code == 0 else "Error")
         self._set(one, ContainerState.EXITED, finished_at=self._now(), exit_code=exit_code, reason=reason, message=message)
         one.exited.set()
+        one.log.end()
         self._tell(EventType.CONTAINER_STOPPED, one.status.container.id, one.status.container.sandbox_id)
 
     def _set(self, one: SimulatedContainer, state: ContainerState, **changes: object) -> None:
@@ -407,6 +462,27 @@ class SimulatedRuntime:
             if address not in taken:
                 return address
         raise RuntimeFailure(f"no IP addresses available in range set: {self.pod_cidr}")
+
+
+def _timetable(behaviour: Behaviour) -> Iterator[tuple[Line | None, float]]:
+    """What a container writes and when, in seconds of its start; last, without a line, when its run is over."""
+    lines = [Line(one) if isinstance(one, str) else one for one in behaviour.prints]
+    due = [(line.after_seconds, number, line) for number, line in enumerate(lines)]
+    heapq.heapify(due)
+    while due:
+        at, number, line = heapq.heappop(due)
+        if behaviour.run_seconds is not None and at > behaviour.run_seconds:
+            break
+        yield line, at
+        if line.every_seconds > 0:
+            heapq.heappush(due, (at + line.every_seconds, number, line))
+    if behaviour.run_seconds is not None:
+        yield None, behaviour.run_seconds
+
+
+def _wanted(stdin: bool, stdout: bool, stderr: bool, tty: bool) -> frozenset[str]:
+    named = (("stdin", stdin), ("stdout", stdout), ("stderr", stderr and not tty))
+    return frozenset(name for name, wanted in named if wanted)
 
 
 def _matches(labels: Mapping[str, str], wanted: Mapping[str, str] | None) -> bool:

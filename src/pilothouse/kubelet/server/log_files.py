@@ -22,6 +22,8 @@ ROTATION_SECONDS = 5.0
 """How long the file may be missing between a rotation and the runtime's new file."""
 
 Running = Callable[[], Awaitable[bool]]
+ReadLog = Callable[[Path, LogOptions, Clock, Running], AsyncIterator[bytes]]
+"""`read_log` and what may stand in its place."""
 
 
 async def read_log(path: Path, options: LogOptions, clock: Clock, running: Running) -> AsyncIterator[bytes]:

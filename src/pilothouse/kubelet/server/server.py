@@ -23,7 +23,7 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.runtime.port import ContainerState, NotFound, Runtime, RuntimeFailure
 from pilothouse.kubelet.server import statistics
 from pilothouse.kubelet.server.log_choice import NoLog, container_id, has_container
-from pilothouse.kubelet.server.log_files import read_log
+from pilothouse.kubelet.server.log_files import ReadLog, read_log
 from pilothouse.kubelet.server.logs import BadLogOptions, options_of
 from pilothouse.kubelet.server.streams import NotStreamable, Streams
 from pilothouse.machinery import codec
@@ -48,7 +48,10 @@ class KubeletTLS:
 
 
 class KubeletServer:
-    """See the module docstring. Without `tls` it speaks plain HTTP and trusts everybody: for tests and simulated nodes on loopback."""
+    """See the module docstring. Without `tls` it speaks plain HTTP and trusts everybody: for tests and simulated nodes on loopback.
+
+    `read_log` reads logs from elsewhere than files, for those nodes.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class KubeletServer:
         host: str = "127.0.0.1",
         port: int = 0,
         tls: KubeletTLS | None = None,
+        read_log: ReadLog = read_log,
     ) -> None:
         self.started = asyncio.Event()
         self.port = port
@@ -69,6 +73,7 @@ class KubeletServer:
         self._node_name = node_name
         self._host = host
         self._tls = tls
+        self._read_log = read_log
         self._streams = Streams(runtime)
 
     async def run(self) -> None:
@@ -150,7 +155,7 @@ class KubeletServer:
         identifier = container_id(pod, container, options.previous)
         try:
             path = Path((await self._runtime.container_status(identifier)).log_path)
-            lines = read_log(path, options, self._clock, lambda: self._running(identifier))
+            lines = self._read_log(path, options, self._clock, lambda: self._running(identifier))
             first = await anext(lines, b"")
         except (NotFound, FileNotFoundError):
             # Upstream sends this as the log itself, with 200: the container was there, its log is gone.

@@ -1,0 +1,60 @@
+"""What is told of containers when nothing is left of their pod, and how much of their last words. Pure.
+
+- A container of which the node knows no end counts as failed: it may have done part of its work.
+- Init containers after the last one that was ever tried are left waiting: that is where the pod came to.
+- The last words of all containers of a pod together are no more than 12 KiB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from pilothouse.api.types.core_v1 import ContainerState, ContainerStateTerminated, ContainerStatus, Pod
+from pilothouse.kubelet.pods.spec import every_container
+
+UNKNOWN = ContainerStateTerminated(
+    reason="ContainerStatusUnknown", message="The container could not be located when the pod was terminated", exitCode=137
+)
+MESSAGES_LIMIT = 12 * 1024
+
+
+def settle(pod: Pod, init: list[ContainerStatus], main: list[ContainerStatus]) -> None:
+    """Give every container of an ended pod an end; changes the statuses."""
+    if _is_initialized(pod, init, main):
+        _end(main)
+    tried = [place for place, one in enumerate(init) if _was_tried(one)]
+    _end(init[: max([0, *tried]) + 1])
+
+
+def _end(statuses: Sequence[ContainerStatus]) -> None:
+    for one in statuses:
+        if one.state.terminated is None:
+            one.state = ContainerState(terminated=UNKNOWN)
+
+
+def _was_tried(status: ContainerStatus) -> bool:
+    return status.state.waiting is None or status.lastState.terminated is not None
+
+
+def _is_initialized(pod: Pod, init: Sequence[ContainerStatus], main: Sequence[ContainerStatus]) -> bool:
+    if not pod.spec.initContainers or any(_was_tried(one) for one in main):
+        return True
+    last = init[-1].state.terminated if init else None
+    return last is not None and last.exitCode == 0
+
+
+def shorten(pod: Pod, statuses: Sequence[ContainerStatus]) -> None:
+    """Cut the last words of each container to its share; changes the statuses."""
+    share = MESSAGES_LIMIT // max(len(every_container(pod)), 1)
+    for one in statuses:
+        one.state, one.lastState = _shortened(one.state, share), _shortened(one.lastState, share)
+
+
+def _shortened(state: ContainerState, limit: int) -> ContainerState:
+    ended = state.terminated
+    words = ended.message.encode() if ended is not None else b""
+    if ended is None or len(words) <= limit:
+        return state
+    return ContainerState(terminated=replace(ended, message=words[:limit].decode(errors="ignore")))

@@ -1,0 +1,70 @@
+"""What simulated containers write: lines that a script says, kept in memory in the form of CRI's log files.
+
+Of each container the last LINES_LIMIT lines are kept; readers who follow are woken by each new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+
+LINES_LIMIT = 10_000
+
+
+class Line(NamedTuple):
+    """A line that a container writes `after_seconds` of its start, and again `every_seconds`; 0: once."""
+
+    text: str
+    after_seconds: float = 0.0
+    every_seconds: float = 0.0
+    stream: str = "stdout"
+
+
+class Written(NamedTuple):
+    stream: str
+    entry: bytes
+    """As a log file has it, without the line break."""
+
+    @property
+    def text(self) -> bytes:
+        return self.entry.split(b" ", 3)[3]
+
+
+class SimulatedLog:
+    """One container's."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Lines written so far, also those that are not kept any more."""
+        self.ended = False
+        self.changed = asyncio.Event()
+        """Set, and replaced by another, when there is more or no more will come."""
+        self._lines: deque[Written] = deque(maxlen=LINES_LIMIT)
+
+    def write(self, text: str, now: datetime, stream: str = "stdout") -> None:
+        """Each line of the text is one; an empty text is an empty line."""
+        stamp = now.strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+        for line in text.removesuffix("\n").split("\n"):
+            self._lines.append(Written(stream, f"{stamp} {stream} F {line}".encode()))
+            self.count += 1
+        self._tell()
+
+    def end(self) -> None:
+        self.ended = True
+        self._tell()
+
+    def since(self, number: int) -> Iterator[Written]:
+        """The lines from the one of that number on, as far as they are kept."""
+        return islice(self._lines, max(number - self.count + len(self._lines), 0), None)
+
+    def tail(self, limit_bytes: int) -> bytes:
+        """The end of the file that this would be."""
+        return b"".join(one.entry + b"\n" for one in self._lines)[-limit_bytes:]
+
+    def _tell(self) -> None:
+        told, self.changed = self.changed, asyncio.Event()
+        told.set()

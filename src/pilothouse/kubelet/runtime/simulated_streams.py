@@ -1,0 +1,145 @@
+"""The streaming server of simulated containers, on loopback: exec as their script answers, attach to what they write.
+
+- It speaks SPDY, as CRI's streaming servers do; each URL is good for one connection.
+- A command is given its standard input when that has ended, if its script wants any.
+- What attaches gets what is written from then on, until the container ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+
+from pilothouse.client.streaming.hijack import Hijacked, wants
+from pilothouse.client.streaming.spdy import Session, Stream
+from pilothouse.client.streaming.upgrade import PROTOCOL_HEADER, SPDY
+from pilothouse.kubelet.runtime.port import RuntimeFailure
+
+if TYPE_CHECKING:
+    from pilothouse.kubelet.runtime.simulated import SimulatedContainer, SimulatedRuntime
+
+PROTOCOL = "v4.channel.k8s.io"
+URLS_LIMIT = 1000
+INPUT_LIMIT_BYTES = 64 * 1024 * 1024
+SUCCESS = {"metadata": {}, "status": "Success"}
+
+
+@dataclass(slots=True)
+class Channels:
+    """The streams of one connection by their kind: error, and of stdin, stdout and stderr those that were asked for."""
+
+    streams: dict[str, Stream] = field(default_factory=dict)
+
+    async def input(self) -> bytes:
+        return await self.streams["stdin"].read_all(INPUT_LIMIT_BYTES) if "stdin" in self.streams else b""
+
+    async def write(self, kind: str, data: bytes) -> None:
+        if data and kind in self.streams:
+            await self.streams[kind].write(data)
+
+
+Serve = Callable[[Channels], Awaitable[int]]
+"""Does what was asked for; the exit code."""
+
+
+class SimulatedStreams:
+    """See the module; `run` it, and `port` is where it listens once `started` is set."""
+
+    def __init__(self, runtime: SimulatedRuntime) -> None:
+        self.started = asyncio.Event()
+        self.port = 0
+        self._runtime = runtime
+        self._waiting: dict[str, tuple[frozenset[str], Serve]] = {}
+        self._count = 0
+
+    async def run(self) -> None:
+        server = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+        self.port = listener.sockets[0].getsockname()[1]
+        self._runtime.streams = self
+        self.started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._runtime.streams = None
+            listener.close()
+            await server.shutdown(1.0)
+
+    def exec(self, one: SimulatedContainer, command: Sequence[str], wanted: frozenset[str]) -> str:
+        async def serve(channels: Channels) -> int:
+            given = await channels.input() if one.behaviour.exec_input is not None else b""
+            result = await self._runtime.answer(one, command, given)
+            await channels.write("stdout", result.stdout)
+            await channels.write("stderr" if "stderr" in wanted else "stdout", result.stderr)
+            return result.exit_code
+
+        return self._url(wanted, serve)
+
+    def attach(self, one: SimulatedContainer, wanted: frozenset[str]) -> str:
+        async def serve(channels: Channels) -> int:
+            log, number = one.log, one.log.count
+            while True:
+                changed, fresh, number = log.changed, [*log.since(number)], log.count
+                for line in fresh:
+                    await channels.write(line.stream if line.stream in wanted else "stdout", line.text + b"\n")
+                if log.ended:
+                    return 0
+                await changed.wait()
+
+        return self._url(wanted, serve)
+
+    def _url(self, wanted: frozenset[str], serve: Serve) -> str:
+        if len(self._waiting) >= URLS_LIMIT:
+            raise RuntimeFailure("too many streams wait for a connection", "RESOURCE_EXHAUSTED")
+        self._count += 1
+        self._waiting[str(self._count)] = wanted, serve
+        return f"http://127.0.0.1:{self.port}/{self._count}"
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        found = self._waiting.pop(request.path.removeprefix("/"), None)
+        if found is None:
+            return web.Response(status=404, text="404 page not found\n")
+        if not wants(request, SPDY) or PROTOCOL not in request.headers.getall(PROTOCOL_HEADER, []):
+            return web.Response(status=403, text=f"unable to upgrade: {SPDY} and {PROTOCOL} are spoken here")
+        client = Hijacked(request)
+        client.switch([("Connection", "Upgrade"), ("Upgrade", SPDY), (PROTOCOL_HEADER, PROTOCOL)])
+        session = Session(client, server=True)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(session.run())
+            serving = group.create_task(_serve(session, *found))
+            await asyncio.wait((running, serving), return_when=asyncio.FIRST_COMPLETED)
+            await session.close()
+            serving.cancel()
+        return client
+
+
+async def _serve(session: Session, wanted: frozenset[str], serve: Serve) -> None:
+    """Take the client's streams, do what was asked for, and tell how it ended."""
+    channels = Channels()
+    while not wanted | {"error"} <= channels.streams.keys():
+        stream = await session.accept()
+        if stream is None:
+            return
+        channels.streams[stream.headers.get("streamtype", "")] = stream
+    try:
+        code = await serve(channels)
+        await channels.write("error", orjson.dumps(SUCCESS if code == 0 else _failure(code)))
+        for stream in channels.streams.values():
+            await stream.finish()
+    except ConnectionError:
+        return  # the client left
+
+
+def _failure(code: int) -> object:
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "reason": "NonZeroExitCode",
+        "message": f"command terminated with non-zero exit code: exit status {code}",
+        "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
+    }

@@ -1,0 +1,97 @@
+"""What is told of pods that end: when they count as over, and what became of containers that nobody saw end."""
+
+from __future__ import annotations
+
+import pytest
+
+from pilothouse.api.types.core_v1 import (
+    Container,
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
+    ExecAction,
+    Pod,
+    PodSpec,
+    Probe,
+    Volume,
+)
+from pilothouse.api.types.core_v1 import SecretVolumeSource as SecretSource
+from pilothouse.kubelet.pods.settling import settle, shorten
+from pilothouse.kubelet.runtime.port import ExecResult
+from pilothouse.kubelet.runtime.simulated import Behaviour
+from tests.unit.kubelet.harness import a_pod, node
+
+WAITS = ContainerState(waiting=ContainerStateWaiting(reason="PodInitializing"))
+RAN = ContainerState(terminated=ContainerStateTerminated(exitCode=0, reason="Completed"))
+FAILED = ContainerState(terminated=ContainerStateTerminated(exitCode=1, reason="Error"))
+RUNS = ContainerState(running=ContainerStateRunning())
+
+
+async def test_a_pod_is_over_only_when_its_containers_are() -> None:
+    async with node() as one:
+        one.runtime.behave("app:1", Behaviour(stop_seconds=100))
+        await one.run(a_pod(activeDeadlineSeconds=10, terminationGracePeriodSeconds=20))
+        await one.advance(15)
+        pod = await one.pod("web")
+        assert (pod.status.phase, pod.status.reason, pod.status.message) == ("Running", "", "")
+        assert next(each.status for each in pod.status.conditions if each.type == "Ready") == "False"
+        await one.advance(15)
+        pod = await one.pod("web")
+        assert (pod.status.phase, pod.status.reason) == ("Failed", "DeadlineExceeded")
+
+
+async def test_containers_that_never_began_are_not_left_waiting() -> None:
+    async with node() as one:
+        volume = Volume(name="v", secret=SecretSource(secretName="none"))
+        await one.run(a_pod(activeDeadlineSeconds=10, volumes=[volume]))
+        await one.advance(15)
+        pod = await one.pod("web")
+        ended = pod.status.containerStatuses[0].state.terminated
+        assert ended is not None
+        assert (ended.reason, ended.exitCode) == ("ContainerStatusUnknown", 137)
+
+
+async def test_a_container_that_is_not_restarted_is_not_said_to_be() -> None:
+    async with node() as one:
+        one.runtime.behave("app:1", Behaviour(exec=lambda command: ExecResult(b"", b"", 1)))
+        probe = Probe(exec=ExecAction(command=["false"]), periodSeconds=1, failureThreshold=1)
+        await one.run(a_pod("web", Container(name="app", image="app:1", livenessProbe=probe), restartPolicy="Never"), 5)
+        assert await one.events("Killing") == ["Container app failed liveness probe"]
+
+
+def pod(init: int) -> Pod:
+    return Pod(spec=PodSpec(initContainers=[Container(name=f"i{number}") for number in range(init)], containers=[Container(name="app")]))
+
+
+def words(state: ContainerState) -> str:
+    return state.terminated.reason if state.terminated is not None else "waits"
+
+
+@pytest.mark.parametrize(
+    ("init", "main", "expected"),
+    [
+        pytest.param([], WAITS, "ContainerStatusUnknown", id="without init containers"),
+        pytest.param([], RAN, "Completed", id="what is known stays"),
+        pytest.param([], RUNS, "ContainerStatusUnknown", id="ran when last seen"),
+        pytest.param([RAN], WAITS, "Completed ContainerStatusUnknown", id="after initialization"),
+        pytest.param([FAILED, WAITS], WAITS, "Error waits waits", id="where initialization failed"),
+        pytest.param([WAITS, WAITS], WAITS, "ContainerStatusUnknown waits waits", id="before the first"),
+        pytest.param([WAITS, RUNS, WAITS], WAITS, "ContainerStatusUnknown ContainerStatusUnknown waits waits", id="in the second"),
+    ],
+)
+def test_what_became_of_the_containers_of_a_pod_that_is_gone(init: list[ContainerState], main: ContainerState, expected: str) -> None:
+    first = [ContainerStatus(name=f"i{number}", state=one) for number, one in enumerate(init)]
+    rest = [ContainerStatus(name="app", state=main)]
+    settle(pod(len(init)), first, rest)
+    assert " ".join(words(one.state) for one in [*first, *rest]) == expected
+
+
+def test_the_last_words_of_all_containers_share_twelve_kibibytes() -> None:
+    said = ContainerState(terminated=ContainerStateTerminated(exitCode=1, message="é" * 2000))
+    status = ContainerStatus(name="app", state=WAITS, lastState=said)
+    for others, expected in ((2, 2000), (5, 1024)):
+        shorten(pod(others), [status])
+        assert status.lastState.terminated is not None
+        assert len(status.lastState.terminated.message) == expected

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+import pytest
 from kubernetes import client, config
 
+from pilothouse.kubelet.runtime.port import ExecResult
+from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.simulated_logs import Line
 from pilothouse.testing.cluster import Cluster
-from tests.e2e.tools import Kubectl, kubectls
+from tests.e2e.tools import PATIENCE_SECONDS, Kubectl, kubectls, oldest_and_newest
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers: [{name: app, image: "web:1", stdin: true}]
+"""
+
+
+@pytest.fixture(params=oldest_and_newest())
+def kubectl(request: pytest.FixtureRequest, cluster: Cluster) -> Kubectl:
+    """The oldest speaks SPDY to the server, the newest WebSocket."""
+    return Kubectl(oldest_and_newest()[request.param], cluster.kubeconfig)
 
 
 def test_kubectl_reaches_a_cluster_that_stands_still(cluster: Cluster) -> None:
@@ -21,3 +44,107 @@ def test_kubectl_reaches_a_cluster_that_stands_still(cluster: Cluster) -> None:
 def test_the_python_client_reaches_it(cluster: Cluster) -> None:
     api = client.CoreV1Api(config.new_client_from_config(str(cluster.kubeconfig)))
     assert [node.metadata.name for node in api.list_node().items] == ["node-0"]
+
+
+def test_logs_are_what_the_script_says(cluster: Cluster, kubectl: Kubectl) -> None:
+    cluster.behave("web:1", Behaviour(prints=["listening", Line("warned", 5, stream="stderr"), Line("tick", 60, every_seconds=60)]))
+    cluster.apply(POD)
+    cluster.advance("10s")
+    assert kubectl("logs", "web") == "listening\nwarned\n"
+    cluster.advance("2m")
+    assert kubectl("logs", "web", "--tail=2") == "tick\ntick\n"
+    assert kubectl("logs", "web", "--since=30s", "--timestamps").startswith("2025-01-01T00:0")
+    cluster.exit("web", "app", 3)
+    cluster.advance("5s")
+    assert kubectl("logs", "web", "--previous", "--limit-bytes=9") == "listening"
+
+
+@contextmanager
+def running(kubectl: Kubectl, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        kubectl.command(*arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_log_is_followed_while_time_is_moved(cluster: Cluster, kubectl: Kubectl) -> None:
+    cluster.behave("web:1", Behaviour(prints=["begun", Line("done", 50)], run_seconds=60))
+    cluster.apply(POD)
+    cluster.advance("5s")
+    with running(kubectl, "logs", "--follow", "web") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        cluster.write("web", "app", "by hand")
+        assert process.stdout.readline() == "by hand\n"
+        cluster.advance("1m")
+        assert process.communicate(timeout=PATIENCE_SECONDS)[0] == "done\n"
+        assert process.returncode == 0
+
+
+def shell(command: Sequence[str], given: bytes) -> ExecResult:
+    match command:
+        case ["cat"]:
+            return ExecResult(given.upper(), b"", 0)
+        case ["false"]:
+            return ExecResult(b"", b"no\n", 7)
+    return ExecResult(" ".join(command).encode() + b"\n", b"", 0)
+
+
+def test_commands_are_answered_by_the_script(cluster: Cluster, kubectl: Kubectl) -> None:
+    cluster.behave("web:1", Behaviour(exec_input=shell))
+    cluster.apply(POD)
+    cluster.advance("5s")
+    assert kubectl("exec", "web", "--", "echo", "a b", "c") == "echo a b c\n"
+    assert kubectl("exec", "-i", "web", "--", "cat", stdin="hello") == "HELLO"
+    failed = kubectl.run("exec", "web", "--", "false")
+    assert (failed.returncode, failed.stderr) == (7, "no\ncommand terminated with exit code 7\n")
+
+
+def test_a_command_that_takes_its_time_waits_for_it(cluster: Cluster, kubectl: Kubectl) -> None:
+    cluster.behave("web:1", Behaviour(exec=lambda command: ExecResult(b"late\n", b"", 0), exec_seconds=30))
+    cluster.apply(POD)
+    cluster.advance("5s")
+    with running(kubectl, "exec", "web", "--", "date") as process:
+        while process.poll() is None:
+            cluster.advance("10s")
+        assert process.stdout is not None
+        assert (process.stdout.read(), process.returncode) == ("late\n", 0)
+
+
+def test_who_attaches_sees_what_is_written_until_the_end(cluster: Cluster, kubectl: Kubectl) -> None:
+    cluster.behave("web:1", Behaviour(prints=["before"]))
+    cluster.apply(POD)
+    cluster.advance("5s")
+    with running(kubectl, "attach", "web") as process, ThreadPoolExecutor(1) as reader:
+        assert process.stdout is not None
+        first = reader.submit(process.stdout.readline)
+        while not wait([first], timeout=0.1).done:  # kubectl attaches when it is ready
+            cluster.write("web", "app", "hello")
+        assert first.result() == "hello\n"
+        cluster.exit("web", "app", 0)
+        process.communicate(timeout=PATIENCE_SECONDS)
+        assert process.returncode == 0
+
+
+def test_what_a_simulated_node_cannot_do_says_so(cluster: Cluster, kubectl: Kubectl) -> None:
+    cluster.apply(POD)
+    cluster.advance("5s")
+    with running(kubectl, "port-forward", "web", ":80") as process:
+        assert process.stderr is not None
+        assert "simulated pods have no ports" in process.stderr.readline()
+    assert kubectl("get", "--raw", "/api/v1/nodes/node-0/proxy/healthz") == "ok"
+    assert "node node-0 has no network" in kubectl.fails("get", "--raw", "/api/v1/nodes/node-0:22/proxy/")
+
+
+def test_a_silent_node_has_no_logs_until_it_is_back(cluster: Cluster, kubectl: Kubectl) -> None:
+    cluster.behave("web:1", Behaviour(prints=["hello"]))
+    cluster.apply(POD)
+    cluster.advance("5s")
+    cluster.stop_node("node-0")
+    assert "connect: connection refused" in kubectl.fails("logs", "web")
+    cluster.start_node("node-0")
+    cluster.advance("5s")
+    assert kubectl("logs", "web") == "hello\n"

@@ -107,6 +107,7 @@ class ApiServer:
         authenticators: Authenticators | None = None,
         authorizer: Authorizer | None = None,
         kubelet_client: KubeletClient | None = None,
+        kubelet_urls: Mapping[str, str] | None = None,
         default_user: User = ANONYMOUS,
         tokens: ServiceAccountTokens | None = None,
         ready_checks: Mapping[str, Callable[[], str]] | None = None,
@@ -131,6 +132,7 @@ class ApiServer:
             clock=clock,
             entropy=entropy,
             kubelet_client=kubelet_client,
+            kubelet_urls={} if kubelet_urls is None else kubelet_urls,
             default_user=default_user,
         )
         self._handler = compose(CHAIN, Routes(self._paths(), connects()))

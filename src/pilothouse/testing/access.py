@@ -5,6 +5,7 @@ Certificates are valid in the machine's own time, not in the cluster's: it is re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +51,8 @@ def make_access(folder: Path) -> Access:
     return Access(folder)
 
 
-def server_of(api: Api, access: Access, clock: Clock, entropy: Entropy) -> ApiServer:
-    """The API server, on any free port of loopback."""
+def server_of(api: Api, access: Access, clock: Clock, entropy: Entropy, kubelet_urls: Mapping[str, str]) -> ApiServer:
+    """The API server, on any free port of loopback; `kubelet_urls` may change while it runs."""
     files = [str(access.folder / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key")]
     return ApiServer(
         api.registry,
@@ -61,4 +62,5 @@ def server_of(api: Api, access: Access, clock: Clock, entropy: Entropy) -> ApiSe
         authenticators=api.authenticators,
         authorizer=api.authorizer,
         tokens=api.tokens,
+        kubelet_urls=kubelet_urls,
     )

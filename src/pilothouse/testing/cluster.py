@@ -7,7 +7,8 @@
 
 - Its time stands still until `advance` moves it; the same seed and the same steps give the same events.
 - No root, no containers, no files but the kubeconfig's; any number live side by side in one process.
-- `kubeconfig` is a path by which any client reaches it on loopback, also while its time stands still.
+- `kubeconfig` is a path by which any client reaches it on loopback, also while its time stands still; logs, exec and attach
+  show what its containers' scripts say.
 - The pods of its nodes are the kubelet's own doing, over a runtime that simulates containers (`runtimes`).
 - With `clock=SystemClock()` it lives in real time, and `advance` waits.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,8 @@ from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.virtual_clock import VirtualClock, settle
-from pilothouse.kubelet.runtime.simulated import Behaviour, SimulatedRuntime
+from pilothouse.kubelet.runtime.port import ExecResult
+from pilothouse.kubelet.runtime.simulated import Behaviour, SimulatedContainer, SimulatedRuntime
 from pilothouse.testing.control_plane import ControlPlane
 from pilothouse.testing.durations import seconds
 from pilothouse.testing.loop_thread import LoopThread
@@ -56,6 +58,7 @@ class Cluster:
         self._nodes: dict[str, tuple[SimulatedNode, asyncio.Task[None]]] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._kubeconfig: Path | None = None
+        self._told: list[Callable[[SimulatedRuntime], object]] = []
         self._thread: LoopThread | None = None
 
     def __enter__(self) -> Self:
@@ -88,7 +91,7 @@ class Cluster:
         """The file by which any client reaches this cluster; its API server listens from the first time this is asked."""
         if self._kubeconfig is None:
             self._folder = tempfile.TemporaryDirectory(prefix="pilothouse-")
-            self._kubeconfig = self._call(self._plane.serve(Path(self._folder.name)))
+            self._kubeconfig = self._call(self._serve(Path(self._folder.name)))
         return self._kubeconfig
 
     def advance(self, duration: str | float | timedelta) -> None:
@@ -113,26 +116,37 @@ class Cluster:
     def delete(self, kind: type[Any], name: str, namespace: str = "default", *, options: Options | None = None) -> Any:
         return self._call(self.client.delete(kind, name, namespace, options=options))
 
-    def images_fail(self, *images: str) -> None:
-        """From now on these images cannot be pulled on any node."""
-        for runtime in self.runtimes.values():
-            self._call(_soon(runtime.images_fail, *images))
+    def images_fail(self, *images: str, message: str = "") -> None:
+        """From now on these images cannot be pulled on any node; `message` is the runtime's, without one: not found."""
+        self._everywhere(lambda runtime: runtime.images_fail(*images, message=message))
 
     def images_work(self, *images: str) -> None:
         """These images can be pulled again."""
-        for runtime in self.runtimes.values():
-            self._call(_soon(runtime.images_work, *images))
+        self._everywhere(lambda runtime: runtime.images_work(*images))
 
     def behave(self, image: str, behaviour: Behaviour) -> None:
         """How containers of this image that start from now on behave, on every node."""
-        for runtime in self.runtimes.values():
-            self._call(_soon(runtime.behave, image, behaviour))
+        self._everywhere(lambda runtime: runtime.behave(image, behaviour))
 
-    def exit(self, pod: str, container: str, exit_code: int = 1, *, oom: bool = False) -> None:
+    def exit(self, pod: str, container: str, exit_code: int = 1, *, oom: bool = False, namespace: str = "default") -> None:
         """The newest container of that name in the pod of that name ends as if by itself; KeyError when there is none."""
-        node = next((one.spec.nodeName for one in self.list(Pod) if one.metadata.name == pod), "")
-        runtime = self.runtimes[node]
-        self._call(_soon(runtime.exit, runtime.named(pod, container).status.container.id, exit_code, oom=oom))
+        runtime, one = self._container(pod, container, namespace)
+        self._call(_soon(runtime.exit, one.status.container.id, exit_code, oom=oom))
+
+    def write(self, pod: str, container: str, text: str, *, stream: str = "stdout", namespace: str = "default") -> None:
+        """The container writes a line, or several."""
+        runtime, one = self._container(pod, container, namespace)
+        self._call(_soon(runtime.write, one.status.container.id, text, stream))
+
+    def logs(self, pod: str, container: str, namespace: str = "default") -> str:
+        """What the newest container of that name in the pod of that name has written."""
+        _, one = self._container(pod, container, namespace)
+        return "".join(f"{line.text.decode()}\n" for line in one.log.since(0))
+
+    def exec(self, pod: str, container: str, *command: str, given: bytes = b"", namespace: str = "default") -> ExecResult:
+        """What a command in the container gives; `given` is its standard input."""
+        runtime, one = self._container(pod, container, namespace)
+        return self._call(runtime.answer(one, command, given))
 
     def stop_node(self, name: str) -> None:
         """The node's kubelet falls silent; its containers run on, as when the network to it is cut."""
@@ -150,6 +164,18 @@ class Cluster:
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         """The result of a coroutine that runs in the cluster's own loop."""
         return self._call(work)
+
+    def _everywhere(self, tell: Callable[[SimulatedRuntime], object]) -> None:
+        """Tell the runtime of each node, and of those that will join later."""
+        self._told.append(tell)
+        for runtime in self.runtimes.values():
+            self._call(_soon(tell, runtime))
+
+    def _container(self, pod: str, container: str, namespace: str) -> tuple[SimulatedRuntime, SimulatedContainer]:
+        node = next((one.spec.nodeName for one in self.list(Pod, namespace) if one.metadata.name == pod), "")
+        if node not in self.runtimes:
+            raise KeyError(f"no pod {pod} of namespace {namespace} is on a node")
+        return self.runtimes[node], self.runtimes[node].named(pod, container, namespace)
 
     def _call(self, work: Coroutine[Any, Any, R], timeout_seconds: float | None = None) -> R:
         assert self._thread is not None, "the cluster does not run: use it as a context manager"
@@ -186,10 +212,24 @@ class Cluster:
         if name not in self.runtimes:
             number = len(self.runtimes)
             self.runtimes[name] = SimulatedRuntime(self.clock, self._entropy, pod_cidr=f"10.244.{number}.0/24")
+            for tell in self._told:
+                tell(self.runtimes[name])
         runtime, address = self.runtimes[name], f"192.0.2.{[*self.runtimes].index(name) + 1}"
         client = self._plane.client_of(f"system:node:{name}", "system:nodes")
         node = SimulatedNode(name, address, client, runtime, self.clock, self._entropy)
         self._nodes[name] = (node, asyncio.create_task(node.run(), name=name))
+        if self._kubeconfig is not None:
+            await self._serve_node(name)
+
+    async def _serve(self, folder: Path) -> Path:
+        made = await self._plane.serve(folder)
+        for name in self._nodes:
+            await self._serve_node(name)
+        return made
+
+    async def _serve_node(self, name: str) -> None:
+        node, _ = self._nodes[name]
+        self._plane.kubelet_urls[name] = await node.serve()
 
     async def _stop_node(self, name: str) -> None:
         _, task = self._nodes.pop(name)

@@ -38,6 +38,8 @@ class ControlPlane:
         self._api = wire(MemoryStorage(), clock, entropy, Settings(service_ranges=(SERVICE_RANGE,)), ProcessKeys())
         self.registry = self._api.registry
         self.client = self.client_of("kubernetes-admin", MASTERS)
+        self.kubelet_urls: dict[str, str] = {}
+        """Where the simulated kubelets answer, by node: without one the server says that there is nobody to talk to."""
         self._tasks: asyncio.TaskGroup | None = None
         self._components = []
         if controllers:
@@ -64,7 +66,7 @@ class ControlPlane:
 
         assert self._tasks is not None, "the control plane does not run"
         access = make_access(folder)
-        server: ApiServer = server_of(self._api, access, self._clock, self._entropy)
+        server: ApiServer = server_of(self._api, access, self._clock, self._entropy, self.kubelet_urls)
         self._tasks.create_task(server.run(), name="api server")
         await server.started.wait()
         return access.write_kubeconfig(server.port)

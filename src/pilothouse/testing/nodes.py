@@ -1,9 +1,12 @@
 """A node that simulates its containers: the real kubelet over a runtime, a host and a network that live in memory.
 
-What its images and containers do is told to its `runtime` (`kubelet/runtime/simulated.py`).
+- What its images and containers do is told to its `runtime` (`kubelet/runtime/simulated.py`).
+- Once it serves, the kubelet's own server answers on loopback, with logs out of memory: whoever reaches it is trusted.
 """
 
 from __future__ import annotations
+
+import asyncio
 
 from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock
@@ -15,14 +18,40 @@ from pilothouse.kubelet.probes.simulated import SimulatedNetwork
 from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
 
 
+class NodeHost(SimulatedHost):
+    """A machine on which the files of container logs are what its runtime keeps in memory."""
+
+    def __init__(self, hostname: str, runtime: SimulatedRuntime) -> None:
+        super().__init__(hostname=hostname)
+        self._runtime = runtime
+
+    def read_tail(self, path: str, limit: int) -> bytes:
+        log = self._runtime.logs.get(path)
+        return super().read_tail(path, limit) if log is None else log.tail(limit)
+
+
 class SimulatedNode:
     """One kubelet; `run` it until the node is to fall silent."""
 
     def __init__(self, name: str, address: str, client: Client, runtime: SimulatedRuntime, clock: Clock, entropy: Entropy) -> None:
-        # Without a port the API server knows that there is nobody to talk to, and sends no packet to made-up addresses.
+        # Without a port the API server knows that nobody is to be reached at the node's address, and sends it no packet.
         config = KubeletConfig(node_ip=address, hostname=name, cluster_dns=("10.96.0.10",), port=0)
         self.network = SimulatedNetwork(runtime.answers)
-        self.kubelet = Kubelet(client, name, runtime, clock, entropy, config, host=SimulatedHost(hostname=name), network=self.network)
+        self.kubelet = Kubelet(client, name, runtime, clock, entropy, config, host=NodeHost(name, runtime), network=self.network)
+        self._begun = asyncio.Event()
+        self._tasks = asyncio.TaskGroup()
 
     async def run(self) -> None:
-        await self.kubelet.run()
+        async with self._tasks as tasks:
+            tasks.create_task(self.kubelet.run(), name="kubelet")
+            self._begun.set()
+
+    async def serve(self) -> str:
+        """Let the API server at logs and streams; the URL where they are."""
+        from pilothouse.testing.node_server import NodeServer  # late: only clusters with clients from outside need it
+
+        await self._begun.wait()
+        server = NodeServer(self.kubelet)
+        self._tasks.create_task(server.run(), name="kubelet server")
+        await server.started.wait()
+        return server.url

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ class ApiContext:
     clock: Clock
     entropy: Entropy
     kubelet_client: KubeletClient | None = None
+    kubelet_urls: Mapping[str, str] = field(default_factory=dict)
+    """Where the kubelets answer that are not reached at their node's address, by the node's name: those of simulated nodes."""
     default_user: User = ANONYMOUS
     """Who a request without any credential is from."""
     auditor: Callable[[Any, int], None] | None = None

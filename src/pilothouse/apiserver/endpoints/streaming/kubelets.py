@@ -76,6 +76,8 @@ async def kubelet_of(request: Request, pod: Pod) -> Kubelet:
 
 
 async def kubelet_on(api: ApiContext, node_name: str) -> Kubelet:
+    if node_name in api.kubelet_urls:
+        return Kubelet(api.kubelet_urls[node_name], None)
     node = await reader(api).get(Node, node_name)
     endpoint = node.status.daemonEndpoints.kubeletEndpoint
     if not endpoint.Port:

@@ -99,6 +99,7 @@ async def proxy_node(request: Request) -> Response:
     parts = urlsplit(kubelet.base)
     backend = Backend(parts.scheme, parts.hostname or "", parts.port or HTTPS_PORT, kubelet.tls)
     if port.isdigit() and int(port) != parts.port:
+        await must_be_real(request.api, name)
         backend = replace(backend, scheme=scheme or "http", port=int(port), tls=None)
     return await forward(request, backend)
 

@@ -1,0 +1,59 @@
+"""The way into a simulated node: the kubelet's own server, and the streaming server of its runtime, both on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.component import run_all
+from pilothouse.kubelet.kubelet import Kubelet
+from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
+from pilothouse.kubelet.runtime.simulated_logs import SimulatedLog
+from pilothouse.kubelet.runtime.simulated_streams import SimulatedStreams
+from pilothouse.kubelet.server.log_files import Running
+from pilothouse.kubelet.server.logs import LogOptions, LogWriter
+from pilothouse.kubelet.server.server import KubeletServer
+
+
+class NodeServer:
+    """See the module; `run` it, and `url` is where it answers once `started` is set."""
+
+    def __init__(self, kubelet: Kubelet) -> None:
+        assert isinstance(kubelet.runtime, SimulatedRuntime)
+        self._kubelet = kubelet
+        self._logs = kubelet.runtime.logs
+        self._streams = SimulatedStreams(kubelet.runtime)
+        self._server = KubeletServer(self, kubelet.runtime, kubelet.clock, node_name=kubelet.node_name, read_log=self._read_log)
+        self.started = self._server.started
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.port}"
+
+    async def run(self) -> None:
+        await run_all((self._streams, self._server))
+
+    def pods(self) -> Iterable[Pod]:
+        return self._kubelet.pods.list()
+
+    async def _read_log(self, path: Path, options: LogOptions, clock: Clock, running: Running) -> AsyncIterator[bytes]:
+        log = self._logs.get(str(path))
+        if log is None:
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        async for piece in read(log, options):
+            yield piece
+
+
+async def read(log: SimulatedLog, options: LogOptions) -> AsyncIterator[bytes]:
+    """What a client gets of a log, piece by piece; who follows goes on until the container has ended."""
+    writer = LogWriter(options)
+    number = 0 if options.tail_lines is None else max(log.count - options.tail_lines, 0)
+    while True:
+        changed, fresh, number = log.changed, [one.entry for one in log.since(number)], log.count
+        if piece := writer.render(fresh):
+            yield piece
+        if not options.follow or log.ended or writer.full:
+            return
+        await changed.wait()

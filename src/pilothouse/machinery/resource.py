@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -74,6 +74,7 @@ Default = Callable[[Any], None]
 Validate = Callable[[Any, Problems], None]
 ValidateUpdate = Callable[[Any, Any, Problems], None]
 PrepareUpdate = Callable[[Any, Any], None]
+Warn = Callable[[Any, Any], Iterable[str]]
 
 
 class Resource(Generic[T]):
@@ -126,6 +127,7 @@ class Resource(Generic[T]):
         self.status_validators: list[ValidateUpdate] = []
         self.create_preparers: list[Default] = []
         self.update_preparers: list[PrepareUpdate] = []
+        self.warners: list[Warn] = []
         self._decoder: msgspec.json.Decoder[T] | None = None
 
     @property
@@ -168,6 +170,11 @@ class Resource(Generic[T]):
     def prepare_update(self, hook: PrepareUpdate) -> PrepareUpdate:
         """Decorator: (old, new): what the strategy carries over on update beyond the generic rules (status kept, generation)."""
         self.update_preparers.append(hook)
+        return hook
+
+    def warn(self, hook: Warn) -> Warn:
+        """Decorator: (new, old or None for a new object) to what its writer should know, though it is allowed: Warning headers."""
+        self.warners.append(hook)
         return hook
 
     def __repr__(self) -> str:

@@ -50,6 +50,12 @@ def wrong_with(text: str | dict[str, Any]) -> list[str]:
     return [str(problem) for problem in problems.found]
 
 
+def warned_of(text: str | dict[str, Any]) -> list[str]:
+    """What the writer of a new object is told, though it is allowed."""
+    one = created(text)
+    return [warning for hook in _resource_of(one).warners for warning in hook(one, None)]
+
+
 def wrong_with_change(old: Any, new: Any) -> list[str]:
     """Everything that is wrong with an update, both objects already as stored."""
     new.metadata.resourceVersion = new.metadata.resourceVersion or "1"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.apps.workload import is_zero, validate_collisions, validate_counts, validate_share, validate_template
 from pilothouse.api.core.columns import labels_text, selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import immutable, nonnegative
 from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.apps_v1 import DaemonSet, RollingUpdateDaemonSet
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
@@ -111,3 +114,9 @@ def validate_status(old: DaemonSet, new: DaemonSet, problems: Problems) -> None:
     here = problems.at("status")
     validate_counts(new.status, COUNTS, here)
     validate_collisions(old.status, new.status, here)
+
+
+@DAEMONSET.warn
+def warn(new: DaemonSet, old: DaemonSet | None) -> Iterator[str]:
+    if old is None or new.metadata.generation != old.metadata.generation:
+        yield from of_template(new.spec.template, "spec", "template")

@@ -5,6 +5,8 @@ Here: its names, defaults, rules and columns. What is done about it: controllers
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.apps.workload import (
     is_zero,
     validate_collisions,
@@ -17,6 +19,8 @@ from pilothouse.api.apps.workload import (
 from pilothouse.api.core.columns import selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import immutable, nonnegative
+from pilothouse.api.core.warnings.names import of_name
+from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.apps_v1 import Deployment, RollingUpdateDeployment
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
@@ -106,3 +110,11 @@ def validate_status(old: Deployment, new: Deployment, problems: Problems) -> Non
     validate_counts(new.status, COUNTS, here)
     validate_within(new.status, ("updatedReplicas", "readyReplicas", "availableReplicas"), here)
     validate_collisions(old.status, new.status, here)
+
+
+@DEPLOYMENT.warn
+def warn(new: Deployment, old: Deployment | None) -> Iterator[str]:
+    if old is None:
+        yield from of_name(new.metadata.name)
+    if old is None or new.metadata.generation != old.metadata.generation:
+        yield from of_template(new.spec.template, "spec", "template")

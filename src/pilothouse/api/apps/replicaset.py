@@ -5,10 +5,14 @@ Here: its names, defaults, rules and columns. What is done about it: controllers
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.apps.workload import validate_replica_counts, validate_selector, validate_template
 from pilothouse.api.core.columns import selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import immutable, nonnegative
+from pilothouse.api.core.warnings.names import of_name
+from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.apps_v1 import ReplicaSet
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
@@ -55,3 +59,11 @@ def validate_update(old: ReplicaSet, new: ReplicaSet, problems: Problems) -> Non
 @REPLICASET.validate_status
 def validate_status(old: ReplicaSet, new: ReplicaSet, problems: Problems) -> None:
     validate_replica_counts(new.status, problems.at("status"))
+
+
+@REPLICASET.warn
+def warn(new: ReplicaSet, old: ReplicaSet | None) -> Iterator[str]:
+    if old is None:
+        yield from of_name(new.metadata.name)
+    if old is None or new.metadata.generation != old.metadata.generation:
+        yield from of_template(new.spec.template, "spec", "template")

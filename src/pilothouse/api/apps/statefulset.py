@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from pilothouse.api.apps.workload import (
@@ -17,6 +19,8 @@ from pilothouse.api.core.columns import template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.defaults.volumes import default_claim
 from pilothouse.api.core.validation.fields import nonnegative, report
+from pilothouse.api.core.warnings.podspec import of_template
+from pilothouse.api.core.warnings.volumes import of_claim_spec
 from pilothouse.api.types.apps_v1 import (
     RollingUpdateStatefulSetStrategy,
     StatefulSet,
@@ -139,3 +143,13 @@ def validate_status(old: StatefulSet, new: StatefulSet, problems: Problems) -> N
     validate_counts(new.status, ("replicas", *counted, "observedGeneration", "collisionCount"), here)
     validate_within(new.status, counted, here, "status.readyReplicas")
     validate_collisions(old.status, new.status, here)
+
+
+@STATEFULSET.warn
+def warn(new: StatefulSet, old: StatefulSet | None) -> Iterator[str]:
+    if old is None or new.metadata.generation != old.metadata.generation:
+        yield from of_template(new.spec.template, "spec", "template")
+        for index, claim in enumerate(new.spec.volumeClaimTemplates):
+            yield from of_claim_spec(claim.spec, Problems("spec").at("volumeClaimTemplates", index, "spec"))
+    if new.spec.revisionHistoryLimit is not None and new.spec.revisionHistoryLimit < 0:
+        yield "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from pilothouse.api.batch.jobspec import validate_job_spec
+from pilothouse.api.batch.jobspec import of_job_spec, validate_job_spec
 from pilothouse.api.core.columns import NONE, bool_text, selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import nonnegative, one_of
+from pilothouse.api.core.warnings.names import of_name
 from pilothouse.api.types.batch_v1 import CronJob
 from pilothouse.machinery import time
 from pilothouse.machinery.problems import Problems
@@ -86,6 +88,20 @@ def validate(one: CronJob, problems: Problems) -> None:
     validate_job_spec(spec.jobTemplate.spec, template)
     if spec.jobTemplate.spec.manualSelector:
         template.at("manualSelector").not_supported(True, ("nil", "false"))
+
+
+@CRONJOB.warn
+def warn(new: CronJob, old: CronJob | None) -> Iterator[str]:
+    if old is None:
+        yield from of_name(new.metadata.name)
+    if old is None or new.metadata.generation != old.metadata.generation:
+        yield from of_job_spec(new.spec.jobTemplate.spec, "spec", "jobTemplate", "spec")
+    if old is not None and "TZ" in new.spec.schedule:
+        # The path is upstream's own.
+        yield (
+            "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see "
+            "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"
+        )
 
 
 def schedule_error(schedule: str) -> str:

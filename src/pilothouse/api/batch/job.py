@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pilothouse.api.batch.jobspec import UNLIMITED, validate_job_spec
+from collections.abc import Iterator
+
+from pilothouse.api.batch.jobspec import UNLIMITED, of_job_spec, validate_job_spec
 from pilothouse.api.core.columns import selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import immutable
 from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.core.warnings.names import of_name
 from pilothouse.api.types.batch_v1 import Job
 from pilothouse.machinery import labels, time
 from pilothouse.machinery.meta_v1 import LabelSelector
@@ -123,3 +126,11 @@ def validate_update(old: Job, new: Job, problems: Problems) -> None:
         fields.append("template")
     for field in fields:
         immutable(getattr(new.spec, field), getattr(old.spec, field), here, field)
+
+
+@JOB.warn
+def warn(new: Job, old: Job | None) -> Iterator[str]:
+    if old is None:
+        yield from of_name(new.metadata.name)
+    if old is None or new.metadata.generation != old.metadata.generation:
+        yield from of_job_spec(new.spec, "spec")

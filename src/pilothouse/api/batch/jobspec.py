@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.core.validation.fields import INT32, nonnegative, one_of, optional_one_of
 from pilothouse.api.core.validation.podspec import validate_pod_template
+from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.batch_v1 import JobSpec
 from pilothouse.machinery.problems import Problems
 
@@ -14,6 +17,11 @@ COUNTS = (
     "maxFailedIndexes",
 )  # fmt: skip
 UNLIMITED = INT32
+MANY_COMPLETIONS, MANY_AT_ONCE = 100_000, 10_000
+HARD_TO_TRACK = (
+    "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to "
+    "track completedIndexes when a big number of indexes fail"
+)
 
 
 def validate_job_spec(spec: JobSpec, problems: Problems) -> None:
@@ -76,3 +84,11 @@ def _validate_restarts(spec: JobSpec, problems: Problems) -> None:
         problems.not_supported(policy, RESTARTS)
     elif spec.podFailurePolicy is not None and policy != "Never":
         problems.invalid(policy, 'only "Never" is supported when podFailurePolicy is specified')
+
+
+def of_job_spec(spec: JobSpec, *path: str) -> Iterator[str]:
+    """What is odd about a JobSpec, in a Job and in a CronJob's template."""
+    indexed = spec.completionMode == "Indexed"
+    if indexed and (spec.completions or 0) > MANY_COMPLETIONS and (spec.parallelism or 0) > MANY_AT_ONCE:
+        yield f"{'.'.join(path)}: {HARD_TO_TRACK}"
+    yield from of_template(spec.template, *path, "template")

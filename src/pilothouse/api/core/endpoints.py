@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.core.columns import NONE
 from pilothouse.api.core.validation.addresses import validate_address, validate_routable
 from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, one_of, report
+from pilothouse.api.core.warnings.addresses import of_address
 from pilothouse.api.types.core_v1 import EndpointAddress, EndpointPort, Endpoints
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
@@ -72,3 +75,11 @@ def _validate_port(port: EndpointPort, named: bool, problems: Problems) -> None:
     one_of(port.protocol, PORT_PROTOCOLS, problems, "protocol")
     if port.appProtocol:
         report(names.qualified_name(port.appProtocol), port.appProtocol, problems, "appProtocol")
+
+
+@ENDPOINTS.warn
+def warn(new: Endpoints, old: Endpoints | None) -> Iterator[str]:
+    for index, subset in enumerate(new.subsets):
+        for field in ("addresses", "notReadyAddresses"):
+            for position, address in enumerate(getattr(subset, field)):
+                yield from of_address(f"subsets[{index}].{field}[{position}].ip", address.ip)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.core.columns import NONE, UNKNOWN
 from pilothouse.api.core.defaults.quantities import canonicalise
 from pilothouse.api.core.validation.addresses import dual_stack, validate_range
 from pilothouse.api.core.validation.resources import validate_quantity
 from pilothouse.api.core.validation.tolerations import validate_taints
+from pilothouse.api.core.warnings.addresses import of_range
 from pilothouse.api.types.core_v1 import Node
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
@@ -102,3 +105,13 @@ def validate_status(old: Node, new: Node, problems: Problems) -> None:
     for index, address in enumerate(addresses):
         if address in addresses[:index]:
             problems.at("status", "addresses", index).duplicate(address)
+
+
+@NODE.warn
+def warn(new: Node, old: Node | None) -> Iterator[str]:
+    if new.spec.configSource is not None:
+        yield "spec.configSource: the feature is removed"
+    if new.spec.externalID:
+        yield "spec.externalID: this field is deprecated, and is unused by Kubernetes"
+    for index, value in enumerate(new.spec.podCIDRs):
+        yield from of_range(f"spec.podCIDRs[{index}]", value)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.core.columns import UNSET
 from pilothouse.api.core.defaults.quantities import canonicalise
-from pilothouse.api.core.storagecells import access_modes, volume_class
+from pilothouse.api.core.storagecells import BETA_CLASS, access_modes, volume_class
 from pilothouse.api.core.validation.claims import VOLUME_MODES, validate_access_modes, validate_positive
 from pilothouse.api.core.validation.fields import immutable, one_of, optional_one_of, report
 from pilothouse.api.core.validation.paths import validate_no_backsteps
 from pilothouse.api.core.validation.selectors import validate_node_selector
+from pilothouse.api.core.warnings.containers import of_fractions
+from pilothouse.api.core.warnings.names import of_node_selector_term
+from pilothouse.api.core.warnings.volumes import GONE
 from pilothouse.api.types.core_v1 import PersistentVolume
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
@@ -19,6 +24,7 @@ SOURCES = (
     "gcePersistentDisk", "glusterfs", "hostPath", "iscsi", "local", "nfs", "photonPersistentDisk", "portworxVolume",
     "quobyte", "rbd", "scaleIO", "storageos", "vsphereVolume",
 )  # fmt: skip
+OLD_ANNOTATIONS = {BETA_CLASS: ("v1.8", "storageClassName"), "volume.beta.kubernetes.io/mount-options": ("v1.31", "mountOptions")}
 REQUIRED = {"nfs": ("server", "path"), "local": ("path",), "hostPath": ("path",), "csi": ("driver", "volumeHandle")}
 
 
@@ -113,3 +119,23 @@ def validate_update(old: PersistentVolume, new: PersistentVolume, problems: Prob
     if old.spec.nodeAffinity is not None and old.spec.nodeAffinity != new.spec.nodeAffinity:
         message = "field is immutable, except for updating from beta label to GA"
         problems.at("nodeAffinity").invalid(new.spec.nodeAffinity, message)
+
+
+@PERSISTENTVOLUME.warn
+def warn(new: PersistentVolume, old: PersistentVolume | None) -> Iterator[str]:
+    here, annotations = Problems("spec"), new.metadata.annotations
+    for key, (since, field) in OLD_ANNOTATIONS.items():
+        if key in annotations:
+            yield f'metadata.annotations[{key}]: deprecated since {since}; use "{field}" attribute instead'
+    if new.spec.persistentVolumeReclaimPolicy == "Recycle":
+        yield (
+            "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. "
+            "Instead, the recommended approach is to use dynamic provisioning."
+        )
+    required = new.spec.nodeAffinity.required if new.spec.nodeAffinity else None
+    for index, term in enumerate(required.nodeSelectorTerms if required else ()):
+        yield from of_node_selector_term(term, here.at("nodeAffinity", "required", "nodeSelectorTerms", index))
+    for field, (name, fate) in GONE.items():
+        if getattr(new.spec, field, None) is not None:
+            yield f"{here.at(name).path}: {fate}"
+    yield from of_fractions(new.spec.capacity, here.at("capacity"), ("storage",))

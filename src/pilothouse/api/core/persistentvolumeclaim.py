@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from pilothouse.api.core.columns import UNSET
 from pilothouse.api.core.defaults.quantities import canonicalise
 from pilothouse.api.core.defaults.volumes import default_claim
 from pilothouse.api.core.podupdate import difference
-from pilothouse.api.core.storagecells import access_modes, volume_class
+from pilothouse.api.core.storagecells import BETA_CLASS, access_modes, volume_class
 from pilothouse.api.core.validation.claims import validate_claim_spec
 from pilothouse.api.core.validation.fields import immutable
 from pilothouse.api.core.validation.resources import validate_quantity
+from pilothouse.api.core.warnings.volumes import of_claim_spec
 from pilothouse.api.types.core_v1 import PersistentVolumeClaim, VolumeResourceRequirements
 from pilothouse.machinery import quantity
 from pilothouse.machinery.problems import Problems
@@ -83,3 +86,10 @@ def validate_status(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
         problems.at("Spec", "accessModes").required()
     for name, value in new.status.capacity.items():
         validate_quantity(name, value, problems.at("status", "capacity", f"[{name}]"))
+
+
+@PERSISTENTVOLUMECLAIM.warn
+def warn(new: PersistentVolumeClaim, old: PersistentVolumeClaim | None) -> Iterator[str]:
+    if BETA_CLASS in new.metadata.annotations:
+        yield f'metadata.annotations[{BETA_CLASS}]: deprecated since v1.8; use "storageClassName" attribute instead'
+    yield from of_claim_spec(new.spec, Problems("spec"))

@@ -7,6 +7,7 @@ validation/ (spec, containers, volumes, ...), what may change in podupdate.py, t
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from pilothouse.api.core import podresources
 from pilothouse.api.core.defaults.podspec import default_host_ports, default_pod_spec
@@ -15,6 +16,8 @@ from pilothouse.api.core.podstatus import PodSummary, readiness_gates
 from pilothouse.api.core.podupdate import validate_pod_status, validate_pod_update
 from pilothouse.api.core.qos import qos_class
 from pilothouse.api.core.validation.podspec import validate_pod_spec
+from pilothouse.api.core.warnings.names import of_name
+from pilothouse.api.core.warnings.podspec import of_pod_spec
 from pilothouse.api.types.core_v1 import Pod, PodAffinityTerm, PodCondition, PodSpec, PodStatus
 from pilothouse.machinery.meta_v1 import LabelSelector, LabelSelectorRequirement
 from pilothouse.machinery.problems import Problems
@@ -195,3 +198,11 @@ def validate_status(old: Pod, new: Pod, problems: Problems) -> None:
     # Upstream's strategy keeps the class when a writer of the status leaves it out.
     new.status.qosClass = new.status.qosClass or old.status.qosClass
     validate_pod_status(old, new, problems)
+
+
+@POD.warn
+def warn(new: Pod, old: Pod | None) -> Iterator[str]:
+    """Of new Pods alone: people seldom write Pods that are there, and kubelets often."""
+    if old is None:
+        yield from of_name(new.metadata.name, "the Pod's hostname")
+        yield from of_pod_spec(new.spec, new.metadata.annotations, Problems(), is_pod=True)

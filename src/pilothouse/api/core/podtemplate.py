@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.core.columns import labels_text, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.podspec import validate_pod_template
+from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.core_v1 import PodTemplate
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Column, Resource
@@ -30,3 +33,9 @@ def default(one: PodTemplate) -> None:
 @PODTEMPLATE.validate
 def validate(one: PodTemplate, problems: Problems) -> None:
     validate_pod_template(one.template, problems.at("template"))
+
+
+@PODTEMPLATE.warn
+def warn(new: PodTemplate, old: PodTemplate | None) -> Iterator[str]:
+    if old is None or new.template != old.template:
+        yield from of_template(new.template, "template")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.apps.workload import validate_replica_counts
 from pilothouse.api.core.columns import labels_text, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import nonnegative
 from pilothouse.api.core.validation.podspec import validate_pod_template
+from pilothouse.api.core.warnings.names import of_name
+from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.core_v1 import ReplicationController
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
@@ -66,3 +70,11 @@ def validate(one: ReplicationController, problems: Problems) -> None:
 @REPLICATIONCONTROLLER.validate_status
 def validate_status(old: ReplicationController, new: ReplicationController, problems: Problems) -> None:
     validate_replica_counts(new.status, problems.at("status"))
+
+
+@REPLICATIONCONTROLLER.warn
+def warn(new: ReplicationController, old: ReplicationController | None) -> Iterator[str]:
+    if old is None:
+        yield from of_name(new.metadata.name)
+    if old is None or new.metadata.generation != old.metadata.generation:
+        yield from of_template(new.spec.template, "spec", "template")

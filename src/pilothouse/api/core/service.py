@@ -6,9 +6,12 @@ validation/service.py; who allocates addresses and ports: apiserver/registry/all
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.core import servicefields
 from pilothouse.api.core.columns import NONE, UNKNOWN, labels_text, load_balancer_text
 from pilothouse.api.core.validation import service as rules
+from pilothouse.api.core.warnings.addresses import of_address, of_range
 from pilothouse.api.types.core_v1 import ClientIPConfig, Service, SessionAffinityConfig
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
@@ -16,6 +19,7 @@ from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subreso
 
 PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 AFFINITY_SECONDS = 10800
+OLD_TOPOLOGY, TOPOLOGY = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
 
 
 def _external(one: Service) -> str:
@@ -114,3 +118,35 @@ def validate_update(old: Service, new: Service, problems: Problems) -> None:
 @SERVICE.validate_status
 def validate_status(old: Service, new: Service, problems: Problems) -> None:
     rules.validate_load_balancer(new, problems.at("status", "loadBalancer"))
+
+
+@SERVICE.warn
+def warn(new: Service, old: Service | None) -> Iterator[str]:
+    spec = new.spec
+    if OLD_TOPOLOGY in new.metadata.annotations:
+        yield f"annotation {OLD_TOPOLOGY} is deprecated, please use {TOPOLOGY} instead"
+    for index, address in enumerate(spec.clusterIPs if spec.clusterIPs and not servicefields.is_headless(new) else ()):
+        yield from of_address(f"spec.clusterIPs[{index}]", address)
+    for index, address in enumerate(spec.externalIPs):
+        yield from of_address(f"spec.externalIPs[{index}]", address)
+    if spec.loadBalancerIP:
+        yield from of_address("spec.loadBalancerIP", spec.loadBalancerIP)
+    for index, value in enumerate(spec.loadBalancerSourceRanges):
+        yield from of_range(f"spec.loadBalancerSourceRanges[{index}]", value)
+    yield from _ignored(new)
+
+
+def _ignored(one: Service) -> Iterator[str]:
+    """Fields that mean nothing for a Service of this sort."""
+    spec = one.spec
+    if spec.type == "ClusterIP" and spec.clusterIP == servicefields.HEADLESS:
+        if spec.loadBalancerIP:
+            yield "spec.loadBalancerIP is ignored for headless services"
+        if spec.externalIPs:
+            yield "spec.externalIPs is ignored for headless services"
+        if spec.sessionAffinity != "None":
+            yield "spec.SessionAffinity is ignored for headless services"
+    if spec.type == "ExternalName" and spec.externalIPs:
+        yield 'spec.externalIPs is ignored when spec.type is "ExternalName"'
+    if spec.type != "ExternalName" and spec.externalName:
+        yield 'spec.externalName is ignored when spec.type is not "ExternalName"'

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.types.core_v1 import ServiceAccount
 from pilothouse.machinery.resource import AGE, Column, Resource, Subresource
+
+MOUNTABLE_ONLY = "kubernetes.io/enforce-mountable-secrets"
 
 SERVICEACCOUNT = Resource(
     ServiceAccount,
@@ -12,3 +16,12 @@ SERVICEACCOUNT = Resource(
     subresources=(Subresource("token", ("create",), ("authentication.k8s.io", "v1", "TokenRequest")),),
     columns=(Column("Secrets", lambda one: len(one.secrets)), AGE),
 )
+
+
+@SERVICEACCOUNT.warn
+def warn(new: ServiceAccount, old: ServiceAccount | None) -> Iterator[str]:
+    """Of an annotation that is newly there: an old one has been told of."""
+    if MOUNTABLE_ONLY in new.metadata.annotations and (old is None or MOUNTABLE_ONLY not in old.metadata.annotations):
+        yield (
+            f"metadata.annotations[{MOUNTABLE_ONLY}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.core.columns import NONE, load_balancer_text
 from pilothouse.api.core.validation.addresses import parsed
 from pilothouse.api.core.validation.fields import report
@@ -11,6 +13,7 @@ from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
 SHOWN_HOSTS = 3
+CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 BAD_SEQUENCES = ("//", "/./", "/../", "%2f", "%2F")
 BAD_ENDINGS = ("/..", "/.")
@@ -122,3 +125,9 @@ def _validate_service(backend: IngressBackend, problems: Problems) -> None:
         report(names.port_number(number), number, problems, "service", "port", "number")
     else:
         problems.required("port name or number is required")
+
+
+@INGRESS.warn
+def warn(new: Ingress, old: Ingress | None) -> Iterator[str]:
+    if CLASS_ANNOTATION in new.metadata.annotations and old is None:
+        yield f"annotation \"{CLASS_ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import ip_network
 
 from pilothouse.api.core.columns import selector_text
 from pilothouse.api.core.validation.addresses import validate_range
 from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, one_of, port_or_name, report
 from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.core.warnings.addresses import of_range
 from pilothouse.api.types.networking_v1 import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
 from pilothouse.machinery import names
 from pilothouse.machinery.meta_v1 import LabelSelector
@@ -99,3 +101,19 @@ def _validate_block(block: IPBlock, problems: Problems) -> None:
         inside = part.version == whole.version and whole.prefixlen < part.prefixlen and part.network_address in whole
         if not inside:
             here.invalid(value, f"must be a strict subset of `cidr` {block.cidr}")
+
+
+@NETWORKPOLICY.warn
+def warn(new: NetworkPolicy, old: NetworkPolicy | None) -> Iterator[str]:
+    ways = (("ingress", "from", [rule.from_ for rule in new.spec.ingress]), ("egress", "to", [rule.to for rule in new.spec.egress]))
+    for way, side, rules in ways:
+        for index, peers in enumerate(rules):
+            for position, peer in enumerate(peers):
+                if peer.ipBlock:
+                    yield from _of_block(peer.ipBlock, f"spec.{way}[{index}].{side}[{position}].ipBlock")
+
+
+def _of_block(block: IPBlock, path: str) -> Iterator[str]:
+    yield from of_range(f"{path}.cidr", block.cidr)
+    for index, value in enumerate(block.except_):
+        yield from of_range(f"{path}.except[{index}]", value)

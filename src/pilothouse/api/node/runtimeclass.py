@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.api.core.defaults.quantities import canonicalise
 from pilothouse.api.core.validation.fields import immutable, report
 from pilothouse.api.core.validation.tolerations import validate_tolerations
+from pilothouse.api.core.warnings.names import OLD_NODE_LABELS
 from pilothouse.api.types.node_v1 import RuntimeClass
 from pilothouse.machinery import names
 from pilothouse.machinery.metadata import validate_labels
@@ -36,3 +39,10 @@ def validate(one: RuntimeClass, problems: Problems) -> None:
 @RUNTIMECLASS.validate_update
 def validate_update(old: RuntimeClass, new: RuntimeClass, problems: Problems) -> None:
     immutable(new.handler, old.handler, problems, "handler")
+
+
+@RUNTIMECLASS.warn
+def warn(new: RuntimeClass, old: RuntimeClass | None) -> Iterator[str]:
+    for key in new.scheduling.nodeSelector if new.scheduling else ():
+        if key in OLD_NODE_LABELS:
+            yield f"scheduling.nodeSelector: {OLD_NODE_LABELS[key]}"

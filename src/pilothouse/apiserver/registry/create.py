@@ -42,6 +42,7 @@ async def _attempt(kernel: Kernel, request: Request, obj: Any) -> Entry:
     reserved = await kernel.reserve(resource, None, obj, dry_run=request.options.dry_run)
     try:
         strategy.validate_create(resource, obj)
+        request.warnings.extend(strategy.warnings_of(resource, obj, None))
         await kernel.admission.validate(admission)
         if request.options.dry_run:
             if (await kernel.caches.of(resource)).get(request.namespace, name) is not None:

@@ -5,6 +5,7 @@ A kind's own rules are the hooks of its `Resource`; they run here, after these.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -153,6 +154,12 @@ def validate_status(resource: Resource[Any], old: Any, new: Any) -> None:
     for hook in resource.status_validators:
         hook(old, new, problems)
     raise_problems(resource, new.metadata.name, problems)
+
+
+def warnings_of(resource: Resource[Any], new: Any, old: Any | None) -> Iterator[str]:
+    """What the kind tells the writer of an object that has been found right."""
+    for hook in resource.warners:
+        yield from hook(new, old)
 
 
 def raise_problems(resource: Resource[Any], name: str, problems: Problems) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 
 from pilothouse.api.catalogue import resource_of
 from pilothouse.api.types.apps_v1 import Deployment, DeploymentSpec
-from pilothouse.api.types.core_v1 import ConfigMap, Container, Namespace, Pod, PodSpec, PodTemplateSpec
+from pilothouse.api.types.core_v1 import ConfigMap, Container, Namespace, Node, NodeSpec, Pod, PodSpec, PodTemplateSpec
 from pilothouse.apiserver.auth.user import ADMIN
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.storage.interface import StorageFailed
@@ -313,6 +314,23 @@ async def test_a_store_that_cannot_write_is_an_internal_error(house: House, monk
     monkeypatch.setattr(house.storage, "commit", full)
     async with refused(500, "Internal error occurred: the store cannot write: database or disk is full"):
         await house.client.create(config("a"))
+
+
+async def test_a_kind_warns_of_what_is_odd_in_what_is_right(house: House) -> None:
+    """On create and on update; what was refused is not warned of, nor is a status."""
+    calls = (
+        Call("create", resource_of(Node), body=Node(metadata=ObjectMeta(name="n"), spec=NodeSpec(podCIDRs=["10.0.0.1/24"]))),
+        Call("patch", resource_of(Node), "", "n", body=b'{"metadata":{"labels":{"a":"b"}}}', patch_type=MERGE_PATCH),
+        Call("patch", resource_of(Node), "", "n", "status", body=b'{"metadata":{"labels":{"a":"c"}}}', patch_type=MERGE_PATCH),
+        Call("create", resource_of(Node), body=Node(metadata=ObjectMeta(name="M"), spec=NodeSpec(podCIDRs=["10.0.0.1/24"]))),
+    )
+    told: list[int] = []
+    for call in calls:
+        warnings: list[str] = []
+        with suppress(StatusError):
+            await house.registry.execute(call, ADMIN, warnings=warnings)
+        told.append(len(warnings))
+    assert told == [1, 1, 0, 0]
 
 
 async def test_one_reference_an_owner(house: House) -> None:

@@ -248,6 +248,8 @@ class Cluster:
     async def _stop(self) -> None:
         for name in [*self._nodes]:
             await self._stop_node(name)
+        for runtime in self.runtimes.values():
+            await runtime.close()
         task = getattr(self, "_task", None)
         if task is not None:
             task.cancel()

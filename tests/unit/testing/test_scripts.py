@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from pilothouse.api.types.core_v1 import Pod
-from pilothouse.kit.virtual_clock import EPOCH
+from pilothouse.kit.clock import Clock, SystemClock
+from pilothouse.kit.virtual_clock import EPOCH, VirtualClock
 from pilothouse.kubelet.runtime.port import ExecResult
 from pilothouse.kubelet.runtime.simulated import Behaviour
 from pilothouse.kubelet.runtime.simulated_logs import LINES_LIMIT, Line, SimulatedLog
 from pilothouse.kubelet.server.logs import LogOptions
 from pilothouse.testing.cluster import Cluster
+from pilothouse.testing.loop_thread import LoopThread
 from pilothouse.testing.node_server import read
 
 POD = """
@@ -83,6 +87,25 @@ def test_pods_of_one_name_in_two_namespaces_are_two(cluster: Cluster) -> None:
     assert [cluster.get(Pod, "web", space).status.phase for space in ("default", "other")] == ["Running", "Failed"]
     with pytest.raises(KeyError, match="no pod gone of namespace default is on a node"):
         cluster.exit("gone", "app")
+
+
+@pytest.mark.parametrize("clock", [VirtualClock, SystemClock])
+def test_nothing_runs_on_when_the_cluster_has_ended(clock: type[Clock], monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[object] = []
+    close = LoopThread.close
+
+    def look_and_close(thread: LoopThread) -> None:
+        left.extend(asyncio.all_tasks(thread._loop))
+        close(thread)
+
+    monkeypatch.setattr(LoopThread, "close", look_and_close)
+    with Cluster(clock=clock()) as cluster:
+        assert cluster.kubeconfig.exists()
+        cluster.behave("web:1", Behaviour(prints=[Line("tick", every_seconds=1)], run_seconds=3600))
+        cluster.apply(pod())
+        cluster.advance("2s")
+        assert cluster.logs("web", "app").startswith("tick\n")
+    assert not left
 
 
 @pytest.mark.parametrize(

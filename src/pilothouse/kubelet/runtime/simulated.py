@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pilothouse.kit.clock import Clock
+from pilothouse.kit.clock import Clock, Timer
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kubelet.runtime.port import (
     Container,
@@ -82,7 +82,7 @@ class SimulatedContainer:
     config: ContainerConfig
     behaviour: Behaviour
     exited: asyncio.Event = field(default_factory=asyncio.Event)
-    timer: asyncio.Task[None] | None = None
+    timer: Timer | None = None
     log: SimulatedLog = field(default_factory=SimulatedLog)
 
 
@@ -279,8 +279,7 @@ class SimulatedRuntime:
             raise RuntimeFailure(one.behaviour.start_error)
         self._set(one, ContainerState.RUNNING, started_at=self._now())
         self._tell(EventType.CONTAINER_STARTED, container_id, one.status.container.sandbox_id)
-        if one.behaviour.run_seconds is not None or one.behaviour.prints:
-            one.timer = asyncio.create_task(self._live(one), name="simulated container")
+        self._live(one, self._clock.monotonic(), _timetable(one.behaviour))
 
     async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
         one = self.containers.get(container_id)
@@ -408,16 +407,22 @@ class SimulatedRuntime:
     def _in(self, sandbox_id: str) -> list[SimulatedContainer]:
         return [one for one in self.containers.values() if one.status.container.sandbox_id == sandbox_id]
 
-    async def _live(self, one: SimulatedContainer) -> None:
-        """Write what is to be written, each line at its time, and end when the run is over."""
-        begun, behaviour = self._clock.monotonic(), one.behaviour
-        for line, at in _timetable(behaviour):
-            await self._clock.sleep(at - (self._clock.monotonic() - begun))
+    def _live(self, one: SimulatedContainer, begun: float, timetable: Iterator[tuple[Line | None, float]]) -> None:
+        """Wait for the next thing that the container does by itself, do it, and so on."""
+        one.timer = None
+        line, at = next(timetable, (None, None))
+        if at is None:
+            return
+
+        def due() -> None:
             if line is not None:
                 one.log.write(line.text, self._clock.now(), line.stream)
-        one.timer = None
-        if behaviour.run_seconds is not None and one.status.container.state is ContainerState.RUNNING:
-            self._exited(one, OOM_EXIT if behaviour.oom else behaviour.exit_code, "OOMKilled" if behaviour.oom else "")
+                self._live(one, begun, timetable)
+            else:
+                one.timer = None
+                self._exited(one, OOM_EXIT if one.behaviour.oom else one.behaviour.exit_code, "OOMKilled" if one.behaviour.oom else "")
+
+        one.timer = self._clock.call_after(begun + at - self._clock.monotonic(), due)
 
     def _exited(self, one: SimulatedContainer, exit_code: int, reason: str = "", message: str = "") -> None:
         if one.timer is not None:

@@ -11,6 +11,8 @@ import pytest
 from pilothouse.api.types.core_v1 import Container, ContainerResizePolicy, NodeStatus, Pod, PodCondition, PodSpec, ResourceRequirements
 from pilothouse.api.types.core_v1 import Node as NodeObject
 from pilothouse.client.call import STRATEGIC_MERGE_PATCH
+from pilothouse.kubelet.cgroups import NoCgroups
+from pilothouse.kubelet.launch.resources import PodCgroup, widest
 from pilothouse.kubelet.node.admission import judge_resize
 from pilothouse.kubelet.pods.allocation import DEFERRED, INFEASIBLE, PendingResize
 from pilothouse.kubelet.runtime.simulated import Behaviour
@@ -195,3 +197,49 @@ async def test_a_limit_below_what_is_in_use_waits_until_less_is() -> None:
         assert condition(pod, "PodResizeInProgress") is None
         assert pod.status.containerStatuses[0].resources is not None
         assert pod.status.containerStatuses[0].resources.limits["memory"] == "512Mi"
+
+
+class Groups(NoCgroups):
+    """Notes what the quota of a pod's group was set to, beside that of its container."""
+
+    def __init__(self) -> None:
+        self.quotas: list[tuple[int, int]] = []
+        self.of_container = lambda: 0
+
+    def ensure(
+        self, path: str, cpu_shares: int = 0, cpu_quota: int = 0, cpu_period: int = 0, memory_limit: int = 0, pids_limit: int = 0
+    ) -> None:
+        if "/pod" in path:
+            self.quotas.append((cpu_quota, self.of_container()))
+
+
+async def test_a_pods_group_is_never_smaller_than_its_containers() -> None:
+    async with node() as one:
+        groups = one.kubelet.shop.cgroups = Groups()
+        await run(one, "web", "1")
+        groups.of_container = lambda: one.runtime.named("web", "app").config.resources.cpu_quota
+        await resize(one, "web", "3")
+        await one.advance(2)
+        await resize(one, "web", "2")
+        await one.advance(2)
+        assert groups.quotas == [
+            (100_000, 0),
+            (300_000, 100_000),
+            (300_000, 300_000),
+            (300_000, 300_000),
+            (200_000, 200_000),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        pytest.param((2, 100, 10), (3, 50, 20), (3, 100, 20), id="the larger of each"),
+        pytest.param((2, 0, 10), (3, 50, 0), (3, 0, 0), id="no limit is larger than any"),
+    ],
+)
+def test_what_allows_both_sizes(one: tuple[int, int, int], other: tuple[int, int, int], expected: tuple[int, int, int]) -> None:
+    first, second, both = (
+        PodCgroup("/p", shares, cpu_quota=quota, memory_limit=memory) for shares, quota, memory in (one, other, expected)
+    )
+    assert widest(first, second) == both

@@ -6,7 +6,7 @@ cpu: 1024 shares a core, at least 2; a quota in each 100 ms, at least 1 ms. The 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.pods.qos import BEST_EFFORT, BURSTABLE, GUARANTEED, oom_score, qos_class
@@ -94,6 +94,20 @@ def pod_cgroup(pod: Pod, root: str = "") -> PodCgroup:
         shares(requests.get("cpu", 0)),
         cpu_quota=quota(limits.get("cpu", 0)) if cpu_limited or kind == GUARANTEED else 0,
         memory_limit=limits.get("memory", 0) if memory_limited or kind == GUARANTEED else 0,
+    )
+
+
+def widest(one: PodCgroup, other: PodCgroup) -> PodCgroup:
+    """What allows all that either does: between two sizes of a pod neither may be in the way of its containers."""
+
+    def more(a: int, b: int) -> int:
+        return max(a, b) if a and b else 0
+
+    return replace(
+        one,
+        cpu_shares=max(one.cpu_shares, other.cpu_shares),
+        cpu_quota=more(one.cpu_quota, other.cpu_quota),
+        memory_limit=more(one.memory_limit, other.memory_limit),
     )
 
 

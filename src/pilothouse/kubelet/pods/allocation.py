@@ -6,6 +6,7 @@ with the pod as granted; the rest of the spec follows the API at once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -29,14 +30,13 @@ class PendingResize:
 
 def with_resources_of(pod: Pod, granted: Pod) -> Pod:
     """The pod, but its containers have the resources that they have in `granted`."""
-    known = {one.name: one.resources for one in (*granted.spec.initContainers, *granted.spec.containers)}
-    return _with_resources(pod, known)
+    return with_resources(pod, _resources(granted))
 
 
 def as_running(pod: Pod) -> Pod:
     """The pod with the resources that its status says its containers have: what the kubelet before this one granted."""
     statuses = (*pod.status.initContainerStatuses, *pod.status.containerStatuses)
-    return _with_resources(pod, {one.name: one.resources for one in statuses if one.resources is not None})
+    return with_resources(pod, {one.name: one.resources for one in statuses if one.resources is not None})
 
 
 def resources_differ(one: Pod, other: Pod) -> bool:
@@ -64,7 +64,9 @@ def _resources(pod: Pod) -> dict[str, ResourceRequirements]:
     return {one.name: one.resources for one in (*pod.spec.initContainers, *pod.spec.containers)}
 
 
-def _with_resources(pod: Pod, known: dict[str, ResourceRequirements]) -> Pod:
+def with_resources(pod: Pod, known: Mapping[str, ResourceRequirements]) -> Pod:
+    """The pod, but the containers of these names have these resources."""
+
     def changed(containers: list[Container]) -> list[Container]:
         return [msgspec.structs.replace(one, resources=known.get(one.name, one.resources)) for one in containers]
 

@@ -18,11 +18,11 @@ from pilothouse.kubelet.launch.fields import go_duration, go_quoted
 from pilothouse.kubelet.launch.launcher import pod_ips, prepare_container
 from pilothouse.kubelet.launch.mounts import message_path
 from pilothouse.kubelet.launch.naming import dns_warnings
-from pilothouse.kubelet.launch.resources import container_resources, pod_cgroup, whole
+from pilothouse.kubelet.launch.resources import PodCgroup, container_resources, pod_cgroup, whole, widest
 from pilothouse.kubelet.launch.sandbox import sandbox_config
 from pilothouse.kubelet.mounts.port import VolumeError
 from pilothouse.kubelet.pods import backoff, killing
-from pilothouse.kubelet.pods.allocation import resize_text
+from pilothouse.kubelet.pods.allocation import resize_text, with_resources
 from pilothouse.kubelet.pods.context import PodContext
 from pilothouse.kubelet.pods.identity import box_of
 from pilothouse.kubelet.pods.interruption import first
@@ -119,16 +119,23 @@ class Executor(PodContext):
         else:
             self.state.setup_failure, self._setup_failures = None, 0
 
-    def _set_cgroup(self) -> None:
+    def _set_cgroup(self, one: PodCgroup) -> None:
         config = self.shop.config
         if config.cgroups_per_qos:
-            one = pod_cgroup(self.pod, config.cgroup_root)
             pids = max(config.pod_pids_limit, 0)
             self.shop.cgroups.ensure(one.path, one.cpu_shares, one.cpu_quota, one.cpu_period, one.memory_limit, pids)
 
+    def _own_cgroup(self) -> PodCgroup:
+        return pod_cgroup(self.pod, self.shop.config.cgroup_root)
+
+    def _cgroup_as_it_is(self) -> PodCgroup:
+        """Of the resources that the containers have now."""
+        given = {run.name: self.state.applied[run.id] for run in self.state.all_runs() if run.running and run.id in self.state.applied}
+        return pod_cgroup(with_resources(self.pod, given), self.shop.config.cgroup_root)
+
     def _make_directories(self) -> None:
         shop, uid = self.shop, self.pod.metadata.uid
-        self._set_cgroup()
+        self._set_cgroup(self._own_cgroup())
         for path in (shop.paths.pod(uid), shop.paths.volumes(uid)):
             shop.host.make_directory(path, 0o750)
         shop.host.make_directory(shop.paths.pod_logs(self.pod), 0o755)
@@ -169,7 +176,7 @@ class Executor(PodContext):
         try:
             await self.shop.volumes.release(self.pod.metadata.uid)
             if self.shop.config.cgroups_per_qos:
-                self.shop.cgroups.remove(pod_cgroup(self.pod, self.shop.config.cgroup_root).path)
+                self.shop.cgroups.remove(self._own_cgroup().path)
         except OSError as error:
             raise RuntimeFailure(f"cannot take away what belongs to the pod: {error}") from error
         self.shop.objects.release(self.pod.metadata.uid)
@@ -179,20 +186,21 @@ class Executor(PodContext):
     # Containers
 
     async def _resize(self, step: Resize) -> None:
-        """The pod's own group is widened before its container's is. What fails is told once, and tried again."""
+        """The pod's own group allows both sizes until its container has the new one. What fails is told once, and tried again."""
         try:
             memory = self.shop.host.machine().memory
             wanted = container_resources(self.pod, step.container, memory, cfs_quota=self.shop.config.cpu_cfs_quota)
             await self._spare_memory_in_use(step, wanted.memory_limit)
-            self._set_cgroup()
+            self._set_cgroup(widest(self._cgroup_as_it_is(), self._own_cgroup()))
             await self.shop.runtime.update_container_resources(step.run_id, wanted)
+            self.state.applied[step.run_id] = step.container.resources
+            self._set_cgroup(self._cgroup_as_it_is())
         except (RuntimeFailure, OSError) as error:
             old, text = self.state.resize_failure, str(error)
             if old is None or old.message != text:
                 self.tell("Warning", "ResizeError", resize_text(self.pod, "error", text))
             self.state.resize_failure = Failure("Error", text, self.shop.now() + RETRY_SECONDS)
         else:
-            self.state.applied[step.run_id] = step.container.resources
             self.state.resize_failure = None
 
     async def _spare_memory_in_use(self, step: Resize, limit: int) -> None:

@@ -77,8 +77,8 @@ class Problems:
     def duplicate(self, value: object) -> None:
         self._add("FieldValueDuplicate", f"Duplicate value: {quoted(value)}", "")
 
-    def not_found(self, value: object) -> None:
-        self._add("FieldValueNotFound", f"Not found: {quoted(value)}", "")
+    def not_found(self, value: object, detail: str = "") -> None:
+        self._add("FieldValueNotFound", f"Not found: {quoted(value)}", detail)
 
     def too_long(self, limit: int) -> None:
         self._add("FieldValueTooLong", "Too long", f"may not be more than {limit} bytes")

@@ -6,8 +6,7 @@ validation/ (spec, containers, volumes, ...), what may change in podupdate.py, t
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from pilothouse.api.core import podresources
 from pilothouse.api.core.defaults.podspec import default_host_ports, default_pod_spec
@@ -15,16 +14,16 @@ from pilothouse.api.core.defaults.quantities import fill
 from pilothouse.api.core.podstatus import PodSummary, readiness_gates
 from pilothouse.api.core.podupdate import validate_pod_status, validate_pod_update
 from pilothouse.api.core.qos import qos_class
+from pilothouse.api.core.validation.annotations import validate_pod_annotations
 from pilothouse.api.core.validation.podspec import validate_pod_spec
 from pilothouse.api.core.warnings.names import of_name
 from pilothouse.api.core.warnings.podspec import of_pod_spec
-from pilothouse.api.types.core_v1 import Pod, PodAffinityTerm, PodCondition, PodSpec, PodStatus
+from pilothouse.api.types.core_v1 import Pod, PodCondition, PodSpec, PodStatus
 from pilothouse.machinery.meta_v1 import LabelSelector, LabelSelectorRequirement
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
 
 PROXY_VERBS = ("create", "delete", "get", "patch", "update")
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 POD_LEVEL_RESOURCES = ("cpu", "memory")
 
 
@@ -134,7 +133,10 @@ def prepare_create(pod: Pod) -> None:
 
 
 def _merge_label_keys(pod: Pod) -> None:
-    """matchLabelKeys take effect as requirements that carry the Pod's own values; the scheduler sees selectors alone."""
+    """matchLabelKeys take effect as requirements that carry the Pod's own values; what has no selector finds no Pod, and stays so."""
+    for constraint in pod.spec.topologySpreadConstraints:
+        if constraint.labelSelector is not None:
+            _merge_keys(constraint.labelSelector, constraint.matchLabelKeys, "In", pod.metadata.labels)
     affinity = pod.spec.affinity
     if affinity is None:
         return
@@ -144,17 +146,14 @@ def _merge_label_keys(pod: Pod) -> None:
         terms = list(kind.requiredDuringSchedulingIgnoredDuringExecution)
         terms += [one.podAffinityTerm for one in kind.preferredDuringSchedulingIgnoredDuringExecution]
         for term in terms:
-            _merge_keys(term, pod.metadata.labels)
+            if term.labelSelector is not None:
+                _merge_keys(term.labelSelector, term.matchLabelKeys, "In", pod.metadata.labels)
+                _merge_keys(term.labelSelector, term.mismatchLabelKeys, "NotIn", pod.metadata.labels)
 
 
-def _merge_keys(term: PodAffinityTerm, labels: dict[str, str]) -> None:
-    for keys, operator in ((term.matchLabelKeys, "In"), (term.mismatchLabelKeys, "NotIn")):
-        for key in keys:
-            if key in labels:
-                selector = term.labelSelector or LabelSelector()
-                wanted = LabelSelectorRequirement(key=key, operator=operator, values=[labels[key]])
-                selector.matchExpressions = [*selector.matchExpressions, wanted]
-                term.labelSelector = selector
+def _merge_keys(selector: LabelSelector, keys: Iterable[str], operator: str, labels: Mapping[str, str]) -> None:
+    added = [LabelSelectorRequirement(key=key, operator=operator, values=[labels[key]]) for key in keys if key in labels]
+    selector.matchExpressions = [*selector.matchExpressions, *added]
 
 
 @POD.prepare_update
@@ -166,6 +165,8 @@ def prepare_update(old: Pod, new: Pod) -> None:
 @POD.validate
 def validate(pod: Pod, problems: Problems) -> None:
     spec = problems.at("spec")
+    if pod.metadata.annotations:
+        validate_pod_annotations(pod.metadata.annotations, pod.spec, problems.at("metadata", "annotations"))
     validate_pod_spec(pod.spec, spec, is_pod=True, pod_name=pod.metadata.name)
     if not pod.spec.serviceAccountName:
         for index, volume in enumerate(pod.spec.volumes):
@@ -173,19 +174,11 @@ def validate(pod: Pod, problems: Problems) -> None:
                 if source.serviceAccountToken:
                     here = spec.at("volumes", index, "projected", "sources", position, "serviceAccountToken")
                     here.forbidden("must not be specified when serviceAccountName is not set")
-    cost = pod.metadata.annotations.get(DELETION_COST)
-    if cost is not None and not _is_int32(cost):
-        problems.at("metadata", "annotations", f"[{DELETION_COST}]").invalid(cost, "must be a 32bit integer")
     if not pod.metadata.resourceVersion:  # a new Pod
         if pod.spec.ephemeralContainers:
             spec.at("ephemeralContainers").forbidden("cannot be set on create")
         if pod.spec.nodeName and pod.spec.schedulingGates:
             spec.at("nodeName").forbidden("cannot be set until all schedulingGates have been cleared")
-
-
-def _is_int32(text: str) -> bool:
-    """Without a plus and without leading zeros, as upstream reads it."""
-    return re.fullmatch("0|-?[1-9][0-9]{0,9}", text) is not None and -(2**31) <= int(text) < 2**31
 
 
 @POD.validate_update

@@ -13,6 +13,7 @@ import msgspec
 from pilothouse.api.core.podresources import restartable
 from pilothouse.api.core.qos import qos_class
 from pilothouse.api.core.validation.addresses import ONE_A_FAMILY, dual_stack, validate_address
+from pilothouse.api.core.validation.annotations import MIRROR, validate_annotations_kept
 from pilothouse.api.core.validation.containers import PADDED
 from pilothouse.api.core.validation.fields import INT32, immutable, report
 from pilothouse.api.types.core_v1 import (
@@ -38,12 +39,12 @@ UPDATABLE = ",".join(
     )
 )
 SYSTEM_CONDITIONS = ("PodScheduled", "Ready", "Initialized")
-MIRROR = "kubernetes.io/config.mirror"
 RESIZABLE = ("cpu", "memory")
 replace = msgspec.structs.replace
 
 
 def validate_pod_update(old: Pod, new: Pod, problems: Problems) -> None:
+    validate_annotations_kept(old.metadata.annotations, new.metadata.annotations, problems.at("metadata", "annotations"))
     spec = problems.at("spec")
     for field in ("containers", "initContainers"):
         if not _validate_images(getattr(old.spec, field), getattr(new.spec, field), spec.at(field)):
@@ -160,6 +161,7 @@ def difference(old: Any, new: Any) -> str:
 
 
 def validate_pod_status(old: Pod, new: Pod, problems: Problems) -> None:
+    validate_annotations_kept(old.metadata.annotations, new.metadata.annotations, problems.at("metadata", "annotations"))
     here = problems.at("status")
     for index, condition in enumerate(new.status.conditions):
         if condition.type not in SYSTEM_CONDITIONS:
@@ -176,11 +178,25 @@ def validate_pod_status(old: Pod, new: Pod, problems: Problems) -> None:
     for field, policy in (*policies.items(), ("ephemeralContainerStatuses", "Never")):
         excepted = sidecars if field == "initContainerStatuses" else set()
         _validate_transitions(getattr(old.status, field), getattr(new.status, field), policy, excepted, here.at(field))
+    _validate_claims(new, here.at("resourceClaimStatuses"))
     _validate_addresses([one.ip for one in new.status.podIPs], here.at("podIPs"))
     if new.status.hostIPs:
         if new.status.hostIP != new.status.hostIPs[0].ip:
             here.at("hostIPs", 0, "ip").invalid(new.status.hostIPs[0].ip, "must be equal to `hostIP`")
         _validate_addresses([one.ip for one in new.status.hostIPs], here.at("hostIPs"))
+
+
+def _validate_claims(pod: Pod, problems: Problems) -> None:
+    known, seen = {one.name for one in pod.spec.resourceClaims}, set()
+    for index, one in enumerate(pod.status.resourceClaimStatuses):
+        here = problems.at(index, "name")
+        if one.name not in known:
+            here.invalid(one.name, "must match the name of an entry in `spec.resourceClaims`")
+        if one.name in seen:
+            here.duplicate(one.name)
+        seen.add(one.name)
+        if one.resourceClaimName:
+            report(names.dns_subdomain(one.resourceClaimName), one.resourceClaimName, here)
 
 
 def _validate_transitions(
@@ -230,7 +246,12 @@ def validate_resize(old: Pod, new: Pod, problems: Problems) -> None:
     if any(pod.spec.resources and (pod.spec.resources.requests or pod.spec.resources.limits) for pod in (old, new)):
         problems.forbidden("pods with pod-level resources cannot be resized")
         return
+    if old.spec.os and old.spec.os.name == "windows":
+        problems.forbidden("windows pods cannot be resized")
+        return
     spec = problems.at("spec")
+    if not _reports_resources(old):
+        spec.forbidden("Pod running on node without support for resize")
     if (old.status.qosClass or qos_class(old)) != qos_class(new):
         spec.invalid(new.status.qosClass, "Pod QOS Class may not change as a result of resizing")
     for field in ("initContainers", "containers"):
@@ -246,6 +267,12 @@ def validate_resize(old: Pod, new: Pod, problems: Problems) -> None:
     blank: dict[str, Any] = {"containers": [], "initContainers": []}
     if replace(old.spec, **blank) != replace(new.spec, **blank) or len(old.spec.containers) != len(new.spec.containers):
         spec.forbidden("only cpu and memory resources are mutable")
+
+
+def _reports_resources(pod: Pod) -> bool:
+    """Whether its node knows of resizing: it then says what its running containers have."""
+    running = next((one for one in pod.status.containerStatuses if one.state.running), None)
+    return running is None or running.resources is not None
 
 
 def _validate_container_resize(old: Container, new: Container, problems: Problems) -> None:

@@ -14,6 +14,14 @@ LABEL = (
 )
 
 
+SUBDOMAIN = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+    "(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+
+
 def pod(**spec: Any) -> dict[str, Any]:
     spec.setdefault("containers", [{"name": "a", "image": "b"}])
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n"}, "spec": spec}
@@ -267,8 +275,79 @@ VOLUMES = [
     ),
     case(
         pod(volumes=[{"name": "v", "projected": {"sources": [{"secret": {"name": "s", "items": [{"key": "k", "path": "p"}]}}] * 2}}]),
-        'spec.volumes[0].projected: Invalid value: "p": conflicting duplicate paths',
+        'spec.volumes[0].projected: Invalid value: "s": conflicting duplicate paths',
         id="one path twice",
+    ),
+    case(
+        pod(
+            serviceAccountName="s",
+            volumes=[
+                {
+                    "name": "v",
+                    "projected": {
+                        "sources": [
+                            {"secret": {"name": "s", "items": [{"key": "k", "path": "token"}]}},
+                            {"serviceAccountToken": {"path": "token"}},
+                        ]
+                    },
+                }
+            ],
+        ),
+        id="the path of a token is another's, too",
+    ),
+    case(
+        pod(volumes=[{"name": "v", "configMap": {"name": "c"}, "emptyDir": {}}]),
+        "spec.volumes[0].configMap: Forbidden: may not specify more than 1 volume type",
+        id="two sources, the later in upstream's order",
+    ),
+    case(
+        pod(
+            volumes=[
+                {"name": "v", "ephemeral": {"volumeClaimTemplate": {"metadata": {"name": "x"}, "spec": CLAIM}}},
+                {"name": "w", "persistentVolumeClaim": {"claimName": "p-v"}},
+            ]
+        ),
+        "spec.volumes[0].ephemeral.volumeClaimTemplate.metadata.name: Forbidden: cannot be set",
+        'spec.volumes[1].persistentVolumeClaim.claimName: Invalid value: "p-v": '
+        "must not reference a PVC that gets created for an ephemeral volume",
+        id="a claim that is to be made, and is named",
+    ),
+    case(
+        pod(volumes=[{"name": "v", "csi": {"driver": "d" * 64, "nodePublishSecretRef": {"name": "S"}}}]),
+        "spec.volumes[0].csi.driver: Too long: may not be more than 63 bytes",
+        f'spec.volumes[0].csi.name: Invalid value: "S": {SUBDOMAIN}',
+        id="a driver of a long name, and a secret of a wrong one",
+    ),
+    case(
+        pod(
+            volumes=[
+                {"name": "a", "nfs": {"server": "s"}},
+                {"name": "b", "fc": {"targetWWNs": ["w"]}},
+                {"name": "c", "gcePersistentDisk": {"pdName": "d", "partition": 256}},
+                {"name": "d", "iscsi": {"targetPortal": "p", "iqn": "qn", "lun": 256, "chapAuthSession": True}},
+                {"name": "e", "flexVolume": {"driver": "d", "options": {"kubernetes.io/x": "y"}}},
+                {"name": "f", "azureDisk": {"diskName": "d", "diskURI": "x", "kind": "Managed", "cachingMode": "Some"}},
+                {"name": "g", "flocker": {}},
+                {"name": "h", "quobyte": {"registry": "r", "volume": "v"}},
+                {"name": "i", "cinder": {"volumeID": "v", "secretRef": {}}},
+            ]
+        ),
+        "spec.volumes[0].nfs.path: Required value",
+        'spec.volumes[0].nfs.path: Invalid value: "": must be an absolute path',
+        "spec.volumes[1].fc.lun: Required value: lun is required if targetWWNs is specified",
+        "spec.volumes[2].persistentDisk.partition: Invalid value: 256: must be between 1 and 255, inclusive",
+        'spec.volumes[3].iscsi.iqn: Invalid value: "qn": must be valid format starting with iqn, eui, or naa',
+        "spec.volumes[3].iscsi.lun: Invalid value: 256: must be between 0 and 255, inclusive",
+        "spec.volumes[3].iscsi.secretRef: Required value",
+        'spec.volumes[4].flexVolume.options[kubernetes.io/x]: Invalid value: "kubernetes.io/x": '
+        "kubernetes.io and k8s.io namespaces are reserved",
+        'spec.volumes[5].azureDisk.cachingMode: Unsupported value: "Some": supported values: "None", "ReadOnly", "ReadWrite"',
+        'spec.volumes[5].azureDisk.diskURI: Unsupported value: "x": supported values: '
+        '"/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}"',
+        "spec.volumes[6].flocker: Required value: one of datasetName and datasetUUID is required",
+        'spec.volumes[7].quobyte.registry: Invalid value: "r": must be a host:port pair or multiple pairs separated by commas',
+        "spec.volumes[8].cinder.secretRef.name: Required value",
+        id="volumes that lie elsewhere",
     ),
 ]
 

@@ -115,9 +115,7 @@ def _validate_domains(one: TopologySpreadConstraint, problems: Problems) -> None
 def _validate_spread_keys(one: TopologySpreadConstraint, problems: Problems) -> None:
     if one.matchLabelKeys and one.labelSelector is None:
         problems.forbidden(NO_SELECTOR)
-    selector = one.labelSelector or LabelSelector()
-    used = {*selector.matchLabels, *(expression.key for expression in selector.matchExpressions)}
     for index, key in enumerate(one.matchLabelKeys):
         report(names.qualified_name(key), key, problems, index)
-        if key in used:
+        if _doubled(key, one.labelSelector):
             problems.at(index).invalid(key, IN_BOTH)

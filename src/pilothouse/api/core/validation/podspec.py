@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pilothouse.api.core import podresources
 from pilothouse.api.core.validation.addresses import validate_address
 from pilothouse.api.core.validation.affinity import validate_affinity, validate_spreading
+from pilothouse.api.core.validation.annotations import validate_pod_annotations
 from pilothouse.api.core.validation.containers import (
     PodScope,
     validate_containers,
@@ -18,6 +19,7 @@ from pilothouse.api.core.validation.resources import validate_requirements
 from pilothouse.api.core.validation.security import validate_pod_security
 from pilothouse.api.core.validation.tolerations import validate_tolerations
 from pilothouse.api.core.validation.volumes import validate_volumes
+from pilothouse.api.core.validation.windows import validate_os
 from pilothouse.api.types.core_v1 import PodSpec, PodTemplateSpec, ResourceRequirements
 from pilothouse.machinery import names, quantity
 from pilothouse.machinery.metadata import validate_annotations, validate_labels
@@ -38,7 +40,9 @@ NAMESERVERS, SEARCHES, SEARCH_CHARACTERS = 3, 32, 2048
 
 def validate_pod_template(template: PodTemplateSpec, problems: Problems) -> None:
     validate_labels(template.metadata.labels, problems.at("labels"))
-    validate_annotations(template.metadata.annotations, problems.at("annotations"))
+    if template.metadata.annotations:
+        validate_annotations(template.metadata.annotations, problems.at("annotations"))
+        validate_pod_annotations(template.metadata.annotations, template.spec, problems.at("annotations"))
     validate_pod_spec(template.spec, problems.at("spec"))
     if template.spec.ephemeralContainers:
         problems.at("spec", "ephemeralContainers").forbidden("ephemeral containers not allowed in pod template")
@@ -79,7 +83,7 @@ def validate_pod_spec(spec: PodSpec, problems: Problems, *, is_pod: bool = False
     optional_one_of(spec.preemptionPolicy, ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
     if spec.overhead:
         validate_requirements(ResourceRequirements(limits=spec.overhead), frozenset(), problems.at("overhead"))
-    _validate_os(spec, problems)
+    validate_os(spec, problems)
 
 
 def _validate_claims(spec: PodSpec, problems: Problems) -> frozenset[str]:
@@ -152,6 +156,7 @@ def _validate_dns(spec: PodSpec, problems: Problems) -> None:
             problems.required("must provide `dnsConfig` when `dnsPolicy` is None")
         elif not config.nameservers:
             problems.at("nameservers").required("must provide at least one DNS nameserver when `dnsPolicy` is None")
+            return
     if config is None:
         return
     if len(config.nameservers) > NAMESERVERS:
@@ -200,14 +205,3 @@ def _validate_aliases(spec: PodSpec, problems: Problems) -> None:
         validate_address(alias.ip, problems.at(index, "ip"))
         for position, name in enumerate(alias.hostnames):
             report(names.dns_subdomain(name), name, problems, index, "hostnames", position)
-
-
-def _validate_os(spec: PodSpec, problems: Problems) -> None:
-    if spec.os is None:
-        return
-    if not spec.os.name:
-        problems.at("os", "name").required("cannot be empty")
-    elif spec.os.name not in ("linux", "windows"):
-        problems.at("os").not_supported(spec.os.name, ("linux", "windows"))
-    elif spec.os.name == "linux" and spec.securityContext and spec.securityContext.windowsOptions:
-        problems.at("securityContext", "windowsOptions").forbidden("windows options cannot be set for a linux pod")

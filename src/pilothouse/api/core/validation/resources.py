@@ -149,4 +149,5 @@ def _validate_claims(claims: list[ResourceClaim], known: frozenset[str], problem
         if claim.request:
             report(names.dns_label(claim.request), claim.request, here, "request")
         if claim.name not in known:
-            here.not_found(claim.name)
+            those = f": {', '.join(sorted(known))}" if known else " which is empty"
+            here.not_found(claim.name, f"must be one of the names in pod.spec.resourceClaims{those}")

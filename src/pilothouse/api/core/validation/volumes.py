@@ -11,6 +11,7 @@ from pilothouse.api.core.validation.environment import validate_field_ref, valid
 from pilothouse.api.core.validation.fields import optional_one_of, report
 from pilothouse.api.core.validation.paths import validate_descending, validate_mode, validate_no_backsteps, validate_unreserved
 from pilothouse.api.core.validation.remembered import remembering
+from pilothouse.api.core.validation.remote import LONGEST_PORTAL, validate_csi_driver, validate_remote
 from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.types.core_v1 import (
     ClusterTrustBundleProjection,
@@ -21,28 +22,33 @@ from pilothouse.api.types.core_v1 import (
     VolumeProjection,
 )
 from pilothouse.machinery import names, quantity
+from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.machinery.metadata import validate_annotations, validate_labels
 from pilothouse.machinery.problems import Problems
 
 HOST_PATH_TYPES = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
 DOWNWARD_FIELDS = ("metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid")
+LONG_PORTAL = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified."
 ONE_SOURCE = "may not specify more than 1 volume type"
 SHORTEST_TOKEN_SECONDS, LONGEST_TOKEN_SECONDS = 600, 1 << 32
 
 REQUIRED: dict[str, tuple[str, ...]] = {
-    "secret": ("secretName",), "configMap": ("name",), "persistentVolumeClaim": ("claimName",), "nfs": ("server", "path"),
-    "gitRepo": ("repository",), "iscsi": ("targetPortal", "iqn"), "glusterfs": ("endpoints", "path"), "rbd": ("monitors", "image"),
-    "cinder": ("volumeID",), "cephfs": ("monitors",), "flexVolume": ("driver",), "azureFile": ("secretName", "shareName"),
-    "azureDisk": ("diskName", "diskURI"), "vsphereVolume": ("volumePath",), "photonPersistentDisk": ("pdID",),
-    "portworxVolume": ("volumeID",), "scaleIO": ("gateway", "system", "volumeName"), "quobyte": ("registry", "volume"),
-    "gcePersistentDisk": ("pdName",), "awsElasticBlockStore": ("volumeID",), "csi": ("driver",), "image": ("reference",),
-    "hostPath": ("path",),
+    "secret": ("secretName",), "configMap": ("name",), "persistentVolumeClaim": ("claimName",), "gitRepo": ("repository",),
+    "image": ("reference",), "hostPath": ("path",),
 }  # fmt: skip
+ORDER = (
+    "emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi", "glusterfs", "flocker",
+    "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI", "fc", "flexVolume", "configMap", "azureFile",
+    "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk", "storageos", "projected", "scaleIO", "csi", "ephemeral",
+    "image",
+)  # fmt: skip
+"""The order in which upstream looks at sources: the first counts, and those after it are too many."""
 
 
 def validate_volumes(volumes: list[Volume], pod_name: str, problems: Problems) -> dict[str, Volume]:
     """The volumes by their names, those alone that have a right one. `pod_name` is "" in a template."""
     found: dict[str, Volume] = {}
-    seen: set[str] = set()
+    made = {f"{pod_name}-{volume.name}" for volume in volumes if volume.ephemeral} if pod_name else set()
     for index, volume in enumerate(volumes):
         here = problems.at(index)
         before = len(here.found)
@@ -51,16 +57,19 @@ def validate_volumes(volumes: list[Volume], pod_name: str, problems: Problems) -
             here.at("name").required()
         else:
             report(names.dns_label(volume.name), volume.name, here, "name")
-        if volume.name in seen:
+        if volume.name in found:
             here.at("name").duplicate(volume.name)
-        seen.add(volume.name)
         if len(here.found) == before:
             found[volume.name] = volume
+        claim = volume.persistentVolumeClaim
+        if claim and claim.claimName in made:
+            message = "must not reference a PVC that gets created for an ephemeral volume"
+            here.at("persistentVolumeClaim", "claimName").invalid(claim.claimName, message)
     return found
 
 
 def _validate_source(volume: Volume, pod_name: str, problems: Problems) -> None:
-    given = sources_of(volume)
+    given = sorted(sources_of(volume), key=ORDER.index)
     if not given:
         problems.required("must specify a volume type")
     for field in given[1:]:
@@ -72,6 +81,11 @@ def _validate_source(volume: Volume, pod_name: str, problems: Problems) -> None:
                 here.at(name).required()
         if field in SPECIAL:
             SPECIAL[field](source, here)
+        else:
+            validate_remote(field, source, problems)
+    portal = f"{volume.name}:{volume.iscsi.targetPortal}" if volume.iscsi and volume.iscsi.initiatorName else ""
+    if len(portal) > LONGEST_PORTAL:
+        problems.at("name").invalid(volume.name, LONG_PORTAL)
     if volume.ephemeral and pod_name and volume.name:
         claim = f"{pod_name}-{volume.name}"
         for message in names.dns_subdomain(claim):
@@ -110,27 +124,35 @@ def validate_items(items: Iterable[KeyToPath], problems: Problems) -> None:
         validate_mode(item.mode, here.at("mode"))
 
 
-def _nfs(source: Any, problems: Problems) -> None:
-    if source.path and not source.path.startswith("/"):
-        problems.at("path").invalid(source.path, "must be an absolute path")
-
-
 def _git(source: Any, problems: Problems) -> None:
     validate_descending(source.directory, problems.at("directory"))
 
 
 def _csi(source: Any, problems: Problems) -> None:
-    if source.driver:
-        report(names.dns_subdomain(source.driver.lower()), source.driver, problems)
-    if source.nodePublishSecretRef and not source.nodePublishSecretRef.name:
+    validate_csi_driver(source.driver, problems.at("driver"))
+    secret = source.nodePublishSecretRef
+    if secret is not None and not secret.name:
         problems.at("nodePublishSecretRef", "name").required()
+    elif secret is not None:
+        report(names.dns_subdomain(secret.name), secret.name, problems, "name")
 
 
 def _ephemeral(source: Any, problems: Problems) -> None:
     if source.volumeClaimTemplate is None:
         problems.at("volumeClaimTemplate").required()
     else:
+        validate_template_metadata(source.volumeClaimTemplate.metadata, problems.at("volumeClaimTemplate", "metadata"))
         validate_claim_spec(source.volumeClaimTemplate.spec, problems.at("volumeClaimTemplate", "spec"))
+
+
+def validate_template_metadata(meta: ObjectMeta, problems: Problems) -> None:
+    """What is made of a template gets labels and annotations from it, and nothing else."""
+    validate_annotations(meta.annotations, problems.at("annotations"))
+    validate_labels(meta.labels, problems.at("labels"))
+    for field in type(meta).__struct_fields__:
+        value = getattr(meta, field)
+        if field not in ("annotations", "labels") and value and field != "managedFields":
+            problems.at(field).forbidden("cannot be set")
 
 
 def _image(source: Any, problems: Problems) -> None:
@@ -164,35 +186,37 @@ def _projected(source: Any, problems: Problems) -> None:
     paths: set[str] = set()
     for index, one in enumerate(source.sources):
         here = problems.at("sources", index)
-        for path in _validate_projection(one, here, problems):
+        for path, told in _validate_projection(one, here, problems):
             if path and path in paths:
-                problems.invalid(path, "conflicting duplicate paths")
+                problems.invalid(told, "conflicting duplicate paths")
             paths.add(path)
         kinds = (one.secret, one.configMap, one.downwardAPI, one.serviceAccountToken, one.clusterTrustBundle, one.podCertificate)
         if sum(kind is not None for kind in kinds) > 1:
             here.forbidden("may not specify more than 1 volume type per source")
 
 
-def _validate_projection(one: VolumeProjection, here: Problems, volume: Problems) -> list[str]:
-    """The rules of one source of a projected volume; the paths that it writes."""
-    paths: list[str] = []
+def _validate_projection(one: VolumeProjection, here: Problems, volume: Problems) -> list[tuple[str, str]]:
+    """The rules of one source of a projected volume; the paths that it writes, each with how a conflict is told.
+
+    The path of a token is not among them: upstream but warns when another source writes it, too.
+    """
+    paths: list[tuple[str, str]] = []
     for field in ("secret", "configMap"):
         source = getattr(one, field)
         if source:
             if not source.name:
                 here.at(field, "name").required()
             validate_items(source.items, here.at(field))
-            paths += [item.path for item in source.items]
+            paths += [(item.path, source.name) for item in source.items]
     if one.downwardAPI:
         for item in one.downwardAPI.items:
             validate_downward_file(item, here.at("downwardAPI"))
-            paths.append(item.path)
+            paths.append((item.path, item.path))
     if one.serviceAccountToken:
         _validate_token(one.serviceAccountToken, here.at("serviceAccountToken"), volume)
-        paths.append(one.serviceAccountToken.path)
     if one.clusterTrustBundle:
         _validate_bundle(one.clusterTrustBundle, here.at("clusterTrustBundle"))
-        paths.append(one.clusterTrustBundle.path)
+        paths.append((one.clusterTrustBundle.path, one.clusterTrustBundle.path))
     return paths
 
 
@@ -224,5 +248,5 @@ def _validate_bundle(bundle: ClusterTrustBundleProjection, problems: Problems) -
 
 SPECIAL: dict[str, Callable[[Any, Problems], None]] = {
     "emptyDir": _empty_dir, "hostPath": _host_path, "secret": _keyed, "configMap": _keyed, "downwardAPI": _downward,
-    "projected": _projected, "nfs": _nfs, "gitRepo": _git, "csi": _csi, "ephemeral": _ephemeral, "image": _image,
+    "projected": _projected, "gitRepo": _git, "csi": _csi, "ephemeral": _ephemeral, "image": _image,
 }  # fmt: skip

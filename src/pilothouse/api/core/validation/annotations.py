@@ -1,0 +1,71 @@
+"""Rules of the annotations that mean something of a Pod: mirrors of static Pods, and profiles of old."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pilothouse.api.core.validation.paths import validate_descending
+from pilothouse.api.types.core_v1 import PodSpec
+from pilothouse.machinery.problems import Problems
+
+MIRROR = "kubernetes.io/config.mirror"
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+SECCOMP, SECCOMP_CONTAINER = "seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/"
+APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+SECCOMP_PROFILES, APPARMOR_PROFILES = ("runtime/default", "docker/default", "unconfined"), ("", "runtime/default", "unconfined")
+LOCALHOST = "localhost/"
+
+
+def validate_pod_annotations(annotations: Mapping[str, str], spec: PodSpec, problems: Problems) -> None:
+    """In a Pod as in a template."""
+    if MIRROR in annotations and not spec.nodeName:
+        problems.at(f"[{MIRROR}]").invalid(annotations[MIRROR], "must set spec.nodeName if mirror pod annotation is set")
+    cost = annotations.get(DELETION_COST)
+    if cost is not None and not _is_int32(cost):
+        problems.at(f"[{DELETION_COST}]").invalid(cost, "must be a 32bit integer")
+    for key, value in annotations.items():
+        if key == SECCOMP or key.startswith(SECCOMP_CONTAINER):
+            _validate_seccomp(value, problems.at(key))
+    for key, value in annotations.items():
+        if key.startswith(APPARMOR):
+            _validate_apparmor(key, value, spec, problems.at(f"[{key}]"))
+
+
+def _is_int32(text: str) -> bool:
+    """Without a plus and without leading zeros, as upstream reads it."""
+    return re.fullmatch("0|-?[1-9][0-9]{0,9}", text) is not None and -(2**31) <= int(text) < 2**31
+
+
+def _validate_seccomp(profile: str, problems: Problems) -> None:
+    if profile.startswith(LOCALHOST):
+        validate_descending(profile.removeprefix(LOCALHOST), problems)
+    elif profile not in SECCOMP_PROFILES:
+        problems.invalid(profile, "must be a valid seccomp profile")
+
+
+def _validate_apparmor(key: str, profile: str, spec: PodSpec, problems: Problems) -> None:
+    name = key.removeprefix(APPARMOR)
+    known = [one.name for one in (*spec.initContainers, *spec.containers)] + [one.name for one in spec.ephemeralContainers]
+    if name not in known:
+        problems.invalid(name, "container not found")
+    if profile not in APPARMOR_PROFILES and not profile.startswith(LOCALHOST):
+        problems.invalid(profile, f'invalid AppArmor profile name: "{profile}"')
+
+
+def validate_annotations_kept(old: Mapping[str, str], new: Mapping[str, str], problems: Problems) -> None:
+    """What makes a Pod a mirror, and what AppArmor was told, stays as the Pod was made."""
+    for key, value in old.items():
+        if new.get(key) == value:
+            continue
+        if key.startswith(APPARMOR):
+            problems.at(f"[{key}]").forbidden("may not remove or update AppArmor annotations")
+        if key == MIRROR:
+            problems.at(f"[{key}]").forbidden("may not remove or update mirror pod annotation")
+    for key in new:
+        if key in old:
+            continue
+        if key.startswith(APPARMOR):
+            problems.at(f"[{key}]").forbidden("may not add AppArmor annotations")
+        if key == MIRROR:
+            problems.at(f"[{key}]").forbidden("may not add mirror pod annotation")

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
 
 from pilothouse.api.types.batch_v1 import CronJob, Job
-from pilothouse.api.types.core_v1 import ObjectReference
 from pilothouse.client.events import NORMAL, WARNING, reference_to
 from pilothouse.controllers.framework.actions import Action, Announce, Create, Delete, Emit, RequeueAfter, UpdateStatus
 from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Rule
@@ -67,16 +66,20 @@ def _forget_finished(one: CronJob, changed: CronJob, jobs: Sequence[Job]) -> Ite
         end = _end_of(job)
         if end == "Complete" and job.status.completionTime > changed.status.lastSuccessfulTime:
             changed.status.lastSuccessfulTime = job.status.completionTime
+        if not end and SCHEDULED_AT not in job.metadata.annotations and job.metadata.uid not in known:
+            told = f"Saw a job that the controller did not create or forgot: {job.metadata.name}"
+            yield Emit(one, WARNING, "UnexpectedJob", told)
         if end and job.metadata.uid in known:
             yield Emit(one, NORMAL, "SawCompletedJob", f"Saw completed job: {job.metadata.name}, condition: {end}")
     for reference in one.status.active:
         if reference.uid not in present:
             yield Emit(one, NORMAL, "MissingJob", f"Active job went missing: {reference.name}")
-    changed.status.active = [_reference(job) for job in jobs if not _end_of(job)]
+    changed.status.active = [reference_to(job) for job in jobs if _is_active(job)]
 
 
-def _reference(job: Job) -> ObjectReference:
-    return reference_to(job)
+def _is_active(job: Job) -> bool:
+    """It runs, and was made by schedule: what somebody made of the template by hand holds nothing up."""
+    return not _end_of(job) and SCHEDULED_AT in job.metadata.annotations
 
 
 def _trim(one: CronJob, jobs: Sequence[Job]) -> Iterator[Action]:
@@ -119,18 +122,22 @@ def _start(one: CronJob, changed: CronJob, jobs: Sequence[Job], world: World) ->
             world.memory["missed"] = due
             yield Emit(one, WARNING, "MissSchedule", f"Missed scheduled time to start a job: {due.strftime('%a, %d %b %Y %H:%M:%S +0000')}")
         return
-    running = [job for job in jobs if not _end_of(job)]
-    if running and one.spec.concurrencyPolicy == "Forbid":
-        text = "Not starting job because prior execution is running and concurrency policy is Forbid"
-        yield Emit(one, NORMAL, "JobAlreadyActive", text)
-        return
-    if one.spec.concurrencyPolicy == "Replace":
-        yield from (_delete(one, job) for job in running)
-        changed.status.active = []
     made = _job(one, due, zone)
-    if world.get(Job, made.metadata.namespace, made.metadata.name) is None:
+    known = world.get(Job, made.metadata.namespace, made.metadata.name)
+    if known is None:
+        running = [job for job in jobs if _is_active(job)]
+        if running and one.spec.concurrencyPolicy == "Forbid":
+            text = "Not starting job because prior execution is running and concurrency policy is Forbid"
+            yield Emit(one, NORMAL, "JobAlreadyActive", text)
+            return
+        if one.spec.concurrencyPolicy == "Replace":
+            yield from (_delete(one, job) for job in running)
+            changed.status.active = []
         announce = Announce("SuccessfulCreate", "Created job {name}", "FailedCreate", "Error creating job: {error}")
-        yield Create(made, owner=one, announce=announce)
+        yield Create(made, owner=one, announce=announce, if_absent=True)
+    elif not controlled_by(known, one):
+        return  # another's Job has the name: what this time asks for is that other's affair
+    # What is there already was made by a plan that could not write it down.
     changed.status.lastScheduleTime = time.text(due)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pilothouse.api.types.apps_v1 import ControllerRevision, DaemonSet, DaemonSetStatus
 from pilothouse.api.types.core_v1 import (
@@ -32,7 +33,7 @@ GENERATION_LABEL = "pod-template-generation"
 DEPRECATED_GENERATION = "deprecated.daemonset.template.generation"
 BURST_LIMIT = 250
 FIRST_FAILURE_SECONDS, LONGEST_FAILURE_SECONDS = 1.0, 900.0
-"""How long a Pod that failed is left before it is replaced, doubled with each failure on that node."""
+"""The pause after a Pod that failed was replaced before another of that node is, doubled each time."""
 TOLERATIONS = (
     ("not-ready", "NoExecute"),
     ("unreachable", "NoExecute"),
@@ -113,7 +114,7 @@ def _hash(pod: Pod) -> str:
 def _look(daemons: DaemonSet, members: Sequence[Pod], world: World) -> _Found:
     found = _Found()
     for pod in members:
-        found.by_node.setdefault(_node_of(pod), []).append(pod)
+        found.by_node.setdefault(node_of(pod), []).append(pod)
     spec = codec.clone(daemons.spec.template.spec)
     spec.tolerations = _tolerations(spec)
     for node in world.list(Node):
@@ -127,7 +128,7 @@ def _look(daemons: DaemonSet, members: Sequence[Pod], world: World) -> _Found:
     return found
 
 
-def _node_of(pod: Pod) -> str:
+def node_of(pod: Pod) -> str:
     """The node that it is on, or is tied to."""
     if pod.spec.nodeName or not pod.spec.affinity or not pod.spec.affinity.nodeAffinity:
         return pod.spec.nodeName
@@ -142,19 +143,17 @@ def _node_of(pod: Pod) -> str:
 def _manage(daemons: DaemonSet, found: _Found, revisions: History, world: World) -> Iterator[Action]:
     """One Pod where there should be one, none where there should not; failed ones make way."""
     creates = []
-    for name in sorted(found.should_run):
+    for name in sorted(found.may_stay):
         here = found.by_node.get(name, [])
-        failed = [pod for pod in here if pod.status.phase == "Failed" and not pod.metadata.deletionTimestamp]
-        succeeded = [pod for pod in here if pod.status.phase == "Succeeded" and not pod.metadata.deletionTimestamp]
-        yield from _replace_failed(daemons, name, failed, world)
-        yield from _replace_succeeded(daemons, name, succeeded)
-        live = [pod for pod in here if not pod.metadata.deletionTimestamp and pod not in failed and pod not in succeeded]
-        if not here:
+        standing = [pod for pod in here if not pod.metadata.deletionTimestamp]
+        live = [pod for pod in standing if not pods.is_finished(pod)]
+        yield from _replace_failed(daemons, name, [pod for pod in standing if pod.status.phase == "Failed"], world)
+        yield from _replace_succeeded(daemons, name, [pod for pod in standing if pod.status.phase == "Succeeded"])
+        # With maxSurge the next Pod need not wait until the last one is gone.
+        if name in found.should_run and (not here or (_surges(daemons) and not live)):
             creates.append(name)
-        elif len(live) > 1 and not _surge(daemons, len(found.should_run)):
-            yield from (_delete(daemons, pod) for pod in sorted(live, key=_assigned_first)[1:])
-        elif len(live) > 1:
-            yield from _end_surge(daemons, live, revisions, world)
+        if len(live) > 1:
+            yield from _end_surge(daemons, live, revisions, world) if _surges(daemons) else _keep_one(daemons, live)
     for name, here in sorted(found.by_node.items()):
         if name and name not in found.may_stay:
             # Where the node itself is gone, what ran on it is the garbage collector's; what never got there is ours.
@@ -163,15 +162,21 @@ def _manage(daemons: DaemonSet, found: _Found, revisions: History, world: World)
     yield from (Create(_pod(daemons, name, revisions), owner=daemons, announce=pods.POD_EVENTS) for name in creates[:BURST_LIMIT])
 
 
+def _keep_one(daemons: DaemonSet, live: Sequence[Pod]) -> Iterator[Action]:
+    yield from (_delete(daemons, pod) for pod in sorted(live, key=_assigned_first)[1:])
+
+
 def _replace_failed(daemons: DaemonSet, node: str, failed: Sequence[Pod], world: World) -> Iterator[Action]:
+    """At once, then each time after twice as long a pause: a kubelet that rejects the Pod would otherwise be asked without end."""
+    pauses: dict[str, tuple[float, datetime]] = world.memory.setdefault("pauses", {})
     for pod in failed:
-        tries: dict[str, int] = world.memory.setdefault("failures", {})
-        wait = min(FIRST_FAILURE_SECONDS * 2 ** tries.get(node, 0), LONGEST_FAILURE_SECONDS)
-        left = wait - (world.now - world.seen_since(f"failed {node}", pod.metadata.uid)).total_seconds()
-        if left > 0:
-            yield RequeueAfter(left)
+        pause, since = pauses.get(node, (0.0, world.now))
+        waited = (world.now - since).total_seconds()
+        if waited < pause:
+            yield RequeueAfter(pause - waited)
             continue
-        tries[node] = tries.get(node, 0) + 1
+        forgotten = waited > 2 * LONGEST_FAILURE_SECONDS
+        pauses[node] = (FIRST_FAILURE_SECONDS if forgotten or not pause else min(pause * 2, LONGEST_FAILURE_SECONDS), world.now)
         message = f"Found failed daemon pod {pod.metadata.namespace}/{pod.metadata.name} on node {node}, will try to kill it"
         yield Emit(daemons, WARNING, "FailedDaemonPod", message)
         yield _delete(daemons, pod)
@@ -186,39 +191,45 @@ def _replace_succeeded(daemons: DaemonSet, node: str, succeeded: Sequence[Pod]) 
 
 
 def _end_surge(daemons: DaemonSet, live: Sequence[Pod], revisions: History, world: World) -> Iterator[Action]:
-    """Of an old Pod and its replacement the old one goes when the new one is available, or when it is not ready itself."""
-    old = [pod for pod in live if _hash(pod) != revisions.hash]
-    new = [pod for pod in live if _hash(pod) == revisions.hash]
-    minimum = daemons.spec.minReadySeconds or 0
-    if any(pods.is_available(pod, minimum, world.now) for pod in new):
-        yield from (_delete(daemons, pod) for pod in old)
-    else:
-        yield from (_delete(daemons, pod) for pod in old if new and not pods.is_ready(pod))
-    yield from (_delete(daemons, pod) for pod in sorted(new, key=_age)[1:])
+    """Of an old Pod and its replacement the old one goes when the new one is available, or when it is not ready itself. One of each
+    is enough: the template may have changed again while an earlier one was rolled out."""
+    old, new = _by_revision(sorted(live, key=_assigned_first), revisions)
+    yield from (_delete(daemons, pod) for pod in (*old[1:], *new[1:]))
+    if old and new and (not pods.is_ready(old[0]) or pods.is_available(new[0], daemons.spec.minReadySeconds or 0, world.now)):
+        yield _delete(daemons, old[0])
+
+
+def _by_revision(live: Sequence[Pod], revisions: History) -> tuple[list[Pod], list[Pod]]:
+    """Those of older templates, and those of the present one."""
+    return [pod for pod in live if _hash(pod) != revisions.hash], [pod for pod in live if _hash(pod) == revisions.hash]
 
 
 def _update(daemons: DaemonSet, found: _Found, revisions: History, world: World) -> Iterator[Action]:
-    """Replace Pods of older templates, as many as may be unavailable (or surge) at once."""
+    """Replace Pods of older templates, as many as may be unavailable (or surge) at once; one that serves nobody costs nothing."""
     if daemons.spec.updateStrategy.type == "OnDelete":
         return
     minimum = daemons.spec.minReadySeconds or 0
-    surge, unavailable = _surge(daemons, len(found.should_run)), _unavailable(daemons, len(found.should_run))
-    stale: list[Pod] = []
+    idle: list[Pod] = []
+    serving: list[Pod] = []
     busy = surging = 0
     for name in sorted(found.should_run):
         live = [pod for pod in found.by_node.get(name, []) if not pod.metadata.deletionTimestamp]
-        old = [pod for pod in live if _hash(pod) != revisions.hash]
+        old, new = _by_revision(live, revisions)
+        available = any(pods.is_available(pod, minimum, world.now) for pod in live)
         surging += len(live) > 1
-        if not any(pods.is_available(pod, minimum, world.now) for pod in live):
-            busy += 1
-            yield from (_delete(daemons, pod) for pod in old if not surge)  # it serves nobody: replacing it costs nothing
-        elif old and len(live) == 1:
-            stale.extend(old)
-    if surge:
-        names = [_node_of(pod) for pod in stale[: max(0, surge - surging)]]
-        yield from (Create(_pod(daemons, name, revisions), owner=daemons, announce=pods.POD_EVENTS) for name in names)
+        busy += not available
+        if len(old) == 1 and not new:
+            (serving if available else idle).append(old[0])
+    if _surges(daemons):
+        chosen = [*idle, *serving[: max(0, _surge(daemons, len(found.should_run)) - surging)]]
+        yield from (Create(_pod(daemons, node_of(one), revisions), owner=daemons, announce=pods.POD_EVENTS) for one in chosen)
     else:
-        yield from (_delete(daemons, pod) for pod in stale[: max(0, unavailable - busy)])
+        chosen = [*idle, *serving[: max(0, _unavailable(daemons, len(found.should_run)) - busy)]]
+        yield from (_delete(daemons, pod) for pod in chosen)
+
+
+def _surges(daemons: DaemonSet) -> bool:
+    return _surge(daemons, 1) > 0
 
 
 def _surge(daemons: DaemonSet, nodes: int) -> int:

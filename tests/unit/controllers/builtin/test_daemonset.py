@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from pilothouse.api.types.apps_v1 import DaemonSet
 from pilothouse.api.types.core_v1 import Affinity, Node, Pod
 from pilothouse.controllers.builtin.daemonset import DaemonSetController
-from pilothouse.controllers.framework.actions import Action, Create, Delete, Emit
+from pilothouse.controllers.framework.actions import Action, Create, Delete, Emit, RequeueAfter
 from pilothouse.controllers.histories import HASH_LABEL, history
 from pilothouse.kit.virtual_clock import EPOCH
 from pilothouse.machinery import codec, time
@@ -78,7 +79,13 @@ def done(actions: list[Action]) -> list[str]:
         pytest.param({}, [node("a", ("mine", "NoSchedule")), pod("p", "a")], [], id="but not out"),
         pytest.param({}, [node("a", ("mine", "NoExecute")), pod("p", "a")], ["-p"], id="NoExecute puts it out"),
         pytest.param({}, [node("a"), pod("p", "a", "Succeeded")], ["-p"], id="one that ended well is replaced at once"),
-        pytest.param({}, [node("a"), pod("p", "a", "Failed")], [], id="one that failed after a while"),
+        pytest.param({}, [node("a"), pod("p", "a", "Failed")], ["-p"], id="one that failed, too, the first time"),
+        pytest.param(
+            {}, [node("a"), pod("p", "a", "Failed"), pod("q", "a", "Failed", age=5)], ["-p"], id="the next of that node after a while"
+        ),
+        pytest.param(
+            {}, [node("a", ("mine", "NoSchedule")), pod("p", "a", "Succeeded")], ["-p"], id="also where there will be no other"
+        ),
         pytest.param({}, [node("a"), pod("p", "a"), pod("q", "a", age=5)], ["-q"], id="of two the older stays"),
         pytest.param({}, [node("a"), pod("p", ""), pod("q", "a")], [], id="one that is tied to no node is none of a's"),
         pytest.param({}, [node("a"), node("b"), pod("p", "a", old=True), pod("q", "b", old=True)], ["-p"], id="one at a time is updated"),
@@ -109,6 +116,22 @@ def done(actions: list[Action]) -> list[str]:
         pytest.param(
             {"maxSurge": 1, "maxUnavailable": 0}, [node("a"), pod("p", "a", old=True), pod("q", "a", age=5)], ["-p"], id="and goes then"
         ),
+        pytest.param(
+            {"maxSurge": 1, "maxUnavailable": 0},
+            [node("a"), pod("p", "a", old=True), pod("q", "a", old=True, ready=False, age=5)],
+            ["-q"],
+            id="what was to follow it goes when the template has changed again",
+        ),
+        pytest.param(
+            {"maxSurge": 1, "maxUnavailable": 0},
+            [node("a"), node("b"), pod("p", "a", old=True, ready=False), pod("q", "b", old=True)],
+            ["+a", "+b"],
+            id="one that serves nobody is replaced beyond the surge",
+        ),
+        pytest.param(
+            {"maxSurge": 1, "maxUnavailable": 0}, [node("a"), pod("p", "a", deletionTimestamp="2025-01-01T00:00:00Z")], ["+a"],
+            id="with surge the next one need not wait",
+        ),
     ],
 )  # fmt: skip
 def test_plan(rolling: dict[str, Any], world: list[Any], expected: list[str]) -> None:
@@ -119,9 +142,23 @@ def test_what_ended_is_told() -> None:
     actions = planned(
         DaemonSetController(), daemons(), node("a"), node("b"), pod("p", "a", "Succeeded"), pod("q", "b", "Failed"), memory={}
     )
-    [told] = [action for action in actions if isinstance(action, Emit)]
-    assert (told.type, told.reason, told.message) == (
-        "Normal",
-        "SucceededDaemonPod",
-        "Found succeeded daemon pod n/p on node a, will try to delete it",
-    )
+    assert [(told.type, told.reason, told.message) for told in actions if isinstance(told, Emit)] == [
+        ("Normal", "SucceededDaemonPod", "Found succeeded daemon pod n/p on node a, will try to delete it"),
+        ("Warning", "FailedDaemonPod", "Found failed daemon pod n/q on node b, will try to kill it"),
+    ]
+
+
+def test_the_pause_after_failures_on_a_node_doubles() -> None:
+    memory: dict[str, Any] = {}
+    waits = []
+    now = EPOCH
+    for name in "pqrs":
+        world = node("a"), pod(name, "a", "Failed")
+        actions = planned(DaemonSetController(), daemons(), *world, memory=memory, now=now)
+        waits.append(sum(action.seconds for action in actions if isinstance(action, RequeueAfter)))
+        now += timedelta(seconds=waits[-1])
+        if waits[-1]:
+            assert done(planned(DaemonSetController(), daemons(), *world, memory=memory, now=now)) == [f"-{name}"]
+    assert waits == [0, 1, 2, 4]
+    later = now + timedelta(hours=1)
+    assert done(planned(DaemonSetController(), daemons(), node("a"), pod("t", "a", "Failed"), memory=memory, now=later)) == ["-t"]

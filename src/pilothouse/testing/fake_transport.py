@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from pilothouse.api.catalogue import resource_of
 from pilothouse.client.call import Call, ListResult, WatchEvent
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
@@ -42,7 +43,7 @@ class FakeTransport:
         self._objects: dict[Key, Any] = {}
         self._history: list[Change] = []
         self._forgotten = 0
-        self._watchers: list[asyncio.Queue[Any]] = []
+        self._watchers: list[tuple[asyncio.Queue[Any], int]] = []
         self.intercept: Callable[[Call], Exception | None] = lambda call: None
         """Asked before every call: what it is to fail with."""
         self._failures: deque[tuple[Exception, Callable[[Call], bool]]] = deque()
@@ -74,7 +75,8 @@ class FakeTransport:
         for change in self._history:
             if change[0] > after and change[0] not in held:
                 queue.put_nowait(change)
-        self._watchers.append(queue)
+        watcher = (queue, after)
+        self._watchers.append(watcher)
         try:
             while (change := await queue.get()) is not _END:
                 if isinstance(change, Exception):
@@ -83,7 +85,7 @@ class FakeTransport:
                 if kind is call.resource.type and call.namespace in ("", event.object.metadata.namespace):
                     yield event
         finally:
-            self._watchers.remove(queue)
+            self._watchers.remove(watcher)
 
     # What a test orders.
 
@@ -106,11 +108,11 @@ class FakeTransport:
         going = held if count is None else held[:count]
         self._held = None if count is None else held[count:]
         for change in going:
-            self._send(change)
+            self._send(change, late=True)
 
     def break_watches(self, error: Exception | None = None) -> None:
         """End every watch, as a server that closes, or with an error."""
-        for queue in self._watchers:
+        for queue, _ in self._watchers:
             queue.put_nowait(error or _END)
 
     def bookmark(self, kind: type[Any]) -> None:
@@ -143,6 +145,10 @@ class FakeTransport:
         if getattr(new, "spec", None) != getattr(self._objects[key], "spec", None):
             new.metadata.generation = self._objects[key].metadata.generation + 1
         return self._store(key, new)
+
+    def delete(self, obj: Any) -> None:
+        """Delete behind everybody's back; what has finalizers stays until they are gone."""
+        self._delete(Call("delete", resource_of(type(obj)), obj.metadata.namespace, obj.metadata.name))
 
     def remove(self, obj: Any) -> None:
         """Delete at once, whatever finalizers there are."""
@@ -259,14 +265,22 @@ class FakeTransport:
     def _record(self, kind: type[Any], event: WatchEvent[Any]) -> None:
         change = (self.revision, kind, event)
         self._history.append(change)
-        if self._held is None or (self._held_kinds and kind not in self._held_kinds):
-            self._send(change)
-        else:
+        if self._holds(kind):
+            assert self._held is not None
             self._held.append(change)
+        else:
+            self._send(change)
 
-    def _send(self, change: Change) -> None:
-        for queue in self._watchers:
-            queue.put_nowait(change)
+    def _holds(self, kind: type[Any]) -> bool:
+        if self._held is None:
+            return False
+        # What comes after something that is held waits behind it: no watch tells the events of a kind in another order.
+        return not self._held_kinds or kind in self._held_kinds or any(held is kind for _, held, _ in self._held)
+
+    def _send(self, change: Change, *, late: bool = False) -> None:
+        for queue, after in self._watchers:
+            if not late or change[0] > after:  # what was held back while somebody listed is old news to them
+                queue.put_nowait(change)
 
     def _fail_if_ordered(self, call: Call) -> None:
         if (failure := self.intercept(call)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -13,7 +14,10 @@ from pilothouse.testing.controllers import Bench
 
 Steps = list[tuple[str, int]]
 
-PROFILE = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
+PROFILE = settings(
+    max_examples=1000 if FUZZ else 60, deadline=None, derandomize=not FUZZ, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
 
 
 def step(name: str, least: int, most: int) -> st.SearchStrategy[tuple[str, int]]:
@@ -27,6 +31,7 @@ FAULTS = (
     step("lose", 1, 3),
     step("refuse", 1, 3),
     step("advance", 0, 20),
+    step("break", 0, 1),
 )
 
 
@@ -76,6 +81,12 @@ class Faults(Bench):
         await self.advance(1)
         self.check()
         await self._restart()
+
+    async def _break(self, forgotten: int) -> None:
+        """Watches end; 1: and where they were is forgotten meanwhile, so that everything is listed again."""
+        if forgotten:
+            self.transport.forget_history()
+        self.transport.break_watches()
 
     async def _lose(self, answers: int) -> None:
         self.transport.lose_answers(answers)

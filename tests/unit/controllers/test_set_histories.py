@@ -19,7 +19,7 @@ from pilothouse.api.types.apps_v1 import ControllerRevision, DaemonSet, Stateful
 from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.controllers import pods
 from pilothouse.controllers.builtin.daemonset import node_of
-from pilothouse.controllers.histories import HASH_LABEL
+from pilothouse.controllers.builtin.statefulset import REVISION
 from pilothouse.machinery import codec
 from tests.unit.controllers.faults import FAULTS, PROFILE, Steps, step
 from tests.unit.controllers.kubelets import DEATHS, STARTS, Kubelets, template
@@ -68,7 +68,8 @@ class Sets(Kubelets):
         assert len(revisions) <= LIMIT + 1
         newest = max(revisions, key=lambda one: one.revision)
         assert newest.data["spec"]["template"]["spec"]["containers"][0]["image"] == image
-        assert {one.metadata.labels[HASH_LABEL] for one in self.pods} <= {newest.metadata.labels[HASH_LABEL]}
+        names = {newest.metadata.name, newest.metadata.labels.get(REVISION)}
+        assert {one.metadata.labels[REVISION] for one in self.pods} <= names
 
 
 class Stateful(Sets):

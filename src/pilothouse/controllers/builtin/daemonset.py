@@ -285,7 +285,7 @@ def _with_status(daemons: DaemonSet, found: _Found, revisions: History, world: W
     status = DaemonSetStatus(
         desiredNumberScheduled=len(found.should_run),
         observedGeneration=daemons.metadata.generation,
-        collisionCount=daemons.status.collisionCount,
+        collisionCount=revisions.collisions,
         conditions=daemons.status.conditions,
     )
     for name, here in found.by_node.items():

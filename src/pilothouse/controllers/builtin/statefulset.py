@@ -7,24 +7,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pilothouse.api.types.apps_v1 import ControllerRevision, StatefulSet, StatefulSetStatus
-from pilothouse.api.types.core_v1 import (
-    PersistentVolumeClaim,
-    PersistentVolumeClaimVolumeSource,
-    Pod,
-    PodTemplateSpec,
-    Volume,
-)
+from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod, PodTemplateSpec
+from pilothouse.client.store import Key
 from pilothouse.controllers import pods
-from pilothouse.controllers.framework.actions import Action, Announce, Create, Delete, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Reads, Rule
-from pilothouse.controllers.framework.owners import claim, controller_reference
+from pilothouse.controllers.framework.actions import Action, Announce, Create, Delete, Patch, RequeueAfter, Update, UpdateStatus
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
+from pilothouse.controllers.framework.owners import claim
 from pilothouse.controllers.framework.world import World
-from pilothouse.controllers.histories import HASH_LABEL, History, clean_up, history
+from pilothouse.controllers.histories import History, clean_up, history
+from pilothouse.controllers.statefulsets import claims
 from pilothouse.machinery import codec, labels
-from pilothouse.machinery.meta_v1 import ObjectMeta
 
 POD_NAME = "statefulset.kubernetes.io/pod-name"
 POD_INDEX = "apps.kubernetes.io/pod-index"
+REVISION = "controller-revision-hash"
+"""Label of the Pods; for StatefulSets its value is the name of the revision, not its hash alone."""
+REVISION_HASH = "controller.kubernetes.io/hash"
+"""Label of the ControllerRevisions."""
 NUMBERED = re.compile(r"(.*)-(\d+)")
 
 
@@ -63,16 +62,23 @@ class _Set:
         known = {one.metadata.name for one in (*self.revisions.older, self.revisions.current)}
         return self.spec.status.currentRevision if self.spec.status.currentRevision in known else self.update
 
-    def hash_of(self, revision: str) -> str:
-        for one in self.revisions.older:
-            if one.metadata.name == revision:
-                return one.metadata.labels.get(HASH_LABEL, "")
-        return self.revisions.hash
+    def condemned(self, number: int) -> bool:
+        return number not in self.numbers
 
     def healthy(self, pod: Pod) -> bool:
         """It runs, has been ready for long enough, and is not on its way out."""
         ready = pods.is_available(pod, self.spec.spec.minReadySeconds or 0, self.world.now)
         return pod.status.phase == "Running" and ready and not pod.metadata.deletionTimestamp
+
+
+def _set_of(one: PersistentVolumeClaim, world: World) -> Iterator[Key]:
+    """The set whose next Pod may wait for this claim's end."""
+    match = NUMBERED.fullmatch(one.metadata.name)
+    if match is None:
+        return
+    for found in world.list(StatefulSet, one.metadata.namespace):
+        if any(match[1] == f"{each.metadata.name}-{found.metadata.name}" for each in found.spec.volumeClaimTemplates):
+            yield found.metadata.namespace, found.metadata.name
 
 
 class StatefulSetController(Controller):
@@ -87,29 +93,30 @@ class StatefulSetController(Controller):
     watches = (
         Owned(Pod, selector=lambda one: labels.from_label_selector(one.spec.selector)),
         Owned(ControllerRevision),
-        Reads(PersistentVolumeClaim),
+        Related(PersistentVolumeClaim, _set_of, lambda old, new: False),
     )
     rules = (
         Rule("apps", ("statefulsets",), READ),
         Rule("apps", ("statefulsets/status", "statefulsets/finalizers"), WRITE),
         Rule("apps", ("controllerrevisions",), READ + CREATE + WRITE + DELETE),
         Rule("", ("pods",), READ + CREATE + WRITE + DELETE),
-        Rule("", ("persistentvolumeclaims",), READ + CREATE),
+        Rule("", ("persistentvolumeclaims",), READ + CREATE + WRITE),
         Rule("", ("events",), CREATE + WRITE),
     )
 
     def plan(self, one: StatefulSet, world: World) -> Iterator[Action]:
         selector = labels.from_label_selector(one.spec.selector)
         claimed = claim(one, world.claimable(one, Pod, selector), selector, lambda pod: _number(one, pod) is not None)
-        revisions = history(one, world)
+        revisions = history(one, world, REVISION_HASH)
         yield from (*claimed.actions, *revisions.actions)
         by_number = {number: pod for pod in claimed.members if (number := _number(one, pod)) is not None}
         state = _Set(one, by_number, revisions, world)
         if not one.metadata.deletionTimestamp:
+            yield from _keep_identity(state)
             steps = [*_scale(state)] or [*_roll(state)]
             yield from steps
             state.leaving = {step.object.metadata.name for step in steps if isinstance(step, Delete)}
-        used = {pod.metadata.labels.get(HASH_LABEL, "") for pod in claimed.members} | {state.hash_of(state.current)}
+        used = {pod.metadata.labels.get(REVISION, "") for pod in claimed.members} | {state.current}
         yield from clean_up(revisions, used, one.spec.revisionHistoryLimit)
         yield UpdateStatus(_with_status(state))
         waits = [pods.seconds_to_available(pod, one.spec.minReadySeconds or 0, world.now) for pod in claimed.members]
@@ -122,23 +129,36 @@ def _number(one: StatefulSet, pod: Pod) -> int | None:
     return int(match[2]) if match is not None and match[1] == one.metadata.name else None
 
 
+def _keep_identity(state: _Set) -> Iterator[Action]:
+    """Pods bear their names as labels; their claims are owned by what they are to go with."""
+    for number, pod in sorted(state.by_number.items()):
+        name = pod.metadata.name
+        if not state.condemned(number) and pod.metadata.labels.get(POD_NAME) != name:
+            yield Patch(pod, {"metadata": {"labels": {POD_NAME: name, POD_INDEX: str(number)}}})
+        for one in claims.present(state.spec, number, state.world):
+            changed = claims.reowned(state.spec, one, pod, condemned=state.condemned(number))
+            if changed is not None:
+                yield Update(changed)
+
+
 def _scale(state: _Set) -> Iterator[Action]:
     """Create what is missing, remove what is too much; in order, one step at a time."""
     for number in state.numbers:
         pod = state.by_number.get(number)
         if pod is None:
             yield from _create(state, number)
-        elif pods.is_finished(pod) and not pod.metadata.deletionTimestamp:
-            yield _delete(state, pod)
-        elif state.healthy(pod) or not state.in_order:
-            continue
-        elif pod.metadata.labels.get(HASH_LABEL) == state.hash_of(_revision_for(state, number)) or pod.metadata.deletionTimestamp:
-            yield RequeueAfter(600)  # waits for this one; an event will tell before that
+        elif pods.is_finished(pod):
+            if not pod.metadata.deletionTimestamp:
+                yield _delete(state, pod)
         else:
-            continue  # an old Pod that is not healthy does not hold up its own replacement
+            if pod.status.phase == "Pending":
+                yield from _make_claims(state, number)
+            if state.healthy(pod) or not state.in_order:
+                continue
+            yield RequeueAfter(600)  # waits for this one, also where another template would mend it; an event will tell before that
         if state.in_order:
             return
-    surplus = sorted((number for number in state.by_number if number not in state.numbers), reverse=True)
+    surplus = sorted(filter(state.condemned, state.by_number), reverse=True)
     for number in surplus:
         pod = state.by_number[number]
         if not pod.metadata.deletionTimestamp:
@@ -161,7 +181,7 @@ def _roll(state: _Set) -> Iterator[Action]:
         pod = state.by_number.get(number)
         if pod is None or pod.metadata.deletionTimestamp:
             return
-        if pod.metadata.labels.get(HASH_LABEL) != state.revisions.hash:
+        if pod.metadata.labels.get(REVISION) != state.update:
             yield _delete(state, pod)
             return
         if not state.healthy(pod):
@@ -171,24 +191,20 @@ def _roll(state: _Set) -> Iterator[Action]:
 def _revision_for(state: _Set, number: int) -> str:
     """The revision that a Pod of this number is to have now."""
     strategy = state.spec.spec.updateStrategy
-    if state.current == state.update or strategy.type == "OnDelete":
+    if strategy.type == "OnDelete":
         return state.update
-    if strategy.rollingUpdate is not None and strategy.rollingUpdate.partition:
-        return state.current if number < state.first + strategy.rollingUpdate.partition else state.update
-    return state.current if number < state.first + state.spec.status.currentReplicas else state.update
+    rolling = strategy.rollingUpdate
+    kept = (state.spec.status.currentReplicas or 0) if rolling is None else (rolling.partition or 0)
+    return state.current if number < state.first + kept else state.update
 
 
 def _create(state: _Set, number: int) -> Iterator[Action]:
     pod = _pod(state, number)
-    name, set_name = pod.metadata.name, state.spec.metadata.name
-    for template in state.spec.spec.volumeClaimTemplates:
-        made = _claim(state.spec, template, number)
-        if state.world.get(PersistentVolumeClaim, made.metadata.namespace, made.metadata.name) is None:
-            told = f"create Claim {{name}} Pod {name} in StatefulSet {set_name} success"
-            failed = f"create Claim {{name}} for Pod {name} in StatefulSet {set_name} failed error: {{error}}"
-            announce = Announce("SuccessfulCreate", told, "FailedCreate", failed)
-            # Claims outlive their set unless its retention policy says otherwise: they are told of, not owned.
-            yield Create(made, announce=announce, about=state.spec, if_absent=True)
+    if any(claims.is_stale(one, pod.metadata.name) for one in claims.present(state.spec, number, state.world)):
+        yield RequeueAfter(600)  # the end of the claim will tell before that
+        return
+    yield from _make_claims(state, number)
+    set_name = state.spec.metadata.name
     announce = Announce(
         "SuccessfulCreate",
         f"create Pod {{name}} in StatefulSet {set_name} successful",
@@ -196,6 +212,16 @@ def _create(state: _Set, number: int) -> Iterator[Action]:
         f"create Pod {{name}} in StatefulSet {set_name} failed error: {{error}}",
     )
     yield Create(pod, owner=state.spec, announce=announce)
+
+
+def _make_claims(state: _Set, number: int) -> Iterator[Action]:
+    set_name = state.spec.metadata.name
+    name = f"{set_name}-{number}"
+    told = f"create Claim {{name}} Pod {name} in StatefulSet {set_name} success"
+    failed = f"create Claim {{name}} for Pod {name} in StatefulSet {set_name} failed error: {{error}}"
+    announce = Announce("SuccessfulCreate", told, "FailedCreate", failed)
+    for made in claims.missing(state.spec, number, state.world):
+        yield Create(made, announce=announce, about=state.spec, if_absent=True)
 
 
 def _delete(state: _Set, pod: Pod) -> Delete:
@@ -223,51 +249,27 @@ def _pod(state: _Set, number: int) -> Pod:
     pod = pods.pod_from_template(_template(state, revision), one.metadata.namespace, one.metadata.name)
     name = f"{one.metadata.name}-{number}"
     pod.metadata.name, pod.metadata.generateName = name, ""
-    pod.metadata.labels |= {POD_NAME: name, POD_INDEX: str(number), HASH_LABEL: state.hash_of(revision)}
+    pod.metadata.labels |= {POD_NAME: name, POD_INDEX: str(number), REVISION: revision}
     pod.spec.hostname, pod.spec.subdomain = name, one.spec.serviceName
     own = {template.metadata.name for template in one.spec.volumeClaimTemplates}
-    volumes = [
-        Volume(
-            name=template.metadata.name,
-            persistentVolumeClaim=PersistentVolumeClaimVolumeSource(claimName=_claim_name(one, template, number)),
-        )
-        for template in one.spec.volumeClaimTemplates
-    ]
-    pod.spec.volumes = [*volumes, *(volume for volume in pod.spec.volumes if volume.name not in own)]
+    pod.spec.volumes = [*claims.volumes(one, number), *(volume for volume in pod.spec.volumes if volume.name not in own)]
     return pod
-
-
-def _claim_name(one: StatefulSet, template: PersistentVolumeClaim, number: int) -> str:
-    return f"{template.metadata.name}-{one.metadata.name}-{number}"
-
-
-def _claim(one: StatefulSet, template: PersistentVolumeClaim, number: int) -> PersistentVolumeClaim:
-    made = codec.clone(template)
-    policy = one.spec.persistentVolumeClaimRetentionPolicy
-    made.metadata = ObjectMeta(
-        name=_claim_name(one, template, number),
-        namespace=one.metadata.namespace,
-        labels=dict(template.metadata.labels) | dict(one.spec.selector.matchLabels),
-        annotations=dict(template.metadata.annotations),
-        ownerReferences=[controller_reference(one)] if policy is not None and policy.whenDeleted == "Delete" else [],
-    )
-    return made
 
 
 def _with_status(state: _Set) -> StatefulSet:
     one, current, update = state.spec, state.current, state.update
-    live = [pod for pod in state.by_number.values() if not pods.is_finished(pod)]
-    standing = [pod for pod in live if not pod.metadata.deletionTimestamp and pod.metadata.name not in state.leaving]
+    every = [*state.by_number.values()]
+    standing = [pod for pod in every if not pod.metadata.deletionTimestamp and pod.metadata.name not in state.leaving]
     status = StatefulSetStatus(
-        replicas=len(live),
-        readyReplicas=sum(map(pods.is_ready, live)),
-        availableReplicas=sum(pods.is_available(pod, one.spec.minReadySeconds or 0, state.world.now) for pod in live),
-        currentReplicas=_of_revision(standing, state.hash_of(current)),
-        updatedReplicas=_of_revision(standing, state.revisions.hash),
+        replicas=len(every),
+        readyReplicas=sum(map(pods.is_ready, every)),
+        availableReplicas=sum(pods.is_available(pod, one.spec.minReadySeconds or 0, state.world.now) for pod in every),
+        currentReplicas=_of_revision(standing, current),
+        updatedReplicas=_of_revision(standing, update),
         currentRevision=current,
         updateRevision=update,
         observedGeneration=one.metadata.generation,
-        collisionCount=one.status.collisionCount,
+        collisionCount=state.revisions.collisions,
         conditions=one.status.conditions,
     )
     rolling = one.spec.updateStrategy.type != "OnDelete"
@@ -278,5 +280,5 @@ def _with_status(state: _Set) -> StatefulSet:
     return changed
 
 
-def _of_revision(found: Sequence[Pod], digest: str) -> int:
-    return sum(pod.metadata.labels.get(HASH_LABEL) == digest for pod in found)
+def _of_revision(found: Sequence[Pod], name: str) -> int:
+    return sum(pod.metadata.labels.get(REVISION) == name for pod in found)

@@ -14,11 +14,16 @@ from pilothouse.api.types.apps_v1 import ControllerRevision
 from pilothouse.api.types.core_v1 import PodTemplateSpec
 from pilothouse.controllers.deployments.revisions import template_hash
 from pilothouse.controllers.framework.actions import Action, Create, Delete, Update
+from pilothouse.controllers.framework.owners import claim
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec, labels
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 HASH_LABEL = "controller-revision-hash"
+
+
+NAME_LIMIT = 223
+"""Characters of the owner's name that a revision's own begins with."""
 
 
 @dataclass(slots=True)
@@ -28,44 +33,57 @@ class History:
     current: ControllerRevision
     older: list[ControllerRevision]
     actions: list[Action] = field(default_factory=list)
+    collisions: int = 0
+    """For the owner's status: how often the hash of a template was another's."""
 
     @property
     def hash(self) -> str:
         return self.current.metadata.labels[HASH_LABEL]
 
 
-def history(owner: Any, world: World) -> History:
-    """The revisions of a DaemonSet or StatefulSet."""
+def history(owner: Any, world: World, label: str = HASH_LABEL) -> History:
+    """The revisions of a DaemonSet or StatefulSet; orphans among them (of an owner that was deleted alone) are adopted."""
     selector = labels.from_label_selector(owner.spec.selector)
-    known = sorted(
-        (one for one in world.owned(owner, ControllerRevision) if selector.matches(one.metadata.labels)),
-        key=lambda one: (one.revision, one.metadata.creationTimestamp, one.metadata.name),
-    )
-    wanted = _made(owner, known[-1].revision + 1 if known else 1)
-    same = next((one for one in reversed(known) if one.data == wanted.data), None)
+    claimed = claim(owner, world.claimable(owner, ControllerRevision, selector), selector)
+    known = sorted(claimed.members, key=lambda one: (one.revision, one.metadata.creationTimestamp, one.metadata.name))
+    data = _data(owner)
+    collisions: int = owner.status.collisionCount
+    same = next((one for one in reversed(known) if one.data == data), None)
+    number = known[-1].revision + 1 if known else 1
     if same is None:
-        return History(wanted, known, [Create(wanted, owner=owner, if_absent=True)])
+        while world.get(ControllerRevision, owner.metadata.namespace, _name(owner, collisions)) is not None:
+            collisions += 1
+        wanted = _made(owner, data, number, collisions, label)
+        return History(wanted, known, [*claimed.actions, Create(wanted, owner=owner, if_absent=True)], collisions)
     others = [one for one in known if one is not same]
     if same.revision == known[-1].revision:
-        return History(same, others)
+        return History(same, others, claimed.actions, collisions)
     renewed = codec.clone(same)
-    renewed.revision = wanted.revision
-    return History(renewed, others, [Update(renewed)])
+    renewed.revision = number
+    return History(renewed, others, [*claimed.actions, Update(renewed)], collisions)
 
 
-def _made(owner: Any, number: int) -> ControllerRevision:
+def _data(owner: Any) -> dict[str, Any]:
+    return {"spec": {"template": {**codec.to_dict(owner.spec.template), "$patch": "replace"}}}
+
+
+def _name(owner: Any, collisions: int) -> str:
+    return f"{owner.metadata.name[:NAME_LIMIT]}-{template_hash(owner.spec.template, collisions)}"
+
+
+def _made(owner: Any, data: dict[str, Any], number: int, collisions: int, label: str) -> ControllerRevision:
+    """It bears the owner's annotations, so that `kubectl rollout history` can tell the cause of the change."""
     template: PodTemplateSpec = owner.spec.template
-    digest = template_hash(template, owner.status.collisionCount)
     meta = ObjectMeta(
-        name=f"{owner.metadata.name}-{digest}",
+        name=_name(owner, collisions),
         namespace=owner.metadata.namespace,
-        labels=dict(template.metadata.labels) | {HASH_LABEL: digest},
+        labels=dict(template.metadata.labels) | {label: template_hash(template, collisions)},
+        annotations=dict(owner.metadata.annotations),
     )
-    data = {"spec": {"template": {**codec.to_dict(template), "$patch": "replace"}}}
     return ControllerRevision(metadata=meta, data=data, revision=number)
 
 
 def clean_up(found: History, used: Collection[str], limit: int | None) -> Sequence[Action]:
-    """Forget the oldest revisions that no Pod has and that are more than the limit."""
-    idle = [one for one in found.older if one.metadata.labels.get(HASH_LABEL) not in used]
+    """Forget the oldest revisions that are more than the limit; never one that is `used`, by its name or hash."""
+    idle = [one for one in found.older if not {one.metadata.name, one.metadata.labels.get(HASH_LABEL)} & {*used}]
     return [Delete(one) for one in idle[: max(0, len(idle) - (10 if limit is None else limit))]]

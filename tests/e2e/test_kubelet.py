@@ -159,3 +159,69 @@ def test_nothing_is_left_of_a_pods_control_groups(kubectl: Kubectl) -> None:
     assert namespaces.inside_mounts(place, groups)
     kubectl("delete", "pod", "brief", "--timeout=30s")
     assert namespaces.inside_mounts(place, groups) == []
+
+
+def test_what_one_container_mounts_is_seen_by_others_that_ask_for_it(kubectl: Kubectl, tmp_path: Path) -> None:
+    def mounted(propagation: str) -> dict[str, object]:
+        return {"volumeMounts": [{"name": "h", "mountPath": "/h", "mountPropagation": propagation}]}
+
+    watcher = {"name": "watcher", "image": IMAGE, "restartPolicy": "Always", "command": ["sleep", "3600"], **mounted("HostToContainer")}
+    command = "mkdir /h/m && mount -t tmpfs none /h/m && echo seen > /h/m/file && sleep 3600"
+    maker = {"command": ["sh", "-c", command], "securityContext": {"privileged": True}, **mounted("Bidirectional")}
+    start(kubectl, "maker", maker, initContainers=[watcher], volumes=[{"name": "h", "hostPath": {"path": str(tmp_path)}}])
+    ready(kubectl, "maker")
+    look = ("exec", "maker", "-c", "watcher", "--", "sh", "-c", "cat /h/m/file || true")
+    until("the mount is seen", lambda: kubectl(*look) == "seen\n")
+    assert not (tmp_path / "m" / "file").exists()  # the machine's own mounts are nobody's business here
+    kubectl("exec", "maker", "--", "umount", "/h/m")
+
+
+def test_a_running_container_grows_and_shrinks(kubectl: Kubectl) -> None:
+    def sized(cpu: str, memory: str) -> dict[str, object]:
+        return {"resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}}}
+
+    def resize(cpu: str, memory: str) -> None:
+        body = {"spec": {"containers": [{"name": "app", **sized(cpu, memory)}]}}
+        kubectl("patch", "pod", "elastic", "--subresource=resize", "-p", json.dumps(body))
+        given = json.dumps({"cpu": cpu, "memory": memory}, separators=(",", ":"))
+        until("it has them", lambda: field(kubectl, "elastic", ".status.containerStatuses[0].resources.limits") == given)
+
+    start(kubectl, "elastic", sized("200m", "64Mi"))
+    ready(kubectl, "elastic")
+    identifier = field(kubectl, "elastic", ".status.containerStatuses[0].containerID")
+    limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true"
+    for cpu, memory in (("300m", "96Mi"), ("100m", "48Mi")):
+        resize(cpu, memory)
+        assert kubectl("exec", "elastic", "--", "sh", "-c", limit) == f"{int(memory[:-2]) << 20}\n"
+    assert field(kubectl, "elastic", ".status.containerStatuses[0].containerID") == identifier
+    assert "PodResize" not in field(kubectl, "elastic", ".status.conditions[*].type")
+
+
+def test_a_manifest_in_the_nodes_folder_is_a_static_pod(kubectl: Kubectl) -> None:
+    folder = STATE / "manifests"
+    folder.mkdir(exist_ok=True)
+    pod = json.loads(manifest("fixed", {}))
+    pod["metadata"]["namespace"] = kubectl.namespace
+    (folder / "fixed.yaml").write_text(json.dumps(pod))
+    name = f"fixed-{NAME}"
+    until("the mirror is there", lambda: name in kubectl("get", "pods"), seconds=60)
+    ready(kubectl, name)
+    assert field(kubectl, name, ".metadata.ownerReferences[0].kind") == "Node"
+    (folder / "fixed.yaml").unlink()
+    until("the mirror is gone", lambda: name not in kubectl("get", "pods"), seconds=60)
+
+
+def test_a_pod_ends_though_the_kubelet_dies_meanwhile(kubectl: Kubectl, kubeconfig: Path, tmp_path: Path) -> None:
+    program = "trap 'echo term >> /h/log; sleep 1; echo bye >> /h/log; exit 0' TERM; while true; do sleep 0.1; done"
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo begun >> /h/log; sleep 3; echo over >> /h/log"]}}}
+    own = {"command": ["sh", "-c", program], "lifecycle": hook, "volumeMounts": [{"name": "h", "mountPath": "/h"}]}
+    start(kubectl, "ending", own, volumes=[{"name": "h", "hostPath": {"path": str(tmp_path)}}], terminationGracePeriodSeconds=30)
+    ready(kubectl, "ending")
+    kubectl("delete", "pod", "ending", "--wait=false")
+    log = tmp_path / "log"
+    until("the hook runs", lambda: log.exists() and "begun" in log.read_text())
+    os.kill(agent(), signal.SIGKILL)
+    up = pilothouse("up", "--no-egress", "--name", NAME, environment={"KUBECONFIG": str(kubeconfig)})
+    assert up.returncode == 0, up.stderr
+    kubectl("wait", "--for=delete", "pod/ending", "--timeout=40s", timeout=60)
+    assert log.read_text().split()[-3:] == ["over", "term", "bye"]  # the hook ran anew, and to its end

@@ -133,6 +133,11 @@ class Places:
         return self.state / "kubelet"
 
     @property
+    def manifests(self) -> Path:
+        """Of static pods: what its owner lays there, the node runs."""
+        return self.state / "manifests"
+
+    @property
     def kubeconfig(self) -> Path:
         """The administrator's, with certificates in it."""
         return self.state / "admin.kubeconfig"

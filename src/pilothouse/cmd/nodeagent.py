@@ -84,6 +84,7 @@ class NodeAgent:
             pod_cidr=state.node_pod_range,
             cgroup_root=cgroups.root_of(state.name),
             port=KUBELET_PORT,
+            static_pod_path=str(places.manifests),
             image_gc_high_percent=NEVER_PERCENT,
         )
         runtime = CriRuntime(str(places.containerd.socket), self.clock)

@@ -261,7 +261,7 @@ class Kubelet:
                 self._range_changed.set()
 
     def _admit(self, pod: Pod, others: list[Pod]) -> Ending | None:
-        return judge(pod, others, self._node(), self.agent.pressures)
+        return judge(pod, others, self._node(), self.agent.pressures, apparmor=self.host.machine().apparmor)
 
     def _grant(self, pod: Pod, others: list[Pod]) -> PendingResize | None:
         return judge_resize(pod, others, self._node())

@@ -80,6 +80,8 @@ def make_mounts(path: str, prepare: Callable[[], None]) -> bool:
         else:
             leave_chroot(root)
         prepare()
+        # What a container mounts into a volume with propagation Bidirectional is for the others of this node to see.
+        linux.mount("", "/", flags=linux.MS_SHARED | linux.MS_REC)
 
     _pin_younger(path, inside_new)
     return True

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pilothouse.api.types.core_v1 import (
+    AppArmorProfile,
     Capabilities,
     ConfigMap,
     ConfigMapEnvSource,
@@ -57,7 +58,7 @@ from pilothouse.kubelet.launch.security import container_security
 from pilothouse.kubelet.launch.services import service_environment
 from pilothouse.kubelet.paths import Paths
 from pilothouse.kubelet.pods.qos import oom_score, qos_class
-from pilothouse.kubelet.runtime.port import DnsConfig, Image, NamespaceMode
+from pilothouse.kubelet.runtime.port import DnsConfig, Image, NamespaceMode, SecurityProfile
 from pilothouse.machinery.errors import not_found
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
@@ -421,6 +422,14 @@ def secured(own: SecurityContext | None = None, whole: PodSecurityContext | None
 def test_the_containers_word_wins_over_the_pods() -> None:
     found = secured(SecurityContext(runAsUser=5), PodSecurityContext(runAsUser=1, runAsGroup=2, fsGroup=3, supplementalGroups=[4]))
     assert (found.run_as_user, found.run_as_group, found.supplemental_groups) == (5, 2, [3, 4])
+
+
+def test_an_apparmor_profile_is_handed_on() -> None:
+    local = AppArmorProfile(type="Localhost", localhostProfile="mine")
+    assert secured().apparmor is None
+    assert secured(None, PodSecurityContext(appArmorProfile=local)).apparmor == SecurityProfile("Localhost", "mine")
+    own = SecurityContext(appArmorProfile=AppArmorProfile(type="RuntimeDefault"))
+    assert secured(own, PodSecurityContext(appArmorProfile=local)).apparmor == SecurityProfile("RuntimeDefault")
 
 
 def test_capabilities_have_no_prefix() -> None:

@@ -230,5 +230,7 @@ def _machine() -> Machine:
         system_uuid=_text("/sys/class/dmi/id/product_uuid"),
         boot_id=_text("/proc/sys/kernel/random/boot_id"),
         hostname=names.nodename,
+        swap=_meminfo().get("SwapTotal", 0),
         hugepages=_hugepages(),
+        apparmor=_text("/sys/module/apparmor/parameters/enabled") == "Y",
     )

@@ -44,6 +44,8 @@ class Machine:
     hostname: str = ""
     swap: int = 0
     hugepages: Mapping[str, int] | None = None
+    apparmor: bool = True
+    """Whether the kernel enforces AppArmor profiles."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pilothouse.api.types.core_v1 import Pod, PodSecurityContext, SeccompProfile, SecurityContext, SELinuxOptions
+from pilothouse.api.types.core_v1 import AppArmorProfile, Pod, PodSecurityContext, SeccompProfile, SecurityContext, SELinuxOptions
 from pilothouse.kubelet.launch.errors import ConfigError
 from pilothouse.kubelet.pods.spec import shown
 from pilothouse.kubelet.pods.steps import AnyContainer
@@ -104,7 +104,7 @@ def container_security(
         add_capabilities=_capabilities(capabilities.add if capabilities else ()),
         drop_capabilities=_capabilities(capabilities.drop if capabilities else ()),
         seccomp=SecurityProfile("Unconfined") if own.privileged else seccomp,
-        apparmor=None,
+        apparmor=_apparmor(own.appArmorProfile or whole.appArmorProfile),
         selinux=_selinux(own.seLinuxOptions or whole.seLinuxOptions),
         masked_paths=() if unmasked else MASKED_PATHS,
         readonly_paths=() if unmasked else READONLY_PATHS,
@@ -132,6 +132,11 @@ def _check_not_root(pod: Pod, container: AnyContainer, user: int | None, usernam
 
 def _capabilities(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(one.upper().removeprefix("CAP_") for one in names)
+
+
+def _apparmor(profile: AppArmorProfile | None) -> SecurityProfile | None:
+    """None: what the runtime does by itself."""
+    return None if profile is None else SecurityProfile(profile.type, profile.localhostProfile)
 
 
 def _seccomp(profile: SeccompProfile | None, root: str) -> SecurityProfile | None:

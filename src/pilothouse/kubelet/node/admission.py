@@ -12,7 +12,8 @@ from pilothouse.kubelet.launch.resources import pod_requests
 from pilothouse.kubelet.pods.allocation import DEFERRED, INFEASIBLE, PendingResize
 from pilothouse.kubelet.pods.observed import REJECTED, Ending
 from pilothouse.kubelet.pods.qos import BEST_EFFORT, CRITICAL_PRIORITY, qos_class
-from pilothouse.kubelet.pods.spec import is_static
+from pilothouse.kubelet.pods.spec import every_container, is_static
+from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.machinery import quantity
 
 SAFE_SYSCTLS = {
@@ -36,12 +37,12 @@ MEMORY_PRESSURE = "MemoryPressure"
 MEMORY_PRESSURE_TAINT = Taint(key="node.kubernetes.io/memory-pressure", effect="NoSchedule")
 
 
-def judge(pod: Pod, others: Iterable[Pod], node: Node | None, pressures: Collection[str] = ()) -> Ending | None:
-    """None: taken. Else how the pod ends. `pressures` are the conditions of shortage that hold."""
+def judge(pod: Pod, others: Iterable[Pod], node: Node | None, pressures: Collection[str] = (), *, apparmor: bool = True) -> Ending | None:
+    """None: taken. Else how the pod ends. `pressures` are the conditions of shortage that hold; `apparmor`: the kernel has it."""
     if node is None:
         return None
     here = [one for one in others if one.metadata.uid != pod.metadata.uid]
-    refusal = _pressed(pod, pressures) or _system(pod) or _resources(pod, here, node) or _selector(pod, node)
+    refusal = _pressed(pod, pressures) or _system(pod, apparmor=apparmor) or _resources(pod, here, node) or _selector(pod, node)
     refusal = refusal or _ports(pod, here) or _taints(pod, node)
     if refusal is None:
         return None
@@ -76,14 +77,22 @@ def _pressed(pod: Pod, pressures: Collection[str]) -> tuple[str, str] | None:
     return "Evicted", f"The node had condition: [{' '.join(sorted(pressures))}]. "
 
 
-def _system(pod: Pod) -> tuple[str, str] | None:
+def _system(pod: Pod, *, apparmor: bool) -> tuple[str, str] | None:
     if pod.spec.os is not None and pod.spec.os.name not in {"", "linux"}:
         return "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"
     context = pod.spec.securityContext
     for one in context.sysctls if context is not None else []:
         if one.name.replace("/", ".") not in SAFE_SYSCTLS:
             return "SysctlForbidden", f'forbidden sysctl: "{one.name}" not allowlisted'
+    if not apparmor and any(_is_profiled(pod, one) for one in every_container(pod)):
+        return "AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host"
     return None
+
+
+def _is_profiled(pod: Pod, container: AnyContainer) -> bool:
+    own, whole = container.securityContext, pod.spec.securityContext
+    profile = (own.appArmorProfile if own is not None else None) or (whole.appArmorProfile if whole is not None else None)
+    return profile is not None and profile.type != "Unconfined"
 
 
 def _resources(pod: Pod, others: list[Pod], node: Node) -> tuple[str, str] | None:

@@ -16,10 +16,12 @@ from pilothouse.api.types.core_v1 import (
     NodeCondition,
     NodeDaemonEndpoints,
     NodeStatus,
+    NodeSwapStatus,
     NodeSystemInfo,
 )
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import DiskUsage, Machine
+from pilothouse.kubelet.launch.resources import HUGEPAGES
 from pilothouse.kubelet.runtime.port import Image, RuntimeCondition, RuntimeVersion
 from pilothouse.machinery import quantity
 
@@ -59,14 +61,18 @@ class Seen:
 def capacity(seen: Seen, config: KubeletConfig) -> dict[str, str | int | float]:
     found: dict[str, str | int | float] = {
         "cpu": str(seen.machine.cores),
-        "ephemeral-storage": f"{seen.disk.capacity // 1024}Ki",
-        "memory": f"{seen.machine.memory // 1024}Ki",
+        "ephemeral-storage": _binary(seen.disk.capacity),
+        "memory": _binary(seen.machine.memory),
         "pods": str(config.max_pods),
     }
     for size, amount in (seen.machine.hugepages or {}).items():
-        found[f"hugepages-{size}"] = quantity.canonical(str(amount))
+        found[f"{HUGEPAGES}{size}"] = _binary(amount)
     found.update(config.capacity)
     return dict(sorted(found.items()))
+
+
+def _binary(amount: int) -> str:
+    return quantity.canonical(f"{amount // 1024}Ki") if amount else "0"
 
 
 def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -> dict[str, str | int | float]:
@@ -77,6 +83,9 @@ def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -
     kept = config.eviction_hard.get("memory.available", "0")
     if "memory" in found and not kept.endswith("%"):
         found["memory"] = quantity.subtract(found["memory"], kept)
+    for name, amount in whole.items():
+        if name.startswith(HUGEPAGES) and "memory" in found and quantity.whole(amount):
+            found["memory"] = quantity.subtract(found["memory"], amount)  # nothing else can have it
     disk = config.eviction_hard.get("nodefs.available", "0%")
     if "ephemeral-storage" in found and disk.endswith("%"):
         total = quantity.whole(found["ephemeral-storage"])
@@ -143,6 +152,7 @@ def node_status(seen: Seen, config: KubeletConfig, hostname: str, old: NodeStatu
             machineID=machine.machine_id,
             operatingSystem="linux",
             osImage=machine.os_image,
+            swap=NodeSwapStatus(capacity=machine.swap) if machine.swap else None,
             systemUUID=machine.system_uuid or machine.machine_id,
         ),
         volumesAttached=old.volumesAttached,

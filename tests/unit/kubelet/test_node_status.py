@@ -1,0 +1,143 @@
+"""What the API is told of a node, and whom the node does not take."""
+
+from __future__ import annotations
+
+import pytest
+
+from pilothouse.api.types.core_v1 import (
+    AppArmorProfile,
+    Container,
+    NodeCondition,
+    NodeStatus,
+    Pod,
+    PodSecurityContext,
+    SecurityContext,
+    Sysctl,
+)
+from pilothouse.api.types.core_v1 import Node as NodeObject
+from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.host.port import DiskUsage, Machine
+from pilothouse.kubelet.node.admission import judge
+from pilothouse.kubelet.node.status import Seen, images, node_status
+from pilothouse.kubelet.runtime.port import Image, RuntimeCondition, RuntimeVersion
+from tests.unit.kubelet.harness import a_pod
+
+GIBIBYTE = 1 << 30
+NOW, BEFORE = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
+MACHINE = Machine(4, 8 * GIBIBYTE, kernel="6.1", os_image="Debian", machine_id="m", boot_id="b", hugepages={"2Mi": 4 << 20})
+HARD = {"memory.available": "100Mi", "nodefs.available": "10%"}
+
+
+def status(machine: Machine = MACHINE, *runtime: RuntimeCondition, error: str = "", old: NodeStatus | None = None) -> NodeStatus:
+    version = RuntimeVersion("containerd", "1.6")
+    seen = Seen(machine, DiskUsage(100 * GIBIBYTE, 50 * GIBIBYTE), version, runtime, runtime_error=error)
+    config = KubeletConfig(node_ip="10.0.0.5", eviction_hard=HARD, system_reserved={"cpu": "500m"})
+    found: NodeStatus = node_status(seen, config, "n", old or NodeStatus(), NOW)
+    return found
+
+
+def test_what_pods_may_have_is_what_there_is_without_what_is_kept_back() -> None:
+    found = status()
+    assert found.capacity == {
+        "cpu": "4",
+        "ephemeral-storage": "100Gi",
+        "hugepages-2Mi": "4Mi",
+        "memory": "8Gi",
+        "pods": "110",
+    }
+    assert found.allocatable == {
+        **found.capacity,
+        "cpu": "3500m",
+        "ephemeral-storage": str(90 * GIBIBYTE),
+        "memory": f"{8 * 1024 - 100 - 4}Mi",
+    }
+
+
+def test_the_node_is_described() -> None:
+    info = status().nodeInfo
+    assert info is not None
+    assert (info.containerRuntimeVersion, info.kubeletVersion, info.osImage) == ("containerd://1.6", "v1.34.0", "Debian")
+    assert (info.systemUUID, info.kubeProxyVersion, info.swap) == ("m", "", None)
+    assert [(one.type, one.address) for one in status().addresses] == [("InternalIP", "10.0.0.5"), ("Hostname", "n")]
+    swapping = status(Machine(4, GIBIBYTE, swap=GIBIBYTE)).nodeInfo
+    assert swapping is not None
+    assert swapping.swap is not None
+    assert swapping.swap.capacity == GIBIBYTE
+
+
+NETWORK = RuntimeCondition("NetworkReady", False, "NetworkPluginNotReady", "cni is not there")
+RUNTIME = RuntimeCondition("RuntimeReady", False, "Down", "x")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "error", "expected"),
+    [
+        pytest.param((), "", "kubelet is posting ready status", id="ready"),
+        pytest.param(
+            (NETWORK,),
+            "",
+            "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:cni is not there",
+            id="no network",
+        ),
+        pytest.param((), "container runtime is down", "container runtime is down", id="no runtime"),
+        pytest.param(
+            (RUNTIME, NETWORK),
+            "",
+            "[container runtime not ready: RuntimeReady=false reason:Down message:x, "
+            "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:cni is not there]",
+            id="neither",
+        ),
+    ],
+)
+def test_why_a_node_is_not_ready(runtime: tuple[RuntimeCondition, ...], error: str, expected: str) -> None:
+    ready = status(MACHINE, *runtime, error=error).conditions[-1]
+    is_ready = not runtime and not error
+    assert (ready.type, ready.status, ready.reason, ready.message) == (
+        "Ready",
+        str(is_ready),
+        "KubeletReady" if is_ready else "KubeletNotReady",
+        expected,
+    )
+
+
+def test_conditions_of_others_stay_and_times_change_with_the_status() -> None:
+    old = [
+        NodeCondition(type="NetworkUnavailable", status="False"),
+        NodeCondition(type="Ready", status="True", lastTransitionTime=BEFORE),
+        NodeCondition(type="DiskPressure", status="True", lastTransitionTime=BEFORE),
+    ]
+    found = {one.type: one for one in status(old=NodeStatus(conditions=old)).conditions}
+    assert list(found) == ["NetworkUnavailable", "MemoryPressure", "DiskPressure", "PIDPressure", "Ready"]
+    assert (found["Ready"].lastTransitionTime, found["DiskPressure"].lastTransitionTime) == (BEFORE, NOW)
+    assert found["Ready"].lastHeartbeatTime == NOW
+
+
+def test_the_fifty_largest_images_are_named_with_five_names_at_most() -> None:
+    many = [Image(f"i{size}", tuple(f"t{number}" for number in range(6)), ("d@sha256:1",), size) for size in range(60)]
+    found = images([*many, Image("nameless", (), (), 1000)])
+    assert len(found) == 50
+    assert (found[0].sizeBytes, found[0].names) == (59, ["d@sha256:1", "t0", "t1", "t2", "t3"])
+
+
+def profiled(kind: str, *, of_pod: bool = False) -> Pod:
+    profile = AppArmorProfile(type=kind)
+    own = Container(name="app", securityContext=None if of_pod else SecurityContext(appArmorProfile=profile))
+    return a_pod("web", own, securityContext=PodSecurityContext(appArmorProfile=profile) if of_pod else None)
+
+
+@pytest.mark.parametrize(
+    ("pod", "apparmor", "expected"),
+    [
+        pytest.param(profiled("RuntimeDefault"), False, "AppArmor", id="a profile that nothing enforces"),
+        pytest.param(profiled("Localhost", of_pod=True), False, "AppArmor", id="of the pod"),
+        pytest.param(profiled("Unconfined"), False, "", id="unconfined"),
+        pytest.param(profiled("RuntimeDefault"), True, "", id="enforced"),
+        pytest.param(
+            a_pod(securityContext=PodSecurityContext(sysctls=[Sysctl("net.core.somaxconn", "1")])), True, "SysctlForbidden", id="sysctl"
+        ),
+        pytest.param(a_pod(securityContext=PodSecurityContext(sysctls=[Sysctl("net/ipv4/tcp_rmem", "1")])), True, "", id="safe sysctl"),
+    ],
+)
+def test_what_a_node_cannot_enforce_it_does_not_take(pod: Pod, apparmor: bool, expected: str) -> None:
+    verdict = judge(pod, [], NodeObject(status=NodeStatus(allocatable={"pods": "9"})), apparmor=apparmor)
+    assert ("" if verdict is None else verdict.reason) == expected

@@ -265,3 +265,32 @@ def test_a_cronjob_keeps_to_the_wall_of_its_zone_and_says_so(three_nodes: Cluste
     [job] = three_nodes.list(Job)
     assert job.metadata.annotations["batch.kubernetes.io/cronjob-scheduled-timestamp"] == "2025-01-01T09:30:00+09:00"
     assert job.metadata.creationTimestamp == "2025-01-01T00:30:00Z"
+
+
+def test_pods_that_a_job_lets_go_can_be_deleted(three_nodes: Cluster) -> None:
+    three_nodes.apply(JOB)
+    three_nodes.advance("5s")
+    three_nodes.delete(Job, "work", options=Options(propagation_policy="Orphan"))
+    three_nodes.advance("10s")
+    left = three_nodes.list(Pod, "default")
+    assert [(one.metadata.ownerReferences, one.metadata.finalizers) for one in left] == [([], [])] * 2
+    for one in left:
+        three_nodes.delete(Pod, one.metadata.name)
+    three_nodes.advance("1m")
+    assert three_nodes.list(Pod, "default") == []
+
+
+def test_a_job_counts_pods_that_it_adopts(three_nodes: Cluster) -> None:
+    behave(three_nodes, "work:1", 0)
+    labels = "labels: {work: mine}"
+    spec = "restartPolicy: Never, containers: [{name: work, image: 'work:1'}]"
+    for number in range(4):
+        three_nodes.apply(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: early-{number}, {labels}}}\nspec: {{{spec}}}")
+    three_nodes.advance("1s")
+    selecting = "selector: {matchLabels: {work: mine}}\n  manualSelector: true\n  template:\n    metadata: {labels: {work: mine}}"
+    three_nodes.apply(JOB.replace("parallelism: 2", "parallelism: 4").replace("template:", selecting, 1))
+    three_nodes.advance("1m")
+    assert sorted(one.metadata.name for one in three_nodes.list(Pod, "default")) == [f"early-{number}" for number in range(4)]
+    job = three_nodes.get(Job, "work")
+    assert (job.status.succeeded, conditions(job)[-1]) == (4, ("Complete", "CompletionsReached"))
+    assert not any(one.metadata.finalizers for one in three_nodes.list(Pod, "default"))

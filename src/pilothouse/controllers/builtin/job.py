@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pilothouse.api.batch.job import NAME_LABEL
 from pilothouse.api.types.batch_v1 import Job, JobCondition
 from pilothouse.api.types.core_v1 import EnvVar, EnvVarSource, ObjectFieldSelector, Pod
 from pilothouse.client.events import NORMAL, WARNING
@@ -26,10 +27,13 @@ LONGEST_GENERATED_NAME = 58
 
 
 def _job_of(pod: Pod, world: World) -> Iterator[Key]:
-    """Also of a Job that is gone: its Pods' finalizers have to come off."""
-    up = controller_of(pod)
-    if up is not None and up.kind == "Job" and FINALIZER in pod.metadata.finalizers:
-        yield pod.metadata.namespace, up.name
+    """Also of a Job that is gone, or has let its Pod go: their finalizers have to come off."""
+    if FINALIZER in pod.metadata.finalizers:
+        up = controller_of(pod)
+        if up is None:
+            yield pod.metadata.namespace, pod.metadata.labels.get(NAME_LABEL, "")
+        elif up.kind == "Job":
+            yield pod.metadata.namespace, up.name
 
 
 class JobController(Controller):
@@ -56,22 +60,29 @@ class JobController(Controller):
     def plan(self, job: Job, world: World) -> Iterator[Action]:
         if job.spec.managedBy not in ("", "kubernetes.io/job-controller"):
             return
-        selector = labels.from_label_selector(job.spec.selector)
-        claimed = claim(job, world.claimable(job, Pod, selector), selector)
-        yield from claimed.actions
         if condition(job, COMPLETE) is not None or condition(job, FAILED) is not None:
-            yield from _delete(job, [pod for pod in claimed.members if pods.is_active(pod)])
-            yield from (without_finalizer(pod) for pod in claimed.members if FINALIZER in pod.metadata.finalizers)
-            yield UpdateStatus(_with_present(job, claimed.members))
+            yield from _tidy_up(job, world.owned(job, Pod))
             return
+        selector = labels.from_label_selector(job.spec.selector)
+        claimed = claim(job, world.claimable(job, Pod, selector), selector, finalizers=(FINALIZER,))
+        yield from claimed.actions
         yield from _go_on(job, claimed.members, world)
 
     def plan_gone(self, key: Key, world: World) -> Iterator[Action]:
         namespace, name = key
+        selectors = [labels.from_label_selector(job.spec.selector) for job in world.list(Job, namespace)]
         for pod in world.list(Pod, namespace):
             up = controller_of(pod)
-            if up is not None and up.kind == "Job" and up.name == name and FINALIZER in pod.metadata.finalizers:
+            left = up.kind == "Job" and up.name == name if up else not any(one.matches(pod.metadata.labels) for one in selectors)
+            if left and FINALIZER in pod.metadata.finalizers:
                 yield without_finalizer(pod)
+
+
+def _tidy_up(job: Job, members: Sequence[Pod]) -> Iterator[Action]:
+    """After its end."""
+    yield from _delete(job, [pod for pod in members if pods.is_active(pod)])
+    yield from (without_finalizer(pod) for pod in members if FINALIZER in pod.metadata.finalizers)
+    yield UpdateStatus(_with_present(job, members))
 
 
 def _is_ending(pod: Pod) -> bool:

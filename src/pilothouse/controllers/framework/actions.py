@@ -76,18 +76,21 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Make `owner` the controller of `object`, when the owner still lives (asked of the server, not of the cache)."""
+    """Make `owner` the controller of `object`, when the owner still lives (asked of the server, not of the cache); `finalizers` are
+    those that the owner's objects bear."""
 
     object: Any
     owner: Any
+    finalizers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Take `owner` out of the owners of `object`."""
+    """Take `owner` out of the owners of `object`, and off it the `finalizers` of the owner's objects."""
 
     object: Any
     owner: Any
+    finalizers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,10 +91,10 @@ class Executor:
                     await self._update_status(key, obj)
                 case Patch(obj, patch, subresource, patch_type):
                     await self._patch(key, obj, patch, subresource, patch_type)
-                case Adopt(obj, owner):
-                    await self._adopt(key, obj, owner)
-                case Release(obj, owner):
-                    await self._release(key, obj, owner)
+                case Adopt():
+                    await self._adopt(key, action)
+                case Release():
+                    await self._release(key, action)
         except StatusError as error:
             raise Failed(Failure(action, error)) from error
 
@@ -123,23 +123,28 @@ class Executor:
 
     # Owners.
 
-    async def _adopt(self, key: Key, obj: Any, owner: Any) -> None:
+    async def _adopt(self, key: Key, action: Adopt) -> None:
+        obj, owner = action.object, action.owner
         meta = owner.metadata
         fresh = await self._client.get(type(owner), meta.name, meta.namespace)
         if fresh.metadata.uid != meta.uid or fresh.metadata.deletionTimestamp:
             error = ConnectionAbortedError(f"original {owner.kind} {meta.namespace}/{meta.name} is gone or going: nothing is adopted")
-            raise Failed(Failure(Adopt(obj, owner), error))
+            raise Failed(Failure(action, error))
         references = [codec.to_dict(one) for one in (*obj.metadata.ownerReferences, controller_reference(owner))]
-        await self._patch_owners(key, obj, references)
+        missing = [one for one in action.finalizers if one not in obj.metadata.finalizers]
+        await self._patch_owners(key, obj, references, [*obj.metadata.finalizers, *missing])
 
-    async def _release(self, key: Key, obj: Any, owner: Any) -> None:
-        references = [codec.to_dict(one) for one in obj.metadata.ownerReferences if one.uid != owner.metadata.uid]
-        await self._patch_owners(key, obj, references or None)
+    async def _release(self, key: Key, action: Release) -> None:
+        obj = action.object
+        references = [codec.to_dict(one) for one in obj.metadata.ownerReferences if one.uid != action.owner.metadata.uid]
+        await self._patch_owners(key, obj, references or None, [one for one in obj.metadata.finalizers if one not in action.finalizers])
 
-    async def _patch_owners(self, key: Key, obj: Any, references: Any) -> None:
+    async def _patch_owners(self, key: Key, obj: Any, references: Any, finalizers: list[str]) -> None:
         meta = obj.metadata
-        patch = {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion, "ownerReferences": references}}
-        await self._patch(key, obj, patch, "", "application/merge-patch+json")
+        patch = {"uid": meta.uid, "resourceVersion": meta.resourceVersion, "ownerReferences": references}
+        if finalizers != meta.finalizers:
+            patch["finalizers"] = finalizers or None
+        await self._patch(key, obj, {"metadata": patch}, "", "application/merge-patch+json")
 
     # Creates and deletes.
 

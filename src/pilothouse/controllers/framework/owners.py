@@ -44,8 +44,15 @@ class Claim(Generic[T]):
     actions: list[Action] = field(default_factory=list)
 
 
-def claim(owner: Any, candidates: Iterable[T], selector: LabelMatcher, suits: Callable[[T], bool] = lambda one: True) -> Claim[T]:
-    """Divide `candidates` (everything in the owner's namespace that may concern it)."""
+def claim(
+    owner: Any,
+    candidates: Iterable[T],
+    selector: LabelMatcher,
+    suits: Callable[[T], bool] = lambda one: True,
+    *,
+    finalizers: tuple[str, ...] = (),
+) -> Claim[T]:
+    """Divide `candidates` (everything in the owner's namespace that may concern it). `finalizers`: what the owner's objects bear."""
     result: Claim[T] = Claim()
     dying = bool(owner.metadata.deletionTimestamp)
     for one in candidates:
@@ -55,10 +62,10 @@ def claim(owner: Any, candidates: Iterable[T], selector: LabelMatcher, suits: Ca
         if reference is None:
             if matches and not dying and not meta.deletionTimestamp:
                 result.members.append(one)
-                result.actions.append(Adopt(one, owner))
+                result.actions.append(Adopt(one, owner, finalizers))
         elif reference.uid == owner.metadata.uid:
             if matches:
                 result.members.append(one)
             elif not dying:
-                result.actions.append(Release(one, owner))
+                result.actions.append(Release(one, owner, finalizers))
     return result

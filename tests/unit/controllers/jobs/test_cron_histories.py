@@ -78,6 +78,7 @@ class History(Faults):
         self.transport.change(self.cron, lambda one: setattr(one.spec, "suspend", bool(number)))
 
     async def _minutes(self, number: int) -> None:
+        self.transport.release()  # no cache is that long behind: what was done is expected for five minutes
         await self.advance(number * 60)
 
     async def _late(self, number: int) -> None:

@@ -15,7 +15,7 @@ from pilothouse.api.types.apps_v1 import Deployment
 from pilothouse.api.types.core_v1 import Pod, Service
 from pilothouse.machinery import codec, fields, intorstring, labels, names, quantity, time, yaml
 from pilothouse.machinery.errors import StatusError
-from pilothouse.machinery.patch import apply, merge, outcome, strategic
+from pilothouse.machinery.patch import apply, manager, merge, outcome, strategic
 from pilothouse.machinery.patch import json as json_patch
 
 ODD_TEXT = st.text(max_size=40) | st.text("ab01 ,=!()-+./:*?%\"'{}[]\\\nTZeEKMGimnu_", max_size=30)
@@ -39,7 +39,7 @@ OPERATIONS = st.lists(
     ),
     max_size=4,
 )
-MANAGER = apply.Manager("m", apply.APPLY, "v1")
+MANAGER = manager.Manager("m", manager.APPLY, "v1")
 
 
 @pytest.mark.parametrize(

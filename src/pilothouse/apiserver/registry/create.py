@@ -6,7 +6,7 @@ from typing import Any
 
 from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest
 from pilothouse.apiserver.cache.entry import Entry
-from pilothouse.apiserver.registry import strategy
+from pilothouse.apiserver.registry import managers, strategy
 from pilothouse.apiserver.registry.kernel import Kernel, made
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.storage.interface import CompareFailed
@@ -67,7 +67,7 @@ async def _prepared(kernel: Kernel, request: Request, obj: Any) -> AdmissionRequ
     if request.served.to_stored is not None:
         obj = request.served.to_stored(obj)
     strategy.single_owners(obj, request.warnings)
-    managed = obj.metadata.managedFields if request.applies else []
+    managed = obj.metadata.managedFields if request.applies else managers.at_creation(kernel, request)
     strategy.fill_system_fields(obj, kernel.clock, kernel.entropy)
     obj.metadata.managedFields = managed
     if not obj.metadata.name and obj.metadata.generateName:

@@ -19,6 +19,7 @@ from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEG
 from pilothouse.machinery import codec
 from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
 from pilothouse.machinery.patch import apply, json, merge, outcome, strategic
+from pilothouse.machinery.patch.manager import APPLY
 
 Applier = Callable[[dict[str, Any], Any, type[Any]], dict[str, Any]]
 APPLIERS: dict[str, Applier] = {JSON_PATCH: json.apply, MERGE_PATCH: merge.apply, STRATEGIC_MERGE_PATCH: strategic.apply}
@@ -63,7 +64,7 @@ async def _apply(kernel: Kernel, request: Request, view: View) -> Entry:
     if not isinstance(config, dict):
         raise bad_request("error decoding YAML: the body is no object")
     request.applies = True
-    manager = managers.manager_of(kernel, request, apply.APPLY)
+    manager = managers.manager_of(kernel, request, APPLY)
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.served(request.served).object)

@@ -105,10 +105,12 @@ async def _write(kernel: Kernel, request: Request, view: View, current: Entry, b
     if view.whole and request.served.to_stored is not None:
         body = request.served.to_stored(body)
     body.metadata.resourceVersion = current.object.metadata.resourceVersion
-    applied = body.metadata.managedFields
+    said = body.metadata.managedFields
     new = view.write(resource, old, body)
     new.metadata.resourceVersion = old.metadata.resourceVersion
-    new.metadata.managedFields = applied if request.applies else managers.after_update(kernel, request, old, new)
+    if not request.applies:
+        said = managers.after_update(kernel, request, old, new, said if view is MAIN else ())
+    new.metadata.managedFields = said
     admission = request.admission(UPDATE, request.name, new, old, view.name)
     await kernel.admission.mutate(admission)
     reserved = await kernel.reserve(resource, old, new, dry_run=request.options.dry_run)

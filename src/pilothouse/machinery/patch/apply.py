@@ -3,55 +3,29 @@
 - Lists merge by the types that the structs declare (atomic, set, map); what a manager no longer says goes, unless another
   manager says it too.
 - A value that another manager owns is a conflict (409), unless the new value is the same or `force` takes it over.
-- Ownership by plain updates is recorded only from the first apply on: what was there before belongs to
-  `before-first-apply`, as upstream has it for objects without managed fields. Objects that nobody applies pay nothing.
+- What plain updates own as a whole (whole.py) is named field by field from the first apply on. Of an object without any record
+  what is there belongs to `before-first-apply`, as upstream has it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pilothouse.machinery import codec, fieldset, strict
 from pilothouse.machinery.errors import StatusError, bad_request, failure
 from pilothouse.machinery.fieldset import Path
 from pilothouse.machinery.meta_v1 import StatusCause, StatusDetails
+from pilothouse.machinery.patch.manager import UPDATE, Manager, Map, Owners, entries, owners_of
+from pilothouse.machinery.patch.whole import OBJECT, changed_by, spelled_out
+from pilothouse.machinery.patch.whole import STATUS as WHOLE_STATUS
 from pilothouse.machinery.shape import OPEN, Shape, shape_of
 
-APPLY, UPDATE = "Apply", "Update"
 BEFORE_FIRST = "before-first-apply"
 KUBECTL = "kubectl"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 STATUS: Path = ("f:status",)
 SPEC: Path = ("f:spec",)
-
-Map = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Manager:
-    """Who owns fields: name, operation (Apply or Update), in which version and through which subresource, and when."""
-
-    name: str
-    operation: str
-    api_version: str
-    subresource: str = ""
-    time: str = ""
-
-    @property
-    def identity(self) -> tuple[str, str, str, str]:
-        """Two entries of one identity are one manager. (For an Apply the version does not matter.)"""
-        return self.name, self.operation, "" if self.operation == APPLY else self.api_version, self.subresource
-
-    def __str__(self) -> str:
-        text = f'"{self.name}"' + (f' with subresource "{self.subresource}"' if self.subresource else "")
-        if self.operation == APPLY:
-            return text
-        return f"{text} using {self.api_version}" + (f" at {self.time}" if self.time else "")
-
-
-Owners = dict[Manager, frozenset[Path]]
 
 
 def apply(current: Map | None, config: Map, type: type[Any], manager: Manager, *, force: bool = False) -> Map:
@@ -70,6 +44,7 @@ def apply(current: Map | None, config: Map, type: type[Any], manager: Manager, *
             before = fieldset.owned(live, shape, (STATUS,))
             owners = {Manager(BEFORE_FIRST, UPDATE, manager.api_version, time=manager.time): before}
         before_values = fieldset.leaves(live, shape)
+        owners = spelled_out(owners, before_values, OBJECT, WHOLE_STATUS)
         merged = merge(codec.clone(live), _writable(config, without), shape)
         owners, last = _replaced(owners, manager, wanted)
         _prune(merged, shape, last - wanted, owners)
@@ -84,7 +59,7 @@ def apply(current: Map | None, config: Map, type: type[Any], manager: Manager, *
 
 
 def track_update(before: Map, after: Map, type: type[Any], manager: Manager) -> list[Map]:
-    """The managedFields of an object that was changed by a plain update; empty for one that nobody ever applied."""
+    """The managedFields of an object that was changed by a plain update; empty for one without any record."""
     owners = owners_of(before)
     if not owners:
         return []
@@ -94,13 +69,7 @@ def track_update(before: Map, after: Map, type: type[Any], manager: Manager) -> 
     except ValueError:
         return entries(owners)
     touched = frozenset(path for path in changed(old, new) if path not in fieldset.ANONYMOUS)
-    gone = old.keys() - new.keys()
-    kept = {one: paths - touched - gone for one, paths in owners.items()}
-    if touched:
-        same = next((one for one in kept if one.identity == manager.identity), None)
-        mine = kept.pop(same) if same is not None else frozenset()
-        kept[manager] = mine | touched
-    return entries(kept)
+    return entries(changed_by(owners, manager, old, touched, frozenset(old.keys() - new.keys())))
 
 
 def reset_fields(subresource: str) -> tuple[Path, ...]:
@@ -122,36 +91,6 @@ def _check(config: Map, shape: Shape) -> None:
 def _writable(config: Map, without: Iterable[Path]) -> Map:
     hidden = {path[0].removeprefix("f:") for path in without}
     return {name: value for name, value in config.items() if name not in hidden}
-
-
-def owners_of(obj: Map) -> Owners:
-    found: Owners = {}
-    for entry in (obj.get("metadata") or {}).get("managedFields") or ():
-        manager = Manager(
-            entry.get("manager", ""),
-            entry.get("operation", ""),
-            entry.get("apiVersion", ""),
-            entry.get("subresource", ""),
-            entry.get("time", ""),
-        )
-        found[manager] = fieldset.from_fields(entry.get("fieldsV1") or {})
-    return found
-
-
-def entries(owners: Mapping[Manager, frozenset[Path]]) -> list[Map]:
-    """managedFields: those of applies first, then by time and name, as upstream sorts them."""
-    ordered = sorted(owners, key=lambda one: (one.operation, one.time, one.name))
-    return [_entry(one, owners[one]) for one in ordered if owners[one]]
-
-
-def _entry(manager: Manager, paths: frozenset[Path]) -> Map:
-    entry: Map = {"manager": manager.name, "operation": manager.operation, "apiVersion": manager.api_version}
-    if manager.time:
-        entry["time"] = manager.time
-    entry |= {"fieldsType": "FieldsV1", "fieldsV1": fieldset.to_fields(paths)}
-    if manager.subresource:
-        entry["subresource"] = manager.subresource
-    return entry
 
 
 def _last_applied(live: Map, shape: Shape) -> frozenset[Path]:

@@ -13,7 +13,8 @@ from pilothouse.api.types.apps_v1 import Deployment
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.machinery import fieldset
 from pilothouse.machinery.errors import StatusError
-from pilothouse.machinery.patch.apply import Manager, apply, owners_of, track_update
+from pilothouse.machinery.patch.apply import apply, track_update
+from pilothouse.machinery.patch.manager import Manager, owners_of
 from pilothouse.machinery.shape import shape_of
 
 HERE = {"apiVersion": "v1", "kind": "Pod"}

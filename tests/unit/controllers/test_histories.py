@@ -18,7 +18,7 @@ from pilothouse.controllers import pods
 from tests.unit.controllers.builtin.test_deployment import Rolling, deployment
 from tests.unit.controllers.faults import FAULTS, PROFILE, Faults, Steps, step
 
-SURGE = 2
+SURGE, UNAVAILABLE = 2, 1
 WISHES = (step("scale", 0, 6), step("image", 1, 3), step("pause", 0, 1), step("ready", 0, 5), step("die", 0, 5))
 STEPS = st.lists(st.one_of(*WISHES, *FAULTS), max_size=25)
 
@@ -34,7 +34,7 @@ class History(Faults, Rolling):
         self._asked = [3]
 
     async def live(self, steps: Steps) -> None:
-        await self.apply(deployment(3, surge=SURGE, unavailable=1, recreate=self._recreate))
+        await self.apply(deployment(3, surge=SURGE, unavailable=UNAVAILABLE, recreate=self._recreate))
         await super().live(steps)
 
     def check(self) -> None:
@@ -43,6 +43,8 @@ class History(Faults, Rolling):
         assert len(active) <= max(self._asked) + surge
         if self._recreate:
             assert len({one.spec.containers[0].image for one in active}) <= 1
+        images = [one.spec.template.spec.containers[0].image for one in self.transport.all(ReplicaSet)]
+        assert len(images) == len({*images}), "two ReplicaSets of one template"
 
     async def settle(self) -> None:
         """Faults end; Pods become ready; time passes."""
@@ -101,3 +103,28 @@ def test_rolling_updates(steps: Steps) -> None:
 @given(steps=STEPS)
 def test_recreate(steps: Steps) -> None:
     asyncio.run(lives(steps, recreate=True))
+
+
+class Serving(History):
+    """Three replicas that do not die by themselves."""
+
+    serving = False
+
+    def check(self) -> None:
+        super().check()
+        if self.serving:
+            assert sum(bool(one.status.conditions) for one in self.pods if pods.is_active(one)) >= 3 - UNAVAILABLE
+
+
+@PROFILE
+@given(steps=st.lists(st.one_of(step("image", 1, 3), step("ready", 0, 5), step("pause", 0, 1), *FAULTS), max_size=25))
+def test_a_rollout_takes_down_no_more_than_may_be_unavailable(steps: Steps) -> None:
+    async def told() -> None:
+        async with Serving(recreate=False) as history:
+            await history.apply(deployment(3, surge=SURGE, unavailable=UNAVAILABLE))
+            await Rolling.ready(history)
+            history.serving = True
+            await Faults.live(history, steps)
+            await history.settle()
+
+    asyncio.run(told())

@@ -85,6 +85,7 @@ class LeaderElector:
                 task.cancel()
             await asyncio.gather(working, renewing, return_exceptions=True)
             held, self.is_leader = self.is_leader, False
+            self._tell("stopped leading")
             if held:
                 await self._release()
 
@@ -93,9 +94,12 @@ class LeaderElector:
             await self._clock.sleep(self._entropy.jitter(self._timings.retry_period, JITTER))
         self.is_leader = True
         log.info("became leader", extra={"lease": self._name, "identity": self._identity})
+        self._tell("became leader")
+
+    def _tell(self, what: str) -> None:
         if self._recorder is not None:
             lease = Lease(metadata=ObjectMeta(name=self._name, namespace=self._namespace))
-            self._recorder.event(lease, NORMAL, "LeaderElection", f"{self._identity} became leader")
+            self._recorder.event(lease, NORMAL, "LeaderElection", f"{self._identity} {what}")
 
     async def _renew(self) -> None:
         while True:

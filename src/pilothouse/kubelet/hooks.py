@@ -6,12 +6,14 @@ from pilothouse.api.types.core_v1 import HTTPGetAction, LifecycleHandler, Pod
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.launch.fields import go_quoted
 from pilothouse.kubelet.pods.observed import Run
+from pilothouse.kubelet.pods.spec import shown
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.probes.port import Network
 from pilothouse.kubelet.probes.target import NoSuchPort, port_number
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
 
 HTTP_SECONDS = 60.0
+HEADERS = {"User-Agent": "kube-lifecycle/1.34", "Accept": "*/*"}
 
 
 class LifecycleHooks:
@@ -28,27 +30,35 @@ class LifecycleHooks:
         if handler.exec is not None:
             return await self._exec(pod, container, run, handler.exec.command)
         if handler.httpGet is not None:
-            return await self._http(container, handler.httpGet, pod_ip)
+            return await self._http(pod, container, handler.httpGet, pod_ip)
         if handler.sleep is not None:
             await self._clock.sleep(float(handler.sleep.seconds))
         return ""
 
     async def _exec(self, pod: Pod, container: AnyContainer, run: Run, command: list[str]) -> str:
+        said, line = "", " ".join(command)
         try:
             result = await self._runtime.exec_sync(run.id, command)
-        except RuntimeFailure as error:
-            return str(error)
-        if result.exit_code == 0:
-            return ""
-        said = go_quoted((result.stdout + result.stderr).decode(errors="replace"))
-        shown = " ".join(command)
-        where = f"([{shown}]) for Container {go_quoted(container.name)} in Pod {go_quoted(pod.metadata.name)}"
-        return f"Exec lifecycle hook {where} failed - error: command '{shown}' exited with {result.exit_code}: , message: {said}"
+        except RuntimeFailure as failure:
+            error = str(failure)
+        else:
+            if result.exit_code == 0:
+                return ""
+            said = (result.stdout + result.stderr).decode(errors="replace")
+            error = f"command '{line}' exited with {result.exit_code}: {result.stderr.decode(errors='replace')}"
+        return f"Exec lifecycle hook ([{line}]) {_place(pod, container)} failed - error: {error}, message: {go_quoted(said)}"
 
-    async def _http(self, container: AnyContainer, action: HTTPGetAction, pod_ip: str) -> str:
+    async def _http(self, pod: Pod, container: AnyContainer, action: HTTPGetAction, pod_ip: str) -> str:
+        """Any answer is a good one, whatever its status."""
         try:
             port = port_number(action.port, container)
-        except NoSuchPort as error:
-            return str(error)
-        result = await self._network.http_get(action, action.host or pod_ip, port, HTTP_SECONDS, {})
-        return "" if result.error == "" else result.error
+        except NoSuchPort as failure:
+            error = str(failure)
+        else:
+            result = await self._network.http_get(action, action.host or pod_ip, port, HTTP_SECONDS, HEADERS)
+            error = "" if result.answered else result.error
+        return f"HTTP lifecycle hook ({action.path}) {_place(pod, container)} failed - error: {error}" if error else ""
+
+
+def _place(pod: Pod, container: AnyContainer) -> str:
+    return f"for Container {go_quoted(container.name)} in Pod {go_quoted(shown(pod))}"

@@ -393,6 +393,12 @@ def test_the_pods_own_group_has_the_sums() -> None:
     assert (group.cpu_shares, group.cpu_quota, group.memory_limit) == (1536, 0, 0)
 
 
+def test_what_the_pod_as_a_whole_may_have_stands_in_its_group() -> None:
+    whole = resources({"cpu": "1"}, {"cpu": "2", "memory": "1Gi"})
+    group = pod_cgroup(with_resources(resources(), resources({"cpu": "500m"}), resources=whole))
+    assert (group.cpu_shares, group.cpu_quota, group.memory_limit) == (1024, 200_000, GIBIBYTE)
+
+
 def test_init_containers_count_by_their_largest_and_sidecars_by_their_sum() -> None:
     def init(name: str, cpu: str, policy: str = "") -> Container:
         return Container(name=name, image="i", resources=resources({"cpu": cpu}), restartPolicy=policy)
@@ -543,6 +549,25 @@ def test_pull_secrets_are_matched_by_registry() -> None:
     assert users("other.example/app") == []
 
 
+class Volumes:
+    def path(self, pod: Pod, name: str) -> str:
+        return "/there"
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [("", False), ("Disabled", False), ("IfPossible", False), ("Enabled", True)])
+def test_the_runtime_cannot_make_what_is_mounted_below_read_only(mode: str, is_refused: bool) -> None:
+    mount = VolumeMount(name="v", mountPath="/v", readOnly=True, recursiveReadOnly=mode)
+    container = Container(name="app", terminationMessagePath="", volumeMounts=[mount])
+    own = pod(container, volumes=[Volume(name="v", emptyDir=EmptyDirVolumeSource())])
+    text = ""
+    try:
+        container_mounts(own, container, 0, Volumes(), SimulatedHost(), Paths("/k", "/l"), {})  # type: ignore[arg-type]
+    except ConfigError as error:
+        text = str(error)
+    said = 'volume "v" requested recursive read-only mode, but it is not supported by the runtime'
+    assert text == (f"failed to resolve recursive read-only mode: {said}" if is_refused else "")
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
@@ -558,10 +583,6 @@ def test_pull_secrets_are_matched_by_registry() -> None:
     ],
 )
 def test_what_the_kubelet_fills_no_container_writes_to(source: dict[str, Any], expected: bool) -> None:
-    class Volumes:
-        def path(self, pod: Pod, name: str) -> str:
-            return "/there"
-
     container = Container(name="app", terminationMessagePath="", volumeMounts=[VolumeMount(name="v", mountPath="/v")])
     own = pod(container, volumes=[Volume(name="v", **source)])
     found = container_mounts(own, container, 0, Volumes(), SimulatedHost(), Paths("/k", "/l"), {})  # type: ignore[arg-type]

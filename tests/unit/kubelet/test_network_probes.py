@@ -50,7 +50,7 @@ def head(status: int, *fields: str) -> bytes:
 async def test_statuses(answer: bytes, error: str) -> None:
     async with answering(answer) as (port, _):
         found = await LinuxNetwork(SystemClock()).http_get(HTTPGetAction(path="/x"), "127.0.0.1", port, LONG, {})
-        assert (found.error, found.warning) == (error, "")
+        assert (found.error, found.warning, found.answered) == (error, "", True)
 
 
 async def test_headers_are_sent_and_may_replace_host() -> None:

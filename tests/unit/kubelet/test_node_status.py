@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pilothouse.api.types.core_v1 import (
@@ -20,7 +22,7 @@ from pilothouse.kubelet.host.port import DiskUsage, Machine
 from pilothouse.kubelet.node.admission import judge
 from pilothouse.kubelet.node.status import Seen, images, node_status
 from pilothouse.kubelet.runtime.port import Image, RuntimeCondition, RuntimeVersion
-from tests.unit.kubelet.harness import a_pod
+from tests.unit.kubelet.harness import a_pod, node
 
 GIBIBYTE = 1 << 30
 NOW, BEFORE = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
@@ -117,6 +119,19 @@ def test_the_fifty_largest_images_are_named_with_five_names_at_most() -> None:
     found = images([*many, Image("nameless", (), (), 1000)])
     assert len(found) == 50
     assert (found[0].sizeBytes, found[0].names) == (59, ["d@sha256:1", "t0", "t1", "t2", "t3"])
+
+
+async def test_a_machine_that_was_up_anew_says_so() -> None:
+    async with node() as one:
+        one.host.machine_now = replace(MACHINE, boot_id="b-1")
+        await one.advance(20)
+        await one.restart()
+        assert await one.events("Rebooted") == []
+        await one.stop()
+        one.host.machine_now = replace(MACHINE, boot_id="b-2")
+        one.kubelet = one.make()
+        await one.start()
+        assert await one.events("Rebooted") == ["Node node-0 has been rebooted, boot id: b-2"]
 
 
 def profiled(kind: str, *, of_pod: bool = False) -> Pod:

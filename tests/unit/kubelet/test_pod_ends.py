@@ -19,7 +19,7 @@ from pilothouse.api.types.core_v1 import (
 )
 from pilothouse.api.types.core_v1 import SecretVolumeSource as SecretSource
 from pilothouse.kubelet.pods.settling import settle, shorten
-from pilothouse.kubelet.runtime.port import ExecResult
+from pilothouse.kubelet.runtime.port import ExecResult, RuntimeFailure, SandboxConfig
 from pilothouse.kubelet.runtime.simulated import Behaviour
 from tests.unit.kubelet.harness import a_pod, node
 
@@ -95,3 +95,18 @@ def test_the_last_words_of_all_containers_share_twelve_kibibytes() -> None:
         shorten(pod(others), [status])
         assert status.lastState.terminated is not None
         assert len(status.lastState.terminated.message) == expected
+
+
+async def test_a_sandbox_that_cannot_be_made_is_told_with_the_code() -> None:
+    async with node() as one:
+
+        async def refuse(config: SandboxConfig, runtime_handler: str = "") -> str:
+            raise RuntimeFailure("no room")
+
+        one.runtime.run_pod_sandbox = refuse  # type: ignore[method-assign]
+        await one.run(a_pod())
+        assert await one.events("FailedCreatePodSandBox") == ["Failed to create pod sandbox: rpc error: code = Unknown desc = no room"]
+        long = {"hostname": "a" * 40, "subdomain": "b" * 20, "setHostnameAsFQDN": True}
+        await one.run(a_pod("long", **long))
+        said = [text for text in await one.events("FailedCreatePodSandBox") if "FQDN" in text]
+        assert said[0].startswith("Failed to create pod sandbox: failed to construct FQDN from pod hostname and cluster domain, FQDN aaa")

@@ -21,7 +21,7 @@ class SimulatedHost:
         self.mounts: set[str] = set()
         self.disk_usage = DiskUsage(100 * GIBIBYTE, 80 * GIBIBYTE, 6_000_000, 5_000_000)
         self.load_now = Load(memory * 3 // 4, 200)
-        self._machine = Machine(
+        self.machine_now = Machine(
             cores, memory, kernel="6.1.0-pilothouse", os_image="Pilothouse simulated node", machine_id=hostname, hostname=hostname
         )
 
@@ -105,7 +105,7 @@ class SimulatedHost:
         return sum(len(data) for one, data in self.files.items() if one.startswith(prefix))
 
     def machine(self) -> Machine:
-        return self._machine
+        return self.machine_now
 
     def load(self) -> Load:
         return self.load_now

@@ -50,6 +50,9 @@ def _volume_mount(
     source = volumes.path(pod, mount.name)
     if source is None:
         raise ConfigError(f'cannot find volume "{mount.name}" to mount into container "{container.name}"')
+    if mount.recursiveReadOnly == "Enabled":
+        text = f'volume "{mount.name}" requested recursive read-only mode, but it is not supported by the runtime'
+        raise ConfigError(f"failed to resolve recursive read-only mode: {text}")
     sub = _sub_path(container, mount, values)
     if sub:
         source = _sub_source(pod, container, index, source, sub, host, paths)

@@ -85,8 +85,9 @@ def pod_cgroup(pod: Pod, root: str = "") -> PodCgroup:
     kind = pod.status.qosClass or qos_class(pod)
     requests, limits = pod_requests(pod), pod_limits(pod)
     containers = [*pod.spec.containers, *pod.spec.initContainers]
-    cpu_limited = all(milli(one.resources.limits, "cpu") for one in containers)
-    memory_limited = all(whole(one.resources.limits, "memory") for one in containers)
+    own = pod.spec.resources.limits if pod.spec.resources is not None else {}
+    cpu_limited = "cpu" in own or all(milli(one.resources.limits, "cpu") for one in containers)
+    memory_limited = "memory" in own or all(whole(one.resources.limits, "memory") for one in containers)
     if kind == BEST_EFFORT:
         return PodCgroup(cgroup_path(pod, root), MINIMUM_SHARES)
     return PodCgroup(

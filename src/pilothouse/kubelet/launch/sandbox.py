@@ -18,7 +18,7 @@ def sandbox_config(pod: Pod, attempt: int, config: KubeletConfig, host_dns: DnsC
     name, _ = hostname(pod, config.hostname, config.cluster_domain)
     error = fqdn_error(pod, name)
     if error:
-        raise RuntimeFailure(error)
+        raise RuntimeFailure(error, code="")
     paths = Paths(config.root_dir, config.pod_log_dir)
     annotations = {CONFIG_SOURCE: "api", **pod.metadata.annotations}
     annotations.setdefault(CONFIG_SEEN, pod.metadata.creationTimestamp)

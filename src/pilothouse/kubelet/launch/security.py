@@ -69,6 +69,7 @@ def sandbox_security(pod: Pod, *, seccomp_root: str) -> SandboxSecurity:
         # The pause process of every pod runs under the runtime's own filter.
         seccomp=_seccomp(own.seccompProfile, seccomp_root) or SecurityProfile("RuntimeDefault"),
         selinux=_selinux(own.seLinuxOptions),
+        user_namespace=pod.spec.hostUsers is False,
     )
 
 

@@ -133,10 +133,16 @@ class NodeAgent:
 
     async def _take_over(self, wanted: dict[str, str]) -> Node:
         node = await self._client.get(Node, self._name)
+        self._note_reboot(node)
         missing = {name: value for name, value in wanted.items() if node.metadata.labels.get(name) != value}
         if not missing:
             return node
         return await self._client.patch(Node, self._name, "", orjson.dumps({"metadata": {"labels": missing}}))
+
+    def _note_reboot(self, node: Node) -> None:
+        before, now = node.status.nodeInfo, self._host.machine().boot_id
+        if before is not None and before.bootID and before.bootID != now:
+            self._recorder.event(self.reference, "Warning", "Rebooted", f"Node {self._name} has been rebooted, boot id: {now}")
 
     # Status
 

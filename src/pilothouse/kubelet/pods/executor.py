@@ -113,7 +113,7 @@ class Executor(PodContext):
         except (VolumeError, TimeoutError) as error:
             self._setup_failed("FailedMount", str(error))
         except RuntimeFailure as error:
-            self._setup_failed("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+            self._setup_failed("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error.status_text}")
         except OSError as error:
             self._setup_failed("FailedCreatePodContainer", f"unable to ensure pod container exists: {error}")
         else:

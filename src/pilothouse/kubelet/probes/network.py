@@ -73,10 +73,10 @@ class LinuxNetwork:
             if status in {301, 302, 303, 307, 308} and location:
                 target = urljoin(url, location)
                 if urlsplit(target).hostname != urlsplit(url).hostname:
-                    return Answer(warning=f"Probe terminated redirects, Response body: {target}")
+                    return Answer(warning=f"Probe terminated redirects, Response body: {target}", answered=True)
                 url = target
                 continue
-            return Answer("" if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}")
+            return Answer("" if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}", answered=True)
         return Answer(f'Get "{url}": stopped after {REDIRECTS_LIMIT} redirects')
 
 

@@ -20,6 +20,8 @@ class Answer:
     unknown: str = ""
     """The probe itself could not be made; upstream tells that and otherwise throws the result away."""
     failed: bool = False
+    answered: bool = False
+    """Somebody spoke HTTP, whatever he said."""
 
 
 class Network(Protocol):

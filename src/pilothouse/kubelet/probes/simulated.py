@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from pilothouse.api.types.core_v1 import HTTPGetAction
 from pilothouse.kubelet.probes.port import Answer
@@ -15,7 +16,8 @@ class SimulatedNetwork:
         self._answer = answer
 
     async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> Answer:
-        return self._say("httpGet", host, port, "HTTP probe failed with statuscode: 500")
+        said = self._say("httpGet", host, port, "HTTP probe failed with statuscode: 500")
+        return replace(said, answered=True)
 
     async def tcp_connect(self, host: str, port: int, seconds: float) -> Answer:
         return self._say("tcpSocket", host, port, f"dial tcp {host}:{port}: connect: connection refused")

@@ -99,6 +99,9 @@ class CriRuntime:
     # Pod sandboxes
 
     async def run_pod_sandbox(self, config: SandboxConfig, runtime_handler: str = "") -> str:
+        if config.security.user_namespace:
+            # As upstream says of a runtime that does not tell what its handlers can do.
+            raise RuntimeFailure(f'the handler "{runtime_handler}" is not known', code="")
         request = pb.RunPodSandboxRequest(config=messages.to_sandbox_config(config), runtime_handler=runtime_handler)
         answer = await self._call("RunPodSandbox", request)
         return str(answer.pod_sandbox_id)

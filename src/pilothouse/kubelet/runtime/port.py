@@ -18,7 +18,7 @@ from typing import Protocol
 
 
 class RuntimeFailure(Exception):
-    """The runtime refused or failed; `str()` is its message, as events and statuses show it. `code` is gRPC's, if any."""
+    """The runtime refused or failed; `str()` is its message, as events and statuses show it. `code` is gRPC's, "" on this side of it."""
 
     def __init__(self, message: str, code: str = "UNKNOWN") -> None:
         super().__init__(message)
@@ -27,6 +27,8 @@ class RuntimeFailure(Exception):
     @property
     def status_text(self) -> str:
         """The message with its code, as Go prints an error of gRPC (there NOT_FOUND is NotFound)."""
+        if not self.code:
+            return str(self)
         name = "".join(word.capitalize() for word in self.code.split("_"))
         return f"rpc error: code = {name} desc = {self}"
 
@@ -117,6 +119,8 @@ class SandboxSecurity:
     seccomp: SecurityProfile | None = None
     apparmor: SecurityProfile | None = None
     selinux: SELinux | None = None
+    user_namespace: bool = False
+    """Root in the pod is to be nobody outside of it."""
 
 
 @dataclass(slots=True)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cri_api.v1 import api_pb2
 
+from pilothouse.kit.clock import SystemClock
 from pilothouse.kubelet.runtime import cri_messages
+from pilothouse.kubelet.runtime.cri import CriRuntime
 from pilothouse.kubelet.runtime.port import (
     ContainerConfig,
     ContainerSecurity,
@@ -17,6 +20,7 @@ from pilothouse.kubelet.runtime.port import (
     PortMapping,
     Propagation,
     Resources,
+    RuntimeFailure,
     SandboxConfig,
     SandboxSecurity,
     SecurityProfile,
@@ -107,3 +111,11 @@ def test_every_name_of_an_enum_is_known_to_both_sides() -> None:
         assert pb.NamespaceMode.Value(mode.value) >= 0
     for propagation in Propagation:
         assert pb.MountPropagation.Value(propagation.value) >= 0
+
+
+async def test_a_user_namespace_is_refused_for_it_would_not_be_there(tmp_path: Path) -> None:
+    runtime = CriRuntime(str(tmp_path / "none.sock"), SystemClock())
+    with pytest.raises(RuntimeFailure) as error:
+        await runtime.run_pod_sandbox(SandboxConfig("web", "u-1", "default", security=SandboxSecurity(user_namespace=True)))
+    assert error.value.status_text == 'the handler "" is not known'
+    await runtime.close()

@@ -1,0 +1,43 @@
+"""Pods that were said to be disrupted and were not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilothouse.api.types.core_v1 import Pod, PodCondition
+from pilothouse.controllers import pods
+from pilothouse.controllers.framework.actions import Action, RequeueAfter, UpdateStatus
+from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.world import World
+from pilothouse.machinery import codec
+
+TARGET = "DisruptionTarget"
+TIMEOUT_SECONDS = 120.0
+"""From when the condition was set until the deletion that it tells of must have come."""
+BY_KUBELET = "TerminationByKubelet"
+"""The reason of conditions that a kubelet set: it ends the Pod itself, and may take its time."""
+
+
+class StalePodDisruptionController(Controller):
+    """Takes the condition DisruptionTarget back two minutes after it was set, when nobody has deleted the Pod since.
+
+    Whoever set it may have ended in between; and a Job's failure policy would judge a later failure by it.
+    """
+
+    name = "stale-pod-disruption"
+    reconciles = Pod
+    workers = 1
+    rules = (Rule("", ("pods",), READ), Rule("", ("pods/status",), WRITE))
+
+    def plan(self, pod: Pod, world: World) -> Iterator[Action]:
+        told = pods.condition(pod, TARGET)
+        if told is None or told.status != "True" or told.reason == BY_KUBELET or pod.metadata.deletionTimestamp or pods.is_finished(pod):
+            return
+        left = TIMEOUT_SECONDS - world.seconds_since(told.lastTransitionTime)
+        if left > 0:
+            yield RequeueAfter(left)
+            return
+        changed = codec.clone(pod)
+        taken_back = PodCondition(type=TARGET, status="False", lastTransitionTime=world.now_text)
+        changed.status.conditions = [taken_back if one.type == TARGET else one for one in changed.status.conditions]
+        yield UpdateStatus(changed)

@@ -1,0 +1,55 @@
+"""How long kubelets may keep what they have read of Secrets and ConfigMaps: the longer, the more nodes there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pilothouse.api.types.core_v1 import Node
+from pilothouse.controllers.framework.actions import Action, Patch
+from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.world import World
+
+ANNOTATION = "node.alpha.kubernetes.io/ttl"
+
+
+class Step(NamedTuple):
+    """Of clusters from `least` to `most` nodes; the steps overlap, so that a node more or less does not change all of them again."""
+
+    least: int
+    most: float
+    seconds: int
+
+
+STEPS = (
+    Step(0, 100, 0),
+    Step(90, 500, 15),
+    Step(450, 1000, 30),
+    Step(900, 2000, 60),
+    Step(1800, 10000, 300),
+    Step(9000, float("inf"), 600),
+)
+
+
+class TTLController(Controller):
+    """Writes it on every node; nodes that are there learn of a change when something else of them changes, as upstream."""
+
+    name = "ttl-controller"
+    reconciles = Node
+    workers = 1
+    rules = (Rule("", ("nodes",), READ + WRITE),)
+
+    def plan(self, node: Node, world: World) -> Iterator[Action]:
+        place = world.shared["place"] = next_place(world.shared.get("place", 0), len(world.list(Node)))
+        wanted = str(STEPS[place].seconds)
+        if node.metadata.annotations.get(ANNOTATION) != wanted:
+            yield Patch(node, {"metadata": {"annotations": {ANNOTATION: wanted}}})
+
+
+def next_place(place: int, nodes: int) -> int:
+    """The step for so many nodes, coming from `place`."""
+    while nodes > STEPS[place].most:
+        place += 1
+    while nodes < STEPS[place].least:
+        place -= 1
+    return place

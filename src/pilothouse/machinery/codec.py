@@ -208,6 +208,10 @@ class _Decoding:
             type_name = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
             text = f"json: cannot unmarshal {strict.described(parsed)} into Go value of type {type_name}"
             raise self._unrecognized(f"couldn't get version/kind; json parse error: {text}")
+        for name in ("apiVersion", "kind"):
+            if not isinstance(parsed.get(name) or "", str):
+                text = f"json: cannot unmarshal {strict.described(parsed[name])} into Go struct field .{name} of type string"
+                raise self._unrecognized(f"couldn't get version/kind; json parse error: {text}")
         self._check_kind(parsed.get("apiVersion") or "", parsed.get("kind") or "")
         shape = OPEN if self.kind is dict else shape_of(self.kind)
         if text := strict.type_error(parsed, shape):

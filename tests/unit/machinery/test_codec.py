@@ -67,6 +67,11 @@ def test_a_good_object_needs_no_closer_look(strictness: str) -> None:
             id="no quantity",
         ),
         pytest.param('{"spec', UNRECOGNIZED + 'unexpected end of JSON input ({"spec)', id="cut off"),
+        pytest.param(
+            '{"kind":1}',
+            UNRECOGNIZED + 'json: cannot unmarshal number into Go struct field .kind of type string ({"kind":1})',
+            id="a kind that is none",
+        ),
         pytest.param("", UNRECOGNIZED + "unexpected end of JSON input (<empty>)", id="empty"),
         pytest.param("x: y", UNRECOGNIZED + "invalid character 'x' looking for beginning of value (783a2079)", id="YAML sent as JSON"),
         pytest.param(

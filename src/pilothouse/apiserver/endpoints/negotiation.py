@@ -23,6 +23,8 @@ SERVED = {
 }
 OFFERED = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor"
 """How upstream's 406 lists what there is."""
+STREAMED = "application/json, application/vnd.kubernetes.protobuf, application/cbor"
+"""The same for watches."""
 TRANSFORMS = frozenset(("Table", "PartialObjectMetadata", "PartialObjectMetadataList"))
 META_VERSIONS = frozenset(("v1", "v1beta1"))
 
@@ -58,8 +60,8 @@ def negotiate(accept: str) -> Form:
     raise not_acceptable()
 
 
-def not_acceptable() -> errors.StatusError:
-    message = f"only the following media types are accepted: {OFFERED}"
+def not_acceptable(offered: str = OFFERED) -> errors.StatusError:
+    message = f"only the following media types are accepted: {offered}"
     return errors.failure(406, "NotAcceptable", message)
 
 

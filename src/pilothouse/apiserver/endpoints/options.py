@@ -18,7 +18,6 @@ from pilothouse.machinery.problems import Problems
 META_GROUP = "meta.k8s.io"
 FIELD_MANAGER_LIMIT_BYTES = 128
 FIELD_VALIDATIONS = ("Ignore", "Strict", "Warn")
-RESOURCE_VERSION_MATCHES = ("Exact", "NotOlderThan")
 PROPAGATION_POLICIES = ("Foreground", "Background", "Orphan", "nil")
 AGENTS_REMEMBERED = 256
 INT64_MAX = (1 << 63) - 1
@@ -34,10 +33,10 @@ def for_get(request: Request) -> Options:
 
 
 def for_list(request: Request) -> Options:
-    """ListOptions, for list, watch and deletecollection."""
+    """ListOptions, for list, watch and deletecollection. What of them goes together the registry says."""
     if not request.query_string:
         return NO_OPTIONS
-    options = Options(
+    return Options(
         label_selector=request.parameter("labelSelector"),
         field_selector=request.parameter("fieldSelector"),
         resource_version=request.parameter("resourceVersion"),
@@ -48,10 +47,6 @@ def for_list(request: Request) -> Options:
         allow_watch_bookmarks=flag(request, "allowWatchBookmarks") or False,
         send_initial_events=flag(request, "sendInitialEvents"),
     )
-    problems = Problems()
-    _check_list(options, request.info.verb == "watch", problems)
-    _refuse("ListOptions", problems)
-    return options
 
 
 def for_write(request: Request, kind: str) -> Options:
@@ -153,38 +148,6 @@ def _dry_run(values: list[str]) -> bool:
 def _check_dry_run(values: list[str], problems: Problems) -> None:
     if any(value != "All" for value in values):
         problems.at("dryRun").not_supported("[" + " ".join(values) + "]" if len(values) > 1 else values[0], ("All",))
-
-
-def _check_list(options: Options, watching: bool, problems: Problems) -> None:
-    match = options.resource_version_match
-    at_match = problems.at("resourceVersionMatch")
-    if watching:
-        _check_watch(options, problems)
-        return
-    if options.send_initial_events is not None:
-        problems.at("sendInitialEvents").forbidden("sendInitialEvents is forbidden for list")
-    if not match:
-        return
-    if match not in RESOURCE_VERSION_MATCHES:
-        at_match.not_supported(match, ("Exact", "NotOlderThan", ""))
-    if not options.resource_version:
-        at_match.forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided")
-    if options.continue_:
-        at_match.forbidden("resourceVersionMatch is forbidden when continue is provided")
-    if match == "Exact" and options.resource_version == "0":
-        at_match.forbidden('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
-
-
-def _check_watch(options: Options, problems: Problems) -> None:
-    at_match = problems.at("resourceVersionMatch")
-    if options.send_initial_events is None:
-        if options.resource_version_match:
-            at_match.forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
-        return
-    if options.resource_version_match != "NotOlderThan":
-        at_match.forbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-    if not options.allow_watch_bookmarks and options.send_initial_events:
-        problems.at("allowWatchBookmarks").forbidden("sendInitialEvents requires the option allowWatchBookmarks")
 
 
 def _check_write(request: Request, options: Options, problems: Problems) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pilothouse.apiserver.cache.event import BOOKMARK, CacheEvent
 from pilothouse.apiserver.endpoints.encoding import encode_json, partial_metadata, table_of
-from pilothouse.apiserver.endpoints.negotiation import Form, not_acceptable
+from pilothouse.apiserver.endpoints.negotiation import JSON, STREAMED, Form, not_acceptable
 from pilothouse.apiserver.endpoints.request import Request
 from pilothouse.machinery.meta_v1 import ListMeta
 from pilothouse.machinery.resource import Resource
@@ -20,7 +20,9 @@ Encode = Callable[[list[CacheEvent]], list[bytes]]
 
 
 def encoder(request: Request, resource: Resource[Any], form: Form) -> Encode:
-    """What turns a batch of events into lines."""
+    """What turns a batch of events into lines. YAML has no form for a stream: 406, also where JSON would be accepted as well."""
+    if form.media_type != JSON:
+        raise not_acceptable(STREAMED)
     if resource.stored_as is not None:
         form_encode = _of_form(request, resource, form)
         return lambda batch: form_encode([event.served(resource) for event in batch])

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.selection import Selection
+from pilothouse.apiserver.registry.continuing import continue_token, parse_token
 from pilothouse.apiserver.registry.kernel import Kernel
+from pilothouse.apiserver.registry.listoptions import check_list
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.selectors import selection_of
-from pilothouse.apiserver.registry.versions import reached_or_timeout, revision_of
+from pilothouse.apiserver.registry.versions import InvalidRevision, reached_or_timeout, revision_of
 from pilothouse.apiserver.storage.interface import Compacted, FutureRevision
-from pilothouse.machinery.errors import StatusError, bad_request, expired, invalid
-from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.errors import StatusError, bad_request, expired, failure
 
-TOKEN_VERSION = "meta.k8s.io/v1"
 STORE_PAGE = 500
 """Items that are asked of the store at once when a selector may drop any number of them."""
 CONTINUE_EXPIRED = (
@@ -33,7 +30,11 @@ REVISION_EXPIRED = "The resourceVersion for the provided list is too old."
 
 async def get(kernel: Kernel, request: Request) -> Entry:
     if request.options.resource_version not in ("", "0"):
-        await reached_or_timeout(kernel, revision_of(request.options.resource_version))
+        try:
+            revision = revision_of(request.options.resource_version)
+        except InvalidRevision as error:
+            raise failure(500, "", str(error)) from error
+        await reached_or_timeout(kernel, revision)
     entry = await kernel.entry(request.resource, request.namespace, request.name)
     return entry.served(request.served)
 
@@ -65,11 +66,11 @@ async def list_(kernel: Kernel, request: Request) -> EntryList:
 async def _position(kernel: Kernel, request: Request, cache: Cache) -> tuple[str, int]:
     """Where the list begins, and at which revision it is to be shown (0: the newest)."""
     options = request.options
-    _check_match(request)
+    check_list(options)
     if options.continue_:
+        start, revision = parse_token(options.continue_)
         if options.resource_version not in ("", "0"):
             raise bad_request("specifying resource version is not allowed when using continue")
-        start, revision = parse_token(options.continue_)
         if revision < 0:  # the remainder of an expired list, at whatever revision is newest
             return cache.prefix + start, 0
         if revision > 0:
@@ -79,30 +80,13 @@ async def _position(kernel: Kernel, request: Request, cache: Cache) -> tuple[str
         if options.resource_version == "":
             await kernel.caches.reached(await kernel.storage.revision())
         return "", 0
-    revision = revision_of(options.resource_version)
+    try:
+        revision = revision_of(options.resource_version)
+    except InvalidRevision as error:
+        raise bad_request(f"invalid resource version: {error}") from error
     await reached_or_timeout(kernel, revision)
     exact = options.resource_version_match == "Exact" or (not options.resource_version_match and options.limit > 0)
     return "", revision if exact else 0
-
-
-def _check_match(request: Request) -> None:
-    options = request.options
-    match, problems = options.resource_version_match, Problems()
-    at = problems.at("resourceVersionMatch")
-    if not match:
-        return
-    if options.send_initial_events is not None:
-        problems.at("sendInitialEvents").forbidden("sendInitialEvents is forbidden for list")
-    if not options.resource_version:
-        at.forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided")
-    if options.continue_:
-        at.forbidden("resourceVersionMatch is forbidden when continue is provided")
-    if match not in ("Exact", "NotOlderThan"):
-        at.not_supported(match, ("Exact", "NotOlderThan", ""))
-    if match == "Exact" and options.resource_version == "0":
-        at.forbidden('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
-    if problems:
-        raise invalid("ListOptions", "meta.k8s.io", "", problems.found)
 
 
 def _from_cache(cache: Cache, selection: Selection, start: str, shown: int, limit: int) -> _Page:
@@ -154,23 +138,3 @@ def _too_old(request: Request, cache: Cache, start: str) -> StatusError:
     error = expired(CONTINUE_EXPIRED)
     error.status.metadata.continue_ = continue_token(-1, start.removeprefix(cache.prefix))
     return error
-
-
-def continue_token(revision: int, start: str) -> str:
-    """Upstream's form: opaque to clients, base64url of JSON without padding."""
-    text = json.dumps({"v": TOKEN_VERSION, "rv": revision, "start": start}, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def parse_token(token: str) -> tuple[str, int]:
-    """(start, revision) of a continue token; a StatusError 400 for what is none."""
-    try:
-        found = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        start, revision = str(found["start"]), int(found["rv"])
-    except (binascii.Error, ValueError, KeyError, TypeError) as error:
-        raise bad_request("continue key is not valid: encoding error") from error
-    if found.get("v") != TOKEN_VERSION:
-        raise bad_request("continue key is not valid: server does not recognize this encoded version")
-    if not start or start.startswith("/") or "/../" in f"/{start}/" or not revision:
-        raise bad_request("continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
-    return start, revision

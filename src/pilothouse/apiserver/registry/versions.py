@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.kit.clock import wait_for
-from pilothouse.machinery.errors import StatusError, bad_request, failure
+from pilothouse.machinery.errors import StatusError, failure
 from pilothouse.machinery.meta_v1 import StatusCause, StatusDetails
+from pilothouse.machinery.problems import Problems
 
 FRESH_SECONDS = 3.0
 """How long a request waits for the revision that it asks for."""
 
 
+class InvalidRevision(ValueError):
+    """A resourceVersion that is no number. Which answer that is, depends on the verb, as upstream has it."""
+
+    def __init__(self, text: str, cause: str) -> None:
+        problems = Problems("resourceVersion")
+        problems.invalid(text, f'strconv.ParseUint: parsing "{text}": {cause}')
+        self.problems = problems.found
+        super().__init__(str(self.problems[0]))
+
+
 def revision_of(text: str) -> int:
-    """A resourceVersion as a number; a StatusError 400 for what is none."""
+    """A resourceVersion as a number."""
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**64:
-        raise bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidRevision(text, "invalid syntax")
+    if int(text) >= 2**64:
+        raise InvalidRevision(text, "value out of range")
     return int(text)
 
 

@@ -9,27 +9,30 @@ from pilothouse.apiserver.cache.event import ADDED, CacheEvent, bookmark
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.registry.kernel import Kernel
+from pilothouse.apiserver.registry.listoptions import check_watch
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.selectors import selection_of
-from pilothouse.apiserver.registry.versions import reached_or_timeout, revision_of
+from pilothouse.apiserver.registry.versions import InvalidRevision, reached_or_timeout, revision_of
 from pilothouse.machinery.errors import invalid
-from pilothouse.machinery.problems import Problems
 
 
 async def watch(kernel: Kernel, request: Request, tasks: asyncio.TaskGroup) -> Watch:
     """A watch that has begun: the state that the request asks for first is in it."""
     options = request.options
-    _check_options(request)
+    check_watch(options)
     cache = await kernel.caches.of(request.resource)
     selection = selection_of(request, cache)
-    revision = revision_of(options.resource_version)
+    try:
+        revision = revision_of(options.resource_version)
+    except InvalidRevision as error:
+        raise invalid(request.resource.plural, request.resource.group, request.name, error.problems) from error
     await reached_or_timeout(kernel, revision)
     made = Watch(selection, wants_bookmarks=options.allow_watch_bookmarks)
     initial = options.send_initial_events
     if initial or (initial is None and revision == 0):
         if not options.resource_version:
             await kernel.caches.reached(await kernel.storage.revision())
-        made.begin(_state(cache, kernel.caches.shown(cache), selection, ends=bool(initial) and options.allow_watch_bookmarks))
+        made.begin(_state(cache, kernel.caches.shown(cache), selection, ends=options.allow_watch_bookmarks))
     elif revision:
         made.begin(await _resumed(kernel, cache, selection, revision))
     cache.watch(made)
@@ -56,21 +59,6 @@ async def _resumed(kernel: Kernel, cache: Cache, selection: Selection, after: in
         await kernel.caches.reached(covered)
         after = covered
     return [seen for event in older + cache.since(after) if (seen := selection.translate(event)) is not None]
-
-
-def _check_options(request: Request) -> None:
-    options, problems = request.options, Problems()
-    match = options.resource_version_match
-    if options.send_initial_events is not None:
-        if match != "NotOlderThan":
-            text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            problems.at("resourceVersionMatch").forbidden(text)
-        if not options.allow_watch_bookmarks and options.send_initial_events:
-            problems.at("allowWatchBookmarks").forbidden("sendInitialEvents requires setting allowWatchBookmarks to true")
-    elif match:
-        problems.at("resourceVersionMatch").forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
-    if problems:
-        raise invalid("ListOptions", "meta.k8s.io", "", problems.found)
 
 
 async def _end_after(kernel: Kernel, cache: Cache, watch: Watch, seconds: float) -> None:

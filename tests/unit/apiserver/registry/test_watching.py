@@ -12,6 +12,7 @@ from pilothouse.api.catalogue import resource_of
 from pilothouse.api.types import autoscaling_v1, autoscaling_v2
 from pilothouse.api.types.core_v1 import Binding, ConfigMap, ObjectReference, Pod
 from pilothouse.apiserver.auth.user import ADMIN
+from pilothouse.apiserver.cache.event import INITIAL_EVENTS_END
 from pilothouse.client.call import Call, Options
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError
@@ -173,11 +174,18 @@ async def test_bad_options(house: House, options: dict[str, Any], message: str) 
         await take(events, 1)
 
 
+async def test_a_version_that_is_none(house: House) -> None:
+    cause = 'configmaps "" is invalid: resourceVersion: Invalid value: "new": strconv.ParseUint: parsing "new": invalid syntax'
+    async with refused(422, cause), watching(house, ConfigMap, resource_version="new") as events:
+        await take(events, 1)
+
+
 async def test_a_watch_ends_at_its_timeout(house: House) -> None:
     async with watching(house, ConfigMap, resource_version="0", timeout_seconds=10, allow_watch_bookmarks=True) as events:
-        taking = asyncio.create_task(take(events, 1))
+        taking = asyncio.create_task(take(events, 2))
         await house.clock.advance(11)
-        assert [one.type for one in await taking] == ["BOOKMARK"]
+        ended = [(one.type, INITIAL_EVENTS_END in one.object.metadata.annotations) for one in await taking]
+        assert ended == [("BOOKMARK", True), ("BOOKMARK", False)], "upstream tells the end of the initial state to old watches, too"
         with pytest.raises(StopAsyncIteration):
             await anext(events)
 

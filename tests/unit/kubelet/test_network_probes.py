@@ -53,6 +53,27 @@ async def test_statuses(answer: bytes, error: str) -> None:
         assert (found.error, found.warning, found.answered) == (error, "", True)
 
 
+@pytest.mark.parametrize(
+    ("greeting", "error"),
+    [
+        pytest.param(head(400), "http: server gave HTTP response to HTTPS client", id="plain HTTP"),
+        pytest.param(b"\x15\x03\x03\x00\x02\x02\x28", "remote error: tls: handshake failure", id="an alert of TLS"),
+    ],
+)
+async def test_who_does_not_come_to_terms_over_tls(greeting: bytes, error: str) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        action = HTTPGetAction(path="/x", scheme="HTTPS")
+        found = await LinuxNetwork(SystemClock()).http_get(action, "127.0.0.1", port, LONG, {})
+        assert (found.error, found.answered) == (f'Get "https://127.0.0.1:{port}/x": {error}', False)
+
+
 async def test_headers_are_sent_and_may_replace_host() -> None:
     async with answering(head(200)) as (port, heard):
         action = HTTPGetAction(path="/x?y=1", httpHeaders=[HTTPHeader(name="Host", value="me.example"), HTTPHeader(name="X-A", value="b")])

@@ -131,9 +131,20 @@ def _told(error: BaseException, host: str, port: int) -> str:
         return f"dial tcp {_joined(host, port)}: connect: connection refused"
     if isinstance(error, (EOFError, ConnectionResetError)):
         return "EOF" if isinstance(error, EOFError) else "read: connection reset by peer"
-    if isinstance(error, OSError) and error.strerror and not isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError):
+        return _tls_error(error)
+    if isinstance(error, OSError) and error.strerror:
         return f"dial tcp {_joined(host, port)}: connect: {error.strerror.lower()}"
     return str(error)
+
+
+def _tls_error(error: ssl.SSLError) -> str:
+    """OpenSSL's reasons in the words of Go's crypto/tls."""
+    reason = error.reason or ""
+    if reason == "WRONG_VERSION_NUMBER":  # what HTTP looks like to it
+        return "http: server gave HTTP response to HTTPS client"
+    _, alert, told = reason.partition("ALERT_")
+    return f"remote error: tls: {told.lower().replace('_', ' ')}" if alert else f"tls: {reason.lower().replace('_', ' ') or error}"
 
 
 def _health_request(service: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pilothouse.api.types.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec
 
@@ -13,7 +13,11 @@ def suits(spec: PodSpec, node: Node) -> bool:
         return False
     affinity = spec.affinity.nodeAffinity if spec.affinity else None
     required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
-    return required is None or any(_matches(term, node) for term in required.nodeSelectorTerms)
+    return required is None or matches_any(required.nodeSelectorTerms, node)
+
+
+def matches_any(terms: Iterable[NodeSelectorTerm], node: Node) -> bool:
+    return any(_matches(term, node) for term in terms)
 
 
 def _matches(term: NodeSelectorTerm, node: Node) -> bool:

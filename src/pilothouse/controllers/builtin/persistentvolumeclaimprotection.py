@@ -1,0 +1,52 @@
+"""Claims that Pods use do not go before these Pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod
+from pilothouse.client.store import Key
+from pilothouse.controllers.framework.actions import Action, Patch
+from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.world import World
+
+FINALIZER = "kubernetes.io/pvc-protection"
+
+
+def used_by(pod: Pod) -> tuple[str, ...]:
+    """Index: Pods that have a node, by the claims that they use."""
+    if not pod.spec.nodeName:
+        return ()
+    meta = pod.metadata
+    named = [one.persistentVolumeClaim.claimName for one in pod.spec.volumes if one.persistentVolumeClaim is not None]
+    own = [f"{meta.name}-{one.name}" for one in pod.spec.volumes if one.ephemeral is not None]
+    return tuple(f"{meta.namespace}/{name}" for name in (*named, *own))
+
+
+def _claims_of(pod: Pod, world: World) -> Iterator[Key]:
+    for found in used_by(pod):
+        namespace, _, name = found.partition("/")
+        yield namespace, name
+
+
+class PersistentVolumeClaimProtectionController(Controller):
+    """Puts a finalizer on every claim, and takes it off one that is deleted when no Pod with a node names it any more."""
+
+    name = "persistentvolumeclaim-protection-controller"
+    reconciles = PersistentVolumeClaim
+    workers = 1
+    watches = (Related(Pod, _claims_of, lambda old, new: False),)
+    rules = (Rule("", ("persistentvolumeclaims",), READ + WRITE), Rule("", ("pods",), READ))
+
+    def plan(self, claim: PersistentVolumeClaim, world: World) -> Iterator[Action]:
+        meta = claim.metadata
+        if not meta.deletionTimestamp:
+            if FINALIZER not in meta.finalizers:
+                yield with_finalizers(claim, [*meta.finalizers, FINALIZER])
+        elif FINALIZER in meta.finalizers and not world.indexed(Pod, used_by, f"{meta.namespace}/{meta.name}"):
+            yield with_finalizers(claim, [one for one in meta.finalizers if one != FINALIZER])
+
+
+def with_finalizers(claim: PersistentVolumeClaim, finalizers: list[str]) -> Patch:
+    meta = claim.metadata
+    return Patch(claim, {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion, "finalizers": finalizers or None}})

@@ -1,0 +1,33 @@
+"""Volumes that are bound do not go before their claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilothouse.api.types.core_v1 import PersistentVolume
+from pilothouse.controllers.framework.actions import Action, Patch
+from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.world import World
+
+FINALIZER = "kubernetes.io/pv-protection"
+
+
+class PersistentVolumeProtectionController(Controller):
+    """Puts a finalizer on every volume, and takes it off one that is deleted when it is not bound."""
+
+    name = "persistentvolume-protection-controller"
+    reconciles = PersistentVolume
+    workers = 1
+    rules = (Rule("", ("persistentvolumes",), READ + WRITE),)
+
+    def plan(self, volume: PersistentVolume, world: World) -> Iterator[Action]:
+        meta = volume.metadata
+        if not meta.deletionTimestamp and FINALIZER not in meta.finalizers:
+            yield _with(volume, [*meta.finalizers, FINALIZER])
+        elif meta.deletionTimestamp and FINALIZER in meta.finalizers and volume.status.phase != "Bound":
+            yield _with(volume, [one for one in meta.finalizers if one != FINALIZER])
+
+
+def _with(volume: PersistentVolume, finalizers: list[str]) -> Patch:
+    meta = volume.metadata
+    return Patch(volume, {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion, "finalizers": finalizers or None}})

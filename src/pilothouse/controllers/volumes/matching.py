@@ -1,0 +1,73 @@
+"""Which volume answers a claim. Pure; the rules and words are those of upstream's volume controller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pilothouse.api.core.storagecells import volume_class
+from pilothouse.api.types.core_v1 import Node, PersistentVolume, PersistentVolumeClaim
+from pilothouse.controllers.nodes import affinity
+from pilothouse.machinery import labels, quantity
+
+BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
+BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
+PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+STORAGE = "storage"
+
+
+def class_of(one: PersistentVolume | PersistentVolumeClaim) -> str:
+    return volume_class(one, one.spec.storageClassName)
+
+
+def is_of(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
+    """The volume names this claim: by its uid, or by its name alone where somebody reserved it for a claim to come."""
+    reference = volume.spec.claimRef
+    meta = claim.metadata
+    named = reference is not None and (reference.namespace, reference.name) == (meta.namespace, meta.name)
+    return named and reference is not None and reference.uid in ("", meta.uid)
+
+
+def mismatch(volume: PersistentVolume, claim: PersistentVolumeClaim) -> str:
+    """Why the volume does not do for the claim; empty when it does."""
+    if volume.metadata.deletionTimestamp:
+        return f'the volume is marked for deletion "{volume.metadata.name}"'
+    if quantity.compare(volume.spec.capacity.get(STORAGE, "0"), claim.spec.resources.requests.get(STORAGE, "0")) < 0:
+        return "requested PV is too small"
+    if class_of(volume) != class_of(claim):
+        return "storageClassName does not match"
+    if (volume.spec.volumeMode or "Filesystem") != (claim.spec.volumeMode or "Filesystem"):
+        return "incompatible volumeMode"
+    if not {*claim.spec.accessModes} <= {*volume.spec.accessModes}:
+        return "incompatible accessMode"
+    return ""
+
+
+def best(
+    claim: PersistentVolumeClaim, volumes: Iterable[PersistentVolume], node: Node | None = None, *, delayed: bool = False
+) -> PersistentVolume | None:
+    """The volume that is reserved for the claim, or the smallest free one that does. `node`: it must be reachable from there.
+    `delayed`: only a reserved one, for the claim waits for its first consumer."""
+    candidates = [one for one in volumes if not mismatch(one, claim)]
+    reserved = next((one for one in candidates if is_of(one, claim)), None)
+    if reserved is not None or (delayed and node is None):
+        return reserved
+    return min(_free(claim, candidates, node), key=_size, default=None)
+
+
+def _free(claim: PersistentVolumeClaim, candidates: Iterable[PersistentVolume], node: Node | None) -> Iterator[PersistentVolume]:
+    selector = labels.from_label_selector(claim.spec.selector) if claim.spec.selector is not None else None
+    for one in candidates:
+        if one.spec.claimRef is not None or one.status.phase != "Available":
+            continue
+        if (selector is None or selector.matches(one.metadata.labels)) and (node is None or reachable(one, node)):
+            yield one
+
+
+def reachable(volume: PersistentVolume, node: Node) -> bool:
+    required = volume.spec.nodeAffinity.required if volume.spec.nodeAffinity is not None else None
+    return required is None or affinity.matches_any(required.nodeSelectorTerms, node)
+
+
+def _size(one: PersistentVolume) -> tuple[int, str]:
+    return quantity.whole(one.spec.capacity.get(STORAGE, "0")), one.metadata.name

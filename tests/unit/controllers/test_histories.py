@@ -111,7 +111,8 @@ class Serving(History):
     serving = False
 
     def check(self) -> None:
-        super().check()
+        # By what the ReplicaSets are asked for: one that does not see its Pods yet cannot remove them.
+        assert sum(one.spec.replicas for one in self.transport.all(ReplicaSet)) <= 3 + SURGE
         if self.serving:
             assert sum(bool(one.status.conditions) for one in self.pods if pods.is_active(one)) >= 3 - UNAVAILABLE
 

@@ -105,6 +105,13 @@ def is_unified(root: Path = ROOT) -> bool:
     return (root / "cgroup.controllers").exists()
 
 
+def limits_swap(root: Path = ROOT) -> bool:
+    """Whether the kernel keeps count of each group's swap; on v2 the root group has no file of it."""
+    if is_unified(root):
+        return next(root.glob("*/memory.swap.max"), None) is not None
+    return (root / "memory" / "memory.memsw.limit_in_bytes").exists()
+
+
 def hierarchies(root: Path = ROOT) -> list[Path]:
     """The directories below which a group's path stands: one on v2, one a mounted hierarchy on v1 (with the v2 one beside)."""
     if is_unified(root):

@@ -43,6 +43,7 @@ from pilothouse.api.types.core_v1 import (
     VolumeMount,
 )
 from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.host.port import Machine
 from pilothouse.kubelet.host.simulated import SimulatedHost
 from pilothouse.kubelet.images.credentials import credentials_for
 from pilothouse.kubelet.images.references import InvalidReference, parse, with_default_tag
@@ -412,9 +413,30 @@ def test_init_containers_count_by_their_largest_and_sidecars_by_their_sum() -> N
 def test_a_containers_own_limits() -> None:
     own = resources({"cpu": "100m"}, {"cpu": "500m", "memory": "64Mi", "hugepages-2Mi": "4Mi"})
     wanted = with_resources(own)
-    found = container_resources(wanted, wanted.spec.containers[0], GIBIBYTE)
+    found = container_resources(wanted, wanted.spec.containers[0], Machine(4, GIBIBYTE))
     assert (found.cpu_shares, found.cpu_quota, found.cpu_period, found.memory_limit) == (102, 50_000, 100_000, 64 << 20)
     assert found.hugepages == {"2MB": 4 << 20}
+
+
+@pytest.mark.parametrize(
+    ("machine", "limit", "unified"),
+    [
+        pytest.param(Machine(4, GIBIBYTE), 0, {}, id="v1"),
+        pytest.param(Machine(4, GIBIBYTE, swap=1, limits_swap=True), 64 << 20, {}, id="v1 with swap"),
+        pytest.param(Machine(4, GIBIBYTE, swap=1), 0, {}, id="v1 with swap that nobody counts"),
+        pytest.param(Machine(4, GIBIBYTE, cgroup_v2=True, limits_swap=True), 0, {"memory.oom.group": "1"}, id="v2"),
+        pytest.param(
+            Machine(4, GIBIBYTE, cgroup_v2=True, swap=1, limits_swap=True),
+            0,
+            {"memory.oom.group": "1", "memory.swap.max": "0"},
+            id="v2 with swap",
+        ),
+    ],
+)
+def test_containers_do_not_swap(machine: Machine, limit: int, unified: dict[str, str]) -> None:
+    wanted = with_resources(resources(None, {"memory": "64Mi"}))
+    found = container_resources(wanted, wanted.spec.containers[0], machine)
+    assert (found.memory_limit, found.memory_swap_limit, found.unified) == (64 << 20, limit, unified)
 
 
 # Security

@@ -69,3 +69,14 @@ def test_removal_takes_directories_where_no_hierarchy_is_mounted_and_kills_nobod
     assert not left.parent.exists()
     assert left.parent.parent.is_dir()
     assert other.is_dir(), "another cluster's"
+
+
+def test_whether_swap_is_counted_is_told_by_the_files(tmp_path: Path) -> None:
+    assert not cgroups.limits_swap(tmp_path)
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.memsw.limit_in_bytes").touch()
+    assert cgroups.limits_swap(tmp_path)
+    (tmp_path / "cgroup.controllers").touch()
+    assert not cgroups.limits_swap(tmp_path)
+    (tmp_path / "memory" / "memory.swap.max").touch()
+    assert cgroups.limits_swap(tmp_path)

@@ -15,7 +15,7 @@ from functools import cache
 
 from pilothouse.kubelet.host import beneath, payload
 from pilothouse.kubelet.host.port import DiskUsage, Load, Machine, PayloadFile
-from pilothouse.node import linux, mounts
+from pilothouse.node import cgroups, linux, mounts
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64"}
 MOUNT_OPTIONS = {"ro": linux.MS_RDONLY, "nosuid": linux.MS_NOSUID, "nodev": linux.MS_NODEV, "noexec": linux.MS_NOEXEC}
@@ -232,5 +232,7 @@ def _machine() -> Machine:
         hostname=names.nodename,
         swap=_meminfo().get("SwapTotal", 0),
         hugepages=_hugepages(),
+        cgroup_v2=cgroups.is_unified(),
+        limits_swap=cgroups.limits_swap(),
         apparmor=_text("/sys/module/apparmor/parameters/enabled") == "Y",
     )

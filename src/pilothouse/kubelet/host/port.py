@@ -44,6 +44,9 @@ class Machine:
     hostname: str = ""
     swap: int = 0
     hugepages: Mapping[str, int] | None = None
+    cgroup_v2: bool = False
+    limits_swap: bool = False
+    """Whether the kernel keeps count of each control group's swap."""
     apparmor: bool = True
     """Whether the kernel enforces AppArmor profiles."""
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.host.port import Machine
 from pilothouse.kubelet.launch.expansion import expand_all
 from pilothouse.kubelet.launch.resources import container_resources
 from pilothouse.kubelet.launch.security import container_security
 from pilothouse.kubelet.pods.identity import container_annotations, container_labels
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.runtime.port import ContainerConfig, Image, Mount
+
+NO_MACHINE = Machine(0, 0)
 
 
 @dataclass(slots=True, frozen=True)
@@ -23,7 +26,7 @@ class Prepared:
     image: Image | None
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: Sequence[Mount] = ()
-    memory_capacity: int = 0
+    machine: Machine = NO_MACHINE
     target: str = ""
     """The id of the container whose processes an ephemeral container sees."""
 
@@ -46,7 +49,7 @@ def container_config(pod: Pod, container: AnyContainer, attempt: int, config: Ku
         stdin=bool(container.stdin),
         stdin_once=bool(container.stdinOnce),
         tty=bool(container.tty),
-        resources=container_resources(pod, container, prepared.memory_capacity, cfs_quota=config.cpu_cfs_quota),
+        resources=container_resources(pod, container, prepared.machine, cfs_quota=config.cpu_cfs_quota),
         security=container_security(
             pod,
             container,

@@ -38,7 +38,7 @@ async def prepare_container(
         image,
         values,
         mounts,
-        memory_capacity=shop.host.machine().memory,
+        machine=shop.host.machine(),
         target=target,
     )
     return container_config(pod, container, attempt, shop.config, prepared)

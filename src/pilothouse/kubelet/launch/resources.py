@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.host.port import Machine
 from pilothouse.kubelet.pods.qos import BEST_EFFORT, BURSTABLE, GUARANTEED, oom_score, qos_class
 from pilothouse.kubelet.pods.spec import is_sidecar
 from pilothouse.kubelet.pods.steps import AnyContainer
@@ -41,19 +42,26 @@ def whole(values: Mapping[str, str | int | float], name: str) -> int:
     return quantity.whole(values[name]) if name in values else 0
 
 
-def container_resources(pod: Pod, container: AnyContainer, memory_capacity: int, *, cfs_quota: bool = True) -> Resources:
-    """What a container's cgroup is to say. Without a cpu request its limit counts as one."""
+def container_resources(pod: Pod, container: AnyContainer, machine: Machine, *, cfs_quota: bool = True) -> Resources:
+    """What a container's cgroup is to say. Without a cpu request its limit counts as one.
+
+    Containers do not swap (upstream's NoSwap); on v2 the kernel ends all of one that is out of memory, and never a part of it.
+    """
     own = container.resources
     requested = milli(own.requests, "cpu") if "cpu" in own.requests else milli(own.limits, "cpu")
     limited = quota(milli(own.limits, "cpu")) if cfs_quota else 0
+    memory = whole(own.limits, "memory")
+    no_swap = machine.swap > 0 and machine.limits_swap
     pages = {_page_name(name): quantity.whole(value) for name, value in own.limits.items() if name.startswith(HUGEPAGES)}
     return Resources(
         cpu_shares=shares(requested),
         cpu_quota=limited,
         cpu_period=CPU_PERIOD_MICROSECONDS if cfs_quota else 0,
-        memory_limit=whole(own.limits, "memory"),
-        oom_score_adj=oom_score(pod, container, memory_capacity),
+        memory_limit=memory,
+        memory_swap_limit=memory if no_swap and not machine.cgroup_v2 else 0,
+        oom_score_adj=oom_score(pod, container, machine.memory),
         hugepages=pages,
+        unified={"memory.oom.group": "1", **({"memory.swap.max": "0"} if no_swap else {})} if machine.cgroup_v2 else {},
     )
 
 

@@ -188,8 +188,8 @@ class Executor(PodContext):
     async def _resize(self, step: Resize) -> None:
         """The pod's own group allows both sizes until its container has the new one. What fails is told once, and tried again."""
         try:
-            memory = self.shop.host.machine().memory
-            wanted = container_resources(self.pod, step.container, memory, cfs_quota=self.shop.config.cpu_cfs_quota)
+            machine = self.shop.host.machine()
+            wanted = container_resources(self.pod, step.container, machine, cfs_quota=self.shop.config.cpu_cfs_quota)
             await self._spare_memory_in_use(step, wanted.memory_limit)
             self._set_cgroup(widest(self._cgroup_as_it_is(), self._own_cgroup()))
             await self.shop.runtime.update_container_resources(step.run_id, wanted)

@@ -171,6 +171,7 @@ def to_resources(resources: Resources) -> Any:
         cpu_quota=resources.cpu_quota,
         cpu_shares=resources.cpu_shares,
         memory_limit_in_bytes=resources.memory_limit,
+        memory_swap_limit_in_bytes=resources.memory_swap_limit,
         oom_score_adj=resources.oom_score_adj,
         cpuset_cpus=resources.cpuset_cpus,
         cpuset_mems=resources.cpuset_mems,

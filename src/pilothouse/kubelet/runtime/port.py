@@ -131,6 +131,8 @@ class Resources:
     cpu_quota: int = 0
     cpu_shares: int = 0
     memory_limit: int = 0
+    memory_swap_limit: int = 0
+    """Of memory and swap together, on v1."""
     oom_score_adj: int = 0
     cpuset_cpus: str = ""
     cpuset_mems: str = ""

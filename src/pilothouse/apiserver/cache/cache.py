@@ -227,11 +227,19 @@ class Cache:
                 self._indexed.pop(place, None)
 
     def _notify(self, change: CacheEvent) -> None:
-        """Only those who may be concerned are asked: all without a trigger, and those of the index values before and after."""
+        """Only those who may be concerned are asked: all without a trigger, and those of the index values before and after.
+
+        A change passes here once for each of perhaps thousands of watchers, whose objects are cold: each that is touched costs.
+        """
         for place in self._places(change):
             group = self._watches.get(place)
+            chunk = b""
             for watch in tuple(group) if group else ():
-                watch.offer(change)
+                if watch.direct is None:
+                    watch.offer(change)
+                else:
+                    chunk = chunk or change.chunk
+                    watch.direct(chunk)
 
     def _places(self, change: CacheEvent) -> Iterator[tuple[str, str] | None]:
         yield None

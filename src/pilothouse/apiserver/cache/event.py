@@ -38,6 +38,14 @@ class CacheEvent:
         return self._line
 
     @property
+    def chunk(self) -> bytes:
+        """That line as a chunk of an HTTP body. Only the last one is remembered: watchers are written the same in a row."""
+        if Chunk.of is not self:
+            line = self.encoded
+            Chunk.of, Chunk.data = self, b"%x\r\n%b\r\n" % (len(line), line)
+        return Chunk.data
+
+    @property
     def entering(self) -> CacheEvent:
         """This change for a watcher whose selection the object comes into by it."""
         if self._entering is None:
@@ -61,6 +69,13 @@ class CacheEvent:
         if resource not in self._served:
             self._served[resource] = CacheEvent(self.type, self.entry.served(resource), None, self.revision)
         return self._served[resource]
+
+
+class Chunk:
+    """The chunk that was made last."""
+
+    of: CacheEvent | None = None
+    data = b""
 
 
 def bookmark(resource: Resource[Any], head: bytes, revision: int, *, initial_end: bool = False) -> CacheEvent:

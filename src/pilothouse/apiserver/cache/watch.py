@@ -18,19 +18,24 @@ PENDING_LIMIT = 20_000
 """Events beyond the initial ones that may wait for a watcher that does not read."""
 
 
+Write = Callable[[bytes], object]
+
+
 class Watch:
     """An asynchronous iterator of CacheEvents; close it with `aclose`."""
 
     __slots__ = (
-        "_ended", "_failure", "_pending", "_taken", "_waiter", "_whole_prefix", "closing", "selection", "sink", "wants_bookmarks",
+        "_ended", "_failure", "_pending", "_taken", "_waiter", "_whole_prefix", "_write", "closing", "direct", "selection",
+        "wants_bookmarks",
     )  # fmt: skip
 
     def __init__(self, selection: Selection, *, wants_bookmarks: bool = False) -> None:
         self.selection = selection
         self.wants_bookmarks = wants_bookmarks
         self.closing: list[Callable[[], None]] = []
-        self.sink: Callable[[CacheEvent], bool] | None = None
-        """Takes an event at once, in the order in which they come, or says that it must wait; nobody need be woken for it."""
+        self.direct: Write | None = None
+        """Where the chunk of every event of the selection's prefix goes at once. Only while nothing waits: see `pass_on`."""
+        self._write: Write | None = None
         self._whole_prefix: str | None = selection.prefix if selection.is_whole else None
         self._pending: list[CacheEvent] = []
         self._taken: list[CacheEvent] = []  # what iteration has taken and not yet handed out, newest first
@@ -50,8 +55,8 @@ class Watch:
             return
         if self._ended:
             return
-        sink = self.sink
-        if sink is not None and not self._pending and sink(event):
+        if self._write is not None:
+            self._write(event.chunk)
             return
         self._pending.append(event)
         if len(self._pending) > PENDING_LIMIT:
@@ -60,8 +65,22 @@ class Watch:
 
     def offer_bookmark(self, event: CacheEvent) -> None:
         if not self._ended:
+            self.hold()
             self._pending.append(event)
             self._wake()
+
+    def pass_on(self, write: Write | None) -> None:
+        """Have the chunks of events written at once from now on, until `hold`: nobody need be woken for them.
+
+        For who is about to wait for a `batch`; what waits already comes with that first.
+        """
+        if not self._pending and not self._ended:
+            self._write = write
+            self.direct = write if self._whole_prefix is not None else None
+
+    def hold(self) -> None:
+        """Queue events again."""
+        self._write = self.direct = None
 
     def begin(self, events: list[CacheEvent]) -> None:
         """The events that a watch starts with; they are translated already and not counted against the limit."""
@@ -72,6 +91,7 @@ class Watch:
         """End after what waits has been read; `failure` is raised to the reader then."""
         if not self._ended:
             self._ended = True
+            self.hold()
             self._failure = failure
             self._release()
             self._wake()

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -25,7 +26,17 @@ MACHINE = SystemClock()
 class Connection(web.RequestHandler):
     """Made by `Connections` for each client that connects."""
 
-    __slots__ = ()
+    __slots__ = ("on_pause",)
+
+    def __init__(self, manager: web.Server, **kwargs: Any) -> None:
+        super().__init__(manager, **kwargs)
+        self.on_pause: Callable[[], None] | None = None
+        """Called when the client has so much unread that writing should wait."""
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.on_pause is not None:
+            self.on_pause()
 
     async def start(self) -> None:
         """Answer what comes until the connection is to be closed."""

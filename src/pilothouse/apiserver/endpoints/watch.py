@@ -8,13 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from pilothouse.apiserver.cache.event import CacheEvent
-from pilothouse.apiserver.cache.watch import Watch
+from pilothouse.apiserver.cache.watch import Watch, Write
 from pilothouse.apiserver.endpoints import encoding, options
 from pilothouse.apiserver.endpoints.request import Request, Response
 from pilothouse.apiserver.endpoints.watch_encoding import Encode, encoder, plain
@@ -27,7 +25,6 @@ MINIMUM_SECONDS = 1800
 """Upstream's --min-request-timeout: a watch without a timeout of its own lasts one to two times that."""
 GONE = 410
 
-Sink = Callable[[CacheEvent], bool]
 AT_ONCE_LIMIT = 500
 """Events in one write: a watch may begin with all objects of a resource."""
 
@@ -54,9 +51,9 @@ async def watch(request: Request, resource: Resource[Any]) -> Response:
     request.on_gone(events.end)
     try:
         response = await stream.open(request)
-        sink = stream.taker() if encode is plain and isinstance(stream, JsonStream) and stream.chunked_body else None
+        write = stream.writer(events.hold) if encode is plain and isinstance(stream, JsonStream) else None
         with suppress(ConnectionError):  # the client has gone: nobody is left to be told
-            await pump(events, stream, encode, sink)
+            await pump(events, stream, encode, write)
             await stream.close()
     finally:
         request.api.streams.discard(events.end)
@@ -78,16 +75,16 @@ def error_line(error: StatusError) -> bytes:
     return b'{"type":"ERROR","object":%b}\n' % encoding.encode_json(error.status)
 
 
-async def pump(events: Watch, stream: Stream, encode: Encode, sink: Sink | None) -> None:
+async def pump(events: Watch, stream: Stream, encode: Encode, write: Write | None) -> None:
     """Write events until the watch ends; what it fails with is its last event.
 
-    While nothing waits to be written, events go straight to `sink`: most changes wake no task.
+    While nothing waits to be written, events go straight to `write`: most changes wake no task.
     """
     try:
         while True:
-            events.sink = sink
+            events.pass_on(write)
             batch = await events.batch()
-            events.sink = None
+            events.hold()
             if not batch:
                 return
             for start in range(0, len(batch), AT_ONCE_LIMIT):

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 
-from pilothouse.apiserver.cache.event import CacheEvent
 from pilothouse.apiserver.endpoints.request import Request, Response
 
 
@@ -54,24 +53,14 @@ class JsonStream(web.StreamResponse):
     async def prepare(self, request: web.BaseRequest) -> Any:
         return None
 
-    def taker(self) -> Callable[[CacheEvent], bool]:
-        """Writes an event at once, as its cached chunk; False when the client has too much unread.
-
-        A closure: a change runs it once for each of perhaps thousands of watchers, and each attribute on the way costs.
-        """
-        protocol = self._protocol
-        transport = protocol.transport
-        if transport is None:
-            return lambda event: False
-        is_closing, write = transport.is_closing, transport.write
-
-        def take(event: CacheEvent) -> bool:
-            if protocol._paused or is_closing():
-                return False
-            write(Chunks.chunk if Chunks.event is event else chunk_of(event))
-            return True
-
-        return take
+    def writer(self, hold: Callable[[], None]) -> Callable[[bytes], object] | None:
+        """What writes a chunk at once; `hold` is called when the client has too much unread. None where there are no chunks."""
+        transport = self._protocol.transport
+        if transport is None or not self.chunked_body:
+            return None
+        self._protocol.on_pause = hold
+        write: Callable[[bytes], object] = transport.write
+        return write
 
     async def send(self, lines: list[bytes]) -> None:
         data = lines[0] if len(lines) == 1 else b"".join(lines)
@@ -85,6 +74,7 @@ class JsonStream(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         """The server calls this at the end; the last chunk has gone out by then."""
+        self._protocol.on_pause = None
         self._eof_sent = True
 
     def _write_bytes(self, data: bytes) -> None:
@@ -92,20 +82,6 @@ class JsonStream(web.StreamResponse):
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the watcher is gone")
         transport.write(data)
-
-
-class Chunks:
-    """The chunk of the event that was framed last: a thousand watchers ask for the same one in a row."""
-
-    event: CacheEvent | None = None
-    chunk = b""
-
-
-def chunk_of(event: CacheEvent) -> bytes:
-    """Frame an event, and remember it."""
-    line = event.encoded
-    Chunks.event, Chunks.chunk = event, b"%x\r\n%b\r\n" % (len(line), line)
-    return Chunks.chunk
 
 
 class WebSocketStream:

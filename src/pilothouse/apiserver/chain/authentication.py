@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.endpoints.request import Handler, Request, Response
 
@@ -9,11 +11,18 @@ WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 """A subprotocol in which a browser, that cannot set headers, sends its token."""
 
 
-async def authenticate(request: Request, next: Handler) -> Response:
+def authenticate(request: Request, next: Handler) -> Awaitable[Response]:
     transport = request.http.transport
     certificate = transport.get_extra_info("peercert") if transport is not None else None
     user = request.api.authenticators.by_certificate(certificate)
-    request.user = user if user is not None else await by_token(request)
+    if user is None:
+        return authenticate_token(request, next)
+    request.user = user
+    return next(request)
+
+
+async def authenticate_token(request: Request, next: Handler) -> Response:
+    request.user = await by_token(request)
     return await next(request)
 
 

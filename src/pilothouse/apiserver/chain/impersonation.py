@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from urllib.parse import unquote
 
 from pilothouse.apiserver.auth.authorizer import Attributes, denial
@@ -21,11 +21,11 @@ from pilothouse.machinery import errors
 USER, GROUP, UID, EXTRA = "Impersonate-User", "Impersonate-Group", "Impersonate-Uid", "impersonate-extra-"
 
 
-async def impersonate(request: Request, next: Handler) -> Response:
+def impersonate(request: Request, next: Handler) -> Awaitable[Response]:
     headers = request.http.headers
     if USER in headers or GROUP in headers or UID in headers:
         request.user = impersonated(request)
-    return await next(request)
+    return next(request)
 
 
 def impersonated(request: Request) -> User:

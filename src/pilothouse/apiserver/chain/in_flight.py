@@ -6,6 +6,7 @@ Long-running requests (watches and streams) pass freely.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from pilothouse.apiserver.auth.user import MASTERS
 from pilothouse.apiserver.endpoints.request import Handler, Request, Response
@@ -15,13 +16,11 @@ READING = frozenset(("get", "list"))
 STREAMS = frozenset(("log", "exec", "attach", "portforward", "proxy"))
 
 
-async def limit(request: Request, next: Handler) -> Response:
+def limit(request: Request, next: Handler) -> Awaitable[Response]:
     info = request.info
     if info.verb == "watch" or info.subresource in STREAMS:
-        return await next(request)
-    if info.verb in READING:
-        return await limit_reading(request, next)
-    return await limit_changing(request, next)
+        return next(request)
+    return limit_reading(request, next) if info.verb in READING else limit_changing(request, next)
 
 
 async def limit_reading(request: Request, next: Handler) -> Response:
@@ -49,8 +48,7 @@ async def limit_changing(request: Request, next: Handler) -> Response:
 async def timed(request: Request, next: Handler) -> Response:
     """Answer within the time; 504 beyond it."""
     flying = request.api.in_flight
-    task = asyncio.current_task()
-    assert task is not None
+    task = request.http.task
     flying.watch_over(task, request.started + flying.time_limit_seconds)
     try:
         return await next(request)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from pilothouse.apiserver.endpoints import request_info
 from pilothouse.apiserver.endpoints.request import Handler, Request, Response
 
 
-async def find_request_info(request: Request, next: Handler) -> Response:
+def find_request_info(request: Request, next: Handler) -> Awaitable[Response]:
     watching = "watch=" in request.query_string and is_watch(request)
     request.info = request_info.parse(request.method, request.path, watching)
-    return await next(request)
+    return next(request)
 
 
 def is_watch(request: Request) -> bool:

@@ -25,6 +25,7 @@ Response: TypeAlias = Answer | web.StreamResponse
 """An `Answer`, or what an endpoint has already streamed itself (watch, WebSocket, hijacked connections)."""
 Handler: TypeAlias = "Callable[[Request], Awaitable[Response]]"
 Link: TypeAlias = "Callable[[Request, Handler], Awaitable[Response]]"
+"""One that does nothing after the answer is a plain function and hands on what `next` gives: a coroutine less to make and resume."""
 
 BODY_LIMIT_BYTES = 3 * 1024 * 1024
 """Upstream's MaxRequestBodyBytes."""
@@ -94,9 +95,12 @@ class Request:
             return b""
         if self.http.headers.get("Expect", "").lower() == "100-continue" and self.http.transport is not None:
             self.http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        content = self.http.content
+        if content.is_eof() and content.total_bytes <= BODY_LIMIT_BYTES:  # all of it has come
+            return content.read_nowait()
         parts: list[bytes] = []
         total = 0
-        while chunk := await self.http.content.readany():
+        while chunk := await content.readany():
             total += len(chunk)
             if total > BODY_LIMIT_BYTES:
                 raise errors.too_large(f"Request entity too large: limit is {BODY_LIMIT_BYTES}")

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
@@ -86,33 +86,33 @@ class Registry:
             raise method_not_supported(call.resource.plural, call.resource.group, call.verb)
         return await self._verb(request)
 
-    async def _verb(self, request: Request) -> Result:
+    def _verb(self, request: Request) -> Awaitable[Result]:
         kernel = self.kernel
         match request.call.verb:
             case "get":
-                return await listing.get(kernel, request)
+                return listing.get(kernel, request)
             case "list":
-                return await listing.list_(kernel, request)
+                return listing.list_(kernel, request)
             case "create":
-                return await self._create(request)
+                return self._create(request)
             case "update":
-                return await update.update(kernel, request, MAIN)
+                return update.update(kernel, request, MAIN)
             case "patch":
-                return await patch(kernel, request, MAIN)
+                return patch(kernel, request, MAIN)
             case "delete":
-                return await delete.delete(kernel, request)
+                return delete.delete(kernel, request)
             case "deletecollection":
-                return await delete.delete_collection(kernel, request)
+                return delete.delete_collection(kernel, request)
             case verb:
                 raise method_not_supported(request.resource.plural, request.resource.group, verb)
 
-    async def _create(self, request: Request) -> Entry | Status:
+    def _create(self, request: Request) -> Awaitable[Entry | Status]:
         review = self.kernel.reviews.get((request.resource.group, request.resource.kind))
         if review is not None:
-            return made(request.served, await review(request.call.body, request.user))
+            return reviewed(request, review)
         if (request.resource.group, request.resource.plural) == ("", "bindings"):
-            return await subresource.bind(self.kernel, request)
-        return await create.create(self.kernel, request)
+            return subresource.bind(self.kernel, request)
+        return create.create(self.kernel, request)
 
     async def open_watch(self, call: Call, user: User) -> Watch:
         """A watch that has begun: StatusError 410 and others are raised here, not from the iteration. Close it with `aclose`."""
@@ -141,3 +141,7 @@ class Registry:
 
     def _request(self, call: Call, user: User, warnings: list[str] | None) -> Request:
         return Request(call, user, call.resource, stored(call.resource), [] if warnings is None else warnings)
+
+
+async def reviewed(request: Request, review: Review) -> Entry:
+    return made(request.served, await review(request.call.body, request.user))

@@ -21,9 +21,17 @@ JANE = User("jane")
 PODS = "/api/v1/namespaces/a/pods"
 
 
+class Http:
+    """As much of aiohttp's request as is looked at."""
+
+    @property
+    def task(self) -> asyncio.Task[Any] | None:
+        return asyncio.current_task()
+
+
 def request(flying: InFlight, method: str, path: str = PODS, *, user: User = JANE, watching: bool = False, started: float = 0.0) -> Any:
     api = SimpleNamespace(in_flight=flying, metrics=RequestMetrics())
-    return SimpleNamespace(api=api, info=parse(method, path, watching), user=user, started=started)
+    return SimpleNamespace(api=api, http=Http(), info=parse(method, path, watching), user=user, started=started)
 
 
 async def slow(request: Any) -> Answer:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from kubernetes import client, config, watch
 
-from tests.e2e.test_workloads import IMAGE
+from tests.e2e.test_workloads import IMAGE, SERVICE, load, pod_names, serving, urls, web
 from tests.e2e.tools import Kubectl, kubectls, pilothouse, until
 
 NAME = f"durable-{os.getpid()}"
@@ -106,3 +106,32 @@ def test_killing_the_node_agent_harms_no_container(durable: Kubectl) -> None:
     until("the kubelet answers again", lambda: durable.run("exec", "bystander", "--", "true").returncode == 0)
     assert container_ids(durable) == before
     durable("delete", "pod", "bystander", "--timeout=60s")
+
+
+def in_the_middle(kubectl: Kubectl) -> bool:
+    """Of a rollout: some pods have the new template and serve, others have not."""
+    status = kubectl.get("deployment", "web")["status"]
+    images = {one["spec"]["containers"][0]["env"][0]["value"] for one in kubectl.get("pods", "-l", "app=web")["items"]}
+    return len(images) == 2 and 0 < status.get("updatedReplicas", 0) < status["replicas"]
+
+
+def test_a_rollout_goes_on_after_the_control_plane_was_killed_and_loses_no_request(durable: Kubectl) -> None:
+    durable.apply(web())
+    durable.apply(SERVICE)
+    durable("rollout", "status", "deployment/web", "--timeout=60s")
+    url = urls(durable)[0]
+    until("the service answers", lambda: serving(url))
+    with load(url) as failures:
+        durable.apply(web(version="two"))
+        until("the rollout has begun", lambda: in_the_middle(durable))
+        os.kill(process_ids()["control-plane"], signal.SIGKILL)
+        again = pilothouse("up", "--no-egress", "--name", NAME, environment={"KUBECONFIG": str(durable.kubeconfig)})
+        assert again.returncode == 0, again.stdout + again.stderr
+        durable("rollout", "status", "deployment/web", "--timeout=90s")
+        until("the old pods are gone", lambda: len(durable.get("pods", "-l", "app=web")["items"]) == 3)
+    assert failures == []
+    assert len(pod_names(durable)) == 3
+    sizes = sorted(one["spec"]["replicas"] for one in durable.get("replicasets", "-l", "app=web")["items"])
+    assert sizes == [0, 3], "one ReplicaSet a template"
+    versions = {one["spec"]["containers"][0]["env"][0]["value"] for one in durable.get("pods", "-l", "app=web")["items"]}
+    assert versions == {"two"}

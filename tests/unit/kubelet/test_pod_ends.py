@@ -6,6 +6,7 @@ import pytest
 
 from pilothouse.api.types.core_v1 import (
     Container,
+    ContainerPort,
     ContainerState,
     ContainerStateRunning,
     ContainerStateTerminated,
@@ -40,6 +41,18 @@ async def test_a_pod_is_over_only_when_its_containers_are() -> None:
         await one.advance(15)
         pod = await one.pod("web")
         assert (pod.status.phase, pod.status.reason) == ("Failed", "DeadlineExceeded")
+
+
+async def test_a_pod_that_ends_still_has_its_place() -> None:
+    async with node() as one:
+        one.runtime.behave("app:1", Behaviour(stop_seconds=100))
+        port = Container(name="app", image="app:1", ports=[ContainerPort(containerPort=80, hostPort=8080)])
+        await one.run(a_pod("old", port, terminationGracePeriodSeconds=20))
+        await one.client.delete(Pod, "old", "default")
+        early = await one.run(a_pod("early", port))
+        assert (early.status.phase, early.status.reason) == ("Failed", "NodePorts")
+        await one.advance(20)
+        assert (await one.run(a_pod("late", port))).status.phase == "Running"
 
 
 async def test_containers_that_never_began_are_not_left_waiting() -> None:

@@ -63,6 +63,12 @@ class PodWorker:
         return self.executor.pod
 
     @property
+    def occupies(self) -> bool:
+        """Whether something of it may be on the node, or will be."""
+        ending = self.state.ending
+        return ending is None or not (ending.untouched or self.state.released)
+
+    @property
     def deferred(self) -> bool:
         """Whether it waits for resources that others have."""
         pending = self.state.pending_resize

@@ -120,7 +120,8 @@ class PodWorkers:
                 worker.update(worker.wanted, refused)
 
     def _living(self) -> list[Pod]:
-        return [one.pod for one in self._workers.values() if one.state.ending is None]
+        """What has room and ports of the node: a pod that ends has them until nothing of it is left."""
+        return [one.pod for one in self._workers.values() if one.occupies]
 
     def _claim(self, uid: str, identifier: str) -> None:
         self._claims[identifier] = uid

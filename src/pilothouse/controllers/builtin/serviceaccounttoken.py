@@ -1,0 +1,101 @@
+"""Secrets of the type kubernetes.io/service-account-token: tokens of ServiceAccounts that last."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pilothouse.api.core.secret import SERVICE_ACCOUNT_NAME, SERVICE_ACCOUNT_TOKEN
+from pilothouse.api.types.authentication_v1 import BoundObjectReference, TokenRequest, TokenRequestSpec
+from pilothouse.api.types.core_v1 import Secret, ServiceAccount
+from pilothouse.client.store import Key
+from pilothouse.controllers.framework.actions import Action, Delete, Update
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.runner import Context
+from pilothouse.controllers.framework.world import World
+from pilothouse.machinery import codec
+from pilothouse.machinery.errors import StatusError
+
+SERVICE_ACCOUNT_UID = "kubernetes.io/service-account.uid"
+LONGEST_SECONDS = 1 << 32
+"""What the server grants at most: 136 years. Upstream's tokens of this kind have no end at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the server says: the account's uid (empty when there is none), and a token for a Secret that has none."""
+
+    uid: str
+    token: str = ""
+
+
+def account_of(secret: Secret) -> str:
+    """The account that the Secret is for; empty for Secrets of other types."""
+    return secret.metadata.annotations.get(SERVICE_ACCOUNT_NAME, "") if secret.type == SERVICE_ACCOUNT_TOKEN else ""
+
+
+def _secrets_of(account: ServiceAccount, world: World) -> Iterator[Key]:
+    for secret in world.list(Secret, account.metadata.namespace):
+        if account_of(secret) == account.metadata.name:
+            yield secret.metadata.namespace, secret.metadata.name
+
+
+class ServiceAccountTokenController(Controller):
+    """Fills them with a token, the namespace and the cluster's CA, and deletes them when their ServiceAccount is gone.
+
+    A token is bound to its Secret: it is worth nothing once that is deleted.
+    """
+
+    name = "serviceaccount-token-controller"
+    reconciles = Secret
+    watches = (Related(ServiceAccount, _secrets_of, lambda old, new: old.metadata.uid != new.metadata.uid),)
+    rules = (
+        Rule("", ("serviceaccounts",), READ),
+        Rule("", ("serviceaccounts/token",), CREATE),
+        Rule("", ("secrets",), READ + WRITE + DELETE),
+    )
+
+    async def observe(self, secret: Secret, context: Context) -> Found | None:
+        name = account_of(secret)
+        if not name or secret.metadata.deletionTimestamp:
+            return None
+        namespace = secret.metadata.namespace
+        account = context.informers.of(ServiceAccount).get(namespace, name)
+        try:
+            if account is None:
+                account = await context.client.get(ServiceAccount, name, namespace)
+        except StatusError as error:
+            if error.code != 404:
+                raise
+            return Found("")
+        uid = account.metadata.uid
+        if secret.data.get("token") or secret.metadata.annotations.get(SERVICE_ACCOUNT_UID, uid) != uid:
+            return Found(uid)
+        bound = BoundObjectReference(apiVersion="v1", kind="Secret", name=secret.metadata.name, uid=secret.metadata.uid)
+        request = TokenRequest(spec=TokenRequestSpec(audiences=[], boundObjectRef=bound, expirationSeconds=LONGEST_SECONDS))
+        answer: TokenRequest = await context.client.create_subresource(ServiceAccount, name, namespace, "token", request)
+        return Found(uid, answer.status.token)
+
+    def plan(self, secret: Secret, world: World) -> Iterator[Action]:
+        found: Found | None = world.observed
+        if found is None:
+            return
+        if not found.uid or secret.metadata.annotations.get(SERVICE_ACCOUNT_UID, found.uid) != found.uid:
+            yield Delete(secret)  # its account is gone, or is another of that name
+            return
+        wanted = {"namespace": _encoded(secret.metadata.namespace)}
+        if found.token:
+            wanted["token"] = _encoded(found.token)
+        if world.settings.root_ca:
+            wanted["ca.crt"] = _encoded(world.settings.root_ca)
+        if wanted.items() <= secret.data.items() and SERVICE_ACCOUNT_UID in secret.metadata.annotations:
+            return
+        changed = codec.clone(secret)
+        changed.data |= wanted
+        changed.metadata.annotations[SERVICE_ACCOUNT_UID] = found.uid
+        yield Update(changed)
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

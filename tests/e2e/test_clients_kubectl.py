@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -288,6 +289,18 @@ def test_server_side_apply_tells_who_owns_what(kubectl: Kubectl) -> None:
         "get", "deployment", "owned", "-o", "yaml", *(["--show-managed-fields"] if kubectl.minor >= 21 else [])
     )
     kubectl("delete", "deployment", "owned", "--cascade=foreground")
+
+
+def test_what_was_applied_from_the_clients_side_can_be_applied_from_the_servers(kubectl: Kubectl) -> None:
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: moved}\ndata: {kept: one, dropped: one}\n"
+    kubectl.apply(manifest)
+    kubectl("apply", "--server-side", "-f", "-", stdin=manifest.replace("{kept: one, dropped: one}", "{kept: two}"))
+    moves = kubectl.minor >= 26  # since then kubectl moves to the new manager what it owned as the old one
+    data = kubectl("get", "configmap", "moved", "-o", "jsonpath={.data}")
+    assert json.loads(data) == {"kept": "two", **({} if moves else {"dropped": "one"})}
+    managers = kubectl("get", "configmap", "moved", "-o", "jsonpath={.metadata.managedFields[*].manager}").split()
+    assert ("kubectl-client-side-apply" in managers) is not moves
+    kubectl("delete", "configmap", "moved")
 
 
 def test_prune_and_kustomize(kubectl: Kubectl, tmp_path: Path) -> None:

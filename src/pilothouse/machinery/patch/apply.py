@@ -51,9 +51,8 @@ def apply(current: Map | None, config: Map, type: type[Any], manager: Manager, *
         after_values = fieldset.leaves(merged, shape)
     except ValueError as error:
         raise bad_request(f"failed to create typed patch object: {error}") from error
-    if manager.name == KUBECTL:
-        owners = _released(owners, _last_applied(live, shape))
-    owners = _settled(owners, manager, changed(before_values, after_values), before_values.keys() - after_values.keys(), force)
+    free = _last_applied(live, shape) if manager.name == KUBECTL else frozenset()
+    owners = _settled(owners, manager, changed(before_values, after_values), before_values.keys() - after_values.keys(), free, force)
     merged.setdefault("metadata", {})["managedFields"] = entries(owners)
     return merged
 
@@ -103,11 +102,6 @@ def _last_applied(live: Map, shape: Shape) -> frozenset[Path]:
         return frozenset()
 
 
-def _released(owners: Owners, said: frozenset[Path]) -> Owners:
-    """The owners without what plain updates own of `said`."""
-    return {one: paths - said if one.operation == UPDATE else paths for one, paths in owners.items()}
-
-
 def _replaced(owners: Owners, manager: Manager, wanted: frozenset[Path]) -> tuple[Owners, frozenset[Path]]:
     """The owners with the manager's new fields, and what it owned last. Unchanged ownership keeps its time."""
     same = next((one for one in owners if one.identity == manager.identity), None)
@@ -123,12 +117,15 @@ def changed(before: Mapping[Path, Any], after: Mapping[Path, Any]) -> frozenset[
     return frozenset(path for path, value in after.items() if before.get(path, absent) != value)
 
 
-def _settled(owners: Owners, manager: Manager, touched: frozenset[Path], gone: Iterable[Path], force: bool) -> Owners:
-    """The owners after the change; 409 where others own what was touched, unless forced."""
+def _settled(
+    owners: Owners, manager: Manager, touched: frozenset[Path], gone: Iterable[Path], free: frozenset[Path], force: bool
+) -> Owners:
+    """The owners after the change; 409 where others own what was touched and is not `free`, unless forced."""
     others = {one: paths & touched for one, paths in owners.items() if one.identity != manager.identity}
     conflicts = {one: paths for one, paths in others.items() if paths}
-    if conflicts and not force:
-        raise conflict(conflicts)
+    contested = {one: paths - free for one, paths in conflicts.items() if paths - free}
+    if contested and not force:
+        raise conflict(contested)
     lost = frozenset(gone)
     return {one: paths - (conflicts.get(one, frozenset()) | lost) if one in others else paths for one, paths in owners.items()}
 

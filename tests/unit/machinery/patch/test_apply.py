@@ -14,7 +14,7 @@ from pilothouse.api.types.core_v1 import Pod
 from pilothouse.machinery import fieldset
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.patch.apply import apply, track_update
-from pilothouse.machinery.patch.manager import Manager, owners_of
+from pilothouse.machinery.patch.manager import Manager, entries, owners_of
 from pilothouse.machinery.shape import shape_of
 
 HERE = {"apiVersion": "v1", "kind": "Pod"}
@@ -66,6 +66,24 @@ def test_what_another_owns_is_a_conflict_unless_it_is_the_same_or_forced() -> No
     assert forced["spec"]["containers"][0]["image"] == "2"
     path = ("f:spec", "f:containers", 'k:{"name":"c"}', "f:image")
     assert [one.name for one, paths in owners_of(forced).items() if path in paths] == ["b"]
+
+
+def test_kubectl_takes_over_what_it_applied_from_the_clients_side_and_nothing_else_of_it() -> None:
+    """What its config does not say stays with the old manager: kubectl moves that over by a patch of its own, so that it is pruned."""
+    config = pod({"name": "c", "image": "1", "command": ["a"]})
+    by_client = Manager("kubectl-client-side-apply", "Update", "v1", time="2025-01-01T00:00:00Z")
+    live = {**config, "metadata": {"name": "p", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(config)}}}
+    live["metadata"]["managedFields"] = entries({by_client: fieldset.owned(live, shape_of(Pod))})
+    kubectl = Manager("kubectl", "Apply", "v1", time="2025-01-02T00:00:00Z")
+    changed = apply(live, pod({"name": "c", "image": "2"}), Pod, kubectl)
+    assert changed["spec"]["containers"] == [{"name": "c", "image": "2", "command": ["a"]}]
+    item = ("f:spec", "f:containers", 'k:{"name":"c"}')
+    owners = {one.name: paths for one, paths in owners_of(changed).items()}
+    assert owners["kubectl"] == {item, (*item, "f:image"), (*item, "f:name")}
+    assert (*item, "f:command") in owners["kubectl-client-side-apply"]
+    assert (*item, "f:image") not in owners["kubectl-client-side-apply"]
+    with pytest.raises(StatusError, match=r"1 conflict: conflict with \"kubectl-client-side-apply\" using v1"):
+        apply(live, pod({"name": "c", "image": "2"}), Pod, A)
 
 
 def test_what_nobody_says_any_more_goes_with_the_maps_that_it_leaves_empty() -> None:

@@ -29,9 +29,20 @@ def micro(moment: datetime) -> str:
     return f"{text(moment)[:-1]}.{moment.microsecond:06d}Z"
 
 
+class _Written:
+    """The second that was written last: a server writes the same one for everything that it does in it."""
+
+    second = (datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), "")
+
+
 def now_text(clock: Clock) -> str:
     """The clock's time as the API's `Time`."""
-    return text(clock.now())
+    now = clock.now()
+    begin, end, written = _Written.second
+    if not begin <= now < end:
+        begin, written = now.replace(microsecond=0), text(now)
+        _Written.second = (begin, begin + timedelta(seconds=1), written)
+    return written
 
 
 def micro_text(clock: Clock) -> str:

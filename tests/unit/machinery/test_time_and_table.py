@@ -80,3 +80,16 @@ def test_int_or_string(value: int | str, round_up: bool, result: int) -> None:
 def test_text_that_is_no_percentage() -> None:
     with pytest.raises(ValueError, match="invalid type: string is not a percentage"):
         intorstring.scaled("abc", 3, True)
+
+
+def test_the_time_now_is_that_of_the_clock_wherever_it_goes() -> None:
+    class At:
+        moment = NOON
+
+        def now(self) -> datetime:
+            return self.moment
+
+    clock = At()
+    for step in (0.0, 0.5, 0.499999, 0.000001, 1.0, -1.0, -86400.0, 0.25):
+        clock.moment += timedelta(seconds=step)
+        assert time.now_text(clock) == time.text(clock.moment)  # type: ignore[arg-type]

@@ -123,6 +123,26 @@ async def test_a_node_short_of_memory_says_so_and_evicts_one_pod_at_a_time() -> 
         assert (await one.run(a_pod("later"))).status.phase == "Running"
 
 
+async def test_a_node_short_of_disk_ends_who_fills_it_most() -> None:
+    async with node() as one:
+        volume = Volume(name="v", emptyDir=EmptyDirVolumeSource())
+        for name in ("modest", "filling", "chatty"):
+            await one.run(a_pod(name, Container(name="app", image="x/y:1"), volumes=[volume]))
+        path = one.kubelet.volumes.path(await one.pod("filling"), "v")
+        one.host.files[f"{path}/big"] = b"x" * 5000
+        one.host.files[one.runtime.named("chatty", "app").status.log_path] = b"x" * 3072
+        one.host.disk_usage = DiskUsage(100 << 30, 512 << 20, 1000, 900)
+        await one.advance(11)
+        phases = {name: (await one.pod(name)).status.phase for name in ("modest", "filling", "chatty")}
+        assert phases == {"modest": "Running", "filling": "Failed", "chatty": "Running"}
+        assert await one.events("EvictionThresholdMet") == ["Attempting to reclaim ephemeral-storage"]
+        await one.advance(10)
+        assert (await one.pod("chatty")).status.message == (
+            "The node was low on resource: ephemeral-storage. Threshold quantity: 1Gi, available: 512Mi. "
+            "Container app was using 3Ki, request is 0, has larger consumption of ephemeral-storage. "
+        )
+
+
 async def test_an_empty_dir_over_its_limit_ends_the_pod() -> None:
     async with node() as one:
         await one.run(a_pod("web", volumes=[Volume(name="v", emptyDir=EmptyDirVolumeSource(sizeLimit="1Ki"))]))

@@ -24,13 +24,13 @@ class Disk:
     volumes: dict[str, int] = field(default_factory=dict)
 
 
+def volumes_on_disk(pod: Pod) -> list[Volume]:
+    return [one for one in pod.spec.volumes if one.emptyDir is not None and one.emptyDir.medium != "Memory"]
+
+
 def measured_volumes(pod: Pod) -> list[Volume]:
-    """The volumes whose size decides something: emptyDirs on disk."""
-    return [
-        one
-        for one in pod.spec.volumes
-        if one.emptyDir is not None and one.emptyDir.medium != "Memory" and (is_limited(pod) or _size_limit(one) > 0)
-    ]
+    """The volumes whose size decides whether the pod is over a limit."""
+    return [one for one in volumes_on_disk(pod) if is_limited(pod) or _size_limit(one) > 0]
 
 
 def is_limited(pod: Pod) -> bool:

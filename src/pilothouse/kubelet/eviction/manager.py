@@ -107,6 +107,18 @@ class EvictionManager:
         self._end(workers[pod.metadata.uid], text, disruption=True)
 
     async def _usage(self, resource: str, workers: list[PodWorker]) -> dict[str, Usage]:
+        """What each pod uses, by uid; of the disk its containers' writable layers and logs, and its emptyDirs."""
+        found = await self._by_container(resource)
+        if resource != limits.STORAGE:
+            return found
+        whole = {}
+        for one in workers:
+            volumes = [volume.name for volume in limits.volumes_on_disk(one.pod)]
+            disk = await self._disk(one.pod, found.get(one.uid, Usage()), volumes, logs=True)
+            whole[one.uid] = Usage(disk.containers, sum(disk.volumes.values()))
+        return whole
+
+    async def _by_container(self, resource: str) -> dict[str, Usage]:
         found: dict[str, Usage] = {}
         for one in await self._runtime.list_container_stats():
             labels = one.container.labels
@@ -122,20 +134,20 @@ class EvictionManager:
         workers = [one for one in self._workers() if one.state.ending is None and one.state.prepared]
         layers: dict[str, Usage] = {}
         if any(limits.is_limited(one.pod) for one in workers):
-            layers = await self._usage(limits.STORAGE, workers)
+            layers = await self._by_container(limits.STORAGE)
         for worker in workers:
-            text = limits.exceeded(worker.pod, await self._disk(worker.pod, layers.get(worker.uid, Usage())))
+            volumes = [volume.name for volume in limits.measured_volumes(worker.pod)]
+            disk = await self._disk(worker.pod, layers.get(worker.uid, Usage()), volumes, logs=limits.is_limited(worker.pod))
+            text = limits.exceeded(worker.pod, disk)
             if text:
                 self._end(worker, text, disruption=False)
 
-    async def _disk(self, pod: Pod, layers: Usage) -> Disk:
+    async def _disk(self, pod: Pod, layers: Usage, volumes: Iterable[str], *, logs: bool) -> Disk:
         found = Disk()
-        for volume in limits.measured_volumes(pod):
-            path = self._volumes.path(pod, volume.name)
-            found.volumes[volume.name] = await self._host.tree_size(path) if path is not None else 0
-        if limits.is_limited(pod):
-            logs = self._paths.pod_logs(pod)
-            for container in pod.spec.containers:
-                name = container.name
-                found.containers[name] = layers.containers.get(name, 0) + await self._host.tree_size(f"{logs}/{name}")
+        for name in volumes:
+            path = self._volumes.path(pod, name)
+            found.volumes[name] = await self._host.tree_size(path) if path is not None else 0
+        for container in pod.spec.containers if logs else ():
+            folder = f"{self._paths.pod_logs(pod)}/{container.name}"
+            found.containers[container.name] = layers.containers.get(container.name, 0) + await self._host.tree_size(folder)
         return found

@@ -17,13 +17,14 @@ from pilothouse.machinery import quantity
 
 @dataclass(slots=True)
 class Usage:
-    """What a pod uses of one resource, by container, in bytes."""
+    """What a pod uses of one resource, by container, in bytes; `volumes` is what nobody uses alone."""
 
     containers: dict[str, int] = field(default_factory=dict)
+    volumes: int = 0
 
     @property
     def total(self) -> int:
-        return sum(self.containers.values())
+        return sum(self.containers.values()) + self.volumes
 
 
 def ranked(pods: list[Pod], usage: Mapping[str, Usage], resource: str) -> list[Pod]:

@@ -8,6 +8,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -180,3 +181,56 @@ def test_a_bad_image_leaves_the_old_pods_serving_and_undo_mends_it(served: Kubec
 def test_deleting_the_deployment_takes_everything_with_it(served: Kubectl) -> None:
     served("delete", "deployment", "web", "--cascade=foreground", "--timeout=60s")
     assert "No resources found" in served.run("get", "replicasets,pods").stderr
+
+
+def volume(name: str, path: Path) -> dict[str, Any]:
+    """A directory of the node as a volume, as introductions to Kubernetes have it."""
+    spec = {"storageClassName": name, "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": str(path)}}
+    return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
+
+
+def keeper(storage_class: str) -> dict[str, Any]:
+    """A StatefulSet that notes in its volume that it was there."""
+    container = {
+        "name": "keep",
+        "image": IMAGE,
+        "command": ["sh", "-c", "hostname >> /data/seen && exec sleep 3600"],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    claim = {"accessModes": ["ReadWriteOnce"], "storageClassName": storage_class, "resources": {"requests": {"storage": "500Mi"}}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "keep"},
+        "spec": {
+            "serviceName": "keep",
+            "selector": {"matchLabels": {"app": "keep"}},
+            "template": {
+                "metadata": {"labels": {"app": "keep"}},
+                "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
+            },
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
+        },
+    }
+
+
+def test_a_stateful_pod_finds_its_volume_again(kubectl: Kubectl, tmp_path: Path) -> None:
+    name = f"disk-{kubectl.namespace}"
+    kubectl.apply(keeper(name))
+    until("the claim waits", lambda: kubectl.run("get", "pvc", "data-keep-0").returncode == 0)
+    assert kubectl.get("pvc", "data-keep-0")["status"]["phase"] == "Pending"
+    kubectl.apply(volume(name, tmp_path / "data"))
+    try:
+        kubectl("rollout", "status", "statefulset/keep", "--timeout=60s")
+        claim = kubectl.get("pvc", "data-keep-0")
+        assert (claim["status"]["phase"], claim["spec"]["volumeName"], claim["status"]["capacity"]) == ("Bound", name, {"storage": "1Gi"})
+        first = kubectl.get("pod", "keep-0")["metadata"]["uid"]
+        kubectl("delete", "pod", "keep-0", "--timeout=60s")
+        until("its successor runs", lambda: kubectl.get("statefulset", "keep")["status"].get("readyReplicas") == 1)
+        assert kubectl.get("pod", "keep-0")["metadata"]["uid"] != first
+        assert (tmp_path / "data" / "seen").read_text().split() == ["keep-0", "keep-0"]
+        kubectl("delete", "statefulset", "keep", "--cascade=foreground", "--timeout=60s")
+        kubectl("delete", "pvc", "data-keep-0", "--timeout=60s")
+        until("the volume is left", lambda: kubectl.get("pv", name)["status"]["phase"] == "Released")
+    finally:
+        kubectl("delete", "pv", name, "--ignore-not-found", "--timeout=60s")

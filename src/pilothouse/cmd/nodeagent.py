@@ -93,7 +93,14 @@ class NodeAgent:
         )
         tls = KubeletTLS(str(places.pki / "ca.crt"), str(places.pki / "kubelet.crt"), str(places.pki / "kubelet.key"))
         server = KubeletServer(
-            Pods(kubelet), runtime, self.clock, node_name=state.node_name, host=state.node_address, port=KUBELET_PORT, tls=tls
+            Pods(kubelet),
+            runtime,
+            self.clock,
+            node_name=state.node_name,
+            host=state.node_address,
+            port=KUBELET_PORT,
+            tls=tls,
+            measure=lambda: (kubelet.host.machine(), kubelet.host.load()),
         )
         return [kubelet, server]
 

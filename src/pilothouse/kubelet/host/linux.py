@@ -137,7 +137,8 @@ class LinuxHost:
     def load(self) -> Load:
         free = _meminfo()
         processes = int(_text("/proc/loadavg").split("/")[1].split()[0])
-        return Load(free.get("MemAvailable", 0), processes, int(_text("/proc/sys/kernel/pid_max", "32768")))
+        limit = int(_text("/proc/sys/kernel/pid_max", "32768"))
+        return Load(free.get("MemAvailable", 0), processes, limit, _cpu_seconds(_text("/proc/stat")))
 
 
 def _remove_tree(path: str) -> None:
@@ -215,6 +216,12 @@ def _hugepages() -> dict[str, int]:
         size = f"{kibibytes // 1048576}Gi" if kibibytes >= 1048576 else f"{kibibytes // 1024}Mi" if kibibytes >= 1024 else f"{kibibytes}Ki"
         found[size] = int(_text(f"{root}/{name}/nr_hugepages", "0")) * kibibytes * 1024
     return found
+
+
+def _cpu_seconds(text: str) -> float:
+    """Of /proc/stat: all that the processors did since the start but idling and waiting; what guests took is in user and nice."""
+    user, nice, system, _, _, irq, softirq, steal = (int(word) for word in text.split(maxsplit=9)[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 @cache

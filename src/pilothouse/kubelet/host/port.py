@@ -53,11 +53,12 @@ class Machine:
 
 @dataclass(slots=True, frozen=True)
 class Load:
-    """What changes all the time: free memory (without reclaimable page cache being counted as used) and processes."""
+    """What changes all the time: free memory (without reclaimable page cache being counted as used), processes, processor time used."""
 
     memory_available: int
     processes: int = 0
     processes_limit: int = 32768
+    cpu_seconds: float = 0.0
 
 
 class Host(Protocol):

@@ -20,8 +20,9 @@ from aiohttp import web
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kit.clock import Clock
+from pilothouse.kubelet.host.port import Load, Machine
 from pilothouse.kubelet.runtime.port import ContainerState, NotFound, Runtime, RuntimeFailure
-from pilothouse.kubelet.server import statistics
+from pilothouse.kubelet.server import exposition, statistics
 from pilothouse.kubelet.server.log_choice import NoLog, container_id, has_container
 from pilothouse.kubelet.server.log_files import ReadLog, read_log
 from pilothouse.kubelet.server.logs import BadLogOptions, options_of
@@ -30,6 +31,7 @@ from pilothouse.machinery import codec
 
 TRUSTED_GROUP = "system:masters"
 OPEN_PATHS = ("/healthz",)
+Measure = Callable[[], tuple[Machine, Load]]
 
 
 class PodSource(Protocol):
@@ -50,7 +52,7 @@ class KubeletTLS:
 class KubeletServer:
     """See the module docstring. Without `tls` it speaks plain HTTP and trusts everybody: for tests and simulated nodes on loopback.
 
-    `read_log` reads logs from elsewhere than files, for those nodes.
+    `read_log` reads logs from elsewhere than files, for those nodes; `measure` says how the machine does.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class KubeletServer:
         port: int = 0,
         tls: KubeletTLS | None = None,
         read_log: ReadLog = read_log,
+        measure: Measure = lambda: (Machine(0, 0), Load(0)),
     ) -> None:
         self.started = asyncio.Event()
         self.port = port
@@ -74,6 +77,7 @@ class KubeletServer:
         self._host = host
         self._tls = tls
         self._read_log = read_log
+        self._measure = measure
         self._streams = Streams(runtime)
 
     async def run(self) -> None:
@@ -212,10 +216,13 @@ class KubeletServer:
         return web.Response(body=await asyncio.to_thread(generate_latest), content_type="text/plain")
 
     async def _resource_metrics(self, request: web.BaseRequest, kind: str) -> web.StreamResponse:
-        if kind != "resource":
+        if kind not in {"resource", "cadvisor"}:
             raise web.HTTPNotFound(text="404 page not found\n")
-        stats = await self._runtime.list_container_stats()
-        return web.Response(text=statistics.resource_metrics(self._pods.pods(), stats))
+        stats, (machine, load) = await self._runtime.list_container_stats(), self._measure()
+        if kind == "cadvisor":
+            return web.Response(text=exposition.cadvisor(self._pods.pods(), stats, machine))
+        now = self._clock.now().timestamp()
+        return web.Response(text=exposition.resource(self._pods.pods(), stats, load, machine, now))
 
 
 def context_of(tls: KubeletTLS) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""/stats/summary and /metrics/resource, from what the runtime measures."""
+"""/stats/summary, from what the runtime measures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pilothouse.kubelet.runtime.port import ContainerStats
 from pilothouse.machinery import time
 
 POD_UID = "io.kubernetes.pod.uid"
-NANOSECONDS = 1_000_000_000
 
 
 def summary(node_name: str, pods: Iterable[Pod], stats: Sequence[ContainerStats], now: datetime) -> dict[str, Any]:
@@ -61,19 +60,3 @@ def _usage(stats: Sequence[ContainerStats], at: datetime) -> dict[str, Any]:
             "rssBytes": sum(one.memory_rss for one in stats),
         },
     }
-
-
-def resource_metrics(pods: Iterable[Pod], stats: Sequence[ContainerStats]) -> str:
-    """The text that metrics-server reads from /metrics/resource."""
-    names = {pod.metadata.uid: (pod.metadata.namespace, pod.metadata.name) for pod in pods}
-    cpu = ["# TYPE container_cpu_usage_seconds_total counter"]
-    memory = ["# TYPE container_memory_working_set_bytes gauge"]
-    for one in stats:
-        namespace, pod = names.get(one.container.labels.get(POD_UID, ""), ("", ""))
-        if not pod:
-            continue
-        labels = f'{{container="{one.container.name}",namespace="{namespace}",pod="{pod}"}}'
-        milliseconds = int(one.timestamp * 1000)
-        cpu.append(f"container_cpu_usage_seconds_total{labels} {one.cpu_usage_nanoseconds / NANOSECONDS} {milliseconds}")
-        memory.append(f"container_memory_working_set_bytes{labels} {one.memory_working_set} {milliseconds}")
-    return "\n".join([*cpu, *memory]) + "\n"

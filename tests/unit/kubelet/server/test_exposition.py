@@ -1,0 +1,77 @@
+"""What metrics-server and Prometheus read."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.host.linux import LinuxHost
+from pilothouse.kubelet.host.port import Load, Machine
+from pilothouse.kubelet.runtime.port import Container, ContainerState, ContainerStats
+from pilothouse.kubelet.server import exposition
+from pilothouse.machinery.meta_v1 import ObjectMeta
+
+POD = Pod(metadata=ObjectMeta(name="web", namespace="shop", uid="u-1"))
+MACHINE, LOAD = Machine(4, 1000), Load(400, cpu_seconds=7.5)
+
+
+def used(name: str, seconds: float, memory: int, state: ContainerState = ContainerState.RUNNING, uid: str = "u-1") -> ContainerStats:
+    container = Container(
+        id=f"id-{name}",
+        name=name,
+        attempt=0,
+        sandbox_id="box",
+        state=state,
+        image='quoted"',
+        created_at=50.0,
+        labels={"io.kubernetes.pod.uid": uid},
+    )
+    return ContainerStats(container, 100.5, int(seconds * 1e9), memory, memory + 1, memory + 2, 30)
+
+
+STATS = [used("a", 1.5, 10), used("b", 2, 20), used("done", 9, 9, ContainerState.EXITED), used("foreign", 9, 9, uid="u-9")]
+
+
+def samples(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def test_the_usage_of_what_runs_of_pods_and_of_the_node() -> None:
+    text = exposition.resource([POD], STATS, LOAD, MACHINE, 101.0)
+    assert samples(text) == [
+        'container_cpu_usage_seconds_total{container="a",namespace="shop",pod="web"} 1.5 100500',
+        'container_cpu_usage_seconds_total{container="b",namespace="shop",pod="web"} 2.0 100500',
+        'container_memory_working_set_bytes{container="a",namespace="shop",pod="web"} 10 100500',
+        'container_memory_working_set_bytes{container="b",namespace="shop",pod="web"} 20 100500',
+        'container_start_time_seconds{container="a",namespace="shop",pod="web"} 50.0',
+        'container_start_time_seconds{container="b",namespace="shop",pod="web"} 50.0',
+        "node_cpu_usage_seconds_total 7.5 101000",
+        "node_memory_working_set_bytes 600 101000",
+        'pod_cpu_usage_seconds_total{namespace="shop",pod="web"} 3.5 100500',
+        'pod_memory_working_set_bytes{namespace="shop",pod="web"} 30.0 100500',
+        "resource_scrape_error 0",
+    ]
+    assert "# HELP node_memory_working_set_bytes [STABLE] Current working set of the node in bytes\n" in text
+    assert "# TYPE node_cpu_usage_seconds_total counter\n" in text
+
+
+def test_of_a_node_without_pods_only_the_node_is_told() -> None:
+    names = [line.split("{")[0].split()[0] for line in samples(exposition.resource([], STATS, LOAD, MACHINE, 1.0))]
+    assert names == ["node_cpu_usage_seconds_total", "node_memory_working_set_bytes", "resource_scrape_error"]
+
+
+def test_containers_as_cadvisor_tells_them() -> None:
+    found = samples(exposition.cadvisor([POD], STATS[:1], MACHINE))
+    who = 'id="id-a",image="quoted\\"",name="id-a",namespace="shop",pod="web"'
+    assert found == [
+        f'container_cpu_usage_seconds_total{{container="a",cpu="total",{who}}} 1.5 100500',
+        f'container_fs_usage_bytes{{container="a",{who}}} 30 100500',
+        f'container_memory_rss{{container="a",{who}}} 12 100500',
+        f'container_memory_usage_bytes{{container="a",{who}}} 11 100500',
+        f'container_memory_working_set_bytes{{container="a",{who}}} 10 100500',
+        f'container_start_time_seconds{{container="a",{who}}} 50.0 100500',
+        "machine_cpu_cores 4",
+        "machine_memory_bytes 1000",
+    ]
+
+
+def test_the_processors_of_a_machine_have_done_something() -> None:
+    assert LinuxHost().load().cpu_seconds > 0

@@ -94,11 +94,16 @@ class Informer(Generic[T]):
     async def run(self) -> None:
         """Follow the API until cancelled."""
         while True:
+            started = self._clock.monotonic()
             try:
                 await self._list()
+                listed = self._position
                 await self._watch_until_expired()
             except (ConnectionError, StatusError):
                 await self._back_off()
+                continue
+            if self._position == listed and self._clock.monotonic() - started < SHORT_WATCH_SECONDS:
+                await self._back_off()  # a server that knows not even the place that it has just told
 
     async def _list(self) -> None:
         options = Options(label_selector=self._label_selector, field_selector=self._field_selector, limit=self._page_size)

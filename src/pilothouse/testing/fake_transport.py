@@ -131,7 +131,7 @@ class FakeTransport:
         """Be as before this revision, as a server whose state was restored: objects that were made or changed since are no more."""
         self._objects = {key: one for key, one in self._objects.items() if int(one.metadata.resourceVersion) <= revision}
         self._history = [change for change in self._history if change[0] <= revision]
-        self.revision = revision
+        self.revision, self._forgotten = revision, min(self._forgotten, revision)
 
     def add(self, *objects: Any) -> list[Any]:
         """Create objects without a call being noted; their status is kept."""

@@ -243,3 +243,16 @@ async def test_asks_for_bookmarks_where_its_place_must_be_kept_young(monkeypatch
     await followed.advance(1)
     await followed.stop()
     assert [one.options.allow_watch_bookmarks for one in watched] == [asked]
+
+
+async def test_a_server_that_does_not_know_the_place_it_has_told_is_asked_ever_more_rarely(followed: Followed) -> None:
+    lists = 0
+
+    def count(call: Call) -> Exception | None:
+        nonlocal lists
+        lists += call.verb == "list"
+        return errors.expired("too old resource version: 1 (2)") if call.verb == "watch" else None
+
+    followed.transport.intercept = count
+    await followed.advance(60)
+    assert 5 < lists < 20

@@ -7,14 +7,16 @@ without usage.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from pilothouse.api.types.core_v1 import Pod
+from pilothouse.api.types.core_v1 import ContainerStatus, Pod
 from pilothouse.kubelet.host.port import Load, Machine
-from pilothouse.kubelet.runtime.port import ContainerState, ContainerStats
+from pilothouse.kubelet.runtime.port import ContainerStats
+from pilothouse.kubelet.server.log_choice import bare, every_status
+from pilothouse.machinery import time as times
 
-POD_UID = "io.kubernetes.pod.uid"
 NANOSECONDS = 1_000_000_000
-Value = Callable[[ContainerStats], float]
+Value = Callable[["Measured"], float]
 Line = tuple[Mapping[str, str], float, float]
 """Labels, value, and the moment in seconds since the epoch (0: not said)."""
 
@@ -23,15 +25,29 @@ MEMORY = "container_memory_working_set_bytes", "gauge", "[STABLE] Current workin
 START = "container_start_time_seconds", "gauge", "[STABLE] Start time of the container since unix epoch in seconds"
 
 
-def cpu_seconds(one: ContainerStats) -> float:
-    return one.cpu_usage_nanoseconds / NANOSECONDS
+def cpu_seconds(one: Measured) -> float:
+    return one.stats.cpu_usage_nanoseconds / NANOSECONDS
 
 
-def running(pods: Iterable[Pod], stats: Sequence[ContainerStats]) -> list[tuple[Pod, ContainerStats]]:
-    """What runs, with its pod."""
-    known = {pod.metadata.uid: pod for pod in pods}
-    found = ((known.get(one.container.labels.get(POD_UID, "")), one) for one in stats)
-    return [(pod, one) for pod, one in found if pod is not None and one.container.state is ContainerState.RUNNING]
+@dataclass(slots=True, frozen=True)
+class Measured:
+    """A container that runs, as its pod's status tells of it, and what it uses."""
+
+    pod: Pod
+    status: ContainerStatus
+    stats: ContainerStats
+
+
+def running(pods: Iterable[Pod], stats: Sequence[ContainerStats]) -> list[Measured]:
+    """Of all that the runtime measures; it also lists what has ended."""
+    known = {bare(status.containerID): (pod, status) for pod in pods for status in every_status(pod) if status.state.running is not None}
+    found = ((known.get(one.container.id), one) for one in stats)
+    return [Measured(*whose, one) for whose, one in found if whose is not None]
+
+
+def started_seconds(one: Measured) -> float:
+    state = one.status.state.running
+    return times.parse(state.startedAt).timestamp() if state is not None and state.startedAt else 0.0
 
 
 def resource(pods: Iterable[Pod], stats: Sequence[ContainerStats], load: Load, machine: Machine, now: float) -> str:
@@ -39,12 +55,12 @@ def resource(pods: Iterable[Pod], stats: Sequence[ContainerStats], load: Load, m
     found = running(pods, stats)
 
     def lines(value: Value, *, at: bool = True) -> list[Line]:
-        return [({"container": one.container.name, **_place(pod)}, value(one), one.timestamp if at else 0.0) for pod, one in found]
+        return [({"container": one.status.name, **_place(one.pod)}, value(one), one.stats.timestamp if at else 0.0) for one in found]
 
     return _text(
         (CPU, lines(cpu_seconds)),
-        (MEMORY, lines(lambda one: one.memory_working_set)),
-        (START, lines(lambda one: one.container.created_at, at=False)),
+        (MEMORY, lines(lambda one: one.stats.memory_working_set)),
+        (START, lines(started_seconds, at=False)),
         (
             ("node_cpu_usage_seconds_total", "counter", "[STABLE] Cumulative cpu time consumed by the node in core-seconds"),
             [({}, load.cpu_seconds, now)],
@@ -59,7 +75,7 @@ def resource(pods: Iterable[Pod], stats: Sequence[ContainerStats], load: Load, m
         ),
         (
             ("pod_memory_working_set_bytes", "gauge", "[STABLE] Current working set of the pod in bytes"),
-            _sums(found, lambda one: one.memory_working_set),
+            _sums(found, lambda one: one.stats.memory_working_set),
         ),
         (
             ("resource_scrape_error", "gauge", "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise"),
@@ -73,25 +89,25 @@ def cadvisor(pods: Iterable[Pod], stats: Sequence[ContainerStats], machine: Mach
     found = running(pods, stats)
 
     def lines(value: Value, **more: str) -> list[Line]:
-        return [({**_identity(pod, one), **more}, value(one), one.timestamp) for pod, one in found]
+        return [({**_identity(one), **more}, value(one), one.stats.timestamp) for one in found]
 
     return _text(
         ((CPU[0], "counter", "Cumulative cpu time consumed in seconds."), lines(cpu_seconds, cpu="total")),
         (
             ("container_fs_usage_bytes", "gauge", "Number of bytes that are consumed by the container on this filesystem."),
-            lines(lambda one: one.filesystem_used),
+            lines(lambda one: one.stats.filesystem_used),
         ),
-        (("container_memory_rss", "gauge", "Size of RSS in bytes."), lines(lambda one: one.memory_rss)),
+        (("container_memory_rss", "gauge", "Size of RSS in bytes."), lines(lambda one: one.stats.memory_rss)),
         (
             (
                 "container_memory_usage_bytes",
                 "gauge",
                 "Current memory usage in bytes, including all memory regardless of when it was accessed",
             ),
-            lines(lambda one: one.memory_usage),
+            lines(lambda one: one.stats.memory_usage),
         ),
-        ((MEMORY[0], "gauge", "Current working set in bytes."), lines(lambda one: one.memory_working_set)),
-        ((START[0], "gauge", "Start time of the container since unix epoch in seconds."), lines(lambda one: one.container.created_at)),
+        ((MEMORY[0], "gauge", "Current working set in bytes."), lines(lambda one: one.stats.memory_working_set)),
+        ((START[0], "gauge", "Start time of the container since unix epoch in seconds."), lines(started_seconds)),
         (("machine_cpu_cores", "gauge", "Number of logical CPU cores."), [({}, machine.cores, 0.0)]),
         (("machine_memory_bytes", "gauge", "Amount of memory installed on the machine."), [({}, machine.memory, 0.0)]),
     )
@@ -101,16 +117,16 @@ def _place(pod: Pod) -> dict[str, str]:
     return {"namespace": pod.metadata.namespace, "pod": pod.metadata.name}
 
 
-def _identity(pod: Pod, one: ContainerStats) -> dict[str, str]:
-    container = one.container
-    return {"container": container.name, "id": container.id, "image": container.image, "name": container.id, **_place(pod)}
+def _identity(one: Measured) -> dict[str, str]:
+    identifier = one.stats.container.id
+    return {"container": one.status.name, "id": identifier, "image": one.status.image, "name": identifier, **_place(one.pod)}
 
 
-def _sums(found: Sequence[tuple[Pod, ContainerStats]], value: Value) -> list[Line]:
+def _sums(found: Sequence[Measured], value: Value) -> list[Line]:
     by_pod: dict[str, tuple[Pod, float, float]] = {}
-    for pod, one in found:
-        _, total, at = by_pod.get(pod.metadata.uid, (pod, 0.0, 0.0))
-        by_pod[pod.metadata.uid] = (pod, total + value(one), max(at, one.timestamp))
+    for one in found:
+        _, total, at = by_pod.get(one.pod.metadata.uid, (one.pod, 0.0, 0.0))
+        by_pod[one.pod.metadata.uid] = (one.pod, total + value(one), max(at, one.stats.timestamp))
     return [(_place(pod), total, at) for pod, total, at in by_pod.values()]
 
 

@@ -20,10 +20,13 @@ def has_container(pod: Pod, name: str) -> bool:
     return name in names
 
 
-def status_of(pod: Pod, name: str) -> ContainerStatus | None:
+def every_status(pod: Pod) -> list[ContainerStatus]:
     status = pod.status
-    every = (*status.initContainerStatuses, *status.containerStatuses, *status.ephemeralContainerStatuses)
-    return next((one for one in every if one.name == name), None)
+    return [*status.initContainerStatuses, *status.containerStatuses, *status.ephemeralContainerStatuses]
+
+
+def status_of(pod: Pod, name: str) -> ContainerStatus | None:
+    return next((one for one in every_status(pod) if one.name == name), None)
 
 
 def container_id(pod: Pod, name: str, previous: bool) -> str:

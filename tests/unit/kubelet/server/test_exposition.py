@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from pilothouse.api.types.core_v1 import Pod
+from pilothouse.api.types.core_v1 import (
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStateTerminated,
+    ContainerStatus,
+    Pod,
+    PodStatus,
+)
 from pilothouse.kubelet.host.linux import LinuxHost
 from pilothouse.kubelet.host.port import Load, Machine
-from pilothouse.kubelet.runtime.port import Container, ContainerState, ContainerStats
+from pilothouse.kubelet.runtime.port import Container, ContainerStats
+from pilothouse.kubelet.runtime.port import ContainerState as Running
 from pilothouse.kubelet.server import exposition
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
-POD = Pod(metadata=ObjectMeta(name="web", namespace="shop", uid="u-1"))
+RUNS = ContainerState(running=ContainerStateRunning(startedAt="1970-01-01T00:00:50Z"))
+ENDED = ContainerState(terminated=ContainerStateTerminated(exitCode=0))
 MACHINE, LOAD = Machine(4, 1000), Load(400, cpu_seconds=7.5)
 
 
-def used(name: str, seconds: float, memory: int, state: ContainerState = ContainerState.RUNNING, uid: str = "u-1") -> ContainerStats:
-    container = Container(
-        id=f"id-{name}",
-        name=name,
-        attempt=0,
-        sandbox_id="box",
-        state=state,
-        image='quoted"',
-        created_at=50.0,
-        labels={"io.kubernetes.pod.uid": uid},
-    )
+def told(name: str, state: ContainerState) -> ContainerStatus:
+    return ContainerStatus(name=name, image='quoted"', containerID=f"containerd://id-{name}", state=state)
+
+
+def used(name: str, seconds: float, memory: int) -> ContainerStats:
+    """As CRI tells it: of the container only what names it."""
+    container = Container(f"id-{name}", "", name, 0, Running.RUNNING, 0.0)
     return ContainerStats(container, 100.5, int(seconds * 1e9), memory, memory + 1, memory + 2, 30)
 
 
-STATS = [used("a", 1.5, 10), used("b", 2, 20), used("done", 9, 9, ContainerState.EXITED), used("foreign", 9, 9, uid="u-9")]
+POD = Pod(
+    metadata=ObjectMeta(name="web", namespace="shop", uid="u-1"),
+    status=PodStatus(containerStatuses=[told("a", RUNS), told("b", RUNS), told("done", ENDED)]),
+)
+STATS = [used("a", 1.5, 10), used("b", 2, 20), used("done", 9, 9), used("foreign", 9, 9)]
 
 
 def samples(text: str) -> list[str]:

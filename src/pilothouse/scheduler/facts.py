@@ -90,7 +90,7 @@ def signature_of(pod: Pod, requests: Requests, filled: Requests, images: tuple[s
     parts = (
         pod.metadata.namespace,
         pod.metadata.labels,
-        [owner.kind for owner in pod.metadata.ownerReferences if owner.controller],
+        [(owner.kind, owner.name) for owner in pod.metadata.ownerReferences if owner.controller],
         requests,
         filled,
         images,
@@ -105,6 +105,7 @@ def signature_of(pod: Pod, requests: Requests, filled: Requests, images: tuple[s
         claims,
         own_claims,
         pod.status.nominatedNodeName,
+        bool(spec.resourceClaims),
     )
     return msgspec.json.encode(parts, order="deterministic")
 

@@ -39,10 +39,11 @@ def term_of(owner: Pod, term: PodAffinityTerm, namespace_labels: NamespaceLabels
         return (
             selector.matches(meta.labels)
             and all(meta.labels.get(key) == value for key, value in same)
-            and all(key in meta.labels and meta.labels[key] != value for key, value in other_than)
+            and all(meta.labels.get(key) != value for key, value in other_than)
         )
 
-    return Term(term.topologyKey, weight, ("term", named, key_of(term.namespaceSelector, spaces), str(selector), same, other_than), means)
+    key = ("term", named, key_of(term.namespaceSelector, spaces), key_of(term.labelSelector, selector), same, other_than)
+    return Term(term.topologyKey, weight, key, means)
 
 
 def key_of(given: object, selector: Selector) -> str:

@@ -26,10 +26,12 @@ from pilothouse.scheduler.plugins.prioritysort import PrioritySort
 from pilothouse.scheduler.plugins.schedulinggates import SchedulingGates
 from pilothouse.scheduler.plugins.tainttoleration import TaintToleration
 from pilothouse.scheduler.plugins.volumebinding import VolumeBinding
+from pilothouse.scheduler.siblings import KINDS as SIBLING_KINDS
+from pilothouse.scheduler.siblings import siblings
 
 VOLUME_KINDS: tuple[type[Any], ...] = (PersistentVolumeClaim, PersistentVolume, StorageClass)
 """Kinds whose every change is an event "Any" for the queue."""
-ALSO_READ: tuple[type[Any], ...] = (Namespace, PodDisruptionBudget, *VOLUME_KINDS)
+ALSO_READ: tuple[type[Any], ...] = (Namespace, PodDisruptionBudget, *SIBLING_KINDS, *VOLUME_KINDS)
 """Kinds that plugins read; scheduling begins when they are known."""
 
 
@@ -57,7 +59,7 @@ def default_profile(client: Client, informers: Informers) -> tuple[tuple[Any, in
         (NodePorts(), 0),
         (NodeResourcesFit(), 1),
         (volume_binding(client, informers), 0),
-        (PodTopologySpread(), 2),
+        (PodTopologySpread(siblings(informers)), 2),
         (InterPodAffinity(namespace_labels), 2),
         (DynamicResources(), 0),
         (DefaultPreemption(budgets.list), 0),

@@ -9,6 +9,7 @@ import numpy as np
 
 from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.labels import match_labels
 from pilothouse.scheduler.facts import facts_of
 from pilothouse.scheduler.framework.diagnosis import Diagnosis
 from pilothouse.scheduler.framework.runtime import Choice, Framework
@@ -37,7 +38,7 @@ def plugins() -> list[tuple[Any, int]]:
         (NodeAffinity(), 2),
         (NodePorts(), 0),
         (NodeResourcesFit(), 1),
-        (PodTopologySpread(), 2),
+        (PodTopologySpread(lambda pod: match_labels(pod.metadata.labels)), 2),
         (InterPodAffinity(lambda name: NAMESPACES.get(name, {})), 2),
         (NodeResourcesBalancedAllocation(), 1),
         (ImageLocality(), 1),

@@ -207,6 +207,8 @@ class Framework:
             return None
         for plugin in self._scorers:
             if plugin.name in self._far and plugin.name in last.raw:
+                if plugin.name in self._pre_scores:
+                    self._pre_scores[plugin.name].pre_score(pod, nodes, last.feasible)
                 last.raw[plugin.name] = plugin.score(pod, nodes)
         return last.feasible, last.raw
 

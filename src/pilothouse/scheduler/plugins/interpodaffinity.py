@@ -119,7 +119,10 @@ class InterPodAffinity:
 
     def normalize(self, scores: Scores) -> Scores:
         least, most = int(scores.min()), int(scores.max())
-        return np.zeros_like(scores) if most == least else 100 * (scores - least) // (most - least)
+        if most == least:
+            return np.zeros_like(scores)
+        result: Scores = (100.0 * ((scores - least) / (most - least))).astype(np.int64)  # in floats, as upstream: 29 of 100 is 28
+        return result
 
 
 def placed(nodes: NodeColumns) -> Iterator[tuple[str, PodFacts]]:

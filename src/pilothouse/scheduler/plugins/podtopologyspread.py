@@ -1,9 +1,8 @@
 """PodTopologySpread: Pods that match a constraint's selector are spread over the domains of a topology key.
 
-- Hard constraints (DoNotSchedule) filter, soft ones (ScheduleAnyway) score; a Pod of a controller that has neither is spread softly
-  over hosts and zones, as upstream's default constraints have it.
-- That default looks for Pods with the same labels, without those that tell the Pods of a set apart; upstream derives the same from
-  the selectors of Services and controllers.
+- Hard constraints (DoNotSchedule) filter, soft ones (ScheduleAnyway) score.
+- A Pod that has no constraints is spread softly over hosts and zones from its siblings (`scheduler/siblings.py`), as upstream's
+  default constraints have it.
 """
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pilothouse.api.types.core_v1 import Pod, TopologySpreadConstraint
-from pilothouse.machinery.labels import Selector, from_label_selector, match_labels
+from pilothouse.machinery.labels import Selector, from_label_selector
 from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.interfaces import Reach, Scores, Verdict, Wake
 from pilothouse.scheduler.nodeselector import selected
-from pilothouse.scheduler.snapshot import Ints, Mask, NodeColumns
+from pilothouse.scheduler.siblings import Siblings
+from pilothouse.scheduler.snapshot import Mask, NodeColumns
 from pilothouse.scheduler.tolerations import first_untolerated
 from pilothouse.scheduler.topology import domains, has_label, on_rows, per_domain
 
@@ -30,10 +30,8 @@ DEFAULTS = (
     TopologySpreadConstraint(topologyKey=HOSTNAME, maxSkew=3, whenUnsatisfiable="ScheduleAnyway"),
     TopologySpreadConstraint(topologyKey=ZONE, maxSkew=5, whenUnsatisfiable="ScheduleAnyway"),
 )
-SPREAD_OWNERS = ("ReplicaSet", "ReplicationController", "StatefulSet")
-"""Controllers whose Pods are spread by default: those that keep copies alive, as upstream has it. Jobs' Pods are not."""
-OWN_LABELS = frozenset({"statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index"})
 HARD, SOFT = "DoNotSchedule", "ScheduleAnyway"
+FEASIBLE = "PodTopologySpread/feasible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +50,17 @@ def compiled(pod: PodFacts, specs: Sequence[TopologySpreadConstraint], selector:
     def one(spec: TopologySpreadConstraint) -> Constraint:
         chosen = selector if selector is not None else from_label_selector(spec.labelSelector)
         also = {key: labels[key] for key in spec.matchLabelKeys if key in labels}
+        nobody = chosen.never or (chosen.everything and not also)  # upstream counts none for an empty selector
 
         def counts(other: Pod) -> bool:
             meta = other.metadata
-            if meta.namespace != namespace or meta.deletionTimestamp:
+            if nobody or meta.namespace != namespace or meta.deletionTimestamp:
                 return False
             return chosen.matches(meta.labels) and all(meta.labels.get(key) == value for key, value in also.items())
 
-        return Constraint(spec, chosen, ("spread", namespace, str(chosen), tuple(also.items()), spec.labelSelector is None), counts)
+        return Constraint(spec, chosen, ("spread", namespace, str(chosen), tuple(also.items()), nobody), counts)
 
     return [one(spec) for spec in specs]
-
-
-def constraints_of(pod: PodFacts, how: str) -> list[Constraint]:
-    """The Pod's hard or soft constraints; compiled once a Pod."""
-    key = f"PodTopologySpread/{how}"
-    if key not in pod.scratch:
-        own = pod.pod.spec.topologySpreadConstraints
-        found = compiled(pod, [one for one in own if (one.whenUnsatisfiable or HARD) == how])
-        if how == SOFT and not own and any(one.controller and one.kind in SPREAD_OWNERS for one in pod.pod.metadata.ownerReferences):
-            labels = {key: value for key, value in pod.pod.metadata.labels.items() if key not in OWN_LABELS}
-            found = compiled(pod, DEFAULTS, match_labels(labels)) if labels else []
-        pod.scratch[key] = found
-    constraints: list[Constraint] = pod.scratch[key]
-    return constraints
 
 
 def counted_nodes(pod: PodFacts, nodes: NodeColumns, constraint: Constraint, keys: Mask) -> Mask:
@@ -90,6 +75,8 @@ def counted_nodes(pod: PodFacts, nodes: NodeColumns, constraint: Constraint, key
 
 
 class PodTopologySpread:
+    """`siblings` gives whom a Pod without constraints is spread from."""
+
     name = "PodTopologySpread"
     woken_by = (
         Wake("Node", "Add"),
@@ -102,24 +89,41 @@ class PodTopologySpread:
         Wake("Pod", "Terminating"),
     )
 
+    def __init__(self, siblings: Siblings) -> None:
+        self._siblings = siblings
+
+    def _constraints(self, pod: PodFacts, how: str) -> list[Constraint]:
+        """The Pod's hard or soft constraints; compiled once a Pod."""
+        key = f"{self.name}/{how}"
+        if key not in pod.scratch:
+            own = pod.pod.spec.topologySpreadConstraints
+            pod.scratch[key] = compiled(pod, [one for one in own if (one.whenUnsatisfiable or HARD) == how])
+            if how == SOFT and not own:
+                selector = self._siblings(pod.pod)
+                pod.scratch[key] = [] if selector.everything else compiled(pod, DEFAULTS, selector)
+        constraints: list[Constraint] = pod.scratch[key]
+        return constraints
+
     def reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
-        if constraints_of(pod, HARD):
+        if self._constraints(pod, HARD):
             return Reach.FILTERS
-        return Reach.SCORES if constraints_of(pod, SOFT) else Reach.NODE
+        return Reach.SCORES if self._constraints(pod, SOFT) else Reach.NODE
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
-        constraints = constraints_of(pod, HARD)
+        constraints = self._constraints(pod, HARD)
         if not constraints:
             return None
         whole = nodes.whole
         labelled = np.ones_like(whole.alive)
         for one in constraints:
             labelled &= has_label(whole.label(one.spec.topologyKey))
-        even = np.ones_like(whole.alive)
-        for one in constraints:
-            even &= self._even(pod, nodes, one, labelled)
-        passes, missing = nodes.cut(labelled & even), nodes.cut(~labelled)
-        return Verdict(passes, lambda row: UNLABELLED if missing[row] else SKEWED, unresolvable=missing)
+        passes, missing = np.ones_like(whole.alive), np.zeros_like(whole.alive)
+        for one in constraints:  # a node is told the first thing that is wrong with it
+            present = has_label(whole.label(one.spec.topologyKey))
+            missing |= passes & ~present
+            passes &= present & self._even(pod, nodes, one, labelled)
+        cut = nodes.cut(missing)
+        return Verdict(nodes.cut(passes), lambda row: UNLABELLED if cut[row] else SKEWED, unresolvable=cut)
 
     def _even(self, pod: PodFacts, nodes: NodeColumns, one: Constraint, labelled: Mask) -> Mask:
         """The rows where one Pod more would not exceed the skew."""
@@ -136,26 +140,28 @@ class PodTopologySpread:
         return np.asarray(sums[labels.ids] + itself - least <= one.spec.maxSkew)
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
-        pod.scratch["PodTopologySpread/feasible"] = feasible
-        return bool(constraints_of(pod, SOFT))
+        pod.scratch[FEASIBLE] = feasible
+        return bool(self._constraints(pod, SOFT))
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
-        """Raw: matching Pods of the domain, weighted by how many domains there are; -1 where a label is missing."""
+        """Raw: matching Pods of the domain, weighted by how many domains the feasible nodes have; -1 where a label is missing."""
         whole = nodes.whole
-        constraints = constraints_of(pod, SOFT)
-        required = bool(pod.pod.spec.topologySpreadConstraints)
+        constraints = self._constraints(pod, SOFT)
         labelled = np.ones_like(whole.alive)
-        for one in constraints if required else ():
+        for one in constraints if pod.pod.spec.topologySpreadConstraints else ():
             labelled &= has_label(whole.label(one.spec.topologyKey))
+        candidates = pod.scratch[FEASIBLE] & labelled
         total = np.zeros(len(whole.names), np.float64)
         for one in constraints:
             labels = whole.label(one.spec.topologyKey)
-            counted = counted_nodes(pod, whole, one, labelled)
-            counts = nodes.pods_matching(one.key, one.counts)
-            weight = math.log(len(domains(labels, counted)) + 2)
-            sums: Ints = on_rows(labels, counts, counted)
-            total += np.where(has_label(labels), sums * weight + (one.spec.maxSkew - 1), 0.0)
-        scores = np.where(labelled, np.rint(total), -1).astype(np.int64)
+            counts, present = nodes.pods_matching(one.key, one.counts), has_label(labels)
+            if one.spec.topologyKey == HOSTNAME:  # each node is a domain, and no policy leaves any out
+                size, sums = int(candidates.sum()), counts
+            else:
+                size = len(domains(labels, candidates)) + bool((candidates & ~present).any())
+                sums = on_rows(labels, counts, counted_nodes(pod, whole, one, labelled))
+            total += np.where(present, sums * math.log(size + 2) + (one.spec.maxSkew - 1), 0.0)
+        scores = np.where(labelled, np.floor(total + 0.5), -1).astype(np.int64)
         return nodes.cut(scores)
 
     def normalize(self, scores: Scores) -> Scores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pilothouse.api.types.core_v1 import (
@@ -292,6 +293,22 @@ CASES = [
         {SKEW: 2},
         id="too few domains",
     ),
+    pytest.param(
+        [node("a", labels={"zone": "1", "rack": "x"}), node("b", labels={"zone": "1"}), node("c", labels={"zone": "2", "rack": "x"})],
+        [(pod(labels=WEB), "a")],
+        pod(labels=WEB, topologySpreadConstraints=[spread(), msgspec.structs.replace(spread(9), topologyKey="rack")]),
+        "c",
+        {SKEW: 2},
+        id="the first constraint that fails is told",
+    ),
+    pytest.param(
+        [zoned("a", "1"), zoned("b", "2")],
+        [(pod(labels=WEB), "a")],
+        pod(labels=WEB, topologySpreadConstraints=[msgspec.structs.replace(spread(), labelSelector=LabelSelector())]),
+        "ab",
+        {},
+        id="an empty selector counts nobody",
+    ),
 ]
 
 
@@ -302,6 +319,14 @@ def test_filters(nodes: list[Node], placed: list[tuple[Pod, str]], wanting: Pod,
         board.place(one, where)
     names, diagnosis = board.feasible(wanting)
     assert (names, dict(diagnosis.reasons)) == (set(fit), reasons)
+
+
+def test_no_selector_and_an_empty_one_are_told_apart() -> None:
+    board = Board(zoned("a", "1"))
+    board.place(pod(labels=WEB), "a")
+    term = PodAffinityTerm(topologyKey="zone", labelSelector=LabelSelector())
+    assert board.feasible(pod(affinity=apart(term)))[0] == set()
+    assert board.feasible(pod(affinity=apart(msgspec.structs.replace(term, labelSelector=None))))[0] == {"a"}
 
 
 def test_a_removed_pod_leaves_nothing_behind() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from pilothouse.api.types.core_v1 import (
     PodAffinityTerm,
     PodAntiAffinity,
     PreferredSchedulingTerm,
+    TopologySpreadConstraint,
     WeightedPodAffinityTerm,
 )
 from pilothouse.machinery.meta_v1 import LabelSelector, OwnerReference
@@ -145,3 +147,19 @@ def test_scores(plugin: str, nodes: list[Node], placed: list[tuple[Pod, str]], w
     rows = np.flatnonzero(board.nodes.alive)
     scores = scorer.normalize(scorer.score(facts, board.nodes)[rows])
     assert dict(zip((board.nodes.names[row] for row in rows), scores.tolist(), strict=True)) == expected
+
+
+def test_a_domain_that_no_feasible_node_is_in_does_not_weigh() -> None:
+    board = Board(*(node(name, labels={"zone": name}) for name in "abc"))
+    labels = {"app": "web"}
+    for _ in range(10):
+        board.place(pod(labels=labels), "a")
+    soft = TopologySpreadConstraint(
+        topologyKey="zone", maxSkew=1, whenUnsatisfiable="ScheduleAnyway", labelSelector=LabelSelector(matchLabels=labels)
+    )
+    facts = facts_of(pod(labels=labels, topologySpreadConstraints=[soft]))
+    scorer = next(one for one, _ in plugins() if one.name == "PodTopologySpread")
+    feasible = board.nodes.alive.copy()
+    feasible[board.nodes.rows["c"]] = False
+    assert scorer.pre_score(facts, board.nodes, feasible)
+    assert scorer.score(facts, board.nodes)[board.nodes.rows["a"]] == round(10 * math.log(2 + 2))

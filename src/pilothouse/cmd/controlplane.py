@@ -99,7 +99,13 @@ class ControlPlane:
         clock, entropy = self.clock, self.entropy
         manager = self.api.client("system:kube-controller-manager")
         informers = Informers(manager, clock, entropy)
-        settings = ControllerSettings(root_ca=(self.places.pki / "ca.crt").read_text(), cluster_cidr=self.state.pod_range)
+        authority = self.places.pki / "ca.crt"
+        settings = ControllerSettings(
+            root_ca=authority.read_text(),
+            cluster_cidr=self.state.pod_range,
+            cluster_signing_cert_file=str(authority),
+            cluster_signing_key_file=str(authority.with_suffix(".key")),
+        )
         return [
             informers,
             ControllerManager(manager, clock, entropy, settings, informers=informers),

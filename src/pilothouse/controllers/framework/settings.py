@@ -25,3 +25,7 @@ class Settings:
     node_cidr_mask_size: int = 24
     endpoint_slice_limit: int = 100
     """--max-endpoints-per-slice"""
+    cluster_signing_cert_file: str = ""
+    """The authority that signs approved certificate requests; nothing is signed when it is empty."""
+    cluster_signing_key_file: str = ""
+    cluster_signing_duration_seconds: float = 365 * 24 * 3600.0

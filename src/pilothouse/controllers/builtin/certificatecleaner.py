@@ -1,0 +1,40 @@
+"""CertificateSigningRequests that nobody needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilothouse.api.types.certificates_v1 import CertificateSigningRequest
+from pilothouse.controllers.framework.actions import Action, Delete, RequeueAfter
+from pilothouse.controllers.framework.controller import DELETE, READ, Controller, Rule
+from pilothouse.controllers.framework.world import World
+
+DECIDED_SECONDS = 3600.0
+"""How long one that was issued, denied or has failed is left, for whoever asked to see it."""
+PENDING_SECONDS = 24 * 3600.0
+"""How long one that nobody has decided, or signed, is left."""
+
+
+class CertificateCleaner(Controller):
+    """Deletes them an hour after they were issued, denied or failed; a day after they were made when that has not come."""
+
+    name = "certificatesigningrequest-cleaner-controller"
+    reconciles = CertificateSigningRequest
+    workers = 1
+    rules = (Rule("certificates.k8s.io", ("certificatesigningrequests",), READ + DELETE),)
+
+    def plan(self, one: CertificateSigningRequest, world: World) -> Iterator[Action]:
+        left = min(_ends(one, world))
+        yield RequeueAfter(left) if left > 0 else Delete(one)
+
+
+def _ends(one: CertificateSigningRequest, world: World) -> Iterator[float]:
+    """Seconds until each of the reasons to delete it holds."""
+    issued = bool(one.status.certificate)
+    if not issued:
+        yield PENDING_SECONDS - world.seconds_since(one.metadata.creationTimestamp)
+    for condition in one.status.conditions:
+        if condition.type in ("Denied", "Failed") or (condition.type == "Approved" and issued):
+            yield DECIDED_SECONDS - world.seconds_since(condition.lastUpdateTime or one.metadata.creationTimestamp)
+    if issued and not one.status.conditions:
+        yield DECIDED_SECONDS - world.seconds_since(one.metadata.creationTimestamp)

@@ -1,0 +1,84 @@
+"""CertificateSigningRequests that were approved: the cluster's own signers sign them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pilothouse.api.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestCondition
+from pilothouse.controllers.framework.actions import Action, UpdateStatus
+from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.runner import Context
+from pilothouse.controllers.framework.world import World
+from pilothouse.machinery import codec
+
+OWN = "kubernetes.io/"
+SHORTEST_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A certificate as PEM, or why there is none."""
+
+    certificate: str = ""
+    objection: str = ""
+
+
+def has(one: CertificateSigningRequest, *types: str) -> bool:
+    return any(condition.type in types for condition in one.status.conditions)
+
+
+class CertificateSigningController(Controller):
+    """Signs for kube-apiserver-client, kube-apiserver-client-kubelet, kubelet-serving and legacy-unknown.
+
+    - Only what is approved, neither denied nor failed; for as long as was asked, at most the cluster's own term.
+    - What a signer does not accept is told by the condition Failed.
+    - Without the files of an authority (--cluster-signing-cert-file) nothing is signed.
+    """
+
+    name = "certificatesigningrequest-signing-controller"
+    reconciles = CertificateSigningRequest
+    rules = (
+        Rule("certificates.k8s.io", ("certificatesigningrequests",), READ),
+        Rule("certificates.k8s.io", ("certificatesigningrequests/status",), WRITE),
+        Rule("certificates.k8s.io", ("signers",), ("sign",)),
+    )
+
+    async def observe(self, one: CertificateSigningRequest, context: Context) -> Signed | None:
+        files = context.settings.cluster_signing_cert_file, context.settings.cluster_signing_key_file
+        waits = has(one, "Approved") and not has(one, "Denied", "Failed") and not one.status.certificate
+        if not waits or not all(files) or not one.spec.signerName.startswith(OWN):
+            return None
+        from pilothouse.controllers.certificates import signing
+
+        if one.spec.signerName not in signing.SIGNERS:
+            return None
+        try:
+            request = signing.parse(base64.b64decode(one.spec.request))
+        except ValueError as error:
+            return Signed(objection=f"unable to parse csr {one.metadata.name!r}: {error}")
+        problem = signing.objection(one.spec.signerName, request, one.spec.usages)
+        if problem:
+            return Signed(objection=problem)
+        longest = context.settings.cluster_signing_duration_seconds
+        asked = longest if one.spec.expirationSeconds is None else max(one.spec.expirationSeconds, SHORTEST_SECONDS)
+        serial = context.entropy.random.getrandbits(127) | 1
+        authority = signing.load_authority(*files)
+        life = timedelta(seconds=min(asked, longest))
+        return Signed(signing.sign(authority, request, one.spec.usages, life, context.clock.now(), serial))
+
+    def plan(self, one: CertificateSigningRequest, world: World) -> Iterator[Action]:
+        found: Signed | None = world.observed
+        if found is None:
+            return
+        changed = codec.clone(one)
+        if found.objection:
+            now = world.now_text
+            failed = CertificateSigningRequestCondition(type="Failed", status="True", reason="SignerValidationFailure")
+            failed.message, failed.lastUpdateTime, failed.lastTransitionTime = found.objection, now, now
+            changed.status.conditions.append(failed)
+        else:
+            changed.status.certificate = base64.b64encode(found.certificate.encode()).decode()
+        yield UpdateStatus(changed)

@@ -1,0 +1,1 @@
+"""Requests for certificates: who signs which, and what a signed one says."""

@@ -1,16 +1,18 @@
 """What a kubelet finds when it begins: containers of pods that it is to go on with, and of pods that are no more.
 
 The runtime's labels say whose they are. Pods that the API still has are adopted with all their runs; the rest is ended and swept
-away, and so are the directories of pods that have neither.
+away, and so are the directories and logs of pods that have neither.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import logging
+from collections.abc import Awaitable, Iterable
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.launch.resources import ROOT
+from pilothouse.kubelet.paths import uid_of_logs
 from pilothouse.kubelet.pods.context import last_words
 from pilothouse.kubelet.pods.identity import POD_UID, box_of, run_of
 from pilothouse.kubelet.pods.observed import Box, Run
@@ -19,6 +21,7 @@ from pilothouse.kubelet.pods.workers import PodWorkers
 from pilothouse.kubelet.pods.workshop import Workshop
 from pilothouse.kubelet.runtime.port import NotFound, Sandbox
 
+log = logging.getLogger(__name__)
 ORPHAN_GRACE_SECONDS = 2
 
 
@@ -37,9 +40,24 @@ async def adopt_or_end(shop: Workshop, workers: PodWorkers, pods: Iterable[Pod])
         await _end(shop, boxes.get(uid, []), runs.get(uid, []))
     for uid in shop.host.list_directory(shop.paths.pods):
         if uid not in wanted:
-            await shop.volumes.release(uid)
-            for middle in ("", "/burstable", "/besteffort"):
-                shop.cgroups.remove(f"{shop.config.cgroup_root}/{ROOT}{middle}/pod{uid}")
+            await _unless_in_use(uid, _sweep(shop, uid))
+    for name in shop.host.list_directory(shop.paths.logs):
+        if uid_of_logs(name) not in wanted:
+            await _unless_in_use(uid_of_logs(name), shop.host.remove_tree(f"{shop.paths.logs}/{name}"))
+
+
+async def _sweep(shop: Workshop, uid: str) -> None:
+    await shop.volumes.release(uid)
+    for middle in ("", "/burstable", "/besteffort"):
+        shop.cgroups.remove(f"{shop.config.cgroup_root}/{ROOT}{middle}/pod{uid}")
+
+
+async def _unless_in_use(uid: str, work: Awaitable[None]) -> None:
+    """What somebody still uses is left for the next beginning: no pod must wait for it."""
+    try:
+        await work
+    except OSError as error:
+        log.warning("what is left of a pod cannot be taken away", extra={"uid": uid, "error": str(error)})
 
 
 async def _found(shop: Workshop) -> tuple[dict[str, list[Box]], dict[str, list[Run]]]:

@@ -39,3 +39,8 @@ class Paths:
 
     def pod_logs(self, pod: Pod) -> str:
         return f"{self.logs}/{pod.metadata.namespace}_{pod.metadata.name}_{pod.metadata.uid}"
+
+
+def uid_of_logs(name: str) -> str:
+    """Whose a directory of logs is."""
+    return name.rpartition("_")[2]

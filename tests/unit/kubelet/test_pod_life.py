@@ -476,6 +476,27 @@ async def test_what_belongs_to_no_pod_is_ended_at_the_start() -> None:
         assert one.runtime.containers == {}
 
 
+async def test_logs_and_directories_of_no_pod_are_taken_away_at_the_start_or_left_to_who_uses_them() -> None:
+    async with node() as one:
+        kept = await one.run(a_pod())
+        root, logs = one.kubelet.config.root_dir, one.kubelet.config.pod_log_dir
+        one.host.files[f"{logs}/default_gone_u-9/app/0.log"] = b"x"
+        for path in (f"{logs}/default_gone_u-9", f"{root}/pods/u-9", f"{root}/pods/u-8"):
+            one.host.make_directory(path)
+        remove = one.host.remove_tree
+
+        async def remove_unless_busy(path: str) -> None:
+            if path.endswith("u-8"):
+                raise OSError(16, "Device or resource busy", path)
+            await remove(path)
+
+        one.host.remove_tree = remove_unless_busy  # type: ignore[method-assign]
+        await one.restart()
+        assert [*one.host.list_directory(logs)] == [f"default_web_{kept.metadata.uid}"]
+        assert sorted(one.host.list_directory(f"{root}/pods")) == sorted([kept.metadata.uid, "u-8"])
+        assert (await one.pod("web")).status.containerStatuses[0].ready
+
+
 async def test_a_sandbox_that_dies_is_replaced_and_everything_in_it_runs_again() -> None:
     async with node() as one:
         await one.run(a_pod())

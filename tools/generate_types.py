@@ -74,6 +74,14 @@ POINTER_STRINGS = {
 ALWAYS_STRINGS = {("discovery_v1", "EndpointPort", "name")}
 # Optional numbers that upstream keeps by value: zero and absent are the same.
 VALUE_NUMBERS = {("ObjectMeta", "generation"), ("Event", "count")}
+# Optional numbers of a status that upstream keeps by pointer: zero is told, and differs from nothing being known.
+POINTER_NUMBERS = {
+    ("MetricValueStatus", "averageUtilization"),
+    ("HorizontalPodAutoscalerStatus", "currentCPUUtilizationPercentage"),
+    ("JobStatus", "ready"),
+    ("JobStatus", "terminating"),
+    ("StatefulSetStatus", "collisionCount"),
+}
 
 HEADER = '''"""{title}
 
@@ -131,7 +139,7 @@ def scalar(kind: str | None, owner: str, name: str, required: bool) -> tuple[str
         return python, f"field(default_factory={python})"
     if python == "str":
         return ("str | None", "None") if (owner, name) in POINTER_STRINGS else ("str", '""')
-    by_value = (owner, name) in VALUE_NUMBERS or (owner.endswith("Status") and python == "int")
+    by_value = (owner, name) in VALUE_NUMBERS or (owner.endswith("Status") and python == "int" and (owner, name) not in POINTER_NUMBERS)
     return (python, "0") if by_value else (f"{python} | None", "None")
 
 

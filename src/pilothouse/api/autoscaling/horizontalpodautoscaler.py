@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilothouse.api.autoscaling.metrics import SOURCES, validate_metric, validate_reference
 from pilothouse.api.core.columns import NONE, UNKNOWN, UNSET
-from pilothouse.api.core.validation.fields import optional_one_of, report
+from pilothouse.api.core.validation.fields import nonnegative, optional_one_of
 from pilothouse.api.types.autoscaling_v2 import (
     HorizontalPodAutoscaler,
     HPAScalingPolicy,
@@ -17,13 +18,11 @@ from pilothouse.api.types.autoscaling_v2 import (
     MetricTarget,
     ResourceMetricSource,
 )
-from pilothouse.machinery import names, quantity
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
 UTILIZATION = 80
 SHOWN = 2
-SOURCES = {"ContainerResource": "containerResource", "External": "external", "Object": "object", "Pods": "pods", "Resource": "resource"}
 
 
 def _targets(one: HorizontalPodAutoscaler) -> str:
@@ -49,7 +48,7 @@ def _target(metric: MetricSpec, status: Any) -> str:
         seen = current.averageValue if current and current.averageValue is not None else UNKNOWN
         return f"{prefix}{seen}/{target.averageValue}{suffix}"
     if prefix:
-        seen = f"{current.averageUtilization}%" if current and current.averageUtilization else UNKNOWN
+        seen = f"{current.averageUtilization}%" if current and current.averageUtilization is not None else UNKNOWN
         return f"{prefix}{seen}/" + ("<auto>" if target.averageUtilization is None else f"{target.averageUtilization}%")
     seen = current.value if current and current.value is not None else UNKNOWN
     return f"{seen}/{target.value}"
@@ -104,44 +103,19 @@ def validate(one: HorizontalPodAutoscaler, problems: Problems) -> None:
         here.at("maxReplicas").invalid(spec.maxReplicas, "must be greater than 0")
     if spec.minReplicas is not None and spec.maxReplicas < spec.minReplicas:
         here.at("maxReplicas").invalid(spec.maxReplicas, "must be greater than or equal to `minReplicas`")
-    for field in ("kind", "name"):
-        value = getattr(spec.scaleTargetRef, field)
-        if not value:
-            here.at("scaleTargetRef", field).required()
-        else:
-            report(names.path_segment(value), value, here, "scaleTargetRef", field)
+    validate_reference(spec.scaleTargetRef, here.at("scaleTargetRef"))
     for index, metric in enumerate(spec.metrics):
-        _validate_metric(metric, here.at("metrics", index))
+        validate_metric(metric, here.at("metrics", index))
     for field in ("scaleUp", "scaleDown"):
         rules = getattr(spec.behavior, field) if spec.behavior else None
         if rules:
             _validate_rules(rules, here.at("behavior", field))
 
 
-def _validate_metric(metric: MetricSpec, problems: Problems) -> None:
-    if not metric.type:
-        problems.at("type").required("must specify a metric source type")
-        return
-    if metric.type not in SOURCES:
-        problems.at("type").not_supported(metric.type, SOURCES)
-        return
-    field = SOURCES[metric.type]
-    source = getattr(metric, field)
-    if source is None:
-        problems.at(field).required("must populate information for the given metric source")
-        return
-    for other in SOURCES.values():
-        if other != field and getattr(metric, other) is not None:
-            problems.at(other).forbidden("must populate the given metric source only")
-    target, here = source.target, problems.at(field, "target")
-    if target.type not in ("AverageValue", "Utilization", "Value"):
-        here.at("type").invalid(target.type, "must be either Utilization, Value, or AverageValue")
-    if target.averageUtilization is not None and target.averageUtilization < 1:
-        here.at("averageUtilization").invalid(target.averageUtilization, "must be greater than 0")
-    for part in ("value", "averageValue"):
-        value = getattr(target, part)
-        if value is not None and quantity.parse(value).nanos <= 0:
-            here.at(part).invalid(value, "must be positive")
+@HORIZONTALPODAUTOSCALER.validate_status
+def validate_status(old: HorizontalPodAutoscaler, new: HorizontalPodAutoscaler, problems: Problems) -> None:
+    for field in ("currentReplicas", "desiredReplicas"):
+        nonnegative(getattr(new.status, field), problems, "status", field)
 
 
 def _validate_rules(rules: HPAScalingRules, problems: Problems) -> None:

@@ -33,7 +33,7 @@ def to_stored(one: v1.HorizontalPodAutoscaler) -> v2.HorizontalPodAutoscaler:
     if not metrics:  # upstream, too, fills this in on the way: only here it is known that there is nothing else
         metrics.append(_cpu(UTILIZATION))
     current = _read(notes, CURRENT_METRICS, list[v2.MetricStatus]) or []
-    if one.status.currentCPUUtilizationPercentage:
+    if one.status.currentCPUUtilizationPercentage is not None:
         value = v2.MetricValueStatus(averageUtilization=one.status.currentCPUUtilizationPercentage)
         current.append(v2.MetricStatus(type="Resource", resource=v2.ResourceMetricStatus(name="cpu", current=value)))
     return v2.HorizontalPodAutoscaler(
@@ -76,7 +76,7 @@ def from_stored(one: v2.HorizontalPodAutoscaler) -> v1.HorizontalPodAutoscaler:
             targetCPUUtilizationPercentage=cpu.resource.target.averageUtilization if cpu and cpu.resource else None,
         ),
         status=v1.HorizontalPodAutoscalerStatus(
-            currentCPUUtilizationPercentage=seen.resource.current.averageUtilization if seen and seen.resource else 0,
+            currentCPUUtilizationPercentage=seen.resource.current.averageUtilization if seen and seen.resource else None,
             currentReplicas=one.status.currentReplicas,
             desiredReplicas=one.status.desiredReplicas,
             lastScaleTime=one.status.lastScaleTime,
@@ -96,7 +96,7 @@ def _is_cpu_target(metric: v2.MetricSpec) -> bool:
 
 
 def _is_cpu_status(metric: v2.MetricStatus) -> bool:
-    return metric.resource is not None and metric.resource.name == "cpu" and metric.resource.current.averageUtilization > 0
+    return metric.resource is not None and metric.resource.name == "cpu" and metric.resource.current.averageUtilization is not None
 
 
 def _read(annotations: dict[str, str], key: str, type: Any) -> Any:

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 from pilothouse.api.core.columns import selector_text
 from pilothouse.api.core.validation.addresses import validate_range
-from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, one_of, port_or_name, report
+from pilothouse.api.core.validation.fields import one_of, port_or_name, report
 from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.core.warnings.addresses import of_range
 from pilothouse.api.types.networking_v1 import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
@@ -15,6 +15,9 @@ from pilothouse.machinery import names
 from pilothouse.machinery.meta_v1 import LabelSelector
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+
+PROTOCOLS = ("TCP", "UDP", "SCTP")
+POLICY_TYPES = ("Ingress", "Egress")
 
 NETWORKPOLICY = Resource(
     NetworkPolicy,
@@ -50,26 +53,26 @@ def validate(one: NetworkPolicy, problems: Problems) -> None:
         here.at("policyTypes").invalid(spec.policyTypes, "may not specify more than two policyTypes")
     else:
         for index, type in enumerate(spec.policyTypes):
-            if type not in ("Egress", "Ingress"):
-                here.at("policyTypes", index).not_supported(type, ("Egress", "Ingress"))
+            if type not in POLICY_TYPES:
+                here.at("policyTypes", index).not_supported(type, POLICY_TYPES)
 
 
 def _validate_ports(ports: list[NetworkPolicyPort], problems: Problems) -> None:
     for index, one in enumerate(ports):
         here = problems.at(index)
-        one_of(one.protocol, PORT_PROTOCOLS, here, "protocol")
+        one_of(one.protocol, PROTOCOLS, here, "protocol")
         if one.port is not None:
             port_or_name(one.port, here, "port")
         if one.endPort is None:
             continue
         if isinstance(one.port, int):
             if one.endPort < one.port:
-                here.at("endPort").invalid(one.port, "must be greater than or equal to `port`")
+                here.at("endPort").invalid(one.endPort, "must be greater than or equal to `port`")
             report(names.port_number(one.endPort), one.endPort, here, "endPort")
         elif one.port is None:
-            here.at("endPort").invalid(one.endPort, "must not be specified when `port` is not specified")
+            here.at("endPort").invalid(one.endPort, "may not be specified when `port` is not specified")
         else:
-            here.at("endPort").invalid(one.endPort, "must not be specified when `port` is non-numeric")
+            here.at("endPort").invalid(one.endPort, "may not be specified when `port` is non-numeric")
 
 
 def _validate_peers(peers: list[NetworkPolicyPeer], problems: Problems) -> None:
@@ -100,7 +103,7 @@ def _validate_block(block: IPBlock, problems: Problems) -> None:
         part = ip_network(value, strict=False)
         inside = part.version == whole.version and whole.prefixlen < part.prefixlen and part.network_address in whole
         if not inside:
-            here.invalid(value, f"must be a strict subset of `cidr` {block.cidr}")
+            here.invalid(value, "must be a strict subset of `cidr`")
 
 
 @NETWORKPOLICY.warn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilothouse.api.apps.workload import validate_share
-from pilothouse.api.core.validation.fields import optional_one_of
+from pilothouse.api.core.validation.fields import nonnegative, optional_one_of
 from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.types.policy_v1 import PodDisruptionBudget
 from pilothouse.machinery.problems import Problems
@@ -39,3 +39,9 @@ def validate(one: PodDisruptionBudget, problems: Problems) -> None:
         validate_share(getattr(spec, field), here.at(field), limited=True)
     validate_label_selector(spec.selector, here.at("selector"))
     optional_one_of(spec.unhealthyPodEvictionPolicy, ("AlwaysAllow", "IfHealthyBudget"), here, "unhealthyPodEvictionPolicy")
+
+
+@PODDISRUPTIONBUDGET.validate_status
+def validate_status(old: PodDisruptionBudget, new: PodDisruptionBudget, problems: Problems) -> None:
+    for field in ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"):
+        nonnegative(getattr(new.status, field), problems, "status", field)

@@ -261,7 +261,7 @@ class StatefulSetStatus(Object):
     MERGES: ClassVar[Merges] = {"conditions": ("merge", "type")}
     LISTS: ClassVar[Lists] = {"conditions": ("map", ("type",))}
     availableReplicas: int = 0
-    collisionCount: int = 0
+    collisionCount: int | None = None
     conditions: list[StatefulSetCondition] = field(default_factory=list)
     currentReplicas: int = 0
     currentRevision: str = ""

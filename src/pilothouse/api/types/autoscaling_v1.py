@@ -49,7 +49,7 @@ class HorizontalPodAutoscalerSpec(Object):
 
 
 class HorizontalPodAutoscalerStatus(Object):
-    currentCPUUtilizationPercentage: int = 0
+    currentCPUUtilizationPercentage: int | None = None
     currentReplicas: int = field(default_factory=int)
     desiredReplicas: int = field(default_factory=int)
     lastScaleTime: str = ""

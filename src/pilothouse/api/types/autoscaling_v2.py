@@ -144,7 +144,7 @@ class MetricTarget(Object):
 
 
 class MetricValueStatus(Object):
-    averageUtilization: int = 0
+    averageUtilization: int | None = None
     averageValue: Quantity | None = None
     value: Quantity | None = None
 

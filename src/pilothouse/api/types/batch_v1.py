@@ -110,10 +110,10 @@ class JobStatus(Object):
     conditions: list[JobCondition] = field(default_factory=list)
     failed: int = 0
     failedIndexes: str = ""
-    ready: int = 0
+    ready: int | None = None
     startTime: str = ""
     succeeded: int = 0
-    terminating: int = 0
+    terminating: int | None = None
     uncountedTerminatedPods: UncountedTerminatedPods | None = None
 
 

@@ -47,7 +47,7 @@ def history(owner: Any, world: World, label: str = HASH_LABEL) -> History:
     claimed = claim(owner, world.claimable(owner, ControllerRevision, selector), selector)
     known = sorted(claimed.members, key=lambda one: (one.revision, one.metadata.creationTimestamp, one.metadata.name))
     data = _data(owner)
-    collisions: int = owner.status.collisionCount
+    collisions: int = owner.status.collisionCount or 0
     same = next((one for one in reversed(known) if one.data == data), None)
     number = known[-1].revision + 1 if known else 1
     if same is None:

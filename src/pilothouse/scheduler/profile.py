@@ -25,7 +25,7 @@ from pilothouse.scheduler.plugins.podtopologyspread import PodTopologySpread
 from pilothouse.scheduler.plugins.prioritysort import PrioritySort
 from pilothouse.scheduler.plugins.schedulinggates import SchedulingGates
 from pilothouse.scheduler.plugins.tainttoleration import TaintToleration
-from pilothouse.scheduler.plugins.volumebinding import VolumeBinding
+from pilothouse.scheduler.plugins.volumebinding import VolumeBinding, Volumes
 from pilothouse.scheduler.siblings import KINDS as SIBLING_KINDS
 from pilothouse.scheduler.siblings import siblings
 
@@ -37,7 +37,10 @@ ALSO_READ: tuple[type[Any], ...] = (Namespace, PodDisruptionBudget, *SIBLING_KIN
 
 def volume_binding(client: Client, informers: Informers) -> VolumeBinding:
     claims, volumes, classes = informers.of(PersistentVolumeClaim), informers.of(PersistentVolume), informers.of(StorageClass)
-    return VolumeBinding(client, claims.get, lambda name: volumes.get("", name), lambda name: classes.get("", name))
+    known = Volumes(lambda name: volumes.get("", name), volumes.list)
+    made = VolumeBinding(client, claims.get, known, lambda name: classes.get("", name))
+    claims.subscribe(lambda *_: made.claims_changed())
+    return made
 
 
 def default_profile(client: Client, informers: Informers) -> tuple[tuple[Any, int], ...]:

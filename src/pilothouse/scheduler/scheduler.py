@@ -18,7 +18,7 @@ from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.client.client import Client
 from pilothouse.client.events import EventRecorder
 from pilothouse.client.informers import Informers
-from pilothouse.kit.clock import Clock
+from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.errors import StatusError
 from pilothouse.scheduler.cluster import FINISHED, ClusterState
@@ -26,7 +26,7 @@ from pilothouse.scheduler.conditions import NOT_NOMINATED, Outcome, patch_of
 from pilothouse.scheduler.facts import PodFacts, facts_of
 from pilothouse.scheduler.framework.diagnosis import NO_NODES, Diagnosis, truncated
 from pilothouse.scheduler.framework.interfaces import PostFilterResult
-from pilothouse.scheduler.framework.runtime import Framework
+from pilothouse.scheduler.framework.runtime import Framework, running
 from pilothouse.scheduler.profile import ALSO_READ, VOLUME_KINDS, default_profile
 from pilothouse.scheduler.queue import QueuedPod, SchedulingQueue
 from pilothouse.scheduler.victims import Evictor
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 DEFAULT_SCHEDULER = "default-scheduler"
 BINDINGS_LIMIT = 128
 """Bindings and status patches that may be under way at once; scheduling waits when there are more."""
+SETTLE_SECONDS = 600.0
+"""How long a binding waits for volumes, as upstream's."""
 Profile = Callable[[Client, Informers], Sequence[tuple[Any, int]]]
 
 
@@ -205,7 +207,8 @@ class Scheduler:
 
     async def _bind(self, entry: QueuedPod, node_name: str) -> None:
         pod = entry.facts
-        refused = await self._framework.bind(pod, node_name)
+        refused = await self._framework.prepare(pod, node_name) or await self._settle(pod, node_name)
+        refused = refused or await self._framework.bind(pod, node_name)
         if refused:
             self._framework.unreserve(pod, node_name)
             self.cluster.forget(pod)
@@ -216,6 +219,19 @@ class Scheduler:
         self.cluster.bound(pod)
         self.queue.remove(pod.uid)
         self._events.event(pod.pod, "Normal", "Scheduled", f"Successfully assigned {pod.key} to {node_name}")
+
+    async def _settle(self, pod: PodFacts, node_name: str) -> str:
+        """Wait, without keeping others from being bound, for what others have to do before this Pod can be; why it cannot."""
+        plugin = self._framework.unsettled(pod, node_name)
+        if not plugin:
+            return ""
+        self._slots.release()
+        try:
+            return await wait_for(self._clock, self._framework.settle(pod, node_name), SETTLE_SECONDS)
+        except TimeoutError:
+            return running("PreBind", plugin, "binding volumes: context deadline exceeded")
+        finally:
+            await self._slots.acquire()
 
     # Telling
 

@@ -160,6 +160,21 @@ class PreBind(Plugin, Protocol):
     async def pre_bind(self, pod: PodFacts, node_name: str) -> None: ...
 
 
+class Refused(Exception):
+    """A Pod cannot be bound for now; the message says why."""
+
+
+@runtime_checkable
+class Settle(Plugin, Protocol):
+    def is_settled(self, pod: PodFacts, node_name: str) -> bool:
+        """Whether what `pre_bind` began is done."""
+        ...
+
+    async def settle(self, pod: PodFacts, node_name: str) -> None:
+        """Return when it is done; Refused when it failed. Others do it: who calls sets the time limit."""
+        ...
+
+
 @runtime_checkable
 class Bind(Plugin, Protocol):
     async def bind(self, pod: PodFacts, node_name: str) -> bool:

@@ -31,9 +31,11 @@ from pilothouse.scheduler.framework.interfaces import (
     PreScore,
     QueueSort,
     Reach,
+    Refused,
     Reserve,
     Score,
     Scores,
+    Settle,
 )
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
@@ -77,6 +79,7 @@ class Framework:
         self._reserves: list[Reserve] = self._at(Reserve)
         self._permits: list[Permit] = self._at(Permit)
         self._pre_binds: list[PreBind] = self._at(PreBind)
+        self._settles: list[Settle] = self._at(Settle)
         self._binds: list[Bind] = self._at(Bind)
         self._post_binds: list[PostBind] = self._at(PostBind)
 
@@ -257,23 +260,45 @@ class Framework:
         for plugin in reversed(self._reserves):
             plugin.unreserve(pod, node_name)
 
-    async def bind(self, pod: PodFacts, node_name: str) -> str:
-        """Permit, PreBind, Bind, PostBind. Empty when bound; else why not, in upstream's words."""
+    async def prepare(self, pod: PodFacts, node_name: str) -> str:
+        """Permit and PreBind. Empty when the Pod may be bound; else why not, in upstream's words."""
         for permit in self._permits:
             reason = await permit.permit(pod, node_name)
             if reason:
                 return reason
-        running = ""
-        try:
-            for pre_bind in self._pre_binds:
-                running = f'PreBind plugin "{pre_bind.name}"'
-                await pre_bind.pre_bind(pod, node_name)
-            for binder in self._binds:
-                running = f'Bind plugin "{binder.name}"'
-                if await binder.bind(pod, node_name):
+        for plugin in self._pre_binds:
+            try:
+                await plugin.pre_bind(pod, node_name)
+            except (StatusError, ConnectionError) as error:
+                return running("PreBind", plugin.name, error)
+        return ""
+
+    def unsettled(self, pod: PodFacts, node_name: str) -> str:
+        """The plugin for which the binding has to wait; empty when none is."""
+        return next((plugin.name for plugin in self._settles if not plugin.is_settled(pod, node_name)), "")
+
+    async def settle(self, pod: PodFacts, node_name: str) -> str:
+        """Wait for what PreBind began; empty when all is done, else what failed."""
+        for plugin in self._settles:
+            try:
+                await plugin.settle(pod, node_name)
+            except Refused as error:
+                return running("PreBind", plugin.name, error)
+        return ""
+
+    async def bind(self, pod: PodFacts, node_name: str) -> str:
+        """Bind and PostBind. Empty when bound; else why not."""
+        for plugin in self._binds:
+            try:
+                if await plugin.bind(pod, node_name):
                     break
-        except (StatusError, ConnectionError) as error:
-            return f"running {running}: {error}"
+            except (StatusError, ConnectionError) as error:
+                return running("Bind", plugin.name, error)
         for post_bind in self._post_binds:
             post_bind.post_bind(pod, node_name)
         return ""
+
+
+def running(point: str, plugin: str, error: object) -> str:
+    """How upstream tells of a plugin that failed."""
+    return f'running {point} plugin "{plugin}": {error}'

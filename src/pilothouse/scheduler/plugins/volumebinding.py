@@ -1,40 +1,51 @@
 """VolumeBinding: a Pod goes only where its claimed volumes can be reached.
 
 - A claim that is missing, going or unbound keeps the Pod waiting, in upstream's words; a bound one confines it to its volume's nodes.
-- Claims that wait for their first consumer do not confine the Pod; before it is bound each is told the chosen node
-  (`volume.kubernetes.io/selected-node`), for whoever provisions it. Matching unbound volumes and waiting for them belong to the volume
-  controllers, which are another part.
+- A claim that waits for its first consumer confines it to nodes from where a free volume would do, or where one can be provisioned.
+- Before the Pod is bound each such claim is told the chosen node (`volume.kubernetes.io/selected-node`), and the Pod waits until it is
+  bound: who binds and provisions is the volume controllers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import orjson
 
-from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
+from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod, TopologySelectorTerm
 from pilothouse.api.types.storage_v1 import StorageClass
 from pilothouse.client.client import Client
 from pilothouse.scheduler.facts import PodFacts
-from pilothouse.scheduler.framework.interfaces import PreFilterResult, Reach, Verdict, Wake
+from pilothouse.scheduler.framework.interfaces import PreFilterResult, Reach, Refused, Verdict, Wake
+from pilothouse.scheduler.freevolumes import Match, matches
 from pilothouse.scheduler.nodeselector import selector_matches
-from pilothouse.scheduler.snapshot import NodeColumns
+from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
 NODE_CONFLICT = "node(s) had volume node affinity conflict"
+NO_MATCH = "node(s) didn't find available persistent volumes to bind"
 NO_VOLUME = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
 WAIT_FOR_FIRST_CONSUMER = "WaitForFirstConsumer"
+NO_PROVISIONER = "kubernetes.io/no-provisioner"
+MATCHES = "VolumeBinding/matches"
 
 Claims = Callable[[str, str], PersistentVolumeClaim | None]
-Volumes = Callable[[str], PersistentVolume | None]
 Classes = Callable[[str], StorageClass | None]
 
 
+class Volumes:
+    """What the plugin knows of volumes: `get(name)` and `list()` look into a cache."""
+
+    def __init__(self, get: Callable[[str], PersistentVolume | None], list: Callable[[], Sequence[PersistentVolume]]) -> None:
+        self.get, self.list = get, list
+
+
 class VolumeBinding:
-    """`claims(namespace, name)`, `volumes(name)` and `classes(name)` look into caches."""
+    """`claims(namespace, name)` and `classes(name)` look into caches; `claims_changed` is to be called when a claim is another."""
 
     name = "VolumeBinding"
     woken_by = (
@@ -50,6 +61,13 @@ class VolumeBinding:
         self._claims = claims
         self._volumes = volumes
         self._classes = classes
+        self._promised: dict[str, str] = {}
+        """Free volumes that Pods which are being bound will get, with the Pods' UIDs."""
+        self._changed = asyncio.Event()
+
+    def claims_changed(self) -> None:
+        told, self._changed = self._changed, asyncio.Event()
+        told.set()
 
     def reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
         """Claims change without any node changing: nothing that was worked out for a Pod with claims is used again."""
@@ -76,22 +94,89 @@ class VolumeBinding:
         return f'persistentvolumeclaim "{name}" is being deleted' if claim.metadata.deletionTimestamp else ""
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
-        passes = np.ones_like(nodes.alive)
+        near, free = np.ones_like(nodes.alive), np.ones_like(nodes.alive)
+        unbound = []
         for claim in self._of(pod):
             if not is_bound(claim):
+                unbound.append(claim)
                 continue
-            volume = self._volumes(claim.spec.volumeName)
+            volume = self._volumes.get(claim.spec.volumeName)
             if volume is None:
-                return Verdict(np.zeros_like(passes), lambda _: (NO_VOLUME,), unresolvable=True)
+                return Verdict(np.zeros_like(near), lambda _: (NO_VOLUME,), unresolvable=True)
             if volume.spec.nodeAffinity is not None and volume.spec.nodeAffinity.required is not None:
-                passes &= selector_matches(volume.spec.nodeAffinity.required, nodes)
-        return None if passes.all() else Verdict(passes, lambda _: (NODE_CONFLICT,), unresolvable=True)
+                near &= selector_matches(volume.spec.nodeAffinity.required, nodes)
+        if unbound:
+            free = self._served(pod, unbound, nodes)
+        if (near & free).all():
+            return None
+
+        def reasons(row: int) -> list[str]:
+            return [text for text, good in ((NODE_CONFLICT, near), (NO_MATCH, free)) if not good[row]]
+
+        return Verdict(near & free, reasons, unresolvable=True)
+
+    def _served(self, pod: PodFacts, unbound: Sequence[PersistentVolumeClaim], nodes: NodeColumns) -> Mask:
+        """The rows on which every claim that waits for its consumer finds a volume, or can have one made."""
+        taken = {name for name, uid in self._promised.items() if uid != pod.uid}
+        found = matches(unbound, self._volumes.list(), taken, nodes)
+        if nodes.whole is nodes:
+            pod.scratch[MATCHES] = nodes, found
+        served = nodes.alive.copy()
+        for claim in unbound:
+            rows = self._provisionable(claim, nodes)
+            for one in found:
+                if one.claim is claim:
+                    rows |= one.rows
+            served &= rows
+        return served
+
+    def _provisionable(self, claim: PersistentVolumeClaim, nodes: NodeColumns) -> Mask:
+        """Where a provisioner may make a volume; one that was told a node already makes it there."""
+        found = self._classes(claim.spec.storageClassName or "")
+        if found is None or found.provisioner == NO_PROVISIONER:
+            return np.zeros_like(nodes.alive)
+        rows = nodes.alive.copy()
+        if found.allowedTopologies:
+            rows &= allowed(found.allowedTopologies, nodes)
+        chosen = claim.metadata.annotations.get(SELECTED_NODE)
+        if chosen is not None:
+            rows &= np.array([name == chosen for name in nodes.names])
+        return rows
+
+    def reserve(self, pod: PodFacts, node_name: str) -> None:
+        nodes, found = pod.scratch.pop(MATCHES, (None, ()))
+        given: Sequence[Match] = found
+        for one in given:
+            if one.rows[nodes.rows[node_name]]:
+                self._promised[one.volume.metadata.name] = pod.uid
+
+    def unreserve(self, pod: PodFacts, node_name: str) -> None:
+        self._promised = {name: uid for name, uid in self._promised.items() if uid != pod.uid}
+
+    def post_bind(self, pod: PodFacts, node_name: str) -> None:
+        self.unreserve(pod, node_name)
 
     async def pre_bind(self, pod: PodFacts, node_name: str) -> None:
         for claim in self._of(pod):
             if not is_bound(claim) and claim.metadata.annotations.get(SELECTED_NODE) != node_name:
                 patch = orjson.dumps({"metadata": {"annotations": {SELECTED_NODE: node_name}}})
                 await self._client.patch(PersistentVolumeClaim, claim.metadata.name, claim.metadata.namespace, patch)
+
+    def is_settled(self, pod: PodFacts, node_name: str) -> bool:
+        return all(map(is_bound, self._of(pod)))
+
+    async def settle(self, pod: PodFacts, node_name: str) -> None:
+        """Until all claims are bound. A provisioner that gives up takes the node's name out again."""
+        told: set[str] = set()
+        while not self.is_settled(pod, node_name):
+            changed = self._changed
+            for claim in self._of(pod):
+                name = claim.metadata.name
+                if claim.metadata.annotations.get(SELECTED_NODE) == node_name:
+                    told.add(name)
+                elif name in told and not is_bound(claim):
+                    raise Refused(f'binding volumes: provisioning failed for PVC "{name}"')
+            await changed.wait()
 
     def _of(self, pod: PodFacts) -> Iterator[PersistentVolumeClaim]:
         for name, _ in claim_names(pod.pod):
@@ -103,6 +188,17 @@ class VolumeBinding:
         """Whether a claim is bound only when a Pod that uses it has a node."""
         found = self._classes(claim.spec.storageClassName or "")
         return not claim.spec.volumeName and found is not None and found.volumeBindingMode == WAIT_FOR_FIRST_CONSUMER
+
+
+def allowed(terms: Sequence[TopologySelectorTerm], nodes: NodeColumns) -> Mask:
+    """The rows that any of the terms admits: of each term all labels must have one of their values."""
+    rows = np.zeros_like(nodes.alive)
+    for term in terms:
+        fits = nodes.alive.copy()
+        for one in term.matchLabelExpressions:
+            fits &= nodes.label(one.key).where(set(one.values).__contains__)
+        rows |= fits
+    return rows
 
 
 def claim_names(pod: Pod) -> Iterator[tuple[str, bool]]:

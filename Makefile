@@ -1,7 +1,7 @@
 # Everything starts from `make up` and `make test`: on a fresh Debian 12 they install what is missing (tools/bootstrap.py).
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=KUBECONFIG,HTTPS_PROXY,NO_PROXY)
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=KUBECONFIG,HTTP_PROXY,HTTPS_PROXY,NO_PROXY,http_proxy,https_proxy,no_proxy)
 INSTALLED := .venv/.installed
 DEVELOPMENT := .venv/.development
 

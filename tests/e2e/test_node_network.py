@@ -8,10 +8,11 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from pilothouse.node import namespaces, network
+from pilothouse.node import linux, mounts, namespaces, network
 from pilothouse.node.network import Link
 from tests.e2e.namespaces import inside, run, within
 
@@ -115,3 +116,36 @@ def test_a_namespace_whose_name_was_removed_while_somebody_lives_in_it_gets_it_b
             assert answers()
         finally:
             left.kill()
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where names of namespaces are, of this test alone."""
+    place = tmp_path / "netns"
+    monkeypatch.setattr(namespaces, "NETNS_DIRECTORY", str(place))
+    monkeypatch.setattr(namespaces, "NETNS_MOUNTED", tmp_path / "run" / "mounted")
+    yield place
+    mounts.unmount_below(str(tmp_path))
+
+
+def test_the_mount_of_the_directory_of_names_goes_with_the_last_name(directory: Path) -> None:
+    assert namespaces.make_network("one")
+    assert namespaces.make_network("two")
+    assert mounts.is_point(str(directory))
+    namespaces.remove(namespaces.network_path("one"))
+    assert not namespaces.release_network_directory()
+    assert namespaces.is_pinned(namespaces.network_path("two"))
+    namespaces.remove(namespaces.network_path("two"))
+    assert namespaces.release_network_directory()
+    assert not mounts.is_point(str(directory))
+    assert not directory.exists()
+    assert namespaces.make_network("again")
+
+
+def test_a_mount_of_somebody_elses_stays(directory: Path) -> None:
+    directory.mkdir()
+    linux.mount(str(directory), str(directory), flags=linux.MS_BIND)  # as `ip netns add` did
+    assert namespaces.make_network("one")
+    namespaces.remove(namespaces.network_path("one"))
+    assert not namespaces.release_network_directory()
+    assert mounts.is_point(str(directory))

@@ -185,7 +185,8 @@ def _damaged(path: Path) -> ClusterFailure:
     files = " and ".join(str(path.with_suffix(suffix)) for suffix in ((".crt", ".key") if path.stem == "ca" else (".key",)))
     return ClusterFailure(
         f"{path} is damaged, or does not belong to its pair",
-        f"put its copy back; without one stop the cluster (pilothouse down), remove {files}, and `up` makes another {kind}",
+        f"put its copy back; without one stop the cluster (pilothouse down --name {path.parents[1].name}), remove {files},"
+        f" and `up` makes another {kind}",
     )
 
 

@@ -45,12 +45,13 @@ class Kubectl:
         found = shutil.which("kubectl") or shutil.which("kubectl", path=SYSTEM_PATH)
         if not found:
             raise ClusterFailure("there is no kubectl on this machine", "apt-get install kubernetes-client, or any kubectl from 1.27 on")
+        self._remedy = f"pilothouse status --name {places.name} shows how the cluster is; its logs: {places.logs}"
         self._command = [found, "--kubeconfig", str(places.kubeconfig), "--namespace", "default"]
 
     def __call__(self, *arguments: str) -> str:
         done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise ClusterFailure(f"kubectl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+            raise ClusterFailure(f"kubectl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}", self._remedy)
         return done.stdout
 
 
@@ -70,7 +71,8 @@ def ask(address: str, port: int) -> str:
         connection.request("GET", "/")
         text: str = connection.getresponse().read().decode().strip()
     except OSError as failure:
-        raise ClusterFailure(f"http://{address}:{port} does not answer: {failure}") from failure
+        remedy = f"`ip route get {address}` shows whether the way there is the cluster's: a firewall or VPN may have taken it"
+        raise ClusterFailure(f"http://{address}:{port} does not answer: {failure}", remedy) from failure
     finally:
         connection.close()
     return text

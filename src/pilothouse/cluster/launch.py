@@ -93,9 +93,19 @@ def enter_node(places: Places, state: ClusterState) -> Callable[[], None]:
     return namespaces.entering(network, str(places.mount_namespace))
 
 
+KEPT = (
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "PYTHONPATH",
+    *(form(f"{kind}_proxy") for kind in ("http", "https", "no") for form in (str.upper, str.lower)),
+)
+"""Of the caller's environment: its language, its time zone, and the proxies by which images are pulled, in both spellings."""
+
+
 def environment() -> dict[str, str]:
-    """Of every process started: nothing of the caller's but its language and time zone."""
-    kept = {name: value for name, value in os.environ.items() if name in ("LANG", "LC_ALL", "TZ", "PYTHONPATH", "HTTPS_PROXY", "NO_PROXY")}
+    """Of every process started."""
+    kept = {name: value for name, value in os.environ.items() if name in KEPT}
     return {
         "PATH": SYSTEM_PATH,
         "HOME": "/root",

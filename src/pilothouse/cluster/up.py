@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,12 +90,30 @@ def cleaned_up_on_failure(places: Places, state: ClusterState) -> Iterator[list[
     try:
         yield started
     except BaseException:
-        for process in started:
-            process.abandon()
-        if not ran_before:
-            teardown.stop_processes(places, gently=False)
-            teardown.take_down_node(places, state)
+        with uninterrupted():
+            for process in started:
+                process.abandon()
+            if not ran_before:
+                teardown.stop_processes(places, gently=False)
+                teardown.take_down_node(places, state)
         raise
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Who presses Ctrl-C twice does not end what the first one began. Only the leading thread may say what signals do."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def check_ready(state: ClusterState, places: Places, wait: bool, progress: Say, since: str) -> None:
@@ -205,7 +224,7 @@ def bring_up(state: ClusterState, places: Places, started: list[Started], clock:
     if control_plane is not None:
         control_plane.go()
     tokens_key = Beside(lambda: make_tokens_key(places))
-    merge_kubeconfig(state, places)
+    progress(f"kubeconfig written: {merge_kubeconfig(state, places)}")
     node_agent = None
     if launch.running(places, NODE_AGENT) is None:  # not before: on two cores it would hold the control plane up
         node_agent = launch.start(NODE_AGENT, places, state)
@@ -276,7 +295,8 @@ def make_tokens_key(places: Places) -> None:
     certificates.make_service_account_key(places.pki)
 
 
-def merge_kubeconfig(state: ClusterState, places: Places) -> None:
+def merge_kubeconfig(state: ClusterState, places: Places) -> Path:
+    """The user's file that the context was written to."""
     from pilothouse.cluster import access
 
-    access.merge(state, places)
+    return access.merge(state, places)

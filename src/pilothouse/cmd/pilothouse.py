@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ DEFAULT_NAME = "pilothouse"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exit status 0: done; 1: a failure that was explained; 2: bad usage; 130: interrupted."""
     parsed = parser().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # whoever ends us, nothing half stays behind
+        signal.signal(number, signal.default_int_handler)
     try:
         sys.exit(COMMANDS[parsed.command](parsed))
     except ClusterFailure as failure:
@@ -30,14 +33,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except PermissionError as failure:
-        tell(f"{failure.filename}: permission denied" if failure.filename else str(failure), "run it again with sudo")
+        remedy = "run it again with sudo" if os.geteuid() else LACKING_CAPABILITY
+        tell(f"{failure.filename}: permission denied" if failure.filename else str(failure), remedy)
         sys.exit(1)
     except OSError as failure:
         tell(f"{failure.filename}: {failure.strerror}" if failure.filename else str(failure), REMEDIES.get(failure.errno or 0, ""))
         sys.exit(1)
     except KeyboardInterrupt:
-        tell("interrupted; what was begun is put away", "")
+        tell(*interrupted(parsed))
         sys.exit(130)
+
+
+LACKING_CAPABILITY = (
+    "root lacks a right here, as in many containers: give it CAP_SYS_ADMIN and CAP_NET_ADMIN, or run it on the machine itself"
+)
+
+
+def interrupted(parsed: argparse.Namespace) -> tuple[str, str]:
+    """What stands now, and what to do: `up` has put away what it began, `down` goes on where it was."""
+    command = f"pilothouse {parsed.command}{_named(parsed)}"
+    if parsed.command == "up":
+        return "interrupted; what was begun is put away", f"start it again: {command}"
+    if parsed.command == "down":
+        purge = " --purge" if parsed.purge else ""
+        return "interrupted; some of it may still be there", f"end it again: {command}{purge}"
+    return "interrupted", ""
+
+
+def _named(parsed: argparse.Namespace) -> str:
+    """The option that names another cluster than the default one."""
+    return "" if getattr(parsed, "name", DEFAULT_NAME) == DEFAULT_NAME else f" --name {parsed.name}"
 
 
 REMEDIES = {
@@ -115,7 +140,12 @@ def up(parsed: argparse.Namespace) -> int:
         from pilothouse.cluster import example
         from pilothouse.cluster.state import Places
 
-        example.run(state, Places(parsed.name, parsed.root), say)
+        try:
+            example.run(state, Places(parsed.name, parsed.root), say)
+        except KeyboardInterrupt as interrupt:
+            raise ClusterFailure(
+                "the example was interrupted; the cluster is up", f"end it: pilothouse down{_named(parsed)}"
+            ) from interrupt
     return 0
 
 
@@ -128,7 +158,7 @@ def down(parsed: argparse.Namespace) -> int:
     check_name(parsed.name)
     check_root()
     existed = take_down(Places(parsed.name, parsed.root), say, purge=parsed.purge)
-    ended = "removed" if parsed.purge else "stopped; `pilothouse up` starts it again as it was"
+    ended = "removed" if parsed.purge else f"stopped; `pilothouse up{_named(parsed)}` starts it again as it was"
     print(f"pilothouse: {parsed.name} is {ended}" if existed else f"pilothouse: there is no cluster named {parsed.name}")
     return 0
 
@@ -174,8 +204,7 @@ def _known(parsed: argparse.Namespace) -> ClusterState:
     check_name(parsed.name)
     state = load(Places(parsed.name, parsed.root))
     if state is None:
-        named = "" if parsed.name == DEFAULT_NAME else f" --name {parsed.name}"
-        raise ClusterFailure(f"there is no cluster named {parsed.name}", f"start it: pilothouse up{named}")
+        raise ClusterFailure(f"there is no cluster named {parsed.name}", f"start it: pilothouse up{_named(parsed)}")
     return state
 
 

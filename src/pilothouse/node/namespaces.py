@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 from pilothouse.node import linux, mounts
@@ -21,6 +23,8 @@ from pilothouse.node import linux, mounts
 T = TypeVar("T")
 
 NETNS_DIRECTORY = "/run/netns"
+NETNS_MOUNTED = Path("/run/pilothouse/.netns-mounted")
+"""There as long as that directory is a mount point of our making."""
 
 
 def network_path(name: str) -> str:
@@ -32,8 +36,8 @@ def make_network(name: str) -> bool:
     path = network_path(name)
     if is_pinned(path):
         return False
-    _share_netns_directory()
-    _pin(path, linux.CLONE_NEWNET, "net", lambda: None)
+    with _netns_directory():
+        _pin(path, linux.CLONE_NEWNET, "net", lambda: None)
     return True
 
 
@@ -42,10 +46,10 @@ def pin_network_again(name: str, process_id: int) -> bool:
     path = network_path(name)
     if is_pinned(path):
         return False
-    _share_netns_directory()
-    with open(path, "a", encoding="utf-8"):
-        pass
-    linux.mount(f"/proc/{process_id}/ns/net", path, flags=linux.MS_BIND)
+    with _netns_directory():
+        with open(path, "a", encoding="utf-8"):
+            pass
+        linux.mount(f"/proc/{process_id}/ns/net", path, flags=linux.MS_BIND)
     return True
 
 
@@ -169,12 +173,46 @@ def real_root() -> str:
     return _in_thread(look)
 
 
-def _share_netns_directory() -> None:
-    """As `ip netns add` does: what is pinned there must be seen, and vanish, in every mount namespace."""
-    os.makedirs(NETNS_DIRECTORY, mode=0o755, exist_ok=True)
-    if not mounts.is_point(NETNS_DIRECTORY):
-        linux.mount(NETNS_DIRECTORY, NETNS_DIRECTORY, flags=linux.MS_BIND | linux.MS_REC)
-    linux.mount("", NETNS_DIRECTORY, flags=linux.MS_SHARED | linux.MS_REC)
+def release_network_directory() -> bool:
+    """Take the mount of /run/netns away if we made it and nothing is pinned there any more; False when it stays."""
+    if not NETNS_MOUNTED.exists():
+        return False
+    with _locked_netns_directory():
+        if any(os.scandir(NETNS_DIRECTORY)):
+            return False
+        with contextlib.suppress(OSError):  # somebody else took it away
+            linux.unmount(NETNS_DIRECTORY)
+        with contextlib.suppress(OSError):  # something lies below the mount
+            os.rmdir(NETNS_DIRECTORY)
+        NETNS_MOUNTED.unlink()
+    return True
+
+
+@contextlib.contextmanager
+def _netns_directory() -> Iterator[None]:
+    """As `ip netns add` has it: what is pinned there must be seen, and vanish, in every mount namespace."""
+    with _locked_netns_directory():
+        if not mounts.is_point(NETNS_DIRECTORY):
+            NETNS_MOUNTED.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            NETNS_MOUNTED.touch()
+            linux.mount(NETNS_DIRECTORY, NETNS_DIRECTORY, flags=linux.MS_BIND | linux.MS_REC)
+        linux.mount("", NETNS_DIRECTORY, flags=linux.MS_SHARED | linux.MS_REC)
+        yield
+
+
+@contextlib.contextmanager
+def _locked_netns_directory() -> Iterator[None]:
+    """Nobody else, nor `ip netns add`, which takes the same lock, mounts or pins there meanwhile."""
+    while True:
+        os.makedirs(NETNS_DIRECTORY, mode=0o755, exist_ok=True)
+        descriptor = os.open(NETNS_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.isdir(NETNS_DIRECTORY) and os.path.samestat(os.stat(NETNS_DIRECTORY), os.fstat(descriptor)):
+                yield
+                return  # else it was removed while we waited
+        finally:
+            os.close(descriptor)
 
 
 def _pin(path: str, flag: int, kind: str, prepare: Callable[[], None], processor: int | None = None) -> None:

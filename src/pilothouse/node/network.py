@@ -196,6 +196,7 @@ def forget(namespace: str, interface: str) -> None:
     """Remove what bears a cluster's name, when its ranges are not known any more."""
     ip([f"link delete {interface}"], ignore_failure=True)
     namespaces.remove(namespaces.network_path(namespace))
+    namespaces.release_network_directory()
     nft(no_table(namespace))
 
 

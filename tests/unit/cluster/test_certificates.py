@@ -109,6 +109,7 @@ def test_what_others_rely_on_is_not_made_anew_when_it_is_damaged(
         make(folder, clock)
     assert str(folder / file) in caught.value.problem
     assert "put its copy back" in caught.value.remedy
+    assert f"pilothouse down --name {folder.parent.name})" in caught.value.remedy
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
     for each in [folder / "ca.crt", folder / "ca.key"] if file.startswith("ca.") else [folder / file]:

@@ -3,8 +3,10 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,24 +81,65 @@ def refused(number: int, file: str | None = "/var/lib/pilothouse/x") -> OSError:
             "pilothouse: /var/lib/pilothouse/x: permission denied\n  what to do: run it again with sudo\n",
             id="a file of root",
         ),
-        pytest.param(
-            refused(errno.EPERM, None),
-            1,
-            "pilothouse: [Errno 1] Operation not permitted\n  what to do: run it again with sudo\n",
-            id="a right of root",
-        ),
         pytest.param(refused(errno.EIO), 1, "pilothouse: /var/lib/pilothouse/x: Input/output error\n", id="nothing to advise"),
-        pytest.param(KeyboardInterrupt(), 130, "pilothouse: interrupted; what was begun is put away\n", id="interrupted"),
     ],
 )
 def test_what_the_machine_refuses_is_explained(
     failure: BaseException, status: int, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
     def fail(parsed: argparse.Namespace) -> int:
         raise failure
 
     monkeypatch.setitem(pilothouse.COMMANDS, "up", fail)
     assert said(["up"], capsys) == (status, expected)
+
+
+@pytest.mark.parametrize(("user", "remedy"), [(1000, "run it again with sudo"), (0, "give it CAP_SYS_ADMIN and CAP_NET_ADMIN")])
+def test_a_missing_right_is_told_to_a_user_and_to_root(
+    user: int, remedy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(parsed: argparse.Namespace) -> int:
+        raise refused(errno.EPERM, None)
+
+    monkeypatch.setitem(pilothouse.COMMANDS, "up", fail)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    status, told = said(["up"], capsys)
+    assert (status, told.startswith("pilothouse: [Errno 1] Operation not permitted\n  what to do: "), remedy in told) == (1, True, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        pytest.param(["up"], "interrupted; what was begun is put away\n  what to do: start it again: pilothouse up\n", id="up"),
+        pytest.param(
+            ["down", "--purge", "--name", "dev"],
+            "interrupted; some of it may still be there\n  what to do: end it again: pilothouse down --name dev --purge\n",
+            id="down",
+        ),
+        pytest.param(["status"], "interrupted\n", id="status"),
+    ],
+)
+def test_who_interrupts_is_told_what_stands(
+    words: list[str], expected: str, number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(parsed: argparse.Namespace) -> int:
+        signal.raise_signal(number)
+        return 0
+
+    monkeypatch.setitem(pilothouse.COMMANDS, words[0], interrupted)
+    assert said(words, capsys) == (130, f"pilothouse: {expected}")
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """The command line takes over what signals do: not for the tests that follow."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "dev"}'], ids=["empty", "cut off", "a list", "half of it missing"])

@@ -10,6 +10,7 @@ from pilothouse.apiserver.admission.plugins.defaulttolerationseconds import Defa
 from pilothouse.apiserver.admission.plugins.limitranger import LimitRanger
 from pilothouse.apiserver.admission.plugins.namespacelifecycle import NamespaceLifecycle
 from pilothouse.apiserver.admission.plugins.noderestriction import NodeRestriction
+from pilothouse.apiserver.admission.plugins.podsecurity import PodSecurity
 from pilothouse.apiserver.admission.plugins.priority import Priority
 from pilothouse.apiserver.admission.plugins.resourcequota import ResourceQuotaAdmission
 from pilothouse.apiserver.admission.plugins.runtimeclass import RuntimeClassAdmission
@@ -22,6 +23,7 @@ ORDER: tuple[type[Plugin], ...] = (
     ServiceAccountAdmission,
     NodeRestriction,
     TaintNodesByCondition,
+    PodSecurity,
     Priority,
     DefaultTolerationSeconds,
     DefaultStorageClass,

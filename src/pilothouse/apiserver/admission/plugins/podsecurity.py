@@ -1,0 +1,137 @@
+"""PodSecurity: a namespace's labels say which pods it takes, and of which it warns.
+
+- Only pods are turned away; of workloads that would make such pods their writer is warned.
+- A namespace that becomes stricter keeps the pods that it has: its writer is told which of them break the new standard.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.api.types.core_v1 import Namespace, Pod, PodSpec
+from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import PODS, refused
+from pilothouse.apiserver.admission.podsecurity.policy import NOTHING, Policy, Standard, policy_of
+from pilothouse.machinery.errors import invalid
+from pilothouse.machinery.meta_v1 import ObjectMeta
+
+NAMESPACES = ("", "namespaces")
+WORKLOADS = frozenset(
+    {
+        ("", "podtemplates"),
+        ("", "replicationcontrollers"),
+        ("apps", "daemonsets"),
+        ("apps", "deployments"),
+        ("apps", "replicasets"),
+        ("apps", "statefulsets"),
+        ("batch", "cronjobs"),
+        ("batch", "jobs"),
+    }
+)
+IGNORED = frozenset({"attach", "binding", "eviction", "exec", "log", "portforward", "proxy", "status"})
+"""Subresources of pods that change nothing of what the standards look at."""
+SECCOMP = "seccomp.security.alpha.kubernetes.io/pod"
+PODS_LIMIT = 3_000
+"""How many pods of a namespace are looked at when it becomes stricter."""
+
+
+class PodSecurity(Plugin):
+    """Pods keep to the standard that the labels of their namespace name."""
+
+    name = "PodSecurity"
+    kinds = frozenset({PODS, NAMESPACES, *WORKLOADS})
+
+    async def validate(self, request: AdmissionRequest, world: World) -> None:
+        if request.operation not in (CREATE, UPDATE):
+            return
+        kind = request.group_plural
+        if kind == PODS and request.subresource not in IGNORED:
+            await _judge_pod(request, world)
+        elif kind in WORKLOADS and not request.subresource:
+            await _judge_workload(request, world)
+        elif kind == NAMESPACES and not request.subresource:
+            await _judge_namespace(request, world)
+
+
+async def _policy(request: AdmissionRequest, world: World) -> Policy:
+    namespace = await world.get(Namespace, request.namespace)
+    return policy_of(namespace.metadata.labels)[0] if namespace is not None else NOTHING
+
+
+async def _judge_pod(request: AdmissionRequest, world: World) -> None:
+    policy = await _policy(request, world)
+    pod: Pod = request.object
+    if policy is NOTHING or (request.operation == UPDATE and not matters(pod, request.old_object)):
+        return
+    broken = policy.enforce.findings(pod.metadata, pod.spec)
+    if broken:
+        raise refused(request, f'violates PodSecurity "{policy.enforce}": {", ".join(map(str, broken))}')
+    _warn(request, policy.warn, pod.metadata, pod.spec)
+
+
+async def _judge_workload(request: AdmissionRequest, world: World) -> None:
+    policy = await _policy(request, world)
+    template = template_of(request.object)
+    if template is not None:
+        _warn(request, policy.warn, template.metadata, template.spec)
+
+
+def _warn(request: AdmissionRequest, standard: Standard, meta: ObjectMeta, spec: PodSpec) -> None:
+    broken = standard.findings(meta, spec)
+    if broken:
+        request.warnings.append(f'would violate PodSecurity "{standard}": {", ".join(map(str, broken))}')
+
+
+async def _judge_namespace(request: AdmissionRequest, world: World) -> None:
+    new, problems = policy_of(request.object.metadata.labels)
+    if request.operation == CREATE:
+        if problems:
+            raise invalid("Namespace", "", request.name, problems)
+        return
+    old, known = policy_of(request.old_object.metadata.labels)
+    if problems and problems != known:
+        raise invalid("Namespace", "", request.name, problems)
+    after, before = new.enforce, old.enforce
+    if after != before and after.strictness and (after.minor != before.minor or after.strictness > before.strictness):
+        pods = await world.list(Pod, request.name)
+        request.warnings.extend(of_those_that_stay(request.name, after, pods))
+
+
+def of_those_that_stay(namespace: str, standard: Standard, pods: Any) -> list[str]:
+    """Which of a namespace's pods break the standard: those that break the same are told as one, by the first of their names."""
+    names: dict[str, list[str]] = {}
+    for pod in pods[:PODS_LIMIT]:
+        broken = standard.findings(pod.metadata, pod.spec)
+        if broken:
+            names.setdefault(", ".join(one.reason for one in broken), []).append(pod.metadata.name)
+    told = []
+    if len(pods) > PODS_LIMIT:
+        told.append(f"new PodSecurity enforce level only checked against the first {PODS_LIMIT} of {len(pods)} existing pods")
+    if names:
+        told.append(f'existing pods in namespace "{namespace}" violate the new PodSecurity enforce level "{standard}"')
+    return told + sorted(f"{min(found)}{others(len(found) - 1)}: {reasons}" for reasons, found in names.items())
+
+
+def others(count: int) -> str:
+    if not count:
+        return ""
+    return " (and 1 other pod)" if count == 1 else f" (and {count} other pods)"
+
+
+def template_of(workload: Any) -> Any:
+    """The pod template of any workload; None where it has none."""
+    if hasattr(workload, "template"):
+        return workload.template
+    spec = workload.spec
+    return spec.jobTemplate.spec.template if hasattr(spec, "jobTemplate") else spec.template
+
+
+def matters(new: Pod, old: Pod) -> bool:
+    """Whether an update changes what the standards look at: images (and so containers), or the old form of seccomp profiles."""
+    if new.metadata.annotations.get(SECCOMP) != old.metadata.annotations.get(SECCOMP):
+        return True
+    for kind in ("containers", "initContainers", "ephemeralContainers"):
+        now, before = ([(one.name, one.image) for one in getattr(pod.spec, kind)] for pod in (new, old))
+        if now != before:
+            return True
+    return False

@@ -1,0 +1,200 @@
+"""The baseline standard: what lets a pod out of its box."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pilothouse.api.types.core_v1 import PodSpec, SELinuxOptions
+from pilothouse.apiserver.admission.podsecurity.check import Check, Finding, Run, containers, contexts, named, number, quoted, setters
+from pilothouse.machinery.meta_v1 import ObjectMeta
+
+CAPABILITIES = frozenset((
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP",
+    "SETUID", "SYS_CHROOT",
+))  # fmt: skip
+SYSCTLS_1_0 = frozenset((
+    "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range",
+    "net.ipv4.tcp_syncookies",
+))  # fmt: skip
+SYSCTLS_1_27 = SYSCTLS_1_0 | {"net.ipv4.ip_local_reserved_ports"}
+SYSCTLS_1_29 = SYSCTLS_1_27 | {
+    "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_keepalive_time",
+}  # fmt: skip
+SYSCTLS_1_32 = SYSCTLS_1_29 | {"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"}
+SELINUX_1_0 = frozenset(("", "container_init_t", "container_kvm_t", "container_t"))
+SELINUX_1_31 = SELINUX_1_0 | {"container_engine_t"}
+PROFILES = frozenset(("Localhost", "RuntimeDefault"))
+APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
+SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
+
+
+def apparmor_profiles(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    wrong: list[str] = []
+    values: set[str] = set()
+    of_pod = spec.securityContext.appArmorProfile if spec.securityContext is not None else None
+    if of_pod is not None and of_pod.type not in PROFILES:
+        wrong.append("pod")
+        values.add(of_pod.type)
+    for name, context in contexts(spec):
+        if context.appArmorProfile is not None and context.appArmorProfile.type not in PROFILES:
+            wrong.append(f'container "{name}"')
+            values.add(context.appArmorProfile.type)
+    annotations = sorted(
+        f"{key}={json.dumps(value)}"
+        for key, value in meta.annotations.items()
+        if key.startswith(APPARMOR) and value not in ("", "runtime/default") and not value.startswith("localhost/")
+    )
+    if annotations:
+        wrong.append(number("annotation", "annotations", len(annotations)))
+    if not wrong:
+        return None
+    told = [*sorted(values), *annotations]
+    reason = number("forbidden AppArmor profile", "forbidden AppArmor profiles", len(told))
+    return Finding(reason, f"{' and '.join(wrong)} must not set AppArmor profile type to {quoted(told)}")
+
+
+def added_capabilities(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    added = {name: set(one.capabilities.add) - CAPABILITIES for name, one in contexts(spec) if one.capabilities is not None}
+    wrong = [name for name, capabilities in added.items() if capabilities]
+    if not wrong:
+        return None
+    told = quoted(sorted(set().union(*added.values())))
+    return Finding("non-default capabilities", f"{named(wrong)} must not include {told} in securityContext.capabilities.add")
+
+
+def host_namespaces(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    shared = [f"{one}=true" for one in ("hostNetwork", "hostPID", "hostIPC") if getattr(spec, one)]
+    return Finding("host namespaces", ", ".join(shared)) if shared else None
+
+
+def host_paths(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    wrong = [one.name for one in spec.volumes if one.hostPath is not None]
+    return Finding("hostPath volumes", f"{number('volume', 'volumes', len(wrong))} {quoted(wrong)}") if wrong else None
+
+
+def host_ports(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    used = {one.name: {str(port.hostPort) for port in one.ports if port.hostPort} for one in containers(spec)}
+    wrong = [name for name, ports in used.items() if ports]
+    if not wrong:
+        return None
+    told = sorted(set().union(*used.values()))
+    uses = number("uses", "use", len(wrong))
+    return Finding("hostPort", f"{named(wrong)} {uses} {number('hostPort', 'hostPorts', len(told))} {', '.join(told)}")
+
+
+def probed_hosts(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    """A probe or hook that asks another host than the pod makes the kubelet ask for it."""
+    asked = {one.name: hosts for one in containers(spec) if (hosts := _hosts(one))}
+    if not asked:
+        return None
+    told = sorted(set().union(*asked.values()))
+    noun = number("probe or lifecycle host", "probe or lifecycle hosts", len(told))
+    return Finding("probe or lifecycle host", f"{named(sorted(asked))} {number('uses', 'use', len(asked))} {noun} {quoted(told)}")
+
+
+def _hosts(container: Any) -> set[str]:
+    hooks = [container.lifecycle.postStart, container.lifecycle.preStop] if container.lifecycle is not None else []
+    handlers = [container.livenessProbe, container.readinessProbe, container.startupProbe, *hooks]
+    asked = [how for one in handlers if one is not None for how in (one.httpGet, one.tcpSocket)]
+    return {one.host for one in asked if one is not None and one.host}
+
+
+def privileged(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    wrong = [name for name, one in contexts(spec) if one.privileged]
+    return Finding("privileged", f"{named(wrong)} must not set securityContext.privileged=true") if wrong else None
+
+
+def proc_mounts(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    wrong = {name: one.procMount for name, one in contexts(spec) if one.procMount not in ("", "Default")}
+    if not wrong:
+        return None
+    return Finding("procMount", f"{named(list(wrong))} must not set securityContext.procMount to {quoted(sorted(set(wrong.values())))}")
+
+
+def selinux_options(allowed: frozenset[str]) -> Run:
+    def check(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+        of_pod = spec.securityContext.seLinuxOptions if spec.securityContext is not None else None
+        of_containers = {name: one.seLinuxOptions for name, one in contexts(spec) if one.seLinuxOptions is not None}
+        wrong = [name for name, one in of_containers.items() if _is_wrong(one, allowed)]
+        pod_is_wrong = of_pod is not None and _is_wrong(of_pod, allowed)
+        if not wrong and not pod_is_wrong:
+            return None
+        given = [one for one in (of_pod, *of_containers.values()) if one is not None]
+        types = sorted({one.type for one in given} - allowed)
+        told = [f"{number('type', 'types', len(types))} {quoted(types)}"] if types else []
+        told += [f"{one} may not be set" for one in ("user", "role") if any(getattr(options, one) for options in given)]
+        detail = f"{setters(pod_is_wrong, wrong)} set forbidden securityContext.seLinuxOptions: {'; '.join(told)}"
+        return Finding("seLinuxOptions", detail)
+
+    return check
+
+
+def _is_wrong(options: SELinuxOptions, allowed: frozenset[str]) -> bool:
+    return options.type not in allowed or bool(options.user or options.role)
+
+
+def seccomp_annotations(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    """How profiles were told before there was a field for them."""
+    keys = {SECCOMP_POD, *(SECCOMP_CONTAINER + one.name for one in containers(spec))}
+    wrong = sorted(f"{key}={json.dumps(value)}" for key, value in meta.annotations.items() if key in keys and not _is_known(value))
+    return Finding("seccompProfile", f"forbidden {number('annotation', 'annotations', len(wrong))} {', '.join(wrong)}") if wrong else None
+
+
+def _is_known(value: str) -> bool:
+    return value in ("runtime/default", "docker/default") or value.startswith("localhost/")
+
+
+def seccomp_profiles(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    of_pod = spec.securityContext.seccompProfile if spec.securityContext is not None else None
+    wrong = {name: one.seccompProfile.type for name, one in contexts(spec) if one.seccompProfile is not None}
+    wrong = {name: type for name, type in wrong.items() if type not in PROFILES}
+    pod_is_wrong = of_pod is not None and of_pod.type not in PROFILES
+    if not wrong and not pod_is_wrong:
+        return None
+    types = {*wrong.values(), *({of_pod.type} if of_pod is not None and pod_is_wrong else ())}
+    text = f"{setters(pod_is_wrong, list(wrong))} must not set securityContext.seccompProfile.type to {quoted(sorted(types))}"
+    return Finding("seccompProfile", text)
+
+
+def sysctls(allowed: frozenset[str]) -> Run:
+    def check(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+        set_ = spec.securityContext.sysctls if spec.securityContext is not None else []
+        wrong = [one.name for one in set_ if one.name not in allowed]
+        return Finding("forbidden sysctls", ", ".join(wrong)) if wrong else None
+
+    return check
+
+
+def host_processes(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    wrong = [name for name, one in contexts(spec) if _is_host(one)]
+    of_pod = _is_host(spec.securityContext)
+    if not wrong and not of_pod:
+        return None
+    return Finding("hostProcess", f"{setters(of_pod, wrong)} must not set securityContext.windowsOptions.hostProcess=true")
+
+
+def _is_host(context: Any) -> bool:
+    return context is not None and context.windowsOptions is not None and bool(context.windowsOptions.hostProcess)
+
+
+CAPABILITIES_BASELINE = Check(((0, added_capabilities),))
+HOST_PATHS = Check(((0, host_paths),))
+SECCOMP_BASELINE = Check(((0, seccomp_annotations), (19, seccomp_profiles)))
+
+BASELINE = (
+    Check(((0, apparmor_profiles),)),
+    CAPABILITIES_BASELINE,
+    Check(((0, host_namespaces),)),
+    HOST_PATHS,
+    Check(((0, host_ports),)),
+    Check(((34, probed_hosts),)),
+    Check(((0, privileged),)),
+    Check(((0, proc_mounts),)),
+    Check(((0, selinux_options(SELINUX_1_0)), (31, selinux_options(SELINUX_1_31)))),
+    SECCOMP_BASELINE,
+    Check(((0, sysctls(SYSCTLS_1_0)), (27, sysctls(SYSCTLS_1_27)), (29, sysctls(SYSCTLS_1_29)), (32, sysctls(SYSCTLS_1_32)))),
+    Check(((0, host_processes),)),
+)
+"""In upstream's order, in which findings are told."""

@@ -1,0 +1,83 @@
+"""What a check of the standards is, and the words in which they speak of containers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.api.types.core_v1 import PodSpec, SecurityContext
+from pilothouse.machinery.meta_v1 import ObjectMeta
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a pod breaks: the reason groups pods in warnings, the detail names fields and containers."""
+
+    reason: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.detail})" if self.detail else self.reason
+
+
+Run = Callable[[ObjectMeta, PodSpec], Finding | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The same rule through the versions of the standards: from each minor version on the function beside it holds.
+
+    A restricted check takes the place of the baseline check that it `overrides`.
+    """
+
+    versions: tuple[tuple[int, Run], ...]
+    overrides: Check | None = None
+
+    def at(self, minor: int) -> Run | None:
+        """What holds in a version; None before there was any rule."""
+        return next((run for since, run in reversed(self.versions) if since <= minor), None)
+
+
+def containers(spec: PodSpec) -> Iterator[Any]:
+    """Of every sort, in upstream's order."""
+    yield from spec.initContainers
+    yield from spec.containers
+    yield from spec.ephemeralContainers
+
+
+def contexts(spec: PodSpec) -> Iterator[tuple[str, SecurityContext]]:
+    """(name, security context) of every container that has one."""
+    return ((one.name, one.securityContext) for one in containers(spec) if one.securityContext is not None)
+
+
+def quoted(names: Iterable[str]) -> str:
+    """`"a", "b"`: upstream's joinQuote, which escapes nothing."""
+    return '"' + '", "'.join(names) + '"'
+
+
+def number(one: str, many: str, count: int) -> str:
+    return one if count == 1 else many
+
+
+def named(names: Sequence[str]) -> str:
+    """`container "a"`, or `containers "a", "b"`."""
+    return f"{number('container', 'containers', len(names))} {quoted(names)}"
+
+
+def setters(pod: bool, names: Sequence[str]) -> str:
+    """Who sets a field wrongly: the pod itself, containers, or both."""
+    return " and ".join([*(["pod"] if pod else []), *([named(names)] if names else [])])
+
+
+def on_windows(spec: PodSpec) -> bool:
+    return spec.os is not None and spec.os.name == "windows"
+
+
+def but_windows(run: Run) -> Run:
+    """The check for all but pods of Windows, whose containers know no such field."""
+
+    def checked(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+        return None if on_windows(spec) else run(meta, spec)
+
+    return checked

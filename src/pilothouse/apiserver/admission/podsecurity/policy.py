@@ -1,0 +1,84 @@
+"""Which standard a namespace's labels ask for, and what a pod breaks of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pilothouse.api.types.core_v1 import PodSpec
+from pilothouse.apiserver.admission.podsecurity.baseline import BASELINE
+from pilothouse.apiserver.admission.podsecurity.check import Finding
+from pilothouse.apiserver.admission.podsecurity.restricted import RESTRICTED
+from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.machinery.problems import Problem, Problems
+
+PREFIX = "pod-security.kubernetes.io/"
+ENFORCE, AUDIT, WARN = "enforce", "audit", "warn"
+MODES = (ENFORCE, AUDIT, WARN)
+LABELS = frozenset(f"{PREFIX}{mode}{suffix}" for mode in MODES for suffix in ("", "-version"))
+LEVELS = ("privileged", "baseline", "restricted")
+"""From what allows all to what allows least."""
+LATEST = 1 << 31
+"""The minor version of `latest`: newer than all."""
+VERSION = re.compile(r"v1\.([0-9]|[1-9][0-9]*)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """A level of the standards, as it was in a version."""
+
+    level: str = "privileged"
+    minor: int = LATEST
+
+    def __str__(self) -> str:
+        return f"{self.level}:{'latest' if self.minor == LATEST else f'v1.{self.minor}'}"
+
+    @property
+    def strictness(self) -> int:
+        return LEVELS.index(self.level)
+
+    def findings(self, meta: ObjectMeta, spec: PodSpec) -> list[Finding]:
+        """What a pod breaks."""
+        if not self.strictness:
+            return []
+        stricter = [one for one in RESTRICTED if one.at(self.minor)] if self.level == "restricted" else []
+        overridden = [one.overrides for one in stricter]
+        checks = [*(one for one in BASELINE if one not in overridden), *stricter]
+        runs = (one.at(self.minor) for one in checks)
+        return [found for run in runs if run is not None and (found := run(meta, spec)) is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a namespace asks for: whom it turns away, and of whom it warns. (Audit is read, and judged right or wrong.)"""
+
+    enforce: Standard = Standard()
+    audit: Standard = Standard()
+    warn: Standard = Standard()
+
+
+NOTHING = Policy()
+
+
+def policy_of(labels: Mapping[str, str]) -> tuple[Policy, list[Problem]]:
+    """The policy, and what is wrong with the labels: what cannot be read is enforced as the strictest, and warns of nothing."""
+    if not LABELS & labels.keys():
+        return NOTHING, []
+    problems = Problems()
+    found = {mode: _standard(labels, mode, problems) for mode in MODES}
+    level, version = (f"{PREFIX}{WARN}{suffix}" in labels for suffix in ("", "-version"))
+    if not level and found[ENFORCE].strictness > found[WARN].strictness:  # who turns pods away warns of workloads that would make them
+        found[WARN] = replace(found[WARN], level=found[ENFORCE].level, minor=found[WARN if version else ENFORCE].minor)
+    return Policy(found[ENFORCE], found[AUDIT], found[WARN]), problems.found
+
+
+def _standard(labels: Mapping[str, str], mode: str, problems: Problems) -> Standard:
+    level, version = labels.get(PREFIX + mode, "privileged"), labels.get(f"{PREFIX}{mode}-version", "latest")
+    if level not in LEVELS:
+        problems.at("metadata", "labels", f"[{PREFIX}{mode}]").invalid(level, f"must be one of {', '.join(LEVELS)}")
+        level = "restricted" if mode == ENFORCE else "privileged"
+    match = VERSION.fullmatch(version)
+    if match is None and version != "latest":
+        problems.at("metadata", "labels", f"[{PREFIX}{mode}-version]").invalid(version, 'must be "latest" or "v1.x"')
+    return Standard(level, int(match[1]) if match is not None else LATEST)

@@ -59,6 +59,7 @@ class _Found:
     """A DaemonSet's Pods and nodes."""
 
     by_node: dict[str, list[Pod]] = field(default_factory=dict)
+    nodes: set[str] = field(default_factory=set)
     should_run: set[str] = field(default_factory=set)
     may_stay: set[str] = field(default_factory=set)
 
@@ -118,6 +119,7 @@ def _look(daemons: DaemonSet, members: Sequence[Pod], world: World) -> _Found:
     spec = codec.clone(daemons.spec.template.spec)
     spec.tolerations = _tolerations(spec)
     for node in world.list(Node):
+        found.nodes.add(node.metadata.name)
         if spec.nodeName not in ("", node.metadata.name) or not affinity.suits(spec, node):
             continue
         bad = [one for one in node.spec.taints if not any(taints.tolerates(each, one) for each in spec.tolerations)]
@@ -289,15 +291,14 @@ def _with_status(daemons: DaemonSet, found: _Found, revisions: History, world: W
         conditions=daemons.status.conditions,
     )
     for name, here in found.by_node.items():
-        live = [pod for pod in here if not pod.metadata.deletionTimestamp]
         if name not in found.should_run:
-            status.numberMisscheduled += bool(live)
+            status.numberMisscheduled += name in found.nodes
             continue
-        status.currentNumberScheduled += bool(live)
-        status.numberReady += any(map(pods.is_ready, live))
-        status.numberAvailable += any(pods.is_available(pod, minimum, world.now) for pod in live)
-        newest = max(live, key=_age, default=None)
-        status.updatedNumberScheduled += newest is not None and _hash(newest) == revisions.hash
+        oldest = min(here, key=_assigned_first)  # as upstream: what surges, or comes after one that goes, counts when it is alone
+        status.currentNumberScheduled += 1
+        status.numberReady += pods.is_ready(oldest)
+        status.numberAvailable += pods.is_available(oldest, minimum, world.now)
+        status.updatedNumberScheduled += _hash(oldest) == revisions.hash
     status.numberUnavailable = status.desiredNumberScheduled - status.numberAvailable
     changed = codec.clone(daemons)
     changed.status = status

@@ -10,7 +10,7 @@ import pytest
 from pilothouse.api.types.apps_v1 import DaemonSet
 from pilothouse.api.types.core_v1 import Affinity, Node, Pod
 from pilothouse.controllers.builtin.daemonset import DaemonSetController
-from pilothouse.controllers.framework.actions import Action, Create, Delete, Emit, RequeueAfter
+from pilothouse.controllers.framework.actions import Action, Create, Delete, Emit, RequeueAfter, UpdateStatus
 from pilothouse.controllers.histories import HASH_LABEL, history
 from pilothouse.kit.virtual_clock import EPOCH
 from pilothouse.machinery import codec, time
@@ -162,3 +162,24 @@ def test_the_pause_after_failures_on_a_node_doubles() -> None:
     assert waits == [0, 1, 2, 4]
     later = now + timedelta(hours=1)
     assert done(planned(DaemonSetController(), daemons(), node("a"), pod("t", "a", "Failed"), memory=memory, now=later)) == ["-t"]
+
+
+OLD_AND_NEW = [pod("p", "a", old=True), pod("q", "a", age=5, ready=False)]
+
+
+@pytest.mark.parametrize(
+    ("world", "expected"),
+    [
+        pytest.param([node("a"), node("b"), pod("p", "a")], (2, 1, 1, 1, 1, 0, 1), id="one of two nodes has it"),
+        pytest.param([node("a"), *OLD_AND_NEW], (1, 1, 1, 1, 0, 0, 0), id="in a surge the older counts"),
+        pytest.param([node("a"), pod("p", "a", deletionTimestamp="2025-01-01T00:00:00Z")], (1, 1, 1, 1, 1, 0, 0), id="one that goes, too"),
+        pytest.param([node("a", ("mine", "NoSchedule")), pod("p", "a")], (0, 0, 0, 0, 0, 1, 0), id="where it should not be"),
+        pytest.param([node("a"), pod("p", "a"), pod("q", "gone")], (1, 1, 1, 1, 1, 0, 0), id="not on nodes that are gone"),
+    ],
+)
+def test_status(world: list[Any], expected: tuple[int, ...]) -> None:
+    """(desired, current, ready, available, updated, misscheduled, unavailable)"""
+    actions = planned(DaemonSetController(), daemons(maxSurge=1, maxUnavailable=0), *world)
+    [status] = [action.object.status for action in actions if isinstance(action, UpdateStatus)]
+    counts = status.desiredNumberScheduled, status.currentNumberScheduled, status.numberReady, status.numberAvailable
+    assert (*counts, status.updatedNumberScheduled, status.numberMisscheduled, status.numberUnavailable) == expected

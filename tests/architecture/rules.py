@@ -25,6 +25,8 @@ BANNED_NAMES = (
 BANNED_METHODS = ("call_later", "call_at")
 """Of an event loop: its time is the machine's."""
 TASKS = ("asyncio.create_task", "asyncio.ensure_future")
+LOOPS = ("loop", "get_running_loop", "get_event_loop")
+"""What an event loop is called, or got by."""
 
 
 class Found(NamedTuple):
@@ -55,13 +57,18 @@ def qualified(node: ast.expr, names: dict[str, str]) -> str:
 
 def references(tree: ast.Module) -> Iterator[Found]:
     """Every dotted name that the file mentions, called or handed on, under its full name."""
+    yield from (found for _, found in named(tree))
+
+
+def named(tree: ast.Module) -> Iterator[tuple[ast.expr, Found]]:
+    """The same, each with where it stands in the tree."""
     names = local_names(tree)
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute | ast.Name) and id(node) not in inner and isinstance(node.ctx, ast.Load):
             name = qualified(node, names)
             if name:
-                yield Found(node.lineno, name)
+                yield node, Found(node.lineno, name)
 
 
 def imports(tree: ast.Module) -> Iterator[Found]:
@@ -89,38 +96,49 @@ def asks_the_machine(tree: ast.Module) -> Iterator[Found]:
 
 
 def _is_loop_time(node: ast.Attribute) -> bool:
+    return node.attr == "time" and _is_of_loop(node)
+
+
+def _is_of_loop(node: ast.Attribute) -> bool:
     owner = node.value.func if isinstance(node.value, ast.Call) else node.value
-    return node.attr == "time" and ast.unparse(owner).rpartition(".")[2].lstrip("_") in ("loop", "get_running_loop", "get_event_loop")
+    return ast.unparse(owner).rpartition(".")[2].lstrip("_") in LOOPS
 
 
 def sleeps(tree: ast.Module) -> Iterator[Found]:
     """`asyncio.sleep` other than `asyncio.sleep(0)`, which is one turn of the loop and no sleep; `asyncio.wait` with a timeout."""
     names = local_names(tree)
-    turns: set[int] = set()
+    turns: list[ast.expr] = []
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name = qualified(node.func, names)
         if name == "asyncio.sleep" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0:
-            turns.add(node.lineno)
+            turns.append(node.func)
         if name == "asyncio.wait" and any(one.arg == "timeout" for one in node.keywords):
             yield Found(node.lineno, "asyncio.wait(timeout=)")
-    yield from (one for one in references(tree) if one.what == "asyncio.sleep" and one.line not in turns)
+    yield from (found for node, found in named(tree) if found.what == "asyncio.sleep" and not any(node is one for one in turns))
 
 
 def loose_tasks(tree: ast.Module) -> Iterator[Found]:
     """Tasks that belong to no TaskGroup."""
-    for found in references(tree):
-        if found.what in TASKS or (found.what.rpartition(".")[2] == "create_task" and "loop" in found.what):
-            yield found
+    names = local_names(tree)
+    yield from (one for one in references(tree) if one.what in TASKS)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and qualified(node.func, names) == "asyncio.Task":
+            yield Found(node.lineno, "asyncio.Task()")
+        if isinstance(node, ast.Attribute) and node.attr == "create_task" and _is_of_loop(node):
+            yield Found(node.lineno, ast.unparse(node))
 
 
 def dropped_tasks(tree: ast.Module) -> Iterator[Found]:
     """Tasks that nobody holds: they may vanish in the middle of their work, and nobody hears of their failure."""
     names = local_names(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and qualified(node.value.func, names) in TASKS:
-            yield Found(node.lineno, ast.unparse(node.value.func))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            made = node.value.func
+            of_loop = isinstance(made, ast.Attribute) and made.attr == "create_task" and _is_of_loop(made)
+            if of_loop or qualified(made, names) in TASKS:
+                yield Found(node.lineno, ast.unparse(made))
 
 
 def imports_below(tree: ast.Module, package: str) -> Iterator[Found]:

@@ -139,9 +139,19 @@ def test_what_is_documented_says_something() -> None:
     assert not empty
 
 
+WRITTEN = {".py", ".md", ".toml", ".yaml", ".yml", ".sh", ".txt", ".json", ".html", "Makefile", "run"}
+"""Endings, or names, of what is written by hand."""
+
+
 def test_nothing_names_the_machine_it_was_made_on() -> None:
     marks = ("/" + "work/", "/" + "root/", "bash_" + "jobs")
-    texts = [path for path in ROOT.rglob("*") if path.suffix in {".py", ".md", ".toml", ".yaml", ".yml", ".sh"} and path.is_file()]
-    own = [path for path in texts if not {".venv", ".git", "node_modules"} & set(path.parts[len(ROOT.parts) :])]
+    texts = [path for path in ROOT.rglob("*") if {path.suffix, path.name} & WRITTEN and path.is_file()]
+    own = [path for path in texts if not any(is_made(part) for part in path.parts[len(ROOT.parts) :])]
     wrong = [f"{shown(path)}: {mark}" for path in own for mark in marks if mark in path.read_text(errors="replace")]
+    assert {"Makefile", "run"} <= {path.name for path in own}
     assert not wrong
+
+
+def is_made(folder: str) -> bool:
+    """Folders of tools' caches and of other people's files."""
+    return folder in {".venv", ".git", "node_modules", "dist", "build"} or folder.endswith(("_cache", ".hypothesis", ".egg-info"))

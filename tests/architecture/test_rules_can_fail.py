@@ -67,6 +67,7 @@ def test_asking_the_injected_clock_and_entropy_is_not(source: str) -> None:
         pytest.param("from asyncio import sleep\nawait sleep(seconds)", True, id="under its own name"),
         pytest.param("import asyncio\npause = asyncio.sleep", True, id="handed on"),
         pytest.param("import asyncio\nawait asyncio.wait(tasks, timeout=3)", True, id="a wait with a timeout"),
+        pytest.param("import asyncio\nawait asyncio.sleep(0); await asyncio.sleep(1)", True, id="beside a turn of the loop"),
         pytest.param("import asyncio\nawait asyncio.sleep(0)", False, id="one turn of the loop"),
         pytest.param("import asyncio\nawait asyncio.wait(tasks)", False, id="a wait without one"),
         pytest.param("await self._clock.sleep(1)", False, id="a sleep of the clock"),
@@ -83,6 +84,9 @@ def test_sleeps(source: str, wrong: bool) -> None:
         pytest.param("import asyncio\ntask = asyncio.create_task(work())", True, False, id="somebody holds it"),
         pytest.param("from asyncio import ensure_future as begin\nbegin(work())", True, True, id="under another name"),
         pytest.param("task = loop.create_task(work())", True, False, id="of a loop"),
+        pytest.param("self._loop.create_task(work())", True, True, id="of a loop, and nobody holds it"),
+        pytest.param("import asyncio\nasyncio.get_running_loop().create_task(work())", True, True, id="of the running loop"),
+        pytest.param("import asyncio\ntask = asyncio.Task(work())", True, False, id="made by hand"),
         pytest.param("group.create_task(work())", False, False, id="of a group"),
     ],
 )
@@ -175,6 +179,14 @@ def rooms(root: Path) -> Path:
         pytest.param("scheduler/bind.py", "import pilothouse.apiserver\n", 1, id="from one component to another"),
         pytest.param("apiserver/storage/memory.py", "import pilothouse.apiserver.registry\n", 1, id="upward inside the API server"),
         pytest.param("attic/__init__.py", "", 1, id="a room that is not in the picture"),
+        pytest.param("attic.py", "", 1, id="a file beside the rooms"),
+        pytest.param("apiserver/attic.py", "", 1, id="a file beside the rooms of the API server"),
+        pytest.param(
+            "kit/clock.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pilothouse.api\n",
+            1,
+            id="upward for the type checker alone",
+        ),
     ],
 )
 def test_layers(tmp_path: Path, file: str, text: str, code: int) -> None:

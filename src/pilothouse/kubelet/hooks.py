@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import HTTPGetAction, LifecycleHandler, Pod
 from pilothouse.kit.clock import Clock
-from pilothouse.kubelet.launch.fields import go_quoted
+from pilothouse.machinery.quoting import go_quoted
 from pilothouse.kubelet.pods.observed import Run
 from pilothouse.kubelet.pods.spec import shown
 from pilothouse.kubelet.pods.steps import AnyContainer

@@ -123,3 +123,22 @@ async def test_a_sandbox_that_cannot_be_made_is_told_with_the_code() -> None:
         await one.run(a_pod("long", **long))
         said = [text for text in await one.events("FailedCreatePodSandBox") if "FQDN" in text]
         assert said[0].startswith("Failed to create pod sandbox: failed to construct FQDN from pod hostname and cluster domain, FQDN aaa")
+
+
+async def test_a_container_that_cannot_be_stopped_is_told_and_tried_again() -> None:
+    async with node() as one:
+        await one.run(a_pod(terminationGracePeriodSeconds=1))
+        stop, tries = one.runtime.stop_container, 0
+
+        async def refuse_once(container_id: str, timeout_seconds: float) -> None:
+            nonlocal tries
+            tries += 1
+            if tries == 1:
+                raise RuntimeFailure("it will not go")
+            await stop(container_id, timeout_seconds)
+
+        one.runtime.stop_container = refuse_once  # type: ignore[method-assign]
+        await one.client.delete(Pod, "web", "default")
+        await one.advance(10)
+        assert await one.events("FailedKillPod") == ["error killing pod: rpc error: code = Unknown desc = it will not go"]
+        assert await one.pods() == []

@@ -45,13 +45,6 @@ def formatted(values: Mapping[str, str]) -> str:
     return "\n".join(f"{key}={go_quoted(values[key])}" for key in sorted(values))
 
 
-def go_quoted(text: str) -> str:
-    """A string as Go's %q prints it."""
-    plain = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
-    out = [plain.get(char) or (char if char.isprintable() else f"\\u{ord(char):04x}") for char in text]
-    return f'"{"".join(out)}"'
-
-
 def go_duration(seconds: float) -> str:
     """Whole milliseconds as Go prints a duration: `123ms`, `1.5s`, `1m20s`, `1h0m0s`."""
     whole = int(seconds * 1000)

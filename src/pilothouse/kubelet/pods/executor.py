@@ -14,7 +14,8 @@ from typing import TypeVar
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.images.manager import PullFailure
 from pilothouse.kubelet.launch.errors import LaunchError
-from pilothouse.kubelet.launch.fields import go_duration, go_quoted
+from pilothouse.kubelet.launch.fields import go_duration
+from pilothouse.machinery.quoting import go_quoted
 from pilothouse.kubelet.launch.launcher import pod_ips, prepare_container
 from pilothouse.kubelet.launch.mounts import message_path
 from pilothouse.kubelet.launch.naming import dns_warnings

@@ -2,7 +2,7 @@
 
 - One task a pod; every decision is the planner's, every act the executor's.
 - Woken by the API (a new spec), by the runtime (something exited), by probes, or by the planner's own `wake_at`; it never polls.
-- An unexpected failure of a step is told as FailedSync and tried again with back-off: one sick pod harms no other.
+- An unexpected failure of a step is told and tried again with back-off: one sick pod harms no other.
 - A pod that is deleted is removed from the API only after its containers, mounts and cgroup are gone.
 """
 
@@ -222,7 +222,11 @@ class PodWorker:
 
     async def _failed(self, error: Exception) -> None:
         log.warning("pod sync failed", extra={"pod": self.pod.metadata.name, "namespace": self.pod.metadata.namespace, "error": str(error)})
-        self.executor.tell("Warning", "FailedSync", f"error killing or starting pod: {error}")
+        text = error.status_text if isinstance(error, RuntimeFailure) else str(error)
+        if self.state.ending is not None:
+            self.executor.tell("Warning", "FailedKillPod", f"error killing pod: {text}")
+        else:
+            self.executor.tell("Warning", "FailedSync", f"error determining status: {text}")
         seconds = min(FIRST_RETRY_SECONDS * 2.0 ** min(self._failures, 10), LONGEST_RETRY_SECONDS)
         self._failures += 1
         self._stale.update(run.id for run in self.state.all_runs() if not run.exited)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.kubelet.launch.fields import go_quoted
+from pilothouse.machinery.quoting import go_quoted
 from pilothouse.kubelet.pods.steps import AnyContainer
 
 

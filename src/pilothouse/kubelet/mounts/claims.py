@@ -1,0 +1,60 @@
+"""The volume that a claim is bound to, where that lives on this node (hostPath, local, nfs).
+
+Attaching and CSI are other rooms' work: a volume of such a kind is a FailedMount here.
+"""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeClaim
+from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.mounts.port import Place, VolumeError
+
+
+async def claimed(place: Place, name: str, *, own: bool = False) -> str | None:
+    """The path on the node, or None when the export is mounted at the volume's own place. `own`: the claim must be the pod's."""
+    namespace = place.pod.metadata.namespace
+    claim = await place.client.get(PersistentVolumeClaim, name, namespace)
+    if own and not _is_of(place, claim):
+        pod = place.pod.metadata
+        raise VolumeError(f"PVC {namespace}/{name} was not created for pod {pod.namespace}/{pod.name} (pod is not owner)")
+    if claim.status.phase != "Bound" or not claim.spec.volumeName:
+        raise VolumeError(f"PVC {namespace}/{name} is not bound")
+    volume = await place.client.get(PersistentVolume, claim.spec.volumeName)
+    reference = volume.spec.claimRef
+    if reference is None or reference.uid != claim.metadata.uid:
+        raise VolumeError(f"PV {volume.metadata.name} is not bound to claim {namespace}/{name}")
+    return _locate(place, volume)
+
+
+def _is_of(place: Place, claim: PersistentVolumeClaim) -> bool:
+    return any(one.controller and one.uid == place.pod.metadata.uid for one in claim.metadata.ownerReferences)
+
+
+def _locate(place: Place, volume: PersistentVolume) -> str | None:
+    spec = volume.spec
+    if spec.hostPath is not None:
+        if spec.hostPath.type == "DirectoryOrCreate" or not spec.hostPath.type:
+            place.host.make_directory(spec.hostPath.path, 0o755)
+        return spec.hostPath.path
+    if spec.local is not None:
+        if not place.host.kind(spec.local.path):
+            raise VolumeError(f'path "{spec.local.path}" does not exist')
+        return spec.local.path
+    if spec.nfs is not None:
+        if not place.host.is_mounted(place.path):
+            place.host.mount(f"{spec.nfs.server}:{spec.nfs.path}", place.path, "nfs", (f"addr={spec.nfs.server}",))
+        return None
+    if spec.csi is not None:
+        raise VolumeError(no_driver(spec.csi.driver))
+    raise VolumeError(f"no volume plugin matched for persistent volume {volume.metadata.name}")
+
+
+def no_driver(name: str) -> str:
+    """What upstream says of a CSI driver that has not registered with the kubelet; with this one none can."""
+    driver = f"driver name {name} not found in the list of registered CSI drivers"
+    return f"kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: {driver}"
+
+
+def unmount(host: Host, path: str) -> None:
+    if host.is_mounted(path):
+        host.unmount(path)

@@ -1,0 +1,128 @@
+"""Volumes behind claims: where containers find them, and why they do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pilothouse.api.types.core_v1 import (
+    CSIPersistentVolumeSource,
+    CSIVolumeSource,
+    EphemeralVolumeSource,
+    HostPathVolumeSource,
+    LocalVolumeSource,
+    NFSVolumeSource,
+    ObjectReference,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    PersistentVolumeClaimSpec,
+    PersistentVolumeClaimStatus,
+    PersistentVolumeClaimVolumeSource,
+    PersistentVolumeSpec,
+    Volume,
+)
+from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.host.simulated import SimulatedHost
+from pilothouse.kubelet.mounts.manager import VolumeManager
+from pilothouse.kubelet.mounts.port import VolumeError
+from pilothouse.machinery.errors import not_found
+from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
+from tests.unit.kubelet.test_volumes import FakeObjects, VirtualClock, pod
+
+CLAIMED = Volume(name="v", persistentVolumeClaim=PersistentVolumeClaimVolumeSource(claimName="data"))
+EPHEMERAL = Volume(name="v", ephemeral=EphemeralVolumeSource())
+OWN = OwnerReference(apiVersion="v1", kind="Pod", name="web", uid="u", controller=True)
+LOST = OwnerReference(apiVersion="v1", kind="Pod", name="web", uid="another", controller=True)
+PATH = "/var/lib/kubelet/pods/u/volumes/kubernetes.io~local-volume/v"
+NO_DRIVER = (
+    'MountVolume.SetUp failed for volume "v" : kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: '
+    "driver name x.example not found in the list of registered CSI drivers"
+)
+
+
+class Client:
+    """Has one claim and one volume."""
+
+    def __init__(self, claim: PersistentVolumeClaim, volume: PersistentVolume) -> None:
+        self.found = {(PersistentVolumeClaim, claim.metadata.name): claim, (PersistentVolume, "pv"): volume}
+
+    async def get(self, kind: type[Any], name: str, namespace: str = "") -> Any:
+        if (kind, name) not in self.found:
+            raise not_found(f"{kind.__name__.lower()}s", "", name)
+        return self.found[kind, name]
+
+
+def claim(name: str = "data", phase: str = "Bound", *owners: OwnerReference) -> PersistentVolumeClaim:
+    meta = ObjectMeta(name=name, namespace="default", uid="c", ownerReferences=list(owners))
+    volume = "pv" if phase == "Bound" else ""
+    return PersistentVolumeClaim(
+        metadata=meta, spec=PersistentVolumeClaimSpec(volumeName=volume), status=PersistentVolumeClaimStatus(phase=phase)
+    )
+
+
+def volume(uid: str = "c", **source: Any) -> PersistentVolume:
+    return PersistentVolume(metadata=ObjectMeta(name="pv"), spec=PersistentVolumeSpec(claimRef=ObjectReference(uid=uid), **source))
+
+
+def manager(host: SimulatedHost, claim: PersistentVolumeClaim, volume: PersistentVolume) -> VolumeManager:
+    client: Any = Client(claim, volume)
+    return VolumeManager(client, FakeObjects(), host, VirtualClock(), KubeletConfig(), "node-0")
+
+
+HOST = HostPathVolumeSource(path="/data")
+
+
+@pytest.mark.parametrize(
+    ("asked", "made", "there", "expected"),
+    [
+        pytest.param(CLAIMED, claim(), volume(hostPath=HOST), "/data", id="a path of the node"),
+        pytest.param(CLAIMED, claim(), volume(local=LocalVolumeSource(path="/disk")), "/disk", id="a disk of the node"),
+        pytest.param(CLAIMED, claim(), volume(nfs=NFSVolumeSource(server="s", path="/x")), PATH, id="an export"),
+        pytest.param(EPHEMERAL, claim("web-v", "Bound", OWN), volume(hostPath=HOST), "/data", id="the pod's own claim"),
+    ],
+)
+async def test_where_a_volume_is(asked: Volume, made: PersistentVolumeClaim, there: PersistentVolume, expected: str) -> None:
+    host = SimulatedHost()
+    host.make_directory("/disk")
+    volumes = manager(host, made, there)
+    await volumes.prepare(pod(asked))
+    assert volumes.path(pod(), "v") == expected
+    assert (expected in host.mounts) is (expected == PATH)
+    await volumes.release("u")
+    assert not host.mounts
+
+
+@pytest.mark.parametrize(
+    ("asked", "made", "there", "expected"),
+    [
+        pytest.param(CLAIMED, claim("other"), volume(), 'persistentvolumeclaims "data" not found', id="no such claim"),
+        pytest.param(CLAIMED, claim("data", "Pending"), volume(), "PVC default/data is not bound", id="not bound"),
+        pytest.param(CLAIMED, claim(), volume("d", hostPath=HOST), "PV pv is not bound to claim default/data", id="bound to another"),
+        pytest.param(CLAIMED, claim(), volume(local=LocalVolumeSource(path="/none")), 'path "/none" does not exist', id="no such disk"),
+        pytest.param(
+            CLAIMED,
+            claim(),
+            volume(csi=CSIPersistentVolumeSource(driver="x.example", volumeHandle="h")),
+            NO_DRIVER.partition(" : ")[2],
+            id="a driver's",
+        ),
+        pytest.param(
+            EPHEMERAL,
+            claim("web-v", "Bound", LOST),
+            volume(hostPath=HOST),
+            "PVC default/web-v was not created for pod default/web (pod is not owner)",
+            id="the claim of another pod of that name",
+        ),
+    ],
+)
+async def test_why_a_volume_is_not_there(asked: Volume, made: PersistentVolumeClaim, there: PersistentVolume, expected: str) -> None:
+    with pytest.raises(VolumeError) as error:
+        await manager(SimulatedHost(), made, there).prepare(pod(asked))
+    assert str(error.value) == f'MountVolume.SetUp failed for volume "v" : {expected}'
+
+
+async def test_no_driver_makes_volumes() -> None:
+    with pytest.raises(VolumeError) as error:
+        await manager(SimulatedHost(), claim(), volume()).prepare(pod(Volume(name="v", csi=CSIVolumeSource(driver="x.example"))))
+    assert str(error.value) == NO_DRIVER

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -66,6 +66,8 @@ class Plugin:
     """A plugin that does nothing: the base of all. `name` is upstream's."""
 
     name = ""
+    kinds: frozenset[tuple[str, str]] | None = None
+    """The resources that it is asked about, by (group, plural); None: all."""
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
         """Change `request.object`, or refuse."""
@@ -78,15 +80,25 @@ class Admission:
     """All plugins, asked in their order."""
 
     def __init__(self, plugins: Iterable[Plugin], world: World) -> None:
-        plugins = tuple(plugins)
-        self._mutating = tuple(one for one in plugins if type(one).mutate is not Plugin.mutate)
-        self._validating = tuple(one for one in plugins if type(one).validate is not Plugin.validate)
+        self._plugins = tuple(plugins)
+        self._mutating: dict[tuple[str, str], list[Plugin]] = {}
+        self._validating: dict[tuple[str, str], list[Plugin]] = {}
         self._world = world
 
     async def mutate(self, request: AdmissionRequest) -> None:
-        for plugin in self._mutating:
+        kind = request.group_plural
+        if kind not in self._mutating:
+            self._mutating[kind] = [one for one in self._asked(kind) if type(one).mutate is not Plugin.mutate]
+        for plugin in self._mutating[kind]:
             await plugin.mutate(request, self._world)
 
     async def validate(self, request: AdmissionRequest) -> None:
-        for plugin in self._validating:
+        kind = request.group_plural
+        if kind not in self._validating:
+            self._validating[kind] = [one for one in self._asked(kind) if type(one).validate is not Plugin.validate]
+        for plugin in self._validating[kind]:
             await plugin.validate(request, self._world)
+
+    def _asked(self, kind: tuple[str, str]) -> Iterator[Plugin]:
+        """Chosen once for each resource: most plugins are for a few, and asking one costs as much as what it decides."""
+        return (one for one in self._plugins if one.kinds is None or kind in one.kinds)

@@ -15,9 +15,10 @@ class CertificateRequester(Plugin):
     """See the module docstring."""
 
     name = "CertificateRequester"
+    kinds = frozenset({REQUESTS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
-        if request.group_plural != REQUESTS or request.operation != CREATE or request.subresource:
+        if request.operation != CREATE or request.subresource:
             return
         asked: CertificateSigningRequest = request.object
         user = request.user

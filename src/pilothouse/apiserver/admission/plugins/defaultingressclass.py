@@ -14,9 +14,10 @@ class DefaultIngressClass(Plugin):
     """See the module docstring."""
 
     name = "DefaultIngressClass"
+    kinds = frozenset({INGRESSES})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
-        if request.group_plural != INGRESSES or request.operation != CREATE or request.subresource:
+        if request.operation != CREATE or request.subresource:
             return
         ingress: Ingress = request.object
         if ingress.spec.ingressClassName or CLASS_ANNOTATION in ingress.metadata.annotations:

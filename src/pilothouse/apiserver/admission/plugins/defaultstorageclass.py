@@ -15,9 +15,10 @@ class DefaultStorageClass(Plugin):
     """See the module docstring."""
 
     name = "DefaultStorageClass"
+    kinds = frozenset({CLAIMS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
-        if request.group_plural != CLAIMS or request.operation != CREATE or request.subresource:
+        if request.operation != CREATE or request.subresource:
             return
         claim: PersistentVolumeClaim = request.object
         if claim.spec.storageClassName is not None or CLASS_ANNOTATION in claim.metadata.annotations:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import Pod, Toleration
 from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import is_pod
+from pilothouse.apiserver.admission.pods import PODS, is_pod
 
 SECONDS = 300
 TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -14,6 +14,7 @@ class DefaultTolerationSeconds(Plugin):
     """See the module docstring."""
 
     name = "DefaultTolerationSeconds"
+    kinds = frozenset({PODS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
         if not is_pod(request, CREATE, UPDATE):

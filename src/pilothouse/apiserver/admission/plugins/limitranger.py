@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pilothouse.api.types.core_v1 import Container, LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod
 from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import is_pod, refused
+from pilothouse.apiserver.admission.pods import PODS, is_pod, refused
 from pilothouse.machinery import quantity
 from pilothouse.machinery.struct import Quantity
 
@@ -24,6 +24,7 @@ class LimitRanger(Plugin):
     """See the module docstring."""
 
     name = "LimitRanger"
+    kinds = frozenset({PODS, CLAIMS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
         if is_pod(request, CREATE):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.api.types.scheduling_v1 import PriorityClass
 from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import is_pod, refused
+from pilothouse.apiserver.admission.pods import PODS, is_pod, refused
 
 CLASSES = ("scheduling.k8s.io", "priorityclasses")
 PREEMPT = "PreemptLowerPriority"
@@ -15,6 +15,7 @@ class Priority(Plugin):
     """See the module docstring."""
 
     name = "Priority"
+    kinds = frozenset({PODS, CLASSES})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
         if is_pod(request, UPDATE):

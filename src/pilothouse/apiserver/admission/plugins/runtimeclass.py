@@ -5,7 +5,7 @@ from __future__ import annotations
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.api.types.node_v1 import RuntimeClass
 from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import is_pod, refused
+from pilothouse.apiserver.admission.pods import PODS, is_pod, refused
 from pilothouse.machinery import quantity
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.struct import Quantity
@@ -15,6 +15,7 @@ class RuntimeClassAdmission(Plugin):
     """See the module docstring."""
 
     name = "RuntimeClass"
+    kinds = frozenset({PODS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
         if not is_pod(request, CREATE) or not request.object.spec.runtimeClassName:

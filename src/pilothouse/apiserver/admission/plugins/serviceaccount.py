@@ -24,7 +24,7 @@ from pilothouse.api.types.core_v1 import (
     VolumeProjection,
 )
 from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import MIRROR, is_pod, refused
+from pilothouse.apiserver.admission.pods import MIRROR, PODS, is_pod, refused
 from pilothouse.kit.entropy import Entropy
 
 DEFAULT_NAME = "default"
@@ -40,6 +40,7 @@ class ServiceAccountAdmission(Plugin):
     """See the module docstring."""
 
     name = "ServiceAccount"
+    kinds = frozenset({PODS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
         if not is_pod(request, CREATE):

@@ -16,9 +16,10 @@ class TaintNodesByCondition(Plugin):
     """See the module docstring."""
 
     name = "TaintNodesByCondition"
+    kinds = frozenset({NODES})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
-        if request.group_plural != NODES or request.operation != CREATE or request.subresource:
+        if request.operation != CREATE or request.subresource:
             return
         node: Node = request.object
         if not any(one.key == NOT_READY and one.effect == "NoSchedule" for one in node.spec.taints):

@@ -111,8 +111,13 @@ class DnsServer:
         if answer is not None:
             return self._written(query, answer, stream)
         if self._upstream is not None:
-            return WAITING
+            return self._known_outside(message, query, stream) or WAITING
         return self._written(query, Answer(REFUSED, authoritative=False), stream)
+
+    def _known_outside(self, message: bytes, query: Query, stream: bool) -> bytes | None:
+        """What upstream answered before; a Service that stands for a name outside is answered by `answer_later`."""
+        assert self._upstream is not None
+        return None if self._authority.is_inside(query.name) else self._upstream.remembered(message, query, stream)
 
     def _refused(self, query: Query) -> Answer | None:
         """What is wrong with a question before its name is looked at."""

@@ -3,6 +3,7 @@
 - A question goes out under an identifier of its own, and only an answer that repeats identifier and question is believed.
 - A resolver has two seconds; at most `PENDING_LIMIT` questions are under way, more are given up at once.
 - A truncated answer is handed on: the client asks again over a stream, and then so do we.
+- What was answered is remembered for a while (cache.py), and told at once.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 
+from pilothouse.dns.cache import AnswerCache
 from pilothouse.dns.listeners import Address
 from pilothouse.dns.records_of import records_of
-from pilothouse.dns.wire import HEADER, RD, MalformedMessage, Record, read_query, wire_name
+from pilothouse.dns.wire import HEADER, RD, MalformedMessage, Query, Record, read_query, wire_name
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kit.entropy import Entropy
 
@@ -31,6 +33,11 @@ class Upstream:
         self._clock = clock
         self._entropy = entropy
         self._pending = 0
+        self._cache = AnswerCache(clock)
+
+    def remembered(self, message: bytes, query: Query, stream: bool) -> bytes | None:
+        """The answer to a client's message, when it was given to somebody not long ago."""
+        return self._cache.find(message, query, stream)
 
     async def ask(self, message: bytes, stream: bool) -> bytes | None:
         """The answer to a client's message, under its own identifier; None when nobody answers."""
@@ -41,6 +48,7 @@ class Upstream:
             for address in self._addresses:
                 with suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
                     answer = await wait_for(self._clock, self._exchange(address, message, stream), PATIENCE_SECONDS)
+                    self._cache.keep(message, answer)
                     return message[:2] + answer[2:]
             return None
         finally:
@@ -49,7 +57,8 @@ class Upstream:
     async def addresses(self, name: str, type_: int, ttl: int) -> list[Record]:
         """The records of one type that a name outside leads to, none when nobody answers."""
         question = wire_name(name) + type_.to_bytes(2, "big") + b"\0\1"
-        answer = await self.ask(HEADER.pack(0, RD, 1, 0, 0, 0) + question, stream=False)
+        message = HEADER.pack(0, RD, 1, 0, 0, 0) + question
+        answer = self.remembered(message, read_query(message), stream=False) or await self.ask(message, stream=False)
         if answer is None:
             return []
         try:

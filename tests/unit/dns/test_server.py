@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import dns.asyncquery
@@ -220,6 +220,19 @@ async def test_other_names_go_upstream(name: str, answers: list[str], tcp: bool)
         serving(*everything(), outside, upstream=[(LOOPBACK, other.port)]) as ask,
     ):
         assert shown(await ask(name, tcp=tcp)) == ("NOERROR", answers)
+
+
+@pytest.mark.parametrize("name", ["www.prod.svc.example.com", f"outside.{SVC}"], ids=["a name outside", "an ExternalName"])
+async def test_what_upstream_answered_is_told_again_when_it_is_gone(name: str) -> None:
+    www = Service(metadata=ObjectMeta(name="www", namespace="prod"), spec=ServiceSpec(clusterIP="192.0.2.1"))
+    outside = service("outside", "", type="ExternalName", externalName="www.prod.svc.example.com")
+    async with AsyncExitStack() as stack:
+        other = await stack.enter_async_context(serving(www, cluster_domain="example.com", ttl_seconds=3600))
+        async with serving(*everything(), outside, upstream=[(LOOPBACK, other.port)]) as ask:
+            first = await ask(name)
+            await stack.aclose()
+            assert shown(await ask(name)) == shown(first)
+            assert shown(await ask(name, tcp=True)) == shown(first)
 
 
 async def test_an_upstream_that_is_not_there_fails_fast() -> None:

@@ -102,7 +102,7 @@ class DaemonSetController(Controller):
         if not any(isinstance(one, (Create, Delete)) for one in changes):
             changes += _update(daemons, found, revisions, world)
         yield from changes
-        yield from clean_up(revisions, {_hash(pod) for pod in claimed.members}, daemons.spec.revisionHistoryLimit)
+        yield from clean_up(revisions, {_hash(pod) for pod in claimed.members}, daemons.spec.revisionHistoryLimit, counting_used=True)
         yield UpdateStatus(_with_status(daemons, found, revisions, world))
         waits = [pods.seconds_to_available(pod, daemons.spec.minReadySeconds or 0, world.now) for pod in claimed.members]
         yield from (RequeueAfter(seconds) for seconds in waits if seconds)

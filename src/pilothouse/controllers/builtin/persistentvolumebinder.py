@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pilothouse.api.types.core_v1 import Node, PersistentVolume, PersistentVolumeClaim
 from pilothouse.api.types.storage_v1 import StorageClass
 from pilothouse.client.events import NORMAL, WARNING, reference_to
-from pilothouse.client.store import Key
+from pilothouse.client.store import Key, key_of
 from pilothouse.controllers.framework.actions import Action, Emit, Update, UpdateStatus
 from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Reads, Related, Rule
 from pilothouse.controllers.framework.world import World
@@ -25,21 +25,28 @@ PROVISIONERS = ("volume.beta.kubernetes.io/storage-provisioner", "volume.kuberne
 """Annotations by which an external provisioner knows that a claim is for it."""
 
 
+def _by_volume(claim: PersistentVolumeClaim) -> tuple[str, ...]:
+    """Index: claims by the volume that they name."""
+    return (claim.spec.volumeName,) if claim.spec.volumeName else ()
+
+
+def _waiting(claim: PersistentVolumeClaim) -> tuple[str, ...]:
+    """Index: claims that name no volume, by their class."""
+    return () if claim.spec.volumeName else (matching.class_of(claim),)
+
+
 def _claims_for(volume: PersistentVolume, world: World) -> Iterator[Key]:
-    """The claim that it is bound to; all that wait for one of its class, when it is free."""
+    """The claims that name it, or that it names; all that wait for one of its class, when it is free."""
     reference = volume.spec.claimRef
     if reference is not None:
         yield reference.namespace, reference.name
-    for claim in world.list(PersistentVolumeClaim):
-        waits = matching.BIND_COMPLETED not in claim.metadata.annotations and matching.class_of(claim) == matching.class_of(volume)
-        if claim.spec.volumeName == volume.metadata.name or waits:
-            yield claim.metadata.namespace, claim.metadata.name
+    else:
+        yield from map(key_of, world.indexed(PersistentVolumeClaim, _waiting, matching.class_of(volume)))
+    yield from map(key_of, world.indexed(PersistentVolumeClaim, _by_volume, volume.metadata.name))
 
 
 def _claims_of_class(one: StorageClass, world: World) -> Iterator[Key]:
-    for claim in world.list(PersistentVolumeClaim):
-        if not claim.spec.volumeName and matching.class_of(claim) == one.metadata.name:
-            yield claim.metadata.namespace, claim.metadata.name
+    yield from map(key_of, world.indexed(PersistentVolumeClaim, _waiting, one.metadata.name))
 
 
 class PersistentVolumeBinder(Controller):

@@ -83,7 +83,9 @@ def _made(owner: Any, data: dict[str, Any], number: int, collisions: int, label:
     return ControllerRevision(metadata=meta, data=data, revision=number)
 
 
-def clean_up(found: History, used: Collection[str], limit: int | None) -> Sequence[Action]:
-    """Forget the oldest revisions that are more than the limit; never one that is `used`, by its name or hash."""
+def clean_up(found: History, used: Collection[str], limit: int | None, *, counting_used: bool = False) -> Sequence[Action]:
+    """Forget the oldest revisions that are more than the limit; never one that is `used`, by its name or hash. `counting_used`: those
+    count toward the limit, as upstream has it for DaemonSets and not for StatefulSets."""
     idle = [one for one in found.older if not {one.metadata.name, one.metadata.labels.get(HASH_LABEL)} & {*used}]
-    return [Delete(one) for one in idle[: max(0, len(idle) - (10 if limit is None else limit))]]
+    surplus = len(found.older if counting_used else idle) - (10 if limit is None else limit)
+    return [Delete(one) for one in idle[: max(0, surplus)]]

@@ -26,6 +26,7 @@ from pilothouse.scheduler.plugins.prioritysort import PrioritySort
 from pilothouse.scheduler.plugins.schedulinggates import SchedulingGates
 from pilothouse.scheduler.plugins.tainttoleration import TaintToleration
 from pilothouse.scheduler.plugins.volumebinding import VolumeBinding, Volumes
+from pilothouse.scheduler.plugins.volumerestrictions import VolumeRestrictions
 from pilothouse.scheduler.siblings import KINDS as SIBLING_KINDS
 from pilothouse.scheduler.siblings import siblings
 
@@ -61,6 +62,7 @@ def default_profile(client: Client, informers: Informers) -> tuple[tuple[Any, in
         (NodeAffinity(), 2),
         (NodePorts(), 0),
         (NodeResourcesFit(), 1),
+        (VolumeRestrictions(informers.of(PersistentVolumeClaim).get), 0),
         (volume_binding(client, informers), 0),
         (PodTopologySpread(siblings(informers)), 2),
         (InterPodAffinity(namespace_labels), 2),

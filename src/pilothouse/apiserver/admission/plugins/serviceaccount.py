@@ -114,10 +114,18 @@ def _mount(container: Container, volume: str) -> bool:
     return True
 
 
-def token_volume(name: str) -> Volume:
+def _token_source() -> ProjectedVolumeSource:
     token = ServiceAccountTokenProjection(path="token", expirationSeconds=TOKEN_SECONDS)
     authority = ConfigMapProjection(name="kube-root-ca.crt", items=[KeyToPath(key="ca.crt", path="ca.crt")])
     field = ObjectFieldSelector(apiVersion="v1", fieldPath="metadata.namespace")
     namespace = DownwardAPIProjection(items=[DownwardAPIVolumeFile(path="namespace", fieldRef=field)])
     sources = [VolumeProjection(serviceAccountToken=token), VolumeProjection(configMap=authority), VolumeProjection(downwardAPI=namespace)]
-    return Volume(name=name, projected=ProjectedVolumeSource(defaultMode=FILE_MODE, sources=sources))
+    return ProjectedVolumeSource(defaultMode=FILE_MODE, sources=sources)
+
+
+TOKEN_SOURCE = _token_source()
+"""The same object in all pods: nobody may change what is committed, and nothing in it is left to be filled in before."""
+
+
+def token_volume(name: str) -> Volume:
+    return Volume(name=name, projected=TOKEN_SOURCE)

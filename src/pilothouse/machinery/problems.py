@@ -6,12 +6,13 @@ field.Error (apimachinery pkg/util/validation/field): clients match on them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+
+from pilothouse.machinery.quoting import go_quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,13 @@ class Problems:
     def invalid(self, value: object, detail: str) -> None:
         self._add("FieldValueInvalid", f"Invalid value: {quoted(value)}", detail)
 
+    def wrong(self, detail: str) -> None:
+        """Invalid as a whole: upstream leaves the value out."""
+        self._add("FieldValueInvalid", "Invalid value", detail)
+
     def not_supported(self, value: object, supported: Iterable[str]) -> None:
         """`supported` is told in the order given: upstream sorts where its validator keeps a set, and not where it has a list."""
-        names = ", ".join(json.dumps(one) for one in supported)
+        names = ", ".join(map(go_quoted, supported))
         self._add("FieldValueNotSupported", f"Unsupported value: {quoted(value)}", f"supported values: {names}")
 
     def forbidden(self, detail: str) -> None:
@@ -99,4 +104,4 @@ def quoted(value: Any) -> str:
         return '"null"'
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(value) if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return go_quoted(value) if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -69,8 +69,8 @@ def default(one: CronJob) -> None:
 @CRONJOB.validate
 def validate(one: CronJob, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
-    if len(one.metadata.name) > NAME_LIMIT:
-        # The controller adds eleven characters to name a Job.
+    if not one.metadata.resourceVersion and len(one.metadata.name) > NAME_LIMIT:
+        # The controller adds eleven characters to name a Job. Upstream asks only when it is new.
         problems.at("metadata", "name").invalid(one.metadata.name, f"must be no more than {NAME_LIMIT} characters")
     if not spec.schedule:
         here.at("schedule").required()
@@ -78,7 +78,10 @@ def validate(one: CronJob, problems: Problems) -> None:
         wrong = schedule_error(spec.schedule)
         if wrong:
             here.at("schedule").invalid(spec.schedule, wrong)
-    if spec.timeZone and not _is_zone(spec.timeZone):
+    if spec.timeZone.casefold() == "local":
+        message = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+        here.at("timeZone").invalid(spec.timeZone, message)
+    elif spec.timeZone and not _is_zone(spec.timeZone):
         here.at("timeZone").invalid(spec.timeZone, f"unknown time zone {spec.timeZone}")
     nonnegative(spec.startingDeadlineSeconds, here, "startingDeadlineSeconds")
     one_of(spec.concurrencyPolicy, ("Allow", "Forbid", "Replace"), here, "concurrencyPolicy")
@@ -86,6 +89,8 @@ def validate(one: CronJob, problems: Problems) -> None:
     nonnegative(spec.failedJobsHistoryLimit, here, "failedJobsHistoryLimit")
     template = here.at("jobTemplate", "spec")
     validate_job_spec(spec.jobTemplate.spec, template)
+    if spec.jobTemplate.spec.selector is not None:
+        template.at("selector").invalid(spec.jobTemplate.spec.selector, "`selector` will be auto-generated")
     if spec.jobTemplate.spec.manualSelector:
         template.at("manualSelector").not_supported(True, ("nil", "false"))
 

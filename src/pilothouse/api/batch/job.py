@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pilothouse.api.batch.jobspec import UNLIMITED, of_job_spec, validate_job_spec
 from pilothouse.api.core.columns import selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
-from pilothouse.api.core.validation.fields import immutable
+from pilothouse.api.core.validation.fields import immutable, nonnegative
 from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.core.warnings.names import of_name
-from pilothouse.api.types.batch_v1 import Job
+from pilothouse.api.types.batch_v1 import Job, JobSpec
+from pilothouse.api.types.core_v1 import Affinity, PodTemplateSpec
 from pilothouse.machinery import labels, time
+from pilothouse.machinery.codec import clone
 from pilothouse.machinery.meta_v1 import LabelSelector
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Since
@@ -117,15 +119,47 @@ def validate(one: Job, problems: Problems) -> None:
 @JOB.validate_update
 def validate_update(old: Job, new: Job, problems: Problems) -> None:
     here = problems.at("spec")
-    fields = ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
-    # An indexed Job may grow and shrink, a suspended one that never started may get another template.
-    elastic = new.spec.completionMode == "Indexed" and new.spec.completions == new.spec.parallelism
-    if not elastic:
-        fields.insert(0, "completions")
-    if not (old.spec.suspend and not old.status.startTime):
-        fields.append("template")
-    for field in fields:
-        immutable(getattr(new.spec, field), getattr(old.spec, field), here, field)
+    _compare_completions(old.spec, new.spec, here.at("completions"))
+    immutable(new.spec.selector, old.spec.selector, here, "selector")
+    held = old.spec.template
+    if old.spec.suspend and not old.status.startTime:
+        held = _with_directives_of(new.spec.template, held)
+    immutable(new.spec.template, held, here, "template")
+    for field in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
+        immutable(getattr(new.spec, field) or None, getattr(old.spec, field) or None, here, field)
+
+
+def _compare_completions(old: JobSpec, new: JobSpec, problems: Problems) -> None:
+    """An indexed Job may grow and shrink, with all its Pods at once."""
+    if new.completionMode != "Indexed":
+        immutable(new.completions, old.completions, problems)
+    elif new.completions not in (None, old.completions, new.parallelism):
+        problems.invalid(new.completions, "can only be modified in tandem with spec.parallelism")
+
+
+def _with_directives_of(new: PodTemplateSpec, old: PodTemplateSpec) -> PodTemplateSpec:
+    """The old template as far as it is fixed: where the Pods of a suspended Job go may be said until it first starts."""
+    kept = clone(old)
+    kept.metadata.annotations, kept.metadata.labels = new.metadata.annotations, new.metadata.labels
+    for field in ("nodeSelector", "tolerations", "schedulingGates"):
+        setattr(kept.spec, field, getattr(new.spec, field))
+    affinity = kept.spec.affinity or Affinity()
+    affinity.nodeAffinity = new.spec.affinity.nodeAffinity if new.spec.affinity else None
+    kept.spec.affinity = affinity if new.spec.affinity or affinity != Affinity() else None
+    return kept
+
+
+@JOB.validate_status
+def validate_status(old: Job, new: Job, problems: Problems) -> None:
+    here = problems.at("status")
+    for field in ("active", "succeeded", "failed", "ready", "terminating"):
+        nonnegative(getattr(new.status, field), here, field)
+    true = {one.type for one in new.status.conditions if one.status == "True"}
+    if {"Complete", "Failed"} <= true:
+        here.at("conditions").wrong("cannot set Complete=True and Failed=true conditions")
+    for one in old.status.conditions:
+        if one.type in ("Complete", "Failed") and one.status == "True" and one.type not in true:
+            here.at("conditions").wrong(f"cannot disable the terminal {one.type}=True condition")
 
 
 @JOB.warn

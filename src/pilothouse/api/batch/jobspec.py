@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pilothouse.api.core.validation.fields import INT32, nonnegative, one_of, optional_one_of
+from pilothouse.api.batch.policies import validate_failure_policy, validate_success_policy
+from pilothouse.api.core.validation.fields import INT32, nonnegative, one_of, optional_one_of, validate_prefixed_path
 from pilothouse.api.core.validation.podspec import validate_pod_template
 from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.batch_v1 import JobSpec
@@ -18,6 +19,7 @@ COUNTS = (
 )  # fmt: skip
 UNLIMITED = INT32
 MANY_COMPLETIONS, MANY_AT_ONCE = 100_000, 10_000
+LONGEST_MANAGER = 63
 HARD_TO_TRACK = (
     "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to "
     "track completedIndexes when a big number of indexes fail"
@@ -27,53 +29,55 @@ HARD_TO_TRACK = (
 def validate_job_spec(spec: JobSpec, problems: Problems) -> None:
     for field in COUNTS:
         nonnegative(getattr(spec, field), problems, field)
-    _validate_indexes(spec, problems)
-    optional_one_of(spec.podReplacementPolicy, ("Failed", "TerminatingOrFailed"), problems, "podReplacementPolicy")
-    if spec.podFailurePolicy is not None and spec.podReplacementPolicy == "TerminatingOrFailed":
-        problems.at("podReplacementPolicy").not_supported(spec.podReplacementPolicy, ("Failed",))
-    _validate_failure_policy(spec, problems.at("podFailurePolicy", "rules"))
+    if spec.maxFailedIndexes is not None and spec.backoffLimitPerIndex is None:
+        problems.at("backoffLimitPerIndex").required("when maxFailedIndexes is specified")
+    if spec.managedBy:
+        here = problems.at("managedBy")
+        validate_prefixed_path(spec.managedBy, here)
+        if len(spec.managedBy) > LONGEST_MANAGER:
+            here.too_long(LONGEST_MANAGER)
+    one_of(spec.completionMode or "NonIndexed", ("NonIndexed", "Indexed"), problems, "completionMode")
+    if spec.completionMode == "Indexed":
+        _validate_indexes(spec, problems)
+    else:
+        for field in ("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"):
+            value = getattr(spec, field)
+            if value is not None:
+                problems.at(field).invalid(value, "requires indexed completion mode")
+    _validate_replacement(spec, problems.at("podReplacementPolicy"))
+    validate_failure_policy(spec, problems.at("podFailurePolicy", "rules"))
+    validate_success_policy(spec, problems.at("successPolicy", "rules"))
     template = problems.at("template")
     validate_pod_template(spec.template, template)
     _validate_restarts(spec, template.at("spec", "restartPolicy"))
 
 
 def _validate_indexes(spec: JobSpec, problems: Problems) -> None:
-    one_of(spec.completionMode or "NonIndexed", ("Indexed", "NonIndexed"), problems, "completionMode")
-    if spec.completionMode == "Indexed":
-        if spec.completions is None:
-            problems.at("completions").required("when completion mode is Indexed")
-        if (spec.parallelism or 0) > MAXIMUM_PARALLELISM:
-            message = f"must be less than or equal to {MAXIMUM_PARALLELISM} when completion mode is Indexed"
+    """An indexed Job counts to an end, and not too far: its status lists the indexes."""
+    if spec.completions is None:
+        problems.at("completions").required("when completion mode is Indexed")
+    if (spec.parallelism or 0) > MAXIMUM_PARALLELISM:
+        message = f"must be less than or equal to {MAXIMUM_PARALLELISM} when completion mode is Indexed"
+        problems.at("parallelism").invalid(spec.parallelism, message)
+    most, limit = spec.maxFailedIndexes, problems.at("maxFailedIndexes")
+    if most is not None and spec.completions is not None and most > spec.completions:
+        limit.invalid(most, "must be less than or equal to completions")
+    if most is not None and most > MANY_COMPLETIONS:
+        limit.invalid(most, f"must be less than or equal to {MANY_COMPLETIONS}")
+    if (spec.completions or 0) > MANY_COMPLETIONS and spec.backoffLimitPerIndex is not None:
+        message = f"must be less than or equal to {MANY_AT_ONCE} when completions are above {MANY_COMPLETIONS} and used with "
+        message += "backoff limit per index"
+        if most is None:
+            limit.required(f"must be specified when completions is above {MANY_COMPLETIONS}")
+        if (spec.parallelism or 0) > MANY_AT_ONCE:
             problems.at("parallelism").invalid(spec.parallelism, message)
-        return
-    if spec.backoffLimitPerIndex is not None:
-        problems.at("backoffLimitPerIndex").invalid(spec.backoffLimitPerIndex, "requires indexed completion mode")
-    if spec.maxFailedIndexes is not None and spec.backoffLimitPerIndex is None:
-        problems.at("backoffLimitPerIndex").required("when maxFailedIndexes is specified")
-    if spec.successPolicy is not None:
-        problems.at("successPolicy").invalid(spec.successPolicy, "requires indexed completion mode")
+        if most is not None and most > MANY_AT_ONCE:
+            limit.invalid(most, message)
 
 
-def _validate_failure_policy(spec: JobSpec, problems: Problems) -> None:
-    known = {one.name for one in (*spec.template.spec.containers, *spec.template.spec.initContainers)}
-    for index, rule in enumerate(spec.podFailurePolicy.rules if spec.podFailurePolicy else ()):
-        here = problems.at(index)
-        one_of(rule.action, ("Count", "FailIndex", "FailJob", "Ignore"), here, "action")
-        if rule.onExitCodes is None and not rule.onPodConditions:
-            here.invalid(rule, "specifying one of OnExitCodes and OnPodConditions is required")
-        if rule.onExitCodes is not None and rule.onPodConditions:
-            here.invalid(rule, "specifying both OnExitCodes and OnPodConditions is not supported")
-        codes = rule.onExitCodes
-        if codes is None:
-            continue
-        one_of(codes.operator, ("In", "NotIn"), here, "onExitCodes", "operator")
-        if codes.containerName and codes.containerName not in known:
-            message = "must be one of the container or initContainer names in the pod template"
-            here.at("onExitCodes", "containerName").invalid(codes.containerName, message)
-        if not codes.values:
-            here.at("onExitCodes", "values").invalid(codes.values, "at least one value is required")
-        if codes.operator == "In" and 0 in codes.values:
-            here.at("onExitCodes", "values", codes.values.index(0)).invalid(0, "must not be 0 for the In operator")
+def _validate_replacement(spec: JobSpec, problems: Problems) -> None:
+    policies = ("Failed", "TerminatingOrFailed") if spec.podFailurePolicy is None else ("Failed",)
+    optional_one_of(spec.podReplacementPolicy, policies, problems)
 
 
 def _validate_restarts(spec: JobSpec, problems: Problems) -> None:

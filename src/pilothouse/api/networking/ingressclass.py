@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pilothouse.api.core.columns import NONE
-from pilothouse.api.core.validation.fields import immutable, one_of, report
+from pilothouse.api.core.validation.fields import immutable, one_of, validate_prefixed_path
 from pilothouse.api.types.networking_v1 import IngressClass
-from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 
@@ -37,16 +36,9 @@ def default(one: IngressClass) -> None:
 @INGRESSCLASS.validate
 def validate(one: IngressClass, problems: Problems) -> None:
     controller, here = one.spec.controller, problems.at("spec", "controller")
-    if not controller:
-        here.required()
-    elif len(controller) > LONGEST_CONTROLLER:
+    if len(controller) > LONGEST_CONTROLLER:
         here.too_long(LONGEST_CONTROLLER)
-    else:
-        domain, slash, _ = controller.partition("/")
-        if not slash:
-            here.invalid(controller, 'must be a domain-prefixed path (such as "acme.io/foo")')
-        else:
-            report(names.dns_subdomain(domain), domain, here)
+    validate_prefixed_path(controller, here)
     parameters, here = one.spec.parameters, problems.at("spec", "parameters")
     if parameters is None:
         return

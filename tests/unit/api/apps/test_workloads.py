@@ -225,6 +225,11 @@ MOUNTED = {
             ['spec.timeZone: Invalid value: "Mars/Base": unknown time zone Mars/Base'],
             id="an unknown time zone",
         ),
+        pytest.param(
+            cron(timeZone="Local"),
+            ['spec.timeZone: Invalid value: "Local": timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones'],
+            id="the zone of the machine",
+        ),
     ],
 )
 def test_everything_wrong_is_reported_in_upstreams_words(document: dict[str, Any], expected: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ NOT_POSITIVE = "must be greater than zero"
 IMMUTABLE = "field is immutable"
 PORT_PROTOCOLS = ("SCTP", "TCP", "UDP")
 INT32 = 2**31 - 1
+PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 
 
 def report(messages: Iterable[str], value: Any, problems: Problems, *steps: str | int) -> None:
@@ -50,6 +52,19 @@ def named(value: str, problems: Problems, *steps: str | int) -> None:
         problems.at(*steps).required()
     else:
         report(names.dns_subdomain(value), value, problems, *steps)
+
+
+def validate_prefixed_path(value: str, problems: Problems) -> None:
+    """A name that some domain owns: `acme.io/foo`."""
+    domain, _, path = value.partition("/")
+    if not value:
+        problems.required()
+    elif not domain or not path:
+        problems.invalid(value, 'must be a domain-prefixed path (such as "acme.io/foo")')
+    else:
+        report(names.dns_subdomain(domain), domain, problems)
+        if not re.fullmatch(PATH, path):
+            problems.invalid(path, names.mismatch("Invalid path", PATH))
 
 
 def port_or_name(value: int | str | None, problems: Problems, *steps: str | int) -> None:

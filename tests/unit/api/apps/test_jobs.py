@@ -1,0 +1,224 @@
+"""Jobs: indexes, policies, what may change, and what a status may say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pilothouse.api.types.batch_v1 import JobCondition
+from pilothouse.api.types.core_v1 import Toleration
+from pilothouse.machinery.codec import clone
+from tests.unit.api.objects import created, wrong_with, wrong_with_change, wrong_with_status
+
+IN_ALL = 'valid values: ["Count" "FailIndex" "FailJob" "Ignore"]'
+TOO_MANY_FAILURES = "must be less than or equal to 10000 when completions are above 100000 and used with backoff limit per index"
+
+
+def job(**spec: Any) -> dict[str, Any]:
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "w", "namespace": "n"}, "spec": {"template": template, **spec}}
+
+
+def indexed(**spec: Any) -> dict[str, Any]:
+    return job(**{"completionMode": "Indexed", "completions": 5, "parallelism": 5, **spec})
+
+
+def failure(**rule: Any) -> dict[str, Any]:
+    return job(podFailurePolicy={"rules": [{"action": "FailJob", **rule}]})
+
+
+def success(**rule: Any) -> dict[str, Any]:
+    return indexed(successPolicy={"rules": [rule]})
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        pytest.param(indexed(backoffLimitPerIndex=1, maxFailedIndexes=5), [], id="indexed"),
+        pytest.param(
+            job(completionMode="Some"),
+            ['completionMode: Unsupported value: "Some": supported values: "NonIndexed", "Indexed"'],
+            id="an unknown mode",
+        ),
+        pytest.param(
+            indexed(maxFailedIndexes=6),
+            [
+                "backoffLimitPerIndex: Required value: when maxFailedIndexes is specified",
+                "maxFailedIndexes: Invalid value: 6: must be less than or equal to completions",
+            ],
+            id="more failures than indexes",
+        ),
+        pytest.param(
+            indexed(completions=100001, parallelism=10001, backoffLimitPerIndex=1, maxFailedIndexes=10001),
+            [
+                f"parallelism: Invalid value: 10001: {TOO_MANY_FAILURES}",
+                f"maxFailedIndexes: Invalid value: 10001: {TOO_MANY_FAILURES}",
+            ],
+            id="very many indexes",
+        ),
+        pytest.param(
+            indexed(completions=100001, backoffLimitPerIndex=1),
+            ["maxFailedIndexes: Required value: must be specified when completions is above 100000"],
+            id="very many indexes without a limit",
+        ),
+        pytest.param(
+            job(maxFailedIndexes=1, backoffLimitPerIndex=1),
+            [
+                "backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode",
+                "maxFailedIndexes: Invalid value: 1: requires indexed completion mode",
+            ],
+            id="limits of indexes without indexes",
+        ),
+        pytest.param(
+            job(managedBy="me"),
+            ['managedBy: Invalid value: "me": must be a domain-prefixed path (such as "acme.io/foo")'],
+            id="a manager without a domain",
+        ),
+        pytest.param(failure(onExitCodes={"operator": "In", "values": [1, 3]}), [], id="a rule about exit codes"),
+        pytest.param(
+            failure(action="", onPodConditions=[{"type": "DisruptionTarget"}]),
+            [f"podFailurePolicy.rules[0].action: Required value: {IN_ALL}"],
+            id="no action",
+        ),
+        pytest.param(
+            failure(action="FailIndex", onPodConditions=[{"type": "a b", "status": "Maybe"}]),
+            [
+                'podFailurePolicy.rules[0].action: Invalid value: "FailIndex": requires the backoffLimitPerIndex to be set',
+                'podFailurePolicy.rules[0].onPodConditions[0].type: Invalid value: "a b": name part must consist of alphanumeric '
+                "characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  "
+                "or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+                'podFailurePolicy.rules[0].onPodConditions[0].status: Unsupported value: "Maybe": supported values: '
+                '"False", "True", "Unknown"',
+            ],
+            id="a condition that is none",
+        ),
+        pytest.param(
+            failure(),
+            ["podFailurePolicy.rules[0]: Invalid value: specifying one of OnExitCodes and OnPodConditions is required"],
+            id="a rule about nothing",
+        ),
+        pytest.param(
+            failure(onExitCodes={"operator": "In", "values": [3, 0, 3]}),
+            [
+                "podFailurePolicy.rules[0].onExitCodes.values[1]: Invalid value: 0: must not be 0 for the In operator",
+                "podFailurePolicy.rules[0].onExitCodes.values[2]: Duplicate value: 3",
+                "podFailurePolicy.rules[0].onExitCodes.values: Invalid value: [3,0,3]: must be ordered",
+            ],
+            id="exit codes in disorder",
+        ),
+        pytest.param(
+            job(podReplacementPolicy="TerminatingOrFailed", podFailurePolicy={"rules": []}),
+            ['podReplacementPolicy: Unsupported value: "TerminatingOrFailed": supported values: "Failed"'],
+            id="replaced before it is known why it failed",
+        ),
+        pytest.param(success(succeededIndexes="0,2-4", succeededCount=4), [], id="a success"),
+        pytest.param(
+            success(),
+            ["successPolicy.rules[0]: Required value: at least one of succeededCount or succeededIndexes must be specified"],
+            id="a success without a rule",
+        ),
+        pytest.param(
+            success(succeededIndexes="0,2-4", succeededCount=5),
+            [
+                "successPolicy.rules[0].succeededCount: Invalid value: 5: must be less than or equal to 4 (the number of indexes in the "
+                "specified succeededIndexes field)"
+            ],
+            id="more than there are",
+        ),
+        *(
+            pytest.param(
+                success(succeededIndexes=text),
+                [f'successPolicy.rules[0].succeededIndexes: Invalid value: "{text}": error parsing succeededIndexes: {wrong}'],
+                id=f"indexes {text}",
+            )
+            for text, wrong in (
+                ("a", 'cannot convert string to integer for index: "a"'),
+                ("1-7", 'too large index: "7"'),
+                ("3,1", "non-increasing order, previous: 3, current: 1"),
+                ("3-2", "non-increasing order, previous: 3, current: 2"),
+                (
+                    "1-2-3",
+                    "the fragment \"1-2-3\" violates the requirement that an index interval can have at most two parts separated by '-'",
+                ),
+            )
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_job(document: dict[str, Any], expected: list[str]) -> None:
+    assert wrong_with(document) == [f"spec.{message}" for message in expected]
+
+
+def set_toleration(one: Any) -> None:
+    one.spec.template.spec.tolerations = [Toleration(operator="Exists")]
+
+
+def set_image(one: Any) -> None:
+    one.spec.template.spec.containers[0].image = "other"
+
+
+def set_completions(one: Any) -> None:
+    one.spec.completions = 3
+
+
+def set_size(one: Any) -> None:
+    one.spec.completions = one.spec.parallelism = 3
+
+
+@pytest.mark.parametrize(
+    ("document", "change", "expected"),
+    [
+        pytest.param(job(suspend=True), set_toleration, "", id="where a waiting job goes"),
+        pytest.param(job(suspend=True), set_image, "spec.template: Invalid value", id="what a waiting job runs"),
+        pytest.param(job(), set_toleration, "spec.template: Invalid value", id="where a running job goes"),
+        pytest.param(job(), set_completions, "spec.completions: Invalid value: 3: field is immutable", id="how often it runs"),
+        pytest.param(indexed(), set_size, "", id="a smaller indexed job"),
+        pytest.param(
+            indexed(),
+            set_completions,
+            "spec.completions: Invalid value: 3: can only be modified in tandem with spec.parallelism",
+            id="fewer completions alone",
+        ),
+    ],
+)
+def test_what_may_change(document: dict[str, Any], change: Callable[[Any], None], expected: str) -> None:
+    old = created(document)
+    new = clone(old)
+    change(new)
+    found = wrong_with_change(old, new)
+    assert len(found) == bool(expected)
+    assert "".join(found).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param([], ["Complete"], [], id="complete"),
+        pytest.param(
+            ["Complete"],
+            [],
+            ["status.conditions: Invalid value: cannot disable the terminal Complete=True condition"],
+            id="not complete any more",
+        ),
+        pytest.param(
+            [],
+            ["Complete", "Failed"],
+            ["status.conditions: Invalid value: cannot set Complete=True and Failed=true conditions"],
+            id="both ends",
+        ),
+    ],
+)
+def test_the_ends_of_a_job(before: list[str], after: list[str], expected: list[str]) -> None:
+    old = created(job())
+    old.status.conditions = [JobCondition(type=one, status="True") for one in before]
+    new = clone(old)
+    new.status.conditions = [JobCondition(type=one, status="True") for one in after]
+    assert wrong_with_status(old, new) == expected
+
+
+def test_counts_of_a_status_are_not_negative() -> None:
+    old = created(job())
+    new = clone(old)
+    new.status.active = -1
+    assert wrong_with_status(old, new) == ["status.active: Invalid value: -1: must be greater than or equal to 0"]

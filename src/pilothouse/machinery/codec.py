@@ -92,13 +92,13 @@ def decode_as(data: bytes, kind: type[Any], *, strictness: str = "Ignore", conte
     return _Decoding(data, kind, getattr(kind, "GVK", None), strictness).run(content_type)
 
 
-def parse(data: bytes, content_type: str = JSON) -> Any:
-    """The body as plain data; ValueError in upstream's words when it is no JSON (or YAML)."""
+def parse(data: bytes, content_type: str = JSON, repeated: list[str] | None = None) -> Any:
+    """The body as plain data; ValueError in upstream's words when it is no JSON (or YAML). Keys that YAML repeats go to `repeated`."""
     if _is_yaml(content_type):
         from pilothouse.machinery import yaml
 
         try:
-            return yaml.parse(data)
+            return yaml.parse(data, repeated)
         except yaml.YamlError as error:
             raise ValueError(f"error converting YAML to JSON: {error}") from error
     try:
@@ -173,6 +173,7 @@ class _Decoding:
     gvk: tuple[str, str, str] | None
     strictness: str
     warnings: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
 
     def run(self, content_type: str) -> Decoded:
         media = content_type.partition(";")[0].strip().lower()
@@ -201,7 +202,7 @@ class _Decoding:
 
     def _slow(self, content_type: str) -> Any:
         try:
-            parsed = parse(self.data, content_type)
+            parsed = parse(self.data, content_type, self.repeated)
         except ValueError as error:
             raise self._unrecognized(f"couldn't get version/kind; json parse error: {error}") from error
         if not isinstance(parsed, dict):
@@ -232,11 +233,15 @@ class _Decoding:
         found = [f'unknown field "{path}"' for path in strict.unknown_fields(parsed, shape_of(self.kind))]
         if not _is_yaml(content_type):
             found += [f'duplicate field "{path}"' for path in strict.duplicate_fields(self.data)]
-        if not found:
+        if self.strictness != "Strict":
+            self.warnings.extend([*self.repeated, *found])
             return
-        if self.strictness == "Strict":
+        if self.repeated:
+            from pilothouse.machinery import yaml
+
+            found.insert(0, yaml.unmarshal_errors(self.repeated))
+        if found:
             raise self._cannot_handle(f"strict decoding error: {', '.join(found)}")
-        self.warnings.extend(found)
 
     def _check_kind(self, api_version: Any, kind: Any) -> None:
         if self.gvk is None or (not api_version and not kind):

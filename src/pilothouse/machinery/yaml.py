@@ -1,6 +1,6 @@
-"""YAML as Kubernetes reads it: YAML 1.1's booleans and octals, no sexagesimal numbers, no timestamps, no duplicate keys.
+"""YAML as Kubernetes reads it: YAML 1.1's booleans and octals, no sexagesimal numbers, no timestamps.
 
-- `parse` gives what the JSON of the same document would give; map keys become strings.
+- `parse` gives what the JSON of the first document would give; map keys become strings, the last of equal ones wins.
 - Imported late: only whoever meets YAML pays for PyYAML.
 """
 
@@ -29,6 +29,10 @@ class Loader(Base):  # type: ignore[misc]
     """The C loader with resolver and constructors of our own."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
+
+    def __init__(self, text: str, repeated: list[str]) -> None:
+        super().__init__(text)
+        self.repeated = repeated
 
 
 def _bool(loader: Any, node: Any) -> bool:
@@ -75,10 +79,11 @@ def _text(loader: Any, node: Any) -> str:
 def _mapping(loader: Any, node: MappingNode) -> dict[str, Any]:
     own: set[str] = set()
     for key_node, _ in node.value:
-        key = "<<" if key_node.tag == "tag:yaml.org,2002:merge" else _key(loader.construct_object(key_node, deep=True))
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
+        key = _key(loader.construct_object(key_node, deep=True))
         if key in own:
-            line = key_node.start_mark.line + 1
-            raise ConstructorError(None, None, f'unmarshal errors:\n  line {line}: key "{key}" already set in map', None)
+            loader.repeated.append(f'line {key_node.start_mark.line + 1}: key "{key}" already set in map')
         own.add(key)
     loader.flatten_mapping(node)  # puts what `<<` brings in front: a map's own keys win
     pairs = ((_key(loader.construct_object(key, deep=True)), loader.construct_object(value, deep=True)) for key, value in node.value)
@@ -120,12 +125,13 @@ for _tag in ("omap", "pairs", "set"):  # JSON has none of these
     Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", Base.construct_undefined)
 
 
-def parse(text: bytes | str) -> Any:
-    """The one document of `text`; YamlError with upstream's wording otherwise."""
+def parse(text: bytes | str, repeated: list[str] | None = None) -> Any:
+    """The first document of `text`, what follows it is not looked at, as upstream; YamlError with upstream's wording.
+    `repeated` gets a line for each key that is there twice: an error only to who asks for strictness."""
     try:
         whole = text.decode() if isinstance(text, bytes) else text
-        yaml_limits.check_depth(whole, Loader)
-        found = yaml.load(whole, Loader)
+        yaml_limits.check_depth(whole, Base)
+        found = _first_document(Loader(whole, [] if repeated is None else repeated))
         if "*" in whole and "&" in whole:
             yaml_limits.check_size(found)
         return found
@@ -133,6 +139,18 @@ def parse(text: bytes | str) -> Any:
         raise YamlError(f"yaml: {_worded(error)}") from error
     except (ValueError, RecursionError) as error:
         raise YamlError(f"yaml: {error}") from error
+
+
+def _first_document(loader: Any) -> Any:
+    try:
+        return loader.get_data() if loader.check_data() else None
+    finally:
+        loader.dispose()
+
+
+def unmarshal_errors(repeated: list[str]) -> str:
+    """Go's words for the keys that `parse` found to be repeated."""
+    return "\n  ".join(["yaml: unmarshal errors:", *repeated])
 
 
 def _worded(error: yaml.YAMLError) -> str:

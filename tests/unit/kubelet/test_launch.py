@@ -50,7 +50,7 @@ from pilothouse.kubelet.images.references import InvalidReference, parse, with_d
 from pilothouse.kubelet.launch.environment import Surroundings, environment
 from pilothouse.kubelet.launch.errors import ConfigError
 from pilothouse.kubelet.launch.expansion import expand
-from pilothouse.kubelet.launch.fields import field_value, go_duration, go_quoted
+from pilothouse.kubelet.launch.fields import field_value, go_duration
 from pilothouse.kubelet.launch.mounts import container_mounts
 from pilothouse.kubelet.launch.naming import dns_config, dns_warnings, hostname, hosts_file, parse_resolv_conf
 from pilothouse.kubelet.launch.resources import cgroup_path, container_resources, pod_cgroup, pod_requests, quota, shares
@@ -204,10 +204,6 @@ async def test_what_the_environment_misses(source: EnvVarSource, message: str) -
 def test_fields(path: str, expected: str) -> None:
     one = pod(labels={"tier": 'a"b', "app": "x"})
     assert field_value(one, path, host_ips=("10.0.0.1",), pod_ips=("10.1.1.1", "fd00::1")) == expected
-
-
-def test_strings_are_quoted_as_go_does() -> None:
-    assert go_quoted('a"b\n\\ü') == '"a\\"b\\n\\\\ü"'
 
 
 def service(name: str, namespace: str, ip: str, *ports: tuple[str, int]) -> Service:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -142,9 +143,25 @@ def test_yaml_is_read_as_kubernetes_reads_it() -> None:
     assert decoded.object.data == {"eq": "=", "time": "12:30"}
 
 
-def test_duplicate_keys_in_yaml_are_an_error() -> None:
-    with pytest.raises(StatusError, match='line 3: key "kind" already set in map'):
-        codec.decode(b"apiVersion: v1\nkind: Pod\nkind: Pod\n", PODS, content_type="application/yaml")
+TWICE = b"kind: Pod\nmetadata:\n  name: a\n  name: b\nbogus: 1\n"
+
+
+def test_of_equal_keys_in_yaml_the_last_wins_with_a_warning_to_who_asks() -> None:
+    ignored = codec.decode(TWICE, PODS, content_type="application/yaml")
+    assert (ignored.object.metadata.name, ignored.warnings) == ("b", [])
+    warned = codec.decode(TWICE, PODS, content_type="application/yaml", strictness="Warn")
+    assert (warned.object.metadata.name, warned.warnings) == ("b", ['line 4: key "name" already set in map', 'unknown field "bogus"'])
+
+
+def test_equal_keys_in_yaml_are_an_error_to_who_is_strict() -> None:
+    told = re.escape('strict decoding error: yaml: unmarshal errors:\n  line 4: key "name" already set in map, unknown field "bogus"')
+    with pytest.raises(StatusError, match=told):
+        codec.decode(TWICE, PODS, content_type="application/yaml", strictness="Strict")
+
+
+def test_of_several_yaml_documents_the_first_counts() -> None:
+    assert codec.parse(b"---\na: 1\n---\nb: 2\n", "application/yaml") == {"a": 1}
+    assert codec.parse(b"# nothing\n", "application/yaml") is None
 
 
 def test_an_unknown_content_type_is_415() -> None:

@@ -20,9 +20,7 @@ def test_scalars(text: str, value: object) -> None:
     assert yaml.parse(text) == value
 
 
-@pytest.mark.parametrize(
-    "text", ["a: b: c", "- a\nb", "a: [", "a: 1\na: 2", "{[a]: b}", "--- a\n--- b", "!!python/object:os.system x", "\x00"]
-)
+@pytest.mark.parametrize("text", ["a: b: c", "- a\nb", "a: [", "{[a]: b}", "!!python/object:os.system x", "\x00"])
 def test_what_is_none_is_a_yaml_error(text: str) -> None:
     with pytest.raises(yaml.YamlError, match=r"^yaml: "):
         yaml.parse(text)

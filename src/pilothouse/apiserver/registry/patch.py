@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -43,10 +43,10 @@ async def patch(kernel: Kernel, request: Request, view: View) -> Entry:
     return await change(kernel, request, view, body_of, PATCH_ATTEMPTS)
 
 
-def _object_of(request: Request, after: dict[str, Any], body: Any, kind: type[Any], version: str) -> Any:
+def _object_of(request: Request, after: dict[str, Any], body: Any, kind: type[Any], version: str, warnings: Iterable[str] = ()) -> Any:
     """The typed result of a patch; a resourceVersion that the patch did not touch is no condition."""
     decoded = outcome.object_of(after, body, request.call.patch_type, kind, request.options.field_validation)
-    request.warnings[:] = decoded.warnings
+    request.warnings[:] = [*warnings, *decoded.warnings]
     result = decoded.object
     if result.metadata.name and result.metadata.name != request.name:
         raise bad_request(f"the name of the object ({result.metadata.name}) does not match the name on the URL ({request.name})")
@@ -57,19 +57,14 @@ def _object_of(request: Request, after: dict[str, Any], body: Any, kind: type[An
 
 async def _apply(kernel: Kernel, request: Request, view: View) -> Entry:
     """Server-side apply: what is not there is made."""
-    try:
-        config = codec.parse(request.call.body, APPLY_PATCH) if isinstance(request.call.body, bytes) else request.call.body
-    except ValueError as error:
-        raise bad_request(f"error decoding YAML: {error}") from error
-    if not isinstance(config, dict):
-        raise bad_request("error decoding YAML: the body is no object")
+    config, repeated = _configuration(request)
     request.applies = True
     manager = managers.manager_of(kernel, request, APPLY)
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.served(request.served).object)
         after = apply.apply(codec.to_dict(seen), config, type(seen), manager, force=request.options.force)
-        return _object_of(request, after, config, type(seen), seen.metadata.resourceVersion)
+        return _object_of(request, after, config, type(seen), seen.metadata.resourceVersion, repeated)
 
     try:
         return await change(kernel, request, view, body_of, PATCH_ATTEMPTS)
@@ -78,9 +73,25 @@ async def _apply(kernel: Kernel, request: Request, view: View) -> Entry:
             raise
     after = apply.apply(None, config, request.served.type, manager)
     after["metadata"].setdefault("name", request.name)
-    made = _object_of(request, after, config, request.served.type, "")
+    made = _object_of(request, after, config, request.served.type, "", repeated)
     call = replace(request.call, verb="create", body=made, name="")
     return CreatedEntry.of(await create(kernel, replace(request, call=call)))
+
+
+def _configuration(request: Request) -> tuple[dict[str, Any], list[str]]:
+    """What the body says, and warnings of keys that are there twice: an error under fieldValidation Strict."""
+    repeated: list[str] = []
+    try:
+        config = codec.parse(request.call.body, APPLY_PATCH, repeated) if isinstance(request.call.body, bytes) else request.call.body
+    except ValueError as error:
+        raise bad_request(f"error decoding YAML: {error}") from error
+    if not isinstance(config, dict):
+        raise bad_request("error decoding YAML: the body is no object")
+    if repeated and request.options.field_validation == "Strict":
+        from pilothouse.machinery import yaml
+
+        raise bad_request(f"error strict decoding YAML: error converting YAML to JSON: {yaml.unmarshal_errors(repeated)}")
+    return config, [] if request.options.field_validation == "Ignore" else repeated
 
 
 def _is_missing(error: StatusError, request: Request) -> bool:

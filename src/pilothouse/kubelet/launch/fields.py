@@ -11,6 +11,7 @@ from pilothouse.kubelet.launch.errors import ConfigError
 from pilothouse.kubelet.pods.spec import container_of
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.machinery import quantity
+from pilothouse.machinery.quoting import go_quoted
 
 SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['([^']+)'\]")
 

@@ -15,7 +15,6 @@ from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.images.manager import PullFailure
 from pilothouse.kubelet.launch.errors import LaunchError
 from pilothouse.kubelet.launch.fields import go_duration
-from pilothouse.machinery.quoting import go_quoted
 from pilothouse.kubelet.launch.launcher import pod_ips, prepare_container
 from pilothouse.kubelet.launch.mounts import message_path
 from pilothouse.kubelet.launch.naming import dns_warnings
@@ -44,6 +43,7 @@ from pilothouse.kubelet.pods.steps import (
 )
 from pilothouse.kubelet.pods.workshop import Workshop
 from pilothouse.kubelet.runtime.port import RuntimeFailure, SandboxConfig
+from pilothouse.machinery.quoting import go_quoted
 
 T = TypeVar("T")
 RETRY_SECONDS = 10.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pilothouse.machinery.quoting import go_quoted
 from pilothouse.kubelet.pods.steps import AnyContainer
+from pilothouse.machinery.quoting import go_quoted
 
 
 class NoSuchPort(Exception):

@@ -89,6 +89,22 @@ async def test_anothers_change_is_named_and_met_by_an_apply(house: House, kind: 
         await apply(house, ConfigMap, {"data": {"x": "2"}})
 
 
+async def test_a_key_that_is_there_twice_is_told_to_who_applies(house: House) -> None:
+    text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\ndata: {a: b, a: c}\n"
+
+    async def told(strictness: str) -> tuple[str, list[str]]:
+        options = Options(field_manager="applier", field_validation=strictness)
+        call = Call("patch", resource_of(ConfigMap), "default", "a", body=text, patch_type=APPLY_PATCH, options=options)
+        warnings: list[str] = []
+        found = await house.registry.execute(call, ADMIN, warnings=warnings)
+        return found.object.data["a"], warnings
+
+    told_twice = ['line 4: key "a" already set in map']
+    assert [await told("Warn"), await told("Warn"), await told("Ignore")] == [("c", told_twice), ("c", told_twice), ("c", [])]
+    async with refused(400, f"error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  {told_twice[0]}"):
+        await told("Strict")
+
+
 async def test_an_autoscaler_and_an_apply_that_says_no_replicas_do_not_fight(house: House) -> None:
     await house.client.create(deployment(2), options=MAKER)
     scale = Scale(metadata=ObjectMeta(name="a", namespace="default"), spec=ScaleSpec(replicas=5))

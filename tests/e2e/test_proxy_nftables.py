@@ -391,6 +391,28 @@ def test_a_udp_client_that_keeps_its_port_is_led_to_the_endpoints_of_now(net: Ne
     node.wait_for(led_to_p2)
 
 
+def test_a_udp_client_stays_with_an_endpoint_that_ends_for_as_long_as_it_serves(net: Net, node: Node) -> None:
+    ports = [ServicePort(name="http", port=80, targetPort=PORT, protocol="UDP")]
+    node.put(service(ports=ports), endpoints("hello", "p1", protocol="UDP"))
+    early, late = net.datagram_socket("out"), net.datagram_socket("out")
+
+    def answering(client: socket.socket) -> bytes:
+        client.sendto(b"?", (VIP, 80))
+        return client.recv(100)[:2]
+
+    assert answering(early) == b"p1"
+    both = endpoints("hello", "p1", "p2", protocol="UDP")
+    both.endpoints[0].conditions = EndpointConditions(ready=False, serving=True, terminating=True)
+    node.put(both)
+    node.wait_for(lambda: answering(net.datagram_socket("out")) == b"p2")
+    assert answering(late) == b"p2"
+    assert answering(early) == b"p1", "what it began goes on"
+    both = endpoints("hello", "p1", "p2", protocol="UDP")
+    both.endpoints[0].conditions = EndpointConditions(ready=False, serving=False, terminating=True)
+    node.put(both)
+    node.wait_for(lambda: answering(early) == b"p2")
+
+
 def test_a_udp_client_that_came_before_the_endpoints_finds_them(net: Net, node: Node) -> None:
     node.put(service(ports=[ServicePort(name="http", port=80, targetPort=PORT, protocol="UDP")]))
     asking = net.datagram_socket("p1")

@@ -45,11 +45,12 @@ Frontends = Mapping[Target, frozenset[Target]]
 
 
 def frontends(plans: Iterable[PortPlan], node_ips: Sequence[str]) -> Frontends:
-    """All that UDP clients may send to, and who may answer."""
+    """All that UDP clients may send to, and who may go on answering. A Service whose endpoints are all gone leaves its clients
+    where they are: nobody else could answer them (upstream too)."""
     found: dict[Target, frozenset[Target]] = {}
     for plan in plans:
-        if plan.key.protocol == "UDP":
-            everyone = frozenset((*plan.everywhere, *plan.here))
+        if plan.serving:
+            everyone = frozenset(plan.serving)
             for address in (*plan.cluster_ips, *plan.external_ips, *plan.load_balancer_ips):
                 found[Target(address, plan.port)] = everyone
             for address in node_ips if plan.node_port else ():

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,6 +48,8 @@ class PortPlan:
     node_port: int = 0
     everywhere: tuple[Target, ...] = ()
     here: tuple[Target, ...] = ()
+    serving: tuple[Target, ...] = ()
+    """Who still answers, whether new connections may go there or not: what UDP clients began is left to them (TCP does so by itself)."""
     internal_local: bool = False
     external_local: bool = False
     affinity_seconds: int = 0
@@ -102,6 +104,7 @@ def plan_port(service: Service, port: ServicePort, slices: Sequence[EndpointSlic
         node_port=(port.nodePort or 0) if spec.type in ("NodePort", "LoadBalancer") else 0,
         everywhere=everywhere,
         here=here,
+        serving=serving(slices, port.name, protocol) if protocol == "UDP" else (),
         internal_local=spec.internalTrafficPolicy == "Local",
         external_local=spec.externalTrafficPolicy == "Local",
         affinity_seconds=affinity_seconds(service),
@@ -143,14 +146,24 @@ def targets(
     """The usable targets (everywhere, on this node), sorted."""
     ready: dict[Target, bool] = {}
     ending: dict[Target, bool] = {}
+    for endpoint, target in endpoints_of(slices, port_name, protocol):
+        group = ready if is_ready(endpoint) else ending if is_ending(endpoint) else None
+        if group is not None:
+            group[target] = group.get(target, False) or endpoint.nodeName == node_name
+    return tuple(sorted(ready or ending)), in_order(ready, here=True) or in_order(ending, here=True)
+
+
+def serving(slices: Sequence[EndpointSlice], port_name: str, protocol: str) -> tuple[Target, ...]:
+    """Everybody who answers, sorted."""
+    return tuple(sorted({target for endpoint, target in endpoints_of(slices, port_name, protocol) if is_serving(endpoint)}))
+
+
+def endpoints_of(slices: Sequence[EndpointSlice], port_name: str, protocol: str) -> Iterator[tuple[Endpoint, Target]]:
+    """Every endpoint of a port, and where it listens."""
     for one in slices:
         number = next((port.port for port in one.ports if port.name == port_name and (port.protocol or "TCP") == protocol), None)
-        for endpoint in one.endpoints if number else ():
-            group = ready if is_ready(endpoint) else ending if is_ending(endpoint) else None
-            if group is not None and endpoint.addresses and number:
-                target = Target(endpoint.addresses[0], number)
-                group[target] = group.get(target, False) or endpoint.nodeName == node_name
-    return tuple(sorted(ready or ending)), in_order(ready, here=True) or in_order(ending, here=True)
+        if number:
+            yield from ((endpoint, Target(endpoint.addresses[0], number)) for endpoint in one.endpoints if endpoint.addresses)
 
 
 def in_order(found: dict[Target, bool], here: bool) -> tuple[Target, ...]:
@@ -165,4 +178,9 @@ def is_ready(endpoint: Endpoint) -> bool:
 def is_ending(endpoint: Endpoint) -> bool:
     """Terminating, but still answering."""
     conditions = endpoint.conditions
-    return conditions is not None and bool(conditions.serving) and bool(conditions.terminating)
+    return conditions is not None and bool(conditions.terminating) and is_serving(endpoint)
+
+
+def is_serving(endpoint: Endpoint) -> bool:
+    """An unknown state counts as serving, and so does a state that nobody tells."""
+    return endpoint.conditions is None or endpoint.conditions.serving is not False

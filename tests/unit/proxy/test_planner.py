@@ -16,12 +16,15 @@ from pilothouse.api.types.core_v1 import (
 )
 from pilothouse.api.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.proxy import conntrack
 from pilothouse.proxy.planner import PortPlan, Target, health_check_of, plan_service
 
 VIP = "10.96.0.10"
 READY = EndpointConditions(ready=True, serving=True, terminating=False)
 ENDING = EndpointConditions(ready=False, serving=True, terminating=True)
 DEAD = EndpointConditions(ready=False, serving=False, terminating=True)
+GOING = EndpointConditions(ready=False, terminating=True)
+STARTING = EndpointConditions(ready=False, serving=False)
 UNKNOWN = EndpointConditions()
 
 
@@ -67,12 +70,42 @@ def addresses(targets: tuple[Target, ...]) -> str:
             "1.1.1.1",
             id="those that end here, when none is ready here",
         ),
+        pytest.param([("1.1.1.1", GOING, "")], "1.1.1.1", "", id="of those that end, who does not say whether he serves does"),
         pytest.param([], "", "", id="none"),
     ],
 )
 def test_targets(endpoints: list[Any], everywhere: str, here: str) -> None:
     found = plan(service(), slice_of(*endpoints))
     assert (addresses(found.everywhere), addresses(found.here)) == (everywhere, here)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "stay"),
+    [
+        pytest.param(READY, True, id="ready"),
+        pytest.param(UNKNOWN, True, id="unknown"),
+        pytest.param(None, True, id="not told"),
+        pytest.param(ENDING, True, id="ends, and serves"),
+        pytest.param(DEAD, False, id="ends, and serves no more"),
+        pytest.param(STARTING, False, id="does not serve yet"),
+    ],
+)
+def test_udp_clients_stay_with_whoever_serves(conditions: EndpointConditions | None, stay: bool) -> None:
+    """Whatever the policies say and whether others are ready: as the connections of TCP do."""
+    one = slice_of(("1.1.1.1", conditions, "there"), ("1.1.1.2", READY, "here"))
+    one.ports[0].protocol = "UDP"
+    ports = [ServicePort(name="http", port=80, protocol="UDP", nodePort=30080)]
+    udp = plan(service(type="NodePort", ports=ports, externalTrafficPolicy="Local", internalTrafficPolicy="Local"), one)
+    node_ips = ["9.9.9.9"]
+    for front in (Target(VIP, 80), Target("9.9.9.9", 30080)):
+        assert (Target("1.1.1.1", 8080) in conntrack.frontends([udp], node_ips)[front]) is stay
+
+
+def test_clients_of_a_service_that_lost_all_endpoints_are_left_where_they_are() -> None:
+    gone = slice_of(("1.1.1.1", DEAD, "here"))
+    gone.ports[0].protocol = "UDP"
+    udp = plan(service(ports=[ServicePort(name="http", port=80, protocol="UDP")]), gone)
+    assert conntrack.frontends([udp], ["9.9.9.9"]) == {}
 
 
 def test_slices_are_merged_and_other_ports_and_families_left_out() -> None:

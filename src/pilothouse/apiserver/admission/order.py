@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pilothouse.apiserver.admission.plugin import Plugin
 from pilothouse.apiserver.admission.plugins.certificaterequester import CertificateRequester
+from pilothouse.apiserver.admission.plugins.certificatesubjectrestriction import CertificateSubjectRestriction
 from pilothouse.apiserver.admission.plugins.defaultingressclass import DefaultIngressClass
 from pilothouse.apiserver.admission.plugins.defaultstorageclass import DefaultStorageClass
 from pilothouse.apiserver.admission.plugins.defaulttolerationseconds import DefaultTolerationSeconds
 from pilothouse.apiserver.admission.plugins.limitranger import LimitRanger
 from pilothouse.apiserver.admission.plugins.namespacelifecycle import NamespaceLifecycle
 from pilothouse.apiserver.admission.plugins.noderestriction import NodeRestriction
+from pilothouse.apiserver.admission.plugins.persistentvolumeclaimresize import PersistentVolumeClaimResize
 from pilothouse.apiserver.admission.plugins.podsecurity import PodSecurity
 from pilothouse.apiserver.admission.plugins.priority import Priority
 from pilothouse.apiserver.admission.plugins.resourcequota import ResourceQuotaAdmission
 from pilothouse.apiserver.admission.plugins.runtimeclass import RuntimeClassAdmission
 from pilothouse.apiserver.admission.plugins.serviceaccount import ServiceAccountAdmission
+from pilothouse.apiserver.admission.plugins.storageobjectinuseprotection import StorageObjectInUseProtection
 from pilothouse.apiserver.admission.plugins.taintnodesbycondition import TaintNodesByCondition
 
 ORDER: tuple[type[Plugin], ...] = (
@@ -27,8 +30,11 @@ ORDER: tuple[type[Plugin], ...] = (
     Priority,
     DefaultTolerationSeconds,
     DefaultStorageClass,
+    StorageObjectInUseProtection,
+    PersistentVolumeClaimResize,
     RuntimeClassAdmission,
     CertificateRequester,
+    CertificateSubjectRestriction,
     DefaultIngressClass,
     ResourceQuotaAdmission,
 )

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from pilothouse.api.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestSpec
 from pilothouse.api.types.coordination_v1 import Lease
 from pilothouse.api.types.core_v1 import (
+    HostPathVolumeSource,
     Node,
+    PersistentVolume,
     PersistentVolumeClaim,
     PersistentVolumeClaimSpec,
+    PersistentVolumeSpec,
     Pod,
     Taint,
     VolumeResourceRequirements,
@@ -117,3 +125,64 @@ async def test_a_kubelet_writes_nothing_else(house: House, attempt: Any, message
     await house.client.create(pod("mine", node="n"))
     async with refused(403, message):
         await attempt(kubelet(house))
+
+
+def sized(name: str, size: str, storage_class: str | None = "growing") -> PersistentVolumeClaim:
+    made = claim(name, storage_class)
+    assert made.spec.resources is not None
+    made.spec.resources.requests["storage"] = size
+    return made
+
+
+NOT_GROWING = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"
+
+
+@pytest.mark.parametrize(
+    ("storage_class", "problem"),
+    [
+        pytest.param("growing", "", id="a class that lets claims grow"),
+        pytest.param("fixed", NOT_GROWING, id="a class that does not"),
+        pytest.param("", NOT_GROWING, id="no class"),
+    ],
+)
+async def test_claims_grow(house: House, storage_class: str, problem: str) -> None:
+    for name, grows in (("growing", True), ("fixed", None)):
+        await house.client.create(StorageClass(metadata=ObjectMeta(name=name), provisioner="example.com/p", allowVolumeExpansion=grows))
+    made = clone(await house.client.create(sized("c", "1Gi", storage_class)))
+    made.status.phase = "Bound"
+    made = clone(await house.client.update(made, subresource="status"))
+    assert made.spec.resources is not None
+    made.spec.resources.requests["storage"] = "2Gi"
+    if not problem:
+        assert (await house.client.update(made)).spec.resources == made.spec.resources
+        return
+    async with refused(403, f'persistentvolumeclaims "c" is forbidden: {problem}'):
+        await house.client.update(made)
+
+
+async def test_volumes_and_claims_are_protected_from_their_first_moment(house: House) -> None:
+    made = claim("c", None)
+    made.metadata.finalizers = ["example.com/mine"]
+    assert (await house.client.create(made)).metadata.finalizers == ["example.com/mine", "kubernetes.io/pvc-protection"]
+    source = HostPathVolumeSource(path="/tmp/v")
+    spec = PersistentVolumeSpec(accessModes=["ReadWriteOnce"], capacity={"storage": "1Gi"}, hostPath=source)
+    volume = PersistentVolume(metadata=ObjectMeta(name="v", finalizers=["kubernetes.io/pv-protection"]), spec=spec)
+    assert (await house.client.create(volume)).metadata.finalizers == ["kubernetes.io/pv-protection"]
+
+
+def certificate_request(signer: str, *organizations: str) -> CertificateSigningRequest:
+    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, one) for one in organizations])
+    signed = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    pem = base64.b64encode(signed.public_bytes(serialization.Encoding.PEM)).decode()
+    spec = CertificateSigningRequestSpec(request=pem, signerName=signer, usages=["client auth"])
+    return CertificateSigningRequest(metadata=ObjectMeta(name="r"), spec=spec)
+
+
+async def test_no_certificate_makes_an_administrator(house: House) -> None:
+    signer = "kubernetes.io/kube-apiserver-client"
+    problem = f'"r" is forbidden: use of {signer} signer with system:masters group is not allowed'
+    async with refused(403, problem):
+        await house.client.create(certificate_request(signer, "dev", "system:masters"))
+    await house.client.create(certificate_request(signer, "dev"))
+    await house.client.delete(CertificateSigningRequest, "r")
+    await house.client.create(certificate_request("example.com/other", "system:masters"))

@@ -1,0 +1,38 @@
+"""PersistentVolumeClaimResize: a claim grows only when its class says that its volumes can. (Unbound ones change nothing: validation.)"""
+
+from __future__ import annotations
+
+from pilothouse.api.core.storagecells import volume_class
+from pilothouse.api.types.core_v1 import PersistentVolumeClaim
+from pilothouse.api.types.storage_v1 import StorageClass
+from pilothouse.apiserver.admission.plugin import UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import refused
+from pilothouse.machinery import quantity
+
+CLAIMS = ("", "persistentvolumeclaims")
+NOT_GROWING = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"
+
+
+class PersistentVolumeClaimResize(Plugin):
+    """Claims grow only when their class allows it."""
+
+    name = "PersistentVolumeClaimResize"
+    kinds = frozenset({CLAIMS})
+
+    async def validate(self, request: AdmissionRequest, world: World) -> None:
+        if request.group_plural != CLAIMS or request.operation != UPDATE or request.subresource:
+            return
+        new: PersistentVolumeClaim = request.object
+        old: PersistentVolumeClaim = request.old_object
+        if asked(new) <= asked(old):
+            return
+        wanted = volume_class(new, new.spec.storageClassName)
+        found = await world.get(StorageClass, wanted) if wanted and wanted == volume_class(old, old.spec.storageClassName) else None
+        if found is None or not found.allowVolumeExpansion:
+            raise refused(request, NOT_GROWING)
+
+
+def asked(claim: PersistentVolumeClaim) -> int:
+    """How much storage a claim asks for."""
+    requests = claim.spec.resources.requests if claim.spec.resources is not None else {}
+    return quantity.parse(requests.get("storage", "0")).nanos

@@ -1,0 +1,28 @@
+"""StorageObjectInUseProtection: a volume and a claim are born with the finalizer that keeps them while they are used.
+
+Who takes it off again: the two protection controllers, which also give it to those that were born without.
+"""
+
+from __future__ import annotations
+
+from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plugin, World
+
+FINALIZERS = {
+    ("", "persistentvolumeclaims"): "kubernetes.io/pvc-protection",
+    ("", "persistentvolumes"): "kubernetes.io/pv-protection",
+}
+
+
+class StorageObjectInUseProtection(Plugin):
+    """Volumes and claims get the finalizer that keeps them while they are used."""
+
+    name = "StorageObjectInUseProtection"
+    kinds = frozenset(FINALIZERS)
+
+    async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        finalizer = FINALIZERS.get(request.group_plural)
+        if finalizer is None or request.operation != CREATE or request.subresource:
+            return
+        meta = request.object.metadata
+        if finalizer not in meta.finalizers:
+            meta.finalizers = [*meta.finalizers, finalizer]

@@ -73,8 +73,10 @@ class ClusterState:
         old = known.facts
         if known.node == node and accounted(old.pod) == accounted(pod):
             old.pod = pod
-            known.assumed = False
             self._unconfirmed.pop(uid, None)
+            if known.assumed:  # those that want to be near it may have waited for it
+                known.assumed = False
+                self._happened("Pod", "Add", None, pod)
             return
         new = facts_of(pod)
         self._displace(known)

@@ -27,10 +27,21 @@ class InterPodAffinity:
     """`namespace_labels` gives the labels of a namespace, for terms that select namespaces."""
 
     name = "InterPodAffinity"
-    woken_by = (Wake("Node", "Add"), Wake("Node", "Labels"), Wake("Pod", "Add"), Wake("Pod", "Delete"), Wake("Pod", "Labels"))
 
     def __init__(self, namespace_labels: NamespaceLabels) -> None:
         self._namespace_labels = namespace_labels
+        self.woken_by = (
+            Wake("Node", "Add"),
+            Wake("Node", "Labels"),
+            Wake("Pod", "Add", self._is_near),
+            Wake("Pod", "Delete"),
+            Wake("Pod", "Labels"),
+        )
+
+    def _is_near(self, pod: PodFacts, _: Pod | None, new: Pod) -> bool:
+        """Whether a Pod that has found its node is one that this Pod must be near to: others only make things worse."""
+        terms = self._terms(pod).affinity
+        return bool(terms) and all(term.means(new) for term in terms)
 
     def _terms(self, pod: PodFacts) -> PodTerms:
         if self.name not in pod.scratch:

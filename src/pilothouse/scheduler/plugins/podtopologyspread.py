@@ -78,19 +78,23 @@ class PodTopologySpread:
     """`siblings` gives whom a Pod without constraints is spread from."""
 
     name = "PodTopologySpread"
-    woken_by = (
-        Wake("Node", "Add"),
-        Wake("Node", "Delete"),
-        Wake("Node", "Labels"),
-        Wake("Node", "Taints"),
-        Wake("Pod", "Add"),
-        Wake("Pod", "Delete"),
-        Wake("Pod", "Labels"),
-        Wake("Pod", "Terminating"),
-    )
 
     def __init__(self, siblings: Siblings) -> None:
         self._siblings = siblings
+        self.woken_by = (
+            Wake("Node", "Add"),
+            Wake("Node", "Delete"),
+            Wake("Node", "Labels"),
+            Wake("Node", "Taints"),
+            Wake("Pod", "Add", self._is_counted),
+            Wake("Pod", "Delete"),
+            Wake("Pod", "Labels"),
+            Wake("Pod", "Terminating"),
+        )
+
+    def _is_counted(self, pod: PodFacts, _: Pod | None, new: Pod) -> bool:
+        """Whether a Pod that has found its node counts for a constraint: where there are fewest there is one more, then."""
+        return any(one.counts(new) for one in self._constraints(pod, HARD))
 
     def _constraints(self, pod: PodFacts, how: str) -> list[Constraint]:
         """The Pod's hard or soft constraints; compiled once a Pod."""

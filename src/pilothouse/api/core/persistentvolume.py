@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from pilothouse.api.core.columns import UNSET
 from pilothouse.api.core.defaults.quantities import canonicalise
+from pilothouse.api.core.defaults.volumes import default_remote
+from pilothouse.api.core.podupdate import difference
 from pilothouse.api.core.storagecells import BETA_CLASS, access_modes, volume_class
 from pilothouse.api.core.validation.claims import VOLUME_MODES, validate_access_modes, validate_positive
-from pilothouse.api.core.validation.fields import immutable, one_of, optional_one_of, report
+from pilothouse.api.core.validation.fields import immutable, optional_one_of, report
 from pilothouse.api.core.validation.paths import validate_no_backsteps
+from pilothouse.api.core.validation.remote import PATHS, validate_csi_driver, validate_remote
 from pilothouse.api.core.validation.selectors import validate_node_selector
+from pilothouse.api.core.validation.volumes import validate_host_path
 from pilothouse.api.core.warnings.containers import of_fractions
 from pilothouse.api.core.warnings.names import of_node_selector_term
 from pilothouse.api.core.warnings.volumes import GONE
 from pilothouse.api.types.core_v1 import PersistentVolume
 from pilothouse.machinery import names
+from pilothouse.machinery.codec import clone
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
 SOURCES = (
-    "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "csi", "fc", "flexVolume", "flocker",
-    "gcePersistentDisk", "glusterfs", "hostPath", "iscsi", "local", "nfs", "photonPersistentDisk", "portworxVolume",
-    "quobyte", "rbd", "scaleIO", "storageos", "vsphereVolume",
+    "hostPath", "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "flocker", "nfs", "rbd", "quobyte", "cephfs", "iscsi", "cinder",
+    "fc", "flexVolume", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk", "scaleIO", "local",
+    "storageos", "csi",
 )  # fmt: skip
+"""The order in which upstream looks at sources: the first counts, and those after it are too many."""
+CSI_SECRETS = ("controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef")
 OLD_ANNOTATIONS = {BETA_CLASS: ("v1.8", "storageClassName"), "volume.beta.kubernetes.io/mount-options": ("v1.31", "mountOptions")}
-REQUIRED = {"nfs": ("server", "path"), "local": ("path",), "hostPath": ("path",), "csi": ("driver", "volumeHandle")}
 
 
 def _claim(one: PersistentVolume) -> str:
@@ -60,6 +68,7 @@ def default(one: PersistentVolume) -> None:
     one.spec.persistentVolumeReclaimPolicy = one.spec.persistentVolumeReclaimPolicy or "Retain"
     one.spec.volumeMode = one.spec.volumeMode or "Filesystem"
     canonicalise(one.spec.capacity)
+    default_remote(one.spec)
 
 
 @PERSISTENTVOLUME.prepare_create
@@ -73,12 +82,11 @@ def validate(one: PersistentVolume, problems: Problems) -> None:
     validate_access_modes(spec.accessModes, here.at("accessModes"))
     if not spec.capacity:
         here.at("capacity").required()
-    elif set(spec.capacity) != {"storage"}:
-        here.at("capacity").not_supported(str(sorted(spec.capacity)), ("storage",))
+    if set(spec.capacity) != {"storage"}:
+        here.at("capacity").not_supported(spec.capacity, ("storage",))
     for name, value in spec.capacity.items():
         validate_positive(value, here.at("capacity", f"[{name}]"))
-    policy = spec.persistentVolumeReclaimPolicy
-    one_of(policy, ("Delete", "Recycle", "Retain"), here, "persistentVolumeReclaimPolicy")
+    optional_one_of(spec.persistentVolumeReclaimPolicy, ("Delete", "Recycle", "Retain"), here, "persistentVolumeReclaimPolicy")
     if spec.nodeAffinity:
         if spec.nodeAffinity.required:
             validate_node_selector(spec.nodeAffinity.required, here.at("nodeAffinity", "required"))
@@ -88,37 +96,67 @@ def validate(one: PersistentVolume, problems: Problems) -> None:
     if spec.storageClassName:
         report(names.dns_subdomain(spec.storageClassName), spec.storageClassName, here, "storageClassName")
     optional_one_of(spec.volumeMode, VOLUME_MODES, here, "volumeMode")
+    if spec.volumeAttributesClassName:
+        report(names.dns_subdomain(spec.volumeAttributesClassName), spec.volumeAttributesClassName, here, "volumeAttributesClassName")
+        if spec.csi is None:
+            here.at("csi").required("has to be specified when using volumeAttributesClassName")
 
 
 def _validate_source(one: PersistentVolume, problems: Problems) -> None:
     given = [field for field in SOURCES if getattr(one.spec, field) is not None]
+    for field in given[:1]:
+        source = getattr(one.spec, field)
+        if field in SPECIAL:
+            SPECIAL[field](source, problems.at(field))
+        else:
+            validate_remote(field, source, problems)
+    for field in given[1:]:
+        problems.at(PATHS.get(field, field)).forbidden("may not specify more than 1 volume type")
     if not given:
         problems.required("must specify a volume type")
-    for field in given[1:]:
-        problems.at(field).forbidden("may not specify more than 1 volume type")
-    for field in given[:1]:
-        for name in REQUIRED.get(field, ()):
-            if not getattr(getattr(one.spec, field), name):
-                problems.at(field, name).required()
-    if one.spec.local:
-        validate_no_backsteps(one.spec.local.path, problems.at("local", "path"))
-        if one.spec.nodeAffinity is None:
-            problems.at("nodeAffinity").required("Local volume requires node affinity")
-    if one.spec.hostPath:
-        validate_no_backsteps(one.spec.hostPath.path, problems.at("hostPath", "path"))
-        if one.spec.hostPath.path == "/" and one.spec.persistentVolumeReclaimPolicy == "Recycle":
-            problems.at("persistentVolumeReclaimPolicy").forbidden("may not be 'recycle' for a hostPath mount of '/'")
+    if one.spec.local and one.spec.nodeAffinity is None:
+        problems.at("nodeAffinity").required("Local volume requires node affinity")
+    path = one.spec.hostPath.path if one.spec.hostPath else ""
+    whole = path.startswith("/") and posixpath.normpath("/" + path.lstrip("/")) == "/"
+    if whole and one.spec.persistentVolumeReclaimPolicy == "Recycle":
+        problems.at("persistentVolumeReclaimPolicy").forbidden("may not be 'recycle' for a hostPath mount of '/'")
+
+
+def _local(source: Any, problems: Problems) -> None:
+    if not source.path:
+        problems.at("path").required()
+    validate_no_backsteps(source.path, problems.at("path"))
+
+
+def _csi(source: Any, problems: Problems) -> None:
+    validate_csi_driver(source.driver, problems.at("driver"))
+    if not source.volumeHandle:
+        problems.at("volumeHandle").required()
+    for field in CSI_SECRETS:
+        secret = getattr(source, field)
+        for part in ("name", "namespace") if secret else ():
+            if not getattr(secret, part):
+                problems.at(field, part).required()
+
+
+SPECIAL: dict[str, Callable[[Any, Problems], None]] = {"hostPath": validate_host_path, "local": _local, "csi": _csi}
 
 
 @PERSISTENTVOLUME.validate_update
 def validate_update(old: PersistentVolume, new: PersistentVolume, problems: Problems) -> None:
     here = problems.at("spec")
-    if any(getattr(old.spec, field) != getattr(new.spec, field) for field in SOURCES):
-        here.at("persistentvolumesource").forbidden("spec.persistentvolumesource is immutable after creation")
+    held = clone(old.spec)
+    if held.csi and new.spec.csi and held.csi.controllerExpandSecretRef is None:
+        held.csi.controllerExpandSecretRef = new.spec.csi.controllerExpandSecretRef  # it may be told later
+    if any(getattr(held, field) != getattr(new.spec, field) for field in SOURCES):
+        message = f"spec.persistentvolumesource is immutable after creation\n{difference(held, new.spec)}"
+        here.at("persistentvolumesource").forbidden(message)
     immutable(new.spec.volumeMode, old.spec.volumeMode, problems, "volumeMode")
     if old.spec.nodeAffinity is not None and old.spec.nodeAffinity != new.spec.nodeAffinity:
         message = "field is immutable, except for updating from beta label to GA"
         problems.at("nodeAffinity").invalid(new.spec.nodeAffinity, message)
+    if old.spec.volumeAttributesClassName and not new.spec.volumeAttributesClassName:
+        here.at("volumeAttributesClassName").forbidden("update from non-nil value to nil is forbidden")
 
 
 @PERSISTENTVOLUME.warn

@@ -15,11 +15,18 @@ from pilothouse.api.core.validation.claims import validate_claim_spec
 from pilothouse.api.core.validation.fields import immutable
 from pilothouse.api.core.validation.resources import validate_quantity
 from pilothouse.api.core.warnings.volumes import of_claim_spec
-from pilothouse.api.types.core_v1 import PersistentVolumeClaim, VolumeResourceRequirements
+from pilothouse.api.types.core_v1 import (
+    PersistentVolumeClaim,
+    PersistentVolumeClaimSpec,
+    TypedLocalObjectReference,
+    TypedObjectReference,
+    VolumeResourceRequirements,
+)
 from pilothouse.machinery import quantity
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
+OLD_SOURCES = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 FIXED = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n"
 
 PERSISTENTVOLUMECLAIM = Resource(
@@ -50,6 +57,30 @@ def default(one: PersistentVolumeClaim) -> None:
 @PERSISTENTVOLUMECLAIM.prepare_create
 def prepare_create(one: PersistentVolumeClaim) -> None:
     one.status.phase = "Pending"
+    _settle_sources(one.spec, None)
+
+
+@PERSISTENTVOLUMECLAIM.prepare_update
+def prepare_update(old: PersistentVolumeClaim, new: PersistentVolumeClaim) -> None:
+    _settle_sources(new.spec, old.spec)
+
+
+def _settle_sources(spec: PersistentVolumeClaimSpec, old: PersistentVolumeClaimSpec | None) -> None:
+    """What a claim is filled from stands in both fields; the older one knows but claims and snapshots.
+
+    Sources of another namespace are an alpha feature of upstream: what names one is dropped.
+    """
+    if spec.dataSourceRef and spec.dataSourceRef.namespace and not (old and old.dataSourceRef and old.dataSourceRef.namespace):
+        spec.dataSourceRef = None
+    source = spec.dataSource
+    if source and not (old and old.dataSource) and not spec.dataSourceRef and (source.apiGroup, source.kind) not in OLD_SOURCES:
+        spec.dataSource = None
+    if spec.dataSource and not spec.dataSourceRef:
+        one = spec.dataSource
+        spec.dataSourceRef = TypedObjectReference(apiGroup=one.apiGroup, kind=one.kind, name=one.name)
+    elif spec.dataSourceRef and not spec.dataSource and not spec.dataSourceRef.namespace:
+        ref = spec.dataSourceRef
+        spec.dataSource = TypedLocalObjectReference(apiGroup=ref.apiGroup, kind=ref.kind, name=ref.name)
 
 
 @PERSISTENTVOLUMECLAIM.validate
@@ -64,11 +95,13 @@ def validate_update(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
     requests = dict(new.spec.resources.requests)
     if bound and "storage" in old.spec.resources.requests:
         requests["storage"] = old.spec.resources.requests["storage"]
+    # A claim without a class may get the default one afterwards; one with the annotation of old, that one.
+    same_class = old.metadata.annotations.get(BETA_CLASS) in (None, new.spec.storageClassName)
     before = msgspec.structs.replace(old.spec, volumeName=old.spec.volumeName or new.spec.volumeName)
     after = msgspec.structs.replace(
         new.spec,
         resources=VolumeResourceRequirements(limits=new.spec.resources.limits, requests=requests),
-        storageClassName=new.spec.storageClassName if old.spec.storageClassName is not None else None,
+        storageClassName=new.spec.storageClassName if old.spec.storageClassName is not None or not same_class else None,
         volumeAttributesClassName=old.spec.volumeAttributesClassName if bound else new.spec.volumeAttributesClassName,
     )
     if before != after:
@@ -78,6 +111,11 @@ def validate_update(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
     if quantity.compare(wished, held) < 0 and quantity.compare(wished, old.status.capacity.get("storage", 0)) <= 0:
         here.forbidden("field can not be less than status.capacity")
     immutable(new.spec.volumeMode, old.spec.volumeMode, problems, "volumeMode")
+    after_class, before_class = (one.metadata.annotations.get(BETA_CLASS, "") for one in (new, old))
+    immutable(after_class, before_class, problems, "metadata", "annotations", BETA_CLASS)
+    if old.spec.volumeAttributesClassName is not None and not new.spec.volumeAttributesClassName:
+        nothing = "nil" if new.spec.volumeAttributesClassName is None else "an empty string"
+        problems.at("spec", "volumeAttributesClassName").forbidden(f"update from non-nil value to {nothing} is forbidden")
 
 
 @PERSISTENTVOLUMECLAIM.validate_status

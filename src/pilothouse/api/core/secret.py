@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import json
 
-from pilothouse.api.core.validation.data import MAXIMUM_BYTES, decoded, decoded_size, validate_frozen
+from pilothouse.api.core.validation.data import MAXIMUM_BYTES, decoded_size, validate_frozen
 from pilothouse.api.core.validation.fields import immutable, report
 from pilothouse.api.types.core_v1 import Secret
 from pilothouse.machinery import names
+from pilothouse.machinery.octets import decoded
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 

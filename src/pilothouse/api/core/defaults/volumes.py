@@ -10,6 +10,7 @@ from pilothouse.api.types.core_v1 import (
     DownwardAPIVolumeFile,
     EmptyDirVolumeSource,
     PersistentVolumeClaimSpec,
+    PersistentVolumeSpec,
     ProjectedVolumeSource,
     Volume,
 )
@@ -40,7 +41,7 @@ def default_volume(volume: Volume) -> None:
         default_claim(volume.ephemeral.volumeClaimTemplate.spec)
     if volume.image and not volume.image.pullPolicy:
         volume.image.pullPolicy = pull_policy(volume.image.reference)
-    _default_remote(volume)
+    default_remote(volume)
 
 
 def _default_projected(projected: ProjectedVolumeSource) -> None:
@@ -59,7 +60,8 @@ def _default_files(items: list[DownwardAPIVolumeFile]) -> None:
             item.resourceFieldRef.divisor = canonical(item.resourceFieldRef.divisor or "0")
 
 
-def _default_remote(volume: Volume) -> None:
+def default_remote(volume: Volume | PersistentVolumeSpec) -> None:
+    """What volumes that lie elsewhere leave out, in a Pod as in a PersistentVolume."""
     if volume.iscsi:
         volume.iscsi.iscsiInterface = volume.iscsi.iscsiInterface or "default"
     if volume.rbd:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable
 from typing import Any
 
+from pilothouse.machinery.octets import decoded
 from pilothouse.machinery.problems import Problems
 
 MAXIMUM_BYTES = 1024 * 1024
 FROZEN = "field is immutable when `immutable` is set"
-
-
-def decoded(value: str) -> bytes | None:
-    """The bytes of a base64 value; None for what is none."""
-    try:
-        return base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
-    except (binascii.Error, ValueError):
-        return None
 
 
 def decoded_size(value: str, problems: Problems) -> int:

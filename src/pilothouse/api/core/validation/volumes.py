@@ -34,7 +34,7 @@ SHORTEST_TOKEN_SECONDS, LONGEST_TOKEN_SECONDS = 600, 1 << 32
 
 REQUIRED: dict[str, tuple[str, ...]] = {
     "secret": ("secretName",), "configMap": ("name",), "persistentVolumeClaim": ("claimName",), "gitRepo": ("repository",),
-    "image": ("reference",), "hostPath": ("path",),
+    "image": ("reference",),
 }  # fmt: skip
 ORDER = (
     "emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi", "glusterfs", "flocker",
@@ -101,8 +101,11 @@ def _empty_dir(source: Any, problems: Problems) -> None:
         problems.at("sizeLimit").forbidden("SizeLimit field must be a valid resource quantity")
 
 
-def _host_path(source: Any, problems: Problems) -> None:
-    if source.path:
+def validate_host_path(source: Any, problems: Problems) -> None:
+    """Of a Pod's volume and of a PersistentVolume."""
+    if not source.path:
+        problems.at("path").required()
+    else:
         validate_no_backsteps(source.path, problems.at("path"))
         optional_one_of(source.type, HOST_PATH_TYPES, problems, "type")
 
@@ -247,6 +250,6 @@ def _validate_bundle(bundle: ClusterTrustBundleProjection, problems: Problems) -
 
 
 SPECIAL: dict[str, Callable[[Any, Problems], None]] = {
-    "emptyDir": _empty_dir, "hostPath": _host_path, "secret": _keyed, "configMap": _keyed, "downwardAPI": _downward,
+    "emptyDir": _empty_dir, "hostPath": validate_host_path, "secret": _keyed, "configMap": _keyed, "downwardAPI": _downward,
     "projected": _projected, "gitRepo": _git, "csi": _csi, "ephemeral": _ephemeral, "image": _image,
 }  # fmt: skip

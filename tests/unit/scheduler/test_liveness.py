@@ -46,7 +46,8 @@ class Story:
         self.api, self.chance, self.count = world.api, random.Random(seed), 0
 
     def step(self) -> None:
-        self.chance.choice((self.add_node, self.add_pod, self.add_pod, self.add_pod, self.end_pod, self.change_node, self.drop_node))()
+        often = (self.add_pod, self.add_pod, self.add_pod, self.change_node, self.change_pod)
+        self.chance.choice((*often, self.add_node, self.end_pod, self.finish_pod, self.drop_node))()
 
     def name(self, kind: str) -> str:
         self.count += 1
@@ -85,6 +86,28 @@ class Story:
         if found:
             self.api.remove(self.chance.choice(found))
 
+    def finish_pod(self) -> None:
+        found = [one for one in self.api.all(Pod) if one.spec.nodeName]
+        if found:
+            one = FakeApi._copy(self.chance.choice(found))
+            one.status.phase = "Succeeded"
+            self.api.put(one)
+
+    def change_pod(self) -> None:
+        """Its labels, or that it is going, or how much it asks for (of one that has a node: less)."""
+        found = self.api.all(Pod)
+        if not found:
+            return
+        one = FakeApi._copy(self.chance.choice(found))
+        how = self.chance.randrange(3)
+        if how == 0:
+            one.metadata.labels = {"app": self.chance.choice(APPS)}
+        elif how == 1:
+            one.spec.containers[0].resources.requests = {"cpu": "100m"}
+        elif one.spec.nodeName:
+            one.metadata.deletionTimestamp = "2025-01-01T00:00:00Z"
+        self.api.put(one)
+
     def drop_node(self) -> None:
         """With its Pods, as the garbage collector would have it."""
         found = self.api.all(Node)
@@ -115,7 +138,7 @@ class Story:
 def places(api: FakeApi) -> list[oracle.Place]:
     found = {one.metadata.name: oracle.Place(one) for one in api.all(Node)}
     for one in api.all(Pod):
-        if one.spec.nodeName in found:  # it may have been bound to a node while that went
+        if one.spec.nodeName in found and one.status.phase != "Succeeded":  # it may have been bound to a node while that went
             found[one.spec.nodeName].pods.append(one)
     return [*found.values()]
 

@@ -35,6 +35,8 @@ class World:
             await settle()
             yield self
         finally:
+            if task.done():
+                task.result()  # it failed: that is what is wrong
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 

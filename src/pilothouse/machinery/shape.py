@@ -31,6 +31,11 @@ SIMPLE = {str: STRING, int: INTEGER, bool: BOOLEAN, float: NUMBER, Any: ANY, obj
 TIME_ENDINGS = ("Time", "Timestamp", "startedAt", "finishedAt")
 MICRO_TIMES = frozenset({"acquireTime", "eventTime", "lastObservedTime", "renewTime"})
 """Names of the times that upstream keeps to the microsecond."""
+OCTETS = frozenset({
+    "APIServiceSpec.caBundle", "CertificateSigningRequestSpec.request", "CertificateSigningRequestStatus.certificate",
+    "ConfigMap.binaryData", "Secret.data", "WebhookClientConfig.caBundle",
+})  # fmt: skip
+"""The fields that hold bytes in base64, or a map of such."""
 
 
 @dataclass(slots=True)
@@ -44,6 +49,7 @@ class Shape:
     item: Shape | None = None
     time: bool = False
     micro: bool = False
+    octets: bool = False
     checked: bool = True
     """Whether a value needs a look although a typed decoder took it: false for strings, booleans and 64-bit numbers."""
     survey: Callable[[Any], int] | None = None
@@ -67,18 +73,25 @@ def shape_of(kind: type[Any]) -> Shape:
         return OPEN
     found = Shape(STRUCT, f"v1.{kind.__name__}", kind.__name__)
     _structs[kind] = found
-    found.fields = {one.encode_name: _field_shape(one.encode_name, one.type) for one in msgspec.structs.fields(kind)}
+    found.fields = {one.encode_name: _field_shape(kind.__name__, one.encode_name, one.type) for one in msgspec.structs.fields(kind)}
     found.merges = getattr(kind, "MERGES", {})
     found.lists = getattr(kind, "LISTS", {})
     return found
 
 
-def _field_shape(name: str, annotation: Any) -> Shape:
+def _field_shape(owner: str, name: str, annotation: Any) -> Shape:
     found = _shape(annotation, name in INT64_FIELDS)
+    if f"{owner}.{name}" in OCTETS:
+        return _octets(found)
     if found.kind == STRING and (name.endswith(TIME_ENDINGS) or name == "time"):
         found.time = found.checked = True
         found.micro = name in MICRO_TIMES
     return found
+
+
+def _octets(found: Shape) -> Shape:
+    one = Shape(STRING, "[]uint8", octets=True)
+    return one if found.kind == STRING else Shape(MAP, f"map[string]{one.go}", item=one)
 
 
 def _shape(annotation: Any, wide: bool) -> Shape:

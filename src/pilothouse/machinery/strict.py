@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from pilothouse.machinery import quantity, shape, time
+from pilothouse.machinery import octets, quantity, shape, time
 from pilothouse.machinery.shape import Shape
 
 LIMIT = 100
@@ -187,6 +187,8 @@ def _survey_quantity(kind: Shape) -> Survey:
 
 
 def _survey_string(kind: Shape) -> Survey:
+    if kind.octets:
+        return _survey_octets
     if not kind.time:
         return _survey_scalar(kind)
 
@@ -196,6 +198,12 @@ def _survey_string(kind: Shape) -> Survey:
         return 0
 
     return look
+
+
+def _survey_octets(value: Any) -> int:
+    if octets.canonical(value) != value or octets.parse_error(value):
+        raise Doubt
+    return 0
 
 
 def _survey_scalar(kind: Shape) -> Survey:
@@ -268,7 +276,11 @@ def without_nulls(value: Any, kind: Shape) -> Any:
         return value if kind.item is None else {name: _item(one, kind.item) for name, one in value.items()}
     if isinstance(value, list) and kind.item is not None:
         return [_item(one, kind.item) for one in value]
-    return time.canonical(value, micro=kind.micro) if kind.time and isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if kind.octets:
+        return octets.canonical(value)
+    return time.canonical(value, micro=kind.micro) if kind.time else value
 
 
 ZEROS = {
@@ -303,6 +315,8 @@ def _scalar_error(value: Any, kind: Shape, owner: str, path: str) -> str:
     if kind.kind == shape.INT_OR_STRING:
         fits = isinstance(value, str) or (_is_integer(value) and value in INT32)
         return "" if fits else f"json: cannot unmarshal {described(value)} into Go value of type int32"
+    if kind.octets and isinstance(value, str):
+        return octets.parse_error(value)
     if kind.time and isinstance(value, str):
         return time.parse_error(value) if value else ""
     fitting = {
@@ -313,10 +327,15 @@ def _scalar_error(value: Any, kind: Shape, owner: str, path: str) -> str:
     }
     if fitting.get(kind.kind, False):
         return ""
-    shown = f"number {value}" if kind.kind == shape.INTEGER and described(value) == "number" else described(value)
+    shown = f"number {_literal(value)}" if kind.kind == shape.INTEGER and described(value) == "number" else described(value)
     if not path:
         return f"json: cannot unmarshal {shown} into Go value of type {kind.go}"
     return f"json: cannot unmarshal {shown} into Go struct field {owner}.{path} of type {kind.go}"
+
+
+def _literal(value: Any) -> str:
+    """A number as Go's encoder writes it: its decoder's complaints show what was sent."""
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else str(value)
 
 
 def _is_integer(value: Any) -> bool:

@@ -11,7 +11,7 @@ import orjson
 
 from pilothouse.client.call import Call, ListResult, WatchEvent
 from pilothouse.client.client import Client
-from pilothouse.machinery.errors import StatusError, not_found
+from pilothouse.machinery.errors import StatusError, conflict, not_found
 
 Key = tuple[type[Any], str, str]
 
@@ -85,7 +85,12 @@ class FakeApi:
             raise self.refuse_bindings
         if self.drop_bindings:
             return None
-        bound = self._copy(self.objects[call.resource.type, call.namespace, call.name])
+        current = self.objects.get((call.resource.type, call.namespace, call.name))
+        if current is None:
+            raise not_found("pods", "", call.name)
+        if current.spec.nodeName:
+            raise conflict("pods/binding", "", call.name, f"pod {call.name} is already assigned to node {current.spec.nodeName!r}")
+        bound = self._copy(current)
         bound.spec.nodeName = call.body.target.name
         self.put(bound)
         return bound

@@ -7,6 +7,7 @@ back-off, which is ten seconds at most; the five minutes after which everybody i
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -42,8 +43,10 @@ def term(app: str, key: str) -> PodAffinityTerm:
 class Story:
     """What happens to a cluster, one step after the other, by chance."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: World, seed: int, *, priorities: Sequence[int] = (0,), choosy: bool = True) -> None:
+        """`choosy`: Pods have wishes that look beyond a node."""
         self.api, self.chance, self.count = world.api, random.Random(seed), 0
+        self.priorities, self.choosy = priorities, choosy
 
     def step(self) -> None:
         often = (self.add_pod, self.add_pod, self.add_pod, self.change_node, self.change_pod)
@@ -60,20 +63,20 @@ class Story:
 
     def add_pod(self) -> None:
         app, one_in = self.chance.choice(APPS), lambda count: self.chance.randrange(count) == 0
-        spec: dict[str, Any] = {}
+        spec: dict[str, Any] = {"priority": self.chance.choice(self.priorities)}
         if one_in(4):
             spec["nodeSelector"] = {"zone": self.chance.choice(ZONES)}
         if one_in(4):
             spec["tolerations"] = [Toleration(key="gpu", operator="Exists")]
-        if one_in(4):
+        if one_in(4) and self.choosy:
             selector = LabelSelector(matchLabels={"app": app})
             spec["topologySpreadConstraints"] = [
                 TopologySpreadConstraint(topologyKey="zone", maxSkew=1, whenUnsatisfiable="DoNotSchedule", labelSelector=selector)
             ]
         near, far = PodAffinity(), PodAntiAffinity()
-        if one_in(5):
+        if one_in(5) and self.choosy:
             near.requiredDuringSchedulingIgnoredDuringExecution = [term(self.chance.choice(APPS), "zone")]
-        if one_in(5):
+        if one_in(5) and self.choosy:
             far.requiredDuringSchedulingIgnoredDuringExecution = [term(self.chance.choice(APPS), "kubernetes.io/hostname")]
         ports = (80,) if one_in(4) else ()
         made = container(ports=ports, cpu=self.chance.choice(("100m", "900m", "1500m")))
@@ -153,10 +156,11 @@ def overfull(api: FakeApi) -> list[str]:
 
 
 def forgotten(api: FakeApi) -> list[str]:
-    """Pods without a node that would fit one."""
+    """Pods without a node that would fit one, were the lesser Pods there gone."""
     every = places(api)
 
     def fits(one: Pod, here: oracle.Place) -> bool:
+        here = oracle.Place(here.node, [other for other in here.pods if (other.spec.priority or 0) >= (one.spec.priority or 0)])
         apart = oracle_topology.too_uneven(one, here, every) or oracle_topology.unfriendly(one, here, every)
         return not apart and not oracle.why_not(one, here)
 
@@ -171,6 +175,23 @@ async def test_nobody_is_forgotten_and_nothing_given_twice(seed: int) -> None:
         story = Story(world, seed)
         for _ in range(STEPS):
             story.step()
+            await world.clock.advance(11)
+            assert not overfull(world.api)
+            assert not forgotten(world.api)
+
+
+@pytest.mark.parametrize("slow", [pytest.param(False, id="victims go at once"), pytest.param(True, id="victims take their time")])
+@pytest.mark.parametrize("seed", range(15))
+async def test_the_more_important_find_room(seed: int, slow: bool) -> None:
+    world = World(seed)
+    world.api.linger = slow
+    async with world.running():
+        story = Story(world, seed, priorities=(0, 0, 10, 20), choosy=False)
+        for _ in range(STEPS):
+            story.step()
+            await world.clock.advance(11)
+            for one in [one for one in world.api.all(Pod) if one.metadata.deletionTimestamp]:
+                world.api.remove(one)
             await world.clock.advance(11)
             assert not overfull(world.api)
             assert not forgotten(world.api)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from kubernetes import client, config
 
+from pilothouse.kit.clock import SystemClock
 from pilothouse.kubelet.runtime.port import ExecResult
 from pilothouse.kubelet.runtime.simulated import Behaviour
 from pilothouse.kubelet.runtime.simulated_logs import Line
@@ -148,3 +149,43 @@ def test_a_silent_node_has_no_logs_until_it_is_back(cluster: Cluster, kubectl: K
     cluster.start_node("node-0")
     cluster.advance("5s")
     assert kubectl("logs", "web") == "hello\n"
+
+
+def test_two_clusters_live_side_by_side_one_of_them_in_real_time(cluster: Cluster) -> None:
+    with Cluster(nodes=2, clock=SystemClock()) as live:
+        still, moving = (Kubectl(kubectls()["path"], one.kubeconfig) for one in (cluster, live))
+        for kubectl in (still, moving):
+            kubectl("create", "deployment", "web", "--image=web:1", "--replicas=2")
+        assert "successfully rolled out" in moving("rollout", "status", "deployment/web", "--timeout=30s")
+        assert "0/2" in still("get", "deployment", "web")
+        with running(still, "rollout", "status", "deployment/web") as process:
+            while process.poll() is None:
+                cluster.advance("1s")
+            assert process.returncode == 0
+        moving("delete", "deployment", "web")
+        moving("wait", "--for=delete", "pod", "-l", "app=web", "--timeout=30s")
+        assert "2/2" in still("get", "deployment", "web")
+
+
+def test_who_watches_sees_everything_that_time_brings(cluster: Cluster) -> None:
+    kubectl = Kubectl(kubectls()["path"], cluster.kubeconfig)
+    cluster.behave("job:1", Behaviour(run_seconds=20))
+    cluster.apply("""
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: tick}
+spec:
+  schedule: "*/10 * * * *"
+  successfulJobsHistoryLimit: 1
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: "job:1"}]}}}}
+""")
+    with running(kubectl, "get", "jobs", "--watch-only", "-o", "jsonpath={.metadata.name} {.status.succeeded}{'\\n'}") as process:
+        assert process.stdout is not None
+        with ThreadPoolExecutor(1) as reader:
+            first = reader.submit(process.stdout.readline)
+            while not wait([first], timeout=0.1).done:  # kubectl watches when it is ready
+                cluster.advance("10m")
+            jobs = {first.result().split()[0]}
+            cluster.advance("1h")
+            while len(jobs) < 6:
+                jobs.add(process.stdout.readline().split()[0])

@@ -15,12 +15,12 @@ TYPES = ("Pod", "Container", "PersistentVolumeClaim")
 FIELDS = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
 # (smaller, larger, the field that is reported, how the two are called)
 ORDERS = (
-    ("min", "max", "min", "min value {} is greater than max value {}"),
-    ("min", "defaultRequest", "defaultRequest", "min value {} is greater than default request value {}"),
-    ("defaultRequest", "max", "defaultRequest", "default request value {} is greater than max value {}"),
-    ("defaultRequest", "default", "defaultRequest", "default request value {} is greater than default limit value {}"),
-    ("min", "default", "default", "min value {} is greater than default value {}"),
-    ("default", "max", "default", "default value {} is greater than max value {}"),
+    ("min", "max", "min", "min", "min value {} is greater than max value {}"),
+    ("min", "defaultRequest", "defaultRequest", "defaultRequest", "min value {} is greater than default request value {}"),
+    ("defaultRequest", "max", "defaultRequest", "defaultRequest", "default request value {} is greater than max value {}"),
+    ("defaultRequest", "default", "defaultRequest", "defaultRequest", "default request value {} is greater than default limit value {}"),
+    ("min", "default", "default", "min", "min value {} is greater than default value {}"),
+    ("default", "max", "default", "max", "default value {} is greater than max value {}"),
 )
 
 LIMITRANGE = Resource(LimitRange, plural="limitranges", short_names=("limits",), columns=(CREATED_AT,))
@@ -74,9 +74,9 @@ def _validate_item(item: LimitRangeItem, problems: Problems) -> None:
 
 
 def _validate_values(name: str, found: dict[str, quantity.Quantity], problems: Problems) -> None:
-    for small, large, field, message in ORDERS:
+    for small, large, field, shown, message in ORDERS:
         if small in found and large in found and found[small].nanos > found[large].nanos:
-            problems.at(field, f"[{name}]").invalid(str(found[field]), message.format(found[small], found[large]))
+            problems.at(field, f"[{name}]").invalid(str(found[shown]), message.format(found[small], found[large]))
     ratio = found.get("maxLimitRequestRatio")
     if ratio is not None:
         here = problems.at("maxLimitRequestRatio", f"[{name}]")

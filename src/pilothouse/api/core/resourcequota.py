@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pilothouse.api.core.defaults.quantities import canonicalise
-from pilothouse.api.core.validation.resources import validate_quantity, validate_quota_resource_name
+from pilothouse.api.core.validation.fields import NO_LIST
+from pilothouse.api.core.validation.resources import QUOTA, validate_quantity, validate_quota_resource_name
 from pilothouse.api.types.core_v1 import ResourceQuota
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
@@ -15,6 +16,9 @@ SCOPES = (
     "Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity",
     "VolumeAttributesClass",
 )  # fmt: skip
+PODS, CLAIMS = {"pods"}, {"persistentvolumeclaims", "requests.storage"}
+POD_COMPUTE = {"cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"}
+MISSED = "unsupported scope applied to resource"
 CONFLICTS = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
 ONLY_EXISTS = tuple(one for one in SCOPES if one not in ("PriorityClass", "VolumeAttributesClass"))
 NEEDS_EXISTS = (
@@ -52,11 +56,15 @@ def default(one: ResourceQuota) -> None:
 def validate(one: ResourceQuota, problems: Problems) -> None:
     spec = problems.at("spec")
     _validate_hard(one.spec.hard, spec.at("hard"))
-    _validate_scopes(one.spec.scopes, spec.at("scopes"))
+    _validate_scopes(one, spec.at("scopes"))
     if one.spec.scopeSelector:
         here = spec.at("scopeSelector", "matchExpressions")
         for requirement in one.spec.scopeSelector.matchExpressions:
             _validate_selector(requirement.scopeName, requirement.operator, requirement.values, here)
+            if _misses(requirement.scopeName, one.spec.hard):
+                here.invalid(one.spec.scopeSelector, MISSED)
+        if any(pair <= {requirement.scopeName for requirement in one.spec.scopeSelector.matchExpressions} for pair in CONFLICTS):
+            here.invalid(one.spec.scopes or NO_LIST, "conflicting scopes")
 
 
 def _validate_hard(resources: Mapping[str, Quantity], problems: Problems) -> None:
@@ -66,11 +74,26 @@ def _validate_hard(resources: Mapping[str, Quantity], problems: Problems) -> Non
         validate_quantity(name, value, here)
 
 
-def _validate_scopes(scopes: list[str], problems: Problems) -> None:
+def _validate_scopes(one: ResourceQuota, problems: Problems) -> None:
+    scopes = one.spec.scopes
     if any(scope not in SCOPES for scope in scopes):
         problems.invalid(scopes, "unsupported scope")
+    if any(_misses(scope, one.spec.hard) for scope in scopes):
+        problems.invalid(scopes, MISSED)
     if any(pair <= set(scopes) for pair in CONFLICTS):
         problems.invalid(scopes, "conflicting scopes")
+
+
+def _misses(scope: str, resources: Iterable[str]) -> bool:
+    """Whether the quota limits something that objects of this scope never use."""
+    used = PODS | POD_COMPUTE
+    if scope == "BestEffort":
+        used = PODS
+    elif scope == "VolumeAttributesClass":
+        used = CLAIMS
+    elif scope not in SCOPES:
+        return False
+    return any(name in QUOTA and name not in used for name in resources)
 
 
 def _validate_selector(scope: str, operator: str, values: list[str], problems: Problems) -> None:

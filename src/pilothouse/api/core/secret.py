@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import base64
-import json
 
 from pilothouse.api.core.validation.data import MAXIMUM_BYTES, decoded_size, validate_frozen
 from pilothouse.api.core.validation.fields import immutable, report
 from pilothouse.api.types.core_v1 import Secret
-from pilothouse.machinery import names
+from pilothouse.machinery import codec, names
 from pilothouse.machinery.octets import decoded
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
@@ -21,6 +20,7 @@ SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"
 SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name"
 DOCKER_KEYS = {"kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson": ".dockerconfigjson"}
 SSH_AUTH, SSH_KEY = "kubernetes.io/ssh-auth", "ssh-privatekey"
+JSON_SORTS: dict[type, str] = {list: "array", str: "string", bool: "bool"}
 REDACTED = "<secret contents redacted>"
 
 SECRET = Resource(
@@ -80,11 +80,13 @@ def _validate_docker(data: dict[str, str], key: str, problems: Problems) -> None
         here.required()
         return
     try:
-        valid = isinstance(json.loads(decoded(data[key]) or b""), dict)
-    except ValueError:
-        valid = False
-    if not valid:
-        here.invalid(REDACTED, "must be a JSON object")
+        found = codec.parse(decoded(data[key]) or b"")
+    except ValueError as error:
+        here.invalid(REDACTED, str(error))
+        return
+    if found is not None and not isinstance(found, dict):
+        sort = JSON_SORTS.get(type(found), "number")
+        here.invalid(REDACTED, f"json: cannot unmarshal {sort} into Go value of type map[string]interface {{}}")
 
 
 @SECRET.validate_update

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pilothouse.api.core.columns import NONE, load_balancer_text
-from pilothouse.api.core.validation.addresses import parsed
-from pilothouse.api.core.validation.fields import report
+from pilothouse.api.core.validation.addresses import parsed, validate_address
+from pilothouse.api.core.validation.fields import NO_LIST, report, validate_reference
 from pilothouse.api.types.networking_v1 import HTTPIngressPath, Ingress, IngressBackend
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
@@ -46,7 +46,7 @@ INGRESS = Resource(
 def validate(one: Ingress, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
     if not spec.rules and spec.defaultBackend is None:
-        here.invalid(spec.rules, "either `defaultBackend` or `rules` must be specified")
+        here.invalid(NO_LIST, "either `defaultBackend` or `rules` must be specified")
     if spec.defaultBackend:
         _validate_backend(spec.defaultBackend, here.at("defaultBackend"))
     for index, rule in enumerate(spec.rules):
@@ -63,6 +63,11 @@ def validate(one: Ingress, problems: Problems) -> None:
             report(names.dns_subdomain(tls.secretName), tls.secretName, here, "tls", index, "secretName")
     if spec.ingressClassName:
         report(names.dns_subdomain(spec.ingressClassName), spec.ingressClassName, here, "ingressClassName")
+        annotated = one.metadata.annotations.get(CLASS_ANNOTATION, spec.ingressClassName)
+        if not one.metadata.resourceVersion and annotated != spec.ingressClassName:
+            # Upstream asks only when it is new, and leaves `metadata` out of the path.
+            message = "must match `ingressClassName` when both are specified"
+            problems.at("annotations", CLASS_ANNOTATION).invalid(annotated, message)
 
 
 def _host_rule(host: str) -> list[str]:
@@ -79,7 +84,8 @@ def _validate_path(path: HTTPIngressPath, problems: Problems) -> None:
     here = problems.at("path")
     if not path.pathType:
         problems.at("pathType").required("pathType must be specified")
-    elif path.pathType not in PATH_TYPES:
+        return
+    if path.pathType not in PATH_TYPES:
         problems.at("pathType").not_supported(path.pathType, PATH_TYPES)
     elif path.pathType == "ImplementationSpecific":
         if path.path and not path.path.startswith("/"):
@@ -100,9 +106,7 @@ def _validate_backend(backend: IngressBackend, problems: Problems) -> None:
     if backend.resource and backend.service:
         problems.invalid("", "cannot set both resource and service backends")
     elif backend.resource:
-        for field in ("kind", "name"):
-            if not getattr(backend.resource, field):
-                problems.at("resource", field).required()
+        validate_reference(backend.resource, problems.at("resource"))
     elif backend.service is None:
         problems.invalid("", "resource or service backend is required")
     else:
@@ -125,6 +129,18 @@ def _validate_service(backend: IngressBackend, problems: Problems) -> None:
         report(names.port_number(number), number, problems, "service", "port", "number")
     else:
         problems.required("port name or number is required")
+
+
+@INGRESS.validate_status
+def validate_status(old: Ingress, new: Ingress, problems: Problems) -> None:
+    for index, one in enumerate(new.status.loadBalancer.ingress):
+        here = problems.at("status", "loadBalancer", "ingress", index)
+        if one.ip:
+            validate_address(one.ip, here.at("ip"))
+        if one.hostname:
+            report(names.dns_subdomain(one.hostname), one.hostname, here, "hostname")
+            if parsed(one.hostname):
+                here.at("hostname").invalid(one.hostname, "must be a DNS name, not an IP address")
 
 
 @INGRESS.warn

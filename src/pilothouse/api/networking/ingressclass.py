@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.api.core.columns import NONE
-from pilothouse.api.core.validation.fields import immutable, one_of, validate_prefixed_path
+from pilothouse.api.core.validation.fields import immutable, one_of, validate_prefixed_path, validate_reference
 from pilothouse.api.types.networking_v1 import IngressClass
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
@@ -42,9 +42,7 @@ def validate(one: IngressClass, problems: Problems) -> None:
     parameters, here = one.spec.parameters, problems.at("spec", "parameters")
     if parameters is None:
         return
-    for field in ("kind", "name"):
-        if not getattr(parameters, field):
-            here.at(field).required()
+    validate_reference(parameters, here)
     one_of(parameters.scope, ("Cluster", "Namespace"), here, "scope")
     if parameters.scope == "Namespace" and not parameters.namespace:
         here.at("namespace").required("`parameters.scope` is set to 'Namespace'")

@@ -52,8 +52,19 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
         ),
         pytest.param(
             thing("Secret", type="kubernetes.io/dockerconfigjson", stringData={".dockerconfigjson": "x"}),
-            ['data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": must be a JSON object'],
+            [
+                'data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": '
+                "invalid character 'x' looking for beginning of value"
+            ],
             id="pull secret that is no JSON",
+        ),
+        pytest.param(
+            thing("Secret", type="kubernetes.io/dockerconfigjson", stringData={".dockerconfigjson": "[]"}),
+            [
+                'data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": '
+                "json: cannot unmarshal array into Go value of type map[string]interface {}"
+            ],
+            id="pull secret that is a list",
         ),
         pytest.param(
             thing("Secret", type="kubernetes.io/service-account-token"),
@@ -65,7 +76,7 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
         pytest.param(thing("Binding", target={}), ["target.name: Required value"], id="a binding to nothing"),
         pytest.param(
             thing("Namespace", spec={"finalizers": ["mine"]}),
-            ['spec.finalizers: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified'],
+            ['spec.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified'],
             id="a finalizer of nobody",
         ),
         pytest.param(
@@ -106,6 +117,51 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
             thing("Ingress", "networking.k8s.io/v1", spec={"rules": [INGRESS]}),
             ["spec.rules[0].http.paths[0].backend: Required value: port name or number is required"],
             id="an ingress to no port",
+        ),
+        pytest.param(
+            thing("Ingress", "networking.k8s.io/v1", spec={}),
+            ["spec: Invalid value: null: either `defaultBackend` or `rules` must be specified"],
+            id="an ingress to nothing",
+        ),
+        pytest.param(
+            thing(
+                "Ingress",
+                "networking.k8s.io/v1",
+                metadata={"annotations": {"kubernetes.io/ingress.class": "a"}},
+                spec={"ingressClassName": "b", "defaultBackend": {"resource": {"kind": "a/b", "name": ""}}},
+            ),
+            [
+                "spec.defaultBackend.resource.kind: Invalid value: \"a/b\": may not contain '/'",
+                "spec.defaultBackend.resource.name: Required value: name is required",
+                'annotations.kubernetes.io/ingress.class: Invalid value: "a": must match `ingressClassName` when both are specified',
+            ],
+            id="an ingress of two classes",
+        ),
+        pytest.param(
+            thing("IngressClass", "networking.k8s.io/v1", spec={"controller": "a/b c", "parameters": {"kind": "K"}}),
+            [
+                "spec.controller: Invalid value: \"b c\": Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')",
+                "spec.parameters.name: Required value: name is required",
+            ],
+            id="a class of a strange path",
+        ),
+        pytest.param(
+            thing("ResourceQuota", spec={"hard": {"services": "1"}, "scopes": ["BestEffort"]}),
+            ['spec.scopes: Invalid value: ["BestEffort"]: unsupported scope applied to resource'],
+            id="services have no quality",
+        ),
+        pytest.param(
+            thing(
+                "ResourceQuota",
+                spec={
+                    "hard": {"pods": "1"},
+                    "scopeSelector": {
+                        "matchExpressions": [{"scopeName": one, "operator": "Exists"} for one in ("Terminating", "NotTerminating")]
+                    },
+                },
+            ),
+            ["spec.scopeSelector.matchExpressions: Invalid value: null: conflicting scopes"],
+            id="for what ends and what does not",
         ),
         pytest.param(
             thing("NetworkPolicy", "networking.k8s.io/v1", spec={"podSelector": {}, "ingress": [{"from": [{}]}]}),
@@ -152,7 +208,7 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
             [
                 'spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1',
                 'spec.limits[0].defaultRequest[cpu]: Invalid value: "1": min value 2 is greater than default request value 1',
-                'spec.limits[0].default[cpu]: Invalid value: "1": min value 2 is greater than default value 1',
+                'spec.limits[0].default[cpu]: Invalid value: "2": min value 2 is greater than default value 1',
             ],
             id="a least above the most",
         ),

@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
+import msgspec
+
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 
@@ -15,6 +17,10 @@ IMMUTABLE = "field is immutable"
 PORT_PROTOCOLS = ("SCTP", "TCP", "UDP")
 INT32 = 2**31 - 1
 PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
+
+
+NO_LIST = msgspec.Raw(b"null")
+"""How upstream tells a list that is not there: without quotes, unlike a missing word."""
 
 
 def report(messages: Iterable[str], value: Any, problems: Problems, *steps: str | int) -> None:
@@ -52,6 +58,18 @@ def named(value: str, problems: Problems, *steps: str | int) -> None:
         problems.at(*steps).required()
     else:
         report(names.dns_subdomain(value), value, problems, *steps)
+
+
+def validate_reference(reference: Any, problems: Problems) -> None:
+    """Another object, of whatever kind: what an Ingress or its class refers to."""
+    if reference.apiGroup:
+        report(names.dns_subdomain(reference.apiGroup), reference.apiGroup, problems, "apiGroup")
+    for field in ("kind", "name"):
+        value = getattr(reference, field)
+        if not value:
+            problems.at(field).required(f"{field} is required")
+        else:
+            report(names.path_segment(value), value, problems, field)
 
 
 def validate_prefixed_path(value: str, problems: Problems) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from pilothouse.api.core.servicefields import HEADLESS, externally_accessible, is_headless, needs_cluster_ip, needs_health_check
 from pilothouse.api.core.validation.addresses import (
     ONE_A_FAMILY,
@@ -14,7 +12,7 @@ from pilothouse.api.core.validation.addresses import (
     validate_range,
     validate_routable,
 )
-from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, one_of, optional_one_of, port_or_name, report
+from pilothouse.api.core.validation.fields import NO_LIST, PORT_PROTOCOLS, one_of, optional_one_of, port_or_name, report
 from pilothouse.api.types.core_v1 import Service, ServicePort
 from pilothouse.machinery import names
 from pilothouse.machinery.metadata import validate_labels
@@ -23,8 +21,6 @@ from pilothouse.machinery.problems import Problems
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 LONGEST_AFFINITY_SECONDS = 86400
 SET_ONCE = "may not change once set"
-NO_LIST = msgspec.Raw(b"null")
-"""How a list that is not there is told: without quotes, unlike a missing word."""
 ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 
 

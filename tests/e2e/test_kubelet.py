@@ -181,8 +181,10 @@ def test_a_running_container_grows_and_shrinks(kubectl: Kubectl) -> None:
         return {"resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}}}
 
     def resize(cpu: str, memory: str) -> None:
-        body = {"spec": {"containers": [{"name": "app", **sized(cpu, memory)}]}}
-        kubectl("patch", "pod", "elastic", "--subresource=resize", "-p", json.dumps(body))
+        pod = kubectl.get("pod", "elastic")
+        pod["spec"]["containers"][0] |= sized(cpu, memory)
+        del pod["metadata"]["resourceVersion"]
+        kubectl("replace", "--raw", f"/api/v1/namespaces/{kubectl.namespace}/pods/elastic/resize", "-f", "-", stdin=json.dumps(pod))
         given = json.dumps({"cpu": cpu, "memory": memory}, separators=(",", ":"))
         until("it has them", lambda: field(kubectl, "elastic", ".status.containerStatuses[0].resources.limits") == given)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import subprocess
@@ -35,8 +36,9 @@ def resolvers(texts: Iterable[str]) -> list[Network]:
     for text in texts:
         for line in text.splitlines():
             words = line.split()
-            if len(words) > 1 and words[0] == "nameserver" and ":" not in words[1]:
-                found.append(ipaddress.IPv4Network(words[1]))
+            if len(words) > 1 and words[0] == "nameserver":
+                with contextlib.suppress(ValueError):  # an IPv6 address, or nonsense
+                    found.append(ipaddress.IPv4Network(words[1]))
     return found
 
 

@@ -29,3 +29,8 @@ def test_default_routes_take_no_range() -> None:
 def test_name_servers_are_taken() -> None:
     text = "# comment\nnameserver 10.222.0.53\nnameserver ::1\nsearch example.org\n"
     assert routes.resolvers([text]) == [IPv4Network("10.222.0.53/32")]
+
+
+@pytest.mark.parametrize("line", ["nameserver fe80::1%eth0", "nameserver 10.0.0", "nameserver resolver.example", "nameserver"])
+def test_a_name_server_that_is_no_ipv4_address_hinders_nothing(line: str) -> None:
+    assert routes.resolvers([f"{line}\nnameserver 10.222.0.53\n"]) == [IPv4Network("10.222.0.53/32")]

@@ -66,11 +66,9 @@ class Cache:
     def entries(self, prefix: str = "", start: str = "") -> Iterator[Entry]:
         """Entries whose keys begin with `prefix` and are not below `start`, in order."""
         prefix = prefix or self.prefix
-        if prefix == self.prefix and not start:
-            yield from self._entries.values()
-            return
-        for key in self._entries.irange(max(prefix, start), prefix + AFTER_ALL):
-            yield self._entries[key]
+        entries = self._entries
+        keys = entries.irange(max(prefix, start), prefix + AFTER_ALL) if start or prefix != self.prefix else entries
+        return map(entries.__getitem__, keys)
 
     def objects(self, namespace: str = "") -> list[Any]:
         """The objects of a namespace, or all."""

@@ -135,3 +135,20 @@ def test_a_rollout_goes_on_after_the_control_plane_was_killed_and_loses_no_reque
     assert sizes == [0, 3], "one ReplicaSet a template"
     versions = {one["spec"]["containers"][0]["env"][0]["value"] for one in durable.get("pods", "-l", "app=web")["items"]}
     assert versions == {"two"}
+
+
+def test_a_job_counts_each_pod_once_though_the_control_plane_was_killed(durable: Kubectl) -> None:
+    container = {"name": "work", "image": IMAGE, "command": ["sleep", "1"]}
+    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    spec = {"completions": 12, "parallelism": 4, "template": template}
+    durable.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "work"}, "spec": spec})
+    until("some have succeeded", lambda: durable.get("job", "work")["status"].get("succeeded", 0) >= 3)
+    os.kill(process_ids()["control-plane"], signal.SIGKILL)
+    again = pilothouse("up", "--no-egress", "--name", NAME, environment={"KUBECONFIG": str(durable.kubeconfig)})
+    assert again.returncode == 0, again.stdout + again.stderr
+    durable("wait", "--for=condition=Complete", "job/work", "--timeout=90s")
+    status = durable.get("job", "work")["status"]
+    assert (status["succeeded"], status.get("failed", 0), status["uncountedTerminatedPods"]) == (12, 0, {})
+    pods = durable.get("pods", "-l", "job-name=work")["items"]
+    assert [one["status"]["phase"] for one in pods] == ["Succeeded"] * 12
+    assert not [one for one in pods if one["metadata"].get("finalizers")]

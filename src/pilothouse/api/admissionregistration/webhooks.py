@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pilothouse.api.core.validation.fields import one_of, report
-from pilothouse.api.types.admissionregistration_v1 import MatchResources, MutatingWebhook, ValidatingWebhook
+from pilothouse.api.admissionregistration.rules import validate_client, validate_rule
+from pilothouse.api.core.validation.fields import optional_one_of, report
+from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.types.admissionregistration_v1 import MatchCondition, MatchResources, MutatingWebhook, ValidatingWebhook
 from pilothouse.machinery import names
 from pilothouse.machinery.meta_v1 import LabelSelector
 from pilothouse.machinery.problems import Problems
 
 TIMEOUT_SECONDS, LONGEST_TIMEOUT_SECONDS = 10, 30
 PORT = 443
+MOST_CONDITIONS = 64
 
 
 def default_webhooks(webhooks: Iterable[MutatingWebhook | ValidatingWebhook]) -> None:
@@ -40,23 +43,67 @@ def validate_webhooks(webhooks: Iterable[MutatingWebhook | ValidatingWebhook], p
     seen: set[str] = set()
     for index, one in enumerate(webhooks):
         here = problems.at(index)
+        _validate_webhook(one, here)
+        _validate_versions(one.admissionReviewVersions, here.at("admissionReviewVersions"))
         if one.name in seen:
             here.at("name").duplicate(one.name)
         seen.add(one.name)
-        found = names.dns_subdomain(one.name)
-        report(found, one.name, here, "name")
-        if not found and one.name.count(".") < 2:
-            here.at("name").invalid(one.name, "should be a domain with at least three segments separated by dots")
-        one_of(one.failurePolicy, ("Fail", "Ignore"), here, "failurePolicy")
-        one_of(one.matchPolicy, ("Equivalent", "Exact"), here, "matchPolicy")
-        if not one.sideEffects:
-            here.at("sideEffects").required("must specify one of None, NoneOnDryRun")
-        elif one.sideEffects not in ("None", "NoneOnDryRun"):
-            here.at("sideEffects").not_supported(one.sideEffects, ("None", "NoneOnDryRun"))
-        if not 1 <= (one.timeoutSeconds or 0) <= LONGEST_TIMEOUT_SECONDS:
-            here.at("timeoutSeconds").invalid(one.timeoutSeconds, "the timeout value must be between 1 and 30 seconds")
-        if not one.admissionReviewVersions:
-            message = "must specify one of v1, v1beta1"
-            here.at("admissionReviewVersions").required(message)
-        if bool(one.clientConfig.url) == bool(one.clientConfig.service):
-            here.at("clientConfig").required("exactly one of url or service is required")
+
+
+def _validate_webhook(one: MutatingWebhook | ValidatingWebhook, problems: Problems) -> None:
+    _validate_name(one.name, problems.at("name"))
+    for index, rule in enumerate(one.rules):
+        validate_rule(rule, problems.at("rules", index))
+    optional_one_of(one.failurePolicy, ("Fail", "Ignore"), problems, "failurePolicy")
+    optional_one_of(one.matchPolicy, ("Equivalent", "Exact"), problems, "matchPolicy")
+    if not one.sideEffects:
+        problems.at("sideEffects").required("must specify one of None, NoneOnDryRun")
+    elif one.sideEffects not in ("None", "NoneOnDryRun"):
+        problems.at("sideEffects").not_supported(one.sideEffects, ("None", "NoneOnDryRun"))
+    if one.timeoutSeconds is not None and not 1 <= one.timeoutSeconds <= LONGEST_TIMEOUT_SECONDS:
+        problems.at("timeoutSeconds").invalid(one.timeoutSeconds, "the timeout value must be between 1 and 30 seconds")
+    validate_label_selector(one.namespaceSelector, problems.at("namespaceSelector"))
+    validate_label_selector(one.objectSelector, problems.at("objectSelector"))
+    if isinstance(one, MutatingWebhook):
+        optional_one_of(one.reinvocationPolicy, ("IfNeeded", "Never"), problems, "reinvocationPolicy")
+    validate_client(one.clientConfig, problems.at("clientConfig"))
+    validate_conditions(one.matchConditions, problems.at("matchConditions"))
+
+
+def _validate_name(name: str, problems: Problems) -> None:
+    found = names.dns_subdomain(name)
+    if not name:
+        problems.required()
+    elif found:
+        problems.invalid(name, ",".join(found))
+    elif name.count(".") < 2:
+        problems.invalid(name, "should be a domain with at least three segments separated by dots")
+
+
+def _validate_versions(versions: list[str], problems: Problems) -> None:
+    if not versions:
+        problems.required("must specify one of v1, v1beta1")
+        return
+    for index, version in enumerate(versions):
+        if version in versions[:index]:
+            problems.at(index).invalid(version, "duplicate version")
+        else:
+            report(names.dns1035_label(version), version, problems, index)
+    if not set(versions) & {"v1", "v1beta1"}:
+        problems.invalid(versions, "must include at least one of v1, v1beta1")
+
+
+def validate_conditions(conditions: list[MatchCondition], problems: Problems) -> None:
+    """Each has a name of its own and says something. (Whether its CEL compiles is seen where it is used.)"""
+    if len(conditions) > MOST_CONDITIONS:
+        problems.too_many(len(conditions), MOST_CONDITIONS)
+    for index, one in enumerate(conditions):
+        here = problems.at(index)
+        if not one.expression.strip():
+            here.at("expression").required()
+        if not one.name:
+            here.at("name").required()
+        else:
+            report(names.qualified_name(one.name), one.name, here, "name")
+        if one.name and one.name in {before.name for before in conditions[:index]}:
+            here.at("name").duplicate(one.name)

@@ -14,18 +14,20 @@ A scenario is steps, a line of dashes, and what its `get`s print, one after anot
     nodes N                            before any other: how many simulated nodes there are (default 1)
     apply FILE                         beside the scenario
     advance DURATION                   as testing/durations.py reads it
-    images fail IMAGE...               from now on they cannot be pulled
+    images fail|work IMAGE...          from now on they cannot be pulled, can be again
     scale KIND/NAME N
     set image KIND/NAME CONTAINER=IMAGE
     delete KIND/NAME [--cascade=foreground|orphan]
     patch KIND/NAME JSON               a strategic merge patch; it may contain spaces
     rollout pause|resume|restart DEPLOYMENT
     rollout undo DEPLOYMENT [--to-revision=N]
-    containers IMAGE [run DURATION] [exit N] [stop DURATION]
-                                       from now on containers of that image end by themselves, and take so long to stop
+    containers IMAGE [run DURATION] [exit N] [stop DURATION] [prints TEXT]
+                                       from now on containers of that image end by themselves, take so long to stop, and write this
+    exit POD CONTAINER N               a running container ends with that code
     stop NODE, start NODE              the node's kubelet falls silent, comes back; a new name is a new node
     get KINDS [-o wide]                in the default namespace, by any of their names, separated by commas
     conditions KIND/NAME               of its status
+    logs POD CONTAINER                 what it wrote
     events KINDS                       what was told of such objects: reasons and messages, in their order
 """
 
@@ -87,13 +89,15 @@ class Player:
         steps: dict[str, Callable[..., object]] = {
             "apply": lambda name: self.cluster.apply((self.folder / name).read_text()),
             "advance": self.cluster.advance,
-            "images": lambda _, *images: self.cluster.images_fail(*images),
+            "images": self._images,
             "scale": lambda target, replicas: self._patch(target, {"spec": {"replicas": int(replicas)}}),
             "set": self._set_image,
             "delete": self._delete,
             "patch": lambda target, *words: self._patch(target, json.loads(" ".join(words))),
             "rollout": self._rollout,
             "containers": self._behave,
+            "exit": lambda pod, container, code: self.cluster.exit(pod, container, int(code)),
+            "logs": lambda pod, container: self.shown.append(self.cluster.logs(pod, container)),
             "conditions": self._conditions,
             "stop": self.cluster.stop_node,
             "start": self.cluster.start_node,
@@ -138,12 +142,20 @@ class Player:
         else:
             raise ValueError(f"no rollout {verb!r}")
 
+    def _images(self, how: str, *images: str) -> None:
+        {"fail": self.cluster.images_fail, "work": self.cluster.images_work}[how](*images)
+
     def _behave(self, image: str, *words: str) -> None:
-        said = dict(zip(words[::2], words[1::2], strict=True))
+        told, _, text = " ".join(words).partition("prints ")
+        said = dict(zip(told.split()[::2], told.split()[1::2], strict=True))
         run, stop = said.get("run"), said.get("stop", "0s")
-        made = Behaviour(run_seconds=seconds(run) if run else None, exit_code=int(said.get("exit", 0)), stop_seconds=seconds(stop))
-        for runtime in self.cluster.runtimes.values():
-            runtime.behave(image, made)
+        made = Behaviour(
+            run_seconds=seconds(run) if run else None,
+            exit_code=int(said.get("exit", 0)),
+            stop_seconds=seconds(stop),
+            prints=[text] if text else (),
+        )
+        self.cluster.behave(image, made)
 
     def _conditions(self, target: str) -> None:
         kind, _, name = target.partition("/")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pilothouse.api.admissionregistration.webhooks import default_match
+from pilothouse.api.admissionregistration.rules import validate_rule
+from pilothouse.api.admissionregistration.webhooks import default_match, validate_conditions
 from pilothouse.api.core.columns import UNSET
-from pilothouse.api.types.admissionregistration_v1 import ValidatingAdmissionPolicy
+from pilothouse.api.core.validation.fields import one_of, optional_one_of, report
+from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.types.admissionregistration_v1 import MatchResources, ValidatingAdmissionPolicy
+from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
@@ -36,8 +40,28 @@ def validate(one: ValidatingAdmissionPolicy, problems: Problems) -> None:
     here = problems.at("spec")
     if not one.spec.validations and not one.spec.auditAnnotations:
         here.at("validations").required("validations or auditAnnotations must contain at least one item")
+    one_of(one.spec.failurePolicy, ("Fail", "Ignore"), here, "failurePolicy")
     if one.spec.matchConstraints is None:
         here.at("matchConstraints").required()
+    else:
+        _validate_match(one.spec.matchConstraints, here.at("matchConstraints"))
+    validate_conditions(one.spec.matchConditions, here.at("matchConditions"))
     for index, validation in enumerate(one.spec.validations):
         if not validation.expression.strip():
             here.at("validations", index, "expression").required("expression is not specified")
+
+
+def _validate_match(resources: MatchResources, problems: Problems) -> None:
+    if not resources.resourceRules:
+        problems.at("resourceRules").required()
+    for field in ("resourceRules", "excludeResourceRules"):
+        for index, rule in enumerate(getattr(resources, field)):
+            here = problems.at(field, index)
+            for place, name in enumerate(rule.resourceNames):
+                report(names.path_segment(name), name, here, "resourceNames", place)
+                if name in rule.resourceNames[:place]:
+                    here.at("resourceNames", place).duplicate(name)
+            validate_rule(rule, here)
+    optional_one_of(resources.matchPolicy, ("Equivalent", "Exact"), problems, "matchPolicy")
+    validate_label_selector(resources.namespaceSelector, problems.at("namespaceSelector"))
+    validate_label_selector(resources.objectSelector, problems.at("objectSelector"))

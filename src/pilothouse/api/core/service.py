@@ -19,7 +19,6 @@ from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subreso
 
 PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 AFFINITY_SECONDS = 10800
-OLD_TOPOLOGY, TOPOLOGY = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
 
 
 def _external(one: Service) -> str:
@@ -123,8 +122,8 @@ def validate_status(old: Service, new: Service, problems: Problems) -> None:
 @SERVICE.warn
 def warn(new: Service, old: Service | None) -> Iterator[str]:
     spec = new.spec
-    if OLD_TOPOLOGY in new.metadata.annotations:
-        yield f"annotation {OLD_TOPOLOGY} is deprecated, please use {TOPOLOGY} instead"
+    if rules.OLD_TOPOLOGY in new.metadata.annotations:
+        yield f"annotation {rules.OLD_TOPOLOGY} is deprecated, please use {rules.TOPOLOGY} instead"
     for index, address in enumerate(spec.clusterIPs if spec.clusterIPs and not servicefields.is_headless(new) else ()):
         yield from of_address(f"spec.clusterIPs[{index}]", address)
     for index, address in enumerate(spec.externalIPs):

@@ -76,13 +76,27 @@ def _validate_endpoint(endpoint: Endpoint, address_type: str, problems: Problems
 
 def _validate_address(address: str, address_type: str, problems: Problems) -> None:
     if address_type == "FQDN":
-        report(names.dns_subdomain(address.removesuffix(".")), address, problems)
+        _validate_domain(address.removesuffix("."), problems)
         return
     if not validate_address(address, problems):
         return
     if (":" in address) != (address_type == "IPv6"):
         problems.invalid(address, f"must be an {address_type} address")
     validate_routable(address, problems)
+
+
+def _validate_domain(name: str, problems: Problems) -> None:
+    found = names.dns_subdomain(name)
+    if not name:
+        problems.required()
+    elif found:
+        problems.invalid(name, ",".join(found))
+    elif "." not in name:
+        problems.invalid(name, "should be a domain with at least two segments separated by dots")
+    else:
+        for label in name.split("."):
+            if wrong := names.dns_label(label):
+                problems.invalid(label, ",".join(wrong))
 
 
 @ENDPOINTSLICE.validate_update

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from pilothouse.api.core.defaults.quantities import canonicalise
 from pilothouse.api.core.validation.fields import immutable, report
+from pilothouse.api.core.validation.resources import validate_requirements
 from pilothouse.api.core.validation.tolerations import validate_tolerations
 from pilothouse.api.core.warnings.names import OLD_NODE_LABELS
+from pilothouse.api.types.core_v1 import ResourceRequirements
 from pilothouse.api.types.node_v1 import RuntimeClass
 from pilothouse.machinery import names
 from pilothouse.machinery.metadata import validate_labels
@@ -31,9 +33,15 @@ def default(one: RuntimeClass) -> None:
 @RUNTIMECLASS.validate
 def validate(one: RuntimeClass, problems: Problems) -> None:
     report(names.dns_label(one.handler), one.handler, problems, "handler")
+    if one.overhead:
+        validate_requirements(ResourceRequirements(limits=one.overhead.podFixed), frozenset(), problems.at("overhead"))
     if one.scheduling:
         validate_labels(one.scheduling.nodeSelector, problems.at("scheduling", "nodeSelector"))
-        validate_tolerations(one.scheduling.tolerations, problems.at("scheduling", "tolerations"))
+        here = problems.at("scheduling", "tolerations")
+        validate_tolerations(one.scheduling.tolerations, here)
+        for index, toleration in enumerate(one.scheduling.tolerations):
+            if toleration in one.scheduling.tolerations[:index]:
+                here.at(index).duplicate(toleration)
 
 
 @RUNTIMECLASS.validate_update

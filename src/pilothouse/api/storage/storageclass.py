@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.api.core.validation.fields import one_of, report
+from pilothouse.api.core.validation.fields import one_of, optional_one_of, report
+from pilothouse.api.types.core_v1 import TopologySelectorTerm
 from pilothouse.api.types.storage_v1 import StorageClass
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
@@ -54,8 +55,30 @@ def validate(one: StorageClass, problems: Problems) -> None:
             problems.at("parameters").invalid(key, "field can not be empty.")
     if sum(len(key) + len(value) for key, value in one.parameters.items()) > MAXIMUM_PARAMETER_BYTES:
         problems.at("parameters").too_long(MAXIMUM_PARAMETER_BYTES)
-    one_of(one.reclaimPolicy, ("Delete", "Retain"), problems, "reclaimPolicy")
+    optional_one_of(one.reclaimPolicy, ("Delete", "Retain"), problems, "reclaimPolicy")
     one_of(one.volumeBindingMode, ("Immediate", "WaitForFirstConsumer"), problems, "volumeBindingMode")
+    _validate_topologies(one.allowedTopologies, problems.at("allowedTopologies"))
+
+
+def _validate_topologies(terms: list[TopologySelectorTerm], problems: Problems) -> None:
+    """Terms that say the same are one too many. (The path of a wrong term lacks its number, as upstream's does.)"""
+    seen: list[dict[str, set[str]]] = []
+    for index, term in enumerate(terms):
+        wanted: dict[str, set[str]] = {}
+        for position, requirement in enumerate(term.matchLabelExpressions):
+            here = problems.at("matchLabelExpressions", position)
+            if not requirement.values:
+                here.at("values").required()
+            for place, value in enumerate(requirement.values):
+                if value in requirement.values[:place]:
+                    here.at("values", place).duplicate(value)
+            report(names.qualified_name(requirement.key), requirement.key, here, "key")
+            if requirement.key in wanted:
+                here.at("key").duplicate(requirement.key)
+            wanted[requirement.key] = set(requirement.values)
+        if wanted in seen:
+            problems.at(index, "matchLabelExpressions").duplicate("")
+        seen.append(wanted)
 
 
 @STORAGECLASS.validate_update

@@ -119,6 +119,69 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
             id="an ingress to no port",
         ),
         pytest.param(
+            thing("RuntimeClass", "node.k8s.io/v1", handler="h", overhead={"podFixed": {"cpu": "-1"}}),
+            ['overhead.limits[cpu]: Invalid value: "-1": must be greater than or equal to 0'],
+            id="an overhead below nothing",
+        ),
+        pytest.param(
+            thing(
+                "StorageClass",
+                "storage.k8s.io/v1",
+                provisioner="p",
+                allowedTopologies=[{"matchLabelExpressions": [{"key": "zone", "values": ["a"]}, {"key": "a b", "values": []}]}] * 2,
+            ),
+            [
+                *[
+                    "allowedTopologies.matchLabelExpressions[1].values: Required value",
+                    'allowedTopologies.matchLabelExpressions[1].key: Invalid value: "a b": name part must consist of alphanumeric '
+                    "characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  "
+                    "or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+                ]
+                * 2,
+                'allowedTopologies[1].matchLabelExpressions: Duplicate value: ""',
+            ],
+            id="a topology twice",
+        ),
+        pytest.param(
+            thing("EndpointSlice", "discovery.k8s.io/v1", addressType="FQDN", endpoints=[{"addresses": ["a", "b.c"]}]),
+            [
+                'endpoints[0].addresses[0]: Invalid value: "a": should be a domain with at least two segments separated by dots',
+            ],
+            id="a domain of one part",
+        ),
+        pytest.param(
+            thing(
+                "Service",
+                metadata={
+                    "annotations": {"service.kubernetes.io/topology-aware-hints": "Auto", "service.kubernetes.io/topology-mode": "Disabled"}
+                },
+                spec={"ports": [{"port": 1}]},
+            ),
+            [
+                'metadata.annotations[service.kubernetes.io/topology-mode]: Invalid value: "Disabled": must match '
+                "annotations[service.kubernetes.io/topology-aware-hints] when both are specified"
+            ],
+            id="two words about topology",
+        ),
+        pytest.param(
+            thing(
+                "ValidatingAdmissionPolicy",
+                "admissionregistration.k8s.io/v1",
+                spec={
+                    "validations": [{"expression": "true"}],
+                    "failurePolicy": "Retry",
+                    "matchConstraints": {
+                        "resourceRules": [{"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": []}]
+                    },
+                },
+            ),
+            [
+                'spec.failurePolicy: Unsupported value: "Retry": supported values: "Fail", "Ignore"',
+                "spec.matchConstraints.resourceRules[0].resources: Required value",
+            ],
+            id="a policy about nothing",
+        ),
+        pytest.param(
             thing("Ingress", "networking.k8s.io/v1", spec={}),
             ["spec: Invalid value: null: either `defaultBackend` or `rules` must be specified"],
             id="an ingress to nothing",

@@ -18,6 +18,7 @@ from pilothouse.machinery import names
 from pilothouse.machinery.metadata import validate_labels
 from pilothouse.machinery.problems import Problems
 
+OLD_TOPOLOGY, TOPOLOGY = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 LONGEST_AFFINITY_SECONDS = 86400
 SET_ONCE = "may not change once set"
@@ -27,6 +28,10 @@ ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 def validate_service(one: Service, problems: Problems) -> None:
     here, spec = problems.at("spec"), one.spec
     headless = is_headless(one)
+    older, newer = (one.metadata.annotations.get(name) for name in (OLD_TOPOLOGY, TOPOLOGY))
+    if older is not None and newer is not None and older != newer:
+        message = f"must match annotations[{OLD_TOPOLOGY}] when both are specified"
+        problems.at("metadata", "annotations", f"[{TOPOLOGY}]").invalid(newer, message)
     if not spec.ports and not headless and spec.type != "ExternalName":
         here.at("ports").required()
     if headless and spec.type in ("LoadBalancer", "NodePort"):

@@ -6,7 +6,7 @@ Pod's claims the smallest is served first, no two by the same volume.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,10 @@ STORAGE = "storage"
 FILESYSTEM = "Filesystem"
 
 
+ClaimKey = tuple[str, str]
+"""Namespace and name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """The rows on which a claim is served by this volume."""
@@ -32,14 +36,15 @@ class Match:
 
 
 def matches(
-    claims: Iterable[PersistentVolumeClaim], volumes: Sequence[PersistentVolume], taken: Collection[str], nodes: NodeColumns
+    claims: Iterable[PersistentVolumeClaim], volumes: Sequence[PersistentVolume], promised: Mapping[str, ClaimKey], nodes: NodeColumns
 ) -> list[Match]:
-    """For each claim the volumes that serve it on some rows; `taken` are promised to others."""
+    """For each claim the volumes that serve it on some rows; `promised`: which volumes will soon be whose."""
     found: list[Match] = []
     used: dict[str, Mask] = {}
     for claim in sorted(claims, key=wanted_bytes):
         served = np.zeros_like(nodes.alive)
-        fitting = (one for one in volumes if one.metadata.name not in taken and suits(one, claim))
+        free = (one for one in volumes if promised.get(one.metadata.name, key_of(claim)) == key_of(claim))
+        fitting = (one for one in free if suits(one, claim))
         for volume in sorted(fitting, key=size_and_name):
             before = used.setdefault(volume.metadata.name, np.zeros_like(served))
             rows = reachable(volume, nodes) & ~served & ~before
@@ -48,6 +53,10 @@ def matches(
                 served |= rows
                 before |= rows
     return found
+
+
+def key_of(claim: PersistentVolumeClaim) -> ClaimKey:
+    return claim.metadata.namespace, claim.metadata.name
 
 
 def suits(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:

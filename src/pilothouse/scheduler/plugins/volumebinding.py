@@ -19,7 +19,7 @@ from pilothouse.api.types.storage_v1 import StorageClass
 from pilothouse.client.client import Client
 from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.interfaces import PreFilterResult, Reach, Refused, Verdict, Wake
-from pilothouse.scheduler.freevolumes import Match, matches
+from pilothouse.scheduler.freevolumes import ClaimKey, Match, key_of, matches
 from pilothouse.scheduler.nodeselector import selector_matches
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
@@ -61,8 +61,8 @@ class VolumeBinding:
         self._claims = claims
         self._volumes = volumes
         self._classes = classes
-        self._promised: dict[str, str] = {}
-        """Free volumes that Pods which are being bound will get, with the Pods' UIDs."""
+        self._promised: dict[str, ClaimKey] = {}
+        """Free volumes that claims of Pods which are being bound will get."""
         self._changed = asyncio.Event()
 
     def claims_changed(self) -> None:
@@ -117,8 +117,7 @@ class VolumeBinding:
 
     def _served(self, pod: PodFacts, unbound: Sequence[PersistentVolumeClaim], nodes: NodeColumns) -> Mask:
         """The rows on which every claim that waits for its consumer finds a volume, or can have one made."""
-        taken = {name for name, uid in self._promised.items() if uid != pod.uid}
-        found = matches(unbound, self._volumes.list(), taken, nodes)
+        found = matches(unbound, self._volumes.list(), self._promised, nodes)
         if nodes.whole is nodes:
             pod.scratch[MATCHES] = nodes, found
         served = nodes.alive.copy()
@@ -148,10 +147,11 @@ class VolumeBinding:
         given: Sequence[Match] = found
         for one in given:
             if one.rows[nodes.rows[node_name]]:
-                self._promised[one.volume.metadata.name] = pod.uid
+                self._promised[one.volume.metadata.name] = key_of(one.claim)
 
     def unreserve(self, pod: PodFacts, node_name: str) -> None:
-        self._promised = {name: uid for name, uid in self._promised.items() if uid != pod.uid}
+        own = {(pod.pod.metadata.namespace, name) for name, _ in claim_names(pod.pod)}
+        self._promised = {name: claim for name, claim in self._promised.items() if claim not in own}
 
     def post_bind(self, pod: PodFacts, node_name: str) -> None:
         self.unreserve(pod, node_name)

@@ -20,6 +20,7 @@ from pilothouse.api.types.core_v1 import (
     PersistentVolumeClaimStatus,
     PersistentVolumeClaimVolumeSource,
     PersistentVolumeSpec,
+    Pod,
     TopologySelectorLabelRequirement,
     TopologySelectorTerm,
     Volume,
@@ -165,6 +166,16 @@ async def test_free_volumes_are_given_one_pod_each_where_they_are() -> None:
         assert sorted(one["volume.kubernetes.io/selected-node"] for one in told if one) == ["a", "b"]
         why = "0/3 nodes are available: 3 node(s) didn't find available persistent volumes to bind."
         assert world.condition("three")[2] == why + NO_HELP.replace("0/1", "0/3").replace("1 P", "3 P")
+
+
+async def test_a_pod_that_follows_one_which_went_while_it_waited_gets_the_same_volume() -> None:
+    async with World().running() as world:
+        await world.put(node("a"), node("b"), storage_class("kubernetes.io/no-provisioner"), free("on-b", "b"), waiting())
+        await world.put(user("web", "data"))
+        world.api.remove(world.api.get(Pod, "web"))
+        await world.put(user("again", "data"))
+        await world.put(bound("data", "on-b"))
+        assert world.where("again") == "b"
 
 
 async def test_a_pod_with_two_claims_needs_two_volumes_on_its_node() -> None:

@@ -231,6 +231,32 @@ async def test_a_pods_group_is_never_smaller_than_its_containers() -> None:
         ]
 
 
+async def test_a_container_that_starts_anew_for_it_finds_room_in_the_pods_group() -> None:
+    async with node() as one:
+        groups = one.kubelet.shop.cgroups = Groups()
+        await run(one, "web", "1", "RestartContainer")
+        await resize(one, "web", "3")
+        await one.advance(5)
+        assert (given(one, "web"), [quota for quota, _ in groups.quotas]) == (3.0, [100_000, 300_000, 300_000])
+
+
+async def test_a_container_that_crashed_for_want_of_memory_tries_the_new_limit_at_once() -> None:
+    async with node() as one:
+        one.runtime.behave("app:1", Behaviour(run_seconds=1, oom=True))
+        await run(one, "web", "1")
+        await one.advance(120)
+        pod = await one.pod("web")
+        waiting = pod.status.containerStatuses[0].state.waiting
+        assert waiting is not None
+        assert waiting.reason == "CrashLoopBackOff"
+        one.runtime.behave("app:1", Behaviour())
+        await resize(one, "web", "1", "2Gi")
+        await one.advance(3)
+        pod = await one.pod("web")
+        assert pod.status.containerStatuses[0].state.running is not None
+        assert one.runtime.named("web", "app").config.resources.memory_limit == 2 << 30
+
+
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
     [

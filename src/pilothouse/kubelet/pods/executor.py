@@ -241,6 +241,8 @@ class Executor(PodContext):
                 return  # it ended with its sandbox; the planner will see to a new one
             entry = state.back_offs.get(container.name)
             state.back_offs[container.name] = backoff.used(entry, newest.finished_at, self.shop.now())
+        if state.resizing:
+            self._set_cgroup(widest(self._cgroup_as_it_is(), self._own_cgroup()))  # or the container would not fit into it
         try:
             run = await self._create_and_start(container, step.attempt)
         except PullFailure as error:
@@ -253,6 +255,8 @@ class Executor(PodContext):
             return
         state.failures.pop(container.name, None)
         state.applied[run.id] = container.resources
+        if state.resizing:
+            self._set_cgroup(self._cgroup_as_it_is())
         if container.lifecycle is not None and container.lifecycle.postStart is not None and run.running:
             await self._post_start(container, run)
 

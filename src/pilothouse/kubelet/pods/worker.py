@@ -99,9 +99,18 @@ class PodWorker:
             if resources_differ(pod, self.pod):
                 self.executor.tell("Normal", "ResizeStarted", resize_text(pod, "started"))
                 self.state.resizing, self.state.resize_failure = True, None
+                self._forget_back_offs(pod)
         elif refused != self.state.pending_resize:
             self.executor.tell("Warning", f"Resize{refused.reason}", resize_text(pod, refused.reason, refused.message))
         self.state.pending_resize = refused
+
+    def _forget_back_offs(self, pod: Pod) -> None:
+        """What has other resources now may do better than before, and need not wait."""
+        before = {one.name: one.resources for one in (*self.pod.spec.initContainers, *self.pod.spec.containers)}
+        for one in (*pod.spec.initContainers, *pod.spec.containers):
+            if before.get(one.name) != one.resources:
+                self.state.back_offs.pop(one.name, None)
+                self.state.failures.pop(one.name, None)
 
     def _note_resized(self) -> None:
         if self.state.resizing and self.state.has_resources_of(self.pod):

@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 
+from pilothouse.node import mounts, processes
+from pilothouse.node.cgroups import remove_tree, root_of
 from pilothouse.node.namespaces import real_root
-from pilothouse.node.network import interface_name
+from pilothouse.node.network import LAST_RESORT_METRIC, interface_name
 from tests.e2e.namespaces import inside, words_inside
 from tests.e2e.tools import EXAMPLES, Kubectl, kubectls, until
 
@@ -221,6 +223,81 @@ def test_up_takes_over_what_a_crash_left(machine: Machine) -> None:
     machine.up()
     until("exec answers", lambda: kubectl.run("exec", "survivor", "--", "true").returncode == 0)
     assert container_of(kubectl, "survivor") == before
+
+
+def test_a_cluster_comes_back_after_the_machine_started_again(machine: Machine) -> None:
+    machine.up()
+    kubectl = run_pod(machine, "survivor")
+    uid = kubectl.get("pod", "survivor")["metadata"]["uid"]
+    start_again(machine)
+    assert machine.status()["state"] == "Stopped"
+    left = machine.traces()
+    assert not any(left[kind] for kind in ("processes", "mounts", "namespaces", "interfaces", "routes", "cgroups")), left
+    assert "node Ready" in machine.up()
+    until("its container runs anew", lambda: kubectl.run("exec", "survivor", "--", "true").returncode == 0)
+    assert kubectl.get("pod", "survivor")["metadata"]["uid"] == uid
+    assert container_of(kubectl, "survivor")[1] == 1, "restarted once, by its restart policy"
+    run_pod(machine, "afterwards")
+
+
+def start_again(machine: Machine) -> None:
+    """What a machine that loses its power forgets: everything but what is on disk."""
+    run = f"/run/pilothouse/{machine.name}"
+    block = json.loads(Path(f"/var/lib/pilothouse/{machine.name}/cluster.json").read_text())["block"]
+    group = root_of(machine.name)
+    node = processes.in_namespace(f"{run}/namespaces/mnt", "mnt")
+    own = [one for one in map(processes.identify, machine.process_ids().values()) if one is not None]
+    processes.kill([*own, *node, *processes.in_cgroup(group)])
+    processes.kill(processes.in_cgroup(group))  # what a shim was about to start
+    remove_tree(group)
+    mounts.unmount_below(run)
+    shell("rm", "-rf", run)
+    shell("ip", "link", "delete", interface_name(machine.name))
+    shell("ip", "route", "delete", "unreachable", block, "metric", str(LAST_RESORT_METRIC))
+    shell("ip", "netns", "delete", f"pilothouse-{machine.name}")
+
+
+INTERRUPTIONS = ("network ready", "certificates ready", "kubeconfig written", "API served", "node agent running")
+
+
+@pytest.mark.parametrize("moment", ["starting the cluster", *INTERRUPTIONS])
+def test_who_interrupts_up_leaves_nothing_running_and_is_told_what_to_do(machine: Machine, moment: str) -> None:
+    command = [sys.executable, "-u", "-m", "pilothouse", "up", "--no-egress", "--name", machine.name]
+    environment = {**os.environ, "KUBECONFIG": str(machine.kubeconfig)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        for line in up.stdout:
+            if moment in line:
+                up.send_signal(signal.SIGINT)
+                up.send_signal(signal.SIGINT)  # who presses it twice ends nothing half-way
+                break
+        _, told = up.communicate(timeout=60)
+    assert up.returncode == 130, told
+    assert told == (
+        f"pilothouse: interrupted; what was begun is put away\n  what to do: start it again: pilothouse up --name {machine.name}\n"
+    )
+    left = machine.traces()
+    assert not any(left[kind] for kind in ("processes", "mounts", "namespaces", "interfaces", "routes", "cgroups")), left
+    machine.up()
+
+
+def test_who_interrupts_an_up_that_mends_leaves_what_ran(machine: Machine) -> None:
+    machine.up()
+    kubectl = run_pod(machine, "bystander")
+    before, ids = container_of(kubectl, "bystander"), machine.process_ids()
+    os.kill(ids["node-agent"], signal.SIGKILL)
+    command = [sys.executable, "-u", "-m", "pilothouse", "up", "--no-egress", "--name", machine.name]
+    with subprocess.Popen(command, env={**os.environ, "KUBECONFIG": str(machine.kubeconfig)}, stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        for line in up.stdout:
+            if "kubeconfig written" in line:
+                up.send_signal(signal.SIGINT)
+                break
+        up.communicate(timeout=60)
+    assert machine.process_ids()["control-plane"] == ids["control-plane"]
+    machine.up()
+    until("exec answers", lambda: kubectl.run("exec", "bystander", "--", "true").returncode == 0)
+    assert container_of(kubectl, "bystander") == before
 
 
 def test_two_clusters_side_by_side(machines: list[Machine], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import shutil
 from pilothouse.cluster import access, teardown
 from pilothouse.cluster.launch import Say
 from pilothouse.cluster.state import Places, load, locked
-from pilothouse.node import mounts, processes
+from pilothouse.node import processes
 from pilothouse.node.containerd import OWN_FOLDERS
 
 
@@ -31,9 +31,7 @@ def down(places: Places, say: Say, *, purge: bool = False) -> bool:
                 access.remove(state)
             remove_files(places)
             say("state removed")
-        if places.run.exists():
-            mounts.unmount_below(str(places.run))
-            shutil.rmtree(places.run, ignore_errors=True)
+        teardown.remove_run_files(places)
     return existed
 
 

@@ -5,6 +5,8 @@ Each looks at the machine, not at what a record says should be there, and may be
 
 from __future__ import annotations
 
+import shutil
+
 from pilothouse.cluster import launch
 from pilothouse.cluster.state import ClusterState, Places, all_clusters
 from pilothouse.node import cgroups, cni, mounts, namespaces, network, processes
@@ -47,6 +49,13 @@ def take_down_node(places: Places, state: ClusterState | None) -> None:
         if not any(changes_the_host(other) for other in all_clusters(places.root) if other.name != state.name):
             network.restore_host_settings()
     mounts.unmount_below(str(places.state))
+
+
+def remove_run_files(places: Places) -> None:
+    """What no reboot would leave either."""
+    if places.run.exists():
+        mounts.unmount_below(str(places.run))
+        shutil.rmtree(places.run, ignore_errors=True)
 
 
 def remove_cgroups(places: Places) -> None:

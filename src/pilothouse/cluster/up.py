@@ -96,6 +96,7 @@ def cleaned_up_on_failure(places: Places, state: ClusterState) -> Iterator[list[
             if not ran_before:
                 teardown.stop_processes(places, gently=False)
                 teardown.take_down_node(places, state)
+                teardown.remove_run_files(places)
         raise
 
 

@@ -172,6 +172,7 @@ class ApiServer:
             listener.close()
         for end in list(self.api.streams):
             end()
+        server.pre_shutdown()  # or clients that ask nothing would be waited for as well
         await server.shutdown(STOP_SECONDS)
 
     async def _handle(self, http: HttpRequest) -> web.StreamResponse:

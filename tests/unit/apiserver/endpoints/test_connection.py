@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pilothouse.apiserver.endpoints.request import BODY_LIMIT_BYTES
+from pilothouse.apiserver.endpoints.answer import Answer
+from pilothouse.apiserver.endpoints.request import BODY_LIMIT_BYTES, Request, Response
 from pilothouse.kit.clock import SystemClock
 from tests.unit.apiserver.serving import Caller, calling, serving
 
@@ -128,3 +129,32 @@ async def test_a_client_that_goes_before_its_answer_has_still_been_heard(folder:
                 return
             await asyncio.sleep(0.01)
     raise AssertionError("what was sent was not done")
+
+
+async def test_a_client_that_asks_nothing_does_not_hold_up_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilothouse.apiserver.server.STOP_SECONDS", 1000.0)
+    async with asyncio.timeout(20):
+        async with serving(folder) as served:
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+            writer.write(request("GET", "/version"))
+            assert codes(await reader.readuntil(b"\r\n\r\n")) == [200]
+        await reader.read()
+        writer.close()
+
+
+async def test_what_is_being_answered_at_the_end_is_answered(folder: Path) -> None:
+    begun = asyncio.Event()
+
+    async def slow(request: Request) -> Response:
+        begun.set()
+        await asyncio.sleep(0.2)
+        return Answer(body=b"late")
+
+    async with asyncio.timeout(20):
+        async with serving(folder) as served:
+            served.server._handler = slow
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+            writer.write(request("GET", "/version"))
+            await begun.wait()
+        assert (await reader.read()).endswith(b"late")
+        writer.close()

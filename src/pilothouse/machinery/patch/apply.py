@@ -51,7 +51,7 @@ def apply(current: Map | None, config: Map, type: type[Any], manager: Manager, *
         after_values = fieldset.leaves(merged, shape)
     except ValueError as error:
         raise bad_request(f"failed to create typed patch object: {error}") from error
-    free = _last_applied(live, shape) if manager.name == KUBECTL else frozenset()
+    free = _last_applied(live, before_values, shape) if manager.name == KUBECTL else frozenset()
     owners = _settled(owners, manager, changed(before_values, after_values), before_values.keys() - after_values.keys(), free, force)
     merged.setdefault("metadata", {})["managedFields"] = entries(owners)
     return merged
@@ -92,14 +92,16 @@ def _writable(config: Map, without: Iterable[Path]) -> Map:
     return {name: value for name, value in config.items() if name not in hidden}
 
 
-def _last_applied(live: Map, shape: Shape) -> frozenset[Path]:
-    """What a client-side `kubectl apply` said last: kubectl may take that over without force when it turns to the server's."""
+def _last_applied(live: Map, values: Mapping[Path, Any], shape: Shape) -> frozenset[Path]:
+    """What a client-side `kubectl apply` said last, as far as it still is so: kubectl may take that over without force when it turns
+    to the server's. What somebody has changed since is that one's."""
     text = ((live.get("metadata") or {}).get("annotations") or {}).get(LAST_APPLIED, "")
     try:
         config = codec.parse(text.encode()) if text else {}
-        return fieldset.owned(config, shape, (STATUS,)) if isinstance(config, dict) else frozenset()
+        said = fieldset.leaves(config, shape) if isinstance(config, dict) else {}
     except ValueError:
         return frozenset()
+    return frozenset(path for path, value in said.items() if path in values and values[path] == value)
 
 
 def _replaced(owners: Owners, manager: Manager, wanted: frozenset[Path]) -> tuple[Owners, frozenset[Path]]:

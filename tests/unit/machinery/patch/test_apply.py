@@ -162,3 +162,20 @@ def test_all_of_an_object_has_an_owner() -> None:
         '.spec.containers[name="c"].args',
         '.spec.containers[name="c"].resources.limits.cpu',
     }
+
+
+def test_kubectl_does_not_take_over_what_somebody_has_changed_since_it_applied() -> None:
+    """So that an apply that turns to the server does not undo an autoscaler."""
+    config = pod(nodeName="n", restartPolicy="Never")
+    live = pod(nodeName="other", restartPolicy="Never")
+    live["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(config)}
+    by_client = Manager("kubectl-client-side-apply", "Update", "v1")
+    by_other = Manager("scaler", "Update", "v1", "scale", "2025-01-01T00:00:00Z")
+    live["metadata"]["managedFields"] = entries(
+        {by_client: frozenset({("f:spec", "f:restartPolicy")}), by_other: frozenset({("f:spec", "f:nodeName")})}
+    )
+    with pytest.raises(StatusError) as caught:
+        apply(live, pod(nodeName="n", restartPolicy="Always"), Pod, Manager("kubectl", "Apply", "v1"))
+    assert str(caught.value) == (
+        'Apply failed with 1 conflict: conflict with "scaler" with subresource "scale" using v1 at 2025-01-01T00:00:00Z: .spec.nodeName'
+    )

@@ -10,10 +10,13 @@ import orjson
 import pytest
 
 from pilothouse.api.catalogue import resource_of
-from pilothouse.api.types.apps_v1 import Deployment, DeploymentSpec
-from pilothouse.api.types.core_v1 import ConfigMap, Container, Namespace, Node, NodeSpec, Pod, PodSpec, PodTemplateSpec
+from pilothouse.api.types.apiregistration_v1 import APIService
+from pilothouse.api.types.apps_v1 import ControllerRevision, Deployment, DeploymentSpec
+from pilothouse.api.types.core_v1 import ConfigMap, Container, Namespace, Node, NodeSpec, Pod, PodSpec, PodTemplate, PodTemplateSpec
+from pilothouse.api.types.networking_v1 import IPAddress
 from pilothouse.apiserver.auth.user import ADMIN
 from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.apiserver.registry.strategy import prepare_create
 from pilothouse.apiserver.storage.interface import StorageFailed
 from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, Call, Options
 from pilothouse.machinery.codec import clone, decode, encode
@@ -171,6 +174,17 @@ async def test_spec_and_status_are_written_apart(house: House) -> None:
     after.spec.replicas, after.status.replicas = 5, 3
     after = await house.client.update(after, subresource="status")
     assert (after.spec.replicas, after.status.replicas, after.metadata.generation) == (3, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "generation"),
+    [(Deployment, 1), (PodTemplate, 1), (ControllerRevision, 0), (ConfigMap, 0), (Namespace, 0), (APIService, 0), (IPAddress, 0)],
+)
+def test_which_kinds_count_their_generations(kind: Any, generation: int) -> None:
+    """Upstream's strategies say so kind by kind; a template counts, the record of one does not."""
+    made = kind(metadata=ObjectMeta(name="a", namespace="default", generation=5))
+    prepare_create(resource_of(kind), made)
+    assert made.metadata.generation == generation
 
 
 async def test_a_generation_passes_only_with_the_content(house: House) -> None:

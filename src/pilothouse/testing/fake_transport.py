@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from pilothouse.api.catalogue import resource_of
-from pilothouse.client.call import Call, ListResult, WatchEvent
+from pilothouse.client.call import Call, ListResult, Options, WatchEvent
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import codec, errors, time
@@ -146,9 +146,10 @@ class FakeTransport:
             new.metadata.generation = self._objects[key].metadata.generation + 1
         return self._store(key, new)
 
-    def delete(self, obj: Any) -> None:
+    def delete(self, obj: Any, options: Options | None = None) -> None:
         """Delete behind everybody's back; what has finalizers stays until they are gone."""
-        self._delete(Call("delete", resource_of(type(obj)), obj.metadata.namespace, obj.metadata.name))
+        meta = obj.metadata
+        self._delete(Call("delete", resource_of(type(obj)), meta.namespace, meta.name, options=options or Options()))
 
     def remove(self, obj: Any) -> None:
         """Delete at once, whatever finalizers there are."""
@@ -242,7 +243,7 @@ class FakeTransport:
             if new.spec != old.spec:
                 new.metadata.generation = old.metadata.generation + 1
         new.metadata.uid, new.metadata.creationTimestamp = old.metadata.uid, old.metadata.creationTimestamp
-        if new.metadata.deletionTimestamp and not new.metadata.finalizers and not getattr(new.spec, "finalizers", None):
+        if new.metadata.deletionTimestamp and not new.metadata.finalizers and not getattr(getattr(new, "spec", None), "finalizers", None):
             return self._drop(key)
         new.metadata.resourceVersion = old.metadata.resourceVersion
         return old if new == old else self._store(key, new)

@@ -16,7 +16,7 @@ Steps = list[tuple[str, int]]
 
 FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
 PROFILE = settings(
-    max_examples=1000 if FUZZ else 60, deadline=None, derandomize=not FUZZ, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    max_examples=1000 if FUZZ else 40, deadline=None, derandomize=not FUZZ, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 
 
@@ -33,6 +33,16 @@ FAULTS = (
     step("advance", 0, 20),
     step("break", 0, 1),
 )
+
+
+@st.composite
+def _mixed(draw: st.DrawFn, wishes: st.SearchStrategy[tuple[str, int]]) -> tuple[str, int]:
+    return draw(wishes) if draw(st.integers(0, 2)) else draw(st.one_of(*FAULTS))
+
+
+def histories(*wishes: st.SearchStrategy[tuple[str, int]], most: int = 40) -> st.SearchStrategy[Steps]:
+    """Long ones, in which two steps of three are of the world and its wishes, and one is a fault."""
+    return st.lists(_mixed(st.one_of(*wishes)), min_size=10, max_size=most)
 
 
 class Faults(Bench):

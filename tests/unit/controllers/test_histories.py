@@ -10,17 +10,16 @@ import asyncio
 from typing import Any
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from pilothouse.api.types.apps_v1 import Deployment, ReplicaSet
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.controllers import pods
 from tests.unit.controllers.builtin.test_deployment import Rolling, deployment
-from tests.unit.controllers.faults import FAULTS, PROFILE, Faults, Steps, step
+from tests.unit.controllers.faults import PROFILE, Faults, Steps, histories, step
 
 SURGE, UNAVAILABLE = 2, 1
 WISHES = (step("scale", 0, 6), step("image", 1, 3), step("pause", 0, 1), step("ready", 0, 5), step("die", 0, 5))
-STEPS = st.lists(st.one_of(*WISHES, *FAULTS), max_size=25)
+STEPS = histories(*WISHES)
 
 
 class History(Faults, Rolling):
@@ -118,7 +117,7 @@ class Serving(History):
 
 
 @PROFILE
-@given(steps=st.lists(st.one_of(step("image", 1, 3), step("ready", 0, 5), step("pause", 0, 1), *FAULTS), max_size=25))
+@given(steps=histories(step("image", 1, 3), step("ready", 0, 5), step("pause", 0, 1)))
 def test_a_rollout_takes_down_no_more_than_may_be_unavailable(steps: Steps) -> None:
     async def told() -> None:
         async with Serving(recreate=False) as history:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from pilothouse.api.types.apps_v1 import ControllerRevision, DaemonSet, StatefulSet
 from pilothouse.api.types.core_v1 import Node, Pod
@@ -21,7 +20,7 @@ from pilothouse.controllers import pods
 from pilothouse.controllers.builtin.daemonset import node_of
 from pilothouse.controllers.builtin.statefulset import REVISION
 from pilothouse.machinery import codec
-from tests.unit.controllers.faults import FAULTS, PROFILE, Steps, step
+from tests.unit.controllers.faults import PROFILE, Steps, histories, step
 from tests.unit.controllers.kubelets import DEATHS, STARTS, Kubelets, template
 
 IMAGE = step("image", 1, 3)
@@ -126,7 +125,7 @@ class Careful(Stateful):
 
 @pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])
 @PROFILE
-@given(steps=st.lists(st.one_of(*STARTS, *STARTS, *DEATHS, IMAGE, SCALE, *FAULTS), max_size=30))
+@given(steps=histories(*STARTS, *DEATHS, IMAGE, SCALE))
 def test_statefulsets(policy: str, steps: Steps) -> None:
     async def told() -> None:
         async with Stateful(podManagementPolicy=policy) as one:
@@ -138,7 +137,7 @@ def test_statefulsets(policy: str, steps: Steps) -> None:
 
 
 @PROFILE
-@given(steps=st.lists(st.one_of(*STARTS, *STARTS, IMAGE, SCALE, *FAULTS), max_size=30))
+@given(steps=histories(*STARTS, IMAGE, SCALE))
 def test_statefulsets_are_started_and_rolled_out_in_order(steps: Steps) -> None:
     async def told() -> None:
         async with Careful() as one:
@@ -218,7 +217,7 @@ ROLLINGS = [
 
 @pytest.mark.parametrize("rolling", ROLLINGS)
 @PROFILE
-@given(steps=st.lists(st.one_of(*STARTS, *STARTS, *DEATHS, IMAGE, NODE, *FAULTS), max_size=30))
+@given(steps=histories(*STARTS, *DEATHS, IMAGE, NODE))
 def test_daemonsets(rolling: dict[str, int], steps: Steps) -> None:
     async def told() -> None:
         async with Daemons(**rolling) as one:
@@ -231,7 +230,7 @@ def test_daemonsets(rolling: dict[str, int], steps: Steps) -> None:
 
 @pytest.mark.parametrize("rolling", ROLLINGS)
 @PROFILE
-@given(steps=st.lists(st.one_of(*STARTS, IMAGE, *FAULTS), max_size=30))
+@given(steps=histories(*STARTS, IMAGE))
 def test_a_rollout_of_daemons_takes_down_no_more_than_may_be_unavailable(rolling: dict[str, int], steps: Steps) -> None:
     class Careful(Daemons):
         def check(self) -> None:

@@ -7,16 +7,15 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from pilothouse.api.types.batch_v1 import CronJob, Job, JobCondition
 from pilothouse.kit.virtual_clock import EPOCH
 from pilothouse.machinery import codec, time
-from tests.unit.controllers.faults import FAULTS, PROFILE, Faults, Steps, step
+from tests.unit.controllers.faults import PROFILE, Faults, Steps, histories, step
 
 EVERY_MINUTES = 5
 WISHES = (step("suspend", 0, 1), step("end", 0, 3), step("break down", 0, 3), step("minutes", 1, 12), step("late", 1, 3))
-STEPS = st.lists(st.one_of(*WISHES, *FAULTS), max_size=30)
+STEPS = histories(*WISHES)
 
 
 class History(Faults):

@@ -8,18 +8,17 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from pilothouse.api.types.batch_v1 import Job
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.controllers.jobs import indexes
 from pilothouse.controllers.jobs.tally import FINALIZER
 from pilothouse.machinery import codec
-from tests.unit.controllers.faults import FAULTS, PROFILE, Steps, step
+from tests.unit.controllers.faults import PROFILE, Steps, histories, step
 from tests.unit.controllers.kubelets import DEATHS, ENDS, STARTS, Kubelets, template
 
 WISHES = (step("parallelism", 0, 4), step("suspend", 0, 1))
-STEPS = st.lists(st.one_of(*STARTS, *STARTS, *ENDS, *ENDS, *DEATHS, *WISHES, *FAULTS), max_size=30)
+STEPS = histories(*STARTS, *ENDS, *DEATHS, *WISHES)
 COMPLETIONS = 4
 MANY = 1000
 

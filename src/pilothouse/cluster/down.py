@@ -12,9 +12,10 @@ import os
 import shutil
 
 from pilothouse.cluster import access, teardown
+from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.launch import Say
 from pilothouse.cluster.state import Places, load, locked
-from pilothouse.node import processes
+from pilothouse.node import network, processes
 from pilothouse.node.containerd import OWN_FOLDERS
 
 
@@ -25,7 +26,13 @@ def down(places: Places, say: Say, *, purge: bool = False) -> bool:
         existed = state is not None or (places.run.exists() and any(places.run.iterdir()))
         teardown.stop_processes(places, gently=not purge)
         say("processes ended")
-        teardown.take_down_node(places, state)
+        try:
+            teardown.take_down_node(places, state)
+        except network.NetworkFailure as failure:
+            raise ClusterFailure(
+                f"the node's network cannot be taken down: {failure}",
+                "the machine must have ip and nft (apt-get install iproute2 nftables) and grant CAP_NET_ADMIN; then run it again",
+            ) from failure
         if purge:
             if state is not None:
                 access.remove(state)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pilothouse.cluster.failure import ClusterFailure
-from pilothouse.node import cni, images
+from pilothouse.node import cni, images, linux
 
 PROGRAMS = {
     "containerd": "containerd",
@@ -20,6 +20,9 @@ PROGRAMS = {
 }
 """Programs that must be found, and the Debian package of each."""
 
+CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SYS_CHROOT")
+"""For namespaces and mounts, for interfaces and rules, for entering containers."""
+
 RUNTIMES = ("crun", "runc")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs are looked for: a user's PATH often lacks the sbin directories."""
@@ -28,6 +31,16 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def check_root() -> None:
     if os.geteuid() != 0:
         raise ClusterFailure("pilothouse needs root for namespaces, cgroups and containers", "run it again with sudo")
+
+
+def check_capabilities(has: Callable[[str], bool] = linux.has_capability) -> None:
+    """Before anything is begun: what fails half-way could not be put away either."""
+    lacking = [name for name in CAPABILITIES if not has(name)]
+    if lacking:
+        raise ClusterFailure(
+            f"root lacks {', '.join(lacking)} here, as in many containers",
+            "start the container with these capabilities (docker run --privileged), or run it on the machine itself",
+        )
 
 
 def missing_packages(which: Callable[[str], str | None], exists: Callable[[Path], bool], is_static: Callable[[Path], bool]) -> list[str]:

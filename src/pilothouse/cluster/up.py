@@ -58,6 +58,7 @@ def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState
     """The cluster, running: API served and (with `wait`) node Ready. ClusterFailure says what hinders it."""
     choice.check_name(wishes.name)
     preflight.check_root()
+    preflight.check_capabilities()
     preflight.check_programs()
     places = Places(wishes.name, wishes.root)
     with locked(places, say):
@@ -95,7 +96,8 @@ def cleaned_up_on_failure(places: Places, state: ClusterState) -> Iterator[list[
                 process.abandon()
             if not ran_before:
                 teardown.stop_processes(places, gently=False)
-                teardown.take_down_node(places, state)
+                with contextlib.suppress(network.NetworkFailure):  # what failed first is told
+                    teardown.take_down_node(places, state)
                 teardown.remove_run_files(places)
         raise
 

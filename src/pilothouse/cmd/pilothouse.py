@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import signal
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilothouse.cluster.failure import ClusterFailure
+from pilothouse.cmd.refusals import REMEDIES, told
 
 if TYPE_CHECKING:
     from pilothouse.cluster.state import ClusterState
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tell(f"{failure.filename}: permission denied" if failure.filename else str(failure), remedy)
         sys.exit(1)
     except OSError as failure:
-        tell(f"{failure.filename}: {failure.strerror}" if failure.filename else str(failure), REMEDIES.get(failure.errno or 0, ""))
+        tell(told(failure), REMEDIES.get(failure.errno or 0, ""))
         sys.exit(1)
     except KeyboardInterrupt:
         tell(*interrupted(parsed))
@@ -63,16 +63,6 @@ def interrupted(parsed: argparse.Namespace) -> tuple[str, str]:
 def _named(parsed: argparse.Namespace) -> str:
     """The option that names another cluster than the default one."""
     return "" if getattr(parsed, "name", DEFAULT_NAME) == DEFAULT_NAME else f" --name {parsed.name}"
-
-
-REMEDIES = {
-    errno.ENOSPC: "make room on that disk (df -h shows it), then run it again",
-    errno.EROFS: "that disk is mounted read-only: mount it writable, then run it again",
-    errno.EMFILE: "too many files are open: raise the limit (ulimit -n)",
-    errno.ENFILE: "too many files are open on this machine",
-    errno.ENOMEM: "the machine is short of memory: end something, then run it again",
-}
-"""What to do about what the machine refuses."""
 
 
 def tell(problem: str, remedy: str) -> None:

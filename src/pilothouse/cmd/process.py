@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.cluster.state import ClusterState, Places, load
+from pilothouse.cmd.refusals import explanation
 from pilothouse.kit import logs
 from pilothouse.kit.clock import SystemClock
 
@@ -117,8 +118,10 @@ def run(begin: Begin, main: Callable[[], Coroutine[Any, Any, None]], loop_factor
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(guarded())
-    except Exception:
+    except Exception as error:
         if not begin.served:
+            if words := explanation(error):
+                raise SystemExit(words) from error  # the last line of its log, which the starter shows
             raise
         log.exception("this is a bug; starting anew")
         asyncio.run(SystemClock().sleep(min(2.0**begin.restarts, LONGEST_BACK_OFF_SECONDS)))

@@ -28,9 +28,19 @@ MNT_DETACH = 0x2
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 """Its number by architecture."""
 
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_CHROOT": 18, "CAP_SYS_ADMIN": 21, "CAP_SYS_RESOURCE": 24}
+"""Their numbers."""
+
 CLONE_FS = 0x00000200
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
+
+
+def has_capability(name: str, status: str = "/proc/self/status") -> bool:
+    """Whether this process may do what the capability is for: root in a container may lack it."""
+    with open(status, encoding="utf-8") as file:
+        effective = next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
+    return bool(effective >> CAPABILITIES[name] & 1)
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:

@@ -14,7 +14,7 @@ import socket
 from pathlib import Path
 
 from pilothouse.kit.clock import Clock
-from pilothouse.node import cni, containerd, images, processes
+from pilothouse.node import cni, containerd, images, linux, processes
 from pilothouse.node.containerd import NAMESPACE, ContainerdPaths
 
 log = logging.getLogger(__name__)
@@ -124,10 +124,7 @@ async def ended(process: processes.Process) -> None:
 
 def may_lower_oom_score() -> bool:
     """CAP_SYS_RESOURCE: without it containerd must be told to leave the OOM score alone where it would go down."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> 24 & 1)
-    return False
+    return linux.has_capability("CAP_SYS_RESOURCE")
 
 
 async def import_local_images(paths: ContainerdPaths, folder: Path) -> None:

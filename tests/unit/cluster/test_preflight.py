@@ -57,3 +57,10 @@ def test_tells_root_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_programs_are_looked_for_where_users_do_not_look() -> None:
     assert Path("/usr/sbin") in map(Path, preflight.SYSTEM_PATH.split(":"))
+
+
+def test_root_without_its_rights_is_told_before_anything_is_begun() -> None:
+    preflight.check_capabilities(lambda name: True)
+    with pytest.raises(ClusterFailure, match="root lacks CAP_NET_ADMIN here") as caught:
+        preflight.check_capabilities(lambda name: name != "CAP_NET_ADMIN")
+    assert "docker run --privileged" in caught.value.remedy

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 import pytest
 
+from pilothouse.cluster.state import Places
 from pilothouse.cmd import process
 
 
@@ -15,3 +19,14 @@ from pilothouse.cmd import process
 )
 def test_the_next_life_has_no_starter(words: list[str], expected: list[str]) -> None:
     assert process.again(words, 3) == [*expected, "--restarts", "3"]
+
+
+def test_a_process_that_finds_no_room_says_so_in_a_line() -> None:
+    """It is the last of its log, which whoever started it is shown."""
+
+    async def main() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/var/lib/x")
+
+    begin = process.Begin(Places("dev", Path("/nowhere")), None, None)
+    with pytest.raises(SystemExit, match=r"^/var/lib/x: No space left on device; make room on that disk"):
+        process.run(begin, main)

@@ -1,0 +1,45 @@
+"""What the machine refuses, in words for whoever typed the command: no room, no right to write, too many files."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+REMEDIES = {
+    errno.ENOSPC: "make room on that disk (df -h shows it), then run it again",
+    errno.EDQUOT: "make room on that disk, or have its quota raised, then run it again",
+    errno.EROFS: "that disk is mounted read-only: mount it writable, then run it again",
+    errno.EMFILE: "too many files are open: raise the limit (ulimit -n)",
+    errno.ENFILE: "too many files are open on this machine",
+    errno.ENOMEM: "the machine is short of memory: end something, then run it again",
+}
+"""What to do about it."""
+FULL = "database or disk is full"
+"""SQLite's words for ENOSPC."""
+
+
+def explanation(error: BaseException) -> str:
+    """The refusal that lies behind an error and what to do about it, in one line; empty when there is none."""
+    for one in behind(error):
+        if isinstance(one, OSError) and one.errno in REMEDIES:
+            return f"{told(one)}; {REMEDIES[one.errno]}"
+        if FULL in str(one):
+            return f"the disk is full; {REMEDIES[errno.ENOSPC]}"
+    return ""
+
+
+def told(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+
+
+def behind(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was raised from, and the members of groups."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [one.__cause__, one.__context__, *(one.exceptions if isinstance(one, BaseExceptionGroup) else ())]

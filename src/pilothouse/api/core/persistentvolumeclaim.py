@@ -13,7 +13,6 @@ from pilothouse.api.core.podupdate import difference
 from pilothouse.api.core.storagecells import BETA_CLASS, access_modes, volume_class
 from pilothouse.api.core.validation.claims import validate_claim_spec
 from pilothouse.api.core.validation.fields import immutable
-from pilothouse.api.core.validation.resources import validate_quantity
 from pilothouse.api.core.warnings.volumes import of_claim_spec
 from pilothouse.api.types.core_v1 import (
     PersistentVolumeClaim,
@@ -123,7 +122,8 @@ def validate_status(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
     if not new.spec.accessModes:
         problems.at("Spec", "accessModes").required()
     for name, value in new.status.capacity.items():
-        validate_quantity(name, value, problems.at("status", "capacity", f"[{name}]"))
+        if quantity.compare(value, 0) < 0:
+            problems.at("status", "capacity", f"[{name}]").invalid(quantity.parse(value).whole, "must be a valid resource quantity")
 
 
 @PERSISTENTVOLUMECLAIM.warn

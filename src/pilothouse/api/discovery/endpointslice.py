@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pilothouse.api.core.columns import shortened
 from pilothouse.api.core.validation.addresses import validate_address, validate_routable
 from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, immutable, one_of, report
@@ -11,6 +13,8 @@ from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+MAXIMUM_HINTS = 8
+HINTS = {"forZones": names.label_value, "forNodes": names.dns_subdomain}
 MAXIMUM_ENDPOINTS, MAXIMUM_PORTS, MAXIMUM_ADDRESSES = 1000, 100, 100
 
 
@@ -72,6 +76,19 @@ def _validate_endpoint(endpoint: Endpoint, address_type: str, problems: Problems
         report(names.dns_subdomain(endpoint.nodeName), endpoint.nodeName, problems, "nodeName")
     if endpoint.hostname:
         report(names.dns_label(endpoint.hostname), endpoint.hostname, problems, "hostname")
+    for field, rule in HINTS.items() if endpoint.hints else ():
+        _validate_hints([one.name for one in getattr(endpoint.hints, field)], rule, problems.at("hints", field))
+
+
+def _validate_hints(given: list[str], rule: Callable[[str], list[str]], problems: Problems) -> None:
+    if len(given) > MAXIMUM_HINTS:
+        problems.too_many(len(given), MAXIMUM_HINTS)
+        return
+    for index, name in enumerate(given):
+        here = problems.at(index, "name")
+        if name in given[:index]:
+            here.duplicate(name)
+        report(rule(name), name, here)
 
 
 def _validate_address(address: str, address_type: str, problems: Problems) -> None:

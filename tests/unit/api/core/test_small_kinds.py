@@ -151,6 +151,21 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
         ),
         pytest.param(
             thing(
+                "EndpointSlice",
+                "discovery.k8s.io/v1",
+                addressType="IPv4",
+                endpoints=[
+                    {"addresses": ["10.0.0.1"], "hints": {"forZones": [{"name": "a"}, {"name": "a"}], "forNodes": [{"name": "a"}] * 9}}
+                ],
+            ),
+            [
+                'endpoints[0].hints.forZones[1].name: Duplicate value: "a"',
+                "endpoints[0].hints.forNodes: Too many: 9: must have at most 8 items",
+            ],
+            id="hints twice, and too many",
+        ),
+        pytest.param(
+            thing(
                 "Service",
                 metadata={
                     "annotations": {"service.kubernetes.io/topology-aware-hints": "Auto", "service.kubernetes.io/topology-mode": "Disabled"}
@@ -180,6 +195,20 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
                 "spec.matchConstraints.resourceRules[0].resources: Required value",
             ],
             id="a policy about nothing",
+        ),
+        pytest.param(
+            thing(
+                "Service",
+                metadata={"annotations": {"service.beta.kubernetes.io/load-balancer-source-ranges": "10.0.0.0/8, all"}},
+                spec={"ports": [{"port": 1}]},
+            ),
+            [
+                "metadata.annotations[service.beta.kubernetes.io/load-balancer-source-ranges]: Forbidden: may only be used when `type` is "
+                "'LoadBalancer'",
+                'metadata.annotations[service.beta.kubernetes.io/load-balancer-source-ranges]: Invalid value: "all": must be a valid CIDR '
+                "value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
+            ],
+            id="sources of an annotation",
         ),
         pytest.param(
             thing("Ingress", "networking.k8s.io/v1", spec={}),

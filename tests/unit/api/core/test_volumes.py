@@ -9,7 +9,7 @@ import pytest
 
 from pilothouse.api.types.core_v1 import SecretReference
 from pilothouse.machinery.codec import clone
-from tests.unit.api.objects import created, defaulted, wrong_with, wrong_with_change
+from tests.unit.api.objects import created, defaulted, wrong_with, wrong_with_change, wrong_with_status
 
 BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 DIRECTORY = {"hostPath": {"path": "/data"}}
@@ -123,6 +123,13 @@ def test_what_a_claim_is_filled_from_stands_in_both_fields(given: dict[str, Any]
 def test_volumes_that_lie_elsewhere_have_the_defaults_of_a_pods() -> None:
     spec = defaulted(volume(iscsi={"targetPortal": "p", "iqn": "i", "lun": 0}, rbd={"monitors": ["m"], "image": "i"})).spec
     assert (spec.iscsi.iscsiInterface, spec.rbd.pool, spec.rbd.user) == ("default", "rbd", "admin")
+
+
+def test_what_a_claim_has_got_is_not_negative() -> None:
+    old = created(claim())
+    new = clone(old)
+    new.status.capacity = {"storage": "-1"}
+    assert wrong_with_status(old, new) == ["status.capacity[storage]: Invalid value: -1: must be a valid resource quantity"]
 
 
 def set_class(one: Any) -> None:

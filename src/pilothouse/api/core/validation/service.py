@@ -20,6 +20,7 @@ from pilothouse.machinery.problems import Problems
 
 OLD_TOPOLOGY, TOPOLOGY = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 LONGEST_AFFINITY_SECONDS = 86400
 SET_ONCE = "may not change once set"
 ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
@@ -167,6 +168,8 @@ def _validate_load_balancer_fields(one: Service, problems: Problems) -> None:
         here.forbidden(ONLY_LOAD_BALANCER)
     for index, value in enumerate(spec.loadBalancerSourceRanges):
         validate_range(value.strip(), here.at(index))
+    if not spec.loadBalancerSourceRanges and SOURCE_RANGES in one.metadata.annotations:
+        _validate_range_annotation(one, balanced, problems)
     if spec.allocateLoadBalancerNodePorts is not None and not balanced:
         problems.at("allocateLoadBalancerNodePorts").forbidden(ONLY_LOAD_BALANCER)
     if spec.loadBalancerClass:
@@ -175,6 +178,16 @@ def _validate_load_balancer_fields(one: Service, problems: Problems) -> None:
             report(names.qualified_name(spec.loadBalancerClass), spec.loadBalancerClass, here)
         else:
             here.forbidden(ONLY_LOAD_BALANCER)
+
+
+def _validate_range_annotation(one: Service, balanced: bool, problems: Problems) -> None:
+    """The annotation that the field came from is still read, where the field says nothing."""
+    here = Problems("metadata", problems.found).at("annotations", f"[{SOURCE_RANGES}]")
+    if not balanced:
+        here.forbidden(ONLY_LOAD_BALANCER)
+    text = one.metadata.annotations[SOURCE_RANGES].strip()
+    for value in text.split(",") if text else ():
+        validate_range(value.strip(), here)
 
 
 def _validate_traffic(one: Service, problems: Problems) -> None:

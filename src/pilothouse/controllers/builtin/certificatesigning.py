@@ -58,7 +58,7 @@ class CertificateSigningController(Controller):
         try:
             request = signing.parse(base64.b64decode(one.spec.request))
         except ValueError as error:
-            return Signed(objection=f"unable to parse csr {one.metadata.name!r}: {error}")
+            return Signed(objection=f'unable to parse csr "{one.metadata.name}": {error}')
         problem = signing.objection(one.spec.signerName, request, one.spec.usages)
         if problem:
             return Signed(objection=problem)

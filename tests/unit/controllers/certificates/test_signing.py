@@ -135,7 +135,7 @@ async def test_what_was_approved_is_signed_for_as_long_as_was_asked(pki: Path) -
     ("one", "message"),
     [
         (csr(usages=SERVER_USES), "invalid usage for client certificate: server auth"),
-        (csr(pem=b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"), "unable to parse csr 'jane'"),
+        (csr(pem=b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"), 'unable to parse csr "jane"'),
     ],
 )
 async def test_what_a_signer_refuses_has_failed(pki: Path, one: CertificateSigningRequest, message: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -102,6 +104,21 @@ def test_commands_are_answered_by_the_script(cluster: Cluster, kubectl: Kubectl)
     assert kubectl("exec", "-i", "web", "--", "cat", stdin="hello") == "HELLO"
     failed = kubectl.run("exec", "web", "--", "false")
     assert (failed.returncode, failed.stderr) == (7, "no\ncommand terminated with exit code 7\n")
+
+
+def test_a_command_on_a_terminal(cluster: Cluster, kubectl: Kubectl) -> None:
+    cluster.behave("web:1", Behaviour(exec=lambda command: ExecResult(b"out\n", b"err\n", 5)))
+    cluster.apply(POD)
+    cluster.advance("5s")
+    leader, follower = pty.openpty()
+    command = kubectl.command("exec", "-it", "web", "--", "ls")
+    with subprocess.Popen(command, stdin=follower, stdout=follower, stderr=subprocess.PIPE, start_new_session=True) as process:
+        os.close(follower)
+        said = process.communicate(timeout=PATIENCE_SECONDS)[1]
+        assert process.returncode == 5
+        assert said.endswith(b"command terminated with exit code 5\n")
+    assert os.read(leader, 1024) == b"out\r\nerr\r\n"
+    os.close(leader)
 
 
 def test_a_command_that_takes_its_time_waits_for_it(cluster: Cluster, kubectl: Kubectl) -> None:

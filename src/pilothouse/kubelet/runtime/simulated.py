@@ -320,7 +320,8 @@ class SimulatedRuntime:
 
     async def exec_url(self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
         one, streams = self._running(container_id), self._streams()
-        return streams.exec(one, command, _wanted(stdin, stdout, stderr, tty))
+        # Clients open a stream for sizes with a terminal, last: who answers before would end the session under their hands.
+        return streams.exec(one, command, _wanted(stdin, stdout, stderr, tty) | ({"resize"} if tty else set()))
 
     async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
         one, streams = self._running(container_id), self._streams()

@@ -31,7 +31,7 @@ SUCCESS = {"metadata": {}, "status": "Success"}
 
 @dataclass(slots=True)
 class Channels:
-    """The streams of one connection by their kind: error, and of stdin, stdout and stderr those that were asked for."""
+    """The streams of one connection by their kind: error, of stdin, stdout and stderr those that were asked for, resize with a terminal."""
 
     streams: dict[str, Stream] = field(default_factory=dict)
 
@@ -74,8 +74,9 @@ class SimulatedStreams:
         async def serve(channels: Channels) -> int:
             given = await channels.input() if one.behaviour.exec_input is not None else b""
             result = await self._runtime.answer(one, command, given)
-            await channels.write("stdout", result.stdout)
-            await channels.write("stderr" if "stderr" in wanted else "stdout", result.stderr)
+            terminal = "resize" in wanted  # which knows one stream, and ends lines as terminals do
+            for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
+                await channels.write("stdout" if terminal else kind, text.replace(b"\n", b"\r\n") if terminal else text)
             return result.exit_code
 
         return self._url(wanted, serve)

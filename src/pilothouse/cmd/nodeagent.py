@@ -65,7 +65,7 @@ class NodeAgent:
 
     def components(self) -> Sequence[Component]:
         proxy_client = self.client("proxy")
-        return [*self.kubelet(), self.proxy(proxy_client), self.dns(proxy_client)]
+        return [*self.kubelet(), *self.proxy(proxy_client), self.dns(proxy_client)]
 
     def kubelet(self) -> Sequence[Component]:
         """The kubelet and its server."""
@@ -104,14 +104,17 @@ class NodeAgent:
         )
         return [kubelet, server]
 
-    def proxy(self, client: Client) -> Component:
+    def proxy(self, client: Client) -> Sequence[Component]:
+        """The proxy and who tells its health."""
         from pilothouse.proxy.backends.nftables import TABLE, NftablesBackend
         from pilothouse.proxy.backends.nftables_rules import Frame
+        from pilothouse.proxy.nodehealth import NodeHealth
         from pilothouse.proxy.proxy import Proxy
 
         state = self.state
         frame = Frame(TABLE, [state.node_address], [state.service_range], [state.pod_range])
-        return Proxy(client, state.node_name, [state.node_address], NftablesBackend(frame), self.clock)
+        proxy = Proxy(client, state.node_name, [state.node_address], NftablesBackend(frame), self.clock)
+        return [proxy, NodeHealth(client, state.node_name, [state.node_address], self.clock, proxy.synced.is_set)]
 
     def dns(self, client: Client) -> Component:
         from pilothouse.dns.server import DnsServer

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pilothouse.apiserver.admission.plugin import Plugin
+from pilothouse.apiserver.admission.plugins.certificateapproval import CertificateApproval
 from pilothouse.apiserver.admission.plugins.certificaterequester import CertificateRequester
+from pilothouse.apiserver.admission.plugins.certificatesigning import CertificateSigning
 from pilothouse.apiserver.admission.plugins.certificatesubjectrestriction import CertificateSubjectRestriction
 from pilothouse.apiserver.admission.plugins.defaultingressclass import DefaultIngressClass
 from pilothouse.apiserver.admission.plugins.defaultstorageclass import DefaultStorageClass
@@ -34,6 +36,8 @@ ORDER: tuple[type[Plugin], ...] = (
     PersistentVolumeClaimResize,
     RuntimeClassAdmission,
     CertificateRequester,
+    CertificateApproval,
+    CertificateSigning,
     CertificateSubjectRestriction,
     DefaultIngressClass,
     ResourceQuotaAdmission,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from pilothouse.apiserver.auth.authorizer import Attributes
 from pilothouse.apiserver.auth.user import User
 from pilothouse.client.call import Options
 from pilothouse.kit.clock import Clock
@@ -59,6 +60,10 @@ class World(Protocol):
 
     async def replace(self, obj: Any) -> bool:
         """Write a changed copy of a committed object; False when that was changed meanwhile, or is gone."""
+        ...
+
+    def may(self, user: User, attributes: Attributes) -> bool:
+        """Whether the user is allowed that, beyond the request itself."""
         ...
 
 

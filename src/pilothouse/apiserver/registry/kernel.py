@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pilothouse.api.catalogue import resource_of
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Admission, Plugin
+from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.caches import Caches
@@ -52,6 +53,7 @@ class Kernel:
         settings: Settings,
         token_issuer: TokenIssuer | None,
         reviews: Mapping[tuple[str, str], Review],
+        authorizer: Authorizer | None = None,
         plugins: Iterable[type[Plugin]] = ORDER,
     ) -> None:
         self.storage = storage
@@ -60,6 +62,7 @@ class Kernel:
         self.settings = settings
         self.token_issuer = token_issuer
         self.reviews = dict(reviews)
+        self._authorizer = authorizer
         self.caches = Caches(storage, clock, INDEXES)
         self.allocation = Allocation(settings)
         self._loaded: dict[type[Any], Cache] = {}
@@ -98,6 +101,10 @@ class Kernel:
             await self.fresh(failed)
             return False
         return True
+
+    def may(self, user: User, attributes: Attributes) -> bool:
+        """Without an authorizer everybody may everything, as everywhere else then."""
+        return self._authorizer is None or self._authorizer.authorize(user, attributes).allowed
 
     # Reading.
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
+from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
@@ -47,9 +48,11 @@ class Registry:
         settings: Settings | None = None,
         token_issuer: TokenIssuer | None = None,
         reviews: Mapping[tuple[str, str], Review] | None = None,
+        authorizer: Authorizer | None = None,
         plugins: Iterable[type[Plugin]] = ORDER,
     ) -> None:
-        """`token_issuer` answers serviceaccounts/token; `reviews` by (group, kind) answer kinds that are never stored."""
+        """`token_issuer` answers serviceaccounts/token; `reviews` by (group, kind) answer kinds that are never stored; `authorizer`
+        knows what admission asks beyond the request itself."""
         self.kernel = Kernel(
             storage,
             clock,
@@ -57,6 +60,7 @@ class Registry:
             settings=settings or Settings(),
             token_issuer=token_issuer,
             reviews=reviews or {},
+            authorizer=authorizer,
             plugins=plugins,
         )
         self.started = asyncio.Event()

@@ -11,7 +11,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from pilothouse.api.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestSpec
+from pilothouse.api.types.certificates_v1 import (
+    CertificateSigningRequest,
+    CertificateSigningRequestCondition,
+    CertificateSigningRequestSpec,
+)
 from pilothouse.api.types.coordination_v1 import Lease
 from pilothouse.api.types.core_v1 import (
     HostPathVolumeSource,
@@ -25,11 +29,13 @@ from pilothouse.api.types.core_v1 import (
     VolumeResourceRequirements,
 )
 from pilothouse.api.types.storage_v1 import StorageClass
-from pilothouse.apiserver.auth.user import NODES, User
+from pilothouse.apiserver.auth.authorizer import Attributes, Decision, Rule
+from pilothouse.apiserver.auth.user import ADMIN, NODES, User
 from pilothouse.client.client import Client
 from pilothouse.machinery.codec import clone
+from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ObjectMeta
-from tests.unit.apiserver.registry.house import House, pod, refused
+from tests.unit.apiserver.registry.house import House, open_house, pod, refused
 
 
 def claim(name: str, storage_class: str | None) -> PersistentVolumeClaim:
@@ -186,3 +192,48 @@ async def test_no_certificate_makes_an_administrator(house: House) -> None:
     await house.client.create(certificate_request(signer, "dev"))
     await house.client.delete(CertificateSigningRequest, "r")
     await house.client.create(certificate_request("example.com/other", "system:masters"))
+
+
+class Signers:
+    """An authorizer of the rest: what may be done with which signers."""
+
+    def __init__(self, **allowed: str) -> None:
+        self.allowed = allowed
+
+    def authorize(self, user: User, attributes: Attributes) -> Decision:
+        assert (attributes.group, attributes.resource, user) == ("certificates.k8s.io", "signers", ADMIN)
+        return Decision(self.allowed.get(attributes.verb) == attributes.name)
+
+    def rules(self, user: User, namespace: str) -> list[Rule]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refusals"),
+    [
+        pytest.param({}, ["approve", "sign"], id="none"),
+        pytest.param({"approve": "example.com/a"}, ["sign"], id="to approve for this signer"),
+        pytest.param({"approve": "example.com/*", "sign": "example.com/b"}, ["sign"], id="for the domain, and for another"),
+        pytest.param({"approve": "example.com/*", "sign": "example.com/a"}, [], id="both"),
+    ],
+)
+async def test_approving_and_signing_are_rights_by_signer(allowed: dict[str, str], refusals: list[str]) -> None:
+    async with open_house(authorizer=Signers(**allowed)) as house:
+        made = clone(await house.client.create(certificate_request("example.com/a", "dev")))
+        made.metadata.resourceVersion = ""
+        made.status.conditions = [CertificateSigningRequestCondition(type="Approved", status="True", reason="x")]
+        met = []
+        for verb, subresource in (("approve", "approval"), ("sign", "status")):
+            try:
+                await house.client.update(made, subresource=subresource)
+            except StatusError as error:
+                text = f'"r" is forbidden: user not permitted to {verb} requests with signerName "example.com/a"'
+                met.append(verb if text in error.status.message else error.status.message)
+            made.status.conditions = [CertificateSigningRequestCondition(type="Failed", status="True", reason="x")]
+        assert met == refusals
+
+
+async def test_a_status_that_says_nothing_new_needs_no_right_to_sign() -> None:
+    async with open_house(authorizer=Signers()) as house:
+        made = await house.client.create(certificate_request("example.com/a", "dev"))
+        assert await house.client.update(clone(made), subresource="status") == made

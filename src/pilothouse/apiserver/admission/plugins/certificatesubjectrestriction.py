@@ -20,7 +20,7 @@ class CertificateSubjectRestriction(Plugin):
     kinds = frozenset({REQUESTS})
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
-        if request.group_plural != REQUESTS or request.operation != CREATE or request.subresource:
+        if request.operation != CREATE or request.subresource:
             return
         asked: CertificateSigningRequest = request.object
         if asked.spec.signerName != CLIENTS:

@@ -20,7 +20,7 @@ class PersistentVolumeClaimResize(Plugin):
     kinds = frozenset({CLAIMS})
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
-        if request.group_plural != CLAIMS or request.operation != UPDATE or request.subresource:
+        if request.operation != UPDATE or request.subresource:
             return
         new: PersistentVolumeClaim = request.object
         old: PersistentVolumeClaim = request.old_object

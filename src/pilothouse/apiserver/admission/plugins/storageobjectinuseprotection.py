@@ -20,9 +20,8 @@ class StorageObjectInUseProtection(Plugin):
     kinds = frozenset(FINALIZERS)
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
-        finalizer = FINALIZERS.get(request.group_plural)
-        if finalizer is None or request.operation != CREATE or request.subresource:
+        if request.operation != CREATE or request.subresource:
             return
-        meta = request.object.metadata
+        meta, finalizer = request.object.metadata, FINALIZERS[request.group_plural]
         if finalizer not in meta.finalizers:
             meta.finalizers = [*meta.finalizers, finalizer]

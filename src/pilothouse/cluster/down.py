@@ -25,7 +25,8 @@ def down(places: Places, say: Say, *, purge: bool = False) -> bool:
         state = load(places)
         existed = state is not None or (places.run.exists() and any(places.run.iterdir()))
         teardown.stop_processes(places, gently=not purge)
-        say("processes ended")
+        if existed:
+            say("processes ended")
         try:
             teardown.take_down_node(places, state)
         except network.NetworkFailure as failure:
@@ -37,7 +38,8 @@ def down(places: Places, say: Say, *, purge: bool = False) -> bool:
             if state is not None:
                 access.remove(state)
             remove_files(places)
-            say("state removed")
+            if existed:
+                say("state removed")
         teardown.remove_run_files(places)
     return existed
 

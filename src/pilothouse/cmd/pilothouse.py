@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
         description="Kubernetes in Python: a cluster on this machine.",
         epilog="`pilothouse COMMAND --help` says more. Then, with any kubectl: kubectl --context pilothouse get pods",
     )
-    top.add_argument("--version", action="store_const", const="version", dest="command", help="print the versions")
+    top.add_argument("--version", action=_Versions, nargs=0, help="print the versions")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     up = _command(commands, "up", "start a cluster, or what is missing of one")
@@ -97,6 +97,13 @@ def parser() -> argparse.ArgumentParser:
     version = commands.add_parser("version", help="print the versions of Pilothouse and of the API that it serves")
     version.set_defaults(root=Path("/"))
     return top
+
+
+class _Versions(argparse.Action):
+    """`--version` ends the parsing: no command has to follow."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None) -> None:
+        parser.exit(version(namespace))
 
 
 def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str) -> argparse.ArgumentParser:

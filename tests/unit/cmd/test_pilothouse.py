@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -164,6 +165,14 @@ def test_every_command_refuses_what_is_no_name(command: str, capsys: pytest.Capt
 def test_a_cluster_that_is_not_there_is_named(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, error = said([command, "--name", "dev", "--root", str(tmp_path)], capsys)
     assert (status, error) == (1, "pilothouse: there is no cluster named dev\n  what to do: start it: pilothouse up --name dev\n")
+
+
+@pytest.mark.parametrize("words", [["version"], ["--version"]])
+def test_the_versions_are_printed(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        pilothouse.main(words)
+    assert ended.value.code == 0
+    assert re.fullmatch(r"pilothouse \S+\nKubernetes API v1\.\d+\.\d+\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "1.5", ""])

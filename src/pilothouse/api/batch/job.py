@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from pilothouse.api.batch.jobspec import UNLIMITED, of_job_spec, validate_job_spec
 from pilothouse.api.core.columns import selector_column, template_columns
@@ -12,7 +13,7 @@ from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.core.warnings.names import of_name
 from pilothouse.api.types.batch_v1 import Job, JobSpec
 from pilothouse.api.types.core_v1 import Affinity, PodTemplateSpec
-from pilothouse.machinery import labels, time
+from pilothouse.machinery import labels, names, time
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.meta_v1 import LabelSelector
 from pilothouse.machinery.problems import Problems
@@ -89,19 +90,20 @@ def prepare_create(one: Job) -> None:
     """Unless the client takes care of it, the Job's own uid tells its Pods from all others."""
     if one.spec.manualSelector:
         return
-    uid, name = one.metadata.uid, one.metadata.name
     found = one.spec.template.metadata.labels
-    for key, value in ((LEGACY_UID_LABEL, uid), (LEGACY_NAME_LABEL, name), (UID_LABEL, uid), (NAME_LABEL, name)):
+    for key, value in _generated(one).items():
         found.setdefault(key, value)
     selector = one.spec.selector or LabelSelector()
     if UID_LABEL not in selector.matchLabels:
-        selector.matchLabels[UID_LABEL] = uid
+        selector.matchLabels[UID_LABEL] = one.metadata.uid
     one.spec.selector = selector
 
 
 @JOB.validate
 def validate(one: Job, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
+    if not one.metadata.resourceVersion:
+        _validate_new(one, problems)
     validate_job_spec(spec, here)
     if spec.selector is None:
         here.at("selector").required()
@@ -114,6 +116,30 @@ def validate(one: Job, problems: Problems) -> None:
     if not matched:
         where = here.at("template", "metadata", "labels")
         where.invalid(spec.template.metadata.labels, "`selector` does not match template `labels`")
+
+
+def _validate_new(one: Job, problems: Problems) -> None:
+    """What upstream asks of a Job only when it is new: that its Pods are told from all others, and have names."""
+    spec = one.spec
+    if not spec.manualSelector and spec.selector is not None:
+        given, here = spec.template.metadata.labels, problems.at("spec", "template", "metadata", "labels")
+        wanted = _generated(one)
+        for key, value in wanted.items():
+            if given.get(key) != value:
+                here.at(f"[{key}]").invalid(given, f"must be '{value}'")
+        with suppress(ValueError):  # one that is none is told elsewhere
+            if not labels.from_label_selector(spec.selector).matches(wanted):
+                problems.at("spec", "selector").invalid(spec.selector, "`selector` not auto-generated")
+    if spec.completionMode == "Indexed" and spec.completions:
+        last = f"{one.metadata.name}-{spec.completions - 1}"
+        if names.dns_label(last):
+            message = f"will not able to create pod with invalid DNS label: {last}"
+            problems.at("metadata", "name").invalid(one.metadata.name, message)
+
+
+def _generated(one: Job) -> dict[str, str]:
+    uid, name = one.metadata.uid, one.metadata.name
+    return {UID_LABEL: uid, NAME_LABEL: name, LEGACY_UID_LABEL: uid, LEGACY_NAME_LABEL: name}
 
 
 @JOB.validate_update

@@ -23,7 +23,7 @@ def default(one: RoleBinding) -> None:
 
 @ROLEBINDING.validate
 def validate(one: RoleBinding, problems: Problems) -> None:
-    validate_binding(one.roleRef, one.subjects, ("ClusterRole", "Role"), problems)
+    validate_binding(one.roleRef, one.subjects, ("Role", "ClusterRole"), problems)
 
 
 @ROLEBINDING.validate_update

@@ -67,7 +67,7 @@ def _validate_subject(subject: Subject, namespaced: bool, problems: Problems) ->
             if subject.apiGroup != GROUP:
                 problems.at("apiGroup").not_supported(subject.apiGroup, (GROUP,))
         case _:
-            problems.at("kind").not_supported(subject.kind, ("Group", "ServiceAccount", "User"))
+            problems.at("kind").not_supported(subject.kind, ("ServiceAccount", "User", "Group"))
 
 
 def validate_role_ref(old: RoleRef, new: RoleRef, problems: Problems) -> None:

@@ -113,6 +113,17 @@ def success(**rule: Any) -> dict[str, Any]:
             ['podReplacementPolicy: Unsupported value: "TerminatingOrFailed": supported values: "Failed"'],
             id="replaced before it is known why it failed",
         ),
+        pytest.param(
+            job(selector={"matchLabels": {"app": "a"}}),
+            [
+                'selector: Invalid value: {"matchLabels":{"app":"a","batch.kubernetes.io/controller-uid":"uid-1"}}: '
+                "`selector` not auto-generated",
+                'template.metadata.labels: Invalid value: {"batch.kubernetes.io/controller-uid":"uid-1",'
+                '"batch.kubernetes.io/job-name":"w","controller-uid":"uid-1","job-name":"w"}: '
+                "`selector` does not match template `labels`",
+            ],
+            id="a selector of one's own",
+        ),
         pytest.param(success(succeededIndexes="0,2-4", succeededCount=4), [], id="a success"),
         pytest.param(
             success(),
@@ -148,6 +159,22 @@ def success(**rule: Any) -> dict[str, Any]:
 )
 def test_what_is_wrong_with_a_job(document: dict[str, Any], expected: list[str]) -> None:
     assert wrong_with(document) == [f"spec.{message}" for message in expected]
+
+
+def test_labels_that_are_anothers() -> None:
+    document = job()
+    document["spec"]["template"]["metadata"] = {"labels": {"job-name": "other"}}
+    (found,) = wrong_with(document)
+    assert found.startswith("spec.template.metadata.labels[job-name]: Invalid value: {")
+    assert found.endswith(": must be 'w'")
+
+
+def test_the_last_pod_of_an_indexed_job_must_have_a_name() -> None:
+    document = indexed(completions=1000)
+    document["metadata"]["name"] = name = "w" * 60
+    assert wrong_with(document) == [
+        f'metadata.name: Invalid value: "{name}": will not able to create pod with invalid DNS label: {name}-999'
+    ]
 
 
 def set_toleration(one: Any) -> None:

@@ -282,7 +282,7 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
         ),
         pytest.param(
             rbac("RoleBinding", roleRef={"kind": "Role", "name": "r"}, subjects=[{"kind": "Robot", "name": "x"}]),
-            ['subjects[0].kind: Unsupported value: "Robot": supported values: "Group", "ServiceAccount", "User"'],
+            ['subjects[0].kind: Unsupported value: "Robot": supported values: "ServiceAccount", "User", "Group"'],
             id="a subject that is none",
         ),
         pytest.param(

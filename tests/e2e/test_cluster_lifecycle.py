@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -200,6 +201,25 @@ def test_killing_one_process_harms_no_container(machine: Machine, victim: str) -
     until("exec answers", lambda: kubectl.run("exec", "bystander", "--", "true").returncode == 0)
     assert container_of(kubectl, "bystander") == before
     run_pod(machine, "afterwards")
+
+
+def test_renewed_certificates_are_read_by_what_runs_and_no_container_notices(machine: Machine) -> None:
+    machine.up()
+    kubectl = run_pod(machine, "bystander")
+    before, ids = container_of(kubectl, "bystander"), machine.process_ids()
+    certificate = Path(f"/var/lib/pilothouse/{machine.name}/pki/apiserver.crt")
+    old = certificate.read_text()
+    certificate.unlink()
+    assert "certificates are renewed" in machine.up()
+    now = machine.process_ids()
+    assert now["control-plane"] != ids["control-plane"]
+    assert now["node-agent"] != ids["node-agent"]
+    assert now["containerd"] == ids["containerd"]
+    port = int(machine.status()["server"].rpartition(":")[2])
+    assert ssl.get_server_certificate(("127.0.0.1", port)).strip() == certificate.read_text().strip() != old.strip()
+    until("exec answers", lambda: kubectl.run("exec", "bystander", "--", "true").returncode == 0)
+    assert container_of(kubectl, "bystander") == before
+    assert "runs already" in machine.up()
 
 
 def test_purge_after_everything_was_killed_leaves_nothing(machine: Machine) -> None:

@@ -88,6 +88,12 @@ def make_leaves(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: 
             _make_leaf(folder, leaf, authority, clock, entropy)
 
 
+def is_due(folder: Path, leaves: Sequence[Subject], clock: Clock) -> bool:
+    """Whether `make_leaves` would make any anew: who has read the old ones should then read again."""
+    authority = _load_authority(folder)
+    return authority is None or not all(_still_good(folder, leaf, authority, clock) for leaf in leaves)
+
+
 def make_service_account_key(folder: Path) -> None:
     """`sa.key` and `sa.pub`, unless they stand: a tenth of a second, and sometimes three."""
     if (folder / "sa.key").exists():

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -37,6 +38,9 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import time as times
 from pilothouse.node import cgroup_mounts, containerd, linux, namespaces, network, processes, routes
+
+if TYPE_CHECKING:
+    from pilothouse.cluster.certificates import Subject
 
 API_SECONDS = 30.0
 NODE_SECONDS = 60.0
@@ -215,6 +219,7 @@ def bring_up(state: ClusterState, places: Places, started: list[Started], clock:
     for directory in (places.state, places.run, places.logs):
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     places.kubelet.mkdir(mode=0o700, exist_ok=True)
+    end_holders_of_old_certificates(state, places, clock, progress)
     control_plane = None
     if launch.running(places, CONTROL_PLANE) is None:
         control_plane = launch.start(CONTROL_PLANE, places, state)
@@ -283,12 +288,29 @@ def prepare_mounts() -> None:
         linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=0711")
 
 
+def end_holders_of_old_certificates(state: ClusterState, places: Places, clock: Clock, progress: Say) -> None:
+    """Processes read their certificates once. Where those are to be renewed both start anew, which no container notices."""
+    running = [process for name in launch.PROCESSES if (process := launch.running(places, name))]
+    if not running:
+        return
+    from pilothouse.cluster import certificates
+
+    if certificates.is_due(places.pki, leaves(state), clock):
+        progress("certificates are renewed: control plane and node agent start anew")
+        processes.end(running, teardown.PROCESS_SECONDS)
+
+
 def make_certificates(state: ClusterState, places: Places, clock: Clock, entropy: Entropy) -> None:
     from pilothouse.cluster import certificates
 
+    certificates.make_leaves(places.pki, leaves(state), clock, entropy)
+
+
+def leaves(state: ClusterState) -> Sequence[Subject]:
+    from pilothouse.cluster import certificates
+
     addresses = ["127.0.0.1", state.node_address, state.kubernetes_service]
-    leaves = certificates.subjects(state.node_name, state.node_address, sorted(set(addresses)), DOMAIN)
-    certificates.make_leaves(places.pki, leaves, clock, entropy)
+    return certificates.subjects(state.node_name, state.node_address, sorted(set(addresses)), DOMAIN)
 
 
 def make_tokens_key(places: Places) -> None:

@@ -11,6 +11,7 @@ REMEDIES = {
     errno.EROFS: "that disk is mounted read-only: mount it writable, then run it again",
     errno.EMFILE: "too many files are open: raise the limit (ulimit -n)",
     errno.ENFILE: "too many files are open on this machine",
+    errno.EADDRINUSE: "another program listens there (ss -ltnp shows it): end it, or choose another --port",
     errno.ENOMEM: "the machine is short of memory: end something, then run it again",
 }
 """What to do about it."""

@@ -71,8 +71,11 @@ def test_what_fits_is_kept(folder: Path, clock: VirtualClock) -> None:
 
 async def test_what_soon_ends_is_renewed_by_the_same_authority(folder: Path, clock: VirtualClock) -> None:
     before, authority = load(folder, "admin"), load(folder, "ca")
+    assert not certificates.is_due(folder, LEAVES, clock)
     await clock.advance(timedelta(days=300).total_seconds())
+    assert certificates.is_due(folder, LEAVES, clock)
     make(folder, clock)
+    assert not certificates.is_due(folder, LEAVES, clock)
     assert load(folder, "admin").not_valid_after_utc > before.not_valid_after_utc
     assert load(folder, "ca") == authority
 

@@ -33,6 +33,11 @@ ROOM = "make room on that disk (df -h shows it), then run it again"
             f"the disk is full; {ROOM}",
             id="SQLite's own words",
         ),
+        pytest.param(
+            refused(errno.EADDRINUSE),
+            "Address already in use; another program listens there (ss -ltnp shows it): end it, or choose another --port",
+            id="a port that is taken",
+        ),
         pytest.param(refused(errno.ENOENT, "/x"), "", id="a file that is not there is no refusal"),
         pytest.param(ValueError("a bug"), "", id="a bug"),
     ],

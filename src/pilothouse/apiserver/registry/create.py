@@ -30,8 +30,9 @@ async def create(kernel: Kernel, request: Request) -> Entry:
     try:
         return await _attempt(kernel, request, obj)
     except StatusError as error:
-        if error.reason == "AlreadyExists":
+        if error.reason == "AlreadyExists" and error.status.details is not None:
             error.status.message += ", the server was not able to generate a unique name for the object"
+            error.status.details.retryAfterSeconds = 1
         raise
 
 

@@ -70,8 +70,12 @@ async def test_a_generated_name_that_is_taken_is_generated_again(house: House) -
 async def test_names_are_not_generated_for_ever(house: House) -> None:
     house.registry.kernel.entropy.suffix = lambda length=5: "same1"  # type: ignore[method-assign]
     await house.client.create(ConfigMap(metadata=ObjectMeta(generateName="a-", namespace="default")))
-    async with refused(409, "the server was not able to generate a unique name for the object"):
+    with pytest.raises(StatusError) as caught:
         await house.client.create(ConfigMap(metadata=ObjectMeta(generateName="a-", namespace="default")))
+    text = 'configmaps "a-same1" already exists, the server was not able to generate a unique name for the object'
+    assert (caught.value.code, caught.value.status.message) == (409, text)
+    assert caught.value.status.details is not None
+    assert caught.value.status.details.retryAfterSeconds == 1
 
 
 @pytest.mark.parametrize(

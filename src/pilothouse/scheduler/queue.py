@@ -54,7 +54,8 @@ class SchedulingQueue:
             for wake in declared:
                 self._wakes.setdefault((wake.kind, wake.action), []).append((plugin, wake))
         self._pods: dict[str, QueuedPod] = {}
-        self._sleeping: dict[str, QueuedPod] = {}
+        self._sleeping: dict[str, dict[str, QueuedPod]] = {}
+        """By each plugin that rejected them, and by UID: an event concerns those of few plugins."""
         self._active: list[tuple[tuple[Any, ...], int, QueuedPod]] = []
         self._backing_off: list[tuple[float, int, QueuedPod]] = []
         self._timed: list[tuple[float, int, QueuedPod]] = []
@@ -86,18 +87,16 @@ class SchedulingQueue:
 
     def remove(self, uid: str) -> None:
         entry = self._pods.pop(uid, None)
-        self._sleeping.pop(uid, None)
         if entry is not None:
+            self._sleeps_no_more(entry)
             entry.place = "gone"
 
     def happened(self, kind: str, action: str, old: Any, new: Any) -> None:
         """Something in the cluster changed: wake the Pods that it may help."""
-        wakes = self._wakes.get((kind, action))
-        if not wakes:
-            return
-        for entry in [*self._sleeping.values()]:
-            if any(name in entry.rejected_by and (wake.hint is None or wake.hint(entry.facts, old, new)) for name, wake in wakes):
-                self._wake(entry)
+        for name, wake in self._wakes.get((kind, action), ()):
+            for entry in [*self._sleeping.get(name, {}).values()]:
+                if wake.hint is None or wake.hint(entry.facts, old, new):
+                    self._wake(entry)
 
     # From the scheduling loop
 
@@ -119,7 +118,8 @@ class SchedulingQueue:
         entry.rejected_by = rejected_by
         entry.place = "unschedulable"
         entry.until = self._back_off_until(entry)
-        self._sleeping[entry.facts.uid] = entry
+        for name in rejected_by:
+            self._sleeping.setdefault(name, {})[entry.facts.uid] = entry
         self._at(self._clock.monotonic() + LONGEST_SLEEP_SECONDS, entry)
 
     def fail(self, entry: QueuedPod) -> None:
@@ -149,7 +149,7 @@ class SchedulingQueue:
 
     def _enter(self, entry: QueuedPod) -> str:
         plugin, reason = self._gate(entry.facts)
-        self._sleeping.pop(entry.facts.uid, None)
+        self._sleeps_no_more(entry)
         if reason:
             entry.place = "gated"
             entry.rejected_by = {plugin}
@@ -157,8 +157,12 @@ class SchedulingQueue:
             self._wake(entry)
         return reason
 
+    def _sleeps_no_more(self, entry: QueuedPod) -> None:
+        for name in entry.rejected_by:
+            self._sleeping.get(name, {}).pop(entry.facts.uid, None)
+
     def _wake(self, entry: QueuedPod) -> None:
-        self._sleeping.pop(entry.facts.uid, None)
+        self._sleeps_no_more(entry)
         entry.ticket = next(self._tickets)
         if entry.until > self._clock.monotonic():
             entry.place = "backing off"

@@ -151,8 +151,10 @@ def validate_update(old: Job, new: Job, problems: Problems) -> None:
     if old.spec.suspend and not old.status.startTime:
         held = _with_directives_of(new.spec.template, held)
     immutable(new.spec.template, held, here, "template")
-    for field in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
-        immutable(getattr(new.spec, field) or None, getattr(old.spec, field) or None, here, field)
+    for field in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
+        immutable(getattr(new.spec, field), getattr(old.spec, field), here, field)
+    immutable(new.spec.managedBy or None, old.spec.managedBy or None, here, "managedBy")
+    immutable(new.spec.successPolicy, old.spec.successPolicy, here, "successPolicy")
 
 
 def _compare_completions(old: JobSpec, new: JobSpec, problems: Problems) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pilothouse.api.core.columns import NONE
-from pilothouse.api.core.validation.fields import immutable, one_of, validate_prefixed_path, validate_reference
+from pilothouse.api.core.validation.fields import immutable, one_of, report, validate_prefixed_path, validate_reference
 from pilothouse.api.types.networking_v1 import IngressClass
+from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 
@@ -44,8 +45,11 @@ def validate(one: IngressClass, problems: Problems) -> None:
         return
     validate_reference(parameters, here)
     one_of(parameters.scope, ("Cluster", "Namespace"), here, "scope")
-    if parameters.scope == "Namespace" and not parameters.namespace:
-        here.at("namespace").required("`parameters.scope` is set to 'Namespace'")
+    if parameters.scope == "Namespace":
+        if not parameters.namespace:
+            here.at("namespace").required("`parameters.scope` is set to 'Namespace'")
+        else:
+            report(names.dns_label(parameters.namespace), parameters.namespace, here, "namespace")
     if parameters.scope == "Cluster" and parameters.namespace:
         here.at("namespace").forbidden("`parameters.scope` is set to 'Cluster'")
 

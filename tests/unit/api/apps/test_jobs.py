@@ -189,6 +189,10 @@ def set_completions(one: Any) -> None:
     one.spec.completions = 3
 
 
+def drop_limit(one: Any) -> None:
+    one.spec.backoffLimitPerIndex = None
+
+
 def set_size(one: Any) -> None:
     one.spec.completions = one.spec.parallelism = 3
 
@@ -200,6 +204,12 @@ def set_size(one: Any) -> None:
         pytest.param(job(suspend=True), set_image, "spec.template: Invalid value", id="what a waiting job runs"),
         pytest.param(job(), set_toleration, "spec.template: Invalid value", id="where a running job goes"),
         pytest.param(job(), set_completions, "spec.completions: Invalid value: 3: field is immutable", id="how often it runs"),
+        pytest.param(
+            indexed(backoffLimitPerIndex=0),
+            drop_limit,
+            'spec.backoffLimitPerIndex: Invalid value: "null": field is immutable',
+            id="no limit instead of none",
+        ),
         pytest.param(indexed(), set_size, "", id="a smaller indexed job"),
         pytest.param(
             indexed(),

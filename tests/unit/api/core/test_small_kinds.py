@@ -230,10 +230,17 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
             id="an ingress of two classes",
         ),
         pytest.param(
-            thing("IngressClass", "networking.k8s.io/v1", spec={"controller": "a/b c", "parameters": {"kind": "K"}}),
+            thing(
+                "IngressClass",
+                "networking.k8s.io/v1",
+                spec={"controller": "a/b c", "parameters": {"kind": "K", "scope": "Namespace", "namespace": "A"}},
+            ),
             [
                 "spec.controller: Invalid value: \"b c\": Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')",
                 "spec.parameters.name: Required value: name is required",
+                'spec.parameters.namespace: Invalid value: "A": a lowercase RFC 1123 label must consist of lower case alphanumeric '
+                "characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for "
+                "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
             ],
             id="a class of a strange path",
         ),

@@ -217,6 +217,19 @@ async def test_a_new_image_restarts_the_container_in_place() -> None:
         assert "Container app definition changed, will be restarted" in await one.events("Killing")
 
 
+@pytest.mark.parametrize("image", ["app:1", "bad:1"])
+async def test_another_image_waits_for_nothing_that_the_one_before_did_wrong(image: str) -> None:
+    async with node() as one:
+        one.runtime.images_fail("bad:1")
+        one.runtime.behave("app:1", Behaviour(run_seconds=1, exit_code=1))
+        pod = await one.run(a_pod("web", Container(name="app", image=image)), 200)
+        assert reason_of(pod) in ("CrashLoopBackOff", "ImagePullBackOff")
+        container = msgspec.structs.replace(pod.spec.containers[0], image="app:2")
+        await one.client.update(msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, containers=[container])))
+        await one.advance(3)
+        assert (await one.pod("web")).status.containerStatuses[0].state.running is not None
+
+
 # Init containers and sidecars
 
 

@@ -86,6 +86,7 @@ class PodWorker:
         self._note_resize(pod, refused)
         if refused is not None:
             pod = with_resources_of(pod, self.pod)
+        self._forget_back_offs(pod)
         if self.status is not None and _overruled(self.pod, pod, self.status):
             self._shop.publisher.overruled(pod)
             self.status = None  # so that it is told again
@@ -99,16 +100,15 @@ class PodWorker:
             if resources_differ(pod, self.pod):
                 self.executor.tell("Normal", "ResizeStarted", resize_text(pod, "started"))
                 self.state.resizing, self.state.resize_failure = True, None
-                self._forget_back_offs(pod)
         elif refused != self.state.pending_resize:
             self.executor.tell("Warning", f"Resize{refused.reason}", resize_text(pod, refused.reason, refused.message))
         self.state.pending_resize = refused
 
     def _forget_back_offs(self, pod: Pod) -> None:
-        """What has other resources now may do better than before, and need not wait."""
-        before = {one.name: one.resources for one in (*self.pod.spec.initContainers, *self.pod.spec.containers)}
+        """What has another image or other resources now may do better than before, and need not wait."""
+        before = {one.name: (one.image, one.resources) for one in (*self.pod.spec.initContainers, *self.pod.spec.containers)}
         for one in (*pod.spec.initContainers, *pod.spec.containers):
-            if before.get(one.name) != one.resources:
+            if before.get(one.name) != (one.image, one.resources):
                 self.state.back_offs.pop(one.name, None)
                 self.state.failures.pop(one.name, None)
 

@@ -1,7 +1,8 @@
 """One watcher of one resource.
 
 - Events come in the order of their revisions; none is lost or doubled.
-- A watcher that does not read is ended when PENDING_LIMIT events wait for it: its client resumes from what it saw last.
+- A watcher that does not read is ended when too much waits for it (PENDING_LIMIT, PENDING_LIMIT_BYTES), and what waits is dropped:
+  its client resumes from what it saw last. A client that never reads again holds no memory.
 - Events that come together are taken together (`batch`), so that a server can write them together.
 """
 
@@ -16,7 +17,8 @@ from pilothouse.machinery.errors import StatusError
 
 PENDING_LIMIT = 20_000
 """Events beyond the initial ones that may wait for a watcher that does not read."""
-
+PENDING_LIMIT_BYTES = 64 << 20
+"""The same in bytes: objects may be large."""
 
 Write = Callable[[bytes], object]
 
@@ -25,8 +27,8 @@ class Watch:
     """An asynchronous iterator of CacheEvents; close it with `aclose`."""
 
     __slots__ = (
-        "_ended", "_failure", "_pending", "_taken", "_waiter", "_whole_prefix", "_write", "closing", "direct", "selection",
-        "wants_bookmarks",
+        "_ended", "_failure", "_pending", "_taken", "_waiter", "_waiting", "_waiting_bytes", "_whole_prefix", "_write", "closing",
+        "direct", "selection", "wants_bookmarks",
     )  # fmt: skip
 
     def __init__(self, selection: Selection, *, wants_bookmarks: bool = False) -> None:
@@ -38,6 +40,7 @@ class Watch:
         self._write: Write | None = None
         self._whole_prefix: str | None = selection.prefix if selection.is_whole else None
         self._pending: list[CacheEvent] = []
+        self._waiting = self._waiting_bytes = 0  # of these, what counts against the limits
         self._taken: list[CacheEvent] = []  # what iteration has taken and not yet handed out, newest first
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
@@ -59,7 +62,10 @@ class Watch:
             self._write(event.chunk)
             return
         self._pending.append(event)
-        if len(self._pending) > PENDING_LIMIT:
+        self._waiting += 1
+        self._waiting_bytes += len(event.entry.encoded)
+        if self._waiting > PENDING_LIMIT or self._waiting_bytes > PENDING_LIMIT_BYTES:
+            del self._pending[-self._waiting :]
             self.end()
         self._wake()
 
@@ -67,6 +73,7 @@ class Watch:
         if not self._ended:
             self.hold()
             self._pending.append(event)
+            self._waiting += 1
             self._wake()
 
     def pass_on(self, write: Write | None) -> None:
@@ -109,6 +116,7 @@ class Watch:
             finally:
                 self._waiter = None
         taken, self._pending = self._pending, []
+        self._waiting = self._waiting_bytes = 0
         return taken
 
     def __aiter__(self) -> Watch:

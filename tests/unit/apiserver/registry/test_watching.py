@@ -190,12 +190,27 @@ async def test_a_watch_ends_at_its_timeout(house: House) -> None:
             await anext(events)
 
 
-async def test_a_watcher_that_does_not_read_is_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pilothouse.apiserver.cache.watch.PENDING_LIMIT", 2)
-    watch = await house.registry.open_watch(Call("watch", resource_of(ConfigMap), options=Options(resource_version="1")), ADMIN)
+@pytest.mark.parametrize(
+    ("limit", "value"), [pytest.param("PENDING_LIMIT", 2, id="by events"), pytest.param("PENDING_LIMIT_BYTES", 500, id="by bytes")]
+)
+async def test_a_watcher_that_does_not_read_is_ended(house: House, monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
+    monkeypatch.setattr(f"pilothouse.apiserver.cache.watch.{limit}", value)
+    for number in range(4):
+        await house.client.create(config(f"a{number}"))
+    watch = await house.registry.open_watch(Call("watch", resource_of(ConfigMap), "default", options=Options(resource_version="0")), ADMIN)
     for number in range(5):
+        await house.client.create(config(f"b{number}"))
+    assert [one.entry.name async for one in watch] == ["a0", "a1", "a2", "a3"], "the state that it began with counts for nothing"
+    assert watch not in list((await house.registry.kernel.cache_of(ConfigMap)).watches())
+
+
+async def test_a_watcher_that_reads_in_time_sees_all(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilothouse.apiserver.cache.watch.PENDING_LIMIT", 2)
+    watch = await house.registry.open_watch(Call("watch", resource_of(ConfigMap), "default", options=Options(resource_version="1")), ADMIN)
+    for number in range(6):
         await house.client.create(config(f"c{number}"))
-    assert len([one async for one in watch]) == 3
+        assert (await anext(watch)).entry.name == f"c{number}"
+    await watch.aclose()
 
 
 async def test_closed_watches_are_forgotten(house: House) -> None:

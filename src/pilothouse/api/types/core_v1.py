@@ -628,7 +628,7 @@ class HostIP(Object):
 
 class HostPathVolumeSource(Object):
     path: str = field(default_factory=str)
-    type: str = ""
+    type: str = field(default_factory=str)
 
 
 class ISCSIPersistentVolumeSource(Object):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pilothouse.api.types.core_v1 import SecretReference
-from pilothouse.machinery.codec import clone
+from pilothouse.machinery.codec import clone, encode
 from tests.unit.api.objects import created, defaulted, wrong_with, wrong_with_change, wrong_with_status
 
 BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
@@ -118,6 +118,11 @@ def test_what_is_wrong_with_a_volume_or_claim(document: dict[str, Any], expected
 def test_what_a_claim_is_filled_from_stands_in_both_fields(given: dict[str, Any], source: str, ref: str) -> None:
     spec = created(claim(**given)).spec
     assert [one.kind if one else "" for one in (spec.dataSource, spec.dataSourceRef)] == [source, ref]
+
+
+def test_the_sort_of_a_directory_is_told_though_it_is_none() -> None:
+    """Upstream's default is a pointer to nothing: the field is always there."""
+    assert b'"hostPath":{"path":"/data","type":""}' in encode(defaulted(volume(**DIRECTORY)))
 
 
 def test_volumes_that_lie_elsewhere_have_the_defaults_of_a_pods() -> None:

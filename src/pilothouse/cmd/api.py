@@ -59,6 +59,6 @@ def wire(storage: Storage, clock: Clock, entropy: Entropy, settings: Settings, k
 
     authorizer = RoleAuthorizer(StaticAuthorizer(), Granted())
     tokens = ServiceAccountTokens(keys, lookup, clock, entropy)
-    answers = reviews(authorizer, tokens)
+    answers = reviews(authorizer, clock, tokens)
     registry = Registry(storage, clock, entropy, settings=settings, token_issuer=tokens.issue, reviews=answers, authorizer=authorizer)
     return Api(registry, tokens, Authenticators((tokens,)), authorizer)

@@ -81,7 +81,8 @@ async def serving(folder: Path, *, tls: bool = False, user: User | None = None, 
         return await registry.kernel.get(kind, name, namespace)
 
     tokens = ServiceAccountTokens(ServiceAccountKeys(folder / "sa.key"), lookup, clock, entropy)
-    registry = Registry(MemoryStorage(), clock, entropy, token_issuer=tokens.issue, reviews=reviews(StaticAuthorizer(), tokens))
+    answers = reviews(StaticAuthorizer(), clock, tokens)
+    registry = Registry(MemoryStorage(), clock, entropy, token_issuer=tokens.issue, reviews=answers)
     files = [str(folder / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key")]
     server = ApiServer(
         registry,

@@ -22,7 +22,8 @@ from pilothouse.api.types.authorization_v1 import (
 )
 from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
 from pilothouse.apiserver.auth.user import User
-from pilothouse.machinery import errors
+from pilothouse.kit.clock import Clock
+from pilothouse.machinery import errors, time
 from pilothouse.machinery.problems import Problems
 
 AUTHORIZATION = "authorization.k8s.io"
@@ -38,10 +39,11 @@ class TokenVerifier(Protocol):
     async def verify(self, token: str, audiences: Sequence[str]) -> tuple[User, list[str]] | None: ...
 
 
-def reviews(authorizer: Authorizer, tokens: TokenVerifier | None = None) -> Mapping[tuple[str, str], Review]:
+def reviews(authorizer: Authorizer, clock: Clock, tokens: TokenVerifier | None = None) -> Mapping[tuple[str, str], Review]:
     """The handlers: (the object as it was sent, who asks) -> the object with its status."""
 
     async def self_subject(review: SelfSubjectReview, user: User) -> SelfSubjectReview:
+        review.metadata.creationTimestamp = time.now_text(clock)  # the only review that upstream dates
         review.status.userInfo = user_info(user)
         return review
 

@@ -37,7 +37,9 @@ def session_of(served: Served, user: str = "") -> aiohttp.ClientSession:
 
 
 async def who(call: Caller, **headers: str) -> Any:
-    return (await call("POST", WHO, REVIEW, **headers)).json()["status"]["userInfo"]
+    review = (await call("POST", WHO, REVIEW, **headers)).json()
+    assert review["metadata"]["creationTimestamp"], "the review says when it was"
+    return review["status"]["userInfo"]
 
 
 async def test_a_certificate_names_user_and_groups(served: Served) -> None:

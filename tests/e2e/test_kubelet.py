@@ -199,6 +199,22 @@ def test_a_running_container_grows_and_shrinks(kubectl: Kubectl) -> None:
     assert "PodResize" not in field(kubectl, "elastic", ".status.conditions[*].type")
 
 
+def test_a_container_starts_anew_for_a_resource_that_asks_for_that(kubectl: Kubectl) -> None:
+    def sized(cpu: str) -> dict[str, object]:
+        return {"resources": {"requests": {"cpu": cpu}, "limits": {"cpu": cpu}}}
+
+    policy = [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]
+    start(kubectl, "anew", {**sized("100m"), "resizePolicy": policy})
+    ready(kubectl, "anew")
+    body = {"spec": {"containers": [{"name": "app", **sized("300m")}]}}
+    kubectl("patch", "pod", "anew", "--subresource=resize", "-p", json.dumps(body))
+    until("it has it", lambda: field(kubectl, "anew", ".status.containerStatuses[0].resources.limits.cpu") == "300m")
+    ready(kubectl, "anew")
+    assert field(kubectl, "anew", ".status.containerStatuses[0].restartCount") == "1"
+    quota = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || cut -d' ' -f1 /sys/fs/cgroup/cpu.max"
+    assert kubectl("exec", "anew", "--", "sh", "-c", quota) == "30000\n"
+
+
 def test_a_manifest_in_the_nodes_folder_is_a_static_pod(kubectl: Kubectl) -> None:
     folder = STATE / "manifests"
     folder.mkdir(exist_ok=True)

@@ -47,7 +47,7 @@ class ControlPlane:
         clock, entropy = SystemClock(), Entropy()
         pki = places.pki
         self.storage = SqliteStorage(places.store)
-        settings = Settings(service_ranges=(state.service_range,), api_port=API_PORT)
+        settings = Settings(service_ranges=(state.service_range,), api_addresses=(state.node_address,), api_port=API_PORT)
         self.api = wire(self.storage, clock, entropy, settings, ServiceAccountKeys(pki / "sa.key"))
         self.registry = self.api.registry
         self.sockets = sockets(state)

@@ -1,13 +1,16 @@
 """What every cluster has from the start: its first namespaces, the system's priority classes, the Service `kubernetes`.
 
 - Each is made when it is missing; what is there stays as it is, but for the endpoints of `kubernetes`, which follow the settings.
+- Who deletes the Service `kubernetes` or its endpoints (`kubectl delete services --all` does) gets them back at once; upstream
+  looks every 10 s.
 - The default ServiceAccounts of the first namespaces are made at once, so that a first pod need not wait for the controller.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
 from pilothouse.api.catalogue import resource_of
@@ -27,9 +30,10 @@ from pilothouse.api.types.discovery_v1 import EndpointPort as SlicePort
 from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from pilothouse.api.types.scheduling_v1 import PriorityClass
 from pilothouse.apiserver.auth.user import MASTERS, User
+from pilothouse.apiserver.cache.event import DELETED
 from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.apiserver.registry.settings import Settings
-from pilothouse.client.call import Call
+from pilothouse.client.call import Call, Options
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -37,6 +41,9 @@ from pilothouse.machinery.meta_v1 import ObjectMeta
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 SERVER = User("system:apiserver", groups=(MASTERS,))
 SERVICE_LABELS = {"component": "apiserver", "provider": "kubernetes"}
+KEPT = (Service, Endpoints, EndpointSlice)
+"""The kinds whose object `kubernetes` is always there."""
+RETRY_SECONDS = 10.0
 
 
 class Door(Protocol):
@@ -45,6 +52,8 @@ class Door(Protocol):
     kernel: Kernel
 
     async def execute(self, call: Call, user: User) -> Any: ...
+
+    def watch(self, call: Call, user: User) -> AsyncGenerator[Any, None]: ...
 
 
 async def ensure(door: Door) -> None:
@@ -55,6 +64,25 @@ async def ensure(door: Door) -> None:
         await _create(door, obj)
     for obj in endpoints(door.kernel.settings):
         await _create_or_update(door, obj)
+
+
+async def keep(door: Door, kind: type[Any]) -> None:
+    """Make the object `kubernetes` of one of KEPT again whenever it is deleted, until cancelled."""
+    named = Options(field_selector="metadata.name=kubernetes")
+    while True:
+        with suppress(StatusError):  # the store cannot write just now
+            async with aclosing(door.watch(Call("watch", resource_of(kind), "default", options=named), SERVER)) as events:
+                await _restore(door, kind)
+                async for event in events:
+                    if event.type == DELETED:
+                        await _restore(door, kind)
+        await door.kernel.clock.sleep(RETRY_SECONDS)
+
+
+async def _restore(door: Door, kind: type[Any]) -> None:
+    for obj in (kubernetes_service(door.kernel.settings), *endpoints(door.kernel.settings)):
+        if isinstance(obj, kind):
+            await _create(door, obj)
 
 
 async def _create(door: Door, obj: Any) -> bool:

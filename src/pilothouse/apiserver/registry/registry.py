@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
 
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
@@ -79,6 +79,8 @@ class Registry:
             group.create_task(compact_regularly(self.kernel.storage, self.kernel.clock), name="compaction")
             group.create_task(expire_regularly(self.kernel), name="expiry of events")
             await bootstrap.ensure(self)
+            for kind in bootstrap.KEPT:
+                group.create_task(bootstrap.keep(self, kind), name=f"keeping of the {kind.__name__} kubernetes")
             self.started.set()
 
     async def execute(self, call: Call, user: User, *, warnings: list[str] | None = None) -> Result:
@@ -125,7 +127,7 @@ class Registry:
         assert self._tasks is not None, "the registry does not run"
         return await watching.watch(self.kernel, self._request(call, user, None), self._tasks)
 
-    async def watch(self, call: Call, user: User) -> AsyncIterator[CacheEvent]:
+    async def watch(self, call: Call, user: User) -> AsyncGenerator[CacheEvent, None]:
         """The events of a watch, in the version of the call. Close it with `aclose`."""
         watch = await self.open_watch(call, user)
         resource = call.resource

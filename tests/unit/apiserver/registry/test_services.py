@@ -15,7 +15,7 @@ from pilothouse.client.call import Options
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ObjectMeta
-from tests.unit.apiserver.registry.house import House, open_house, refused
+from tests.unit.apiserver.registry.house import House, open_house, refused, take, told, watching
 
 RANGE = ip_network("10.96.0.0/16")
 
@@ -180,6 +180,25 @@ async def test_the_api_is_found_where_the_settings_say() -> None:
         assert (await house.client.get(EndpointSlice, "kubernetes", "default")).endpoints[0].addresses == ["10.1.2.3"]
     async with open_house(storage, settings=Settings(api_addresses=("10.1.2.4",), api_port=6443)) as house:
         assert (await house.client.get(EndpointSlice, "kubernetes", "default")).endpoints[0].addresses == ["10.1.2.4"]
+
+
+@pytest.mark.parametrize("kind", [Service, Endpoints, EndpointSlice])
+async def test_who_deletes_the_way_to_the_api_gets_it_back(kind: type[Any]) -> None:
+    settings = Settings(api_addresses=("10.1.2.3",), api_port=6443)
+    async with open_house(settings=settings) as house, watching(house, kind, "default") as events:
+        (first,) = await take(events, 1)
+        for _ in range(2):
+            await house.client.delete(kind, "kubernetes", "default")
+            found = await take(events, 2)
+            assert told(found) == [("DELETED", "kubernetes"), ("ADDED", "kubernetes")]
+        again = found[1].object
+        assert again.metadata.uid != first.object.metadata.uid
+        if kind is Service:
+            assert again.spec == first.object.spec
+        elif kind is Endpoints:
+            assert again.subsets == first.object.subsets
+        else:
+            assert again.endpoints == first.object.endpoints
 
 
 async def test_a_balancer_that_names_no_mode_for_its_address_gets_the_default(house: House) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,15 @@ import pytest
 from tests.e2e.tools import EXAMPLES, Kubectl, until
 
 PODS = EXAMPLES / "pods"
+HOST = Path("/var/tmp")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def host_folders() -> Iterator[None]:
+    """What the examples write on the host is there for their tests only."""
+    yield
+    for name in ("lifecycle", "volumes"):
+        shutil.rmtree(HOST / f"pilothouse-example-{name}", ignore_errors=True)
 
 
 def apply(kubectl: Kubectl, name: str) -> str:
@@ -99,7 +110,7 @@ def test_probes(kubectl: Kubectl) -> None:
 
 
 def test_lifecycle_hooks(kubectl: Kubectl) -> None:
-    log = Path("/var/tmp/pilothouse-example-lifecycle/log")
+    log = HOST / "pilothouse-example-lifecycle" / "log"
     log.unlink(missing_ok=True)
     name = ready(kubectl, "lifecycle")
     kubectl("delete", "pod", name, "--timeout=60s")
@@ -138,7 +149,7 @@ def test_volumes_and_their_updates(kubectl: Kubectl) -> None:
     assert shell(kubectl, name, "cat /pod/labels") == 'tier="back"'
     assert shell(kubectl, name, "wc -c < /all/token").isdigit()
     shell(kubectl, name, "echo x > /scratch/file; echo y > /host/file")
-    assert Path("/var/tmp/pilothouse-example-volumes/file").read_text() == "y\n"
+    assert (HOST / "pilothouse-example-volumes" / "file").read_text() == "y\n"
     kubectl("patch", "configmap", "files", "-p", '{"data":{"one.txt":"changed"}}')
     kubectl("label", "pod", name, "tier=changed", "--overwrite")
     until("the files follow", lambda: shell(kubectl, name, "cat /config/one.txt /pod/labels") == 'changedtier="changed"', seconds=90)

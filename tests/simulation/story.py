@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable
 
 from pilothouse.api.types.apps_v1 import Deployment
-from pilothouse.api.types.core_v1 import Event, Pod
-from pilothouse.client.call import Options
+from pilothouse.api.types.core_v1 import Event
 from pilothouse.kubelet.runtime.port import ContainerState
 from pilothouse.testing.cluster import Cluster
-
-T = TypeVar("T")
+from tests.simulation.faults import Faults
 
 NODES, STEPS, SURGE = 4, 20, 1
 BAD_IMAGE = "bad:1"
@@ -53,8 +50,7 @@ class Story:
         self.replicas, self.most, self.image = 3, 3, "web:1"
         self._random = random.Random(seed)
         self._length = length
-        self._down: set[str] = set()
-        self._nodes = [*cluster.runtimes]
+        self._faults = Faults(cluster, self._random, self.steps, (None, 0, 5))
         self._places: dict[str, str] = {}
         cluster.images_fail(BAD_IMAGE)
 
@@ -64,10 +60,10 @@ class Story:
         chances: list[tuple[Callable[[], None], int]] = [
             (self.scale, 4),
             (self.update, 4),
-            (self.delete_pod, 4),
-            (self.crash, 4),
-            (self.stop_node, 2),
-            (self.start_node, 3),
+            (self._faults.delete_pod, 4),
+            (self._faults.crash, 4),
+            (self._faults.stop_node, 2),
+            (self._faults.start_node, 3),
         ]
         for _ in range(self._length):
             step = self._random.choices([one for one, _ in chances], [weight for _, weight in chances])[0]
@@ -75,7 +71,7 @@ class Story:
             self._wait()
         self._recover()
 
-    # Steps and faults.
+    # Steps.
 
     def scale(self) -> None:
         self.replicas = self._random.randint(0, 8)
@@ -85,41 +81,10 @@ class Story:
         self.image = self._random.choice(["web:1", "web:2", "web:3", BAD_IMAGE])
         self._apply()
 
-    def delete_pod(self) -> None:
-        for pod in self._any(self.pods()):
-            grace = self._random.choice([None, 0, 5])
-            self.steps.append(f"delete {pod.metadata.name} {grace}")
-            self.cluster.delete(Pod, pod.metadata.name, options=Options(grace_period_seconds=grace))
-
-    def crash(self) -> None:
-        for name in self._any(self._nodes):
-            runtime = self.cluster.runtimes[name]
-            running = [one for one, held in runtime.containers.items() if held.status.container.state is ContainerState.RUNNING]
-            for container in self._any(running):
-                self.steps.append(f"crash {container} on {name}")
-
-                async def exit_now(end: Callable[[str], None] = runtime.exit, container: str = container) -> None:
-                    end(container)
-
-                self.cluster.run(exit_now())
-
-    def stop_node(self) -> None:
-        if len(self._down) < NODES - 2:
-            for name in self._any([one for one in self._nodes if one not in self._down]):
-                self.steps.append(f"stop {name}")
-                self._down.add(name)
-                self.cluster.stop_node(name)
-
-    def start_node(self) -> None:
-        for name in self._any(sorted(self._down)):
-            self.steps.append(f"start {name}")
-            self._down.discard(name)
-            self.cluster.start_node(name)
-
     # What must be true.
 
     def check(self) -> None:
-        pods = self.pods()
+        pods = self._faults.pods()
         alive = [pod for pod in pods if not pod.metadata.deletionTimestamp and pod.status.phase not in ("Succeeded", "Failed")]
         assert len(alive) <= self.most + SURGE, f"{len(alive)} pods for {self.most} replicas"
         for pod in pods:
@@ -142,13 +107,10 @@ class Story:
 
     def check_converged(self) -> None:
         deployment = self.cluster.get(Deployment, "web")
-        pods = self.pods()
+        pods = self._faults.pods()
         assert deployment.status.readyReplicas == self.replicas, (deployment.status, self.steps)
         assert len(pods) == self.replicas, [(pod.metadata.name, pod.status.phase) for pod in pods]
         assert {pod.spec.containers[0].image for pod in pods} <= {self.image}
-
-    def pods(self) -> list[Pod]:
-        return sorted(self.cluster.list(Pod, "default"), key=lambda one: one.metadata.name)
 
     def history(self) -> list[tuple[str, ...]]:
         """What the cluster's events tell of it."""
@@ -171,14 +133,9 @@ class Story:
 
     def _recover(self) -> None:
         """The faults are over."""
-        while self._down:
-            self.start_node()
+        self._faults.end()
         self.image = "web:9"
         self._apply()
         self.cluster.advance("45m")
         self.check()
         self.check_converged()
-
-    def _any(self, choices: Iterable[T]) -> list[T]:
-        found = [*choices]
-        return [self._random.choice(found)] if found else []

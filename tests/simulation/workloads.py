@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable
 
 from pilothouse.api.types.apps_v1 import DaemonSet, StatefulSet
 from pilothouse.api.types.batch_v1 import CronJob, Job
 from pilothouse.api.types.core_v1 import Pod
-from pilothouse.client.call import Options
 from pilothouse.kubelet.runtime.port import ContainerState
 from pilothouse.kubelet.runtime.simulated import Behaviour
 from pilothouse.testing.cluster import Cluster
-
-T = TypeVar("T")
+from tests.simulation.faults import Faults
 
 NODES, STEPS, PARALLELISM, COMPLETIONS = 4, 15, 2, 4
 SETS = """
@@ -81,8 +78,7 @@ class Workloads:
         self._random = random.Random(seed)
         self._policy = self._random.choice(["OrderedReady", "Parallel"])
         self._replicas, self._image, self._jobs = 3, "app:1", 0
-        self._down: set[str] = set()
-        self._nodes = [*cluster.runtimes]
+        self._faults = Faults(cluster, self._random, self.steps, (None, 5))
         cluster.behave("work:1", Behaviour(run_seconds=20))
 
     def tell(self) -> None:
@@ -94,17 +90,17 @@ class Workloads:
             (self._scale, 2),
             (self._update, 2),
             (self._job, 2),
-            (self._delete_pod, 4),
-            (self._crash, 4),
-            (self._stop_node, 2),
-            (self._start_node, 3),
+            (self._faults.delete_pod, 4),
+            (self._faults.crash, 4),
+            (self._faults.stop_node, 2),
+            (self._faults.start_node, 3),
         ]
         for _ in range(STEPS):
             self._random.choices([one for one, _ in chances], [weight for _, weight in chances])[0]()
             self._wait()
         self._recover()
 
-    # Steps and faults.
+    # Steps.
 
     def _apply(self) -> None:
         self.steps.append(f"apply {self._replicas} {self._image}")
@@ -124,42 +120,13 @@ class Workloads:
         self.steps.append(f"job-{self._jobs}")
         self.cluster.apply(JOB.replace("NAME", f"job-{self._jobs}"))
 
-    def _delete_pod(self) -> None:
-        for pod in self._any(self._pods()):
-            self.steps.append(f"delete {pod.metadata.name}")
-            grace = self._random.choice([None, 5])
-            self.cluster.delete(Pod, pod.metadata.name, options=Options(grace_period_seconds=grace))
-
-    def _crash(self) -> None:
-        for name in self._any(self._nodes):
-            runtime = self.cluster.runtimes[name]
-            running = [one for one, held in runtime.containers.items() if held.status.container.state is ContainerState.RUNNING]
-            for container in self._any(running):
-                self.steps.append(f"crash {container} on {name}")
-
-                async def exit_now(end: Callable[[str], None] = runtime.exit, container: str = container) -> None:
-                    end(container)
-
-                self.cluster.run(exit_now())
-
-    def _stop_node(self) -> None:
-        if len(self._down) < NODES - 2:
-            for name in self._any([one for one in self._nodes if one not in self._down]):
-                self.steps.append(f"stop {name}")
-                self._down.add(name)
-                self.cluster.stop_node(name)
-
-    def _start_node(self) -> None:
-        for name in self._any(sorted(self._down)):
-            self.steps.append(f"start {name}")
-            self._down.discard(name)
-            self.cluster.start_node(name)
-
     # What must be true.
 
     def check(self) -> None:
         self._check_numbers()
-        active = [pod for pod in self._pods() if not pod.metadata.deletionTimestamp and pod.status.phase not in ("Succeeded", "Failed")]
+        active = [
+            pod for pod in self._faults.pods() if not pod.metadata.deletionTimestamp and pod.status.phase not in ("Succeeded", "Failed")
+        ]
         daemons = Counter(pod.spec.nodeName for pod in active if pod.metadata.labels.get("app") == "agent" and pod.spec.nodeName)
         assert max(daemons.values(), default=0) <= 1, (daemons, self.steps)
         jobs = Counter(pod.metadata.labels["batch.kubernetes.io/job-name"] for pod in active if _index(pod) is not None)
@@ -184,15 +151,12 @@ class Workloads:
             job = self.cluster.get(Job, f"job-{number}")
             assert [one.type for one in job.status.conditions] == ["SuccessCriteriaMet", "Complete"], (job.status, self.steps)
             assert (job.status.succeeded, job.status.completedIndexes) == (COMPLETIONS, f"0-{COMPLETIONS - 1}")
-        pods = self._pods()
+        pods = self._faults.pods()
         held = [pod.metadata.name for pod in pods if pod.metadata.finalizers and pod.status.phase in ("Succeeded", "Failed")]
         assert held == [], self.steps
         cron = self.cluster.get(CronJob, "tick")
         assert len(cron.status.active) <= 1
         assert cron.status.lastSuccessfulTime
-
-    def _pods(self) -> list[Pod]:
-        return sorted(self.cluster.list(Pod, "default"), key=lambda one: one.metadata.name)
 
     def _wait(self) -> None:
         seconds = self._random.choice([0.3, 2, 20, 90, 400, 1800])
@@ -202,8 +166,7 @@ class Workloads:
 
     def _recover(self) -> None:
         """The faults are over."""
-        while self._down:
-            self._start_node()
+        self._faults.end()
         self._image, self._replicas = "app:9", 3
         self._apply()
         self.cluster.advance("45m")
@@ -211,10 +174,6 @@ class Workloads:
         # A Job of the schedule may be under way at any moment: looked at when it is not.
         self.cluster.advance("2m")
         self._check_converged()
-
-    def _any(self, choices: Iterable[T]) -> list[T]:
-        found = [*choices]
-        return [self._random.choice(found)] if found else []
 
 
 def _index(pod: Pod) -> str | None:

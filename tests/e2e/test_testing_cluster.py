@@ -17,7 +17,7 @@ from pilothouse.kubelet.runtime.port import ExecResult
 from pilothouse.kubelet.runtime.simulated import Behaviour
 from pilothouse.kubelet.runtime.simulated_logs import Line
 from pilothouse.testing.cluster import Cluster
-from tests.e2e.tools import PATIENCE_SECONDS, Kubectl, kubectls, oldest_and_newest
+from tests.e2e.tools import PATIENCE_SECONDS, Kubectl, kubectls, oldest_and_newest, until
 
 POD = """
 apiVersion: v1
@@ -180,7 +180,7 @@ def test_two_clusters_live_side_by_side_one_of_them_in_real_time(cluster: Cluste
                 cluster.advance("1s")
             assert process.returncode == 0
         moving("delete", "deployment", "web")
-        moving("wait", "--for=delete", "pod", "-l", "app=web", "--timeout=30s")
+        until("its pods are gone", lambda: not moving("get", "pods", "-l", "app=web", "-o", "name"))
         assert "2/2" in still("get", "deployment", "web")
 
 

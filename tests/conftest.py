@@ -1,8 +1,13 @@
-"""How long the property tests look: as long as a unit test may take, or, with HYPOTHESIS_PROFILE=fuzz (`make fuzz`), much longer."""
+"""What holds for all tests.
+
+- How long the property tests look: as long as a unit test may take, or, with HYPOTHESIS_PROFILE=fuzz (`make fuzz`), much longer.
+- Ctrl-C means what it does on a terminal, also where the tests run in the background and inherit that it is ignored.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,4 +25,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.extra_keyword_matches.add("property")
 
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -176,39 +176,37 @@ def test_what_one_container_mounts_is_seen_by_others_that_ask_for_it(kubectl: Ku
     kubectl("exec", "maker", "--", "umount", "/h/m")
 
 
+def sized(**amounts: str) -> dict[str, object]:
+    return {"resources": {"requests": amounts, "limits": amounts}}
+
+
+def resize(kubectl: Kubectl, name: str, **amounts: str) -> None:
+    """By a raw request: `--subresource` is younger than the oldest kubectl."""
+    pod = kubectl.get("pod", name)
+    pod["spec"]["containers"][0] |= sized(**amounts)
+    del pod["metadata"]["resourceVersion"]
+    kubectl("replace", "--raw", f"/api/v1/namespaces/{kubectl.namespace}/pods/{name}/resize", "-f", "-", stdin=json.dumps(pod))
+    given = json.dumps(amounts, separators=(",", ":"))
+    until("it has them", lambda: field(kubectl, name, ".status.containerStatuses[0].resources.limits") == given)
+
+
 def test_a_running_container_grows_and_shrinks(kubectl: Kubectl) -> None:
-    def sized(cpu: str, memory: str) -> dict[str, object]:
-        return {"resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}}}
-
-    def resize(cpu: str, memory: str) -> None:
-        pod = kubectl.get("pod", "elastic")
-        pod["spec"]["containers"][0] |= sized(cpu, memory)
-        del pod["metadata"]["resourceVersion"]
-        kubectl("replace", "--raw", f"/api/v1/namespaces/{kubectl.namespace}/pods/elastic/resize", "-f", "-", stdin=json.dumps(pod))
-        given = json.dumps({"cpu": cpu, "memory": memory}, separators=(",", ":"))
-        until("it has them", lambda: field(kubectl, "elastic", ".status.containerStatuses[0].resources.limits") == given)
-
-    start(kubectl, "elastic", sized("200m", "64Mi"))
+    start(kubectl, "elastic", sized(cpu="200m", memory="64Mi"))
     ready(kubectl, "elastic")
     identifier = field(kubectl, "elastic", ".status.containerStatuses[0].containerID")
     limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true"
     for cpu, memory in (("300m", "96Mi"), ("100m", "48Mi")):
-        resize(cpu, memory)
+        resize(kubectl, "elastic", cpu=cpu, memory=memory)
         assert kubectl("exec", "elastic", "--", "sh", "-c", limit) == f"{int(memory[:-2]) << 20}\n"
     assert field(kubectl, "elastic", ".status.containerStatuses[0].containerID") == identifier
     assert "PodResize" not in field(kubectl, "elastic", ".status.conditions[*].type")
 
 
 def test_a_container_starts_anew_for_a_resource_that_asks_for_that(kubectl: Kubectl) -> None:
-    def sized(cpu: str) -> dict[str, object]:
-        return {"resources": {"requests": {"cpu": cpu}, "limits": {"cpu": cpu}}}
-
     policy = [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]
-    start(kubectl, "anew", {**sized("100m"), "resizePolicy": policy})
+    start(kubectl, "anew", {**sized(cpu="100m"), "resizePolicy": policy})
     ready(kubectl, "anew")
-    body = {"spec": {"containers": [{"name": "app", **sized("300m")}]}}
-    kubectl("patch", "pod", "anew", "--subresource=resize", "-p", json.dumps(body))
-    until("it has it", lambda: field(kubectl, "anew", ".status.containerStatuses[0].resources.limits.cpu") == "300m")
+    resize(kubectl, "anew", cpu="300m")
     ready(kubectl, "anew")
     assert field(kubectl, "anew", ".status.containerStatuses[0].restartCount") == "1"
     quota = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || cut -d' ' -f1 /sys/fs/cgroup/cpu.max"

@@ -48,6 +48,8 @@ class Script:
     def __init__(self, *answers: bytes) -> None:
         self.answers = [*answers]
         self.asked: list[str] = []
+        self.silent: list[asyncio.StreamWriter] = []
+        """Kept: since Python 3.13 a writer that nobody holds closes its connection."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -55,7 +57,9 @@ class Script:
         data = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         writer.write(data)
         await writer.drain()
-        if data is not SILENT:
+        if data is SILENT:
+            self.silent.append(writer)
+        else:
             writer.close()
 
 

@@ -21,7 +21,7 @@ $(DEVELOPMENT): pyproject.toml tools/bootstrap.py
 .venv: $(INSTALLED)
 
 up: $(INSTALLED) ## install what is missing, start the cluster, run the example, show that it is served
-	python3 tools/bootstrap.py --system
+	python3 tools/bootstrap.py --system --link
 	$(SUDO) $(PYTHON) -m pilothouse up --example $(UP_FLAGS)
 
 down: ## stop the cluster; its state is kept (PURGE=1 removes it)

@@ -3,6 +3,7 @@
     python3 tools/bootstrap.py                 make .venv and install the project into it
     python3 tools/bootstrap.py --system        install the system packages that a cluster needs
     ... --development                          make .venv with what the tests need too
+    ... --link                                 let the shell find `pilothouse`: a link in /usr/local/bin to that of .venv
 
 What is there is left alone; package lists are fetched only when something is missing. Without root it asks sudo.
 """
@@ -20,6 +21,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 VENV = REPOSITORY / ".venv"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OLDEST_PYTHON = (3, 11)
+COMMAND = VENV / "bin" / "pilothouse"
+LINK = Path("/usr/local/bin/pilothouse")
 
 PROGRAMS = {
     "containerd": "containerd",
@@ -52,12 +55,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Install what is missing.")
     parser.add_argument("--system", action="store_true", help="the system packages that a cluster needs")
     parser.add_argument("--development", action="store_true", help="make .venv with what the tests need too")
+    parser.add_argument("--link", action="store_true", help="let the shell find `pilothouse`")
     chosen = parser.parse_args()
     try:
         if chosen.system:
             install_packages(missing_packages())
         if not chosen.system or chosen.development:
             make_environment(development=chosen.development)
+        if chosen.link and not os.path.exists(LINK):  # a link whose clone is gone counts as nothing
+            subprocess.run([*as_root(), "ln", "-sfn", COMMAND, LINK], check=True)
     except subprocess.CalledProcessError as failure:
         print(f"bootstrap: `{' '.join(map(str, failure.cmd))}` failed (status {failure.returncode})", file=sys.stderr)
         return 1

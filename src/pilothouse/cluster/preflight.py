@@ -33,6 +33,12 @@ def check_root() -> None:
         raise ClusterFailure("pilothouse needs root for namespaces, cgroups and containers", "run it again with sudo")
 
 
+def check_proc(process: Path = Path("/proc/self")) -> None:
+    """A bare chroot has none: nothing could be told of processes, mounts and namespaces there."""
+    if not process.exists():
+        raise ClusterFailure("/proc is not mounted here, as in a bare chroot", "mount -t proc proc /proc")
+
+
 def check_capabilities(has: Callable[[str], bool] = linux.has_capability) -> None:
     """Before anything is begun: what fails half-way could not be put away either."""
     lacking = [name for name in CAPABILITIES if not has(name)]

@@ -62,6 +62,7 @@ def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState
     """The cluster, running: API served and (with `wait`) node Ready. ClusterFailure says what hinders it."""
     choice.check_name(wishes.name)
     preflight.check_root()
+    preflight.check_proc()
     preflight.check_capabilities()
     preflight.check_programs()
     places = Places(wishes.name, wishes.root)

@@ -149,11 +149,12 @@ def up(parsed: argparse.Namespace) -> int:
 def down(parsed: argparse.Namespace) -> int:
     from pilothouse.cluster.choice import check_name
     from pilothouse.cluster.down import down as take_down
-    from pilothouse.cluster.preflight import check_root
+    from pilothouse.cluster.preflight import check_proc, check_root
     from pilothouse.cluster.state import Places
 
     check_name(parsed.name)
     check_root()
+    check_proc()
     existed = take_down(Places(parsed.name, parsed.root), say, purge=parsed.purge)
     ended = "removed" if parsed.purge else f"stopped; `pilothouse up{_named(parsed)}` starts it again as it was"
     print(f"pilothouse: {parsed.name} is {ended}" if existed else f"pilothouse: there is no cluster named {parsed.name}")

@@ -55,6 +55,13 @@ def test_tells_root_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "sudo" in caught.value.remedy
 
 
+def test_a_bare_chroot_is_told_to_mount_proc(tmp_path: Path) -> None:
+    preflight.check_proc()
+    with pytest.raises(ClusterFailure, match="/proc is not mounted") as caught:
+        preflight.check_proc(tmp_path / "self")
+    assert caught.value.remedy == "mount -t proc proc /proc"
+
+
 def test_programs_are_looked_for_where_users_do_not_look() -> None:
     assert Path("/usr/sbin") in map(Path, preflight.SYSTEM_PATH.split(":"))
 

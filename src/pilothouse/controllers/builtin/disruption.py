@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pilothouse.api import catalogue
 from pilothouse.api.types.apps_v1 import Deployment, ReplicaSet, StatefulSet
 from pilothouse.api.types.core_v1 import Pod, ReplicationController
 from pilothouse.api.types.policy_v1 import PodDisruptionBudget, PodDisruptionBudgetStatus
@@ -16,7 +17,7 @@ from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Con
 from pilothouse.controllers.framework.owners import controller_of
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec, intorstring, labels, time
-from pilothouse.machinery.meta_v1 import Condition
+from pilothouse.machinery.meta_v1 import Condition, OwnerReference
 
 DELETION_TIMEOUT_SECONDS = 120.0
 """How long an eviction that was granted is waited for before the Pod counts as healthy again."""
@@ -76,7 +77,8 @@ class DisruptionController(Controller):
         if expected.unmanaged:
             yield from _once(budget, world, WARNING, "UnmanagedPods", UNMANAGED.format(selector=selector))
         if expected.problem:
-            yield from _once(budget, world, WARNING, "CalculateExpectedPodCountFailed", expected.problem)
+            told = f"Failed to calculate the number of expected pods: {expected.problem}"
+            yield from _once(budget, world, WARNING, "CalculateExpectedPodCountFailed", told)
             yield UpdateStatus(_failed(budget, expected.problem, world.now_text))
             return
         disrupted, soonest = _disrupted(budget, found, world)
@@ -120,9 +122,19 @@ def _scale(found: Sequence[Pod], world: World) -> tuple[int, bool, str]:
             continue
         top = _top(pod, world)
         if top is None:
-            return 0, unmanaged, f'found no controllers for pod "{pod.metadata.name}"'
+            return 0, unmanaged, _why_not_scaled(reference) or f'found no controllers for pod "{pod.metadata.name}"'
         counts[top.metadata.uid] = 1 if top.spec.replicas is None else top.spec.replicas
     return sum(counts.values()), unmanaged, ""
+
+
+def _why_not_scaled(reference: OwnerReference) -> str:
+    """Nobody knows how many Pods a controller is to have that cannot be scaled; empty for one that can, and is gone."""
+    group, _, version = reference.apiVersion.rpartition("/")
+    resource = catalogue.by_kind(group, version, reference.kind)
+    if resource is None:
+        return f'no matches for kind "{reference.kind}" in version "{reference.apiVersion}"'
+    scaled = "scale" in resource.subresources
+    return "" if scaled else f"{resource.plural}.{group}".rstrip(".") + " does not implement the scale subresource"
 
 
 def _top(pod: Pod, world: World) -> Deployment | ReplicaSet | StatefulSet | ReplicationController | None:

@@ -84,7 +84,8 @@ def _set_of(one: PersistentVolumeClaim, world: World) -> Iterator[Key]:
 class StatefulSetController(Controller):
     """Keeps Pods name-0 to name-N, each with the claims that are its own for ever.
 
-    - OrderedReady: one after the other, each only when all before it are healthy; removed from the end. Parallel: all at once.
+    - OrderedReady: one after the other, each only when all before it are healthy; removed from the end, which waits for what is not
+      healthy, too. Parallel: all at once.
     - A new template is rolled out from the highest number down to the partition, one Pod at a time.
     """
 
@@ -158,13 +159,21 @@ def _scale(state: _Set) -> Iterator[Action]:
             yield RequeueAfter(600)  # waits for this one, also where another template would mend it; an event will tell before that
         if state.in_order:
             return
+    yield from _scale_down(state)
+
+
+def _scale_down(state: _Set) -> Iterator[Action]:
+    """Remove what is too much, from the end. In order, a Pod that is not healthy has to become so first, but for the lowest of those."""
     surplus = sorted(filter(state.condemned, state.by_number), reverse=True)
+    lowest_ill = next((number for number in reversed(surplus) if not state.healthy(state.by_number[number])), None)
     for number in surplus:
         pod = state.by_number[number]
-        if not pod.metadata.deletionTimestamp:
+        waits = state.in_order and number != lowest_ill and not state.healthy(pod)
+        if pod.metadata.deletionTimestamp or waits:
+            if state.in_order:
+                yield RequeueAfter(600)  # an event will tell before that
+        else:
             yield _delete(state, pod)
-        elif state.in_order:
-            yield RequeueAfter(600)
         if state.in_order:
             return
 

@@ -166,7 +166,7 @@ class Executor:
         except StatusError as error:
             if action.if_absent and error.reason == "AlreadyExists":
                 return None
-            if not _namespace_ends(error):
+            if error.reason != "AlreadyExists" and not _namespace_ends(error):  # upstream tells of neither
                 self._announce(action, obj, error)
             return Failure(action, error)
         except ConnectionError as error:  # a value, so that the others of the batch are waited for

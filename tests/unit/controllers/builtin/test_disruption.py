@@ -11,7 +11,7 @@ from pilothouse.api.types.policy_v1 import PodDisruptionBudget, PodDisruptionBud
 from pilothouse.controllers.builtin.disruption import DisruptionController
 from pilothouse.controllers.framework.actions import Emit, RequeueAfter, UpdateStatus
 from pilothouse.controllers.framework.owners import controller_reference
-from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
+from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta, OwnerReference
 from pilothouse.testing.controllers import planned
 from tests.unit.controllers.builtin.test_replicaset import LABELS, replicaset
 
@@ -69,7 +69,25 @@ def test_allows_nothing_when_it_cannot_find_the_owner() -> None:
     status = next(action for action in actions if isinstance(action, UpdateStatus)).object.status
     assert status.disruptionsAllowed == 0
     assert status.conditions[0].reason == "SyncFailed"
-    assert [one.reason for one in actions if isinstance(one, Emit)] == ["CalculateExpectedPodCountFailed"]
+    told = 'Failed to calculate the number of expected pods: found no controllers for pod "p0"'
+    assert [(one.reason, one.message) for one in actions if isinstance(one, Emit)] == [("CalculateExpectedPodCountFailed", told)]
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "expected"),
+    [
+        pytest.param("batch/v1", "Job", "jobs.batch does not implement the scale subresource", id="Job"),
+        pytest.param("v1", "Node", "nodes does not implement the scale subresource", id="of the core group"),
+        pytest.param("example.com/v1", "Thing", 'no matches for kind "Thing" in version "example.com/v1"', id="unknown"),
+        pytest.param("apps/v1", "StatefulSet", 'found no controllers for pod "p0"', id="one that can be scaled, and is gone"),
+    ],
+)
+def test_says_which_owner_cannot_be_asked_for_its_size(version: str, kind: str, expected: str) -> None:
+    found = pods(1)
+    found[0].metadata.ownerReferences = [OwnerReference(apiVersion=version, kind=kind, name="o", uid="o", controller=True)]
+    actions = planned(DisruptionController(), budget(maxUnavailable=1), *found)
+    status = next(action for action in actions if isinstance(action, UpdateStatus)).object.status
+    assert status.conditions[0].message == expected
 
 
 def test_tells_of_unmanaged_pods_and_of_none() -> None:

@@ -87,6 +87,11 @@ GOING = {"deletionTimestamp": "2025-01-01T00:00:00Z"}
         pytest.param(stateful(), [pod(0, phase="Failed")], ["-s-0"], id="one that failed is replaced"),
         pytest.param(stateful(1), [pod(0), pod(1), pod(2)], ["-s-2"], id="from the end"),
         pytest.param(stateful(1), [pod(0, ready=False), pod(1)], [], id="not while one that stays is not ready"),
+        pytest.param(stateful(0), [pod(0, ready=False), pod(1, ready=False)], [], id="nor while two that go are not ready"),
+        pytest.param(stateful(0), [pod(0), pod(1, ready=False)], ["-s-1"], id="the only one that is not ready goes"),
+        pytest.param(stateful(0), [pod(0, ready=False), pod(1)], ["-s-1"], id="one that is ready goes before one that is not"),
+        pytest.param(stateful(0, podManagementPolicy="Parallel"), [pod(0, ready=False), pod(1, ready=False)], ["-s-1", "-s-0"],
+                     id="Parallel waits for nothing"),
         pytest.param(stateful(status=OLD_STATUS), [pod(0, old=True), pod(1, old=True)], ["-s-1"], id="updated from the end"),
         pytest.param(
             stateful(status=OLD_STATUS), [pod(0, old=True), pod(1, old=True, ready=False)], [],

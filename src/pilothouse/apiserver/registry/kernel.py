@@ -166,10 +166,9 @@ class Kernel:
 
     async def fresh(self, failed: CompareFailed) -> None:
         """Return when the cache shows what made a commit fail, so that a retry is not in vain."""
-        wanted = max(failed.revision, await self.storage.revision())
-        if wanted > self.caches.revision:
+        if failed.seen_at > self.caches.revision:
             with suppress(TimeoutError):  # the write that was in the way may itself have failed
-                await wait_for(self.clock, self.caches.reached(wanted), FRESH_SECONDS)
+                await wait_for(self.clock, self.caches.reached(failed.seen_at), FRESH_SECONDS)
 
 
 def stored(resource: Resource[Any]) -> Resource[Any]:

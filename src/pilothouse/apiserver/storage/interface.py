@@ -56,13 +56,14 @@ class Event:
 class CompareFailed(Exception):
     """A commit expected another revision of its key than the newest, `revision`; 0 when the key does not exist.
 
-    The newest may be a write that is not acknowledged yet: wait until it is seen before trying again.
+    The newest write (a delete, say) may not be acknowledged yet: whoever has seen everything up to `seen_at` has seen it, too.
     """
 
-    def __init__(self, key: str, revision: int) -> None:
+    def __init__(self, key: str, revision: int, seen_at: int) -> None:
         super().__init__(f"{key} is at revision {revision}")
         self.key = key
         self.revision = revision
+        self.seen_at = seen_at
 
 
 class StorageFailed(Exception):

@@ -58,7 +58,7 @@ class MemoryStorage:
         current: Item | None = self._items.get(key)
         present = current.revision if current else 0
         if (expected is not None and expected != present) or (value is None and current is None):
-            raise CompareFailed(key, present)
+            raise CompareFailed(key, present, self._revision)
         self._revision += 1
         created = current.created if current else self._revision
         if value is None:

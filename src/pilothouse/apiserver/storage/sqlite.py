@@ -88,7 +88,7 @@ class SqliteStorage:
     async def commit(self, key: str, value: bytes | None, expected: int | None) -> int:
         present, created = self._newest.get(key, (0, 0))
         if (expected is not None and expected != present) or (value is None and not present):
-            raise CompareFailed(key, present)
+            raise CompareFailed(key, present, present or self._assigned)
         if len(self._waiting) >= WAITING_LIMIT:
             raise StorageFailed(f"{WAITING_LIMIT} writes are waiting for the disk")
         self._assigned += 1

@@ -136,6 +136,13 @@ class StorageConformance:
         assert sum(isinstance(one, int) for one in results) == 1
         assert sum(isinstance(one, CompareFailed) for one in results) == 19
 
+    @pytest.mark.parametrize("value", [b"new", None], ids=["an update", "a delete"])
+    async def test_a_failed_compare_says_when_the_write_in_the_way_is_seen(self, storage: Storage, value: bytes | None) -> None:
+        revision = await storage.commit(key("a"), b"old", 0)
+        first, second = await asyncio.gather(*(storage.commit(key("a"), value, revision) for _ in range(2)), return_exceptions=True)
+        assert isinstance(second, CompareFailed)
+        assert second.seen_at == first
+
     # Ranges.
 
     async def test_a_range_is_in_the_order_of_keys_and_of_its_prefix_only(self, storage: Storage) -> None:

@@ -51,6 +51,14 @@ async def test_no_increment_of_many_clients_is_lost(tmp_path: Path) -> None:
         assert (await house.client.get(ConfigMap, "counter", "default")).data == {"count": str(CLIENTS * INCREMENTS)}
 
 
+async def test_of_many_who_delete_one_object_all_but_one_are_told_that_it_is_gone(tmp_path: Path) -> None:
+    async with durable(tmp_path / "store") as house:
+        await house.client.create(config("a"))
+        told = await asyncio.gather(*(house.client.delete(ConfigMap, "a", "default") for _ in range(CLIENTS)), return_exceptions=True)
+    failures = [one.reason for one in told if isinstance(one, StatusError)]
+    assert failures == ["NotFound"] * (CLIENTS - 1)
+
+
 async def test_a_restart_changes_nothing(tmp_path: Path) -> None:
     async with durable(tmp_path / "store") as house:
         made = await house.client.create(config("a"))

@@ -5,7 +5,7 @@ The registry allocates addresses and ports after this (apiserver/registry/alloca
 
 from __future__ import annotations
 
-from pilothouse.api.types.core_v1 import Service
+from pilothouse.api.types.core_v1 import LoadBalancerStatus, Service
 
 HEADLESS = "None"
 SINGLE, DUAL = "SingleStack", "RequireDualStack"
@@ -89,13 +89,14 @@ def _carry_node_ports(old: Service, new: Service) -> None:
 
 def drop_dependent(old: Service, new: Service) -> None:
     """What the old type needed goes with it, unless the client has set it anew."""
-    if needs_cluster_ip(old) and not needs_cluster_ip(new) and new.spec.clusterIPs == old.spec.clusterIPs:
-        new.spec.clusterIP, new.spec.clusterIPs = "", []
+    if needs_cluster_ip(old) and not needs_cluster_ip(new):
+        if (new.spec.clusterIP, new.spec.clusterIPs) == (old.spec.clusterIP, old.spec.clusterIPs):
+            new.spec.clusterIP, new.spec.clusterIPs = "", []
         if new.spec.ipFamilies == old.spec.ipFamilies:
             new.spec.ipFamilies = []
         if new.spec.ipFamilyPolicy == old.spec.ipFamilyPolicy:
             new.spec.ipFamilyPolicy = ""
-    if needs_node_ports(old) and not needs_node_ports(new) and _node_ports(old) == _node_ports(new):
+    if _may_have_node_ports(old) and not _may_have_node_ports(new) and _node_ports(old) >= _node_ports(new):
         for port in new.spec.ports:
             port.nodePort = None
     if needs_health_check(old) and not needs_health_check(new) and old.spec.healthCheckNodePort == new.spec.healthCheckNodePort:
@@ -108,7 +109,14 @@ def drop_dependent(old: Service, new: Service) -> None:
     closed = externally_accessible(old) and not externally_accessible(new)
     if closed and old.spec.externalTrafficPolicy == new.spec.externalTrafficPolicy:
         new.spec.externalTrafficPolicy = ""
+    if new.spec.type != "LoadBalancer":
+        new.status.loadBalancer = LoadBalancerStatus()
 
 
-def _node_ports(one: Service) -> set[tuple[str, int]]:
-    return {(port.protocol, port.nodePort) for port in one.spec.ports if port.nodePort}
+def _may_have_node_ports(one: Service) -> bool:
+    """Also where none is allocated: a client may have named one itself."""
+    return one.spec.type in ("NodePort", "LoadBalancer")
+
+
+def _node_ports(one: Service) -> set[int]:
+    return {port.nodePort for port in one.spec.ports if port.nodePort}

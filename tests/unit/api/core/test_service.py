@@ -170,6 +170,18 @@ def test_the_cluster_address_is_set_once() -> None:
             id="ClusterIP to external name",
         ),
         pytest.param(
+            {"type": "NodePort"},
+            lambda one: change(one, type="ExternalName", externalName="a.b", clusterIP="", ports=[]),
+            lambda one: (one.spec.clusterIPs, one.spec.ipFamilies, one.spec.ipFamilyPolicy) == ([], [], ""),
+            id="to external name by a client that takes the address away itself",
+        ),
+        pytest.param(
+            {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [PORT | {"nodePort": 30080}]},
+            lambda one: change(one, type="ClusterIP", ports=one.spec.ports),
+            lambda one: one.spec.ports[0].nodePort is None,
+            id="a node port that was named where none is allocated",
+        ),
+        pytest.param(
             {"type": "LoadBalancer"},
             lambda one: change(one, type="ClusterIP"),
             lambda one: one.spec.allocateLoadBalancerNodePorts is None and one.spec.ports[0].nodePort is None,
@@ -184,6 +196,14 @@ def test_what_the_old_type_needed_goes_with_it(
     new = turn(clone(old))
     assert wrong_with_change(old, new) == []
     assert left(new)
+
+
+def test_what_is_no_load_balancer_any_more_has_lost_its_outer_address() -> None:
+    old = allocated(type="LoadBalancer")
+    old.status.loadBalancer.ingress = [LoadBalancerIngress(ip="1.2.3.4", ipMode="VIP")]
+    new = change(clone(old), type="ClusterIP")
+    assert wrong_with_change(old, new) == []
+    assert new.status.loadBalancer.ingress == []
 
 
 def test_only_a_load_balancer_has_an_outer_address() -> None:

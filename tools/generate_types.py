@@ -71,7 +71,11 @@ POINTER_STRINGS = {
     ("PersistentVolumeClaimSpec", "volumeAttributesClassName"),
 }
 # Optional strings that upstream's defaults always set, be it to nothing: kubectl follows the pointer without asking.
-ALWAYS_STRINGS = {("discovery_v1", "EndpointPort", "name"), ("core_v1", "HostPathVolumeSource", "type")}
+ALWAYS_STRINGS = {
+    ("core_v1", "GRPCAction", "service"),
+    ("core_v1", "HostPathVolumeSource", "type"),
+    ("discovery_v1", "EndpointPort", "name"),
+}
 # Optional numbers that upstream keeps by value: zero and absent are the same.
 VALUE_NUMBERS = {("ObjectMeta", "generation"), ("Event", "count")}
 # Optional numbers of a status that upstream keeps by pointer: zero is told, and differs from nothing being known.

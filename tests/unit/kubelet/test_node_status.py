@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from pilothouse.api.types.core_v1 import (
@@ -119,6 +120,21 @@ def test_the_fifty_largest_images_are_named_with_five_names_at_most() -> None:
     found = images([*many, Image("nameless", (), (), 1000)])
     assert len(found) == 50
     assert (found[0].sizeBytes, found[0].names) == (59, ["d@sha256:1", "t0", "t1", "t2", "t3"])
+
+
+async def test_what_somebody_advertises_on_the_node_is_there_for_pods_as_long_as_he_does() -> None:
+    async with node() as one:
+        before = (await one.client.get(NodeObject, "node-0")).status.allocatable
+        for value in ("4", "5", None):
+            body = orjson.dumps({"status": {"capacity": {"example.com/dongle": value}}})
+            await one.client.patch(NodeObject, "node-0", "", body, subresource="status")
+            await one.advance(1)
+            found = (await one.client.get(NodeObject, "node-0")).status
+            assert found.capacity.get("example.com/dongle") == value
+            assert found.allocatable == {**before, **({"example.com/dongle": value} if value else {})}
+            await one.restart()
+            after = (await one.client.get(NodeObject, "node-0")).status
+            assert (after.capacity, after.allocatable) == (found.capacity, found.allocatable)
 
 
 async def test_a_machine_that_was_up_anew_says_so() -> None:

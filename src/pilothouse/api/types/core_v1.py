@@ -580,7 +580,7 @@ class GCEPersistentDiskVolumeSource(Object):
 
 class GRPCAction(Object):
     port: int = field(default_factory=int)
-    service: str = ""
+    service: str = field(default_factory=str)
 
 
 class GitRepoVolumeSource(Object):

@@ -37,7 +37,8 @@ class Stream:
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self.replied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.accepted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        """The other side's answer; it may have said all that it had to say, and left, before anybody looks at it."""
 
     async def read(self) -> bytes:
         while not self._chunks and not self._ended:
@@ -103,8 +104,8 @@ class Stream:
         self._ended = True
         self._changed.set()
         self._room.set()
-        if not self.replied.done():
-            self.replied.set_result(None)
+        if not self.accepted.done():
+            self.accepted.set_result(False)
         self.session.forget_when_over(self)
 
 
@@ -141,8 +142,7 @@ class Session:
         self._next += 2
         self._streams[stream.number] = stream
         await self.send(Control(frames.SYN_STREAM, stream.number, headers))
-        await stream.replied
-        if stream.was_reset or self.ended:
+        if not await stream.accepted:
             raise ConnectionResetError("the stream was refused")
         return stream
 
@@ -201,8 +201,8 @@ class Session:
         if frame.type == frames.RST_STREAM:
             stream.was_reset = stream._finished = True
             stream.end()
-        elif frame.type == frames.SYN_REPLY and not stream.replied.done():
-            stream.replied.set_result(None)
+        elif frame.type == frames.SYN_REPLY and not stream.accepted.done():
+            stream.accepted.set_result(True)
         if frame.fin:
             stream.end()
 

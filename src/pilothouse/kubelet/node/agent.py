@@ -14,15 +14,16 @@ from typing import Any
 import msgspec
 import orjson
 
+from pilothouse.api.core.validation.resources import is_extended
 from pilothouse.api.types.coordination_v1 import Lease, LeaseSpec
-from pilothouse.api.types.core_v1 import Node, NodeSpec, ObjectReference
+from pilothouse.api.types.core_v1 import Node, NodeSpec, NodeStatus, ObjectReference
 from pilothouse.client.call import STRATEGIC_MERGE_PATCH
 from pilothouse.client.client import Client
 from pilothouse.client.events import EventRecorder
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import Host
-from pilothouse.kubelet.node.status import PRESSURES, Seen, labels, node_status
+from pilothouse.kubelet.node.status import PRESSURES, Seen, extended_resources, labels, node_status
 from pilothouse.kubelet.runtime.port import Image, Runtime, RuntimeFailure, RuntimeVersion
 from pilothouse.machinery import time as times
 from pilothouse.machinery.codec import to_dict
@@ -85,9 +86,13 @@ class NodeAgent:
         self._changed.set()
 
     def seen(self, node: Node) -> None:
-        """The API shows the node: where it was given up for silent that is put right at once, not at the next regular report."""
+        """The API shows the node: where it was given up for silent that is put right at once, not at the next regular report, and
+        what somebody advertised is there for Pods."""
         if any(one.type in OWN and one.status == "Unknown" for one in node.status.conditions):
             self.node, self._sent, self._ready = node, {}, False
+            self._changed.set()
+        elif self.node is None or extended_resources(node.status) != extended_resources(self.node.status):
+            self.node = node
             self._changed.set()
 
     async def run(self) -> None:
@@ -173,8 +178,7 @@ class NodeAgent:
         wanted = to_dict(status)
         shown = _without_heartbeats(wanted)
         if due or shown != _without_heartbeats(self._sent):
-            changed = {key: value for key, value in wanted.items() if self._sent.get(key) != value}
-            body = orjson.dumps({"status": changed})
+            body = orjson.dumps({"status": _changes(self._sent, wanted, self.node.status)})
             self.node = await self._client.patch(Node, self._name, "", body, patch_type=STRATEGIC_MERGE_PATCH, subresource="status")
             self._sent, self._sent_at = wanted, now
         self._looked = seen, self.node
@@ -254,6 +258,17 @@ def _told(name: str, reason: str) -> tuple[str, str]:
     """Reason and message of an event about a condition."""
     word = reason.replace("Kubelet", "Node", 1)
     return word, f"Node {name} status is now: {word}"
+
+
+def _changes(sent: dict[str, Any], wanted: dict[str, Any], shown: NodeStatus) -> dict[str, Any]:
+    """What the API is told, resource by resource: what others change of theirs stays; what went is nulled, or merging keeps it."""
+    changed = {key: value for key, value in wanted.items() if sent.get(key) != value}
+    for key, before in (("capacity", shown.capacity), ("allocatable", shown.allocatable)):
+        now = changed.get(key, {})
+        if now:
+            gone = dict.fromkeys(name for name in before if name not in now and is_extended(name))
+            changed[key] = {**gone, **{name: amount for name, amount in now.items() if before.get(name) != amount}}
+    return changed
 
 
 def _without_heartbeats(status: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ Capacity is what is there, allocatable what pods may have: without what is reser
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pilothouse import KUBERNETES_VERSION
+from pilothouse.api.core.validation.resources import is_extended
 from pilothouse.api.types.core_v1 import (
     ContainerImage,
     DaemonEndpoint,
@@ -55,7 +56,6 @@ class Seen:
     runtime_error: str = ""
     images: Sequence[Image] = ()
     pressures: frozenset[str] = frozenset()
-    extended: Mapping[str, str] = field(default_factory=dict)
 
 
 def capacity(seen: Seen, config: KubeletConfig) -> dict[str, str | int | float]:
@@ -73,6 +73,11 @@ def capacity(seen: Seen, config: KubeletConfig) -> dict[str, str | int | float]:
 
 def _binary(amount: int) -> str:
     return quantity.canonical(f"{amount // 1024}Ki") if amount else "0"
+
+
+def extended_resources(status: NodeStatus) -> dict[str, str | int | float]:
+    """What somebody advertised that the node has, which the kubelet knows nothing of."""
+    return {name: amount for name, amount in status.capacity.items() if is_extended(name)}
 
 
 def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -> dict[str, str | int | float]:
@@ -131,8 +136,8 @@ def images(found: Sequence[Image]) -> list[ContainerImage]:
 
 
 def node_status(seen: Seen, config: KubeletConfig, hostname: str, old: NodeStatus, now: str) -> NodeStatus:
-    """The whole status that the kubelet owns; what others put into `old` stays."""
-    whole = capacity(seen, config)
+    """The whole status that the kubelet owns; what others put into `old` stays, and Pods may have it."""
+    whole = dict(sorted({**extended_resources(old), **capacity(seen, config)}.items()))
     machine = seen.machine
     addresses = [NodeAddress(type="InternalIP", address=ip) for ip in config.host_ips]
     return NodeStatus(

@@ -120,6 +120,7 @@ def test_volumes_get_their_modes_and_times(volume: dict[str, Any], kept: dict[st
     [
         pytest.param({"httpGet": {"port": 80}}, {"httpGet": {"port": 80, "path": "/", "scheme": "HTTP"}}, id="http"),
         pytest.param({"exec": {"command": ["a"]}}, {"exec": {"command": ["a"]}}, id="exec"),
+        pytest.param({"grpc": {"port": 80}}, {"grpc": {"port": 80, "service": ""}}, id="gRPC: kubectl follows its service unasked"),
     ],
 )
 def test_probes_get_their_timings(probe: dict[str, Any], kept: dict[str, Any]) -> None:

@@ -126,6 +126,34 @@ async def test_the_end_of_the_connection_ends_everything() -> None:
             await client.open({})
 
 
+async def test_what_is_said_before_the_session_ends_at_once_is_heard() -> None:
+    near, far = MemoryDuplex.pair()
+    session = Session(near, server=False)
+    running = asyncio.ensure_future(session.run())
+    opening = asyncio.ensure_future(session.open({"streamType": "error"}))
+    await far.read()
+    wire = Codec()
+    await far.write(wire.encode(Control(frames.SYN_REPLY, 1, {})) + wire.encode(Data(1, b"nothing to attach to", True)))
+    await far.close()
+    await running
+    assert await (await opening).read_all() == b"nothing to attach to"
+
+
+@pytest.mark.parametrize("refused", [pytest.param(True, id="refused"), pytest.param(False, id="left without an answer")])
+async def test_a_stream_that_is_not_accepted_is_not_opened(refused: bool) -> None:
+    near, far = MemoryDuplex.pair()
+    session = Session(near, server=False)
+    running = asyncio.ensure_future(session.run())
+    opening = asyncio.ensure_future(session.open({}))
+    await far.read()
+    if refused:
+        await far.write(Codec().encode(Control(frames.RST_STREAM, 1, status=frames.REFUSED)))
+    await far.close()
+    await running
+    with pytest.raises(ConnectionError, match="refused"):
+        await opening
+
+
 async def test_pings_are_answered() -> None:
     near, far = MemoryDuplex.pair()
     session = Session(far, server=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pilothouse.machinery import shape
+from pilothouse.machinery.quoting import go_quoted
 from pilothouse.machinery.shape import OPEN, Shape
 
 Path = tuple[str, ...]
@@ -42,13 +43,16 @@ def list_type(parent: Shape, name: str) -> tuple[str, tuple[str, ...]]:
 def item_element(item: Any, kind: str, keys: Iterable[str]) -> str:
     """The path element of an item of a set or a map list; ValueError when a key is missing."""
     if kind == "set":
+        if isinstance(item, (dict, list)) or item is None:
+            raise ValueError(f"associative list without keys has an element that's {'an explicit null' if item is None else 'a map type'}")
         return f"v:{compact(item)}"
     if not isinstance(item, Mapping):
-        raise ValueError("an item of a list of objects is no object")
+        raise ValueError(f"associative list with keys may not have {'a null element' if item is None else 'non-map elements'}")
     found = {key: item.get(key, KEY_DEFAULTS.get(key)) for key in keys}
-    missing = [key for key, value in found.items() if value is None]
-    if missing and len(missing) == len(found):
-        raise ValueError(f'associative list with keys has an element that omits key field "{missing[0]}" (and doesn\'t have default value)')
+    if all(value is None for value in found.values()):
+        names = " ".join(map(go_quoted, keys))
+        text = f"associative list with keys has an element that omits all key fields [{names}]"
+        raise ValueError(f"{text} (and doesn't have default values for any key fields)")
     return f"k:{compact({key: value for key, value in found.items() if value is not None})}"
 
 

@@ -63,7 +63,10 @@ async def _apply(kernel: Kernel, request: Request, view: View) -> Entry:
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.served(request.served).object)
-        after = apply.apply(codec.to_dict(seen), config, type(seen), manager, force=request.options.force)
+        live = codec.to_dict(seen)
+        if view.lent is not None:
+            live["metadata"]["managedFields"] = view.lent(request.resource, current.object)
+        after = apply.apply(live, config, type(seen), manager, force=request.options.force)
         return _object_of(request, after, config, type(seen), seen.metadata.resourceVersion, repeated)
 
     try:

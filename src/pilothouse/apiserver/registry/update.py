@@ -108,7 +108,9 @@ async def _write(kernel: Kernel, request: Request, view: View, current: Entry, b
     said = body.metadata.managedFields
     new = view.write(resource, old, body)
     new.metadata.resourceVersion = old.metadata.resourceVersion
-    if not request.applies:
+    if request.applies and view.taken_back is not None:
+        said = view.taken_back(resource, old, said)
+    elif not request.applies:
         said = managers.after_update(kernel, request, old, new, said if view is MAIN else ())
     new.metadata.managedFields = said
     admission = request.admission(UPDATE, request.name, new, old, view.name)

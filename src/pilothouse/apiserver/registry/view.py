@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pilothouse.apiserver.registry import strategy
 from pilothouse.machinery.codec import clone
+from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
@@ -24,7 +25,8 @@ def _itself(resource: Resource[Any], obj: Any) -> Any:
 @dataclass(frozen=True, slots=True)
 class View:
     """`read(resource, object)` is what the client sees; `write(resource, old, body)` the whole object that it asks for, a copy
-    that may be changed; `check(resource, old, new)` raises StatusError. `body` is what is exchanged when that is not the kind itself."""
+    that may be changed; `check(resource, old, new)` raises StatusError. `body` is what is exchanged when that is not the kind itself,
+    and then `lent(resource, object)` the record that an apply meets, `taken_back(resource, old, said)` what comes of the object's."""
 
     name: str
     write: Callable[[Resource[Any], Any, Any], Any]
@@ -33,6 +35,8 @@ class View:
     plurals: frozenset[tuple[str, str]] | None = None
     body: Resource[Any] | None = None
     defaulted: bool = False
+    lent: Callable[[Resource[Any], Any], list[dict[str, Any]]] | None = None
+    taken_back: Callable[[Resource[Any], Any, list[ManagedFieldsEntry]], list[ManagedFieldsEntry]] | None = None
 
     @property
     def whole(self) -> bool:

@@ -16,6 +16,7 @@ from pilothouse.machinery import codec, fieldset, strict
 from pilothouse.machinery.errors import StatusError, bad_request, failure
 from pilothouse.machinery.fieldset import Path
 from pilothouse.machinery.meta_v1 import StatusCause, StatusDetails
+from pilothouse.machinery.patch import typed
 from pilothouse.machinery.patch.manager import UPDATE, Manager, Map, Owners, entries, owners_of
 from pilothouse.machinery.patch.whole import OBJECT, changed_by, spelled_out
 from pilothouse.machinery.patch.whole import STATUS as WHOLE_STATUS
@@ -31,10 +32,10 @@ SPEC: Path = ("f:spec",)
 def apply(current: Map | None, config: Map, type: type[Any], manager: Manager, *, force: bool = False) -> Map:
     """The object that the manager's `config` makes of `current` (None: there is none), with its new managedFields.
 
-    A 409 StatusError for conflicts, 400 for a config that is none. Neither argument is changed.
+    A 409 StatusError for conflicts, 400 or (where the schema is not met) 500 for a config that is none. Neither argument is changed.
     """
     shape = shape_of(type)
-    _check(config, shape)
+    _check(config, type, shape)
     without = reset_fields(manager.subresource)
     try:
         wanted = fieldset.owned(config, shape, without)
@@ -50,7 +51,7 @@ def apply(current: Map | None, config: Map, type: type[Any], manager: Manager, *
         _prune(merged, shape, last - wanted, owners)
         after_values = fieldset.leaves(merged, shape)
     except ValueError as error:
-        raise bad_request(f"failed to create typed patch object: {error}") from error
+        raise _untyped(config, str(error)) from error
     free = _last_applied(live, before_values, shape) if manager.name == KUBECTL else frozenset()
     owners = _settled(owners, manager, changed(before_values, after_values), before_values.keys() - after_values.keys(), free, force)
     merged.setdefault("metadata", {})["managedFields"] = entries(owners)
@@ -76,15 +77,28 @@ def reset_fields(subresource: str) -> tuple[Path, ...]:
     return (SPEC,) if subresource == "status" else (STATUS,)
 
 
-def _check(config: Map, shape: Shape) -> None:
-    metadata = config.get("metadata") or {}
-    text = strict.type_error(config, shape) if isinstance(metadata, dict) else "metadata is no object"
-    if text:
-        raise bad_request(f"failed to create typed patch object: {text}")
-    if metadata.get("managedFields"):
+def _check(config: Map, type: type[Any], shape: Shape) -> None:
+    """Upstream's order: the version, the record that nobody may apply, then all that the schema does not know."""
+    group, version, kind = getattr(type, "GVK", ("", "", ""))
+    expected = f"{group}/{version}" if group else version
+    said = config.get("apiVersion") or ""
+    if kind and said != expected:
+        raise bad_request(f"Incorrect version specified in apply patch. Specified patch version: {said}, expected: {expected}")
+    metadata = config.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
-    if not config.get("apiVersion") or not config.get("kind"):
-        raise bad_request("failed to create typed patch object: apiVersion and kind must be set")
+    if not config.get("kind"):
+        raise _untyped(config, f"no corresponding type for {said}, Kind=")
+    if text := typed.complaint(config, shape) or strict.type_error(config, shape):
+        raise _untyped(config, text)
+
+
+def _untyped(config: Map, text: str) -> StatusError:
+    """A configuration that is none of its type: upstream answers 500 without a reason, and clients know the text."""
+    api_version, metadata = str(config.get("apiVersion") or ""), config.get("metadata")
+    name, namespace = (metadata.get(one) or "" for one in ("name", "namespace")) if isinstance(metadata, dict) else ("", "")
+    which = f"{namespace}/{name}; {api_version if '/' in api_version else f'/{api_version}'}, Kind={config.get('kind') or ''}"
+    return failure(500, "", f"failed to create typed patch object ({which}): {text}")
 
 
 def _writable(config: Map, without: Iterable[Path]) -> Map:

@@ -40,6 +40,7 @@ SERVER_ERRORS = (
     "list of maps",
     "merge lists",
     "order in patch",
+    "failed to create typed patch object",
 )
 """What upstream answers with 500, too."""
 

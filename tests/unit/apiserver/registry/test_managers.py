@@ -13,6 +13,7 @@ from pilothouse.api.types.autoscaling_v1 import Scale, ScaleSpec
 from pilothouse.api.types.core_v1 import ConfigMap, Namespace, Pod, PodTemplateSpec
 from pilothouse.apiserver.auth.user import ADMIN
 from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Call, Options
+from pilothouse.machinery import codec
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.meta_v1 import LabelSelector, ManagedFieldsEntry, ObjectMeta
 from tests.unit.apiserver.registry.house import House, config, pod, refused
@@ -117,6 +118,28 @@ async def test_an_autoscaler_and_an_apply_that_says_no_replicas_do_not_fight(hou
     assert (after.spec.replicas, after.spec.minReadySeconds) == (5, 3)
     async with refused(409, 'conflict with "autoscaler" with subresource "scale" using apps/v1'):
         await apply(house, Deployment, {"spec": {"replicas": 1}})
+
+
+async def test_an_apply_to_scale_meets_who_owns_the_replicas_and_leaves_the_record_of_all_else(house: House) -> None:
+    await apply(house, Deployment, codec.to_dict(deployment(2)), Options(field_manager="owner"))
+    body = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "a"}, "spec": {"replicas": 5}}
+
+    async def scale(**options: Any) -> Any:
+        asked = Options(field_manager="scaler", **options)
+        call = Call("patch", resource_of(Deployment), "default", "a", "scale", orjson.dumps(body), patch_type=APPLY_PATCH, options=asked)
+        await house.registry.execute(call, ADMIN)
+        return await house.client.get(Deployment, "a", "default")
+
+    async with refused(409, 'Apply failed with 1 conflict: conflict with "owner": .spec.replicas'):
+        await scale()
+    scaled = await scale(force=True)
+    assert owners(scaled, "spec", "replicas") == ["scaler"]
+    assert owners(scaled, "spec", "selector") == ["owner"]
+    assert [(one.manager, one.apiVersion, one.subresource) for one in scaled.metadata.managedFields] == [
+        ("owner", "apps/v1", ""),
+        ("scaler", "apps/v1", "scale"),
+    ]
+    assert (await scale()).metadata == scaled.metadata, "the same again changes nothing"
 
 
 async def test_the_first_apply_names_what_the_maker_owns(house: House) -> None:

@@ -121,19 +121,49 @@ def test_a_plain_update_takes_what_it_changes() -> None:
     assert track_update(pod(), pod(nodeName="n"), Pod, A) == []
 
 
+UNTYPED = r"failed to create typed patch object \(/p; /v1, Kind=Pod\): "
+
+
 @pytest.mark.parametrize(
-    ("config", "message"),
+    ("config", "code", "message"),
     [
-        ({"metadata": {}}, "apiVersion and kind must be set"),
-        ({**HERE, "metadata": {"managedFields": [{}]}}, "metadata.managedFields must be nil"),
-        (pod({"image": "x"}), "omits key field"),
-        (pod({"name": "c"}, {"name": "c"}), "duplicate entries for key"),
+        pytest.param({"metadata": {}}, 400, "Incorrect version .* Specified patch version: , expected: v1", id="none"),
+        pytest.param({**HERE, "apiVersion": "v2"}, 400, "Specified patch version: v2, expected: v1", id="another version"),
+        pytest.param({**HERE, "metadata": {"managedFields": [{}]}}, 400, "metadata.managedFields must be nil", id="with a record"),
+        pytest.param({"apiVersion": "v1"}, 500, "no corresponding type for v1, Kind=", id="no kind"),
+        pytest.param(
+            pod({"image": "x"}),
+            500,
+            UNTYPED
+            + r".spec.containers: element 0: associative list with keys has an element that omits all key fields \[\"name\"\] "
+            + r"\(and doesn't have default values for any key fields\)",
+            id="an item without its key",
+        ),
+        pytest.param(pod({"name": "c"}, {"name": "c"}), 500, r"containers: duplicate entries for key \[name=\"c\"\]", id="an item twice"),
+        pytest.param(pod(foo=1), 500, UNTYPED + ".spec.foo: field not declared in schema$", id="an unknown field"),
+        pytest.param(
+            pod({"name": "c", "foo": 1}, bar=1),
+            500,
+            UNTYPED + r"errors:\n  .spec.containers\[name=\"c\"\].foo: field not declared in schema\n  .spec.bar: field not declared",
+            id="two of them",
+        ),
+        pytest.param(pod({"name": "c", "image": True}), 500, r"expected string, got .value.valueUnstructured.Value:true", id="no string"),
+        pytest.param(pod(priority="high"), 500, r".spec.priority: expected numeric \(int or float\), got string", id="no number"),
+        pytest.param(pod(hostNetwork="yes"), 500, r".spec.hostNetwork: expected boolean, got &\{yes\}", id="no boolean"),
+        pytest.param(pod(containers={"name": "c"}), 500, r".spec.containers: expected list, got &\{map\[name:c\]\}", id="no list"),
+        pytest.param({**HERE, "metadata": {"name": "p"}, "spec": []}, 500, r".spec: expected map, got &\{\[\]\}", id="no map"),
+        pytest.param(
+            {**HERE, "metadata": {"name": "p", "finalizers": ["a/b", "a/b"]}},
+            500,
+            r".metadata.finalizers: duplicate entries for key \[=\"a/b\"\]",
+            id="twice in a set",
+        ),
     ],
 )
-def test_a_config_that_is_none(config: dict[str, Any], message: str) -> None:
+def test_a_config_that_is_none(config: dict[str, Any], code: int, message: str) -> None:
     with pytest.raises(StatusError, match=message) as caught:
         apply(None, config, Pod, A)
-    assert caught.value.code == 400
+    assert caught.value.code == code
 
 
 def test_a_deployments_replicas_may_be_left_to_the_autoscaler() -> None:

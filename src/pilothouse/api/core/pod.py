@@ -16,15 +16,19 @@ from pilothouse.api.core.podupdate import validate_pod_status, validate_pod_upda
 from pilothouse.api.core.qos import qos_class
 from pilothouse.api.core.validation.annotations import validate_pod_annotations
 from pilothouse.api.core.validation.podspec import validate_pod_spec
+from pilothouse.api.core.validation.remembered import Memory, remembering
 from pilothouse.api.core.warnings.names import of_name
 from pilothouse.api.core.warnings.podspec import of_pod_spec
 from pilothouse.api.types.core_v1 import Pod, PodCondition, PodSpec, PodStatus
+from pilothouse.machinery.codec import encode
 from pilothouse.machinery.meta_v1 import LabelSelector, LabelSelectorRequirement
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
 
 PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 POD_LEVEL_RESOURCES = ("cpu", "memory")
+ORDINARY = Memory()
+"""Specs, with their annotations, of which there is nothing to be warned."""
 
 
 def _bool(value: bool | None) -> str:
@@ -167,7 +171,10 @@ def validate(pod: Pod, problems: Problems) -> None:
     spec = problems.at("spec")
     if pod.metadata.annotations:
         validate_pod_annotations(pod.metadata.annotations, pod.spec, problems.at("metadata", "annotations"))
-    validate_pod_spec(pod.spec, spec, is_pod=True, pod_name=pod.metadata.name)
+    if any(volume.ephemeral for volume in pod.spec.volumes):  # their claims bear the Pod's name
+        validate_pod_spec(pod.spec, spec, is_pod=True, pod_name=pod.metadata.name)
+    else:
+        validate_spec(pod.spec, spec)
     if not pod.spec.serviceAccountName:
         for index, volume in enumerate(pod.spec.volumes):
             for position, source in enumerate(volume.projected.sources if volume.projected else ()):
@@ -179,6 +186,11 @@ def validate(pod: Pod, problems: Problems) -> None:
             spec.at("ephemeralContainers").forbidden("cannot be set on create")
         if pod.spec.nodeName and pod.spec.schedulingGates:
             spec.at("nodeName").forbidden("cannot be set until all schedulingGates have been cleared")
+
+
+@remembering
+def validate_spec(spec: PodSpec, problems: Problems) -> None:
+    validate_pod_spec(spec, problems, is_pod=True)
 
 
 @POD.validate_update
@@ -198,4 +210,15 @@ def warn(new: Pod, old: Pod | None) -> Iterator[str]:
     """Of new Pods alone: people seldom write Pods that are there, and kubelets often."""
     if old is None:
         yield from of_name(new.metadata.name, "the Pod's hostname")
-        yield from of_pod_spec(new.spec, new.metadata.annotations, Problems(), is_pod=True)
+        yield from _of_spec(new.spec, new.metadata.annotations)
+
+
+def _of_spec(spec: PodSpec, annotations: Mapping[str, str]) -> Iterable[str]:
+    """What is odd about them; of what was found ordinary lately, nothing."""
+    key = encode((spec, annotations))
+    if key in ORDINARY:
+        return ()
+    found = list(of_pod_spec(spec, annotations, Problems(), is_pod=True))
+    if not found:
+        ORDINARY.keep(key)
+    return found

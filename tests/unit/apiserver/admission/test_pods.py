@@ -44,6 +44,7 @@ async def test_a_pod_gets_an_identity_and_a_token(house: House) -> None:
         ],
     }
     assert spec.containers[0].volumeMounts == [VolumeMount(name=volume.name, readOnly=True, mountPath=MOUNT_PATH)]
+    assert (await house.client.create(pod("b"))).spec == spec, "pods of one template differ in their names alone"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What a rule has found right lately need not be judged again: Pods of one template differ in hardly more than their names.
 
-Only for rules that look at nothing but the value itself. Values are compared whole, by their JSON; what was wrong is never
-remembered, so that its problems are told with their paths each time.
+Only for rules that look at nothing but the value itself. Values are compared whole, by their JSON; what was wrong, or odd, is
+never remembered, so that it is told with its paths each time.
 """
 
 from __future__ import annotations
@@ -19,21 +19,36 @@ REMEMBERED = 256
 LARGEST_BYTES = 8 * 1024
 
 
+class Memory:
+    """The values in which one rule has found nothing."""
+
+    def __init__(self) -> None:
+        self._known: set[bytes] = set()
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._known
+
+    def keep(self, key: bytes) -> None:
+        if len(key) > LARGEST_BYTES:
+            return
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known.add(key)
+
+
 def remembering(rule: Callable[[T, Problems], None]) -> Callable[[T, Problems], None]:
     """Decorator of such a rule. What is empty is right, and not even asked about."""
-    known: set[bytes] = set()
+    right = Memory()
 
     def judge(value: Any, problems: Problems) -> None:
         if not value:
             return
         key = encode(value)
-        if key in known:
+        if key in right:
             return
         before = len(problems.found)
         rule(value, problems)
-        if len(problems.found) == before and len(key) <= LARGEST_BYTES:
-            if len(known) >= REMEMBERED:
-                known.clear()
-            known.add(key)
+        if len(problems.found) == before:
+            right.keep(key)
 
     return judge

@@ -2,7 +2,8 @@
 
 - A pod that names no ServiceAccount gets `default`; one that names a missing account is refused.
 - The default account of a new namespace is made by a controller: a pod that comes first waits for it, WAIT_SECONDS at most.
-- Unless it is turned off, containers get the projected volume `kube-api-access-xxxxx`: token, CA and namespace.
+- Unless it is turned off, containers get the projected volume `kube-api-access-xxxxx`: token, CA and namespace. Upstream makes
+  up the end of that name for each pod; here it is the same in all, so that pods of one template differ in nothing but their names.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from pilothouse.api.types.core_v1 import (
 )
 from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
 from pilothouse.apiserver.admission.pods import MIRROR, PODS, is_pod, refused
-from pilothouse.kit.entropy import Entropy
 
 DEFAULT_NAME = "default"
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -42,6 +42,9 @@ class ServiceAccountAdmission(Plugin):
     name = "ServiceAccount"
     kinds = frozenset({PODS})
 
+    def __init__(self) -> None:
+        self._token: Volume | None = None
+
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
         if not is_pod(request, CREATE):
             return
@@ -52,7 +55,8 @@ class ServiceAccountAdmission(Plugin):
         pod.spec.serviceAccount = pod.spec.serviceAccountName
         account = await _account(request, world, pod.spec.serviceAccountName)
         if should_mount(account, pod):
-            mount_token(pod, world.entropy)
+            self._token = self._token or token_volume(VOLUME_PREFIX + world.entropy.suffix())
+            mount_token(pod, self._token)
         if not pod.spec.imagePullSecrets:
             pod.spec.imagePullSecrets = [LocalObjectReference(name=one.name) for one in account.imagePullSecrets]
 
@@ -95,22 +99,21 @@ def should_mount(account: ServiceAccount, pod: Pod) -> bool:
     return True
 
 
-def mount_token(pod: Pod, entropy: Entropy) -> None:
-    """Mount the token where nothing else is mounted in its place."""
-    names = {one.name for one in pod.spec.volumes}
-    found = next((one.name for one in pod.spec.volumes if one.name.startswith(VOLUME_PREFIX)), "")
-    name = found or VOLUME_PREFIX + entropy.suffix()
+def mount_token(pod: Pod, token: Volume) -> None:
+    """Mount the token where nothing else is mounted in its place: from the pod's own volume of that kind, where it has one."""
+    found = next((one for one in pod.spec.volumes if one.name.startswith(VOLUME_PREFIX)), None)
+    mount = VolumeMount(name=(found or token).name, readOnly=True, mountPath=MOUNT_PATH)
     needed = False
     for container in (*pod.spec.initContainers, *pod.spec.containers):
-        needed |= _mount(container, name)
-    if needed and name not in names:
-        pod.spec.volumes = [*pod.spec.volumes, token_volume(name)]
+        needed |= _mount(container, mount)
+    if needed and found is None:
+        pod.spec.volumes = [*pod.spec.volumes, token]
 
 
-def _mount(container: Container, volume: str) -> bool:
+def _mount(container: Container, mount: VolumeMount) -> bool:
     if any(one.mountPath == MOUNT_PATH for one in container.volumeMounts):
         return False
-    container.volumeMounts = [*container.volumeMounts, VolumeMount(name=volume, readOnly=True, mountPath=MOUNT_PATH)]
+    container.volumeMounts = [*container.volumeMounts, mount]
     return True
 
 
@@ -123,9 +126,6 @@ def _token_source() -> ProjectedVolumeSource:
     return ProjectedVolumeSource(defaultMode=FILE_MODE, sources=sources)
 
 
-TOKEN_SOURCE = _token_source()
-"""The same object in all pods: nobody may change what is committed, and nothing in it is left to be filled in before."""
-
-
 def token_volume(name: str) -> Volume:
-    return Volume(name=name, projected=TOKEN_SOURCE)
+    """The same object in all pods: nobody may change what is committed, and nothing in it is left to be filled in before."""
+    return Volume(name=name, projected=_token_source())

@@ -96,8 +96,8 @@ class Request:
         if self.http.headers.get("Expect", "").lower() == "100-continue" and self.http.transport is not None:
             self.http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         content = self.http.content
-        if content.is_eof() and content.total_bytes <= BODY_LIMIT_BYTES:  # all of it has come
-            return content.read_nowait()
+        if content.is_eof() and content.total_bytes <= BODY_LIMIT_BYTES:
+            return b"".join(content._buffer)  # all of it has come; a read would parse on, and ask the transport to resume
         parts: list[bytes] = []
         total = 0
         while chunk := await content.readany():

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.cgroups import Cgroups
-from pilothouse.kubelet.launch.resources import MINIMUM_SHARES, ROOT, pod_requests, shares
+from pilothouse.kubelet.launch.resources import MINIMUM_SHARES, ROOT, shares
+from pilothouse.kubelet.pods.amounts import pod_requests
 from pilothouse.kubelet.pods.qos import BURSTABLE, qos_class
 
 log = logging.getLogger(__name__)

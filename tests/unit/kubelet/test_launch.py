@@ -50,14 +50,15 @@ from pilothouse.kubelet.images.references import InvalidReference, parse, with_d
 from pilothouse.kubelet.launch.environment import Surroundings, environment
 from pilothouse.kubelet.launch.errors import ConfigError
 from pilothouse.kubelet.launch.expansion import expand
-from pilothouse.kubelet.launch.fields import field_value, go_duration
+from pilothouse.kubelet.launch.fields import field_value, go_duration, resource_value
 from pilothouse.kubelet.launch.mounts import container_mounts
 from pilothouse.kubelet.launch.naming import dns_config, dns_warnings, hostname, hosts_file, parse_resolv_conf
-from pilothouse.kubelet.launch.resources import cgroup_path, container_resources, pod_cgroup, pod_requests, quota, shares
+from pilothouse.kubelet.launch.resources import cgroup_path, container_resources, pod_cgroup, quota, shares
 from pilothouse.kubelet.launch.sandbox import sandbox_config
 from pilothouse.kubelet.launch.security import container_security
 from pilothouse.kubelet.launch.services import service_environment
 from pilothouse.kubelet.paths import Paths
+from pilothouse.kubelet.pods.amounts import pod_requests
 from pilothouse.kubelet.pods.qos import oom_score, qos_class
 from pilothouse.kubelet.runtime.port import DnsConfig, Image, NamespaceMode, SecurityProfile
 from pilothouse.machinery.errors import not_found
@@ -73,6 +74,10 @@ def pod(*containers: Container, labels: dict[str, str] | None = None, **spec: An
 
 def resources(requests: dict[str, str] | None = None, limits: dict[str, str] | None = None) -> ResourceRequirements:
     return ResourceRequirements(requests=dict(requests or {}), limits=dict(limits or {}))
+
+
+def with_resources(*each: ResourceRequirements, **spec: Any) -> Pod:
+    return pod(*(Container(name=f"c{place}", image="i", resources=one) for place, one in enumerate(each)), **spec)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +211,23 @@ def test_fields(path: str, expected: str) -> None:
     assert field_value(one, path, host_ips=("10.0.0.1",), pod_ips=("10.1.1.1", "fd00::1")) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "own", "shared", "expected"),
+    [
+        pytest.param("limits.memory", resources(None, {"memory": "1Gi"}), resources(None, {"memory": "2Gi"}), "1024", id="its own limit"),
+        pytest.param("limits.memory", resources(), resources(None, {"memory": "2Gi"}), "2048", id="the pod's limit"),
+        pytest.param("limits.memory", resources(), resources({"memory": "2Gi"}), "8192", id="what the node has"),
+        pytest.param("requests.memory", resources({"memory": "1Gi"}), None, "1024", id="its own request"),
+        pytest.param("requests.memory", resources(None, {"memory": "1Gi"}), None, "1024", id="its limit is its request"),
+        pytest.param("requests.memory", resources(), resources({"memory": "2Gi"}), "0", id="no request"),
+    ],
+)
+def test_amounts(name: str, own: ResourceRequirements, shared: ResourceRequirements | None, expected: str) -> None:
+    wanted = with_resources(own, resources=shared)
+    selector = ResourceFieldSelector(resource=name, divisor="1Mi")
+    assert resource_value(wanted, selector, wanted.spec.containers[0], {"memory": "8Gi"}) == expected
+
+
 def service(name: str, namespace: str, ip: str, *ports: tuple[str, int]) -> Service:
     spec = ServiceSpec(clusterIP=ip, ports=[ServicePort(name=text, port=number, protocol="TCP") for text, number in ports])
     return Service(metadata=ObjectMeta(name=name, namespace=namespace), spec=spec)
@@ -249,7 +271,10 @@ def test_hostnames(spec: dict[str, Any], expected: tuple[str, str]) -> None:
 
 def test_the_hosts_file() -> None:
     text = hosts_file(pod(hostAliases=[HostAlias(ip="1.2.3.4", hostnames=["a", "b"])]), ("10.1.1.1",), "h", "s.shop.svc").decode()
-    assert text.startswith("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n")
+    assert text.startswith(
+        "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+        "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n"
+    )
     assert "10.1.1.1\th.s.shop.svc\th\n" in text
     assert text.endswith("# Entries added by HostAliases.\n1.2.3.4\ta\tb\n")
 
@@ -334,10 +359,6 @@ def test_cpu_quota(milli: int, expected: int) -> None:
     assert quota(milli) == expected
 
 
-def with_resources(*each: ResourceRequirements, **spec: Any) -> Pod:
-    return pod(*(Container(name=f"c{place}", image="i", resources=one) for place, one in enumerate(each)), **spec)
-
-
 FULL = resources({"cpu": "1", "memory": "1Gi"}, {"cpu": "1", "memory": "1Gi"})
 
 
@@ -369,6 +390,34 @@ def test_quality_of_service(each: tuple[ResourceRequirements, ...], expected: st
 def test_who_is_killed_first(own: ResourceRequirements, expected: int) -> None:
     wanted = with_resources(own)
     assert oom_score(wanted, wanted.spec.containers[0], 8 * GIBIBYTE) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param({}, [500, 750], id="each by its own"),
+        pytest.param({"resources": resources({"memory": "7Gi"})}, [438, 688], id="a share each of what the pod has beyond them"),
+        pytest.param({"resources": resources({"cpu": "1"})}, [500, 750], id="the pod says nothing of memory"),
+        pytest.param({"priorityClassName": "system-node-critical"}, [-997, -997], id="critical for the node"),
+        pytest.param({"priorityClassName": "system-cluster-critical", "priority": 2_000_000_000}, [500, 750], id="for the cluster"),
+    ],
+)
+def test_the_pod_counts_for_who_is_killed_first(spec: dict[str, Any], expected: list[int]) -> None:
+    wanted = with_resources(resources({"memory": "4Gi"}), resources({"memory": "2Gi"}), **spec)
+    assert [oom_score(wanted, one, 8 * GIBIBYTE) for one in wanted.spec.containers] == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        pytest.param(resources(), 750, id="as the container that asks for least"),
+        pytest.param(resources({"memory": "4Gi"}), 500, id="later when it asks for more"),
+    ],
+)
+def test_a_sidecar_is_not_killed_before_all_containers(own: ResourceRequirements, expected: int) -> None:
+    side = Container(name="side", image="i", resources=own, restartPolicy="Always")
+    wanted = with_resources(resources({"memory": "6Gi"}), resources({"memory": "2Gi"}), initContainers=[side])
+    assert oom_score(wanted, side, 8 * GIBIBYTE) == expected
 
 
 @pytest.mark.parametrize(
@@ -412,6 +461,20 @@ def test_a_containers_own_limits() -> None:
     found = container_resources(wanted, wanted.spec.containers[0], Machine(4, GIBIBYTE))
     assert (found.cpu_shares, found.cpu_quota, found.cpu_period, found.memory_limit) == (102, 50_000, 100_000, 64 << 20)
     assert found.hugepages == {"2MB": 4 << 20}
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        pytest.param(resources(), (512, 50_000, 64 << 20), id="the pod's"),
+        pytest.param(resources({"cpu": "100m"}), (102, 50_000, 64 << 20), id="its own request"),
+        pytest.param(resources(None, {"cpu": "250m", "memory": "32Mi"}), (256, 25_000, 32 << 20), id="its own limits"),
+    ],
+)
+def test_a_container_without_limits_has_those_of_its_pod(own: ResourceRequirements, expected: tuple[int, int, int]) -> None:
+    wanted = with_resources(own, resources=resources({"cpu": "200m"}, {"cpu": "500m", "memory": "64Mi"}))
+    found = container_resources(wanted, wanted.spec.containers[0], Machine(4, GIBIBYTE))
+    assert (found.cpu_shares, found.cpu_quota, found.memory_limit) == expected
 
 
 @pytest.mark.parametrize(

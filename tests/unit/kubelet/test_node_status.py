@@ -21,7 +21,7 @@ from pilothouse.api.types.core_v1 import Node as NodeObject
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import DiskUsage, Machine
 from pilothouse.kubelet.node.admission import judge
-from pilothouse.kubelet.node.status import Seen, images, node_status
+from pilothouse.kubelet.node.status import Seen, allocatable, images, node_status
 from pilothouse.kubelet.runtime.port import Image, RuntimeCondition, RuntimeVersion
 from tests.unit.kubelet.harness import a_pod, node
 
@@ -51,9 +51,22 @@ def test_what_pods_may_have_is_what_there_is_without_what_is_kept_back() -> None
     assert found.allocatable == {
         **found.capacity,
         "cpu": "3500m",
-        "ephemeral-storage": str(90 * GIBIBYTE),
+        "ephemeral-storage": "90Gi",
         "memory": f"{8 * 1024 - 100 - 4}Mi",
     }
+
+
+@pytest.mark.parametrize(
+    ("hard", "expected"),
+    [
+        pytest.param({}, ("8Gi", "100Gi"), id="nothing"),
+        pytest.param({"memory.available": "100Mi", "nodefs.available": "1Gi"}, ("8092Mi", "99Gi"), id="amounts"),
+        pytest.param({"memory.available": "50%", "nodefs.available": "10%"}, ("4Gi", "90Gi"), id="percentages"),
+    ],
+)
+def test_what_evictions_keep_free_pods_may_not_have(hard: dict[str, str], expected: tuple[str, str]) -> None:
+    found = allocatable({"memory": "8Gi", "ephemeral-storage": "100Gi"}, KubeletConfig(eviction_hard=hard))
+    assert (found["memory"], found["ephemeral-storage"]) == expected
 
 
 def test_the_node_is_described() -> None:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pilothouse.api.types.core_v1 import Pod, Volume
-from pilothouse.kubelet.launch.resources import pod_limits, whole
+from pilothouse.kubelet.launch.resources import whole
+from pilothouse.kubelet.pods.amounts import pod_limits
 from pilothouse.machinery import quantity
 
 STORAGE = "ephemeral-storage"

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pilothouse.api.types.core_v1 import Pod
-from pilothouse.kubelet.launch.resources import pod_requests, whole
+from pilothouse.kubelet.launch.resources import whole
+from pilothouse.kubelet.pods.amounts import pod_requests
 from pilothouse.kubelet.pods.qos import CRITICAL_PRIORITY
 from pilothouse.kubelet.pods.spec import is_static
 from pilothouse.machinery import quantity

@@ -59,7 +59,8 @@ def go_duration(seconds: float) -> str:
 
 
 def resource_value(pod: Pod, selector: ResourceFieldSelector, container: AnyContainer | None, allocatable: Mapping[str, str]) -> str:
-    """The value of a resourceFieldRef in units of its divisor, rounded up. Limits that are not set are the node's allocatable."""
+    """The value of a resourceFieldRef in units of its divisor, rounded up. Limits that are not set are the pod's, else what the node has
+    for pods."""
     if selector.containerName:
         container = container_of(pod, selector.containerName)
     if container is None:
@@ -67,12 +68,12 @@ def resource_value(pod: Pod, selector: ResourceFieldSelector, container: AnyCont
     side, _, name = selector.resource.partition(".")
     if side not in {"limits", "requests"}:
         raise ConfigError(f"Unsupported container resource : {selector.resource}")
-    values = container.resources.limits if side == "limits" else container.resources.requests
-    value = values.get(name)
-    if value is None:
-        value = allocatable.get(name, "0") if side == "limits" or name in container.resources.limits else "0"
-        if side == "requests" and name in container.resources.limits:
-            value = container.resources.limits[name]
+    own = container.resources
+    if side == "requests":
+        value = own.requests.get(name, own.limits.get(name, "0"))
+    else:
+        shared = pod.spec.resources.limits if pod.spec.resources is not None else {}
+        value = own.limits.get(name) or shared.get(name) or allocatable.get(name, "0")
     divisor = selector.divisor if selector.divisor not in {None, "", "0", 0} else "1"
     return _divided(name, value, divisor if divisor is not None else "1")
 

@@ -48,7 +48,7 @@ def hosts_file(pod: Pod, ips: Sequence[str], name: str, domain: str, node_hosts:
         lines = [HOST_NETWORK_NOTE + node_hosts]
     else:
         lines = [HOSTS_NOTE, "127.0.0.1\tlocalhost\n", "::1\tlocalhost ip6-localhost ip6-loopback\n"]
-        lines += ["fe00::\tip6-localnet\n", "fe00::0\tip6-mcastprefix\n", "fe00::1\tip6-allnodes\n", "fe00::2\tip6-allrouters\n"]
+        lines += ["fe00::0\tip6-localnet\n", "fe00::0\tip6-mcastprefix\n", "fe00::1\tip6-allnodes\n", "fe00::2\tip6-allrouters\n"]
         short = name.partition(".")[0] if domain else name
         lines += [f"{ip}\t{short}.{domain}\t{short}\n" if domain else f"{ip}\t{name}\n" for ip in ips]
     if pod.spec.hostAliases:

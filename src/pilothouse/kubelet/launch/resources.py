@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.host.port import Machine
+from pilothouse.kubelet.pods.amounts import pod_limits, pod_requests
 from pilothouse.kubelet.pods.qos import BEST_EFFORT, BURSTABLE, GUARANTEED, oom_score, qos_class
-from pilothouse.kubelet.pods.spec import is_sidecar
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.runtime.port import Resources
 from pilothouse.machinery import quantity
@@ -43,19 +43,19 @@ def whole(values: Mapping[str, str | int | float], name: str) -> int:
 
 
 def container_resources(pod: Pod, container: AnyContainer, machine: Machine, *, cfs_quota: bool = True) -> Resources:
-    """What a container's cgroup is to say. Without a cpu request its limit counts as one.
+    """What a container's cgroup is to say. Without a cpu request its limit counts as one, without a limit the pod's own.
 
     Containers do not swap (upstream's NoSwap); on v2 the kernel ends all of one that is out of memory, and never a part of it.
     """
     own = container.resources
-    requested = milli(own.requests, "cpu") if "cpu" in own.requests else milli(own.limits, "cpu")
-    limited = quota(milli(own.limits, "cpu")) if cfs_quota else 0
-    memory = whole(own.limits, "memory")
+    shared = pod.spec.resources.limits if pod.spec.resources is not None else {}
+    cpu = milli(own.limits, "cpu") or milli(shared, "cpu")
+    memory = whole(own.limits, "memory") or whole(shared, "memory")
     no_swap = machine.swap > 0 and machine.limits_swap
     pages = {_page_name(name): quantity.whole(value) for name, value in own.limits.items() if name.startswith(HUGEPAGES)}
     return Resources(
-        cpu_shares=shares(requested),
-        cpu_quota=limited,
+        cpu_shares=shares(milli(own.requests, "cpu") if "cpu" in own.requests else cpu),
+        cpu_quota=quota(cpu) if cfs_quota else 0,
         cpu_period=CPU_PERIOD_MICROSECONDS if cfs_quota else 0,
         memory_limit=memory,
         memory_swap_limit=memory if no_swap and not machine.cgroup_v2 else 0,
@@ -118,53 +118,3 @@ def widest(one: PodCgroup, other: PodCgroup) -> PodCgroup:
         cpu_quota=more(one.cpu_quota, other.cpu_quota),
         memory_limit=more(one.memory_limit, other.memory_limit),
     )
-
-
-def pod_requests(pod: Pod) -> dict[str, int]:
-    """What a pod takes of a node: cpu in milli-cores, everything else in whole units."""
-    return _pod_sum(pod, "requests")
-
-
-def pod_limits(pod: Pod) -> dict[str, int]:
-    return _pod_sum(pod, "limits")
-
-
-def _amounts(container: AnyContainer, side: str) -> dict[str, int]:
-    own = container.resources
-    values = dict(own.limits) if side == "limits" else {**own.requests}
-    return {name: quantity.milli(value) if name == "cpu" else quantity.whole(value) for name, value in values.items()}
-
-
-def _pod_sum(pod: Pod, side: str) -> dict[str, int]:
-    """Containers and sidecars together, or the largest init container with the sidecars before it, whichever is more."""
-    total: dict[str, int] = {}
-    beside: dict[str, int] = {}
-    peak: dict[str, int] = {}
-    for init in pod.spec.initContainers:
-        amounts = _amounts(init, side)
-        if is_sidecar(init):
-            beside = _added(beside, amounts)
-            peak = _greater(peak, beside)
-        else:
-            peak = _greater(peak, _added(beside, amounts))
-    for container in pod.spec.containers:
-        total = _added(total, _amounts(container, side))
-    total = _greater(_added(total, beside), peak)
-    own = pod.spec.resources
-    if own is not None:
-        values = own.limits if side == "limits" else own.requests
-        total.update({name: quantity.milli(value) if name == "cpu" else quantity.whole(value) for name, value in values.items()})
-    overhead = {name: quantity.milli(value) if name == "cpu" else quantity.whole(value) for name, value in pod.spec.overhead.items()}
-    return (
-        _added(total, overhead)
-        if side == "requests"
-        else {name: value + (overhead.get(name, 0) if value else 0) for name, value in total.items()}
-    )
-
-
-def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {name: one.get(name, 0) + other.get(name, 0) for name in (*one, *other)}
-
-
-def _greater(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {name: max(one.get(name, 0), other.get(name, 0)) for name in (*one, *other)}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.launch.naming import dns_config, fqdn_error, hostname
-from pilothouse.kubelet.launch.resources import cgroup_path, milli, pod_limits, pod_requests, quota, shares
+from pilothouse.kubelet.launch.resources import cgroup_path, milli, quota, shares
 from pilothouse.kubelet.launch.security import sandbox_security
 from pilothouse.kubelet.paths import Paths
+from pilothouse.kubelet.pods.amounts import pod_limits, pod_requests
 from pilothouse.kubelet.pods.identity import CONFIG_SEEN, CONFIG_SOURCE, pod_labels
 from pilothouse.kubelet.pods.spec import every_container
 from pilothouse.kubelet.runtime.port import DnsConfig, PortMapping, Resources, RuntimeFailure, SandboxConfig

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from pilothouse.api.types.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration
-from pilothouse.kubelet.launch.resources import pod_requests
 from pilothouse.kubelet.pods.allocation import DEFERRED, INFEASIBLE, PendingResize
+from pilothouse.kubelet.pods.amounts import pod_requests
 from pilothouse.kubelet.pods.observed import REJECTED, Ending
 from pilothouse.kubelet.pods.qos import BEST_EFFORT, CRITICAL_PRIORITY, qos_class
 from pilothouse.kubelet.pods.spec import every_container, is_static

@@ -29,6 +29,8 @@ from pilothouse.machinery import quantity
 KUBELET_VERSION = KUBERNETES_VERSION
 IMAGES_LIMIT = 50
 NAMES_PER_IMAGE_LIMIT = 5
+KEPT_FREE = {"memory": "memory.available", "ephemeral-storage": "nodefs.available"}
+"""What evictions keep free of each resource."""
 PRESSURES = {
     "MemoryPressure": (
         ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -85,17 +87,18 @@ def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -
     for name, reserved in config.system_reserved.items():
         if name in found:
             found[name] = quantity.subtract(found[name], reserved)
-    kept = config.eviction_hard.get("memory.available", "0")
-    if "memory" in found and not kept.endswith("%"):
-        found["memory"] = quantity.subtract(found["memory"], kept)
+    for name, signal in KEPT_FREE.items():
+        if name in found:
+            found[name] = quantity.subtract(found[name], _kept_free(whole[name], config.eviction_hard.get(signal, "0")))
     for name, amount in whole.items():
         if name.startswith(HUGEPAGES) and "memory" in found and quantity.whole(amount):
             found["memory"] = quantity.subtract(found["memory"], amount)  # nothing else can have it
-    disk = config.eviction_hard.get("nodefs.available", "0%")
-    if "ephemeral-storage" in found and disk.endswith("%"):
-        total = quantity.whole(found["ephemeral-storage"])
-        found["ephemeral-storage"] = str(total - int(total * float(disk[:-1]) / 100))
     return found
+
+
+def _kept_free(capacity: str | int | float, threshold: str) -> str | int:
+    """What a threshold of evictions comes to: an amount, or so many percent of the capacity."""
+    return int(quantity.whole(capacity) * float(threshold[:-1]) / 100) if threshold.endswith("%") else threshold
 
 
 def conditions(seen: Seen, old: Sequence[NodeCondition], now: str) -> list[NodeCondition]:

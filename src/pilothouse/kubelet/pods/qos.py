@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import Pod
+from pilothouse.kubelet.pods.amounts import containers_sum
+from pilothouse.kubelet.pods.spec import is_sidecar
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.machinery import quantity
 
@@ -12,6 +14,7 @@ COUNTED = ("cpu", "memory")
 GUARANTEED_OOM_SCORE = -997
 BEST_EFFORT_OOM_SCORE = 1000
 CRITICAL_PRIORITY = 2_000_000_000
+NODE_CRITICAL = "system-node-critical"
 
 
 def qos_class(pod: Pod) -> str:
@@ -38,14 +41,29 @@ def qos_class(pod: Pod) -> str:
 
 
 def oom_score(pod: Pod, container: AnyContainer, memory_capacity: int) -> int:
-    """How readily the kernel kills the container when memory is short: the less it requested, the sooner."""
-    if (pod.spec.priority or 0) >= CRITICAL_PRIORITY:
+    """How readily the kernel kills the container when memory is short: the less it requested, the sooner; a sidecar not before the
+    container that requested least."""
+    if pod.spec.priorityClassName == NODE_CRITICAL:
         return GUARANTEED_OOM_SCORE
     kind = pod.status.qosClass or qos_class(pod)
     if kind == GUARANTEED:
         return GUARANTEED_OOM_SCORE
     if kind == BEST_EFFORT or memory_capacity <= 0:
         return BEST_EFFORT_OOM_SCORE
-    requested = quantity.whole(container.resources.requests.get("memory", 0))
-    score = 1000 - (1000 * requested) // memory_capacity
+    requested = _memory(container)
+    if is_sidecar(container):
+        requested = max(requested, min(_memory(one) for one in pod.spec.containers))
+    score = 1000 - (1000 * (requested + _share_of_the_rest(pod))) // memory_capacity
     return min(max(score, 1000 + GUARANTEED_OOM_SCORE), BEST_EFFORT_OOM_SCORE - 1)
+
+
+def _memory(container: AnyContainer) -> int:
+    return quantity.whole(container.resources.requests.get("memory", 0))
+
+
+def _share_of_the_rest(pod: Pod) -> int:
+    """What the pod requests beyond its containers counts for all of them alike."""
+    whole = quantity.whole(pod.spec.resources.requests.get("memory", 0)) if pod.spec.resources is not None else 0
+    if not whole:
+        return 0
+    return (whole - containers_sum(pod, "requests").get("memory", 0)) // len([*pod.spec.initContainers, *pod.spec.containers])

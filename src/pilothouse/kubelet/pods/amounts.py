@@ -1,0 +1,59 @@
+"""What a pod as a whole asks for, and may have: cpu in milli-cores, everything else in whole units. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pilothouse.api.types.core_v1 import Pod, ResourceRequirements
+from pilothouse.kubelet.pods.spec import is_sidecar
+from pilothouse.machinery import quantity
+
+
+def pod_requests(pod: Pod) -> dict[str, int]:
+    """What a pod takes of a node."""
+    return _added(_told(pod, "requests"), _amounts(pod.spec.overhead))
+
+
+def pod_limits(pod: Pod) -> dict[str, int]:
+    """Overhead adds to what is limited, and limits nothing by itself."""
+    overhead = _amounts(pod.spec.overhead)
+    return {name: value + (overhead.get(name, 0) if value else 0) for name, value in _told(pod, "limits").items()}
+
+
+def containers_sum(pod: Pod, side: str) -> dict[str, int]:
+    """Containers and sidecars together, or the largest init container with the sidecars before it, whichever is more."""
+    total: dict[str, int] = {}
+    beside: dict[str, int] = {}
+    peak: dict[str, int] = {}
+    for init in pod.spec.initContainers:
+        amounts = _side(init.resources, side)
+        if is_sidecar(init):
+            beside = _added(beside, amounts)
+            peak = _greater(peak, beside)
+        else:
+            peak = _greater(peak, _added(beside, amounts))
+    for container in pod.spec.containers:
+        total = _added(total, _side(container.resources, side))
+    return _greater(_added(total, beside), peak)
+
+
+def _told(pod: Pod, side: str) -> dict[str, int]:
+    """What stands in the pod's own resources wins over what its containers come to."""
+    own = pod.spec.resources
+    return {**containers_sum(pod, side), **(_side(own, side) if own is not None else {})}
+
+
+def _side(own: ResourceRequirements, side: str) -> dict[str, int]:
+    return _amounts(own.limits if side == "limits" else own.requests)
+
+
+def _amounts(values: Mapping[str, str | int | float]) -> dict[str, int]:
+    return {name: quantity.milli(value) if name == "cpu" else quantity.whole(value) for name, value in values.items()}
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in (*one, *other)}
+
+
+def _greater(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: max(one.get(name, 0), other.get(name, 0)) for name in (*one, *other)}

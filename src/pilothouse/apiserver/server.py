@@ -208,10 +208,10 @@ def bound(link: Link, next: Handler) -> Handler:
     return lambda request: link(request, next)
 
 
-def connects() -> dict[tuple[str, str], Handler]:
+def connects() -> dict[tuple[str, str], Connect]:
     """The subresources that are connections, by (plural, name)."""
     found = plugins.instances(pilothouse.apiserver.endpoints.subresources, Connect)
-    return {(plural, one.name): one.handle for one in found for plural in one.plurals}
+    return {(plural, one.name): one for one in found for plural in one.plurals}
 
 
 def context_of(tls: ServerTLS) -> ssl.SSLContext:

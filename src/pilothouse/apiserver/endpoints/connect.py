@@ -15,8 +15,9 @@ from pilothouse.apiserver.endpoints.request import Request, Response
 
 @dataclass(frozen=True)
 class Connect:
-    """`plurals` are the core resources that have the subresource (`pods`); `name` is its path segment."""
+    """`plurals` are the core resources that have the subresource (`pods`); `name` is its path segment; `methods` are HTTP's."""
 
     plurals: tuple[str, ...]
     name: str
     handle: Callable[[Request], Awaitable[Response]]
+    methods: tuple[str, ...] = ("GET", "POST")

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pilothouse.api import catalogue
+from pilothouse.apiserver.endpoints.connect import Connect
 from pilothouse.apiserver.endpoints.create import create
 from pilothouse.apiserver.endpoints.delete import delete
 from pilothouse.apiserver.endpoints.deletecollection import deletecollection
@@ -47,7 +48,7 @@ WITHOUT_NAME = ("list", "watch", "create", "deletecollection")
 class Routes:
     """The end of the chain. `paths` are the plain paths, by exact path or by prefix (with a trailing `*`)."""
 
-    def __init__(self, paths: Mapping[str, Handler], connects: Mapping[tuple[str, str], Handler]) -> None:
+    def __init__(self, paths: Mapping[str, Handler], connects: Mapping[tuple[str, str], Connect]) -> None:
         self._exact = {path: handler for path, handler in paths.items() if not path.endswith("*")}
         self._prefixes = [(path[:-1], handler) for path, handler in paths.items() if path.endswith("*")]
         self._connects = connects
@@ -56,8 +57,6 @@ class Routes:
         info = request.info
         if not info.is_resource:
             return await self._plain(request)
-        if request.method == "HEAD":
-            raise method_not_allowed()
         resource = catalogue.by_plural(info.group, info.version, info.plural)
         if resource is None or (info.namespace and not resource.namespaced and info.plural != "namespaces"):
             raise no_such_resource()
@@ -69,7 +68,7 @@ class Routes:
             return await self._subresource(request, resource)
         endpoint = ENDPOINTS.get(info.verb)
         misplaced = info.verb != "watch" and bool(info.name) == (info.verb in WITHOUT_NAME)
-        if endpoint is None or info.verb not in resource.verbs or misplaced:
+        if request.method == "HEAD" or endpoint is None or info.verb not in resource.verbs or misplaced:
             raise method_not_allowed()
         if resource.namespaced and not info.namespace:
             if info.name:
@@ -85,9 +84,11 @@ class Routes:
             raise no_such_resource()
         connect = self._connects.get((resource.plural, info.subresource))
         if connect is not None:
-            return await connect(request)
+            if request.method not in connect.methods:
+                raise method_not_allowed()
+            return await connect.handle(request)
         endpoint = ENDPOINTS.get(info.verb)
-        if endpoint is None or info.verb not in declared.verbs:
+        if request.method == "HEAD" or endpoint is None or info.verb not in declared.verbs:
             raise method_not_allowed()
         return await endpoint(request, resource)
 

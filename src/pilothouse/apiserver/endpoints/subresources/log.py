@@ -98,4 +98,4 @@ async def passed_on(request: Request, answer: ClientResponse) -> Response:
     return response
 
 
-LOG = Connect(("pods",), "log", log)
+LOG = Connect(("pods",), "log", log, ("GET",))

@@ -104,6 +104,7 @@ async def proxy_node(request: Request) -> Response:
     return await forward(request, backend)
 
 
-POD_PROXY = Connect(("pods",), "proxy", proxy_pod)
-SERVICE_PROXY = Connect(("services",), "proxy", proxy_service)
-NODE_PROXY = Connect(("nodes",), "proxy", proxy_node)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+POD_PROXY = Connect(("pods",), "proxy", proxy_pod, METHODS)
+SERVICE_PROXY = Connect(("services",), "proxy", proxy_service, METHODS)
+NODE_PROXY = Connect(("nodes",), "proxy", proxy_node, METHODS)

@@ -100,7 +100,8 @@ class NodeAgent:
             host=state.node_address,
             port=KUBELET_PORT,
             tls=tls,
-            measure=lambda: (kubelet.host.machine(), kubelet.host.load()),
+            measure=kubelet.figures,
+            config=config,
         )
         return [kubelet, server]
 

@@ -51,6 +51,7 @@ from pilothouse.kubelet.probes.port import Network
 from pilothouse.kubelet.probes.prober import Prober
 from pilothouse.kubelet.qosgroups import QosGroups
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
+from pilothouse.kubelet.server.figures import Figures
 from pilothouse.kubelet.staticpods import StaticPods
 
 RUNTIME_RETRY_SECONDS = 0.5
@@ -159,6 +160,11 @@ class Kubelet:
             self.eviction,
             self.rotation,
         )
+
+    def figures(self) -> Figures:
+        """How the node is doing."""
+        host = self.host
+        return Figures(host.machine(), host.load(), host.disk(self.config.root_dir), self.prober.counts)
 
     def _tell_of_node(self, type: str, reason: str, message: str) -> None:
         self.recorder.event(self.agent.reference, type, reason, message)

@@ -25,7 +25,15 @@ class NodeServer:
         self._kubelet = kubelet
         self._logs = kubelet.runtime.logs
         self._streams = SimulatedStreams(kubelet.runtime)
-        self._server = KubeletServer(self, kubelet.runtime, kubelet.clock, node_name=kubelet.node_name, read_log=self._read_log)
+        self._server = KubeletServer(
+            self,
+            kubelet.runtime,
+            kubelet.clock,
+            node_name=kubelet.node_name,
+            read_log=self._read_log,
+            measure=kubelet.figures,
+            config=kubelet.config,
+        )
         self.started = self._server.started
 
     @property

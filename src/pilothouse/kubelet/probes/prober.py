@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 
 from pilothouse.api.types.core_v1 import ContainerStatus, Pod, Probe
@@ -20,8 +21,10 @@ from pilothouse.kubelet.pods.worker import PodWorker
 from pilothouse.kubelet.probes.asking import Asking
 from pilothouse.kubelet.probes.port import Network
 from pilothouse.kubelet.runtime.port import Runtime
+from pilothouse.kubelet.server.figures import ProbeCount
 
 STARTUP, LIVENESS, READINESS = "Startup", "Liveness", "Readiness"
+COUNTED_AS = {"success": "successful", "failure": "failed", "unknown": "unknown"}
 
 
 @dataclass(slots=True)
@@ -39,6 +42,8 @@ class Prober:
     def __init__(self, runtime: Runtime, network: Network, clock: Clock) -> None:
         self._asking = Asking(runtime, network, clock)
         self._clock = clock
+        self.counts: Counter[ProbeCount] = Counter()
+        """Answers so far, of the pods that are here."""
         self._watched: dict[str, Watch] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -64,6 +69,8 @@ class Prober:
         """The pod is gone."""
         for run_id in [one for one, watch in self._watched.items() if watch.uid == uid]:
             self._stop(run_id)
+        for count in [one for one in self.counts if one.pod_uid == uid]:
+            del self.counts[count]
 
     def _end(self, worker: PodWorker) -> None:
         """An ending pod is not restarted, so only its readiness is of interest any more."""
@@ -114,6 +121,8 @@ class Prober:
         while True:
             began = self._clock.monotonic()
             outcome = await self._ask(worker, container, run, kind, probe)
+            meta = worker.pod.metadata
+            self.counts[ProbeCount(meta.uid, meta.namespace, meta.name, container.name, kind, COUNTED_AS[outcome])] += 1
             if outcome != "unknown":
                 count = count + 1 if outcome == last else 1
                 last = outcome

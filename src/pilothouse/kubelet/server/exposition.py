@@ -1,4 +1,5 @@
-"""/metrics/resource and /metrics/cadvisor: usage of containers, pods and the node, as metrics-server and Prometheus read it. Pure.
+"""What metrics-server and Prometheus read: /metrics/resource and /metrics/cadvisor are the usage of containers, pods and the node,
+/metrics/probes what probes came to, /metrics the kubelet's own. Pure.
 
 Names, labels and units are upstream's. Containers that do not run are left out: metrics-server takes a pod for unmeasured that has one
 without usage.
@@ -6,12 +7,15 @@ without usage.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from pilothouse import KUBERNETES_VERSION
 from pilothouse.api.types.core_v1 import ContainerStatus, Pod
 from pilothouse.kubelet.host.port import Load, Machine
 from pilothouse.kubelet.runtime.port import ContainerStats
+from pilothouse.kubelet.server.figures import ProbeCount
 from pilothouse.kubelet.server.log_choice import bare, every_status
 from pilothouse.machinery import time as times
 
@@ -111,6 +115,41 @@ def cadvisor(pods: Iterable[Pod], stats: Sequence[ContainerStats], machine: Mach
         (("machine_cpu_cores", "gauge", "Number of logical CPU cores."), [({}, machine.cores, 0.0)]),
         (("machine_memory_bytes", "gauge", "Amount of memory installed on the machine."), [({}, machine.memory, 0.0)]),
     )
+
+
+def probes(counts: Mapping[ProbeCount, int]) -> str:
+    """/metrics/probes."""
+    told = "[ALPHA] Cumulative number of a liveness, readiness or startup probe for a container by result."
+    return _text((("prober_probe_total", "counter", told), [(asdict(one), count, 0.0) for one, count in sorted(counts.items())]))
+
+
+def kubelet(pods: Iterable[Pod], node_name: str) -> str:
+    """/metrics: what dashboards tell nodes apart by, and how much each runs."""
+    every = list(pods)
+    states = Counter(_state(one) for pod in every for one in every_status(pod))
+    states.pop("waiting", None)
+    build = {"git_version": KUBERNETES_VERSION, "major": KUBERNETES_VERSION[1:].split(".")[0], "minor": KUBERNETES_VERSION.split(".")[1]}
+    return _text(
+        (("kubelet_node_name", "gauge", "[ALPHA] The node's name. The count is always 1."), [({"node": node_name}, 1, 0.0)]),
+        (
+            ("kubelet_running_containers", "gauge", "[ALPHA] Number of containers currently running"),
+            [({"container_state": state}, count, 0.0) for state, count in sorted(states.items())],
+        ),
+        (
+            ("kubelet_running_pods", "gauge", "[ALPHA] Number of pods that have a running pod sandbox"),
+            [({}, sum(pod.status.phase == "Running" for pod in every), 0.0)],
+        ),
+        (
+            ("kubernetes_build_info", "gauge", "[ALPHA] What the kubelet was built as, by constant labels; the value is always 1."),
+            [(build, 1, 0.0)],
+        ),
+    )
+
+
+def _state(status: ContainerStatus) -> str:
+    if status.state.running is not None:
+        return "running"
+    return "exited" if status.state.terminated is not None else "waiting"
 
 
 def _place(pod: Pod) -> dict[str, str]:

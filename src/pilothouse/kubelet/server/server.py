@@ -20,9 +20,11 @@ from aiohttp import web
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kit.clock import Clock
-from pilothouse.kubelet.host.port import Load, Machine
+from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.runtime.port import ContainerState, NotFound, Runtime, RuntimeFailure
 from pilothouse.kubelet.server import exposition, statistics
+from pilothouse.kubelet.server.configz import configz
+from pilothouse.kubelet.server.figures import NOTHING, Figures
 from pilothouse.kubelet.server.log_choice import NoLog, container_id, has_container
 from pilothouse.kubelet.server.log_files import ReadLog, read_log
 from pilothouse.kubelet.server.logs import BadLogOptions, options_of
@@ -30,8 +32,8 @@ from pilothouse.kubelet.server.streams import NotStreamable, Streams
 from pilothouse.machinery import codec
 
 TRUSTED_GROUP = "system:masters"
-OPEN_PATHS = ("/healthz",)
-Measure = Callable[[], tuple[Machine, Load]]
+HEALTH_CHECKS = ("ping", "log", "syncloop")
+OPEN_PATHS = ("/healthz", *(f"/healthz/{one}" for one in HEALTH_CHECKS))
 
 
 class PodSource(Protocol):
@@ -52,7 +54,8 @@ class KubeletTLS:
 class KubeletServer:
     """See the module docstring. Without `tls` it speaks plain HTTP and trusts everybody: for tests and simulated nodes on loopback.
 
-    `read_log` reads logs from elsewhere than files, for those nodes; `measure` says how the machine does.
+    `read_log` reads logs from elsewhere than files, for those nodes; `measure` says how the node does; `config`
+    is what it shows of the kubelet's.
     """
 
     def __init__(
@@ -66,7 +69,8 @@ class KubeletServer:
         port: int = 0,
         tls: KubeletTLS | None = None,
         read_log: ReadLog = read_log,
-        measure: Measure = lambda: (Machine(0, 0), Load(0)),
+        measure: Callable[[], Figures] = lambda: NOTHING,
+        config: KubeletConfig | None = None,
     ) -> None:
         self.started = asyncio.Event()
         self.port = port
@@ -78,6 +82,7 @@ class KubeletServer:
         self._tls = tls
         self._read_log = read_log
         self._measure = measure
+        self._config = config or KubeletConfig()
         self._streams = Streams(runtime)
 
     async def run(self) -> None:
@@ -122,9 +127,11 @@ class KubeletServer:
             ("portForward", 4): self._port_forward,
             ("pods", 1): self._list_pods,
             ("healthz", 1): self._healthy,
+            ("healthz", 2): self._healthy,
+            ("configz", 1): self._configuration,
             ("stats", 2): self._stats,
             ("metrics", 1): self._metrics,
-            ("metrics", 2): self._resource_metrics,
+            ("metrics", 2): self._metrics_of,
         }
 
     def _refused(self, request: web.BaseRequest) -> web.Response | None:
@@ -200,29 +207,41 @@ class KubeletServer:
         listed = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": list(self._pods.pods())}
         return web.Response(body=codec.encode(listed), content_type="application/json")
 
-    async def _healthy(self, request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(text="ok")
+    async def _healthy(self, request: web.BaseRequest, check: str = "") -> web.StreamResponse:
+        if check and check not in HEALTH_CHECKS:
+            raise web.HTTPNotFound(text="404 page not found\n")
+        if "verbose" not in request.query:
+            return web.Response(text="ok")
+        lines = [f"[+]{one} ok" for one in ((check,) if check else HEALTH_CHECKS)]
+        return web.Response(text="\n".join([*lines, "healthz check passed", ""]))
+
+    async def _configuration(self, request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=codec.encode(configz(self._config, self._host)), content_type="application/json")
 
     async def _stats(self, request: web.BaseRequest, kind: str) -> web.StreamResponse:
         if kind != "summary":
             raise web.HTTPNotFound(text="404 page not found\n")
         stats = await self._runtime.list_container_stats()
-        found = statistics.summary(self._node_name, self._pods.pods(), stats, self._clock.now())
+        found = statistics.summary(self._node_name, self._pods.pods(), stats, self._measure(), self._clock.now())
         return web.Response(body=codec.encode(found), content_type="application/json")
 
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
         from prometheus_client import generate_latest  # late: only whoever scrapes needs it
 
-        return web.Response(body=await asyncio.to_thread(generate_latest), content_type="text/plain")
+        own = exposition.kubelet(self._pods.pods(), self._node_name).encode()
+        return web.Response(body=own + await asyncio.to_thread(generate_latest), content_type="text/plain")
 
-    async def _resource_metrics(self, request: web.BaseRequest, kind: str) -> web.StreamResponse:
+    async def _metrics_of(self, request: web.BaseRequest, kind: str) -> web.StreamResponse:
+        figures = self._measure()
+        if kind == "probes":
+            return web.Response(text=exposition.probes(figures.probes))
         if kind not in {"resource", "cadvisor"}:
             raise web.HTTPNotFound(text="404 page not found\n")
-        stats, (machine, load) = await self._runtime.list_container_stats(), self._measure()
+        stats = await self._runtime.list_container_stats()
         if kind == "cadvisor":
-            return web.Response(text=exposition.cadvisor(self._pods.pods(), stats, machine))
+            return web.Response(text=exposition.cadvisor(self._pods.pods(), stats, figures.machine))
         now = self._clock.now().timestamp()
-        return web.Response(text=exposition.resource(self._pods.pods(), stats, load, machine, now))
+        return web.Response(text=exposition.resource(self._pods.pods(), stats, figures.load, figures.machine, now))
 
 
 def context_of(tls: KubeletTLS) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""/stats/summary, from what the runtime measures."""
+"""/stats/summary, from what the runtime and the machine measure. Pure."""
 
 from __future__ import annotations
 
@@ -9,54 +9,73 @@ from typing import Any
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.runtime.port import ContainerStats
+from pilothouse.kubelet.server.exposition import NANOSECONDS, Measured, running, started_seconds
+from pilothouse.kubelet.server.figures import Figures
 from pilothouse.machinery import time
 
-POD_UID = "io.kubernetes.pod.uid"
+
+def summary(node_name: str, pods: Iterable[Pod], stats: Sequence[ContainerStats], figures: Figures, now: datetime) -> dict[str, Any]:
+    """The stats API's Summary: usage of the whole node, and of each pod and container that runs."""
+    by_pod: dict[str, list[Measured]] = defaultdict(list)
+    for one in running(pods, stats):
+        by_pod[one.pod.metadata.uid].append(one)
+    return {"node": _node(node_name, figures, now), "pods": [_pod(found) for found in by_pod.values()]}
 
 
-def summary(node_name: str, pods: Iterable[Pod], stats: Sequence[ContainerStats], now: datetime) -> dict[str, Any]:
-    """The stats API's Summary: usage of the node (the sum of its pods), of each pod and each container."""
-    by_pod: dict[str, list[ContainerStats]] = defaultdict(list)
-    for one in stats:
-        by_pod[one.container.labels.get(POD_UID, "")].append(one)
-    shown = [_pod(pod, by_pod[pod.metadata.uid]) for pod in pods if by_pod.get(pod.metadata.uid)]
-    return {"node": {"nodeName": node_name, "systemContainers": [], **_usage(stats, now)}, "pods": shown}
-
-
-def _pod(pod: Pod, stats: Sequence[ContainerStats]) -> dict[str, Any]:
-    meta = pod.metadata
-    newest = datetime.fromtimestamp(max(one.timestamp for one in stats), UTC)
+def _node(name: str, figures: Figures, now: datetime) -> dict[str, Any]:
+    at, machine, load, disk = time.text(now), figures.machine, figures.load, figures.disk
+    used = machine.memory - load.memory_available
     return {
-        "podRef": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
-        "startTime": pod.status.startTime or None,
-        "containers": [_container(one) for one in stats],
-        **_usage(stats, newest),
+        "nodeName": name,
+        "systemContainers": [],
+        "cpu": {"time": at, "usageCoreNanoSeconds": int(load.cpu_seconds * NANOSECONDS)},
+        "memory": {"time": at, "availableBytes": load.memory_available, "usageBytes": used, "workingSetBytes": used},
+        "fs": {
+            "time": at,
+            "availableBytes": disk.available,
+            "capacityBytes": disk.capacity,
+            "usedBytes": disk.capacity - disk.available,
+            "inodesFree": disk.inodes_free,
+            "inodes": disk.inodes,
+            "inodesUsed": disk.inodes - disk.inodes_free,
+        },
+        "rlimit": {"time": at, "maxpid": load.processes_limit, "curproc": load.processes},
     }
 
 
-def _container(stats: ContainerStats) -> dict[str, Any]:
-    at = time.text(datetime.fromtimestamp(stats.timestamp, UTC))
+def _pod(found: Sequence[Measured]) -> dict[str, Any]:
+    pod, stats = found[0].pod, [one.stats for one in found]
+    meta = pod.metadata
     return {
-        "name": stats.container.name,
-        "startTime": time.text(datetime.fromtimestamp(stats.container.created_at, UTC)),
-        "cpu": {"time": at, "usageCoreNanoSeconds": stats.cpu_usage_nanoseconds},
-        "memory": {
-            "time": at,
-            "workingSetBytes": stats.memory_working_set,
-            "usageBytes": stats.memory_usage,
-            "rssBytes": stats.memory_rss,
-        },
+        "podRef": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
+        "startTime": pod.status.startTime or None,
+        "containers": [_container(one) for one in found],
+        **_usage(stats),
+    }
+
+
+def _container(one: Measured) -> dict[str, Any]:
+    stats, at = one.stats, _text(one.stats.timestamp)
+    return {
+        "name": one.status.name,
+        "startTime": _text(started_seconds(one)),
+        **_usage([stats]),
         "rootfs": {"time": at, "usedBytes": stats.filesystem_used, "inodesUsed": stats.filesystem_inodes},
     }
 
 
-def _usage(stats: Sequence[ContainerStats], at: datetime) -> dict[str, Any]:
+def _usage(stats: Sequence[ContainerStats]) -> dict[str, Any]:
+    at = _text(max(one.timestamp for one in stats))
     return {
-        "cpu": {"time": time.text(at), "usageCoreNanoSeconds": sum(one.cpu_usage_nanoseconds for one in stats)},
+        "cpu": {"time": at, "usageCoreNanoSeconds": sum(one.cpu_usage_nanoseconds for one in stats)},
         "memory": {
-            "time": time.text(at),
+            "time": at,
             "workingSetBytes": sum(one.memory_working_set for one in stats),
             "usageBytes": sum(one.memory_usage for one in stats),
             "rssBytes": sum(one.memory_rss for one in stats),
         },
     }
+
+
+def _text(seconds: float) -> str:
+    return time.text(datetime.fromtimestamp(seconds, UTC))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from pilothouse.api.types.core_v1 import (
     ContainerState,
     ContainerStateRunning,
@@ -11,10 +13,12 @@ from pilothouse.api.types.core_v1 import (
     PodStatus,
 )
 from pilothouse.kubelet.host.linux import LinuxHost
-from pilothouse.kubelet.host.port import Load, Machine
+from pilothouse.kubelet.host.port import DiskUsage, Load, Machine
 from pilothouse.kubelet.runtime.port import Container, ContainerStats
 from pilothouse.kubelet.runtime.port import ContainerState as Running
 from pilothouse.kubelet.server import exposition
+from pilothouse.kubelet.server.figures import Figures, ProbeCount
+from pilothouse.kubelet.server.statistics import summary
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 RUNS = ContainerState(running=ContainerStateRunning(startedAt="1970-01-01T00:00:50Z"))
@@ -34,7 +38,7 @@ def used(name: str, seconds: float, memory: int) -> ContainerStats:
 
 POD = Pod(
     metadata=ObjectMeta(name="web", namespace="shop", uid="u-1"),
-    status=PodStatus(containerStatuses=[told("a", RUNS), told("b", RUNS), told("done", ENDED)]),
+    status=PodStatus(phase="Running", containerStatuses=[told("a", RUNS), told("b", RUNS), told("done", ENDED)]),
 )
 STATS = [used("a", 1.5, 10), used("b", 2, 20), used("done", 9, 9), used("foreign", 9, 9)]
 
@@ -79,6 +83,37 @@ def test_containers_as_cadvisor_tells_them() -> None:
         f'container_start_time_seconds{{container="a",{who}}} 50.0 100500',
         "machine_cpu_cores 4",
         "machine_memory_bytes 1000",
+    ]
+
+
+def test_what_probes_came_to() -> None:
+    good, bad = (ProbeCount("u-1", "shop", "web", "a", "Readiness", result) for result in ("successful", "failed"))
+    of = 'container="a",namespace="shop",pod="web",pod_uid="u-1",probe_type="Readiness"'
+    assert samples(exposition.probes({good: 7, bad: 2})) == [
+        f'prober_probe_total{{{of},result="failed"}} 2',
+        f'prober_probe_total{{{of},result="successful"}} 7',
+    ]
+
+
+def test_what_the_kubelet_tells_of_itself() -> None:
+    assert samples(exposition.kubelet([POD], "n1"))[:4] == [
+        'kubelet_node_name{node="n1"} 1',
+        'kubelet_running_containers{container_state="exited"} 1',
+        'kubelet_running_containers{container_state="running"} 2',
+        "kubelet_running_pods 1",
+    ]
+
+
+def test_the_summary_tells_of_the_whole_node_and_of_what_runs() -> None:
+    figures = Figures(MACHINE, LOAD, DiskUsage(100, 60, 10, 4))
+    found = summary("n1", [POD], STATS, figures, datetime.fromtimestamp(101, UTC))
+    node, (pod,) = found["node"], found["pods"]
+    assert (node["cpu"]["usageCoreNanoSeconds"], node["memory"]["workingSetBytes"], node["fs"]["usedBytes"]) == (7_500_000_000, 600, 40)
+    assert (node["fs"]["inodesUsed"], node["rlimit"]["maxpid"]) == (6, 32768)
+    assert (pod["podRef"]["name"], pod["cpu"]["usageCoreNanoSeconds"]) == ("web", 3_500_000_000)
+    assert [(one["name"], one["startTime"], one["memory"]["workingSetBytes"]) for one in pod["containers"]] == [
+        ("a", "1970-01-01T00:00:50Z", 10),
+        ("b", "1970-01-01T00:00:50Z", 20),
     ]
 
 

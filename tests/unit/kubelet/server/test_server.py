@@ -46,6 +46,12 @@ async def server(tmp_path: Path) -> AsyncIterator[KubeletServer]:
     ("who", "path", "status", "text"),
     [
         ("", "/healthz", 200, "ok"),
+        ("", "/healthz/syncloop", 200, "ok"),
+        ("", "/healthz?verbose", 200, "[+]ping ok\n[+]log ok\n[+]syncloop ok\nhealthz check passed\n"),
+        ("admin", "/healthz/nothing", 404, "404 page not found"),
+        ("", "/configz", 401, "Unauthorized"),
+        ("admin", "/configz", 200, '"evictionHard":{"memory.available":"100Mi"'),
+        ("admin", "/configz", 200, '"cpuCFSQuotaPeriod":"100ms"'),
         ("", "/pods", 401, "Unauthorized"),
         ("developer", "/pods", 403, "Forbidden (user=jane, verb=get, resource=nodes, subresource=proxy)"),
         ("admin", "/pods", 200, '"kind":"PodList"'),

@@ -13,11 +13,11 @@ from pilothouse.apiserver.registry import managers
 from pilothouse.apiserver.registry.create import create
 from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.apiserver.registry.request import Request
-from pilothouse.apiserver.registry.update import PATCH_ATTEMPTS, change
+from pilothouse.apiserver.registry.update import PATCH_ATTEMPTS, change, is_missing
 from pilothouse.apiserver.registry.view import MAIN, View
 from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from pilothouse.machinery import codec
-from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
+from pilothouse.machinery.errors import StatusError, bad_request, conflict, unsupported_media_type
 from pilothouse.machinery.patch import apply, json, merge, outcome, strategic
 from pilothouse.machinery.patch.manager import APPLY
 
@@ -72,11 +72,15 @@ async def _apply(kernel: Kernel, request: Request, view: View) -> Entry:
     try:
         return await change(kernel, request, view, body_of, PATCH_ATTEMPTS)
     except StatusError as error:
-        if error.reason != "NotFound" or view is not MAIN or not _is_missing(error, request):
+        if view is not MAIN or not is_missing(error, request):
             raise
     after = apply.apply(None, config, request.served.type, manager)
     after["metadata"].setdefault("name", request.name)
     made = _object_of(request, after, config, request.served.type, "", repeated)
+    if made.metadata.uid:
+        cause = f"uid mismatch: the provided object specified uid {made.metadata.uid}, and no existing object was found"
+        raise conflict(request.resource.plural, request.resource.group, request.name, cause)
+    made.metadata.resourceVersion = ""  # upstream does not ask which version it was
     call = replace(request.call, verb="create", body=made, name="")
     return CreatedEntry.of(await create(kernel, replace(request, call=call)))
 
@@ -95,9 +99,3 @@ def _configuration(request: Request) -> tuple[dict[str, Any], list[str]]:
 
         raise bad_request(f"error strict decoding YAML: error converting YAML to JSON: {yaml.unmarshal_errors(repeated)}")
     return config, [] if request.options.field_validation == "Ignore" else repeated
-
-
-def _is_missing(error: StatusError, request: Request) -> bool:
-    """Whether it is the object itself that was not found."""
-    details = error.status.details
-    return details is not None and (details.name, details.kind) == (request.name, request.resource.plural)

@@ -19,7 +19,9 @@ from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.view import MAIN, View
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.machinery.codec import clone
-from pilothouse.machinery.errors import OBJECT_MODIFIED, conflict
+from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict, invalid
+from pilothouse.machinery.metadata import IMMUTABLE
+from pilothouse.machinery.problems import Problems
 
 UNCONDITIONAL_ATTEMPTS = 100
 """Bound of the retries of a write without resourceVersion: reaching it means a livelock."""
@@ -39,6 +41,21 @@ MADE_BY_UPDATE = frozenset(
     }
 )
 """Kinds of which a PUT makes what is not there, as upstream's strategies have it."""
+ADMISSION = "admissionregistration.k8s.io"
+STORAGE = "storage.k8s.io"
+UPDATED_BY_VERSION = frozenset(
+    {
+        ("apiextensions.k8s.io", "customresourcedefinitions"),
+        ("apiregistration.k8s.io", "apiservices"),
+        ("coordination.k8s.io", "leases"),
+        ("node.k8s.io", "runtimeclasses"),
+        ("policy", "poddisruptionbudgets"),
+        *((ADMISSION, f"{kind}webhookconfigurations") for kind in ("mutating", "validating")),
+        *((ADMISSION, f"validatingadmission{kind}") for kind in ("policies", "policybindings")),
+        *((STORAGE, plural) for plural in ("csidrivers", "csinodes", "csistoragecapacities", "volumeattachments")),
+    }
+)
+"""Kinds of which a PUT must say the version that it replaces: upstream's AllowUnconditionalUpdate."""
 
 BodyOf = Callable[[Entry], Any]
 """What the client wants, given what there is."""
@@ -54,14 +71,31 @@ async def update(kernel: Kernel, request: Request, view: View) -> Entry:
     if view is MAIN and await _is_to_be_made(kernel, request, body):
         call = replace(request.call, verb="create", name="")
         return CreatedEntry.of(await create(kernel, replace(request, call=call)))
-    return await change(kernel, request, view, lambda _: clone(body), UNCONDITIONAL_ATTEMPTS)
+    try:
+        return await change(kernel, request, view, lambda _: clone(body), UNCONDITIONAL_ATTEMPTS)
+    except StatusError as error:
+        if not body.metadata.uid or not is_missing(error, request):
+            raise
+        key = (await kernel.caches.of(request.resource)).key(request.namespace, request.name)
+        raise _conflict(request, uid_mismatch(key, body.metadata.uid, "")) from error
 
 
 async def _is_to_be_made(kernel: Kernel, request: Request, body: Any) -> bool:
-    """Whether this update of what is not there makes it: of some kinds, and only when no version is expected."""
-    if (request.resource.group, request.resource.plural) not in MADE_BY_UPDATE or body.metadata.resourceVersion or body.metadata.uid:
+    """Whether this update of what is not there makes it: of some kinds, and only when no object in particular is meant."""
+    if (request.resource.group, request.resource.plural) not in MADE_BY_UPDATE or body.metadata.uid:
         return False
-    return (await kernel.caches.of(request.resource)).get(request.namespace, request.name) is None
+    if (await kernel.caches.of(request.resource)).get(request.namespace, request.name) is not None:
+        return False
+    body.metadata.resourceVersion = ""
+    return True
+
+
+def is_missing(error: StatusError, request: Request) -> bool:
+    """Whether it is the object itself that was not found."""
+    details = error.status.details
+    if error.reason != "NotFound" or details is None:
+        return False
+    return (details.name, details.kind) == (request.name, request.resource.plural)
 
 
 async def change(kernel: Kernel, request: Request, view: View, body_of: BodyOf, attempts: int) -> Entry:
@@ -77,17 +111,29 @@ async def change(kernel: Kernel, request: Request, view: View, body_of: BodyOf, 
             await kernel.fresh(failed)
             if not failed.revision or conditional:
                 continue  # the next turn says NotFound or Conflict
-    raise conflict(request.resource.plural, request.resource.group, request.name, OBJECT_MODIFIED)
+    raise _conflict(request, OBJECT_MODIFIED)
 
 
 def _check_identity(request: Request, current: Entry, body: Any) -> None:
     """The version and the object that the client means must be those that there are."""
-    plural, group = request.resource.plural, request.resource.group
-    meta = current.object.metadata
-    if body.metadata.uid and body.metadata.uid != meta.uid:
-        raise conflict(plural, group, request.name, uid_mismatch(current.key, body.metadata.uid, meta.uid))
-    if body.metadata.resourceVersion and body.metadata.resourceVersion != meta.resourceVersion:
-        raise conflict(plural, group, request.name, OBJECT_MODIFIED)
+    resource, said, there = request.resource, body.metadata, current.object.metadata
+    is_patch = request.call.verb == "patch"
+    is_another = bool(said.uid) and said.uid != there.uid
+    if is_another and not is_patch:
+        raise _conflict(request, uid_mismatch(current.key, said.uid, there.uid))
+    if said.resourceVersion and said.resourceVersion != there.resourceVersion:
+        raise _conflict(request, OBJECT_MODIFIED)
+    problems = Problems("metadata")
+    if is_another:
+        problems.at("uid").invalid(said.uid, IMMUTABLE)
+        raise invalid(resource.kind, resource.group, request.name, problems.found)
+    if not said.resourceVersion and not is_patch and (resource.group, resource.plural) in UPDATED_BY_VERSION:
+        problems.at("resourceVersion").invalid(0, "must be specified for an update")
+        raise invalid(resource.plural, resource.group, request.name, problems.found)
+
+
+def _conflict(request: Request, cause: str) -> StatusError:
+    return conflict(request.resource.plural, request.resource.group, request.name, cause)
 
 
 def uid_mismatch(key: str, wanted: str, found: str) -> str:

@@ -53,12 +53,12 @@ async def test_evictions_of_old_clients_are_understood(call: Caller, version: st
     assert (answer.status, answer.json()["message"]) == (404, 'pods "one" not found')
 
 
-LEASE = "/apis/coordination.k8s.io/v1/namespaces/default/leases/one"
+LIMITS = "/api/v1/namespaces/default/limitranges/one"
 
 
 async def test_a_write_that_makes_what_it_names_says_so(call: Caller) -> None:
-    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "one"}}
-    assert [(await call("PUT", LEASE, lease)).status for _ in range(2)] == [201, 200]
+    limits = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "one"}, "spec": {"limits": []}}
+    assert [(await call("PUT", LIMITS, limits)).status for _ in range(2)] == [201, 200]
     applied = b"{apiVersion: v1, kind: ConfigMap, metadata: {name: one}}"
     path, form = f"{MAPS}/one?fieldManager=me", "application/apply-patch+yaml"
     assert [(await call("PATCH", path, applied, Content_Type=form)).status for _ in range(2)] == [201, 200]

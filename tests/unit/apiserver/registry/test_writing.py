@@ -10,10 +10,14 @@ import orjson
 import pytest
 
 from pilothouse.api.catalogue import resource_of
+from pilothouse.api.types.admissionregistration_v1 import ValidatingWebhookConfiguration
 from pilothouse.api.types.apiregistration_v1 import APIService
 from pilothouse.api.types.apps_v1 import ControllerRevision, Deployment, DeploymentSpec
+from pilothouse.api.types.coordination_v1 import Lease
 from pilothouse.api.types.core_v1 import ConfigMap, Container, Namespace, Node, NodeSpec, Pod, PodSpec, PodTemplate, PodTemplateSpec
 from pilothouse.api.types.networking_v1 import IPAddress
+from pilothouse.api.types.node_v1 import RuntimeClass
+from pilothouse.api.types.storage_v1 import CSINode
 from pilothouse.apiserver.auth.user import ADMIN
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.strategy import prepare_create
@@ -168,6 +172,29 @@ async def test_update_refuses_another_name_than_the_urls(house: House) -> None:
 async def test_update_of_what_is_not_there(house: House) -> None:
     async with refused(404, 'configmaps "a" not found'):
         await house.client.update(config("a"))
+    async with refused(409, "Precondition failed: UID in precondition: gone, UID in object meta: "):
+        await house.client.update(config("a", uid="gone"))
+    async with refused(404, 'configmaps "a" not found'):
+        await house.client.update(config("a", resourceVersion="5"))
+
+
+async def test_an_update_of_some_kinds_makes_what_is_not_there(house: House) -> None:
+    lease = Lease(metadata=ObjectMeta(name="a", namespace="default", resourceVersion="5"))
+    assert (await house.client.update(lease)).metadata.uid
+    async with refused(409, "Precondition failed: UID in precondition: gone, UID in object meta: "):
+        await house.client.update(Lease(metadata=ObjectMeta(name="b", namespace="default", uid="gone")))
+
+
+@pytest.mark.parametrize("obj", [Lease(), CSINode(), RuntimeClass(handler="x"), ValidatingWebhookConfiguration()], ids=lambda one: one.kind)
+async def test_some_kinds_are_updated_by_their_version_only(house: House, obj: Any) -> None:
+    resource = resource_of(type(obj))
+    obj.metadata = ObjectMeta(name="a", namespace="default" if resource.namespaced else "")
+    made = await house.client.create(obj)
+    told = f'{resource.plural}.{resource.group} "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update'
+    async with refused(422, told):
+        await house.client.update(obj)
+    await house.client.update(made)
+    await house.client.patch(type(obj), "a", obj.metadata.namespace, b'{"metadata":{"labels":{"x":"y"}}}', patch_type=MERGE_PATCH)
 
 
 async def test_spec_and_status_are_written_apart(house: House) -> None:
@@ -299,6 +326,32 @@ async def test_apply_makes_what_is_not_there(house: House) -> None:
     assert entry.object.data == {"x": "why"}
     assert [(one.manager, one.operation) for one in entry.object.metadata.managedFields] == [("me", "Apply")]
     assert not (await house.entry(ConfigMap, "a")).created
+
+
+@pytest.mark.parametrize(
+    ("meta", "code", "message"),
+    [
+        pytest.param({"uid": "gone"}, 409, "uid mismatch: the provided object specified uid gone, and no existing object", id="by uid"),
+        pytest.param({"resourceVersion": "5"}, 0, "", id="by version"),
+    ],
+)
+async def test_an_apply_of_what_is_gone(house: House, meta: dict[str, str], code: int, message: str) -> None:
+    body = orjson.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", **meta}})
+    call = Call("patch", resource_of(ConfigMap), "default", "a", "", body, APPLY_PATCH, Options(field_manager="me"))
+    if not code:
+        assert (await house.registry.execute(call, ADMIN)).created
+        return
+    async with refused(code, message):
+        await house.registry.execute(call, ADMIN)
+
+
+@pytest.mark.parametrize("patch_type", [MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH])
+async def test_no_patch_makes_an_object_another(house: House, patch_type: str) -> None:
+    await house.client.create(config("a"))
+    body = orjson.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "uid": "other"}})
+    options = Options(field_manager="me")
+    async with refused(422, 'ConfigMap "a" is invalid: metadata.uid: Invalid value: "other": field is immutable'):
+        await house.client.patch(ConfigMap, "a", "default", body, patch_type=patch_type, options=options)
 
 
 async def test_apply_takes_away_what_is_no_longer_said(house: House) -> None:

@@ -74,6 +74,7 @@ Default = Callable[[Any], None]
 Validate = Callable[[Any, Problems], None]
 ValidateUpdate = Callable[[Any, Any, Problems], None]
 PrepareUpdate = Callable[[Any, Any], None]
+PrepareStatus = Callable[[Any, Any, str], None]
 Warn = Callable[[Any, Any], Iterable[str]]
 
 
@@ -127,6 +128,7 @@ class Resource(Generic[T]):
         self.status_validators: list[ValidateUpdate] = []
         self.create_preparers: list[Default] = []
         self.update_preparers: list[PrepareUpdate] = []
+        self.status_preparers: list[PrepareStatus] = []
         self.warners: list[Warn] = []
         self._decoder: msgspec.json.Decoder[T] | None = None
 
@@ -170,6 +172,11 @@ class Resource(Generic[T]):
     def prepare_update(self, hook: PrepareUpdate) -> PrepareUpdate:
         """Decorator: (old, new): what the strategy carries over on update beyond the generic rules (status kept, generation)."""
         self.update_preparers.append(hook)
+        return hook
+
+    def prepare_status(self, hook: PrepareStatus) -> PrepareStatus:
+        """Decorator: (old, new, now): what the strategy carries over on an update of the status subresource, and the times it fills in."""
+        self.status_preparers.append(hook)
         return hook
 
     def warn(self, hook: Warn) -> Warn:

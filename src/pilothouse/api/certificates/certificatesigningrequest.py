@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+
 from pilothouse.api.core.columns import NONE
-from pilothouse.api.core.validation.fields import immutable
-from pilothouse.api.types.certificates_v1 import CertificateSigningRequest
+from pilothouse.api.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestCondition
 from pilothouse.machinery import names, time
-from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.codec import clone
+from pilothouse.machinery.problems import Problems, quoted
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
 
 SHORTEST_SECONDS = 600
+BLOCK = b"-----BEGIN CERTIFICATE REQUEST-----"
+DECISIONS = ("Approved", "Denied")
+FINAL = (*DECISIONS, "Failed")
 
 
 def _condition(one: CertificateSigningRequest) -> str:
@@ -54,7 +59,7 @@ def prepare_update(old: CertificateSigningRequest, new: CertificateSigningReques
 @CERTIFICATESIGNINGREQUEST.validate
 def validate(one: CertificateSigningRequest, problems: Problems) -> None:
     here = problems.at("spec")
-    if not one.spec.request:
+    if BLOCK not in base64.b64decode(one.spec.request):
         here.at("request").invalid(one.spec.request, "PEM block type must be CERTIFICATE REQUEST")
     if not one.spec.usages:
         here.at("usages").required("usages must be provided")
@@ -71,7 +76,59 @@ def validate(one: CertificateSigningRequest, problems: Problems) -> None:
         here.at("expirationSeconds").invalid(one.spec.expirationSeconds, message)
 
 
+@CERTIFICATESIGNINGREQUEST.prepare_status
+def prepare_status(old: CertificateSigningRequest, new: CertificateSigningRequest, now: str) -> None:
+    """Who writes the status leaves the approver's word as it is: only how often it is there is compared, and judged."""
+    for decision in DECISIONS:
+        before, after = _of_type(old, decision), _of_type(new, decision)
+        if len(before) == len(after):
+            kept = iter(before)
+            new.status.conditions = [clone(next(kept)) if one.type == decision else one for one in new.status.conditions]
+    stamp(old, new, now)
+
+
 @CERTIFICATESIGNINGREQUEST.validate_status
 def validate_status(old: CertificateSigningRequest, new: CertificateSigningRequest, problems: Problems) -> None:
-    if old.status.certificate:
-        immutable(new.status.certificate, old.status.certificate, problems, "status", "certificate")
+    validate_approval(old, new, problems)
+    here = problems.at("status", "conditions")
+    for decision in DECISIONS:
+        if len(_of_type(new, decision)) > len(_of_type(old, decision)):
+            here.forbidden(f"updates may not add a condition of type {quoted(decision)}")
+    if old.status.certificate and new.status.certificate != old.status.certificate:
+        problems.at("status", "certificate").forbidden("updates may not modify existing certificate content")
+
+
+def validate_approval(old: CertificateSigningRequest, new: CertificateSigningRequest, problems: Problems) -> None:
+    """What holds of conditions whoever writes them: final ones are there once, true, and for ever."""
+    validate(new, problems)
+    here = problems.at("status", "conditions")
+    seen: set[str] = set()
+    for index, one in enumerate(new.status.conditions):
+        if not one.type:
+            here.at(index, "type").required()
+        allowed = ("True",) if one.type in FINAL else ("False", "True", "Unknown")
+        if not one.status:
+            here.at(index, "status").required()
+        elif one.status not in allowed:
+            here.at(index, "status").not_supported(one.status, allowed)
+        if one.type in DECISIONS and seen & set(DECISIONS) - {one.type}:
+            here.invalid(one.type, "Approved and Denied conditions are mutually exclusive")
+        if one.type in seen:
+            here.at(index, "type").duplicate(one.type)
+        seen.add(one.type)
+    for final in FINAL:
+        if len(_of_type(new, final)) < len(_of_type(old, final)):
+            here.forbidden(f"updates may not remove a condition of type {quoted(final)}")
+
+
+def stamp(old: CertificateSigningRequest, new: CertificateSigningRequest, now: str) -> None:
+    """Conditions whose writer says no times were updated now, and have been as they are since the last other status."""
+    for one in new.status.conditions:
+        one.lastUpdateTime = one.lastUpdateTime or now
+        if not one.lastTransitionTime:
+            same = (before.lastTransitionTime for before in _of_type(old, one.type) if before.status == one.status)
+            one.lastTransitionTime = next(filter(None, same), now)
+
+
+def _of_type(one: CertificateSigningRequest, type_: str) -> list[CertificateSigningRequestCondition]:
+    return [condition for condition in one.status.conditions if condition.type == type_]

@@ -153,6 +153,8 @@ async def _write(kernel: Kernel, request: Request, view: View, current: Entry, b
     body.metadata.resourceVersion = current.object.metadata.resourceVersion
     said = body.metadata.managedFields
     new = view.write(resource, old, body)
+    if view.prepare is not None:
+        view.prepare(resource, old, new, kernel.clock)
     new.metadata.resourceVersion = old.metadata.resourceVersion
     if request.applies and view.taken_back is not None:
         said = view.taken_back(resource, old, said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from pilothouse.api.catalogue import resource_of
 from pilothouse.api.types.apps_v1 import Deployment
 from pilothouse.api.types.authentication_v1 import SelfSubjectReview, TokenRequest, TokenRequestSpec, UserInfo
 from pilothouse.api.types.autoscaling_v1 import Scale
+from pilothouse.api.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestSpec
 from pilothouse.api.types.core_v1 import (
     Binding,
     ConfigMap,
@@ -22,9 +24,10 @@ from pilothouse.api.types.core_v1 import (
     ResourceRequirements,
     ServiceAccount,
 )
+from pilothouse.api.types.flowcontrol_v1 import FlowSchema, FlowSchemaSpec, PriorityLevelConfigurationReference
 from pilothouse.api.types.policy_v1 import Eviction, PodDisruptionBudget, PodDisruptionBudgetSpec
 from pilothouse.apiserver.auth.user import ADMIN, User
-from pilothouse.client.call import Call, Options
+from pilothouse.client.call import MERGE_PATCH, Call, Options
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
@@ -113,6 +116,113 @@ async def test_a_status_patch_leaves_the_spec(house: House) -> None:
     body = orjson.dumps({"status": {"phase": "Running"}, "spec": {"nodeName": "m"}, "metadata": {"labels": {"a": "b"}}})
     after = await house.client.patch(Pod, "a", "default", body, subresource="status")
     assert (after.status.phase, after.spec.nodeName, after.metadata.labels) == ("Running", "", {"a": "b"})
+
+
+METADATA = {"labels": {"a": "b"}, "annotations": {"c": "d"}, "finalizers": ["a.b/c"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "obj", "taken"),
+    [
+        pytest.param(Pod, pod("a"), {"labels", "annotations", "finalizers"}, id="pods"),
+        pytest.param(Deployment, deployment("a"), {"annotations", "finalizers"}, id="deployments keep their labels"),
+        pytest.param(
+            PodDisruptionBudget,
+            PodDisruptionBudget(metadata=ObjectMeta(name="a", namespace="default"), spec=PodDisruptionBudgetSpec(minAvailable=1)),
+            {"labels", "annotations", "finalizers"},
+            id="budgets",
+        ),
+        pytest.param(
+            FlowSchema,
+            FlowSchema(
+                metadata=ObjectMeta(name="a"),
+                spec=FlowSchemaSpec(priorityLevelConfiguration=PriorityLevelConfigurationReference(name="x"), matchingPrecedence=9),
+            ),
+            set(),
+            id="flow schemas keep all",
+        ),
+    ],
+)
+async def test_what_a_status_update_takes_of_the_metadata(house: House, kind: type[Any], obj: Any, taken: set[str]) -> None:
+    made = await house.client.create(obj)
+    namespace = made.metadata.namespace
+    after = await house.client.patch(
+        kind, "a", namespace, orjson.dumps({"metadata": METADATA}), patch_type=MERGE_PATCH, subresource="status"
+    )
+    wanted = {name: METADATA[name] if name in taken else getattr(made.metadata, name) for name in METADATA}
+    assert {name: getattr(after.metadata, name) for name in METADATA} == wanted
+
+
+def request_for_a_certificate() -> CertificateSigningRequest:
+    pem = base64.b64encode(b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n").decode()
+    spec = CertificateSigningRequestSpec(request=pem, signerName="example.com/test", usages=["digital signature"])
+    return CertificateSigningRequest(metadata=ObjectMeta(name="a"), spec=spec)
+
+
+async def certified(house: House, conditions: list[dict[str, str]], subresource: str) -> CertificateSigningRequest:
+    body = orjson.dumps({"metadata": {"annotations": {subresource: "yes"}}, "status": {"conditions": conditions}})
+    return await house.client.patch(CertificateSigningRequest, "a", "", body, patch_type=MERGE_PATCH, subresource=subresource)
+
+
+PATCHED = {"type": "ApprovalPatch", "status": "True", "reason": "test"}
+APPROVED = {"type": "Approved", "status": "True", "reason": "test"}
+
+
+async def test_conditions_of_any_sort_come_by_approval_and_by_status(house: House) -> None:
+    await house.client.create(request_for_a_certificate())
+    patched = await certified(house, [PATCHED], "approval")
+    assert [one.type for one in patched.status.conditions] == ["ApprovalPatch"]
+    assert (patched.metadata.annotations, patched.status.conditions[0].lastUpdateTime) == ({"approval": "yes"}, "2025-01-01T00:00:00Z")
+    await certified(house, [PATCHED, APPROVED], "approval")
+    await house.clock.advance(60)
+    issued = await certified(house, [PATCHED, {**APPROVED, "reason": "other"}, {**PATCHED, "type": "StatusUpdate"}], "status")
+    assert [(one.type, one.reason) for one in issued.status.conditions] == [
+        ("ApprovalPatch", "test"),
+        ("Approved", "test"),  # the approver's word, which is not the signer's to change
+        ("StatusUpdate", "test"),
+    ]
+    assert [one.lastTransitionTime for one in issued.status.conditions] == 2 * ["2025-01-01T00:00:00Z"] + ["2025-01-01T00:01:00Z"]
+    assert issued.metadata.annotations == {"approval": "yes", "status": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "subresource", "message"),
+    [
+        pytest.param(
+            [], "approval", 'status.conditions: Forbidden: updates may not remove a condition of type "Approved"', id="taken back"
+        ),
+        pytest.param(
+            [], "status", 'status.conditions: Forbidden: updates may not remove a condition of type "Approved"', id="by the signer"
+        ),
+        pytest.param(
+            [APPROVED, {**APPROVED, "type": "Denied"}],
+            "status",
+            'status.conditions: Forbidden: updates may not add a condition of type "Denied"',
+            id="denied by the signer",
+        ),
+        pytest.param(
+            [APPROVED, {**APPROVED, "type": "Denied"}],
+            "approval",
+            'status.conditions: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive',
+            id="both",
+        ),
+        pytest.param([APPROVED, APPROVED], "approval", 'status.conditions[1].type: Duplicate value: "Approved"', id="twice"),
+        pytest.param(
+            [{**APPROVED, "status": "False"}],
+            "approval",
+            'status.conditions[0].status: Unsupported value: "False": supported values: "True"',
+            id="no longer true",
+        ),
+        pytest.param([APPROVED, {"type": "x"}], "approval", "status.conditions[1].status: Required value", id="without a status"),
+    ],
+)
+async def test_what_is_said_of_a_certificate_request_is_said_for_ever(
+    house: House, conditions: list[dict[str, str]], subresource: str, message: str
+) -> None:
+    await house.client.create(request_for_a_certificate())
+    await certified(house, [APPROVED], "approval")
+    async with refused(422, message):
+        await certified(house, conditions, subresource)
 
 
 async def test_an_unknown_subresource_is_not_found(house: House) -> None:

@@ -1,21 +1,35 @@
-"""`certificatesigningrequests/approval`: the word of an approver, which only its conditions carry."""
+"""`certificatesigningrequests/approval`: the word of an approver, which only the conditions carry."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.apiserver.registry.strategy import validate_status
-from pilothouse.apiserver.registry.view import View, with_metadata_of
+from pilothouse.api.certificates.certificatesigningrequest import stamp, validate_approval
+from pilothouse.api.types.certificates_v1 import CertificateSigningRequest
+from pilothouse.apiserver.registry.strategy import raise_problems
+from pilothouse.apiserver.registry.view import METADATA, View, with_metadata_of
+from pilothouse.kit.clock import Clock
+from pilothouse.machinery import metadata, time
+from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 
-DECISIONS = ("Approved", "Denied")
 
-
-def write(resource: Resource[Any], old: Any, body: Any) -> Any:
-    new = with_metadata_of(old, body)
-    others = [one for one in old.status.conditions if one.type not in DECISIONS]
-    new.status.conditions = others + [one for one in body.status.conditions if one.type in DECISIONS]
+def write(resource: Resource[Any], old: CertificateSigningRequest, body: CertificateSigningRequest) -> CertificateSigningRequest:
+    new = with_metadata_of(old, body, *METADATA)
+    new.status.conditions = body.status.conditions
     return new
 
 
-APPROVAL = View("approval", write, validate_status, plurals=frozenset({("certificates.k8s.io", "certificatesigningrequests")}))
+def prepare(resource: Resource[Any], old: CertificateSigningRequest, new: CertificateSigningRequest, clock: Clock) -> None:
+    stamp(old, new, time.now_text(clock))
+
+
+def check(resource: Resource[Any], old: CertificateSigningRequest, new: CertificateSigningRequest) -> None:
+    problems = Problems()
+    metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"))
+    validate_approval(old, new, problems)
+    raise_problems(resource, new.metadata.name, problems)
+
+
+PLURALS = frozenset({("certificates.k8s.io", "certificatesigningrequests")})
+APPROVAL = View("approval", write, check, plurals=PLURALS, prepare=prepare)

@@ -277,10 +277,11 @@ def start_again(machine: Machine) -> None:
     shell("ip", "netns", "delete", f"pilothouse-{machine.name}")
 
 
-INTERRUPTIONS = ("network ready", "certificates ready", "kubeconfig written", "API served", "node agent running")
+UNUSED = ("starting the cluster", "network ready", "certificates ready")
+"""Moments at which nobody can have used a new cluster."""
 
 
-@pytest.mark.parametrize("moment", ["starting the cluster", *INTERRUPTIONS])
+@pytest.mark.parametrize("moment", [*UNUSED, "API served", "kubeconfig written", "node agent running"])
 def test_who_interrupts_up_leaves_nothing_running_and_is_told_what_to_do(machine: Machine, moment: str) -> None:
     command = [sys.executable, "-u", "-m", "pilothouse", "up", "--no-egress", "--name", machine.name]
     environment = {**os.environ, "KUBECONFIG": str(machine.kubeconfig)}
@@ -297,8 +298,30 @@ def test_who_interrupts_up_leaves_nothing_running_and_is_told_what_to_do(machine
         f"pilothouse: interrupted; what was begun is put away\n  what to do: start it again: pilothouse up --name {machine.name}\n"
     )
     left = machine.traces()
-    assert not any(left[kind] for kind in ("processes", "mounts", "namespaces", "interfaces", "routes", "cgroups")), left
+    files = left.pop("files")
+    assert nothing(left), left
+    if moment in UNUSED:
+        assert (files, machine.kubeconfig.exists()) == ([], False)
+    assert files or not machine.kubeconfig.exists(), "a context leads to a cluster that can be started again"
     machine.up()
+
+
+def test_a_cluster_whose_record_is_damaged_is_purged(machine: Machine) -> None:
+    machine.up()
+    Path(f"/var/lib/pilothouse/{machine.name}/cluster.json").write_text('{"name":')
+    refused = machine.run("down")
+    assert (refused.returncode, "pilothouse down --purge" in refused.stderr) == (1, True)
+    machine.down("--purge")
+    assert nothing(machine.traces()), machine.traces()
+    assert "pilothouse" not in machine.kubeconfig.read_text()
+
+
+def test_a_new_cluster_that_does_not_start_leaves_nothing(machine: Machine) -> None:
+    machine.kubeconfig.write_text("{broken")
+    refused = machine.run("up", "--no-egress")
+    assert (refused.returncode, "not valid YAML" in refused.stderr, "mend this one" in refused.stderr) == (1, True, True)
+    assert nothing(machine.traces()), machine.traces()
+    assert machine.kubeconfig.read_text() == "{broken"
 
 
 def test_who_interrupts_an_up_that_mends_leaves_what_ran(machine: Machine) -> None:

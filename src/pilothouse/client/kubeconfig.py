@@ -26,7 +26,11 @@ FILE_LIMIT = 16 << 20
 
 
 class KubeconfigError(Exception):
-    """A kubeconfig that cannot be read or written: the message says which, why, and what to do."""
+    """A kubeconfig that cannot be read or written: the message says which and why, `remedy` what to do."""
+
+    def __init__(self, problem: str, remedy: str = "name another file in KUBECONFIG, or mend this one") -> None:
+        super().__init__(problem)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +129,11 @@ def read(path: Path) -> Config:
     except OSError as error:
         raise KubeconfigError(f"cannot read the kubeconfig {path}: {error.strerror}") from error
     if len(data) > FILE_LIMIT:
-        raise KubeconfigError(f"the kubeconfig {path} is longer than {FILE_LIMIT >> 20} MiB: name another file in KUBECONFIG")
+        raise KubeconfigError(f"the kubeconfig {path} is longer than {FILE_LIMIT >> 20} MiB")
     try:
         config = yaml.parse(data) if data.strip() else {}
     except yaml.YamlError as error:
-        raise KubeconfigError(f"the kubeconfig {path} is not valid YAML ({error}): mend it, or name another file in KUBECONFIG") from error
+        raise KubeconfigError(f"the kubeconfig {path} is not valid YAML ({error})") from error
     return _checked({} if config is None else config, path)
 
 
@@ -168,7 +172,7 @@ def _changing(path: Path, owner: Owner | None) -> Iterator[Config]:
     try:
         os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError as error:
-        raise KubeconfigError(f"the kubeconfig {path} is locked by {lock}: try again; remove that file when nobody uses it") from error
+        raise KubeconfigError(f"the kubeconfig {path} is locked by {lock}", "try again; remove that file when nobody uses it") from error
     except OSError as error:
         raise KubeconfigError(f"cannot write the kubeconfig {path}: {error.strerror}") from error
     try:
@@ -202,7 +206,7 @@ def _checked(config: Any, path: Path) -> Config:
     """A shape that may be changed without harm; anything else is left alone."""
     sections = [config.get(section) or [] for section in SECTIONS] if isinstance(config, dict) else [None]
     if any(not isinstance(entries, list) or any(not isinstance(one, dict) for one in entries) for entries in sections):
-        raise KubeconfigError(f"{path} does not look like a kubeconfig: mend it, or name another file in KUBECONFIG")
+        raise KubeconfigError(f"{path} does not look like a kubeconfig")
     checked: Config = config
     return checked
 

@@ -11,7 +11,7 @@ import base64
 import contextlib
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pilothouse.client import kubeconfig
@@ -56,22 +56,41 @@ def home(user: int) -> Path:
         raise ClusterFailure(f"the user {user} is not known on this machine", "name the kubeconfig to write in KUBECONFIG") from failure
 
 
+def prepare(state: ClusterState, places: Places) -> None:
+    """Write the cluster's own kubeconfig; ClusterFailure too when the user's cannot be read."""
+    paths, _ = user_files()
+    with explained():
+        kubeconfig.load(paths)
+        kubeconfig.write(places.kubeconfig, access(state, places).config())
+
+
 def merge(state: ClusterState, places: Places) -> Path:
-    """Write the cluster's own kubeconfig, and bring its context into the user's, as the current one."""
-    own = access(state, places)
+    """Bring the cluster's context into the user's kubeconfig, as the current one."""
     paths, owner = user_files()
     with explained():
-        kubeconfig.write(places.kubeconfig, own.config())
-        return kubeconfig.merge(own, paths, owner=owner)
+        return kubeconfig.merge(access(state, places), paths, owner=owner)
 
 
-def remove(state: ClusterState) -> None:
-    """Take the cluster's context out of the user's kubeconfig, unless that name leads to another server there."""
+def remove(places: Places) -> None:
+    """Take the cluster's context out of the user's kubeconfig, unless that name leads to another server there.
+
+    Where it leads to is what the cluster's own kubeconfig says: its record may be damaged.
+    """
+    with contextlib.suppress(kubeconfig.KubeconfigError):
+        for name, server in servers([places.kubeconfig]).items():
+            take_out(name, server)
+
+
+def take_out(name: str, server: str) -> None:
     paths, owner = user_files()
     with explained():
-        for entry in kubeconfig.load(paths)["clusters"]:
-            if entry.get("name") == state.context and entry["cluster"].get("server") == server_of(state):
-                kubeconfig.remove(state.context, paths, owner=owner)
+        if servers(paths).get(name) == server:
+            kubeconfig.remove(name, paths, owner=owner)
+
+
+def servers(paths: Sequence[Path]) -> dict[str, str]:
+    """Of the clusters in kubeconfigs, by name."""
+    return {str(one.get("name")): (one.get("cluster") or {}).get("server", "") for one in kubeconfig.load(paths)["clusters"]}
 
 
 @contextlib.contextmanager
@@ -79,4 +98,4 @@ def explained() -> Iterator[None]:
     try:
         yield
     except kubeconfig.KubeconfigError as error:
-        raise ClusterFailure(str(error), "name another file in KUBECONFIG, or mend this one") from error
+        raise ClusterFailure(str(error), error.remedy) from error

@@ -8,22 +8,19 @@ idempotent and looks at the machine, not at what a record says should be there.
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 
 from pilothouse.cluster import access, teardown
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.launch import Say
-from pilothouse.cluster.state import Places, load, locked
-from pilothouse.node import network, processes
-from pilothouse.node.containerd import OWN_FOLDERS
+from pilothouse.cluster.state import ClusterState, Places, load, locked
+from pilothouse.node import network
 
 
 def down(places: Places, say: Say, *, purge: bool = False) -> bool:
     """False when there was nothing to stop or remove."""
     with locked(places, say):
-        state = load(places)
-        existed = state is not None or (places.run.exists() and any(places.run.iterdir()))
+        state = recorded(places, purge=purge)
+        existed = places.record.exists() or (places.run.exists() and any(places.run.iterdir()))
         teardown.stop_processes(places, gently=not purge)
         if existed:
             say("processes ended")
@@ -35,21 +32,16 @@ def down(places: Places, say: Say, *, purge: bool = False) -> bool:
                 "the machine must have ip and nft (apt-get install iproute2 nftables) and grant CAP_NET_ADMIN; then run it again",
             ) from failure
         if purge:
-            if state is not None:
-                access.remove(state)
-            remove_files(places)
+            access.remove(places)
+            teardown.forget(places)
             if existed:
                 say("state removed")
         teardown.remove_run_files(places)
     return existed
 
 
-def remove_files(places: Places) -> None:
-    for folder in (places.state, places.logs):
-        shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # not empty: another cluster's
-            folder.parent.rmdir()
-    if not processes.with_name("containerd"):  # a folder that is a mount point in another's namespace would be taken from under it
-        for place in OWN_FOLDERS:
-            with contextlib.suppress(OSError):
-                os.rmdir(place)
+def recorded(places: Places, *, purge: bool) -> ClusterState | None:
+    """What is known of the cluster; with `purge` a damaged record is as good as none."""
+    with contextlib.suppress(*((ClusterFailure,) if purge else ())):
+        return load(places)
+    return None

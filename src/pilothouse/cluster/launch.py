@@ -27,6 +27,11 @@ PROCESSES = (CONTROL_PLANE, NODE_AGENT)
 Say = Callable[[str], None]
 """How progress is told to whoever typed the command."""
 
+
+class ProcessFailure(ClusterFailure):
+    """A process did not come to serve; its log, which the remedy names, says why."""
+
+
 LOG_LINES = 12
 """Of the end of a log, shown when its process failed."""
 
@@ -48,14 +53,14 @@ class Started:
             self.go_descriptor = -1
 
     def wait(self, seconds: float) -> None:
-        """ClusterFailure with the end of its log when it ends or stays silent."""
+        """ProcessFailure with the end of its log when it ends or stays silent."""
         readable, _, _ = select.select([self.ready_descriptor], [], [], seconds)
         told = os.read(self.ready_descriptor, 64) if readable else b""
         os.close(self.ready_descriptor)
         if not told:
             trouble = "ended" if readable else f"does not answer after {seconds:.0f} seconds"
             log = self.places.log(self.name)
-            raise ClusterFailure(f"the {self.name} process {trouble}:\n{tail(log)}", f"its log: {log}")
+            raise ProcessFailure(f"the {self.name} process {trouble}:\n{tail(log)}", f"its log: {log}")
 
     def abandon(self) -> None:
         """Something else failed: end it."""

@@ -5,11 +5,14 @@ Each looks at the machine, not at what a record says should be there, and may be
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 
 from pilothouse.cluster import launch
 from pilothouse.cluster.state import ClusterState, Places, all_clusters
 from pilothouse.node import cgroups, cni, mounts, namespaces, network, processes
+from pilothouse.node.containerd import OWN_FOLDERS
 
 PROXY_TABLE = "ip pilothouse-proxy"
 """Of proxy/backends/nftables.py: on the machine's own network it is not gone with a namespace."""
@@ -56,6 +59,18 @@ def remove_run_files(places: Places) -> None:
     if places.run.exists():
         mounts.unmount_below(str(places.run))
         shutil.rmtree(places.run, ignore_errors=True)
+
+
+def forget(places: Places, *, logs: bool = True) -> None:
+    """What a stopped cluster has on disk."""
+    for folder in (places.state, places.logs) if logs else (places.state,):
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty: another cluster's
+            folder.parent.rmdir()
+    if not processes.with_name("containerd"):  # a folder that is a mount point in another's namespace would be taken from under it
+        for place in OWN_FOLDERS:
+            with contextlib.suppress(OSError):
+                os.rmdir(place)
 
 
 def remove_cgroups(places: Places) -> None:

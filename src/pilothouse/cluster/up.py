@@ -1,7 +1,7 @@
 """Start a cluster, or what is missing of one: idempotent, and as much side by side as the order of things allows.
 
-    control plane: starts to import at once | network and certificates made | told to go | API served
-    node agent:                             | kubeconfig written | starts containerd, imports | key of tokens made | told to go | node Ready
+    control plane: starts to import at once | network and certificates made | told to go | API served | kubeconfig written
+    node agent:                             | starts containerd, imports | key of tokens made | told to go | node Ready
 
 - What runs is left alone; leftovers of a crash are taken over; a second `up` at the same time waits for the first.
 - The answer to "is it up?" is asked of the API on loopback, never assumed.
@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,43 +67,75 @@ def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState
     preflight.check_programs()
     places = Places(wishes.name, wishes.root)
     with locked(places, say):
+        known = load(places) is not None
         state = decide(wishes, places)
-        begun, since = clock.monotonic(), times.now_text(clock)
+        start, since = clock.monotonic(), times.now_text(clock)
 
         def progress(text: str) -> None:
-            say(f"{text} ({clock.monotonic() - begun:.2f} s)")
+            say(f"{text} ({clock.monotonic() - start:.2f} s)")
 
-        with cleaned_up_on_failure(places, state) as started:
-            bring_up(state, places, started, clock, entropy, progress)
-            for process in started:
-                process.wait(API_SECONDS)
-                progress(SERVING[process.name])
-            if not started:
-                progress("runs already")
-            anew = any(process.name == NODE_AGENT for process in started)
+        with cleaned_up_on_failure(places, state, new=not known) as begun:
+            bring_up(state, places, begun, clock, entropy, progress)
+            await_processes(state, places, begun, progress)
+            anew = NODE_AGENT in begun.started
             check_ready(state, places, wishes.wait, progress, since if anew else "")
     return state
+
+
+def await_processes(state: ClusterState, places: Places, begun: Begun, progress: Say) -> None:
+    """The user's kubeconfig is written when there is something to reach: a cluster that does not start changes nothing in it."""
+    for name in launch.PROCESSES:
+        if name in begun.started:
+            begun.started[name].wait(API_SECONDS)
+            progress(SERVING[name])
+        if name == CONTROL_PLANE:
+            with begun.used():
+                written = merge_kubeconfig(state, places)
+            progress(f"kubeconfig written: {written}")
+    if not begun.started:
+        progress("runs already")
 
 
 SERVING = {CONTROL_PLANE: "API served", NODE_AGENT: "node agent running"}
 
 
+@dataclass(slots=True)
+class Begun:
+    """What this command has begun: processes, and perhaps a cluster that nobody has used yet (`new`)."""
+
+    new: bool
+    started: dict[str, Started] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[None]:
+        """From here on somebody may use the cluster, unless what is done within fails."""
+        new, self.new = self.new, False
+        try:
+            yield
+        except ClusterFailure:
+            self.new = new
+            raise
+
+
 @contextlib.contextmanager
-def cleaned_up_on_failure(places: Places, state: ClusterState) -> Iterator[list[Started]]:
-    """Processes that this command started do not outlive its failure; nor does the node, unless some of it ran before."""
+def cleaned_up_on_failure(places: Places, state: ClusterState, *, new: bool) -> Iterator[Begun]:
+    """Processes that this command started do not outlive its failure; nor does the node, unless some of it ran before; nor the
+    state of a new cluster. Of that only the logs stay that a failed process left."""
     ran_before = any(launch.running(places, name) for name in launch.PROCESSES)
-    started: list[Started] = []
+    begun = Begun(new)
     try:
-        yield started
-    except BaseException:
+        yield begun
+    except BaseException as failure:
         with uninterrupted():
-            for process in started:
+            for process in begun.started.values():
                 process.abandon()
             if not ran_before:
                 teardown.stop_processes(places, gently=False)
                 with contextlib.suppress(network.NetworkFailure):  # what failed first is told
                     teardown.take_down_node(places, state)
                 teardown.remove_run_files(places)
+                if begun.new:
+                    teardown.forget(places, logs=not isinstance(failure, launch.ProcessFailure))
         raise
 
 
@@ -215,16 +247,15 @@ def refuse_foreign(namespace: str) -> None:
     namespaces.remove(path)
 
 
-def bring_up(state: ClusterState, places: Places, started: list[Started], clock: Clock, entropy: Entropy, progress: Say) -> None:
-    """Start what does not run; `started` is told at once, so that a failure ends it."""
+def bring_up(state: ClusterState, places: Places, begun: Begun, clock: Clock, entropy: Entropy, progress: Say) -> None:
+    """Start what does not run; `begun` is told at once, so that a failure ends it."""
     for directory in (places.state, places.run, places.logs):
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     places.kubelet.mkdir(mode=0o700, exist_ok=True)
     end_holders_of_old_certificates(state, places, clock, progress)
     control_plane = None
     if launch.running(places, CONTROL_PLANE) is None:
-        control_plane = launch.start(CONTROL_PLANE, places, state)
-        started.append(control_plane)
+        control_plane = begun.started[CONTROL_PLANE] = launch.start(CONTROL_PLANE, places, state)
     certificates = Beside(lambda: make_certificates(state, places, clock, entropy))
     make_node(state, places)
     progress("network ready")
@@ -233,11 +264,10 @@ def bring_up(state: ClusterState, places: Places, started: list[Started], clock:
     if control_plane is not None:
         control_plane.go()
     tokens_key = Beside(lambda: make_tokens_key(places))
-    progress(f"kubeconfig written: {merge_kubeconfig(state, places)}")
+    check_kubeconfig(state, places)
     node_agent = None
     if launch.running(places, NODE_AGENT) is None:  # not before: on two cores it would hold the control plane up
-        node_agent = launch.start(NODE_AGENT, places, state)
-        started.append(node_agent)
+        node_agent = begun.started[NODE_AGENT] = launch.start(NODE_AGENT, places, state)
     tokens_key.join()
     if node_agent is not None:
         node_agent.go()
@@ -319,6 +349,13 @@ def make_tokens_key(places: Places) -> None:
     from pilothouse.cluster import certificates
 
     certificates.make_service_account_key(places.pki)
+
+
+def check_kubeconfig(state: ClusterState, places: Places) -> None:
+    """The cluster's own is written; of the user's it is seen whether it can be."""
+    from pilothouse.cluster import access
+
+    access.prepare(state, places)
 
 
 def merge_kubeconfig(state: ClusterState, places: Places) -> Path:

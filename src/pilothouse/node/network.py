@@ -16,12 +16,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pilothouse.node import namespaces
+from pilothouse.node import namespaces, routes
 
 NODE_INTERFACE = "eth0"
 SERVICE_BRIDGE = "pilot-services"
 INTERFACE_NAME_LIMIT = 15
 LAST_RESORT_METRIC = 4278198272
+BLOCK_PREFIX = 16
 """Of the unreachable routes: behind every other."""
 
 
@@ -193,8 +194,10 @@ def take_down(link: Link) -> None:
 
 
 def forget(namespace: str, interface: str) -> None:
-    """Remove what bears a cluster's name, when its ranges are not known any more."""
-    ip([f"link delete {interface}"], ignore_failure=True)
+    """Remove what bears a cluster's name, when its ranges are not known any more: what its interface leads to tells them."""
+    blocks = routes.blocks_over(interface, BLOCK_PREFIX)
+    last_resorts = [f"route delete unreachable {block} metric {LAST_RESORT_METRIC}" for block in blocks]
+    ip([f"link delete {interface}", *last_resorts], ignore_failure=True)
     namespaces.remove(namespaces.network_path(namespace))
     namespaces.release_network_directory()
     nft(no_table(namespace))

@@ -31,6 +31,12 @@ def ranges_of(entries: Sequence[dict[str, Any]]) -> list[Network]:
     return found
 
 
+def blocks_over(interface: str, prefix: int) -> list[Network]:
+    """The blocks of that size in which the ranges lie that the machine reaches over an interface; none when it is not there."""
+    entries = [one for one in _ask("route", "show", "table", "main") if one.get("dev") == interface]
+    return sorted({one.supernet(new_prefix=prefix) for one in ranges_of(entries) if one.prefixlen >= prefix})
+
+
 def resolvers(texts: Iterable[str]) -> list[Network]:
     found = []
     for text in texts:

@@ -5,12 +5,13 @@ import os
 from ipaddress import IPv4Network
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
 from pilothouse.cluster import access, certificates, choice
 from pilothouse.cluster.failure import ClusterFailure
-from pilothouse.cluster.state import ClusterState, Places
+from pilothouse.cluster.state import Places
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.virtual_clock import VirtualClock
 
@@ -32,26 +33,36 @@ def contexts(path: Path) -> list[str]:
 
 def test_the_context_is_merged_and_taken_out_again(places: Places, tmp_path: Path) -> None:
     user = tmp_path / "user"
+    access.prepare(STATE, places)
+    assert contexts(places.kubeconfig) == ["pilothouse-dev"]
+    assert not user.exists()
     assert access.merge(STATE, places) == user
     found = yaml.safe_load(user.read_text())
     assert (contexts(user), found["current-context"]) == (["pilothouse-dev"], "pilothouse-dev")
     assert found["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:6500"
-    assert contexts(places.kubeconfig) == ["pilothouse-dev"]
-    access.remove(STATE)
+    access.remove(places)
     assert contexts(user) == []
 
 
 def test_anothers_context_of_that_name_stays(places: Places, tmp_path: Path) -> None:
     access.merge(STATE, places)
-    record = json.loads(json.dumps({name: getattr(STATE, name) for name in STATE.__struct_fields__}))
-    access.remove(ClusterState(**{**record, "port": 6501}))
+    access.prepare(msgspec.structs.replace(STATE, port=6501), places)
+    access.remove(places)
     assert contexts(tmp_path / "user") == ["pilothouse-dev"]
+
+
+def test_a_cluster_that_never_had_a_kubeconfig_changes_nobodys(places: Places, tmp_path: Path) -> None:
+    (tmp_path / "user").write_text("{{{")
+    access.remove(places)
+    assert (tmp_path / "user").read_text() == "{{{"
 
 
 def test_a_broken_file_is_explained(places: Places, tmp_path: Path) -> None:
     (tmp_path / "user").write_text("{{{")
-    with pytest.raises(ClusterFailure, match="not valid YAML"):
-        access.merge(STATE, places)
+    for begun in (access.prepare, access.merge):
+        with pytest.raises(ClusterFailure, match="not valid YAML") as raised:
+            begun(STATE, places)
+        assert raised.value.remedy == "name another file in KUBECONFIG, or mend this one"
 
 
 def test_the_user_is_who_called_sudo(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,10 +76,11 @@ def test_of_several_files_the_one_that_is_there_is_written(places: Places, tmp_p
     first, second, third = (tmp_path / name for name in ("first", "second", "third"))
     second.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", "contexts": [{"name": "work", "context": {}}]}))
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join(map(str, (first, second, third))))
+    access.prepare(STATE, places)
     assert access.merge(STATE, places) == second
     assert (contexts(second), first.exists(), third.exists()) == (["work", "pilothouse-dev"], False, False)
     assert yaml.safe_load(second.read_text())["current-context"] == "pilothouse-dev"
-    access.remove(STATE)
+    access.remove(places)
     assert contexts(second) == ["work"]
 
 

@@ -20,6 +20,7 @@ from pilothouse.api.types.core_v1 import (
     PersistentVolumeClaimStatus,
     PersistentVolumeClaimVolumeSource,
     PersistentVolumeSpec,
+    PodSecurityContext,
     Volume,
 )
 from pilothouse.kubelet.config import KubeletConfig
@@ -93,12 +94,41 @@ async def test_where_a_volume_is(asked: Volume, made: PersistentVolumeClaim, the
     assert not host.mounts
 
 
+READ_ONLY = Volume(name="v", persistentVolumeClaim=PersistentVolumeClaimVolumeSource(claimName="data", readOnly=True))
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "expected"),
+    [
+        pytest.param(CLAIMED, volume(local=LocalVolumeSource(path="/disk")), ["/disk"], id="a disk of the node"),
+        pytest.param(READ_ONLY, volume(local=LocalVolumeSource(path="/disk")), [], id="one that is only read"),
+        pytest.param(CLAIMED, volume(hostPath=HOST), [], id="a path of the node"),
+    ],
+)
+async def test_what_belongs_to_the_pods_group(asked: Volume, there: PersistentVolume, expected: list[str]) -> None:
+    host, given = SimulatedHost(), list[str]()
+    host.make_directory("/disk")
+    host.set_group = lambda path, *_, **__: given.append(path)  # type: ignore[method-assign]
+    wanted = pod(asked, securityContext=PodSecurityContext(fsGroup=7))
+    for volumes in (manager(host, claim(), there), manager(host, claim(), there)):
+        await volumes.prepare(wanted)
+        await volumes.prepare(wanted)
+        assert given == expected, "once, and not again by the next kubelet"
+
+
 @pytest.mark.parametrize(
     ("asked", "made", "there", "expected"),
     [
         pytest.param(CLAIMED, claim("other"), volume(), 'persistentvolumeclaims "data" not found', id="no such claim"),
         pytest.param(CLAIMED, claim("data", "Pending"), volume(), "PVC default/data is not bound", id="not bound"),
         pytest.param(CLAIMED, claim(), volume("d", hostPath=HOST), "PV pv is not bound to claim default/data", id="bound to another"),
+        pytest.param(
+            CLAIMED,
+            claim(),
+            volume(hostPath=HostPathVolumeSource(path="/none", type="Directory")),
+            "hostPath type check failed: /none is not a directory",
+            id="no such path",
+        ),
         pytest.param(CLAIMED, claim(), volume(local=LocalVolumeSource(path="/none")), 'path "/none" does not exist', id="no such disk"),
         pytest.param(
             CLAIMED,

@@ -16,6 +16,7 @@ from pilothouse.api.types.core_v1 import (
     DownwardAPIProjection,
     DownwardAPIVolumeFile,
     EmptyDirVolumeSource,
+    GitRepoVolumeSource,
     HostPathVolumeSource,
     KeyToPath,
     ObjectFieldSelector,
@@ -36,6 +37,8 @@ from pilothouse.kubelet.host.port import PayloadFile
 from pilothouse.kubelet.host.simulated import SimulatedHost
 from pilothouse.kubelet.mounts.manager import VolumeManager, kinds
 from pilothouse.kubelet.mounts.port import VolumeError
+from pilothouse.kubelet.volumes.emptydir import page_size
+from pilothouse.kubelet.volumes.gitrepo import DISABLED
 from pilothouse.machinery import time as times
 from pilothouse.machinery.errors import not_found
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -135,6 +138,12 @@ async def test_files(source: dict[str, Any], expected: dict[str, str]) -> None:
             "hostPath type check failed: /x is not a directory",
             id="no directory",
         ),
+        pytest.param({"gitRepo": GitRepoVolumeSource(repository="r")}, DISABLED, id="a clone"),
+        pytest.param(
+            {"emptyDir": EmptyDirVolumeSource(medium="HugePages")},
+            "medium HugePages: hugePages storage requested, but there is no resource request for huge pages",
+            id="huge pages that nobody asked for",
+        ),
     ],
 )
 async def test_refusals(source: dict[str, Any], message: str) -> None:
@@ -142,6 +151,35 @@ async def test_refusals(source: dict[str, Any], message: str) -> None:
     with pytest.raises(VolumeError) as error:
         await house.manager.prepare(pod(Volume(name="v", **source)))
     assert str(error.value) == f'MountVolume.SetUp failed for volume "v" : {message}'
+
+
+def asking_for_pages(*sizes: str) -> Pod:
+    wanted = pod()
+    wanted.spec.containers[0].resources = ResourceRequirements(requests={f"hugepages-{size}": "4Mi" for size in sizes})
+    return wanted
+
+
+@pytest.mark.parametrize(
+    ("medium", "requests", "expected"),
+    [
+        pytest.param("HugePages", ["2Mi"], "2Mi", id="the only size"),
+        pytest.param("HugePages-1Gi", ["2Mi", "1Gi"], "1Gi", id="the size that is named"),
+    ],
+)
+def test_the_size_of_huge_pages(medium: str, requests: list[str], expected: str) -> None:
+    assert page_size(asking_for_pages(*requests), medium) == expected
+
+
+@pytest.mark.parametrize(
+    ("medium", "requests", "message"),
+    [
+        pytest.param("HugePages", ["2Mi", "1Gi"], "medium: HugePages can't be used", id="which of them"),
+        pytest.param("HugePages-1Gi", ["2Mi"], "no resource request for huge pages", id="another size"),
+    ],
+)
+def test_huge_pages_that_cannot_be(medium: str, requests: list[str], message: str) -> None:
+    with pytest.raises(VolumeError, match=message):
+        page_size(asking_for_pages(*requests), medium)
 
 
 @pytest.mark.parametrize(

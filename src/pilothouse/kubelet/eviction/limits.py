@@ -26,7 +26,7 @@ class Disk:
 
 
 def volumes_on_disk(pod: Pod) -> list[Volume]:
-    return [one for one in pod.spec.volumes if one.emptyDir is not None and one.emptyDir.medium != "Memory"]
+    return [one for one in pod.spec.volumes if one.emptyDir is not None and not one.emptyDir.medium]
 
 
 def measured_volumes(pod: Pod) -> list[Volume]:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeClaim
 from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.mounts.nodepaths import path_of_the_node
 from pilothouse.kubelet.mounts.port import Place, VolumeError
 
 
-async def claimed(place: Place, name: str, *, own: bool = False) -> str | None:
-    """The path on the node, or None when the export is mounted at the volume's own place. `own`: the claim must be the pod's."""
+async def claimed(place: Place, name: str, *, own: bool = False, readonly: bool = False) -> str | None:
+    """The path on the node, or None when the export is mounted at the volume's own place. `own`: the claim must be the pod's.
+
+    fsGroup applies to local volumes that are not `readonly`, and to no other.
+    """
     namespace = place.pod.metadata.namespace
     claim = await place.client.get(PersistentVolumeClaim, name, namespace)
     if own and not _is_of(place, claim):
@@ -23,7 +27,11 @@ async def claimed(place: Place, name: str, *, own: bool = False) -> str | None:
     reference = volume.spec.claimRef
     if reference is None or reference.uid != claim.metadata.uid:
         raise VolumeError(f"PV {volume.metadata.name} is not bound to claim {namespace}/{name}")
-    return _locate(place, volume)
+    path = _locate(place, volume)
+    if path is not None and volume.spec.local is not None and not readonly:
+        place.host.make_directory(place.path)  # so that the next kubelet knows that this was done
+        place.give_to_group(path)
+    return path
 
 
 def _is_of(place: Place, claim: PersistentVolumeClaim) -> bool:
@@ -33,9 +41,7 @@ def _is_of(place: Place, claim: PersistentVolumeClaim) -> bool:
 def _locate(place: Place, volume: PersistentVolume) -> str | None:
     spec = volume.spec
     if spec.hostPath is not None:
-        if spec.hostPath.type == "DirectoryOrCreate" or not spec.hostPath.type:
-            place.host.make_directory(spec.hostPath.path, 0o755)
-        return spec.hostPath.path
+        return path_of_the_node(place.host, spec.hostPath)
     if spec.local is not None:
         if not place.host.kind(spec.local.path):
             raise VolumeError(f'path "{spec.local.path}" does not exist')

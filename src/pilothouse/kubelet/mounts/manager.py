@@ -144,11 +144,8 @@ class VolumeManager:
             raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error.strerror}: {error.filename}') from error
         except VolumeError as error:
             raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
-        if kind.owned and place.fs_group is not None and path is None and not place.memory.get("grouped"):
-            context = place.pod.spec.securityContext
-            lazily = context is not None and context.fsGroupChangePolicy == "OnRootMismatch"
-            self._host.set_group(place.path, place.fs_group, readonly=kind.live, only_if_root_differs=lazily)
-            place.memory["grouped"] = not kind.live
+        if kind.owned and path is None:
+            place.give_to_group(place.path, live=kind.live)
         return path
 
     def _place(self, pod: Pod, volume: Volume, kind: VolumeKind) -> Place:

@@ -47,6 +47,15 @@ class Place:
         context = self.pod.spec.securityContext
         return context.fsGroup if context is not None else None
 
+    def give_to_group(self, path: str, *, live: bool = False) -> None:
+        """As the pod's fsGroup and its change policy say: once, or each time where the kubelet goes on filling it (`live`)."""
+        if self.fs_group is None or self.memory.get("grouped"):
+            return
+        context = self.pod.spec.securityContext
+        lazily = context is not None and context.fsGroupChangePolicy == "OnRootMismatch"
+        self.host.set_group(path, self.fs_group, readonly=live, only_if_root_differs=lazily)
+        self.memory["grouped"] = not live
+
     @property
     def single_user(self) -> int | None:
         """The user that all containers of the pod run as, if they say so and agree."""
@@ -71,4 +80,4 @@ class VolumeKind:
     live: bool = False
     """Its content follows its sources: set up again when they change and every so often."""
     owned: bool = True
-    """fsGroup applies."""
+    """fsGroup applies to `place.path`."""

@@ -1,10 +1,11 @@
-"""emptyDir: a directory that lives as long as its pod, on disk or (medium Memory) in memory, as much as its pod may have."""
+"""emptyDir: a directory that lives as long as its pod, on disk, in memory (as much as its pod may have) or in huge pages."""
 
 from __future__ import annotations
 
+from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.host.port import Host
-from pilothouse.kubelet.launch.resources import pod_cgroup
-from pilothouse.kubelet.mounts.port import Place, VolumeKind
+from pilothouse.kubelet.launch.resources import HUGEPAGES, pod_cgroup
+from pilothouse.kubelet.mounts.port import Place, VolumeError, VolumeKind
 from pilothouse.machinery import quantity
 
 
@@ -12,8 +13,11 @@ async def set_up(place: Place) -> None:
     source = place.volume.emptyDir
     assert source is not None
     place.host.make_directory(place.path, 0o777)
-    if source.medium == "Memory" and not place.host.is_mounted(place.path):
-        place.host.mount_tmpfs(place.path, _memory(place), 0o777)
+    if source.medium and not place.host.is_mounted(place.path):
+        if source.medium == "Memory":
+            place.host.mount_tmpfs(place.path, _memory(place), 0o777)
+        else:
+            place.host.mount("nodev", place.path, "hugetlbfs", (f"pagesize={page_size(place.pod, source.medium)}",))
     if "made" not in place.memory:
         place.host.set_mode(place.path, 0o777)
         place.memory["made"] = True
@@ -25,6 +29,19 @@ def _memory(place: Place) -> int:
     own = quantity.whole(source.sizeLimit) if source is not None and source.sizeLimit else 0
     node = quantity.whole(place.allocatable.get("memory", 0))
     return min((one for one in (own, pod_cgroup(place.pod).memory_limit, node) if one > 0), default=0)
+
+
+def page_size(pod: Pod, medium: str) -> str:
+    """The size of pages that the medium names (`HugePages-2Mi`), or the only one that the pod requests (`HugePages`)."""
+    own = [pod.spec.resources] if pod.spec.resources is not None else []
+    asking = [*own, *(one.resources for one in (*pod.spec.containers, *pod.spec.initContainers))]
+    sizes = {name.removeprefix(HUGEPAGES) for one in asking for name in one.requests if name.startswith(HUGEPAGES)}
+    named = medium.removeprefix("HugePages").removeprefix("-")
+    if not named and len(sizes) > 1:
+        raise VolumeError(f"medium: {medium} can't be used if container requests multiple huge page sizes")
+    if not sizes or (named and named not in sizes):
+        raise VolumeError(f"medium {medium}: hugePages storage requested, but there is no resource request for huge pages")
+    return named or sizes.pop()
 
 
 def tear_down(host: Host, path: str) -> None:

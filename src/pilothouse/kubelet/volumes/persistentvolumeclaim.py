@@ -9,7 +9,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeKind
 async def set_up(place: Place) -> str | None:
     source = place.volume.persistentVolumeClaim
     assert source is not None
-    return await claimed(place, source.claimName)
+    return await claimed(place, source.claimName, readonly=bool(source.readOnly))
 
 
 PERSISTENT_VOLUME_CLAIM = VolumeKind("persistentVolumeClaim", "kubernetes.io/local-volume", set_up, unmount, owned=False)

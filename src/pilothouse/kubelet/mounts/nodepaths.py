@@ -1,0 +1,36 @@
+"""A path of the node itself, checked to be what its type says or made so: for hostPath and persistent volumes of that kind."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.core_v1 import HostPathVolumeSource
+from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.mounts.port import VolumeError
+
+EXPECTED = {
+    "Directory": ("directory", "hostPath type check failed: {} is not a directory"),
+    "File": ("file", "hostPath type check failed: {} is not a file"),
+    "Socket": ("socket", "hostPath type check failed: {} is not a socket file"),
+    "CharDevice": ("char", "hostPath type check failed: {} is not a character device"),
+    "BlockDevice": ("block", "hostPath type check failed: {} is not a block device"),
+}
+
+
+def path_of_the_node(host: Host, source: HostPathVolumeSource) -> str:
+    """The path itself."""
+    wanted, path = source.type, source.path
+    there = host.kind(path)
+    if wanted == "DirectoryOrCreate":
+        if not there:
+            host.make_directory(path, 0o755)
+        wanted = "Directory"
+    elif wanted == "FileOrCreate":
+        if not there:
+            host.write_file(path, b"", 0o644)
+        wanted = "File"
+    elif not wanted and not there:
+        host.make_directory(path, 0o755)  # as container runtimes do for a bind mount whose source is missing
+    if wanted in EXPECTED:
+        kind, message = EXPECTED[wanted]
+        if host.kind(path) != kind:
+            raise VolumeError(message.format(path))
+    return path

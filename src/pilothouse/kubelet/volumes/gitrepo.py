@@ -1,0 +1,14 @@
+"""gitRepo: upstream's kubelet no longer makes such volumes by default, and says so."""
+
+from __future__ import annotations
+
+from pilothouse.kubelet.mounts.port import Place, VolumeError, VolumeKind
+
+DISABLED = "git-repo volume plugin has been disabled; if necessary, it may be re-enabled by enabling the feature-gate `GitRepoVolumeDriver`"
+
+
+async def set_up(place: Place) -> None:
+    raise VolumeError(DISABLED)
+
+
+GIT_REPO = VolumeKind("gitRepo", "kubernetes.io/git-repo", set_up)

@@ -230,9 +230,11 @@ class _Decoding:
 
     def _judge(self, parsed: Any, content_type: str) -> None:
         """Unknown and duplicate fields: an error, or warnings."""
-        found = [f'unknown field "{path}"' for path in strict.unknown_fields(parsed, shape_of(self.kind))]
-        if not _is_yaml(content_type):
-            found += [f'duplicate field "{path}"' for path in strict.duplicate_fields(self.data)]
+        shape = shape_of(self.kind)
+        if _is_yaml(content_type):
+            found = [f'unknown field "{path}"' for path in strict.unknown_fields(parsed, shape)]
+        else:
+            found = strict.suspicious(self.data, shape)
         if self.strictness != "Strict":
             self.warnings.extend([*self.repeated, *found])
             return

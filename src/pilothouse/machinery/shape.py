@@ -51,7 +51,7 @@ class Shape:
     micro: bool = False
     octets: bool = False
     checked: bool = True
-    """Whether a value needs a look although a typed decoder took it: false for strings, booleans and 64-bit numbers."""
+    """Whether a value needs a look although a typed decoder took it: false for strings, booleans and floats."""
     survey: Callable[[Any], int] | None = None
     """Made by strict.py at first use."""
     merges: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -109,7 +109,7 @@ def _shape(annotation: Any, wide: bool) -> Shape:
         return shape_of(annotation)
     kind = SIMPLE.get(annotation, ANY)
     names = {STRING: "string", INTEGER: "int64" if wide else "int32", BOOLEAN: "bool", NUMBER: "float64", ANY: "interface {}"}
-    return Shape(kind, names[kind], checked=kind not in (STRING, BOOLEAN, NUMBER) and not (kind == INTEGER and wide))
+    return Shape(kind, names[kind], checked=kind not in (STRING, BOOLEAN, NUMBER))
 
 
 def _union(members: tuple[Any, ...], wide: bool) -> Shape:

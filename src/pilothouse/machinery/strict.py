@@ -1,6 +1,7 @@
 """What a typed decoder does not tell: unknown fields, duplicate fields, and what Go would have said of a wrong type.
 
-- `unknown_fields` and `duplicate_fields` give paths as upstream prints them (`spec.containers[0].foo`), at most 100.
+- `suspicious` gives what upstream says of unknown and of duplicate fields, in the order of the text; `unknown_fields` only the paths of the
+  former (`spec.containers[0].foo`), of parsed data. At most 100 each.
 - `type_error` gives the text of Go's first complaint (`json: cannot unmarshal string into Go struct field ...`), or "".
 - `without_nulls` makes JSON null what Go makes of it: an absent field, a zero value in a list or a map.
 """
@@ -73,7 +74,7 @@ def survey(value: Any, kind: Shape) -> tuple[int, int]:
     """How many keys a document has whose types a decoder found right already, and in how many structs NULL_TIME is null.
 
     Doubt when a field is unknown, or a value is one that the decoder takes though Go does not (a quantity that is none, a
-    number beyond 32 bits). One walk for what nearly every document needs, by functions that are made once a type.
+    number beyond its bits). One walk for what nearly every document needs, by functions that are made once a type.
     """
     nulls, keys = divmod(_surveyor(kind)(value), ONE_NULL_TIME)
     return keys, nulls
@@ -167,8 +168,10 @@ def _survey_map(kind: Shape) -> Survey:
 
 
 def _survey_integer(kind: Shape) -> Survey:
+    fitting = INT64 if kind.go == "int64" else INT32
+
     def look(value: Any) -> int:
-        if type(value) is not int or value not in INT32:  # a range would look for 1.0 number by number
+        if type(value) is not int or value not in fitting:  # a range would look for 1.0 number by number
             raise Doubt
         return 0
 
@@ -242,29 +245,33 @@ def surely_unique(data: bytes, parsed: Any, keys: int) -> bool:
     return not any(pair in data for pair in QUOTE_AND_SPACE) or not SPACED_COLON.search(data)
 
 
-def duplicate_fields(data: bytes) -> list[str]:
-    """Paths of keys that occur twice in one map of the JSON text `data`."""
-    found: list[str] = []
-    _walk_pairs(json.loads(data, object_pairs_hook=_Pairs), "", found)
-    return found[:LIMIT]
+def suspicious(data: bytes, kind: Shape) -> list[str]:
+    """Upstream's words for the fields of the JSON text `data` that the type does not have, and for the keys that occur twice in one map."""
+    found: dict[str, None] = {}
+    _walk_pairs(json.loads(data, object_pairs_hook=_Pairs), kind, "", found)
+    return list(found)[:LIMIT]
 
 
 class _Pairs(list[tuple[str, Any]]):
     """The members of a JSON object as they were written."""
 
 
-def _walk_pairs(value: Any, path: str, found: list[str]) -> None:
+def _walk_pairs(value: Any, kind: Shape, path: str, found: dict[str, None]) -> None:
     if isinstance(value, _Pairs):
         seen: set[str] = set()
         for name, child in value:
             below = f"{path}.{name}" if path else name
+            known = kind.fields.get(name) if kind.kind == shape.STRUCT else kind.item or shape.OPEN
+            if known is None:  # what is in it, and how often it is there, no longer matters
+                found[f'unknown field "{below}"'] = None
+                continue
             if name in seen:
-                found.append(below)
+                found[f'duplicate field "{below}"'] = None
             seen.add(name)
-            _walk_pairs(child, below, found)
+            _walk_pairs(child, known, below, found)
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            _walk_pairs(child, f"{path}[{index}]", found)
+            _walk_pairs(child, kind.item or shape.OPEN, f"{path}[{index}]", found)
 
 
 def without_nulls(value: Any, kind: Shape) -> Any:

@@ -73,6 +73,12 @@ def test_a_good_object_needs_no_closer_look(strictness: str) -> None:
             UNRECOGNIZED + 'json: cannot unmarshal number into Go struct field .kind of type string ({"kind":1})',
             id="a kind that is none",
         ),
+        pytest.param(
+            '{"spec":{"terminationGracePeriodSeconds":9223372036854775808}}',
+            CANNOT + "json: cannot unmarshal number 9223372036854775808 into Go struct field PodSpec.spec.terminationGracePeriodSeconds "
+            "of type int64",
+            id="a number beyond 64 bits",
+        ),
         pytest.param("", UNRECOGNIZED + "unexpected end of JSON input (<empty>)", id="empty"),
         pytest.param("x: y", UNRECOGNIZED + "invalid character 'x' looking for beginning of value (783a2079)", id="YAML sent as JSON"),
         pytest.param(
@@ -94,8 +100,9 @@ def test_refuses_in_upstreams_words(data: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-BAD = b'{"spec":{"foo":1,"containers":[{"image":"a","image":"b","bar":{}}]}}'
-FOUND = ['unknown field "spec.foo"', 'unknown field "spec.containers[0].bar"', 'duplicate field "spec.containers[0].image"']
+BAD = b'{"spec":{"foo":1,"containers":[{"image":"a","image":"b","bar":{"x":1,"x":2}}],"foo":2}}'
+FOUND = ['unknown field "spec.foo"', 'duplicate field "spec.containers[0].image"', 'unknown field "spec.containers[0].bar"']
+"""In the order of the text; what is in an unknown field, and how often it is there, is not looked at."""
 
 
 def test_strict_refuses_unknown_and_duplicate_fields() -> None:

@@ -85,6 +85,8 @@ POD = Resource(
         "spec.serviceAccountName": lambda pod: pod.spec.serviceAccountName,
         "spec.hostNetwork": lambda pod: _bool(pod.spec.hostNetwork),
         "status.phase": lambda pod: pod.status.phase,
+        "spec.host": lambda pod: pod.spec.nodeName,  # what the first clients called it
+        "status.podIPs": lambda pod: "",  # upstream knows the name, but gives it no value
         "status.podIP": lambda pod: pod.status.podIPs[0].ip if pod.status.podIPs else pod.status.podIP,
         "status.nominatedNodeName": lambda pod: pod.status.nominatedNodeName,
     },

@@ -13,6 +13,11 @@ from pilothouse.machinery.errors import bad_request
 from pilothouse.machinery.resource import Resource
 
 NAME, NAMESPACE = "metadata.name", "metadata.namespace"
+UNSUPPORTED = {
+    ("batch", "jobs"): 'field label "{}" not supported for batchv1.Job',
+    ("resource.k8s.io", "resourceslices"): "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {}",
+}
+"""What two kinds say in words of their own."""
 
 
 def selection_of(request: Request, cache: Cache) -> Selection:
@@ -45,15 +50,17 @@ def selection_of(request: Request, cache: Cache) -> Selection:
 
 
 def _getters(resource: Resource[Any], wanted: list[str]) -> dict[str, Callable[[Any], str]]:
-    """The getters of the fields that a selector names; a StatusError in upstream's words for one that cannot be selected by."""
-    known: dict[str, Callable[[Any], str]] = {
-        NAME: lambda obj: str(obj.metadata.name),
-        NAMESPACE: lambda obj: str(obj.metadata.namespace),
-        **resource.selectable_fields,
-    }
+    """The getters of the fields that a selector names; a StatusError in upstream's words for one that cannot be selected by.
+
+    Kinds that can be selected by more than their names say the namespace only when they have one; the others always.
+    """
+    known: dict[str, Callable[[Any], str]] = {NAME: lambda obj: str(obj.metadata.name), **resource.selectable_fields}
+    if resource.namespaced or not resource.selectable_fields:
+        known[NAMESPACE] = lambda obj: str(obj.metadata.namespace)
     for label in wanted:
         if label not in known and resource.selectable_fields:
-            raise bad_request(f"field label not supported: {label}")
+            text = UNSUPPORTED.get((resource.group, resource.plural), "field label not supported: {}")
+            raise bad_request(text.format(label))
         if label not in known:
             raise bad_request(f'"{label}" is not a known field selector: only "{NAME}", "{NAMESPACE}"')
     return known

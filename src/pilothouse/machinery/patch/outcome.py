@@ -12,12 +12,15 @@ from pilothouse.machinery.codec import Decoded
 from pilothouse.machinery.errors import StatusError, invalid
 from pilothouse.machinery.patch import document
 from pilothouse.machinery.problems import Problems
-from pilothouse.machinery.shape import Shape, shape_of
+from pilothouse.machinery.shape import LIST, OPEN, STRUCT, Shape, shape_of
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+
+OPERATIONS = Shape(LIST, "[]jsonPatchOp", item=Shape(STRUCT, "jsonPatchOp", fields=dict.fromkeys(("op", "from", "path", "value"), OPEN)))
+"""A JSON Patch, as upstream reads it to find what it does not know."""
 
 
 def object_of(patched: dict[str, Any], patch: bytes | Any, patch_type: str, type: type[Any], strictness: str = "") -> Decoded:
@@ -53,10 +56,15 @@ def _other_kind(patched: dict[str, Any], patch_type: str, type: type[Any]) -> st
 
 
 def _suspicious(patched: dict[str, Any], patch: bytes | Any, patch_type: str, shape: Shape) -> list[str]:
-    """Fields of the result that the type does not have, and fields that the patch says twice."""
-    found = [f'unknown field "{path}"' for path in strict.unknown_fields(patched, shape)]
+    """What the patch says twice, or in words that a JSON Patch has not, and fields of the result that the type does not have."""
+    found: list[str] = []
     if isinstance(patch, bytes) and patch_type in (MERGE_PATCH, STRATEGIC_MERGE_PATCH):
-        found += [f'duplicate field "{path}"' for path in strict.duplicate_fields(patch)]
+        found = strict.suspicious(patch, OPEN)
+    elif isinstance(patch, bytes) and patch_type == JSON_PATCH:
+        found = [f"json patch {one}" for one in strict.suspicious(patch, OPERATIONS)]
+    if strict.unknown_fields(patched, shape):
+        in_order = json.loads(json.dumps(patched, sort_keys=True))  # upstream reads the result as it was written
+        found += [f'unknown field "{path}"' for path in strict.unknown_fields(in_order, shape)]
     return found
 
 

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from pilothouse.api.types.core_v1 import ConfigMap, Namespace, Pod
+from pilothouse.api.types.batch_v1 import Job
+from pilothouse.api.types.core_v1 import ConfigMap, Namespace, Node, Pod
 from pilothouse.client.call import Options
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -49,6 +50,8 @@ BAD_VERSION = 'invalid resource version: resourceVersion: Invalid value: "new": 
             '"data.a" is not a known field selector: only "metadata.name", "metadata.namespace"',
             id="a field of a kind without fields",
         ),
+        pytest.param(Job, {"field_selector": "a=b"}, 'field label "a" not supported for batchv1.Job', id="a job's field"),
+        pytest.param(Node, {"field_selector": "metadata.namespace=b"}, "field label not supported: metadata.namespace", id="no namespace"),
         pytest.param(ConfigMap, {"label_selector": "a=("}, "unable to parse requirement", id="a label selector that is none"),
         pytest.param(ConfigMap, {"continue_": "nonsense"}, "invalid continue token: ", id="a continue token that is none"),
         pytest.param(ConfigMap, {"resource_version": "new"}, BAD_VERSION, id="a resourceVersion that is none"),
@@ -62,8 +65,9 @@ async def test_bad_selectors(house: House, kind: type[object], options: dict[str
 async def test_pods_are_found_by_their_node(house: House) -> None:
     for number in range(6):
         await house.client.create(pod(f"p{number}", node=f"n{number % 2}"))
-    page = await house.page(Pod, field_selector="spec.nodeName=n1")
-    assert [one.name for one in page.entries] == ["p1", "p3", "p5"]
+    for selector in ("spec.nodeName=n1", "spec.host=n1", "spec.nodeName=n1,status.podIPs="):
+        page = await house.page(Pod, field_selector=selector)
+        assert [one.name for one in page.entries] == ["p1", "p3", "p5"]
 
 
 async def test_a_list_of_all_namespaces_is_in_the_order_of_keys(house: House) -> None:

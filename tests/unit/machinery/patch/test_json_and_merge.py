@@ -81,3 +81,15 @@ def test_strict_patches_name_unknown_fields() -> None:
     assert outcome.object_of(patched, b"{}", "application/merge-patch+json", Pod, "Warn").warnings == ['unknown field "spec.foo"']
     with pytest.raises(StatusError, match=r'strict decoding error: unknown field "spec.foo"'):
         outcome.object_of(patched, b"{}", "application/merge-patch+json", Pod, "Strict")
+
+
+def test_what_a_json_patch_does_not_know_or_says_twice_is_told_before_what_it_makes() -> None:
+    patch = b'[{"op":"add","path":"/spec/b","value":1,"foo":2},{"op":"add","op":"add","path":"/spec/a","value":{"k":1,"k":2}}]'
+    decoded = outcome.object_of({"spec": {"b": 1, "a": {"k": 2}}}, patch, "application/json-patch+json", Pod, "Warn")
+    assert decoded.warnings == [
+        'json patch unknown field "[0].foo"',
+        'json patch duplicate field "[1].op"',
+        'json patch duplicate field "[1].value.k"',
+        'unknown field "spec.a"',
+        'unknown field "spec.b"',
+    ]

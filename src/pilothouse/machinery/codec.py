@@ -190,12 +190,12 @@ class _Decoding:
         try:
             found = decoder_of(self.kind).decode(data)
             parsed = orjson.loads(self.data)
-            keys, nulls = strict.survey(parsed, shape_of(self.kind))
+            nulls = strict.survey(parsed, shape_of(self.kind))
         except (msgspec.MsgspecError, ValueError, strict.Doubt):
             return None
         if nulls != dropped:
             return None
-        if (dropped or self.strictness in ("Warn", "Strict")) and not strict.surely_unique(self.data, parsed, keys):
+        if (dropped or self.strictness in ("Warn", "Strict")) and not strict.surely_unique(self.data, parsed):
             return None
         self._check_kind(getattr(found, "apiVersion", ""), getattr(found, "kind", ""))
         return as_kind(found) if self.gvk else found

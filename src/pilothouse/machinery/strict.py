@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -22,6 +23,8 @@ LIMIT = 100
 QUOTE_AND_SPACE = (b'" ', b'"\n', b'"\r', b'"\t')
 """Looked for first: a compact text has none of them, and finding them is ten times as fast as the expression."""
 SPACED_COLON = re.compile(rb'"\s+:')
+QUOTE = rb"\u0022"
+"""How a quote may be written that `":` is counted by: written again it looks different."""
 INT32 = range(-(2**31), 2**31)
 INT64 = range(-(2**63), 2**63)
 
@@ -51,33 +54,22 @@ def _walk_unknown(value: Any, kind: Shape, path: str, found: list[str]) -> None:
                 _walk_unknown(child, kind.item, f"{path}.{name}", found)
 
 
-def count_keys(value: Any) -> int:
-    """How many keys all maps of a document have together."""
-    if isinstance(value, dict):
-        return len(value) + sum(count_keys(one) for one in value.values() if isinstance(one, (dict, list)))
-    if isinstance(value, list):
-        return sum(count_keys(one) for one in value if isinstance(one, (dict, list)))
-    return 0
-
-
 class Doubt(Exception):
     """Something in a document needs the slower functions of this module."""
 
 
 Survey = Callable[[Any], int]
-"""Gives the number of keys, and in the higher bits that of null times."""
+"""Gives the number of null times."""
 NULL_TIME = "creationTimestamp"
-ONE_NULL_TIME = 1 << 32
 
 
-def survey(value: Any, kind: Shape) -> tuple[int, int]:
-    """How many keys a document has whose types a decoder found right already, and in how many structs NULL_TIME is null.
+def survey(value: Any, kind: Shape) -> int:
+    """In how many structs of a document, whose types a decoder found right already, NULL_TIME is null.
 
     Doubt when a field is unknown, or a value is one that the decoder takes though Go does not (a quantity that is none, a
     number beyond its bits). One walk for what nearly every document needs, by functions that are made once a type.
     """
-    nulls, keys = divmod(_surveyor(kind)(value), ONE_NULL_TIME)
-    return keys, nulls
+    return _surveyor(kind)(value)
 
 
 def without_null_times(data: bytes) -> tuple[bytes, int]:
@@ -104,15 +96,15 @@ def _survey_struct(kind: Shape) -> Survey:
     plain = _plain(kind)
 
     def look(value: Any) -> int:
-        count = len(value)
         if plain.issuperset(value):
-            return count
+            return 0
+        count = 0
         for name, child in value.items():
             if name not in known:
                 known[name] = _survey_field(kind, name)  # at first use: types may contain themselves
             below = known[name]
             if child is None:  # which the decoder has allowed: an absent field
-                count += ONE_NULL_TIME if name == NULL_TIME else 0
+                count += name == NULL_TIME
             elif below is not None:
                 count += below(child)
         return count
@@ -130,23 +122,16 @@ def _survey_field(kind: Shape, name: str) -> Survey | None:
 def _survey_list(kind: Shape) -> Survey:
     item = kind.item or shape.OPEN
     if not item.checked:
-        return lambda value: 0
+        return _survey_nothing
     if item.kind == shape.STRUCT:
         return _survey_structs(item)
     return lambda value: sum(map(_surveyor(item), value))
 
 
 def _survey_structs(item: Shape) -> Survey:
-    """A list of structs, most of which have only fields that need no look (variables, ports): those cost no call."""
+    """A list of structs, most of which have only fields that need no look (variables, ports): those are seen at one glance."""
     plain = _plain(item)
-
-    def look(value: Any) -> int:
-        count = 0
-        for one in value:
-            count += len(one) if plain.issuperset(one) else _surveyor(item)(one)
-        return count
-
-    return look
+    return lambda value: 0 if plain.issuperset(chain.from_iterable(value)) else sum(map(_surveyor(item), value))
 
 
 def _plain(kind: Shape) -> frozenset[str]:
@@ -157,14 +142,18 @@ def _plain(kind: Shape) -> frozenset[str]:
 def _survey_map(kind: Shape) -> Survey:
     item = kind.item or shape.OPEN
     if not item.checked:
-        return len
+        return _survey_nothing
 
     def look(value: Any) -> int:
         if NULL_TIME in value:  # no field here: its null has been dropped in vain
             raise Doubt
-        return len(value) + sum(map(_surveyor(item), value.values()))
+        return sum(map(_surveyor(item), value.values()))
 
     return look
+
+
+def _survey_nothing(value: Any) -> int:
+    return 0
 
 
 def _survey_integer(kind: Shape) -> Survey:
@@ -225,22 +214,22 @@ SURVEYORS: dict[str, Callable[[Shape], Survey]] = {
     shape.INTEGER: _survey_integer,
     shape.QUANTITY: _survey_quantity,
     shape.STRING: _survey_string,
-    shape.ANY: lambda kind: count_keys,
+    shape.ANY: lambda kind: _survey_nothing,
 }
 
 
-def surely_unique(data: bytes, parsed: Any, keys: int) -> bool:
-    """Whether duplicate keys can be ruled out: the text is just how `parsed` is written, or a look at it finds no more than `keys`.
+def surely_unique(data: bytes, parsed: Any) -> bool:
+    """Whether duplicate keys can be ruled out: the text is just how `parsed` is written, or as many keys are in it.
 
     Programs write compact JSON, and writing it again takes a fraction of the time that searching it does.
     """
     try:
         written = orjson.dumps(parsed)
     except TypeError:  # nested deeper than it writes
-        written = b""
+        return False
     if data == written or (data.endswith(b"\n") and data[:-1] == written):
         return True
-    if data.count(b'":') != keys:
+    if data.count(b'":') != written.count(b'":') or QUOTE in data:
         return False
     return not any(pair in data for pair in QUOTE_AND_SPACE) or not SPACED_COLON.search(data)
 

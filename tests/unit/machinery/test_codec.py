@@ -128,8 +128,15 @@ def test_ignore_is_silent() -> None:
         b'{"spec":{"nodeName":":","nodeName":"b"}}',
         b'{"spec":{"nodeName"\n:"a","nodeName":"b"}}',
         b'{"spec":{"nodeName":"b","nodeName":"b"}}\n',
+        rb'{"spec":{"nodeName":"b","nodeName":"b","hostname":"\u0022:"}}',
     ],
-    ids=["spaces", "a value that looks like a key's end", "newlines", "as programs write it, the same twice"],
+    ids=[
+        "spaces",
+        "a value that looks like a key's end",
+        "newlines",
+        "as programs write it, the same twice",
+        "a quote that looks like none",
+    ],
 )
 def test_finds_duplicates_however_they_are_written(data: bytes) -> None:
     assert codec.decode(data, PODS, strictness="Warn").warnings == ['duplicate field "spec.nodeName"']

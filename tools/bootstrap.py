@@ -47,6 +47,8 @@ STATIC_FILES = {"/bin/busybox": "busybox-static"}
 KEPT_BY_SUDO = ("DEBIAN_FRONTEND", *(f"{kind}_proxy" for kind in ("http", "https", "no")), "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 """Variables that apt heeds."""
 
+SYSTEM_PYTHON = "/usr/bin/python3"
+
 LIBRARIES = {"libnftables.so.1": "libnftables1"}
 LIBRARY_FOLDERS = ("/usr/lib", "/lib")
 
@@ -122,12 +124,11 @@ def as_root() -> list[str]:
 
 def make_environment(*, development: bool) -> None:
     """`.venv` with the project in it, editable; made anew where its interpreter is gone."""
-    if sys.version_info < OLDEST_PYTHON:
-        sys.exit(f"bootstrap: Python {'.'.join(map(str, OLDEST_PYTHON))} or newer is needed, this is {sys.version.split()[0]}")
     if not (VENV / "bin" / "python").exists() or not (VENV / "bin" / "pip").exists():
-        install_packages([] if has_venv() else ["python3-venv"])
-        print("bootstrap: making .venv", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+        python = interpreter()
+        install_packages([] if has_venv(python) else ["python3-venv"])
+        print(f"bootstrap: making .venv with {python}", flush=True)
+        subprocess.run([python, "-m", "venv", "--clear", VENV], check=True)
     print("bootstrap: installing the project into .venv", flush=True)
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--editable", str(REPOSITORY), *(development_requirements() if development else [])], check=True)
@@ -135,9 +136,20 @@ def make_environment(*, development: bool) -> None:
     subprocess.run(compile_all, check=False)  # so that the first start is as quick as the next
 
 
-def has_venv() -> bool:
-    """Debian's python3 has the module `venv`, but not what it needs, unless python3-venv is installed."""
-    return subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode == 0
+def interpreter() -> str:
+    """The system's Python where it will do, whatever comes first in PATH: distributions build theirs by profiles of what it
+    runs, version managers seldom do, and that is a quarter of all that the control plane costs. Else the one that runs this."""
+    if has_venv(SYSTEM_PYTHON):
+        return SYSTEM_PYTHON
+    if sys.version_info < OLDEST_PYTHON:
+        sys.exit(f"bootstrap: Python {'.'.join(map(str, OLDEST_PYTHON))} or newer is needed, this is {sys.version.split()[0]}")
+    return sys.executable
+
+
+def has_venv(python: str) -> bool:
+    """Whether it is new enough and makes environments: Debian's has the module `venv`, but not what it needs without python3-venv."""
+    asked = f"import ensurepip, sys, venv; sys.exit(sys.version_info < {OLDEST_PYTHON})"
+    return Path(python).exists() and subprocess.run([python, "-c", asked], capture_output=True, check=False).returncode == 0
 
 
 def development_requirements() -> list[str]:

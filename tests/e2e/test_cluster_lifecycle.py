@@ -316,6 +316,24 @@ def test_a_cluster_whose_record_is_damaged_is_purged(machine: Machine) -> None:
     assert "pilothouse" not in machine.kubeconfig.read_text()
 
 
+def test_a_disk_for_the_state_stays_mounted_and_is_too_small(machine: Machine) -> None:
+    state = Path(f"/var/lib/pilothouse/{machine.name}")
+    state.mkdir(parents=True)
+    shell("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(state))
+    try:
+        refused = machine.run("up", "--no-egress")
+        assert (refused.returncode, "make room on that disk" in refused.stderr, "Traceback" in refused.stderr) == (1, True, False)
+        shell("mount", "-o", "remount,size=100m", str(state))
+        machine.up()
+        machine.down()
+        assert (state / "store.db").exists(), "on the disk, which nobody has unmounted"
+        machine.down("--purge")
+        assert [*state.iterdir()] == []
+    finally:
+        shell("umount", str(state))
+        state.rmdir()
+
+
 def test_a_new_cluster_that_does_not_start_leaves_nothing(machine: Machine) -> None:
     machine.kubeconfig.write_text("{broken")
     refused = machine.run("up", "--no-egress")

@@ -45,6 +45,8 @@ class Started:
     process: processes.Process
     go_descriptor: int
     ready_descriptor: int
+    log_bytes: int = 0
+    """What its log held before."""
 
     def go(self) -> None:
         if self.go_descriptor >= 0:
@@ -60,7 +62,7 @@ class Started:
         if not told:
             trouble = "ended" if readable else f"does not answer after {seconds:.0f} seconds"
             log = self.places.log(self.name)
-            raise ProcessFailure(f"the {self.name} process {trouble}:\n{tail(log)}", f"its log: {log}")
+            raise ProcessFailure(f"the {self.name} process {trouble}:\n{tail(log, self.log_bytes)}", f"its log: {log}")
 
     def abandon(self) -> None:
         """Something else failed: end it."""
@@ -80,6 +82,7 @@ def start(name: str, places: Places, state: ClusterState) -> Started:
         *(sys.executable, "-P", "-m", "pilothouse.cmd.start", name, "--name", places.name, "--root", str(places.root)),
         *("--go", str(go_read), "--ready", str(ready_write)),
     ]
+    log_bytes = size(places.log(name))
     process = processes.spawn(
         command,
         places.log(name),
@@ -90,7 +93,7 @@ def start(name: str, places: Places, state: ClusterState) -> Started:
     os.close(go_read)
     os.close(ready_write)
     processes.write(places.pid(name), process)
-    return Started(name, places, process, go_write, ready_read)
+    return Started(name, places, process, go_write, ready_read, log_bytes)
 
 
 def enter_node(places: Places, state: ClusterState) -> Callable[[], None]:
@@ -121,9 +124,15 @@ def environment() -> dict[str, str]:
     }
 
 
-def tail(log: Path) -> str:
+def size(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
+
+
+def tail(log: Path, since: int = 0) -> str:
+    """The last lines of a log, of those after its first `since` bytes (unless it was begun anew meanwhile)."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        written = log.read_bytes()
     except FileNotFoundError:
         return ""
+    lines = written[since if len(written) >= since else 0 :].decode("utf-8", errors="replace").splitlines()
     return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])

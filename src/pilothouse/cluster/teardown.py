@@ -51,7 +51,7 @@ def take_down_node(places: Places, state: ClusterState | None) -> None:
             network.take_down_on_host(state.link(), cni.BRIDGE, [PROXY_TABLE])
         if not any(changes_the_host(other) for other in all_clusters(places.root) if other.name != state.name):
             network.restore_host_settings()
-    mounts.unmount_below(str(places.state))
+    mounts.unmount_below(str(places.kubelet))
 
 
 def remove_run_files(places: Places) -> None:
@@ -62,7 +62,8 @@ def remove_run_files(places: Places) -> None:
 
 
 def forget(places: Places, *, logs: bool = True) -> None:
-    """What a stopped cluster has on disk."""
+    """What a stopped cluster has on disk. A disk of its own for the state is emptied, but stays mounted."""
+    mounts.unmount_below(str(places.state), itself=False)
     for folder in (places.state, places.logs) if logs else (places.state,):
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # not empty: another cluster's

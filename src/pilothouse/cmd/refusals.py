@@ -15,17 +15,21 @@ REMEDIES = {
     errno.ENOMEM: "the machine is short of memory: end something, then run it again",
 }
 """What to do about it."""
-FULL = "database or disk is full"
-"""SQLite's words for ENOSPC."""
+FULL = ("database or disk is full", "no space left on device")
+"""Words for ENOSPC: SQLite's, containerd's."""
 
 
 def explanation(error: BaseException) -> str:
     """The refusal that lies behind an error and what to do about it, in one line; empty when there is none."""
+    from pilothouse.node.supervisor import ContainerdFailure  # only now: the command line must be quick
+
     for one in behind(error):
         if isinstance(one, OSError) and one.errno in REMEDIES:
             return f"{told(one)}; {REMEDIES[one.errno]}"
-        if FULL in str(one):
+        if any(words in str(one) for words in FULL):
             return f"the disk is full; {REMEDIES[errno.ENOSPC]}"
+        if isinstance(one, ContainerdFailure):
+            return str(one)
     return ""
 
 

@@ -1,7 +1,8 @@
 """The mount table: what is mounted where, and its removal.
 
 - `points()` reads the table of the calling process; nothing else here looks at it.
-- `unmount_below` takes the deepest first and everything stacked on one point; it is idempotent.
+- `unmount_below` takes the deepest first and everything stacked on one point; it is idempotent. Who mounted a disk for a
+  cluster's state keeps it: with `itself=False` the root stays.
 """
 
 from __future__ import annotations
@@ -53,10 +54,13 @@ def below(root: str, mounts: Iterable[Mount]) -> list[str]:
     return sorted(found, key=lambda point: -point.count("/"))
 
 
-def unmount_below(root: str) -> int:
+def unmount_below(root: str, *, itself: bool = True) -> int:
     """Take away every mount at or under `root`; returns how many there were."""
     gone = 0
-    for point in below(os.path.realpath(root), points()):
+    real = os.path.realpath(root)
+    for point in below(real, points()):
+        if point == real and not itself:
+            continue
         try:
             linux.unmount(point)
             gone += 1

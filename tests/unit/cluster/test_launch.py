@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pilothouse.cluster import launch
@@ -20,3 +22,23 @@ def test_a_process_keeps_nothing_else_of_the_caller(name: str, monkeypatch: pyte
 def test_programs_are_found_where_a_users_path_lacks_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/home/somebody/bin")
     assert "/usr/sbin" in launch.environment()["PATH"].split(":")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param("", "one\ntwo\n", "  one\n  two", id="all of it"),
+        pytest.param("old\n", "old\nnew\n", "  new", id="only what this run wrote"),
+        pytest.param("old\n" * 9, "new\n", "  new", id="a log that was begun anew"),
+        pytest.param("", "\n".join(map(str, range(99))), "\n".join(f"  {one}" for one in range(87, 99)), id="the last lines"),
+        pytest.param("", None, "", id="none"),
+    ],
+)
+def test_the_end_of_a_log_is_shown(tmp_path: Path, before: str, after: str | None, expected: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(before)
+    since = launch.size(log)
+    log.unlink()
+    if after is not None:
+        log.write_text(after)
+    assert launch.tail(log, since) == expected

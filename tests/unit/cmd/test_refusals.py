@@ -8,6 +8,7 @@ import pytest
 
 from pilothouse.cmd.refusals import explanation
 from pilothouse.machinery.errors import internal_error
+from pilothouse.node.supervisor import ContainerdFailure
 
 
 def refused(number: int, file: str | None = None) -> OSError:
@@ -32,6 +33,14 @@ ROOM = "make room on that disk (df -h shows it), then run it again"
             raised_from(internal_error("the store cannot write"), sqlite3.OperationalError("database or disk is full")),
             f"the disk is full; {ROOM}",
             id="SQLite's own words",
+        ),
+        pytest.param(
+            ContainerdFailure("the local images cannot be imported: ctr: write /x: no space left on device"),
+            f"the disk is full; {ROOM}",
+            id="containerd's own words",
+        ),
+        pytest.param(
+            ContainerdFailure("containerd does not start; its log: /x"), "containerd does not start; its log: /x", id="containerd"
         ),
         pytest.param(
             refused(errno.EADDRINUSE),

@@ -62,6 +62,7 @@ def test_what_pods_may_have_is_what_there_is_without_what_is_kept_back() -> None
         pytest.param({}, ("8Gi", "100Gi"), id="nothing"),
         pytest.param({"memory.available": "100Mi", "nodefs.available": "1Gi"}, ("8092Mi", "99Gi"), id="amounts"),
         pytest.param({"memory.available": "50%", "nodefs.available": "10%"}, ("4Gi", "90Gi"), id="percentages"),
+        pytest.param({"memory.available": "9Gi", "nodefs.available": "1Ti"}, ("0", "0"), id="more than there is"),
     ],
 )
 def test_what_evictions_keep_free_pods_may_not_have(hard: dict[str, str], expected: tuple[str, str]) -> None:

@@ -93,7 +93,7 @@ def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -
     for name, amount in whole.items():
         if name.startswith(HUGEPAGES) and "memory" in found and quantity.whole(amount):
             found["memory"] = quantity.subtract(found["memory"], amount)  # nothing else can have it
-    return found
+    return {name: amount if quantity.compare(amount, 0) > 0 else "0" for name, amount in found.items()}
 
 
 def _kept_free(capacity: str | int | float, threshold: str) -> str | int:

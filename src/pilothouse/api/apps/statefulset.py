@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from pilothouse.api.apps.workload import (
-    is_zero,
     validate_collisions,
     validate_counts,
     validate_selector,
-    validate_share,
     validate_template,
     validate_within,
 )
@@ -80,6 +78,18 @@ def default(one: StatefulSet) -> None:
         claim.status.phase = claim.status.phase or "Pending"
 
 
+@STATEFULSET.prepare_create
+def prepare_create(one: StatefulSet) -> None:
+    """More than one Pod at a time is an alpha feature of upstream: who asks for it gets one, and is told so by what is kept."""
+    if one.spec.updateStrategy.rollingUpdate is not None:
+        one.spec.updateStrategy.rollingUpdate.maxUnavailable = None
+
+
+@STATEFULSET.prepare_update
+def prepare_update(old: StatefulSet, new: StatefulSet) -> None:
+    prepare_create(new)
+
+
 @STATEFULSET.validate
 def validate(one: StatefulSet, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
@@ -123,10 +133,6 @@ def _validate_strategy(one: StatefulSet, problems: Problems) -> None:
         problems.invalid(strategy, "must be 'RollingUpdate' or 'OnDelete'")
     elif strategy.rollingUpdate is not None:
         nonnegative(strategy.rollingUpdate.partition, here, "partition")
-        maximum = strategy.rollingUpdate.maxUnavailable
-        validate_share(maximum, here.at("maxUnavailable"), limited=True)
-        if maximum is not None and is_zero(maximum):
-            here.at("maxUnavailable").invalid(maximum, "cannot be 0")
 
 
 @STATEFULSET.validate_update

@@ -97,6 +97,7 @@ def prepare_create(one: Job) -> None:
     if UID_LABEL not in selector.matchLabels:
         selector.matchLabels[UID_LABEL] = one.metadata.uid
     one.spec.selector = selector
+    one.metadata.labels = one.metadata.labels or dict(found)  # upstream defaults once more when it reads what it has stored
 
 
 @JOB.validate

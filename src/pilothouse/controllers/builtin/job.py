@@ -98,14 +98,17 @@ def _go_on(job: Job, members: Sequence[Pod], world: World) -> Iterator[Action]:
     end = verdict(job, found, members, world)
     if end is not None:
         found = tally(job, members, Rest.UNCOUNTED if dying or end.kind == COMPLETE else Rest.FAILED)
+        # Before they are deleted: that changes them, and one that ends by it would count as failed.
+        yield from (one for one in found.release if pods.is_active(one.object))
         yield from _delete(job, [pod for pod in members if pods.is_active(pod)])
         yield from _end(job, end, found, members, world)
+        yield from (one for one in found.release if not pods.is_active(one.object))
     else:
         if not dying:
             yield from _suspend(job, world)
             yield from _to_count(job, found, members, world)
         yield UpdateStatus(_with_status(job, found, members))
-    yield from found.release
+        yield from found.release
     if job.spec.activeDeadlineSeconds is not None and job.status.startTime and end is None and not job.spec.suspend:
         yield RequeueAfter(max(0.0, job.spec.activeDeadlineSeconds - world.seconds_since(job.status.startTime)))
 

@@ -47,16 +47,15 @@ def has_deadline(deployment: Deployment) -> bool:
 
 
 def counted(deployment: Deployment, everything: Sequence[ReplicaSet], new: ReplicaSet | None, now: str) -> DeploymentStatus:
-    """The counts, the condition Available, and the other conditions as they are."""
-    total = sum(one.status.replicas for one in everything)
+    """The counts, the condition Available, and the other conditions as they are. Unavailable is also what was asked for and not made."""
     available = sum(one.status.availableReplicas for one in everything)
     status = DeploymentStatus(
         observedGeneration=deployment.metadata.generation,
-        replicas=total,
+        replicas=sum(one.status.replicas for one in everything),
         updatedReplicas=new.status.replicas if new else 0,
         readyReplicas=sum(one.status.readyReplicas for one in everything),
         availableReplicas=available,
-        unavailableReplicas=max(0, total - available),
+        unavailableReplicas=max(0, sizes.total(everything) - available),
         collisionCount=deployment.status.collisionCount,
         conditions=[*deployment.status.conditions],
     )

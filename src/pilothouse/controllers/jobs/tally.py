@@ -14,7 +14,7 @@ from enum import Enum
 from pilothouse.api.types.batch_v1 import Job, UncountedTerminatedPods
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.controllers import pods
-from pilothouse.controllers.framework.actions import Action, Patch
+from pilothouse.controllers.framework.actions import Patch
 from pilothouse.controllers.jobs import failurepolicy, indexes, perindex
 
 FINALIZER = "batch.kubernetes.io/job-tracking"
@@ -34,7 +34,7 @@ class Tally:
     """Indexes that have failed more often than backoffLimitPerIndex says."""
     to_replace: dict[int, Pod] = field(default_factory=dict)
     """By index, the failed Pod that the next one follows."""
-    release: list[Action] = field(default_factory=list)
+    release: list[Patch] = field(default_factory=list)
 
     @property
     def succeeded(self) -> int:

@@ -259,3 +259,16 @@ def test_counts_of_a_status_are_not_negative() -> None:
     new = clone(old)
     new.status.active = -1
     assert wrong_with_status(old, new) == ["status.active: Invalid value: -1: must be greater than or equal to 0"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({}, {"batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"}, id="all"),
+        pytest.param({"app": "w"}, {"app"}, id="those that the template was given"),
+    ],
+)
+def test_a_job_without_labels_gets_those_of_its_template(given: dict[str, str], expected: set[str]) -> None:
+    document = job()
+    document["spec"]["template"]["metadata"] = {"labels": given}
+    assert {*created(document).metadata.labels} == expected

@@ -201,7 +201,6 @@ MOUNTED = {
             ),
             [
                 "spec.podManagementPolicy: Invalid value: \"Fast\": must be 'OrderedReady' or 'Parallel'",
-                "spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: 0: cannot be 0",
                 'spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: "Burn": supported values: "Retain", "Delete"',
                 'spec.serviceName: Invalid value: "a.b": must not contain dots',
                 "spec.ordinals.start: Invalid value: -1: must be greater than or equal to 0",
@@ -327,6 +326,11 @@ def test_the_count_of_collisions_never_goes_back(kind: str) -> None:
     new = clone(old)
     new.status.collisionCount = 1
     assert wrong_with_status(old, new) == ["status.collisionCount: Invalid value: 1: cannot be decremented"]
+
+
+def test_a_stateful_set_keeps_no_field_of_an_alpha_feature() -> None:
+    one = created(workload("StatefulSet", updateStrategy={"rollingUpdate": {"maxUnavailable": 2, "partition": 1}}))
+    assert msgspec.to_builtins(one.spec.updateStrategy.rollingUpdate) == {"partition": 1}
 
 
 def test_a_daemon_set_counts_its_templates() -> None:

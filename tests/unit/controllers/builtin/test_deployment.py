@@ -9,7 +9,7 @@ import pytest
 
 from pilothouse.api.types.apps_v1 import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, ReplicaSetSpec, RollingUpdateDeployment
 from pilothouse.api.types.core_v1 import Container, Event, Pod, PodCondition, PodSpec, PodTemplateSpec
-from pilothouse.controllers.deployments import revisions
+from pilothouse.controllers.deployments import revisions, status
 from pilothouse.machinery import errors
 from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
 from pilothouse.testing.controllers import Bench
@@ -259,3 +259,18 @@ async def test_the_failure_of_a_replicaset_shows_on_the_deployment() -> None:
         await bench.apply(deployment(2))
         await bench.advance(1)
         assert bench.condition("ReplicaFailure") == ("True", "FailedCreate")
+
+
+@pytest.mark.parametrize(
+    ("asked", "made", "available", "expected"),
+    [
+        pytest.param(3, 3, 1, 2, id="not ready"),
+        pytest.param(3, 1, 1, 2, id="asked for and not made"),
+        pytest.param(1, 3, 3, 0, id="more than asked for"),
+    ],
+)
+def test_unavailable_is_what_is_asked_for_and_not_there(asked: int, made: int, available: int, expected: int) -> None:
+    one = ReplicaSet(spec=ReplicaSetSpec(replicas=asked))
+    one.status.replicas, one.status.availableReplicas = made, available
+    found = status.counted(deployment(asked), [one], one, "2025-01-01T00:00:00Z")
+    assert (found.replicas, found.unavailableReplicas) == (made, expected)

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tell(failure.problem, failure.remedy)
         sys.exit(1)
     except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         sys.exit(1)
     except PermissionError as failure:
         remedy = "run it again with sudo" if os.geteuid() else LACKING_CAPABILITY
@@ -120,7 +120,19 @@ def _port(text: str) -> int:
 
 
 def say(text: str) -> None:
-    print(f"  {text}", flush=True)
+    show(f"  {text}")
+
+
+def show(text: str) -> None:
+    """Progress. That nobody can read it any more (a closed pipe, a full disk) is no reason to leave off half-way."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        silence()
+
+
+def silence() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def up(parsed: argparse.Namespace) -> int:
@@ -129,10 +141,10 @@ def up(parsed: argparse.Namespace) -> int:
     from pilothouse.kit.clock import SystemClock
     from pilothouse.kit.entropy import Entropy
 
-    print(f"pilothouse: starting the cluster {parsed.name}", flush=True)
+    show(f"pilothouse: starting the cluster {parsed.name}")
     wishes = Wishes(parsed.name, parsed.network, parsed.egress, parsed.port, parsed.root, wait=parsed.wait)
     state = bring_up(wishes, say, SystemClock(), Entropy())
-    print(f"pilothouse: {parsed.name} is up; kubectl's context is {state.context}", flush=True)
+    show(f"pilothouse: {parsed.name} is up; kubectl's context is {state.context}")
     if parsed.example:
         from pilothouse.cluster import example
         from pilothouse.cluster.state import Places
@@ -157,7 +169,7 @@ def down(parsed: argparse.Namespace) -> int:
     check_proc()
     existed = take_down(Places(parsed.name, parsed.root), say, purge=parsed.purge)
     ended = "removed" if parsed.purge else f"stopped; `pilothouse up{_named(parsed)}` starts it again as it was"
-    print(f"pilothouse: {parsed.name} is {ended}" if existed else f"pilothouse: there is no cluster named {parsed.name}")
+    show(f"pilothouse: {parsed.name} is {ended}" if existed else f"pilothouse: there is no cluster named {parsed.name}")
     return 0
 
 

@@ -48,6 +48,18 @@ def test_failures_say_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert error.startswith("pilothouse: 'No Such Name' is no name for a cluster\n  what to do: ")
 
 
+@pytest.mark.parametrize("output", ["full disk", "closed pipe"])
+def test_progress_that_nobody_can_read_hinders_nothing(output: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open("/dev/full", "wb") as full:
+        code = "import sys; from pilothouse.cmd.pilothouse import say; say('one'); say('two'); print('went on', file=sys.stderr)"
+        target = full.fileno() if output == "full disk" else writing
+        done = subprocess.run([sys.executable, "-c", code], stdout=target, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "went on\n")
+
+
 def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
     """Exit status and what was said of the failure."""
     with pytest.raises(SystemExit) as caught:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from asyncio import BaseTransport
+from typing import Protocol
 
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.auth.x509 import CertificateAuthenticator
@@ -25,8 +25,8 @@ class Authenticators:
         self.certificates = CertificateAuthenticator()
         self.tokens = tokens
 
-    def by_certificate(self, certificate: Mapping[str, Any] | None) -> User | None:
-        return self.certificates.authenticate(certificate) if certificate else None
+    def by_certificate(self, connection: BaseTransport | None) -> User | None:
+        return self.certificates.authenticate(connection) if connection is not None else None
 
     async def by_token(self, token: str) -> User:
         for one in self.tokens:

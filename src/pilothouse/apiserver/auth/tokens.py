@@ -16,7 +16,7 @@ from typing import Any
 from pilothouse.api.types.authentication_v1 import BoundObjectReference, TokenRequest
 from pilothouse.api.types.core_v1 import Node, Pod, Secret, ServiceAccount
 from pilothouse.apiserver.auth.keys import ALGORITHM, ServiceAccountKeys
-from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User, service_account_groups
+from pilothouse.apiserver.auth.user import CREDENTIAL_ID, SERVICE_ACCOUNT_PREFIX, User, service_account_groups
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import errors, time
@@ -193,7 +193,7 @@ def check_seconds(seconds: int) -> None:
 def user_of(claims: Claims) -> User:
     """The user that verified claims speak of, with upstream's extra keys."""
     private = claims[PRIVATE]
-    extra = {EXTRA + "credential-id": (f"JTI={claims['jti']}",)} if claims.get("jti") else {}
+    extra = {CREDENTIAL_ID: (f"JTI={claims['jti']}",)} if claims.get("jti") else {}
     for claim in ("pod", "node"):
         if claim in private:
             extra[f"{EXTRA}{claim}-name"] = (private[claim]["name"],)

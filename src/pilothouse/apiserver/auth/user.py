@@ -12,6 +12,8 @@ MASTERS = "system:masters"
 NODES = "system:nodes"
 SERVICE_ACCOUNTS = "system:serviceaccounts"
 SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
+CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+"""The extra key that tells which of a user's credentials was shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 import ssl
+from asyncio import BaseTransport
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
-from pilothouse.apiserver.auth.user import AUTHENTICATED, User
+from pilothouse.apiserver.auth.user import AUTHENTICATED, CREDENTIAL_ID, User
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.machinery import errors
 
@@ -25,17 +27,21 @@ class CertificateAuthenticator:
         self._clock = clock or SystemClock()
         self._users: dict[int, tuple[Mapping[str, Any], User | None]] = {}
 
-    def authenticate(self, certificate: Mapping[str, Any]) -> User | None:
-        """The user that a verified certificate names; None when it names nobody, StatusError 401 when it is not valid now.
+    def authenticate(self, connection: BaseTransport) -> User | None:
+        """The user that the client's verified certificate names; None when there is none or it names nobody, StatusError 401 when
+        it is not valid now.
 
         As upstream before it has credentials reloaded, a connection that began in time lives on.
         """
+        certificate = connection.get_extra_info("peercert")
+        if not certificate:
+            return None
         known = self._users.get(id(certificate))
         if known is not None and known[0] is certificate:
             return known[1]
         if not is_valid(certificate, self._clock.now().timestamp()):
             raise errors.unauthorized()
-        user = user_of(certificate)
+        user = user_of(certificate, connection.get_extra_info("ssl_object").getpeercert(binary_form=True))
         if len(self._users) >= CERTIFICATES_REMEMBERED:
             self._users.clear()
         self._users[id(certificate)] = (certificate, user)
@@ -48,8 +54,8 @@ def is_valid(certificate: Mapping[str, Any], now: float) -> bool:
     return (not begin or ssl.cert_time_to_seconds(begin) <= now) and (not end or now <= ssl.cert_time_to_seconds(end))
 
 
-def user_of(certificate: Mapping[str, Any]) -> User | None:
-    """The user in the subject of a certificate in the form of `ssl.SSLSocket.getpeercert()`."""
+def user_of(certificate: Mapping[str, Any], encoded: bytes) -> User | None:
+    """The user in the subject of a certificate in the form of `ssl.SSLSocket.getpeercert()`; by its digest audits tell it from others."""
     name = ""
     groups = []
     for relative in certificate.get("subject", ()):
@@ -60,4 +66,4 @@ def user_of(certificate: Mapping[str, Any]) -> User | None:
                 groups.append(value)
     if not name:
         return None
-    return User(name, groups=(*groups, AUTHENTICATED))
+    return User(name, groups=(*groups, AUTHENTICATED), extra={CREDENTIAL_ID: (f"X509SHA256={sha256(encoded).hexdigest()}",)})

@@ -12,9 +12,7 @@ WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 
 
 def authenticate(request: Request, next: Handler) -> Awaitable[Response]:
-    transport = request.http.transport
-    certificate = transport.get_extra_info("peercert") if transport is not None else None
-    user = request.api.authenticators.by_certificate(certificate)
+    user = request.api.authenticators.by_certificate(request.http.transport)
     if user is None:
         return authenticate_token(request, next)
     request.user = user

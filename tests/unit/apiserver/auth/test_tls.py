@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ async def test_a_certificate_names_user_and_groups(served: Served) -> None:
         call = Caller(served.url, session)
         found = await who(call)
         assert (found["username"], found["groups"]) == ("jane", ["developers", "system:authenticated"])
+        shown = ssl.PEM_cert_to_DER_cert((served.folder / "developer.crt").read_text())
+        assert found["extra"] == {"authentication.kubernetes.io/credential-id": [f"X509SHA256={sha256(shown).hexdigest()}"]}
         assert (await call("GET", "/api/v1/nodes")).status == 403
         assert (await call("GET", "/apis")).status == 200
 

@@ -102,7 +102,8 @@ class Resource(Generic[T]):
     ) -> None:
         """
         `columns` None means Name and Age. `selectable_fields` are beside metadata.name and metadata.namespace, which all kinds have.
-        `stored_as` with its two conversions is for a kind served in several versions: one of them is the stored form.
+        `stored_as` with its two conversions is for a kind served in several versions: one of them is the stored form. The others' own
+        hooks of validation see the stored form, too, after those of the stored kind.
         `graceful(object, gracePeriodSeconds)` gives the seconds that a delete waits for the object's owner (Pods): 0 deletes at once.
         `name_rule(name)` gives what is wrong with a name (default: DNS subdomain), in upstream's words.
         """

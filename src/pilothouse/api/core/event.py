@@ -65,14 +65,19 @@ EVENT = Resource(
         "source": lambda one: one.source.component or one.reportingComponent,
         "type": lambda one: one.type,
     },
+    name_rule=names.path_segment,
 )
 
 
 @EVENT.validate
 def validate(one: Event, problems: Problems) -> None:
-    """The event lies where its object lies; one of a cluster-wide object in `default`."""
-    namespace = one.involvedObject.namespace
-    if (not namespace and one.metadata.namespace not in ("default", "kube-system")) or (namespace and namespace != one.metadata.namespace):
+    """The event lies where its object lies; one of a cluster-wide object in `default`, or (only with an eventTime) in `kube-system`.
+
+    With an eventTime it may lie elsewhere than its object, as upstream has it.
+    """
+    namespace, here = one.involvedObject.namespace, one.metadata.namespace
+    fitting = ("default", "kube-system") if one.eventTime else ("default",)
+    if (not namespace and here not in fitting) or (namespace and namespace != here and not one.eventTime):
         problems.at("involvedObject", "namespace").invalid(namespace, "does not match event.namespace")
     report(names.dns_label(one.metadata.namespace), one.metadata.namespace, problems, "namespace")
     if one.eventTime:

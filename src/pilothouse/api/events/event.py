@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pilothouse.api.core.columns import converted
 from pilothouse.api.core.event import EVENT
+from pilothouse.api.core.validation.fields import immutable, report
 from pilothouse.api.types import core_v1
 from pilothouse.api.types.events_v1 import Event, EventSeries
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 
 
@@ -74,3 +77,44 @@ EVENTS_EVENT = Resource(
     to_stored=to_stored,
     from_stored=from_stored,
 )
+
+
+UNSET = (("firstTimestamp", ""), ("lastTimestamp", ""), ("count", 0), ("source", core_v1.EventSource()))
+"""What the older face says in other words."""
+SETTLED = (
+    "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count", "type", "eventTime", "action", "related",
+    "reportingComponent", "reportingInstance",
+)  # fmt: skip
+"""What no update through this face may change: all but the series."""
+SHOWN = {"reportingComponent": "reportingController"}
+
+
+@EVENTS_EVENT.validate
+def validate(one: core_v1.Event, problems: Problems) -> None:
+    """This face is strict about new events, where the older one takes what old clients send."""
+    report(names.dns_subdomain(one.metadata.name), one.metadata.name, problems, "metadata", "name")
+    _validate_series(one, problems)
+    if not one.eventTime:
+        problems.at("eventTime").required()
+    if one.type not in ("Normal", "Warning"):
+        problems.at("type").invalid("", f"has invalid value: {one.type}")
+    for name, zero in UNSET:
+        if (getattr(one, name) or zero) != zero:
+            problems.at(name).invalid("", "needs to be unset")
+
+
+@EVENTS_EVENT.validate_update
+def validate_update(old: core_v1.Event, new: core_v1.Event, problems: Problems) -> None:
+    if new.series != old.series:
+        _validate_series(new, problems)
+    for name in SETTLED:
+        immutable(getattr(new, name), getattr(old, name), problems, SHOWN.get(name, name))
+
+
+def _validate_series(one: core_v1.Event, problems: Problems) -> None:
+    if one.series is None:
+        return
+    if (one.series.count or 0) < 2:
+        problems.at("series.count").invalid("", "should be at least 2")
+    if not one.series.lastObservedTime:
+        problems.at("series.lastObservedTime").required()

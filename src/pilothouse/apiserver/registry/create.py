@@ -42,7 +42,7 @@ async def _attempt(kernel: Kernel, request: Request, obj: Any) -> Entry:
     obj, name = admission.object, admission.name
     reserved = await kernel.reserve(resource, None, obj, dry_run=request.options.dry_run)
     try:
-        strategy.validate_create(resource, obj)
+        strategy.validate_create(resource, obj, request.served)
         request.warnings.extend(strategy.warnings_of(resource, obj, None))
         await kernel.admission.validate(admission)
         if request.options.dry_run:

@@ -107,11 +107,15 @@ def prepare_create(resource: Resource[Any], obj: Any) -> None:
         hook(obj)
 
 
-def validate_create(resource: Resource[Any], obj: Any) -> None:
+def validate_create(resource: Resource[Any], obj: Any, served: Resource[Any] | None = None) -> None:
+    """`served` is the version in which the client made it."""
     problems = Problems()
     metadata.validate_metadata(obj.metadata, resource.namespaced, resource.name_rule, problems.at("metadata"))
     for hook in resource.validators:
         hook(obj, problems)
+    if served is not None and served is not resource:
+        for hook in served.validators:
+            hook(obj, problems)
     raise_problems(resource, obj.metadata.name, problems)
 
 
@@ -151,6 +155,14 @@ def validate_update(resource: Resource[Any], old: Any, new: Any) -> None:
     for compare in resource.update_validators:
         compare(old, new, problems)
     raise_problems(resource, new.metadata.name, problems)
+
+
+def validate_served(served: Resource[Any], old: Any, new: Any) -> None:
+    """What the version in which the client writes asks beyond the stored one."""
+    problems = Problems()
+    for hook in served.update_validators:
+        hook(old, new, problems)
+    raise_problems(served, new.metadata.name, problems)
 
 
 def validate_status(resource: Resource[Any], old: Any, new: Any) -> None:

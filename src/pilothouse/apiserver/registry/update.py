@@ -166,6 +166,8 @@ async def _write(kernel: Kernel, request: Request, view: View, current: Entry, b
     reserved = await kernel.reserve(resource, old, new, dry_run=request.options.dry_run)
     try:
         view.check(resource, old, new)
+        if view is MAIN and request.served is not resource:
+            strategy.validate_served(request.served, old, new)
         if view is MAIN:
             request.warnings.extend(strategy.warnings_of(resource, new, old))
         await kernel.admission.validate(admission)

@@ -115,11 +115,17 @@ class StaticPods:
             except (OSError, StatusError) as error:
                 log.warning("a static pod cannot be read", extra={"file": name, "error": str(error)})
                 continue
-            found[pod.metadata.uid] = self.pods.get(pod.metadata.uid, pod)
+            found[pod.metadata.uid] = self.pods.get(pod.metadata.uid) or self._as_shown(pod)
         old = [pod for uid, pod in self.pods.items() if uid not in found]
         new = [pod for uid, pod in found.items() if uid not in self.pods]
         self.pods = found
         return old, new
+
+    def _as_shown(self, pod: Pod) -> Pod:
+        """With what a kubelet before this one told of it: the next word is about what has changed since."""
+        shown = pod.metadata.annotations[HASH]
+        pod.status = next((one.status for one in self._mirrors() if one.metadata.annotations.get(MIRROR) == shown), pod.status)
+        return pod
 
     async def _forget(self, pod: Pod) -> None:
         """Take away a mirror that shows nothing any more."""

@@ -79,6 +79,23 @@ async def test_a_restarted_kubelet_goes_on_with_its_static_pods() -> None:
         assert (await the_mirror(one)).status.phase == "Running"
 
 
+async def test_what_a_static_pod_came_to_is_shown_after_all_of_it_was_started_anew() -> None:
+    async with node() as one:
+        one.host.files["/manifests/proxy.yaml"] = MANIFEST
+        await one.advance(25)
+        before = (await the_mirror(one)).status
+        await one.stop()
+        for sandbox in [*one.runtime.sandboxes]:
+            await one.runtime.stop_pod_sandbox(sandbox)
+        one.kubelet = one.make()
+        await one.start()
+        await one.advance(30)
+        after = (await the_mirror(one)).status
+        assert after.startTime == before.startTime
+        assert [one.restartCount for one in after.containerStatuses] == [1]
+        assert [one.ip for one in after.podIPs] == [after.podIP] != [before.podIP]
+
+
 async def test_a_broken_manifest_harms_nobody() -> None:
     async with node() as one:
         one.host.files["/manifests/bad.yaml"] = b"kind: [broken"

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from pilothouse.kubelet.pods.spec import is_static
 from pilothouse.machinery.codec import to_dict
 from pilothouse.machinery.errors import StatusError
 
+log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 IN_PASSING_SECONDS = 0.25
 REPLACED_LISTS = ("podIPs", "hostIPs")
@@ -129,6 +131,9 @@ class StatusPublisher:
 
     def _drop(self, entry: Entry, error: StatusError) -> None:
         """The pod is gone, is another one by now, or the API refuses this status: a newer one may do better."""
+        if error.code == 422:
+            meta = entry.pod.metadata
+            log.warning("a pod's status is refused", extra={"pod": meta.name, "namespace": meta.namespace, "error": str(error)})
         entry.wanted = None
         if error.code == 404 and not is_static(entry.pod):
             entry.gone, entry.remove = True, False

@@ -66,7 +66,8 @@ class LeaderElector:
         self._entropy = entropy
         self._timings = timings or Timings()
         self._recorder = recorder
-        self._seen: tuple[LeaseSpec, float] | None = None
+        self._seen: LeaseSpec | None = None
+        self._seen_at = 0.0
 
     async def run(self, work: Callable[[], Awaitable[Any]]) -> None:
         """Wait for the lease, then do `work` for as long as it is held. Raises LeadershipLost when it is not any more; returns when
@@ -123,7 +124,7 @@ class LeaderElector:
             return False
 
     async def _take(self) -> bool:
-        now, stamp = self._clock.monotonic(), time.micro_text(self._clock)
+        asked_at, stamp = self._clock.monotonic(), time.micro_text(self._clock)
         wanted = LeaseSpec(
             holderIdentity=self._identity,
             leaseDurationSeconds=int(self._timings.lease_duration),
@@ -137,13 +138,12 @@ class LeaderElector:
             if error.code != 404:
                 raise
             meta = ObjectMeta(name=self._name, namespace=self._namespace)
-            self._seen = (await self._client.create(Lease(metadata=meta, spec=wanted))).spec, now
+            self._see((await self._client.create(Lease(metadata=meta, spec=wanted))).spec)
             return True
-        if self._seen is None or self._seen[0] != lease.spec:
-            self._seen = lease.spec, now
+        self._see(lease.spec)
         holder = lease.spec.holderIdentity
         lasts = lease.spec.leaseDurationSeconds or self._timings.lease_duration
-        if holder and holder != self._identity and self._seen[1] + lasts > now:
+        if holder and holder != self._identity and self._seen_at + lasts > asked_at:
             return False
         transitions = lease.spec.leaseTransitions or 0
         if holder == self._identity:
@@ -152,8 +152,13 @@ class LeaderElector:
             wanted.leaseTransitions = transitions + 1
         taken = codec.clone(lease)
         taken.spec = wanted
-        self._seen = (await self._client.update(taken)).spec, now
+        self._see((await self._client.update(taken)).spec)
         return True
+
+    def _see(self, spec: LeaseSpec) -> None:
+        """Note when the lease was seen to change: after the answer, for its holder may have renewed it while the answer was on its way."""
+        if spec != self._seen:
+            self._seen, self._seen_at = spec, self._clock.monotonic()
 
     async def _release(self) -> None:
         try:

@@ -93,7 +93,6 @@ class WorkQueue(Generic[Item]):
         self._idle = asyncio.Event()
         self._idle.set()
         self._shut_down = False
-        self._draining = False
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -95,6 +95,7 @@ class Machine:
 
     def __init__(self, name: str, seed: int, clock: VirtualClock, server: FakeTransport, *, ahead_seconds: float = 0.0) -> None:
         self.cut = self.deaf = self.working = False
+        self.slow_seconds = 0.0
         self.clock, self._server, self._ahead = clock, server, timedelta(seconds=ahead_seconds)
         self.elector = LeaderElector(Client(self), "manager", name, self, Entropy(seed))  # type: ignore[arg-type]
         self.running: asyncio.Task[None] | None = None
@@ -108,6 +109,8 @@ class Machine:
     async def call(self, call: Any) -> Any:
         if self.cut:
             raise ConnectionError("cut off")
+        if self.slow_seconds:
+            await self.clock.sleep(self.slow_seconds)
         answer = await self._server.call(call)
         if self.deaf:
             raise ConnectionError("the answer was lost")
@@ -148,6 +151,22 @@ async def test_a_lease_lasts_as_long_as_the_waiting_one_has_seen_it_whatever_the
     assert (first.working, second.working) == (False, False), "given up, and not yet taken over"
     await clock.advance(7.5)
     assert (first.working, second.working) == (False, True)
+    await second.stop()
+    await first.stop()
+
+
+async def test_a_lease_lasts_from_when_it_was_seen_not_from_when_it_was_asked_for() -> None:
+    clock, _, (first, second) = machines(0.0, 0.0)
+    await first.start()
+    second.slow_seconds = 13.0
+    await second.start()
+    await clock.advance(13.5)
+    second.slow_seconds, first.cut = 0.0, True
+    while first.working:
+        assert not second.working
+        await clock.advance(0.5)
+    await clock.advance(10)
+    assert second.working
     await second.stop()
     await first.stop()
 

@@ -14,7 +14,7 @@ async def create(request: Request, resource: Resource[Any]) -> Response:
     """201 with what was made."""
     info = request.info
     chosen = options.for_write(request, "CreateOptions")
-    encoding.form_of(request)
+    encoding.form_of(request, resource)
     body = await decoding.read(request, resource, chosen.field_validation)
     call = Call("create", resource, info.object_namespace, info.name, info.subresource, body, options=chosen)
     return encoding.one(request, resource, await request.api.registry.execute(call, request.user, warnings=request.warnings), 201)

@@ -24,15 +24,20 @@ READERS = ("curl", "Wget", "Mozilla/5.0")
 encode_json = msgspec.json.encode
 
 
-def form_of(request: Request) -> Form:
-    """How this client wants its answer."""
+def form_of(request: Request, resource: Resource[Any] | None = None) -> Form:
+    """How this client wants its answer. What is only answered, and never read (reviews, tokens, bindings), has no Table."""
     accept = request.http.headers.get("Accept", "")
-    return PLAIN if accept == JSON else negotiate(accept)
+    if accept == JSON:
+        return PLAIN
+    if resource is None:
+        return negotiate(accept)
+    exchanged = resource.subresources.get(request.info.subresource, resource)
+    return negotiate(accept, tuple(exchanged.verbs) != ("create",))
 
 
 def one(request: Request, resource: Resource[Any], result: Any, status: int = 200) -> Answer:
     """One object, or a Status, as an answer."""
-    form = form_of(request)
+    form = form_of(request, resource)
     if form.as_ and isinstance(result, Entry):
         body = encode_json(_transformed(request, result.resource, form, result))
     elif form.as_ == "Table" and not isinstance(result, Status):

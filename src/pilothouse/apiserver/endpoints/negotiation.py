@@ -43,8 +43,8 @@ PLAIN = Form()
 
 
 @lru_cache(maxsize=ACCEPTS_REMEMBERED)
-def negotiate(accept: str) -> Form:
-    """The best form for an Accept header; StatusError 406 when nothing that is accepted is served."""
+def negotiate(accept: str, tables: bool = True) -> Form:
+    """The best form for an Accept header; StatusError 406 when nothing that is accepted is served. `tables` says whether Table is."""
     if not accept or accept == JSON or accept == "*/*":
         return PLAIN
     for media_type, parameters in clauses(accept):
@@ -55,6 +55,8 @@ def negotiate(accept: str) -> Form:
         if not as_:
             return Form(served, pretty=parameters.get("pretty") == "1")
         version = parameters.get("v", "")
+        if as_ == "Table" and not tables:
+            continue
         if as_ in TRANSFORMS and parameters.get("g") == "meta.k8s.io" and version in META_VERSIONS:
             return Form(served, as_, version)
     raise not_acceptable()

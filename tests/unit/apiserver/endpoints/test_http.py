@@ -64,6 +64,26 @@ async def test_a_write_that_makes_what_it_names_says_so(call: Caller) -> None:
     assert [(await call("PATCH", path, applied, Content_Type=form)).status for _ in range(2)] == [201, 200]
 
 
+REVIEW = {
+    "apiVersion": "authorization.k8s.io/v1",
+    "kind": "SelfSubjectAccessReview",
+    "spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("accept", "status", "kind"),
+    [
+        pytest.param(TABLE, 406, "Status", id="nothing but a table"),
+        pytest.param(f"{TABLE},application/json", 201, "SelfSubjectAccessReview", id="or the review itself"),
+        pytest.param("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io", 201, "PartialObjectMetadata", id="its metadata"),
+    ],
+)
+async def test_what_is_only_answered_has_no_table(call: Caller, accept: str, status: int, kind: str) -> None:
+    answer = await call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", REVIEW, Accept=accept)
+    assert (answer.status, answer.json()["kind"]) == (status, kind)
+
+
 async def test_a_body_of_another_kind_deletes_nothing(call: Caller) -> None:
     await call("POST", MAPS, config_map("one"))
     refused = await call("DELETE", f"{MAPS}/one", {"apiVersion": "v1", "kind": "ConfigMap"})

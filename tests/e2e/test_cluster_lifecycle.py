@@ -306,6 +306,21 @@ def test_who_interrupts_up_leaves_nothing_running_and_is_told_what_to_do(machine
     machine.up()
 
 
+@pytest.mark.parametrize("moment", ["starting the cluster", "certificates ready", "API served", "kubeconfig written"])
+def test_after_kill_9_of_up_another_up_goes_on(machine: Machine, moment: str) -> None:
+    command = [sys.executable, "-u", "-m", "pilothouse", "up", "--no-egress", "--name", machine.name]
+    with subprocess.Popen(command, env={**os.environ, "KUBECONFIG": str(machine.kubeconfig)}, stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        for line in up.stdout:
+            if moment in line:
+                up.kill()
+                break
+    machine.up()
+    assert machine.status()["state"] == "Running"
+    for log in Path(f"/var/log/pilothouse/{machine.name}").glob("*.log"):
+        assert "this is a bug" not in log.read_text()
+
+
 def test_a_cluster_whose_record_is_damaged_is_purged(machine: Machine) -> None:
     machine.up()
     Path(f"/var/lib/pilothouse/{machine.name}/cluster.json").write_text('{"name":')

@@ -41,9 +41,12 @@ from pilothouse.node import cgroup_mounts, containerd, linux, namespaces, networ
 
 if TYPE_CHECKING:
     from pilothouse.cluster.certificates import Subject
+    from pilothouse.cluster.readiness import Api
 
 API_SECONDS = 30.0
 NODE_SECONDS = 60.0
+LOOK_SECONDS = 0.1
+"""Between two looks at an API whose starter is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState
             bring_up(state, places, begun, clock, entropy, progress)
             await_processes(state, places, begun, progress)
             anew = NODE_AGENT in begun.started
-            check_ready(state, places, wishes.wait, progress, since if anew else "")
+            check_ready(state, places, wishes.wait, progress, since if anew else "", clock)
     return state
 
 
@@ -156,12 +159,12 @@ def uninterrupted() -> Iterator[None]:
 INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def check_ready(state: ClusterState, places: Places, wait: bool, progress: Say, since: str) -> None:
-    """The API must answer now; with `wait`, the node must be Ready soon, by the word of a kubelet that ran at `since`."""
+def check_ready(state: ClusterState, places: Places, wait: bool, progress: Say, since: str, clock: Clock) -> None:
+    """The API must answer; with `wait`, the node must be Ready soon, by the word of a kubelet that ran at `since`."""
     from pilothouse.cluster.readiness import Api, is_ready_node
 
     api = Api(state, places)
-    if not api.ready():
+    if not answers(api, places, clock):
         raise ClusterFailure(
             f"the API does not answer on 127.0.0.1:{state.port} though its process runs",
             f"its log: {places.log(CONTROL_PLANE)}; to start anew: pilothouse down --name {state.name}, then up",
@@ -171,6 +174,16 @@ def check_ready(state: ClusterState, places: Places, wait: bool, progress: Say, 
             log = places.log(NODE_AGENT)
             raise ClusterFailure(f"the node is not Ready after {NODE_SECONDS:.0f} seconds:\n{launch.tail(log)}", f"its log: {log}")
         progress("node Ready")
+
+
+def answers(api: Api, places: Places, clock: Clock) -> bool:
+    """A control plane that another `up` started, which was killed since, may still be on its way."""
+    deadline = clock.monotonic() + API_SECONDS
+    while not api.ready():
+        process = launch.running(places, CONTROL_PLANE)
+        if process is None or processes.ends_within(process, LOOK_SECONDS) or clock.monotonic() > deadline:
+            return False
+    return True
 
 
 def decide(wishes: Wishes, places: Places) -> ClusterState:

@@ -18,6 +18,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -68,7 +69,8 @@ class Begin:
         """Say that this process does what it is for."""
         self.served = True
         if self.ready_descriptor is not None:
-            os.write(self.ready_descriptor, b"ready\n")
+            with suppress(BrokenPipeError):  # the starter was killed meanwhile
+                os.write(self.ready_descriptor, b"ready\n")
             os.close(self.ready_descriptor)
             self.ready_descriptor = None
 

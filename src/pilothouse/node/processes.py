@@ -111,6 +111,18 @@ def kill(processes: Iterable[Process], seconds: float = 10.0) -> None:
         os.close(descriptor)
 
 
+def ends_within(process: Process, seconds: float) -> bool:
+    """Wait for its end; False when it still runs then."""
+    try:
+        descriptor = os.pidfd_open(process.id)
+    except ProcessLookupError:
+        return True
+    try:
+        return not process.alive() or bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        os.close(descriptor)
+
+
 def in_cgroup(path: str) -> list[Process]:
     """Living processes in the cgroup `path` (`/pilothouse-dev`) or below it, in any hierarchy."""
     found = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,16 @@ def test_a_process_that_finds_no_room_says_so_in_a_line() -> None:
     begin = process.Begin(Places("dev", Path("/nowhere")), None, None)
     with pytest.raises(SystemExit, match=r"^/var/lib/x: No space left on device; make room on that disk"):
         process.run(begin, main)
+
+
+@pytest.mark.parametrize("starter", ["there", "killed"])
+def test_who_serves_says_so_to_a_starter_that_may_be_gone(starter: str) -> None:
+    reading, writing = os.pipe()
+    if starter == "killed":
+        os.close(reading)
+    begin = process.Begin(Places("dev", Path("/nowhere")), None, writing)
+    begin.serving()
+    assert (begin.served, begin.ready_descriptor) == (True, None)
+    if starter == "there":
+        assert os.read(reading, 64) == b"ready\n"
+        os.close(reading)

@@ -41,9 +41,14 @@ def server_of(state: ClusterState) -> str:
 
 def user_files() -> tuple[list[Path], Owner]:
     """The kubeconfigs that kubectl of the calling user reads, and whose they are."""
-    owner = Owner(int(os.environ.get("SUDO_UID", os.getuid())), int(os.environ.get("SUDO_GID", os.getgid())))
+    owner = Owner(sudo_id("SUDO_UID", os.getuid()), sudo_id("SUDO_GID", os.getgid()))
     named = os.environ.get("KUBECONFIG", "").strip(os.pathsep)  # then a user of no known home, in a container say, is served too
     return kubeconfig.files(os.environ, Path() if named else home(owner.user)), owner
+
+
+def sudo_id(variable: str, own: int) -> int:
+    named = os.environ.get(variable, "")
+    return int(named) if named.isdecimal() else own
 
 
 def home(user: int) -> Path:

@@ -65,11 +65,18 @@ def test_a_broken_file_is_explained(places: Places, tmp_path: Path) -> None:
         assert raised.value.remedy == "name another file in KUBECONFIG, or mend this one"
 
 
-def test_the_user_is_who_called_sudo(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SUDO_UID", "65534")
-    monkeypatch.setenv("SUDO_GID", "65534")
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        pytest.param("65534", (65534, 65534), id="who called sudo"),
+        pytest.param("somebody", (os.getuid(), os.getgid()), id="nonsense is nobody"),
+    ],
+)
+def test_the_user_is_who_called_sudo(places: Places, monkeypatch: pytest.MonkeyPatch, named: str, expected: tuple[int, int]) -> None:
+    monkeypatch.setenv("SUDO_UID", named)
+    monkeypatch.setenv("SUDO_GID", named)
     _, owner = access.user_files()
-    assert (owner.user, owner.group) == (65534, 65534)
+    assert (owner.user, owner.group) == expected
 
 
 def test_of_several_files_the_one_that_is_there_is_written(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

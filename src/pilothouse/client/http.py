@@ -1,12 +1,13 @@
 """Calls over HTTPS.
 
-- Authenticates by a client certificate or by a bearer token; both are read again when their file changes, without a restart.
+- Authenticates by a client certificate or by a bearer token; both are read again when their file changes, without a restart. While a
+  file cannot be used (it is being replaced, say), what was read before serves on.
 - A failure that the server answered is a StatusError; a server that cannot be reached is a ConnectionError.
 - A server that says when to come back (Retry-After with 429 or 5xx) is asked again then, up to ten times; a read whose connection
   was lost in the midst is repeated, a write never: nobody knows whether it was done.
 - A watch is a stream of JSON lines; closing the iterator (or cancelling its task) closes the connection. One that stays silent for
   longer than bookmarks take is given up, for its server may be gone without a word.
-- One pool of kept connections; watches have connections of their own, without a limit.
+- One pool of kept connections, without a limit of its own: callers limit by their workers how many calls are under way at a time.
 
 aiohttp is imported by the first call: importing it costs a third of a second.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import socket
 import ssl
@@ -34,6 +36,8 @@ from pilothouse.machinery import codec
 if TYPE_CHECKING:
     import aiohttp
 
+log = logging.getLogger(__name__)
+
 CREDENTIALS_CHECK_SECONDS = 60.0
 """How long a token or certificate that was read is used before its file is looked at again (client-go: one minute)."""
 CALL_TIMEOUT_SECONDS = 60.0
@@ -48,7 +52,6 @@ RETRIES_LIMIT = 10
 LOST_READ_SECONDS = 1.0
 """Before a read is repeated (client-go's rest/with_retry)."""
 LONGEST_RETRY_AFTER_SECONDS = 60.0
-CONNECTIONS_LIMIT = 100
 EVENT_BYTES_LIMIT = 16 << 20
 """The longest line of a watch; objects are limited to a few MB by the server."""
 
@@ -159,23 +162,31 @@ class HttpTransport:
 
     async def _ready(self) -> aiohttp.ClientSession:
         """The session; a new one when a certificate has changed since it was read (its watches end then, and are resumed)."""
-        now = self._clock.monotonic()
-        if self._session is not None and now - self._checked < CREDENTIALS_CHECK_SECONDS:
-            return self._session
+        now, old = self._clock.monotonic(), self._session
+        if old is not None and now - self._checked < CREDENTIALS_CHECK_SECONDS:
+            return old
         self._checked = now
-        stamps = self._read_token_and_stamps()
-        if self._session is not None and stamps == self._stamps:
-            return self._session
-        self._stamps = stamps
-        old, self._session = self._session, self._open()
-        if old is not None:
+        try:
+            self._session = self._with_credentials()
+        except OSError as error:
+            if old is None:
+                raise ConnectionError(f"{self.server_url}: the credentials cannot be used: {error}") from error
+            log.warning("the credentials cannot be used: those of before serve on", extra={"error": str(error)})
+            return old
+        if old is not None and old is not self._session:
             await old.close()
         return self._session
 
-    def _read_token_and_stamps(self) -> tuple[float, ...]:
+    def _with_credentials(self) -> aiohttp.ClientSession:
+        """A session with what the files say now: the present one where only the token may have changed."""
         if self._token_file:
             self._token = Path(self._token_file).read_text(encoding="utf-8").strip()
-        return tuple(os.stat(one).st_mtime for one in (self._certificate_file, self._key_file, self._ca_file) if one)
+        stamps = tuple(os.stat(one).st_mtime for one in (self._certificate_file, self._key_file, self._ca_file) if one)
+        if self._session is not None and stamps == self._stamps:
+            return self._session
+        session = self._open()
+        self._stamps = stamps
+        return session
 
     def _open(self) -> aiohttp.ClientSession:
         import aiohttp

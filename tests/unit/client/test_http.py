@@ -26,8 +26,22 @@ from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.testing.control_plane import ControlPlane
 
 
+class Later(SystemClock):
+    """The machine's clock, some time on."""
+
+    ahead_seconds = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_seconds
+
+
 @pytest.fixture
-async def transport(tmp_path: Path) -> AsyncIterator[HttpTransport]:
+def clock() -> Later:
+    return Later()
+
+
+@pytest.fixture
+async def transport(tmp_path: Path, clock: Later) -> AsyncIterator[HttpTransport]:
     plane = ControlPlane(SystemClock(), Entropy(1), controllers=False, scheduler=False)
     running = asyncio.ensure_future(plane.run())
     await plane.registry.start()
@@ -37,7 +51,7 @@ async def transport(tmp_path: Path) -> AsyncIterator[HttpTransport]:
         ca_file=str(tmp_path / "ca.crt"),
         certificate_file=str(tmp_path / "admin.crt"),
         key_file=str(tmp_path / "admin.key"),
-        clock=SystemClock(),
+        clock=clock,
     )
     yield one
     await one.close()
@@ -172,3 +186,33 @@ async def test_a_token_file_is_read_again_when_it_has_changed(tmp_path: Path) ->
     sent.append(transport.headers()["Authorization"])
     assert sent == ["Bearer first", "Bearer first", "Bearer third"]
     await transport.close()
+
+
+async def test_credentials_that_are_not_there_yet_are_a_connection_error_and_used_once_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    transport = HttpTransport("http://127.0.0.1:9", token_file=str(path), clock=SystemClock())
+    with pytest.raises(ConnectionError, match=r"the credentials cannot be used: .*token"):
+        await Client(transport).list(ConfigMap)
+    path.write_text("late")
+    with pytest.raises(ConnectionError, match=r"127\.0\.0\.1:9: Cannot connect"):
+        await Client(transport).list(ConfigMap)
+    assert transport.headers()["Authorization"] == "Bearer late"
+    await transport.close()
+
+
+@pytest.mark.parametrize("file", ["admin.crt", "admin.key", "ca.crt"])
+@pytest.mark.parametrize("half", ["", "-----BEGIN"], ids=["gone for a moment", "half written"])
+async def test_credentials_that_are_being_replaced_disturb_nobody(
+    transport: HttpTransport, clock: Later, tmp_path: Path, file: str, half: str
+) -> None:
+    client = Client(transport)
+    await client.create(config("a"))
+    whole = (tmp_path / file).read_text()
+    (tmp_path / file).unlink()
+    if half:
+        (tmp_path / file).write_text(half)
+    clock.ahead_seconds += 61
+    assert (await client.get(ConfigMap, "a", "default")).metadata.name == "a"
+    (tmp_path / file).write_text(whole)
+    clock.ahead_seconds += 61
+    assert (await client.get(ConfigMap, "a", "default")).metadata.name == "a"

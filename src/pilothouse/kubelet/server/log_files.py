@@ -70,7 +70,7 @@ async def _follow(path: Path, file: BinaryIO, writer: LogWriter, clock: Clock, r
                 if rotated(path, current):
                     async for piece in _pieces(current, writer, final=True):
                         yield piece
-                    fresh = await _reopened(path, clock)
+                    fresh = await _reopened(path, clock, running)
                     if fresh is None:
                         return
                     if current is not file:
@@ -100,11 +100,13 @@ def rotated(path: Path, file: BinaryIO) -> bool:
         return True
 
 
-async def _reopened(path: Path, clock: Clock) -> BinaryIO | None:
+async def _reopened(path: Path, clock: Clock, running: Running) -> BinaryIO | None:
+    """The runtime's new file; None when none comes, as when the log went with its container."""
     deadline = clock.monotonic() + ROTATION_SECONDS
-    while clock.monotonic() < deadline:
+    while True:
         try:
             return path.open("rb")
         except FileNotFoundError:
+            if clock.monotonic() >= deadline or not await running():
+                return None
             await clock.sleep(0.1)
-    return None

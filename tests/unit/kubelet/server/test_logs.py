@@ -22,6 +22,7 @@ from pilothouse.api.types.core_v1 import (
     PodStatus,
 )
 from pilothouse.kit.clock import SystemClock, wait_for
+from pilothouse.kit.virtual_clock import VirtualClock
 from pilothouse.kubelet.server.log_choice import NoLog, container_id
 from pilothouse.kubelet.server.log_files import read_log
 from pilothouse.kubelet.server.logs import BadLogOptions, LogOptions, fixed_nanoseconds, options_of, tail_offset
@@ -106,6 +107,18 @@ async def test_follows_through_a_rotation_until_the_container_ends(tmp_path: Pat
     alive = False
     with pytest.raises(StopAsyncIteration):
         await wait_for(SystemClock(), anext(pieces), 10)
+
+
+async def test_a_log_that_went_with_its_container_is_over_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "0.log"
+    path.write_bytes(b"2025-01-01T00:00:01Z stdout F bye\n")
+    clock = VirtualClock()
+    pieces: AsyncIterator[bytes] = read_log(path, LogOptions(follow=True), clock, stopped)
+    assert await anext(pieces) == b"bye\n"
+    path.unlink()
+    with pytest.raises(StopAsyncIteration):
+        await wait_for(SystemClock(), anext(pieces), 10)
+    assert clock.monotonic() == VirtualClock().monotonic(), "nothing is waited for"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,3 @@ def scaled(value: int | str | None, total: int, round_up: bool) -> int:
         raise ValueError(f"invalid value for IntOrString: {problem}")
     product = int(match[1]) * total
     return -(-product // 100) if round_up else product // 100
-
-
-def is_percentage(value: int | str) -> bool:
-    return isinstance(value, str) and PERCENTAGE.fullmatch(value) is not None

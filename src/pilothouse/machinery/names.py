@@ -14,10 +14,8 @@ LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 VALUE = f"({QUALIFIED})?"
 CONFIG_KEY = "[-._a-zA-Z0-9]+"
-ENV_NAME = "[-._a-zA-Z][-._a-zA-Z0-9]*"
 PERCENT = "[0-9]+%"
 HEADER = "[-A-Za-z0-9]+"
-C_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 WILDCARD = rf"\*\.{SUBDOMAIN}"
 
 _label = re.compile(LABEL)
@@ -26,10 +24,8 @@ _label_1035 = re.compile(LABEL_1035)
 _qualified = re.compile(QUALIFIED)
 _value = re.compile(VALUE)
 _config_key = re.compile(CONFIG_KEY)
-_env_name = re.compile(ENV_NAME)
 _percent = re.compile(PERCENT)
 _header = re.compile(HEADER)
-_identifier = re.compile(C_IDENTIFIER)
 _relaxed_environment_name = re.compile(r"[ -<>-~]+")
 _wildcard = re.compile(WILDCARD)
 _port_characters = re.compile("[-a-z0-9]+")
@@ -170,18 +166,6 @@ def _directory_names(value: str) -> list[str]:
     return ["must not start with '..'"] if value.startswith("..") else []
 
 
-def environment_name(value: str) -> list[str]:
-    """The name of an environment variable, as strictly as before 1.30 relaxed it."""
-    found: list[str] = []
-    if not _env_name.fullmatch(value):
-        rule = (
-            "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', "
-            "and must not start with a digit"
-        )
-        found.append(mismatch(rule, ENV_NAME, "my.env-name", "MY_ENV.NAME", "MyEnvName1"))
-    return found + _directory_names(value)
-
-
 def relaxed_environment_name(value: str) -> list[str]:
     """The rule since 1.34: printable ASCII without `=`."""
     if not value:
@@ -189,13 +173,6 @@ def relaxed_environment_name(value: str) -> list[str]:
     if not _relaxed_environment_name.fullmatch(value):
         return ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
     return []
-
-
-def c_identifier(value: str) -> list[str]:
-    if _identifier.fullmatch(value):
-        return []
-    rule = "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'"
-    return [mismatch(rule, C_IDENTIFIER, "my_name", "MY_NAME", "MyName")]
 
 
 def percentage(value: str) -> list[str]:

@@ -91,9 +91,6 @@ class Problems:
     def too_many(self, actual: int, limit: int) -> None:
         self._add("FieldValueTooMany", f"Too many: {actual}", f"must have at most {limit} items")
 
-    def type_invalid(self, value: object, detail: str) -> None:
-        self._add("FieldValueTypeInvalid", f"Invalid value: {quoted(value)}", detail)
-
     def _add(self, reason: str, head: str, detail: str) -> None:
         self.found.append(Problem(self.path, reason, f"{head}: {detail}" if detail else head))
 

@@ -169,8 +169,3 @@ def compare(first: str | int | float, second: str | int | float) -> int:
 def of_milli(value: int, form: str = DECIMAL) -> str:
     """The canonical text of so many thousandths."""
     return str(Quantity(value * (NANO // 1000), form))
-
-
-def of_whole(value: int, form: str = DECIMAL) -> str:
-    """The canonical text of so many units."""
-    return str(Quantity(value * NANO, form))

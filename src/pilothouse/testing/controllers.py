@@ -18,7 +18,7 @@ from pilothouse.apiserver.auth.user import MASTERS, User
 from pilothouse.apiserver.registry.registry import Registry
 from pilothouse.apiserver.storage.memory import MemoryStorage
 from pilothouse.client.client import Client
-from pilothouse.client.store import Key, Store
+from pilothouse.client.store import Store
 from pilothouse.controllers.framework.actions import Action, Failure
 from pilothouse.controllers.framework.controller import Controller
 from pilothouse.controllers.framework.settings import Settings
@@ -59,10 +59,6 @@ def world_of(
 def planned(controller: Controller, obj: Any, *others: Any, **world: Any) -> list[Action]:
     """What the controller would do for `obj` in a world of it and the others."""
     return [*controller.plan(obj, world_of(obj, *others, **world))]
-
-
-def planned_gone(controller: Controller, key: Key, *others: Any, **world: Any) -> list[Action]:
-    return [*controller.plan_gone(key, world_of(*others, **world))]
 
 
 class Bench:

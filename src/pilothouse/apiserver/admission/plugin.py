@@ -20,7 +20,7 @@ from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
 
-CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
+CREATE, UPDATE, DELETE = "CREATE", "UPDATE", "DELETE"
 
 
 @dataclass(slots=True)

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import metadata, time
@@ -208,9 +206,3 @@ def match_name(obj: Any, name: str, namespace: str) -> StatusError | None:
     if namespace and meta.namespace and meta.namespace != namespace:
         return bad_request(f"the namespace of the object ({meta.namespace}) does not match the namespace on the request ({namespace})")
     return None
-
-
-def shallow(obj: Any, **changes: Any) -> Any:
-    """A copy that shares everything but the named fields and its metadata's top level."""
-    changes.setdefault("metadata", msgspec.structs.replace(obj.metadata))
-    return msgspec.structs.replace(obj, **changes)

@@ -56,12 +56,6 @@ def view_of(request: Request) -> View | None:
     return next(iter(special + [one for one in found if one.plurals is None]), None)
 
 
-def knows(request: Request) -> bool:
-    """Whether the registry answers this subresource."""
-    plural = (request.resource.group, request.resource.plural)
-    return (request.call.subresource, plural) in _actions() or view_of(request) is not None
-
-
 async def execute(kernel: Kernel, request: Request) -> Entry | Status:
     call, resource = request.call, request.resource
     declared = request.served.subresources.get(call.subresource)

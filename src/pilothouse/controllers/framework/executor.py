@@ -55,14 +55,11 @@ class Failed(Exception):
 class Executor:
     """See the module."""
 
-    def __init__(
-        self, client: Client, recorder: EventRecorder, expectations: Expectations, informer_of: Any, *, reconciles: type[Any]
-    ) -> None:
+    def __init__(self, client: Client, recorder: EventRecorder, expectations: Expectations, informer_of: Any) -> None:
         self._client = client
         self._recorder = recorder
         self._expectations = expectations
         self._informer_of = informer_of
-        self._reconciles = reconciles
 
     async def execute(self, key: Key, actions: Iterable[Action]) -> float | None:
         """Do it all; gives the seconds after which to plan again. Raises Failed, and ConnectionError when nobody answers."""

@@ -61,7 +61,7 @@ class Runner:
         source = controller.source or f"{controller.name}-controller"
         self._recorder = EventRecorder(context.client, source, context.clock, context.entropy)
         self._expectations = Expectations(self._informers.get, self.queue.add)
-        self._executor = Executor(context.client, self._recorder, self._expectations, self._informers.get, reconciles=controller.reconciles)
+        self._executor = Executor(context.client, self._recorder, self._expectations, self._informers.get)
         self._context = context
         self._memory: dict[Key, dict[str, Any]] = {}
         self._shared: dict[str, Any] = {}

@@ -11,7 +11,6 @@ class Settings:
 
     root_ca: str = ""
     """The PEM text that `kube-root-ca.crt` publishes; nothing is published when it is empty."""
-    node_monitor_period_seconds: float = 5.0
     node_monitor_grace_period_seconds: float = 50.0
     node_startup_grace_period_seconds: float = 60.0
     node_eviction_rate: float = 0.1

@@ -96,11 +96,6 @@ class LinuxHost:
         options = f"mode={mode:o}" + (f",size={size}" if size else "")
         linux.mount("tmpfs", path, "tmpfs", 0, options)
 
-    def mount_bind(self, source: str, target: str, *, readonly: bool = False) -> None:
-        linux.mount(source, target, "", linux.MS_BIND | linux.MS_REC)
-        if readonly:
-            linux.mount(source, target, "", linux.MS_BIND | linux.MS_REMOUNT | linux.MS_RDONLY)
-
     def bind_beneath(self, root: str, path: str, target: str) -> None:
         beneath.bind(root, path, target)
 

@@ -81,9 +81,6 @@ class SimulatedHost:
     def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None:
         self.mounts.add(path)
 
-    def mount_bind(self, source: str, target: str, *, readonly: bool = False) -> None:
-        self.mounts.add(target)
-
     def bind_beneath(self, root: str, path: str, target: str) -> None:
         self.kinds.setdefault(target, self.kind(f"{root}/{path}") or "directory")
         self.mounts.add(target)

@@ -58,5 +58,4 @@ def container_config(pod: Pod, container: AnyContainer, attempt: int, config: Ku
             seccomp_default=config.seccomp_default,
             target=prepared.target,
         ),
-        stop_signal=container.lifecycle.stopSignal if container.lifecycle is not None else "",
     )

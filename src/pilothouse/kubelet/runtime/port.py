@@ -226,7 +226,7 @@ class ContainerSecurity:
 @dataclass(slots=True)
 class ContainerConfig:
     """ContainerConfig. `image` is what to run (an id or a reference that is present); `log_path` is relative to the
-    sandbox's log directory; `stop_signal` is "" for the image's own."""
+    sandbox's log directory."""
 
     name: str
     image: str
@@ -246,7 +246,6 @@ class ContainerConfig:
     tty: bool = False
     resources: Resources = field(default_factory=Resources)
     security: ContainerSecurity = field(default_factory=ContainerSecurity)
-    stop_signal: str = ""
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,4 +1,4 @@
-"""Lifecycle handlers: exec, httpGet, tcpSocket and sleep, run once; what fails is told as text."""
+"""Lifecycle handlers: exec, httpGet and sleep, run once; what fails is told as text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class LifecycleHooks:
             return await self._http(pod, container, handler.httpGet, pod_ip)
         if handler.sleep is not None:
             await self._clock.sleep(float(handler.sleep.seconds))
-        return ""
+            return ""
+        return "Cannot run handler: invalid handler: tcpSocket"  # the API still takes it, and upstream's kubelet refuses it too
 
     async def _exec(self, pod: Pod, container: AnyContainer, run: Run, command: list[str]) -> str:
         said, line = "", " ".join(command)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pilothouse.api.types.core_v1 import Container, ExecAction, HTTPGetAction, LifecycleHandler, Pod, SleepAction
+from pilothouse.api.types.core_v1 import Container, ExecAction, HTTPGetAction, LifecycleHandler, Pod, SleepAction, TCPSocketAction
 from pilothouse.kit.virtual_clock import VirtualClock
 from pilothouse.kubelet.hooks import LifecycleHooks
 from pilothouse.kubelet.pods.observed import Run
@@ -91,6 +91,13 @@ async def test_a_request_to_no_port() -> None:
     async with runtime(None) as one:
         said = await LifecycleHooks(one, SimulatedNetwork(), VirtualClock()).run(POD, APP, RUN, handler, "10.1.1.1")
     assert said == f'HTTP lifecycle hook (/x) {PLACE} strconv.Atoi: parsing "none": invalid syntax'
+
+
+async def test_a_connection_is_no_handler() -> None:
+    async with runtime(None) as one:
+        handler = LifecycleHandler(tcpSocket=TCPSocketAction(port=80))
+        said = await LifecycleHooks(one, SimulatedNetwork(), VirtualClock()).run(POD, APP, RUN, handler, "10.1.1.1")
+    assert said.startswith("Cannot run handler: invalid handler: ")
 
 
 async def test_a_sleep_of_no_time_is_over_at_once() -> None:

@@ -479,6 +479,33 @@ async def test_a_restarted_kubelet_harms_no_container_and_keeps_counts() -> None
         assert await one.pods() == ["sick"]
 
 
+async def test_restarts_are_counted_on_by_a_kubelet_whose_runtime_has_lost_the_containers() -> None:
+    async with node() as one:
+        one.runtime.behave("app:1", Behaviour(run_seconds=1, exit_code=1))
+        before = restarts_of(await one.run(a_pod(), 40))
+        one.runtime.behave("app:1", Behaviour())
+        await one.stop()
+        for sandbox in [*one.runtime.sandboxes]:
+            await one.runtime.remove_pod_sandbox(sandbox)
+        one.kubelet = one.make()
+        await one.start()
+        await one.advance(5)
+        after = await one.pod("web")
+        assert (restarts_of(after), before) == (4, 3)
+        assert after.status.containerStatuses[0].state.running is not None
+
+
+async def test_a_container_that_somebody_takes_away_runs_again_and_is_counted() -> None:
+    async with node() as one:
+        await one.run(a_pod())
+        (identifier,) = one.runtime.containers
+        await one.runtime.remove_container(identifier)
+        await one.advance(5)
+        after = await one.pod("web")
+        assert restarts_of(after) == 1
+        assert after.status.containerStatuses[0].state.running is not None
+
+
 async def test_what_belongs_to_no_pod_is_ended_at_the_start() -> None:
     async with node() as one:
         await one.run(a_pod())

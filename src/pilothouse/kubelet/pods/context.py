@@ -56,6 +56,7 @@ class PodContext:
         try:
             status = await self.shop.runtime.container_status(run_id)
         except NotFound:
+            self.state.lost.update({one.name: one.attempt for one in self.state.all_runs() if one.id == run_id})
             self.drop_run(run_id)
             return None
         run = run_of(status)

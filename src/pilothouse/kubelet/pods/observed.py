@@ -112,6 +112,8 @@ class PodState:
     """The pod's init containers: they are never renamed, added or removed."""
     sandboxes: list[Box] = field(default_factory=list)
     runs: dict[str, list[Run]] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    """The last attempt that the API was told of, or whose run the runtime has lost: the number of restarts never goes back."""
     probes: dict[str, Probed] = field(default_factory=dict)
     back_offs: dict[str, BackOff] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)

@@ -197,7 +197,7 @@ def _start(container: AnyContainer, run: Run | None, observed: PodState, now: fl
         return
     if _backs_off(container.name, observed, now, found):
         return
-    found.steps.append(Start(container, next_attempt(observed.runs.get(container.name, ()))))
+    found.steps.append(Start(container, next_attempt(observed.runs.get(container.name, ()), observed.lost.get(container.name, -1))))
 
 
 def _backs_off(name: str, observed: PodState, now: float, found: Plan) -> bool:
@@ -215,8 +215,9 @@ def _backs_off(name: str, observed: PodState, now: float, found: Plan) -> bool:
     return True
 
 
-def next_attempt(runs: Sequence[Run]) -> int:
-    return max((run.attempt for run in runs), default=-1) + 1
+def next_attempt(runs: Sequence[Run], lost: int) -> int:
+    """One more than any before it; `lost` is the last of those that the runtime has no longer."""
+    return max((lost, *(run.attempt for run in runs))) + 1
 
 
 def _plan_ephemeral(pod: Pod, observed: PodState, now: float, found: Plan) -> None:

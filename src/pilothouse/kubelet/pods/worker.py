@@ -160,8 +160,10 @@ class PodWorker:
         for box in sandboxes:
             self.executor.claim(box.id)
         for one in (*self.pod.status.initContainerStatuses, *self.pod.status.containerStatuses):
-            if one.resources is not None and one.containerID:
-                self.state.applied[one.containerID.rpartition("://")[2]] = one.resources
+            if one.containerID:
+                self.state.lost[one.name] = one.restartCount
+                if one.resources is not None:
+                    self.state.applied[one.containerID.rpartition("://")[2]] = one.resources
 
     def _end(self) -> None:
         old = self.state.ending

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 API_PORT = 6443
 DNS_PORT = 53
 KUBELET_PORT = 10250
+LOOPBACK = "127.0.0.1"
 NEVER_PERCENT = 100
 """The disk is the machine's, shared with everything else on it: no image goes because that is full (kind has it so too), since one
 that was brought in by hand would not come back."""
@@ -106,16 +107,18 @@ class NodeAgent:
         return [kubelet, server]
 
     def proxy(self, client: Client) -> Sequence[Component]:
-        """The proxy and who tells its health."""
+        """The proxy, and who tells of it."""
         from pilothouse.proxy.backends.nftables import TABLE, NftablesBackend
         from pilothouse.proxy.backends.nftables_rules import Frame
+        from pilothouse.proxy.inspection import Inspection
         from pilothouse.proxy.nodehealth import NodeHealth
         from pilothouse.proxy.proxy import Proxy
 
         state = self.state
         frame = Frame(TABLE, [state.node_address], [state.service_range], [state.pod_range])
         proxy = Proxy(client, state.node_name, [state.node_address], NftablesBackend(frame), self.clock)
-        return [proxy, NodeHealth(client, state.node_name, [state.node_address], self.clock, proxy.synced.is_set)]
+        health = NodeHealth(client, state.node_name, [state.node_address, LOOPBACK], self.clock, proxy.synced.is_set)
+        return [proxy, health, Inspection(proxy.figures, "nftables", self.clock)]
 
     def dns(self, client: Client) -> Component:
         from pilothouse.dns.server import DnsServer

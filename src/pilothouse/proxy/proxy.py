@@ -18,13 +18,16 @@ from pilothouse.api.types.discovery_v1 import EndpointSlice
 from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
 from pilothouse.kit.clock import Clock, wait_for
+from pilothouse.machinery import time as times
 from pilothouse.proxy import conntrack
 from pilothouse.proxy.backends.interface import Backend, BackendError
+from pilothouse.proxy.figures import Figures
 from pilothouse.proxy.healthcheck import Check, HealthChecks
 from pilothouse.proxy.planner import SERVICE_NAME_LABEL, PortKey, PortPlan, health_check_of, plan_service
 
 log = logging.getLogger(__name__)
 
+TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 NOT_OURS = f"!{HEADLESS_LABEL},!service.kubernetes.io/service-proxy-name"
 BY_SERVICE = "service"
@@ -38,12 +41,22 @@ def service_of(one: EndpointSlice) -> str:
     return f"{one.metadata.namespace}/{one.metadata.labels.get(SERVICE_NAME_LABEL, '')}"
 
 
+def trigger_of(one: EndpointSlice | None) -> float:
+    """When what a slice shows happened, in seconds since the epoch; 0 when nobody says so."""
+    text = one.metadata.annotations.get(TRIGGER_TIME, "") if one is not None else ""
+    try:
+        return times.parse(text).timestamp() if text else 0.0
+    except ValueError:
+        return 0.0
+
+
 class Proxy:
     """See the module. `node_name` decides which endpoints are local; the backend knows the node's addresses."""
 
     def __init__(self, client: Client, node_name: str, node_ips: Sequence[str], backend: Backend, clock: Clock) -> None:
         self.synced = asyncio.Event()
         """Set while the rules are as the cache says."""
+        self.figures = Figures()
         self._node_name = node_name
         self._node_ips = tuple(node_ips)
         self._backend = backend
@@ -55,6 +68,8 @@ class Proxy:
         self._changed: set[Name] = set()
         self._awake = asyncio.Event()
         self._plans: dict[Name, dict[PortKey, PortPlan]] = {}
+        self._triggers: list[float] = []
+        self._begun = clock.now().timestamp()
         self._whole = True
         self._failures = 0
 
@@ -73,9 +88,16 @@ class Proxy:
     def _service_event(self, _: str, old: Service | None, new: Service | None) -> None:
         one = new or old
         assert one is not None
+        self.figures.service_changes += 1
+        self.figures.service_changes_pending += 1
         self._note((one.metadata.namespace, one.metadata.name))
 
     def _slice_event(self, _: str, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        self.figures.endpoint_changes += 1
+        self.figures.endpoint_changes_pending += 1
+        moment = trigger_of(new)
+        if moment > self._begun and moment != trigger_of(old):  # what happened before was nobody's to put in place
+            self._triggers.append(moment)
         for one in (old, new):
             if one is not None:
                 self._note((one.metadata.namespace, one.metadata.labels.get(SERVICE_NAME_LABEL, "")))
@@ -91,11 +113,12 @@ class Proxy:
             await self._awake.wait()
             self._awake.clear()
             try:
-                datagrams = self._sync()
+                datagrams = self._measured()
                 self._failures = 0
                 self.synced.set()
             except BackendError as error:
                 self.synced.clear()
+                self.figures.failures += 1
                 log.error("service rules were refused", extra={"error": str(error)})
                 await self._back_off()
                 continue
@@ -109,6 +132,13 @@ class Proxy:
         with suppress(TimeoutError):
             await wait_for(self._clock, self._awake.wait(), seconds)
         self._awake.set()
+
+    def _measured(self) -> bool:
+        began, since = self._clock.now().timestamp(), self._clock.monotonic()
+        datagrams = self._sync()
+        self.figures.synced(began, self._clock.now().timestamp(), self._clock.monotonic() - since, self._triggers)
+        self._triggers.clear()
+        return datagrams
 
     def _sync(self) -> bool:
         """Bring the rules to what the caches say now; gives whether UDP clients may be led astray by what was before."""

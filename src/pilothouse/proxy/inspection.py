@@ -1,0 +1,51 @@
+"""What kube-proxy tells those who look after it, on port 10249 of loopback: /metrics, /healthz, /proxyMode.
+
+- Loopback of the node's own network: Pods with hostNetwork read it there, nobody from outside.
+- A port that is taken is told in the log, and hinders nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+
+from pilothouse.kit.clock import Clock
+from pilothouse.proxy.answering import REQUEST_BYTES, Answering, Reply
+from pilothouse.proxy.figures import Figures
+
+log = logging.getLogger(__name__)
+
+ADDRESS = "127.0.0.1"
+PORT = 10249
+TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+METRICS = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+
+
+class Inspection:
+    """See the module. `mode` is the backend's name."""
+
+    def __init__(self, figures: Figures, mode: str, clock: Clock, port: int = PORT) -> None:
+        self._figures = figures
+        self._mode = mode
+        self._clock = clock
+        self._port = port
+
+    async def run(self) -> None:
+        try:
+            server = await asyncio.start_server(Answering(self._clock, self._answer), ADDRESS, self._port, limit=REQUEST_BYTES)
+        except OSError as error:
+            log.error("the port of the proxy's metrics cannot be listened on", extra={"port": self._port, "error": str(error)})
+            return
+        async with server:
+            await server.serve_forever()
+
+    def _answer(self, path: str, _: int) -> Reply:
+        match path:
+            case "/metrics":
+                return Reply(HTTPStatus.OK, self._figures.text(), METRICS)
+            case "/proxyMode":
+                return Reply(HTTPStatus.OK, self._mode, TEXT)
+            case "/healthz":
+                return Reply(HTTPStatus.OK, "ok", TEXT)
+        return Reply(HTTPStatus.NOT_FOUND)

@@ -83,12 +83,12 @@ class _Choice:
         spec = self._new.spec
         if not services.needs_address(self._new):
             return
-        kept = set(self._old.spec.clusterIPs) if self._old is not None else set()
+        before = len(self._old.spec.clusterIPs) if self._old is not None and services.needs_address(self._old) else 0
         spec.clusterIPs = [*spec.clusterIPs, *[""] * (len(spec.ipFamilies) - len(spec.clusterIPs))]
         for index, family in enumerate(spec.ipFamilies):
             wanted = spec.clusterIPs[index]
-            if wanted in kept and wanted:
-                continue
+            if wanted and index < before:
+                continue  # whether it may be another than before, validation says
             if wanted:
                 self._check_address(wanted, self._networks[family])
             else:

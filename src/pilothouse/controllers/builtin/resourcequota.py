@@ -52,6 +52,7 @@ class ResourceQuotaController(Controller):
 
     name = "resourcequota-controller"
     reconciles = ResourceQuota
+    own_status_matters = False  # admission charges before it commits: who counts between the two takes the charge off again
     watches = tuple(Related(one.type, partial(_quotas_of, one), _matters) for one in countable() if one.type is not ResourceQuota)
     rules = (
         Rule("*", ("*",), ("list", "watch")),

@@ -151,6 +151,11 @@ async def test_the_default_class_is_for_those_who_name_none(house: House) -> Non
         await house.client.create(priority_class("other", 6, globalDefault=True))
 
 
+async def test_the_systems_own_classes_stay(house: House) -> None:
+    async with refused(403, 'priorityclasses.scheduling.k8s.io "system-node-critical" is forbidden: this is a system priority class'):
+        await house.client.delete(PriorityClass, "system-node-critical")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

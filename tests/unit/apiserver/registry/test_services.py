@@ -205,3 +205,11 @@ async def test_a_balancer_that_names_no_mode_for_its_address_gets_the_default(ho
     one = clone(await house.client.create(service("a", type="LoadBalancer")))
     one.status.loadBalancer.ingress = [LoadBalancerIngress(ip="203.0.113.9")]
     assert (await house.client.update(one, subresource="status")).status.loadBalancer.ingress[0].ipMode == "VIP"
+
+
+@pytest.mark.parametrize("address", ["10.96.7.7", "1.2.3.4"])
+async def test_an_address_stays_for_ever(house: House, address: str) -> None:
+    made = clone(await house.client.create(service("a")))
+    made.spec.clusterIP, made.spec.clusterIPs = address, [address]
+    async with refused(422, f'spec.clusterIPs[0]: Invalid value: ["{address}"]: may not change once set'):
+        await house.client.update(made)

@@ -42,6 +42,17 @@ async def test_usage_follows_what_comes_ends_and_goes() -> None:
         assert await used(bench) == {"pods": "0", "requests.cpu": "0", "count/configmaps": "1", "services.nodeports": "1"}
 
 
+async def test_a_charge_of_what_is_not_committed_yet_stands_until_something_happens() -> None:
+    async with Bench("resourcequota-controller") as bench:
+        hard = codec.from_dict({"metadata": {"name": "limits", "namespace": "team"}, "spec": {"hard": {"pods": "5"}}}, ResourceQuota)
+        [one] = bench.transport.add(hard)
+        assert await used(bench) == {"pods": "0"}
+        bench.transport.change(one, lambda it: it.status.used.update(pods="1"))
+        assert await used(bench) == {"pods": "1"}
+        bench.transport.add(pod("a"), pod("b"))
+        assert await used(bench) == {"pods": "2"}
+
+
 async def test_a_pod_that_a_lost_node_holds_stops_counting_after_its_grace_period() -> None:
     async with Bench("resourcequota-controller") as bench:
         hard = codec.from_dict({"metadata": {"name": "limits", "namespace": "team"}, "spec": {"hard": {"pods": "1"}}}, ResourceQuota)

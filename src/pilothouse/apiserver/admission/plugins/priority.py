@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pilothouse.api.scheduling.priorityclass import SYSTEM
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.api.types.scheduling_v1 import PriorityClass
-from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.plugin import CREATE, DELETE, UPDATE, AdmissionRequest, Plugin, World
 from pilothouse.apiserver.admission.pods import PODS, is_pod, refused
 
 CLASSES = ("scheduling.k8s.io", "priorityclasses")
@@ -24,6 +25,8 @@ class Priority(Plugin):
             await _resolve(request, world)
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        if request.group_plural == CLASSES and request.operation == DELETE and request.name in SYSTEM:
+            raise refused(request, "this is a system priority class and cannot be deleted")
         if request.group_plural != CLASSES or request.operation not in (CREATE, UPDATE) or not request.object.globalDefault:
             return
         for other in await world.list(PriorityClass):

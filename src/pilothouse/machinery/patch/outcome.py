@@ -31,14 +31,19 @@ def object_of(patched: dict[str, Any], patch: bytes | Any, patch_type: str, type
     if type is dict:
         return Decoded(patched)
     shape = shape_of(type)
-    text = strict.type_error(patched, shape) or _other_kind(patched, patch_type, type)
-    warnings = _suspicious(patched, patch, patch_type, shape) if not text and strictness != "Ignore" else []
+    found = _at_a_glance(patched, shape, type)
+    text = ("" if found is not None else strict.type_error(patched, shape)) or _other_kind(patched, patch_type, type)
+    warnings: list[str] = []
+    if not text and strictness != "Ignore":
+        warnings = _suspicious(patch, patch_type) + ([] if found is not None else _unknown(patched, shape))
     if warnings and strictness == "Strict":
         text = f"strict decoding error: {', '.join(warnings)}"
     if text:
         raise _refused(patched, patch, patch_type, text)
     try:
-        return Decoded(codec.as_kind(msgspec.convert(strict.without_nulls(patched, shape), type)), warnings)
+        if found is None:
+            found = msgspec.convert(strict.without_nulls(patched, shape), type)
+        return Decoded(codec.as_kind(found), warnings)
     except msgspec.ValidationError as error:
         raise _refused(patched, patch, patch_type, str(error)) from error
 
@@ -55,17 +60,32 @@ def _other_kind(patched: dict[str, Any], patch_type: str, type: type[Any]) -> st
     return f'no kind "{found[1]}" is registered for version "{found[0]}" in this place: it has {kind} of {wanted}'
 
 
-def _suspicious(patched: dict[str, Any], patch: bytes | Any, patch_type: str, shape: Shape) -> list[str]:
-    """What the patch says twice, or in words that a JSON Patch has not, and fields of the result that the type does not have."""
-    found: list[str] = []
-    if isinstance(patch, bytes) and patch_type in (MERGE_PATCH, STRATEGIC_MERGE_PATCH):
-        found = strict.suspicious(patch, OPEN)
-    elif isinstance(patch, bytes) and patch_type == JSON_PATCH:
-        found = [f"json patch {one}" for one in strict.suspicious(patch, OPERATIONS)]
-    if strict.unknown_fields(patched, shape):
-        in_order = json.loads(json.dumps(patched, sort_keys=True))  # upstream reads the result as it was written
-        found += [f'unknown field "{path}"' for path in strict.unknown_fields(in_order, shape)]
-    return found
+def _at_a_glance(patched: dict[str, Any], shape: Shape, type: type[Any]) -> Any:
+    """The object, where all of it is known and nothing needs to be put right, as nearly always; else None."""
+    try:
+        found = msgspec.convert(patched, type)
+        return None if strict.survey(patched, shape) else found
+    except (msgspec.ValidationError, strict.Doubt):
+        return None
+
+
+def _suspicious(patch: bytes | Any, patch_type: str) -> list[str]:
+    """What the patch says twice, or in words that a JSON Patch has not."""
+    if not isinstance(patch, bytes):
+        return []
+    if patch_type == JSON_PATCH:
+        return [f"json patch {one}" for one in strict.suspicious(patch, OPERATIONS)]
+    if patch_type in (MERGE_PATCH, STRATEGIC_MERGE_PATCH) and not strict.surely_unique(patch, document.read(patch)):
+        return strict.suspicious(patch, OPEN)
+    return []
+
+
+def _unknown(patched: dict[str, Any], shape: Shape) -> list[str]:
+    """Fields of the result that the type does not have."""
+    if not strict.unknown_fields(patched, shape):
+        return []
+    in_order = json.loads(json.dumps(patched, sort_keys=True))  # upstream reads the result as it was written
+    return [f'unknown field "{path}"' for path in strict.unknown_fields(in_order, shape)]
 
 
 def _refused(patched: dict[str, Any], patch: bytes | Any, patch_type: str, text: str) -> StatusError:

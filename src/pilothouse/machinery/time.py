@@ -7,12 +7,21 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 from pilothouse.kit.clock import Clock
 
 LAYOUT = "2006-01-02T15:04:05Z07:00"
-RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII)
+RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])([01]\d|2[0-4]):([0-5]\d|60))", re.ASCII)
+"""Go's reader also takes an hour of one digit, and an offset of 24 hours or 60 minutes."""
+ELEMENTS: tuple[tuple[str, str, Mapping[str, range]], ...] = (
+    ("2006", r"\d{4}", {}), ("-", "-", {}), ("01", r"(\d\d)", {"month": range(1, 13)}), ("-", "-", {}), ("02", r"\d\d", {}), ("T", "T", {}),
+    ("15", r"(\d\d?)", {"hour": range(24)}), (":", ":", {}), ("04", r"(\d\d)", {"minute": range(60)}), (":", ":", {}),
+    ("05", r"(\d\d)(?:[.,]\d+)?", {"second": range(60)}),
+    ("Z07:00", r"Z|[+-](\d\d):(\d\d)", {"time zone offset hour": range(25), "time zone offset minute": range(61)}),
+)  # fmt: skip
+"""What a time consists of: as the layout writes it, as it is read, and what its numbers may be."""
 SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 MICRO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 DURATION_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -51,18 +60,39 @@ def micro_text(clock: Clock) -> str:
 
 
 def parse(value: str) -> datetime:
-    """An RFC 3339 time, in UTC; ValueError in Go's words. Fractions are cut at microseconds."""
+    """An RFC 3339 time, in UTC; ValueError in Go's words. Fractions are cut at microseconds, and years are 1 to 9999."""
     match = RFC3339.fullmatch(value)
     if match is None:
-        raise ValueError(f'parsing time "{value}" as "{LAYOUT}": cannot parse "{value}" as "2006"')
+        raise ValueError(_fault(value))
     year, month, day, hour, minute, second = (int(one) for one in match.group(1, 2, 3, 4, 5, 6))
     fraction = int((match[7] or "0")[:6].ljust(6, "0"))
-    zone = UTC if match[8] else timezone((1 if match[9] == "+" else -1) * timedelta(hours=int(match[10]), minutes=int(match[11])))
+    offset = timedelta(hours=int(match[9] or 0), minutes=int(match[10] or 0))
     try:
-        return datetime(year, month, day, hour, minute, second, fraction, zone).astimezone(UTC)
+        moment = datetime(year, month, day, hour, minute, second, fraction, UTC)
+        return moment + offset if match[8] == "-" else moment - offset
     except (ValueError, OverflowError) as error:
-        part = str(error).partition(" ")[0]
-        raise ValueError(f'parsing time "{value}": {part} out of range') from error
+        part = str(error).partition(" ")[0]  # the day, which depends on the month, or the year
+        raise ValueError(_fault(value) or f"parsing time {_quoted(value)}: {part} out of range") from error
+
+
+def _fault(value: str) -> str:
+    """What is wrong with a text, in Go's words: it is read from the left up to the first that does not fit; "" when all does."""
+    rest = value
+    for element, pattern, ranges in ELEMENTS:
+        match = re.match(pattern, rest, re.ASCII)
+        if match is None:
+            return f"parsing time {_quoted(value)} as {_quoted(LAYOUT)}: cannot parse {_quoted(rest)} as {_quoted(element)}"
+        for number, (name, allowed) in zip(match.groups(), ranges.items(), strict=True):
+            if number is not None and int(number) not in allowed:
+                return f"parsing time {_quoted(value)}: {name} out of range"
+        rest = rest[match.end() :]
+    return f"parsing time {_quoted(value)}: extra text: {_quoted(rest)}" if rest else ""
+
+
+def _quoted(text: str) -> str:
+    """As Go's package time quotes: bytes that are no printable ASCII are escaped one by one."""
+    shown = (f"\\{chr(one)}" if chr(one) in '"\\' else chr(one) if 0x20 <= one < 0x80 else f"\\x{one:02x}" for one in text.encode())
+    return f'"{"".join(shown)}"'
 
 
 def canonical(value: str, *, micro: bool = False) -> str:
@@ -100,7 +130,7 @@ def duration(value: str) -> float:
 def human_duration(seconds: float) -> str:
     """An age as `kubectl get` shows it: at most two units, fewer the older it is (upstream's duration.HumanDuration)."""
     whole = int(seconds)
-    if seconds < -2:
+    if whole < -1:
         return "<invalid>"
     if whole < 0:
         return "0s"

@@ -23,11 +23,15 @@ PortKey = tuple[str, int, str, str]
 
 
 def _same_name(one: Endpoints, world: World) -> Iterator[Key]:
-    yield one.metadata.namespace, one.metadata.name
+    """Of what somebody else made for no Service (to elect a leader, say) nobody takes notice."""
+    key = one.metadata.namespace, one.metadata.name
+    if one.metadata.labels.get(MANAGED_BY) == MANAGER or world.get(Service, *key) is not None:
+        yield key
 
 
 class EndpointsController(Controller):
-    """Keeps one Endpoints object for each Service that selects Pods; at most 1,000 addresses."""
+    """Keeps one Endpoints object for each Service that selects Pods; at most 1,000 addresses. With a Service its Endpoints go,
+    whoever made them."""
 
     name = "endpoint"
     reconciles = Service

@@ -12,6 +12,7 @@ from pilothouse.api.types.discovery_v1 import EndpointSlice
 from pilothouse.controllers.builtin.endpointslice import EndpointSliceController
 from pilothouse.controllers.framework.actions import Create
 from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.testing.cluster import Cluster
 from pilothouse.testing.controllers import Bench, planned
 
 LABELS = {"app": "web"}
@@ -168,3 +169,39 @@ async def test_handwritten_endpoints_are_mirrored_until_the_service_selects_for_
         bench.transport.change(mine, lambda one: one.spec.selector.update(LABELS))
         await bench.advance(1)
         assert slices(bench) == []
+
+
+LEADER = """
+apiVersion: v1
+kind: Endpoints
+metadata: {name: leader}
+subsets: [{addresses: [{ip: 192.0.2.1}], ports: [{port: 80}]}]
+"""
+SERVICE = "{apiVersion: v1, kind: Service, metadata: {name: leader}, spec: {selector: {app: nobody}, ports: [{port: 80}]}}"
+
+
+def names(cluster: Cluster) -> set[str]:
+    return {one.metadata.name for one in cluster.list(Endpoints, "default")}
+
+
+def test_endpoints_that_never_had_a_service_stay(cluster: Cluster) -> None:
+    cluster.apply(LEADER)
+    cluster.advance("1m")
+    assert cluster.get(Endpoints, "leader").subsets[0].addresses[0].ip == "192.0.2.1"
+    cluster.delete(Endpoints, "leader")
+    cluster.apply(LEADER)
+    cluster.advance("1m")
+    assert "leader" in names(cluster)
+
+
+@pytest.mark.parametrize("selector", ["{app: nobody}", "{}"], ids=["with a selector", "without"])
+def test_endpoints_go_with_their_service(cluster: Cluster, selector: str) -> None:
+    cluster.apply(SERVICE.replace("{app: nobody}", selector))
+    cluster.advance("1s")
+    if selector == "{}":
+        cluster.apply(LEADER)
+    cluster.advance("5s")
+    assert "leader" in names(cluster)
+    cluster.delete(Service, "leader")
+    cluster.advance("5s")
+    assert "leader" not in names(cluster)

@@ -603,9 +603,23 @@ async def test_a_readiness_that_another_took_away_is_told_again() -> None:
         body = b'{"status": {"conditions": [{"type": "Ready", "status": "False"}]}}'
         await one.client.patch(Pod, "web", "default", body, patch_type=STRATEGIC_MERGE_PATCH, subresource="status")
         await one.advance(2)
-        told = {c.type: c for c in (await one.pod("web")).status.conditions}
-        assert told["Ready"].status == "True"
-        assert told["Ready"].lastTransitionTime > {c.type: c for c in pod.status.conditions}["Ready"].lastTransitionTime
+        assert (await one.pod("web")).status == pod.status, "as if nobody had said otherwise, its moment too"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"status": {"message": "m", "reason": "r"}}', id="a reason"),
+        pytest.param(b'{"status": {"containerStatuses": []}}', id="the containers"),
+        pytest.param(b'{"status": {"startTime": "2025-01-01T00:00:01Z"}}', id="when it began"),
+    ],
+)
+async def test_what_another_says_of_the_kubelets_own_is_put_right(body: bytes) -> None:
+    async with node() as one:
+        pod = await one.run(a_pod())
+        await one.client.patch(Pod, "web", "default", body, patch_type=STRATEGIC_MERGE_PATCH, subresource="status")
+        await one.advance(2)
+        assert (await one.pod("web")).status == pod.status
 
 
 async def test_a_node_that_was_called_silent_answers_at_once() -> None:

@@ -77,11 +77,12 @@ class StatusPublisher:
         entry.urgent.set()
         self._start(entry)
 
-    def overruled(self, pod: Pod) -> None:
-        """Somebody else wrote what is the kubelet's: what the API has now is where the next patch starts."""
+    def overruled(self, pod: Pod, status: PodStatus) -> None:
+        """Somebody else wrote what is the kubelet's: `status` is told again, from what the API has now."""
         entry = self._entries.get(pod.metadata.uid)
         if entry is not None:
             entry.acknowledged = to_dict(pod.status)
+        self.publish(pod, status)
 
     def remove(self, pod: Pod) -> None:
         """Delete the pod from the API once its last status is there."""

@@ -23,6 +23,7 @@ from pilothouse.kubelet.pods.executor import Executor
 from pilothouse.kubelet.pods.interruption import Interrupted
 from pilothouse.kubelet.pods.observed import Box, Ending, PodState, Run
 from pilothouse.kubelet.pods.planner import plan
+from pilothouse.kubelet.pods.spec import is_terminal
 from pilothouse.kubelet.pods.status import pod_status
 from pilothouse.kubelet.pods.steps import Plan
 from pilothouse.kubelet.pods.workshop import Workshop
@@ -31,6 +32,8 @@ from pilothouse.machinery import time as times
 from pilothouse.machinery.errors import StatusError
 
 log = logging.getLogger(__name__)
+OWN_FIELDS = ("phase", "reason", "message", "podIPs", "hostIPs", "startTime", "initContainerStatuses", "containerStatuses")
+"""Of the status, beside conditions, what nobody else has a say in."""
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 10.0
 
 
@@ -87,9 +90,8 @@ class PodWorker:
         if refused is not None:
             pod = with_resources_of(pod, self.pod)
         self._forget_back_offs(pod)
-        if self.status is not None and _overruled(self.pod, pod, self.status):
-            self._shop.publisher.overruled(pod)
-            self.status = None  # so that it is told again
+        if self.status is not None and not is_terminal(pod) and _overruled(self.pod.status, pod.status, self.status):
+            self._shop.publisher.overruled(pod, self.status)
         self.executor.pod = pod
         if pod.metadata.deletionTimestamp:
             self._end()
@@ -278,8 +280,10 @@ class PodWorker:
         return status == self.pod.status
 
 
-def _overruled(old: Pod, new: Pod, told: PodStatus) -> bool:
-    """Whether somebody changed a condition that was already as this kubelet told it (the controller of nodes does, when a node is
-    silent). A state on its way here that is older than what was told is not taken for that."""
-    before, now = ({one.type: one.status for one in pod.status.conditions} for pod in (old, new))
+def _overruled(old: PodStatus, new: PodStatus, told: PodStatus) -> bool:
+    """Whether somebody changed what was already as this kubelet told it (the controller of nodes does, when a node is silent).
+    A state on its way here that is older than what was told is not taken for that."""
+    if any(getattr(old, name) == getattr(told, name) != getattr(new, name) for name in OWN_FIELDS):
+        return True
+    before, now = ({one.type: one.status for one in status.conditions} for status in (old, new))
     return any(before.get(one.type) == one.status != now.get(one.type) for one in told.conditions if one.type in OWN)

@@ -82,7 +82,7 @@ def make(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: Entropy
 def make_leaves(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: Entropy) -> None:
     """What nobody can begin without; quick."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    authority = _load_authority(folder) or _make_authority(folder, clock, entropy)
+    authority = _load_authority(folder, clock) or _make_authority(folder, clock, entropy)
     for leaf in leaves:
         if not _still_good(folder, leaf, authority, clock):
             _make_leaf(folder, leaf, authority, clock, entropy)
@@ -90,7 +90,7 @@ def make_leaves(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: 
 
 def is_due(folder: Path, leaves: Sequence[Subject], clock: Clock) -> bool:
     """Whether `make_leaves` would make any anew: who has read the old ones should then read again."""
-    authority = _load_authority(folder)
+    authority = _load_authority(folder, clock)
     return authority is None or not all(_still_good(folder, leaf, authority, clock) for leaf in leaves)
 
 
@@ -161,14 +161,26 @@ def _builder(
     )
 
 
-def _load_authority(folder: Path) -> Authority | None:
+def _load_authority(folder: Path, clock: Clock) -> Authority | None:
     if not (folder / "ca.crt").exists() or not (folder / "ca.key").exists():
         return None
     certificate = _read(folder / "ca.crt", x509.load_pem_x509_certificate)
     key = _read(folder / "ca.key", _load_key)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise _damaged(folder / "ca.key")
+    _check_time(certificate, clock)
     return Authority(certificate, key)
+
+
+def _check_time(authority: x509.Certificate, clock: Clock) -> None:
+    """A machine whose clock was ahead when the cluster was made, or is behind now, would be told of handshakes that fail."""
+    begin, end = authority.not_valid_before_utc, authority.not_valid_after_utc
+    if not begin <= clock.now() <= end:
+        raise ClusterFailure(
+            f"the clock says {clock.now():%Y-%m-%d %H:%M}, but the cluster's certificates are good from {begin:%Y-%m-%d %H:%M}"
+            f" to {end:%Y-%m-%d %H:%M}, in UTC",
+            "set the clock right (date shows it), then run it again",
+        )
 
 
 def _load_key(content: bytes) -> object:
@@ -205,7 +217,7 @@ def _still_good(folder: Path, leaf: Subject, authority: Authority, clock: Clock)
         return False
     if key.public_key() != certificate.public_key():
         return False
-    if certificate.not_valid_after_utc - RENEW_BEFORE < clock.now():
+    if not certificate.not_valid_before_utc <= clock.now() <= certificate.not_valid_after_utc - RENEW_BEFORE:
         return False
     if certificate.issuer != authority.certificate.subject or _names_of(certificate) != set(leaf.names):
         return False

@@ -80,6 +80,24 @@ async def test_what_soon_ends_is_renewed_by_the_same_authority(folder: Path, clo
     assert load(folder, "ca") == authority
 
 
+async def test_what_a_clock_made_that_was_ahead_is_renewed(folder: Path, clock: VirtualClock) -> None:
+    ahead = VirtualClock(clock.now())
+    await ahead.advance(timedelta(days=300).total_seconds())
+    make(folder, ahead)
+    assert certificates.is_due(folder, LEAVES, clock)
+    make(folder, clock)
+    assert load(folder, "admin").not_valid_before_utc <= clock.now()
+
+
+@pytest.mark.parametrize("days", [-1, 3660], ids=["before the cluster was made", "after its authority ended"])
+def test_a_clock_that_is_wrong_is_told(folder: Path, clock: VirtualClock, days: int) -> None:
+    wrong = VirtualClock(clock.now() + timedelta(days=days))
+    for begun in (lambda: certificates.is_due(folder, LEAVES, wrong), lambda: make(folder, wrong)):
+        with pytest.raises(ClusterFailure, match="the clock says") as caught:
+            begun()
+        assert caught.value.remedy == "set the clock right (date shows it), then run it again"
+
+
 def test_other_names_need_another_certificate(folder: Path, clock: VirtualClock) -> None:
     before = load(folder, "apiserver"), load(folder, "admin")
     make(folder, clock, certificates.subjects("node-1", "10.222.255.2", ["127.0.0.1", "10.223.0.1"], "cluster.local"))

@@ -55,6 +55,25 @@ async def test_a_pod_that_ends_still_has_its_place() -> None:
         assert (await one.run(a_pod("late", port))).status.phase == "Running"
 
 
+@pytest.mark.parametrize("deleted", [True, False], ids=["one that is deleted", "one that ends by itself"])
+async def test_a_pod_whose_containers_have_ended_leaves_its_place_at_once(deleted: bool) -> None:
+    """The scheduler gives it away as soon as the phase tells of the end, long before everything is cleared away."""
+    async with node() as one:
+        one.runtime.behave("app:1", Behaviour(stop_seconds=5, run_seconds=None if deleted else 5))
+
+        async def stuck(sandbox_id: str) -> None:
+            await one.clock.sleep(1000)
+
+        one.runtime.stop_pod_sandbox = stuck  # type: ignore[method-assign]
+        port = Container(name="app", image="app:1", ports=[ContainerPort(containerPort=80, hostPort=8080)])
+        await one.run(a_pod("old", port, restartPolicy="Never"))
+        if deleted:
+            await one.client.delete(Pod, "old", "default")
+        await one.advance(10)
+        assert (await one.pod("old")).status.phase == ("Failed" if deleted else "Succeeded")
+        assert (await one.run(a_pod("next", port))).status.phase == "Running"
+
+
 async def test_containers_that_never_began_are_not_left_waiting() -> None:
     async with node() as one:
         volume = Volume(name="v", secret=SecretSource(secretName="none"))

@@ -153,6 +153,10 @@ class PodState:
     def all_runs(self) -> list[Run]:
         return [run for runs in self.runs.values() for run in runs]
 
+    def is_alive(self) -> bool:
+        """Whether a container of it may run."""
+        return any(run.state in {ContainerState.RUNNING, ContainerState.UNKNOWN} for run in self.all_runs())
+
     def probed(self, run: Run) -> Probed:
         return self.probes.get(run.id) or Probed()
 

@@ -19,7 +19,6 @@ from pilothouse.kubelet.pods.phase import phase
 from pilothouse.kubelet.pods.qos import qos_class
 from pilothouse.kubelet.pods.settling import settle, shorten
 from pilothouse.kubelet.pods.spec import is_static, is_terminal
-from pilothouse.kubelet.runtime.port import ContainerState
 
 
 @dataclass(slots=True, frozen=True)
@@ -73,8 +72,7 @@ def _phase(pod: Pod, observed: PodState, found: str) -> str:
 
 def _as_long_as_it_lives(pod: Pod, observed: PodState, found: str) -> str:
     """No pod is over while one of its containers may run: controllers would replace it, and both would be at work."""
-    alive = any(run.state in {ContainerState.RUNNING, ContainerState.UNKNOWN} for run in observed.all_runs())
-    return (pod.status.phase or "Pending") if alive and found in {"Succeeded", "Failed"} else found
+    return (pod.status.phase or "Pending") if observed.is_alive() and found in {"Succeeded", "Failed"} else found
 
 
 def _apply_reason(observed: PodState, status: PodStatus, *, changed: bool) -> None:

@@ -67,9 +67,11 @@ class PodWorker:
 
     @property
     def occupies(self) -> bool:
-        """Whether something of it may be on the node, or will be."""
-        ending = self.state.ending
-        return ending is None or not (ending.untouched or self.state.released)
+        """Whether it has room and ports of the node: until its containers have ended, for then the API is told that it is over, and
+        schedulers give its place away."""
+        ending, state = self.state.ending, self.state
+        over = state.released or (bool(state.runs) and not state.is_alive())
+        return ending is None or not (ending.untouched or over)
 
     @property
     def deferred(self) -> bool:

@@ -120,7 +120,7 @@ class PodWorkers:
                 worker.update(worker.wanted, refused)
 
     def _living(self) -> list[Pod]:
-        """What has room and ports of the node: a pod that ends has them until nothing of it is left."""
+        """What has room and ports of the node: a pod that ends has them as long as a container of it may run."""
         return [one.pod for one in self._workers.values() if one.occupies]
 
     def _claim(self, uid: str, identifier: str) -> None:

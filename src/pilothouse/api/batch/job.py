@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from pilothouse.api.batch.jobspec import UNLIMITED, of_job_spec, validate_job_spec
+from pilothouse.api.batch.jobstatus import validate_job_status
 from pilothouse.api.core.columns import selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
-from pilothouse.api.core.validation.fields import immutable, nonnegative
+from pilothouse.api.core.validation.fields import immutable
 from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.core.warnings.names import of_name
 from pilothouse.api.types.batch_v1 import Job, JobSpec
@@ -180,15 +181,7 @@ def _with_directives_of(new: PodTemplateSpec, old: PodTemplateSpec) -> PodTempla
 
 @JOB.validate_status
 def validate_status(old: Job, new: Job, problems: Problems) -> None:
-    here = problems.at("status")
-    for field in ("active", "succeeded", "failed", "ready", "terminating"):
-        nonnegative(getattr(new.status, field), here, field)
-    true = {one.type for one in new.status.conditions if one.status == "True"}
-    if {"Complete", "Failed"} <= true:
-        here.at("conditions").wrong("cannot set Complete=True and Failed=true conditions")
-    for one in old.status.conditions:
-        if one.type in ("Complete", "Failed") and one.status == "True" and one.type not in true:
-            here.at("conditions").wrong(f"cannot disable the terminal {one.type}=True condition")
+    validate_job_status(old, new, problems.at("status"))
 
 
 @JOB.warn

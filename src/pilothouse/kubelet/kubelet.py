@@ -211,6 +211,8 @@ class Kubelet:
 
     def _pod_changed(self, type: str, old: Pod | None, new: Pod | None) -> None:
         if is_mirror(new or old or Pod()):
+            if new is None or new.metadata.deletionTimestamp:
+                self.static.mirror_changed()
             return
         if old is not None and new is not None and old.metadata.uid != new.metadata.uid:
             self.workers.remove(old)

@@ -3,19 +3,22 @@
 - A file is a pod; what changes in it ends that pod and begins another. Files that begin with a dot are not looked at.
 - A static pod's uid is the hash of its manifest, its name ends in the node's; it runs whether the API answers or not.
 - A mirror only shows: it is made again when somebody deletes it, and deleted when the manifest is gone.
+- The folder is looked at every second: no more than a few small files are read.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from pilothouse.api.catalogue import resource_of
 from pilothouse.api.types.core_v1 import Node, Pod, PodStatus, Toleration
 from pilothouse.client.call import Options
 from pilothouse.client.client import Client
-from pilothouse.kit.clock import Clock
+from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.pods.publisher import StatusPublisher
 from pilothouse.kubelet.pods.spec import MIRROR, STATIC_SOURCE
@@ -27,6 +30,8 @@ from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 log = logging.getLogger(__name__)
 HASH, SEEN = "kubernetes.io/config.hash", "kubernetes.io/config.seen"
 CHECK_SECONDS = 20.0
+LOOK_SECONDS = 1.0
+"""How soon a change of the folder is seen."""
 FILES_LIMIT = 110
 
 
@@ -92,6 +97,9 @@ class StaticPods:
         self._mirrors = mirrors
         self.pods: dict[str, Pod] = {}
         """By uid."""
+        self._manifests: dict[str, bytes] = {}
+        """As they were read last, by name."""
+        self._wake = asyncio.Event()
 
     async def run(self) -> None:
         while self._folder:
@@ -104,15 +112,41 @@ class StaticPods:
                 await self._attempt(self._show, pod)
             for mirror in self._mirrors():
                 await self._attempt(self._forget, mirror)
-            await self._clock.sleep(CHECK_SECONDS)
+            await self._until_something_changes()
+
+    def mirror_changed(self) -> None:
+        """Somebody may have deleted one."""
+        self._wake.set()
+
+    async def _until_something_changes(self) -> None:
+        """Or until the time has come to look whether all mirrors are there."""
+        self._wake.clear()
+        until = self._clock.monotonic() + CHECK_SECONDS
+        while self._clock.monotonic() < until and self._found() == self._manifests:
+            try:
+                await wait_for(self._clock, self._wake.wait(), LOOK_SECONDS)
+            except TimeoutError:
+                continue
+            return
+
+    def _found(self) -> dict[str, bytes]:
+        """The files of the folder; one that goes while they are read is none."""
+        found = {}
+        for name in [one for one in self._host.list_directory(self._folder) if not one.startswith(".")][:FILES_LIMIT]:
+            path = f"{self._folder}/{name}"
+            if self._host.kind(path) == "file":
+                with suppress(OSError):
+                    found[name] = self._host.read_file(path)
+        return found
 
     def read(self) -> tuple[list[Pod], list[Pod]]:
         """Look at the folder: which pods are gone from it and which are new."""
         found: dict[str, Pod] = {}
-        for name in [one for one in self._host.list_directory(self._folder) if not one.startswith(".")][:FILES_LIMIT]:
+        self._manifests = self._found()
+        for name, text in self._manifests.items():
             try:
-                pod = read_pod(self._host.read_file(f"{self._folder}/{name}"), self._node_name, times.now_text(self._clock))
-            except (OSError, StatusError) as error:
+                pod = read_pod(text, self._node_name, times.now_text(self._clock))
+            except StatusError as error:
                 log.warning("a static pod cannot be read", extra={"file": name, "error": str(error)})
                 continue
             found[pod.metadata.uid] = self.pods.get(pod.metadata.uid) or self._as_shown(pod)

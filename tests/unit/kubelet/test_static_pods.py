@@ -46,6 +46,20 @@ async def test_a_mirror_that_is_deleted_comes_back_and_the_pod_runs_on() -> None
         assert set(one.runtime.containers) == ids
 
 
+async def test_changes_of_the_folder_and_of_mirrors_are_seen_soon() -> None:
+    async with node() as one:
+        await one.advance(5)
+        one.host.files["/manifests/proxy.yaml"] = MANIFEST
+        await one.advance(4)
+        assert (await the_mirror(one)).status.phase == "Running"
+        await one.client.delete(Pod, "proxy-node-0", "default")
+        await one.advance(4)
+        assert (await the_mirror(one)).status.phase == "Running"
+        del one.host.files["/manifests/proxy.yaml"]
+        await one.advance(4)
+        assert await one.pods() == []
+
+
 async def test_a_changed_manifest_is_another_pod() -> None:
     async with node() as one:
         one.host.files["/manifests/proxy.yaml"] = MANIFEST

@@ -25,7 +25,8 @@ ELEMENTS: tuple[tuple[str, str, Mapping[str, range]], ...] = (
 SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 MICRO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 DURATION_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+DURATION_PART = re.compile(r"(?=.)(\d*\.?\d*)([^\d.]*)", re.ASCII | re.DOTALL)
+LONGEST_DURATION_SECONDS = 2**63 / 1e9
 
 
 def text(moment: datetime) -> str:
@@ -120,11 +121,17 @@ def duration(value: str) -> float:
     sign, rest = (-1.0, value[1:]) if value.startswith("-") else (1.0, value.removeprefix("+"))
     if rest == "0":
         return 0.0
-    parts = DURATION_PART.findall(rest)
-    if not parts or "".join(number + unit for number, unit in parts) != rest:
-        problem = "missing unit in duration" if re.fullmatch(r"[0-9]+\.?[0-9]*", rest) else "invalid duration"
-        raise ValueError(f'time: {problem} "{value}"')
-    return sign * sum(float(number) * DURATION_UNITS[unit] for number, unit in parts)
+    seconds = 0.0
+    for number, unit in DURATION_PART.findall(rest) or [("", "")]:
+        if not number.strip("."):
+            raise ValueError(f'time: invalid duration "{value}"')
+        if unit not in DURATION_UNITS:
+            problem = f'unknown unit "{unit}" in duration' if unit else "missing unit in duration"
+            raise ValueError(f'time: {problem} "{value}"')
+        seconds += float(number) * DURATION_UNITS[unit]
+    if seconds > LONGEST_DURATION_SECONDS:
+        raise ValueError(f'time: invalid duration "{value}"')
+    return sign * seconds
 
 
 def human_duration(seconds: float) -> str:

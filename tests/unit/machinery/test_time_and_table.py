@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -80,9 +81,16 @@ def test_reads_go_durations(text: str, seconds: float) -> None:
     assert time.duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "5", "1x", "s"])
-def test_refuses_other_durations(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^time: "):
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("", "invalid duration"), ("s", "invalid duration"), ("+", "invalid duration"), (".s", "invalid duration"),
+        ("3000000h", "invalid duration"), ("5", "missing unit in duration"), ("1.2.3s", "missing unit in duration"),
+        ("1h1d", 'unknown unit "d" in duration'), ("5 s", 'unknown unit " s" in duration'),
+    ],
+)  # fmt: skip
+def test_refuses_other_durations(text: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match="^" + re.escape(f'time: {wrong} "{text}"') + "$"):
         time.duration(text)
 
 

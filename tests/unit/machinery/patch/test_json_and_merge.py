@@ -41,7 +41,13 @@ def test_json_patch_does_all_operations_or_none() -> None:
         (b'[{"op":"remove","path":"/x"}]', 422, "the server rejected our request due to an error in our request"),
         (b'[{"op":"replace","path":"/x/y","value":1}]', 422, "the server rejected our request due to an error in our request"),
         (b'[{"op":"add","path":"","value":[]}]', 422, "the server rejected our request due to an error in our request"),
-        (b'[{"op":"add","path":"/b"}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"replace","path":"","value":[]}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"copy","from":"","path":"/b"}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"move","from":"/x","path":"/b"}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"add","path":"/a/b","value":1}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"test","path":"/a","value":1.0}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"test","path":"/a","value":true}]', 422, "the server rejected our request due to an error in our request"),
+        (b'[{"op":"add","path":"b","value":1}]', 422, "the server rejected our request due to an error in our request"),
         (b'[{"op":"burn","path":"/a"}]', 422, "the server rejected our request due to an error in our request"),
         (b'[{"op":"add","path":1,"value":2}]', 422, "the server rejected our request due to an error in our request"),
         (b"{}", 400, "json: cannot unmarshal object into Go value of type jsonpatch.Patch"),
@@ -52,6 +58,34 @@ def test_json_patch_refuses(patch: bytes, code: int, message: str) -> None:
     with pytest.raises(StatusError) as caught:
         json_patch.apply({"a": 1}, patch)
     assert (caught.value.code, str(caught.value)) == (code, message)
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        pytest.param({"op": "replace", "path": "/x", "value": 1}, {"l": [1, 2], "x": 1}, id="replaces a member that is not there"),
+        pytest.param({"op": "add", "path": "/x"}, {"l": [1, 2], "x": None}, id="adds null where no value is said"),
+        pytest.param({"op": "copy", "from": "/x", "path": "/y"}, {"l": [1, 2], "y": None}, id="copies what is not there as null"),
+        pytest.param({"op": "test", "path": "/x", "value": None}, {"l": [1, 2]}, id="what is not there is null"),
+        pytest.param({"op": "remove", "path": "/l/-1"}, {"l": [1]}, id="counts from the end"),
+        pytest.param({"op": "add", "path": "/l/-1", "value": 3}, {"l": [1, 2, 3]}, id="adds at the end from the end"),
+        pytest.param({"op": "add", "path": "/l/-3", "value": 3}, {"l": [3, 1, 2]}, id="adds at the beginning from the end"),
+        pytest.param({"op": "replace", "path": "/l/+01", "value": 3}, {"l": [1, 3]}, id="reads an index as a number"),
+        pytest.param({"op": "add", "path": "x/~01~1", "value": 3}, {"l": [1, 2], "~1/": 3}, id="looks at nothing before the first slash"),
+        pytest.param({"op": "replace", "path": "", "value": {"a": 1}}, {"a": 1}, id="replaces the whole"),
+        pytest.param({"op": "replace", "path": "", "value": 1}, {"l": [1, 2]}, id="leaves the whole when its value is no object"),
+        pytest.param({"op": "test", "path": "", "value": {"l": [1, 2]}}, {"l": [1, 2]}, id="tests the whole"),
+    ],
+)
+def test_what_json_patches_do_beyond_the_rfc_as_upstream(operation: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert json_patch.apply({"l": [1, 2]}, [operation]) == expected
+
+
+def test_what_is_copied_is_limited_and_a_thing_of_its_own() -> None:
+    made = json_patch.apply({"a": {"b": 1}}, [{"op": "copy", "from": "/a", "path": "/c"}, {"op": "add", "path": "/c/d", "value": 2}])
+    assert made == {"a": {"b": 1}, "c": {"b": 1, "d": 2}}
+    with pytest.raises(StatusError, match="the server rejected our request"):
+        json_patch.apply({"a": "x" * 1_000_000}, [{"op": "copy", "from": "/a", "path": f"/{n}"} for n in range(4)])
 
 
 def test_too_many_operations_are_413() -> None:

@@ -8,13 +8,13 @@ from pilothouse.apiserver.auth.authorizer import Attributes, denial
 from pilothouse.apiserver.auth.user import MASTERS
 from pilothouse.apiserver.endpoints.request import Handler, Request, Response
 from pilothouse.apiserver.endpoints.request_info import RequestInfo
-from pilothouse.machinery import errors
+from pilothouse.machinery import errors, fields, names
 
 
 def authorize(request: Request, next: Handler) -> Awaitable[Response]:
     if MASTERS in request.user.groups:  # as upstream: decided before, and whatever, any rule
         return next(request)
-    attributes = attributes_of(request.info)
+    attributes = attributes_of(request.info, request.info.name or selected_name(request))
     decision = request.api.authorizer.authorize(request.user, attributes)
     if decision.allowed:
         return next(request)
@@ -26,7 +26,18 @@ def authorize(request: Request, next: Handler) -> Awaitable[Response]:
     raise errors.forbidden(attributes.resource, attributes.group, attributes.name, cause)
 
 
-def attributes_of(info: RequestInfo) -> Attributes:
+def selected_name(request: Request) -> str:
+    """The one object that a list or a watch is narrowed to by its name: who may read just that, may ask so."""
+    if request.info.verb not in ("list", "watch") or "fieldSelector=" not in request.query_string:
+        return ""
+    try:
+        name = fields.parse(request.parameter("fieldSelector")).exact("metadata.name") or ""
+    except errors.StatusError:  # whoever reads it says so
+        return ""
+    return "" if names.path_segment(name) else name
+
+
+def attributes_of(info: RequestInfo, name: str) -> Attributes:
     if not info.is_resource:
         return Attributes(info.verb, path=info.path)
-    return Attributes(info.verb, info.group, info.version, info.plural, info.subresource, info.namespace, info.name)
+    return Attributes(info.verb, info.group, info.version, info.plural, info.subresource, info.namespace, name)

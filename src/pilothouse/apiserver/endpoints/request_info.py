@@ -84,13 +84,13 @@ def _parsed(method: str, path: str, watching: bool) -> RequestInfo:
     else:
         return RequestInfo(path=decoded, verb=method.lower())
     version, rest = rest[0], rest[1:]
-    if rest[0] == "watch" and len(rest) > 1:  # the old form of a watch, in the path
-        watching, rest = True, rest[1:]
+    by_path = rest[0] == "watch" and len(rest) > 1  # the old form of a watch
+    rest = rest[1:] if by_path else rest
     namespace, rest = _namespace(rest)
     plural, name, subresource, subpath = _tail(rest, path)
     if not name and verb in COLLECTION_VERBS:
         verb = COLLECTION_VERBS[verb]
-    if watching and verb in ("list", "get"):
+    if (watching and verb == "list") or (by_path and verb in ("list", "get")):  # who names an object gets it, whatever the query
         verb = "watch"
     return RequestInfo(decoded, verb, True, group, version, namespace, plural, name, subresource, subpath)
 

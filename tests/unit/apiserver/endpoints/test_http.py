@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from pilothouse.apiserver.auth.user import ANONYMOUS
+from pilothouse.apiserver.auth.user import ANONYMOUS, User
 from tests.unit.apiserver.serving import Caller, calling, serving
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -82,6 +82,25 @@ REVIEW = {
 async def test_what_is_only_answered_has_no_table(call: Caller, accept: str, status: int, kind: str) -> None:
     answer = await call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", REVIEW, Accept=accept)
     assert (answer.status, answer.json()["kind"]) == (status, kind)
+
+
+@pytest.mark.parametrize(
+    ("query", "subject"),
+    [
+        pytest.param("", "configmaps", id="all"),
+        pytest.param("?fieldSelector=metadata.name%3Done", 'configmaps "one"', id="the one of a name"),
+        pytest.param("?watch=1&fieldSelector=metadata.name%3Done", 'configmaps "one"', id="a watch of it"),
+        pytest.param("?fieldSelector=metadata.name!%3Done", "configmaps", id="all but one"),
+        pytest.param("?fieldSelector=nonsense", "configmaps", id="a selector that is none"),
+    ],
+)
+async def test_a_list_by_name_asks_for_the_right_to_that_object(folder: Path, query: str, subject: str) -> None:
+    async with (
+        serving(folder, user=User("jane")) as served,
+        aiohttp.ClientSession() as session,
+        session.get(f"{served.url}{MAPS}{query}") as answer,
+    ):
+        assert (await answer.json())["message"].startswith(f'{subject} is forbidden: User "jane" cannot ')
 
 
 async def test_a_body_of_another_kind_deletes_nothing(call: Caller) -> None:

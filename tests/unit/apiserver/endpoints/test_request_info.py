@@ -25,6 +25,7 @@ def seen(found: RequestInfo) -> tuple[str, ...]:
         pytest.param("GET", "/api/v1/namespaces/a/pods", False, info("list", "", "v1", "a", "pods"), id="list of a namespace"),
         pytest.param("GET", "/api/v1/namespaces/a/pods", True, info("watch", "", "v1", "a", "pods"), id="watch by query"),
         pytest.param("GET", "/api/v1/watch/namespaces/a/pods/b", False, info("watch", "", "v1", "a", "pods", "b"), id="watch by path"),
+        pytest.param("GET", "/api/v1/namespaces/a/pods/b", True, info("get", "", "v1", "a", "pods", "b"), id="get, whatever the query"),
         pytest.param("GET", "/api/v1/namespaces/a/pods/b", False, info("get", "", "v1", "a", "pods", "b"), id="get"),
         pytest.param(
             "POST", "/apis/apps/v1/namespaces/a/deployments", False, info("create", "apps", "v1", "a", "deployments"), id="create"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from pilothouse.apiserver.registry.strategy import validate_status
-from pilothouse.apiserver.registry.view import METADATA, View, with_metadata_of
+from pilothouse.apiserver.registry.view import METADATA, View
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery import time
 from pilothouse.machinery.resource import Resource
@@ -31,9 +33,9 @@ KEPT: dict[tuple[str, str], frozenset[str]] = {
 
 def write(resource: Resource[Any], old: Any, body: Any) -> Any:
     kept = KEPT.get((resource.group, resource.plural), frozenset())
-    new = with_metadata_of(old, body, *(one for one in METADATA if one not in kept))
-    new.status = body.status
-    return new
+    taken = {one: getattr(body.metadata, one) for one in METADATA if one not in kept}
+    metadata = msgspec.structs.replace(old.metadata, **taken)
+    return msgspec.structs.replace(old, metadata=metadata, status=body.status)  # the rest is shared: nobody changes it any more
 
 
 def prepare(resource: Resource[Any], old: Any, new: Any, clock: Clock) -> None:

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from pilothouse.cluster import certificates
+from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.virtual_clock import VirtualClock
 from tests.unit.apiserver.serving import Caller, Served, serving
@@ -56,7 +57,10 @@ async def test_a_certificate_names_user_and_groups(served: Served) -> None:
 
 async def test_a_certificate_whose_time_is_over_is_refused_in_words(served: Served) -> None:
     long_ago = VirtualClock(datetime(2001, 1, 1, tzinfo=UTC))
-    certificates.make_leaves(served.folder, [certificates.Subject("stale", "jane", ["system:masters"])], long_ago, Entropy())
+    authority = certificates._load_authority(served.folder, SystemClock())
+    assert authority is not None
+    stale = certificates.Subject("stale", "jane", ["system:masters"])
+    certificates._make_leaf(served.folder, stale, authority, long_ago, Entropy())
     async with session_of(served, "stale") as session:
         answer = await Caller(served.url, session)("GET", "/version")
         assert (answer.status, answer.json()["message"]) == (401, "Unauthorized")

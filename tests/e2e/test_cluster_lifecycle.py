@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -391,6 +392,16 @@ def test_two_clusters_side_by_side(machines: list[Machine], tmp_path: Path) -> N
     two.down("--purge")
     assert one.status()["state"] == "Running"
     assert one.kubectl()("exec", "here", "--", "echo", "still here").strip() == "still here"
+
+
+def test_two_clusters_started_at_once_share_nothing(machines: list[Machine], tmp_path: Path) -> None:
+    for number, machine in enumerate(machines):
+        machine.kubeconfig = tmp_path / f"kubeconfig-{number}"
+    with ThreadPoolExecutor(len(machines)) as pool:
+        for said in pool.map(Machine.up, machines):
+            assert "node Ready" in said
+    blocks = {machine.status()["network"]["services"] for machine in machines}
+    assert len(blocks) == len({machine.status()["server"] for machine in machines}) == len(machines)
 
 
 def test_contexts_of_others_stay(machine: Machine) -> None:

@@ -12,7 +12,7 @@ import contextlib
 from pilothouse.cluster import access, teardown
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.launch import Say
-from pilothouse.cluster.state import ClusterState, Places, load, locked
+from pilothouse.cluster.state import ClusterState, Places, choosing, load, locked
 from pilothouse.node import network
 
 
@@ -33,7 +33,8 @@ def down(places: Places, say: Say, *, purge: bool = False) -> bool:
             ) from failure
         if purge:
             access.remove(places)
-            teardown.forget(places)
+            with choosing(places):  # a new cluster may be about to use the folders of all
+                teardown.forget(places)
             if existed:
                 say("state removed")
         teardown.remove_run_files(places)

@@ -53,6 +53,7 @@ class Started:
             os.write(self.go_descriptor, b"\n")
             os.close(self.go_descriptor)
             self.go_descriptor = -1
+            self.places.waiting(self.name).unlink(missing_ok=True)
 
     def wait(self, seconds: float) -> None:
         """ProcessFailure with the end of its log when it ends or stays silent."""
@@ -67,11 +68,22 @@ class Started:
     def abandon(self) -> None:
         """Something else failed: end it."""
         processes.kill([self.process])
-        self.places.pid(self.name).unlink(missing_ok=True)
+        for file in (self.places.pid(self.name), self.places.waiting(self.name)):
+            file.unlink(missing_ok=True)
 
 
 def running(places: Places, name: str) -> processes.Process | None:
     return processes.read(places.pid(name))
+
+
+def end_orphans(places: Places) -> None:
+    """Processes whose starter was killed before it told them to go: they notice and end, but not at once."""
+    for name in PROCESSES:
+        mark = places.waiting(name)
+        if mark.exists():
+            if process := running(places, name):
+                processes.kill([process])
+            mark.unlink()
 
 
 def start(name: str, places: Places, state: ClusterState) -> Started:
@@ -83,6 +95,7 @@ def start(name: str, places: Places, state: ClusterState) -> Started:
         *("--go", str(go_read), "--ready", str(ready_write)),
     ]
     log_bytes = size(places.log(name))
+    places.waiting(name).touch()
     process = processes.spawn(
         command,
         places.log(name),

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -157,6 +158,10 @@ class Places:
     def pid(self, process: str) -> Path:
         return self.run / f"{process}.pid"
 
+    def waiting(self, process: str) -> Path:
+        """There while a process has not been told to go."""
+        return self.run / f"{process}.waiting"
+
     def log(self, process: str) -> Path:
         return self.logs / f"{process}.log"
 
@@ -194,26 +199,52 @@ def all_clusters(root: Path) -> list[ClusterState]:
     return [state for state in found if state is not None]
 
 
-@contextlib.contextmanager
-def locked(places: Places, say: Callable[[str], None]) -> Iterator[None]:
+def locked(places: Places, say: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
     """One command at a time may change a cluster; who has to wait is told."""
-    path = places.run.parent / f".{places.name}.lock"
+    waiting = "another command is changing this cluster: waiting for it"
+    return held(places.run.parent / f".{places.name}.lock", lambda: say(waiting))
+
+
+def choosing(places: Places) -> contextlib.AbstractContextManager[None]:
+    """One command at a time may choose ranges and ports, so that no two clusters get the same."""
+    return held(places.run.parent / ".lock", lambda: None)
+
+
+@contextlib.contextmanager
+def held(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """The lock at a path; file and folder are gone when nobody has it or waits for it."""
+    file = opened(path)
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if is_at(path, file):
+            break
+        file.close()  # its last holder has removed it meanwhile
+        file = opened(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
+        with contextlib.suppress(OSError):  # not empty: another's
+            path.parent.rmdir()
+
+
+def opened(path: Path) -> IO[str]:
     while True:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with path.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say("another command is changing this cluster: waiting for it")
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):  # not one that was removed meanwhile
-                try:
-                    yield
-                finally:
-                    path.unlink(missing_ok=True)
-                    with contextlib.suppress(OSError):  # not empty: another cluster's
-                        path.parent.rmdir()
-                return
+        with contextlib.suppress(FileNotFoundError):  # who held another lock in that folder has removed it just now
+            return path.open("w")
+
+
+def is_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def addresses(block: ipaddress.IPv4Network) -> tuple[str, str]:

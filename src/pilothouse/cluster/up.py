@@ -30,6 +30,7 @@ from pilothouse.cluster.state import (
     ClusterState,
     Places,
     all_clusters,
+    choosing,
     load,
     locked,
     save,
@@ -71,7 +72,9 @@ def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState
     places = Places(wishes.name, wishes.root)
     with locked(places, say):
         known = load(places) is not None
-        state = decide(wishes, places)
+        launch.end_orphans(places)
+        with choosing(places):
+            state = decide(wishes, places)
         start, since = clock.monotonic(), times.now_text(clock)
 
         def progress(text: str) -> None:

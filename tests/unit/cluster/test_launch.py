@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cluster import launch
+from pilothouse.cluster.state import Places
+from pilothouse.node import processes
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "TZ", "LANG"])
@@ -42,3 +44,19 @@ def test_the_end_of_a_log_is_shown(tmp_path: Path, before: str, after: str | Non
     if after is not None:
         log.write_text(after)
     assert launch.tail(log, since) == expected
+
+
+@pytest.mark.parametrize(("waiting", "ends"), [(True, True), (False, False)], ids=["its starter is gone", "it was told to go"])
+def test_a_process_that_nobody_told_to_go_is_ended(tmp_path: Path, waiting: bool, ends: bool) -> None:
+    places = Places("dev", tmp_path)
+    places.run.mkdir(parents=True)
+    process = processes.spawn(["sleep", "60"], tmp_path / "log")
+    try:
+        processes.write(places.pid(launch.CONTROL_PLANE), process)
+        if waiting:
+            places.waiting(launch.CONTROL_PLANE).touch()
+        launch.end_orphans(places)
+        assert process.alive() is not ends
+        assert not places.waiting(launch.CONTROL_PLANE).exists()
+    finally:
+        processes.kill([process])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -48,6 +50,40 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 def test_directories_without_a_record_are_no_clusters(tmp_path: Path) -> None:
     Places("half", tmp_path).state.mkdir(parents=True)
     assert state.all_clusters(tmp_path) == []
+
+
+def test_of_many_who_want_a_lock_one_has_it_at_a_time_and_nothing_is_left(tmp_path: Path) -> None:
+    """Each with its own neighbour in the folder, which it removes when that is empty."""
+    shared, inside, seen = tmp_path / "run" / ".lock", [0], []
+
+    def work(number: int) -> None:
+        for _ in range(50):
+            with state.held(tmp_path / "run" / f".{number}.lock", lambda: None), state.held(shared, lambda: None):
+                inside[0] += 1
+                seen.append(inside[0])
+                inside[0] -= 1
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(work, number) for number in range(8)]:
+            done.result()
+    assert set(seen) == {1}
+    assert not (tmp_path / "run").exists()
+
+
+def test_who_waits_for_a_lock_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        with state.held(tmp_path / ".lock", lambda: told.append("not waited")):
+            waits = threading.Event()
+
+            def work() -> None:
+                with state.held(tmp_path / ".lock", waits.set):
+                    told.append("had it")
+
+            other = pool.submit(work)
+            assert waits.wait(10)
+        other.result()
+    assert told == ["had it"]
 
 
 @pytest.mark.parametrize("name", ["a", "dev-1", "a" * 40])

@@ -38,7 +38,7 @@ async def delete(kernel: Kernel, request: Request) -> Entry | Status:
     _check_options(request.options)
     for _ in range(ATTEMPTS):
         current = await kernel.entry(request.resource, request.namespace, request.name)
-        _check_preconditions(request, current)
+        check_preconditions(request, current)
         admission = request.admission(DELETE, request.name, None, current.object)
         await kernel.admission.mutate(admission)
         await kernel.admission.validate(admission)
@@ -80,7 +80,8 @@ def _check_options(options: Options) -> None:
         raise invalid("DeleteOptions", "meta.k8s.io", "", problems.found)
 
 
-def _check_preconditions(request: Request, current: Entry) -> None:
+def check_preconditions(request: Request, current: Entry) -> None:
+    """A conflict when the object is not, or no longer, the one that the request means."""
     options, meta = request.options, current.object.metadata
     kind, group = request.resource.kind, request.resource.group  # upstream names the kind here, not the plural
     if options.precondition_uid and options.precondition_uid != meta.uid:

@@ -30,7 +30,7 @@ from pilothouse.apiserver.auth.user import ADMIN, User
 from pilothouse.client.call import MERGE_PATCH, Call, Options
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError
-from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
+from pilothouse.machinery.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, Preconditions
 from tests.unit.apiserver.registry.house import House, open_house, pod, refused
 from tests.unit.apiserver.registry.test_writing import deployment
 
@@ -247,11 +247,11 @@ async def with_budget(house: House, allowed: int, generation: int = 1) -> None:
     await house.client.update(made, subresource="status")
 
 
-async def running_pod(house: House, name: str = "a", ready: bool = True) -> None:
+async def running_pod(house: House, name: str = "a", ready: bool = True) -> Pod:
     made = clone(await house.client.create(pod(name, node="n", labels={"app": "web"})))
     made.status.phase = "Running"
     made.status.conditions = [PodCondition(type="Ready", status="True" if ready else "False")]
-    await house.client.update(made, subresource="status")
+    return await house.client.update(made, subresource="status")
 
 
 async def evict(house: House, name: str = "a") -> Any:
@@ -263,6 +263,37 @@ async def test_eviction_without_a_budget_is_a_delete(house: House) -> None:
     await running_pod(house)
     await evict(house)
     assert (await house.client.get(Pod, "a", "default")).metadata.deletionTimestamp
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        pytest.param({}, True, id="as it is"),
+        pytest.param({"preconditions": "uid"}, True, id="the one that is meant"),
+        pytest.param({"preconditions": "revision"}, True, id="in the state that is meant"),
+        pytest.param({"dryRun": ["All"]}, False, id="a dry run"),
+    ],
+)
+async def test_a_pod_that_is_evicted_says_so(house: House, options: dict[str, Any], told: bool) -> None:
+    meta = (await running_pod(house)).metadata
+    means = {"uid": Preconditions(uid=meta.uid), "revision": Preconditions(resourceVersion=meta.resourceVersion)}
+    wished = DeleteOptions(preconditions=means.get(options.get("preconditions", "")), dryRun=options.get("dryRun", []))
+    eviction = Eviction(metadata=ObjectMeta(name="a", namespace="default"), deleteOptions=wished)
+    await house.client.create_subresource(Pod, "a", "default", "eviction", eviction)
+    pod = await house.client.get(Pod, "a", "default")
+    found = [(one.status, one.reason, one.message) for one in pod.status.conditions if one.type == "DisruptionTarget"]
+    assert found == ([("True", "EvictionByEvictionAPI", "Eviction API: evicting")] if told else [])
+    assert bool(pod.metadata.deletionTimestamp) is told
+
+
+async def test_an_eviction_of_another_pod_of_that_name_changes_nothing(house: House) -> None:
+    await running_pod(house)
+    wished = DeleteOptions(preconditions=Preconditions(uid="another"))
+    with pytest.raises(StatusError, match="the UID in the precondition"):
+        await house.client.create_subresource(
+            Pod, "a", "default", "eviction", Eviction(metadata=ObjectMeta(name="a", namespace="default"), deleteOptions=wished)
+        )
+    assert not [one for one in (await house.client.get(Pod, "a", "default")).status.conditions if one.type == "DisruptionTarget"]
 
 
 async def test_eviction_spends_the_budget(house: House) -> None:

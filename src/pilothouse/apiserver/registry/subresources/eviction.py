@@ -1,15 +1,15 @@
-"""`pods/eviction`: a delete that asks the pod's disruption budget first."""
+"""`pods/eviction`: a delete that asks the pod's disruption budget first, and tells in the pod's conditions what it ends for."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from pilothouse.api.catalogue import resource_of
-from pilothouse.api.types.core_v1 import Pod
+from pilothouse.api.types.core_v1 import Pod, PodCondition
 from pilothouse.api.types.policy_v1 import Eviction, PodDisruptionBudget
 from pilothouse.apiserver.admission.plugin import CREATE
 from pilothouse.apiserver.cache.entry import Entry
-from pilothouse.apiserver.registry.delete import delete
+from pilothouse.apiserver.registry.delete import check_preconditions, delete
 from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.subresource import Action
@@ -17,12 +17,13 @@ from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.client.call import Options
 from pilothouse.machinery import labels, time
 from pilothouse.machinery.codec import clone
-from pilothouse.machinery.errors import StatusError, bad_request, failure, forbidden, too_many_requests
+from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, bad_request, conflict, failure, forbidden, too_many_requests
 from pilothouse.machinery.meta_v1 import Condition, Status, StatusCause
 
 ATTEMPTS = 20
 DISRUPTED_LIMIT = 2_000
 """Evictions that a budget's controller has not confirmed yet; more are refused."""
+TARGET = "DisruptionTarget"
 VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
@@ -39,7 +40,7 @@ async def run(kernel: Kernel, request: Request) -> Entry | Status:
             raise failure(500, "", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
         if budgets and not is_spare(budgets[0], pod):
             await _spend(kernel, request, budgets[0].metadata.name)
-    await delete(kernel, request)
+    await delete(kernel, await _marked(kernel, request))
     return Status(status="Success", code=201)
 
 
@@ -80,6 +81,40 @@ def is_spare(budget: PodDisruptionBudget, pod: Pod) -> bool:
     status = budget.status
     holds = status.currentHealthy >= status.desiredHealthy and status.desiredHealthy > 0
     return holds or budget.spec.unhealthyPodEvictionPolicy == "AlwaysAllow"
+
+
+async def _marked(kernel: Kernel, request: Request) -> Request:
+    """Note in the pod that it is disrupted, so that its owner (a Job, by its failure policy) knows its end for what it is. Gives the
+    request to delete it as it is then."""
+    for _ in range(ATTEMPTS):
+        current = await kernel.entry(request.resource, request.namespace, request.name)
+        check_preconditions(request, current)
+        new = disrupted(clone(current.object), time.now_text(kernel.clock))
+        if request.options.dry_run or new.status == current.object.status:
+            return request
+        try:
+            marked = await kernel.commit(request.resource, request.namespace, new, current)
+        except CompareFailed as failed:
+            await kernel.fresh(failed)
+            continue
+        if not request.options.precondition_resource_version:
+            return request
+        options = replace(request.options, precondition_resource_version=str(marked.revision))
+        return replace(request, call=replace(request.call, options=options))
+    raise conflict(request.resource.plural, request.resource.group, request.name, OBJECT_MODIFIED)
+
+
+def disrupted(pod: Pod, now: str) -> Pod:
+    """`pod` with the condition that says so."""
+    found = next((one for one in pod.status.conditions if one.type == TARGET), None)
+    if found is None:
+        found = PodCondition(type=TARGET)
+        pod.status.conditions = [*pod.status.conditions, found]
+    if found.status != "True":
+        found.status, found.lastTransitionTime = "True", now
+    found.reason, found.message = "EvictionByEvictionAPI", "Eviction API: evicting"
+    found.observedGeneration = pod.metadata.generation or None
+    return pod
 
 
 async def _spend(kernel: Kernel, request: Request, name: str) -> None:

@@ -111,17 +111,18 @@ def harm(candidate: Candidate) -> tuple[int, int, int, int, tuple[int, ...]]:
 
 def split_by_budgets(pods: Sequence[PodFacts], budgets: Sequence[PodDisruptionBudget]) -> tuple[list[PodFacts], list[PodFacts]]:
     """(those whose eviction would break a disruption budget, the others), each in the given order."""
-    left = [(one, from_label_selector(one.spec.selector), one.status.disruptionsAllowed) for one in budgets]
-    allowed = {id(budget): count for budget, _, count in left}
+    left = [(one, from_label_selector(one.spec.selector)) for one in budgets]
+    allowed = {id(budget): budget.status.disruptionsAllowed for budget, _ in left}
     breaking: list[PodFacts] = []
     harmless: list[PodFacts] = []
     for pod in pods:
         meta = pod.pod.metadata
         concerned = [
             budget
-            for budget, selector, _ in left
+            for budget, selector in left
             if budget.metadata.namespace == meta.namespace
             and meta.labels
+            and not selector.everything  # here, other than for evictions, an empty selector means nobody
             and selector.matches(meta.labels)
             and meta.name not in budget.status.disruptedPods
         ]

@@ -62,18 +62,27 @@ def test_spares_who_has_run_longer() -> None:
     assert [one.pod.metadata.name for one in candidate.victims] == ["young"]
 
 
-def test_rather_does_not_break_a_disruption_budget() -> None:
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        pytest.param(LabelSelector(matchLabels={"app": "db"}), "b", id="of the Pod"),
+        pytest.param(LabelSelector(matchLabels={"app": "web"}), "a", id="of others"),
+        pytest.param(LabelSelector(), "a", id="of an empty selector, which here means nobody"),
+        pytest.param(None, "a", id="of none"),
+    ],
+)
+def test_rather_does_not_break_a_disruption_budget(selector: LabelSelector | None, expected: str) -> None:
     board = Board(node("a"), node("b"))
     board.place(running("guarded", 1, "4", labels={"app": "db"}), "a")
     board.place(running("free", 5, "4"), "b")
     budget = PodDisruptionBudget(
         metadata=ObjectMeta(name="db", namespace="default"),
-        spec=PodDisruptionBudgetSpec(selector=LabelSelector(matchLabels={"app": "db"})),
+        spec=PodDisruptionBudgetSpec(selector=selector),
         status=PodDisruptionBudgetStatus(disruptionsAllowed=0),
     )
     candidate, _ = preempts(board, pod("high", cpu="2", priority=10), budget)
     assert candidate is not None
-    assert candidate.node == "b"
+    assert candidate.node == expected
 
 
 def test_says_where_nobody_is_to_be_evicted() -> None:

@@ -309,6 +309,17 @@ async def test_eviction_spends_the_budget(house: House) -> None:
         await evict(house, "b")
 
 
+async def test_a_budget_without_requirements_is_for_every_pod(house: House) -> None:
+    wanted = budget(0)
+    wanted.spec.selector = LabelSelector()
+    made = clone(await house.client.create(wanted))
+    made.status = wanted.status
+    await house.client.update(made, subresource="status")
+    await running_pod(house)
+    async with refused(429, "Cannot evict pod as it would violate the pod's disruption budget."):
+        await evict(house)
+
+
 async def test_eviction_waits_for_a_budget_that_is_not_counted_yet(house: House) -> None:
     await with_budget(house, 1, generation=0)
     await running_pod(house)

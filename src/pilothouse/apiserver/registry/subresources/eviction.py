@@ -66,8 +66,7 @@ def ends_anyway(pod: Pod) -> bool:
 
 
 def covers(budget: PodDisruptionBudget, pod: Pod) -> bool:
-    selector = labels.from_label_selector(budget.spec.selector)
-    return bool(selector.requirements) and selector.matches(pod.metadata.labels)
+    return labels.from_label_selector(budget.spec.selector).matches(pod.metadata.labels)
 
 
 def is_ready(pod: Pod) -> bool:

@@ -322,6 +322,14 @@ def test_after_kill_9_of_up_another_up_goes_on(machine: Machine, moment: str) ->
         assert "this is a bug" not in log.read_text()
 
 
+def test_processes_whose_pid_files_are_lost_end_all_the_same(machine: Machine) -> None:
+    machine.up()
+    for file in Path(f"/run/pilothouse/{machine.name}").glob("*.pid"):
+        file.unlink()
+    machine.down("--purge")
+    assert nothing(machine.traces()), machine.traces()
+
+
 def test_a_cluster_whose_record_is_damaged_is_purged(machine: Machine) -> None:
     machine.up()
     Path(f"/var/lib/pilothouse/{machine.name}/cluster.json").write_text('{"name":')

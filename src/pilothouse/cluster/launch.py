@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +76,16 @@ def running(places: Places, name: str) -> processes.Process | None:
     return processes.read(places.pid(name))
 
 
+def strays(places: Places, name: str) -> list[processes.Process]:
+    """Those of that name, pid file or not."""
+    return processes.with_words(words(name, places))
+
+
+def words(name: str, places: Places) -> Sequence[str]:
+    """What a process is started with, and can be known by when its pid file is lost."""
+    return "pilothouse.cmd.start", name, "--name", places.name, "--root", str(places.root)
+
+
 def end_orphans(places: Places) -> None:
     """Processes whose starter was killed before it told them to go: they notice and end, but not at once."""
     for name in PROCESSES:
@@ -90,10 +100,7 @@ def start(name: str, places: Places, state: ClusterState) -> Started:
     """Start the control plane (in the host's network) or the node agent (in the node's network and mounts)."""
     go_read, go_write = os.pipe()
     ready_read, ready_write = os.pipe()
-    command = [
-        *(sys.executable, "-P", "-m", "pilothouse.cmd.start", name, "--name", places.name, "--root", str(places.root)),
-        *("--go", str(go_read), "--ready", str(ready_write)),
-    ]
+    command = [sys.executable, "-P", "-m", *words(name, places), "--go", str(go_read), "--ready", str(ready_write)]
     log_bytes = size(places.log(name))
     places.waiting(name).touch()
     process = processes.spawn(

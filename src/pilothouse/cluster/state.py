@@ -234,9 +234,11 @@ def held(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 def opened(path: Path) -> IO[str]:
-    while True:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # who held another lock in that folder has removed it just now
+    path.parent.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    while True:  # who held another lock in that folder may remove it at any moment
+        with contextlib.suppress(FileExistsError):
+            path.parent.mkdir(mode=0o755)
+        with contextlib.suppress(FileNotFoundError):
             return path.open("w")
 
 

@@ -22,7 +22,7 @@ CONTAINER_SECONDS = 2.0
 
 
 def stop_processes(places: Places, *, gently: bool) -> None:
-    ours = [process for name in launch.PROCESSES if (process := launch.running(places, name))]
+    ours = {process for name in launch.PROCESSES for process in (launch.running(places, name), *launch.strays(places, name)) if process}
     processes.end(ours, PROCESS_SECONDS)
     if gently:
         processes.end(processes.in_cgroup(cgroups.root_of(places.name)), CONTAINER_SECONDS)

@@ -142,6 +142,18 @@ def with_name(beginning: str) -> list[Process]:
     return [process for entry in entries if (process := identify(int(entry)))]
 
 
+def with_words(words: Sequence[str]) -> list[Process]:
+    """Living processes whose command line has these words in a row, and that see the caller's root directory, not that of a chroot."""
+    wanted = b"\0" + b"\0".join(word.encode() for word in words) + b"\0"
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and wanted in b"\0" + _bytes(f"/proc/{entry}/cmdline"):
+            with contextlib.suppress(OSError):  # ended meanwhile
+                if os.path.samefile(f"/proc/{entry}/root", "/") and (process := identify(int(entry))):
+                    found.append(process)
+    return found
+
+
 def in_namespace(path: str, kind: str) -> list[Process]:
     """Living processes whose `kind` (`net`, `mnt`) namespace is the one pinned at `path`."""
     try:

@@ -22,6 +22,20 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        pytest.param(["sleep", "60"], True, id="all of them"),
+        pytest.param(["60"], True, id="the end"),
+        pytest.param(["sleep"], True, id="the beginning"),
+        pytest.param(["slee"], False, id="a part of a word"),
+        pytest.param(["60", "sleep"], False, id="in another order"),
+    ],
+)
+def test_processes_are_known_by_their_words(child: subprocess.Popen[bytes], words: list[str], known: bool) -> None:
+    assert (child.pid in {one.id for one in processes.with_words(words)}) is known
+
+
 def test_a_pid_file_names_a_living_process(tmp_path: Path, child: subprocess.Popen[bytes]) -> None:
     found = processes.identify(child.pid)
     assert found is not None

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 
 from pilothouse.apiserver.auth.user import MASTERS
 from pilothouse.apiserver.endpoints.request import Handler, Request, Response
-from pilothouse.machinery import errors
+from pilothouse.machinery import errors, time
 
 READING = frozenset(("get", "list"))
 STREAMS = frozenset(("log", "exec", "attach", "portforward", "proxy"))
@@ -49,7 +49,7 @@ async def timed(request: Request, next: Handler) -> Response:
     """Answer within the time; 504 beyond it."""
     flying = request.api.in_flight
     task = request.http.task
-    flying.watch_over(task, request.started + flying.time_limit_seconds)
+    flying.watch_over(task, request.started + allotted(request, flying.time_limit_seconds))
     try:
         return await next(request)
     except asyncio.CancelledError:
@@ -59,6 +59,18 @@ async def timed(request: Request, next: Handler) -> Response:
         raise errors.timeout("request did not complete within the allotted timeout") from None
     finally:
         flying.release(task)
+
+
+def allotted(request: Request, longest: float) -> float:
+    """Seconds for a request: fewer than the server gives when the client says so (`kubectl --request-timeout`)."""
+    text = request.parameter("timeout") if "timeout=" in request.query_string else ""
+    if not text:
+        return longest
+    try:
+        seconds = time.duration(text)
+    except ValueError as error:
+        raise errors.bad_request(f"invalid timeout specified in the request URL - {error}") from error
+    return seconds if 0 < seconds < longest else longest
 
 
 def refused(request: Request, kind: str) -> errors.StatusError:

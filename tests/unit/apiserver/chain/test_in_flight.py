@@ -29,9 +29,11 @@ class Http:
         return asyncio.current_task()
 
 
-def request(flying: InFlight, method: str, path: str = PODS, *, user: User = JANE, watching: bool = False, started: float = 0.0) -> Any:
+def request(flying: InFlight, method: str, path: str = PODS, *, user: User = JANE, watching: bool = False, timeout: str = "") -> Any:
     api = SimpleNamespace(in_flight=flying, metrics=RequestMetrics())
-    return SimpleNamespace(api=api, http=Http(), info=parse(method, path, watching), user=user, started=started)
+    made = SimpleNamespace(api=api, http=Http(), info=parse(method, path, watching), user=user, started=0.0)
+    made.query_string, made.parameter = (f"timeout={timeout}" if timeout else ""), {"timeout": timeout}.get
+    return made
 
 
 async def slow(request: Any) -> Answer:
@@ -71,17 +73,39 @@ async def test_administrators_and_watches_are_not_limited() -> None:
     assert (await limit(request(flying, "GET", watching=True), quick)).status == 200
 
 
-async def test_what_takes_too_long_is_answered_with_a_timeout() -> None:
+@pytest.mark.parametrize(
+    ("timeout", "seconds"),
+    [
+        pytest.param("", 60, id="unasked"),
+        pytest.param("20s", 20, id="as long as the client waits"),
+        pytest.param("1h", 60, id="never longer than the server lets it"),
+        pytest.param("0", 60, id="none"),
+    ],
+)
+async def test_what_takes_too_long_is_answered_with_a_timeout(timeout: str, seconds: int) -> None:
     clock, flying = VirtualClock(), InFlight()
     sweeper = asyncio.create_task(flying.sweep(clock))
-    waiting = asyncio.create_task(limit(request(flying, "GET"), slow))
-    await clock.advance(59)
+    waiting = asyncio.create_task(limit(request(flying, "GET", timeout=timeout), slow))
+    await clock.advance(seconds - 1)
     assert not waiting.done()
     await clock.advance(10)
     with pytest.raises(StatusError) as caught:
         await waiting
     assert (caught.value.code, str(caught.value)) == (504, "Timeout: request did not complete within the allotted timeout")
     sweeper.cancel()
+
+
+@pytest.mark.parametrize(
+    ("timeout", "message"),
+    [
+        pytest.param("abc", 'time: invalid duration "abc"', id="none at all"),
+        pytest.param("5", 'time: missing unit in duration "5"', id="no unit"),
+    ],
+)
+async def test_a_timeout_that_is_none_is_refused(timeout: str, message: str) -> None:
+    with pytest.raises(StatusError) as caught:
+        await limit(request(InFlight(), "GET", timeout=timeout), quick)
+    assert (caught.value.code, str(caught.value)) == (400, f"invalid timeout specified in the request URL - {message}")
 
 
 async def test_the_sweeper_sleeps_while_nothing_is_answered() -> None:

@@ -117,7 +117,8 @@ class NodeAgent:
         state = self.state
         frame = Frame(TABLE, [state.node_address], [state.service_range], [state.pod_range])
         proxy = Proxy(client, state.node_name, [state.node_address], NftablesBackend(frame), self.clock)
-        health = NodeHealth(client, state.node_name, [state.node_address, LOOPBACK], self.clock, proxy.synced.is_set)
+        addresses = [state.node_address, LOOPBACK]
+        health = NodeHealth(client, state.node_name, addresses, self.clock, proxy.synced.is_set, proxy.figures)
         return [proxy, health, Inspection(proxy.figures, "nftables", self.clock)]
 
     def dns(self, client: Client) -> Component:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -50,6 +51,8 @@ class Figures:
     last_sync: float = 0.0
     last_queued: float = 0.0
     failures: int = 0
+    health_answers: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """Of the proxy's own health, by question (healthz, livez) and status."""
 
     def synced(self, began: float, ended: float, lasted_seconds: float, triggers: Sequence[float]) -> None:
         """Rules are in place; `triggers` are the moments of the changes behind them."""
@@ -86,6 +89,11 @@ class Figures:
         ):
             yield from head(name, "histogram", told)
             yield from histogram.lines(f"kubeproxy_{name}")
+        for question in ("healthz", "livez"):
+            yield from head(f"proxy_{question}_total", "counter", f"Cumulative proxy {question} HTTP status")
+            for (asked, code), count in sorted(self.health_answers.items()):
+                if asked == question:
+                    yield f'kubeproxy_proxy_{question}_total{{code="{code}"}} {count}'
 
 
 def head(name: str, kind: str, told: str) -> Iterator[str]:

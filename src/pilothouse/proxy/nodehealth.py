@@ -19,6 +19,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
 from pilothouse.kit.clock import Clock
 from pilothouse.proxy.answering import REQUEST_BYTES, Answering, Reply
+from pilothouse.proxy.figures import Figures
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +31,21 @@ class NodeHealth:
     """See the module. `is_healthy` says whether the rules are as they should be."""
 
     def __init__(
-        self, client: Client, node_name: str, addresses: Sequence[str], clock: Clock, is_healthy: Callable[[], bool], port: int = PORT
+        self,
+        client: Client,
+        node_name: str,
+        addresses: Sequence[str],
+        clock: Clock,
+        is_healthy: Callable[[], bool],
+        figures: Figures,
+        port: int = PORT,
     ) -> None:
         self._nodes = Informer(client, Node, clock=clock, field_selector=f"metadata.name={node_name}")
         self._node_name = node_name
         self._addresses = list(addresses)
         self._clock = clock
         self._is_healthy = is_healthy
+        self._figures = figures
         self._port = port
         self._updated = clock.now()
 
@@ -50,6 +59,12 @@ class NodeHealth:
             await self._nodes.run()
 
     def _answer(self, path: str, _: int) -> Reply:
+        reply = self._told(path)
+        if reply.status != HTTPStatus.NOT_FOUND:
+            self._figures.health_answers[path.strip("/"), reply.status.value] += 1
+        return reply
+
+    def _told(self, path: str) -> Reply:
         now, healthy = self._clock.now(), self._is_healthy()
         self._updated = now if healthy else self._updated
         body: dict[str, object] = {"lastUpdated": go_text(self._updated), "currentTime": go_text(now)}

@@ -11,7 +11,7 @@ from pilothouse.apiserver.registry.kernel import Kernel, made
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.machinery.codec import clone
-from pilothouse.machinery.errors import StatusError, already_exists, bad_request
+from pilothouse.machinery.errors import StatusError, already_exists
 
 GENERATED_NAME_ATTEMPTS = 8
 
@@ -59,10 +59,7 @@ async def _attempt(kernel: Kernel, request: Request, obj: Any) -> Entry:
 async def _prepared(kernel: Kernel, request: Request, obj: Any) -> AdmissionRequest:
     """The object as it is to be validated, in the stored version, as admission has seen it."""
     strategy.check_new_version(obj)
-    if request.resource.namespaced:
-        strategy.match_namespace(obj, request.namespace)
-    elif obj.metadata.namespace:
-        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
     for hook in request.served.defaults:
         hook(obj)
     if request.served.to_stored is not None:

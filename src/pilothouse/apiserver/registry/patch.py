@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from pilothouse.apiserver.cache.entry import CreatedEntry, Entry
-from pilothouse.apiserver.registry import managers
+from pilothouse.apiserver.registry import managers, strategy
 from pilothouse.apiserver.registry.create import create
 from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.apiserver.registry.request import Request
@@ -48,8 +48,8 @@ def _object_of(request: Request, after: dict[str, Any], body: Any, kind: type[An
     decoded = outcome.object_of(after, body, request.call.patch_type, kind, request.options.field_validation)
     request.warnings[:] = [*warnings, *decoded.warnings]
     result = decoded.object
-    if result.metadata.name and result.metadata.name != request.name:
-        raise bad_request(f"the name of the object ({result.metadata.name}) does not match the name on the URL ({request.name})")
+    strategy.match_namespace(result, request.namespace)
+    strategy.match_name(result, request.name)
     if result.metadata.resourceVersion == version:
         result.metadata.resourceVersion = ""
     return result
@@ -75,7 +75,6 @@ async def _apply(kernel: Kernel, request: Request, view: View) -> Entry:
         if view is not MAIN or not is_missing(error, request):
             raise
     after = apply.apply(None, config, request.served.type, manager)
-    after["metadata"].setdefault("name", request.name)
     made = _object_of(request, after, config, request.served.type, "", repeated)
     if made.metadata.uid:
         cause = f"uid mismatch: the provided object specified uid {made.metadata.uid}, and no existing object was found"

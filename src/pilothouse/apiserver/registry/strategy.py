@@ -11,7 +11,7 @@ from typing import Any
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import metadata, time
-from pilothouse.machinery.errors import StatusError, bad_request, failure, invalid
+from pilothouse.machinery.errors import bad_request, failure, invalid
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 
@@ -190,19 +190,16 @@ def check_new_version(obj: Any) -> None:
 
 
 def match_namespace(obj: Any, namespace: str) -> None:
-    """The namespace of the URL is that of the object; an object that says nothing takes it."""
-    if obj.metadata.namespace and obj.metadata.namespace != namespace:
-        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-    obj.metadata.namespace = namespace
-
-
-def match_name(obj: Any, name: str, namespace: str) -> StatusError | None:
-    """What is wrong with the identity of an object that is to replace another."""
+    """The namespace of the URL is that of the object, which takes it when it says nothing; one without is freed of what it says."""
     meta = obj.metadata
-    if not meta.name:
-        return bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
-    if meta.name != name:
-        return bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({name})")
-    if namespace and meta.namespace and meta.namespace != namespace:
-        return bad_request(f"the namespace of the object ({meta.namespace}) does not match the namespace on the request ({namespace})")
-    return None
+    if meta.namespace and namespace and meta.namespace != namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    meta.namespace = namespace
+
+
+def match_name(obj: Any, name: str) -> None:
+    """A StatusError when the object that is to be written is another than the URL's."""
+    if not obj.metadata.name:
+        raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+    if obj.metadata.name != name:
+        raise bad_request(f"the name of the object ({obj.metadata.name}) does not match the name on the URL ({name})")

@@ -63,11 +63,8 @@ BodyOf = Callable[[Entry], Any]
 
 async def update(kernel: Kernel, request: Request, view: View) -> Entry:
     body = request.call.body
-    wrong = strategy.match_name(body, request.name, request.namespace)
-    if wrong is not None:
-        raise wrong
-    if view.whole and request.resource.namespaced and not body.metadata.namespace:
-        body.metadata.namespace = request.namespace
+    strategy.match_namespace(body, request.namespace)
+    strategy.match_name(body, request.name)
     if view is MAIN and await _is_to_be_made(kernel, request, body):
         call = replace(request.call, verb="create", name="")
         return CreatedEntry.of(await create(kernel, replace(request, call=call)))

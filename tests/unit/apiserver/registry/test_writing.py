@@ -17,6 +17,7 @@ from pilothouse.api.types.coordination_v1 import Lease
 from pilothouse.api.types.core_v1 import ConfigMap, Container, Namespace, Node, NodeSpec, Pod, PodSpec, PodTemplate, PodTemplateSpec
 from pilothouse.api.types.networking_v1 import IPAddress
 from pilothouse.api.types.node_v1 import RuntimeClass
+from pilothouse.api.types.rbac_v1 import ClusterRole
 from pilothouse.api.types.storage_v1 import CSINode
 from pilothouse.apiserver.auth.user import ADMIN
 from pilothouse.apiserver.cache.entry import Entry
@@ -108,6 +109,32 @@ async def test_create_refuses(house: House, obj: ConfigMap, code: int, message: 
 async def test_create_refuses_another_namespace_than_the_urls(house: House) -> None:
     async with refused(400, "the namespace of the provided object does not match the namespace sent on the request"):
         await house.registry.execute(Call("create", resource_of(ConfigMap), "kube-system", body=config("a")), ADMIN)
+
+
+async def test_what_lies_in_no_namespace_is_freed_of_what_it_says_of_one(house: House) -> None:
+    meta = ObjectMeta(name="a", namespace="team")
+    call = Call("create", resource_of(ClusterRole), "", body=ClusterRole(metadata=clone(meta)))
+    assert (await house.registry.execute(call, ADMIN)).object.metadata.namespace == ""
+    call = Call("update", resource_of(ClusterRole), "", "a", body=ClusterRole(metadata=clone(meta)))
+    assert (await house.registry.execute(call, ADMIN)).object.metadata.namespace == ""
+    body = orjson.dumps({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "a", "namespace": "b"}})
+    for patch_type in (MERGE_PATCH, APPLY_PATCH):
+        after = await house.client.patch(ClusterRole, "a", "", body, patch_type=patch_type, options=Options(field_manager="me"))
+        assert after.metadata.namespace == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param({"namespace": "other"}, "the namespace of the provided object does not match", id="another namespace"),
+        pytest.param({"name": None}, "the name of the object (a based on URL) was undeterminable: name must be provided", id="no name"),
+        pytest.param({"name": "b"}, "the name of the object (b) does not match the name on the URL (a)", id="another name"),
+    ],
+)
+async def test_a_patch_moves_nothing(house: House, body: dict[str, Any], message: str) -> None:
+    await house.client.create(config("a"))
+    async with refused(400, message):
+        await house.client.patch(ConfigMap, "a", "default", orjson.dumps({"metadata": body}), patch_type=MERGE_PATCH)
 
 
 async def test_nothing_is_made_in_a_namespace_that_ends(house: House) -> None:

@@ -322,6 +322,18 @@ def test_after_kill_9_of_up_another_up_goes_on(machine: Machine, moment: str) ->
         assert "this is a bug" not in log.read_text()
 
 
+@pytest.mark.parametrize("path", ["/usr/bin:/bin", None], ids=["without sbin, as after su", "none"])
+def test_programs_are_found_whatever_the_callers_path(machine: Machine, monkeypatch: pytest.MonkeyPatch, path: str | None) -> None:
+    with monkeypatch.context() as patched:
+        if path is None:
+            patched.delenv("PATH")
+        else:
+            patched.setenv("PATH", path)
+        assert "node Ready" in machine.up()
+        machine.down("--purge")
+    assert nothing(machine.traces()), machine.traces()
+
+
 def test_processes_whose_pid_files_are_lost_end_all_the_same(machine: Machine) -> None:
     machine.up()
     for file in Path(f"/run/pilothouse/{machine.name}").glob("*.pid"):

@@ -11,8 +11,8 @@ from typing import Any
 
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.launch import Say
-from pilothouse.cluster.preflight import SYSTEM_PATH
 from pilothouse.cluster.state import ClusterState, Places
+from pilothouse.node.linux import SYSTEM_PATH
 
 MANIFESTS = (Path(__file__).parent / "hello.yaml", Path(__file__).parents[3] / "examples" / "hello.yaml")
 """In an installed package, in a clone."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.cluster.failure import ClusterFailure
-from pilothouse.cluster.preflight import SYSTEM_PATH
 from pilothouse.cluster.state import ClusterState, Places
 from pilothouse.node import namespaces, processes
+from pilothouse.node.linux import SYSTEM_PATH
 
 CONTROL_PLANE = "control-plane"
 NODE_AGENT = "node-agent"

@@ -24,8 +24,6 @@ CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SYS_CHROOT")
 """For namespaces and mounts, for interfaces and rules, for entering containers."""
 
 RUNTIMES = ("crun", "runc")
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where programs are looked for: a user's PATH often lacks the sbin directories."""
 
 
 def check_root() -> None:
@@ -62,7 +60,7 @@ def missing_packages(which: Callable[[str], str | None], exists: Callable[[Path]
 
 
 def check_programs() -> None:
-    missing = missing_packages(lambda program: shutil.which(program, path=SYSTEM_PATH), Path.exists, images.is_static)
+    missing = missing_packages(lambda program: shutil.which(program, path=linux.SYSTEM_PATH), Path.exists, images.is_static)
     if missing:
         raise ClusterFailure(f"not installed: {', '.join(missing)}", f"apt-get install {' '.join(missing)}")
 

@@ -13,6 +13,9 @@ import platform
 from functools import cache
 from typing import Any
 
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are looked for: a user's PATH often lacks the sbin directories, and after `su` root's does, too."""
+
 MS_RDONLY = 0x1
 MS_NOSUID = 0x2
 MS_NODEV = 0x4
@@ -87,3 +90,8 @@ def _call(function: str, path: str, *arguments: Any) -> None:
 @cache
 def _library() -> Any:
     return ctypes.CDLL(None, use_errno=True)
+
+
+def environment() -> dict[str, str]:
+    """The caller's, but for where programs are looked for."""
+    return {**os.environ, "PATH": SYSTEM_PATH}

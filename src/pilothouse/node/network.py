@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pilothouse.node import namespaces, routes
+from pilothouse.node import linux, namespaces, routes
 
 NODE_INTERFACE = "eth0"
 SERVICE_BRIDGE = "pilot-services"
@@ -253,7 +253,7 @@ def apply_settings(settings: Mapping[str, str]) -> None:
 
 def _run(command: list[str], text: str, *, ignore_failure: bool = False) -> None:
     try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, env=linux.environment())
     except FileNotFoundError as failure:
         raise NetworkFailure(f"{command[0]} is not installed") from failure
     if done.returncode and not ignore_failure:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pilothouse.node import linux
+
 Network = ipaddress.IPv4Network
 
 RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
@@ -85,6 +87,7 @@ def machine_address() -> str:
 
 def _ask(*words: str) -> list[dict[str, Any]]:
     """What `ip -json` shows; nothing where it has nothing to show."""
-    shown = subprocess.run(["ip", "-4", "-json", *words], capture_output=True, text=True, check=False)
+    command = ["ip", "-4", "-json", *words]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, env=linux.environment())
     found: list[dict[str, Any]] = json.loads(shown.stdout or "[]") if shown.returncode == 0 else []
     return found

@@ -8,6 +8,7 @@ import pytest
 
 from pilothouse.cluster import preflight
 from pilothouse.cluster.failure import ClusterFailure
+from pilothouse.node import linux
 
 EVERY_PROGRAM = {*preflight.PROGRAMS, "crun"}
 
@@ -63,7 +64,7 @@ def test_a_bare_chroot_is_told_to_mount_proc(tmp_path: Path) -> None:
 
 
 def test_programs_are_looked_for_where_users_do_not_look() -> None:
-    assert Path("/usr/sbin") in map(Path, preflight.SYSTEM_PATH.split(":"))
+    assert Path("/usr/sbin") in map(Path, linux.SYSTEM_PATH.split(":"))
 
 
 def test_root_without_its_rights_is_told_before_anything_is_begun() -> None:

@@ -257,6 +257,76 @@ def test_what_it_prints(request: pytest.FixtureRequest, kubectl: Kubectl, comman
     assert "panic" not in done.stderr
 
 
+SPARSE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: sparse}
+spec:
+  nodeSelector: {nowhere: "true"}
+  containers:
+  - name: app
+    image: app
+    ports: [{containerPort: 80, name: http}]
+    env: [{name: A}, {name: B, valueFrom: {secretKeyRef: {name: s, key: k}}}]
+    livenessProbe: {grpc: {port: 1}}
+    readinessProbe: {tcpSocket: {port: http}}
+    startupProbe: {httpGet: {port: 80}}
+  volumes:
+  - {name: azure, azureDisk: {diskName: d, diskURI: "https://a.blob.core.windows.net/c/d.vhd"}}
+  - {name: csi, csi: {driver: d.example.com}}
+  - {name: ephemeral, ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}}
+  - {name: fibre, fc: {targetWWNs: [a], lun: 0}}
+  - {name: folder, hostPath: {path: /x}}
+  - {name: iscsi, iscsi: {targetPortal: t, iqn: "iqn.2001-04.com.example:x", lun: 0}}
+  - {name: projected, projected: {sources: [{secret: {name: s}}, {downwardAPI: {}}, {serviceAccountToken: {path: t}}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: sparse}
+addressType: IPv4
+endpoints: [{addresses: [192.0.2.1]}]
+ports: [{port: 80}, {name: any}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: sparse}
+spec: {podSelector: {}, ingress: [{from: [{podSelector: {}}], ports: [{protocol: UDP}, {port: http}]}], egress: [{}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: sparse}
+spec: {defaultBackend: {resource: {kind: Bucket, name: b}}, rules: [{host: example.com}]}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: sparse}
+spec: {maxReplicas: 3, scaleTargetRef: {kind: Deployment, name: web}, behavior: {scaleUp: {selectPolicy: Disabled}}}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: sparse}
+spec: {}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: sparse}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: sparse}
+"""
+"""Objects that leave out what can be left out: describers follow what upstream's defaults always set without asking."""
+
+
+def test_what_leaves_things_out_is_described(kubectl: Kubectl) -> None:
+    kubectl.apply(SPARSE)
+    said = kubectl("describe", "-f", "-", stdin=SPARSE)
+    assert sum(line.split() == ["Name:", "sparse"] for line in said.splitlines()) == SPARSE.count("\nkind: ")
+    assert "grpc <pod>:1" in said
+    assert kubectl("get", "-f", "-", "-o", "wide", stdin=SPARSE)
+
+
 def test_edit_diff_and_replace(kubectl: Kubectl) -> None:
     manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: edited}\ndata: {a: one}\n"
     kubectl.apply(manifest)

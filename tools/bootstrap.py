@@ -138,7 +138,7 @@ def make_environment(*, development: bool) -> None:
 
 def interpreter() -> str:
     """The system's Python where it will do, whatever comes first in PATH: distributions build theirs by profiles of what it
-    runs, version managers seldom do, and that is a quarter of all that the control plane costs. Else the one that runs this."""
+    runs, version managers seldom do, and a create then needs a tenth more instructions. Else the one that runs this."""
     if has_venv(SYSTEM_PYTHON):
         return SYSTEM_PYTHON
     if sys.version_info < OLDEST_PYTHON:

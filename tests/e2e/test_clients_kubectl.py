@@ -325,6 +325,7 @@ def test_what_leaves_things_out_is_described(kubectl: Kubectl) -> None:
     assert sum(line.split() == ["Name:", "sparse"] for line in said.splitlines()) == SPARSE.count("\nkind: ")
     assert "grpc <pod>:1" in said
     assert kubectl("get", "-f", "-", "-o", "wide", stdin=SPARSE)
+    kubectl("delete", "--now", "-f", "-", stdin=SPARSE)
 
 
 def test_edit_diff_and_replace(kubectl: Kubectl) -> None:

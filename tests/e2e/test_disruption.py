@@ -45,7 +45,7 @@ def is_at_work(kubectl: Kubectl) -> bool:
 
 def test_a_job_does_not_count_evictions_that_its_policy_ignores(kubectl: Kubectl) -> None:
     template = {"spec": needy("work", 1)["spec"]}
-    ignore = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}
+    ignore = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}
     spec = {"backoffLimit": 0, "podFailurePolicy": ignore, "template": template}
     kubectl.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "work"}, "spec": spec})
     until("its Pod runs", lambda: is_at_work(kubectl))

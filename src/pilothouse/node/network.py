@@ -22,8 +22,9 @@ NODE_INTERFACE = "eth0"
 SERVICE_BRIDGE = "pilot-services"
 INTERFACE_NAME_LIMIT = 15
 LAST_RESORT_METRIC = 4278198272
-BLOCK_PREFIX = 16
 """Of the unreachable routes: behind every other."""
+BLOCK_PREFIX = 16
+"""How large a cluster's block is (cluster/state.py)."""
 
 
 REMEMBERED = Path("/run/pilothouse/.host-settings")

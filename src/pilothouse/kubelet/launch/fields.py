@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from pilothouse.api.types.core_v1 import Pod, ResourceFieldSelector
 from pilothouse.kubelet.launch.errors import ConfigError
+from pilothouse.kubelet.pods.amounts import own_limits
 from pilothouse.kubelet.pods.spec import container_of
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.machinery import quantity
@@ -72,8 +73,7 @@ def resource_value(pod: Pod, selector: ResourceFieldSelector, container: AnyCont
     if side == "requests":
         value = own.requests.get(name, own.limits.get(name, "0"))
     else:
-        shared = pod.spec.resources.limits if pod.spec.resources is not None else {}
-        value = own.limits.get(name) or shared.get(name) or allocatable.get(name, "0")
+        value = own.limits.get(name) or own_limits(pod).get(name) or allocatable.get(name, "0")
     divisor = selector.divisor if selector.divisor not in {None, "", "0", 0} else "1"
     return _divided(name, value, divisor if divisor is not None else "1")
 

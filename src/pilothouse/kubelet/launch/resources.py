@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.host.port import Machine
-from pilothouse.kubelet.pods.amounts import pod_limits, pod_requests
+from pilothouse.kubelet.pods.amounts import own_limits, pod_limits, pod_requests
 from pilothouse.kubelet.pods.qos import BEST_EFFORT, BURSTABLE, GUARANTEED, oom_score, qos_class
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.runtime.port import Resources
@@ -48,7 +48,7 @@ def container_resources(pod: Pod, container: AnyContainer, machine: Machine, *, 
     Containers do not swap (upstream's NoSwap); on v2 the kernel ends all of one that is out of memory, and never a part of it.
     """
     own = container.resources
-    shared = pod.spec.resources.limits if pod.spec.resources is not None else {}
+    shared = own_limits(pod)
     cpu = milli(own.limits, "cpu") or milli(shared, "cpu")
     memory = whole(own.limits, "memory") or whole(shared, "memory")
     no_swap = machine.swap > 0 and machine.limits_swap
@@ -93,7 +93,7 @@ def pod_cgroup(pod: Pod, root: str = "") -> PodCgroup:
     kind = pod.status.qosClass or qos_class(pod)
     requests, limits = pod_requests(pod), pod_limits(pod)
     containers = [*pod.spec.containers, *pod.spec.initContainers]
-    own = pod.spec.resources.limits if pod.spec.resources is not None else {}
+    own = own_limits(pod)
     cpu_limited = "cpu" in own or all(milli(one.resources.limits, "cpu") for one in containers)
     memory_limited = "memory" in own or all(whole(one.resources.limits, "memory") for one in containers)
     if kind == BEST_EFFORT:

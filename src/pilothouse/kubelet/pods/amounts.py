@@ -20,6 +20,11 @@ def pod_limits(pod: Pod) -> dict[str, int]:
     return {name: value + (overhead.get(name, 0) if value else 0) for name, value in _told(pod, "limits").items()}
 
 
+def own_limits(pod: Pod) -> Mapping[str, str | int | float]:
+    """What the pod itself says that all of its containers may have together, as it is written."""
+    return pod.spec.resources.limits if pod.spec.resources is not None else {}
+
+
 def containers_sum(pod: Pod, side: str) -> dict[str, int]:
     """Containers and sidecars together, or the largest init container with the sidecars before it, whichever is more."""
     total: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
     python tools/check_protobuf_fields.py PATH_OF_KUBECTL     (1.33 or older: later ones carry no descriptors)
 
-The table (apiserver/endpoints/protobuf/fields.json) is facts: per type and number the JSON name, the kind, how often, and
+The table (apiserver/http/protobuf/fields.json) is facts: per type and number the JSON name, the kind, how often, and
 whether a zero is more than absence. Exit 1 when a number of the table has another name in the descriptors.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from google.protobuf import descriptor_pb2
 
-TABLE = Path(__file__).resolve().parent.parent / "src/pilothouse/apiserver/endpoints/protobuf/fields.json"
+TABLE = Path(__file__).resolve().parent.parent / "src/pilothouse/apiserver/http/protobuf/fields.json"
 GZIP = b"\x1f\x8b\x08"
 LONGEST_DESCRIPTOR = 2_000_000
 

@@ -80,7 +80,7 @@ PLUGIN_FOLDERS: dict[str, tuple[str, ...]] = {
     "kubelet/volumes": ("VolumeKind",),
 }
 """Each with the calls that make its plugins; none: its plugins are classes with a name."""
-ISOLATED_FOLDERS = (*PLUGIN_FOLDERS, "apiserver/chain", "apiserver/endpoints/subresources", "apiserver/registry/subresources")
+ISOLATED_FOLDERS = (*PLUGIN_FOLDERS, "apiserver/chain", "apiserver/subresources", "apiserver/registry/subresources")
 
 
 def members(folder: str) -> list[Path]:

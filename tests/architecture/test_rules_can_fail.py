@@ -167,7 +167,8 @@ def rooms(root: Path) -> Path:
             made = root / "pilothouse" / path.relative_to(SOURCE)
             made.mkdir(parents=True)
             (made / "__init__.py").touch()
-    (root / "pilothouse" / "apiserver" / "server.py").touch()
+    for file in ("server.py", "routes.py"):
+        (root / "pilothouse" / "apiserver" / file).touch()
     return root / "pilothouse"
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-import pilothouse.apiserver.endpoints.subresources
+import pilothouse.apiserver.subresources
 from pilothouse.api import catalogue
 from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
@@ -39,15 +39,15 @@ from pilothouse.apiserver.chain.metrics import count
 from pilothouse.apiserver.chain.request_info import find_request_info
 from pilothouse.apiserver.chain.warnings import add_warnings
 from pilothouse.apiserver.discovery.index import Discovery
-from pilothouse.apiserver.endpoints import discovery, health, issuer, metrics, root, version
-from pilothouse.apiserver.endpoints.answer import Answer
-from pilothouse.apiserver.endpoints.connect import Connect
-from pilothouse.apiserver.endpoints.connection import Connections
-from pilothouse.apiserver.endpoints.context import ApiContext, KubeletClient
-from pilothouse.apiserver.endpoints.openapi import OpenApi
-from pilothouse.apiserver.endpoints.request import Handler, HttpRequest, Link, Request
-from pilothouse.apiserver.endpoints.routes import Routes
-from pilothouse.apiserver.endpoints.wire import WireResponse
+from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.connect import Connect
+from pilothouse.apiserver.http.connection import Connections
+from pilothouse.apiserver.http.context import ApiContext, KubeletClient
+from pilothouse.apiserver.http.request import Handler, HttpRequest, Link, Request
+from pilothouse.apiserver.http.wire import WireResponse
+from pilothouse.apiserver.paths import discovery, health, issuer, metrics, root, version
+from pilothouse.apiserver.paths.openapi import OpenApi
+from pilothouse.apiserver.routes import Routes
 from pilothouse.kit import plugins
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
@@ -210,7 +210,7 @@ def bound(link: Link, next: Handler) -> Handler:
 
 def connects() -> dict[tuple[str, str], Connect]:
     """The subresources that are connections, by (plural, name)."""
-    found = plugins.instances(pilothouse.apiserver.endpoints.subresources, Connect)
+    found = plugins.instances(pilothouse.apiserver.subresources, Connect)
     return {(plural, one.name): one for one in found for plural in one.plurals}
 
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pilothouse.api import catalogue
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 from pilothouse.apiserver.auth.user import MASTERS
-from pilothouse.apiserver.endpoints.context import KubeletClient
+from pilothouse.apiserver.http.context import KubeletClient
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
 from pilothouse.apiserver.storage.sqlite import SqliteStorage

@@ -17,7 +17,7 @@ from aiohttp import web
 from pilothouse.api.catalogue import resource_of
 from pilothouse.api.types.core_v1 import Container, EnvVar, Pod, PodSpec, ResourceRequirements
 from pilothouse.apiserver.auth.user import ADMIN
-from pilothouse.apiserver.endpoints.encoding import list_body
+from pilothouse.apiserver.http.encoding import list_body
 from pilothouse.apiserver.registry.registry import Registry
 from pilothouse.apiserver.server import ApiServer, ServerTLS, context_of, new_event_loop
 from pilothouse.apiserver.storage.memory import MemoryStorage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from pilothouse.apiserver.endpoints.request import Handler, Request, Response
+from pilothouse.apiserver.http.request import Handler, Request, Response
 
 
 def audit(request: Request, next: Handler) -> Awaitable[Response]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from pilothouse.apiserver.auth.user import User
-from pilothouse.apiserver.endpoints.request import Handler, Request, Response
+from pilothouse.apiserver.http.request import Handler, Request, Response
 
 WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 """A subprotocol in which a browser, that cannot set headers, sends its token."""

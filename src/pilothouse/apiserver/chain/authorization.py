@@ -6,8 +6,8 @@ from collections.abc import Awaitable
 
 from pilothouse.apiserver.auth.authorizer import Attributes, denial
 from pilothouse.apiserver.auth.user import MASTERS
-from pilothouse.apiserver.endpoints.request import Handler, Request, Response
-from pilothouse.apiserver.endpoints.request_info import RequestInfo
+from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.apiserver.http.request_info import RequestInfo
 from pilothouse.machinery import errors, fields, names
 
 

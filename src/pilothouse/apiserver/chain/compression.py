@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import zlib
 
-from pilothouse.apiserver.endpoints.answer import Answer
-from pilothouse.apiserver.endpoints.request import Handler, Request, Response
+from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.request import Handler, Request, Response
 
 MINIMUM_BYTES = 128 * 1024
 LEVEL = 1

@@ -9,9 +9,9 @@ import logging
 
 from aiohttp import web
 
-from pilothouse.apiserver.endpoints.answer import Answer
-from pilothouse.apiserver.endpoints.encoding import failed
-from pilothouse.apiserver.endpoints.request import Handler, Request, Response
+from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.encoding import failed
+from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.apiserver.storage.interface import StorageFailed
 from pilothouse.machinery import errors
 from pilothouse.machinery.errors import StatusError

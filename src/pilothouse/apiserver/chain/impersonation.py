@@ -15,7 +15,7 @@ from pilothouse.apiserver.auth.user import (
     User,
     service_account_groups,
 )
-from pilothouse.apiserver.endpoints.request import Handler, Request, Response
+from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.machinery import errors
 
 USER, GROUP, UID, EXTRA = "Impersonate-User", "Impersonate-Group", "Impersonate-Uid", "impersonate-extra-"

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from pilothouse.apiserver.auth.user import MASTERS
-from pilothouse.apiserver.endpoints.request import Handler, Request, Response
+from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.machinery import errors, time
 
 READING = frozenset(("get", "list"))

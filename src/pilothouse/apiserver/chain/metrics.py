@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.apiserver.endpoints.request import Handler, Request, Response
+from pilothouse.apiserver.http.request import Handler, Request, Response
 
 
 async def count(request: Request, next: Handler) -> Response:

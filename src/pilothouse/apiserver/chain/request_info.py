@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from pilothouse.apiserver.endpoints import request_info
-from pilothouse.apiserver.endpoints.request import Handler, Request, Response
+from pilothouse.apiserver.http import request_info
+from pilothouse.apiserver.http.request import Handler, Request, Response
 
 
 def find_request_info(request: Request, next: Handler) -> Awaitable[Response]:

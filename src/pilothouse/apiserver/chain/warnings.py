@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pilothouse.apiserver.endpoints.answer import Answer
-from pilothouse.apiserver.endpoints.request import Handler, Request, Response
+from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.request import Handler, Request, Response
 
 LENGTH_LIMIT = 4 * 1024
 """Characters of all warnings of one answer; what is beyond is cut, as upstream does."""

@@ -1,6 +1,6 @@
 """Subresources that are answered from the store: found by discovery in subresources/, as views or as actions.
 
-Those that lead to a node (log, exec, attach, port-forward, proxy) are the server's: endpoints/subresources/.
+Those that lead to a node (log, exec, attach, port-forward, proxy) are the server's: subresources/.
 """
 
 from __future__ import annotations

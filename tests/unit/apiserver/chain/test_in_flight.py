@@ -10,10 +10,10 @@ import pytest
 
 from pilothouse.apiserver.auth.user import ADMIN, User
 from pilothouse.apiserver.chain.in_flight import limit
-from pilothouse.apiserver.endpoints.answer import Answer
-from pilothouse.apiserver.endpoints.in_flight import InFlight
-from pilothouse.apiserver.endpoints.request_info import parse
-from pilothouse.apiserver.endpoints.request_metrics import RequestMetrics
+from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.in_flight import InFlight
+from pilothouse.apiserver.http.request_info import parse
+from pilothouse.apiserver.http.request_metrics import RequestMetrics
 from pilothouse.kit.virtual_clock import VirtualClock
 from pilothouse.machinery.errors import StatusError
 

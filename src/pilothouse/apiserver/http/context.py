@@ -1,0 +1,49 @@
+"""What all requests of one server share: the registry, who authenticates and authorizes, clock, limits, counters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pilothouse.apiserver.auth.authenticator import Authenticators
+from pilothouse.apiserver.auth.authorizer import Authorizer
+from pilothouse.apiserver.auth.user import ANONYMOUS, User
+from pilothouse.apiserver.http.in_flight import InFlight
+from pilothouse.apiserver.http.request_metrics import RequestMetrics
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.entropy import Entropy
+
+if TYPE_CHECKING:
+    from pilothouse.apiserver.registry.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletClient:
+    """Files with which the server makes itself known to kubelets, and knows them by."""
+
+    certificate_file: str
+    key_file: str
+    ca_file: str
+
+
+@dataclass(slots=True)
+class ApiContext:
+    """Shared by all requests; made once by the server."""
+
+    registry: Registry
+    authenticators: Authenticators
+    authorizer: Authorizer
+    clock: Clock
+    entropy: Entropy
+    kubelet_client: KubeletClient | None = None
+    kubelet_urls: Mapping[str, str] = field(default_factory=dict)
+    """Where the kubelets answer that are not reached at their node's address, by the node's name: those of simulated nodes."""
+    default_user: User = ANONYMOUS
+    """Who a request without any credential is from."""
+    auditor: Callable[[Any, int], None] | None = None
+    """Told of every request and the code of its answer."""
+    streams: set[Callable[[], None]] = field(default_factory=set)
+    """How to end each watch and stream: all are called when the server stops."""
+    in_flight: InFlight = field(default_factory=InFlight)
+    metrics: RequestMetrics = field(default_factory=RequestMetrics)

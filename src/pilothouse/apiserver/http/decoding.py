@@ -1,0 +1,113 @@
+"""What clients send: a body as an object, with the strictness that they ask for.
+
+Problems that are only warned of go into the request, and from there into the answer's Warning headers.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from pilothouse.apiserver.http.request import Request
+from pilothouse.machinery import codec, errors, time
+from pilothouse.machinery.meta_v1 import DeleteOptions
+from pilothouse.machinery.resource import Resource
+
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+READ = {PROTOBUF: PROTOBUF, "application/json": "application/json", "application/yaml": "application/yaml", "": "application/json"}
+OLD_EVICTION = re.compile(rb'("?apiVersion"?\s*:\s*"?)policy/v1beta1\b')
+CANONICAL_LENGTH = len("2006-01-02T15:04:05Z")
+UNSUPPORTED = (
+    "the body of the request was in an unknown format - accepted media types include: "
+    "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor"
+)
+
+
+def content_type_of(request: Request) -> str:
+    """The media type of a body; StatusError 415 for one that is not read."""
+    media_type = request.header("Content-Type").partition(";")[0].strip().lower()
+    found = READ.get(media_type)
+    if found is None:
+        raise errors.unsupported_media_type(UNSUPPORTED)
+    return found
+
+
+async def read(request: Request, resource: Resource[Any], strictness: str) -> Any:
+    """The object in the body: of the resource's kind, or of the kind that its subresource exchanges."""
+    content_type = content_type_of(request)
+    data, content_type = plain(await request.body(), content_type)
+    strictness = strictness or "Warn"
+    exchanged = exchanged_type(resource, request.info.subresource)
+    if exchanged is None:
+        decoded = codec.decode(data, resource, strictness=strictness, content_type=content_type)
+    else:
+        data = in_newest(data, exchanged)
+        decoded = codec.decode_as(data, exchanged, strictness=strictness, content_type=content_type)
+    request.warnings.extend(decoded.warnings)
+    make_times_canonical(getattr(decoded.object, "metadata", None))
+    return decoded.object
+
+
+def in_newest(data: bytes, exchanged: type[Any]) -> bytes:
+    """An Eviction as kubectl before 1.22 writes it: of a version that is served no more, but that upstream still reads."""
+    if exchanged.__name__ == "Eviction":
+        return OLD_EVICTION.sub(rb"\1policy/v1", data)
+    return data
+
+
+def make_times_canonical(metadata: Any) -> None:
+    """Clients may write the times of ObjectMeta with any offset; they are compared and kept in UTC, in whole seconds."""
+    for name in ("creationTimestamp", "deletionTimestamp"):
+        value: str = getattr(metadata, name, "")
+        if value and (len(value) != CANONICAL_LENGTH or not value.endswith("Z")):
+            try:
+                setattr(metadata, name, time.text(time.parse(value)))
+            except ValueError as problem:
+                raise errors.bad_request(str(problem)) from problem
+
+
+@cache
+def exchanged_type(resource: Resource[Any], subresource: str) -> type[Any] | None:
+    """The struct class that a subresource exchanges (Scale, Binding, Eviction, TokenRequest); None for the kind itself."""
+    declared = resource.subresources.get(subresource)
+    if declared is None or declared.kind is None:
+        return None
+    group, version, kind = declared.kind
+    module = import_module(f"pilothouse.api.types.{group.partition('.')[0] or 'core'}_{version}")
+    found: type[Any] = getattr(module, kind)
+    return found
+
+
+async def read_delete_options(request: Request) -> DeleteOptions | None:
+    """The DeleteOptions in a DELETE's body; None when there is no body."""
+    data = await request.body()
+    if not data:
+        return None
+    data, content_type = plain(data, content_type_of(request))
+    refuse_other_kinds(data, content_type)
+    options: DeleteOptions = codec.decode_as(data, DeleteOptions, content_type=content_type).object
+    return options
+
+
+def refuse_other_kinds(data: bytes, content_type: str) -> None:
+    """DeleteOptions are served in every group's version, so that the version says nothing; but another kind is a mistake,
+    and what was meant as something else must not delete with defaults."""
+    with suppress(ValueError):  # what cannot be read is told better by who decodes it
+        found = codec.parse(data, content_type)
+        if isinstance(found, dict) and found.get("kind", "") not in ("", "DeleteOptions"):
+            raise errors.bad_request("decoded object cannot be converted to DeleteOptions")
+
+
+def plain(data: bytes, content_type: str) -> tuple[bytes, str]:
+    """A protobuf body as JSON; every other body as it is."""
+    if content_type != PROTOBUF:
+        return data, content_type
+    from pilothouse.apiserver.http.protobuf import decoder
+
+    try:
+        return codec.encode(decoder.decode(data)), "application/json"
+    except ValueError as problem:
+        raise errors.bad_request(str(problem)) from problem

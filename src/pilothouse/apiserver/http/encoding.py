@@ -1,0 +1,157 @@
+"""What the registry gives, in the form that the client accepts.
+
+- A committed object's JSON was made once, at its commit: a GET sends those bytes, a LIST joins them.
+- Tables, partial metadata and YAML are made per request from the same objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from pilothouse.apiserver.cache.entry import CreatedEntry, Entry, EntryList
+from pilothouse.apiserver.http.answer import JSON, Answer, from_status
+from pilothouse.apiserver.http.negotiation import PLAIN, Form, negotiate, not_acceptable
+from pilothouse.apiserver.http.request import Request
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.meta_v1 import ListMeta, Status
+from pilothouse.machinery.resource import Resource
+
+INCLUDES = ("Metadata", "None", "Object")
+READERS = ("curl", "Wget", "Mozilla/5.0")
+encode_json = msgspec.json.encode
+
+
+def form_of(request: Request, resource: Resource[Any] | None = None) -> Form:
+    """How this client wants its answer. What is only answered, and never read (reviews, tokens, bindings), has no Table."""
+    accept = request.http.headers.get("Accept", "")
+    if accept == JSON:
+        return PLAIN
+    if resource is None:
+        return negotiate(accept)
+    exchanged = resource.subresources.get(request.info.subresource, resource)
+    return negotiate(accept, tuple(exchanged.verbs) != ("create",))
+
+
+def one(request: Request, resource: Resource[Any], result: Any, status: int = 200) -> Answer:
+    """One object, or a Status, as an answer."""
+    form = form_of(request, resource)
+    if form.as_ and isinstance(result, Entry):
+        body = encode_json(_transformed(request, result.resource, form, result))
+    elif form.as_ == "Table" and not isinstance(result, Status):
+        raise not_acceptable()
+    else:
+        body = json_of(result)
+    return finish(request, form, body, status)
+
+
+def written(result: Any) -> int:
+    """The code of a write that may also have made what it names: 201 when it has."""
+    return 201 if isinstance(result, CreatedEntry) else 200
+
+
+def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer:
+    """A list as an answer."""
+    form = form_of(request)
+    if not form.as_:
+        return finish(request, form, list_body(resource, result))
+    meta = list_meta(result)
+    objects = [entry.object for entry in result.entries]
+    if form.as_ == "Table":
+        table = table_of(request, resource, objects, form, columns=True)
+        table["metadata"] = meta
+        return finish(request, form, encode_json(table))
+    items = [partial_metadata(one, form) for one in objects]
+    body = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{form.version}", "metadata": meta, "items": items}
+    return finish(request, form, encode_json(body))
+
+
+def list_body(resource: Resource[Any], result: EntryList) -> bytes:
+    """The JSON of a list: a head, and the bytes of the items as they were committed."""
+    meta = encode_json(list_meta(result)).decode()
+    head = f'{{"kind":"{resource.kind}List","apiVersion":"{resource.api_version}","metadata":{meta},"items":['
+    return b"".join((head.encode(), b",".join([entry.encoded for entry in result.entries]), b"]}\n"))
+
+
+def list_meta(result: EntryList) -> ListMeta:
+    return ListMeta(
+        resourceVersion=str(result.revision) if result.revision else "",
+        continue_=result.continue_,
+        remainingItemCount=result.remaining,
+    )
+
+
+def json_of(result: Any) -> bytes:
+    """The JSON of what the registry gave: bytes made at commit, or an object that is no committed one."""
+    encoded: bytes | None = getattr(result, "encoded", None)
+    return encode_json(result) if encoded is None else encoded
+
+
+def finish(request: Request, form: Form, body: bytes, status: int = 200) -> Answer:
+    """The answer of a JSON body in the media type of the form."""
+    if form.media_type != JSON:
+        return Answer(status, yaml_of(body), form.media_type)
+    if form.pretty or is_for_reading(request):
+        body = msgspec.json.format(body, indent=2)
+    return Answer(status, body)
+
+
+def failed(request: Request, error: StatusError) -> Answer:
+    """A failure as an answer: the one place where a StatusError becomes HTTP. In the client's own form where that can be."""
+    answer = from_status(error.status)
+    try:
+        form = form_of(request)
+    except StatusError:  # it accepts nothing that there is: it is told so in JSON
+        return answer
+    shown = finish(request, form, answer.body, answer.status)
+    answer.body, answer.content_type = shown.body, shown.content_type
+    return answer
+
+
+def is_for_reading(request: Request) -> bool:
+    """Whether to indent: when asked for, and unasked for people's own tools, as upstream does."""
+    if request.query_string and "pretty" in request.query:
+        return request.parameter("pretty").lower() not in ("false", "0")
+    return request.http.headers.get("User-Agent", "").startswith(READERS)
+
+
+def yaml_of(body: bytes) -> bytes:
+    """JSON as YAML, keys sorted as upstream's."""
+    import yaml
+
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: bytes = yaml.dump(msgspec.json.decode(body), Dumper=dumper, encoding="utf-8", allow_unicode=True, default_flow_style=False)
+    return text
+
+
+def _transformed(request: Request, resource: Resource[Any], form: Form, result: Entry) -> Any:
+    if form.as_ == "PartialObjectMetadata":
+        return partial_metadata(result.object, form)
+    if form.as_ == "Table":
+        table = table_of(request, resource, (result.object,), form, columns=True)
+        table["metadata"] = ListMeta(resourceVersion=str(result.revision))
+        return table
+    raise not_acceptable()
+
+
+def partial_metadata(obj: Any, form: Form) -> dict[str, Any]:
+    """An object with nothing but its metadata."""
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{form.version}", "metadata": obj.metadata}
+
+
+def table_of(request: Request, resource: Resource[Any], objects: Sequence[Any], form: Form, *, columns: bool) -> dict[str, Any]:
+    """Rows and (when asked for) column definitions."""
+    from pilothouse.machinery import table
+
+    include = request.parameter("includeObject") or "Metadata"
+    if include not in INCLUDES:
+        from pilothouse.machinery import errors
+
+        raise errors.bad_request(f'unrecognized includeObject value: "{include}"')
+    made = dict(table.table(resource, objects, request.api.clock.now(), include))
+    made["apiVersion"] = f"meta.k8s.io/{form.version}"
+    if not columns:
+        made["columnDefinitions"] = []
+    return made

@@ -1,0 +1,176 @@
+"""Query parameters (and a DELETE's body) as `Options`, with upstream's errors for bad ones.
+
+A number that cannot be read is a 400 in the words of Go's strconv; a value that is not allowed a 422 of the options' kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from pilothouse.apiserver.http.request import Request
+from pilothouse.client.call import APPLY_PATCH, Options
+from pilothouse.machinery import errors
+from pilothouse.machinery.meta_v1 import DeleteOptions
+from pilothouse.machinery.problems import Problems
+
+META_GROUP = "meta.k8s.io"
+FIELD_MANAGER_LIMIT_BYTES = 128
+FIELD_VALIDATIONS = ("Ignore", "Strict", "Warn")
+PROPAGATION_POLICIES = ("Foreground", "Background", "Orphan", "nil")
+AGENTS_REMEMBERED = 256
+INT64_MAX = (1 << 63) - 1
+NO_OPTIONS = Options()
+"""Options of a request without a query: shared, since nobody changes the options of a call."""
+
+
+def for_get(request: Request) -> Options:
+    """GetOptions: nothing but a resourceVersion."""
+    if not request.query_string:
+        return NO_OPTIONS
+    return Options(resource_version=request.parameter("resourceVersion"))
+
+
+def for_list(request: Request) -> Options:
+    """ListOptions, for list, watch and deletecollection. What of them goes together the registry says."""
+    if not request.query_string:
+        return NO_OPTIONS
+    return Options(
+        label_selector=request.parameter("labelSelector"),
+        field_selector=request.parameter("fieldSelector"),
+        resource_version=request.parameter("resourceVersion"),
+        resource_version_match=request.parameter("resourceVersionMatch"),
+        limit=integer(request, "limit") or 0,
+        continue_=request.parameter("continue"),
+        timeout_seconds=integer(request, "timeoutSeconds"),
+        allow_watch_bookmarks=flag(request, "allowWatchBookmarks") or False,
+        send_initial_events=flag(request, "sendInitialEvents"),
+    )
+
+
+def for_write(request: Request, kind: str) -> Options:
+    """CreateOptions and UpdateOptions: `kind` names them in errors."""
+    agent = request.header("User-Agent")
+    if not request.query_string:
+        return _of_agent(agent)
+    options = Options(
+        dry_run=_dry_run(request.query.get("dryRun", [])),
+        field_manager=request.parameter("fieldManager") or _of_agent(agent).field_manager,
+        field_validation=request.parameter("fieldValidation"),
+    )
+    problems = Problems()
+    _check_write(request, options, problems)
+    _refuse(kind, problems)
+    return options
+
+
+@lru_cache(maxsize=AGENTS_REMEMBERED)
+def _of_agent(agent: str) -> Options:
+    """The options of a write without a query: its manager is the client's own name, what the User-Agent says before the slash."""
+    name = "".join(filter(str.isprintable, agent.partition("/")[0])).encode()
+    return Options(field_manager=name[:FIELD_MANAGER_LIMIT_BYTES].decode(errors="ignore"))
+
+
+def for_patch(request: Request, patch_type: str) -> Options:
+    """PatchOptions; `force` and a required field manager belong to server-side apply alone."""
+    options = for_write(request, "PatchOptions")
+    force = flag(request, "force")
+    problems = Problems()
+    if patch_type == APPLY_PATCH:
+        if not request.parameter("fieldManager"):
+            problems.at("fieldManager").required("is required for apply patch")
+    elif force is not None:
+        problems.at("force").forbidden("may not be specified for non-apply patch")
+    _refuse("PatchOptions", problems)
+    return replace(options, force=True) if force else options
+
+
+def for_delete(request: Request, body: DeleteOptions | None) -> Options:
+    """DeleteOptions: from the body when there is one, from the query otherwise (as upstream, never mixed)."""
+    if body is None:
+        body = DeleteOptions(
+            gracePeriodSeconds=integer(request, "gracePeriodSeconds"),
+            propagationPolicy=request.parameter("propagationPolicy"),
+            orphanDependents=flag(request, "orphanDependents"),
+            dryRun=request.query.get("dryRun", []),
+        )
+    problems = Problems()
+    _check_delete(body, problems)
+    _refuse("DeleteOptions", problems)
+    preconditions = body.preconditions
+    return Options(
+        dry_run=bool(body.dryRun),
+        grace_period_seconds=body.gracePeriodSeconds,
+        propagation_policy=body.propagationPolicy,
+        orphan_dependents=body.orphanDependents,
+        precondition_uid=preconditions.uid if preconditions else "",
+        precondition_resource_version=preconditions.resourceVersion if preconditions else "",
+        ignore_store_read_error=bool(body.ignoreStoreReadErrorWithClusterBreakingPotential),
+    )
+
+
+def for_deletecollection(request: Request, body: DeleteOptions | None) -> Options:
+    """Both kinds of options: which objects, and how each is deleted."""
+    options = for_delete(request, body)
+    chosen = for_list(request)
+    for name in ("label_selector", "field_selector", "resource_version", "resource_version_match", "limit", "continue_"):
+        setattr(options, name, getattr(chosen, name))
+    return options
+
+
+def integer(request: Request, name: str) -> int | None:
+    """A number of the query; StatusError 400 when it is none."""
+    text = request.parameter(name)
+    if not text:
+        return None
+    digits = text[1:] if text[0] in "+-" else text
+    if not (digits.isascii() and digits.isdigit()):
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    value = int(text)
+    if abs(value) > INT64_MAX:
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return value
+
+
+def flag(request: Request, name: str) -> bool | None:
+    """A boolean of the query: anything but `false` and `0` counts as true, also an empty value (upstream's rule)."""
+    values = request.query.get(name) if request.query_string else None
+    if not values:
+        return None
+    return values[0].lower() not in ("false", "0")
+
+
+def _dry_run(values: list[str]) -> bool:
+    return bool(values)
+
+
+def _check_dry_run(values: list[str], problems: Problems) -> None:
+    if any(value != "All" for value in values):
+        problems.at("dryRun").not_supported("[" + " ".join(values) + "]" if len(values) > 1 else values[0], ("All",))
+
+
+def _check_write(request: Request, options: Options, problems: Problems) -> None:
+    _check_dry_run(request.query.get("dryRun", []), problems)
+    manager = options.field_manager
+    if len(manager.encode()) > FIELD_MANAGER_LIMIT_BYTES:
+        problems.at("fieldManager").too_long(FIELD_MANAGER_LIMIT_BYTES)
+    if not manager.isprintable():
+        problems.at("fieldManager").invalid(manager, "should only contain printable characters")
+    if options.field_validation and options.field_validation not in FIELD_VALIDATIONS:
+        problems.at("fieldValidation").not_supported(options.field_validation, FIELD_VALIDATIONS)
+
+
+def _check_delete(body: DeleteOptions, problems: Problems) -> None:
+    at_policy = problems.at("propagationPolicy")
+    policy: Any = body.propagationPolicy
+    if policy and body.orphanDependents is not None:
+        at_policy.invalid(policy, "orphanDependents and deletionPropagation cannot be both set")
+    if policy and policy not in PROPAGATION_POLICIES[:3]:
+        at_policy.not_supported(policy, PROPAGATION_POLICIES)
+    _check_dry_run(body.dryRun, problems)
+
+
+def _refuse(kind: str, problems: Problems) -> None:
+    if problems:
+        raise errors.invalid(kind, META_GROUP, "", problems.found)

@@ -1,0 +1,26 @@
+"""Why a request is refused for its path, method or name alone, as upstream's generic API server says it."""
+
+from __future__ import annotations
+
+import json
+
+from pilothouse.machinery import errors
+from pilothouse.machinery.errors import StatusError
+
+
+def no_such_resource() -> StatusError:
+    """404 for a path that leads nowhere: no such kind, subresource or plain path."""
+    return errors.failure(404, "NotFound", "the server could not find the requested resource")
+
+
+def bad_name(name: str) -> StatusError:
+    """A name that could be no segment of a path (upstream's IsValidPathSegmentName)."""
+    if name in (".", ".."):
+        return errors.bad_request(f"Name parameter invalid: \"{name}\": may not be '{name}'")
+    wrong = ";".join(f"may not contain '{character}'" for character in "/%" if character in name)
+    return errors.bad_request(f"Name parameter invalid: {json.dumps(name, ensure_ascii=False)}: {wrong}")
+
+
+def method_not_allowed() -> StatusError:
+    """405 for a verb that the resource or path does not have."""
+    return errors.failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")

@@ -1,0 +1,108 @@
+"""What travels along the chain: a `Request`, and the handler types.
+
+- A `Request` wraps aiohttp's request with what the links found out: which resource it is about, who asks, its deadline.
+- Queries are parsed at most once, and only when someone asks.
+- Everything that lives longer than one request is reached through `request.api` (context.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import parse_qs
+
+from aiohttp import web
+
+from pilothouse.apiserver.auth.user import ANONYMOUS, User
+from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.request_info import NO_INFO, RequestInfo
+from pilothouse.machinery import errors
+
+if TYPE_CHECKING:
+    from pilothouse.apiserver.http.context import ApiContext
+
+Response: TypeAlias = Answer | web.StreamResponse
+"""An `Answer`, or what an endpoint has already streamed itself (watch, WebSocket, hijacked connections)."""
+Handler: TypeAlias = "Callable[[Request], Awaitable[Response]]"
+Link: TypeAlias = "Callable[[Request, Handler], Awaitable[Response]]"
+"""One that does nothing after the answer is a plain function and hands on what `next` gives: a coroutine less to make and resume."""
+
+BODY_LIMIT_BYTES = 3 * 1024 * 1024
+"""Upstream's MaxRequestBodyBytes."""
+NO_QUERY: dict[str, list[str]] = {}
+
+
+class HttpRequest(web.BaseRequest):
+    """aiohttp's request, which tells when its client has gone."""
+
+    gone: Callable[[], None] | None = None
+
+    def _cancel(self, exc: BaseException) -> None:
+        super()._cancel(exc)
+        if self.gone is not None:
+            self.gone()
+
+
+class Request:
+    """One request on its way through the chain."""
+
+    __slots__ = ("_query", "api", "http", "info", "method", "path", "query_string", "started", "user", "warnings")
+
+    def __init__(self, http: HttpRequest, api: ApiContext) -> None:
+        self.http = http
+        self.api = api
+        self.method: str = http.method
+        target = http._message.path
+        if target[:1] != "/":  # the form for proxies, with the server's own address before the path
+            target = target.partition("://")[2]
+            target = target[target.find("/") :] if "/" in target else "/"
+        path, _, query = target.partition("?")
+        self.path: str = path
+        self.query_string: str = query
+        self.info: RequestInfo = NO_INFO
+        self.user: User = ANONYMOUS
+        self.started = 0.0
+        self.warnings: list[str] = []
+        self._query: dict[str, list[str]] | None = None
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """The query parameters, each with all its values in order."""
+        if self._query is None:
+            text = self.query_string
+            self._query = parse_qs(text, keep_blank_values=True) if text else NO_QUERY
+        return self._query
+
+    def parameter(self, name: str) -> str:
+        """The first value of a query parameter, or nothing."""
+        values = self.query.get(name) if self.query_string else None
+        return values[0] if values else ""
+
+    def header(self, name: str) -> str:
+        value: str = self.http.headers.get(name, "")
+        return value
+
+    def on_gone(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when the client closes the connection: for streams, which would wait for ever."""
+        self.http.gone = callback
+
+    async def body(self) -> bytes:
+        """The whole body; StatusError 413 when it is larger than the limit."""
+        length = self.http.content_length
+        if length is not None and length > BODY_LIMIT_BYTES:
+            raise errors.too_large(f"Request entity too large: limit is {BODY_LIMIT_BYTES}")
+        if not self.http.can_read_body:
+            return b""
+        if self.http.headers.get("Expect", "").lower() == "100-continue" and self.http.transport is not None:
+            self.http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        content = self.http.content
+        if content.is_eof() and content.total_bytes <= BODY_LIMIT_BYTES:
+            return b"".join(content._buffer)  # all of it has come; a read would parse on, and ask the transport to resume
+        parts: list[bytes] = []
+        total = 0
+        while chunk := await content.readany():
+            total += len(chunk)
+            if total > BODY_LIMIT_BYTES:
+                raise errors.too_large(f"Request entity too large: limit is {BODY_LIMIT_BYTES}")
+            parts.append(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -1,0 +1,178 @@
+"""One HTTP request passed on to a backend: a pod, a service's endpoint, a node's kubelet.
+
+- Bodies stream in both directions; upgrades (WebSocket and others) become pipes.
+- Headers of the hop are dropped; the backend learns by X-Forwarded-* where it stands, and by Host what the client asked.
+- Redirects and links of pages that lead to the backend itself are led back through the proxy: links.py.
+"""
+
+from __future__ import annotations
+
+import gzip
+import ipaddress
+import ssl
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
+from yarl import URL
+
+from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS, dialing_failed, why
+from pilothouse.apiserver.http.streaming.links import Way, rewritten
+from pilothouse.apiserver.http.streaming.relay import joined
+from pilothouse.client.streaming.upgrade import UpgradeRefused, upgrade
+from pilothouse.machinery import errors
+
+HOP_HEADERS = frozenset((
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+    "authorization", "host", "content-length", "cookie2",
+))  # fmt: skip
+ANSWER_HOP_HEADERS = HOP_HEADERS - {"content-length"}
+PAGE_LIMIT = 4 << 20
+"""Bytes of a page above which its links stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where a request goes. `tls` verifies as it was made; None with https means: any certificate, as upstream has it for pods."""
+
+    scheme: str
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def authority(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def base(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+def prefix_and_rest(request: Request) -> tuple[str, str]:
+    """The proxy's own path, and what follows it, both as the client wrote them (with its percent signs)."""
+    own = 8 if request.info.namespace else 6
+    parts = request.path.split("/", own)
+    return "/".join(parts[:own]), "/" + parts[own] if len(parts) > own else ""
+
+
+def forbid_special(host: str) -> None:
+    """Addresses that no pod has, but that mean something to the machine: 400 as upstream."""
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified or address.is_link_local or address.is_multicast:
+        raise errors.bad_request("address not allowed")
+
+
+async def forward(request: Request, backend: Backend) -> Response:
+    prefix, rest = prefix_and_rest(request)
+    if not rest and request.method in ("GET", "HEAD"):
+        query = f"?{request.query_string}" if request.query_string else ""
+        return Answer(301, headers=[("Location", f"{prefix}/{query}")])
+    url = f"{backend.base}{rest or '/'}{'?' + request.query_string if request.query_string else ''}"
+    wanted = request.header("Upgrade")
+    if wanted and "upgrade" in request.header("Connection").lower():
+        return await _upgraded(request, backend, url, wanted)
+    return await _passed(request, backend, url, Way(prefix, backend.authority, request.header("Host")))
+
+
+def _headers(request: Request) -> list[tuple[str, str]]:
+    kept = [(name, value) for name, value in request.http.headers.items() if name.lower() not in HOP_HEADERS]
+    host = [("Host", request.header("Host"))] if request.header("Host") else []
+    return [*host, *kept, ("X-Forwarded-For", request.http.remote or ""), ("X-Forwarded-Uri", request.path)]
+
+
+def _tls(backend: Backend) -> ssl.SSLContext | None:
+    if backend.scheme != "https" or backend.tls is not None:
+        return backend.tls
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def _upgraded(request: Request, backend: Backend, url: str, wanted: str) -> Response:
+    try:
+        upgraded = await upgrade(url, _headers(request), method=request.method, protocol=wanted, tls=_tls(backend))
+    except UpgradeRefused as error:
+        return Answer(error.status, error.body, error.content_type or "text/plain")
+    except OSError as error:
+        raise dialing_failed(error, url) from error
+    return await joined(request, upgraded, list(upgraded.headers.items()))
+
+
+async def _passed(request: Request, backend: Backend, url: str, way: Way) -> Response:
+    connector = TCPConnector(ssl=_tls(backend) or False)
+    timeout = ClientTimeout(total=None, sock_connect=DIAL_SECONDS)
+    async with ClientSession(connector=connector, timeout=timeout, auto_decompress=False, skip_auto_headers=("User-Agent",)) as session:
+        body = request.http.content if request.http.can_read_body else None
+        try:
+            headers = _headers(request)
+            answer = await session.request(request.method, _as_is(url), data=body, headers=headers, allow_redirects=False)
+        except (ClientError, OSError) as error:
+            raise errors.unavailable(f"error trying to reach service: {why(error, url)}") from error
+        return await _answered(request, answer, way)
+
+
+def _as_is(url: str) -> URL:
+    """aiohttp would else decode and encode it anew."""
+    return URL(url, encoded=True)
+
+
+async def _answered(request: Request, answer: ClientResponse, way: Way) -> Response:
+    response = web.StreamResponse(status=answer.status, reason=answer.reason)
+    for name, value in answer.headers.items():
+        if name.lower() not in ANSWER_HOP_HEADERS:
+            response.headers.add(name, way.back(value) if name.lower() == "location" else value)
+    request.on_gone(answer.close)
+    request.api.streams.add(answer.close)
+    try:
+        begun = await _page(answer, way) if _is_page(request, answer) else b""
+        if begun and answer.content.at_eof():
+            response.content_length = len(begun)
+        elif "Content-Length" not in answer.headers:
+            if request.http.version >= (1, 1):
+                response.enable_chunked_encoding()
+            else:
+                response.force_close()
+        await response.prepare(request.http)
+        await response.write(begun)
+        async for block in answer.content.iter_any():
+            await response.write(block)
+        await response.write_eof()
+    except (ClientError, ConnectionError):
+        request.http.protocol.force_close()  # the answer is cut off: the client must not take it for whole
+    finally:
+        request.api.streams.discard(answer.close)
+    return response
+
+
+def _is_page(request: Request, answer: ClientResponse) -> bool:
+    links = answer.content_type == "text/html" and "Location" not in answer.headers
+    return links and request.method != "HEAD" and answer.headers.get("Content-Encoding", "") in CODINGS
+
+
+Recoding = Callable[[bytes], bytes]
+CODINGS: dict[str, tuple[Recoding, Recoding]] = {
+    "": (bytes, bytes),
+    "gzip": (gzip.decompress, gzip.compress),
+    "deflate": (lambda body: zlib.decompress(body, -zlib.MAX_WBITS), lambda body: zlib.compress(body, wbits=-zlib.MAX_WBITS)),
+}
+"""How pages may be packed: (undone, done again). Upstream's `deflate` is the bare stream."""
+
+
+async def _page(answer: ClientResponse, way: Way) -> bytes:
+    """The whole page with its links led back; of one that is too long or cannot be unpacked what was read of it, as it is."""
+    read = bytearray()
+    while len(read) < PAGE_LIMIT and (block := await answer.content.readany()):
+        read += block
+    if not answer.content.at_eof():
+        return bytes(read)
+    unpack, pack = CODINGS[answer.headers.get("Content-Encoding", "")]
+    try:
+        page = unpack(bytes(read)).decode("latin-1")  # whatever its charset: links and marks are ASCII
+    except (OSError, EOFError, zlib.error):
+        return bytes(read)
+    return pack(rewritten(page, way.back).encode("latin-1", "xmlcharrefreplace"))

@@ -1,0 +1,155 @@
+"""Where the kubelet of a pod answers, how to greet it, and which container of the pod is meant."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import quote, urlencode, urlsplit
+
+from aiohttp import ClientConnectorError, ServerDisconnectedError
+
+from pilothouse.api.types.core_v1 import Node, Pod
+from pilothouse.apiserver.auth.user import ADMIN
+from pilothouse.apiserver.http.context import ApiContext, KubeletClient
+from pilothouse.apiserver.http.request import Request
+from pilothouse.client.client import Client
+from pilothouse.client.streaming.upgrade import PROTOCOL_HEADER, Upgraded, upgrade
+from pilothouse.kit.clock import wait_for
+from pilothouse.machinery import errors
+from pilothouse.machinery.errors import StatusError
+
+ADDRESS_TYPES = ("InternalIP", "ExternalIP", "Hostname")
+"""In the order of preference; names come last: nothing promises that they resolve."""
+CONTEXTS_KEPT = 8
+DIAL_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kubelet:
+    """Base URL and TLS of one kubelet's server."""
+
+    base: str
+    tls: ssl.SSLContext | None
+
+    def url(self, *segments: str, query: list[tuple[str, str]] | None = None) -> str:
+        path = "/".join(quote(one, safe="") for one in segments)
+        return f"{self.base}/{path}{'?' + urlencode(query) if query else ''}"
+
+
+def reader(api: ApiContext) -> Client:
+    """A client for what the server itself must look up; the user's right to the subresource was checked by the chain."""
+    return Client(api.registry.transport(ADMIN))
+
+
+async def pod_of(request: Request) -> Pod:
+    """The pod that the request is about."""
+    return await reader(request.api).get(Pod, request.info.name, request.info.namespace)
+
+
+def container_of(pod: Pod, wanted: str) -> str:
+    """The container that is meant: the one named, or the only one; 400 in upstream's words otherwise."""
+    name = pod.metadata.name
+    spec = pod.spec
+    main, init = [one.name for one in spec.containers], [one.name for one in spec.initContainers]
+    if wanted:
+        if wanted not in (*main, *init, *(one.name for one in spec.ephemeralContainers)):
+            raise errors.bad_request(f"container {wanted} is not valid for pod {name}")
+        return wanted
+    if len(main) == 1:
+        return main[0]
+    text = f"a container name must be specified for pod {name}"
+    if main:
+        text += f", choose one of: [{' '.join(main)}]"
+        if init:
+            text += f" or one of the init containers: [{' '.join(init)}]"
+    raise errors.bad_request(text)
+
+
+async def kubelet_of(request: Request, pod: Pod) -> Kubelet:
+    """The kubelet that runs `pod`; 400 when it has no node yet."""
+    if not pod.spec.nodeName:
+        raise errors.bad_request(f"pod {pod.metadata.name} does not have a host assigned")
+    return await kubelet_on(request.api, pod.spec.nodeName)
+
+
+async def kubelet_on(api: ApiContext, node_name: str) -> Kubelet:
+    if node_name in api.kubelet_urls:
+        return Kubelet(api.kubelet_urls[node_name], None)
+    node = await reader(api).get(Node, node_name)
+    endpoint = node.status.daemonEndpoints.kubeletEndpoint
+    if not endpoint.Port:
+        raise errors.internal_error(f"node {node_name} has no kubelet that serves streams")
+    host = address_of(node)
+    shown = f"[{host}]" if ":" in host else host
+    scheme = "https" if api.kubelet_client is not None else "http"
+    return Kubelet(f"{scheme}://{shown}:{endpoint.Port}", tls_of(api.kubelet_client))
+
+
+async def must_be_real(api: ApiContext, node_name: str) -> None:
+    """503 for what runs on a node without a kubelet to talk to: a simulated node's addresses are nobody's, or somebody else's."""
+    if not node_name:
+        return
+    node = await reader(api).get(Node, node_name)
+    if not node.status.daemonEndpoints.kubeletEndpoint.Port:
+        raise errors.unavailable(f"error trying to reach service: node {node_name} has no network")
+
+
+def address_of(node: Node) -> str:
+    for kind in ADDRESS_TYPES:
+        for one in node.status.addresses:
+            if one.type == kind:
+                return one.address
+    raise errors.internal_error("no preferred addresses found; known addresses: []")
+
+
+@lru_cache(maxsize=CONTEXTS_KEPT)
+def tls_of(client: KubeletClient | None) -> ssl.SSLContext | None:
+    """With the server's client certificate, trusting the cluster's CA alone."""
+    if client is None:
+        return None
+    context = ssl.create_default_context(cafile=client.ca_file)
+    context.load_cert_chain(client.certificate_file, client.key_file)
+    return context
+
+
+async def reach(request: Request, kubelet: Kubelet, url: str, protocols: Iterable[str]) -> Upgraded:
+    """A SPDY connection to the kubelet, offering these stream protocols. UpgradeRefused with its answer; StatusError when it
+    cannot be reached within DIAL_SECONDS."""
+    offered = [(PROTOCOL_HEADER, one) for one in protocols]
+    try:
+        return await wait_for(request.api.clock, upgrade(url, offered, tls=kubelet.tls), DIAL_SECONDS)
+    except TimeoutError as error:
+        raise dialing_failed(error, url) from error
+    except OSError as error:
+        raise dialing_failed(error, url) from error
+
+
+def dialing_failed(error: Exception, url: str) -> StatusError:
+    """Upstream's words for a backend that cannot be reached."""
+    return errors.failure(500, "InternalError", f"error dialing backend: {why(error, url)}")
+
+
+def why(error: Exception, url: str) -> str:
+    """What went wrong with a connection to `url`, in the words of Go's net package: clients and people look for them."""
+    cause = error.os_error if isinstance(error, ClientConnectorError) else error
+    dial = f"dial tcp {urlsplit(url).netloc}"
+    if isinstance(cause, ssl.SSLError):
+        if cause.reason == "WRONG_VERSION_NUMBER":
+            return "http: server gave HTTP response to HTTPS client"
+        return f"tls: {cause.reason}"
+    if isinstance(cause, TimeoutError):
+        return f"{dial}: i/o timeout"
+    if isinstance(error, ServerDisconnectedError):
+        return "EOF"
+    if isinstance(cause, OSError) and cause.errno:
+        return f"{dial}: connect: {os.strerror(cause.errno).lower()}"
+    return str(error) or type(error).__name__
+
+
+def flag(request: Request, name: str) -> bool:
+    """A boolean of the query, as Go reads it: there, and neither false nor 0."""
+    values = request.query.get(name) if request.query_string else None
+    return bool(values) and values is not None and values[0].lower() not in ("false", "0")

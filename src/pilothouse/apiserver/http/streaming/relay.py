@@ -1,0 +1,37 @@
+"""SPDY clients (kubectl before 1.31): the API server pipes what they say to the kubelet, and understands none of it."""
+
+from __future__ import annotations
+
+from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.apiserver.http.streaming.kubelets import Kubelet, reach
+from pilothouse.client.streaming.duplex import pipe
+from pilothouse.client.streaming.hijack import Hijacked
+from pilothouse.client.streaming.upgrade import PROTOCOL_HEADER, SPDY, Upgraded, UpgradeRefused
+
+
+async def relay(request: Request, kubelet: Kubelet, url: str) -> Response:
+    """Upgrade towards the kubelet first: what it refuses is refused to the client in the kubelet's own words."""
+    try:
+        upgraded = await reach(request, kubelet, url, request.http.headers.getall(PROTOCOL_HEADER, []))
+    except UpgradeRefused as error:
+        return Answer(error.status, error.body, error.content_type or "text/plain; charset=utf-8")
+    chosen = upgraded.headers.get(PROTOCOL_HEADER.lower())
+    headers = [("Connection", "Upgrade"), ("Upgrade", SPDY)]
+    return await joined(request, upgraded, [*headers, (PROTOCOL_HEADER, chosen)] if chosen else headers)
+
+
+async def joined(request: Request, upgraded: Upgraded, headers: list[tuple[str, str]]) -> Response:
+    """Answer 101 with `headers`, then carry bytes until either side ends."""
+    client = Hijacked(request.http)
+    end = client.feed_eof
+    request.api.streams.add(end)
+    try:
+        client.switch(headers)
+        await pipe(client, upgraded.duplex)
+    except ConnectionError:
+        pass  # the client left before it began: there is nobody to tell
+    finally:
+        request.api.streams.discard(end)
+        await upgraded.duplex.close()
+    return client

@@ -1,0 +1,67 @@
+"""The events of a watch as lines, in the form that the client accepts.
+
+Plain JSON is what the cache has made already. Tables and partial metadata are made for each watcher; the columns of a
+Table are told with the first event only, as upstream does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pilothouse.apiserver.cache.event import BOOKMARK, CacheEvent
+from pilothouse.apiserver.http.encoding import encode_json, partial_metadata, table_of
+from pilothouse.apiserver.http.negotiation import JSON, STREAMED, Form, not_acceptable
+from pilothouse.apiserver.http.request import Request
+from pilothouse.machinery.meta_v1 import ListMeta
+from pilothouse.machinery.resource import Resource
+
+Encode = Callable[[list[CacheEvent]], list[bytes]]
+
+
+def encoder(request: Request, resource: Resource[Any], form: Form) -> Encode:
+    """What turns a batch of events into lines. YAML has no form for a stream: 406, also where JSON would be accepted as well."""
+    if form.media_type != JSON:
+        raise not_acceptable(STREAMED)
+    if resource.stored_as is not None:
+        form_encode = _of_form(request, resource, form)
+        return lambda batch: form_encode([event.served(resource) for event in batch])
+    return _of_form(request, resource, form)
+
+
+def _of_form(request: Request, resource: Resource[Any], form: Form) -> Encode:
+    if not form.as_:
+        return plain
+    if form.as_ == "Table":
+        return Tables(request, resource, form)
+    if form.as_ == "PartialObjectMetadata":
+        return lambda batch: [line(event.type, partial_metadata(event.entry.object, form)) for event in batch]
+    raise not_acceptable()
+
+
+def plain(batch: list[CacheEvent]) -> list[bytes]:
+    return [event.encoded for event in batch]
+
+
+def line(type: str, obj: Any) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (type.encode(), encode_json(obj))
+
+
+class Tables:
+    """Tables of one row each."""
+
+    def __init__(self, request: Request, resource: Resource[Any], form: Form) -> None:
+        self._request = request
+        self._resource = resource
+        self._form = form
+        self._columns_told = False
+
+    def __call__(self, batch: list[CacheEvent]) -> list[bytes]:
+        return [line(event.type, self._table(event)) for event in batch]
+
+    def _table(self, event: CacheEvent) -> dict[str, Any]:
+        objects = () if event.type == BOOKMARK else (event.entry.object,)
+        table = table_of(self._request, self._resource, objects, self._form, columns=not self._columns_told)
+        table["metadata"] = ListMeta(resourceVersion=str(event.revision))
+        self._columns_told = True
+        return table

@@ -1,0 +1,100 @@
+"""The two ways in which a watch reaches its client: lines in an HTTP chunked body, or messages of a WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from aiohttp import web
+from aiohttp.helpers import rfc822_formatted_time
+
+from pilothouse.apiserver.http.request import Request, Response
+
+
+class Stream(Protocol):
+    """Opened once, then sent to, then closed. ConnectionError when the client is gone."""
+
+    async def open(self, request: Request) -> Response: ...
+
+    async def send(self, lines: list[bytes]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class JsonStream(web.StreamResponse):
+    """Chunks straight to the transport: what comes together goes out in one chunk, and one write.
+
+    HTTP/1.0 knows no chunks: there the end of the connection is the end of the watch.
+    """
+
+    chunked_body = True
+
+    def __init__(self) -> None:
+        self._status = 200
+        self._reason = "OK"
+        self._keep_alive = True
+
+    @property
+    def prepared(self) -> bool:
+        return True
+
+    async def open(self, request: Request) -> Response:
+        self._req = request.http
+        protocol: Any = request.http.protocol
+        self._protocol = protocol
+        self._keep_alive = self.chunked_body = request.http.version >= (1, 1)
+        framing = b"Transfer-Encoding: chunked" if self.chunked_body else b"Connection: close"
+        self._write_bytes(
+            b"HTTP/1.1 200 OK\r\nCache-Control: no-cache, private\r\nContent-Type: application/json\r\n"
+            b"Date: %b\r\n%b\r\n\r\n" % (rfc822_formatted_time().encode(), framing)
+        )
+        return self
+
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        return None
+
+    def writer(self, hold: Callable[[], None]) -> Callable[[bytes], object] | None:
+        """What writes a chunk at once; `hold` is called when the client has too much unread. None where there are no chunks."""
+        transport = self._protocol.transport
+        if transport is None or not self.chunked_body:
+            return None
+        self._protocol.on_pause = hold
+        write: Callable[[bytes], object] = transport.write
+        return write
+
+    async def send(self, lines: list[bytes]) -> None:
+        data = lines[0] if len(lines) == 1 else b"".join(lines)
+        self._write_bytes(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked_body else data)
+        if self._protocol._paused:
+            await self._protocol._drain_helper()
+
+    async def close(self) -> None:
+        if self.chunked_body:
+            self._write_bytes(b"0\r\n\r\n")
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """The server calls this at the end; the last chunk has gone out by then."""
+        self._protocol.on_pause = None
+        self._eof_sent = True
+
+    def _write_bytes(self, data: bytes) -> None:
+        transport = self._protocol.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the watcher is gone")
+        transport.write(data)
+
+
+class WebSocketStream:
+    """One message an event, as upstream serves browsers."""
+
+    async def open(self, request: Request) -> Response:
+        self._socket = web.WebSocketResponse(autoping=True)
+        await self._socket.prepare(request.http)
+        return self._socket
+
+    async def send(self, lines: list[bytes]) -> None:
+        for one in lines:
+            await self._socket.send_str(one.decode())
+
+    async def close(self) -> None:
+        await self._socket.close()

@@ -1,0 +1,52 @@
+"""/metrics: the server's own counters and those that the process has registered with prometheus-client.
+
+An exposition is kept for a moment and made in a thread: with many series it takes tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.apiserver.http.request_metrics import RequestMetrics
+from pilothouse.kit.clock import Clock
+
+KEPT_SECONDS = 1.0
+
+
+def paths(metrics: RequestMetrics, clock: Clock) -> Mapping[str, Handler]:
+    exposition = Exposition(metrics, clock)
+
+    async def serve(request: Request) -> Response:
+        return Answer(200, await exposition.body(), "text/plain; version=0.0.4; charset=utf-8")
+
+    return {"/metrics": serve}
+
+
+class Exposition:
+    """The text, not older than KEPT_SECONDS."""
+
+    def __init__(self, metrics: RequestMetrics, clock: Clock) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._made = float("-inf")
+        self._body = b""
+        self._registry: Any = None
+
+    async def body(self) -> bytes:
+        now = self._clock.monotonic()
+        if now - self._made >= KEPT_SECONDS:
+            self._body = await asyncio.to_thread(self._make)
+            self._made = now
+        return self._body
+
+    def _make(self) -> bytes:
+        from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+
+        if self._registry is None:
+            self._registry = CollectorRegistry()
+            self._registry.register(self._metrics)
+        return generate_latest(self._registry) + generate_latest(REGISTRY)

@@ -1,0 +1,41 @@
+"""/version: the level of the API that is served, in the form that clients parse."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+
+import msgspec
+
+from pilothouse import __version__
+from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.machinery.meta_v1 import Info
+
+API_LEVEL = "1.34.0"
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def info() -> Info:
+    """What `kubectl version` shows of the server."""
+    major, minor, _ = API_LEVEL.split(".")
+    return Info(
+        major=major,
+        minor=minor,
+        emulationMajor=major,
+        emulationMinor=minor,
+        minCompatibilityMajor=major,
+        minCompatibilityMinor=str(int(minor) - 1),
+        gitVersion=f"v{API_LEVEL}+pilothouse-{__version__}",
+        gitTreeState="clean",
+        goVersion="",
+        compiler=f"cpython{platform.python_version()}",
+        platform=f"linux/{MACHINES.get(platform.machine(), platform.machine())}",
+    )
+
+
+def paths() -> Mapping[str, Handler]:
+    async def serve(request: Request) -> Response:
+        return Answer(200, msgspec.json.format(msgspec.json.encode(info()), indent=2))
+
+    return {"/version": serve, "/version/": serve}

@@ -1,0 +1,105 @@
+"""Which endpoint answers: resources by verb, everything else by its path.
+
+A kind needs no route of its own: what there is follows from the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pilothouse.api import catalogue
+from pilothouse.apiserver.http.connect import Connect
+from pilothouse.apiserver.http.refusals import bad_name, method_not_allowed, no_such_resource
+from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.apiserver.verbs.create import create
+from pilothouse.apiserver.verbs.delete import delete
+from pilothouse.apiserver.verbs.deletecollection import deletecollection
+from pilothouse.apiserver.verbs.get import get
+from pilothouse.apiserver.verbs.list import list_
+from pilothouse.apiserver.verbs.patch import patch
+from pilothouse.apiserver.verbs.update import update
+from pilothouse.apiserver.verbs.watch import watch
+from pilothouse.machinery.resource import Resource
+
+Endpoint = Callable[[Request, Resource[Any]], Awaitable[Response]]
+
+ENDPOINTS: Mapping[str, Endpoint] = {
+    "get": get,
+    "list": list_,
+    "watch": watch,
+    "create": create,
+    "update": update,
+    "patch": patch,
+    "delete": delete,
+    "deletecollection": deletecollection,
+}
+DEPRECATED = {
+    ("", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+    ("", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+}
+"""Built-in resources that upstream warns of at every use."""
+ACROSS_NAMESPACES = ("list", "watch")
+WITHOUT_NAME = ("list", "watch", "create", "deletecollection")
+
+
+class Routes:
+    """The end of the chain. `paths` are the plain paths, by exact path or by prefix (with a trailing `*`)."""
+
+    def __init__(self, paths: Mapping[str, Handler], connects: Mapping[tuple[str, str], Connect]) -> None:
+        self._exact = {path: handler for path, handler in paths.items() if not path.endswith("*")}
+        self._prefixes = [(path[:-1], handler) for path, handler in paths.items() if path.endswith("*")]
+        self._connects = connects
+
+    async def __call__(self, request: Request) -> Response:
+        info = request.info
+        if not info.is_resource:
+            return await self._plain(request)
+        resource = catalogue.by_plural(info.group, info.version, info.plural)
+        if resource is None or (info.namespace and not resource.namespaced and info.plural != "namespaces"):
+            raise no_such_resource()
+        if info.name in (".", "..") or "/" in info.name or "%" in info.name:
+            raise bad_name(info.name)
+        if (info.group, info.plural) in DEPRECATED:
+            request.warnings.append(DEPRECATED[info.group, info.plural])
+        if info.subresource:
+            return await self._subresource(request, resource)
+        endpoint = ENDPOINTS.get(info.verb)
+        misplaced = info.verb != "watch" and bool(info.name) == (info.verb in WITHOUT_NAME)
+        if request.method == "HEAD" or endpoint is None or info.verb not in resource.verbs or misplaced:
+            raise method_not_allowed()
+        if resource.namespaced and not info.namespace:
+            if info.name:
+                raise no_such_resource()
+            if info.verb not in ACROSS_NAMESPACES:
+                raise method_not_allowed()
+        return await endpoint(request, resource)
+
+    async def _subresource(self, request: Request, resource: Resource[Any]) -> Response:
+        info = request.info
+        declared = resource.subresources.get(info.subresource)
+        if declared is None or (resource.namespaced and not info.namespace):
+            raise no_such_resource()
+        connect = self._connects.get((resource.plural, info.subresource))
+        if connect is not None:
+            if request.method not in connect.methods:
+                raise method_not_allowed()
+            return await connect.handle(request)
+        endpoint = ENDPOINTS.get(info.verb)
+        if request.method == "HEAD" or endpoint is None or info.verb not in declared.verbs:
+            raise method_not_allowed()
+        return await endpoint(request, resource)
+
+    async def _plain(self, request: Request) -> Response:
+        handler = self._exact.get(request.info.path) or self._by_prefix(request.info.path)
+        if handler is None:
+            raise no_such_resource()
+        if request.method not in ("GET", "HEAD"):
+            raise method_not_allowed()
+        return await handler(request)
+
+    def _by_prefix(self, path: str) -> Handler | None:
+        for prefix, handler in self._prefixes:
+            if path.startswith(prefix):
+                return handler
+        return None

@@ -1,0 +1,101 @@
+"""pods/log: the kubelet's answer, passed on as it comes."""
+
+from __future__ import annotations
+
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.connect import Connect
+from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS, container_of, dialing_failed, flag, kubelet_of, pod_of
+from pilothouse.machinery import errors, time
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.problems import Problems
+
+PLAIN = "text/plain"
+NUMBERS = {"sinceSeconds": 1, "tailLines": 0, "limitBytes": 1}
+FLAGS = ("follow", "previous", "timestamps")
+ERROR_LIMIT_BYTES = 64 * 1024
+BLOCK_BYTES = 64 * 1024
+
+
+async def log(request: Request) -> Response:
+    if request.info.verb != "get":
+        raise errors.failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    pod = await pod_of(request)
+    container = container_of(pod, request.parameter("container"))
+    query = options_of(request, pod)
+    if not pod.spec.nodeName:
+        return Answer(content_type=PLAIN)  # upstream's: a pod without a node has an empty log
+    kubelet = await kubelet_of(request, pod)
+    url = kubelet.url("containerLogs", pod.metadata.namespace, pod.metadata.name, container, query=query)
+    connector = TCPConnector(ssl=kubelet.tls or False)
+    async with ClientSession(
+        connector=connector, timeout=ClientTimeout(total=None, sock_connect=DIAL_SECONDS), auto_decompress=False
+    ) as session:
+        try:
+            answer = await session.get(url)
+        except (ClientError, OSError) as error:
+            raise dialing_failed(error, url) from error
+        if answer.status != 200:
+            raise refusal(request, answer.status, (await answer.content.read(ERROR_LIMIT_BYTES)).decode(errors="replace"))
+        return await passed_on(request, answer)
+
+
+def options_of(request: Request, pod: Pod) -> list[tuple[str, str]]:
+    """The query for the kubelet; 422 in upstream's words for what cannot be."""
+    problems = Problems()
+    found = [(name, "true") for name in FLAGS if flag(request, name)]
+    for name, least in NUMBERS.items():
+        text = request.parameter(name)
+        if not text:
+            continue
+        if not text.lstrip("-").isdigit():
+            raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        if int(text) < least:
+            problems.at(name).invalid(int(text), "must be greater than or equal to 0" if least == 0 else "must be greater than 0")
+        found.append((name, text))
+    if since := request.parameter("sinceTime"):
+        if wrong := time.parse_error(since):
+            raise errors.bad_request(wrong)
+        found.append(("sinceTime", since))
+    if {"sinceSeconds", "sinceTime"} <= {name for name, _ in found}:
+        problems.forbidden("at most one of `sinceTime` or `sinceSeconds` may be specified")
+    if problems:
+        raise errors.invalid("PodLogOptions", "", pod.metadata.name, problems.found)
+    return found
+
+
+def refusal(request: Request, status: int, text: str) -> StatusError:
+    if status == 400:
+        return errors.bad_request(text)
+    if status == 500:
+        return errors.internal_error(text)
+    if status == 404:
+        return errors.not_found("pods", "", request.info.name)
+    return errors.failure(status, "", f"the server rejected the request: {text}")
+
+
+async def passed_on(request: Request, answer: ClientResponse) -> Response:
+    """Everything that the kubelet sends, until it ends, the client leaves or the server stops."""
+    response = web.StreamResponse(headers={"Content-Type": PLAIN, "Cache-Control": "no-cache, private"})
+    if request.http.version >= (1, 1):
+        response.enable_chunked_encoding()
+    else:
+        response.force_close()  # the end of the connection is the end of the log
+    await response.prepare(request.http)
+    request.on_gone(answer.close)
+    request.api.streams.add(answer.close)
+    try:
+        async for block in answer.content.iter_any():
+            await response.write(block)
+        await response.write_eof()
+    except (ClientError, ConnectionError):
+        pass  # the head is out already: all that can be done is to end
+    finally:
+        request.api.streams.discard(answer.close)
+    return response
+
+
+LOG = Connect(("pods",), "log", log, ("GET",))

@@ -1,0 +1,20 @@
+"""POST: a new object, a subresource that is created (binding, eviction, token), or a review that the registry only answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.apiserver.http import decoding, encoding, options
+from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.client.call import Call
+from pilothouse.machinery.resource import Resource
+
+
+async def create(request: Request, resource: Resource[Any]) -> Response:
+    """201 with what was made."""
+    info = request.info
+    chosen = options.for_write(request, "CreateOptions")
+    encoding.form_of(request, resource)
+    body = await decoding.read(request, resource, chosen.field_validation)
+    call = Call("create", resource, info.object_namespace, info.name, info.subresource, body, options=chosen)
+    return encoding.one(request, resource, await request.api.registry.execute(call, request.user, warnings=request.warnings), 201)

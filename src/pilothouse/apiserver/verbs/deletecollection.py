@@ -1,0 +1,22 @@
+"""DELETE of a collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.apiserver.cache.entry import EntryList
+from pilothouse.apiserver.http import decoding, encoding, options
+from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.client.call import Call
+from pilothouse.machinery.resource import Resource
+
+
+async def deletecollection(request: Request, resource: Resource[Any]) -> Response:
+    """The list of what was deleted."""
+    encoding.form_of(request)
+    chosen = options.for_deletecollection(request, await decoding.read_delete_options(request))
+    call = Call("deletecollection", resource, request.info.object_namespace, options=chosen)
+    result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
+    if isinstance(result, EntryList):
+        return encoding.many(request, resource, result)
+    return encoding.one(request, resource, result)

@@ -1,0 +1,17 @@
+"""GET of one object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.apiserver.http import encoding, options
+from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.client.call import Call
+from pilothouse.machinery.resource import Resource
+
+
+async def get(request: Request, resource: Resource[Any]) -> Response:
+    """The object, or its subresource, as it was committed last."""
+    info = request.info
+    call = Call("get", resource, info.object_namespace, info.name, info.subresource, options=options.for_get(request))
+    return encoding.one(request, resource, await request.api.registry.execute(call, request.user))

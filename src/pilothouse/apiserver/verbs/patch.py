@@ -1,0 +1,34 @@
+"""PATCH: JSON patch, merge patch, strategic merge patch or server-side apply; the registry applies it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.apiserver.http import encoding, options
+from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, Call
+from pilothouse.machinery import errors
+from pilothouse.machinery.resource import Resource
+
+PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
+
+
+async def patch(request: Request, resource: Resource[Any]) -> Response:
+    """The object as it is now."""
+    info = request.info
+    patch_type = patch_type_of(request, resource)
+    chosen = options.for_patch(request, patch_type)
+    encoding.form_of(request)
+    body = await request.body()
+    call = Call("patch", resource, info.object_namespace, info.name, info.subresource, body, patch_type, chosen)
+    result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
+    return encoding.one(request, resource, result, encoding.written(result))
+
+
+def patch_type_of(request: Request, resource: Resource[Any]) -> str:
+    """The kind of patch that is sent; StatusError 415 for one that is not known."""
+    media_type = request.header("Content-Type").partition(";")[0].strip().lower()
+    if media_type in PATCH_TYPES:
+        return media_type
+    accepted = ", ".join(PATCH_TYPES)
+    raise errors.unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {accepted}")

@@ -1,0 +1,21 @@
+"""PUT: an object, or its subresource, replaced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.apiserver.http import decoding, encoding, options
+from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.client.call import Call
+from pilothouse.machinery.resource import Resource
+
+
+async def update(request: Request, resource: Resource[Any]) -> Response:
+    """The object as it is now; 201 when the update has created it."""
+    info = request.info
+    chosen = options.for_write(request, "UpdateOptions")
+    encoding.form_of(request)
+    body = await decoding.read(request, resource, chosen.field_validation)
+    call = Call("update", resource, info.object_namespace, info.name, info.subresource, body, options=chosen)
+    result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
+    return encoding.one(request, resource, result, encoding.written(result))

@@ -1,0 +1,104 @@
+"""Watch: the events of a resource as they happen, as a chunked stream of JSON lines or as messages of a WebSocket.
+
+- An event's JSON was made once for all watchers; here it is only framed and written.
+- A watch ends after `timeoutSeconds` (when the client names none: upstream's 30 to 60 minutes), when the server stops, or
+  when the client goes; a failure after the start is an ERROR event.
+- A client that reads too slowly is waited for; the cache bounds what waits for one watcher and ends the watch beyond.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from pilothouse.apiserver.cache.watch import Watch, Write
+from pilothouse.apiserver.http import encoding, options
+from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.apiserver.http.watch_encoding import Encode, encoder, plain
+from pilothouse.apiserver.http.watch_streams import JsonStream, Stream, WebSocketStream
+from pilothouse.client.call import Call, Options
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.resource import Resource
+
+MINIMUM_SECONDS = 1800
+"""Upstream's --min-request-timeout: a watch without a timeout of its own lasts one to two times that."""
+GONE = 410
+
+AT_ONCE_LIMIT = 500
+"""Events in one write: a watch may begin with all objects of a resource."""
+
+
+async def watch(request: Request, resource: Resource[Any]) -> Response:
+    """Stream until the end of the watch."""
+    form = encoding.form_of(request)
+    info = request.info
+    chosen = options.for_list(request)
+    if info.name:
+        chosen = with_name(chosen, info.name)
+    if not chosen.timeout_seconds:
+        chosen = replace(chosen, timeout_seconds=request.api.entropy.jitter(MINIMUM_SECONDS, 1.0))
+    encode = encoder(request, resource, form)
+    stream: Stream = WebSocketStream() if is_websocket(request) else JsonStream()
+    try:
+        events = await request.api.registry.open_watch(Call("watch", resource, info.object_namespace, options=chosen), request.user)
+    except StatusError as error:
+        if error.code != GONE:
+            raise
+        return await refuse(request, stream, error)
+    request.api.streams.add(events.end)
+    request.api.metrics.begin(info.labels)
+    request.on_gone(events.end)
+    try:
+        response = await stream.open(request)
+        write = stream.writer(events.hold) if encode is plain and isinstance(stream, JsonStream) else None
+        with suppress(ConnectionError):  # the client has gone: nobody is left to be told
+            await pump(events, stream, encode, write)
+            await stream.close()
+    finally:
+        request.api.streams.discard(events.end)
+        request.api.metrics.end(info.labels)
+        await events.aclose()
+    return response
+
+
+async def refuse(request: Request, stream: Stream, error: StatusError) -> Response:
+    """A revision that is no longer known is told in the stream, as upstream does: watchers expect a 200 and then the news."""
+    response = await stream.open(request)
+    with suppress(ConnectionError):
+        await stream.send([error_line(error)])
+        await stream.close()
+    return response
+
+
+def error_line(error: StatusError) -> bytes:
+    return b'{"type":"ERROR","object":%b}\n' % encoding.encode_json(error.status)
+
+
+async def pump(events: Watch, stream: Stream, encode: Encode, write: Write | None) -> None:
+    """Write events until the watch ends; what it fails with is its last event.
+
+    While nothing waits to be written, events go straight to `write`: most changes wake no task.
+    """
+    try:
+        while True:
+            events.pass_on(write)
+            batch = await events.batch()
+            events.hold()
+            if not batch:
+                return
+            for start in range(0, len(batch), AT_ONCE_LIMIT):
+                await stream.send(encode(batch[start : start + AT_ONCE_LIMIT]))
+    except StatusError as error:
+        await stream.send([error_line(error)])
+
+
+def is_websocket(request: Request) -> bool:
+    headers = request.http.headers
+    return headers.get("Upgrade", "").lower() == "websocket" and "upgrade" in headers.get("Connection", "").lower()
+
+
+def with_name(chosen: Options, name: str) -> Options:
+    """The options of a watch of a single object: the old form, with the name in the path."""
+    selector = f"metadata.name={name}"
+    return replace(chosen, field_selector=f"{chosen.field_selector},{selector}" if chosen.field_selector else selector)

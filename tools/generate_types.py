@@ -104,6 +104,7 @@ from pilothouse.machinery.struct import (
     IntOrString,
     Lists,
     List,
+    Maps,
     Merges,
     Object,
     Quantity,
@@ -213,7 +214,7 @@ class Writer:
         kinds = schema.get("x-kubernetes-group-version-kind", [])
         top = len(kinds) == 1 and "metadata" in properties
         required = set(schema.get("required", ()))
-        lines = list(self.class_facts(short, properties, kinds if top else []))
+        lines = list(self.class_facts(self.found[full].get("x-kubernetes-map-type", ""), properties, kinds if top else []))
         for name in sorted(properties, key=lambda one: (ORDER.get(one, 9), one)):
             if top and name in ("apiVersion", "kind"):
                 gvk = kinds[0]
@@ -227,7 +228,7 @@ class Writer:
         body = "\n    ".join(lines or ["pass"])
         self.modules[module][short] = f"class {short}({base}):\n    {body}\n"
 
-    def class_facts(self, short: str, properties: dict[str, Any], kinds: list[dict[str, str]]) -> Iterator[str]:
+    def class_facts(self, map_type: str, properties: dict[str, Any], kinds: list[dict[str, str]]) -> Iterator[str]:
         if kinds:
             gvk = kinds[0]
             yield f'GVK: ClassVar[tuple[str, str, str]] = ("{gvk["group"]}", "{gvk["version"]}", "{gvk["kind"]}")'
@@ -241,10 +242,15 @@ class Writer:
             for name, schema in sorted(properties.items())
             if "x-kubernetes-list-type" in schema
         }
+        maps = {name: schema["x-kubernetes-map-type"] for name, schema in sorted(properties.items()) if "x-kubernetes-map-type" in schema}
+        if map_type:
+            yield f'MAP_TYPE: ClassVar[str] = "{map_type}"'
         if merges:
             yield f"MERGES: ClassVar[Merges] = {merges!r}"
         if lists:
             yield f"LISTS: ClassVar[Lists] = {lists!r}"
+        if maps:
+            yield f"MAPS: ClassVar[Maps] = {maps!r}"
 
     def text(self, module: str) -> str:
         classes = self.modules[module]

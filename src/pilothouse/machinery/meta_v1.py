@@ -117,6 +117,7 @@ class Info(Object):
 
 
 class LabelSelector(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     LISTS: ClassVar[Lists] = {"matchExpressions": ("atomic", ())}
     matchExpressions: list[LabelSelectorRequirement] = field(default_factory=list)
     matchLabels: dict[str, str] = field(default_factory=dict)
@@ -167,6 +168,7 @@ class ObjectMeta(Object):
 
 
 class OwnerReference(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     apiVersion: str = field(default_factory=str)
     kind: str = field(default_factory=str)
     name: str = field(default_factory=str)

@@ -56,6 +56,10 @@ class Shape:
     """Made by strict.py at first use."""
     merges: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    map_type: str = ""
+    """`x-kubernetes-map-type` of the struct itself: "atomic" or ""."""
+    maps: Mapping[str, str] = field(default_factory=dict)
+    """Map types of fields; they go before the `map_type` of the field's struct."""
 
 
 OPEN = Shape(ANY, "interface {}")
@@ -76,6 +80,8 @@ def shape_of(kind: type[Any]) -> Shape:
     found.fields = {one.encode_name: _field_shape(kind.__name__, one.encode_name, one.type) for one in msgspec.structs.fields(kind)}
     found.merges = getattr(kind, "MERGES", {})
     found.lists = getattr(kind, "LISTS", {})
+    found.map_type = getattr(kind, "MAP_TYPE", "")
+    found.maps = getattr(kind, "MAPS", {})
     return found
 
 

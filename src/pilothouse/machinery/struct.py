@@ -7,6 +7,11 @@
 - `metadata`, `spec` and `status` of a kind are always there.
 - JSON null means absent everywhere; `codec.decode` strips it before the structs see it.
 
+Class attributes of the generated structs say how patches treat a field: `MERGES` (strategic merge patch), `LISTS` and `MAPS`
+(server-side apply: `x-kubernetes-list-type`, `x-kubernetes-map-type` of the field), and `MAP_TYPE` (`x-kubernetes-map-type` of the
+struct itself: "atomic" when one manager owns all of it). What `MAPS` says of a field goes before the `MAP_TYPE` of its struct
+(PersistentVolumeSpec.claimRef is "granular").
+
 Times are RFC 3339 strings (`machinery.time` reads and writes them), quantities and int-or-strings are what the client
 wrote until defaulting makes them canonical (`machinery.quantity`). Structs hold trees, never cycles: hence `gc=False`.
 """
@@ -25,6 +30,9 @@ Merges: TypeAlias = Mapping[str, tuple[str, str]]
 """Field -> (patch strategy, patch merge key) of strategic merge patch."""
 Lists: TypeAlias = Mapping[str, tuple[str, tuple[str, ...]]]
 """Field -> (list type: atomic, set or map; the keys of a map list) of server-side apply."""
+
+Maps: TypeAlias = Mapping[str, str]
+"""Field -> map type of a map or struct: atomic or granular. Fields not named follow the MAP_TYPE of their struct."""
 
 
 class Object(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):

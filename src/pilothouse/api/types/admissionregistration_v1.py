@@ -36,6 +36,7 @@ class MatchCondition(Object):
 
 
 class MatchResources(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     LISTS: ClassVar[Lists] = {"excludeResourceRules": ("atomic", ()), "resourceRules": ("atomic", ())}
     excludeResourceRules: list[NamedRuleWithOperations] = field(default_factory=list)
     matchPolicy: str = ""
@@ -80,6 +81,7 @@ class MutatingWebhookConfigurationList(Object):
 
 
 class NamedRuleWithOperations(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     LISTS: ClassVar[Lists] = {
         "apiGroups": ("atomic", ()),
         "apiVersions": ("atomic", ()),
@@ -96,11 +98,13 @@ class NamedRuleWithOperations(Object):
 
 
 class ParamKind(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     apiVersion: str = ""
     kind: str = ""
 
 
 class ParamRef(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     name: str = ""
     namespace: str = ""
     parameterNotFoundAction: str = ""
@@ -240,6 +244,7 @@ class Validation(Object):
 
 
 class Variable(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     name: str = field(default_factory=str)
     expression: str = field(default_factory=str)
 

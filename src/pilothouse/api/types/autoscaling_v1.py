@@ -19,6 +19,7 @@ from pilothouse.machinery.struct import (
 
 
 class CrossVersionObjectReference(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     apiVersion: str = ""
     kind: str = field(default_factory=str)
     name: str = field(default_factory=str)

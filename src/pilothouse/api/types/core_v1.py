@@ -15,6 +15,7 @@ from pilothouse.machinery.struct import (
     IntOrString,
     List,
     Lists,
+    Maps,
     Merges,
     Object,
     Quantity,
@@ -189,6 +190,7 @@ class ConfigMapEnvSource(Object):
 
 
 class ConfigMapKeySelector(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     name: str = ""
     key: str = field(default_factory=str)
     optional: bool | None = None
@@ -383,6 +385,7 @@ class EmptyDirVolumeSource(Object):
 
 
 class EndpointAddress(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     hostname: str = ""
     ip: str = field(default_factory=str)
     nodeName: str = ""
@@ -390,6 +393,7 @@ class EndpointAddress(Object):
 
 
 class EndpointPort(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     name: str = ""
     appProtocol: str = ""
     port: int = field(default_factory=int)
@@ -544,6 +548,7 @@ class FCVolumeSource(Object):
 
 
 class FileKeySelector(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     key: str = field(default_factory=str)
     optional: bool | None = None
     path: str = field(default_factory=str)
@@ -736,6 +741,7 @@ class LoadBalancerStatus(Object):
 
 
 class LocalObjectReference(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     name: str = ""
 
 
@@ -859,6 +865,7 @@ class NodeRuntimeHandlerFeatures(Object):
 
 
 class NodeSelector(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     LISTS: ClassVar[Lists] = {"nodeSelectorTerms": ("atomic", ())}
     nodeSelectorTerms: list[NodeSelectorTerm] = field(default_factory=List)
 
@@ -871,6 +878,7 @@ class NodeSelectorRequirement(Object):
 
 
 class NodeSelectorTerm(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     LISTS: ClassVar[Lists] = {"matchExpressions": ("atomic", ()), "matchFields": ("atomic", ())}
     matchExpressions: list[NodeSelectorRequirement] = field(default_factory=list)
     matchFields: list[NodeSelectorRequirement] = field(default_factory=list)
@@ -932,11 +940,13 @@ class NodeSystemInfo(Object):
 
 
 class ObjectFieldSelector(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     apiVersion: str = ""
     fieldPath: str = field(default_factory=str)
 
 
 class ObjectReference(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     apiVersion: str = ""
     kind: str = ""
     resourceVersion: str = ""
@@ -997,6 +1007,7 @@ class PersistentVolumeClaimSpec(Object):
 class PersistentVolumeClaimStatus(Object):
     MERGES: ClassVar[Merges] = {"conditions": ("merge", "type")}
     LISTS: ClassVar[Lists] = {"accessModes": ("atomic", ()), "conditions": ("map", ("type",))}
+    MAPS: ClassVar[Maps] = {"allocatedResourceStatuses": "granular"}
     accessModes: list[str] = field(default_factory=list)
     allocatedResourceStatuses: dict[str, str] = field(default_factory=dict)
     allocatedResources: dict[str, Quantity] = field(default_factory=dict)
@@ -1027,6 +1038,7 @@ class PersistentVolumeList(Object):
 
 class PersistentVolumeSpec(Object):
     LISTS: ClassVar[Lists] = {"accessModes": ("atomic", ()), "mountOptions": ("atomic", ())}
+    MAPS: ClassVar[Maps] = {"claimRef": "granular"}
     accessModes: list[str] = field(default_factory=list)
     awsElasticBlockStore: AWSElasticBlockStoreVolumeSource | None = None
     azureDisk: AzureDiskVolumeSource | None = None
@@ -1223,6 +1235,7 @@ class PodSpec(Object):
         "topologySpreadConstraints": ("map", ("topologyKey", "whenUnsatisfiable")),
         "volumes": ("map", ("name",)),
     }
+    MAPS: ClassVar[Maps] = {"nodeSelector": "atomic"}
     activeDeadlineSeconds: int | None = None
     affinity: Affinity | None = None
     automountServiceAccountToken: bool | None = None
@@ -1418,6 +1431,7 @@ class ReplicationControllerList(Object):
 
 
 class ReplicationControllerSpec(Object):
+    MAPS: ClassVar[Maps] = {"selector": "atomic"}
     minReadySeconds: int | None = None
     replicas: int | None = None
     selector: dict[str, str] = field(default_factory=dict)
@@ -1441,6 +1455,7 @@ class ResourceClaim(Object):
 
 
 class ResourceFieldSelector(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     containerName: str = ""
     divisor: Quantity | None = None
     resource: str = field(default_factory=str)
@@ -1527,6 +1542,7 @@ class ScaleIOVolumeSource(Object):
 
 
 class ScopeSelector(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     LISTS: ClassVar[Lists] = {"matchExpressions": ("atomic", ())}
     matchExpressions: list[ScopedResourceSelectorRequirement] = field(default_factory=list)
 
@@ -1560,6 +1576,7 @@ class SecretEnvSource(Object):
 
 
 class SecretKeySelector(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     name: str = ""
     key: str = field(default_factory=str)
     optional: bool | None = None
@@ -1581,6 +1598,7 @@ class SecretProjection(Object):
 
 
 class SecretReference(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     name: str = ""
     namespace: str = ""
 
@@ -1669,6 +1687,7 @@ class ServiceSpec(Object):
         "loadBalancerSourceRanges": ("atomic", ()),
         "ports": ("map", ("port", "protocol")),
     }
+    MAPS: ClassVar[Maps] = {"selector": "atomic"}
     allocateLoadBalancerNodePorts: bool | None = None
     clusterIP: str = ""
     clusterIPs: list[str] = field(default_factory=list)
@@ -1754,6 +1773,7 @@ class TopologySelectorLabelRequirement(Object):
 
 
 class TopologySelectorTerm(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     LISTS: ClassVar[Lists] = {"matchLabelExpressions": ("atomic", ())}
     matchLabelExpressions: list[TopologySelectorLabelRequirement] = field(default_factory=list)
 
@@ -1771,6 +1791,7 @@ class TopologySpreadConstraint(Object):
 
 
 class TypedLocalObjectReference(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     kind: str = field(default_factory=str)
     name: str = field(default_factory=str)
     apiGroup: str = ""

@@ -45,6 +45,7 @@ class EndpointHints(Object):
 
 
 class EndpointPort(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     name: str = field(default_factory=str)
     appProtocol: str = ""
     port: int | None = None

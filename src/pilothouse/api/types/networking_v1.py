@@ -212,6 +212,7 @@ class ParentReference(Object):
 
 
 class ServiceBackendPort(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     name: str = ""
     number: int | None = None
 

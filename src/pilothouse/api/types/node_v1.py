@@ -15,6 +15,7 @@ from pilothouse.machinery import meta_v1
 from pilothouse.machinery.struct import (
     List,
     Lists,
+    Maps,
     Object,
     Quantity,
     constant,
@@ -45,5 +46,6 @@ class RuntimeClassList(Object):
 
 class Scheduling(Object):
     LISTS: ClassVar[Lists] = {"tolerations": ("atomic", ())}
+    MAPS: ClassVar[Maps] = {"nodeSelector": "atomic"}
     nodeSelector: dict[str, str] = field(default_factory=dict)
     tolerations: list[core_v1.Toleration] = field(default_factory=list)

@@ -111,12 +111,14 @@ class RoleList(Object):
 
 
 class RoleRef(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     kind: str = field(default_factory=str)
     name: str = field(default_factory=str)
     apiGroup: str = field(default_factory=str)
 
 
 class Subject(Object):
+    MAP_TYPE: ClassVar[str] = "atomic"
     kind: str = field(default_factory=str)
     name: str = field(default_factory=str)
     namespace: str = ""

@@ -45,17 +45,17 @@ class Api:
 def wire(storage: Storage, clock: Clock, entropy: Entropy, settings: Settings, keys: ServiceAccountKeys) -> Api:
     async def lookup(kind: type[Any], name: str, namespace: str) -> Any:
         """How the tokens' issuer finds what a token is bound to."""
-        return await registry.kernel.get(kind, name, namespace)
+        return await registry.store.get(kind, name, namespace)
 
     class Granted:
         """The roles and bindings, for the authorizer: they are in the caches before the first request is."""
 
         def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
-            entry = registry.kernel.caches.peek(resource_of(kind)).get(namespace, name)
+            entry = registry.store.caches.peek(resource_of(kind)).get(namespace, name)
             return entry.object if entry is not None else None
 
         def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
-            return registry.kernel.caches.peek(resource_of(kind)).objects(namespace)
+            return registry.store.caches.peek(resource_of(kind)).objects(namespace)
 
     authorizer = RoleAuthorizer(StaticAuthorizer(), Granted())
     tokens = ServiceAccountTokens(keys, lookup, clock, entropy)

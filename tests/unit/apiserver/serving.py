@@ -78,7 +78,7 @@ async def serving(folder: Path, *, tls: bool = False, user: User | None = None, 
     registry: Registry
 
     async def lookup(kind: type[Any], name: str, namespace: str) -> Any:
-        return await registry.kernel.get(kind, name, namespace)
+        return await registry.store.get(kind, name, namespace)
 
     tokens = ServiceAccountTokens(ServiceAccountKeys(folder / "sa.key"), lookup, clock, entropy)
     answers = reviews(StaticAuthorizer(), clock, tokens)

@@ -31,8 +31,8 @@ from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, 
 from pilothouse.api.types.scheduling_v1 import PriorityClass
 from pilothouse.apiserver.auth.user import MASTERS, User
 from pilothouse.apiserver.cache.event import DELETED
-from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.apiserver.registry.settings import Settings
+from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.client.call import Call, Options
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError
@@ -46,51 +46,51 @@ KEPT = (Service, Endpoints, EndpointSlice)
 RETRY_SECONDS = 10.0
 
 
-class Door(Protocol):
+class BootstrapRegistry(Protocol):
     """What is needed of the registry."""
 
-    kernel: Kernel
+    store: RegistryStore
 
     async def execute(self, call: Call, user: User) -> Any: ...
 
     def watch(self, call: Call, user: User) -> AsyncGenerator[Any, None]: ...
 
 
-async def ensure(door: Door) -> None:
+async def ensure(registry: BootstrapRegistry) -> None:
     """Return when everything is there, and what authorization looks up is at hand."""
     for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding):
-        await door.kernel.caches.of(resource_of(kind))
-    for obj in first_objects(door.kernel.settings):
-        await _create(door, obj)
-    for obj in endpoints(door.kernel.settings):
-        await _create_or_update(door, obj)
+        await registry.store.caches.of(resource_of(kind))
+    for obj in first_objects(registry.store.settings):
+        await _create(registry, obj)
+    for obj in endpoints(registry.store.settings):
+        await _create_or_update(registry, obj)
 
 
-async def keep(door: Door, kind: type[Any]) -> None:
+async def keep(registry: BootstrapRegistry, kind: type[Any]) -> None:
     """Make the object `kubernetes` of one of KEPT again whenever it is deleted, until cancelled."""
     named = Options(field_selector="metadata.name=kubernetes")
     while True:
         with suppress(StatusError):  # the store cannot write just now
-            async with aclosing(door.watch(Call("watch", resource_of(kind), "default", options=named), SERVER)) as events:
-                await _restore(door, kind)
+            async with aclosing(registry.watch(Call("watch", resource_of(kind), "default", options=named), SERVER)) as events:
+                await _restore(registry, kind)
                 async for event in events:
                     if event.type == DELETED:
-                        await _restore(door, kind)
-        await door.kernel.clock.sleep(RETRY_SECONDS)
+                        await _restore(registry, kind)
+        await registry.store.clock.sleep(RETRY_SECONDS)
 
 
-async def _restore(door: Door, kind: type[Any]) -> None:
-    for obj in (kubernetes_service(door.kernel.settings), *endpoints(door.kernel.settings)):
+async def _restore(registry: BootstrapRegistry, kind: type[Any]) -> None:
+    for obj in (kubernetes_service(registry.store.settings), *endpoints(registry.store.settings)):
         if isinstance(obj, kind):
-            await _create(door, obj)
+            await _create(registry, obj)
 
 
-async def _create(door: Door, obj: Any) -> bool:
+async def _create(registry: BootstrapRegistry, obj: Any) -> bool:
     meta = obj.metadata
-    if await door.kernel.get(type(obj), meta.name, meta.namespace) is not None:
+    if await registry.store.get(type(obj), meta.name, meta.namespace) is not None:
         return False
     try:
-        await door.execute(Call("create", resource_of(type(obj)), meta.namespace, body=obj), SERVER)
+        await registry.execute(Call("create", resource_of(type(obj)), meta.namespace, body=obj), SERVER)
     except StatusError as error:
         if error.reason != "AlreadyExists":
             raise
@@ -98,10 +98,10 @@ async def _create(door: Door, obj: Any) -> bool:
     return True
 
 
-async def _create_or_update(door: Door, obj: Any) -> None:
+async def _create_or_update(registry: BootstrapRegistry, obj: Any) -> None:
     meta = obj.metadata
-    if not await _create(door, clone(obj)):
-        await door.execute(Call("update", resource_of(type(obj)), meta.namespace, meta.name, body=obj), SERVER)
+    if not await _create(registry, clone(obj)):
+        await registry.execute(Call("update", resource_of(type(obj)), meta.namespace, meta.name, body=obj), SERVER)
 
 
 def first_objects(settings: Settings) -> Iterator[Any]:

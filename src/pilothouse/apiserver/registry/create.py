@@ -7,8 +7,8 @@ from typing import Any
 from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry import managers, strategy
-from pilothouse.apiserver.registry.kernel import Kernel, made
 from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.store import RegistryStore, made
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError, already_exists
@@ -16,19 +16,19 @@ from pilothouse.machinery.errors import StatusError, already_exists
 GENERATED_NAME_ATTEMPTS = 8
 
 
-async def create(kernel: Kernel, request: Request) -> Entry:
+async def create(store: RegistryStore, request: Request) -> Entry:
     """The new object's entry, in the version of the request."""
     obj = request.call.body
     if obj.metadata.name or not obj.metadata.generateName:
-        return await _attempt(kernel, request, obj)
+        return await _attempt(store, request, obj)
     for _ in range(GENERATED_NAME_ATTEMPTS - 1):
         try:
-            return await _attempt(kernel, request, clone(obj))
+            return await _attempt(store, request, clone(obj))
         except StatusError as error:
             if error.reason != "AlreadyExists":
                 raise
     try:
-        return await _attempt(kernel, request, obj)
+        return await _attempt(store, request, obj)
     except StatusError as error:
         if error.reason == "AlreadyExists" and error.status.details is not None:
             error.status.message += ", the server was not able to generate a unique name for the object"
@@ -36,27 +36,27 @@ async def create(kernel: Kernel, request: Request) -> Entry:
         raise
 
 
-async def _attempt(kernel: Kernel, request: Request, obj: Any) -> Entry:
+async def _attempt(store: RegistryStore, request: Request, obj: Any) -> Entry:
     resource = request.resource
-    admission = await _prepared(kernel, request, obj)
+    admission = await _prepared(store, request, obj)
     obj, name = admission.object, admission.name
-    reserved = await kernel.reserve(resource, None, obj, dry_run=request.options.dry_run)
+    reserved = await store.reserve(resource, None, obj, dry_run=request.options.dry_run)
     try:
         strategy.validate_create(resource, obj, request.served)
         request.warnings.extend(strategy.warnings_of(resource, obj, None))
-        await kernel.admission.validate(admission)
+        await store.admission.validate(admission)
         if request.options.dry_run:
-            if (await kernel.caches.of(resource)).get(request.namespace, name) is not None:
+            if (await store.caches.of(resource)).get(request.namespace, name) is not None:
                 raise already_exists(resource.plural, resource.group, name)
             return made(resource, obj).served(request.served)
-        return (await kernel.commit(resource, request.namespace, obj, None)).served(request.served)
+        return (await store.commit(resource, request.namespace, obj, None)).served(request.served)
     except CompareFailed as failed:
-        raise await _exists(kernel, request, name, failed) from failed
+        raise await _exists(store, request, name, failed) from failed
     finally:
         reserved.release()
 
 
-async def _prepared(kernel: Kernel, request: Request, obj: Any) -> AdmissionRequest:
+async def _prepared(store: RegistryStore, request: Request, obj: Any) -> AdmissionRequest:
     """The object as it is to be validated, in the stored version, as admission has seen it."""
     strategy.check_new_version(obj)
     strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
@@ -65,22 +65,22 @@ async def _prepared(kernel: Kernel, request: Request, obj: Any) -> AdmissionRequ
     if request.served.to_stored is not None:
         obj = request.served.to_stored(obj)
     strategy.single_owners(obj, request.warnings)
-    managed = obj.metadata.managedFields if request.applies else managers.at_creation(kernel, request)
-    strategy.fill_system_fields(obj, kernel.clock, kernel.entropy)
+    managed = obj.metadata.managedFields if request.applies else managers.at_creation(store, request)
+    strategy.fill_system_fields(obj, store.clock, store.entropy)
     obj.metadata.managedFields = managed
     if not obj.metadata.name and obj.metadata.generateName:
-        obj.metadata.name = strategy.generate_name(obj.metadata.generateName, kernel.entropy)
+        obj.metadata.name = strategy.generate_name(obj.metadata.generateName, store.entropy)
     admission = request.admission(CREATE, obj.metadata.name, obj, None)
-    await kernel.admission.mutate(admission)
+    await store.admission.mutate(admission)
     strategy.prepare_create(request.resource, obj)
     return admission
 
 
-async def _exists(kernel: Kernel, request: Request, name: str, failed: CompareFailed) -> StatusError:
+async def _exists(store: RegistryStore, request: Request, name: str, failed: CompareFailed) -> StatusError:
     resource = request.resource
-    await kernel.fresh(failed)
+    await store.fresh(failed)
     error = already_exists(resource.plural, resource.group, name)
-    entry = (await kernel.caches.of(resource)).get(request.namespace, name)
+    entry = (await store.caches.of(resource)).get(request.namespace, name)
     if entry is not None and entry.object.metadata.deletionTimestamp:
         error.status.message = f"object is being deleted: {error.status.message}"
     return error

@@ -14,9 +14,9 @@ from typing import Any
 
 from pilothouse.apiserver.admission.plugin import DELETE
 from pilothouse.apiserver.cache.entry import Entry, EntryList
-from pilothouse.apiserver.registry.kernel import Kernel, made
 from pilothouse.apiserver.registry.listing import list_
 from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.store import RegistryStore, made
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.client.call import Options
 from pilothouse.machinery import time
@@ -33,30 +33,30 @@ RETURNED = frozenset(
 """Kinds of the core group whose delete answers with the object instead of a Status."""
 
 
-async def delete(kernel: Kernel, request: Request) -> Entry | Status:
+async def delete(store: RegistryStore, request: Request) -> Entry | Status:
     """The object as it is now when it stays for a while; a Status (or the object, by kind) when it is gone."""
     _check_options(request.options)
     for _ in range(ATTEMPTS):
-        current = await kernel.entry(request.resource, request.namespace, request.name)
+        current = await store.entry(request.resource, request.namespace, request.name)
         check_preconditions(request, current)
         admission = request.admission(DELETE, request.name, None, current.object)
-        await kernel.admission.mutate(admission)
-        await kernel.admission.validate(admission)
+        await store.admission.mutate(admission)
+        await store.admission.validate(admission)
         try:
-            return await _attempt(kernel, request, current)
+            return await _attempt(store, request, current)
         except CompareFailed as failed:
-            await kernel.fresh(failed)
+            await store.fresh(failed)
     raise conflict(request.resource.plural, request.resource.group, request.name, OBJECT_MODIFIED)
 
 
-async def delete_collection(kernel: Kernel, request: Request) -> EntryList:
+async def delete_collection(store: RegistryStore, request: Request) -> EntryList:
     """Delete everything that the request selects; what is gone already by then is no error."""
-    found = await list_(kernel, request)
+    found = await list_(store, request)
     gone: list[Entry] = []
     for entry in found.entries:
         one = _single(request, entry)
         try:
-            result = await delete(kernel, one)
+            result = await delete(store, one)
         except StatusError as error:
             if error.reason == "NotFound":
                 continue
@@ -99,19 +99,19 @@ def check_preconditions(request: Request, current: Entry) -> None:
         raise conflict(kind, group, request.name, cause)
 
 
-async def _attempt(kernel: Kernel, request: Request, current: Entry) -> Entry | Status:
+async def _attempt(store: RegistryStore, request: Request, current: Entry) -> Entry | Status:
     old = current.object
     finalizers = finalizers_after(request.options, list(old.metadata.finalizers))
     grace = grace_seconds(request, old)
     if is_namespace(request) and (old.spec.finalizers or finalizers):
-        return await _mark_namespace(kernel, request, current, finalizers)
+        return await _mark_namespace(store, request, current, finalizers)
     if grace is None:  # it ends already, and this delete makes it no sooner
         if finalizers == old.metadata.finalizers:
             return current.served(request.served)
         grace = old.metadata.deletionGracePeriodSeconds or 0
     if grace == 0 and not finalizers:
-        return await _remove(kernel, request, current)
-    return await _mark(kernel, request, current, finalizers, grace)
+        return await _remove(store, request, current)
+    return await _mark(store, request, current, finalizers, grace)
 
 
 def is_namespace(request: Request) -> bool:
@@ -147,9 +147,9 @@ def finalizers_after(options: Options, finalizers: list[str]) -> list[str]:
     return kept
 
 
-async def _remove(kernel: Kernel, request: Request, current: Entry) -> Entry | Status:
+async def _remove(store: RegistryStore, request: Request, current: Entry) -> Entry | Status:
     if not request.options.dry_run:
-        last = await kernel.remove(current)
+        last = await store.remove(current)
     else:
         last = current
     resource = request.resource
@@ -159,36 +159,36 @@ async def _remove(kernel: Kernel, request: Request, current: Entry) -> Entry | S
     return Status(status="Success", details=details)
 
 
-async def _mark(kernel: Kernel, request: Request, current: Entry, finalizers: list[str], grace: int) -> Entry:
+async def _mark(store: RegistryStore, request: Request, current: Entry, finalizers: list[str], grace: int) -> Entry:
     """Set, or draw nearer, the moment of the end."""
     new = clone(current.object)
     meta = new.metadata
     meta.finalizers = finalizers
     before = meta.deletionGracePeriodSeconds or 0
     if not meta.deletionTimestamp:
-        meta.deletionTimestamp = time.text(kernel.clock.now() + timedelta(seconds=grace))
+        meta.deletionTimestamp = time.text(store.clock.now() + timedelta(seconds=grace))
         meta.deletionGracePeriodSeconds = grace
         if meta.generation:
             meta.generation += 1
     elif grace < before:
         meta.deletionTimestamp = time.text(time.parse(meta.deletionTimestamp) - timedelta(seconds=before - grace))
         meta.deletionGracePeriodSeconds = grace
-    return await _commit(kernel, request, current, new)
+    return await _commit(store, request, current, new)
 
 
-async def _mark_namespace(kernel: Kernel, request: Request, current: Entry, finalizers: list[str]) -> Entry:
+async def _mark_namespace(store: RegistryStore, request: Request, current: Entry, finalizers: list[str]) -> Entry:
     """A namespace ends when its controller has emptied it and taken the finalizer of the spec."""
     if current.object.metadata.deletionTimestamp and finalizers == current.object.metadata.finalizers:
         return current
     new = clone(current.object)
     new.metadata.finalizers = finalizers
     if not new.metadata.deletionTimestamp:
-        new.metadata.deletionTimestamp = time.now_text(kernel.clock)
+        new.metadata.deletionTimestamp = time.now_text(store.clock)
     new.status.phase = "Terminating"
-    return await _commit(kernel, request, current, new)
+    return await _commit(store, request, current, new)
 
 
-async def _commit(kernel: Kernel, request: Request, current: Entry, new: Any) -> Entry:
+async def _commit(store: RegistryStore, request: Request, current: Entry, new: Any) -> Entry:
     if request.options.dry_run:
         return made(request.resource, new, current.revision, current.key).served(request.served)
-    return (await kernel.commit(request.resource, request.namespace, new, current)).served(request.served)
+    return (await store.commit(request.resource, request.namespace, new, current)).served(request.served)

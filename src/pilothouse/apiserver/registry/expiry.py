@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from pilothouse.api.types.core_v1 import Event
-from pilothouse.apiserver.registry.kernel import Kernel
+from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.machinery import time
 
@@ -16,19 +16,19 @@ EVENT_SECONDS = 3600.0
 CHECK_SECONDS = 60.0
 
 
-async def expire_regularly(kernel: Kernel) -> None:
+async def expire_regularly(store: RegistryStore) -> None:
     """Runs until cancelled."""
     next_due = ""
     while True:
-        await kernel.clock.sleep(CHECK_SECONDS)
-        limit = time.text(kernel.clock.now() - timedelta(seconds=EVENT_SECONDS))
+        await store.clock.sleep(CHECK_SECONDS)
+        limit = time.text(store.clock.now() - timedelta(seconds=EVENT_SECONDS))
         if not next_due or next_due <= limit:
-            next_due = await expire(kernel, limit)
+            next_due = await expire(store, limit)
 
 
-async def expire(kernel: Kernel, limit: str) -> str:
+async def expire(store: RegistryStore, limit: str) -> str:
     """Forget the events last seen before `limit`; returns when the oldest of the others was seen ("" when there is none)."""
-    cache = await kernel.cache_of(Event)
+    cache = await store.cache_of(Event)
     oldest = ""
     for entry in list(cache.entries()):
         seen = last_seen(entry.object)
@@ -36,7 +36,7 @@ async def expire(kernel: Kernel, limit: str) -> str:
             oldest = min(oldest or seen, seen)
             continue
         try:
-            await kernel.remove(entry)
+            await store.remove(entry)
         except CompareFailed:
             continue  # it was seen again meanwhile
     return oldest

@@ -9,10 +9,10 @@ from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.registry.continuing import continue_token, parse_token
-from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.apiserver.registry.listoptions import check_list
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.selectors import selection_of
+from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.versions import InvalidRevision, reached_or_timeout, revision_of
 from pilothouse.apiserver.storage.interface import Compacted, FutureRevision
 from pilothouse.machinery.errors import StatusError, bad_request, expired, failure
@@ -28,14 +28,14 @@ CONTINUE_EXPIRED = (
 REVISION_EXPIRED = "The resourceVersion for the provided list is too old."
 
 
-async def get(kernel: Kernel, request: Request) -> Entry:
+async def get(store: RegistryStore, request: Request) -> Entry:
     if request.options.resource_version not in ("", "0"):
         try:
             revision = revision_of(request.options.resource_version)
         except InvalidRevision as error:
             raise failure(500, "", str(error)) from error
-        await reached_or_timeout(kernel, revision)
-    entry = await kernel.entry(request.resource, request.namespace, request.name)
+        await reached_or_timeout(store, revision)
+    entry = await store.entry(request.resource, request.namespace, request.name)
     return entry.served(request.served)
 
 
@@ -47,15 +47,15 @@ class _Page:
     remaining: int | None = None
 
 
-async def list_(kernel: Kernel, request: Request) -> EntryList:
+async def list_(store: RegistryStore, request: Request) -> EntryList:
     """One page (or all) of what a request selects, as of one revision."""
-    cache = await kernel.caches.of(request.resource)
+    cache = await store.caches.of(request.resource)
     selection = selection_of(request, cache)
-    start, revision = await _position(kernel, request, cache)
+    start, revision = await _position(store, request, cache)
     if revision and revision < cache.changed:
-        page = await _from_store(kernel, request, cache, selection, start, revision)
+        page = await _from_store(store, request, cache, selection, start, revision)
     else:
-        page = _from_cache(cache, selection, start, revision or kernel.caches.shown(cache), request.options.limit)
+        page = _from_cache(cache, selection, start, revision or store.caches.shown(cache), request.options.limit)
     entries = page.entries
     if request.served is not request.resource:
         entries = [one.served(request.served) for one in entries]
@@ -63,7 +63,7 @@ async def list_(kernel: Kernel, request: Request) -> EntryList:
     return EntryList(request.served, entries, page.revision, token, page.remaining)
 
 
-async def _position(kernel: Kernel, request: Request, cache: Cache) -> tuple[str, int]:
+async def _position(store: RegistryStore, request: Request, cache: Cache) -> tuple[str, int]:
     """Where the list begins, and at which revision it is to be shown (0: the newest)."""
     options = request.options
     check_list(options)
@@ -74,17 +74,17 @@ async def _position(kernel: Kernel, request: Request, cache: Cache) -> tuple[str
         if revision < 0:  # the remainder of an expired list, at whatever revision is newest
             return cache.prefix + start, 0
         if revision > 0:
-            await reached_or_timeout(kernel, revision)
+            await reached_or_timeout(store, revision)
         return cache.prefix + start, revision
     if options.resource_version in ("", "0"):
         if options.resource_version == "":
-            await kernel.caches.reached(await kernel.storage.revision())
+            await store.caches.reached(await store.storage.revision())
         return "", 0
     try:
         revision = revision_of(options.resource_version)
     except InvalidRevision as error:
         raise bad_request(f"invalid resource version: {error}") from error
-    await reached_or_timeout(kernel, revision)
+    await reached_or_timeout(store, revision)
     exact = options.resource_version_match == "Exact" or (not options.resource_version_match and options.limit > 0)
     return "", revision if exact else 0
 
@@ -110,12 +110,12 @@ def _cut(found: Iterator[Entry], limit: int) -> tuple[list[Entry], str]:
     return entries, ""
 
 
-async def _from_store(kernel: Kernel, request: Request, cache: Cache, selection: Selection, start: str, revision: int) -> _Page:
+async def _from_store(store: RegistryStore, request: Request, cache: Cache, selection: Selection, start: str, revision: int) -> _Page:
     limit = request.options.limit
     entries: list[Entry] = []
     try:
         while True:
-            found = await kernel.storage.range(selection.prefix, start, STORE_PAGE, revision)
+            found = await store.storage.range(selection.prefix, start, STORE_PAGE, revision)
             for item in found.items:
                 entry = Entry.stored(cache.resource, item.key, cache.head, item.value, item.revision, item.created)
                 if selection.matches(entry):

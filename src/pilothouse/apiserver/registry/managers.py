@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.machinery import codec, time
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.patch import apply
@@ -24,10 +24,10 @@ AGENTS = {"system:apiserver": "kube-apiserver"}
 NODES = "system:node:"
 
 
-def manager_of(kernel: Kernel, request: Request, operation: str) -> Manager:
+def manager_of(store: RegistryStore, request: Request, operation: str) -> Manager:
     """Who makes this request, as an owner of fields: the name that it gives, else that of the component that its user is."""
     name = request.options.field_manager or agent_of(request.user.name)
-    return Manager(name, operation, request.served.api_version, request.call.subresource, time.now_text(kernel.clock))
+    return Manager(name, operation, request.served.api_version, request.call.subresource, time.now_text(store.clock))
 
 
 def agent_of(user: str) -> str:
@@ -37,19 +37,21 @@ def agent_of(user: str) -> str:
     return AGENTS.get(user) or user.removeprefix("system:")
 
 
-def at_creation(kernel: Kernel, request: Request) -> list[ManagedFieldsEntry]:
+def at_creation(store: RegistryStore, request: Request) -> list[ManagedFieldsEntry]:
     """A new object is its creator's as a whole."""
-    return [_whole(manager_of(kernel, request, UPDATE), OBJECT)]
+    return [_whole(manager_of(store, request, UPDATE), OBJECT)]
 
 
-def after_update(kernel: Kernel, request: Request, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]) -> list[ManagedFieldsEntry]:
+def after_update(
+    store: RegistryStore, request: Request, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]
+) -> list[ManagedFieldsEntry]:
     """The managedFields after a plain update; `said` is what the client sent of them, which it may change, or drop with `[{}]`."""
     before: list[ManagedFieldsEntry] = _decided(old.metadata.managedFields, said)
     if not before:
         return []
     if _same(old, new):
         return before
-    manager = manager_of(kernel, request, UPDATE)
+    manager = manager_of(store, request, UPDATE)
     entries = _as_a_whole(before, manager, old, new)
     if entries is not None:
         return entries

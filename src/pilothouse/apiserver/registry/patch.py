@@ -11,8 +11,8 @@ import orjson
 from pilothouse.apiserver.cache.entry import CreatedEntry, Entry
 from pilothouse.apiserver.registry import managers, strategy
 from pilothouse.apiserver.registry.create import create
-from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.update import PATCH_ATTEMPTS, change, is_missing
 from pilothouse.apiserver.registry.view import MAIN, View
 from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
@@ -25,11 +25,11 @@ Applier = Callable[[dict[str, Any], Any, type[Any]], dict[str, Any]]
 APPLIERS: dict[str, Applier] = {JSON_PATCH: json.apply, MERGE_PATCH: merge.apply, STRATEGIC_MERGE_PATCH: strategic.apply}
 
 
-async def patch(kernel: Kernel, request: Request, view: View) -> Entry:
+async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
     """The view of the object as it is now; of an apply, also of one that was made by it."""
     call = request.call
     if call.patch_type == APPLY_PATCH:
-        return await _apply(kernel, request, view)
+        return await _apply(store, request, view)
     if call.patch_type not in APPLIERS:
         accepted = ", ".join((*APPLIERS, APPLY_PATCH))
         raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {accepted}")
@@ -40,7 +40,7 @@ async def patch(kernel: Kernel, request: Request, view: View) -> Entry:
         after = APPLIERS[call.patch_type](codec.to_dict(seen), body, type(seen))
         return _object_of(request, after, body, type(seen), seen.metadata.resourceVersion)
 
-    return await change(kernel, request, view, body_of, PATCH_ATTEMPTS)
+    return await change(store, request, view, body_of, PATCH_ATTEMPTS)
 
 
 def _object_of(request: Request, after: dict[str, Any], body: Any, kind: type[Any], version: str, warnings: Iterable[str] = ()) -> Any:
@@ -55,11 +55,11 @@ def _object_of(request: Request, after: dict[str, Any], body: Any, kind: type[An
     return result
 
 
-async def _apply(kernel: Kernel, request: Request, view: View) -> Entry:
+async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
     """Server-side apply: what is not there is made."""
     config, repeated = _configuration(request)
     request.applies = True
-    manager = managers.manager_of(kernel, request, APPLY)
+    manager = managers.manager_of(store, request, APPLY)
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.served(request.served).object)
@@ -70,7 +70,7 @@ async def _apply(kernel: Kernel, request: Request, view: View) -> Entry:
         return _object_of(request, after, config, type(seen), seen.metadata.resourceVersion, repeated)
 
     try:
-        return await change(kernel, request, view, body_of, PATCH_ATTEMPTS)
+        return await change(store, request, view, body_of, PATCH_ATTEMPTS)
     except StatusError as error:
         if view is not MAIN or not is_missing(error, request):
             raise
@@ -81,7 +81,7 @@ async def _apply(kernel: Kernel, request: Request, view: View) -> Entry:
         raise conflict(request.resource.plural, request.resource.group, request.name, cause)
     made.metadata.resourceVersion = ""  # upstream does not ask which version it was
     call = replace(request.call, verb="create", body=made, name="")
-    return CreatedEntry.of(await create(kernel, replace(request, call=call)))
+    return CreatedEntry.of(await create(store, replace(request, call=call)))
 
 
 def _configuration(request: Request) -> tuple[dict[str, Any], list[str]]:

@@ -20,10 +20,10 @@ from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.registry import bootstrap, create, delete, listing, subresource, update, watching
 from pilothouse.apiserver.registry.compaction import compact_regularly
 from pilothouse.apiserver.registry.expiry import expire_regularly
-from pilothouse.apiserver.registry.kernel import Kernel, Review, TokenIssuer, made, stored
 from pilothouse.apiserver.registry.patch import patch
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.settings import Settings
+from pilothouse.apiserver.registry.store import RegistryStore, Review, TokenIssuer, made, stored
 from pilothouse.apiserver.registry.transport import InProcessTransport
 from pilothouse.apiserver.registry.view import MAIN
 from pilothouse.apiserver.storage.interface import Storage
@@ -53,7 +53,7 @@ class Registry:
     ) -> None:
         """`token_issuer` answers serviceaccounts/token; `reviews` by (group, kind) answer kinds that are never stored; `authorizer`
         knows what admission asks beyond the request itself."""
-        self.kernel = Kernel(
+        self.store = RegistryStore(
             storage,
             clock,
             entropy,
@@ -72,12 +72,12 @@ class Registry:
 
     async def run(self) -> None:
         """Keep the caches up to date until cancelled."""
-        await self.kernel.caches.start()
+        await self.store.caches.start()
         async with asyncio.TaskGroup() as group:
             self._tasks = group
-            group.create_task(self.kernel.caches.run(), name="caches")
-            group.create_task(compact_regularly(self.kernel.storage, self.kernel.clock), name="compaction")
-            group.create_task(expire_regularly(self.kernel), name="expiry of events")
+            group.create_task(self.store.caches.run(), name="caches")
+            group.create_task(compact_regularly(self.store.storage, self.store.clock), name="compaction")
+            group.create_task(expire_regularly(self.store), name="expiry of events")
             await bootstrap.ensure(self)
             for kind in bootstrap.KEPT:
                 group.create_task(bootstrap.keep(self, kind), name=f"keeping of the {kind.__name__} kubernetes")
@@ -87,45 +87,45 @@ class Registry:
         """Every verb but watch. StatusError for an answer other than success; `warnings` collects what the client should be told."""
         request = self._request(call, user, warnings)
         if call.subresource:
-            return await subresource.execute(self.kernel, request)
+            return await subresource.execute(self.store, request)
         if call.verb not in call.resource.verbs:
             raise method_not_supported(call.resource.plural, call.resource.group, call.verb)
         return await self._verb(request)
 
     def _verb(self, request: Request) -> Awaitable[Result]:
-        kernel = self.kernel
+        store = self.store
         match request.call.verb:
             case "get":
-                return listing.get(kernel, request)
+                return listing.get(store, request)
             case "list":
-                return listing.list_(kernel, request)
+                return listing.list_(store, request)
             case "create":
                 return self._create(request)
             case "update":
-                return update.update(kernel, request, MAIN)
+                return update.update(store, request, MAIN)
             case "patch":
-                return patch(kernel, request, MAIN)
+                return patch(store, request, MAIN)
             case "delete":
-                return delete.delete(kernel, request)
+                return delete.delete(store, request)
             case "deletecollection":
-                return delete.delete_collection(kernel, request)
+                return delete.delete_collection(store, request)
             case verb:
                 raise method_not_supported(request.resource.plural, request.resource.group, verb)
 
     def _create(self, request: Request) -> Awaitable[Entry | Status]:
-        review = self.kernel.reviews.get((request.resource.group, request.resource.kind))
+        review = self.store.reviews.get((request.resource.group, request.resource.kind))
         if review is not None:
             return reviewed(request, review)
         if (request.resource.group, request.resource.plural) == ("", "bindings"):
-            return subresource.bind(self.kernel, request)
-        return create.create(self.kernel, request)
+            return subresource.bind(self.store, request)
+        return create.create(self.store, request)
 
     async def open_watch(self, call: Call, user: User) -> Watch:
         """A watch that has begun: StatusError 410 and others are raised here, not from the iteration. Close it with `aclose`."""
         if "watch" not in call.resource.verbs:
             raise method_not_supported(call.resource.plural, call.resource.group, "watch")
         assert self._tasks is not None, "the registry does not run"
-        return await watching.watch(self.kernel, self._request(call, user, None), self._tasks)
+        return await watching.watch(self.store, self._request(call, user, None), self._tasks)
 
     async def watch(self, call: Call, user: User) -> AsyncGenerator[CacheEvent, None]:
         """The events of a watch, in the version of the call. Close it with `aclose`."""

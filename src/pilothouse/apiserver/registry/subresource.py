@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from functools import cache
 
 from pilothouse.apiserver.cache.entry import Entry
-from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.apiserver.registry.patch import patch
 from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.update import read_view, update
 from pilothouse.apiserver.registry.view import View
 from pilothouse.kit import plugins
 from pilothouse.machinery.errors import failure, method_not_supported
 from pilothouse.machinery.meta_v1 import Status
 
-Run = Callable[[Kernel, Request], Awaitable[Entry | Status]]
+Run = Callable[[RegistryStore, Request], Awaitable[Entry | Status]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +56,28 @@ def view_of(request: Request) -> View | None:
     return next(iter(special + [one for one in found if one.plurals is None]), None)
 
 
-async def execute(kernel: Kernel, request: Request) -> Entry | Status:
+async def execute(store: RegistryStore, request: Request) -> Entry | Status:
     call, resource = request.call, request.resource
     declared = request.served.subresources.get(call.subresource)
     if declared is None:
         raise failure(404, "NotFound", "the server could not find the requested resource")
     action = _actions().get((call.subresource, (resource.group, resource.plural)))
     if action is not None and call.verb == "create":
-        return await action.run(kernel, request)
+        return await action.run(store, request)
     view = view_of(request)
     if view is None or call.verb not in declared.verbs:
         raise method_not_supported(f"{resource.plural}/{call.subresource}", resource.group, call.verb)
     match call.verb:
         case "get":
-            return await read_view(kernel, request, view)
+            return await read_view(store, request, view)
         case "update":
-            return await update(kernel, request, view)
+            return await update(store, request, view)
         case "patch":
-            return await patch(kernel, request, view)
+            return await patch(store, request, view)
         case verb:
             raise method_not_supported(f"{resource.plural}/{call.subresource}", resource.group, verb)
 
 
-async def bind(kernel: Kernel, request: Request) -> Entry | Status:
+async def bind(store: RegistryStore, request: Request) -> Entry | Status:
     """POST to `bindings`: the old way to say `pods/binding`, with the pod named in the body."""
-    return await _actions()["binding", ("", "pods")].run(kernel, request)
+    return await _actions()["binding", ("", "pods")].run(store, request)

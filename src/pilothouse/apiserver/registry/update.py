@@ -14,8 +14,8 @@ from pilothouse.apiserver.admission.plugin import UPDATE
 from pilothouse.apiserver.cache.entry import CreatedEntry, Entry
 from pilothouse.apiserver.registry import managers, strategy
 from pilothouse.apiserver.registry.create import create
-from pilothouse.apiserver.registry.kernel import Kernel, made
 from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.store import RegistryStore, made
 from pilothouse.apiserver.registry.view import MAIN, View
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.machinery.codec import clone
@@ -61,27 +61,27 @@ BodyOf = Callable[[Entry], Any]
 """What the client wants, given what there is."""
 
 
-async def update(kernel: Kernel, request: Request, view: View) -> Entry:
+async def update(store: RegistryStore, request: Request, view: View) -> Entry:
     body = request.call.body
     strategy.match_namespace(body, request.namespace)
     strategy.match_name(body, request.name)
-    if view is MAIN and await _is_to_be_made(kernel, request, body):
+    if view is MAIN and await _is_to_be_made(store, request, body):
         call = replace(request.call, verb="create", name="")
-        return CreatedEntry.of(await create(kernel, replace(request, call=call)))
+        return CreatedEntry.of(await create(store, replace(request, call=call)))
     try:
-        return await change(kernel, request, view, lambda _: clone(body), UNCONDITIONAL_ATTEMPTS)
+        return await change(store, request, view, lambda _: clone(body), UNCONDITIONAL_ATTEMPTS)
     except StatusError as error:
         if not body.metadata.uid or not is_missing(error, request):
             raise
-        key = (await kernel.caches.of(request.resource)).key(request.namespace, request.name)
+        key = (await store.caches.of(request.resource)).key(request.namespace, request.name)
         raise _conflict(request, uid_mismatch(key, body.metadata.uid, "")) from error
 
 
-async def _is_to_be_made(kernel: Kernel, request: Request, body: Any) -> bool:
+async def _is_to_be_made(store: RegistryStore, request: Request, body: Any) -> bool:
     """Whether this update of what is not there makes it: of some kinds, and only when no object in particular is meant."""
     if (request.resource.group, request.resource.plural) not in MADE_BY_UPDATE or body.metadata.uid:
         return False
-    if (await kernel.caches.of(request.resource)).get(request.namespace, request.name) is not None:
+    if (await store.caches.of(request.resource)).get(request.namespace, request.name) is not None:
         return False
     body.metadata.resourceVersion = ""
     return True
@@ -95,17 +95,17 @@ def is_missing(error: StatusError, request: Request) -> bool:
     return (details.name, details.kind) == (request.name, request.resource.plural)
 
 
-async def change(kernel: Kernel, request: Request, view: View, body_of: BodyOf, attempts: int) -> Entry:
+async def change(store: RegistryStore, request: Request, view: View, body_of: BodyOf, attempts: int) -> Entry:
     """Write what `body_of` makes of the newest entry; returns the view of the result."""
     for _ in range(attempts):
-        current = await kernel.entry(request.resource, request.namespace, request.name)
+        current = await store.entry(request.resource, request.namespace, request.name)
         body = body_of(current)
         conditional = bool(body.metadata.resourceVersion)
         _check_identity(request, current, body)
         try:
-            return _seen(request, view, await _write(kernel, request, view, current, body))
+            return _seen(request, view, await _write(store, request, view, current, body))
         except CompareFailed as failed:
-            await kernel.fresh(failed)
+            await store.fresh(failed)
             if not failed.revision or conditional:
                 continue  # the next turn says NotFound or Conflict
     raise _conflict(request, OBJECT_MODIFIED)
@@ -140,7 +140,7 @@ def uid_mismatch(key: str, wanted: str, found: str) -> str:
     )
 
 
-async def _write(kernel: Kernel, request: Request, view: View, current: Entry, body: Any) -> Entry:
+async def _write(store: RegistryStore, request: Request, view: View, current: Entry, body: Any) -> Entry:
     resource, old = request.resource, current.object
     if view.defaulted:
         for hook in request.served.defaults:
@@ -151,28 +151,28 @@ async def _write(kernel: Kernel, request: Request, view: View, current: Entry, b
     said = body.metadata.managedFields
     new = view.write(resource, old, body)
     if view.prepare is not None:
-        view.prepare(resource, old, new, kernel.clock)
+        view.prepare(resource, old, new, store.clock)
     new.metadata.resourceVersion = old.metadata.resourceVersion
     if request.applies and view.taken_back is not None:
         said = view.taken_back(resource, old, said)
     elif not request.applies:
-        said = managers.after_update(kernel, request, old, new, said if view is MAIN else ())
+        said = managers.after_update(store, request, old, new, said if view is MAIN else ())
     new.metadata.managedFields = said
     admission = request.admission(UPDATE, request.name, new, old, view.name)
-    await kernel.admission.mutate(admission)
-    reserved = await kernel.reserve(resource, old, new, dry_run=request.options.dry_run)
+    await store.admission.mutate(admission)
+    reserved = await store.reserve(resource, old, new, dry_run=request.options.dry_run)
     try:
         view.check(resource, old, new)
         if view is MAIN and request.served is not resource:
             strategy.validate_served(request.served, old, new)
         if view is MAIN:
             request.warnings.extend(strategy.warnings_of(resource, new, old))
-        await kernel.admission.validate(admission)
+        await store.admission.validate(admission)
         if request.options.dry_run:
             return made(resource, new, current.revision, current.key)
         if ends_with(old, new):
-            return await kernel.remove(current, last=new)
-        return await kernel.commit(resource, request.namespace, new, current)
+            return await store.remove(current, last=new)
+        return await store.commit(resource, request.namespace, new, current)
     finally:
         reserved.release()
 
@@ -192,7 +192,7 @@ def _seen(request: Request, view: View, entry: Entry) -> Entry:
     return made(view.body, view.read(request.resource, entry.object), entry.revision, entry.key)
 
 
-async def read_view(kernel: Kernel, request: Request, view: View) -> Entry:
+async def read_view(store: RegistryStore, request: Request, view: View) -> Entry:
     """GET of a view."""
-    entry = await kernel.entry(request.resource, request.namespace, request.name)
+    entry = await store.entry(request.resource, request.namespace, request.name)
     return _seen(request, view, entry)

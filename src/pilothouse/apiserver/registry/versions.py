@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.apiserver.registry.kernel import Kernel
+from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.kit.clock import wait_for
 from pilothouse.machinery.errors import StatusError, failure
 from pilothouse.machinery.meta_v1 import StatusCause, StatusDetails
@@ -33,14 +33,14 @@ def revision_of(text: str) -> int:
     return int(text)
 
 
-async def reached_or_timeout(kernel: Kernel, revision: int) -> None:
+async def reached_or_timeout(store: RegistryStore, revision: int) -> None:
     """Return when the caches show `revision`; a StatusError 504 as upstream's when that does not come about."""
-    if revision <= kernel.caches.revision:
+    if revision <= store.caches.revision:
         return
     try:
-        await wait_for(kernel.clock, kernel.caches.reached(revision), FRESH_SECONDS)
+        await wait_for(store.clock, store.caches.reached(revision), FRESH_SECONDS)
     except TimeoutError as error:
-        raise too_large(revision, kernel.caches.revision) from error
+        raise too_large(revision, store.caches.revision) from error
 
 
 def too_large(revision: int, current: int) -> StatusError:

@@ -8,36 +8,36 @@ from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.event import ADDED, CacheEvent, bookmark
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
-from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.apiserver.registry.listoptions import check_watch
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.selectors import selection_of
+from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.versions import InvalidRevision, reached_or_timeout, revision_of
 from pilothouse.machinery.errors import invalid
 
 
-async def watch(kernel: Kernel, request: Request, tasks: asyncio.TaskGroup) -> Watch:
+async def watch(store: RegistryStore, request: Request, tasks: asyncio.TaskGroup) -> Watch:
     """A watch that has begun: the state that the request asks for first is in it."""
     options = request.options
     check_watch(options)
-    cache = await kernel.caches.of(request.resource)
+    cache = await store.caches.of(request.resource)
     selection = selection_of(request, cache)
     try:
         revision = revision_of(options.resource_version)
     except InvalidRevision as error:
         raise invalid(request.resource.plural, request.resource.group, request.name, error.problems) from error
-    await reached_or_timeout(kernel, revision)
+    await reached_or_timeout(store, revision)
     made = Watch(selection, wants_bookmarks=options.allow_watch_bookmarks)
     initial = options.send_initial_events
     if initial or (initial is None and revision == 0):
         if not options.resource_version:
-            await kernel.caches.reached(await kernel.storage.revision())
-        made.begin(_state(cache, kernel.caches.shown(cache), selection, ends=options.allow_watch_bookmarks))
+            await store.caches.reached(await store.storage.revision())
+        made.begin(_state(cache, store.caches.shown(cache), selection, ends=options.allow_watch_bookmarks))
     elif revision:
-        made.begin(await _resumed(kernel, cache, selection, revision))
+        made.begin(await _resumed(store, cache, selection, revision))
     cache.watch(made)
     if options.timeout_seconds is not None:
-        timer = tasks.create_task(_end_after(kernel, cache, made, options.timeout_seconds), name="watch timeout")
+        timer = tasks.create_task(_end_after(store, cache, made, options.timeout_seconds), name="watch timeout")
         made.closing.append(lambda: _cancel(timer))
     return made
 
@@ -50,21 +50,21 @@ def _state(cache: Cache, revision: int, selection: Selection, *, ends: bool) -> 
     return events
 
 
-async def _resumed(kernel: Kernel, cache: Cache, selection: Selection, after: int) -> list[CacheEvent]:
+async def _resumed(store: RegistryStore, cache: Cache, selection: Selection, after: int) -> list[CacheEvent]:
     """What has happened since `after`: from the ring, and from the store what the ring no longer has."""
     older: list[CacheEvent] = []
     while after < cache.floor:
-        covered = await kernel.storage.revision()
-        older += await kernel.caches.history(cache, after, covered)
-        await kernel.caches.reached(covered)
+        covered = await store.storage.revision()
+        older += await store.caches.history(cache, after, covered)
+        await store.caches.reached(covered)
         after = covered
     return [seen for event in older + cache.since(after) if (seen := selection.translate(event)) is not None]
 
 
-async def _end_after(kernel: Kernel, cache: Cache, watch: Watch, seconds: float) -> None:
-    await kernel.clock.sleep(seconds)
+async def _end_after(store: RegistryStore, cache: Cache, watch: Watch, seconds: float) -> None:
+    await store.clock.sleep(seconds)
     if watch.wants_bookmarks:
-        watch.offer_bookmark(bookmark(cache.resource, cache.head, kernel.caches.shown(cache)))
+        watch.offer_bookmark(bookmark(cache.resource, cache.head, store.caches.shown(cache)))
     watch.end()
 
 

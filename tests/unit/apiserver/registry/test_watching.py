@@ -201,7 +201,7 @@ async def test_a_watcher_that_does_not_read_is_ended(house: House, monkeypatch: 
     for number in range(5):
         await house.client.create(config(f"b{number}"))
     assert [one.entry.name async for one in watch] == ["a0", "a1", "a2", "a3"], "the state that it began with counts for nothing"
-    assert watch not in list((await house.registry.kernel.cache_of(ConfigMap)).watches())
+    assert watch not in list((await house.registry.store.cache_of(ConfigMap)).watches())
 
 
 async def test_a_watcher_that_reads_in_time_sees_all(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +216,7 @@ async def test_a_watcher_that_reads_in_time_sees_all(house: House, monkeypatch: 
 async def test_closed_watches_are_forgotten(house: House) -> None:
     call = Call("watch", resource_of(Pod), "default", options=Options(resource_version="0"))
     watches = [await house.registry.open_watch(call, ADMIN) for _ in range(3)]
-    cache = await house.registry.kernel.cache_of(Pod)
+    cache = await house.registry.store.cache_of(Pod)
     assert len(list(cache.watches())) == 3
     for watch in watches:
         await watch.aclose()

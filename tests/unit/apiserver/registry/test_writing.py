@@ -66,14 +66,14 @@ async def test_generated_names_are_told_apart(house: House) -> None:
 
 
 async def test_a_generated_name_that_is_taken_is_generated_again(house: House) -> None:
-    house.registry.kernel.entropy.suffix = iter(["same1", "same1", "same1", "other"]).__next__  # type: ignore[assignment,method-assign]
+    house.registry.store.entropy.suffix = iter(["same1", "same1", "same1", "other"]).__next__  # type: ignore[assignment,method-assign]
     for _ in range(2):
         last = await house.client.create(ConfigMap(metadata=ObjectMeta(generateName="a-", namespace="default")))
     assert last.metadata.name == "a-other"
 
 
 async def test_names_are_not_generated_for_ever(house: House) -> None:
-    house.registry.kernel.entropy.suffix = lambda length=5: "same1"  # type: ignore[method-assign]
+    house.registry.store.entropy.suffix = lambda length=5: "same1"  # type: ignore[method-assign]
     await house.client.create(ConfigMap(metadata=ObjectMeta(generateName="a-", namespace="default")))
     with pytest.raises(StatusError) as caught:
         await house.client.create(ConfigMap(metadata=ObjectMeta(generateName="a-", namespace="default")))

@@ -6,8 +6,8 @@ from pilothouse.api.catalogue import resource_of
 from pilothouse.api.types.core_v1 import Binding, Pod, PodCondition
 from pilothouse.apiserver.admission.plugin import CREATE
 from pilothouse.apiserver.cache.entry import Entry
-from pilothouse.apiserver.registry.kernel import Kernel, stored
 from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.store import RegistryStore, stored
 from pilothouse.apiserver.registry.subresource import Action
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.machinery import time
@@ -19,24 +19,24 @@ from pilothouse.machinery.problems import Problems
 ATTEMPTS = 100
 
 
-async def run(kernel: Kernel, request: Request) -> Entry | Status:
+async def run(store: RegistryStore, request: Request) -> Entry | Status:
     binding: Binding = request.call.body
     name = request.name or binding.metadata.name
     _check(binding, name)
     admission = request.admission(CREATE, name, binding, None, "binding")
-    await kernel.admission.mutate(admission)
-    await kernel.admission.validate(admission)
+    await store.admission.mutate(admission)
+    await store.admission.validate(admission)
     pods = stored(resource_of(Pod))
     for _ in range(ATTEMPTS):
-        current = await kernel.entry(pods, request.namespace, name)
-        new = bound(clone(current.object), binding, time.now_text(kernel.clock))
+        current = await store.entry(pods, request.namespace, name)
+        new = bound(clone(current.object), binding, time.now_text(store.clock))
         if request.options.dry_run:
             break
         try:
-            await kernel.commit(pods, request.namespace, new, current)
+            await store.commit(pods, request.namespace, new, current)
             break
         except CompareFailed as failed:
-            await kernel.fresh(failed)
+            await store.fresh(failed)
     else:
         raise conflict("pods", "", name, OBJECT_MODIFIED)
     return Status(status="Success", code=201)

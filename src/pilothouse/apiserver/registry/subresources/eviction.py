@@ -10,8 +10,8 @@ from pilothouse.api.types.policy_v1 import Eviction, PodDisruptionBudget
 from pilothouse.apiserver.admission.plugin import CREATE
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.delete import check_preconditions, delete
-from pilothouse.apiserver.registry.kernel import Kernel
 from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.subresource import Action
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.client.call import Options
@@ -27,20 +27,20 @@ TARGET = "DisruptionTarget"
 VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
-async def run(kernel: Kernel, request: Request) -> Entry | Status:
+async def run(store: RegistryStore, request: Request) -> Entry | Status:
     eviction: Eviction = request.call.body
     if eviction.metadata.name != request.name:
         raise bad_request("name in URL does not match name in Eviction object")
     request = replace(request, call=replace(request.call, verb="delete", subresource="", options=delete_options(eviction, request.options)))
-    await kernel.admission.validate(request.admission(CREATE, request.name, eviction, None, "eviction"))
-    pod: Pod = (await kernel.entry(request.resource, request.namespace, request.name)).object
+    await store.admission.validate(request.admission(CREATE, request.name, eviction, None, "eviction"))
+    pod: Pod = (await store.entry(request.resource, request.namespace, request.name)).object
     if not ends_anyway(pod):
-        budgets = [one for one in await kernel.list(PodDisruptionBudget, request.namespace) if covers(one, pod)]
+        budgets = [one for one in await store.list(PodDisruptionBudget, request.namespace) if covers(one, pod)]
         if len(budgets) > 1:
             raise failure(500, "", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
         if budgets and not is_spare(budgets[0], pod):
-            await _spend(kernel, request, budgets[0].metadata.name)
-    await delete(kernel, await _marked(kernel, request))
+            await _spend(store, request, budgets[0].metadata.name)
+    await delete(store, await _marked(store, request))
     return Status(status="Success", code=201)
 
 
@@ -82,19 +82,19 @@ def is_spare(budget: PodDisruptionBudget, pod: Pod) -> bool:
     return holds or budget.spec.unhealthyPodEvictionPolicy == "AlwaysAllow"
 
 
-async def _marked(kernel: Kernel, request: Request) -> Request:
+async def _marked(store: RegistryStore, request: Request) -> Request:
     """Note in the pod that it is disrupted, so that its owner (a Job, by its failure policy) knows its end for what it is. Gives the
     request to delete it as it is then."""
     for _ in range(ATTEMPTS):
-        current = await kernel.entry(request.resource, request.namespace, request.name)
+        current = await store.entry(request.resource, request.namespace, request.name)
         check_preconditions(request, current)
-        new = disrupted(clone(current.object), time.now_text(kernel.clock))
+        new = disrupted(clone(current.object), time.now_text(store.clock))
         if request.options.dry_run or new.status == current.object.status:
             return request
         try:
-            marked = await kernel.commit(request.resource, request.namespace, new, current)
+            marked = await store.commit(request.resource, request.namespace, new, current)
         except CompareFailed as failed:
-            await kernel.fresh(failed)
+            await store.fresh(failed)
             continue
         if not request.options.precondition_resource_version:
             return request
@@ -116,19 +116,19 @@ def disrupted(pod: Pod, now: str) -> Pod:
     return pod
 
 
-async def _spend(kernel: Kernel, request: Request, name: str) -> None:
+async def _spend(store: RegistryStore, request: Request, name: str) -> None:
     """Take one disruption off the budget; a StatusError 429 when there is none."""
     resource = resource_of(PodDisruptionBudget)
     for _ in range(ATTEMPTS):
-        current = await kernel.entry(resource, request.namespace, name)
-        new = spent(clone(current.object), request.name, time.now_text(kernel.clock))
+        current = await store.entry(resource, request.namespace, name)
+        new = spent(clone(current.object), request.name, time.now_text(store.clock))
         if request.options.dry_run:
             return
         try:
-            await kernel.commit(resource, request.namespace, new, current)
+            await store.commit(resource, request.namespace, new, current)
             return
         except CompareFailed as failed:
-            await kernel.fresh(failed)
+            await store.fresh(failed)
     raise failure(504, "Timeout", f'Timeout: couldn\'t update PodDisruptionBudget "{name}" due to conflicts')
 
 

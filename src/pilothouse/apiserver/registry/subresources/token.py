@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pilothouse.api.types.authentication_v1 import TokenRequest
 from pilothouse.apiserver.cache.entry import Entry
-from pilothouse.apiserver.registry.kernel import Kernel, made
 from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.store import RegistryStore, made
 from pilothouse.apiserver.registry.subresource import Action
 from pilothouse.machinery.errors import bad_request, failure
 from pilothouse.machinery.meta_v1 import Status
@@ -14,15 +14,15 @@ from pilothouse.machinery.resource import Resource
 TOKEN_REQUEST = Resource(TokenRequest, plural="tokenrequests", verbs=("create",))
 
 
-async def run(kernel: Kernel, request: Request) -> Entry | Status:
+async def run(store: RegistryStore, request: Request) -> Entry | Status:
     wanted: TokenRequest = request.call.body
     if wanted.metadata.name and wanted.metadata.name != request.name:
         raise bad_request(f"the name of the object ({wanted.metadata.name}) does not match the name on the URL ({request.name})")
-    account = await kernel.entry(request.resource, request.namespace, request.name)
-    if kernel.token_issuer is None:
+    account = await store.entry(request.resource, request.namespace, request.name)
+    if store.token_issuer is None:
         raise failure(500, "InternalError", "Internal error occurred: this server has no key to sign tokens with")
     wanted.metadata.name, wanted.metadata.namespace = request.name, request.namespace
-    issued = await kernel.token_issuer(account.object, wanted, request.user)
+    issued = await store.token_issuer(account.object, wanted, request.user)
     issued.metadata.creationTimestamp = account.object.metadata.creationTimestamp
     return made(TOKEN_REQUEST, issued)
 

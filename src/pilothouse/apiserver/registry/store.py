@@ -41,7 +41,7 @@ FRESH_SECONDS = 3.0
 """How long a write that lost a race waits to see what won it."""
 
 
-class Kernel:
+class RegistryStore:
     """One per API server."""
 
     def __init__(

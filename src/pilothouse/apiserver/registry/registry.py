@@ -1,4 +1,4 @@
-"""The door of the registry: calls go in, committed entries come out.
+"""Registry: executes API calls against the store and the watch caches. One per API server.
 
 - It owns the caches and the way to the store; `run` must run while calls are made.
 - Who calls has been authenticated and authorised already; how a call travelled is not seen here.

@@ -1,4 +1,6 @@
-"""What the verbs of the registry share: the caches, the one way to the store, time, randomness, admission.
+"""RegistryStore: watch caches, storage, admission, clock and entropy that all verbs of the registry share.
+
+Upstream has one generic `Store` a resource (k8s.io/apiserver/pkg/registry/generic/registry); here one serves all resources.
 
 - `commit` encodes an object, writes it and returns when every cache shows it: so everybody reads their own writes.
 - A write that would change nothing is none: the current entry is the answer, no revision passes.

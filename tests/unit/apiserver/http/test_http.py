@@ -282,7 +282,7 @@ async def test_a_watch_knows_no_yaml(call: Caller) -> None:
 async def test_a_revision_that_is_forgotten_is_told_in_the_stream(folder: Path) -> None:
     """As upstream: a watcher gets a 200 and then the news."""
     async with serving(folder) as served, aiohttp.ClientSession() as session:
-        storage = served.registry.kernel.storage
+        storage = served.registry.store.storage
         await storage.compact(await storage.revision())
         async with session.get(f"{served.url}{MAPS}?watch=true&resourceVersion=1") as response:
             assert response.status == 200

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from pilothouse.cluster.launch import CONTAINERD
 from pilothouse.cluster.state import DOMAIN, ClusterState, Places
 from pilothouse.cmd import process
 from pilothouse.cmd.start import import_aiohttp
+from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
@@ -32,9 +34,8 @@ API_PORT = 6443
 DNS_PORT = 53
 KUBELET_PORT = 10250
 LOOPBACK = "127.0.0.1"
-NEVER_PERCENT = 100
-"""The disk is the machine's, shared with everything else on it: no image goes because that is full (kind has it so too), since one
-that was brought in by hand would not come back."""
+POD_PIDS_LIMIT = 4096
+"""Processes of one pod (upstream's podPidsLimit has no bound by default): a fork bomb fails its pod, and the machine goes on."""
 
 
 class NodeAgent:
@@ -70,8 +71,11 @@ class NodeAgent:
 
     def kubelet(self) -> Sequence[Component]:
         """The kubelet and its server."""
+        from pilothouse.kubelet.cgroups import ThreadedCgroups
         from pilothouse.kubelet.config import KubeletConfig
+        from pilothouse.kubelet.host.linux import LinuxHost
         from pilothouse.kubelet.kubelet import Kubelet
+        from pilothouse.kubelet.runtime.call_queue import CallQueue
         from pilothouse.kubelet.runtime.cri import CriRuntime
         from pilothouse.kubelet.server.server import KubeletServer, KubeletTLS
 
@@ -86,11 +90,19 @@ class NodeAgent:
             cgroup_root=cgroups.root_of(state.name),
             port=KUBELET_PORT,
             static_pod_path=str(places.manifests),
-            image_gc_high_percent=NEVER_PERCENT,
+            pod_pids_limit=POD_PIDS_LIMIT,
         )
-        runtime = CriRuntime(str(places.containerd.socket), self.clock)
+        runtime = CriRuntime(str(places.containerd.socket), self.clock, CallQueue(self.clock, os.cpu_count() or 1))
+        calls = BlockingCalls(self.clock)
         kubelet = Kubelet(
-            self.client("kubelet"), state.node_name, runtime, self.clock, self.entropy, config, cgroups=cgroups.LinuxCgroups()
+            self.client("kubelet"),
+            state.node_name,
+            runtime,
+            self.clock,
+            self.entropy,
+            config,
+            host=LinuxHost(self.clock, calls),
+            cgroups=ThreadedCgroups(cgroups.LinuxCgroups(), calls),
         )
         tls = KubeletTLS(str(places.pki / "ca.crt"), str(places.pki / "kubelet.crt"), str(places.pki / "kubelet.key"))
         server = KubeletServer(

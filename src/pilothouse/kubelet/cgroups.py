@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from pilothouse.kit.blocking import BlockingCalls
 
-class Cgroups(Protocol):
-    """Paths begin with a slash and are relative to the root of the hierarchy; zero means no limit. Failures are OSError."""
+CGROUP_SECONDS = 30.0
+"""The kernel keeps whoever makes or removes a group waiting while others do."""
+
+
+class BlockingCgroups(Protocol):
+    """Control groups whose calls block. Paths begin with a slash and are relative to the root of the hierarchy; zero means no limit."""
 
     def ensure(
         self,
@@ -25,10 +30,49 @@ class Cgroups(Protocol):
         ...
 
 
+class Cgroups(Protocol):
+    """The same for the kubelet's loop. Failures are OSError."""
+
+    async def ensure(
+        self,
+        path: str,
+        cpu_shares: int = 0,
+        cpu_quota: int = 0,
+        cpu_period: int = 0,
+        memory_limit: int = 0,
+        pids_limit: int = 0,
+    ) -> None: ...
+
+    async def remove(self, path: str) -> None: ...
+
+
+class ThreadedCgroups:
+    """Control groups whose calls are made in threads."""
+
+    def __init__(self, groups: BlockingCgroups, calls: BlockingCalls) -> None:
+        self._groups = groups
+        self._calls = calls
+
+    async def ensure(
+        self,
+        path: str,
+        cpu_shares: int = 0,
+        cpu_quota: int = 0,
+        cpu_period: int = 0,
+        memory_limit: int = 0,
+        pids_limit: int = 0,
+    ) -> None:
+        limits = (cpu_shares, cpu_quota, cpu_period, memory_limit, pids_limit)
+        await self._calls.run(path, CGROUP_SECONDS, self._groups.ensure, path, *limits)
+
+    async def remove(self, path: str) -> None:
+        await self._calls.run(path, CGROUP_SECONDS, self._groups.remove, path)
+
+
 class NoCgroups:
     """For simulated nodes."""
 
-    def ensure(
+    async def ensure(
         self,
         path: str,
         cpu_shares: int = 0,
@@ -39,5 +83,5 @@ class NoCgroups:
     ) -> None:
         return
 
-    def remove(self, path: str) -> None:
+    async def remove(self, path: str) -> None:
         return

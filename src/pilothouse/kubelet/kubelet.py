@@ -76,7 +76,7 @@ class Kubelet:
     ) -> None:
         self.client, self.node_name, self.runtime, self.clock, self.config = client, node_name, runtime, clock, config
         config.hostname = config.hostname or node_name
-        self.host = host or _linux_host()
+        self.host = host or _linux_host(clock)
         network = network or _linux_network(clock)
         self.recorder = EventRecorder(client, "kubelet", clock, entropy, host=node_name)
         self._own_informers = informers is None
@@ -139,7 +139,7 @@ class Kubelet:
 
     async def run(self) -> None:
         """Run the node until cancelled; its containers run on then."""
-        self._read_host()
+        await self._read_host()
         self._balance()
         async with asyncio.TaskGroup() as group:
             if self._own_informers:
@@ -150,6 +150,7 @@ class Kubelet:
 
     def _parts(self) -> tuple[Component, ...]:
         return (
+            *((self.groups,) if self.groups is not None else ()),
             self.recorder,
             self.objects,
             self.publisher,
@@ -161,10 +162,10 @@ class Kubelet:
             self.rotation,
         )
 
-    def figures(self) -> Figures:
+    async def figures(self) -> Figures:
         """How the node is doing."""
         host = self.host
-        return Figures(host.machine(), host.load(), host.disk(self.config.root_dir), self.prober.counts)
+        return Figures(host.machine(), host.load(), await host.disk(self.config.root_dir), self.prober.counts)
 
     def _tell_of_node(self, type: str, reason: str, message: str) -> None:
         self.recorder.event(self.agent.reference, type, reason, message)
@@ -186,7 +187,7 @@ class Kubelet:
             group.create_task(self._follow_runtime(listening), name="runtime events")
             await listening.wait()
             if self.config.static_pod_path:
-                self.static.read()
+                await self.static.read()
             await self._recover()
             self.pods.subscribe(self._pod_changed)
             self.synced.set()
@@ -280,16 +281,16 @@ class Kubelet:
     def _service_environment(self, pod: Pod) -> Mapping[str, str]:
         return service_environment(pod, self.services.list())
 
-    def _read_host(self) -> None:
-        if self.host.kind(self.config.resolv_conf) == "file":
-            text = self.host.read_file(self.config.resolv_conf).decode(errors="replace")
-            self.shop.host_dns = parse_resolv_conf(text)
+    async def _read_host(self) -> None:
+        if await self.host.kind(self.config.resolv_conf) == "file":
+            text = await self.host.read_file(self.config.resolv_conf)
+            self.shop.host_dns = parse_resolv_conf(text.decode(errors="replace"))
 
 
-def _linux_host() -> Host:
+def _linux_host(clock: Clock) -> Host:
     from pilothouse.kubelet.host.linux import LinuxHost
 
-    return LinuxHost()
+    return LinuxHost(clock)
 
 
 def _linux_network(clock: Clock) -> Network:

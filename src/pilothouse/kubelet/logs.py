@@ -38,12 +38,12 @@ class LogRotation:
                     log.warning("a log is not rotated", extra={"container": run.name, "error": str(error)})
 
     async def _look(self, run: Run) -> None:
-        if not run.log_path or self._host.size(run.log_path) < LARGEST_BYTES:
+        if not run.log_path or await self._host.size(run.log_path) < LARGEST_BYTES:
             return
         stamp = self._clock.now().strftime("%Y%m%d-%H%M%S")
-        self._host.rename(run.log_path, f"{run.log_path}.{stamp}")
+        await self._host.rename(run.log_path, f"{run.log_path}.{stamp}")
         await self._runtime.reopen_container_log(run.id)
-        for old in turned_over(run.log_path, self._host.list_directory(run.log_path.rpartition("/")[0])):
+        for old in turned_over(run.log_path, await self._host.list_directory(run.log_path.rpartition("/")[0])):
             await self._host.remove_tree(old)
 
 

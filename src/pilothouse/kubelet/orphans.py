@@ -35,13 +35,13 @@ async def adopt_or_end(shop: Workshop, workers: PodWorkers, pods: Iterable[Pod])
         for run in runs.get(uid, []):
             known = container_of(pod, run.name)
             if worker is not None and run.exited and known is not None:
-                run.message = last_words(worker.executor, known, run) or run.message
+                run.message = await last_words(worker.executor, known, run) or run.message
     for uid in [uid for uid in (boxes.keys() | runs.keys()) if uid not in wanted]:
         await _end(shop, boxes.get(uid, []), runs.get(uid, []))
-    for uid in shop.host.list_directory(shop.paths.pods):
+    for uid in await shop.host.list_directory(shop.paths.pods):
         if uid not in wanted:
             await _unless_in_use(uid, _sweep(shop, uid))
-    for name in shop.host.list_directory(shop.paths.logs):
+    for name in await shop.host.list_directory(shop.paths.logs):
         if uid_of_logs(name) not in wanted:
             await _unless_in_use(uid_of_logs(name), shop.host.remove_tree(f"{shop.paths.logs}/{name}"))
 
@@ -49,7 +49,7 @@ async def adopt_or_end(shop: Workshop, workers: PodWorkers, pods: Iterable[Pod])
 async def _sweep(shop: Workshop, uid: str) -> None:
     await shop.volumes.release(uid)
     for middle in ("", "/burstable", "/besteffort"):
-        shop.cgroups.remove(f"{shop.config.cgroup_root}/{ROOT}{middle}/pod{uid}")
+        await shop.cgroups.remove(f"{shop.config.cgroup_root}/{ROOT}{middle}/pod{uid}")
 
 
 async def _unless_in_use(uid: str, work: Awaitable[None]) -> None:

@@ -1,44 +1,79 @@
 """The control groups above the pods: `kubepods`, and in it one for each class of service that shares what is left.
 
-Burstable pods together weigh as much as they request together; best-effort ones weigh as little as can be.
+- `kubepods` may use what the node's allocatable says of memory, cpu and processes, plus what only evictions keep free
+  (upstream's enforceNodeAllocatable=pods).
+- Burstable pods together weigh as much as they request together; best-effort ones weigh as little as can be.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.cgroups import Cgroups
-from pilothouse.kubelet.launch.resources import MINIMUM_SHARES, ROOT, shares
+from pilothouse.kubelet.launch.resources import MINIMUM_SHARES, ROOT, milli, shares, whole
 from pilothouse.kubelet.pods.amounts import pod_requests
 from pilothouse.kubelet.pods.qos import BURSTABLE, qos_class
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """Of one group; zero: none."""
+
+    cpu_shares: int
+    memory: int = 0
+    pids: int = 0
+
+
+def pods_limits(allocatable: Mapping[str, str | int | float], pids: int = 0) -> Limits:
+    """Of all pods of the node together. `allocatable` is without what evictions keep free: that is not for the kernel to enforce. Pure."""
+    return Limits(shares(milli(allocatable, "cpu")), whole(allocatable, "memory"), pids)
+
+
 class QosGroups:
-    """Writes only what changed. A machine without control groups is told of once, and then left alone."""
+    """Writes only what changed, in a task of its own. A machine without control groups is told of once, and then left alone."""
 
     def __init__(self, cgroups: Cgroups, root: str) -> None:
         self._cgroups = cgroups
         self._root = root
-        self._written: dict[str, int] = {}
-        self._broken = False
+        self._wanted: dict[str, Limits] = {}
+        self._written: dict[str, Limits] = {}
+        self._changed = asyncio.Event()
 
     def balance(self, pods: Iterable[Pod]) -> None:
         """Set the weights for these pods, which are all that live on the node."""
         burstable = sum(pod_requests(pod).get("cpu", 0) for pod in pods if (pod.status.qosClass or qos_class(pod)) == BURSTABLE)
-        self._write("besteffort", MINIMUM_SHARES)
-        self._write("burstable", shares(burstable))
+        self._want("/besteffort", Limits(MINIMUM_SHARES))
+        self._want("/burstable", Limits(shares(burstable)))
 
-    def _write(self, name: str, weight: int) -> None:
-        if self._broken or self._written.get(name) == weight:
-            return
+    def limit(self, limits: Limits) -> None:
+        """Bound all pods together."""
+        self._want("", limits)
+
+    async def run(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            for name, limits in sorted(self._wanted.items()):
+                if self._written.get(name) != limits and not await self._write(name, limits):
+                    return
+
+    def _want(self, name: str, limits: Limits) -> None:
+        if self._wanted.get(name) != limits:
+            self._wanted[name] = limits
+            self._changed.set()
+
+    async def _write(self, name: str, limits: Limits) -> bool:
         try:
-            self._cgroups.ensure(f"{self._root}/{ROOT}/{name}", cpu_shares=weight)
+            path = f"{self._root}/{ROOT}{name}"
+            await self._cgroups.ensure(path, cpu_shares=limits.cpu_shares, memory_limit=limits.memory, pids_limit=limits.pids)
         except OSError as error:
-            self._broken = True
             log.warning("control groups cannot be written", extra={"error": str(error)})
-            return
-        self._written[name] = weight
+            return False
+        self._written[name] = limits
+        return True

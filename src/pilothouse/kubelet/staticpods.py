@@ -103,7 +103,7 @@ class StaticPods:
 
     async def run(self) -> None:
         while self._folder:
-            old, new = self.read()
+            old, new = await self.read()
             for pod in old:
                 self._remove(pod)
             for pod in new:
@@ -122,27 +122,27 @@ class StaticPods:
         """Or until the time has come to look whether all mirrors are there."""
         self._wake.clear()
         until = self._clock.monotonic() + CHECK_SECONDS
-        while self._clock.monotonic() < until and self._found() == self._manifests:
+        while self._clock.monotonic() < until and await self._found() == self._manifests:
             try:
                 await wait_for(self._clock, self._wake.wait(), LOOK_SECONDS)
             except TimeoutError:
                 continue
             return
 
-    def _found(self) -> dict[str, bytes]:
+    async def _found(self) -> dict[str, bytes]:
         """The files of the folder; one that goes while they are read is none."""
         found = {}
-        for name in [one for one in self._host.list_directory(self._folder) if not one.startswith(".")][:FILES_LIMIT]:
+        for name in [one for one in await self._host.list_directory(self._folder) if not one.startswith(".")][:FILES_LIMIT]:
             path = f"{self._folder}/{name}"
-            if self._host.kind(path) == "file":
+            if await self._host.kind(path) == "file":
                 with suppress(OSError):
-                    found[name] = self._host.read_file(path)
+                    found[name] = await self._host.read_file(path)
         return found
 
-    def read(self) -> tuple[list[Pod], list[Pod]]:
+    async def read(self) -> tuple[list[Pod], list[Pod]]:
         """Look at the folder: which pods are gone from it and which are new."""
         found: dict[str, Pod] = {}
-        self._manifests = self._found()
+        self._manifests = await self._found()
         for name, text in self._manifests.items():
             try:
                 pod = read_pod(text, self._node_name, times.now_text(self._clock))

@@ -28,9 +28,9 @@ class NodeHost(SimulatedHost):
         super().__init__(hostname=hostname)
         self._runtime = runtime
 
-    def read_tail(self, path: str, limit: int) -> bytes:
+    async def read_tail(self, path: str, limit: int) -> bytes:
         log = self._runtime.logs.get(path)
-        return super().read_tail(path, limit) if log is None else log.tail(limit)
+        return await super().read_tail(path, limit) if log is None else log.tail(limit)
 
 
 class SimulatedNode:

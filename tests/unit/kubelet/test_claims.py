@@ -85,7 +85,7 @@ HOST = HostPathVolumeSource(path="/data")
 )
 async def test_where_a_volume_is(asked: Volume, made: PersistentVolumeClaim, there: PersistentVolume, expected: str) -> None:
     host = SimulatedHost()
-    host.make_directory("/disk")
+    await host.make_directory("/disk")
     volumes = manager(host, made, there)
     await volumes.prepare(pod(asked))
     assert volumes.path(pod(), "v") == expected
@@ -107,8 +107,12 @@ READ_ONLY = Volume(name="v", persistentVolumeClaim=PersistentVolumeClaimVolumeSo
 )
 async def test_what_belongs_to_the_pods_group(asked: Volume, there: PersistentVolume, expected: list[str]) -> None:
     host, given = SimulatedHost(), list[str]()
-    host.make_directory("/disk")
-    host.set_group = lambda path, *_, **__: given.append(path)  # type: ignore[method-assign]
+    await host.make_directory("/disk")
+
+    async def set_group(path: str, *_: object, **__: object) -> None:
+        given.append(path)
+
+    host.set_group = set_group  # type: ignore[method-assign, assignment]
     wanted = pod(asked, securityContext=PodSecurityContext(fsGroup=7))
     for volumes in (manager(host, claim(), there), manager(host, claim(), there)):
         await volumes.prepare(wanted)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.kubelet.host import beneath
+from pilothouse.kit.clock import SystemClock
+from pilothouse.kubelet.host import beneath, payload
 from pilothouse.kubelet.host.linux import LinuxHost
 from pilothouse.kubelet.host.port import PayloadFile
 
@@ -27,8 +28,7 @@ def files(**data: str) -> dict[str, PayloadFile]:
 
 
 def test_a_payload_is_shown_whole(tmp_path: Path) -> None:
-    host = LinuxHost()
-    assert host.write_payload(str(tmp_path / "v"), {"a": PayloadFile(b"1", 0o600), "d/e": PayloadFile(b"2")})
+    assert payload.write(str(tmp_path / "v"), {"a": PayloadFile(b"1", 0o600), "d/e": PayloadFile(b"2")})
     assert (tmp_path / "v" / "a").read_text() == "1"
     assert (tmp_path / "v" / "d" / "e").read_text() == "2"
     assert os.readlink(tmp_path / "v" / "a") == "..data/a"
@@ -37,27 +37,24 @@ def test_a_payload_is_shown_whole(tmp_path: Path) -> None:
 
 
 def test_equal_content_changes_nothing(tmp_path: Path) -> None:
-    host = LinuxHost()
-    host.write_payload(str(tmp_path), files(a="1"))
+    payload.write(str(tmp_path), files(a="1"))
     before = os.readlink(tmp_path / "..data")
-    assert not host.write_payload(str(tmp_path), files(a="1"))
+    assert not payload.write(str(tmp_path), files(a="1"))
     assert os.readlink(tmp_path / "..data") == before
 
 
 def test_new_content_appears_and_old_names_go(tmp_path: Path) -> None:
-    host = LinuxHost()
-    host.write_payload(str(tmp_path), files(a="1", b="2"))
-    assert host.write_payload(str(tmp_path), files(b="3", c="4"))
+    payload.write(str(tmp_path), files(a="1", b="2"))
+    assert payload.write(str(tmp_path), files(b="3", c="4"))
     assert shown(tmp_path) == {"b": "3", "c": "4"}
     assert len([name for name in os.listdir(tmp_path) if name.startswith("..")]) == 2
 
 
 def test_an_interrupted_write_is_mended(tmp_path: Path) -> None:
-    host = LinuxHost()
-    host.write_payload(str(tmp_path), files(a="1"))
+    payload.write(str(tmp_path), files(a="1"))
     (tmp_path / "..half").mkdir()
     (tmp_path / "..data_tmp").symlink_to("..half")
-    assert host.write_payload(str(tmp_path), files(a="2"))
+    assert payload.write(str(tmp_path), files(a="2"))
     assert shown(tmp_path) == {"a": "2"}
 
 
@@ -103,22 +100,22 @@ def test_a_link_that_is_swapped_in_after_the_look_is_refused(volume: Path, monke
 
 
 @pytest.mark.parametrize(("make", "expected"), [("directory", "directory"), ("file", "file"), ("", "")])
-def test_what_a_path_is(tmp_path: Path, make: str, expected: str) -> None:
+async def test_what_a_path_is(tmp_path: Path, make: str, expected: str) -> None:
     path = tmp_path / "x"
     if make == "directory":
         path.mkdir()
     elif make == "file":
         path.write_text("")
-    assert LinuxHost().kind(str(path)) == expected
+    assert await LinuxHost(SystemClock()).kind(str(path)) == expected
 
 
-def test_a_tail_is_the_end_of_a_file(tmp_path: Path) -> None:
+async def test_a_tail_is_the_end_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"0123456789")
-    assert LinuxHost().read_tail(str(tmp_path / "x"), 3) == b"789"
+    assert await LinuxHost(SystemClock()).read_tail(str(tmp_path / "x"), 3) == b"789"
 
 
 async def test_a_tree_is_removed_and_what_is_gone_is_no_failure(tmp_path: Path) -> None:
-    host = LinuxHost()
+    host = LinuxHost(SystemClock())
     (tmp_path / "a" / "b").mkdir(parents=True)
     await host.remove_tree(str(tmp_path / "a"))
     await host.remove_tree(str(tmp_path / "a"))
@@ -126,7 +123,7 @@ async def test_a_tree_is_removed_and_what_is_gone_is_no_failure(tmp_path: Path) 
 
 
 def test_the_machine_says_what_it_has() -> None:
-    machine = LinuxHost().machine()
+    machine = LinuxHost(SystemClock()).machine()
     assert machine.cores >= 1
     assert machine.memory > 0
-    assert LinuxHost().load().memory_available > 0
+    assert LinuxHost(SystemClock()).load().memory_available > 0

@@ -636,13 +636,13 @@ class Volumes:
 
 
 @pytest.mark.parametrize(("mode", "is_refused"), [("", False), ("Disabled", False), ("IfPossible", False), ("Enabled", True)])
-def test_the_runtime_cannot_make_what_is_mounted_below_read_only(mode: str, is_refused: bool) -> None:
+async def test_the_runtime_cannot_make_what_is_mounted_below_read_only(mode: str, is_refused: bool) -> None:
     mount = VolumeMount(name="v", mountPath="/v", readOnly=True, recursiveReadOnly=mode)
     container = Container(name="app", terminationMessagePath="", volumeMounts=[mount])
     own = pod(container, volumes=[Volume(name="v", emptyDir=EmptyDirVolumeSource())])
     text = ""
     try:
-        container_mounts(own, container, 0, Volumes(), SimulatedHost(), Paths("/k", "/l"), {})  # type: ignore[arg-type]
+        await container_mounts(own, container, 0, Volumes(), SimulatedHost(), Paths("/k", "/l"), {})  # type: ignore[arg-type]
     except ConfigError as error:
         text = str(error)
     said = 'volume "v" requested recursive read-only mode, but it is not supported by the runtime'
@@ -663,8 +663,8 @@ def test_the_runtime_cannot_make_what_is_mounted_below_read_only(mode: str, is_r
         pytest.param({"emptyDir": EmptyDirVolumeSource()}, False, id="an emptyDir"),
     ],
 )
-def test_what_the_kubelet_fills_no_container_writes_to(source: dict[str, Any], expected: bool) -> None:
+async def test_what_the_kubelet_fills_no_container_writes_to(source: dict[str, Any], expected: bool) -> None:
     container = Container(name="app", terminationMessagePath="", volumeMounts=[VolumeMount(name="v", mountPath="/v")])
     own = pod(container, volumes=[Volume(name="v", **source)])
-    found = container_mounts(own, container, 0, Volumes(), SimulatedHost(), Paths("/k", "/l"), {})  # type: ignore[arg-type]
+    found = await container_mounts(own, container, 0, Volumes(), SimulatedHost(), Paths("/k", "/l"), {})  # type: ignore[arg-type]
     assert next(one for one in found if one.container_path == "/v").readonly is expected

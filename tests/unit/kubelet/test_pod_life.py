@@ -522,7 +522,7 @@ async def test_logs_and_directories_of_no_pod_are_taken_away_at_the_start_or_lef
         root, logs = one.kubelet.config.root_dir, one.kubelet.config.pod_log_dir
         one.host.files[f"{logs}/default_gone_u-9/app/0.log"] = b"x"
         for path in (f"{logs}/default_gone_u-9", f"{root}/pods/u-9", f"{root}/pods/u-8"):
-            one.host.make_directory(path)
+            await one.host.make_directory(path)
         remove = one.host.remove_tree
 
         async def remove_unless_busy(path: str) -> None:
@@ -532,8 +532,8 @@ async def test_logs_and_directories_of_no_pod_are_taken_away_at_the_start_or_lef
 
         one.host.remove_tree = remove_unless_busy  # type: ignore[method-assign]
         await one.restart()
-        assert [*one.host.list_directory(logs)] == [f"default_web_{kept.metadata.uid}"]
-        assert sorted(one.host.list_directory(f"{root}/pods")) == sorted([kept.metadata.uid, "u-8"])
+        assert [*await one.host.list_directory(logs)] == [f"default_web_{kept.metadata.uid}"]
+        assert sorted(await one.host.list_directory(f"{root}/pods")) == sorted([kept.metadata.uid, "u-8"])
         assert (await one.pod("web")).status.containerStatuses[0].ready
 
 

@@ -206,7 +206,7 @@ class Groups(NoCgroups):
         self.quotas: list[tuple[int, int]] = []
         self.of_container = lambda: 0
 
-    def ensure(
+    async def ensure(
         self, path: str, cpu_shares: int = 0, cpu_quota: int = 0, cpu_period: int = 0, memory_limit: int = 0, pids_limit: int = 0
     ) -> None:
         if "/pod" in path:

@@ -191,7 +191,7 @@ async def test_host_paths_are_made_where_they_may_be(type: str, before: str, aft
     if before:
         house.host.kinds["/x"] = before
     await house.manager.prepare(pod(Volume(name="v", hostPath=HostPathVolumeSource(path="/x", type=type))))
-    assert house.host.kind("/x") == after
+    assert await house.host.kind("/x") == after
     assert house.manager.path(pod(), "v") == "/x"
 
 
@@ -216,8 +216,12 @@ async def test_an_empty_dir_in_memory_is_mounted_and_unmounted() -> None:
 async def test_an_empty_dir_in_memory_is_as_large_as_its_pod_may_be(
     own: str | None, of_pod: str | None, of_node: str | None, expected: int
 ) -> None:
-    house, sizes = House(), []
-    house.host.mount_tmpfs = lambda path, size=0, mode=0o777: sizes.append(size)  # type: ignore[method-assign]
+    house, sizes = House(), list[int]()
+
+    async def mount_tmpfs(path: str, size: int = 0, mode: int = 0o777) -> None:
+        sizes.append(size)
+
+    house.host.mount_tmpfs = mount_tmpfs  # type: ignore[method-assign]
     house.manager.allocatable = {"memory": of_node} if of_node else {}
     wanted = pod(Volume(name="v", emptyDir=EmptyDirVolumeSource(medium="Memory", sizeLimit=own)))
     wanted.spec.containers[0].resources = ResourceRequirements(limits={"memory": of_pod} if of_pod else {})

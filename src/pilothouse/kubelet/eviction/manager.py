@@ -71,7 +71,7 @@ class EvictionManager:
 
     async def look(self) -> None:
         """One turn."""
-        short = self._shortages()
+        short = await self._shortages()
         self._tell(short)
         await self._enforce_limits()
         if not short:
@@ -81,8 +81,8 @@ class EvictionManager:
             return
         await self._evict(short[0])
 
-    def _shortages(self) -> list[Shortage]:
-        seen = self._host.load(), self._host.machine().memory, self._host.disk(self._config.root_dir)
+    async def _shortages(self) -> list[Shortage]:
+        seen = self._host.load(), self._host.machine().memory, await self._host.disk(self._config.root_dir)
         if self._judged is None or self._judged[0] != seen:  # a simulated host seldom changes, and is looked at as often
             load, memory, disk = seen
             self._judged = seen, shortages(signals(load, memory, disk, disk), self._config.eviction_hard)

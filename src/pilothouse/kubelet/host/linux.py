@@ -1,11 +1,11 @@
 """The machine itself: files, mounts, /proc and /sys.
 
-System calls here are short; what may take long (removing, measuring a tree) runs in a thread. Mounts are node/linux.py's.
+Whatever touches a filesystem runs in a thread with a deadline (kit/blocking.py): a volume may hang, and then only who asked for it waits.
+Mounts are node/linux.py's.
 """
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import shutil
@@ -13,6 +13,8 @@ import stat
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+from pilothouse.kit.blocking import BlockingCalls
+from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.host import beneath, payload
 from pilothouse.kubelet.host.port import DiskUsage, Load, Machine, PayloadFile
 from pilothouse.node import cgroups, linux, mounts
@@ -28,103 +30,78 @@ KINDS = (
 )
 
 
+FILE_SECONDS, MOUNT_SECONDS, WALK_SECONDS = 30.0, 120.0, 3600.0
+"""How long an answer about one file, a mount, and a walk of a whole tree may take."""
+
+
 class LinuxHost:
-    """See the port."""
+    """See the port. `calls` is who makes the calls that may block."""
+
+    def __init__(self, clock: Clock, calls: BlockingCalls | None = None) -> None:
+        self._calls = calls or BlockingCalls(clock)
 
     # Files
 
-    def make_directory(self, path: str, mode: int = 0o755) -> None:
-        os.makedirs(path, mode, exist_ok=True)
+    async def make_directory(self, path: str, mode: int = 0o755) -> None:
+        await self._calls.run(path, FILE_SECONDS, lambda: os.makedirs(path, mode, exist_ok=True))
 
-    def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
+    async def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        await self._calls.run(path, FILE_SECONDS, _write_file, path, data, mode)
 
-    def read_file(self, path: str) -> bytes:
-        with open(path, "rb") as file:
-            return file.read()
+    async def read_file(self, path: str) -> bytes:
+        return await self._calls.run(path, FILE_SECONDS, _read_file, path)
 
-    def read_tail(self, path: str, limit: int) -> bytes:
-        with open(path, "rb") as file:
-            file.seek(max(os.fstat(file.fileno()).st_size - limit, 0))
-            return file.read(limit)
+    async def read_tail(self, path: str, limit: int) -> bytes:
+        return await self._calls.run(path, FILE_SECONDS, _read_tail, path, limit)
 
-    def size(self, path: str) -> int:
-        try:
-            return os.stat(path).st_size
-        except FileNotFoundError:
-            return 0
+    async def size(self, path: str) -> int:
+        return await self._calls.run(path, FILE_SECONDS, _size, path)
 
-    def rename(self, old: str, new: str) -> None:
-        os.rename(old, new)
+    async def rename(self, old: str, new: str) -> None:
+        await self._calls.run(old, FILE_SECONDS, os.rename, old, new)
 
-    def kind(self, path: str) -> str:
-        try:
-            mode = os.stat(path).st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            return ""
-        return next((name for check, name in KINDS if check(mode)), "other")
+    async def kind(self, path: str) -> str:
+        return await self._calls.run(path, FILE_SECONDS, _kind, path)
 
-    def list_directory(self, path: str) -> Sequence[str]:
-        try:
-            return sorted(os.listdir(path))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+    async def list_directory(self, path: str) -> Sequence[str]:
+        return await self._calls.run(path, FILE_SECONDS, _list_directory, path)
 
     async def remove_tree(self, path: str) -> None:
-        await asyncio.to_thread(_remove_tree, path)
+        await self._calls.run(path, WALK_SECONDS, _remove_tree, path)
 
-    def write_payload(self, directory: str, files: Mapping[str, PayloadFile]) -> bool:
-        return payload.write(directory, files)
+    async def write_payload(self, directory: str, files: Mapping[str, PayloadFile]) -> bool:
+        return await self._calls.run(directory, FILE_SECONDS, payload.write, directory, files)
 
-    def set_mode(self, path: str, mode: int) -> None:
-        os.chmod(path, mode)
+    async def set_mode(self, path: str, mode: int) -> None:
+        await self._calls.run(path, FILE_SECONDS, os.chmod, path, mode)
 
-    def set_group(self, path: str, group: int, *, readonly: bool, only_if_root_differs: bool = False) -> None:
-        if only_if_root_differs and _already_of(path, group, readonly):
-            return
-        for folder, _, names in os.walk(path):
-            for one in (folder, *(os.path.join(folder, name) for name in names)):
-                _give_to_group(one, group, readonly)
+    async def set_group(self, path: str, group: int, *, readonly: bool, only_if_root_differs: bool = False) -> None:
+        await self._calls.run(path, WALK_SECONDS, _set_group, path, group, readonly, only_if_root_differs)
 
     # Mounts
 
-    def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None:
-        os.makedirs(path, exist_ok=True)
-        options = f"mode={mode:o}" + (f",size={size}" if size else "")
-        linux.mount("tmpfs", path, "tmpfs", 0, options)
+    async def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None:
+        await self._calls.run(path, MOUNT_SECONDS, _mount_tmpfs, path, size, mode)
 
-    def bind_beneath(self, root: str, path: str, target: str) -> None:
-        beneath.bind(root, path, target)
+    async def bind_beneath(self, root: str, path: str, target: str) -> None:
+        await self._calls.run(root, MOUNT_SECONDS, beneath.bind, root, path, target)
 
-    def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None:
-        os.makedirs(target, exist_ok=True)
-        flags = sum(MOUNT_OPTIONS[one] for one in options if one in MOUNT_OPTIONS)
-        linux.mount(source, target, kind, flags, ",".join(one for one in options if one not in MOUNT_OPTIONS))
+    async def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None:
+        await self._calls.run(target, MOUNT_SECONDS, _mount, source, target, kind, options)
 
-    def unmount(self, path: str) -> None:
-        try:
-            linux.unmount(path)
-        except OSError as error:
-            if error.errno not in {errno.EINVAL, errno.ENOENT}:  # not mounted, not there
-                raise
+    async def unmount(self, path: str) -> None:
+        await self._calls.run(path, MOUNT_SECONDS, _unmount, path)
 
-    def is_mounted(self, path: str) -> bool:
-        return mounts.is_point(os.path.realpath(path))
+    async def is_mounted(self, path: str) -> bool:
+        return await self._calls.run(os.path.dirname(path), FILE_SECONDS, _is_mounted, path)
 
     # Facts
 
-    def disk(self, path: str) -> DiskUsage:
-        while not os.path.exists(path):
-            path = os.path.dirname(path)
-        found = os.statvfs(path)
-        size = found.f_frsize
-        return DiskUsage(found.f_blocks * size, found.f_bavail * size, found.f_files, found.f_favail)
+    async def disk(self, path: str) -> DiskUsage:
+        return await self._calls.run(path, FILE_SECONDS, _disk, path)
 
     async def tree_size(self, path: str) -> int:
-        return await asyncio.to_thread(_tree_size, path)
+        return await self._calls.run(path, WALK_SECONDS, _tree_size, path)
 
     def machine(self) -> Machine:
         return _machine()
@@ -134,6 +111,88 @@ class LinuxHost:
         processes = int(_text("/proc/loadavg").split("/")[1].split()[0])
         limit = int(_text("/proc/sys/kernel/pid_max", "32768"))
         return Load(free.get("MemAvailable", 0), processes, limit, _cpu_seconds(_text("/proc/stat")))
+
+
+def _write_file(path: str, data: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(data)
+
+
+def _read_file(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _read_tail(path: str, limit: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(max(os.fstat(file.fileno()).st_size - limit, 0))
+        return file.read(limit)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _kind(path: str) -> str:
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    return next((name for check, name in KINDS if check(mode)), "other")
+
+
+def _list_directory(path: str) -> list[str]:
+    try:
+        return sorted(os.listdir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _set_group(path: str, group: int, readonly: bool, only_if_root_differs: bool) -> None:
+    if only_if_root_differs and _already_of(path, group, readonly):
+        return
+    for folder, _, names in os.walk(path, topdown=False):  # the root last: it says that the walk came to its end
+        for entry in (*(os.path.join(folder, name) for name in names), folder):
+            _give_to_group(entry, group, readonly)
+
+
+def _mount_tmpfs(path: str, size: int, mode: int) -> None:
+    os.makedirs(path, exist_ok=True)
+    options = f"mode={mode:o}" + (f",size={size}" if size else "")
+    linux.mount("tmpfs", path, "tmpfs", 0, options)
+
+
+def _mount(source: str, target: str, kind: str, options: Sequence[str]) -> None:
+    os.makedirs(target, exist_ok=True)
+    flags = sum(MOUNT_OPTIONS[name] for name in options if name in MOUNT_OPTIONS)
+    linux.mount(source, target, kind, flags, ",".join(name for name in options if name not in MOUNT_OPTIONS))
+
+
+def _unmount(path: str) -> None:
+    try:
+        linux.unmount(path)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOENT}:  # not mounted, not there
+            raise
+
+
+def _is_mounted(path: str) -> bool:
+    """Its own last part is not looked at: what is mounted there may hang."""
+    folder, name = os.path.split(path)
+    return mounts.is_point(os.path.join(os.path.realpath(folder), name))
+
+
+def _disk(path: str) -> DiskUsage:
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    found = os.statvfs(path)
+    size = found.f_frsize
+    return DiskUsage(found.f_blocks * size, found.f_bavail * size, found.f_files, found.f_favail)
 
 
 def _remove_tree(path: str) -> None:

@@ -25,32 +25,32 @@ class SimulatedHost:
             cores, memory, kernel="6.1.0-pilothouse", os_image="Pilothouse simulated node", machine_id=hostname, hostname=hostname
         )
 
-    def make_directory(self, path: str, mode: int = 0o755) -> None:
+    async def make_directory(self, path: str, mode: int = 0o755) -> None:
         self.kinds.setdefault(path, "directory")
 
-    def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
+    async def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
         self.files[path] = data
 
-    def read_file(self, path: str) -> bytes:
+    async def read_file(self, path: str) -> bytes:
         if path not in self.files:
             raise FileNotFoundError(2, "No such file or directory", path)
         return self.files[path]
 
-    def read_tail(self, path: str, limit: int) -> bytes:
-        return self.read_file(path)[-limit:]
+    async def read_tail(self, path: str, limit: int) -> bytes:
+        return (await self.read_file(path))[-limit:]
 
-    def size(self, path: str) -> int:
+    async def size(self, path: str) -> int:
         return len(self.files.get(path, b""))
 
-    def rename(self, old: str, new: str) -> None:
+    async def rename(self, old: str, new: str) -> None:
         self.files[new] = self.files.pop(old)
 
-    def kind(self, path: str) -> str:
+    async def kind(self, path: str) -> str:
         if path in self.kinds:
             return self.kinds[path]
         return "file" if path in self.files else ""
 
-    def list_directory(self, path: str) -> Sequence[str]:
+    async def list_directory(self, path: str) -> Sequence[str]:
         prefix = path.rstrip("/") + "/"
         below = (one for one in (*self.files, *self.kinds) if one.startswith(prefix))
         return sorted({one[len(prefix) :].partition("/")[0] for one in below})
@@ -62,7 +62,7 @@ class SimulatedHost:
                 del kept[one]
         self.mounts = {one for one in self.mounts if one != path and not one.startswith(prefix)}
 
-    def write_payload(self, directory: str, files: Mapping[str, PayloadFile]) -> bool:
+    async def write_payload(self, directory: str, files: Mapping[str, PayloadFile]) -> bool:
         prefix = directory.rstrip("/") + "/"
         wanted = {prefix + name: file.data for name, file in files.items()}
         old = {path: data for path, data in self.files.items() if path.startswith(prefix)}
@@ -72,29 +72,29 @@ class SimulatedHost:
         self.kinds.setdefault(directory, "directory")
         return old != wanted
 
-    def set_group(self, path: str, group: int, *, readonly: bool, only_if_root_differs: bool = False) -> None:
+    async def set_group(self, path: str, group: int, *, readonly: bool, only_if_root_differs: bool = False) -> None:
         return
 
-    def set_mode(self, path: str, mode: int) -> None:
+    async def set_mode(self, path: str, mode: int) -> None:
         return
 
-    def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None:
+    async def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None:
         self.mounts.add(path)
 
-    def bind_beneath(self, root: str, path: str, target: str) -> None:
-        self.kinds.setdefault(target, self.kind(f"{root}/{path}") or "directory")
+    async def bind_beneath(self, root: str, path: str, target: str) -> None:
+        self.kinds.setdefault(target, await self.kind(f"{root}/{path}") or "directory")
         self.mounts.add(target)
 
-    def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None:
+    async def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None:
         self.mounts.add(target)
 
-    def unmount(self, path: str) -> None:
+    async def unmount(self, path: str) -> None:
         self.mounts.discard(path)
 
-    def is_mounted(self, path: str) -> bool:
+    async def is_mounted(self, path: str) -> bool:
         return path in self.mounts
 
-    def disk(self, path: str) -> DiskUsage:
+    async def disk(self, path: str) -> DiskUsage:
         return self.disk_usage
 
     async def tree_size(self, path: str) -> int:

@@ -85,7 +85,7 @@ class ImageCollector:
         images = list(await self._runtime.list_images())
         used = await self._in_use(images, now)
         filesystems = await self._runtime.image_filesystem()
-        disk = self._host.disk(filesystems[0].mountpoint if filesystems else self._config.root_dir)
+        disk = await self._host.disk(filesystems[0].mountpoint if filesystems else self._config.root_dir)
         amount = max(to_free(disk, self._config.image_gc_high_percent, self._config.image_gc_low_percent), at_least)
         if amount <= 0:
             return 0

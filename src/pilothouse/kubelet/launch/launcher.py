@@ -27,8 +27,8 @@ async def prepare_container(
     ips = pod_ips(shop, pod, state)
     around = Surroundings(shop.config.host_ips, ips, shop.allocatable, shop.service_environment(pod))
     values = await environment(pod, container, shop.objects, around)
-    _write_hosts(shop, pod, ips)
-    mounts = container_mounts(pod, container, attempt, shop.volumes, shop.host, shop.paths, values)
+    await _write_hosts(shop, pod, ips)
+    mounts = await container_mounts(pod, container, attempt, shop.volumes, shop.host, shop.paths, values)
     target = ""
     if isinstance(container, EphemeralContainer) and container.targetContainerName:
         run = state.current(container.targetContainerName)
@@ -44,9 +44,9 @@ async def prepare_container(
     return container_config(pod, container, attempt, shop.config, prepared)
 
 
-def _write_hosts(shop: Workshop, pod: Pod, ips: tuple[str, ...]) -> None:
+async def _write_hosts(shop: Workshop, pod: Pod, ips: tuple[str, ...]) -> None:
     name, domain = hostname(pod, shop.config.hostname, shop.config.cluster_domain)
     node_hosts = ""
-    if pod.spec.hostNetwork and shop.host.kind("/etc/hosts") == "file":
-        node_hosts = shop.host.read_file("/etc/hosts").decode(errors="replace")
-    shop.host.write_file(shop.paths.hosts(pod.metadata.uid), hosts_file(pod, ips, name, domain, node_hosts), 0o644)
+    if pod.spec.hostNetwork and await shop.host.kind("/etc/hosts") == "file":
+        node_hosts = (await shop.host.read_file("/etc/hosts")).decode(errors="replace")
+    await shop.host.write_file(shop.paths.hosts(pod.metadata.uid), hosts_file(pod, ips, name, domain, node_hosts), 0o644)

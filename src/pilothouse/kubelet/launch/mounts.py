@@ -21,19 +21,19 @@ ETC_HOSTS = "/etc/hosts"
 PROPAGATIONS = {"HostToContainer": Propagation.HOST_TO_CONTAINER, "Bidirectional": Propagation.BIDIRECTIONAL}
 
 
-def container_mounts(
+async def container_mounts(
     pod: Pod, container: AnyContainer, attempt: int, volumes: VolumeManager, host: Host, paths: Paths, values: Mapping[str, str]
 ) -> list[Mount]:
     """Makes what the mounts need on the host; `values` is the container's environment, for subPathExpr."""
-    found = [_volume_mount(pod, container, place, volumes, host, paths, values) for place in range(len(container.volumeMounts))]
+    found = [await _volume_mount(pod, container, place, volumes, host, paths, values) for place in range(len(container.volumeMounts))]
     taken = {one.container_path for one in found}
     if ETC_HOSTS not in taken:
         found.append(Mount(ETC_HOSTS, paths.hosts(pod.metadata.uid)))
     if container.terminationMessagePath and container.terminationMessagePath not in taken:
         directory = paths.container(pod.metadata.uid, container.name)
         path = message_path(paths, pod.metadata.uid, container.name, attempt)
-        host.make_directory(directory, 0o750)
-        host.write_file(path, b"", 0o666)
+        await host.make_directory(directory, 0o750)
+        await host.write_file(path, b"", 0o666)
         found.append(Mount(container.terminationMessagePath, path))
     return found
 
@@ -43,7 +43,7 @@ def message_path(paths: Paths, uid: str, container: str, attempt: int) -> str:
     return f"{paths.container(uid, container)}/{attempt}"
 
 
-def _volume_mount(
+async def _volume_mount(
     pod: Pod, container: AnyContainer, index: int, volumes: VolumeManager, host: Host, paths: Paths, values: Mapping[str, str]
 ) -> Mount:
     mount = container.volumeMounts[index]
@@ -55,7 +55,7 @@ def _volume_mount(
         raise ConfigError(f"failed to resolve recursive read-only mode: {text}")
     sub = _sub_path(container, mount, values)
     if sub:
-        source = _sub_source(pod, container, index, source, sub, host, paths)
+        source = await _sub_source(pod, container, index, source, sub, host, paths)
     inside = mount.mountPath if mount.mountPath.startswith("/") else f"/{mount.mountPath}"
     propagation = PROPAGATIONS.get(mount.mountPropagation, Propagation.PRIVATE)
     return Mount(inside, source, bool(mount.readOnly) or _is_read_only(pod, mount.name), propagation)
@@ -86,16 +86,16 @@ def _check(path: str) -> None:
         raise ConfigError(f"unable to provision SubPath `{path}`: must not contain '..'")
 
 
-def _sub_source(pod: Pod, container: AnyContainer, index: int, root: str, sub: str, host: Host, paths: Paths) -> str:
+async def _sub_source(pod: Pod, container: AnyContainer, index: int, root: str, sub: str, host: Host, paths: Paths) -> str:
     """A bind mount of the sub-path, so that no link swapped in later can lead the container elsewhere."""
     _check(sub)
     name = container.volumeMounts[index].name
     target = paths.subpath(pod.metadata.uid, name, container.name, index)
     failure = f'failed to prepare subPath for volumeMount "{name}" of container "{container.name}"'
     try:
-        if host.is_mounted(target):
-            host.unmount(target)  # an earlier run's: since then something else may be there
-        host.bind_beneath(root, sub, target)
+        if await host.is_mounted(target):
+            await host.unmount(target)  # an earlier run's: since then something else may be there
+        await host.bind_beneath(root, sub, target)
     except (OSError, ValueError) as error:
         raise LaunchError("CreateContainerConfigError", failure) from error
     return target

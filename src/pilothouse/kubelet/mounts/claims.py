@@ -27,10 +27,10 @@ async def claimed(place: Place, name: str, *, own: bool = False, readonly: bool 
     reference = volume.spec.claimRef
     if reference is None or reference.uid != claim.metadata.uid:
         raise VolumeError(f"PV {volume.metadata.name} is not bound to claim {namespace}/{name}")
-    path = _locate(place, volume)
+    path = await _locate(place, volume)
     if path is not None and volume.spec.local is not None and not readonly:
-        place.host.make_directory(place.path)  # so that the next kubelet knows that this was done
-        place.give_to_group(path)
+        await place.host.make_directory(place.path)  # so that the next kubelet knows that this was done
+        await place.give_to_group(path)
     return path
 
 
@@ -38,17 +38,17 @@ def _is_of(place: Place, claim: PersistentVolumeClaim) -> bool:
     return any(one.controller and one.uid == place.pod.metadata.uid for one in claim.metadata.ownerReferences)
 
 
-def _locate(place: Place, volume: PersistentVolume) -> str | None:
+async def _locate(place: Place, volume: PersistentVolume) -> str | None:
     spec = volume.spec
     if spec.hostPath is not None:
-        return path_of_the_node(place.host, spec.hostPath)
+        return await path_of_the_node(place.host, spec.hostPath)
     if spec.local is not None:
-        if not place.host.kind(spec.local.path):
+        if not await place.host.kind(spec.local.path):
             raise VolumeError(f'path "{spec.local.path}" does not exist')
         return spec.local.path
     if spec.nfs is not None:
-        if not place.host.is_mounted(place.path):
-            place.host.mount(f"{spec.nfs.server}:{spec.nfs.path}", place.path, "nfs", (f"addr={spec.nfs.server}",))
+        if not await place.host.is_mounted(place.path):
+            await place.host.mount(f"{spec.nfs.server}:{spec.nfs.path}", place.path, "nfs", (f"addr={spec.nfs.server}",))
         return None
     if spec.csi is not None:
         raise VolumeError(no_driver(spec.csi.driver))
@@ -61,6 +61,6 @@ def no_driver(name: str) -> str:
     return f"kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: {driver}"
 
 
-def unmount(host: Host, path: str) -> None:
-    if host.is_mounted(path):
-        host.unmount(path)
+async def unmount(host: Host, path: str) -> None:
+    if await host.is_mounted(path):
+        await host.unmount(path)

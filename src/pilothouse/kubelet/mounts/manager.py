@@ -100,25 +100,25 @@ class VolumeManager:
         by_directory = {kind.plugin.replace("/", "~"): kind for kind in kinds().values()}
         await self._undo_subpaths(uid)
         root = self._paths.volumes(uid)
-        for plugin in self._host.list_directory(root):
+        for plugin in await self._host.list_directory(root):
             kind = by_directory.get(plugin)
-            for name in self._host.list_directory(f"{root}/{plugin}"):
+            for name in await self._host.list_directory(f"{root}/{plugin}"):
                 path = f"{root}/{plugin}/{name}"
                 if kind is not None and kind.tear_down is not None:
-                    kind.tear_down(self._host, path)
-                elif self._host.is_mounted(path):
-                    self._host.unmount(path)
+                    await kind.tear_down(self._host, path)
+                elif await self._host.is_mounted(path):
+                    await self._host.unmount(path)
         await self._host.remove_tree(self._paths.pod(uid))
         self._pods.pop(uid, None)
 
     async def _undo_subpaths(self, uid: str) -> None:
         root = f"{self._paths.pod(uid)}/volume-subpaths"
-        for volume in self._host.list_directory(root):
-            for container in self._host.list_directory(f"{root}/{volume}"):
-                for index in self._host.list_directory(f"{root}/{volume}/{container}"):
+        for volume in await self._host.list_directory(root):
+            for container in await self._host.list_directory(f"{root}/{volume}"):
+                for index in await self._host.list_directory(f"{root}/{volume}/{container}"):
                     path = f"{root}/{volume}/{container}/{index}"
-                    if self._host.is_mounted(path):
-                        self._host.unmount(path)
+                    if await self._host.is_mounted(path):
+                        await self._host.unmount(path)
 
     async def _set_up(self, known: PodVolumes, volume: Volume) -> None:
         mounted = known.volumes.get(volume.name)
@@ -126,8 +126,8 @@ class VolumeManager:
             kind = kind_of(volume)
             if kind is None:
                 raise VolumeError(f'failed to get Plugin from volumeSpec for volume "{volume.name}" err=no volume plugin matched')
-            mounted = Mounted(kind, self._place(known.pod, volume, kind), "")
-            if self._host.kind(mounted.place.path):
+            mounted = Mounted(kind, await self._place(known.pod, volume, kind), "")
+            if await self._host.kind(mounted.place.path):
                 # Made by the kubelet that ran before this one: owners and modes are the containers' by now.
                 mounted.place.memory.update(made=True, grouped=not kind.live)
         path = await self._attempt(mounted.kind, mounted.place)
@@ -137,7 +137,7 @@ class VolumeManager:
     async def _attempt(self, kind: VolumeKind, place: Place) -> str | None:
         name = place.volume.name
         try:
-            path: str | None = await kind.set_up(place)
+            path = await kind.set_up(place)
         except (StatusError, ConfigError) as error:
             raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
         except OSError as error:
@@ -145,12 +145,12 @@ class VolumeManager:
         except VolumeError as error:
             raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
         if kind.owned and path is None:
-            place.give_to_group(place.path, live=kind.live)
+            await place.give_to_group(place.path, live=kind.live)
         return path
 
-    def _place(self, pod: Pod, volume: Volume, kind: VolumeKind) -> Place:
+    async def _place(self, pod: Pod, volume: Volume, kind: VolumeKind) -> Place:
         path = self._paths.volume(pod.metadata.uid, kind.plugin, volume.name)
-        self._host.make_directory(path.rpartition("/")[0], 0o750)
+        await self._host.make_directory(path.rpartition("/")[0], 0o750)
         return Place(
             pod,
             volume,

@@ -15,22 +15,22 @@ EXPECTED = {
 }
 
 
-def path_of_the_node(host: Host, source: HostPathVolumeSource) -> str:
+async def path_of_the_node(host: Host, source: HostPathVolumeSource) -> str:
     """The path itself."""
     wanted, path = source.type, source.path
-    there = host.kind(path)
+    there = await host.kind(path)
     if wanted == "DirectoryOrCreate":
         if not there:
-            host.make_directory(path, 0o755)
+            await host.make_directory(path, 0o755)
         wanted = "Directory"
     elif wanted == "FileOrCreate":
         if not there:
-            host.write_file(path, b"", 0o644)
+            await host.write_file(path, b"", 0o644)
         wanted = "File"
     elif not wanted and not there:
-        host.make_directory(path, 0o755)  # as container runtimes do for a bind mount whose source is missing
+        await host.make_directory(path, 0o755)  # as container runtimes do for a bind mount whose source is missing
     if wanted in EXPECTED:
         kind, message = EXPECTED[wanted]
-        if host.kind(path) != kind:
+        if await host.kind(path) != kind:
             raise VolumeError(message.format(path))
     return path

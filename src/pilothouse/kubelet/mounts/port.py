@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,13 +47,13 @@ class Place:
         context = self.pod.spec.securityContext
         return context.fsGroup if context is not None else None
 
-    def give_to_group(self, path: str, *, live: bool = False) -> None:
+    async def give_to_group(self, path: str, *, live: bool = False) -> None:
         """As the pod's fsGroup and its change policy say: once, or each time where the kubelet goes on filling it (`live`)."""
         if self.fs_group is None or self.memory.get("grouped"):
             return
         context = self.pod.spec.securityContext
         lazily = context is not None and context.fsGroupChangePolicy == "OnRootMismatch"
-        self.host.set_group(path, self.fs_group, readonly=live, only_if_root_differs=lazily)
+        await self.host.set_group(path, self.fs_group, readonly=live, only_if_root_differs=lazily)
         self.memory["grouped"] = not live
 
     @property
@@ -74,9 +74,9 @@ class VolumeKind:
 
     field: str
     plugin: str
-    set_up: Callable[[Place], Any]
-    """Coroutine function: None, or the path that containers are to see instead of `place.path`."""
-    tear_down: Callable[[Host, str], None] | None = None
+    set_up: Callable[[Place], Awaitable[str | None]]
+    """None, or the path that containers are to see instead of `place.path`."""
+    tear_down: Callable[[Host, str], Awaitable[None]] | None = None
     live: bool = False
     """Its content follows its sources: set up again when they change and every so often."""
     owned: bool = True

@@ -194,7 +194,7 @@ class NodeAgent:
         return node_status(seen, self._config, self._config.hostname or self._name, node.status, times.now_text(self._clock))
 
     async def _look(self) -> Seen:
-        machine, disk = self._host.machine(), self._host.disk(self._config.root_dir)
+        machine, disk = self._host.machine(), await self._host.disk(self._config.root_dir)
         try:
             version = await self._runtime.version()
             found = await self._runtime.status()

@@ -62,7 +62,7 @@ class PodContext:
         run = run_of(status)
         known = container_of(self.pod, run.name)
         if run.state is ContainerState.EXITED and known is not None:
-            run.message = last_words(self, known, run) or run.message
+            run.message = await last_words(self, known, run) or run.message
         self.take(run)
         return run
 
@@ -76,19 +76,20 @@ class PodContext:
         self.state.sandboxes = sorted(found, key=lambda one: (one.created_at, one.attempt), reverse=True)
 
 
-def last_words(context: PodContext, container: AnyContainer, run: Run) -> str:
+async def last_words(context: PodContext, container: AnyContainer, run: Run) -> str:
     """The termination message: the file, or after a failure the end of the log where the container asks for that."""
     shop, uid = context.shop, context.pod.metadata.uid
     text = ""
     if container.terminationMessagePath:
         try:
-            text = shop.host.read_tail(message_path(shop.paths, uid, run.name, run.attempt), MESSAGE_LIMIT).decode(errors="replace")
+            tail = await shop.host.read_tail(message_path(shop.paths, uid, run.name, run.attempt), MESSAGE_LIMIT)
+            text = tail.decode(errors="replace")
         except OSError:
             text = ""
     if text or container.terminationMessagePolicy != "FallbackToLogsOnError" or run.exit_code == 0:
         return text
     try:
-        return log_text(shop.host.read_tail(run.log_path, 4 * LOG_MESSAGE_LIMIT + 80 * 64))
+        return log_text(await shop.host.read_tail(run.log_path, 4 * LOG_MESSAGE_LIMIT + 80 * 64))
     except OSError:
         return ""
 

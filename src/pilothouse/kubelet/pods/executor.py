@@ -101,7 +101,7 @@ class Executor(PodContext):
         shop, pod = self.shop, self.pod
         try:
             if step.prepare:
-                self._make_directories()
+                await self._make_directories()
             work: list[Awaitable[None]] = []
             if step.prepare:
                 work += [self._mount(), shop.images.foresee(pod)]
@@ -120,11 +120,11 @@ class Executor(PodContext):
         else:
             self.state.setup_failure, self._setup_failures = None, 0
 
-    def _set_cgroup(self, one: PodCgroup) -> None:
+    async def _set_cgroup(self, one: PodCgroup) -> None:
         config = self.shop.config
         if config.cgroups_per_qos:
             pids = max(config.pod_pids_limit, 0)
-            self.shop.cgroups.ensure(one.path, one.cpu_shares, one.cpu_quota, one.cpu_period, one.memory_limit, pids)
+            await self.shop.cgroups.ensure(one.path, one.cpu_shares, one.cpu_quota, one.cpu_period, one.memory_limit, pids)
 
     def _own_cgroup(self) -> PodCgroup:
         return pod_cgroup(self.pod, self.shop.config.cgroup_root)
@@ -134,14 +134,14 @@ class Executor(PodContext):
         given = {run.name: self.state.applied[run.id] for run in self.state.all_runs() if run.running and run.id in self.state.applied}
         return pod_cgroup(with_resources(self.pod, given), self.shop.config.cgroup_root)
 
-    def _make_directories(self) -> None:
+    async def _make_directories(self) -> None:
         shop, uid = self.shop, self.pod.metadata.uid
-        self._set_cgroup(self._own_cgroup())
+        await self._set_cgroup(self._own_cgroup())
         for path in (shop.paths.pod(uid), shop.paths.volumes(uid)):
-            shop.host.make_directory(path, 0o750)
-        shop.host.make_directory(shop.paths.pod_logs(self.pod), 0o755)
+            await shop.host.make_directory(path, 0o750)
+        await shop.host.make_directory(shop.paths.pod_logs(self.pod), 0o755)
         for container in (*self.pod.spec.initContainers, *self.pod.spec.containers):
-            shop.host.make_directory(f"{shop.paths.pod_logs(self.pod)}/{container.name}", 0o755)
+            await shop.host.make_directory(f"{shop.paths.pod_logs(self.pod)}/{container.name}", 0o755)
 
     async def _mount(self) -> None:
         self.shop.objects.hold(self.pod)
@@ -177,7 +177,7 @@ class Executor(PodContext):
         try:
             await self.shop.volumes.release(self.pod.metadata.uid)
             if self.shop.config.cgroups_per_qos:
-                self.shop.cgroups.remove(self._own_cgroup().path)
+                await self.shop.cgroups.remove(self._own_cgroup().path)
         except OSError as error:
             raise RuntimeFailure(f"cannot take away what belongs to the pod: {error}") from error
         self.shop.objects.release(self.pod.metadata.uid)
@@ -192,10 +192,10 @@ class Executor(PodContext):
             machine = self.shop.host.machine()
             wanted = container_resources(self.pod, step.container, machine, cfs_quota=self.shop.config.cpu_cfs_quota)
             await self._spare_memory_in_use(step, wanted.memory_limit)
-            self._set_cgroup(widest(self._cgroup_as_it_is(), self._own_cgroup()))
+            await self._set_cgroup(widest(self._cgroup_as_it_is(), self._own_cgroup()))
             await self.shop.runtime.update_container_resources(step.run_id, wanted)
             self.state.applied[step.run_id] = step.container.resources
-            self._set_cgroup(self._cgroup_as_it_is())
+            await self._set_cgroup(self._cgroup_as_it_is())
         except (RuntimeFailure, OSError) as error:
             old, text = self.state.resize_failure, str(error)
             if old is None or old.message != text:
@@ -222,7 +222,7 @@ class Executor(PodContext):
         if run is None:
             return
         folder = f"{self.shop.paths.pod_logs(self.pod)}/{run.name}"
-        logs = [f"{folder}/{one}" for one in self.shop.host.list_directory(folder) if one.startswith(f"{run.attempt}.log")]
+        logs = [f"{folder}/{one}" for one in await self.shop.host.list_directory(folder) if one.startswith(f"{run.attempt}.log")]
         for path in (*logs, message_path(self.shop.paths, self.pod.metadata.uid, run.name, run.attempt)):
             await self.shop.host.remove_tree(path)
 
@@ -242,7 +242,7 @@ class Executor(PodContext):
             entry = state.back_offs.get(container.name)
             state.back_offs[container.name] = backoff.used(entry, newest.finished_at, self.shop.now())
         if state.resizing:
-            self._set_cgroup(widest(self._cgroup_as_it_is(), self._own_cgroup()))  # or the container would not fit into it
+            await self._set_cgroup(widest(self._cgroup_as_it_is(), self._own_cgroup()))  # or the container would not fit into it
         try:
             run = await self._create_and_start(container, step.attempt)
         except PullFailure as error:
@@ -256,7 +256,7 @@ class Executor(PodContext):
         state.failures.pop(container.name, None)
         state.applied[run.id] = container.resources
         if state.resizing:
-            self._set_cgroup(self._cgroup_as_it_is())
+            await self._set_cgroup(self._cgroup_as_it_is())
         if container.lifecycle is not None and container.lifecycle.postStart is not None and run.running:
             await self._post_start(container, run)
 

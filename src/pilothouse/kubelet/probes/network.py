@@ -21,6 +21,15 @@ from pilothouse.kubelet.probes.port import Answer
 T = TypeVar("T")
 REDIRECTS_LIMIT = 10
 HEAD_LIMIT = 64 * 1024
+GRPC_OPTIONS = (
+    ("grpc.primary_user_agent", "kube-probe/1.34"),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # or a probe would inherit the back-off of an earlier one to the same address
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_receive_message_length", HEAD_LIMIT),
+)
 SERVING = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 
@@ -56,10 +65,11 @@ class LinuxNetwork:
         from grpc import StatusCode, aio
 
         address = _joined(host, port)
-        async with aio.insecure_channel(address, options=(("grpc.primary_user_agent", "kube-probe/1.34"),)) as channel:
+        async with aio.insecure_channel(address, options=GRPC_OPTIONS) as channel:
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
             try:
-                answer = await wait_for(self._clock, check(_health_request(service), timeout=seconds), seconds + 1)
+                # A connection that fails is tried again until the time is up, as upstream's blocking dial does.
+                answer = await wait_for(self._clock, check(_health_request(service), timeout=seconds, wait_for_ready=True), seconds + 1)
             except TimeoutError:
                 return Answer(f'timeout: failed to connect service "{address}" within {seconds:g}s: context deadline exceeded')
             except aio.AioRpcError as error:

@@ -13,7 +13,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import Any
 
 import grpc
@@ -22,6 +22,7 @@ from cri_api.v1 import api_pb2, api_pb2_grpc
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.runtime import cri_events
 from pilothouse.kubelet.runtime import cri_messages as messages
+from pilothouse.kubelet.runtime.call_queue import CallQueue
 from pilothouse.kubelet.runtime.cri_exits import UnbookedExits
 from pilothouse.kubelet.runtime.port import (
     Container,
@@ -73,10 +74,11 @@ CHANNEL_OPTIONS = (
 
 
 class CriRuntime:
-    """A `Runtime` behind the socket of containerd, or of any CRI runtime (then without events)."""
+    """A `Runtime` behind the socket of containerd, or of any CRI runtime (then without events). `queue` orders the calls that cost much."""
 
-    def __init__(self, socket: str, clock: Clock) -> None:
+    def __init__(self, socket: str, clock: Clock, queue: CallQueue | None = None) -> None:
         self._clock = clock
+        self._queue = queue
         self._channel: Any = grpc.aio.insecure_channel(f"unix://{socket}", options=CHANNEL_OPTIONS)
         self._runtime: Any = stubs.RuntimeServiceStub(self._channel)
         self._images: Any = stubs.ImageServiceStub(self._channel)
@@ -299,7 +301,8 @@ class CriRuntime:
     async def _call(self, method: str, request: Any, *, limit: float | None = CALL_SECONDS) -> Any:
         stub = self._images if hasattr(self._images, method) else self._runtime
         try:
-            return await getattr(stub, method)(request, timeout=LIMITS.get(method, limit))
+            async with self._queue.turn(method) if self._queue is not None else nullcontext():
+                return await getattr(stub, method)(request, timeout=LIMITS.get(method, limit))
         except grpc.aio.AioRpcError as failure:
             raise _failure(failure) from failure
 

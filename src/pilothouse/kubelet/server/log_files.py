@@ -32,7 +32,8 @@ async def read_log(path: Path, options: LogOptions, clock: Clock, running: Runni
     with path.open("rb") as file:
         if options.tail_lines is not None:
             number = file.fileno()
-            file.seek(tail_offset(os.fstat(number).st_size, options.tail_lines, lambda at, count: os.pread(number, count, at)))
+            size, lines = os.fstat(number).st_size, options.tail_lines
+            file.seek(await asyncio.to_thread(tail_offset, size, lines, lambda at, count: os.pread(number, count, at)))
         if not options.follow:
             async for piece in _pieces(file, writer, final=True):
                 yield piece
@@ -44,16 +45,24 @@ async def read_log(path: Path, options: LogOptions, clock: Clock, running: Runni
 async def _pieces(file: BinaryIO, writer: LogWriter, *, final: bool) -> AsyncIterator[bytes]:
     """Everything up to the file's present end; a line without its end is left for later unless this is `final`."""
     rest = b""
-    while not writer.full and (block := file.read(BLOCK_BYTES)):
-        *lines, rest = (rest + block).split(b"\n")
-        if piece := writer.render(lines):
+    while not writer.full:
+        block, piece, rest = await asyncio.to_thread(_next, file, writer, rest)  # a large file must not hold up everybody else
+        if piece:
             yield piece
-        await asyncio.sleep(0)  # a large file must not hold up everybody else
+        if not block:
+            break
     if rest and final:
         if piece := writer.render([rest]):
             yield piece
     elif rest:
         file.seek(-len(rest), os.SEEK_CUR)
+
+
+def _next(file: BinaryIO, writer: LogWriter, rest: bytes) -> tuple[bool, bytes, bytes]:
+    """Whether there was a block to read, what the client gets of it, and the beginning of the line that it ends in."""
+    block = file.read(BLOCK_BYTES)
+    *lines, rest = (rest + block).split(b"\n")
+    return bool(block), writer.render(lines), rest
 
 
 async def _follow(path: Path, file: BinaryIO, writer: LogWriter, clock: Clock, running: Running) -> AsyncIterator[bytes]:

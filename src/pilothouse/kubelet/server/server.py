@@ -51,6 +51,10 @@ class KubeletTLS:
     key_file: str
 
 
+async def _nothing() -> Figures:
+    return NOTHING
+
+
 class KubeletServer:
     """See the module docstring. Without `tls` it speaks plain HTTP and trusts everybody: for tests and simulated nodes on loopback.
 
@@ -69,7 +73,7 @@ class KubeletServer:
         port: int = 0,
         tls: KubeletTLS | None = None,
         read_log: ReadLog = read_log,
-        measure: Callable[[], Figures] = lambda: NOTHING,
+        measure: Callable[[], Awaitable[Figures]] = _nothing,
         config: KubeletConfig | None = None,
     ) -> None:
         self.started = asyncio.Event()
@@ -222,7 +226,7 @@ class KubeletServer:
         if kind != "summary":
             raise web.HTTPNotFound(text="404 page not found\n")
         stats = await self._runtime.list_container_stats()
-        found = statistics.summary(self._node_name, self._pods.pods(), stats, self._measure(), self._clock.now())
+        found = statistics.summary(self._node_name, self._pods.pods(), stats, await self._measure(), self._clock.now())
         return web.Response(body=codec.encode(found), content_type="application/json")
 
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -232,7 +236,7 @@ class KubeletServer:
         return web.Response(body=own + await asyncio.to_thread(generate_latest), content_type="text/plain")
 
     async def _metrics_of(self, request: web.BaseRequest, kind: str) -> web.StreamResponse:
-        figures = self._measure()
+        figures = await self._measure()
         if kind == "probes":
             return web.Response(text=exposition.probes(figures.probes))
         if kind not in {"resource", "cadvisor"}:

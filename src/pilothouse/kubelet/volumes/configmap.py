@@ -14,7 +14,7 @@ async def set_up(place: Place) -> None:
     config = await fetched(place.objects, ConfigMap, place.pod.metadata.namespace, source.name, source.optional)
     data = config_data(config) if config is not None else {}
     files = keyed(data, source.items, source.defaultMode, optional=source.optional, missing=MISSING_CONFIG_KEY)
-    place.host.write_payload(place.path, files)
+    await place.host.write_payload(place.path, files)
 
 
 CONFIG_MAP = VolumeKind("configMap", "kubernetes.io/configmap", set_up, live=True)

@@ -9,7 +9,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeKind
 async def set_up(place: Place) -> None:
     source = place.volume.downwardAPI
     assert source is not None
-    place.host.write_payload(place.path, downward(place, source.items, source.defaultMode))
+    await place.host.write_payload(place.path, downward(place, source.items, source.defaultMode))
 
 
 DOWNWARD_API = VolumeKind("downwardAPI", "kubernetes.io/downward-api", set_up, live=True)

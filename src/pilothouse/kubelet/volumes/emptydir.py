@@ -12,14 +12,14 @@ from pilothouse.machinery import quantity
 async def set_up(place: Place) -> None:
     source = place.volume.emptyDir
     assert source is not None
-    place.host.make_directory(place.path, 0o777)
-    if source.medium and not place.host.is_mounted(place.path):
+    await place.host.make_directory(place.path, 0o777)
+    if source.medium and not await place.host.is_mounted(place.path):
         if source.medium == "Memory":
-            place.host.mount_tmpfs(place.path, _memory(place), 0o777)
+            await place.host.mount_tmpfs(place.path, _memory(place), 0o777)
         else:
-            place.host.mount("nodev", place.path, "hugetlbfs", (f"pagesize={page_size(place.pod, source.medium)}",))
+            await place.host.mount("nodev", place.path, "hugetlbfs", (f"pagesize={page_size(place.pod, source.medium)}",))
     if "made" not in place.memory:
-        place.host.set_mode(place.path, 0o777)
+        await place.host.set_mode(place.path, 0o777)
         place.memory["made"] = True
 
 
@@ -44,9 +44,9 @@ def page_size(pod: Pod, medium: str) -> str:
     return named or sizes.pop()
 
 
-def tear_down(host: Host, path: str) -> None:
-    if host.is_mounted(path):
-        host.unmount(path)
+async def tear_down(host: Host, path: str) -> None:
+    if await host.is_mounted(path):
+        await host.unmount(path)
 
 
 EMPTY_DIR = VolumeKind("emptyDir", "kubernetes.io/empty-dir", set_up, tear_down)

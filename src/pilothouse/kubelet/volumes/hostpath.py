@@ -9,7 +9,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeKind
 async def set_up(place: Place) -> str:
     source = place.volume.hostPath
     assert source is not None
-    return path_of_the_node(place.host, source)
+    return await path_of_the_node(place.host, source)
 
 
 HOST_PATH = VolumeKind("hostPath", "kubernetes.io/host-path", set_up, owned=False)

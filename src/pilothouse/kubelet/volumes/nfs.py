@@ -9,14 +9,14 @@ from pilothouse.kubelet.mounts.port import Place, VolumeKind
 async def set_up(place: Place) -> None:
     source = place.volume.nfs
     assert source is not None
-    if not place.host.is_mounted(place.path):
+    if not await place.host.is_mounted(place.path):
         options = (f"addr={source.server}", *(("ro",) if source.readOnly else ()))
-        place.host.mount(f"{source.server}:{source.path}", place.path, "nfs", options)
+        await place.host.mount(f"{source.server}:{source.path}", place.path, "nfs", options)
 
 
-def tear_down(host: Host, path: str) -> None:
-    if host.is_mounted(path):
-        host.unmount(path)
+async def tear_down(host: Host, path: str) -> None:
+    if await host.is_mounted(path):
+        await host.unmount(path)
 
 
 NFS = VolumeKind("nfs", "kubernetes.io/nfs", set_up, tear_down, owned=False)

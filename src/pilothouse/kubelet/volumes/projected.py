@@ -26,9 +26,9 @@ async def set_up(place: Place) -> None:
     files: dict[str, PayloadFile] = {}
     for one in source.sources:
         files.update(await _files(place, one, source.defaultMode))
-    if not place.host.is_mounted(place.path):
-        place.host.mount_tmpfs(place.path, mode=0o777)
-    place.host.write_payload(place.path, files)
+    if not await place.host.is_mounted(place.path):
+        await place.host.mount_tmpfs(place.path, mode=0o777)
+    await place.host.write_payload(place.path, files)
 
 
 async def _files(place: Place, one: VolumeProjection, mode: int | None) -> dict[str, PayloadFile]:
@@ -77,9 +77,9 @@ async def _request(place: Place, wanted: ServiceAccountTokenProjection, now: flo
     return answer.status.token, now + min(life * RENEW_AT, DAY_SECONDS)
 
 
-def tear_down(host: Host, path: str) -> None:
-    if host.is_mounted(path):
-        host.unmount(path)
+async def tear_down(host: Host, path: str) -> None:
+    if await host.is_mounted(path):
+        await host.unmount(path)
 
 
 PROJECTED = VolumeKind("projected", "kubernetes.io/projected", set_up, tear_down, live=True)

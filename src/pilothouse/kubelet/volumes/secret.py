@@ -15,14 +15,14 @@ async def set_up(place: Place) -> None:
     secret = await fetched(place.objects, Secret, place.pod.metadata.namespace, source.secretName, source.optional)
     data = secret_data(secret) if secret is not None else {}
     files = keyed(data, source.items, source.defaultMode, optional=source.optional, missing=MISSING_SECRET_KEY)
-    if not place.host.is_mounted(place.path):
-        place.host.mount_tmpfs(place.path, mode=0o777)
-    place.host.write_payload(place.path, files)
+    if not await place.host.is_mounted(place.path):
+        await place.host.mount_tmpfs(place.path, mode=0o777)
+    await place.host.write_payload(place.path, files)
 
 
-def tear_down(host: Host, path: str) -> None:
-    if host.is_mounted(path):
-        host.unmount(path)
+async def tear_down(host: Host, path: str) -> None:
+    if await host.is_mounted(path):
+        await host.unmount(path)
 
 
 SECRET = VolumeKind("secret", "kubernetes.io/secret", set_up, tear_down, live=True)

@@ -12,6 +12,7 @@ from pilothouse.api.types.core_v1 import (
     Pod,
     PodStatus,
 )
+from pilothouse.kit.clock import SystemClock
 from pilothouse.kubelet.host.linux import LinuxHost
 from pilothouse.kubelet.host.port import DiskUsage, Load, Machine
 from pilothouse.kubelet.runtime.port import Container, ContainerStats
@@ -118,4 +119,4 @@ def test_the_summary_tells_of_the_whole_node_and_of_what_runs() -> None:
 
 
 def test_the_processors_of_a_machine_have_done_something() -> None:
-    assert LinuxHost().load().cpu_seconds > 0
+    assert LinuxHost(SystemClock()).load().cpu_seconds > 0

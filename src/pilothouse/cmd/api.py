@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pilothouse.api.catalogue import resource_of
+from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
@@ -18,6 +19,7 @@ from pilothouse.apiserver.auth.reviews import reviews
 from pilothouse.apiserver.auth.static import StaticAuthorizer
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.registry.registry import Registry
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.interface import Storage
@@ -57,8 +59,13 @@ def wire(storage: Storage, clock: Clock, entropy: Entropy, settings: Settings, k
         def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
             return registry.store.caches.peek(resource_of(kind)).objects(namespace)
 
+        def revision(self) -> int:
+            return max(cache.changed for cache in roles)
+
+    roles: list[Cache] = []
     authorizer = RoleAuthorizer(StaticAuthorizer(), Granted())
     tokens = ServiceAccountTokens(keys, lookup, clock, entropy)
     answers = reviews(authorizer, clock, tokens)
     registry = Registry(storage, clock, entropy, settings=settings, token_issuer=tokens.issue, reviews=answers, authorizer=authorizer)
+    roles += (registry.store.caches.peek(resource_of(kind)) for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding))
     return Api(registry, tokens, Authenticators((tokens,)), authorizer)

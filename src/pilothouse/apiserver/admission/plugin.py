@@ -58,8 +58,8 @@ class World(Protocol):
         """The object as soon as it is there; None when it is not there after `seconds`."""
         ...
 
-    async def replace(self, obj: Any) -> bool:
-        """Write a changed copy of a committed object; False when that was changed meanwhile, or is gone."""
+    async def update_status(self, obj: Any) -> bool:
+        """Update the status subresource as system:apiserver; False when the object was changed since, or is gone."""
         ...
 
     def may(self, user: User, attributes: Attributes) -> bool:

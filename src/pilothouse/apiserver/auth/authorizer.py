@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,8 +42,16 @@ class Rule:
     paths: tuple[str, ...] = ()
 
 
+Auditor = Callable[[User, Attributes, int], None]
+"""Told of every request: who, what, and the code of the answer."""
+
+
 class Authorizer(Protocol):
     """Decides; must not wait for anything slow: it is asked for every request."""
+
+    def revision(self) -> int:
+        """Another number whenever a decision may be another than before."""
+        ...
 
     def authorize(self, user: User, attributes: Attributes) -> Decision: ...
 

@@ -61,6 +61,10 @@ class Objects(Protocol):
 
     def list(self, kind: type[T], namespace: str = "") -> Sequence[T]: ...
 
+    def revision(self) -> int:
+        """The newest revision at which a role or a binding was written."""
+        ...
+
 
 class RoleAuthorizer:
     """`first` decides; where it denies, the roles do."""
@@ -77,6 +81,9 @@ class RoleAuthorizer:
         if not any(_allows(rule, attributes) for rule in granted):
             return DENIED
         return ALLOWED if _may_grant(granted, attributes) else DENIED
+
+    def revision(self) -> int:
+        return self._objects.revision()
 
     def rules(self, user: User, namespace: str) -> list[Rule]:
         return [*self._first.rules(user, namespace), *self._granted(user, namespace)]

@@ -63,6 +63,9 @@ class StaticAuthorizer:
             return ALLOWED
         return DENIED
 
+    def revision(self) -> int:
+        return 0
+
     def rules(self, user: User, namespace: str) -> list[Rule]:
         return list(rules_of(user))
 

@@ -27,6 +27,8 @@ class User:
 
 
 ANONYMOUS = User(ANONYMOUS_USER, groups=(UNAUTHENTICATED,))
+APISERVER = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
+"""Who the API server itself is when it calls itself, as upstream's loopback client."""
 ADMIN = User("kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
 """Who the in-process parts of a cluster act as where no narrower identity is given."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from pilothouse.apiserver.auth.authorizer import Attributes, denial
+from pilothouse.apiserver.auth.authorizer import denial
 from pilothouse.apiserver.auth.user import MASTERS
 from pilothouse.apiserver.http.request import Handler, Request, Response
-from pilothouse.apiserver.http.request_info import RequestInfo
+from pilothouse.apiserver.http.request_info import attributes_of
 from pilothouse.machinery import errors, fields, names
 
 
@@ -35,9 +35,3 @@ def selected_name(request: Request) -> str:
     except errors.StatusError:  # whoever reads it says so
         return ""
     return "" if names.path_segment(name) else name
-
-
-def attributes_of(info: RequestInfo, name: str) -> Attributes:
-    if not info.is_resource:
-        return Attributes(info.verb, path=info.path)
-    return Attributes(info.verb, info.group, info.version, info.plural, info.subresource, info.namespace, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
@@ -41,8 +41,6 @@ class ApiContext:
     """Where the kubelets answer that are not reached at their node's address, by the node's name: those of simulated nodes."""
     default_user: User = ANONYMOUS
     """Who a request without any credential is from."""
-    auditor: Callable[[Any, int], None] | None = None
-    """Told of every request and the code of its answer."""
     streams: set[Callable[[], None]] = field(default_factory=set)
     """How to end each watch and stream: all are called when the server stops."""
     in_flight: InFlight = field(default_factory=InFlight)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import unquote
 
+from pilothouse.apiserver.auth.authorizer import Attributes
+
 PATHS_REMEMBERED = 8192
 NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -114,3 +116,10 @@ def _tail(rest: list[str], path: str) -> tuple[str, str, str, str]:
     if subpath and path.endswith("/"):
         subpath += "/"
     return plural, name, subresource, subpath
+
+
+def attributes_of(info: RequestInfo, name: str) -> Attributes:
+    """What a request is about, as an authorizer and an auditor see it."""
+    if not info.is_resource:
+        return Attributes(info.verb, path=info.path)
+    return Attributes(info.verb, info.group, info.version, info.plural, info.subresource, info.namespace, name)

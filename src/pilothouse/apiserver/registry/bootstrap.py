@@ -29,7 +29,7 @@ from pilothouse.api.types.discovery_v1 import Endpoint, EndpointConditions, Endp
 from pilothouse.api.types.discovery_v1 import EndpointPort as SlicePort
 from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from pilothouse.api.types.scheduling_v1 import PriorityClass
-from pilothouse.apiserver.auth.user import MASTERS, User
+from pilothouse.apiserver.auth.user import APISERVER, User
 from pilothouse.apiserver.cache.event import DELETED
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.registry.store import RegistryStore
@@ -39,7 +39,6 @@ from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
-SERVER = User("system:apiserver", groups=(MASTERS,))
 SERVICE_LABELS = {"component": "apiserver", "provider": "kubernetes"}
 KEPT = (Service, Endpoints, EndpointSlice)
 """The kinds whose object `kubernetes` is always there."""
@@ -71,7 +70,7 @@ async def keep(registry: BootstrapRegistry, kind: type[Any]) -> None:
     named = Options(field_selector="metadata.name=kubernetes")
     while True:
         with suppress(StatusError):  # the store cannot write just now
-            async with aclosing(registry.watch(Call("watch", resource_of(kind), "default", options=named), SERVER)) as events:
+            async with aclosing(registry.watch(Call("watch", resource_of(kind), "default", options=named), APISERVER)) as events:
                 await _restore(registry, kind)
                 async for event in events:
                     if event.type == DELETED:
@@ -90,7 +89,7 @@ async def _create(registry: BootstrapRegistry, obj: Any) -> bool:
     if await registry.store.get(type(obj), meta.name, meta.namespace) is not None:
         return False
     try:
-        await registry.execute(Call("create", resource_of(type(obj)), meta.namespace, body=obj), SERVER)
+        await registry.execute(Call("create", resource_of(type(obj)), meta.namespace, body=obj), APISERVER)
     except StatusError as error:
         if error.reason != "AlreadyExists":
             raise
@@ -101,7 +100,7 @@ async def _create(registry: BootstrapRegistry, obj: Any) -> bool:
 async def _create_or_update(registry: BootstrapRegistry, obj: Any) -> None:
     meta = obj.metadata
     if not await _create(registry, clone(obj)):
-        await registry.execute(Call("update", resource_of(type(obj)), meta.namespace, meta.name, body=obj), SERVER)
+        await registry.execute(Call("update", resource_of(type(obj)), meta.namespace, meta.name, body=obj), APISERVER)
 
 
 def first_objects(settings: Settings) -> Iterator[Any]:

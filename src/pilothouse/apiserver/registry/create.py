@@ -8,7 +8,8 @@ from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry import managers, strategy
 from pilothouse.apiserver.registry.request import Request
-from pilothouse.apiserver.registry.store import RegistryStore, made
+from pilothouse.apiserver.registry.store import RegistryStore
+from pilothouse.apiserver.registry.write import admit_and_commit
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError, already_exists
@@ -38,26 +39,26 @@ async def create(store: RegistryStore, request: Request) -> Entry:
 
 async def _attempt(store: RegistryStore, request: Request, obj: Any) -> Entry:
     resource = request.resource
-    admission = await _prepared(store, request, obj)
-    obj, name = admission.object, admission.name
-    reserved = await store.reserve(resource, None, obj, dry_run=request.options.dry_run)
+    admission = _prepared(store, request, obj)
+
+    def check(new: Any) -> None:
+        strategy.validate_create(resource, new, request.served)
+        request.warnings.extend(strategy.warnings_of(resource, new, None))
+
+    def prepare(new: Any) -> None:
+        strategy.prepare_create(resource, new)
+
     try:
-        strategy.validate_create(resource, obj, request.served)
-        request.warnings.extend(strategy.warnings_of(resource, obj, None))
-        await store.admission.validate(admission)
-        if request.options.dry_run:
-            if (await store.caches.of(resource)).get(request.namespace, name) is not None:
-                raise already_exists(resource.plural, resource.group, name)
-            return made(resource, obj).served(request.served)
-        return (await store.commit(resource, request.namespace, obj, None)).served(request.served)
+        entry = await admit_and_commit(store, request, admission, None, check, prepare=prepare)
     except CompareFailed as failed:
-        raise await _exists(store, request, name, failed) from failed
-    finally:
-        reserved.release()
+        raise await _exists(store, request, admission.name, failed) from failed
+    if request.options.dry_run and (await store.caches.of(resource)).get(request.namespace, admission.name) is not None:
+        raise already_exists(resource.plural, resource.group, admission.name)
+    return entry.served(request.served)
 
 
-async def _prepared(store: RegistryStore, request: Request, obj: Any) -> AdmissionRequest:
-    """The object as it is to be validated, in the stored version, as admission has seen it."""
+def _prepared(store: RegistryStore, request: Request, obj: Any) -> AdmissionRequest:
+    """The object, in the stored version, as admission is to see it."""
     strategy.check_new_version(obj)
     strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
     for hook in request.served.defaults:
@@ -70,10 +71,7 @@ async def _prepared(store: RegistryStore, request: Request, obj: Any) -> Admissi
     obj.metadata.managedFields = managed
     if not obj.metadata.name and obj.metadata.generateName:
         obj.metadata.name = strategy.generate_name(obj.metadata.generateName, store.entropy)
-    admission = request.admission(CREATE, obj.metadata.name, obj, None)
-    await store.admission.mutate(admission)
-    strategy.prepare_create(request.resource, obj)
-    return admission
+    return request.admission(CREATE, obj.metadata.name, obj, None)
 
 
 async def _exists(store: RegistryStore, request: Request, name: str, failed: CompareFailed) -> StatusError:

@@ -17,15 +17,14 @@ from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.registry.listing import list_
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
-from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.apiserver.registry.write import guaranteed_update
 from pilothouse.client.call import Options
 from pilothouse.machinery import time
 from pilothouse.machinery.codec import clone
-from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict, invalid
+from pilothouse.machinery.errors import StatusError, conflict, invalid
 from pilothouse.machinery.meta_v1 import Status, StatusDetails
 from pilothouse.machinery.problems import Problems
 
-ATTEMPTS = 100
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 RETURNED = frozenset(
     {"pods", "services", "podtemplates", "persistentvolumes", "persistentvolumeclaims", "resourcequotas", "serviceaccounts"}
@@ -36,17 +35,15 @@ RETURNED = frozenset(
 async def delete(store: RegistryStore, request: Request) -> Entry | Status:
     """The object as it is now when it stays for a while; a Status (or the object, by kind) when it is gone."""
     _check_options(request.options)
-    for _ in range(ATTEMPTS):
-        current = await store.entry(request.resource, request.namespace, request.name)
+
+    async def attempt(current: Entry) -> Entry | Status:
         check_preconditions(request, current)
         admission = request.admission(DELETE, request.name, None, current.object)
         await store.admission.mutate(admission)
         await store.admission.validate(admission)
-        try:
-            return await _attempt(store, request, current)
-        except CompareFailed as failed:
-            await store.fresh(failed)
-    raise conflict(request.resource.plural, request.resource.group, request.name, OBJECT_MODIFIED)
+        return await _attempt(store, request, current)
+
+    return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt)
 
 
 async def delete_collection(store: RegistryStore, request: Request) -> EntryList:

@@ -1,7 +1,7 @@
 """Registry: executes API calls against the store and the watch caches. One per API server.
 
 - It owns the caches and the way to the store; `run` must run while calls are made.
-- Who calls has been authenticated and authorised already; how a call travelled is not seen here.
+- Who calls has been authenticated and authorized: over HTTP by the chain, in process by the transport.
 - An object in a call's body is the registry's to change. Entries that come out are shared: nobody may change them.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
 
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
-from pilothouse.apiserver.auth.authorizer import Authorizer
-from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.auth.authorizer import Auditor, Authorizer
+from pilothouse.apiserver.auth.user import APISERVER, User
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
 from pilothouse.apiserver.cache.watch import Watch
@@ -60,9 +60,12 @@ class Registry:
             settings=settings or Settings(),
             token_issuer=token_issuer,
             reviews=reviews or {},
+            loopback=lambda call: self.execute(call, APISERVER),
             authorizer=authorizer,
             plugins=plugins,
         )
+        self.authorizer = authorizer
+        self.auditor: Auditor | None = None
         self.started = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
 

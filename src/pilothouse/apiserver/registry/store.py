@@ -26,16 +26,19 @@ from pilothouse.apiserver.registry.allocation import Allocation, Reservation
 from pilothouse.apiserver.registry.indexes import INDEXES
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.interface import CompareFailed, Storage, StorageFailed
+from pilothouse.client.call import Call
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.codec import encode
-from pilothouse.machinery.errors import internal_error, not_found
+from pilothouse.machinery.errors import StatusError, internal_error, not_found
 from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
 
 TokenIssuer = Callable[[Any, Any, User], Awaitable[Any]]
 """(ServiceAccount, TokenRequest, user) -> TokenRequest with its status."""
+Loopback = Callable[[Call], Awaitable[Any]]
+"""Executes a call of the server itself, as the user system:apiserver."""
 Review = Callable[[Any, User], Awaitable[Any]]
 """(review object, user) -> the same with its status: for kinds that are answered and never stored."""
 
@@ -55,6 +58,7 @@ class RegistryStore:
         settings: Settings,
         token_issuer: TokenIssuer | None,
         reviews: Mapping[tuple[str, str], Review],
+        loopback: Loopback,
         authorizer: Authorizer | None = None,
         plugins: Iterable[type[Plugin]] = ORDER,
     ) -> None:
@@ -64,6 +68,7 @@ class RegistryStore:
         self.settings = settings
         self.token_issuer = token_issuer
         self.reviews = dict(reviews)
+        self.loopback = loopback
         self._authorizer = authorizer
         self.caches = Caches(storage, clock, INDEXES)
         self.allocation = Allocation(settings)
@@ -92,16 +97,14 @@ class RegistryStore:
             await watch.aclose()
         return await self.get(kind, name, namespace)
 
-    async def replace(self, obj: Any) -> bool:
-        cache = await self.cache_of(type(obj))
-        current = cache.get(obj.metadata.namespace, obj.metadata.name)
-        if current is None or current.object.metadata.resourceVersion != obj.metadata.resourceVersion:
-            return False
+    async def update_status(self, obj: Any) -> bool:
+        resource, meta = resource_of(type(obj)), obj.metadata
         try:
-            await self.commit(cache.resource, obj.metadata.namespace, obj, current)
-        except CompareFailed as failed:
-            await self.fresh(failed)
-            return False
+            await self.loopback(Call("update", resource, meta.namespace, meta.name, "status", obj))
+        except StatusError as error:
+            if error.reason in ("Conflict", "NotFound"):
+                return False
+            raise
         return True
 
     def may(self, user: User, attributes: Attributes) -> bool:
@@ -122,6 +125,18 @@ class RegistryStore:
         if found is None:
             raise not_found(resource.plural, resource.group, name)
         return found
+
+    async def newest(self, resource: Resource[Any], namespace: str, name: str) -> Entry:
+        """The entry that the store has, whatever the cache shows; StatusError NotFound when there is none."""
+        cache = await self.caches.of(resource)
+        key = cache.key(namespace, name)
+        item = await self.storage.get(key)
+        if item is None:
+            raise not_found(resource.plural, resource.group, name)
+        cached = cache.get(namespace, name)
+        if cached is not None and cached.revision == item.revision:
+            return cached
+        return Entry.stored(resource, key, cache.head, item.value, item.revision, item.created)
 
     # Writing.
 

@@ -1,4 +1,7 @@
-"""The in-process transport: a client's calls go straight to the registry, committed objects are shared, not copied."""
+"""The in-process transport: a client's calls go to the registry as objects; committed objects are shared, not copied.
+
+A call in process is a request as one over HTTP is: its user is authorized, it is audited, and admission sees it.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,22 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, Protocol
 
+from pilothouse.apiserver.auth.authorizer import Auditor, Authorizer
+from pilothouse.apiserver.auth.decisions import Decisions, attributes_of
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
 from pilothouse.client.call import Call, ListResult, WatchEvent
 from pilothouse.machinery.codec import clone
+from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import Status
 
 
 class Executor(Protocol):
     """What the transport needs of a registry."""
+
+    authorizer: Authorizer | None
+    auditor: Auditor | None
 
     async def execute(self, call: Call, user: User) -> Entry | EntryList | Status: ...
 
@@ -32,8 +41,24 @@ class InProcessTransport:
     def __init__(self, registry: Executor, user: User) -> None:
         self._registry = registry
         self._user = user
+        self._decisions = Decisions(user, registry.authorizer)
 
     async def call(self, call: Call) -> Any:
+        if self._registry.auditor is None:
+            return await self._call(call)
+        code = 500
+        try:
+            result = await self._call(call)
+            code = 201 if call.verb == "create" else 200
+            return result
+        except StatusError as error:
+            code = error.status.code
+            raise
+        finally:
+            self._registry.auditor(self._user, attributes_of(call), code)
+
+    async def _call(self, call: Call) -> Any:
+        self._decisions.check(call)
         if call.body is not None and not isinstance(call.body, bytes):
             call = replace(call, body=clone(call.body))
         result = await self._registry.execute(call, self._user)
@@ -45,5 +70,8 @@ class InProcessTransport:
         return result
 
     async def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
+        self._decisions.check(call)
+        if self._registry.auditor is not None:
+            self._registry.auditor(self._user, attributes_of(call), 200)
         async for event in self._registry.watch(call, self._user):
             yield WatchEvent(event.type, event.entry.object)

@@ -17,14 +17,12 @@ from pilothouse.apiserver.registry.create import create
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
 from pilothouse.apiserver.registry.view import MAIN, View
-from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.apiserver.registry.write import ATTEMPTS, admit_and_commit, guaranteed_update
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict, invalid
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 
-UNCONDITIONAL_ATTEMPTS = 100
-"""Bound of the retries of a write without resourceVersion: reaching it means a livelock."""
 PATCH_ATTEMPTS = 6
 """Upstream: five retries after the first conflict."""
 
@@ -69,7 +67,7 @@ async def update(store: RegistryStore, request: Request, view: View) -> Entry:
         call = replace(request.call, verb="create", name="")
         return CreatedEntry.of(await create(store, replace(request, call=call)))
     try:
-        return await change(store, request, view, lambda _: clone(body), UNCONDITIONAL_ATTEMPTS)
+        return await change(store, request, view, lambda _: clone(body), ATTEMPTS)
     except StatusError as error:
         if not body.metadata.uid or not is_missing(error, request):
             raise
@@ -97,18 +95,15 @@ def is_missing(error: StatusError, request: Request) -> bool:
 
 async def change(store: RegistryStore, request: Request, view: View, body_of: BodyOf, attempts: int) -> Entry:
     """Write what `body_of` makes of the newest entry; returns the view of the result."""
-    for _ in range(attempts):
-        current = await store.entry(request.resource, request.namespace, request.name)
+    told = len(request.warnings)
+
+    async def attempt(current: Entry) -> Entry:
+        del request.warnings[told:]
         body = body_of(current)
-        conditional = bool(body.metadata.resourceVersion)
         _check_identity(request, current, body)
-        try:
-            return _seen(request, view, await _write(store, request, view, current, body))
-        except CompareFailed as failed:
-            await store.fresh(failed)
-            if not failed.revision or conditional:
-                continue  # the next turn says NotFound or Conflict
-    raise _conflict(request, OBJECT_MODIFIED)
+        return _seen(request, view, await _write(store, request, view, current, body))
+
+    return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt, attempts)
 
 
 def _check_identity(request: Request, current: Entry, body: Any) -> None:
@@ -159,22 +154,15 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
         said = managers.after_update(store, request, old, new, said if view is MAIN else ())
     new.metadata.managedFields = said
     admission = request.admission(UPDATE, request.name, new, old, view.name)
-    await store.admission.mutate(admission)
-    reserved = await store.reserve(resource, old, new, dry_run=request.options.dry_run)
-    try:
+
+    def check(new: Any) -> None:
         view.check(resource, old, new)
-        if view is MAIN and request.served is not resource:
-            strategy.validate_served(request.served, old, new)
         if view is MAIN:
+            if request.served is not resource:
+                strategy.validate_served(request.served, old, new)
             request.warnings.extend(strategy.warnings_of(resource, new, old))
-        await store.admission.validate(admission)
-        if request.options.dry_run:
-            return made(resource, new, current.revision, current.key)
-        if ends_with(old, new):
-            return await store.remove(current, last=new)
-        return await store.commit(resource, request.namespace, new, current)
-    finally:
-        reserved.release()
+
+    return await admit_and_commit(store, request, admission, current, check, removes=ends_with(old, new))
 
 
 def ends_with(old: Any, new: Any) -> bool:

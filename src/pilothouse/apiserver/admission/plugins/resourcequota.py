@@ -64,7 +64,7 @@ async def _charge(request: AdmissionRequest, world: World, one: ResourceQuota) -
             return
         charged.status.hard = dict(one.spec.hard)
         charged.status.used |= {name: str(value) for name, value in quota.added(used, more).items()}
-        if await world.replace(charged):
+        if await world.update_status(charged):
             return
         newest = await world.get(ResourceQuota, one.metadata.name, request.namespace)
         if newest is None:

@@ -9,14 +9,12 @@ from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, stored
 from pilothouse.apiserver.registry.subresource import Action
-from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.apiserver.registry.write import guaranteed_update
 from pilothouse.machinery import time
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import OBJECT_MODIFIED, bad_request, conflict, invalid
 from pilothouse.machinery.meta_v1 import Status
 from pilothouse.machinery.problems import Problems
-
-ATTEMPTS = 100
 
 
 async def run(store: RegistryStore, request: Request) -> Entry | Status:
@@ -27,18 +25,13 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     await store.admission.mutate(admission)
     await store.admission.validate(admission)
     pods = stored(resource_of(Pod))
-    for _ in range(ATTEMPTS):
-        current = await store.entry(pods, request.namespace, name)
+
+    async def attempt(current: Entry) -> None:
         new = bound(clone(current.object), binding, time.now_text(store.clock))
-        if request.options.dry_run:
-            break
-        try:
+        if not request.options.dry_run:
             await store.commit(pods, request.namespace, new, current)
-            break
-        except CompareFailed as failed:
-            await store.fresh(failed)
-    else:
-        raise conflict("pods", "", name, OBJECT_MODIFIED)
+
+    await guaranteed_update(store, pods, request.namespace, name, attempt)
     return Status(status="Success", code=201)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pilothouse.api.catalogue import resource_of
 from pilothouse.api.types.core_v1 import Pod, PodCondition
 from pilothouse.api.types.policy_v1 import Eviction, PodDisruptionBudget
 from pilothouse.apiserver.admission.plugin import CREATE
@@ -13,11 +12,11 @@ from pilothouse.apiserver.registry.delete import check_preconditions, delete
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.subresource import Action
-from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.apiserver.registry.write import guaranteed_update
 from pilothouse.client.call import Options
 from pilothouse.machinery import labels, time
 from pilothouse.machinery.codec import clone
-from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, bad_request, conflict, failure, forbidden, too_many_requests
+from pilothouse.machinery.errors import StatusError, bad_request, failure, forbidden, not_found, too_many_requests
 from pilothouse.machinery.meta_v1 import Condition, Status, StatusCause
 
 ATTEMPTS = 20
@@ -85,22 +84,19 @@ def is_spare(budget: PodDisruptionBudget, pod: Pod) -> bool:
 async def _marked(store: RegistryStore, request: Request) -> Request:
     """Note in the pod that it is disrupted, so that its owner (a Job, by its failure policy) knows its end for what it is. Gives the
     request to delete it as it is then."""
-    for _ in range(ATTEMPTS):
-        current = await store.entry(request.resource, request.namespace, request.name)
+
+    async def attempt(current: Entry) -> Request:
         check_preconditions(request, current)
         new = disrupted(clone(current.object), time.now_text(store.clock))
         if request.options.dry_run or new.status == current.object.status:
             return request
-        try:
-            marked = await store.commit(request.resource, request.namespace, new, current)
-        except CompareFailed as failed:
-            await store.fresh(failed)
-            continue
+        marked = await store.commit(request.resource, request.namespace, new, current)
         if not request.options.precondition_resource_version:
             return request
         options = replace(request.options, precondition_resource_version=str(marked.revision))
         return replace(request, call=replace(request.call, options=options))
-    raise conflict(request.resource.plural, request.resource.group, request.name, OBJECT_MODIFIED)
+
+    return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt, ATTEMPTS)
 
 
 def disrupted(pod: Pod, now: str) -> Pod:
@@ -118,17 +114,13 @@ def disrupted(pod: Pod, now: str) -> Pod:
 
 async def _spend(store: RegistryStore, request: Request, name: str) -> None:
     """Take one disruption off the budget; a StatusError 429 when there is none."""
-    resource = resource_of(PodDisruptionBudget)
     for _ in range(ATTEMPTS):
-        current = await store.entry(resource, request.namespace, name)
-        new = spent(clone(current.object), request.name, time.now_text(store.clock))
-        if request.options.dry_run:
+        budget = await store.get(PodDisruptionBudget, name, request.namespace)
+        if budget is None:
+            raise not_found("poddisruptionbudgets", "policy", name)
+        changed = spent(clone(budget), request.name, time.now_text(store.clock))
+        if request.options.dry_run or await store.update_status(changed):
             return
-        try:
-            await store.commit(resource, request.namespace, new, current)
-            return
-        except CompareFailed as failed:
-            await store.fresh(failed)
     raise failure(504, "Timeout", f'Timeout: couldn\'t update PodDisruptionBudget "{name}" due to conflicts')
 
 

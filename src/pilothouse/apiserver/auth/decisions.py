@@ -1,0 +1,50 @@
+"""The decisions about calls in process of one user, remembered while roles and bindings stay as they are.
+
+What a user may do to every name in every namespace is remembered by verb and resource, so that a component's call costs one
+look-up; anything narrower is asked of the authorizer each time.
+"""
+
+from __future__ import annotations
+
+from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, denial
+from pilothouse.apiserver.auth.user import MASTERS, User
+from pilothouse.client.call import Call
+from pilothouse.machinery import errors
+
+
+class Decisions:
+    """One per in-process client. Without an authorizer everything is allowed."""
+
+    def __init__(self, user: User, authorizer: Authorizer | None) -> None:
+        self._user = user
+        self._authorizer = None if MASTERS in user.groups else authorizer
+        self._everywhere: set[tuple[str, str, str, str]] = set()
+        self._revision = -1
+
+    def check(self, call: Call) -> None:
+        """StatusError 403 in upstream's words when the user may not do it."""
+        authorizer = self._authorizer
+        if authorizer is None:
+            return
+        if (revision := authorizer.revision()) != self._revision:
+            self._everywhere.clear()
+            self._revision = revision
+        resource = call.resource
+        key = (call.verb, resource.group, resource.plural, call.subresource)
+        if key in self._everywhere:
+            return
+        asked = Attributes(call.verb, resource.group, resource.version, resource.plural, call.subresource)
+        if authorizer.authorize(self._user, asked).allowed:
+            self._everywhere.add(key)
+            return
+        asked = attributes_of(call)
+        decision = authorizer.authorize(self._user, asked)
+        if not decision.allowed:
+            cause = denial(self._user, asked) + (f": {decision.reason}" if decision.reason else "")
+            raise errors.forbidden(asked.resource, asked.group, asked.name, cause)
+
+
+def attributes_of(call: Call) -> Attributes:
+    """What a call is about, as an authorizer and an auditor see it."""
+    resource = call.resource
+    return Attributes(call.verb, resource.group, resource.version, resource.plural, call.subresource, call.namespace, call.name)

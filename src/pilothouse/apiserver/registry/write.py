@@ -1,0 +1,96 @@
+"""The one write path: read, change, admit, validate, commit; again from the store when the object was changed meanwhile.
+
+- `guaranteed_update` is upstream's GuaranteedUpdate (k8s.io/apiserver/pkg/storage/etcd3): every verb and subresource that changes
+  or deletes an object goes through it.
+- `admit_and_commit` is what happens to every new state of an object between its making and the store.
+- The first attempt is on the cached object. Before a refusal is told, the store is asked whether the cache was behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from pilothouse.apiserver.admission.plugin import AdmissionRequest
+from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.apiserver.registry.request import Request
+from pilothouse.apiserver.registry.store import RegistryStore, made
+from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict
+from pilothouse.machinery.resource import Resource
+
+T = TypeVar("T")
+
+ATTEMPTS = 100
+"""Bound of the retries of an unconditional write: reaching it means a livelock."""
+
+
+async def guaranteed_update(
+    store: RegistryStore,
+    resource: Resource[Any],
+    namespace: str,
+    name: str,
+    attempt: Callable[[Entry], Awaitable[T]],
+    attempts: int = ATTEMPTS,
+) -> T:
+    """What `attempt` returns for the newest entry of an object.
+
+    `attempt` raises CompareFailed when its commit came too late, and is then called again with what the store has. Raises
+    NotFound when there is no such object, Conflict after `attempts`, and what `attempt` raises for the object as it is in the store.
+    """
+    current, is_newest = await _first(store, resource, namespace, name)
+    for _ in range(attempts):
+        try:
+            return await attempt(current)
+        except CompareFailed as failed:
+            await store.fresh(failed)
+            current, is_newest = await store.newest(resource, namespace, name), True
+        except StatusError:
+            if is_newest:
+                raise
+            newest = await store.newest(resource, namespace, name)
+            if newest.revision == current.revision:
+                raise
+            current, is_newest = newest, True
+    raise conflict(resource.plural, resource.group, name, OBJECT_MODIFIED)
+
+
+async def _first(store: RegistryStore, resource: Resource[Any], namespace: str, name: str) -> tuple[Entry, bool]:
+    """The cached entry, or else the store's; and whether it is the store's."""
+    cached = (await store.caches.of(resource)).get(namespace, name)
+    if cached is not None:
+        return cached, False
+    return await store.newest(resource, namespace, name), True
+
+
+async def admit_and_commit(
+    store: RegistryStore,
+    request: Request,
+    admission: AdmissionRequest,
+    current: Entry | None,
+    check: Callable[[Any], None],
+    *,
+    prepare: Callable[[Any], None] | None = None,
+    removes: bool = False,
+) -> Entry:
+    """Commit `admission.object` over `current` (None: a new object) when admission, allocation and `check` agree.
+
+    `prepare(object)` is the strategy's part after mutating admission; `check(object)` validates, before validating admission, and
+    raises StatusError. `removes`: the write takes what has kept a deleted object, which goes with it. Nothing is written in a dry
+    run. Raises CompareFailed.
+    """
+    resource, old, new = request.resource, admission.old_object, admission.object
+    await store.admission.mutate(admission)
+    if prepare is not None:
+        prepare(new)
+    reserved = await store.reserve(resource, old, new, dry_run=request.options.dry_run)
+    try:
+        check(new)
+        await store.admission.validate(admission)
+        if request.options.dry_run:
+            return made(resource, new, current.revision, current.key) if current is not None else made(resource, new)
+        if removes and current is not None:
+            return await store.remove(current, last=new)
+        return await store.commit(resource, request.namespace, new, current)
+    finally:
+        reserved.release()

@@ -1,141 +1,204 @@
-"""Sets of fields: who owns what of an object, as `metadata.managedFields` records it.
+"""Sets of fields: who owns what of an object, as `metadata.managedFields` records it (structured-merge-diff's fieldpath).
 
-- A path is a tuple of elements as FieldsV1 writes them: `f:name`, `k:{"name":"a"}` (an item of a map list by its keys),
-  `v:"x"` (an item of a set).
-- Atomic lists and maps are one field, whatever is in them; so is everything whose type is not known.
+- A path is a tuple of elements as FieldsV1 writes them: `f:name` (a field or a map key), `k:{"name":"a"}` (an item of a list of
+  type map by its keys), `v:"x"` (an item of a set), `i:0` (an index). A set is a frozenset of paths.
+- Owning a path says nothing of what is below it: `parse` and `encode` keep the two apart by `.`.
+- `parse` and `encode` remember what they did last: objects of one template have equal sets.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from pilothouse.machinery import shape
+import orjson
+
 from pilothouse.machinery.quoting import go_quoted
-from pilothouse.machinery.shape import OPEN, Shape
 
 Path = tuple[str, ...]
-KEY_DEFAULTS = {"protocol": "TCP"}
-"""What a key of a map list is when an item leaves it out."""
-ANONYMOUS = frozenset((
-    ("f:apiVersion",), ("f:kind",), ("f:metadata",), ("f:metadata", "f:name"), ("f:metadata", "f:namespace"),
-    ("f:metadata", "f:creationTimestamp"), ("f:metadata", "f:selfLink"), ("f:metadata", "f:uid"), ("f:metadata", "f:generation"),
-    ("f:metadata", "f:managedFields"), ("f:metadata", "f:resourceVersion"), ("f:metadata", "f:deletionTimestamp"),
-    ("f:metadata", "f:deletionGracePeriodSeconds"),
-))  # fmt: skip
-"""Nobody owns these: they say which object it is, or the server sets them."""
+Fields = frozenset[Path]
+NONE: Fields = frozenset()
+SETS_REMEMBERED = 512
+ELEMENTS_REMEMBERED = 8192
+HTML = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
+"""What Go's encoder writes of the characters that it escapes."""
 
 
 def compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    """A value as Go's JSON encoder writes it, keys sorted."""
+    return escaped(orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode())
 
 
-def list_type(parent: Shape, name: str) -> tuple[str, tuple[str, ...]]:
-    """How a field merges: atomic, set, map (with its keys), or granular for maps and structs."""
-    kind, keys = parent.lists.get(name, ("", ()))
-    field = parent.fields.get(name)
-    if kind:
-        return kind, keys
-    return ("atomic" if field is not None and field.kind == shape.LIST else "granular"), ()
+def escaped(text: str) -> str:
+    """JSON text with the escapes that Go's encoder adds for HTML."""
+    for character, escape in HTML:
+        if character in text:
+            text = text.replace(character, escape)
+    return text
 
 
-def item_element(item: Any, kind: str, keys: Iterable[str]) -> str:
-    """The path element of an item of a set or a map list; ValueError when a key is missing."""
-    if kind == "set":
-        if isinstance(item, (dict, list)) or item is None:
-            raise ValueError(f"associative list without keys has an element that's {'an explicit null' if item is None else 'a map type'}")
-        return f"v:{compact(item)}"
-    if not isinstance(item, Mapping):
-        raise ValueError(f"associative list with keys may not have {'a null element' if item is None else 'non-map elements'}")
-    found = {key: item.get(key, KEY_DEFAULTS.get(key)) for key in keys}
-    if all(value is None for value in found.values()):
-        names = " ".join(map(go_quoted, keys))
-        text = f"associative list with keys has an element that omits all key fields [{names}]"
-        raise ValueError(f"{text} (and doesn't have default values for any key fields)")
-    return f"k:{compact({key: value for key, value in found.items() if value is not None})}"
+@lru_cache(maxsize=ELEMENTS_REMEMBERED)
+def named(name: str, value: str) -> str:
+    """The element of a list item whose only key is `name` with a text in it."""
+    return f"k:{compact({name: value})}"
 
 
-def leaves(value: Any, kind: Shape) -> dict[Path, Any]:
-    """Every field of an object with its value; items of lists and empty maps are there, too (with None)."""
-    return dict(_walk(value, kind, (), "granular", ()))
+@lru_cache(maxsize=ELEMENTS_REMEMBERED)
+def canonical(element: str) -> str | None:
+    """An element of a record that was written elsewhere, in our own form; None for a kind that is unknown (upstream drops it).
+
+    ValueError when it is no element.
+    """
+    if len(element) < 2:
+        raise ValueError("key must be 2 characters long:")
+    if element[1] != ":":
+        raise ValueError(f"missing colon: {element}")
+    match element[0]:
+        case "f":
+            return element
+        case "v":
+            return f"v:{compact(orjson.loads(element[2:]))}"
+        case "k":
+            keys = orjson.loads(element[2:])
+            if not isinstance(keys, dict):
+                raise ValueError(f"no keys: {element}")
+            return f"k:{compact(keys)}"
+        case "i":
+            return f"i:{int(element[2:])}"
+    return None
 
 
-def _walk(value: Any, kind: Shape, path: Path, merging: str, keys: tuple[str, ...]) -> Iterator[tuple[Path, Any]]:
-    if isinstance(value, dict) and merging != "atomic":
-        if not value and path:
-            yield path, None
-        for name, child in value.items():
-            below = kind.fields.get(name) or kind.item or OPEN
-            yield from _walk(child, below, (*path, f"f:{name}"), *merging_of(kind, name, child))
-    elif isinstance(value, list) and merging in ("set", "map"):
-        if not value:
-            yield path, None
-        for item in value:
-            element = (*path, item_element(item, merging, keys))
-            yield element, item if merging == "set" else None
-            if merging == "map":
-                yield from _walk(item, kind.item or OPEN, element, "granular", ())
-    else:
-        yield path, value
+@lru_cache(maxsize=ELEMENTS_REMEMBERED)
+def order(element: str) -> tuple[Any, ...]:
+    """Sort key of an element: fields, then items by keys (numbers as numbers), then values, then indexes."""
+    text = element[2:]
+    match element[0]:
+        case "f":
+            return 0, text
+        case "k":
+            return 1, tuple((name, _value_order(value)) for name, value in orjson.loads(text).items())
+        case "v":
+            return 2, _value_order(orjson.loads(text))
+    return 3, int(text)
 
 
-def merging_of(kind: Shape, name: str, child: Any) -> tuple[str, tuple[str, ...]]:
-    if kind.kind == shape.STRUCT:
-        return list_type(kind, name)
-    return ("atomic" if isinstance(child, list) else "granular"), ()
+def _value_order(value: Any) -> tuple[int, Any]:
+    if isinstance(value, bool):
+        return 2, value
+    if isinstance(value, (int, float)):
+        return 0, value
+    return (1, value) if isinstance(value, str) else (3, compact(value))
 
 
-def owned(value: Any, kind: Shape, without: Iterable[Path] = ()) -> frozenset[Path]:
-    """The fields that who says `value` owns. `without` are prefixes that the endpoint does not write (`status`)."""
-    prefixes = tuple(without)
-    return frozenset(path for path in leaves(value, kind) if path not in ANONYMOUS and not any(path[: len(one)] == one for one in prefixes))
+def path_order(path: Path) -> tuple[Any, ...]:
+    """Sort key of a path: the order in which a record lists fields, each before what is below it."""
+    return tuple(map(order, path))
 
 
-def to_fields(paths: Iterable[Path]) -> dict[str, Any]:
-    """FieldsV1: a tree, in which `.` marks a path that has others below it and is owned itself."""
+def iteration_order(paths: Iterable[Path]) -> list[Path]:
+    """Paths in the order in which upstream walks a set: at each level the members first, then what is below them."""
+    return sorted(paths, key=lambda path: [*((1, order(element)) for element in path[:-1]), (0, order(path[-1]))])
+
+
+@lru_cache(maxsize=SETS_REMEMBERED)
+def encode(paths: Fields) -> bytes:
+    """The FieldsV1 of a set."""
     tree: dict[str, Any] = {}
-    for path in sorted(paths):
+    for path in sorted(paths, key=path_order):
         node = tree
         for element in path:
             node = node.setdefault(element, {})
         node["."] = {}
     _trim(tree)
-    return tree
+    return dump(tree)
+
+
+def dump(tree: Mapping[str, Any]) -> bytes:
+    """A tree of elements as the JSON of a FieldsV1."""
+    return escaped(orjson.dumps(tree).decode()).encode()
 
 
 def _trim(node: dict[str, Any]) -> None:
     for child in node.values():
-        if list(child) == ["."]:
+        if len(child) == 1 and "." in child:
             child.clear()
         else:
             _trim(child)
 
 
-def from_fields(fields: Mapping[str, Any]) -> frozenset[Path]:
-    """The paths of a FieldsV1."""
-    return frozenset(_paths(fields, ()))
+@lru_cache(maxsize=SETS_REMEMBERED)
+def parse(fields: bytes) -> Fields:
+    """The set of a FieldsV1 (b"" and `null` are empty); ValueError when it is none."""
+    found: list[Path] = []
+    _read(orjson.loads(fields) if fields else None, (), found)
+    return frozenset(found)
 
 
-def _paths(node: Mapping[str, Any], path: Path) -> Iterator[Path]:
-    for element, child in node.items():
-        if element == ".":
-            yield path
-        elif not child or not isinstance(child, Mapping):  # what is no tree owns what it stands at
-            yield (*path, element)
-        else:
-            yield from _paths(child, (*path, element))
+def _read(node: Any, path: Path, found: list[Path]) -> None:
+    if node is not None and not isinstance(node, dict):
+        raise ValueError("a set of fields is made of objects")
+    is_leaf = True
+    for key, child in (node or {}).items():
+        element = None if key == "." else canonical(key)
+        if element is not None:
+            is_leaf = False
+            _read(child, (*path, element), found)
+    if path and (is_leaf or "." in node):
+        found.append(path)
+
+
+class Tree:
+    """A set as a tree, for those who walk values by it: `members` are elements in the set, `children` what is below elements."""
+
+    __slots__ = ("children", "members")
+
+    def __init__(self, paths: Iterable[Path] = ()) -> None:
+        self.members: set[str] = set()
+        self.children: dict[str, Tree] = {}
+        for path in paths:
+            node = self
+            for element in path[:-1]:
+                below = node.children.get(element)
+                if below is None:
+                    below = node.children[element] = Tree()
+                node = below
+            node.members.add(path[-1])
+
+
+def without(paths: Fields, prefixes: Iterable[Path]) -> Fields:
+    """The paths that neither are one of `prefixes` nor below one."""
+    excluded = tuple(prefixes)
+    if not excluded or not paths:
+        return paths
+    return frozenset(path for path in paths if not any(path[: len(prefix)] == prefix for prefix in excluded))
+
+
+def matching(paths: Fields, patterns: Iterable[Path]) -> Fields:
+    """The paths that are at or below one of `patterns`, or on the way to one; `*` in a pattern is any element."""
+    return frozenset(path for path in paths if any(_matches(path, pattern) for pattern in patterns))
+
+
+def _matches(path: Path, pattern: Path) -> bool:
+    return all(wanted in ("*", element) for element, wanted in zip(path, pattern, strict=False))
 
 
 def shown(path: Path) -> str:
     """A path as messages print it: `.spec.containers[name="a"].image`."""
-    return "".join(_shown_element(one) for one in path)
+    return "".join(map(shown_element, path))
 
 
-def _shown_element(element: str) -> str:
-    kind, _, rest = element.partition(":")
+@lru_cache(maxsize=ELEMENTS_REMEMBERED)
+def shown_element(element: str) -> str:
+    kind, rest = element[0], element[2:]
     if kind == "f":
         return f".{rest}"
     if kind == "v":
-        return f"[={rest}]"
-    return f"[{','.join(f'{key}={compact(value)}' for key, value in json.loads(rest).items())}]"
+        return f"[={_shown_value(orjson.loads(rest))}]"
+    if kind == "i":
+        return f"[{rest}]"
+    return f"[{','.join(f'{key}={_shown_value(value)}' for key, value in orjson.loads(rest).items())}]"
+
+
+def _shown_value(value: Any) -> str:
+    return go_quoted(value) if isinstance(value, str) else compact(value)

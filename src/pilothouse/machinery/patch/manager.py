@@ -1,90 +1,180 @@
-"""Who owns fields of an object, and the record of it: `metadata.managedFields` as a map from managers to sets of fields."""
+"""Field managers and what each owns: `metadata.managedFields` as a map (apimachinery's managedfields).
+
+- A manager is a name, an operation, a version and a subresource; of an Apply the version does not count, so that each time it is the same.
+- `decode` reads a record, ValueError when it is none; `encode` writes it in upstream's order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Final
+
+import orjson
 
 from pilothouse.machinery import fieldset
-from pilothouse.machinery.fieldset import Path
+from pilothouse.machinery.errors import StatusError, failure
+from pilothouse.machinery.fieldset import Fields, Path
+from pilothouse.machinery.meta_v1 import ManagedFieldsEntry, StatusCause, StatusDetails
+from pilothouse.machinery.struct import FieldsV1
 
 APPLY, UPDATE = "Apply", "Update"
+FIELDS_TYPE = "FieldsV1"
+UNKNOWN = "unknown"
 ANCIENT = "ancient-changes"
 UPDATERS_LIMIT = 10
-"""Upstream's bound of Update entries: the oldest beyond become one, of `ancient-changes`."""
-
-Map = dict[str, Any]
+"""Upstream's bound of Update entries: the oldest beyond become one a version, of `ancient-changes`."""
+RAWS_REMEMBERED = 1024
+CLEARED: Final = ManagedFieldsEntry()
+"""An empty entry: a record of just this drops the record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """Name, operation (Apply or Update), in which version and through which subresource, and when."""
+    """Who owns fields. `api_version` is "" for an Apply."""
 
     name: str
     operation: str
-    api_version: str
+    api_version: str = ""
     subresource: str = ""
-    time: str = ""
 
     @property
-    def identity(self) -> tuple[str, str, str, str]:
-        """Two entries of one identity are one manager. (For an Apply the version does not matter.)"""
-        return self.name, self.operation, "" if self.operation == APPLY else self.api_version, self.subresource
+    def identifier(self) -> str:
+        """The key that upstream sorts managers by."""
+        parts = {"manager": self.name, "operation": self.operation, "apiVersion": self.api_version, "subresource": self.subresource}
+        return orjson.dumps({name: value for name, value in parts.items() if value}).decode()
 
     def __str__(self) -> str:
         text = f'"{self.name}"' + (f' with subresource "{self.subresource}"' if self.subresource else "")
-        if self.operation == APPLY:
-            return text
-        return f"{text} using {self.api_version}" + (f" at {self.time}" if self.time else "")
+        return f"{text} using {self.api_version}" if self.operation == UPDATE else text
 
 
-Owners = dict[Manager, frozenset[Path]]
+def manager(name: str, operation: str, api_version: str, subresource: str = "") -> Manager:
+    """The manager of a request."""
+    return Manager(name or UNKNOWN, operation, "" if operation == APPLY else api_version, subresource)
 
 
-def owners_of(obj: Map) -> Owners:
-    found: Owners = {}
-    for entry in (obj.get("metadata") or {}).get("managedFields") or ():
-        manager = Manager(
-            entry.get("manager", ""),
-            entry.get("operation", ""),
-            entry.get("apiVersion", ""),
-            entry.get("subresource", ""),
-            entry.get("time", ""),
-        )
-        found[manager] = fieldset.from_fields(entry.get("fieldsV1") or {})
-    return found
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """The fields of one manager, in the version in which they were recorded, and when they were last changed."""
+
+    paths: Fields
+    api_version: str
+    time: str = ""
 
 
-def entries(owners: Mapping[Manager, frozenset[Path]]) -> list[Map]:
-    """managedFields: those of applies first, then by time and name, as upstream sorts them."""
-    owners = _capped({one: paths for one, paths in owners.items() if paths})
-    return [_entry(one, owners[one]) for one in sorted(owners, key=order)]
+Owners = dict[Manager, Owned]
 
 
-def order(manager: Manager) -> tuple[str, ...]:
-    return manager.operation, manager.time, manager.name, manager.api_version, manager.subresource
+def decode(entries: Iterable[ManagedFieldsEntry]) -> Owners:
+    """The record as a map; ValueError when an entry is none."""
+    owners: Owners = {}
+    for index, entry in enumerate(entries):
+        if entry.operation not in (APPLY, UPDATE):
+            raise ValueError("operation must be `Apply` or `Update`")
+        if not entry.apiVersion:
+            raise ValueError("apiVersion must not be empty")
+        if not entry.fieldsType:
+            raise ValueError(f"missing fieldsType in managed fields entry {index}")
+        if entry.fieldsType != FIELDS_TYPE:
+            raise ValueError(f'invalid fieldsType "{entry.fieldsType}" in managed fields entry {index}')
+        version = "" if entry.operation == APPLY else entry.apiVersion
+        owner = Manager(entry.manager, entry.operation, version, entry.subresource)
+        owners[owner] = Owned(fieldset.parse(bytes(entry.fieldsV1)), entry.apiVersion, entry.time)
+    return owners
 
 
-def _capped(owners: Owners) -> Owners:
-    updaters = sorted((one for one in owners if one.operation == UPDATE), key=order)
-    if len(updaters) <= UPDATERS_LIMIT:
+def encode(owners: Mapping[Manager, Owned]) -> list[ManagedFieldsEntry]:
+    """managedFields: those of applies first, then by time, name, version and subresource."""
+    found = [entry(owner, owned.api_version, fieldset.encode(owned.paths), owned.time) for owner, owned in owners.items()]
+    return sorted(found, key=entry_order)
+
+
+def entry(owner: Manager, api_version: str, fields: bytes, time: str) -> ManagedFieldsEntry:
+    return ManagedFieldsEntry(
+        apiVersion=api_version,
+        fieldsType=FIELDS_TYPE,
+        fieldsV1=interned(fields),
+        manager=owner.name,
+        operation=owner.operation,
+        subresource=owner.subresource,
+        time=time,
+    )
+
+
+def entry_order(one: ManagedFieldsEntry) -> tuple[str, ...]:
+    return one.operation, one.time, one.manager, one.apiVersion, one.subresource
+
+
+_raws: dict[bytes, FieldsV1] = {}
+
+
+def interned(fields: bytes) -> FieldsV1:
+    """The bytes of a FieldsV1, shared by all objects that have the same."""
+    raw = _raws.get(fields)
+    if raw is None:
+        if len(_raws) >= RAWS_REMEMBERED:
+            _raws.clear()
+        raw = _raws[fields] = FieldsV1(fields)
+    return raw
+
+
+def capped(owners: Owners) -> Owners:
+    """The owners with the oldest updates beyond the limit merged into one a version."""
+    updaters = sorted((one for one in owners if one.operation == UPDATE), key=lambda one: (owners[one].time, one.identifier))
+    count, first = len(updaters), dict[str, Manager]()
+    if count <= UPDATERS_LIMIT:
         return owners
-    kept = {one: paths for one, paths in owners.items() if one.operation != UPDATE}
-    merged: Owners = {}
-    while len(updaters) + len(merged) > UPDATERS_LIMIT and updaters:
-        oldest = updaters.pop(0)
-        same = next((one for one in merged if one.api_version == oldest.api_version), None)
-        before = merged.pop(same) if same is not None else frozenset()
-        merged[replace(oldest, name=ANCIENT, subresource="")] = before | owners[oldest]
-    return kept | merged | {one: owners[one] for one in updaters}
+    kept = dict(owners)
+    for updater in updaters:
+        if count <= UPDATERS_LIMIT:
+            break
+        owned = kept[updater]
+        oldest = first.setdefault(owned.api_version, updater)
+        if oldest is updater:
+            continue
+        bucket = Manager(ANCIENT, UPDATE, owned.api_version)
+        if bucket not in kept:
+            kept[bucket] = kept.pop(oldest)
+        kept[bucket] = Owned(owned.paths | kept[bucket].paths, owned.api_version, owned.time)
+        if updater != bucket:
+            del kept[updater]
+        count -= 1
+    return kept
 
 
-def _entry(manager: Manager, paths: frozenset[Path]) -> Map:
-    entry: Map = {"manager": manager.name, "operation": manager.operation, "apiVersion": manager.api_version}
-    if manager.time:
-        entry["time"] = manager.time
-    entry |= {"fieldsType": "FieldsV1", "fieldsV1": fieldset.to_fields(paths)}
-    if manager.subresource:
-        entry["subresource"] = manager.subresource
-    return entry
+class Conflicts(Exception):
+    """What others own of that an apply would change. `status` is the answer to the client."""
+
+    def __init__(self, conflicts: Mapping[Manager, Fields]) -> None:
+        self.conflicts = {one: conflicts[one] for one in sorted(conflicts, key=lambda one: one.identifier)}
+        super().__init__(str(self.status()))
+
+    def status(self) -> StatusError:
+        """409 in upstream's words."""
+        pairs = [(one, path) for one, paths in self.conflicts.items() for path in fieldset.iteration_order(paths)]
+        causes = [
+            StatusCause(reason="FieldManagerConflict", message=f"conflict with {one}", field=fieldset.shown(path)) for one, path in pairs
+        ]
+        return failure(409, "Conflict", _conflict_text(pairs), StatusDetails(causes=causes))
+
+    def beyond(self, allowed: Fields) -> Conflicts | None:
+        """The conflicts over other fields than `allowed`; None when there are none."""
+        left = {one: paths - allowed for one, paths in self.conflicts.items() if paths - allowed}
+        return Conflicts(left) if left else None
+
+
+def _conflict_text(pairs: list[tuple[Manager, Path]]) -> str:
+    if len(pairs) == 1:
+        return f"Apply failed with 1 conflict: conflict with {pairs[0][0]}: {fieldset.shown(pairs[0][1])}"
+    lines: list[str] = []
+    last = None
+    for one, path in pairs:
+        if one != last:
+            lines.append(f"conflicts with {one}:")
+        last = one
+        lines.append(f"- {fieldset.shown(path)}")
+    return f"Apply failed with {len(pairs)} conflicts: " + "\n".join(lines)
+
+

@@ -1,84 +1,211 @@
-"""Whether an applied configuration fits its type: server-side apply knows no field that the schema does not declare.
+"""Values with a schema: what is wrong with one, and the set of all its fields (structured-merge-diff's typed package).
 
-Complaints are those of upstream's structured merge, each after its path. What has no type of its own there (quantities, times, ports
-that may be names) is taken as it comes: the decoder judges it later.
+- `complaint` is upstream's text for a value that does not fit. What has no type of its own (quantities, times, ports that may be names) is
+  taken as it comes: the decoder judges it later.
+- `field_set` has a path for every leaf, every item of a list that merges, every null and every empty map.
+- `ABSENT` is a value that is not there; None is JSON's null, which is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
-from pilothouse.machinery import fieldset, shape
+from pilothouse.machinery import fieldset
+from pilothouse.machinery.fieldset import Fields, Path
 from pilothouse.machinery.patch.document import go_text
+from pilothouse.machinery.patch.schema import BOOLEAN, MAP, NUMERIC, STRING, Type
 from pilothouse.machinery.quoting import go_quoted
-from pilothouse.machinery.shape import OPEN, Shape
 
-Merging = tuple[str, tuple[str, ...]]
-GRANULAR: Merging = ("granular", ())
+Problem = tuple[str, str]
 
 
-def complaint(config: Any, kind: Shape) -> str:
-    """All that is wrong with a configuration, as one text; "" when it fits."""
-    found = [f"{path}: {text}" if path else text for path, text in _struct(config, kind, "")]
-    return found[0] if len(found) == 1 else "\n  ".join(["errors:", *found]) if found else ""
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
 
 
-def _value(value: Any, kind: Shape, merging: Merging, path: str) -> Iterator[tuple[str, str]]:
-    if value is None or kind.time:
-        return
-    if kind.kind == shape.STRUCT:
-        yield from _struct(value, kind, path)
-    elif kind.kind == shape.LIST:
-        yield from _list(value, kind.item or OPEN, merging, path)
-    elif kind.kind == shape.MAP:
-        yield from _map(value, kind.item or OPEN, path)
-    elif kind.kind == shape.STRING and not isinstance(value, str):
-        yield path, f"expected string, got &value.valueUnstructured{{Value:{_go_syntax(value)}}}"
-    elif kind.kind == shape.BOOLEAN and not isinstance(value, bool):
-        yield path, f"expected boolean, got &{{{go_text(value)}}}"
-    elif kind.kind in (shape.INTEGER, shape.NUMBER) and (isinstance(value, bool) or not isinstance(value, (int, float))):
-        yield path, f"expected numeric (int or float), got {_go_type(value)}"
+ABSENT: Final = _Absent()
 
 
-def _struct(value: Any, kind: Shape, path: str) -> Iterator[tuple[str, str]]:
-    if not isinstance(value, dict):
-        yield path, f"expected map, got &{{{go_text(value)}}}"
-        return
-    for name, child in value.items():
-        field = kind.fields.get(name)
-        if field is None and kind.kind == shape.STRUCT:
-            yield f"{path}.{name}", "field not declared in schema"
-        else:
-            yield from _value(child, field or OPEN, fieldset.merging_of(kind, name, child), f"{path}.{name}")
+def form(kind: Type, value: Any) -> str:
+    """Which of the type's forms a value takes: "map", "scalar" or "list". What fits none, null among it, takes the first."""
+    if isinstance(value, dict):
+        if kind.is_map:
+            return "map"
+    elif isinstance(value, list):
+        if kind.items is not None:
+            return "list"
+    elif value is not None and value is not ABSENT and kind.scalar:
+        return "scalar"
+    return "map" if kind.is_map else "scalar" if kind.scalar else "list"
 
 
-def _map(value: Any, item: Shape, path: str) -> Iterator[tuple[str, str]]:
-    if not isinstance(value, dict):
-        yield path, f"expected map, got &{{{go_text(value)}}}"
-        return
-    for name, child in value.items():
-        yield from _value(child, item, GRANULAR, f"{path}.{name}")
+def is_empty(value: Any) -> bool:
+    """Whether a map or list is absent, null, empty, or no such thing."""
+    return not value or not isinstance(value, (dict, list))
 
 
-def _list(value: Any, item: Shape, merging: Merging, path: str) -> Iterator[tuple[str, str]]:
-    if not isinstance(value, list):
-        yield path, f"expected list, got &{{{go_text(value)}}}"
-        return
-    kind, keys = merging
-    seen = set()
-    for index, child in enumerate(value):
-        element = f"[{index}]"
-        if kind in ("set", "map"):
-            try:
-                element = fieldset.shown((fieldset.item_element(child, kind, keys),))
-            except ValueError as error:
-                yield path, f"element {index}: {error}"
-                continue
-            if element in seen:
-                yield path, f"duplicate entries for key {element}"
-            seen.add(element)
-        yield from _value(child, item, GRANULAR, path + element)
+def same(one: Any, other: Any) -> bool:
+    """Equality as JSON has it: 1 is 1.0, but not true."""
+    if isinstance(one, dict):
+        return isinstance(other, dict) and one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def item_element(kind: Type, item: Any) -> str:
+    """The path element of an item of a list that merges; ValueError in upstream's words when it has none."""
+    if kind.list_type != MAP:
+        return _set_element(item)
+    if item is None:
+        raise ValueError("associative list with keys may not have a null element")
+    if not isinstance(item, dict):
+        raise ValueError("associative list with keys may not have non-map elements")
+    keys = kind.keys
+    if len(keys) == 1:
+        value = item.get(keys[0], ABSENT)
+        if type(value) is str:
+            return fieldset.named(keys[0], value)
+    assert kind.items is not None
+    values = {key: item[key] if key in item else kind.items.defaults.get(key) for key in keys}
+    values = {key: value for key, value in values.items() if value is not None or key in item}
+    if not values:
+        text = f"associative list with keys has an element that omits all key fields [{' '.join(map(go_quoted, keys))}]"
+        raise ValueError(f"{text} (and doesn't have default values for any key fields)")
+    return f"k:{fieldset.compact(values)}"
+
+
+def _set_element(item: Any) -> str:
+    if isinstance(item, dict):
+        raise ValueError("associative list without keys has an element that's a map type")
+    if isinstance(item, list):
+        raise ValueError("not supported: associative list with lists as elements")
+    if item is None:
+        raise ValueError("associative list without keys has an element that's an explicit null")
+    return f"v:{fieldset.compact(item)}"
+
+
+def child(kind: Type, name: str) -> Type | None:
+    """The type of a map's member."""
+    return kind.fields.get(name) or kind.values
+
+
+def field_set(value: Any, kind: Type) -> Fields:
+    """Every field that a value names. The value must fit its type."""
+    found: list[Path] = []
+    _collect(value, kind, (), found)
+    return frozenset(found)
+
+
+def _collect(value: Any, kind: Type, path: Path, found: list[Path]) -> None:
+    match form(kind, value):
+        case "scalar":
+            found.append(path)
+        case "list":
+            if not kind.is_associative:
+                found.append(path)
+            elif isinstance(value, list):
+                _collect_items(value, kind, path, found)
+        case _:
+            if kind.is_atomic:
+                found.append(path)
+            elif isinstance(value, dict):
+                _collect_members(value, kind, path, found)
+
+
+def _collect_items(items: list[Any], kind: Type, path: Path, found: list[Path]) -> None:
+    assert kind.items is not None
+    elements = [item_element(kind, item) for item in items]
+    for element, item in zip(elements, items, strict=True):
+        below = (*path, element)
+        if len(items) == 1 or elements.count(element) == 1:
+            _collect(item, kind.items, below, found)
+        found.append(below)
+
+
+def _collect_members(members: dict[str, Any], kind: Type, path: Path, found: list[Path]) -> None:
+    fields, values = kind.fields, kind.values
+    for name, value in members.items():
+        below = (*path, f"f:{name}")
+        known = fields.get(name)
+        if known is None and values is None:
+            continue
+        _collect(value, known or values, below, found)  # type: ignore[arg-type]
+        if value is None or value == {} or known is None:
+            found.append(below)
+
+
+def complaint(value: Any, kind: Type, *, allow_duplicates: bool = False) -> str:
+    """All that is wrong with a value, as one text; "" when it fits."""
+    problems = [f"{path}: {text}" if path else text for path, text in _Validation(allow_duplicates).value(value, kind, "")]
+    if len(problems) < 2:
+        return problems[0] if problems else ""
+    return "\n  ".join(["errors:", *problems])
+
+
+class _Validation:
+    def __init__(self, allow_duplicates: bool) -> None:
+        self.allow_duplicates = allow_duplicates
+
+    def value(self, value: Any, kind: Type, path: str) -> Iterator[Problem]:
+        if value is None:
+            return
+        match form(kind, value):
+            case "scalar":
+                if text := scalar_error(value, kind.scalar):
+                    yield path, text
+            case "list":
+                yield from self._list(value, kind, path)
+            case _:
+                yield from self._map(value, kind, path)
+
+    def _list(self, value: Any, kind: Type, path: str) -> Iterator[Problem]:
+        if not isinstance(value, list):
+            yield path, f"expected list, got &{{{go_text(value)}}}"
+            return
+        assert kind.items is not None
+        seen: set[str] = set()
+        for index, item in enumerate(value):
+            shown = f"[{index}]"
+            if kind.is_associative:
+                try:
+                    element = item_element(kind, item)
+                except ValueError as error:
+                    yield path, f"element {index}: {error}"
+                    return
+                shown = fieldset.shown_element(element)
+                if element in seen and not self.allow_duplicates:
+                    yield path, f"duplicate entries for key {shown}"
+                seen.add(element)
+            yield from self.value(item, kind.items, path + shown)
+
+    def _map(self, value: Any, kind: Type, path: str) -> Iterator[Problem]:
+        if not isinstance(value, dict):
+            yield path, f"expected map, got &{{{go_text(value)}}}"
+            return
+        for name, member in value.items():
+            below = child(kind, name)
+            if below is None:  # upstream looks no further in this map
+                yield f"{path}.{name}", "field not declared in schema"
+                return
+            yield from self.value(member, below, f"{path}.{name}")
+
+
+def scalar_error(value: Any, scalar: str) -> str:
+    """What is wrong with a value that should be a scalar; "" when nothing is."""
+    is_text, is_flag = isinstance(value, str), isinstance(value, bool)
+    is_number = isinstance(value, (int, float)) and not is_flag
+    if scalar == NUMERIC and not is_number:
+        return f"expected numeric (int or float), got {_go_type(value)}"
+    if scalar == STRING and not is_text:
+        return f"expected string, got &value.valueUnstructured{{Value:{_go_syntax(value)}}}"
+    if scalar == BOOLEAN and not is_flag:
+        return f"expected boolean, got &{{{go_text(value)}}}"
+    if not (is_text or is_flag or is_number):
+        return f"expected any scalar, got &{{{go_text(value)}}}"
+    return ""
 
 
 def _go_syntax(value: Any) -> str:

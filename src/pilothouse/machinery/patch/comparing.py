@@ -1,0 +1,115 @@
+"""What changed between two values of one type: the paths that were added, modified and removed (structured-merge-diff's Compare).
+
+- Atomic lists and maps are one path. Of a list that merges, items are compared by their keys: order is no change.
+- A field that appears is itself added, and all below it; one that disappears is removed with all below it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pilothouse.machinery.fieldset import Fields, Path
+from pilothouse.machinery.patch.schema import Type
+from pilothouse.machinery.patch.typed import ABSENT, form, is_empty, item_element, same
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """No path is in more than one of the three sets."""
+
+    added: Fields
+    modified: Fields
+    removed: Fields
+
+    @property
+    def touched(self) -> Fields:
+        return self.added | self.modified
+
+
+def compare(old: Any, new: Any, kind: Type) -> Comparison:
+    """The difference of two values that fit `kind`."""
+    walk = _Walk()
+    walk.value(old, new, kind, ())
+    return Comparison(frozenset(walk.added), frozenset(walk.modified), frozenset(walk.removed))
+
+
+@dataclass(slots=True)
+class _Walk:
+    added: list[Path] = field(default_factory=list)
+    modified: list[Path] = field(default_factory=list)
+    removed: list[Path] = field(default_factory=list)
+
+    def value(self, old: Any, new: Any, kind: Type, path: Path) -> None:
+        if old is not ABSENT and new is not ABSENT and old == new and same(old, new):
+            return
+        forms = {form(kind, value) for value in (old, new) if value is not ABSENT}
+        if len(forms) > 1 and (old is None or new is None):
+            forms = {form(kind, new if old is None else old)}
+        is_leaf = False
+        for one_form in sorted(forms):
+            is_leaf = self._form(one_form, old, new, kind, path) or is_leaf
+        if is_leaf or not path:
+            return
+        if old is ABSENT:
+            self.added.append(path)
+        elif new is ABSENT:
+            self.removed.append(path)
+
+    def _form(self, chosen: str, old: Any, new: Any, kind: Type, path: Path) -> bool:
+        """Compare two values in one form; whether they are a leaf."""
+        is_atomic = chosen == "scalar" or (kind.is_atomic if chosen == "map" else not kind.is_associative)
+        if is_atomic or (is_empty(old) and is_empty(new)):
+            self._leaf(old, new, path)
+            return True
+        if chosen == "map":
+            self._members(old if isinstance(old, dict) else {}, new if isinstance(new, dict) else {}, kind, path)
+        else:
+            self._items(old if isinstance(old, list) else [], new if isinstance(new, list) else [], kind, path)
+        return False
+
+    def _leaf(self, old: Any, new: Any, path: Path) -> None:
+        if old is ABSENT:
+            self.added.append(path)
+        elif new is ABSENT:
+            self.removed.append(path)
+        elif not same(old, new):
+            self.modified.append(path)
+
+    def _members(self, old: dict[str, Any], new: dict[str, Any], kind: Type, path: Path) -> None:
+        fields, values = kind.fields, kind.values
+        for name, value in old.items():
+            below = fields.get(name) or values
+            if below is not None:
+                self.value(value, new.get(name, ABSENT), below, (*path, f"f:{name}"))
+        for name, value in new.items():
+            below = fields.get(name) or values
+            if name not in old and below is not None:
+                self.value(ABSENT, value, below, (*path, f"f:{name}"))
+
+    def _items(self, old: list[Any], new: list[Any], kind: Type, path: Path) -> None:
+        assert kind.items is not None
+        before, after = _by_element(old, kind), _by_element(new, kind)
+        for element in before | after:
+            olds, news = before.get(element, []), after.get(element, [])
+            below = (*path, element)
+            if len(olds) <= 1 and len(news) <= 1:
+                self.value(olds[0] if olds else ABSENT, news[0] if news else ABSENT, kind.items, below)
+            elif len(olds) > 1 and len(news) > 1:  # duplicates are owned as a whole
+                if not same(olds, news):
+                    self.modified.append(below)
+            elif len(olds) > 1:
+                if news:
+                    self.value(ABSENT, news[0], kind.items, below)
+                self.removed.append(below)
+            else:
+                if olds:
+                    self.value(olds[0], ABSENT, kind.items, below)
+                self.added.append(below)
+
+
+def _by_element(items: list[Any], kind: Type) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for item in items:
+        found.setdefault(item_element(kind, item), []).append(item)
+    return found

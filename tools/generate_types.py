@@ -30,7 +30,7 @@ SCALARS = {
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "IntOrString",
     f"{META}.Time": "str",
     f"{META}.MicroTime": "str",
-    f"{META}.FieldsV1": "dict[str, Any]",
+    f"{META}.FieldsV1": "FieldsV1",
     f"{META}.Patch": "dict[str, Any]",
     "io.k8s.apimachinery.pkg.runtime.RawExtension": "dict[str, Any]",
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON": "Any",
@@ -100,7 +100,9 @@ from typing import Any, ClassVar
 from msgspec import field
 
 from pilothouse.machinery.struct import (
+    NO_FIELDS,
     Dict,
+    FieldsV1,
     IntOrString,
     Lists,
     List,
@@ -193,6 +195,8 @@ class Writer:
             return (python, f"field(default_factory={zero})") if required else (f"{python} | None", "None")
         if python == "Any":
             return "Any", "None"
+        if python == "FieldsV1":
+            return python, "NO_FIELDS"
         if python == "str" and "$ref" in schema:
             # A time that is not set must not be written as an empty string, also where it is required: upstream writes null.
             return "str", '""'

@@ -136,10 +136,11 @@ def parse(fields: bytes) -> Fields:
 
 
 def _read(node: Any, path: Path, found: list[Path]) -> None:
-    if node is not None and not isinstance(node, dict):
+    node = {} if node is None else node
+    if not isinstance(node, dict):
         raise ValueError("a set of fields is made of objects")
     is_leaf = True
-    for key, child in (node or {}).items():
+    for key, child in node.items():
         element = None if key == "." else canonical(key)
         if element is not None:
             is_leaf = False

@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 from msgspec import field
 
 from pilothouse.machinery.struct import (
+    NO_FIELDS,
     Dict,
+    FieldsV1,
     List,
     Lists,
     Merges,
@@ -140,7 +142,7 @@ class ListMeta(Object, rename={"continue_": "continue"}):
 class ManagedFieldsEntry(Object):
     apiVersion: str = ""
     fieldsType: str = ""
-    fieldsV1: dict[str, Any] = field(default_factory=dict)
+    fieldsV1: FieldsV1 = NO_FIELDS
     manager: str = ""
     operation: str = ""
     subresource: str = ""

@@ -78,6 +78,14 @@ PrepareStatus = Callable[[Any, Any, str], None]
 Warn = Callable[[Any, Any], Iterable[str]]
 
 
+RESET_FIELDS: Mapping[str, Sequence[str]] = {"": ("status",), "status": ("spec",)}
+
+
+def _paths(fields: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Dotted fields as paths of a set of fields."""
+    return tuple(tuple(step if step == "*" else f"f:{step}" for step in one.split(".")) for one in fields)
+
+
 class Resource(Generic[T]):
     """One kind of one group and version. See the module docstring; STYLE's sketch of ReplicaSet shows its use."""
 
@@ -99,12 +107,17 @@ class Resource(Generic[T]):
         from_stored: Callable[[Any], T] | None = None,
         graceful: Callable[[T, int | None], int] | None = None,
         name_rule: Callable[[str], list[str]] | None = None,
+        reset_fields: Mapping[str, Sequence[str]] | None = None,
+        written_fields: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """
         `columns` None means Name and Age. `selectable_fields` are beside metadata.name and metadata.namespace, which all kinds have.
         `stored_as` with its two conversions is for a kind served in several versions: one of them is the stored form. The others' own
         hooks of validation see the stored form, too, after those of the stored kind.
         `graceful(object, gracePeriodSeconds)` gives the seconds that a delete waits for the object's owner (Pods): 0 deletes at once.
+        `reset_fields` says by subresource ("" is the object itself) which dotted fields its strategy resets, where that is other than
+        the status of the object and the spec of `status`: nobody comes to own them there. `written_fields` says instead what a
+        subresource writes (`*` is any item of a list).
         `name_rule(name)` gives what is wrong with a name (default: DNS subdomain), in upstream's words.
         """
         self.type = type
@@ -123,6 +136,8 @@ class Resource(Generic[T]):
         self.from_stored = from_stored
         self.graceful = graceful
         self.name_rule = name_rule
+        self.reset_fields = {name: _paths(fields) for name, fields in {**RESET_FIELDS, **(reset_fields or {})}.items()}
+        self.written_fields = {name: _paths(fields) for name, fields in (written_fields or {}).items()}
         self.defaults: list[Default] = []
         self.validators: list[Validate] = []
         self.update_validators: list[ValidateUpdate] = []

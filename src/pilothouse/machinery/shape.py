@@ -16,8 +16,8 @@ import msgspec
 
 from pilothouse.machinery.struct import Object
 
-STRUCT, LIST, MAP, STRING, INTEGER, BOOLEAN, NUMBER, QUANTITY, INT_OR_STRING, ANY = (
-    "struct", "list", "map", "string", "integer", "boolean", "number", "quantity", "intOrString", "any",
+STRUCT, LIST, MAP, STRING, INTEGER, BOOLEAN, NUMBER, QUANTITY, INT_OR_STRING, ANY, RAW = (
+    "struct", "list", "map", "string", "integer", "boolean", "number", "quantity", "intOrString", "any", "raw",
 )  # fmt: skip
 
 INT64_FIELDS = frozenset({
@@ -27,7 +27,7 @@ INT64_FIELDS = frozenset({
 })  # fmt: skip
 """Names of the integers that upstream keeps in 64 bits; all others have 32."""
 
-SIMPLE = {str: STRING, int: INTEGER, bool: BOOLEAN, float: NUMBER, Any: ANY, object: ANY}
+SIMPLE = {str: STRING, int: INTEGER, bool: BOOLEAN, float: NUMBER, Any: ANY, object: ANY, msgspec.Raw: RAW}
 TIME_ENDINGS = ("Time", "Timestamp", "startedAt", "finishedAt")
 MICRO_TIMES = frozenset({"acquireTime", "eventTime", "lastObservedTime", "renewTime"})
 """Names of the times that upstream keeps to the microsecond."""
@@ -114,8 +114,15 @@ def _shape(annotation: Any, wide: bool) -> Shape:
     if isinstance(annotation, type) and issubclass(annotation, Object):
         return shape_of(annotation)
     kind = SIMPLE.get(annotation, ANY)
-    names = {STRING: "string", INTEGER: "int64" if wide else "int32", BOOLEAN: "bool", NUMBER: "float64", ANY: "interface {}"}
-    return Shape(kind, names[kind], checked=kind not in (STRING, BOOLEAN, NUMBER))
+    names = {
+        STRING: "string",
+        INTEGER: "int64" if wide else "int32",
+        BOOLEAN: "bool",
+        NUMBER: "float64",
+        ANY: "interface {}",
+        RAW: "v1.FieldsV1",
+    }
+    return Shape(kind, names[kind], checked=kind not in (STRING, BOOLEAN, NUMBER, RAW))
 
 
 def _union(members: tuple[Any, ...], wide: bool) -> Shape:

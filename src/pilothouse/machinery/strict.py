@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
+import msgspec
 import orjson
 
 from pilothouse.machinery import octets, quantity, shape, time
@@ -273,6 +274,8 @@ def _walk_pairs(value: Any, kind: Shape, path: str, found: dict[str, None]) -> N
 
 def without_nulls(value: Any, kind: Shape) -> Any:
     """A copy of `value` as Go's decoder leaves it: null is absent (fields) or zero (items), times are in UTC."""
+    if kind.kind == shape.RAW:
+        return value if isinstance(value, msgspec.Raw) else msgspec.Raw(orjson.dumps(value))
     if isinstance(value, dict):
         if kind.kind == shape.STRUCT:
             fields = kind.fields
@@ -289,7 +292,7 @@ def without_nulls(value: Any, kind: Shape) -> Any:
 
 ZEROS = {
     shape.STRING: "", shape.INTEGER: 0, shape.BOOLEAN: False, shape.NUMBER: 0, shape.QUANTITY: "0", shape.INT_OR_STRING: 0,
-    shape.STRUCT: {}, shape.LIST: [], shape.MAP: {}, shape.ANY: None,
+    shape.STRUCT: {}, shape.LIST: [], shape.MAP: {}, shape.ANY: None, shape.RAW: {},
 }  # fmt: skip
 
 
@@ -299,7 +302,7 @@ def _item(value: Any, kind: Shape) -> Any:
 
 def type_error(value: Any, kind: Shape, *, owner: str = "", path: str = "") -> str:
     """Go's words for the first value that does not fit, in the order of the document; "" when all fit."""
-    if value is None or kind.kind == shape.ANY:
+    if value is None or kind.kind in (shape.ANY, shape.RAW):
         return ""
     if kind.kind == shape.STRUCT and isinstance(value, dict):
         below = ((name, kind.fields.get(name), child) for name, child in value.items())

@@ -35,6 +35,11 @@ Maps: TypeAlias = Mapping[str, str]
 """Field -> map type of a map or struct: atomic or granular. Fields not named follow the MAP_TYPE of their struct."""
 
 
+FieldsV1: TypeAlias = msgspec.Raw
+"""A set of fields as managedFields record it: JSON that only machinery/fieldset.py looks into."""
+NO_FIELDS: FieldsV1 = msgspec.Raw()
+
+
 class Object(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """Base of the generated structs."""
 

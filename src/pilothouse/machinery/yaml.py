@@ -154,6 +154,9 @@ def unmarshal_errors(repeated: list[str]) -> str:
 
 
 def _worded(error: yaml.YAMLError) -> str:
+    """Go's words: its parser counts lines from zero, its scanner from one, and neither names the first."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
-    return f"line {mark.line + 1}: {problem}" if mark is not None else problem
+    if mark is None or mark.line == 0:
+        return problem
+    return f"line {mark.line + isinstance(error, yaml.scanner.ScannerError)}: {problem}"

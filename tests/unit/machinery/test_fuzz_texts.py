@@ -15,8 +15,9 @@ from pilothouse.api.types.apps_v1 import Deployment
 from pilothouse.api.types.core_v1 import Pod, Service
 from pilothouse.machinery import codec, fields, intorstring, labels, names, quantity, time, yaml
 from pilothouse.machinery.errors import StatusError
-from pilothouse.machinery.patch import apply, manager, merge, outcome, strategic
+from pilothouse.machinery.patch import apply, merge, outcome, strategic
 from pilothouse.machinery.patch import json as json_patch
+from tests.unit.machinery.patch.applying import writer
 
 ODD_TEXT = st.text(max_size=40) | st.text("ab01 ,=!()-+./:*?%\"'{}[]\\\nTZeEKMGimnu_", max_size=30)
 SELECTOR_TEXT = st.lists(
@@ -39,7 +40,6 @@ OPERATIONS = st.lists(
     ),
     max_size=4,
 )
-MANAGER = manager.Manager("m", manager.APPLY, "v1")
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,16 @@ def test_fuzz_any_patch_makes_an_object_or_a_status(kind: type[Any], current: di
         (outcome.JSON_PATCH, lambda: json_patch.apply(seen, json.dumps(operations).encode(), kind), operations),
         (outcome.MERGE_PATCH, lambda: merge.apply(seen, json.dumps(patch).encode(), kind), patch),
         (outcome.STRATEGIC_MERGE_PATCH, lambda: strategic.apply(seen, json.dumps(patch).encode(), kind), patch),
-        (outcome.APPLY_PATCH, lambda: apply.apply(seen, patch, kind, MANAGER), patch),
+        (outcome.APPLY_PATCH, lambda: apply.apply(seen, (), patch, writer(kind, "fuzz"))[0], patch),
     ]
     for patch_type, apply_patch, body in appliers[: 4 if isinstance(patch, dict) else 3]:
         before = codec.clone(seen)
         try:
             after = apply_patch()
-            made = outcome.object_of(after, json.dumps(body).encode(), patch_type, kind).object
+            if patch_type == outcome.APPLY_PATCH:
+                made = outcome.applied_object(after, body, kind)
+            else:
+                made = outcome.object_of(after, json.dumps(body).encode(), patch_type, kind).object
             codec.encode(made)
         except StatusError:
             pass

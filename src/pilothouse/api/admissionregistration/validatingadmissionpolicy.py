@@ -25,6 +25,7 @@ VALIDATINGADMISSIONPOLICY = Resource(
     namespaced=False,
     subresources=(STATUS,),
     columns=(Column("Validations", lambda one: len(one.spec.validations), type="integer"), Column("ParamKind", _kind), AGE),
+    reset_fields={"status": ("metadata", "spec")},
 )
 
 

@@ -34,6 +34,7 @@ APISERVICE = Resource(
         AGE,
     ),
     name_rule=names.path_segment,
+    reset_fields={"status": ("metadata", "spec")},
 )
 
 

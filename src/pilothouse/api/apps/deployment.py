@@ -45,6 +45,7 @@ DEPLOYMENT = Resource(
         *template_columns(lambda one: one.spec.template),
         selector_column(lambda one: one.spec.selector),
     ),
+    reset_fields={"status": ("spec", "metadata.labels")},
 )
 
 

@@ -47,6 +47,7 @@ CERTIFICATESIGNINGREQUEST = Resource(
     ),
     selectable_fields={"spec.signerName": lambda one: one.spec.signerName},
     name_rule=names.path_segment,
+    reset_fields={"": ("spec", "status"), "status": ("spec", "status.conditions"), "approval": ("spec", "status.certificate")},
 )
 
 

@@ -25,6 +25,7 @@ NAMESPACE = Resource(
     columns=(Column("Status", lambda one: one.status.phase, description="The status of the namespace"), AGE),
     selectable_fields={"status.phase": lambda one: one.status.phase},
     name_rule=names.dns_label,
+    reset_fields={"finalize": ("status",)},
 )
 
 

@@ -91,6 +91,11 @@ POD = Resource(
         "status.nominatedNodeName": lambda pod: pod.status.nominatedNodeName,
     },
     graceful=graceful,
+    reset_fields={"status": ("spec", "metadata.deletionTimestamp", "metadata.ownerReferences")},
+    written_fields={
+        "ephemeralcontainers": ("spec.ephemeralContainers",),
+        "resize": tuple(f"spec.{kind}.*.{field}" for kind in ("containers", "initContainers") for field in ("resources", "resizePolicy")),
+    },
 )
 
 

@@ -27,6 +27,7 @@ FLOWSCHEMA = Resource(
         AGE,
         Column("MissingPL", _missing, description="references a broken or non-existent PriorityLevelConfiguration"),
     ),
+    reset_fields={"status": ("metadata", "spec")},
 )
 
 

@@ -35,6 +35,7 @@ PRIORITYLEVELCONFIGURATION = Resource(
         Column("QueueLengthLimit", lambda one: _queuing(one, "queueLengthLimit")),
         AGE,
     ),
+    reset_fields={"status": ("metadata", "spec")},
 )
 
 

@@ -14,6 +14,7 @@ SERVICECIDR = Resource(
     namespaced=False,
     subresources=(STATUS,),
     columns=(Column("CIDRs", lambda one: ",".join(one.spec.cidrs)), AGE),
+    reset_fields={"status": ("metadata", "spec")},
 )
 
 

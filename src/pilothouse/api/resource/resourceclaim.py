@@ -22,6 +22,7 @@ RESOURCECLAIM = Resource(
     plural="resourceclaims",
     subresources=(STATUS,),
     columns=(Column("State", _state, description="A summary of the current state (allocated, pending, reserved, etc.)."), AGE),
+    reset_fields={"status": ("metadata", "spec")},
 )
 
 

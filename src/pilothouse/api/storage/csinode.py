@@ -10,4 +10,5 @@ CSINODE = Resource(
     plural="csinodes",
     namespaced=False,
     columns=(Column("Drivers", lambda one: len(one.spec.drivers), type="integer"), AGE),
+    reset_fields={"status": ("metadata", "spec")},
 )

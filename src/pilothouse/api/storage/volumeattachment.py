@@ -18,6 +18,7 @@ VOLUMEATTACHMENT = Resource(
         Column("Attached", lambda one: one.status.attached, type="boolean"),
         AGE,
     ),
+    reset_fields={"status": ("metadata", "spec")},
 )
 
 

@@ -20,6 +20,8 @@ FIELD_MANAGER_LIMIT_BYTES = 128
 FIELD_VALIDATIONS = ("Ignore", "Strict", "Warn")
 PROPAGATION_POLICIES = ("Foreground", "Background", "Orphan", "nil")
 AGENTS_REMEMBERED = 256
+UNKNOWN_MANAGER = "unknown"
+"""The field manager of a request that does not say who sends it."""
 INT64_MAX = (1 << 63) - 1
 NO_OPTIONS = Options()
 """Options of a request without a query: shared, since nobody changes the options of a call."""
@@ -69,7 +71,7 @@ def for_write(request: Request, kind: str) -> Options:
 def _of_agent(agent: str) -> Options:
     """The options of a write without a query: its manager is the client's own name, what the User-Agent says before the slash."""
     name = "".join(filter(str.isprintable, agent.partition("/")[0])).encode()
-    return Options(field_manager=name[:FIELD_MANAGER_LIMIT_BYTES].decode(errors="ignore"))
+    return Options(field_manager=name[:FIELD_MANAGER_LIMIT_BYTES].decode(errors="ignore") or UNKNOWN_MANAGER)
 
 
 def for_patch(request: Request, patch_type: str) -> Options:

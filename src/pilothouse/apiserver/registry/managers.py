@@ -1,33 +1,34 @@
-"""Who owns which fields (metadata.managedFields), kept up to date by every write.
+"""Who owns which fields (metadata.managedFields), kept up to date by every write as upstream's field managers do.
 
-Most writes are by whom the object, or its status, belongs to as a whole (machinery/patch/whole.py): they set a time and compare
-nothing. Fields are compared when another writes, or once somebody has applied the object.
+- What strategies reset (`Resource.reset_fields`) nobody owns through that endpoint.
+- A write that changes nothing but times of the record keeps them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import Any
 
+import msgspec
+
+from pilothouse.api.catalogue import resources
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
-from pilothouse.machinery import codec, time
+from pilothouse.apiserver.registry.view import View
+from pilothouse.machinery import codec, fieldset, time
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
-from pilothouse.machinery.patch import apply
-from pilothouse.machinery.patch.manager import APPLY, UPDATE, Manager
+from pilothouse.machinery.patch import apply, scaled
+from pilothouse.machinery.patch import manager as record
+from pilothouse.machinery.patch.apply import Writer
+from pilothouse.machinery.patch.schema import of_shape
+from pilothouse.machinery.patch.updater import Filter, Map, Versions
+from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.shape import shape_of
 
-FIELDS_TYPE = "FieldsV1"
-OBJECT: dict[str, Any] = {".": {}}
-STATUS: dict[str, Any] = {"f:status": {}}
-NO_ENTRY = ManagedFieldsEntry()
+Entries = list[ManagedFieldsEntry]
 AGENTS = {"system:apiserver": "kube-apiserver"}
 NODES = "system:node:"
-
-
-def manager_of(store: RegistryStore, request: Request, operation: str) -> Manager:
-    """Who makes this request, as an owner of fields: the name that it gives, else that of the component that its user is."""
-    name = request.options.field_manager or agent_of(request.user.name)
-    return Manager(name, operation, request.served.api_version, request.call.subresource, time.now_text(store.clock))
 
 
 def agent_of(user: str) -> str:
@@ -37,75 +38,135 @@ def agent_of(user: str) -> str:
     return AGENTS.get(user) or user.removeprefix("system:")
 
 
-def at_creation(store: RegistryStore, request: Request) -> list[ManagedFieldsEntry]:
-    """A new object is its creator's as a whole."""
-    return [_whole(manager_of(store, request, UPDATE), OBJECT)]
+def writer_of(store: RegistryStore, request: Request, body: Resource[Any] | None = None) -> Writer:
+    """Who makes this request. `body` is what is exchanged when that is not the kind itself (a Scale)."""
+    resource = body or request.served
+    return Writer(
+        name=request.options.field_manager or agent_of(request.user.name),
+        versions=_versions(resource, request.call.subresource),
+        version=resource.api_version,
+        kind=(resource.group, resource.version, resource.kind),
+        empty=_empty(resource),
+        time=time.now_text(store.clock),
+        subresource=request.call.subresource,
+    )
 
 
-def after_update(
-    store: RegistryStore, request: Request, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]
-) -> list[ManagedFieldsEntry]:
-    """The managedFields after a plain update; `said` is what the client sent of them, which it may change, or drop with `[{}]`."""
-    before: list[ManagedFieldsEntry] = _decided(old.metadata.managedFields, said)
-    if not before:
+def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
+    """The record of a new object, given in the version of the request, before admission and the kind's strategy see it."""
+    try:
+        return record.encode(apply.update(None, codec.to_dict(obj), {}, writer_of(store, request)))
+    except ValueError:  # items without keys: upstream writes such an object without a record
         return []
-    if _same(old, new):
+
+
+def after_update(store: RegistryStore, request: Request, view: View, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]) -> Entries:
+    """The record after an update from `old` to `new` (in the stored version); `said` is what the client sent of it.
+
+    A client may change the record, or drop it with one empty entry. Of an apply `said` is its outcome.
+    """
+    before: Entries = old.metadata.managedFields
+    if view.body is not None:
+        return _after_scale(store, request, view, old, new, said)
+    if request.applies:
+        return _with_old_times(before, list(said), old, new)
+    owners = apply.record_of(before, said, subresource=request.call.subresource)
+    if not owners:
+        return []
+    parts = _changed_parts(old, new)
+    if not parts:
+        return before if not said or said == before else record.encode(owners)
+    writer = writer_of(store, request)
+    live, after = _as_served(request.served, old, parts), _as_served(request.served, new, parts)
+    try:
+        return record.encode(apply.update(live, after, owners, writer))
+    except ValueError:  # upstream leaves the record when the object does not fit its schema
         return before
-    manager = manager_of(store, request, UPDATE)
-    entries = _as_a_whole(before, manager, old, new)
-    if entries is not None:
+
+
+def _after_scale(store: RegistryStore, request: Request, view: View, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]) -> Entries:
+    """The record of an object after its Scale was written."""
+    assert view.replicas is not None
+    path = view.replicas(request.resource)
+    owners = apply.record_of(old.metadata.managedFields, ())
+    if request.applies:
+        scale = record.decode(said)
+    else:
+        live, after = (codec.to_dict(view.read(request.resource, obj)) for obj in (old, new))
+        scale = apply.update(live, after, scaled.to_scale(owners, path), writer_of(store, request, view.body))
+    return _with_old_times(
+        old.metadata.managedFields, record.encode(scaled.to_parent(owners, path, request.served.api_version, scale)), old, new
+    )
+
+
+def record_in(view: View, resource: Resource[Any], obj: Any) -> Entries:
+    """The record that an apply through a view meets."""
+    if view.replicas is None:
+        entries: Entries = obj.metadata.managedFields
         return entries
-    known = codec.to_dict(old)
-    known["metadata"]["managedFields"] = codec.to_dict(before)
-    found = apply.track_update(known, codec.to_dict(new), type(new), manager)
-    return [codec.from_dict(one, ManagedFieldsEntry) for one in found]
+    return record.encode(scaled.to_scale(apply.record_of(obj.metadata.managedFields, ()), view.replicas(resource)))
 
 
-def _same(old: Any, new: Any) -> bool:
-    """Whether nothing is changed. The status, which changes most, is looked at first."""
-    return bool((not hasattr(new, "status") or new.status == old.status) and new == old)
+def _changed_parts(old: Any, new: Any) -> list[str]:
+    """Top-level fields in which two objects of one type differ, whatever their records say."""
+    names = [name for name in old.__struct_fields__ if name != "metadata" and getattr(old, name) != getattr(new, name)]
+    if without_record(old.metadata) != without_record(new.metadata):
+        names.append("metadata")
+    return names
 
 
-def _decided(before: list[ManagedFieldsEntry], said: Sequence[ManagedFieldsEntry]) -> list[ManagedFieldsEntry]:
-    """What a client sends of the record holds when it is one; who leaves it out, or knows nothing of it, leaves it as it is."""
-    if not said or said == before:
-        return before
-    if len(said) == 1 and said[0] == NO_ENTRY:
-        return []
-    return list(said) if all(one.operation in (APPLY, UPDATE) and one.fieldsType == FIELDS_TYPE for one in said) else before
+def without_record(metadata: Any) -> Any:
+    return msgspec.structs.replace(metadata, managedFields=[], resourceVersion="")
 
 
-def _whole(manager: Manager, fields: dict[str, Any]) -> ManagedFieldsEntry:
-    return ManagedFieldsEntry(
-        apiVersion=manager.api_version,
-        fieldsType=FIELDS_TYPE,
-        fieldsV1=fields,
-        manager=manager.name,
-        operation=manager.operation,
-        subresource=manager.subresource,
-        time=manager.time,
-    )
+def _as_served(served: Resource[Any], obj: Any, parts: Sequence[str]) -> Map:
+    """The object as a dict in the version in which it is served: the parts that matter, or all where versions or presence ask for it."""
+    if served.from_stored is not None:
+        return codec.to_dict(served.from_stored(obj))
+    values = {name: without_record(obj.metadata) if name == "metadata" else getattr(obj, name) for name in parts}
+    if all(isinstance(value, msgspec.Struct) for value in values.values()):
+        return codec.to_dict(values)
+    whole = codec.to_dict(obj)
+    return {name: whole[name] for name in parts if name in whole}
 
 
-def _as_a_whole(before: list[ManagedFieldsEntry], manager: Manager, old: Any, new: Any) -> list[ManagedFieldsEntry] | None:
-    """The record after a write of what is the manager's as a whole, or becomes so; None when fields must be compared."""
-    of_status = manager.subresource == "status"
-    if (manager.subresource and not of_status) or any(one.fieldsV1 not in (OBJECT, STATUS) for one in before):
-        return None
-    if of_status and new.metadata != old.metadata:
-        return None
-    fields = STATUS if of_status else OBJECT
-    others = [one for one in before if not _is(one, manager)]
-    if len(others) < len(before):
-        return [*others, _whole(manager, fields)] if any(one.fieldsV1 == fields and _is(one, manager) for one in before) else None
-    is_first = of_status and all(one.fieldsV1 != STATUS for one in others)
-    return [*others, _whole(manager, STATUS)] if is_first else None
+def _with_old_times(before: Entries, after: Entries, old: Any, new: Any) -> Entries:
+    """The record after an apply: that of the old object when it and the object differ in nothing but times."""
+    if len(before) != len(after):
+        return after
+    timeless = [msgspec.structs.replace(one, time=other.time) for one, other in zip(after, before, strict=True)]
+    return before if timeless == before and not _changed_parts(old, new) else after
 
 
-def _is(entry: ManagedFieldsEntry, manager: Manager) -> bool:
-    return (
-        entry.manager == manager.name
-        and entry.subresource == manager.subresource
-        and entry.apiVersion == manager.api_version
-        and entry.operation == manager.operation
-    )
+@cache
+def _empty(resource: Resource[Any]) -> Map:
+    """An object of the kind in which nothing is set, as it is written."""
+    return codec.to_dict(resource.type())
+
+
+@cache
+def _versions(resource: Resource[Any], subresource: str) -> Versions:
+    """The kind in all its versions, as the endpoint of a subresource writes it."""
+    stored = resource.stored_as or resource
+    served = [one for one in resources() if (one.stored_as or one) is stored] or [resource]
+    types = {one.api_version: of_shape(shape_of(one.type)) for one in served}
+    kept = _kept(resource, subresource)
+    if len(served) == 1:
+        return Versions(types, kept=kept)
+    return Versions(types, partial(_converted, {one.api_version: one for one in served}), kept)
+
+
+def _converted(by_version: dict[str, Resource[Any]], value: Map, source: str, target: str) -> Map:
+    """An object's dict in another version."""
+    origin, wanted = by_version[source], by_version[target]
+    obj = codec.from_dict(value, origin.type)
+    if origin.to_stored is not None:
+        obj = origin.to_stored(obj)
+    return codec.to_dict(wanted.from_stored(obj) if wanted.from_stored is not None else obj)
+
+
+def _kept(resource: Resource[Any], subresource: str) -> Filter:
+    """What of a set of fields an endpoint writes."""
+    if subresource in resource.written_fields:
+        return partial(fieldset.matching, patterns=resource.written_fields[subresource])
+    return partial(fieldset.without, prefixes=resource.reset_fields.get(subresource, ()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +16,10 @@ from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.update import PATCH_ATTEMPTS, change, is_missing
 from pilothouse.apiserver.registry.view import MAIN, View
 from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
-from pilothouse.machinery import codec
+from pilothouse.machinery import codec, strict
 from pilothouse.machinery.errors import StatusError, bad_request, conflict, unsupported_media_type
+from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.patch import apply, json, merge, outcome, strategic
-from pilothouse.machinery.patch.manager import APPLY
 
 Applier = Callable[[dict[str, Any], Any, type[Any]], dict[str, Any]]
 APPLIERS: dict[str, Applier] = {JSON_PATCH: json.apply, MERGE_PATCH: merge.apply, STRATEGIC_MERGE_PATCH: strategic.apply}
@@ -43,10 +43,10 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
     return await change(store, request, view, body_of, PATCH_ATTEMPTS)
 
 
-def _object_of(request: Request, after: dict[str, Any], body: Any, kind: type[Any], version: str, warnings: Iterable[str] = ()) -> Any:
+def _object_of(request: Request, after: dict[str, Any], body: Any, kind: type[Any], version: str) -> Any:
     """The typed result of a patch; a resourceVersion that the patch did not touch is no condition."""
     decoded = outcome.object_of(after, body, request.call.patch_type, kind, request.options.field_validation)
-    request.warnings[:] = [*warnings, *decoded.warnings]
+    request.warnings[:] = decoded.warnings
     result = decoded.object
     strategy.match_namespace(result, request.namespace)
     strategy.match_name(result, request.name)
@@ -59,23 +59,26 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
     """Server-side apply: what is not there is made."""
     config, repeated = _configuration(request)
     request.applies = True
-    manager = managers.manager_of(store, request, APPLY)
+    writer = managers.writer_of(store, request, view.body)
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.served(request.served).object)
         live = codec.to_dict(seen)
-        if view.lent is not None:
-            live["metadata"]["managedFields"] = view.lent(request.resource, current.object)
-        after = apply.apply(live, config, type(seen), manager, force=request.options.force)
-        return _object_of(request, after, config, type(seen), seen.metadata.resourceVersion, repeated)
+        live["metadata"].pop("managedFields", None)
+        known = managers.record_in(view, request.resource, current.object)
+        found = apply.apply(live, known, config, writer, force=request.options.force)
+        made = _applied(request, config, found, type(seen), _warnings(request, repeated))
+        if made.metadata.resourceVersion == seen.metadata.resourceVersion:
+            made.metadata.resourceVersion = ""  # what is not said is no condition
+        return made
 
     try:
         return await change(store, request, view, body_of, PATCH_ATTEMPTS)
     except StatusError as error:
         if view is not MAIN or not is_missing(error, request):
             raise
-    after = apply.apply(None, config, request.served.type, manager)
-    made = _object_of(request, after, config, request.served.type, "", repeated)
+    found = apply.apply(None, (), config, writer)
+    made = _applied(request, config, found, request.served.type, _warnings(request, repeated))
     if made.metadata.uid:
         cause = f"uid mismatch: the provided object specified uid {made.metadata.uid}, and no existing object was found"
         raise conflict(request.resource.plural, request.resource.group, request.name, cause)
@@ -84,17 +87,45 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
     return CreatedEntry.of(await create(store, replace(request, call=call)))
 
 
+def _applied(
+    request: Request,
+    config: dict[str, Any],
+    outcome_of: tuple[dict[str, Any], list[ManagedFieldsEntry]],
+    kind: type[Any],
+    warnings: list[str],
+) -> Any:
+    """The typed outcome of an apply, with its record."""
+    after, entries = outcome_of
+    made = outcome.applied_object(after, config, kind)
+    request.warnings[:] = warnings
+    strategy.match_namespace(made, request.namespace)
+    strategy.match_name(made, request.name)
+    made.metadata.managedFields = entries
+    return made
+
+
 def _configuration(request: Request) -> tuple[dict[str, Any], list[str]]:
-    """What the body says, and warnings of keys that are there twice: an error under fieldValidation Strict."""
+    """What the body says, and keys that are there twice."""
     repeated: list[str] = []
+    body = request.call.body
     try:
-        config = codec.parse(request.call.body, APPLY_PATCH, repeated) if isinstance(request.call.body, bytes) else request.call.body
+        config = codec.parse(body, APPLY_PATCH, repeated) if isinstance(body, bytes) else body
     except ValueError as error:
-        raise bad_request(f"error decoding YAML: {error}") from error
+        if bytes(body).lstrip().startswith(b"{"):
+            raise bad_request(f"error decoding patch: {error}") from error
+        raise bad_request(f"error encoding patch: {str(error).removeprefix('error converting YAML to JSON: ')}") from error
+    if config is None:
+        config = {}
     if not isinstance(config, dict):
-        raise bad_request("error decoding YAML: the body is no object")
+        found = f"cannot unmarshal {strict.described(config)} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding patch: error unmarshaling JSON: while decoding JSON: json: {found}")
+    return config, repeated
+
+
+def _warnings(request: Request, repeated: list[str]) -> list[str]:
+    """Warnings of keys that are there twice; an error under fieldValidation Strict."""
     if repeated and request.options.field_validation == "Strict":
         from pilothouse.machinery import yaml
 
-        raise bad_request(f"error strict decoding YAML: error converting YAML to JSON: {yaml.unmarshal_errors(repeated)}")
-    return config, [] if request.options.field_validation == "Ignore" else repeated
+        raise bad_request(f"error strict decoding patch: error converting YAML to JSON: {yaml.unmarshal_errors(repeated)}")
+    return [] if request.options.field_validation == "Ignore" else repeated

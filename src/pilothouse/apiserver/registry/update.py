@@ -148,11 +148,7 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
     if view.prepare is not None:
         view.prepare(resource, old, new, store.clock)
     new.metadata.resourceVersion = old.metadata.resourceVersion
-    if request.applies and view.taken_back is not None:
-        said = view.taken_back(resource, old, said)
-    elif not request.applies:
-        said = managers.after_update(store, request, old, new, said if view is MAIN else ())
-    new.metadata.managedFields = said
+    new.metadata.managedFields = managers.after_update(store, request, view, old, new, said)
     admission = request.admission(UPDATE, request.name, new, old, view.name)
 
     def check(new: Any) -> None:

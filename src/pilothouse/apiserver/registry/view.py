@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from pilothouse.apiserver.registry import strategy
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery.codec import clone
-from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
@@ -29,7 +28,7 @@ def _itself(resource: Resource[Any], obj: Any) -> Any:
 class View:
     """`read(resource, object)` is what the client sees; `write(resource, old, body)` the whole object that it asks for, a copy
     that may be changed; `check(resource, old, new)` raises StatusError. `body` is what is exchanged when that is not the kind itself,
-    and then `lent(resource, object)` the record that an apply meets, `taken_back(resource, old, said)` what comes of the object's.
+    and then `replicas(resource)` the path of the one field of the object that it writes.
     `prepare(resource, old, new, clock)` sets what the client leaves to the server."""
 
     name: str
@@ -39,8 +38,7 @@ class View:
     plurals: frozenset[tuple[str, str]] | None = None
     body: Resource[Any] | None = None
     defaulted: bool = False
-    lent: Callable[[Resource[Any], Any], list[dict[str, Any]]] | None = None
-    taken_back: Callable[[Resource[Any], Any, list[ManagedFieldsEntry]], list[ManagedFieldsEntry]] | None = None
+    replicas: Callable[[Resource[Any]], tuple[str, ...]] | None = None
     prepare: Callable[[Resource[Any], Any, Any, Clock], None] | None = None
 
     @property

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import orjson
 
 from pilothouse.machinery import codec, metadata
-from pilothouse.machinery.errors import StatusError, bad_request, failure
-from pilothouse.machinery.fieldset import Fields
+from pilothouse.machinery.errors import bad_request, failure
+from pilothouse.machinery.fieldset import Fields, compact
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
+from pilothouse.machinery.patch import document, typed, updater
 from pilothouse.machinery.patch import manager as managers
-from pilothouse.machinery.patch import typed, updater
 from pilothouse.machinery.patch.comparing import compare
 from pilothouse.machinery.patch.manager import APPLY, CLEARED, UPDATE, Conflicts, Manager, Owned, Owners
 from pilothouse.machinery.patch.updater import Map, Versions
@@ -110,10 +109,11 @@ def apply(
     except ValueError as error:
         raise failure(500, "", f"failed to decode managed fields: {error}") from error
     base = writer.empty if live is None else live
-    if not owners:
-        before = replace(writer, name=BEFORE_FIRST)
-        owners = update(None, base, {}, before)
     _check_config(config, writer)
+    if text := typed.complaint(base, writer.versions.types[writer.version], allow_duplicates=True):
+        raise failure(500, "", f"failed to create typed live object ({document.described(base)}): {text}")
+    if not owners:
+        owners = update(None, base, {}, replace(writer, name=BEFORE_FIRST))
     result, owners = _applied(base, owners, config, writer, force)
     if writer.name == KUBECTL:
         result = _with_last_applied(result, config)
@@ -146,7 +146,7 @@ def _check_kind(config: Map, writer: Writer) -> None:
     group, version, kind = writer.kind
     expected = f"{group}/{version}" if group else version
     if said != (expected, kind):
-        raise bad_request(f"invalid object type: {said[0] if '/' in said[0] else '/' + said[0]}, Kind={said[1]}")
+        raise bad_request(f"invalid object type: {said[0] if '/' in said[0] else f'/{said[0]}'}, Kind={said[1]}")
 
 
 def _check_config(config: Map, writer: Writer) -> None:
@@ -154,15 +154,7 @@ def _check_config(config: Map, writer: Writer) -> None:
     if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
     if text := typed.complaint(config, writer.versions.types[writer.version]):
-        raise untyped(config, text)
-
-
-def untyped(config: Map, text: str) -> StatusError:
-    """A configuration that is none of its type: upstream answers 500 without a reason, and clients know the text."""
-    api_version, metadata = str(config.get("apiVersion") or ""), config.get("metadata")
-    name, namespace = (metadata.get(key) or "" for key in ("name", "namespace")) if isinstance(metadata, dict) else ("", "")
-    which = f"{namespace}/{name}; {api_version if '/' in api_version else f'/{api_version}'}, Kind={config.get('kind') or ''}"
-    return failure(500, "", f"failed to create typed patch object ({which}): {text}")
+        raise failure(500, "", f"failed to create typed patch object ({document.described(config)}): {text}")
 
 
 def _last_applied(live: Map, writer: Writer) -> Fields | None:
@@ -194,15 +186,7 @@ def _with_last_applied(result: Map, config: Map) -> Map:
     metadata_said = said.get("metadata")
     if isinstance(metadata_said, dict) and isinstance(metadata_said.get("annotations"), dict):
         metadata_said["annotations"].pop(LAST_APPLIED, None)
-        if not metadata_said["annotations"]:
-            del metadata_said["annotations"]
-    annotations = {**_annotations(result), LAST_APPLIED: _go_json(said)}
-    if sum(len(name.encode()) + len(str(value).encode()) for name, value in annotations.items()) > metadata.ANNOTATIONS_LIMIT_BYTES:
+    annotations = {**_annotations(result), LAST_APPLIED: compact(said) + "\n"}
+    if sum(len(name.encode()) + len(str(value).encode()) for name, value in annotations.items()) > metadata.ANNOTATIONS_LIMIT:
         del annotations[LAST_APPLIED]
     return {**result, "metadata": {**result["metadata"], "annotations": annotations}}
-
-
-def _go_json(value: Any) -> str:
-    from pilothouse.machinery.fieldset import compact
-
-    return compact(value) + "\n"

@@ -24,6 +24,13 @@ def rejected() -> StatusError:
     return failure(422, "Invalid", "the server rejected our request due to an error in our request", StatusDetails())
 
 
+def described(config: dict[str, Any]) -> str:
+    """A configuration as upstream's errors name it: `namespace/name; group/version, Kind=Kind`."""
+    api_version, metadata = str(config.get("apiVersion") or ""), config.get("metadata")
+    name, namespace = (metadata.get(key) or "" for key in ("name", "namespace")) if isinstance(metadata, dict) else ("", "")
+    return f"{namespace}/{name}; {api_version if '/' in api_version else f'/{api_version}'}, Kind={config.get('kind') or ''}"
+
+
 def go_text(value: Any) -> str:
     """A value as Go's %v prints it: upstream's messages show maps so."""
     if isinstance(value, dict):

@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -176,5 +175,3 @@ def _conflict_text(pairs: list[tuple[Manager, Path]]) -> str:
         last = one
         lines.append(f"- {fieldset.shown(path)}")
     return f"Apply failed with {len(pairs)} conflicts: " + "\n".join(lines)
-
-

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
 
 from pilothouse.machinery import codec, strict
 from pilothouse.machinery.codec import Decoded
-from pilothouse.machinery.errors import StatusError, invalid
+from pilothouse.machinery.errors import StatusError, failure, invalid
 from pilothouse.machinery.patch import document
 from pilothouse.machinery.problems import Problems
-from pilothouse.machinery.shape import LIST, OPEN, STRUCT, Shape, shape_of
+from pilothouse.machinery.shape import INTEGER, LIST, OPEN, STRUCT, Shape, shape_of
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+
+FRACTION = re.compile(r"json: cannot unmarshal number \S+ into Go (?:struct field|value) .*of type (int32|int64)")
 
 OPERATIONS = Shape(LIST, "[]jsonPatchOp", item=Shape(STRUCT, "jsonPatchOp", fields=dict.fromkeys(("op", "from", "path", "value"), OPEN)))
 """A JSON Patch, as upstream reads it to find what it does not know."""
@@ -46,6 +49,45 @@ def object_of(patched: dict[str, Any], patch: bytes | Any, patch_type: str, type
         return Decoded(codec.as_kind(found), warnings)
     except msgspec.ValidationError as error:
         raise _refused(patched, patch, patch_type, str(error)) from error
+
+
+def applied_object(applied: dict[str, Any], config: dict[str, Any], type: type[Any]) -> Any:
+    """The typed object of what an apply made; where a value does not fit upstream answers 500 without a reason."""
+    if type is dict:
+        return applied
+    shape = shape_of(type)
+    found = _at_a_glance(applied, shape, type)
+    if found is None:
+        fitted = _with_go_integers(applied, shape)
+        if text := strict.type_error(fitted, shape):
+            raise _unconvertible(config, text)
+        try:
+            found = msgspec.convert(strict.without_nulls(fitted, shape), type)
+        except msgspec.ValidationError as error:
+            raise _unconvertible(config, str(error)) from error
+    return codec.as_kind(found)
+
+
+def _unconvertible(config: dict[str, Any], text: str) -> StatusError:
+    if match := FRACTION.fullmatch(text):
+        text = f"cannot convert float64 to {match[1]}"
+    kind = f"{config.get('apiVersion')}, Kind={config.get('kind')}"
+    which = f"unable to convert unstructured object to {kind if '/' in kind else f'/{kind}'}"
+    return failure(500, "", f"failed to convert new object ({document.described(config)}) to proper version: {which}: {text}")
+
+
+def _with_go_integers(value: Any, kind: Shape) -> Any:
+    """A copy in which numbers are as Go's conversion of an unstructured object makes them: whole floats are integers, too large ones
+    lose their upper bits."""
+    if isinstance(value, dict):
+        return {name: _with_go_integers(one, kind.fields.get(name) or kind.item or OPEN) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_with_go_integers(one, kind.item or OPEN) for one in value]
+    if kind.kind != INTEGER or isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
+        return value
+    bits = 64 if kind.go == "int64" else 32
+    half = 1 << (bits - 1)
+    return (int(value) + half) % (2 * half) - half
 
 
 def _other_kind(patched: dict[str, Any], patch_type: str, type: type[Any]) -> str:

@@ -64,6 +64,7 @@ SCALARS = {
     shape.QUANTITY: Type(UNTYPED),
     shape.INT_OR_STRING: ANYTHING,
     shape.ANY: ANYTHING,
+    shape.RAW: DEDUCED,
 }
 TEXT, TIME = Type(STRING), Type(UNTYPED)
 KEYS_WITHOUT_DEFAULT = frozenset({
@@ -134,7 +135,7 @@ class _Reader:
     known: dict[str, Type]
 
     def read(self, schema: Mapping[str, Any], preserves: bool) -> Type:
-        parts = schema.get("allOf") or ()
+        parts: list[Any] = schema.get("allOf") or []
         reference = schema.get("$ref") or (parts[0].get("$ref") if len(parts) == 1 else None)
         if reference:
             made = self._referred(reference.rpartition("/")[2], preserves)

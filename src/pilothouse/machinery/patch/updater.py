@@ -125,9 +125,7 @@ class _Changes:
 
 def _handed_over(changes: _Changes, owners: Owners, who: Manager, *, force: bool) -> Owners:
     """The owners without what others than `who` lose by a change. Raises Conflicts unless forced."""
-    conflicts = {
-        one: lost for one, owned in owners.items() if one != who and (lost := owned.paths & changes.at(owned.api_version).touched)
-    }
+    conflicts = {one: lost for one, owned in owners.items() if one != who and (lost := owned.paths & changes.at(owned.api_version).touched)}
     if conflicts and not force:
         raise Conflicts(conflicts)
     kept: Owners = {}
@@ -142,8 +140,8 @@ def _handed_over(changes: _Changes, owners: Owners, who: Manager, *, force: bool
 
 def _prune(versions: Versions, merged: Value, owners: Owners, last: Owned | None) -> Map:
     """`merged` without what the applier owned last and nobody owns now."""
+    result: Map = merged.value
     if last is None or not last.paths or last.api_version not in versions.types:
-        result: Map = merged.value
         return result
     version = last.api_version
     kind = versions.types[version]
@@ -155,7 +153,8 @@ def _prune(versions: Versions, merged: Value, owners: Owners, last: Owned | None
     for other in sorted(by_version, key=lambda one: one != version):
         pruned = _with_owned(versions, merged, pruned, other, by_version[other])
     dangling = (merged.fields(version) - pruned.fields(version)) & everything_last
-    return Value(versions, version, remove_items(merged.at(version), dangling, kind)).at(merged.version)
+    result = Value(versions, version, remove_items(merged.at(version), dangling, kind)).at(merged.version)
+    return result or {}
 
 
 def _with_owned(versions: Versions, merged: Value, pruned: Value, version: str, owned: Fields) -> Value:

@@ -8,10 +8,9 @@ from typing import Any
 from pilothouse.api.types.autoscaling_v1 import Scale, ScaleSpec, ScaleStatus
 from pilothouse.apiserver.registry import strategy
 from pilothouse.apiserver.registry.view import View, with_metadata_of
-from pilothouse.machinery import codec, labels
+from pilothouse.machinery import labels
 from pilothouse.machinery.errors import invalid
-from pilothouse.machinery.meta_v1 import LabelSelector, ManagedFieldsEntry, ObjectMeta
-from pilothouse.machinery.patch import scaled
+from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 
@@ -59,18 +58,10 @@ def write(resource: Resource[Any], old: Any, body: Scale) -> Any:
     return new
 
 
-def lent(resource: Resource[Any], obj: Any) -> list[dict[str, Any]]:
-    return scaled.lent(obj, _replicas(resource))
-
-
-def taken_back(resource: Resource[Any], old: Any, said: list[ManagedFieldsEntry]) -> list[ManagedFieldsEntry]:
-    found = scaled.taken_back(old, _replicas(resource), resource.api_version, [codec.to_dict(one) for one in said])
-    return [codec.from_dict(one, ManagedFieldsEntry) for one in found]
-
-
-def _replicas(resource: Resource[Any]) -> tuple[str, ...]:
+def replicas_path(resource: Resource[Any]) -> tuple[str, ...]:
+    """Where an object has its replica count, as a path of a set of fields."""
     paths: Any = resource.subresources["scale"]
     return tuple(f"f:{step}" for step in paths.replicas.split("."))
 
 
-SCALE = View("scale", write, strategy.validate_update, read=read, body=BODY, lent=lent, taken_back=taken_back)
+SCALE = View("scale", write, strategy.validate_update, read=read, body=BODY, replicas=replicas_path)

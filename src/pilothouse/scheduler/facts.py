@@ -54,6 +54,8 @@ class PodFacts:
     images: tuple[str, ...]
     priority: int
     signature: bytes
+    claims: tuple[tuple[str, str], ...] = ()
+    """Namespace and name of each PersistentVolumeClaim that the Pod names; those of its ephemeral volumes are its own."""
     scratch: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -79,7 +81,14 @@ def facts_of(pod: Pod) -> PodFacts:
         images=images,
         priority=spec.priority or 0,
         signature=signature_of(pod, requests, filled, images),
+        claims=claims_of(pod),
     )
+
+
+def claims_of(pod: Pod) -> tuple[tuple[str, str], ...]:
+    """See `PodFacts.claims`; each once."""
+    names = [volume.persistentVolumeClaim.claimName for volume in pod.spec.volumes if volume.persistentVolumeClaim is not None]
+    return tuple((pod.metadata.namespace, name) for name in dict.fromkeys(names))
 
 
 def signature_of(pod: Pod, requests: Requests, filled: Requests, images: tuple[str, ...]) -> bytes:

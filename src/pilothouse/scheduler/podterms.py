@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pilothouse.api.types.core_v1 import Pod, PodAffinityTerm
-from pilothouse.machinery.labels import Selector, from_label_selector
+from pilothouse.machinery.labels import DOUBLE_EQUAL, EQUAL, IN, Selector, from_label_selector
 
 NamespaceLabels = Callable[[str], Mapping[str, str]]
 """The labels of a namespace by its name."""
@@ -20,6 +20,10 @@ class Term:
     weight: int
     key: Hashable
     means: Callable[[Pod], bool]
+    label: tuple[str, str] | None = None
+    """A label that every Pod that is meant has, if the selector names one."""
+    asks_namespaces: bool = False
+    """Whether the answer depends on the labels of namespaces."""
 
 
 def term_of(owner: Pod, term: PodAffinityTerm, namespace_labels: NamespaceLabels, weight: int = 0) -> Term:
@@ -43,7 +47,18 @@ def term_of(owner: Pod, term: PodAffinityTerm, namespace_labels: NamespaceLabels
         )
 
     key = ("term", named, key_of(term.namespaceSelector, spaces), key_of(term.labelSelector, selector), same, other_than)
-    return Term(term.topologyKey, weight, key, means)
+    dynamic = term.namespaceSelector is not None and not spaces.everything
+    return Term(term.topologyKey, weight, key, means, label_of(selector), dynamic)
+
+
+def label_of(selector: Selector) -> tuple[str, str] | None:
+    """A label that all that the selector matches have."""
+    exact = (
+        requirement
+        for requirement in selector.requirements
+        if requirement.operator in (EQUAL, DOUBLE_EQUAL, IN) and len(requirement.values) == 1
+    )
+    return next(((requirement.key, requirement.values[0]) for requirement in exact), None)
 
 
 def key_of(given: object, selector: Selector) -> str:

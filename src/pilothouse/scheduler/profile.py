@@ -53,6 +53,8 @@ def default_profile(client: Client, informers: Informers) -> tuple[tuple[Any, in
         found = namespaces.get("", name)
         return found.metadata.labels if found else {}
 
+    inter_pod_affinity = InterPodAffinity(namespace_labels)
+    namespaces.subscribe(lambda *_: inter_pod_affinity.namespaces_changed())
     return (
         (SchedulingGates(), 0),
         (PrioritySort(), 0),
@@ -65,7 +67,7 @@ def default_profile(client: Client, informers: Informers) -> tuple[tuple[Any, in
         (VolumeRestrictions(informers.of(PersistentVolumeClaim).get), 0),
         (volume_binding(client, informers), 0),
         (PodTopologySpread(siblings(informers)), 2),
-        (InterPodAffinity(namespace_labels), 2),
+        (inter_pod_affinity, 2),
         (DynamicResources(), 0),
         (DefaultPreemption(budgets.list), 0),
         (NodeResourcesBalancedAllocation(), 1),

@@ -10,23 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pilothouse.api.types.core_v1 import Node, Pod, Taint
+from pilothouse.api.types.core_v1 import Node, Taint
 from pilothouse.scheduler.facts import CPU, MEMORY, PODS, PodFacts, amount
+from pilothouse.scheduler.podcounts import Ints, PodCounts, PodPredicate
 
 Mask = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 
 Column = TypeVar("Column", bound=np.generic)
 
 CHANGES_LIMIT = 1024
 """Changed rows that are remembered one by one; whoever is further behind must look at all rows."""
-COUNTS_LIMIT = 128
-"""Predicates over Pods whose counts are kept; beyond that the least recently used is dropped."""
 TaintKey = tuple[tuple[str, str, str], ...]
 
 
@@ -52,19 +50,6 @@ class LabelColumn:
         return hits[self.ids]  # -1 takes the last entry
 
 
-@dataclass(slots=True)
-class CountColumn:
-    """How many Pods of each node a predicate holds for; kept by deltas from when it was first asked."""
-
-    holds: Callable[[Pod], bool]
-    counts: Ints
-
-
-def has_pod_affinity(pod: Pod) -> bool:
-    affinity = pod.spec.affinity
-    return affinity is not None and (affinity.podAffinity is not None or affinity.podAntiAffinity is not None)
-
-
 class NodeColumns:
     """All nodes of the cluster, as columns. Read by plugins; changed only through the methods below."""
 
@@ -88,13 +73,15 @@ class NodeColumns:
         self.structure = 0
         self.changes: list[int] = []
         self.waiting: dict[str, dict[str, PodFacts]] = {}
-        self.particular: dict[str, tuple[str, PodFacts]] = {}
-        """The placed Pods that have affinity or anti-affinity to other Pods, with their nodes, by UID."""
+        self.claims: dict[tuple[str, str], int] = {}
+        """How many placed Pods name a PersistentVolumeClaim, by its namespace and name; in a window, how many more than in the whole."""
         self.nominated: dict[str, dict[str, PodFacts]] = {}
         """Pods without a node for which room is being cleared, by that node's name and their UID."""
         self._taint_index: dict[TaintKey, int] = {(): 0}
         self._labels: dict[str, LabelColumn] = {}
-        self._counts: dict[Hashable, CountColumn] = {}
+        self.counts = PodCounts(capacity)
+        self.scratch: dict[str, Any] = {}
+        """For plugins: what they keep of these columns, by their name."""
         self._whole: NodeColumns | None = None
         self._row = 0
         self._free = list(range(capacity))[::-1]
@@ -134,22 +121,33 @@ class NodeColumns:
         """Of a column over `whole`, what concerns these rows."""
         return column if self._whole is None else column[self._row : self._row + 1]
 
-    def pods_matching(self, key: Hashable, holds: Callable[[Pod], bool]) -> Ints:
+    def pods_matching(self, key: Hashable, holds: PodPredicate) -> Ints:
         """Of each row of `whole`, how many Pods `holds` is true for; equal keys must mean equal predicates. Do not change it.
 
         In a window its own row counts as it is there, the others as they are in the whole.
         """
-        if self._whole is not None:
-            counts = self._whole.pods_matching(key, holds).copy()
-            counts[self._row] = sum(1 for one in self.pods[0].values() if holds(one.pod))
+        if self._whole is None:
+            return self.counts.matching(key, holds)
+        counts = self._whole.counts.matching(key, holds).copy()
+        counts[self._row] = sum(1 for facts in self.pods[0].values() if holds(facts.pod))
+        return counts
+
+    def overlaid(self, counts: Ints, own: int) -> Ints:
+        """Counts over `whole`; in a window with `own` for its row."""
+        if self._whole is None or counts[self._row] == own:
             return counts
-        column = self._counts.pop(key, None)
-        if column is None:
-            column = CountColumn(holds, np.array([sum(1 for one in pods.values() if holds(one.pod)) for pods in self.pods], np.int64))
-            if len(self._counts) >= COUNTS_LIMIT:
-                del self._counts[next(iter(self._counts))]
-        self._counts[key] = column  # the least recently asked for comes first
-        return column.counts
+        counts = counts.copy()
+        counts[self._row] = own
+        return counts
+
+    def only_here(self, own: int) -> Ints:
+        """Counts over `whole` of what is nowhere but in the row of this window."""
+        return self.overlaid(np.zeros(len(self.whole.names), np.int64), own)
+
+    def users_of_claim(self, key: tuple[str, str]) -> int:
+        """How many placed Pods name this PersistentVolumeClaim; in a window its own row counts as it is there."""
+        changed = self.claims.get(key, 0)
+        return changed if self._whole is None else changed + self._whole.claims.get(key, 0)
 
     # Deltas
 
@@ -241,18 +239,18 @@ class NodeColumns:
         self.nonzero[row, 0] += sign * facts.nonzero[0]
         self.nonzero[row, 1] += sign * facts.nonzero[1]
         self._take_ports(row, facts, sign)
-        for column in self._counts.values():
-            if column.holds(facts.pod):
-                column.counts[row] += sign
-        self._particular(facts, self.names[row] if sign > 0 else "")
+        self._take_claims(facts, sign)
+        if self._whole is None:
+            self.counts.change(row, facts, sign)
         self._changed(row)
 
-    def _particular(self, facts: PodFacts, node_name: str) -> None:
-        """Keep a list of the few Pods that have a say in where others go."""
-        if node_name and has_pod_affinity(facts.pod):
-            self.particular[facts.uid] = (node_name, facts)
-        else:
-            self.particular.pop(facts.uid, None)
+    def _take_claims(self, facts: PodFacts, sign: int) -> None:
+        for key in facts.claims:
+            users = self.claims.get(key, 0) + sign
+            if users:
+                self.claims[key] = users
+            else:
+                del self.claims[key]
 
     def _take_ports(self, row: int, facts: PodFacts, sign: int) -> None:
         name = self.names[row]
@@ -319,8 +317,7 @@ class NodeColumns:
         for name in ("alive", "unschedulable", "taint_set", "allocatable", "requested", "nonzero"):
             column = getattr(self, name)
             setattr(self, name, np.concatenate((column, np.zeros_like(column))))
-        for counts in self._counts.values():
-            counts.counts = np.concatenate((counts.counts, np.zeros(old, np.int64)))
+        self.counts.grow(2 * old)
         for labels in self._labels.values():
             labels.ids = np.concatenate((labels.ids, np.full(old, -1, np.int32)))
         self._free += range(2 * old - 1, old - 1, -1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pilothouse.scheduler.snapshot import Ints, LabelColumn, Mask
+from pilothouse.scheduler.podcounts import Ints
+from pilothouse.scheduler.snapshot import LabelColumn, Mask
 
 
 def per_domain(labels: LabelColumn, counts: Ints, counted: Mask) -> Ints:

@@ -134,7 +134,10 @@ def state(nodes: NodeColumns) -> Any:
         },
         nodes.ports,
         nodes.images,
-        {uid: where for uid, (where, _) in nodes.particular.items()},
+        {
+            key: {name: int(group.counts[row]) for name, row in nodes.rows.items() if group.counts[row]}
+            for key, group in nodes.counts.affinities.items()
+        },
     )
 
 

@@ -23,6 +23,8 @@ class Diagnosis:
 
     total: int
     helpable: Mask | None = None
+    near: Mask | None = None
+    """The nodes that pass every filter that looks at one node only."""
     rejected_by: set[str] = field(default_factory=set)
     pre_filter: str = ""
     post_filter: str = ""

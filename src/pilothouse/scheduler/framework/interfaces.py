@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -126,18 +125,12 @@ class Score(Plugin, Protocol):
         ...
 
 
-class Reach(IntEnum):
-    """How far the change of one node is felt in what a plugin says of others."""
-
-    NODE = 0
-    SCORES = 1
-    FILTERS = 2
-
-
 @runtime_checkable
 class FarReaching(Plugin, Protocol):
-    def reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
-        """SCORES: all scores must be worked out again; FILTERS: no result may be reused. Plugins without this reach one NODE."""
+    """A plugin whose verdict or score of a node depends on other nodes, too: these are worked out anew for every Pod."""
+
+    def may_share(self, pod: PodFacts) -> bool:
+        """Whether equal Pods may share the rest of a result. False when what the plugin says before it looks at nodes may change."""
         ...
 
 

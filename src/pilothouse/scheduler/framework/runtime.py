@@ -30,7 +30,6 @@ from pilothouse.scheduler.framework.interfaces import (
     PreFilter,
     PreScore,
     QueueSort,
-    Reach,
     Refused,
     Reserve,
     Score,
@@ -42,12 +41,12 @@ from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
 @dataclass(slots=True)
 class Remembered:
-    """The last result, for Pods of one signature: who was feasible, and the raw score of each scoring plugin."""
+    """The last result, for Pods of one signature: the nodes that pass every filter that looks at one node only, and raw scores."""
 
     signature: bytes
     structure: int
     seen: int
-    feasible: Mask
+    near: Mask
     raw: dict[str, Scores]
 
 
@@ -76,6 +75,7 @@ class Framework:
         self._pre_scores: dict[str, PreScore] = {plugin.name: plugin for plugin in self._at(PreScore)}
         self._far_reaching: list[FarReaching] = self._at(FarReaching)
         self._far = {plugin.name for plugin in self._far_reaching}
+        self._near_filters = [plugin for plugin in self._filters if plugin.name not in self._far]
         self._reserves: list[Reserve] = self._at(Reserve)
         self._permits: list[Permit] = self._at(Permit)
         self._pre_binds: list[PreBind] = self._at(PreBind)
@@ -98,7 +98,7 @@ class Framework:
                 self._remembered = None
                 return Choice(diagnosis=diagnosis)
             raw = self._raw_scores(pod, nodes, feasible)
-            self._remember(pod, nodes, feasible, raw)
+            self._remember(pod, nodes, diagnosis.near, raw)
         return Choice(nodes.names[self._best(feasible, raw)])
 
     def feasible(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis) -> Mask | None:
@@ -107,10 +107,13 @@ class Framework:
         if left is None:
             return None
         helpable = np.zeros_like(left)
+        diagnosis.near = left.copy()
         for plugin in self._filters:
             verdict = plugin.filter(pod, nodes)
             if verdict is None:
                 continue
+            if plugin.name not in self._far:
+                diagnosis.near &= verdict.passes
             failed = left & ~verdict.passes
             if failed.any():
                 diagnosis.rejected_by.add(plugin.name)
@@ -141,11 +144,7 @@ class Framework:
 
     def trial(self, pod: PodFacts, window: NodeColumns) -> Sequence[str]:
         """Why the one node of a window would not take the Pod; nothing when it would."""
-        for plugin in self._filters:
-            verdict = plugin.filter(pod, window)
-            if verdict is not None and not verdict.passes[0]:
-                return verdict.reasons(0)
-        return ()
+        return rejection(self._filters, pod, window)
 
     def _pre_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis) -> Mask | None:
         left = nodes.alive.copy()
@@ -191,40 +190,56 @@ class Framework:
 
     # Sharing work between equal Pods
 
-    def _remember(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask, raw: dict[str, Scores]) -> None:
-        if self._reach(pod, nodes) == Reach.FILTERS or nodes.nominated:
+    def _remember(self, pod: PodFacts, nodes: NodeColumns, near: Mask | None, raw: dict[str, Scores]) -> None:
+        if near is None or nodes.nominated or not self._may_share(pod):
             self._remembered = None
             return
-        self._remembered = Remembered(pod.signature, nodes.structure, len(nodes.changes), feasible, raw)
+        self._remembered = Remembered(pod.signature, nodes.structure, len(nodes.changes), near, raw)
 
     def _recall(self, pod: PodFacts, nodes: NodeColumns) -> tuple[Mask, dict[str, Scores]] | None:
         last = self._remembered
         if last is None or last.signature != pod.signature or last.structure != nodes.structure or nodes.nominated:
             return None
-        if self._reach(pod, nodes) == Reach.FILTERS:
+        if not self._may_share(pod):
             return None
         for row in sorted(set(nodes.changes[last.seen :])):
             self._judge_again(pod, nodes, last, row)
         last.seen = len(nodes.changes)
-        if not last.feasible.any():
+        feasible = self._pass_far_filters(pod, nodes, last.near)
+        if not feasible.any():
             return None
-        for plugin in self._scorers:
-            if plugin.name in self._far and plugin.name in last.raw:
-                if plugin.name in self._pre_scores:
-                    self._pre_scores[plugin.name].pre_score(pod, nodes, last.feasible)
-                last.raw[plugin.name] = plugin.score(pod, nodes)
-        return last.feasible, last.raw
+        self._score_far(pod, nodes, feasible, last.raw)
+        return feasible, last.raw
 
     def _judge_again(self, pod: PodFacts, nodes: NodeColumns, last: Remembered, row: int) -> None:
         window = nodes.window(row)
-        last.feasible[row] = bool(nodes.alive[row]) and not self.trial(pod, window)
-        if last.feasible[row]:
+        last.near[row] = bool(nodes.alive[row]) and not rejection(self._near_filters, pod, window)
+        if last.near[row]:
             for plugin in self._scorers:
                 if plugin.name in last.raw and plugin.name not in self._far:
                     last.raw[plugin.name][row] = plugin.score(pod, window)[0]
 
-    def _reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
-        return max((plugin.reach(pod, nodes) for plugin in self._far_reaching), default=Reach.NODE)
+    def _may_share(self, pod: PodFacts) -> bool:
+        return all(plugin.may_share(pod) for plugin in self._far_reaching)
+
+    def _pass_far_filters(self, pod: PodFacts, nodes: NodeColumns, near: Mask) -> Mask:
+        """Of the nodes that would do by themselves those that also do in view of the others."""
+        feasible = near.copy()
+        for plugin in self._filters:
+            if plugin.name in self._far:
+                verdict = plugin.filter(pod, nodes)
+                if verdict is not None:
+                    feasible &= verdict.passes
+        return feasible
+
+    def _score_far(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask, raw: dict[str, Scores]) -> None:
+        """Put the scores that depend on other nodes anew into `raw`."""
+        for plugin in self._scorers:
+            if plugin.name in self._far:
+                raw.pop(plugin.name, None)
+                pre_score = self._pre_scores.get(plugin.name)
+                if pre_score is None or pre_score.pre_score(pod, nodes, feasible):
+                    raw[plugin.name] = plugin.score(pod, nodes)
 
     # The other points
 
@@ -302,3 +317,12 @@ class Framework:
 def running(point: str, plugin: str, error: object) -> str:
     """How upstream tells of a plugin that failed."""
     return f'running {point} plugin "{plugin}": {error}'
+
+
+def rejection(filters: Sequence[Filter], pod: PodFacts, window: NodeColumns) -> Sequence[str]:
+    """Why the first of the filters that rejects the one node of a window does so; nothing when all let it pass."""
+    for plugin in filters:
+        verdict = plugin.filter(pod, window)
+        if verdict is not None and not verdict.passes[0]:
+            return verdict.reasons(0)
+    return ()

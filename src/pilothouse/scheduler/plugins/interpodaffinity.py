@@ -1,35 +1,35 @@
 """InterPodAffinity: Pods near to, or far from, other Pods; both what the Pod asks and what placed Pods ask of it.
 
-What placed Pods ask is looked for among those few that ask anything (`NodeColumns.particular`).
+What placed Pods ask is looked up in `scheduler/placedterms.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.scheduler.facts import PodFacts
-from pilothouse.scheduler.framework.interfaces import Reach, Scores, Verdict, Wake
+from pilothouse.scheduler.framework.interfaces import Scores, Verdict, Wake
+from pilothouse.scheduler.placedterms import placed_terms
 from pilothouse.scheduler.podterms import NamespaceLabels, PodTerms, Term, terms_of
-from pilothouse.scheduler.snapshot import Mask, NodeColumns, has_pod_affinity
+from pilothouse.scheduler.snapshot import Mask, NodeColumns
 from pilothouse.scheduler.topology import has_label, on_rows
 
 NOT_NEAR = ("node(s) didn't match pod affinity rules",)
 NOT_FAR = ("node(s) didn't match pod anti-affinity rules",)
 UNWANTED = ("node(s) didn't satisfy existing pods anti-affinity rules",)
-HARD_WEIGHT = 1
-"""What a placed Pod's required affinity adds to the score of a Pod that it means."""
 
 
 class InterPodAffinity:
-    """`namespace_labels` gives the labels of a namespace, for terms that select namespaces."""
+    """`namespace_labels` gives the labels of a namespace, for terms that select namespaces. Call `namespaces_changed` when they change."""
 
     name = "InterPodAffinity"
 
     def __init__(self, namespace_labels: NamespaceLabels) -> None:
         self._namespace_labels = namespace_labels
+        self._namespaces_seen = 0
         self.woken_by = (
             Wake("Node", "Add"),
             Wake("Node", "Labels"),
@@ -37,6 +37,13 @@ class InterPodAffinity:
             Wake("Pod", "Delete"),
             Wake("Pod", "Labels"),
         )
+
+    def namespaces_changed(self) -> None:
+        """Counts by terms that select namespaces hold no longer."""
+        self._namespaces_seen += 1
+
+    def _key(self, term: Term) -> Hashable:
+        return (term.key, self._namespaces_seen) if term.asks_namespaces else term.key
 
     def _is_near(self, pod: PodFacts, _: Pod | None, new: Pod) -> bool:
         """Whether a Pod that has found its node is one that this Pod must be near to: others only make things worse."""
@@ -49,8 +56,8 @@ class InterPodAffinity:
         terms: PodTerms = pod.scratch[self.name]
         return terms
 
-    def reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
-        return Reach.FILTERS if has_pod_affinity(pod.pod) or nodes.particular else Reach.NODE
+    def may_share(self, pod: PodFacts) -> bool:
+        return True
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
         terms = self._terms(pod)
@@ -75,7 +82,7 @@ class InterPodAffinity:
         def meant_by_all(other: Pod) -> bool:
             return all(term.means(other) for term in group)
 
-        counts = nodes.pods_matching(("all", *(term.key for term in group)), meant_by_all)
+        counts = nodes.pods_matching(("all", *(self._key(term) for term in group)), meant_by_all)
         labelled, anywhere = np.ones_like(whole.alive), np.zeros_like(whole.alive)
         near = np.ones_like(whole.alive)
         for term in group:
@@ -92,40 +99,30 @@ class InterPodAffinity:
         far = np.ones_like(whole.alive)
         for term in terms:
             labels = whole.label(term.topology)
-            far &= on_rows(labels, nodes.pods_matching(term.key, term.means), whole.alive) == 0
+            far &= on_rows(labels, nodes.pods_matching(self._key(term), term.means), whole.alive) == 0
         return far
 
     def _wanted(self, pod: PodFacts, nodes: NodeColumns) -> Mask | None:
         """The rows that no placed Pod's anti-affinity keeps this Pod from."""
-        whole = nodes.whole
-        banned: set[tuple[str, str]] = set()
-        for node_name, other in placed(nodes):
-            for term in self._terms(other).anti_affinity:
-                value = label_of(whole, node_name, term.topology)
-                if value is not None and (term.topology, value) not in banned and term.means(pod.pod):
-                    banned.add((term.topology, value))
-        if not banned:
-            return None
-        wanted = np.ones_like(whole.alive)
-        for key, value in banned:
-            wanted &= ~whole.label(key).where(lambda have, value=value: have == value)  # type: ignore[misc]
+        wanted: Mask | None = None
+        for term, weight, counts in placed_terms(pod, nodes, self._terms):
+            if not weight:
+                free = on_rows(nodes.whole.label(term.topology), counts, nodes.whole.alive) == 0
+                wanted = free if wanted is None else wanted & free
         return wanted
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
-        return bool(self._terms(pod).preferred) or bool(nodes.particular)
+        return bool(self._terms(pod).preferred) or any(weight for _, weight, _ in placed_terms(pod, nodes, self._terms))
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
         whole = nodes.whole
         total = np.zeros(len(whole.names), np.int64)
         for term in self._terms(pod).preferred:
-            counts = nodes.pods_matching(term.key, term.means)
+            counts = nodes.pods_matching(self._key(term), term.means)
             total += term.weight * on_rows(whole.label(term.topology), counts, whole.alive)
-        for node_name, other in placed(nodes):
-            terms = self._terms(other)
-            for term, weight in [*((one, one.weight) for one in terms.preferred), *((one, HARD_WEIGHT) for one in terms.affinity)]:
-                value = label_of(whole, node_name, term.topology)
-                if value is not None and term.means(pod.pod):
-                    total[whole.label(term.topology).where(lambda have, value=value: have == value)] += weight  # type: ignore[misc]
+        for term, weight, counts in placed_terms(pod, nodes, self._terms):
+            if weight:
+                total += weight * on_rows(whole.label(term.topology), counts, whole.alive)
         return nodes.cut(total)
 
     def normalize(self, scores: Scores) -> Scores:
@@ -134,17 +131,3 @@ class InterPodAffinity:
             return np.zeros_like(scores)
         result: Scores = (100.0 * ((scores - least) / (most - least))).astype(np.int64)  # in floats, as upstream: 29 of 100 is 28
         return result
-
-
-def placed(nodes: NodeColumns) -> Iterator[tuple[str, PodFacts]]:
-    """The placed Pods that ask something of others; in a window its own row's as they are there."""
-    whole = nodes.whole
-    own = nodes.names[0] if whole is not nodes else ""
-    for node_name, other in whole.particular.values():
-        if node_name != own or other.uid in nodes.pods[0]:
-            yield node_name, other
-
-
-def label_of(nodes: NodeColumns, node_name: str, key: str) -> str | None:
-    node = nodes.objects[nodes.rows[node_name]] if node_name in nodes.rows else None
-    return node.metadata.labels.get(key) if node is not None else None

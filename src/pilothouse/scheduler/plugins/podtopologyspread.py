@@ -16,7 +16,7 @@ import numpy as np
 from pilothouse.api.types.core_v1 import Pod, TopologySpreadConstraint
 from pilothouse.machinery.labels import Selector, from_label_selector
 from pilothouse.scheduler.facts import PodFacts
-from pilothouse.scheduler.framework.interfaces import Reach, Scores, Verdict, Wake
+from pilothouse.scheduler.framework.interfaces import Scores, Verdict, Wake
 from pilothouse.scheduler.nodeselector import selected
 from pilothouse.scheduler.siblings import Siblings
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
@@ -108,10 +108,8 @@ class PodTopologySpread:
         constraints: list[Constraint] = pod.scratch[key]
         return constraints
 
-    def reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
-        if self._constraints(pod, HARD):
-            return Reach.FILTERS
-        return Reach.SCORES if self._constraints(pod, SOFT) else Reach.NODE
+    def may_share(self, pod: PodFacts) -> bool:
+        return True
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
         constraints = self._constraints(pod, HARD)

@@ -18,7 +18,7 @@ from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeClaim
 from pilothouse.api.types.storage_v1 import StorageClass
 from pilothouse.client.client import Client
 from pilothouse.scheduler.facts import PodFacts
-from pilothouse.scheduler.framework.interfaces import PreFilterResult, Reach, Refused, Verdict, Wake
+from pilothouse.scheduler.framework.interfaces import PreFilterResult, Refused, Verdict, Wake
 from pilothouse.scheduler.freevolumes import ClaimKey, Match, key_of, matches
 from pilothouse.scheduler.nodeselector import selector_matches
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
@@ -69,9 +69,8 @@ class VolumeBinding:
         told, self._changed = self._changed, asyncio.Event()
         told.set()
 
-    def reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
-        """Claims change without any node changing: nothing that was worked out for a Pod with claims is used again."""
-        return Reach.FILTERS if any(claim_names(pod.pod)) else Reach.NODE
+    def may_share(self, pod: PodFacts) -> bool:
+        return not any(claim_names(pod.pod))
 
     def pre_filter(self, pod: PodFacts, nodes: NodeColumns) -> PreFilterResult | None:
         for name, ephemeral in claim_names(pod.pod):

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod
-from pilothouse.scheduler.facts import PodFacts
-from pilothouse.scheduler.framework.interfaces import PreFilterResult, Reach, Verdict, Wake
+from pilothouse.scheduler.facts import PodFacts, claims_of
+from pilothouse.scheduler.framework.interfaces import PreFilterResult, Verdict, Wake
 from pilothouse.scheduler.snapshot import NodeColumns
 
 REASON = ("node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode",)
@@ -20,13 +20,8 @@ ONE_POD = "ReadWriteOncePod"
 Claims = Callable[[str, str], PersistentVolumeClaim | None]
 
 
-def claimed(pod: Pod) -> set[str]:
-    """The claims that a Pod names; those of its ephemeral volumes are its own."""
-    return {one.persistentVolumeClaim.claimName for one in pod.spec.volumes if one.persistentVolumeClaim is not None}
-
-
 def frees_a_claim(pod: PodFacts, gone: Pod, _: object) -> bool:
-    return gone.metadata.namespace == pod.pod.metadata.namespace and bool(claimed(gone) & claimed(pod.pod))
+    return not set(pod.claims).isdisjoint(claims_of(gone))
 
 
 class VolumeRestrictions:
@@ -38,25 +33,17 @@ class VolumeRestrictions:
     def __init__(self, claims: Claims) -> None:
         self._claims = claims
 
-    def reach(self, pod: PodFacts, nodes: NodeColumns) -> Reach:
-        return Reach.FILTERS if claimed(pod.pod) else Reach.NODE
+    def may_share(self, pod: PodFacts) -> bool:
+        return not pod.claims
 
     def pre_filter(self, pod: PodFacts, nodes: NodeColumns) -> PreFilterResult | None:
         """Nothing can be said of a claim that is not there."""
-        space = pod.pod.metadata.namespace
-        missing = next((name for name in sorted(claimed(pod.pod)) if self._claims(space, name) is None), None)
+        missing = next((name for space, name in sorted(pod.claims) if self._claims(space, name) is None), None)
         return None if missing is None else PreFilterResult(rejection=f'persistentvolumeclaim "{missing}" not found')
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
-        space = pod.pod.metadata.namespace
-        for name in claimed(pod.pod):
-            claim = self._claims(space, name)
-            if claim is None or ONE_POD not in claim.spec.accessModes:
-                continue
-
-            def uses(other: Pod, name: str = name) -> bool:
-                return other.metadata.namespace == space and name in claimed(other)
-
-            if nodes.pods_matching(("claim", space, name), uses)[nodes.whole.alive].any():
+        for key in pod.claims:
+            claim = self._claims(*key)
+            if claim is not None and ONE_POD in claim.spec.accessModes and nodes.users_of_claim(key):
                 return Verdict(np.zeros_like(nodes.alive), lambda _: REASON)
         return None

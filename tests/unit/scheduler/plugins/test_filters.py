@@ -340,5 +340,5 @@ def test_a_removed_pod_leaves_nothing_behind() -> None:
     board.nodes.remove_pod("a", one)
     assert board.feasible(pod(labels=WEB, topologySpreadConstraints=[spread()], affinity=apart(near("web"))))[0] == before == {"a"}
     assert not board.nodes.requested.any()
-    assert not board.nodes.particular
+    assert not board.nodes.counts.affinities
     assert not board.nodes.ports

@@ -1,0 +1,84 @@
+"""Which terms of placed Pods concern a Pod: looked up by the labels that the terms name, so that thousands of them cost nothing.
+
+Upstream keeps the placed Pods that have terms in a list of each node and asks each of them (HavePodsWithAffinityList); here Pods with the
+same terms are one (`podcounts.Affinities`), and most of these are never asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.scheduler.facts import PodFacts
+from pilothouse.scheduler.podcounts import Affinities, Ints, by_affinities
+from pilothouse.scheduler.podterms import PodTerms, Term
+from pilothouse.scheduler.snapshot import NodeColumns
+
+TermsOf = Callable[[PodFacts], PodTerms]
+HARD_WEIGHT = 1
+"""What a placed Pod's required affinity adds to the score of a Pod that it means (hardPodAffinityWeight)."""
+
+
+@dataclass(slots=True)
+class PlacedTerm:
+    """A term of placed Pods. `weight` is what it adds to a score; 0 for required anti-affinity, which filters."""
+
+    term: Term
+    weight: int
+    pods: Affinities
+
+
+def weighted(terms: PodTerms) -> Iterator[tuple[Term, int]]:
+    """The terms of a placed Pod with what each adds to the score of a Pod that it means; 0 for those that keep it away."""
+    yield from ((term, 0) for term in terms.anti_affinity)
+    yield from ((term, term.weight) for term in terms.preferred)
+    yield from ((term, HARD_WEIGHT) for term in terms.affinity)
+
+
+@dataclass(slots=True)
+class TermIndex:
+    """The terms of all placed Pods of one `NodeColumns`, by a label that those who are meant must have."""
+
+    by_label: dict[tuple[str, str] | None, list[PlacedTerm]] = field(default_factory=dict)
+    epoch: int = -1
+    seen: int = 0
+
+    def update(self, nodes: NodeColumns, terms_of: TermsOf) -> None:
+        """Take in the Pods that were placed since."""
+        counts = nodes.counts
+        if self.epoch != counts.epoch:
+            self.by_label, self.epoch, self.seen = {}, counts.epoch, 0
+        for pods in counts.affinities_seen[self.seen :]:
+            for term, weight in weighted(terms_of(pods.example)):
+                self.by_label.setdefault(term.label, []).append(PlacedTerm(term, weight, pods))
+        self.seen = len(counts.affinities_seen)
+
+    def meaning(self, pod: Pod) -> Iterator[PlacedTerm]:
+        """The terms that mean this Pod."""
+        for label in (None, *pod.metadata.labels.items()):
+            for placed in self.by_label.get(label, ()):
+                if placed.pods.total and placed.term.means(pod):
+                    yield placed
+
+
+def placed_terms(pod: PodFacts, nodes: NodeColumns, terms_of: TermsOf) -> Iterator[tuple[Term, int, Ints]]:
+    """(term, weight as in `PlacedTerm`, number of Pods that have it by row of the whole) of the placed terms that mean the Pod.
+
+    In a window its own row counts as it is there.
+    """
+    whole = nodes.whole
+    index: TermIndex = whole.scratch.setdefault("placed terms", TermIndex())
+    index.update(whole, terms_of)
+    if nodes is whole:
+        yield from ((placed.term, placed.weight, placed.pods.counts) for placed in index.meaning(pod.pod))
+        return
+    own = by_affinities(nodes.pods[0].values())
+    known = {id(whole.counts.affinities[key]): len(pods) for key, pods in own.items() if key in whole.counts.affinities}
+    for placed in index.meaning(pod.pod):
+        yield placed.term, placed.weight, nodes.overlaid(placed.pods.counts, known.get(id(placed.pods), 0))
+    for key, pods in own.items():
+        if key not in whole.counts.affinities:
+            for term, weight in weighted(terms_of(pods[0])):
+                if term.means(pod.pod):
+                    yield term, weight, nodes.only_here(len(pods))

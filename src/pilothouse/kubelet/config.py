@@ -59,6 +59,8 @@ class KubeletConfig:
     eviction_pressure_transition_seconds: float = 300.0
     log_rotation_seconds: float = 10.0
     volume_resync_seconds: float = 60.0
+    relist_seconds: float = 10.0
+    """How often all that the runtime has is looked at, for what no event told."""
     seccomp_default: bool = False
     streaming_idle_seconds: float = 4 * 3600.0
 

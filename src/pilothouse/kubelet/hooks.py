@@ -7,13 +7,13 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.pods.observed import Run
 from pilothouse.kubelet.pods.spec import shown
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.probes.port import Network
+from pilothouse.kubelet.probes.port import MINOR_VERSION, Network
 from pilothouse.kubelet.probes.target import NoSuchPort, port_number
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
 from pilothouse.machinery.quoting import go_quoted
 
 HTTP_SECONDS = 60.0
-HEADERS = {"User-Agent": "kube-lifecycle/1.34", "Accept": "*/*"}
+HEADERS = {"User-Agent": f"kube-lifecycle/{MINOR_VERSION}", "Accept": "*/*"}
 
 
 class LifecycleHooks:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from pilothouse.api.types.core_v1 import Node, Pod, Service
@@ -36,14 +37,17 @@ from pilothouse.kubelet.launch.services import service_environment
 from pilothouse.kubelet.logs import LogRotation
 from pilothouse.kubelet.mounts.manager import VolumeManager
 from pilothouse.kubelet.mounts.refresher import VolumeRefresher
-from pilothouse.kubelet.node.admission import judge, judge_resize
+from pilothouse.kubelet.node import preemption
+from pilothouse.kubelet.node.admission import Abilities, judge, judge_resize, missing, rejection
 from pilothouse.kubelet.node.agent import NodeAgent
+from pilothouse.kubelet.node.preemption import NoRoom, is_critical, pods_to_preempt
 from pilothouse.kubelet.objects import ReferencedObjects
-from pilothouse.kubelet.orphans import adopt_or_end
+from pilothouse.kubelet.orphans import adopt_or_end, end_unknown
 from pilothouse.kubelet.pods.allocation import PendingResize
 from pilothouse.kubelet.pods.observed import Ending, Run
 from pilothouse.kubelet.pods.publisher import StatusPublisher
-from pilothouse.kubelet.pods.spec import is_mirror
+from pilothouse.kubelet.pods.relist import Relist
+from pilothouse.kubelet.pods.spec import grace_seconds, is_mirror
 from pilothouse.kubelet.pods.status import NodeFacts
 from pilothouse.kubelet.pods.workers import PodWorkers
 from pilothouse.kubelet.pods.workshop import Workshop
@@ -123,6 +127,16 @@ class Kubelet:
         self.eviction = EvictionManager(
             runtime, self.host, clock, config, self.volumes, self.collector, lambda: self.workers, self.agent.pressed, self._tell_of_node
         )
+        self.relist = Relist(
+            runtime,
+            clock,
+            config.relist_seconds,
+            states=lambda: [(worker.uid, worker.state) for worker in self.workers],
+            stale=self.workers.stale,
+            known=self._is_known,
+            end=lambda uid, sandboxes: end_unknown(self.shop, uid, sandboxes),
+        )
+        self.agent.problems.append(self.relist.problem)
         self.rotation = LogRotation(runtime, self.host, clock, self._running, config.log_rotation_seconds)
         self.static = StaticPods(
             self.client,
@@ -160,7 +174,12 @@ class Kubelet:
             self.collector,
             self.eviction,
             self.rotation,
+            self.relist,
         )
+
+    def _is_known(self, uid: str) -> bool:
+        """Whether a pod is this kubelet's, or may be: before the first look at API and runtime every pod may."""
+        return not self.synced.is_set() or self.workers.get(uid) is not None or any(pod.metadata.uid == uid for pod in self.pods.list())
 
     async def figures(self) -> Figures:
         """How the node is doing."""
@@ -270,7 +289,25 @@ class Kubelet:
                 self._range_changed.set()
 
     def _admit(self, pod: Pod, others: list[Pod]) -> Ending | None:
-        return judge(pod, others, self._node(), self.agent.pressures, apparmor=self.host.machine().apparmor)
+        abilities = Abilities(self.host.machine().apparmor, self.runtime.supplemental_groups_policy)
+        node = self._node()
+        refused = judge(pod, others, node, self.agent.pressures, abilities)
+        if refused is not None or not is_critical(pod):
+            return refused
+        try:
+            self._preempt(pods_to_preempt(pod, others, missing(pod, others, node)))
+        except NoRoom as error:
+            return rejection("UnexpectedAdmissionError", str(error))
+        return None
+
+    def _preempt(self, pods: list[Pod]) -> None:
+        """End them, each within its own grace period, so that a critical pod has room."""
+        for pod in pods:
+            worker = self.workers.get(pod.metadata.uid)
+            if worker is not None:
+                worker.executor.tell("Warning", preemption.REASON, preemption.MESSAGE)
+                ending = Ending(grace_seconds(pod), phase="Failed", reason=preemption.REASON, message=preemption.MESSAGE)
+                worker.end(replace(ending, disruption=True, disruption_message=preemption.CONDITION_MESSAGE))
 
     def _grant(self, pod: Pod, others: list[Pod]) -> PendingResize | None:
         return judge_resize(pod, others, self._node())

@@ -19,7 +19,7 @@ from pilothouse.kubelet.pods.observed import Box, Run
 from pilothouse.kubelet.pods.spec import container_of
 from pilothouse.kubelet.pods.workers import PodWorkers
 from pilothouse.kubelet.pods.workshop import Workshop
-from pilothouse.kubelet.runtime.port import NotFound, Sandbox
+from pilothouse.kubelet.runtime.port import ContainerState, NotFound, Sandbox
 
 log = logging.getLogger(__name__)
 ORPHAN_GRACE_SECONDS = 2
@@ -85,6 +85,17 @@ async def _add_sandbox(shop: Workshop, sandbox: Sandbox, boxes: dict[str, list[B
         boxes.setdefault(uid, []).append(box_of(await shop.runtime.pod_sandbox_status(sandbox.id)))
     except NotFound:
         return
+
+
+async def end_unknown(shop: Workshop, uid: str, sandboxes: Iterable[Sandbox]) -> None:
+    """End what runs in the sandboxes of a pod that this kubelet does not know, and take away what is left of it."""
+    for sandbox in sandboxes:
+        containers = await shop.runtime.list_containers(sandbox.id)
+        alive = [container.id for container in containers if container.state is not ContainerState.EXITED]
+        await asyncio.gather(*(shop.runtime.stop_container(container_id, ORPHAN_GRACE_SECONDS) for container_id in alive))
+        await shop.runtime.stop_pod_sandbox(sandbox.id)
+        await shop.runtime.remove_pod_sandbox(sandbox.id)
+    await _unless_in_use(uid, _sweep(shop, uid))
 
 
 async def _end(shop: Workshop, boxes: list[Box], runs: list[Run]) -> None:

@@ -18,7 +18,7 @@ from pilothouse.kubelet.probes.simulated import SimulatedNetwork
 from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
 
 DAY_SECONDS = 86400.0
-"""How often logs are looked at that are too large: those in memory keep themselves small."""
+"""How often logs are looked at that are too large (those in memory keep themselves small), and for events that were lost (none are)."""
 
 
 class NodeHost(SimulatedHost):
@@ -38,7 +38,14 @@ class SimulatedNode:
 
     def __init__(self, name: str, address: str, client: Client, runtime: SimulatedRuntime, clock: Clock, entropy: Entropy) -> None:
         # Without a port the API server knows that nobody is to be reached at the node's address, and sends it no packet.
-        config = KubeletConfig(node_ip=address, hostname=name, cluster_dns=("10.96.0.10",), port=0, log_rotation_seconds=DAY_SECONDS)
+        config = KubeletConfig(
+            node_ip=address,
+            hostname=name,
+            cluster_dns=("10.96.0.10",),
+            port=0,
+            log_rotation_seconds=DAY_SECONDS,
+            relist_seconds=DAY_SECONDS,
+        )
         self.network = SimulatedNetwork(runtime.answers)
         self.kubelet = Kubelet(client, name, runtime, clock, entropy, config, host=NodeHost(name, runtime), network=self.network)
         self._begun = asyncio.Event()

@@ -20,7 +20,7 @@ from pilothouse.api.types.core_v1 import (
 from pilothouse.api.types.core_v1 import Node as NodeObject
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import DiskUsage, Machine
-from pilothouse.kubelet.node.admission import judge
+from pilothouse.kubelet.node.admission import Abilities, judge
 from pilothouse.kubelet.node.status import Seen, allocatable, images, node_status
 from pilothouse.kubelet.runtime.port import Image, RuntimeCondition, RuntimeVersion
 from tests.unit.kubelet.harness import a_pod, node
@@ -33,7 +33,7 @@ HARD = {"memory.available": "100Mi", "nodefs.available": "10%"}
 
 def status(machine: Machine = MACHINE, *runtime: RuntimeCondition, error: str = "", old: NodeStatus | None = None) -> NodeStatus:
     version = RuntimeVersion("containerd", "1.6")
-    seen = Seen(machine, DiskUsage(100 * GIBIBYTE, 50 * GIBIBYTE), version, runtime, runtime_error=error)
+    seen = Seen(machine, DiskUsage(100 * GIBIBYTE, 50 * GIBIBYTE), version, runtime, problems=(error,) if error else ())
     config = KubeletConfig(node_ip="10.0.0.5", eviction_hard=HARD, system_reserved={"cpu": "500m"})
     found: NodeStatus = node_status(seen, config, "n", old or NodeStatus(), NOW)
     return found
@@ -171,7 +171,7 @@ def profiled(kind: str, *, of_pod: bool = False) -> Pod:
 
 
 @pytest.mark.parametrize(
-    ("pod", "apparmor", "expected"),
+    ("pod", "able", "expected"),
     [
         pytest.param(profiled("RuntimeDefault"), False, "AppArmor", id="a profile that nothing enforces"),
         pytest.param(profiled("Localhost", of_pod=True), False, "AppArmor", id="of the pod"),
@@ -181,8 +181,17 @@ def profiled(kind: str, *, of_pod: bool = False) -> Pod:
             a_pod(securityContext=PodSecurityContext(sysctls=[Sysctl("net.core.somaxconn", "1")])), True, "SysctlForbidden", id="sysctl"
         ),
         pytest.param(a_pod(securityContext=PodSecurityContext(sysctls=[Sysctl("net/ipv4/tcp_rmem", "1")])), True, "", id="safe sysctl"),
+        pytest.param(
+            a_pod(securityContext=PodSecurityContext(supplementalGroupsPolicy="Strict")),
+            False,
+            "SupplementalGroupsPolicyNotSupported",
+            id="groups of the image kept away",
+        ),
+        pytest.param(a_pod(securityContext=PodSecurityContext(supplementalGroupsPolicy="Merge")), False, "", id="groups merged"),
+        pytest.param(a_pod(securityContext=PodSecurityContext(supplementalGroupsPolicy="Strict")), True, "", id="a runtime that can"),
     ],
 )
-def test_what_a_node_cannot_enforce_it_does_not_take(pod: Pod, apparmor: bool, expected: str) -> None:
-    verdict = judge(pod, [], NodeObject(status=NodeStatus(allocatable={"pods": "9"})), apparmor=apparmor)
+def test_what_a_node_cannot_enforce_it_does_not_take(pod: Pod, able: bool, expected: str) -> None:
+    abilities = Abilities(apparmor=able, supplemental_groups_policy=able)
+    verdict = judge(pod, [], NodeObject(status=NodeStatus(allocatable={"pods": "9"})), abilities=abilities)
     assert ("" if verdict is None else verdict.reason) == expected

@@ -66,6 +66,7 @@ def sandbox_security(pod: Pod, *, seccomp_root: str) -> SandboxSecurity:
         run_as_user=own.runAsUser,
         run_as_group=own.runAsGroup,
         supplemental_groups=_groups(own),
+        supplemental_groups_policy=own.supplementalGroupsPolicy or "",
         # The pause process of every pod runs under the runtime's own filter.
         seccomp=_seccomp(own.seccompProfile, seccomp_root) or SecurityProfile("RuntimeDefault"),
         selinux=_selinux(own.seLinuxOptions),
@@ -100,6 +101,7 @@ def container_security(
         run_as_username=username if user is None else "",
         run_as_group=own.runAsGroup if own.runAsGroup is not None else whole.runAsGroup,
         supplemental_groups=_groups(whole),
+        supplemental_groups_policy=whole.supplementalGroupsPolicy or "",
         readonly_rootfs=bool(own.readOnlyRootFilesystem),
         no_new_privileges=own.allowPrivilegeEscalation is False,
         add_capabilities=_capabilities(capabilities.add if capabilities else ()),

@@ -5,14 +5,16 @@ Needed where schedulers race, are other people's, or were by-passed with `spec.n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 from pilothouse.api.types.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration
+from pilothouse.kubelet.node.preemption import is_critical
 from pilothouse.kubelet.pods.allocation import DEFERRED, INFEASIBLE, PendingResize
 from pilothouse.kubelet.pods.amounts import pod_requests
 from pilothouse.kubelet.pods.observed import REJECTED, Ending
-from pilothouse.kubelet.pods.qos import BEST_EFFORT, CRITICAL_PRIORITY, qos_class
-from pilothouse.kubelet.pods.spec import every_container, is_static
+from pilothouse.kubelet.pods.qos import BEST_EFFORT, qos_class
+from pilothouse.kubelet.pods.spec import every_container, is_static, sidecars
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.machinery import quantity
 
@@ -37,17 +39,43 @@ MEMORY_PRESSURE = "MemoryPressure"
 MEMORY_PRESSURE_TAINT = Taint(key="node.kubernetes.io/memory-pressure", effect="NoSchedule")
 
 
-def judge(pod: Pod, others: Iterable[Pod], node: Node | None, pressures: Collection[str] = (), *, apparmor: bool = True) -> Ending | None:
-    """None: taken. Else how the pod ends. `pressures` are the conditions of shortage that hold; `apparmor`: the kernel has it."""
-    if node is None:
-        return None
-    here = [one for one in others if one.metadata.uid != pod.metadata.uid]
-    refusal = _pressed(pod, pressures) or _system(pod, apparmor=apparmor) or _resources(pod, here, node) or _selector(pod, node)
-    refusal = refusal or _ports(pod, here) or _taints(pod, node)
-    if refusal is None:
-        return None
-    reason, message = refusal
+@dataclass(slots=True, frozen=True)
+class Abilities:
+    """What kernel and runtime of the node can do that not all can."""
+
+    apparmor: bool = True
+    supplemental_groups_policy: bool = True
+
+
+ABLE = Abilities()
+
+
+def judge(
+    pod: Pod, others: Iterable[Pod], node: Node | None, pressures: Collection[str] = (), abilities: Abilities = ABLE
+) -> Ending | None:
+    """None: taken. Else how the pod ends. `pressures` are the conditions of shortage that hold.
+
+    A critical pod is not refused for want of resources: others make room for it (`missing`, node/preemption.py).
+    """
+    refusal = _system(pod, abilities)
+    if refusal is None and node is not None:
+        here = [other for other in others if other.metadata.uid != pod.metadata.uid]
+        refusal = _pressed(pod, pressures) or _resources(pod, here, node) or _selector(pod, node)
+        refusal = refusal or _ports(pod, here) or _taints(pod, node)
+    return None if refusal is None else rejection(*refusal)
+
+
+def rejection(reason: str, message: str) -> Ending:
+    """The end of a pod that the node did not take."""
     return Ending(1, phase="Failed", reason=reason, message=REJECTED + message, untouched=True)
+
+
+def missing(pod: Pod, others: Iterable[Pod], node: Node | None) -> dict[str, int]:
+    """How much of each resource the node lacks for the pod beside the others; cpu in milli-cores."""
+    if node is None:
+        return {}
+    here = [other for other in others if other.metadata.uid != pod.metadata.uid]
+    return {name: used + amount - room for name, amount, used, room in _shortages(pod, here, node)}
 
 
 def judge_resize(pod: Pod, others: Iterable[Pod], node: Node | None) -> PendingResize | None:
@@ -68,7 +96,7 @@ def judge_resize(pod: Pod, others: Iterable[Pod], node: Node | None) -> PendingR
 
 def _pressed(pod: Pod, pressures: Collection[str]) -> tuple[str, str] | None:
     """What is short of memory alone still takes pods that say how much they need, and such as do not mind."""
-    if not pressures or is_static(pod) or (pod.spec.priority or 0) >= CRITICAL_PRIORITY:
+    if not pressures or is_critical(pod):
         return None
     if set(pressures) == {MEMORY_PRESSURE} and (
         qos_class(pod) != BEST_EFFORT or any(_tolerates(one, MEMORY_PRESSURE_TAINT) for one in pod.spec.tolerations)
@@ -77,14 +105,16 @@ def _pressed(pod: Pod, pressures: Collection[str]) -> tuple[str, str] | None:
     return "Evicted", f"The node had condition: [{' '.join(sorted(pressures))}]. "
 
 
-def _system(pod: Pod, *, apparmor: bool) -> tuple[str, str] | None:
+def _system(pod: Pod, abilities: Abilities) -> tuple[str, str] | None:
     if pod.spec.os is not None and pod.spec.os.name not in {"", "linux"}:
         return "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"
     context = pod.spec.securityContext
     for one in context.sysctls if context is not None else []:
         if one.name.replace("/", ".") not in SAFE_SYSCTLS:
             return "SysctlForbidden", f'forbidden sysctl: "{one.name}" not allowlisted'
-    if not apparmor and any(_is_profiled(pod, one) for one in every_container(pod)):
+    if context is not None and context.supplementalGroupsPolicy == "Strict" and not abilities.supplemental_groups_policy:
+        return "SupplementalGroupsPolicyNotSupported", "SupplementalGroupsPolicy=Strict is not supported in this node"
+    if not abilities.apparmor and any(_is_profiled(pod, one) for one in every_container(pod)):
         return "AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host"
     return None
 
@@ -96,8 +126,15 @@ def _is_profiled(pod: Pod, container: AnyContainer) -> bool:
 
 
 def _resources(pod: Pod, others: list[Pod], node: Node) -> tuple[str, str] | None:
-    if (pod.spec.priority or 0) >= CRITICAL_PRIORITY:
+    if is_critical(pod):
         return None
+    for name, amount, used, room in _shortages(pod, others, node):
+        return f"OutOf{name}", f"Node didn't have enough resource: {name}, requested: {amount}, used: {used}, capacity: {room}"
+    return None
+
+
+def _shortages(pod: Pod, others: list[Pod], node: Node) -> Iterator[tuple[str, int, int, int]]:
+    """Of what the node has too little: name, what the pod requests, what others do, what there is."""
     wanted = {**pod_requests(pod), "pods": 1}
     used: dict[str, int] = {"pods": len(others)}
     for other in others:
@@ -109,9 +146,7 @@ def _resources(pod: Pod, others: list[Pod], node: Node) -> tuple[str, str] | Non
             continue
         room = 0 if value is None else quantity.milli(value) if name == "cpu" else quantity.whole(value)
         if used.get(name, 0) + amount > room:
-            text = f"Node didn't have enough resource: {name}, requested: {amount}, used: {used.get(name, 0)}, capacity: {room}"
-            return f"OutOf{name}", text
-    return None
+            yield name, amount, used.get(name, 0), room
 
 
 def _selector(pod: Pod, node: Node) -> tuple[str, str] | None:
@@ -160,7 +195,7 @@ def _ports(pod: Pod, others: list[Pod]) -> tuple[str, str] | None:
 def _host_ports(pod: Pod) -> set[tuple[str, str, int]]:
     return {
         (one.hostIP or "0.0.0.0", one.protocol or "TCP", one.hostPort)
-        for container in pod.spec.containers
+        for container in (*sidecars(pod), *pod.spec.containers)
         for one in container.ports
         if one.hostPort
     }

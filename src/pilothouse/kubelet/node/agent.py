@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.node.status import PRESSURES, Seen, extended_resources, labels, node_status
-from pilothouse.kubelet.runtime.port import Image, Runtime, RuntimeFailure, RuntimeVersion
+from pilothouse.kubelet.runtime.port import Image, Runtime, RuntimeCondition, RuntimeFailure, RuntimeVersion
 from pilothouse.machinery import time as times
 from pilothouse.machinery.codec import to_dict
 from pilothouse.machinery.errors import StatusError
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 LEASE_NAMESPACE = "kube-node-lease"
 RETRY_SECONDS = 1.0
 FAST_SECONDS = 0.1
+RUNTIME_SILENT_SECONDS = 30.0
+"""So long a runtime may be silent (it may be starting anew) before the node is not Ready; upstream's threshold."""
 OWN = {*PRESSURES, "Ready"}
 """The conditions that the kubelet writes; it never says Unknown."""
 
@@ -60,6 +63,10 @@ class NodeAgent:
         self._recorder = recorder
         self.pressures: set[str] = set()
         self.images_changed = True
+        self.problems: list[Callable[[], str]] = []
+        """Health checks of other parts of this kubelet: "" while all is well, else what the condition Ready says."""
+        self._answer: tuple[float, RuntimeVersion, tuple[RuntimeCondition, ...]] | None = None
+        """When the runtime answered last, and what it said of itself."""
         self.registered = asyncio.Event()
         self.node: Node | None = None
         """As the API last answered."""
@@ -195,16 +202,31 @@ class NodeAgent:
 
     async def _look(self) -> Seen:
         machine, disk = self._host.machine(), await self._host.disk(self._config.root_dir)
+        now, silent = self._clock.monotonic(), False
         try:
-            version = await self._runtime.version()
-            found = await self._runtime.status()
+            self._answer = (now, await self._runtime.version(), tuple(await self._runtime.status()))
             if self.images_changed:
                 self.images_changed = False
                 self._images = tuple(await self._runtime.list_images())
         except RuntimeFailure as error:
-            self.images_changed = True
-            return Seen(machine, disk, RuntimeVersion("containerd", "unknown"), runtime_error=f"container runtime is down: {error}")
-        return Seen(machine, disk, version, found, images=self._images, pressures=frozenset(self.pressures))
+            log.warning("the runtime does not answer", extra={"error": str(error)})
+            self.images_changed = silent = True
+        at, version, found = self._answer or (now, RuntimeVersion("containerd", "unknown"), ())
+        problems = [text for problem in self.problems if (text := problem())]
+        if self._answer is None:
+            problems.insert(0, "container runtime status check may not have completed yet")
+        elif silent and now - at >= RUNTIME_SILENT_SECONDS:
+            problems.insert(0, "container runtime is down")
+        return Seen(
+            machine,
+            disk,
+            version,
+            found,
+            problems=tuple(problems),
+            images=self._images,
+            pressures=frozenset(self.pressures),
+            supplemental_groups_policy=self._runtime.supplemental_groups_policy,
+        )
 
     # Lease
 

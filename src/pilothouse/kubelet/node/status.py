@@ -16,6 +16,7 @@ from pilothouse.api.types.core_v1 import (
     NodeAddress,
     NodeCondition,
     NodeDaemonEndpoints,
+    NodeFeatures,
     NodeStatus,
     NodeSwapStatus,
     NodeSystemInfo,
@@ -55,9 +56,11 @@ class Seen:
     disk: DiskUsage
     version: RuntimeVersion
     runtime: Sequence[RuntimeCondition] = ()
-    runtime_error: str = ""
+    problems: tuple[str, ...] = ()
+    """Why the node is not Ready, beside what the runtime says of itself."""
     images: Sequence[Image] = ()
     pressures: frozenset[str] = frozenset()
+    supplemental_groups_policy: bool = False
 
 
 def capacity(seen: Seen, config: KubeletConfig) -> dict[str, str | int | float]:
@@ -120,7 +123,7 @@ def _pressure(type: str, is_on: bool) -> NodeCondition:
 
 
 def _ready(seen: Seen) -> NodeCondition:
-    problems = [seen.runtime_error] if seen.runtime_error else []
+    problems = [*seen.problems]
     for one in seen.runtime:
         if not one.status:
             start = "container runtime network not ready" if one.type == "NetworkReady" else "container runtime not ready"
@@ -164,6 +167,7 @@ def node_status(seen: Seen, config: KubeletConfig, hostname: str, old: NodeStatu
             systemUUID=machine.system_uuid or machine.machine_id,
         ),
         volumesAttached=old.volumesAttached,
+        features=NodeFeatures(supplementalGroupsPolicy=True) if seen.supplemental_groups_policy else None,
     )
 
 

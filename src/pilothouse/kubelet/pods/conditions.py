@@ -30,7 +30,7 @@ def conditions(
         PodCondition(type="PodScheduled", status="True"),
     ]
     if observed.ending is not None and observed.ending.disruption:
-        made.insert(0, _condition(DISRUPTION, True, "TerminationByKubelet", observed.ending.message))
+        made.insert(0, _condition(DISRUPTION, True, "TerminationByKubelet", observed.ending.disruption_message or observed.ending.message))
     made[:0] = _of_resizes(observed)
     before = {one.type: one for one in pod.status.conditions}
     for one in made:

@@ -20,11 +20,14 @@ async def kill_all(context: PodContext, step: KillAll) -> None:
     """Side by side, each after those that it has to outlive; gives way when the grace period shrinks meanwhile."""
     context.hurry.clear()
     over = {kill.run_id: asyncio.Event() for kill in step.kills}
-    work = asyncio.gather(*(_kill(context, kill, over) for kill in step.kills))
+    work = asyncio.gather(*(_kill(context, kill, over) for kill in step.kills), return_exceptions=True)
     try:
-        await first(work, context.hurry)
+        results = await first(work, context.hurry)
     except Interrupted:
         return
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result  # the others had their time all the same; the worker comes back to this one
 
 
 async def kill_run(context: PodContext, run: Run, message: str) -> None:
@@ -62,7 +65,7 @@ async def _within(context: PodContext, work: asyncio.Future[str], seconds: float
     try:
         return await wait_for(context.shop.clock, work, seconds)
     except TimeoutError:
-        return ""
+        return "not completed in grace period"
 
 
 async def _wait_turn(context: PodContext, kill: Kill, over: dict[str, asyncio.Event], seconds: float) -> None:

@@ -100,6 +100,8 @@ class Ending:
     message: str = ""
     disruption: bool = False
     """The pod ends for the node's sake, not by its own doing."""
+    disruption_message: str = ""
+    """What the condition DisruptionTarget says; "" is `message`."""
     untouched: bool = False
     """Nothing of the pod was ever started here: it was rejected, or had ended before this kubelet began."""
 

@@ -59,6 +59,8 @@ class PodWorker:
         self._stale: set[str] = set()
         self._removed_from_api = False
         self._failures = 0
+        self._busy = False
+        """Whether a step is being executed."""
         self.state.first_seen = times.parse(pod.status.startTime).timestamp() if pod.status.startTime else shop.now()
 
     @property
@@ -152,7 +154,10 @@ class PodWorker:
         self._wake.set()
 
     def wake(self) -> None:
+        """A probe changed what is known of a run."""
         self._wake.set()
+        if self._busy:
+            self.tell_status()
 
     def adopt(self, sandboxes: list[Box], runs: list[Run]) -> None:
         """What the runtime already had of the pod when this kubelet began, with the resources that it was granted."""
@@ -195,8 +200,7 @@ class PodWorker:
                 self.tell_status(in_passing=bool(planned.steps) and self.state.ending is None)
                 if not planned.steps and await self._over():
                     return
-                for step in planned.steps:
-                    await self.executor.run(step)
+                await self._run(planned)
                 self._failures = 0
             except Interrupted:
                 continue
@@ -206,6 +210,16 @@ class PodWorker:
             self._observe(self)
             if not planned.steps:
                 await self._wait(planned)
+
+    async def _run(self, planned: Plan) -> None:
+        """Step by step; what runs already is probed, and what its probes say is told, while later steps take their time."""
+        self._busy = True
+        try:
+            for step in planned.steps:
+                await self.executor.run(step)
+                self._observe(self)
+        finally:
+            self._busy = False
 
     async def _refresh(self) -> None:
         while self._stale:

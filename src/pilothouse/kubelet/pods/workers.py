@@ -87,6 +87,12 @@ class PodWorkers:
         elif event.type in TELLING:
             self._tell_owner(event.container_id or event.sandbox_id)
 
+    def stale(self, uid: str, identifier: str) -> None:
+        """A sandbox or container of this pod is not as its worker knows it."""
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.stale(identifier)
+
     def _tell_owner(self, identifier: str) -> None:
         worker = self._workers.get(self._claims.get(identifier, ""))
         if worker is not None:

@@ -6,7 +6,7 @@ from pilothouse.api.types.core_v1 import Pod, Probe
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.pods.observed import Run
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.probes.port import Answer, Network
+from pilothouse.kubelet.probes.port import MINOR_VERSION, Answer, Network
 from pilothouse.kubelet.probes.target import NoSuchPort, port_number
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
 
@@ -34,7 +34,7 @@ class Asking:
             return await self._exec(run, probe.exec.command, seconds)
         if probe.httpGet is not None:
             host = probe.httpGet.host or pod_ip
-            headers = {"User-Agent": "kube-probe/1.34", "Accept": "*/*"}
+            headers = {"User-Agent": f"kube-probe/{MINOR_VERSION}", "Accept": "*/*"}
             return await self._network.http_get(probe.httpGet, host, port_number(probe.httpGet.port, container), seconds, headers)
         if probe.tcpSocket is not None:
             port = port_number(probe.tcpSocket.port, container)

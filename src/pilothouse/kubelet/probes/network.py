@@ -1,34 +1,39 @@
 """Probes over the machine's network: HTTP(S), TCP, gRPC health. Every probe is a connection of its own.
 
 - HTTPS is not verified, as upstream's is not; redirects are followed within the same host only (10 of them), another host
-  counts as success with a warning.
+  counts as success with a warning. One GET is probes/http.py's.
+- No answer is waited for beyond the probe's own time, and none is kept beyond a few kilobytes.
 - Errors are told in the words of Go's net package, which people search for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import socket
 import ssl
 from collections.abc import Mapping
-from functools import cache
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from pilothouse.api.types.core_v1 import HTTPGetAction
+from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import Clock, wait_for
-from pilothouse.kubelet.probes.port import Answer
+from pilothouse.kubelet.probes import http
+from pilothouse.kubelet.probes.port import MINOR_VERSION, Answer
 
 T = TypeVar("T")
 REDIRECTS_LIMIT = 10
-HEAD_LIMIT = 64 * 1024
+LOOK_UP_SECONDS, LOOK_UPS_LIMIT = 30.0, 16
+MESSAGE_LIMIT = 64 * 1024
 GRPC_OPTIONS = (
-    ("grpc.primary_user_agent", "kube-probe/1.34"),
+    ("grpc.primary_user_agent", f"kube-probe/{MINOR_VERSION}"),
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),  # or a probe would inherit the back-off of an earlier one to the same address
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.max_receive_message_length", HEAD_LIMIT),
+    ("grpc.max_receive_message_length", MESSAGE_LIMIT),
 )
 SERVING = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
@@ -36,30 +41,38 @@ SERVING = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 class LinuxNetwork:
     """See the module."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, calls: BlockingCalls | None = None) -> None:
         self._clock = clock
+        self._calls = calls or BlockingCalls(clock, LOOK_UPS_LIMIT)
 
     async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> Answer:
         scheme = (action.scheme or "HTTP").lower()
         path = action.path if action.path.startswith("/") else f"/{action.path}"
         url = f"{scheme}://{_joined(host, port)}{path}"
-        own = {**headers, **{one.name: one.value for one in action.httpHeaders}}
+        own = [(header.name, header.value) for header in action.httpHeaders]
+        given = {name.lower() for name, _ in own}
+        own = [*((name, value) for name, value in headers.items() if name.lower() not in given), *own]
         try:
             return await wait_for(self._clock, self._follow(url, own), seconds)
         except TimeoutError:
             return Answer(f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)')
+        except http.BodyError as error:
+            return Answer(unknown=str(error), answered=True)
         except (OSError, ssl.SSLError, ValueError, EOFError) as error:
             return Answer(f'Get "{url}": {_told(error, host, port)}')
 
     async def tcp_connect(self, host: str, port: int, seconds: float) -> Answer:
         try:
-            _, writer = await wait_for(self._clock, asyncio.open_connection(host, port), seconds)
+            _, writer = await wait_for(self._clock, self._connected(host, port), seconds)
         except TimeoutError:
             return Answer(f"dial tcp {_joined(host, port)}: i/o timeout")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return Answer(_told(error, host, port))
         await _closed(writer)
         return Answer()
+
+    async def _connected(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(await self._looked_up(host), port)
 
     async def grpc_check(self, host: str, port: int, service: str, seconds: float) -> Answer:
         from grpc import StatusCode, aio
@@ -77,59 +90,54 @@ class LinuxNetwork:
         status = SERVING.get(_health_status(answer), "UNKNOWN")
         return Answer("" if status == "SERVING" else f'service unhealthy (responded with "{status}")')
 
-    async def _follow(self, url: str, headers: Mapping[str, str]) -> Answer:
+    async def _follow(self, url: str, headers: http.Headers) -> Answer:
+        """Redirects to the same host name only, at most 10; the answer that leads elsewhere is the result (upstream's RedirectChecker)."""
+        first = urlsplit(url).hostname or ""
+        address = await self._looked_up(first)
         for _ in range(REDIRECTS_LIMIT):
-            status, location = await _request(url, headers)
-            if status in {301, 302, 303, 307, 308} and location:
-                target = urljoin(url, location)
-                if urlsplit(target).hostname != urlsplit(url).hostname:
-                    return Answer(warning=f"Probe terminated redirects, Response body: {target}", answered=True)
-                url = target
-                continue
-            return Answer("" if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}", answered=True)
+            response = await http.get(url, headers, address)
+            target = redirected(url, response.status, response.location)
+            if target is None or (urlsplit(target).hostname or "") != first:
+                return _judged(response)
+            url = target
         return Answer(f'Get "{url}": stopped after {REDIRECTS_LIMIT} redirects')
 
+    async def _looked_up(self, host: str) -> str:
+        """The address of a host name; in a thread, for name servers may be silent."""
+        try:
+            return str(ipaddress.ip_address(host))
+        except ValueError:
+            return await self._calls.run(f"look up {host}", LOOK_UP_SECONDS, _address, host)
 
-async def _request(url: str, headers: Mapping[str, str]) -> tuple[int, str]:
-    """Status and Location; the body is not waited for."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    context = _unverified() if secure else None
-    reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=HEAD_LIMIT)
+
+def redirected(url: str, status: int, location: str | None) -> str | None:
+    """Where a redirect leads; None for what is none. Pure."""
+    if status not in {301, 302, 303, 307, 308} or not location:
+        return None
     try:
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-        given = {name.lower() for name in headers}
-        lines = [f"GET {target or '/'} HTTP/1.1"] + ([] if "host" in given else [f"Host: {parts.netloc}"])
-        lines += [f"{name}: {value}" for name, value in headers.items() if value] + ["Connection: close", "", ""]
-        writer.write("\r\n".join(lines).encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-    finally:
-        await _closed(writer)
-    return _head(head)
+        target = urljoin(url, location)
+        urlsplit(target).port  # noqa: B018 - a port that is no number is an error
+    except ValueError as error:
+        raise ValueError(f'failed to parse Location header "{location[:200]}": {error}') from error
+    return target
 
 
-def _head(head: bytes) -> tuple[int, str]:
-    first, *rest = head.decode("latin-1").split("\r\n")
-    words = first.split(" ", 2)
-    if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdigit():
-        raise ValueError(f'net/http: HTTP/1.x transport connection broken: malformed HTTP response "{first}"')
-    fields = (line.partition(":") for line in rest)
-    location = next((value.strip() for name, _, value in fields if name.lower() == "location"), "")
-    return int(words[1]), location
+def _judged(response: http.Response) -> Answer:
+    if not 200 <= response.status < 400:
+        return Answer(f"HTTP probe failed with statuscode: {response.status}", answered=True)
+    if response.status >= 300:
+        body = response.body.decode(errors="replace")
+        return Answer(warning=f"Probe terminated redirects, Response body: {body}", answered=True)
+    return Answer(answered=True)
+
+
+def _address(host: str) -> str:
+    return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
     """Closed at once: what the other side still says does not matter."""
     writer.transport.abort()
-
-
-@cache
-def _unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _joined(host: str, port: int) -> str:
@@ -143,6 +151,10 @@ def _told(error: BaseException, host: str, port: int) -> str:
         return "EOF" if isinstance(error, EOFError) else "read: connection reset by peer"
     if isinstance(error, ssl.SSLError):
         return _tls_error(error)
+    if isinstance(error, socket.gaierror):
+        return f"dial tcp: lookup {host}: no such host"
+    if isinstance(error, UnicodeError):
+        return f"dial tcp: lookup {host}: invalid name"
     if isinstance(error, OSError) and error.strerror:
         return f"dial tcp {_joined(host, port)}: connect: {error.strerror.lower()}"
     return str(error)

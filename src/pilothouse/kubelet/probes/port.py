@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from pilothouse import KUBERNETES_VERSION
 from pilothouse.api.types.core_v1 import HTTPGetAction
+
+MINOR_VERSION = KUBERNETES_VERSION.removeprefix("v").rpartition(".")[0]
+"""As user agents of probes and hooks tell it: `1.34`."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from pilothouse.kubelet.probes.port import Network
 from pilothouse.kubelet.runtime.port import Runtime
 from pilothouse.kubelet.server.figures import ProbeCount
 
+log = logging.getLogger(__name__)
 STARTUP, LIVENESS, READINESS = "Startup", "Liveness", "Readiness"
 COUNTED_AS = {"success": "successful", "failure": "failed", "unknown": "unknown"}
 
@@ -120,7 +122,7 @@ class Prober:
         last, count = "", 0
         while True:
             began = self._clock.monotonic()
-            outcome = await self._ask(worker, container, run, kind, probe)
+            outcome = await self._ask_safely(worker, container, run, kind, probe)
             meta = worker.pod.metadata
             self.counts[ProbeCount(meta.uid, meta.namespace, meta.name, container.name, kind, COUNTED_AS[outcome])] += 1
             if outcome != "unknown":
@@ -130,6 +132,14 @@ class Prober:
                 if count >= threshold and self._conclude(worker, run, kind, outcome, watch):
                     return
             await self._clock.sleep(period - (self._clock.monotonic() - began))
+
+    async def _ask_safely(self, worker: PodWorker, container: AnyContainer, run: Run, kind: str, probe: Probe) -> str:
+        """A probe that brings a bug to light counts for nothing, and harms no other pod."""
+        try:
+            return await self._ask(worker, container, run, kind, probe)
+        except Exception:
+            log.exception("a probe could not be made", extra={"pod": worker.pod.metadata.name, "container": container.name})
+            return "unknown"
 
     async def _ask(self, worker: PodWorker, container: AnyContainer, run: Run, kind: str, probe: Probe) -> str:
         """success, failure, or unknown, which counts for nothing; tells the Unhealthy event."""

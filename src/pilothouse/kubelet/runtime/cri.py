@@ -79,6 +79,7 @@ class CriRuntime:
     def __init__(self, socket: str, clock: Clock, queue: CallQueue | None = None) -> None:
         self._clock = clock
         self._queue = queue
+        self.supplemental_groups_policy = False
         self._channel: Any = grpc.aio.insecure_channel(f"unix://{socket}", options=CHANNEL_OPTIONS)
         self._runtime: Any = stubs.RuntimeServiceStub(self._channel)
         self._images: Any = stubs.ImageServiceStub(self._channel)
@@ -92,6 +93,7 @@ class CriRuntime:
 
     async def status(self) -> Sequence[RuntimeCondition]:
         answer = await self._call("Status", pb.StatusRequest())
+        self.supplemental_groups_policy = bool(answer.features.supplemental_groups_policy)
         return [RuntimeCondition(each.type, each.status, each.reason, each.message) for each in answer.status.conditions]
 
     async def update_runtime_config(self, pod_cidr: str) -> None:

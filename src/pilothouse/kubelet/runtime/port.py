@@ -119,6 +119,8 @@ class SandboxSecurity:
     seccomp: SecurityProfile | None = None
     apparmor: SecurityProfile | None = None
     selinux: SELinux | None = None
+    supplemental_groups_policy: str = ""
+    """Merge or Strict; "" is the runtime's own."""
     user_namespace: bool = False
     """Root in the pod is to be nobody outside of it."""
 
@@ -212,6 +214,7 @@ class ContainerSecurity:
     run_as_username: str = ""
     run_as_group: int | None = None
     supplemental_groups: Sequence[int] = ()
+    supplemental_groups_policy: str = ""
     readonly_rootfs: bool = False
     no_new_privileges: bool = False
     add_capabilities: Sequence[str] = ()
@@ -374,6 +377,9 @@ class RuntimeEvent:
 
 class Runtime(Protocol):
     """RuntimeService and ImageService of CRI."""
+
+    supplemental_groups_policy: bool
+    """Whether containers can be kept from groups that only their image gives them, as the last `status` said."""
 
     async def version(self) -> RuntimeVersion: ...
 

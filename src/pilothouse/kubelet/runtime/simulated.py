@@ -104,6 +104,7 @@ class SimulatedRuntime:
         sandbox_seconds: float = 0.0,
         pull_seconds: float = 1.0,
     ) -> None:
+        self.supplemental_groups_policy = True
         self._clock = clock
         self._entropy = entropy
         self.pod_cidr = pod_cidr

@@ -1,0 +1,186 @@
+"""GET of one URL, for probes and lifecycle hooks: what Go's net/http client does of it, in bounded memory.
+
+- Of the head only status, Location and how the body is framed are kept; more than HEAD_LIMIT bytes of it are an error.
+- At most BODY_LIMIT bytes of the body are read and no more are waited for (upstream's prober reads as much).
+- Interim answers (1xx) are passed over, at most INTERIM_LIMIT of them.
+- What a server says wrong is a ValueError in Go's words; the deadline is the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import quote, urlsplit
+
+HEAD_LIMIT = 10 << 20
+"""Go's limit of a response's header."""
+LINE_LIMIT = 64 * 1024
+"""What is kept of one line of the head; the rest of a longer one is read and dropped."""
+BODY_LIMIT = 10 * 1024
+INTERIM_LIMIT = 5
+BROKEN = "net/http: HTTP/1.x transport connection broken"
+NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+Headers = Sequence[tuple[str, str]]
+
+
+class BodyError(Exception):
+    """The head was good, the body did not come to its end."""
+
+
+@dataclass(slots=True)
+class Head:
+    """The beginning of an answer. `length` is None where the body ends with the connection."""
+
+    status: int
+    location: str | None = None
+    length: int | None = None
+    chunked: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Response:
+    status: int
+    location: str | None
+    body: bytes
+
+
+async def get(url: str, headers: Headers, address: str = "") -> Response:
+    """`address` is where to connect when the URL's host has been looked up already."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError(f'unsupported protocol scheme "{parts.scheme}"')
+    request = _request(url, headers)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    context = _unverified() if parts.scheme == "https" else None
+    name = host if context is not None else None
+    reader, writer = await asyncio.open_connection(address or host, port, ssl=context, server_hostname=name, limit=LINE_LIMIT)
+    try:
+        writer.write(request)
+        return await _response(_Reader(reader))
+    finally:
+        writer.transport.abort()  # what the other side still says does not matter
+
+
+def request_target(path: str) -> str:
+    """A path with its query as it stands in a request's first line: what no URL may hold is escaped, as Go's url package does. Pure."""
+    return quote(path, safe="/%:?[]@!$&'()*+,;=~-._")
+
+
+def _request(url: str, headers: Headers) -> bytes:
+    parts = urlsplit(url)
+    for name, value in headers:
+        if NOT_IN_A_VALUE.search(value):
+            raise ValueError(f'net/http: invalid header field value for "{name}"')
+    given = {name.lower(): value for name, value in headers}
+    target = request_target(parts.path or "/") + (f"?{request_target(parts.query)}" if parts.query else "")
+    lines = [f"GET {target} HTTP/1.1", f"Host: {given.get('host') or parts.netloc.rpartition('@')[2]}"]
+    lines += [
+        f"{name}: {value}" for name, value in headers if name.lower() not in {"host", "connection"} and (value or name.lower() != "accept")
+    ]
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode("utf-8", "surrogateescape")
+
+
+class _Reader:
+    """Lines and bytes of an answer; of lines that are too long only the beginning is kept."""
+
+    def __init__(self, stream: asyncio.StreamReader) -> None:
+        self._stream = stream
+        self._read = 0
+
+    async def line(self) -> bytes:
+        """Without its end; EOFError when the connection ends before it."""
+        kept = b""
+        while True:
+            try:
+                piece = await self._stream.readuntil(b"\n")
+            except asyncio.LimitOverrunError as error:
+                piece = await self._stream.readexactly(error.consumed or 1)
+            self._read += len(piece)
+            if self._read > HEAD_LIMIT:
+                raise ValueError(f"{BROKEN}: net/http: server response headers exceeded {HEAD_LIMIT} bytes; aborted")
+            kept = kept or piece
+            if piece.endswith(b"\n"):
+                return kept.rstrip(b"\r\n")
+
+    async def exactly(self, count: int) -> bytes:
+        return await self._stream.readexactly(count)
+
+    async def some(self, count: int) -> bytes:
+        return await self._stream.read(count)
+
+
+async def _response(reader: _Reader) -> Response:
+    for _ in range(INTERIM_LIMIT + 1):
+        head = await _head(reader)
+        if not 100 <= head.status < 200 or head.status == 101:
+            break
+    else:
+        raise ValueError(f"{BROKEN}: net/http: too many 1xx informational responses")
+    if head.status in {101, 204, 304}:
+        return Response(head.status, head.location, b"")
+    try:
+        return Response(head.status, head.location, await _body(reader, head))
+    except (EOFError, ValueError, ConnectionError) as error:
+        raise BodyError("unexpected EOF" if isinstance(error, EOFError) else str(error)) from error
+
+
+async def _head(reader: _Reader) -> Head:
+    first = (await reader.line()).decode("latin-1")
+    match = re.fullmatch(r"HTTP/(\d)\.(\d) (\d{3})(?: .*)?", first, re.ASCII)
+    if match is None:
+        raise ValueError(f'{BROKEN}: malformed HTTP response "{first[:200]}"')
+    head = Head(int(match[3]))
+    while line := (await reader.line()).decode("latin-1"):
+        name, colon, value = line.partition(":")
+        if not colon or name != name.strip():
+            raise ValueError(f"{BROKEN}: malformed MIME header line: {line[:200]}")
+        _note(head, name.lower(), value.strip())
+    return head
+
+
+def _note(head: Head, name: str, value: str) -> None:
+    if name == "location" and head.location is None:
+        head.location = value
+    elif name == "transfer-encoding" and value.lower() == "chunked":
+        head.chunked = True
+    elif name == "content-length" and not head.chunked:
+        if not re.fullmatch(r"\d{1,18}", value, re.ASCII):
+            raise ValueError(f'{BROKEN}: bad Content-Length "{value[:40]}"')
+        head.length = int(value)
+
+
+async def _body(reader: _Reader, head: Head) -> bytes:
+    if head.chunked:
+        return await _chunks(reader)
+    if head.length is not None:
+        return await reader.exactly(min(head.length, BODY_LIMIT))
+    body = b""
+    while len(body) < BODY_LIMIT and (piece := await reader.some(BODY_LIMIT - len(body))):
+        body += piece
+    return body
+
+
+async def _chunks(reader: _Reader) -> bytes:
+    body = b""
+    while len(body) < BODY_LIMIT:
+        size = (await reader.line()).partition(b";")[0].strip()
+        if not re.fullmatch(rb"[0-9a-fA-F]{1,16}", size):
+            raise ValueError("invalid byte in chunk length")
+        if (length := int(size, 16)) == 0:
+            break
+        body += await reader.exactly(min(length, BODY_LIMIT - len(body)))
+        if len(body) < BODY_LIMIT:
+            await reader.line()
+    return body
+
+
+@cache
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -72,7 +72,7 @@ class Machine:
     def process_ids(self) -> dict[str, int]:
         status = self.status()
         found = {name: process["pid"] for name, process in status["processes"].items()}
-        return {**found, "containerd": status["runtime"]["pid"]}
+        return {**found, "containerd": status["runtime"]["pid"], "supervisor": status["supervisor"]["pid"]}
 
     def kubectl(self) -> Kubectl:
         return PrefixedKubectl(kubectls()["path"], self.kubeconfig, "default", self.prefix)
@@ -440,10 +440,17 @@ def test_contexts_of_others_stay(machine: Machine) -> None:
     )
     machine.up()
     kubectl = machine.kubectl()
+    assert kubectl("config", "current-context").strip() == "work", "taken over only when asked"
+    machine.up("--use-context")
     assert kubectl("config", "current-context").strip() == f"pilothouse-{machine.name}"
     assert set(kubectl("config", "get-contexts", "-o", "name").split()) == {"work", f"pilothouse-{machine.name}"}
+    elsewhere = machine.kubeconfig
+    machine.kubeconfig = elsewhere.with_name("another")
+    machine.up()
+    assert kubectl.run("config", "get-contexts", "-o", "name").returncode == 0
     machine.down("--purge")
-    assert kubectl("config", "get-contexts", "-o", "name").split() == ["work"]
+    assert kubectl("config", "get-contexts", "-o", "name").split() == ["work"], "out of every file it was written to"
+    assert f"pilothouse-{machine.name}" not in machine.kubeconfig.read_text()
 
 
 def test_services_answer_from_the_host_and_nothing_leaks(machine: Machine) -> None:

@@ -19,6 +19,8 @@ from pilothouse.kubelet.runtime.simulated_logs import Line
 from pilothouse.testing.cluster import Cluster
 from tests.e2e.tools import PATIENCE_SECONDS, Kubectl, kubectls, oldest_and_newest, until
 
+pytestmark = pytest.mark.cluster(clock="still")
+
 POD = """
 apiVersion: v1
 kind: Pod

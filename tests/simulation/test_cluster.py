@@ -14,6 +14,8 @@ from pilothouse.api.types.core_v1 import Event, Node, Pod
 from pilothouse.kubelet.runtime.simulated import Behaviour
 from pilothouse.testing.cluster import Cluster, is_ready
 
+pytestmark = pytest.mark.cluster(clock="still")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 WEB = """
@@ -40,7 +42,7 @@ def pods_of(cluster: Cluster) -> list[Pod]:
 
 def history(seed: int) -> list[tuple[str, ...]]:
     """Everything that happened, as events tell it."""
-    with Cluster(nodes=3, seed=seed) as cluster:
+    with Cluster(nodes=3, seed=seed, clock="still") as cluster:
         cluster.apply(web())
         cluster.advance("30s")
         cluster.apply(web(image="web:2"))
@@ -110,7 +112,7 @@ def test_pods_of_a_silent_node_are_replaced_after_five_minutes(cluster: Cluster)
 
 
 def test_clusters_live_side_by_side() -> None:
-    with Cluster(seed=1) as one, Cluster(seed=2) as two:
+    with Cluster(seed=1, clock="still") as one, Cluster(seed=2, clock="still") as two:
         one.apply(web(replicas=2))
         one.advance("1m")
         two.advance("1m")

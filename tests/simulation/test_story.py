@@ -9,7 +9,7 @@ from tests.simulation.workloads import Workloads
 
 
 def told(seed: int, length: int = STEPS) -> Story:
-    with Cluster(nodes=NODES, seed=seed) as cluster:
+    with Cluster(nodes=NODES, seed=seed, clock="still") as cluster:
         story = Story(cluster, seed, length)
         story.tell()
         story.ended = story.history()
@@ -27,5 +27,5 @@ def test_the_same_seed_tells_the_same_story() -> None:
 
 
 def test_sets_and_jobs_keep_their_promises_on_nodes_that_come_and_go(seed: int) -> None:
-    with Cluster(nodes=WORKLOAD_NODES, seed=seed) as cluster:
+    with Cluster(nodes=WORKLOAD_NODES, seed=seed, clock="still") as cluster:
         Workloads(cluster, seed).tell()

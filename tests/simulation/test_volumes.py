@@ -7,6 +7,8 @@ import pytest
 from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod
 from pilothouse.testing.cluster import Cluster
 
+pytestmark = pytest.mark.cluster(clock="still")
+
 CLASS = """
 apiVersion: storage.k8s.io/v1
 kind: StorageClass

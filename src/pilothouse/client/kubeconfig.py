@@ -3,13 +3,15 @@
 - Nobody's other contexts are harmed: what is not ours is kept as it was, unknown fields too; a file that cannot be read is not touched.
 - A list in KUBECONFIG is read as kubectl reads it (the first file that has a name wins); an entry is changed in the file where it
   stands, a new one goes where kubectl would put it.
-- Every write is atomic (a new file takes the old one's place, mode and owner), under the lock that kubectl heeds.
+- Every write is atomic (a new file takes the old one's place, mode and owner), under the lock that kubectl heeds. kubectl holds it
+  for milliseconds; one that stands unchanged for STALE_LOCK_SECONDS was left by a process that died, and is removed.
 - A link is followed: the file it leads to is replaced, not the link.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +25,11 @@ Config = dict[str, Any]
 SECTIONS = {"clusters": "cluster", "users": "user", "contexts": "context"}
 FILE_LIMIT = 16 << 20
 """Bytes of a file; a longer one is no kubeconfig, and is left alone."""
+
+
+STALE_LOCK_SECONDS = 3.0
+LOCK_LOOK_SECONDS = 0.1
+"""Between two looks at a lock of somebody else's."""
 
 
 class KubeconfigError(Exception):
@@ -91,17 +98,22 @@ def load(paths: Sequence[Path]) -> Config:
     return result
 
 
-def merge(access: Access, paths: Sequence[Path], *, owner: Owner | None = None, make_current: bool = True) -> Path:
-    """Add or renew the access; gives the file where its context stands."""
+def merge(access: Access, paths: Sequence[Path], *, owner: Owner | None = None, make_current: bool | None = None) -> Path:
+    """Add or renew the access; gives the file where its context stands.
+
+    `make_current`: whether it becomes the current context; None: only where there is none.
+    """
     holder = next((path for path in paths if any(_has(read(path), section, access.name) for section in SECTIONS)), None)
     target = holder or default_file(paths)
+    current = next((path for path in paths if read(path).get("current-context")), None)
+    becomes_current = current is None if make_current is None else make_current
+    holds_current = current or default_file(paths)
     with _changing(target, owner) as config:
         access.put(config)
-        if make_current and len(paths) == 1:
+        if becomes_current and holds_current == target:
             config["current-context"] = access.name
-    if make_current and len(paths) > 1:
-        current = next((path for path in paths if read(path).get("current-context")), default_file(paths))
-        with _changing(current, owner) as config:
+    if becomes_current and holds_current != target:
+        with _changing(holds_current, owner) as config:
             config["current-context"] = access.name
     return target
 
@@ -169,12 +181,7 @@ def _changing(path: Path, owner: Owner | None) -> Iterator[Config]:
     """Read, let the caller change, write; under kubectl's lock."""
     _make_folder(path.resolve().parent, owner)
     lock = path.with_name(path.name + ".lock")
-    try:
-        os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError as error:
-        raise KubeconfigError(f"the kubeconfig {path} is locked by {lock}", "try again; remove that file when nobody uses it") from error
-    except OSError as error:
-        raise KubeconfigError(f"cannot write the kubeconfig {path}: {error.strerror}") from error
+    _take(lock, path)
     try:
         config = _empty() | read(path)
         for section in SECTIONS:
@@ -183,6 +190,34 @@ def _changing(path: Path, owner: Owner | None) -> Iterator[Config]:
         write(path, config, owner)
     finally:
         lock.unlink(missing_ok=True)
+
+
+def _take(lock: Path, path: Path) -> None:
+    """Make the lock file, as soon as nobody else has it."""
+    seen, looks = None, 0
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
+            return
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise KubeconfigError(f"cannot write the kubeconfig {path}: {error.strerror}") from error
+        now = _identity(lock)
+        looks = looks + 1 if now == seen else 0
+        seen = now
+        if now is not None and looks * LOCK_LOOK_SECONDS >= STALE_LOCK_SECONDS:
+            with suppress(FileNotFoundError):
+                lock.unlink()
+        else:
+            threading.Event().wait(LOCK_LOOK_SECONDS)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        known = path.lstat()
+        return known.st_ino, known.st_mtime_ns
+    return None
 
 
 def _make_folder(folder: Path, owner: Owner | None) -> list[Path]:

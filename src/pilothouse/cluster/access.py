@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import pwd
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pilothouse.client import kubeconfig
@@ -69,28 +70,50 @@ def prepare(state: ClusterState, places: Places) -> None:
         kubeconfig.write(places.kubeconfig, access(state, places).config())
 
 
-def merge(state: ClusterState, places: Places) -> Path:
-    """Bring the cluster's context into the user's kubeconfig, as the current one."""
+def merge(state: ClusterState, places: Places, *, make_current: bool | None = None) -> Path:
+    """Bring the cluster's context into the user's kubeconfig; `make_current` as in client/kubeconfig.py. The file is remembered."""
     paths, owner = user_files()
     with explained():
-        return kubeconfig.merge(access(state, places), paths, owner=owner)
+        written = kubeconfig.merge(access(state, places), paths, owner=owner, make_current=make_current)
+    remember(places, written)
+    return written
 
 
-def remove(places: Places) -> None:
-    """Take the cluster's context out of the user's kubeconfig, unless that name leads to another server there.
+def remember(places: Places, written: Path) -> None:
+    known = remembered(places)
+    if written.absolute() not in known:
+        places.kubeconfigs.parent.mkdir(parents=True, exist_ok=True)
+        places.kubeconfigs.write_text(json.dumps([*map(str, known), str(written.absolute())]))
 
-    Where it leads to is what the cluster's own kubeconfig says: its record may be damaged.
+
+def remembered(places: Places) -> list[Path]:
+    """Every kubeconfig that the context was written to."""
+    try:
+        return [Path(name) for name in json.loads(places.kubeconfigs.read_bytes()) if isinstance(name, str)]
+    except (FileNotFoundError, ValueError, TypeError):
+        return []
+
+
+def remove(places: Places, say: Callable[[str], None] = lambda _: None) -> None:
+    """Take the cluster's context out of every kubeconfig it was written to, unless that name leads to another server there.
+
+    Where it leads to is what the cluster's own kubeconfig says: its record may be damaged. A file that cannot be changed is told of.
     """
     with contextlib.suppress(kubeconfig.KubeconfigError):
-        for name, server in servers([places.kubeconfig]).items():
-            take_out(name, server)
+        own = servers([places.kubeconfig])
+        paths, owner = user_files()
+        groups = [paths, *([path] for path in remembered(places) if path not in [known.absolute() for known in paths])]
+        for group in groups:
+            for name, server in own.items():
+                take_out(name, server, group, owner, say)
 
 
-def take_out(name: str, server: str) -> None:
-    paths, owner = user_files()
-    with explained():
+def take_out(name: str, server: str, paths: Sequence[Path], owner: Owner, say: Callable[[str], None]) -> None:
+    try:
         if servers(paths).get(name) == server:
             kubeconfig.remove(name, paths, owner=owner)
+    except kubeconfig.KubeconfigError as error:
+        say(f"the context {name} stays in a kubeconfig: {error}")
 
 
 def servers(paths: Sequence[Path]) -> dict[str, str]:

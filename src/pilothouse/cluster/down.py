@@ -32,7 +32,7 @@ def down(places: Places, say: Say, *, purge: bool = False) -> bool:
                 "the machine must have ip and nft (apt-get install iproute2 nftables) and grant CAP_NET_ADMIN; then run it again",
             ) from failure
         if purge:
-            access.remove(places)
+            access.remove(places, say)
             with choosing(places):  # a new cluster may be about to use the folders of all
                 teardown.forget(places)
             if existed:

@@ -1,4 +1,4 @@
-"""The two processes of a cluster, and containerd beside them: how they are started and found again.
+"""The processes of a cluster (control plane, node agent, their supervisor) and containerd: how they are started and found again.
 
 - Each is known by its pid file, which holds the start moment too: a recycled process id is never taken for ours.
 - A starting process is given a pipe: it may begin to import at once, is told on it when everything it needs stands,
@@ -22,7 +22,9 @@ from pilothouse.node.linux import SYSTEM_PATH
 CONTROL_PLANE = "control-plane"
 NODE_AGENT = "node-agent"
 CONTAINERD = "containerd"
+SUPERVISOR = "supervisor"
 PROCESSES = (CONTROL_PLANE, NODE_AGENT)
+"""Those that serve; the supervisor starts them again when they end."""
 
 Say = Callable[[str], None]
 """How progress is told to whoever typed the command."""
@@ -114,6 +116,15 @@ def start(name: str, places: Places, state: ClusterState) -> Started:
     os.close(ready_write)
     processes.write(places.pid(name), process)
     return Started(name, places, process, go_write, ready_read, log_bytes)
+
+
+def start_supervisor(places: Places) -> processes.Process | None:
+    """Start the supervisor unless it runs, or the cluster is not to run: then None. A second one ends by itself (cmd/supervisor.py)."""
+    if running(places, SUPERVISOR) is not None or not places.wanted.exists():
+        return None
+    process = processes.spawn([sys.executable, "-P", "-m", *words(SUPERVISOR, places)], places.log(SUPERVISOR), environment=environment())
+    processes.write(places.pid(SUPERVISOR), process)
+    return process
 
 
 def enter_node(places: Places, state: ClusterState) -> Callable[[], None]:

@@ -144,6 +144,11 @@ class Places:
         return self.state / "admin.kubeconfig"
 
     @property
+    def kubeconfigs(self) -> Path:
+        """The names of every kubeconfig that the cluster's context was written to."""
+        return self.state / "kubeconfigs.json"
+
+    @property
     def images(self) -> Path:
         return self.state / "images"
 
@@ -161,6 +166,15 @@ class Places:
     def waiting(self, process: str) -> Path:
         """There while a process has not been told to go."""
         return self.run / f"{process}.waiting"
+
+    @property
+    def wanted(self) -> Path:
+        """There while the cluster is to run: what ends without `down` is started again."""
+        return self.run / "wanted"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        return self.run / "supervisor.lock"
 
     def log(self, process: str) -> Path:
         return self.logs / f"{process}.log"

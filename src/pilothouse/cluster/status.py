@@ -7,16 +7,18 @@ from typing import Any
 from pilothouse.cluster import launch
 from pilothouse.cluster.readiness import Api, is_ready_node
 from pilothouse.cluster.state import ClusterState, Places
+from pilothouse.node.processes import Process, is_stopped
 
 
 def status(state: ClusterState, places: Places) -> dict[str, Any]:
     """`state` is Running (API answers, a node is Ready), Degraded (something of it runs) or Stopped."""
-    found = {name: launch.running(places, name) for name in (*launch.PROCESSES, launch.CONTAINERD)}
-    processes = {name: {"running": process is not None, "pid": process.id if process else None} for name, process in found.items()}
+    found = {name: launch.running(places, name) for name in (*launch.PROCESSES, launch.CONTAINERD, launch.SUPERVISOR)}
+    processes = {name: described(process) for name, process in found.items()}
     api = Api(state, places) if found[launch.CONTROL_PLANE] else None
     ready = api is not None and api.ready()
     nodes, pods = _nodes_and_pods(api) if api is not None and ready else ([], {})
     running = ready and any(node["ready"] for node in nodes)
+    found.pop(launch.SUPERVISOR)  # alone it is nothing that runs
     return {
         "name": state.name,
         "state": "Running" if running else "Degraded" if any(found.values()) else "Stopped",
@@ -25,6 +27,7 @@ def status(state: ClusterState, places: Places) -> dict[str, Any]:
         "apiReady": ready,
         "processes": {name: processes[name] for name in launch.PROCESSES},
         "runtime": processes[launch.CONTAINERD],
+        "supervisor": processes[launch.SUPERVISOR],
         "network": {
             "mode": state.network,
             "namespace": state.namespace,
@@ -36,6 +39,13 @@ def status(state: ClusterState, places: Places) -> dict[str, Any]:
         "nodes": nodes,
         "pods": pods,
     }
+
+
+def described(process: Process | None) -> dict[str, Any]:
+    """`stopped`: a signal (SIGSTOP) holds it."""
+    if process is None:
+        return {"running": False, "stopped": False, "pid": None}
+    return {"running": True, "stopped": is_stopped(process), "pid": process.id}
 
 
 def _nodes_and_pods(api: Api) -> tuple[list[dict[str, Any]], dict[str, int]]:
@@ -58,8 +68,9 @@ def text(shown: dict[str, Any]) -> str:
         f"{shown['name']}: {shown['state']}",
         f"  API            {shown['server']} {'answers' if shown['apiReady'] else 'does not answer'} (context {shown['context']})",
     ]
-    for name, process in {**shown["processes"], "containerd": shown["runtime"]}.items():
-        lines.append(f"  {name:<14} {'process ' + str(process['pid']) if process['running'] else 'not running'}")
+    for name, process in {**shown["processes"], "containerd": shown["runtime"], "supervisor": shown["supervisor"]}.items():
+        held = " is stopped by a signal: `kill -CONT` lets it go on" if process["stopped"] else ""
+        lines.append(f"  {name:<14} {'process ' + str(process['pid']) + held if process['running'] else 'not running'}")
     net = shown["network"]
     way_out = "" if net["egress"] else ", no way out"
     lines.append(f"  network        node {net['node']}, pods {net['pods']}, services {net['services']}{way_out}")

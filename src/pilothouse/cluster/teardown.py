@@ -22,12 +22,21 @@ CONTAINER_SECONDS = 2.0
 
 
 def stop_processes(places: Places, *, gently: bool) -> None:
+    """The supervisor first: it starts again what ends, while the mark `wanted` is there."""
+    places.wanted.unlink(missing_ok=True)
+    end_supervisor(places)
     ours = {process for name in launch.PROCESSES for process in (launch.running(places, name), *launch.strays(places, name)) if process}
     processes.end(ours, PROCESS_SECONDS)
     if gently:
         processes.end(processes.in_cgroup(cgroups.root_of(places.name)), CONTAINER_SECONDS)
     processes.kill(node_processes(places))
     processes.kill(node_processes(places))  # what a shim was about to start
+    end_supervisor(places)  # one that the control plane was about to start
+
+
+def end_supervisor(places: Places) -> None:
+    found = (launch.running(places, launch.SUPERVISOR), *launch.strays(places, launch.SUPERVISOR))
+    processes.end({process for process in found if process}, PROCESS_SECONDS)
 
 
 def node_processes(places: Places) -> list[processes.Process]:

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pilothouse.cluster import choice, launch, preflight, teardown
+from pilothouse.cluster import choice, launch, preflight, store, teardown
 from pilothouse.cluster.begun import Begun, cleaned_up_on_failure
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.launch import CONTROL_PLANE, NODE_AGENT, Say
+from pilothouse.cluster.node import make_node
 from pilothouse.cluster.state import (
     DEFAULT_PORT,
     DOMAIN,
@@ -37,7 +37,7 @@ from pilothouse.cluster.state import (
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import time as times
-from pilothouse.node import cgroup_mounts, containerd, linux, namespaces, network, processes, routes
+from pilothouse.node import namespaces, processes, routes
 
 if TYPE_CHECKING:
     from pilothouse.cluster.certificates import Subject
@@ -59,6 +59,8 @@ class Wishes:
     port: int | None = None
     root: Path = Path("/")
     wait: bool = True
+    use_context: bool = False
+    """Whether the context becomes the current one where there is another."""
 
 
 def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState:
@@ -81,13 +83,14 @@ def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState
 
         with cleaned_up_on_failure(places, state, new=not known) as begun:
             bring_up(state, places, begun, clock, entropy, progress)
-            await_processes(state, places, begun, progress)
+            await_processes(state, places, begun, progress, make_current=wishes.use_context or None)
             anew = NODE_AGENT in begun.started
             check_ready(state, places, wishes.wait, progress, since if anew else "", clock)
+            launch.start_supervisor(places)
     return state
 
 
-def await_processes(state: ClusterState, places: Places, begun: Begun, progress: Say) -> None:
+def await_processes(state: ClusterState, places: Places, begun: Begun, progress: Say, *, make_current: bool | None) -> None:
     """The user's kubeconfig is written when there is something to reach: a cluster that does not start changes nothing in it."""
     for name in launch.PROCESSES:
         if name in begun.started:
@@ -95,7 +98,7 @@ def await_processes(state: ClusterState, places: Places, begun: Begun, progress:
             progress(SERVING[name])
         if name == CONTROL_PLANE:
             with begun.used():
-                written = merge_kubeconfig(state, places)
+                written = merge_kubeconfig(state, places, make_current)
             progress(f"kubeconfig written: {written}")
     if not begun.started:
         progress("runs already")
@@ -207,9 +210,11 @@ def refuse_foreign(namespace: str) -> None:
 
 def bring_up(state: ClusterState, places: Places, begun: Begun, clock: Clock, entropy: Entropy, progress: Say) -> None:
     """Start what does not run; `begun` is told at once, so that a failure ends it."""
+    store.check(places)
     for directory in (places.state, places.run, places.logs):
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     places.kubelet.mkdir(mode=0o700, exist_ok=True)
+    places.wanted.touch()
     end_holders_of_old_certificates(state, places, clock, progress)
     control_plane = None
     if launch.running(places, CONTROL_PLANE) is None:
@@ -252,31 +257,6 @@ class Beside:
             raise self._failure
 
 
-def make_node(state: ClusterState, places: Places) -> None:
-    """The namespaces that the node lives in."""
-    try:
-        if state.namespace:
-            for process in processes.in_namespace(str(places.mount_namespace), "mnt")[:1]:  # it lives in the network too
-                namespaces.pin_network_again(state.namespace, process.id)
-            network.set_up(state.link())
-        else:
-            network.set_up_on_host(state.link())
-        namespaces.make_mounts(str(places.mount_namespace), prepare_mounts)
-    except (network.NetworkFailure, OSError) as failure:
-        raise ClusterFailure(
-            f"the node's namespaces cannot be made: {failure}",
-            "the kernel must allow network and mount namespaces, veth and bridge: containers often may not; run it on the machine itself",
-        ) from failure
-
-
-def prepare_mounts() -> None:
-    """What the node's mount namespace has otherwise than the machine."""
-    cgroup_mounts.prepare()
-    for folder in containerd.OWN_FOLDERS:
-        os.makedirs(folder, exist_ok=True)
-        linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=0711")
-
-
 def end_holders_of_old_certificates(state: ClusterState, places: Places, clock: Clock, progress: Say) -> None:
     """Processes read their certificates once. Where those are to be renewed both start anew, which no container notices."""
     running = [process for name in launch.PROCESSES if (process := launch.running(places, name))]
@@ -316,8 +296,8 @@ def check_kubeconfig(state: ClusterState, places: Places) -> None:
     access.prepare(state, places)
 
 
-def merge_kubeconfig(state: ClusterState, places: Places) -> Path:
+def merge_kubeconfig(state: ClusterState, places: Places, make_current: bool | None) -> Path:
     """The user's file that the context was written to."""
     from pilothouse.cluster import access
 
-    return access.merge(state, places)
+    return access.merge(state, places, make_current=make_current)

@@ -23,15 +23,19 @@ from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
 from pilothouse.apiserver.storage.sqlite import SqliteStorage
 from pilothouse.apiserver.storage.sqlite_schema import StoreUnusable
 from pilothouse.client.informers import Informers
-from pilothouse.cluster import services
+from pilothouse.cluster import launch, services, store
+from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.services import API_PORT
 from pilothouse.cluster.state import ClusterState, Places
+from pilothouse.cluster.supervision import LOOK_SECONDS, STOPPED_LOOKS
 from pilothouse.cmd import process
 from pilothouse.cmd.api import wire
-from pilothouse.kit.clock import SystemClock
+from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
-from pilothouse.node import namespaces
+from pilothouse.kit.restarts import BackOff, in_thread, keep_running, once
+from pilothouse.machinery.errors import StatusError
+from pilothouse.node import namespaces, processes
 
 log = logging.getLogger(__name__)
 
@@ -81,11 +85,24 @@ class ControlPlane:
             await self.server.started.wait()
             begin.serving()
             log.info("the API is served", extra={"addresses": self.addresses()})
-            await services.ensure(self.admin, self.state)
-            for component in await asyncio.to_thread(self.deciders):
-                group.create_task(component.run(), name=type(component).__name__)
+            group.create_task(self.ensure_services(), name="services of the cluster")
+            make = in_thread(self.deciders)
+            first = once(await make(), make)
+            group.create_task(keep_running("controllers and scheduler", first, self.clock), name="controllers and scheduler")
+            group.create_task(KeepSupervisor(self.places, self.clock).run(), name="keeper of the supervisor")
             process.settle_memory()
             log.info("controllers and scheduler started")
+
+    async def ensure_services(self) -> None:
+        """Make the Services that lead to the cluster itself; tried until it succeeds: a full disk must not end the API."""
+        back_off = BackOff()
+        while True:
+            try:
+                await services.ensure(self.admin, self.state)
+                return
+            except StatusError as error:
+                log.error("the cluster's own Services cannot be written", extra={"error": str(error)})
+                await self.clock.sleep(back_off.next_delay(0))
 
     def addresses(self) -> str:
         return ",".join(f"{host}:{port}" for host, port in map(socket.socket.getsockname, self.sockets))
@@ -113,6 +130,32 @@ class ControlPlane:
         ]
 
 
+class KeepSupervisor:
+    """Starts the supervisor again when it ended or a signal stopped it, while the cluster is wanted. `up` starts it first."""
+
+    def __init__(self, places: Places, clock: Clock) -> None:
+        self._places = places
+        self._clock = clock
+        self._started: list[processes.Process] = []
+
+    async def run(self) -> None:
+        looks = 0
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            supervisor = launch.running(self._places, launch.SUPERVISOR)
+            looks = looks + 1 if supervisor is not None and processes.is_stopped(supervisor) else 0
+            if supervisor is not None and looks >= STOPPED_LOOKS:
+                await asyncio.to_thread(processes.kill, [supervisor])
+            try:
+                if started := launch.start_supervisor(self._places):
+                    log.warning("the supervisor did not run: started", extra={"id": started.id})
+                    self._started.append(started)
+            except OSError as error:
+                log.error("the supervisor cannot be started", extra={"error": str(error)})
+            for ended in self._started:
+                processes.reap(ended)
+
+
 def sockets(state: ClusterState) -> list[socket.socket]:
     """On the host's loopback, and on the node's address in the network that the node lives in."""
     here = listening("127.0.0.1", state.port)
@@ -131,12 +174,16 @@ def listening(address: str, port: int) -> socket.socket:
 
 
 def made(state: ClusterState, places: Places) -> ControlPlane:
-    """SystemExit with what to do about it, where the store cannot be used: whoever started this process is shown its last words."""
+    """SystemExit with what to do about it, where the store cannot be used: whoever started this process is shown the end of its log."""
     try:
-        return ControlPlane(state, places)
+        store.check(places)
+        plane = ControlPlane(state, places)
+        store.mark_made(places)
+    except ClusterFailure as failure:
+        raise SystemExit(f"{failure.problem}; {failure.remedy}") from failure
     except StoreUnusable as error:
-        remedy = f"put a copy of it back, or give up what it held: pilothouse down --purge --name {state.name}"
-        raise SystemExit(f"{error}; {remedy}") from error
+        raise SystemExit(f"{error}; {store.remedy_of(places)}") from error
+    return plane
 
 
 def main() -> None:

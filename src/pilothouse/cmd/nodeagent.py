@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pilothouse.cluster.launch import CONTAINERD
@@ -20,6 +20,7 @@ from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
+from pilothouse.kit.restarts import in_thread, keep_running, once
 from pilothouse.node import cgroups, routes
 from pilothouse.node.supervisor import Supervisor, import_local_images
 
@@ -50,12 +51,12 @@ class NodeAgent:
 
     async def run(self, begin: process.Begin) -> None:
         images = asyncio.create_task(self._images())
-        components = self.components()
+        parts = {name: once(make(), in_thread(make)) for name, make in self.parts().items()}
         await images
         async with asyncio.TaskGroup() as group:
             group.create_task(self.supervisor.run(), name="containerd")
-            for component in components:
-                group.create_task(component.run(), name=type(component).__name__)
+            for name, make in parts.items():
+                group.create_task(keep_running(name, make, self.clock), name=name)
             begin.serving()
             process.settle_memory()
             log.info("kubelet, service proxy and DNS started", extra={"node": self.state.node_name, "address": self.state.node_address})
@@ -65,9 +66,13 @@ class NodeAgent:
         log.info("containerd answers", extra={"socket": self.supervisor.paths.socket})
         await import_local_images(self.supervisor.paths, self.places.images)
 
-    def components(self) -> Sequence[Component]:
-        proxy_client = self.client("proxy")
-        return [*self.kubelet(), *self.proxy(proxy_client), self.dns(proxy_client)]
+    def parts(self) -> Mapping[str, Callable[[], Sequence[Component]]]:
+        """What is started again by itself when it fails: each has a client of its own, and shares nothing with the others."""
+        return {
+            "kubelet": self.kubelet,
+            "service proxy": lambda: self.proxy(self.client("proxy")),
+            "cluster DNS": lambda: [self.dns(self.client("proxy"))],
+        }
 
     def kubelet(self) -> Sequence[Component]:
         """The kubelet and its server."""

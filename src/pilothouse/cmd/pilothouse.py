@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--no-egress", dest="egress", action="store_false", default=None, help="pods have no way out of the machine")
     up.add_argument("--port", type=_port, help="where the API listens on 127.0.0.1 (default: 6443, or the next free port)")
     up.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help="return when the node is Ready")
+    up.add_argument("--use-context", action="store_true", help="make its context the current one (else only where there is none)")
     up.add_argument("--example", action="store_true", help="run the example and show that it is served")
 
     down = _command(commands, "down", "stop a cluster; its state is kept")
@@ -142,9 +143,9 @@ def up(parsed: argparse.Namespace) -> int:
     from pilothouse.kit.entropy import Entropy
 
     show(f"pilothouse: starting the cluster {parsed.name}")
-    wishes = Wishes(parsed.name, parsed.network, parsed.egress, parsed.port, parsed.root, wait=parsed.wait)
+    wishes = Wishes(parsed.name, parsed.network, parsed.egress, parsed.port, parsed.root, wait=parsed.wait, use_context=parsed.use_context)
     state = bring_up(wishes, say, SystemClock(), Entropy())
-    show(f"pilothouse: {parsed.name} is up; kubectl's context is {state.context}")
+    show(f"pilothouse: {parsed.name} is up; its context is {state.context}: kubectl --context {state.context} get pods")
     if parsed.example:
         from pilothouse.cluster import example
         from pilothouse.cluster.state import Places

@@ -1,4 +1,4 @@
-"""How both processes of a cluster come to life quickly: `python -m pilothouse.cmd.start control-plane --name ...`.
+"""How the processes of a cluster come to life quickly: `python -m pilothouse.cmd.start control-plane --name ...`.
 
 - Nothing that importing makes is garbage: the collector sleeps until the process has settled (cmd/process.py).
 - aiohttp is imported without the machine's list of authorities. Importing it makes two contexts of TLS for callers who bring none
@@ -15,7 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-MODULES = {"control-plane": "pilothouse.cmd.controlplane", "node-agent": "pilothouse.cmd.nodeagent"}
+MODULES = {
+    "control-plane": "pilothouse.cmd.controlplane",
+    "node-agent": "pilothouse.cmd.nodeagent",
+    "supervisor": "pilothouse.cmd.supervisor",
+}
 
 
 @contextmanager

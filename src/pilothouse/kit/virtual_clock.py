@@ -50,7 +50,7 @@ class VirtualClock:
         self._resting: list[asyncio.Future[None]] = []
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._elapsed)
+        return self._start + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
         return self._elapsed
@@ -75,7 +75,7 @@ class VirtualClock:
         timer = VirtualTimer(callback)
         heapq.heappush(self._timers, (self._elapsed + max(seconds, 0.0), next(self._order), timer))
         if seconds <= 0:  # due already, also while time stands still
-            asyncio.get_running_loop().call_soon(_fire, timer)
+            asyncio.get_running_loop().call_soon(fire, timer)
         return timer
 
     async def rest(self) -> None:
@@ -130,7 +130,7 @@ class VirtualClock:
                     return
                 self._elapsed = max(self._elapsed, deadline)
                 while self._timers and self._timers[0][0] <= self._elapsed:
-                    _fire(heapq.heappop(self._timers)[2])
+                    fire(heapq.heappop(self._timers)[2])
         finally:
             _fill(loop, waiting)
 
@@ -166,7 +166,7 @@ def _go_on(waiter: asyncio.Future[Any], busy: int, again: Callable[[], Any]) -> 
         waiter.set_exception(RuntimeError("the loop does not come to rest: some task is spinning"))
 
 
-def _fire(timer: VirtualTimer) -> None:
+def fire(timer: VirtualTimer) -> None:
     """Call back; as with the loop's own timers, a callback that fails is told and stops nobody else."""
     if not timer.done:
         timer.done = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -139,6 +140,29 @@ def parse(text: bytes | str, repeated: list[str] | None = None) -> Any:
         raise YamlError(f"yaml: {_worded(error)}") from error
     except (ValueError, RecursionError) as error:
         raise YamlError(f"yaml: {error}") from error
+
+
+def parse_all(text: bytes | str, repeated: list[str] | None = None) -> list[Any]:
+    """Every document of `text`, None for an empty one; YamlError as `parse`."""
+    try:
+        whole = text.decode() if isinstance(text, bytes) else text
+        yaml_limits.check_depth(whole, Base)
+        found = [*_documents(Loader(whole, [] if repeated is None else repeated))]
+        if "*" in whole and "&" in whole:
+            yaml_limits.check_size(found)
+        return found
+    except yaml.YAMLError as error:
+        raise YamlError(f"yaml: {_worded(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise YamlError(f"yaml: {error}") from error
+
+
+def _documents(loader: Any) -> Iterator[Any]:
+    try:
+        while loader.check_data():
+            yield loader.get_data()
+    finally:
+        loader.dispose()
 
 
 def _first_document(loader: Any) -> Any:

@@ -40,6 +40,37 @@ def started_at(process_id: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+def is_stopped(process: Process) -> bool:
+    """Whether a signal (SIGSTOP) or a debugger holds it: it lives, and answers nobody."""
+    text = _bytes(f"/proc/{process.id}/stat").decode("utf-8", errors="replace")
+    return process.alive() and text[text.rfind(")") + 2 :][:1] in ("T", "t")
+
+
+def reap(process: Process) -> None:
+    """Take note of the end of a process that this one started, so that no zombie stays; harmless for any other."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process.id, os.WNOHANG)
+
+
+async def ended(process: Process) -> None:
+    """Return when the process is gone: told by the kernel, not polled."""
+    import asyncio  # only now: the command line must be quick
+
+    try:
+        descriptor = os.pidfd_open(process.id)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    gone = asyncio.Event()
+    try:
+        if process.alive():
+            loop.add_reader(descriptor, gone.set)
+            await gone.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
 def identify(process_id: int) -> Process | None:
     started = started_at(process_id)
     return None if started is None else Process(process_id, started)

@@ -70,7 +70,8 @@ class Supervisor:
         while True:
             assert self._process is not None
             since = self._clock.monotonic()
-            await ended(self._process)
+            await processes.ended(self._process)
+            processes.reap(self._process)
             log.warning("containerd ended: starting it again")
             if self._clock.monotonic() - since < STEADY_SECONDS:
                 await self._clock.sleep(back_off)
@@ -103,23 +104,6 @@ def answers(path: Path) -> bool:
         except OSError:
             return False
     return True
-
-
-async def ended(process: processes.Process) -> None:
-    """Return when the process is gone."""
-    try:
-        descriptor = os.pidfd_open(process.id)
-    except ProcessLookupError:
-        return
-    loop = asyncio.get_running_loop()
-    gone = asyncio.Event()
-    try:
-        if process.alive():
-            loop.add_reader(descriptor, gone.set)
-            await gone.wait()
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
 
 
 def may_lower_oom_score() -> bool:

@@ -1,23 +1,25 @@
-"""A whole cluster in this process, for tests: API server, controllers, scheduler and simulated nodes, in virtual time.
+"""A whole cluster in this process, for tests: API server, controllers, scheduler and simulated nodes.
 
     with Cluster(nodes=3) as cluster:
         cluster.apply(manifest)
         cluster.advance("10m")
         assert cluster.get(Deployment, "web").status.readyReplicas == 3
 
-- Its time stands still until `advance` moves it; the same seed and the same steps give the same events.
+- Its time runs at the machine's speed, so that `kubectl wait` and any other client see progress; `advance` moves it forward, and does
+  on the way all that falls due.
+- With `clock="still"` it stands still until `advance` moves it: the same seed and the same steps give the same events.
 - No root, no containers, no files but the kubeconfig's; any number live side by side in one process.
 - `kubeconfig` is a path by which any client reaches it on loopback, also while its time stands still; logs, exec and attach
   show what its containers' scripts say.
 - The pods of its nodes are the kubelet's own doing, over a runtime that simulates containers (`runtimes`).
-- With `clock=SystemClock()` it lives in real time, and `advance` waits.
+- With `clock="real"` it is the machine's time, and `advance` waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -26,8 +28,9 @@ from typing import Any, Self, TypeVar
 from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.client.call import ListResult, Options
 from pilothouse.client.client import Client
-from pilothouse.kit.clock import Clock
+from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.entropy import Entropy
+from pilothouse.kit.running_clock import RunningClock
 from pilothouse.kit.virtual_clock import VirtualClock, settle
 from pilothouse.kubelet.runtime.port import ExecResult
 from pilothouse.kubelet.runtime.simulated import Behaviour, SimulatedContainer, SimulatedRuntime
@@ -49,8 +52,8 @@ START_LIMIT_SECONDS = 30.0
 class Cluster:
     """See the module docstring. Every method blocks until it is done; call them from one thread."""
 
-    def __init__(self, *, nodes: int = 1, seed: int = 0, clock: Clock | None = None) -> None:
-        self.clock: Clock = clock or VirtualClock()
+    def __init__(self, *, nodes: int = 1, seed: int = 0, clock: Clock | str = "running") -> None:
+        self.clock: Clock = clock_of(clock) if isinstance(clock, str) else clock
         self.runtimes: dict[str, SimulatedRuntime] = {}
         """The runtime of each node by its name: where a test says what images and containers do."""
         self._entropy = Entropy(seed)
@@ -254,6 +257,16 @@ class Cluster:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+CLOCKS: Mapping[str, Callable[[], Clock]] = {"running": RunningClock, "still": VirtualClock, "real": SystemClock}
+
+
+def clock_of(name: str) -> Clock:
+    """A clock by its name; ValueError for another than the three."""
+    if name not in CLOCKS:
+        raise ValueError(f"clock={name!r}: use one of {', '.join(map(repr, CLOCKS))}, or a clock of your own")
+    return CLOCKS[name]()
 
 
 async def _soon(function: Any, *arguments: Any, **named: Any) -> Any:

@@ -1,18 +1,19 @@
-"""The pytest plugin: `cluster`, a whole cluster in virtual time, without root and without containers.
+"""The pytest plugin: `cluster`, a whole cluster in this process, without root and without containers.
 
     def test_my_chart(cluster):
         cluster.apply(Path("chart.yaml").read_text())
         cluster.advance("30s")
         assert cluster.get(Deployment, "web").status.readyReplicas == 3
 
-A test that wants other nodes, another seed or real time marks itself: `@pytest.mark.cluster(nodes=5, seed=7)`; the words
-are those of `testing.Cluster`. The cluster is imported only by tests that ask for it.
+A test that wants other nodes, another seed or a clock that stands still marks itself: `@pytest.mark.cluster(nodes=5, clock="still")`;
+the words are those of `testing.Cluster`. A module's or class's mark (`pytestmark`) holds for its tests; what a test's own mark says goes
+before it. The cluster is imported only by tests that ask for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,6 +30,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A cluster of its own for this test, with its nodes Ready; gone when the test ends."""
     from pilothouse.testing.cluster import Cluster
 
-    marker = request.node.get_closest_marker("cluster")
-    with Cluster(**(marker.kwargs if marker else {})) as made:
+    options: dict[str, Any] = {}
+    for marker in request.node.iter_markers("cluster"):  # the closest first
+        options = {**marker.kwargs, **options}
+    with Cluster(**options) as made:
         yield made

@@ -70,7 +70,7 @@ def play(path: Path) -> str:
     nodes = 1
     if steps and steps[0][0] == "nodes":
         nodes = int(steps.pop(0)[1])
-    with Cluster(nodes=nodes) as cluster:
+    with Cluster(nodes=nodes, clock="still") as cluster:
         player = Player(cluster, path.parent)
         for words in steps:
             player.step(words)

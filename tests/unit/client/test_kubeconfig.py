@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_keeps_everything_of_others_when_it_comes_and_when_it_goes(tmp_path: Pat
     path.write_text(THEIRS)
     path.chmod(0o640)
     before = parsed(path)
-    kubeconfig.merge(MINE, [path])
+    kubeconfig.merge(MINE, [path], make_current=True)
     merged = parsed(path)
     assert merged["current-context"] == "pilothouse"
     for section in ("clusters", "users", "contexts"):
@@ -84,6 +85,8 @@ def test_a_list_is_read_as_kubectl_reads_it_and_written_where_the_entry_stands(t
     paths = kubeconfig.files({"KUBECONFIG": f"{missing}{os.pathsep}{first}{os.pathsep}{second}"}, tmp_path)
     assert paths == [missing, first, second]
     assert kubeconfig.merge(MINE, paths) == second
+    assert parsed(first)["current-context"] == "work"
+    assert kubeconfig.merge(MINE, paths, make_current=True) == second
     assert parsed(first)["current-context"] == "pilothouse"
     assert [one["name"] for one in parsed(first)["clusters"]] == ["work"]  # type: ignore[attr-defined]
     assert not missing.exists()
@@ -120,18 +123,49 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     real, link = tmp_path / "real", tmp_path / "config"
     real.write_text(THEIRS)
     link.symlink_to(real)
-    kubeconfig.merge(MINE, [link])
+    kubeconfig.merge(MINE, [link], make_current=True)
     assert link.is_symlink()
     assert parsed(real)["current-context"] == "pilothouse"
 
 
-def test_heeds_the_lock_of_others(tmp_path: Path) -> None:
-    path = tmp_path / "config"
+def test_waits_for_the_lock_of_others(tmp_path: Path) -> None:
+    path, lock = tmp_path / "config", tmp_path / "config.lock"
     path.write_text(THEIRS)
-    (tmp_path / "config.lock").touch()
-    with pytest.raises(KubeconfigError, match="locked"):
-        kubeconfig.merge(MINE, [path])
-    assert path.read_text() == THEIRS
+    lock.touch()
+    holder = threading.Timer(0.3, lock.unlink)
+    holder.start()
+    kubeconfig.merge(MINE, [path])
+    holder.join()
+    assert [one["name"] for one in kubeconfig.load([path])["contexts"]] == ["work", "pilothouse"]
+    assert not lock.exists()
+
+
+def test_a_lock_that_a_dead_process_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubeconfig, "STALE_LOCK_SECONDS", 0.2)
+    path, lock = tmp_path / "config", tmp_path / "config.lock"
+    lock.touch()
+    kubeconfig.merge(MINE, [path])
+    assert [one["name"] for one in kubeconfig.load([path])["contexts"]] == ["pilothouse"]
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "make_current", "expected"),
+    [
+        pytest.param("", None, "pilothouse", id="there was none"),
+        pytest.param("current-context: work\n", None, "work", id="there was another"),
+        pytest.param("current-context: work\n", True, "pilothouse", id="asked for"),
+        pytest.param("", False, "", id="asked not to"),
+        pytest.param("current-context: pilothouse\n", None, "pilothouse", id="it was already"),
+    ],
+)
+def test_the_current_context_is_taken_over_when_asked_or_when_there_is_none(
+    tmp_path: Path, before: str, make_current: bool | None, expected: str
+) -> None:
+    path = tmp_path / "config"
+    path.write_text(before)
+    kubeconfig.merge(MINE, [path], make_current=make_current)
+    assert kubeconfig.read(path)["current-context"] == expected
 
 
 def test_a_cluster_that_another_context_uses_stays(tmp_path: Path) -> None:

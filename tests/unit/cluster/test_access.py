@@ -44,6 +44,22 @@ def test_the_context_is_merged_and_taken_out_again(places: Places, tmp_path: Pat
     assert contexts(user) == []
 
 
+def test_it_is_taken_out_of_every_file_it_was_written_to(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    access.prepare(STATE, places)
+    files = [tmp_path / name for name in ("user", "second", "damaged")]
+    for file in files:
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        access.merge(STATE, places)
+    files[2].write_text("{{{")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "third"))
+    said: list[str] = []
+    access.remove(places, said.append)
+    assert [contexts(file) for file in files[:2]] == [[], []]
+    assert files[2].read_text() == "{{{"
+    assert [str(files[2]) in text for text in said] == [True], "one that cannot be changed is told of, and hinders nothing"
+    assert not (tmp_path / "third").exists()
+
+
 def test_anothers_context_of_that_name_stays(places: Places, tmp_path: Path) -> None:
     access.merge(STATE, places)
     access.prepare(msgspec.structs.replace(STATE, port=6501), places)

@@ -55,7 +55,7 @@ def available(cluster: Cluster) -> bool:
 
 
 def test_writes_grow_with_the_work_and_not_with_time(written: Counts) -> None:
-    with Cluster(nodes=NODES) as cluster:
+    with Cluster(nodes=NODES, clock="still") as cluster:
         cluster.apply(manifests(1))
         cluster.advance("2m")
         assert available(cluster)

@@ -29,7 +29,7 @@ spec:
 
 @pytest.fixture
 def three_nodes() -> Iterator[Cluster]:
-    with Cluster(nodes=3) as cluster:
+    with Cluster(nodes=3, clock="still") as cluster:
         yield cluster
 
 

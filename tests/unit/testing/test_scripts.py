@@ -17,6 +17,8 @@ from pilothouse.testing.cluster import Cluster
 from pilothouse.testing.loop_thread import LoopThread
 from pilothouse.testing.node_server import read
 
+pytestmark = pytest.mark.cluster(clock="still")
+
 POD = """
 apiVersion: v1
 kind: Pod

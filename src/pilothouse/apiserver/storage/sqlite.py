@@ -66,7 +66,11 @@ class SqliteStorage:
         self._waiting: dict[Write, asyncio.Future[int]] = {}
         self._fresh: list[Write] = []
         self._loop = asyncio.get_running_loop()
-        self._writer = Writer(connection, lambda writes, error: self._loop.call_soon_threadsafe(self._written, writes, error))
+        self._writer = Writer(
+            connection,
+            lambda writes, error: self._loop.call_soon_threadsafe(self._written, writes, error),
+            _present(path),
+        )
 
     async def get(self, key: str, revision: int = 0) -> Item | None:
         at = self._check(revision)
@@ -201,6 +205,22 @@ class SqliteStorage:
 
         self._writer.do(run)
         return await asyncio.wrap_future(done)
+
+
+def _present(path: Path) -> Callable[[], None]:
+    """A check that the file at `path` is still the one that is there now: a write to a file that was removed or emptied under the
+    server would be acknowledged, and lost with the process."""
+    opened = os.stat(path)
+
+    def check() -> None:
+        try:
+            now = os.stat(path)
+        except OSError as error:
+            raise StorageFailed(f"the store {path} is gone: {error.strerror}; put a copy of it back and start again") from error
+        if (now.st_dev, now.st_ino) != (opened.st_dev, opened.st_ino) or now.st_size == 0:
+            raise StorageFailed(f"the store {path} was replaced or emptied while it was in use; put a copy of it back and start again")
+
+    return check
 
 
 def _locked(path: Path) -> IO[bytes]:

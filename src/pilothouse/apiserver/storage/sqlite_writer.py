@@ -35,11 +35,17 @@ Work = Callable[[sqlite3.Connection], None]
 
 
 class Writer:
-    """`said(writes, error)` is called on the writer's thread after each batch."""
+    """`said(writes, error)` is called on the writer's thread after each batch; `check` before it, and refuses it by an exception."""
 
-    def __init__(self, connection: sqlite3.Connection, said: Callable[[Sequence[Write], Exception | None], object]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        said: Callable[[Sequence[Write], Exception | None], object],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self._connection = connection
         self._said = said
+        self._check = check
         self._queue: queue.SimpleQueue[list[Write] | Work | None] = queue.SimpleQueue()
         self._generation = 0  # as the loop counts failures
         self._failed = -1  # the last generation that failed, as the thread knows it
@@ -94,6 +100,7 @@ class Writer:
         for start in range(0, len(batch), STATEMENT_LIMIT):
             part = batch[start : start + STATEMENT_LIMIT]
             try:
+                self._check()
                 schema.insert(self._connection, [one.event for one in part])
             except Exception as error:  # whatever it is: a thread that ended would leave all who write waiting for ever
                 self._failed = part[-1].generation

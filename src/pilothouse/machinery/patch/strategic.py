@@ -85,6 +85,12 @@ def _strategy(shape: Shape, key: str) -> tuple[str, str]:
     return found, merge_key
 
 
+def strategy_of(shape: Shape, key: str) -> tuple[tuple[str, ...], str]:
+    """All patch strategies and the merge key of a field."""
+    strategy, merge_key = shape.merges.get(key, ("", ""))
+    return tuple(strategy.split(",")), merge_key
+
+
 def _merge_field(original: Map, key: str, value: Any, shape: Shape) -> None:
     if value is None:
         original.pop(key, None)

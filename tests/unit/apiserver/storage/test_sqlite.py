@@ -104,3 +104,33 @@ async def test_nobody_else_reads_the_file(tmp_path: Path) -> None:
     for name in ("store", "store-wal", "store-shm"):
         assert (tmp_path / name).stat().st_mode & 0o077 == 0
     await storage.close()
+
+
+@pytest.mark.parametrize("how", ["removed", "emptied", "replaced"])
+async def test_a_file_that_goes_while_it_is_used_takes_no_writes(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "store"
+    storage = SqliteStorage(path)
+    revision = await storage.commit("/a", b"1", None)
+    kept = path.read_bytes()
+    if how == "emptied":
+        path.write_bytes(b"")
+    else:
+        path.rename(tmp_path / "aside")
+        if how == "replaced":
+            path.write_bytes(kept)
+    with pytest.raises(StorageFailed, match="put a copy of it back"):
+        await storage.commit("/a", b"2", None)
+    if how == "emptied":
+        path.write_bytes(kept)
+    else:
+        (tmp_path / "aside").rename(path)
+    assert await storage.commit("/a", b"2", revision) == revision + 1, "it goes on by itself"
+    await storage.close()
+
+
+def test_a_new_file_is_not_empty_from_the_first_moment(tmp_path: Path) -> None:
+    """An empty one is taken for a store that somebody emptied (cluster/store.py)."""
+    connection = sqlite_schema.connect(tmp_path / "store")
+    sqlite_schema.prepare(connection)
+    assert (tmp_path / "store").stat().st_size > 0
+    connection.close()

@@ -15,6 +15,8 @@ from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.testing.cluster import Cluster
 from pilothouse.testing.controllers import Bench, planned
 
+pytestmark = pytest.mark.cluster(clock="still")
+
 LABELS = {"app": "web"}
 
 

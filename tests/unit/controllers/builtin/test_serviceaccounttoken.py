@@ -16,6 +16,8 @@ from pilothouse.machinery import codec
 from pilothouse.testing.cluster import Cluster
 from pilothouse.testing.controllers import planned
 
+pytestmark = pytest.mark.cluster(clock="still")
+
 UID = "kubernetes.io/service-account.uid"
 SECRET = """
 apiVersion: v1

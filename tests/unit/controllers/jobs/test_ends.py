@@ -167,7 +167,7 @@ spec:
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    with Cluster(nodes=1) as one:
+    with Cluster(nodes=1, clock="still") as one:
         yield one
 
 

@@ -1,0 +1,37 @@
+"""Whether the store of a cluster is still there: one that was made once and is gone, or empty, is never made anew in silence.
+
+The mark `store.made` beside the store says that it was made; it goes with the state (`down --purge`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pilothouse.cluster.failure import ClusterFailure
+from pilothouse.cluster.state import Places
+
+
+def mark_of(places: Places) -> Path:
+    return places.state / "store.made"
+
+
+def mark_made(places: Places) -> None:
+    """Called by the control plane once the store is open."""
+    mark_of(places).touch()
+
+
+def check(places: Places) -> None:
+    """ClusterFailure when the store was made once and is now missing or empty."""
+    if not mark_of(places).exists():
+        return
+    try:
+        size = places.store.stat().st_size
+    except FileNotFoundError:
+        size = -1
+    if size <= 0:
+        problem = f"the store {places.store} is {'missing' if size < 0 else 'empty'}, though this cluster has had one"
+        raise ClusterFailure(problem, remedy_of(places))
+
+
+def remedy_of(places: Places) -> str:
+    return f"put a copy of it back, or give up what it held: pilothouse down --purge --name {places.name}"

@@ -1,0 +1,118 @@
+"""The supervisor of one cluster: starts control plane and node agent again when they end, with back-off.
+
+- It outlives `up`, and is no parent of what it watches: processes are found by their pid files, their end is told by the kernel.
+- It starts nothing once `down` took the mark `wanted` away, and nothing while another command changes the cluster (the same lock).
+- A process that a signal has stopped (SIGSTOP) for STOPPED_LOOKS looks, or an API that fails as many liveness probes as kubeadm's
+  static pod may, is killed and started again. containerd is started again by the node agent.
+- Who starts the supervisor again: the control plane (cmd/controlplane.py), and the next `up`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from pilothouse.cluster import launch
+from pilothouse.cluster.failure import ClusterFailure
+from pilothouse.cluster.launch import CONTAINERD, CONTROL_PLANE, PROCESSES
+from pilothouse.cluster.node import make_node
+from pilothouse.cluster.readiness import Api
+from pilothouse.cluster.state import Places, load, locked
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.restarts import BackOff
+from pilothouse.node import processes
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 30.0
+"""What a process gets to serve."""
+LOOK_SECONDS = 5.0
+STOPPED_LOOKS = 3
+PROBE_SECONDS = 10.0
+PROBE_TIMEOUT_SECONDS = 15.0
+PROBE_FAILURES = 8
+"""kubeadm's livenessProbe of kube-apiserver: periodSeconds 10, timeoutSeconds 15, failureThreshold 8."""
+
+
+class Supervision:
+    """See the module docstring; `run` returns when the cluster is not wanted any more."""
+
+    def __init__(self, places: Places, clock: Clock) -> None:
+        self._places = places
+        self._clock = clock
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            beside = [group.create_task(self._end_stopped(), name="stopped"), group.create_task(self._probe_api(), name="probe")]
+            keepers = [group.create_task(self._keep(name), name=name) for name in PROCESSES]
+            await asyncio.wait(keepers)
+            for task in beside:
+                task.cancel()
+
+    async def _keep(self, name: str) -> None:
+        """Start a process again whenever it ends, while the cluster is wanted."""
+        back_off = BackOff()
+        since = self._clock.monotonic()
+        while self._places.wanted.exists():
+            process = launch.running(self._places, name)
+            if process is not None:
+                since = self._clock.monotonic()
+                await processes.ended(process)
+                processes.reap(process)
+            delay = back_off.next_delay(self._clock.monotonic() - since)
+            await self._clock.sleep(delay)
+            since = self._clock.monotonic()
+            if launch.running(self._places, name) is None and self._places.wanted.exists():
+                log.warning("%s has ended: starting it again", name, extra={"restarts": back_off.restarts})
+                try:
+                    await asyncio.to_thread(self._start, name)
+                except Exception as failure:  # whatever it is: this must go on
+                    log.error("%s does not start", name, extra={"error": repr(failure)})
+
+    def _start(self, name: str) -> None:
+        """Start it unless somebody else did, or took the cluster down, while the lock was waited for. ProcessFailure has its log's end."""
+        with locked(self._places, lambda _: None):
+            state = load(self._places)
+            if state is None or not self._places.wanted.exists() or launch.running(self._places, name):
+                return
+            launch.end_orphans(self._places)
+            make_node(state, self._places)
+            started = launch.start(name, self._places, state)
+            started.go()
+        started.wait(START_SECONDS)
+        log.info("%s serves again", name, extra={"id": started.process.id})
+
+    async def _end_stopped(self) -> None:
+        """Kill what a signal holds for several looks: its keeper starts it again."""
+        looks: dict[processes.Process, int] = {}
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            named = {name: launch.running(self._places, name) for name in (*PROCESSES, CONTAINERD)}
+            stopped = {process: name for name, process in named.items() if process is not None and processes.is_stopped(process)}
+            looks = {process: looks.get(process, 0) + 1 for process in stopped}
+            for process, name in stopped.items():
+                if looks[process] >= STOPPED_LOOKS:
+                    await self._kill(name, process, "a signal has stopped it")
+
+    async def _probe_api(self) -> None:
+        """Kill a control plane that fails its liveness probe too often."""
+        failures = 0
+        while True:
+            await self._clock.sleep(PROBE_SECONDS)
+            process = launch.running(self._places, CONTROL_PLANE)
+            failures = failures + 1 if process is not None and not await asyncio.to_thread(self._is_live) else 0
+            if process is not None and failures >= PROBE_FAILURES:
+                await self._kill(CONTROL_PLANE, process, "it fails its liveness probe")
+                failures = 0
+
+    def _is_live(self) -> bool:
+        try:
+            state = load(self._places)
+            return state is not None and Api(state, self._places).get("/livez", PROBE_TIMEOUT_SECONDS) == "ok"
+        except (OSError, ValueError, ClusterFailure):
+            return False
+
+    async def _kill(self, name: str, process: processes.Process, why: str) -> None:
+        if self._places.wanted.exists():
+            log.error("%s is killed and started again: %s", name, why, extra={"id": process.id})
+            await asyncio.to_thread(processes.kill, [process])

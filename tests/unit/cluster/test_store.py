@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pilothouse.cluster import store
+from pilothouse.cluster.failure import ClusterFailure
+from pilothouse.cluster.state import Places
+
+
+@pytest.mark.parametrize(
+    ("made", "content", "expected"),
+    [
+        pytest.param(False, None, "", id="a new cluster"),
+        pytest.param(False, b"", "", id="made by somebody before the first start"),
+        pytest.param(False, b"SQLite", "", id="of a cluster from before there was a mark"),
+        pytest.param(True, b"SQLite", "", id="as it should be"),
+        pytest.param(True, None, "is missing", id="missing"),
+        pytest.param(True, b"", "is empty", id="emptied"),
+    ],
+)
+def test_a_store_that_was_there_is_not_made_anew(tmp_path: Path, made: bool, content: bytes | None, expected: str) -> None:
+    places = Places("dev", tmp_path)
+    places.state.mkdir(parents=True)
+    if made:
+        store.mark_made(places)
+    if content is not None:
+        places.store.write_bytes(content)
+    if not expected:
+        store.check(places)
+        return
+    with pytest.raises(ClusterFailure, match=expected) as caught:
+        store.check(places)
+    assert str(places.store) in caught.value.problem
+    assert caught.value.remedy.startswith("put a copy of it back, or give up what it held: pilothouse down --purge --name dev")

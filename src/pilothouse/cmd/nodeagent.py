@@ -20,7 +20,7 @@ from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
-from pilothouse.kit.restarts import in_thread, keep_running, once
+from pilothouse.kit.restarts import in_loop, keep_running, once
 from pilothouse.node import cgroups, routes
 from pilothouse.node.supervisor import Supervisor, import_local_images
 
@@ -51,7 +51,7 @@ class NodeAgent:
 
     async def run(self, begin: process.Begin) -> None:
         images = asyncio.create_task(self._images())
-        parts = {name: once(make(), in_thread(make)) for name, make in self.parts().items()}
+        parts = {name: once(make(), in_loop(make)) for name, make in self.parts().items()}
         await images
         async with asyncio.TaskGroup() as group:
             group.create_task(self.supervisor.run(), name="containerd")

@@ -66,6 +66,15 @@ def once(first: Sequence[Component], make: Make) -> Make:
     return made
 
 
+def in_loop(make: Callable[[], Sequence[Component]]) -> Make:
+    """A `make` that runs where the components will: those that open channels at once need its loop."""
+
+    async def made() -> Sequence[Component]:
+        return make()
+
+    return made
+
+
 def in_thread(make: Callable[[], Sequence[Component]]) -> Make:
     """A `make` that runs in a thread: it imports what is heavy."""
 

@@ -31,7 +31,7 @@ from pilothouse.client.call import Call, WatchEvent
 from pilothouse.client.paths import IN_DELETE_OPTIONS, METHODS, delete_options, path_of, query_of
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
-from pilothouse.machinery import codec
+from pilothouse.machinery import codec, strconv
 
 if TYPE_CHECKING:
     import aiohttp
@@ -243,7 +243,7 @@ async def _lines(content: Any) -> AsyncIterator[bytes]:
 
 def _retry_after(status: int, text: str) -> float | None:
     """Whole seconds, as API servers say it; the form with a date is for browsers."""
-    return float(text) if (status == 429 or status >= 500) and text.isdecimal() else None
+    return strconv.unsigned(text) if status == 429 or status >= 500 else None
 
 
 def _probed_socket(address: tuple[Any, ...]) -> socket.socket:

@@ -20,6 +20,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.store import IndexFunction, Key, LabelMatcher, Store, key_of
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery import strconv
 from pilothouse.machinery.errors import StatusError
 
 T = TypeVar("T")
@@ -202,7 +203,7 @@ class Informer(Generic[T]):
 
 def _number(version: str) -> int:
     """A resourceVersion as the number that it is; 0 for a server that has it otherwise."""
-    return int(version) if version.isdecimal() else 0
+    return strconv.unsigned(version) or 0
 
 
 def _passes(error: StatusError) -> bool:

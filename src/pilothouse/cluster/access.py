@@ -19,6 +19,7 @@ from pilothouse.client import kubeconfig
 from pilothouse.client.kubeconfig import Access, Owner
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.state import ClusterState, Places
+from pilothouse.machinery import strconv
 
 
 def access(state: ClusterState, places: Places) -> Access:
@@ -48,8 +49,8 @@ def user_files() -> tuple[list[Path], Owner]:
 
 
 def sudo_id(variable: str, own: int) -> int:
-    named = os.environ.get(variable, "")
-    return int(named) if named.isdecimal() else own
+    named = strconv.unsigned(os.environ.get(variable, ""), range(1 << 32))
+    return own if named is None else named
 
 
 def home(user: int) -> Path:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cmd.refusals import REMEDIES, told
+from pilothouse.machinery import strconv
 
 if TYPE_CHECKING:
     from pilothouse.cluster.state import ClusterState
@@ -115,9 +116,10 @@ def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
+    number = strconv.unsigned(text, range(1, 65536))
+    if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 1 to 65535 is")
-    return int(text)
+    return number
 
 
 def say(text: str) -> None:

@@ -15,7 +15,7 @@ from functools import cmp_to_key
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.controllers import pods
-from pilothouse.machinery import time
+from pilothouse.machinery import strconv, time
 
 PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
@@ -78,8 +78,5 @@ def _created(pod: Pod) -> datetime | None:
 def deletion_cost(pod: Pod) -> int:
     """The annotation's value; 0 without one, or with one that is no 32-bit number."""
     text = pod.metadata.annotations.get(pods.DELETION_COST, "0")
-    try:
-        value = int(text)
-    except ValueError:
-        return 0
-    return value if -(2**31) <= value < 2**31 and text == str(value) else 0
+    value = strconv.integer(text, strconv.INT32)
+    return value if value is not None and text == str(value) else 0

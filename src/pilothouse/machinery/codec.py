@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
-from pilothouse.machinery import strict
+from pilothouse.machinery import strconv, strict
 from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.shape import OPEN, shape_of
@@ -29,7 +29,6 @@ T = TypeVar("T")
 JSON = "application/json"
 YAML = "application/yaml"
 SUMMARY_BYTES = 30
-INTEGER_LIMIT = 1 << 63
 
 _encoder = msgspec.json.Encoder()
 encode: Callable[[Any], bytes] = _encoder.encode
@@ -125,7 +124,8 @@ def number(text: str) -> int | float:
     found = float(text)
     if not math.isfinite(found):
         raise ValueError(f"json: cannot unmarshal number {text} into Go value of type float64")
-    return int(text) if abs(found) < INTEGER_LIMIT and text.lstrip("-").isdigit() else found
+    value = strconv.integer(text)
+    return found if value is None else value
 
 
 def _no_constant(name: str) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pilothouse.machinery import strconv
+
 PERCENTAGE = re.compile(r"([0-9]+)%")
 
 
@@ -13,9 +15,18 @@ def scaled(value: int | str | None, total: int, round_up: bool) -> int:
         raise ValueError("nil value for IntOrString")
     if isinstance(value, int):
         return value
-    match = PERCENTAGE.fullmatch(value)
-    if match is None:
+    percentage = percents(value)
+    if percentage is None:
         problem = "invalid type: string is not a percentage" if not value.endswith("%") else f'invalid value "{value}"'
         raise ValueError(f"invalid value for IntOrString: {problem}")
-    product = int(match[1]) * total
+    product = percentage * total
     return -(-product // 100) if round_up else product // 100
+
+
+def percents(value: str) -> int | None:
+    """The number before the sign of a percentage, at most that of 64 bits; None for other text."""
+    match = PERCENTAGE.fullmatch(value)
+    if match is None:
+        return None
+    number = strconv.integer(match[1])
+    return strconv.INT64[-1] if number is None else number

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
-from pilothouse.machinery import names
+from pilothouse.kit.remember import remember
+from pilothouse.machinery import names, strconv
 from pilothouse.machinery.errors import bad_request
 from pilothouse.machinery.meta_v1 import LabelSelector
 from pilothouse.machinery.problems import quoted
@@ -46,10 +46,11 @@ class Requirement:
             return value is None or value not in self.values
         if self.operator in (EXISTS, ABSENT):
             return (value is not None) == (self.operator == EXISTS)
-        number = _integer(value)
+        number = strconv.integer(value)
         if number is None:
             return False
-        return number > int(self.values[0]) if self.operator == GREATER else number < int(self.values[0])
+        limit = strconv.parse_int(self.values[0])
+        return number > limit if self.operator == GREATER else number < limit
 
     def __str__(self) -> str:
         if self.operator in (IN, NOT_IN):
@@ -129,7 +130,7 @@ def requirement(key: str, operator: str, values: Iterable[str]) -> Requirement:
     problems = [f"key: Invalid value: {quoted(key)}: {'; '.join(wrong)}" for wrong in [names.qualified_name(key)] if wrong]
     problems += [f"values: Invalid value: {_go_list(listed)}: {one}" for one in _counted_wrong(operator, listed)]
     for index, value in enumerate(listed):
-        if operator in (GREATER, LESS) and _integer(value) is None:
+        if operator in (GREATER, LESS) and strconv.integer(value) is None:
             problems.append(f"values[{index}]: Invalid value: {quoted(value)}: for 'Gt', 'Lt' operators, the value must be an integer")
         if wrong := names.label_value(value):
             problems.append(f"values[{index}][{key}]: Invalid value: {quoted(value)}: {'; '.join(wrong)}")
@@ -152,12 +153,6 @@ def _go_list(values: tuple[str, ...]) -> str:
     return f"[{', '.join(quoted(one) for one in values)}]"
 
 
-def _integer(value: str | None) -> int | None:
-    """A whole number of 64 bits, as Go's strconv.ParseInt reads it; None for anything else."""
-    number = int(value) if value is not None and re.fullmatch(r"[+-]?[0-9]{1,63}", value) else None
-    return number if number is not None and -(2**63) <= number < 2**63 else None
-
-
 def parse(text: str) -> Selector:
     """Read the text of a query's labelSelector; a 400 StatusError in upstream's words for what is none."""
     try:
@@ -166,7 +161,7 @@ def parse(text: str) -> Selector:
         raise bad_request(str(error)) from error
 
 
-@lru_cache(maxsize=CACHED_SELECTORS)
+@remember(CACHED_SELECTORS)
 def parse_text(text: str) -> Selector:
     """The same for other callers: SelectorError."""
     return _selector(sorted(_Parser(text).requirements(), key=lambda one: one.key))

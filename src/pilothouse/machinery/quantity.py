@@ -2,21 +2,31 @@
 
 - Held as whole billionths and the format they were written in; nothing is lost below 1n, which rounds away from zero.
 - Canonical form: no fraction, the largest suffix that needs none; a binary quantity that is no integer turns decimal.
-- At most 2**63-1 in size, as upstream caps it.
+- A binary quantity is at most 2**63-1 in size, as upstream caps it; whoever counts in 64 bits gets no more (`milli`, `whole`).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import lru_cache
+
+from pilothouse.kit.remember import remember
+from pilothouse.machinery import strconv
 
 DECIMAL, BINARY, EXPONENT = "DecimalSI", "BinarySI", "DecimalExponent"
 NANO = 10**9
 LIMIT = (2**63 - 1) * NANO
+INT64_MAX = (1 << 63) - 1
 CACHED_TEXTS = 4096
-LONGEST_EXPONENT = 3
+LONGEST_CACHED_CHARACTERS = 64
+LONGEST_DIGITS = 1000
+EXPONENTS = range(-999, 1000)
+"""Larger ones, which upstream reads too, are numbers of thousands of digits."""
+FAST_DIGITS = 18
+"""As many digits always fit 64 bits (upstream's maxInt64Factors)."""
+BLANKS = " \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""What strings.TrimSpace takes away and a JSON string may hold as it is."""
 
 FORMAT_MESSAGE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 SUFFIX_MESSAGE = "unable to parse quantity's suffix"
@@ -35,16 +45,18 @@ class Quantity:
 
     nanos: int
     format: str = DECIMAL
+    written: str = field(default="", compare=False)
+    """The text that it was read from, where that is what it is shown as."""
 
     @property
     def milli(self) -> int:
-        """Thousandths, rounded up."""
-        return _up(self.nanos, NANO // 1000)
+        """Thousandths, rounded up, in 64 bits."""
+        return _int64(_up(self.nanos, NANO // 1000))
 
     @property
     def whole(self) -> int:
-        """Units, rounded up."""
-        return _up(self.nanos, NANO)
+        """Units, rounded up, in 64 bits."""
+        return _int64(_up(self.nanos, NANO))
 
     def __add__(self, other: Quantity) -> Quantity:
         return Quantity(self.nanos + other.nanos, self.format if self.nanos else other.format)
@@ -62,6 +74,8 @@ class Quantity:
         return self.nanos <= other.nanos
 
     def __str__(self) -> str:
+        if self.written:
+            return self.written
         if not self.nanos:
             return "0"
         if self.format == BINARY and abs(self.nanos) >= 1024 * NANO and self.nanos % NANO == 0:
@@ -77,6 +91,10 @@ ZERO = Quantity(0)
 def _up(value: int, unit: int) -> int:
     """Away from zero, as upstream rounds: what somebody asked for must not vanish."""
     return -(-value // unit) if value > 0 else value // unit
+
+
+def _int64(value: int) -> int:
+    return max(-INT64_MAX - 1, min(value, INT64_MAX))
 
 
 def _shown(value: int, base: int, power: int, names: dict[int, str], last: int) -> str:
@@ -104,37 +122,52 @@ def parse(value: str | int | float | Quantity) -> Quantity:
     return _parse_text(repr(value)) if isinstance(value, float) else _limited(Fraction(value), DECIMAL)
 
 
-@lru_cache(maxsize=CACHED_TEXTS)
+@remember(CACHED_TEXTS, LONGEST_CACHED_CHARACTERS)
 def _parse_text(text: str) -> Quantity:
+    """Upstream's ParseQuantity; blanks around the text are no part of it (UnmarshalJSON)."""
+    text = text.strip(BLANKS)
     match = PARTS.fullmatch(text)
-    if match is None:
+    if match is None or not text:
         raise ValueError(FORMAT_MESSAGE)
-    sign, integer, fraction, suffix, digits = match.groups()
-    fraction = fraction or ""
-    if not integer and not fraction:
-        raise ValueError(FORMAT_MESSAGE if not text.strip("+-") or not suffix else NUMBER_MESSAGE)
-    scale, form = _scale(suffix, digits)
-    number = Fraction(int(integer + fraction or "0"), 10 ** len(fraction)) * scale
-    return _limited(-number if sign == "-" else number, form)
+    sign, integer, fraction, letters, digits = match.groups()
+    integer, fraction = integer.lstrip("0") or "0", fraction or ""
+    exponent, form = _scale(letters, digits)
+    if len(integer) + len(fraction) > LONGEST_DIGITS:
+        raise ValueError(NUMBER_MESSAGE)
+    scale = Fraction(1024**exponent) if form == BINARY else Fraction(10) ** exponent
+    number = Fraction(int(integer + fraction), 10 ** len(fraction)) * scale
+    found = _limited(-number if sign == "-" else number, form)
+    return replace(found, written=text) if _is_written_back(integer, fraction, exponent, form) else found
 
 
-def _scale(suffix: str, digits: str) -> tuple[Fraction, str]:
-    if suffix in ("e", "E") and digits:
-        exponent = int(digits) if digits not in "+-" and len(digits.lstrip("+-")) <= LONGEST_EXPONENT else None
+def _scale(letters: str, digits: str) -> tuple[int, str]:
+    """Power of ten (of 1024 in binary) and format of a suffix."""
+    if letters in ("e", "E") and digits:
+        exponent = strconv.integer(digits, EXPONENTS)
         if exponent is None:
             raise ValueError(SUFFIX_MESSAGE)
-        return Fraction(10) ** exponent, EXPONENT
-    if digits or (suffix not in DECIMAL_SUFFIXES and suffix not in BINARY_SUFFIXES):
+        return exponent, EXPONENT
+    if digits or (letters not in DECIMAL_SUFFIXES and letters not in BINARY_SUFFIXES):
         raise ValueError(SUFFIX_MESSAGE)
-    if suffix in BINARY_SUFFIXES:
-        return Fraction(1024 ** BINARY_SUFFIXES[suffix]), BINARY
-    return Fraction(10) ** DECIMAL_SUFFIXES[suffix], DECIMAL
+    return (BINARY_SUFFIXES[letters], BINARY) if letters in BINARY_SUFFIXES else (DECIMAL_SUFFIXES[letters], DECIMAL)
+
+
+def _is_written_back(integer: str, fraction: str, exponent: int, form: str) -> bool:
+    """Whether upstream shows a quantity as it was written: what its fast path takes for canonical ("1.500" and "007" are)."""
+    if form == BINARY:
+        short = not fraction and 14 - len(integer) - int(exponent * 3) >= 0
+        return short and int(integer) & 7 != 0 and int(integer) << 10 * exponent <= LIMIT // NANO
+    shifted, scale = integer + fraction, exponent - len(fraction)
+    short = len(shifted) <= FAST_DIGITS and scale >= -9
+    return short and scale % 3 == 0 and not shifted.endswith("000") and shifted[0] != "0"
 
 
 def _limited(number: Fraction, form: str) -> Quantity:
+    """Whole billionths; only binary quantities have a largest one."""
     scaled = number * NANO
-    size = -(-abs(scaled.numerator) // scaled.denominator)
-    nanos = min(size, LIMIT)
+    nanos = -(-abs(scaled.numerator) // scaled.denominator)
+    if form == BINARY:
+        nanos = min(nanos, LIMIT)
     return Quantity(-nanos if number < 0 else nanos, form)
 
 

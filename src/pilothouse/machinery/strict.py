@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 import msgspec
 import orjson
 
+from pilothouse.kit.remember import remember
 from pilothouse.machinery import octets, quantity, shape, time
 from pilothouse.machinery.shape import Shape
 
@@ -195,7 +195,7 @@ def _survey_string(kind: Shape) -> Survey:
     return look
 
 
-@lru_cache(maxsize=TIMES_REMEMBERED)
+@remember(TIMES_REMEMBERED)
 def _is_plain_time(value: str, micro: bool) -> bool:
     """Whether a time is one, as the API writes it. Documents that come back bear the same few again and again."""
     return time.canonical(value, micro=micro) == value and not time.parse_error(value)

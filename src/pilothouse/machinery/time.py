@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from pilothouse.kit.clock import Clock
+from pilothouse.machinery import strconv
 
 LAYOUT = "2006-01-02T15:04:05Z07:00"
 RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])([01]\d|2[0-4]):([0-5]\d|60))", re.ASCII)
@@ -24,9 +25,12 @@ ELEMENTS: tuple[tuple[str, str, Mapping[str, range]], ...] = (
 """What a time consists of: as the layout writes it, as it is read, and what its numbers may be."""
 SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 MICRO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
-DURATION_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-DURATION_PART = re.compile(r"(?=.)(\d*\.?\d*)([^\d.]*)", re.ASCII | re.DOTALL)
-LONGEST_DURATION_SECONDS = 2**63 / 1e9
+DURATION_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+"""In nanoseconds."""
+DURATION_PART = re.compile(r"([0-9]*)(?:\.([0-9]*))?([^0-9.]*)")
+LONGEST_DURATION = 1 << 63
+FRACTION_DIGITS = 19
+"""Digits after the point that 64 bits may hold; Go does not look at more either."""
 
 
 def text(moment: datetime) -> str:
@@ -118,20 +122,37 @@ def parse_error(value: str) -> str:
 
 def duration(value: str) -> float:
     """Seconds of a Go duration (`1h30m`, `1.5s`, `-2ms`); ValueError in Go's words."""
-    sign, rest = (-1.0, value[1:]) if value.startswith("-") else (1.0, value.removeprefix("+"))
+    return duration_nanoseconds(value) / 1e9
+
+
+def duration_nanoseconds(value: str) -> int:
+    """Go's time.ParseDuration: whole nanoseconds in 64 bits; parts of one are cut off."""
+    sign, rest = (-1, value[1:]) if value.startswith("-") else (1, value.removeprefix("+"))
     if rest == "0":
-        return 0.0
-    seconds = 0.0
-    for number, unit in DURATION_PART.findall(rest) or [("", "")]:
-        if not number.strip("."):
-            raise ValueError(f'time: invalid duration "{value}"')
-        if unit not in DURATION_UNITS:
-            problem = f'unknown unit "{unit}" in duration' if unit else "missing unit in duration"
-            raise ValueError(f'time: {problem} "{value}"')
-        seconds += float(number) * DURATION_UNITS[unit]
-    if seconds > LONGEST_DURATION_SECONDS:
-        raise ValueError(f'time: invalid duration "{value}"')
-    return sign * seconds
+        return 0
+    total, position = 0, 0
+    while position < len(rest) or (not total and not position):
+        match = DURATION_PART.match(rest, position)
+        if match is None or not (match[1] or match[2]):
+            raise ValueError(f"time: invalid duration {_quoted(value)}")
+        unit = DURATION_UNITS.get(match[3])
+        if unit is None:
+            problem = f"unknown unit {_quoted(match[3])} in duration" if match[3] else "missing unit in duration"
+            raise ValueError(f"time: {problem} {_quoted(value)}")
+        whole = strconv.unsigned(match[1] or "0")
+        total += (whole or 0) * unit + _fraction(match[2] or "", unit)
+        position = match.end()
+        if total > LONGEST_DURATION - (sign > 0) or whole is None:
+            raise ValueError(f"time: invalid duration {_quoted(value)}")
+    return sign * total
+
+
+def _fraction(digits: str, unit: int) -> int:
+    """The part of a unit that these digits after the point say, cut in floating point as Go does it."""
+    found = digits[:FRACTION_DIGITS]
+    while found and strconv.integer(found) is None:
+        found = found[:-1]
+    return int(strconv.parse_int(found or "0") * (unit / 10.0 ** len(found)))
 
 
 def human_duration(seconds: float) -> str:

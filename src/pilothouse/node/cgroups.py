@@ -17,6 +17,8 @@ import signal
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pilothouse.machinery import strconv
+
 ROOT = Path("/sys/fs/cgroup")
 V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
 DEFAULT_PERIOD = 100_000
@@ -154,7 +156,7 @@ def _kill_all(directory: Path) -> None:
     with contextlib.suppress(OSError):
         for line in (directory / "cgroup.procs").read_text().split():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(line), signal.SIGKILL)
+                os.kill(strconv.parse_int(line), signal.SIGKILL)
 
 
 def _inherit_cpuset(directory: Path) -> None:

@@ -13,6 +13,8 @@ import platform
 from functools import cache
 from typing import Any
 
+from pilothouse.machinery import strconv
+
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs are looked for: a user's PATH often lacks the sbin directories, and after `su` root's does, too."""
 
@@ -42,7 +44,7 @@ CLONE_NEWNET = 0x40000000
 def has_capability(name: str, status: str = "/proc/self/status") -> bool:
     """Whether this process may do what the capability is for: root in a container may lack it."""
     with open(status, encoding="utf-8") as file:
-        effective = next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
+        effective = next((strconv.hexadecimal(line.split()[1]) or 0 for line in file if line.startswith("CapEff:")), 0)
     return bool(effective >> CAPABILITIES[name] & 1)
 
 

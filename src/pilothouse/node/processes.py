@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilothouse.machinery import strconv
+
 LOG_LIMIT = 16 << 20
 """Bytes of a log above which the next start of its process begins a new one; one old one is kept."""
 
@@ -37,7 +39,7 @@ def started_at(process_id: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = text[text.rindex(")") + 2 :].split()
-    return None if fields[0] in "ZX" else int(fields[19])
+    return None if fields[0] in "ZX" else strconv.parse_int(fields[19])
 
 
 def is_stopped(process: Process) -> bool:
@@ -87,7 +89,7 @@ def read(path: Path) -> Process | None:
     """The living process that the pid file `path` names, or None."""
     try:
         process_id, started = path.read_text(encoding="utf-8").split()
-        process = Process(int(process_id), int(started))
+        process = Process(strconv.parse_int(process_id), strconv.parse_int(started))
     except (FileNotFoundError, ValueError):
         return None
     return process if process.alive() else None
@@ -162,7 +164,7 @@ def in_cgroup(path: str) -> list[Process]:
             continue
         places = [line.split(":", 2)[2] for line in _bytes(f"/proc/{entry}/cgroup").decode().splitlines()]
         within = any(place == path or place.startswith(path + "/") for place in places)
-        if within and (process := identify(int(entry))):
+        if within and (process := identify(strconv.parse_int(entry))):
             found.append(process)
     return found
 
@@ -170,7 +172,7 @@ def in_cgroup(path: str) -> list[Process]:
 def with_name(beginning: str) -> list[Process]:
     """Living processes whose program's name begins so."""
     entries = [entry for entry in os.listdir("/proc") if entry.isdigit() and _bytes(f"/proc/{entry}/comm").startswith(beginning.encode())]
-    return [process for entry in entries if (process := identify(int(entry)))]
+    return [process for entry in entries if (process := identify(strconv.parse_int(entry)))]
 
 
 def with_words(words: Sequence[str]) -> list[Process]:
@@ -180,7 +182,7 @@ def with_words(words: Sequence[str]) -> list[Process]:
     for entry in os.listdir("/proc"):
         if entry.isdigit() and wanted in b"\0" + _bytes(f"/proc/{entry}/cmdline"):
             with contextlib.suppress(OSError):  # ended meanwhile
-                if os.path.samefile(f"/proc/{entry}/root", "/") and (process := identify(int(entry))):
+                if os.path.samefile(f"/proc/{entry}/root", "/") and (process := identify(strconv.parse_int(entry))):
                     found.append(process)
     return found
 
@@ -197,7 +199,7 @@ def in_namespace(path: str, kind: str) -> list[Process]:
             continue
         with contextlib.suppress(OSError):
             seen = os.stat(f"/proc/{entry}/ns/{kind}")
-            if (seen.st_dev, seen.st_ino) == (wanted.st_dev, wanted.st_ino) and (process := identify(int(entry))):
+            if (seen.st_dev, seen.st_ino) == (wanted.st_dev, wanted.st_ino) and (process := identify(strconv.parse_int(entry))):
                 found.append(process)
     return found
 

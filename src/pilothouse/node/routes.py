@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pilothouse.machinery import strconv
 from pilothouse.node import linux
 
 Network = ipaddress.IPv4Network
@@ -68,7 +69,7 @@ def mtu(default: int = 1500) -> int:
     """The MTU of the interface that the default route takes, at most `default`."""
     entries = _ask("route", "show", "default")
     try:
-        return min(default, int(Path(f"/sys/class/net/{entries[0]['dev']}/mtu").read_text()))
+        return min(default, strconv.parse_int(Path(f"/sys/class/net/{entries[0]['dev']}/mtu").read_text().strip()))
     except (IndexError, KeyError, OSError, ValueError):
         return default
 

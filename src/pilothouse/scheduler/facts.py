@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from pilothouse.api.types.core_v1 import Container, Pod
+from pilothouse.kit.remember import remember
 from pilothouse.machinery import quantity
 from pilothouse.machinery.struct import Quantity
 
@@ -33,7 +33,7 @@ HostPort = tuple[str, str, int]
 Requests = dict[str, int]
 
 
-@lru_cache(maxsize=4096)
+@remember(4096)
 def amount(name: str, value: Quantity) -> int:
     """A quantity as the scheduler counts it: CPU in thousandths, everything else in whole units, rounded up, `MOST` at most."""
     return min(quantity.milli(value) if name == CPU else quantity.whole(value), MOST)

@@ -5,15 +5,13 @@ Each requirement is asked once for every distinct value of its label, not once a
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from pilothouse.api.types.core_v1 import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod
+from pilothouse.machinery import strconv
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
 NAME_FIELD = "metadata.name"
-INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def selected(pod: Pod, nodes: NodeColumns) -> Mask:
@@ -73,11 +71,8 @@ def compares(have: str, requirement: NodeSelectorRequirement) -> bool:
 
 
 def integer(text: str) -> int | None:
-    """As Go reads one: Python's `int` would take `1_0`, which is a label value, for ten."""
-    if INTEGER.fullmatch(text) is None:
-        return None
-    value = int(text)
-    return value if -(1 << 63) <= value < 1 << 63 else None
+    """As Go reads one."""
+    return strconv.integer(text)
 
 
 def name_matches(requirement: NodeSelectorRequirement, nodes: NodeColumns) -> Mask:

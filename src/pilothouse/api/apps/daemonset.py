@@ -11,6 +11,7 @@ from pilothouse.api.core.validation.fields import immutable, nonnegative
 from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.apps_v1 import DaemonSet, RollingUpdateDaemonSet
+from pilothouse.machinery import strconv
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
@@ -72,8 +73,7 @@ def prepare_update(old: DaemonSet, new: DaemonSet) -> None:
 
 
 def _generation(one: DaemonSet) -> int:
-    text = one.metadata.annotations.get(TEMPLATE_GENERATION, "")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return strconv.integer(one.metadata.annotations.get(TEMPLATE_GENERATION, "")) or 0
 
 
 @DAEMONSET.validate

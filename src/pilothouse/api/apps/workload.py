@@ -48,7 +48,7 @@ def validate_share(value: IntOrString | None, problems: Problems, limited: bool 
         found = names.percentage(value)
         for message in found:
             problems.invalid(value, message)
-        if limited and not found and int(value[:-1]) > 100:
+        if limited and not found and (intorstring.percents(value) or 0) > 100:
             problems.invalid(value, HUNDRED)
     elif value is not None and value < 0:
         problems.invalid(value, NEGATIVE)

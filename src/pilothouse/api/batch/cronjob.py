@@ -11,7 +11,7 @@ from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import nonnegative, one_of
 from pilothouse.api.core.warnings.names import of_name
 from pilothouse.api.types.batch_v1 import CronJob
-from pilothouse.machinery import time
+from pilothouse.machinery import strconv, time
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Since
 
@@ -30,7 +30,9 @@ class Bound(NamedTuple):
     names: tuple[str, ...] = ()
 
     def number(self, word: str) -> int:
-        return int(word) if word.isdigit() else self.names.index(word.lower()) + self.low
+        """The number that a word stands for; ValueError in robfig/cron's words for what is none."""
+        name = word.lower()
+        return self.names.index(name) + self.low if name in self.names else _number(word)
 
 
 BOUNDS = (Bound(0, 59), Bound(0, 23), Bound(1, 31), Bound(1, 12, MONTHS), Bound(0, 6, DAYS))
@@ -130,23 +132,44 @@ def schedule_error(schedule: str) -> str:
 
 def _part_error(part: str, bound: Bound) -> str:
     """What robfig/cron says of one item of a field: `*`, `a`, `a-b`, each perhaps with `/step`."""
-    span, slash, step = part.partition("/")
-    first, dash, last = span.partition("-")
-    if part.count("/") > 1 or span.count("-") > 1:
-        return f"too many {'slashes' if part.count('/') > 1 else 'hyphens'}: {part}"
-    words = ([] if first in ("*", "?") else [first]) + ([last] if dash else []) + ([step] if slash else [])
-    for word in words:
-        if not (word.isascii() and word.isdigit()) and (word is step or word.lower() not in bound.names):
-            return f'failed to parse int from {word}: strconv.Atoi: parsing "{word}": invalid syntax'
-    begin = bound.low if first in ("*", "?") else bound.number(first)
-    end = bound.number(last) if dash and first not in ("*", "?") else (bound.high if slash or first in ("*", "?") else begin)
+    span, *steps = part.split("/")
+    first, *last = span.split("-")
+    begin, end, wild = bound.low, bound.high, first in ("*", "?")
+    try:
+        if not wild:
+            begin = bound.number(first)
+            if len(last) > 1:
+                return f"too many hyphens: {part}"
+            end = bound.number(last[0]) if last else begin
+        if len(steps) > 1:
+            return f"too many slashes: {part}"
+        step = _number(steps[0]) if steps else 1
+    except ValueError as error:
+        return str(error)
+    if steps and not last:  # "N/step" means "N-max/step"
+        end = bound.high
+    return _range_error(begin, end, step, bound, part)
+
+
+def _range_error(begin: int, end: int, step: int, bound: Bound, part: str) -> str:
     if begin < bound.low:
         return f"beginning of range ({begin}) below minimum ({bound.low}): {part}"
     if end > bound.high:
         return f"end of range ({end}) above maximum ({bound.high}): {part}"
     if begin > end:
         return f"beginning of range ({begin}) beyond end of range ({end}): {part}"
-    return "step of range should be a positive number: " + part if slash and not int(step) else ""
+    return "" if step else f"step of range should be a positive number: {part}"
+
+
+def _number(word: str) -> int:
+    """ValueError in robfig/cron's words for what is no number from 0 on."""
+    try:
+        value = strconv.atoi(word)
+    except ValueError as error:
+        raise ValueError(f"failed to parse int from {word}: {error}") from error
+    if value < 0:
+        raise ValueError(f"negative number ({value}) not allowed: {word}")
+    return value
 
 
 def _is_zone(name: str) -> bool:

@@ -13,7 +13,7 @@ from pilothouse.api.types.batch_v1 import (
     PodFailurePolicyRule,
     SuccessPolicyRule,
 )
-from pilothouse.machinery import names
+from pilothouse.machinery import names, strconv
 from pilothouse.machinery.problems import Problems
 
 MOST_RULES, MOST_VALUES, MOST_PATTERNS = 20, 255, 20
@@ -121,7 +121,7 @@ def count_of_indexes(text: str, completions: int) -> tuple[int, str]:
         wrong = _wrong_with_interval(part, completions)
         if wrong:
             return 0, wrong
-        bounds = [int(bound) for bound in part.split("-")]
+        bounds = [strconv.atoi(bound) for bound in part.split("-")]
         if bounds[0] <= before:
             return 0, f"non-increasing order, previous: {before}, current: {bounds[0]}"
         total, before = total + bounds[-1] - bounds[0] + 1, bounds[-1]
@@ -133,10 +133,11 @@ def _wrong_with_interval(part: str, completions: int) -> str:
     if len(bounds) > 2:
         return f"the fragment \"{part}\" violates the requirement that an index interval can have at most two parts separated by '-'"
     for bound in bounds:
-        if not (bound.isascii() and bound.isdigit()):
+        index = strconv.integer(bound)
+        if index is None:
             return f'cannot convert string to integer for index: "{bound}"'
-        if int(bound) >= completions:
+        if index >= completions:
             return f'too large index: "{bound}"'
-    if len(bounds) == 2 and int(bounds[0]) >= int(bounds[1]):
+    if len(bounds) == 2 and strconv.atoi(bounds[0]) >= strconv.atoi(bounds[1]):
         return f"non-increasing order, previous: {bounds[0]}, current: {bounds[1]}"
     return ""

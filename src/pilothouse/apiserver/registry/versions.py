@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.kit.clock import wait_for
+from pilothouse.machinery import strconv
 from pilothouse.machinery.errors import StatusError, failure
 from pilothouse.machinery.meta_v1 import StatusCause, StatusDetails
 from pilothouse.machinery.problems import Problems
@@ -17,7 +18,7 @@ class InvalidRevision(ValueError):
 
     def __init__(self, text: str, cause: str) -> None:
         problems = Problems("resourceVersion")
-        problems.invalid(text, f'strconv.ParseUint: parsing "{text}": {cause}')
+        problems.invalid(text, cause)
         self.problems = problems.found
         super().__init__(str(self.problems[0]))
 
@@ -26,11 +27,10 @@ def revision_of(text: str) -> int:
     """A resourceVersion as a number."""
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit()):
-        raise InvalidRevision(text, "invalid syntax")
-    if int(text) >= 2**64:
-        raise InvalidRevision(text, "value out of range")
-    return int(text)
+    try:
+        return strconv.parse_uint(text)
+    except ValueError as error:
+        raise InvalidRevision(text, str(error)) from error
 
 
 async def reached_or_timeout(store: RegistryStore, revision: int) -> None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pilothouse.client.streaming.duplex import SocketDuplex
+from pilothouse.machinery import strconv
 
 SPDY = "SPDY/3.1"
 PROTOCOL_HEADER = "X-Stream-Protocol-Version"
 HEAD_LIMIT_BYTES = 64 * 1024
 REFUSAL_LIMIT_BYTES = 64 * 1024
+STATUS_CODES = range(100, 1000)
 
 Headers = Sequence[tuple[str, str]]
 
@@ -82,17 +84,18 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[int, str, dict[str, s
         raise ConnectionResetError("the server ended the connection without an answer") from error
     first, *rest = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     parts = first.split(" ", 2)
-    if len(parts) < 2 or not parts[1].isdigit():
+    status = strconv.unsigned(parts[1], STATUS_CODES) if len(parts) > 1 and parts[0].startswith("HTTP/") else None
+    if status is None:
         raise ConnectionResetError(f"the server's answer is not HTTP: {first[:80]}")
     pairs = (line.partition(":") for line in rest)
-    return int(parts[1]), parts[2] if len(parts) > 2 else "", {name.strip().lower(): value.strip() for name, _, value in pairs}
+    return status, parts[2] if len(parts) > 2 else "", {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     """What a refusal says, at most REFUSAL_LIMIT_BYTES of it."""
-    length = headers.get("content-length", "")
-    if length.isdigit():
-        return await reader.readexactly(min(int(length), REFUSAL_LIMIT_BYTES))
+    length = strconv.unsigned(headers.get("content-length", ""))
+    if length is not None:
+        return await reader.readexactly(min(length, REFUSAL_LIMIT_BYTES))
     if "chunked" in headers.get("transfer-encoding", ""):
         return await _chunks(reader)
     return await reader.read(REFUSAL_LIMIT_BYTES)
@@ -101,8 +104,8 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
 async def _chunks(reader: asyncio.StreamReader) -> bytes:
     found = bytearray()
     while len(found) < REFUSAL_LIMIT_BYTES:
-        size = int((await reader.readline()).partition(b";")[0].strip() or b"0", 16)
-        if size == 0:
+        size = strconv.hexadecimal((await reader.readline()).partition(b";")[0].strip().decode("latin-1"))
+        if not size:
             break
         found += await reader.readexactly(min(size, REFUSAL_LIMIT_BYTES))
         await reader.readline()

@@ -16,7 +16,7 @@ from pilothouse.controllers.framework.owners import claim
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.histories import History, clean_up, history
 from pilothouse.controllers.statefulsets import claims
-from pilothouse.machinery import codec, labels
+from pilothouse.machinery import codec, labels, strconv
 
 POD_NAME = "statefulset.kubernetes.io/pod-name"
 POD_INDEX = "apps.kubernetes.io/pod-index"
@@ -24,7 +24,7 @@ REVISION = "controller-revision-hash"
 """Label of the Pods; for StatefulSets its value is the name of the revision, not its hash alone."""
 REVISION_HASH = "controller.kubernetes.io/hash"
 """Label of the ControllerRevisions."""
-NUMBERED = re.compile(r"(.*)-(\d+)")
+NUMBERED = re.compile(r"(.*)-([0-9]+)")
 
 
 @dataclass(slots=True)
@@ -127,7 +127,7 @@ class StatefulSetController(Controller):
 def _number(one: StatefulSet, pod: Pod) -> int | None:
     """The number in the Pod's name, when it is a name of this set."""
     match = NUMBERED.fullmatch(pod.metadata.name)
-    return int(match[2]) if match is not None and match[1] == one.metadata.name else None
+    return strconv.unsigned(match[2], strconv.INT32) if match is not None and match[1] == one.metadata.name else None
 
 
 def _keep_identity(state: _Set) -> Iterator[Action]:

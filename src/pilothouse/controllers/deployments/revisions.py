@@ -8,7 +8,7 @@ from pilothouse.api.types.apps_v1 import Deployment, ReplicaSet, ReplicaSetSpec
 from pilothouse.api.types.core_v1 import PodTemplateSpec
 from pilothouse.controllers.deployments import sizes
 from pilothouse.kit.entropy import SUFFIX_ALPHABET
-from pilothouse.machinery import codec
+from pilothouse.machinery import codec, strconv
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 HASH_LABEL = "pod-template-hash"
@@ -67,8 +67,7 @@ def find_new(deployment: Deployment, replicasets: Iterable[ReplicaSet]) -> Repli
 
 def revision(one: ReplicaSet | Deployment) -> int:
     """The number in the annotation; 0 without one."""
-    text = one.metadata.annotations.get(REVISION, "")
-    return int(text) if text.isdigit() else 0
+    return strconv.integer(one.metadata.annotations.get(REVISION, "")) or 0
 
 
 def next_revision(old: Sequence[ReplicaSet]) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from pilothouse.api.types.apps_v1 import Deployment, ReplicaSet, RollingUpdateDeployment
-from pilothouse.machinery import intorstring
+from pilothouse.machinery import intorstring, strconv
 
 DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"
 MAX_REPLICAS = "deployment.kubernetes.io/max-replicas"
@@ -97,8 +97,8 @@ def _drop_unhealthy(old: Sequence[ReplicaSet], sizes: Sizes, may_go: int) -> lis
 def is_scaling(deployment: Deployment, replicasets: Iterable[ReplicaSet]) -> bool:
     """The Deployment was scaled since its ReplicaSets were last sized."""
     for one in replicasets:
-        desired = one.metadata.annotations.get(DESIRED_REPLICAS, "")
-        if wanted(one) > 0 and desired.isdigit() and int(desired) != wanted(deployment):
+        desired = strconv.integer(one.metadata.annotations.get(DESIRED_REPLICAS, ""), strconv.INT32)
+        if wanted(one) > 0 and desired is not None and desired != wanted(deployment):
             return True
     return False
 
@@ -155,8 +155,7 @@ def _share(one: ReplicaSet, deployment: Deployment, to_add: int, added: int) -> 
 def _fraction(one: ReplicaSet, deployment: Deployment) -> int:
     if wanted(deployment) == 0:
         return -wanted(one)
-    text = one.metadata.annotations.get(MAX_REPLICAS, "")
-    before = int(text) if text.isdigit() and int(text) else deployment.status.replicas
+    before = strconv.integer(one.metadata.annotations.get(MAX_REPLICAS, ""), strconv.INT32) or deployment.status.replicas
     if before == 0:
         return 0
     size = wanted(one) * (wanted(deployment) + max_surge(deployment)) / before

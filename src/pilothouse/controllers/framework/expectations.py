@@ -12,6 +12,7 @@ from typing import Any
 
 from pilothouse.client.informer import Informer
 from pilothouse.client.store import Key
+from pilothouse.machinery import strconv
 
 TIMEOUT_SECONDS = 300.0
 """After this long a key is planned anyway (upstream's ExpectationsTimeout)."""
@@ -45,7 +46,7 @@ class Expectations:
     def expect(self, key: Key, obj: Any, *, deletion: bool = False) -> None:
         """A write was answered with `obj`; a deletion is to be told before it is asked for."""
         meta = obj.metadata
-        revision = 0 if deletion else int(meta.resourceVersion or 0)
+        revision = 0 if deletion else _revision(obj)
         expected = Expected(type(obj), meta.namespace, meta.name, meta.uid, revision)
         informer = self._informer_of(expected.kind)
         if informer is None or _seen(informer, expected):
@@ -108,5 +109,9 @@ def _seen(informer: Informer[Any], expected: Expected) -> bool:
         return True
     shown = informer.get(expected.namespace, expected.name)
     if expected.revision:
-        return shown is not None and shown.metadata.uid == expected.uid and int(shown.metadata.resourceVersion) >= expected.revision
+        return shown is not None and shown.metadata.uid == expected.uid and _revision(shown) >= expected.revision
     return shown is None or shown.metadata.uid != expected.uid or bool(shown.metadata.deletionTimestamp)
+
+
+def _revision(obj: Any) -> int:
+    return strconv.unsigned(obj.metadata.resourceVersion) or 0

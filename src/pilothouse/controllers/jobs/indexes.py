@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pilothouse.api.types.core_v1 import Pod
+from pilothouse.machinery import strconv
 
 ANNOTATION = "batch.kubernetes.io/job-completion-index"
+INDEXES = range(1 << 31)
+MOST_INDEXES = 1_000_000
 
 
 def index_of(pod: Pod) -> int | None:
-    text = pod.metadata.annotations.get(ANNOTATION, "")
-    return int(text) if text.isdigit() else None
+    """The index that the Pod says it is of, or None: the annotation is the user's to change."""
+    return strconv.unsigned(pod.metadata.annotations.get(ANNOTATION, ""), INDEXES)
 
 
 def parse(text: str) -> set[int]:
+    """The indexes of a status, which anybody may have written: what cannot be read, or is too much, is left out."""
     found: set[int] = set()
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
+        begin, end = strconv.unsigned(first, INDEXES), strconv.unsigned(last or first, INDEXES)
+        if begin is not None and end is not None and len(found) + end - begin < MOST_INDEXES:
+            found.update(range(begin, end + 1))
     return found
 
 

@@ -13,6 +13,7 @@ from pilothouse.api.types.batch_v1 import Job
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.controllers.jobs import failurepolicy, indexes
 from pilothouse.controllers.jobs.backoff import finished_at, seconds_left
+from pilothouse.machinery import strconv
 
 FAILURES = "batch.kubernetes.io/job-index-failure-count"
 IGNORED_FAILURES = "batch.kubernetes.io/job-index-ignored-failure-count"
@@ -76,5 +77,4 @@ def _all_failures(pod: Pod) -> int:
 
 
 def _count(pod: Pod, name: str) -> int:
-    text = pod.metadata.annotations.get(name, "")
-    return int(text) if text.isdecimal() else 0
+    return strconv.unsigned(pod.metadata.annotations.get(name, ""), strconv.INT32) or 0

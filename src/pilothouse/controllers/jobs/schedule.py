@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
 
-from pilothouse.machinery import time
+from pilothouse.kit.remember import remember
+from pilothouse.machinery import strconv, time
 
 DESCRIPTORS = {
     "@yearly": "0 0 1 1 *",
@@ -70,7 +70,7 @@ class Schedule:
                 yield day.replace(hour=hour, minute=minute)
 
 
-@lru_cache(256)
+@remember(256)
 def parse(text: str, zone: str = "") -> Schedule:
     """ValueError for what is no schedule or time zone."""
     where = zone_of(zone)
@@ -104,9 +104,9 @@ def _field(text: str, low: int, high: int, names: dict[str, str]) -> frozenset[i
         if first in ("*", "?"):
             begin, end = low, high
         else:
-            begin = int(names.get(first, first))
-            end = int(names.get(last, last)) if last else (high if step else begin)
-        width = int(step) if step else 1
+            begin = strconv.atoi(names.get(first, first))
+            end = strconv.atoi(names.get(last, last)) if last else (high if step else begin)
+        width = strconv.atoi(step) if step else 1
         if not (low <= begin <= end <= high) or width < 1:
             raise ValueError(f"out of range: {part}")
         found.update(range(begin, end + 1, width))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pilothouse.api.types.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec
+from pilothouse.machinery import strconv
 
 
 def suits(spec: PodSpec, node: Node) -> bool:
@@ -39,9 +40,8 @@ def _holds(one: NodeSelectorRequirement, values: Mapping[str, str]) -> bool:
         case "DoesNotExist":
             return value is None
         case "Gt" | "Lt":
-            try:
-                have, limit = int(value or ""), int(one.values[0])
-            except (ValueError, IndexError):
+            have, limit = strconv.integer(value), strconv.integer(one.values[0] if one.values else "")
+            if have is None or limit is None:
                 return False
             return have > limit if one.operator == "Gt" else have < limit
     return False

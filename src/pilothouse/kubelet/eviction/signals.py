@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pilothouse.kubelet.host.port import DiskUsage, Load
-from pilothouse.machinery import quantity
+from pilothouse.machinery import quantity, strconv
 
 CONDITIONS = {
     "memory.available": "MemoryPressure",
@@ -71,7 +71,7 @@ def shortages(found: Mapping[str, Signal], thresholds: Mapping[str, str]) -> lis
         signal = found.get(name)
         if signal is None:
             continue
-        wanted = int(signal.capacity * float(text[:-1]) / 100) if text.endswith("%") else quantity.whole(text)
+        wanted = int(signal.capacity * strconv.parse_float(text[:-1]) / 100) if text.endswith("%") else quantity.whole(text)
         if signal.available < wanted:
             short.append(Shortage(name, signal.available, wanted))
     return sorted(short, key=lambda one: (one.resource != "memory", one.name))

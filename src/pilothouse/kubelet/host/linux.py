@@ -17,6 +17,7 @@ from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.host import beneath, payload
 from pilothouse.kubelet.host.port import DiskUsage, Load, Machine, PayloadFile
+from pilothouse.machinery import strconv
 from pilothouse.node import cgroups, linux, mounts
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64"}
@@ -108,8 +109,8 @@ class LinuxHost:
 
     def load(self) -> Load:
         free = _meminfo()
-        processes = int(_text("/proc/loadavg").split("/")[1].split()[0])
-        limit = int(_text("/proc/sys/kernel/pid_max", "32768"))
+        processes = strconv.parse_int(_text("/proc/loadavg").split("/")[1].split()[0])
+        limit = strconv.parse_int(_text("/proc/sys/kernel/pid_max", "32768"))
         return Load(free.get("MemAvailable", 0), processes, limit, _cpu_seconds(_text("/proc/stat")))
 
 
@@ -251,7 +252,7 @@ def _text(path: str, otherwise: str = "") -> str:
 def _meminfo() -> dict[str, int]:
     """Bytes by name; what is no size in kB is left out."""
     lines = (line.split() for line in _text("/proc/meminfo").splitlines())
-    return {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if len(words) == 3}
+    return {words[0].rstrip(":"): strconv.parse_int(words[1]) * 1024 for words in lines if len(words) == 3}
 
 
 def _os_image() -> str:
@@ -266,15 +267,15 @@ def _hugepages() -> dict[str, int]:
     """Bytes reserved, by the size of the page as resources name it: `2Mi`."""
     root, found = "/sys/kernel/mm/hugepages", {}
     for name in os.listdir(root) if os.path.isdir(root) else []:
-        kibibytes = int(name.removeprefix("hugepages-").removesuffix("kB"))
+        kibibytes = strconv.parse_int(name.removeprefix("hugepages-").removesuffix("kB"))
         size = f"{kibibytes // 1048576}Gi" if kibibytes >= 1048576 else f"{kibibytes // 1024}Mi" if kibibytes >= 1024 else f"{kibibytes}Ki"
-        found[size] = int(_text(f"{root}/{name}/nr_hugepages", "0")) * kibibytes * 1024
+        found[size] = strconv.parse_int(_text(f"{root}/{name}/nr_hugepages", "0")) * kibibytes * 1024
     return found
 
 
 def _cpu_seconds(text: str) -> float:
     """Of /proc/stat: all that the processors did since the start but idling and waiting; what guests took is in user and nice."""
-    user, nice, system, _, _, irq, softirq, steal = (int(word) for word in text.split(maxsplit=9)[1:9])
+    user, nice, system, _, _, irq, softirq, steal = map(strconv.parse_int, text.split(maxsplit=9)[1:9])
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 

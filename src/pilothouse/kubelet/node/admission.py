@@ -16,7 +16,7 @@ from pilothouse.kubelet.pods.observed import REJECTED, Ending
 from pilothouse.kubelet.pods.qos import BEST_EFFORT, qos_class
 from pilothouse.kubelet.pods.spec import every_container, is_static, sidecars
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.machinery import quantity
+from pilothouse.machinery import quantity, strconv
 
 SAFE_SYSCTLS = {
     "kernel.shm_rmid_forced",
@@ -179,9 +179,10 @@ def _requirement(one: NodeSelectorRequirement, values: dict[str, str]) -> bool:
             return value is not None
         case "DoesNotExist":
             return value is None
-    if value is None or not value.lstrip("-").isdigit() or not one.values or not one.values[0].lstrip("-").isdigit():
+    have, limit = strconv.integer(value), strconv.integer(one.values[0] if one.values else "")
+    if have is None or limit is None:
         return False
-    return int(value) > int(one.values[0]) if one.operator == "Gt" else int(value) < int(one.values[0])
+    return have > limit if one.operator == "Gt" else have < limit
 
 
 def _ports(pod: Pod, others: list[Pod]) -> tuple[str, str] | None:

@@ -25,7 +25,7 @@ from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import DiskUsage, Machine
 from pilothouse.kubelet.launch.resources import HUGEPAGES
 from pilothouse.kubelet.runtime.port import Image, RuntimeCondition, RuntimeVersion
-from pilothouse.machinery import quantity
+from pilothouse.machinery import quantity, strconv
 
 KUBELET_VERSION = KUBERNETES_VERSION
 IMAGES_LIMIT = 50
@@ -101,7 +101,7 @@ def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -
 
 def _kept_free(capacity: str | int | float, threshold: str) -> str | int:
     """What a threshold of evictions comes to: an amount, or so many percent of the capacity."""
-    return int(quantity.whole(capacity) * float(threshold[:-1]) / 100) if threshold.endswith("%") else threshold
+    return int(quantity.whole(capacity) * strconv.parse_float(threshold[:-1]) / 100) if threshold.endswith("%") else threshold
 
 
 def conditions(seen: Seen, old: Sequence[NodeCondition], now: str) -> list[NodeCondition]:

@@ -10,6 +10,7 @@ from pilothouse.kubelet.pods.observed import Box, Run
 from pilothouse.kubelet.pods.spec import grace_seconds, spec_hash
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.runtime.port import Container, ContainerStatus, NamespaceMode, SandboxState, SandboxStatus
+from pilothouse.machinery import strconv
 
 POD_NAME = "io.kubernetes.pod.name"
 POD_NAMESPACE = "io.kubernetes.pod.namespace"
@@ -70,7 +71,8 @@ def run_of(status: ContainerStatus) -> Run:
 
 
 def _number(text: str | None, otherwise: int) -> int:
-    return int(text) if text and text.isdigit() else otherwise
+    value = strconv.unsigned(text, strconv.INT64)
+    return otherwise if value is None else value
 
 
 def box_of(status: SandboxStatus) -> Box:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.machinery.quoting import go_quoted
+from pilothouse.machinery import strconv
 
 
 class NoSuchPort(Exception):
@@ -22,6 +22,7 @@ def _named(name: str, container: AnyContainer) -> int:
     for one in container.ports:
         if one.name == name:
             return one.containerPort
-    if not (name.isascii() and name.isdigit()):
-        raise NoSuchPort(f"strconv.Atoi: parsing {go_quoted(name)}: invalid syntax")
-    return int(name)
+    try:
+        return strconv.atoi(name)
+    except ValueError as error:
+        raise NoSuchPort(str(error)) from error

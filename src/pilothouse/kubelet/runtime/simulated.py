@@ -41,6 +41,7 @@ from pilothouse.kubelet.runtime.port import (
     SandboxStatus,
 )
 from pilothouse.kubelet.runtime.simulated_logs import Line, SimulatedLog
+from pilothouse.machinery import strconv
 
 if TYPE_CHECKING:
     from pilothouse.kubelet.runtime.simulated_streams import SimulatedStreams
@@ -459,9 +460,9 @@ class SimulatedRuntime:
     def _address(self) -> str:
         """The next address of the node's range, which must not be exhausted before it comes round."""
         base, _, bits = self.pod_cidr.partition("/")
-        size = 1 << (32 - int(bits or 24))
+        size = 1 << (32 - (strconv.parse_int(bits) if bits else 24))
         taken = {ip for box in self.sandboxes.values() if box.status.sandbox.state is SandboxState.READY for ip in box.status.ips}
-        a, b, c, d = (int(part) for part in base.split("."))
+        a, b, c, d = map(strconv.parse_int, base.split("."))
         start = (a << 24) | (b << 16) | (c << 8) | d
         for _ in range(size):
             number = start + 2 + (next(self._addresses) - 2) % max(size - 3, 1)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pilothouse.machinery import time
+from pilothouse.machinery import strconv, time
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ def number(query: Mapping[str, str], name: str, least: int) -> int | None:
     if not text:
         return None
     try:
-        value = int(text)
+        value = strconv.parse_int(text)
     except ValueError as error:
-        raise BadLogOptions(f'strconv.ParseInt: parsing "{text}": invalid syntax') from error
+        raise BadLogOptions(str(error)) from error
     if value < least:
         raise BadLogOptions(f"{name}: Invalid value: {value}: must be greater than {'or equal to 0' if least == 0 else '0'}")
     return value
@@ -131,7 +131,7 @@ def before(timestamp: str, since: datetime) -> bool:
 def fixed_nanoseconds(timestamp: str) -> str:
     """The time with exactly nine digits of a second: runtimes drop zeros at the end."""
     whole, dot, rest = timestamp.partition(".")
-    zone = next((index for index, one in enumerate(rest) if not one.isdigit()), len(rest))
+    zone = next((index for index, one in enumerate(rest) if not "0" <= one <= "9"), len(rest))
     if dot:
         return f"{whole}.{rest[:zone][:9]:0<9}{rest[zone:]}"
     head, suffix = (timestamp[:19], timestamp[19:]) if len(timestamp) > 19 else (timestamp, "")

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pilothouse.machinery import codec
+from pilothouse.machinery import codec, strconv
 from pilothouse.machinery.errors import bad_request, too_large
 from pilothouse.machinery.patch import document
 
@@ -127,7 +127,8 @@ def _member(container: Any, key: str) -> Any:
 
 
 def _index(key: str, length: int) -> int:
-    number = int(key) if INDEX.fullmatch(key) else length
+    value = strconv.integer(key) if INDEX.fullmatch(key) else None
+    number = length if value is None else value
     if not -length <= number < length:
         raise document.rejected()
     return number % length

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from pilothouse.kit.remember import remember
 from pilothouse.machinery.problems import Problems
 
 BAD_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
@@ -14,7 +14,7 @@ ADDRESSES_REMEMBERED = 16384
 ONE_A_FAMILY = "may specify no more than one IP for each IP family"
 
 
-@lru_cache(maxsize=ADDRESSES_REMEMBERED)
+@remember(ADDRESSES_REMEMBERED)
 def parsed(value: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(value)
@@ -48,7 +48,7 @@ def validate_routable(value: str, problems: Problems) -> None:
         problems.invalid(value, detail)
 
 
-@lru_cache(maxsize=ADDRESSES_REMEMBERED)
+@remember(ADDRESSES_REMEMBERED)
 def unroutable(value: str) -> tuple[str, ...]:
     """Why traffic cannot be sent to an address. Remembered: Endpoints of many addresses are validated whole at each change."""
     address = parsed(value)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pilothouse.api.core.validation.paths import validate_descending
 from pilothouse.api.types.core_v1 import PodSpec
+from pilothouse.machinery import strconv
 from pilothouse.machinery.problems import Problems
 
 MIRROR = "kubernetes.io/config.mirror"
@@ -34,7 +35,7 @@ def validate_pod_annotations(annotations: Mapping[str, str], spec: PodSpec, prob
 
 def _is_int32(text: str) -> bool:
     """Without a plus and without leading zeros, as upstream reads it."""
-    return re.fullmatch("0|-?[1-9][0-9]{0,9}", text) is not None and -(2**31) <= int(text) < 2**31
+    return re.fullmatch("0|-?[1-9][0-9]{0,9}", text) is not None and strconv.integer(text, strconv.INT32) is not None
 
 
 def _validate_seccomp(profile: str, problems: Problems) -> None:

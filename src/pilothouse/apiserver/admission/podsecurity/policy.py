@@ -10,6 +10,7 @@ from pilothouse.api.types.core_v1 import PodSpec
 from pilothouse.apiserver.admission.podsecurity.baseline import BASELINE
 from pilothouse.apiserver.admission.podsecurity.check import Finding
 from pilothouse.apiserver.admission.podsecurity.restricted import RESTRICTED
+from pilothouse.machinery import strconv
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.machinery.problems import Problem, Problems
 
@@ -79,6 +80,7 @@ def _standard(labels: Mapping[str, str], mode: str, problems: Problems) -> Stand
         problems.at("metadata", "labels", f"[{PREFIX}{mode}]").invalid(level, f"must be one of {', '.join(LEVELS)}")
         level = "restricted" if mode == ENFORCE else "privileged"
     match = VERSION.fullmatch(version)
-    if match is None and version != "latest":
+    minor = strconv.unsigned(match[1], strconv.INT64) if match is not None else None
+    if minor is None and version != "latest":
         problems.at("metadata", "labels", f"[{PREFIX}{mode}-version]").invalid(version, 'must be "latest" or "v1.x"')
-    return Standard(level, int(match[1]) if match is not None else LATEST)
+    return Standard(level, LATEST if minor is None else minor)

@@ -137,7 +137,7 @@ def test_counts_round_up() -> None:
         ("9" * 5000, quantity.NUMBER_MESSAGE),
     ],
 )
-def test_refuses_in_upstreams_words(text: str, message: str) -> None:
+def test_refuses_what_python_would_take(text: str, message: str) -> None:
     with pytest.raises(ValueError, match="quantit") as refused:
         quantity.parse(text)
     assert str(refused.value) == message

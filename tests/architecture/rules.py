@@ -195,3 +195,19 @@ def ratchet(now: dict[str, int], allowed: dict[str, int]) -> list[str]:
     """Where the present differs from what is allowed: nothing may grow or join, and what shrank must be written down."""
     wrong = [f"{name}: {lines}, allowed are {allowed.get(name, 0)}" for name, lines in now.items() if lines > allowed.get(name, 0)]
     return wrong + [f"{name}: only {now.get(name, 0)} now, take {lines} out" for name, lines in allowed.items() if now.get(name, 0) < lines]
+
+
+def python_numbers(tree: ast.Module) -> Iterator[Found]:
+    """Calls of int() and float(), which take more than Go does, on anything but a constant or arithmetic: perhaps on text from outside."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in ("int", "float"):
+            continue
+        if len(node.args) != 1 or not _is_arithmetic(node.args[0]):
+            yield Found(node.lineno, ast.unparse(node))
+
+
+def _is_arithmetic(node: ast.expr) -> bool:
+    """Whether an expression can only be a number: a sum or product of anything is, but a text times a number is a text."""
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.Mult | ast.Div | ast.FloorDiv | ast.Sub | ast.Pow) or _is_arithmetic(node.left)
+    return isinstance(node, ast.UnaryOp | ast.Compare | ast.Constant)

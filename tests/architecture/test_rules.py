@@ -51,6 +51,34 @@ def test_tasks_belong_to_groups() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+NUMBERS_OF_NO_TEXT = {
+    *("float(bound)", "float(burst)", "float(duration)", "float(found)", "float(handler.sleep.seconds)", "float(min(limits))"),
+    *("float(probe.periodSeconds or 10)", "float(probe.timeoutSeconds or 1)", "float(seconds)", "float(total)"),
+    *("int(KEEP_ALIVE_SECONDS)", "int((amount / unit).to_integral_value(rounding='ROUND_CEILING'))", "int(best[row])", "int(bound)"),
+    *("int(candidates.sum())", "int(due.timestamp())", "int(left.sum())", "int(math.log2(nanoseconds))", "int(network.network_address)"),
+    *("int(options.timeout_seconds)", "int(row)", "int(rows[0])", "int(scores.max())", "int(scores.max(initial=0))", "int(scores.min())"),
+    *("int(scores[~ignored].max())", "int(scores[~ignored].min())", "int(seconds)", "int(self.clock.now().timestamp())"),
+    *("int(self._timings.lease_duration)", "int(sums[present].min())", "int(timeout_seconds)"),
+    "int(one.selector.matches(pod.pod.metadata.labels))",
+    "int(best[self._entropy.random.randrange(len(best))])",
+}
+"""Of numbers, not of text: each as it stands in the source."""
+READ_BY_PATTERN = {"machinery/strconv.py", "machinery/time.py", "machinery/quantity.py", "machinery/yaml.py", "machinery/codec.py", "kubelet/probes/http.py"}
+"""Give int() and float() what a regular expression (or a JSON parser) has let through, of bounded length."""
+
+
+def test_text_is_read_as_go_reads_it() -> None:
+    listed = NUMBERS_OF_NO_TEXT | {"int(number or 0)", "int(number)", "int(''.join(reversed(digits)), 16)"}
+    wrong = [
+        f"{shown(path)}:{line} {what}"
+        for path in files()
+        if str(path.relative_to(SOURCE)) not in READ_BY_PATTERN
+        for line, what in rules.python_numbers(tree(path))
+        if what not in listed
+    ]
+    assert not wrong, "read these with machinery/strconv.py:\n" + "\n".join(wrong)
+
+
 def test_sizes_only_shrink() -> None:
     """ratchet.json holds what is too large and how large: it may shrink, and nothing may join it."""
     now = {

@@ -195,3 +195,15 @@ def test_layers(tmp_path: Path, file: str, text: str, code: int) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     assert lint_imports(tmp_path).returncode == code
+
+
+@pytest.mark.parametrize("source", ["n = int(text)", "n = float(header.strip())", "n = int(a + b)", "n = int(text, 16)", "n = int(x or 0)"])
+def test_python_reading_numbers_is_found(source: str) -> None:
+    assert [*rules.python_numbers(ast.parse(source))]
+
+
+@pytest.mark.parametrize(
+    "source", ["n = int(seconds * 1000)", "n = float('-inf')", "n = int(a / b)", "n = int(-(-a // b))", "n = int(a != b)"]
+)
+def test_python_reckoning_is_not(source: str) -> None:
+    assert not [*rules.python_numbers(ast.parse(source))]

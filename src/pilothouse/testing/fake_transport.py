@@ -21,7 +21,7 @@ from pilothouse.api.catalogue import resource_of
 from pilothouse.client.call import Call, ListResult, Options, WatchEvent
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
-from pilothouse.machinery import codec, errors, time
+from pilothouse.machinery import codec, errors, strconv, time
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ObjectMeta, Status, StatusCause, StatusDetails
 
@@ -65,7 +65,7 @@ class FakeTransport:
 
     async def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
         self._fail_if_ordered(call)
-        after = int(call.options.resource_version or self.revision)
+        after = strconv.parse_uint(call.options.resource_version) if call.options.resource_version else self.revision
         if after > self.revision:
             raise too_large(after, self.revision)
         if after < self._forgotten:
@@ -129,7 +129,7 @@ class FakeTransport:
 
     def put_back(self, revision: int) -> None:
         """Be as before this revision, as a server whose state was restored: objects that were made or changed since are no more."""
-        self._objects = {key: one for key, one in self._objects.items() if int(one.metadata.resourceVersion) <= revision}
+        self._objects = {key: one for key, one in self._objects.items() if strconv.parse_uint(one.metadata.resourceVersion) <= revision}
         self._history = [change for change in self._history if change[0] <= revision]
         self.revision, self._forgotten = revision, min(self._forgotten, revision)
 
@@ -165,7 +165,7 @@ class FakeTransport:
 
     def _list(self, call: Call) -> ListResult[Any]:
         found = [one for one in self.all(call.resource.type, call.namespace or None) if _selected(one, call)]
-        start = int(call.options.continue_ or 0)
+        start = strconv.parse_uint(call.options.continue_) if call.options.continue_ else 0
         page = found[start : start + call.options.limit] if call.options.limit else found[start:]
         left = len(found) - start - len(page)
         return ListResult(page, str(self.revision), str(start + len(page)) if left else "", left or None)

@@ -45,7 +45,7 @@ from pilothouse.api.types.core_v1 import Event
 from pilothouse.client.call import STRATEGIC_MERGE_PATCH, Options
 from pilothouse.controllers.deployments.revisions import HASH_LABEL, REVISION
 from pilothouse.kubelet.runtime.simulated import Behaviour
-from pilothouse.machinery import codec
+from pilothouse.machinery import codec, strconv
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.table import table
 from pilothouse.machinery.time import text
@@ -69,7 +69,7 @@ def play(path: Path) -> str:
     steps = [line.split() for line in lines if line and not line.startswith("#")]
     nodes = 1
     if steps and steps[0][0] == "nodes":
-        nodes = int(steps.pop(0)[1])
+        nodes = strconv.atoi(steps.pop(0)[1])
     with Cluster(nodes=nodes, clock="still") as cluster:
         player = Player(cluster, path.parent)
         for words in steps:
@@ -90,13 +90,13 @@ class Player:
             "apply": lambda name: self.cluster.apply((self.folder / name).read_text()),
             "advance": self.cluster.advance,
             "images": self._images,
-            "scale": lambda target, replicas: self._patch(target, {"spec": {"replicas": int(replicas)}}),
+            "scale": lambda target, replicas: self._patch(target, {"spec": {"replicas": strconv.atoi(replicas)}}),
             "set": self._set_image,
             "delete": self._delete,
             "patch": lambda target, *words: self._patch(target, json.loads(" ".join(words))),
             "rollout": self._rollout,
             "containers": self._behave,
-            "exit": lambda pod, container, code: self.cluster.exit(pod, container, int(code)),
+            "exit": lambda pod, container, code: self.cluster.exit(pod, container, strconv.atoi(code)),
             "logs": lambda pod, container: self.shown.append(self.cluster.logs(pod, container)),
             "conditions": self._conditions,
             "stop": self.cluster.stop_node,
@@ -133,9 +133,11 @@ class Player:
             self._patch(target, {"spec": {"template": {"metadata": {"annotations": stamp}}}})
         elif verb == "undo":
             history = {
-                int(one.metadata.annotations[REVISION]): one for one in self.cluster.list(ReplicaSet, NAMESPACE) if _owned(one, name)
+                strconv.atoi(one.metadata.annotations[REVISION]): one
+                for one in self.cluster.list(ReplicaSet, NAMESPACE)
+                if _owned(one, name)
             }
-            wanted = int(revision.partition("=")[2]) or sorted(history)[-2]
+            wanted = (strconv.integer(revision.partition("=")[2]) or 0) or sorted(history)[-2]
             template = codec.to_dict(history[wanted].spec.template)
             template["metadata"]["labels"].pop(HASH_LABEL)
             self._patch(target, {"spec": {"template": template | {"$patch": "replace"}}})
@@ -151,7 +153,7 @@ class Player:
         run, stop = said.get("run"), said.get("stop", "0s")
         made = Behaviour(
             run_seconds=seconds(run) if run else None,
-            exit_code=int(said.get("exit", 0)),
+            exit_code=strconv.atoi(str(said.get("exit", 0))),
             stop_seconds=seconds(stop),
             prints=[text] if text else (),
         )
@@ -183,7 +185,7 @@ class Player:
     def _events(self, kinds: str) -> None:
         wanted = {named(one).kind for one in kinds.split(",")}
         told = [one for one in self.cluster.list(Event, NAMESPACE) if one.involvedObject.kind in wanted]
-        found = sorted(told, key=lambda one: int(one.metadata.resourceVersion))
+        found = sorted(told, key=lambda one: strconv.parse_uint(one.metadata.resourceVersion))
         heads = ["TYPE", "REASON", "OBJECT", "MESSAGE"]
         rows = [[one.type, one.reason, f"{one.involvedObject.kind.lower()}/{one.involvedObject.name}", one.message] for one in found]
         self.shown.append(aligned([heads, *rows]))

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from pilothouse.apiserver.auth.user import User
-from pilothouse.apiserver.http.request import Handler, Request, Response
-
-WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
-"""A subprotocol in which a browser, that cannot set headers, sends its token."""
+from pilothouse.apiserver.http.request import WEBSOCKET_TOKEN, Handler, Request, Response
 
 
 def authenticate(request: Request, next: Handler) -> Awaitable[Response]:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pilothouse.machinery import strconv
 from pilothouse.machinery.resource import Resource, Scale, Subresource
 
 GROUP_ORDER = (
@@ -47,7 +48,7 @@ def version_order(version: str) -> tuple[int, int]:
     """Newest stable first: v2, v1, v1beta2, v1beta1, v1alpha1."""
     number, _, unstable = version[1:].partition("beta" if "beta" in version else "alpha")
     stage = 0 if not unstable else (1 if "beta" in version else 2)
-    return (stage, -int(number or 0) * 1000 - int(unstable or 0))
+    return (stage, -(strconv.unsigned(number) or 0) * 1000 - (strconv.unsigned(unstable) or 0))
 
 
 class Documents:

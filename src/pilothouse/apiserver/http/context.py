@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.user import ANONYMOUS, User
 from pilothouse.apiserver.http.in_flight import InFlight
 from pilothouse.apiserver.http.request_metrics import RequestMetrics
+from pilothouse.client.dialing import Network
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 
@@ -39,6 +40,8 @@ class ApiContext:
     kubelet_client: KubeletClient | None = None
     kubelet_urls: Mapping[str, str] = field(default_factory=dict)
     """Where the kubelets answer that are not reached at their node's address, by the node's name: those of simulated nodes."""
+    dialable: Sequence[Network] = ()
+    """Where proxy subresources may lead beside proxyable addresses: only tests have backends on loopback."""
     default_user: User = ANONYMOUS
     """Who a request without any credential is from."""
     streams: set[Callable[[], None]] = field(default_factory=set)

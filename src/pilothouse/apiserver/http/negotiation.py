@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
-from pilothouse.machinery import errors
+from pilothouse.kit.remember import remember
+from pilothouse.machinery import errors, strconv
 
 ACCEPTS_REMEMBERED = 1024
 JSON = "application/json"
@@ -42,7 +42,7 @@ class Form:
 PLAIN = Form()
 
 
-@lru_cache(maxsize=ACCEPTS_REMEMBERED)
+@remember(ACCEPTS_REMEMBERED)
 def negotiate(accept: str, tables: bool = True) -> Form:
     """The best form for an Accept header; StatusError 406 when nothing that is accepted is served. `tables` says whether Table is."""
     if not accept or accept == JSON or accept == "*/*":
@@ -67,7 +67,7 @@ def not_acceptable(offered: str = OFFERED) -> errors.StatusError:
     return errors.failure(406, "NotAcceptable", message)
 
 
-@lru_cache(maxsize=ACCEPTS_REMEMBERED)
+@remember(ACCEPTS_REMEMBERED)
 def clauses(accept: str) -> tuple[tuple[str, dict[str, str]], ...]:
     """The clauses of an Accept header, best first: (media type, parameters)."""
     ranked = []
@@ -86,6 +86,7 @@ def _parameter(text: str) -> tuple[str, str]:
 
 def _quality(text: str) -> float:
     try:
-        return float(text)
+        found = strconv.parse_float(text)
     except ValueError:
-        return 1.0
+        return 0.0
+    return 0.0 if found != found else found

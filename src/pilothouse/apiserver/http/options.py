@@ -6,12 +6,12 @@ A number that cannot be read is a 400 in the words of Go's strconv; a value that
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from pilothouse.apiserver.http.request import Request
 from pilothouse.client.call import APPLY_PATCH, Options
-from pilothouse.machinery import errors
+from pilothouse.kit.remember import remember
+from pilothouse.machinery import errors, strconv
 from pilothouse.machinery.meta_v1 import DeleteOptions
 from pilothouse.machinery.problems import Problems
 
@@ -22,7 +22,6 @@ PROPAGATION_POLICIES = ("Foreground", "Background", "Orphan", "nil")
 AGENTS_REMEMBERED = 256
 UNKNOWN_MANAGER = "unknown"
 """The field manager of a request that does not say who sends it."""
-INT64_MAX = (1 << 63) - 1
 NO_OPTIONS = Options()
 """Options of a request without a query: shared, since nobody changes the options of a call."""
 
@@ -67,7 +66,7 @@ def for_write(request: Request, kind: str) -> Options:
     return options
 
 
-@lru_cache(maxsize=AGENTS_REMEMBERED)
+@remember(AGENTS_REMEMBERED)
 def _of_agent(agent: str) -> Options:
     """The options of a write without a query: its manager is the client's own name, what the User-Agent says before the slash."""
     name = "".join(filter(str.isprintable, agent.partition("/")[0])).encode()
@@ -122,17 +121,14 @@ def for_deletecollection(request: Request, body: DeleteOptions | None) -> Option
 
 
 def integer(request: Request, name: str) -> int | None:
-    """A number of the query; StatusError 400 when it is none."""
-    text = request.parameter(name)
-    if not text:
+    """A number of the query; StatusError 400 when it is none, nothing at all included."""
+    values = request.query.get(name)
+    if not values:
         return None
-    digits = text[1:] if text[0] in "+-" else text
-    if not (digits.isascii() and digits.isdigit()):
-        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    value = int(text)
-    if abs(value) > INT64_MAX:
-        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
-    return value
+    try:
+        return strconv.parse_int(values[0])
+    except ValueError as problem:
+        raise errors.bad_request(str(problem)) from problem
 
 
 def flag(request: Request, name: str) -> bool | None:
@@ -140,7 +136,7 @@ def flag(request: Request, name: str) -> bool | None:
     values = request.query.get(name) if request.query_string else None
     if not values:
         return None
-    return values[0].lower() not in ("false", "0")
+    return values[0].casefold() not in ("false", "0")
 
 
 def _dry_run(values: list[str]) -> bool:

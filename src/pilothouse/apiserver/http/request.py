@@ -29,6 +29,8 @@ Link: TypeAlias = "Callable[[Request, Handler], Awaitable[Response]]"
 
 BODY_LIMIT_BYTES = 3 * 1024 * 1024
 """Upstream's MaxRequestBodyBytes."""
+WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
+"""A subprotocol in which a browser, that cannot set headers, sends its token."""
 NO_QUERY: dict[str, list[str]] = {}
 
 

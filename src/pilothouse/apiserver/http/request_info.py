@@ -9,12 +9,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from urllib.parse import unquote
 
 from pilothouse.apiserver.auth.authorizer import Attributes
+from pilothouse.kit.remember import remember
 
 PATHS_REMEMBERED = 8192
+LONGEST_PATH_REMEMBERED = 512
 NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 METRIC_VERBS = {"update": "PUT", "create": "POST", "deletecollection": "DELETE"}
@@ -60,7 +61,7 @@ class RequestInfo:
 NO_INFO = RequestInfo(labels=("", "", "", "", "", ""))
 
 
-@lru_cache(maxsize=PATHS_REMEMBERED)
+@remember(PATHS_REMEMBERED, LONGEST_PATH_REMEMBERED)
 def parse(method: str, path: str, watching: bool) -> RequestInfo:
     """The info of one request; `watching` says whether the query asks for a watch."""
     found = _parsed(method, path, watching)

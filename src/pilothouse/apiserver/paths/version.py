@@ -10,6 +10,7 @@ import msgspec
 from pilothouse import __version__
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.machinery import strconv
 from pilothouse.machinery.meta_v1 import Info
 
 API_LEVEL = "1.34.0"
@@ -25,7 +26,7 @@ def info() -> Info:
         emulationMajor=major,
         emulationMinor=minor,
         minCompatibilityMajor=major,
-        minCompatibilityMinor=str(int(minor) - 1),
+        minCompatibilityMinor=str(strconv.parse_int(minor) - 1),
         gitVersion=f"v{API_LEVEL}+pilothouse-{__version__}",
         gitTreeState="clean",
         goVersion="",

@@ -7,6 +7,7 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, T
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.connect import Connect
+from pilothouse.apiserver.http.options import integer
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS, container_of, dialing_failed, flag, kubelet_of, pod_of
 from pilothouse.machinery import errors, time
@@ -48,14 +49,12 @@ def options_of(request: Request, pod: Pod) -> list[tuple[str, str]]:
     problems = Problems()
     found = [(name, "true") for name in FLAGS if flag(request, name)]
     for name, least in NUMBERS.items():
-        text = request.parameter(name)
-        if not text:
+        value = integer(request, name)
+        if value is None:
             continue
-        if not text.lstrip("-").isdigit():
-            raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-        if int(text) < least:
-            problems.at(name).invalid(int(text), "must be greater than or equal to 0" if least == 0 else "must be greater than 0")
-        found.append((name, text))
+        if value < least:
+            problems.at(name).invalid(value, "must be greater than or equal to 0" if least == 0 else "must be greater than 0")
+        found.append((name, str(value)))
     if since := request.parameter("sinceTime"):
         if wrong := time.parse_error(since):
             raise errors.bad_request(wrong)

@@ -5,103 +5,140 @@ The name in the path may say more than the name: `[scheme:]name[:port]`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import urlsplit
 
-from pilothouse.api.types.core_v1 import Pod, Service, ServicePort
-from pilothouse.api.types.discovery_v1 import EndpointSlice
+from pilothouse.api.types.core_v1 import Pod, Service
+from pilothouse.api.types.discovery_v1 import Endpoint, EndpointSlice
 from pilothouse.apiserver.http.connect import Connect
 from pilothouse.apiserver.http.request import Request, Response
-from pilothouse.apiserver.http.streaming.forward import Backend, forbid_special, forward
+from pilothouse.apiserver.http.streaming.forward import Backend, forward
 from pilothouse.apiserver.http.streaming.kubelets import kubelet_on, must_be_real, reader
+from pilothouse.client import dialing
 from pilothouse.client.call import Options
-from pilothouse.machinery import errors
+from pilothouse.machinery import errors, labels, strconv
+from pilothouse.machinery.quoting import go_quoted
 
 HTTP_PORT = 80
 HTTPS_PORT = 443
 SERVICE_NAME = "kubernetes.io/service-name"
 
 
-def split(text: str) -> tuple[str, str, str]:
+def split(text: str, kind: str) -> tuple[str, str, str]:
     """Scheme, name and port of `[scheme:]name[:port]`; 400 for what is none."""
     parts = text.split(":")
-    if len(parts) == 3 and parts[0] in ("", "http", "https"):
-        return parts[0], parts[1], parts[2]
-    if len(parts) == 2:
-        return "", parts[0], parts[1]
-    if len(parts) == 1:
-        return "", text, ""
-    raise errors.bad_request(f'invalid request "{text}"')
+    if len(parts) < 3:
+        parts = ["", *parts, *[""] * (2 - len(parts))]
+    if len(parts) != 3 or parts[0] not in ("", "http", "https") or not parts[1]:
+        raise errors.bad_request(f"invalid {kind} request {go_quoted(text)}")
+    return parts[0], parts[1], parts[2]
 
 
 async def proxy_pod(request: Request) -> Response:
-    scheme, name, port = split(request.info.name)
+    scheme, name, port = split(request.info.name, "pod")
     pod = await reader(request.api).get(Pod, name, request.info.namespace)
-    number = int(port) if port.isdigit() else pod_port(pod, port)
-    if not pod.status.podIP:
-        raise errors.bad_request("address not allowed")
-    forbid_special(pod.status.podIP)
+    host = allowed(request, pod.status.podIP)
+    number = pod_port(pod, port)
     await must_be_real(request.api, pod.spec.nodeName)
-    return await forward(request, Backend(scheme or "http", pod.status.podIP, number))
-
-
-def pod_port(pod: Pod, name: str) -> int:
-    """The named port, or without a name the first that the pod declares."""
-    ports = [port for one in pod.spec.containers for port in one.ports]
-    found = next((one.containerPort for one in ports if not name or one.name == name), None)
-    if found is None and name:
-        raise errors.bad_request(f'invalid port "{name}"')
-    return found or HTTP_PORT
-
-
-async def proxy_service(request: Request) -> Response:
-    scheme, name, port = split(request.info.name)
-    client = reader(request.api)
-    service = await client.get(Service, name, request.info.namespace)
-    wanted = service_port(service, port)
-    options = Options(label_selector=f"{SERVICE_NAME}={name}")
-    slices = (await client.list(EndpointSlice, request.info.namespace, options=options)).items
-    found = ready_endpoints(slices, wanted)
-    if not found:
-        raise errors.unavailable(f'no endpoints available for service "{name}"')
-    dice = request.api.entropy.random
-    host, number, node = dice.choice(found)
-    forbid_special(host)
-    await must_be_real(request.api, node)
     return await forward(request, Backend(scheme or "http", host, number))
 
 
-def service_port(service: Service, wanted: str) -> ServicePort:
-    """The port by name or number; without either the only one."""
-    ports = service.spec.ports
-    if not wanted and len(ports) == 1:
-        return ports[0]
-    for one in ports:
-        if wanted and wanted in (one.name, str(one.port)):
-            return one
-    raise errors.unavailable(f'no service port "{wanted}" found for service "{service.metadata.name}"')
+def allowed(request: Request, address: str) -> str:
+    """The address in its plain form; 400 when nobody may be sent there."""
+    try:
+        return str(dialing.check(dialing.parse_address(address), request.api.dialable))
+    except dialing.NotAllowed as problem:
+        raise errors.bad_request(str(problem)) from problem
 
 
-def ready_endpoints(slices: list[EndpointSlice], wanted: ServicePort) -> list[tuple[str, int, str]]:
-    """Address, port and node of every endpoint that takes traffic for the service's port."""
-    found: list[tuple[str, int, str]] = []
-    for one in slices:
-        number = next((port.port for port in one.ports if port.name == wanted.name and port.port), None)
+def port_number(text: str) -> int:
+    """A port of the path; 503 as upstream, which finds out when it dials."""
+    number = strconv.integer(text, range(1, 65536))
+    if number is None:
+        raise errors.unavailable(f"error trying to reach service: dial tcp: address {text}: invalid port")
+    return number
+
+
+def pod_port(pod: Pod, text: str) -> int:
+    """The port by number or name, or without either the first that the pod declares."""
+    ports = [port for container in pod.spec.containers for port in container.ports]
+    if not text:
+        return ports[0].containerPort if ports else HTTP_PORT
+    named = next((port.containerPort for port in ports if port.name == text), None)
+    if named is not None:
+        return named
+    if strconv.integer(text) is None and not strconv.WHOLE.fullmatch(text):
+        raise errors.bad_request(f"invalid port {go_quoted(text)}")
+    return port_number(text)
+
+
+async def proxy_service(request: Request) -> Response:
+    scheme, name, port = split(request.info.name, "service")
+    client, namespace = reader(request.api), request.info.namespace
+    number = strconv.integer(port)
+    if number is not None:
+        service = await client.get(Service, name, namespace)
+        port = port_name(service, number)
+    options = Options(label_selector=str(labels.match_labels({SERVICE_NAME: name})))
+    slices = (await client.list(EndpointSlice, namespace, options=options)).items
+    candidates = ready_endpoints(slices, port)
+    request.api.entropy.random.shuffle(candidates)
+    for endpoint, number in candidates:
+        if await is_of_pod(request, endpoint):
+            host = allowed(request, endpoint.addresses[0])
+            await must_be_real(request.api, endpoint.nodeName)
+            return await forward(request, Backend(scheme or "http", host, number))
+    raise errors.unavailable(f'no endpoints available for service "{name}"')
+
+
+def port_name(service: Service, number: int) -> str:
+    """The name of the service's port of that number; 503 when there is none."""
+    for port in service.spec.ports:
+        if port.port == number:
+            return port.name
+    raise errors.unavailable(f'no service port {number} found for service "{service.metadata.name}"')
+
+
+def ready_endpoints(slices: list[EndpointSlice], wanted: str) -> list[tuple[Endpoint, int]]:
+    """Every endpoint that takes traffic for the service's port of that name, with its port's number."""
+    found: list[tuple[Endpoint, int]] = []
+    for endpoints in slices:
+        number = next((port.port for port in endpoints.ports if (port.name or "") == wanted and port.port), None)
         if number is not None:
-            ready = (end for end in one.endpoints if end.conditions is None or end.conditions.ready is not False)
-            found += [(end.addresses[0], number, end.nodeName) for end in ready if end.addresses]
+            ready = (each for each in endpoints.endpoints if each.conditions is None or each.conditions.ready is not False)
+            found += [(endpoint, number) for endpoint in ready if endpoint.addresses]
     return found
 
 
+async def is_of_pod(request: Request, endpoint: Endpoint) -> bool:
+    """Whether the endpoint is a pod of the request's namespace at one of its own addresses: anybody may write an EndpointSlice."""
+    target = endpoint.targetRef
+    if target is None or target.namespace != request.info.namespace:
+        return False
+    try:
+        pod = await reader(request.api).get(Pod, target.name, target.namespace)
+    except errors.StatusError:
+        return False
+    return endpoint.addresses[0] in (pod.status.podIP, *(each.ip for each in pod.status.podIPs))
+
+
 async def proxy_node(request: Request) -> Response:
-    scheme, name, port = split(request.info.name)
+    scheme, name, port = split(request.info.name, "node")
     kubelet = await kubelet_on(request.api, name)
     parts = urlsplit(kubelet.base)
-    backend = Backend(parts.scheme, parts.hostname or "", parts.port or HTTPS_PORT, kubelet.tls)
-    if port.isdigit() and int(port) != parts.port:
+    host = parts.hostname or ""
+    if name not in request.api.kubelet_urls:
+        host = await resolved(request, host)
+    if port and port != str(parts.port):
         await must_be_real(request.api, name)
-        backend = replace(backend, scheme=scheme or "http", port=int(port), tls=None)
-    return await forward(request, backend)
+        return await forward(request, Backend(scheme or "http", host, port_number(port)))
+    return await forward(request, Backend(parts.scheme, host, parts.port or HTTPS_PORT, kubelet.tls, parts.hostname or ""))
+
+
+async def resolved(request: Request, host: str) -> str:
+    try:
+        return str(await dialing.resolve(host, request.api.dialable))
+    except dialing.NotAllowed as problem:
+        raise errors.bad_request(str(problem)) from problem
 
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -40,7 +40,13 @@ class Upgraded:
 
 
 async def upgrade(
-    url: str, headers: Headers = (), *, method: str = "POST", protocol: str = SPDY, tls: ssl.SSLContext | None = None
+    url: str,
+    headers: Headers = (),
+    *,
+    method: str = "POST",
+    protocol: str = SPDY,
+    tls: ssl.SSLContext | None = None,
+    server_name: str = "",
 ) -> Upgraded:
     """Connect to `url` and upgrade to `protocol`. UpgradeRefused with the server's answer; OSError when it cannot be reached."""
     parts = urlsplit(url)
@@ -50,6 +56,7 @@ async def upgrade(
         host,
         parts.port or (443 if secure else 80),
         ssl=(tls or ssl.create_default_context()) if secure else None,
+        server_hostname=(server_name or host) if secure else None,
         limit=HEAD_LIMIT_BYTES,
     )
     duplex = SocketDuplex(reader, writer)

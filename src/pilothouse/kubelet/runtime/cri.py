@@ -46,6 +46,7 @@ from pilothouse.kubelet.runtime.port import (
     SandboxState,
     SandboxStatus,
 )
+from pilothouse.machinery import strconv
 
 pb: Any = api_pb2
 stubs: Any = api_pb2_grpc
@@ -153,8 +154,10 @@ class CriRuntime:
 
     async def container_status(self, container_id: str) -> ContainerStatus:
         answer = await self._call("ContainerStatus", pb.ContainerStatusRequest(container_id=container_id, verbose=True))
-        details = json.loads(answer.info["info"]) if "info" in answer.info else {}
-        return messages.from_container_status(answer.status, str(details.get("sandboxID", "")), int(details.get("pid", 0)))
+        details = _details(answer.info.get("info", ""))
+        return messages.from_container_status(
+            answer.status, str(details.get("sandboxID", "")), strconv.integer(str(details.get("pid", 0))) or 0
+        )
 
     async def update_container_resources(self, container_id: str, resources: Resources) -> None:
         request = pb.UpdateContainerResourcesRequest(container_id=container_id, linux=messages.to_resources(resources))
@@ -313,6 +316,15 @@ class CriRuntime:
             await self._call(method, request, limit=limit)
         except NotFound:
             return
+
+
+def _details(text: str) -> dict[str, Any]:
+    """What containerd says beyond CRI of a container, in JSON; nothing when it cannot be read."""
+    try:
+        found = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _failure(failure: Any) -> RuntimeFailure:

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from pilothouse.apiserver.storage.interface import Compacted, CompareFailed, Event, FutureRevision, Storage
+from pilothouse.machinery import strconv
 
 ACKNOWLEDGED_BEFORE_KILL = 400
 WRITERS = 16
@@ -387,7 +388,7 @@ class DurableStorageConformance(StorageConformance):
         process.wait()
         process.stdout.close()
         assert len(lines) >= ACKNOWLEDGED_BEFORE_KILL
-        return {name: int(revision) for name, _, revision in (line.partition(" ") for line in lines)}
+        return {name: strconv.parse_int(revision) for name, _, revision in (line.partition(" ") for line in lines)}
 
 
 def write_until_killed(opener: str, path: str, round: int) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, cast
 
@@ -173,6 +174,7 @@ async def house(folder: Path) -> AsyncIterator[House]:
     streaming = StreamingServer()
     listener = await streaming.start()
     async with serving(folder) as served, asyncio.TaskGroup() as group:
+        served.server.api.dialable = (ip_network("127.0.0.0/8"),)
         client = Client(served.registry.transport(ADMIN))
         pod = await placed_pod(client)
         runtime = cast(Runtime, StreamingRuntime(streaming, log))

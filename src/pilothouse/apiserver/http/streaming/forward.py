@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import gzip
-import ipaddress
 import ssl
 import zlib
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, T
 from yarl import URL
 
 from pilothouse.apiserver.http.answer import Answer
-from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.apiserver.http.request import WEBSOCKET_TOKEN, Request, Response
 from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS, dialing_failed, why
 from pilothouse.apiserver.http.streaming.links import Way, rewritten
 from pilothouse.apiserver.http.streaming.relay import joined
@@ -29,6 +28,8 @@ HOP_HEADERS = frozenset((
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
     "authorization", "host", "content-length", "cookie2",
 ))  # fmt: skip
+IDENTITY_HEADERS = ("impersonate-", "x-remote-")
+"""Beginnings of the headers that say who somebody is: they are the API server's, no backend's."""
 ANSWER_HOP_HEADERS = HOP_HEADERS - {"content-length"}
 PAGE_LIMIT = 4 << 20
 """Bytes of a page above which its links stay as they are."""
@@ -42,6 +43,8 @@ class Backend:
     host: str
     port: int
     tls: ssl.SSLContext | None = None
+    server_name: str = ""
+    """The name that its certificate must bear, where that is not `host`."""
 
     @property
     def authority(self) -> str:
@@ -59,13 +62,6 @@ def prefix_and_rest(request: Request) -> tuple[str, str]:
     return "/".join(parts[:own]), "/" + parts[own] if len(parts) > own else ""
 
 
-def forbid_special(host: str) -> None:
-    """Addresses that no pod has, but that mean something to the machine: 400 as upstream."""
-    address = ipaddress.ip_address(host)
-    if address.is_unspecified or address.is_link_local or address.is_multicast:
-        raise errors.bad_request("address not allowed")
-
-
 async def forward(request: Request, backend: Backend) -> Response:
     prefix, rest = prefix_and_rest(request)
     if not rest and request.method in ("GET", "HEAD"):
@@ -79,7 +75,13 @@ async def forward(request: Request, backend: Backend) -> Response:
 
 
 def _headers(request: Request) -> list[tuple[str, str]]:
-    kept = [(name, value) for name, value in request.http.headers.items() if name.lower() not in HOP_HEADERS]
+    kept = []
+    for name, value in request.http.headers.items():
+        lower = name.lower()
+        if lower == "sec-websocket-protocol":
+            value = ", ".join(each for each in map(str.strip, value.split(",")) if not each.startswith(WEBSOCKET_TOKEN))
+        if value and lower not in HOP_HEADERS and not lower.startswith(IDENTITY_HEADERS):
+            kept.append((name, value))
     host = [("Host", request.header("Host"))] if request.header("Host") else []
     return [*host, *kept, ("X-Forwarded-For", request.http.remote or ""), ("X-Forwarded-Uri", request.path)]
 
@@ -95,7 +97,9 @@ def _tls(backend: Backend) -> ssl.SSLContext | None:
 
 async def _upgraded(request: Request, backend: Backend, url: str, wanted: str) -> Response:
     try:
-        upgraded = await upgrade(url, _headers(request), method=request.method, protocol=wanted, tls=_tls(backend))
+        upgraded = await upgrade(
+            url, _headers(request), method=request.method, protocol=wanted, tls=_tls(backend), server_name=backend.server_name
+        )
     except UpgradeRefused as error:
         return Answer(error.status, error.body, error.content_type or "text/plain")
     except OSError as error:
@@ -110,7 +114,10 @@ async def _passed(request: Request, backend: Backend, url: str, way: Way) -> Res
         body = request.http.content if request.http.can_read_body else None
         try:
             headers = _headers(request)
-            answer = await session.request(request.method, _as_is(url), data=body, headers=headers, allow_redirects=False)
+            name = backend.server_name or None
+            answer = await session.request(
+                request.method, _as_is(url), data=body, headers=headers, allow_redirects=False, server_hostname=name
+            )
         except (ClientError, OSError) as error:
             raise errors.unavailable(f"error trying to reach service: {why(error, url)}") from error
         return await _answered(request, answer, way)

@@ -15,7 +15,7 @@ from pilothouse.client.streaming import channels
 from pilothouse.client.streaming.channels import PORT_FORWARD_SPDY, Protocol
 from pilothouse.client.streaming.spdy import Session, Stream
 from pilothouse.client.streaming.upgrade import UpgradeRefused
-from pilothouse.machinery import errors
+from pilothouse.machinery import errors, strconv
 
 PORTS_LIMIT = 100
 
@@ -27,9 +27,10 @@ def ports_of(request: Request) -> list[int]:
         raise errors.bad_request('query parameter "ports" is required')
     if len(texts) > PORTS_LIMIT:
         raise errors.bad_request(f"at most {PORTS_LIMIT} ports can be forwarded at once")
-    if wrong := [one for one in texts if not one.isdigit() or not 0 < int(one) < 65536]:
-        raise errors.bad_request(f'unable to parse "{wrong[0]}" as a port')
-    return [int(one) for one in texts]
+    ports = [strconv.unsigned(text, range(1, 65536)) for text in texts]
+    if None in ports:
+        raise errors.bad_request(f'unable to parse "{texts[ports.index(None)]}" as a port')
+    return [port for port in ports if port is not None]
 
 
 async def forward_channels(request: Request, kubelet: Kubelet, url: str) -> Response:

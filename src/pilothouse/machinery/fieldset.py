@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
+from pilothouse.kit.remember import remember
+from pilothouse.machinery import strconv
 from pilothouse.machinery.quoting import go_quoted
 
 Path = tuple[str, ...]
@@ -38,13 +39,13 @@ def escaped(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=ELEMENTS_REMEMBERED)
+@remember(ELEMENTS_REMEMBERED)
 def named(name: str, value: str) -> str:
     """The element of a list item whose only key is `name` with a text in it."""
     return f"k:{compact({name: value})}"
 
 
-@lru_cache(maxsize=ELEMENTS_REMEMBERED)
+@remember(ELEMENTS_REMEMBERED)
 def canonical(element: str) -> str | None:
     """An element of a record that was written elsewhere, in our own form; None for a kind that is unknown (upstream drops it).
 
@@ -65,11 +66,11 @@ def canonical(element: str) -> str | None:
                 raise ValueError(f"no keys: {element}")
             return f"k:{compact(keys)}"
         case "i":
-            return f"i:{int(element[2:])}"
+            return f"i:{strconv.atoi(element[2:])}"
     return None
 
 
-@lru_cache(maxsize=ELEMENTS_REMEMBERED)
+@remember(ELEMENTS_REMEMBERED)
 def order(element: str) -> tuple[Any, ...]:
     """Sort key of an element: fields, then items by keys (numbers as numbers), then values, then indexes."""
     text = element[2:]
@@ -80,7 +81,7 @@ def order(element: str) -> tuple[Any, ...]:
             return 1, tuple((name, _value_order(value)) for name, value in orjson.loads(text).items())
         case "v":
             return 2, _value_order(orjson.loads(text))
-    return 3, int(text)
+    return 3, strconv.atoi(text)
 
 
 def _value_order(value: Any) -> tuple[int, Any]:
@@ -189,7 +190,7 @@ def shown(path: Path) -> str:
     return "".join(map(shown_element, path))
 
 
-@lru_cache(maxsize=ELEMENTS_REMEMBERED)
+@remember(ELEMENTS_REMEMBERED)
 def shown_element(element: str) -> str:
     kind, rest = element[0], element[2:]
     if kind == "f":

@@ -87,7 +87,7 @@ def _with_go_integers(value: Any, kind: Shape) -> Any:
         return value
     bits = 64 if kind.go == "int64" else 32
     half = 1 << (bits - 1)
-    return (int(value) + half) % (2 * half) - half
+    return (int(value // 1) + half) % (2 * half) - half
 
 
 def _other_kind(patched: dict[str, Any], patch_type: str, type: type[Any]) -> str:

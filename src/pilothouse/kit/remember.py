@@ -22,7 +22,7 @@ def remember(maxsize: int, longest: int = LONGEST_CHARACTERS) -> Callable[[F], F
         def call(*args: Any) -> Any:
             length = 0
             for value in args:
-                if isinstance(value, str):
+                if isinstance(value, str | bytes):
                     length += len(value)
             return cached(*args) if length <= longest else function(*args)
 

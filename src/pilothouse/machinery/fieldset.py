@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ Path = tuple[str, ...]
 Fields = frozenset[Path]
 NONE: Fields = frozenset()
 SETS_REMEMBERED = 512
+LONGEST_SET_REMEMBERED = 16384
 ELEMENTS_REMEMBERED = 8192
 HTML = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 """What Go's encoder writes of the characters that it escapes."""
@@ -128,7 +130,7 @@ def _trim(node: dict[str, Any]) -> None:
             _trim(child)
 
 
-@lru_cache(maxsize=SETS_REMEMBERED)
+@remember(SETS_REMEMBERED, LONGEST_SET_REMEMBERED)
 def parse(fields: bytes) -> Fields:
     """The set of a FieldsV1 (b"" and `null` are empty); ValueError when it is none."""
     found: list[Path] = []

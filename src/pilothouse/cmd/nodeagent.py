@@ -120,6 +120,7 @@ class NodeAgent:
             tls=tls,
             measure=kubelet.figures,
             config=config,
+            problem=kubelet.relist.problem,
         )
         return [kubelet, server]
 
@@ -177,7 +178,7 @@ class Pods:
         self._kubelet = kubelet
 
     def pods(self) -> Iterable[Pod]:
-        return self._kubelet.pods.list()
+        return self._kubelet.known_pods()
 
 
 def load() -> None:

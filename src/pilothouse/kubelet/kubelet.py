@@ -11,7 +11,7 @@ Logs, exec, attach and port-forward are served by server/, which asks this class
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -41,19 +41,20 @@ from pilothouse.kubelet.node import preemption
 from pilothouse.kubelet.node.admission import Abilities, judge, judge_resize, missing, rejection
 from pilothouse.kubelet.node.agent import NodeAgent
 from pilothouse.kubelet.node.preemption import NoRoom, is_critical, pods_to_preempt
+from pilothouse.kubelet.node.status import without_reserved
 from pilothouse.kubelet.objects import ReferencedObjects
-from pilothouse.kubelet.orphans import adopt_or_end, end_unknown
+from pilothouse.kubelet.orphans import adopt, end_others, end_unknown
 from pilothouse.kubelet.pods.allocation import PendingResize
 from pilothouse.kubelet.pods.observed import Ending, Run
 from pilothouse.kubelet.pods.publisher import StatusPublisher
 from pilothouse.kubelet.pods.relist import Relist
-from pilothouse.kubelet.pods.spec import grace_seconds, is_mirror
+from pilothouse.kubelet.pods.spec import from_api, grace_seconds, is_mirror
 from pilothouse.kubelet.pods.status import NodeFacts
 from pilothouse.kubelet.pods.workers import PodWorkers
 from pilothouse.kubelet.pods.workshop import Workshop
 from pilothouse.kubelet.probes.port import Network
 from pilothouse.kubelet.probes.prober import Prober
-from pilothouse.kubelet.qosgroups import QosGroups
+from pilothouse.kubelet.qosgroups import QosGroups, pods_limits
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
 from pilothouse.kubelet.server.figures import Figures
 from pilothouse.kubelet.staticpods import StaticPods
@@ -155,6 +156,7 @@ class Kubelet:
         """Run the node until cancelled; its containers run on then."""
         await self._read_host()
         self._balance()
+        self._limit_all_pods()
         async with asyncio.TaskGroup() as group:
             if self._own_informers:
                 group.create_task(self.informers.run(), name="informers")
@@ -181,6 +183,10 @@ class Kubelet:
         """Whether a pod is this kubelet's, or may be: before the first look at API and runtime every pod may."""
         return not self.synced.is_set() or self.workers.get(uid) is not None or any(pod.metadata.uid == uid for pod in self.pods.list())
 
+    def known_pods(self) -> Iterable[Pod]:
+        """The pods of this node with their status as this kubelet knows it; static pods themselves, not their mirrors."""
+        return [worker.view() for worker in self.workers]
+
     async def figures(self) -> Figures:
         """How the node is doing."""
         host = self.host
@@ -196,10 +202,7 @@ class Kubelet:
         return [run for worker in self.workers for run in worker.state.all_runs() if run.running]
 
     async def _pods(self) -> None:
-        await self.pods.synced.wait()
-        await self.services.synced.wait()
-        await self.agent.registered.wait()
-        self._follow_node()
+        """Static pods first, which need no API; those of the API once it answers."""
         self.objects.listen(self._sources_changed)
         async with asyncio.TaskGroup() as group:
             listening = asyncio.Event()
@@ -207,18 +210,29 @@ class Kubelet:
             await listening.wait()
             if self.config.static_pod_path:
                 await self.static.read()
-            await self._recover()
+                await self._recover(lambda: adopt(self.shop, self.workers, self.static.pods.values()))
+            group.create_task(self.workers.run(), name="workers")
+            group.create_task(self.static.run(), name="static pods")
+            await self.pods.synced.wait()
+            await self.services.synced.wait()
+            await self.agent.registered.wait()
+            self._follow_node()
+            await self._recover(self._adopt_or_end)
             self.pods.subscribe(self._pod_changed)
             self.synced.set()
-            group.create_task(self.workers.run(), name="workers")
+            self.static.mirror_changed()
             group.create_task(self._follow_range(), name="pod range")
-            group.create_task(self.static.run(), name="static pods")
 
-    async def _recover(self) -> None:
+    async def _adopt_or_end(self) -> None:
+        mine = [from_api(pod) for pod in self.pods.list() if not is_mirror(pod)]
+        await adopt(self.shop, self.workers, mine)
+        await end_others(self.shop, {worker.uid for worker in self.workers})
+
+    async def _recover(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Until the runtime answers."""
         while True:
             try:
-                mine = [pod for pod in self.pods.list() if not is_mirror(pod)]
-                await adopt_or_end(self.shop, self.workers, [*mine, *self.static.pods.values()])
+                await work()
                 return
             except RuntimeFailure:
                 await self.clock.sleep(RUNTIME_RETRY_SECONDS)
@@ -237,7 +251,7 @@ class Kubelet:
         if old is not None and new is not None and old.metadata.uid != new.metadata.uid:
             self.workers.remove(old)
         if new is not None:
-            self.workers.update(new)
+            self.workers.update(from_api(new))
             self._balance()
             if old is not None and (old.metadata.labels, old.metadata.annotations) != (new.metadata.labels, new.metadata.annotations):
                 self.refresher.changed(new.metadata.uid)
@@ -247,6 +261,13 @@ class Kubelet:
     def _balance(self) -> None:
         if self.groups is not None:
             self.groups.balance(worker.pod for worker in self.workers if worker.state.ending is None)
+
+    def _limit_all_pods(self) -> None:
+        """To what pods may have of the machine; what evictions keep free is not for the kernel to enforce."""
+        if self.groups is not None:
+            machine = self.host.machine()
+            whole = {"cpu": str(machine.cores), "memory": str(machine.memory), **self.config.capacity}
+            self.groups.limit(pods_limits(without_reserved(whole, self.config), self.host.load().processes_limit))
 
     def _sources_changed(self, reference: Any, holders: set[str]) -> None:
         for uid in [*holders]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Collection, Iterable
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.launch.resources import ROOT
@@ -25,17 +25,21 @@ log = logging.getLogger(__name__)
 ORPHAN_GRACE_SECONDS = 2
 
 
-async def adopt_or_end(shop: Workshop, workers: PodWorkers, pods: Iterable[Pod]) -> None:
-    """Give every pod of the API a worker that knows what is there of it; end what belongs to no pod."""
+async def adopt(shop: Workshop, workers: PodWorkers, pods: Iterable[Pod]) -> None:
+    """Give every pod a worker that knows what is there of it."""
     boxes, runs = await _found(shop)
-    wanted = {pod.metadata.uid: pod for pod in pods}
-    for uid, pod in wanted.items():
+    for uid, pod in {pod.metadata.uid: pod for pod in pods}.items():
         workers.update(pod, boxes.get(uid, []), runs.get(uid, []))
         worker = workers.get(uid)
         for run in runs.get(uid, []):
             known = container_of(pod, run.name)
             if worker is not None and run.exited and known is not None:
                 run.message = await last_words(worker.executor, known, run) or run.message
+
+
+async def end_others(shop: Workshop, wanted: Collection[str]) -> None:
+    """End what runs of pods that are not wanted (by their uid), and take away what is left of them."""
+    boxes, runs = await _found(shop)
     for uid in [uid for uid in (boxes.keys() | runs.keys()) if uid not in wanted]:
         await _end(shop, boxes.get(uid, []), runs.get(uid, []))
     for uid in await shop.host.list_directory(shop.paths.pods):
@@ -78,9 +82,7 @@ async def _found(shop: Workshop) -> tuple[dict[str, list[Box]], dict[str, list[R
 
 
 async def _add_sandbox(shop: Workshop, sandbox: Sandbox, boxes: dict[str, list[Box]]) -> None:
-    uid = sandbox.labels.get(POD_UID)
-    if uid is None:
-        return
+    uid = sandbox.labels.get(POD_UID) or sandbox.uid  # others' sandboxes, which a client of the runtime left, have no labels
     try:
         boxes.setdefault(uid, []).append(box_of(await shop.runtime.pod_sandbox_status(sandbox.id)))
     except NotFound:

@@ -2,6 +2,7 @@
 
 - A file is a pod; what changes in it ends that pod and begins another. Files that begin with a dot are not looked at.
 - A static pod's uid is the hash of its manifest, its name ends in the node's; it runs whether the API answers or not.
+- Manifests are read by staticmanifest.py; one that is wrong is told in the log, and harms no other.
 - A mirror only shows: it is made again when somebody deletes it, and deleted when the manifest is gone.
 - The folder is looked at every second: no more than a few small files are read.
 """
@@ -9,64 +10,26 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from pilothouse.api.catalogue import resource_of
-from pilothouse.api.types.core_v1 import Node, Pod, PodStatus, Toleration
+from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.client.call import Options
 from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.pods.publisher import StatusPublisher
-from pilothouse.kubelet.pods.spec import MIRROR, STATIC_SOURCE
-from pilothouse.machinery import codec
+from pilothouse.kubelet.pods.spec import MIRROR, is_mirror
+from pilothouse.kubelet.staticmanifest import HASH, mirror_of, read_pod
 from pilothouse.machinery import time as times
 from pilothouse.machinery.errors import StatusError
-from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 
 log = logging.getLogger(__name__)
-HASH, SEEN = "kubernetes.io/config.hash", "kubernetes.io/config.seen"
 CHECK_SECONDS = 20.0
 LOOK_SECONDS = 1.0
 """How soon a change of the folder is seen."""
 FILES_LIMIT = 110
-
-
-def read_pod(text: bytes, node_name: str, seen: str) -> Pod:
-    """The pod of a manifest as the node runs it; StatusError says what is wrong with it. Pure."""
-    resource = resource_of(Pod)
-    pod: Pod = codec.decode(text, resource, content_type=codec.YAML).object
-    digest = hashlib.sha256(text + node_name.encode()).hexdigest()
-    meta = pod.metadata
-    meta.name, meta.namespace = f"{meta.name}-{node_name}", meta.namespace or "default"
-    meta.uid = f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
-    meta.annotations = {**meta.annotations, STATIC_SOURCE: "file", HASH: digest[:32], SEEN: seen}
-    meta.creationTimestamp = seen
-    pod.spec.nodeName = node_name
-    pod.spec.tolerations = [*pod.spec.tolerations, Toleration(operator="Exists", effect="NoExecute")]
-    pod.status = PodStatus(phase="Pending")
-    for hook in resource.defaults:
-        hook(pod)
-    return pod
-
-
-def mirror_of(pod: Pod, node: Node) -> Pod:
-    """What the API shows of a static pod. Pure."""
-    meta = pod.metadata
-    owner = OwnerReference(apiVersion="v1", kind="Node", name=node.metadata.name, uid=node.metadata.uid, controller=True)
-    return Pod(
-        metadata=ObjectMeta(
-            name=meta.name,
-            namespace=meta.namespace,
-            labels=meta.labels,
-            annotations={**meta.annotations, MIRROR: meta.annotations[HASH]},
-            ownerReferences=[owner],
-        ),
-        spec=pod.spec,
-    )
 
 
 class StaticPods:
@@ -180,6 +143,9 @@ class StaticPods:
         mirror = await self._mirror(pod)
         if mirror is not None:
             if mirror.metadata.annotations.get(MIRROR) == pod.metadata.annotations[HASH] and not mirror.metadata.deletionTimestamp:
+                return
+            if not is_mirror(mirror):
+                log.warning("a pod of the API has the name of a static pod", extra={"pod": mirror.metadata.name})
                 return
             await self._delete(mirror)
         await self._client.create(mirror_of(pod, node))

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pilothouse.api.types.core_v1 import Container, Event, Namespace, Pod, PodSpec
+from pilothouse.client.call import Call, Transport, WatchEvent
+from pilothouse.client.client import Client
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.virtual_clock import VirtualClock
 from pilothouse.kubelet.config import KubeletConfig
@@ -19,6 +21,24 @@ from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.testing.control_plane import ControlPlane
 
 
+class Line:
+    """The way to the API, which may be `cut`."""
+
+    def __init__(self, client: Client) -> None:
+        self._transport: Transport = client.transport
+        self.cut = False
+
+    async def call(self, call: Call) -> Any:
+        if self.cut:
+            raise ConnectionError("the API is not there")
+        return await self._transport.call(call)
+
+    def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
+        if self.cut:
+            raise ConnectionError("the API is not there")
+        return self._transport.watch(call)
+
+
 class Node:
     """One simulated node and the API beside it; `advance` moves the time of both."""
 
@@ -28,6 +48,7 @@ class Node:
         self.runtime = SimulatedRuntime(clock, entropy)
         self.host = SimulatedHost()
         self.probes_fail: set[tuple[str, int]] = set()
+        self.line = Line(plane.client_of("system:node:node-0", "system:nodes"))
         self.kubelet = self.make()
         self._task: asyncio.Task[None] | None = None
 
@@ -35,7 +56,7 @@ class Node:
         config = KubeletConfig(node_ip="10.0.0.5", cluster_dns=("10.96.0.10",), static_pod_path="/manifests")
         network = SimulatedNetwork(lambda kind, host, port: (kind, port) not in self.probes_fail)
         return Kubelet(
-            self.plane.client_of("system:node:node-0", "system:nodes"),
+            Client(self.line),
             "node-0",
             self.runtime,
             self.clock,

@@ -85,11 +85,17 @@ def extended_resources(status: NodeStatus) -> dict[str, str | int | float]:
     return {name: amount for name, amount in status.capacity.items() if is_extended(name)}
 
 
-def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -> dict[str, str | int | float]:
+def without_reserved(whole: Mapping[str, str | int | float], config: KubeletConfig) -> dict[str, str | int | float]:
+    """What is left of the capacity without what is reserved for the system."""
     found = dict(whole)
     for name, reserved in config.system_reserved.items():
         if name in found:
             found[name] = quantity.subtract(found[name], reserved)
+    return found
+
+
+def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -> dict[str, str | int | float]:
+    found = without_reserved(whole, config)
     for name, signal in KEPT_FREE.items():
         if name in found:
             found[name] = quantity.subtract(found[name], _kept_free(whole[name], config.eviction_hard.get(signal, "0")))

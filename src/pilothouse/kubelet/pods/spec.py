@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
+
 from pilothouse.api.types.core_v1 import Container, Pod
 from pilothouse.kubelet.pods.steps import AnyContainer
 
@@ -41,6 +43,14 @@ def is_terminal(pod: Pod) -> bool:
 
 def is_static(pod: Pod) -> bool:
     return pod.metadata.annotations.get(STATIC_SOURCE, "api") != "api"
+
+
+def from_api(pod: Pod) -> Pod:
+    """A pod of the API, whatever its annotations say of where it comes from: only this kubelet's own files make static pods."""
+    if STATIC_SOURCE not in pod.metadata.annotations:
+        return pod
+    meta = msgspec.structs.replace(pod.metadata, annotations={**pod.metadata.annotations, STATIC_SOURCE: "api"})
+    return msgspec.structs.replace(pod, metadata=meta)
 
 
 def is_mirror(pod: Pod) -> bool:

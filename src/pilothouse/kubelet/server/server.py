@@ -59,7 +59,7 @@ class KubeletServer:
     """See the module docstring. Without `tls` it speaks plain HTTP and trusts everybody: for tests and simulated nodes on loopback.
 
     `read_log` reads logs from elsewhere than files, for those nodes; `measure` says how the node does; `config`
-    is what it shows of the kubelet's.
+    is what it shows of the kubelet's; `problem` says why its sync loop does not do its work ("": it does).
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class KubeletServer:
         read_log: ReadLog = read_log,
         measure: Callable[[], Awaitable[Figures]] = _nothing,
         config: KubeletConfig | None = None,
+        problem: Callable[[], str] = lambda: "",
     ) -> None:
         self.started = asyncio.Event()
         self.port = port
@@ -87,6 +88,7 @@ class KubeletServer:
         self._read_log = read_log
         self._measure = measure
         self._config = config or KubeletConfig()
+        self._problem = problem
         self._streams = Streams(runtime)
 
     async def run(self) -> None:
@@ -214,10 +216,15 @@ class KubeletServer:
     async def _healthy(self, request: web.BaseRequest, check: str = "") -> web.StreamResponse:
         if check and check not in HEALTH_CHECKS:
             raise web.HTTPNotFound(text="404 page not found\n")
-        if "verbose" not in request.query:
+        checks = (check,) if check else HEALTH_CHECKS
+        failed = {"syncloop"} & {*checks} if self._problem() else set()
+        if "verbose" not in request.query and not failed:
             return web.Response(text="ok")
-        lines = [f"[+]{one} ok" for one in ((check,) if check else HEALTH_CHECKS)]
-        return web.Response(text="\n".join([*lines, "healthz check passed", ""]))
+        if check and failed:
+            return web.Response(status=500, text="internal server error: sync Loop took longer than expected\n")
+        lines = [f"[-]{name} failed: reason withheld" if name in failed else f"[+]{name} ok" for name in checks]
+        end = "healthz check failed" if failed else "healthz check passed"
+        return web.Response(status=500 if failed else 200, text="\n".join([*lines, end, ""]))
 
     async def _configuration(self, request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(body=codec.encode(configz(self._config, self._host)), content_type="application/json")

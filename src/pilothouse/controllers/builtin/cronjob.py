@@ -11,8 +11,7 @@ from pilothouse.controllers.framework.actions import Action, Announce, Create, D
 from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Rule
 from pilothouse.controllers.framework.owners import controlled_by
 from pilothouse.controllers.framework.world import World
-from pilothouse.controllers.jobs import schedule
-from pilothouse.machinery import codec, time
+from pilothouse.machinery import codec, cron, time
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 SCHEDULED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"
@@ -97,13 +96,13 @@ def _delete(one: CronJob, job: Job) -> Delete:
 
 def _start(one: CronJob, changed: CronJob, jobs: Sequence[Job], world: World) -> Iterator[Action]:
     try:
-        zone = schedule.zone_of(one.spec.timeZone)
+        zone = cron.zone_of(one.spec.timeZone or "")
     except (ValueError, KeyError, OSError):  # zoneinfo's ways to say that it knows none of that name
         text = f'invalid timeZone: "{one.spec.timeZone}": unknown time zone {one.spec.timeZone}'
         yield Emit(one, WARNING, "UnknownTimeZone", text)
         return
     try:
-        times = schedule.parse(one.spec.schedule, one.spec.timeZone)
+        times = cron.parse(one.spec.schedule, one.spec.timeZone or "")
     except ValueError as error:
         yield Emit(one, WARNING, "UnparseableSchedule", f'unparseable schedule: "{one.spec.schedule}" : {error}')
         return
@@ -141,7 +140,7 @@ def _start(one: CronJob, changed: CronJob, jobs: Sequence[Job], world: World) ->
     changed.status.lastScheduleTime = time.text(due)
 
 
-def _last_due(one: CronJob, times: schedule.Schedule, now: datetime) -> tuple[datetime | None, int]:
+def _last_due(one: CronJob, times: cron.Schedule, now: datetime) -> tuple[datetime | None, int]:
     """The newest time that has come and has no Job yet, and how many there were since the last one that had."""
     start = time.parse(one.status.lastScheduleTime or one.metadata.creationTimestamp)
     if one.spec.startingDeadlineSeconds is not None:

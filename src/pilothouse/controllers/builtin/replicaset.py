@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pilothouse.api.types.apps_v1 import ReplicaSet
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.controllers.framework.actions import Action
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, OwnStatus, Rule
 from pilothouse.controllers.framework.owners import controller_of
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.replicas import keep_count
@@ -24,7 +24,7 @@ class ReplicaSetController(Controller):
 
     name = "replicaset"
     reconciles = ReplicaSet
-    own_status_matters = False
+    own_status = OwnStatus.REPAIR
     watches = (Owned(Pod, selector=lambda rs: labels.from_label_selector(rs.spec.selector)),)
     rules = (
         Rule("apps", ("replicasets",), READ),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pilothouse.api.types.core_v1 import Pod, ReplicationController
 from pilothouse.controllers.framework.actions import Action
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, OwnStatus, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.replicas import keep_count
 from pilothouse.machinery import labels
@@ -18,7 +18,7 @@ class ReplicationControllerController(Controller):
     name = "replicationcontroller"
     source = "replication-controller"
     reconciles = ReplicationController
-    own_status_matters = False
+    own_status = OwnStatus.REPAIR
     watches = (Owned(Pod, selector=lambda one: labels.match_labels(one.spec.selector) if one.spec.selector else labels.NOTHING),)
     rules = (
         Rule("", ("replicationcontrollers",), READ),

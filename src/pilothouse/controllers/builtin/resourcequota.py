@@ -11,7 +11,7 @@ from pilothouse.api.core import quota
 from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod, ResourceQuota, Service
 from pilothouse.client.store import Key
 from pilothouse.controllers.framework.actions import Action, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.controller import READ, WRITE, Controller, OwnStatus, Related, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec
 from pilothouse.machinery.resource import Resource
@@ -52,7 +52,7 @@ class ResourceQuotaController(Controller):
 
     name = "resourcequota-controller"
     reconciles = ResourceQuota
-    own_status_matters = False  # admission charges before it commits: who counts between the two takes the charge off again
+    own_status = OwnStatus.IGNORE  # admission charges before it commits: who counts between the two takes the charge off again
     watches = tuple(Related(one.type, partial(_quotas_of, one), _matters) for one in countable() if one.type is not ResourceQuota)
     rules = (
         Rule("*", ("*",), ("list", "watch")),

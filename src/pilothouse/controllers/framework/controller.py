@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pilothouse.client.store import Key, LabelMatcher
@@ -62,6 +63,14 @@ class Reads:
 Watch = Owned | Related | Reads
 
 
+class OwnStatus(Enum):
+    """What a controller does when nothing but the status of its object has changed."""
+
+    PLAN = "plan again"
+    REPAIR = "plan again unless it is the status that this controller wrote last: for plans that do not read the status"
+    IGNORE = "nothing"
+
+
 class Controller:
     """A level-triggered controller. `plan` is pure: it reads `world` and yields actions; the same world gives the same plan."""
 
@@ -70,8 +79,8 @@ class Controller:
     watches: ClassVar[tuple[Watch, ...]] = ()
     rules: ClassVar[tuple[Rule, ...]] = ()
     workers: ClassVar[int] = 5
-    own_status_matters: ClassVar[bool] = True
-    """Whether a change of nothing but the status of the object itself calls for another plan."""
+    own_status: ClassVar[OwnStatus] = OwnStatus.PLAN
+    """What a change of nothing but the status of the object itself calls for."""
     source: ClassVar[str] = ""
     """The component that its events name; `<name>-controller` when empty."""
 

@@ -60,6 +60,8 @@ class Executor:
         self._recorder = recorder
         self._expectations = expectations
         self._informer_of = informer_of
+        self.statuses: dict[Key, tuple[str, Any]] = {}
+        """What was written last as the status of a key's own object: its uid and that status."""
 
     async def execute(self, key: Key, actions: Iterable[Action]) -> float | None:
         """Do it all; gives the seconds after which to plan again. Raises Failed, and ConnectionError when nobody answers."""
@@ -100,6 +102,8 @@ class Executor:
         shown = informer.get(obj.metadata.namespace, obj.metadata.name) if informer else None
         if shown is not None and shown.metadata.uid == obj.metadata.uid and shown.status == obj.status:
             return
+        if (obj.metadata.namespace, obj.metadata.name) == key:
+            self.statuses[key] = obj.metadata.uid, obj.status  # before the write: in process its event comes before the answer
         try:
             self._expectations.expect(key, await self._client.update(obj, subresource="status"))
         except StatusError as error:

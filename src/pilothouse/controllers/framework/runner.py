@@ -23,7 +23,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.store import Key, Store, controller_uid, index_name, key_of
 from pilothouse.client.workqueue import WorkQueue
 from pilothouse.controllers.framework.actions import Action, Create, Delete, Failure, UpdateStatus
-from pilothouse.controllers.framework.controller import Controller, Owned, Reads, Related
+from pilothouse.controllers.framework.controller import Controller, Owned, OwnStatus, Reads, Related
 from pilothouse.controllers.framework.executor import Executor, Failed
 from pilothouse.controllers.framework.expectations import TIMEOUT_SECONDS, Expectations
 from pilothouse.controllers.framework.owners import controlled_by, controller_of
@@ -144,6 +144,7 @@ class Runner:
             return [*self.controller.plan(obj, self.world(key, failure, observed))]
         actions = [*self.controller.plan_gone(key, self.world(key, failure))]
         self._memory.pop(key, None)
+        self._executor.statuses.pop(key, None)
         self._expectations.forget(key)
         return actions
 
@@ -186,9 +187,15 @@ class Runner:
     def _on_own(self, type_: str, old: Any, new: Any) -> None:
         if old is not None and new is not None and old.metadata.uid != new.metadata.uid:
             self._expectations.forget(key_of(old))
-        if old is not None and new is not None and not self.controller.own_status_matters and _same_but_status(old, new):
+        if old is not None and new is not None and not self._calls_for_plan(old, new):
             return
         self.queue.add(key_of(new if new is not None else old))
+
+    def _calls_for_plan(self, old: Any, new: Any) -> bool:
+        how = self.controller.own_status
+        if how is OwnStatus.PLAN or not _same_but_status(old, new):
+            return True
+        return how is OwnStatus.REPAIR and self._executor.statuses.get(key_of(new)) != (new.metadata.uid, new.status)
 
     def _on_owned(self, watch: Owned) -> Callable[[str, Any, Any], None]:
         kind = self.controller.reconciles.__name__

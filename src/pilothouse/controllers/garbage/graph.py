@@ -34,6 +34,13 @@ class Node:
     orphaning: bool = False
     virtual: bool = False
 
+    def is_named_by(self, reference: OwnerReference) -> bool:
+        """Whether a reference that bears its uid also says its group, kind and name."""
+        if self.kind is None:
+            return True
+        group, _, kind = self.kind.GVK
+        return bool((group, kind, self.name) == (reference.apiVersion.rpartition("/")[0], reference.kind, reference.name))
+
     def blocks(self, owner_uid: str) -> bool:
         """It holds up the foreground deletion of that owner."""
         return any(one.uid == owner_uid and one.blockOwnerDeletion for one in self.owners)
@@ -72,6 +79,7 @@ class Graph:
         node = self.nodes.pop(uid, None)
         if node is None:
             return
+        node.dependents.pop(uid, None)  # an object that owns itself is not its own survivor
         for reference in node.owners:
             owner = self.nodes.get(reference.uid)
             if owner is not None:
@@ -135,6 +143,8 @@ class Graph:
                 self._check(node, owner)
         for dependent in [*node.dependents.values()] if shown else ():
             self._check(dependent, node)
+            if any(reference.uid == node.uid and not node.is_named_by(reference) for reference in dependent.owners):
+                self._deletable(dependent.uid)
 
     def _check(self, node: Node, owner: Node) -> None:
         if owner.namespace and owner.namespace != node.namespace:
@@ -150,9 +160,9 @@ class Graph:
         return owner
 
     def _may_be_garbage(self, node: Node) -> bool:
-        """An owner is unknown, or on its way out with its dependents."""
-        owners = [self.nodes[one.uid] for one in node.owners]
-        return any(one.virtual or one.deleting_dependents for one in owners)
+        """An owner is unknown, another than the reference says, or on its way out with its dependents."""
+        owners = [(self.nodes[reference.uid], reference) for reference in node.owners]
+        return any(owner.virtual or owner.deleting_dependents or not owner.is_named_by(reference) for owner, reference in owners)
 
     def _forget_if_needless(self, node: Node) -> None:
         if node.virtual and not node.dependents:

@@ -160,3 +160,38 @@ async def test_an_owner_in_another_namespace_owns_nothing_and_that_is_told(owner
         reference = f"[v1/ConfigMap, namespace: default, name: owner, uid: {owner.metadata.uid}]"
         assert (told.type, told.message) == ("Warning", f'ownerRef {reference} does not exist in namespace "default"')
         assert (told.involvedObject.uid, told.involvedObject.kind) == (dependent.metadata.uid, "ConfigMap")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", "another"), ("kind", "Secret"), ("apiVersion", "apps/v1")],
+    ids=["another name", "another kind", "another group"],
+)
+@pytest.mark.parametrize("owner_first", [True, False], ids=["the owner is known first", "the dependent is known first"])
+async def test_a_reference_with_the_owners_uid_that_names_another_owns_nothing(field: str, value: str, owner_first: bool) -> None:
+    async with RegistryBench(GC) as bench:
+        owner = await make(bench, "owner")
+        if owner_first:
+            await bench.advance(1)
+        else:
+            await bench.stop()
+        references = owned_by(owner)
+        setattr(references[0], field, value)
+        await bench.client.create(ConfigMap(metadata=ObjectMeta(name="child", namespace="default", ownerReferences=references)))
+        if not owner_first:
+            await bench.start()
+        await bench.advance(1)
+        unknown = field == "apiVersion"  # apps/v1 has no ConfigMap: nothing can be known, so nothing is done, as upstream
+        assert ("child" in await names(bench)) == unknown
+
+
+@pytest.mark.parametrize("policy", ["Background", "Orphan"])
+async def test_an_object_that_owns_itself_goes_when_it_is_deleted_and_leaves_no_work(policy: str) -> None:
+    async with RegistryBench(GC) as bench:
+        narcissus = await make(bench, "narcissus")
+        await bench.edit(ConfigMap, "narcissus", lambda one: setattr(one.metadata, "ownerReferences", owned_by(narcissus)), "default")
+        await bench.advance(1)
+        assert await names(bench) == {"narcissus"}
+        await delete(bench, "narcissus", policy)
+        await bench.advance(600)
+        assert await names(bench) == set()

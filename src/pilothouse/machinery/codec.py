@@ -197,7 +197,7 @@ class _Decoding:
             return None
         if (dropped or self.strictness in ("Warn", "Strict")) and not strict.surely_unique(self.data, parsed):
             return None
-        self._check_kind(getattr(found, "apiVersion", ""), getattr(found, "kind", ""))
+        check_kind(self.gvk, getattr(found, "apiVersion", ""), getattr(found, "kind", ""))
         return as_kind(found) if self.gvk else found
 
     def _slow(self, content_type: str) -> Any:
@@ -213,7 +213,7 @@ class _Decoding:
             if not isinstance(parsed.get(name) or "", str):
                 text = f"json: cannot unmarshal {strict.described(parsed[name])} into Go struct field .{name} of type string"
                 raise self._unrecognized(f"couldn't get version/kind; json parse error: {text}")
-        self._check_kind(parsed.get("apiVersion") or "", parsed.get("kind") or "")
+        check_kind(self.gvk, parsed.get("apiVersion") or "", parsed.get("kind") or "")
         shape = OPEN if self.kind is dict else shape_of(self.kind)
         if text := strict.type_error(parsed, shape):
             raise self._cannot_handle(text)
@@ -245,17 +245,6 @@ class _Decoding:
         if found:
             raise self._cannot_handle(f"strict decoding error: {', '.join(found)}")
 
-    def _check_kind(self, api_version: Any, kind: Any) -> None:
-        if self.gvk is None or (not api_version and not kind):
-            return
-        group, version, expected = self.gvk
-        wanted = f"{group}/{version}" if group else version
-        if kind and kind != expected:
-            text = f"converting ({version}.{kind}) to ({group.partition('.')[0] or 'core'}.{expected}): unknown conversion"
-            raise bad_request(f'{kind} in version "{str(api_version).rpartition("/")[2]}" cannot be handled as a {expected}: {text}')
-        if api_version and api_version != wanted:
-            raise bad_request(f"the API version in the data ({api_version}) does not match the expected API version ({wanted})")
-
     def _cannot_handle(self, text: str) -> StatusError:
         if self.gvk is None:
             return bad_request(text)
@@ -264,6 +253,19 @@ class _Decoding:
     def _unrecognized(self, text: str) -> StatusError:
         name = self.gvk[2] if self.gvk else self.kind.__name__
         return bad_request(f"the object provided is unrecognized (must be of type {name}): {text} ({summary(self.data)})")
+
+
+def check_kind(gvk: tuple[str, str, str] | None, api_version: Any, kind: Any) -> None:
+    """A 400 StatusError when a body says another apiVersion or kind than is expected; a body may leave out both."""
+    if gvk is None or (not api_version and not kind):
+        return
+    group, version, expected = gvk
+    wanted = f"{group}/{version}" if group else version
+    if kind and kind != expected:
+        text = f"converting ({version}.{kind}) to ({group.partition('.')[0] or 'core'}.{expected}): unknown conversion"
+        raise bad_request(f'{kind} in version "{str(api_version).rpartition("/")[2]}" cannot be handled as a {expected}: {text}')
+    if api_version and api_version != wanted:
+        raise bad_request(f"the API version in the data ({api_version}) does not match the expected API version ({wanted})")
 
 
 def as_kind(obj: Any) -> Any:

@@ -235,6 +235,8 @@ class Cache:
             for watch in tuple(group) if group else ():
                 if watch.direct is None:
                     watch.offer(change)
+                elif watch.binary:
+                    watch.direct(change.frame_chunk)
                 else:
                     chunk = chunk or change.chunk
                     watch.direct(chunk)

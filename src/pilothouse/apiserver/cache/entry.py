@@ -1,4 +1,4 @@
-"""A committed object: its struct, and its JSON, which was encoded once.
+"""A committed object: its struct, its JSON, which was encoded once, and its protobuf, which is encoded when a client first wants it.
 
 - The stored value has no resourceVersion: the store knows it only after the write. It is spliced into the bytes here, as
   the first field of metadata, without decoding anything.
@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.api.protobuf.encoder import encode_message
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.resource import Resource
 
@@ -37,7 +38,7 @@ def at_revision(obj: Any, revision: int) -> Any:
 class Entry:
     """One object at one revision. `since` is the revision that created it; `created` says that the answer is about a creation."""
 
-    __slots__ = ("_object", "_served", "encoded", "head", "key", "resource", "revision", "since")
+    __slots__ = ("_object", "_protobuf", "_served", "encoded", "head", "key", "resource", "revision", "since")
     created = False
 
     def __init__(self, resource: Resource[Any], key: str, head: bytes, encoded: bytes, revision: int, since: int, obj: Any = None) -> None:
@@ -48,6 +49,7 @@ class Entry:
         self.revision = revision
         self.since = since
         self._object = obj
+        self._protobuf: bytes | None = None
         self._served: dict[Resource[Any], Entry] | None = None
 
     @classmethod
@@ -63,6 +65,13 @@ class Entry:
         if self._object is None:
             self._object = self.resource.decoder.decode(self.encoded)
         return self._object
+
+    @property
+    def protobuf(self) -> bytes:
+        """The object's protobuf message, without an envelope; made at first use. ValueError for a kind that has none."""
+        if self._protobuf is None:
+            self._protobuf = encode_message(self.object)
+        return self._protobuf
 
     @property
     def value(self) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilothouse.api.protobuf import envelope
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.resource import Resource
@@ -18,7 +19,7 @@ class CacheEvent:
     The forms that a selector needs (`entering`, `leaving`) and other versions (`served`) are made once and shared, too.
     """
 
-    __slots__ = ("_entering", "_leaving", "_line", "_served", "entry", "previous", "revision", "type")
+    __slots__ = ("_entering", "_frame", "_leaving", "_line", "_served", "entry", "previous", "revision", "type")
 
     def __init__(self, type: str, entry: Entry, previous: Entry | None, revision: int) -> None:
         self.type = type
@@ -26,6 +27,7 @@ class CacheEvent:
         self.previous = previous
         self.revision = revision
         self._line: bytes | None = None
+        self._frame: bytes | None = None
         self._entering: CacheEvent | None = None
         self._leaving: CacheEvent | None = None
         self._served: dict[Resource[Any], CacheEvent] | None = None
@@ -44,6 +46,23 @@ class CacheEvent:
             line = self.encoded
             Chunk.of, Chunk.data = self, b"%x\r\n%b\r\n" % (len(line), line)
         return Chunk.data
+
+    @property
+    def frame(self) -> bytes:
+        """The event as a frame of a watch stream in protobuf."""
+        if self._frame is None:
+            resource = self.entry.resource
+            head = envelope.head_of(resource.api_version, resource.kind)
+            self._frame = envelope.framed(self.type, envelope.enveloped(head, self.entry.protobuf))
+        return self._frame
+
+    @property
+    def frame_chunk(self) -> bytes:
+        """That frame as a chunk of an HTTP body; only the last one is remembered, as of `chunk`."""
+        if FrameChunk.of is not self:
+            frame = self.frame
+            FrameChunk.of, FrameChunk.data = self, b"%x\r\n%b\r\n" % (len(frame), frame)
+        return FrameChunk.data
 
     @property
     def entering(self) -> CacheEvent:
@@ -73,6 +92,13 @@ class CacheEvent:
 
 class Chunk:
     """The chunk that was made last."""
+
+    of: CacheEvent | None = None
+    data = b""
+
+
+class FrameChunk:
+    """The same in protobuf."""
 
     of: CacheEvent | None = None
     data = b""

@@ -27,7 +27,7 @@ class Watch:
     """An asynchronous iterator of CacheEvents; close it with `aclose`."""
 
     __slots__ = (
-        "_ended", "_failure", "_pending", "_taken", "_waiter", "_waiting", "_waiting_bytes", "_whole_prefix", "_write", "closing",
+        "_ended", "_failure", "_pending", "_taken", "_waiter", "_waiting", "_waiting_bytes", "_whole_prefix", "_write", "binary", "closing",
         "direct", "selection", "wants_bookmarks",
     )  # fmt: skip
 
@@ -35,6 +35,8 @@ class Watch:
         self.selection = selection
         self.wants_bookmarks = wants_bookmarks
         self.closing: list[Callable[[], None]] = []
+        self.binary = False
+        """Whether chunks are written in protobuf."""
         self.direct: Write | None = None
         """Where the chunk of every event of the selection's prefix goes at once. Only while nothing waits: see `pass_on`."""
         self._write: Write | None = None
@@ -59,7 +61,7 @@ class Watch:
         if self._ended:
             return
         if self._write is not None:
-            self._write(event.chunk)
+            self._write(event.frame_chunk if self.binary else event.chunk)
             return
         self._pending.append(event)
         self._waiting += 1

@@ -11,6 +11,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from pilothouse.api.protobuf import envelope
+from pilothouse.api.protobuf.decoder import decode_message
 from pilothouse.apiserver.http.request import Request
 from pilothouse.machinery import codec, errors, time
 from pilothouse.machinery.meta_v1 import DeleteOptions
@@ -22,7 +24,7 @@ OLD_EVICTION = re.compile(rb'("?apiVersion"?\s*:\s*"?)policy/v1beta1\b')
 CANONICAL_LENGTH = len("2006-01-02T15:04:05Z")
 UNSUPPORTED = (
     "the body of the request was in an unknown format - accepted media types include: "
-    "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor"
+    "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 )
 
 
@@ -38,10 +40,12 @@ def content_type_of(request: Request) -> str:
 async def read(request: Request, resource: Resource[Any], strictness: str) -> Any:
     """The object in the body: of the resource's kind, or of the kind that its subresource exchanges."""
     content_type = content_type_of(request)
-    data, content_type = plain(await request.body(), content_type)
+    data = await request.body()
     strictness = strictness or "Warn"
     exchanged = exchanged_type(resource, request.info.subresource)
-    if exchanged is None:
+    if content_type == PROTOBUF:
+        decoded = codec.Decoded(read_protobuf(data, exchanged or resource.type))
+    elif exchanged is None:
         decoded = codec.decode(data, resource, strictness=strictness, content_type=content_type)
     else:
         data = in_newest(data, exchanged)
@@ -86,8 +90,10 @@ async def read_delete_options(request: Request) -> DeleteOptions | None:
     data = await request.body()
     if not data:
         return None
-    data, content_type = plain(data, content_type_of(request))
+    content_type = content_type_of(request)
     refuse_other_kinds(data, content_type)
+    if content_type == PROTOBUF:
+        return read_protobuf(data, DeleteOptions)  # type: ignore[no-any-return]
     options: DeleteOptions = codec.decode_as(data, DeleteOptions, content_type=content_type).object
     return options
 
@@ -96,18 +102,27 @@ def refuse_other_kinds(data: bytes, content_type: str) -> None:
     """DeleteOptions are served in every group's version, so that the version says nothing; but another kind is a mistake,
     and what was meant as something else must not delete with defaults."""
     with suppress(ValueError):  # what cannot be read is told better by who decodes it
-        found = codec.parse(data, content_type)
+        kind = envelope.opened(data)[1] if content_type == PROTOBUF else ""
+        found = {"kind": kind} if content_type == PROTOBUF else codec.parse(data, content_type)
         if isinstance(found, dict) and found.get("kind", "") not in ("", "DeleteOptions"):
             raise errors.bad_request("decoded object cannot be converted to DeleteOptions")
 
 
-def plain(data: bytes, content_type: str) -> tuple[bytes, str]:
-    """A protobuf body as JSON; every other body as it is."""
-    if content_type != PROTOBUF:
-        return data, content_type
-    from pilothouse.apiserver.http.protobuf import decoder
-
+def read_protobuf(data: bytes, kind: type[Any]) -> Any:
+    """A struct of the class from a protobuf body; a 400 StatusError in upstream's words for one that is broken, or of another kind."""
     try:
-        return codec.encode(decoder.decode(data)), "application/json"
+        api_version, name, message = envelope.opened(data)
     except ValueError as problem:
-        raise errors.bad_request(str(problem)) from problem
+        raise errors.bad_request(
+            f"the object provided is unrecognized (must be of type {kind.__name__}): {problem} ({codec.summary(data)})"
+        ) from problem
+    if (kind.__name__, api_version) == ("Eviction", "policy/v1beta1"):
+        api_version = "policy/v1"
+    gvk: tuple[str, str, str] | None = getattr(kind, "GVK", None)
+    codec.check_kind(gvk, api_version, name)
+    try:
+        decoded = decode_message(message, kind)
+    except ValueError as problem:
+        version = gvk[1] if gvk else "v1"
+        raise errors.bad_request(f'{kind.__name__} in version "{version}" cannot be handled as a {kind.__name__}: {problem}') from problem
+    return codec.as_kind(decoded) if gvk else decoded

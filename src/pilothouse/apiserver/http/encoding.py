@@ -1,6 +1,7 @@
 """What the registry gives, in the form that the client accepts.
 
-- A committed object's JSON was made once, at its commit: a GET sends those bytes, a LIST joins them.
+- A committed object's JSON was made once, at its commit: a GET sends those bytes, a LIST joins them. Its protobuf is made at the
+  first request for it, and kept.
 - Tables, partial metadata and YAML are made per request from the same objects.
 """
 
@@ -11,9 +12,21 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.api.protobuf import envelope
 from pilothouse.apiserver.cache.entry import CreatedEntry, Entry, EntryList
 from pilothouse.apiserver.http.answer import JSON, Answer, from_status
-from pilothouse.apiserver.http.negotiation import PLAIN, Form, negotiate, not_acceptable
+from pilothouse.apiserver.http.negotiation import (
+    ANSWER_ONLY,
+    ERROR,
+    OBJECT,
+    PLAIN,
+    PROTOBUF,
+    Form,
+    check_route,
+    check_transformation,
+    negotiate,
+    not_acceptable,
+)
 from pilothouse.apiserver.http.request import Request
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ListMeta, Status
@@ -29,15 +42,20 @@ def form_of(request: Request, resource: Resource[Any] | None = None) -> Form:
     accept = request.http.headers.get("Accept", "")
     if accept == JSON:
         return PLAIN
+    check_route(accept, collection=not request.info.name and request.info.verb in ("list", "watch"))
     if resource is None:
         return negotiate(accept)
     exchanged = resource.subresources.get(request.info.subresource, resource)
-    return negotiate(accept, tuple(exchanged.verbs) != ("create",))
+    return negotiate(accept, ANSWER_ONLY if tuple(exchanged.verbs) == ("create",) else OBJECT)
 
 
 def one(request: Request, resource: Resource[Any], result: Any, status: int = 200) -> Answer:
     """One object, or a Status, as an answer."""
     form = form_of(request, resource)
+    if form.as_ and isinstance(result, Entry):
+        check_transformation(form, resource.group, result.resource.kind, is_list=False)
+    if form.media_type == PROTOBUF:
+        return Answer(status, protobuf_of(form, result), PROTOBUF)
     if form.as_ and isinstance(result, Entry):
         body = encode_json(_transformed(request, result.resource, form, result))
     elif form.as_ == "Table" and not isinstance(result, Status):
@@ -45,6 +63,20 @@ def one(request: Request, resource: Resource[Any], result: Any, status: int = 20
     else:
         body = json_of(result)
     return finish(request, form, body, status)
+
+
+def protobuf_of(form: Form, result: Any) -> bytes:
+    """One object, its metadata or a Status in protobuf; StatusError 406 where there is none."""
+    if isinstance(result, Entry) and form.as_:
+        if form.as_ != "PartialObjectMetadata":
+            raise not_acceptable()
+        return envelope.enveloped(
+            envelope.head_of(f"meta.k8s.io/{form.version}", form.as_), envelope.partial_metadata(result.object.metadata)
+        )
+    if not isinstance(result, Entry):
+        return envelope.encode(result)
+    group, version, kind = type(result.object).GVK
+    return envelope.enveloped(envelope.head_of(f"{group}/{version}" if group else version, kind), result.protobuf)
 
 
 def written(result: Any) -> int:
@@ -55,9 +87,16 @@ def written(result: Any) -> int:
 def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer:
     """A list as an answer."""
     form = form_of(request)
+    if not form.as_ and form.media_type == PROTOBUF:
+        messages = [entry.protobuf for entry in result.entries]
+        return Answer(200, envelope.encode_list(resource.api_version, f"{resource.kind}List", list_meta(result), messages), PROTOBUF)
     if not form.as_:
         return finish(request, form, list_body(resource, result))
+    check_transformation(form, resource.group, resource.kind, is_list=True)
     meta = list_meta(result)
+    if form.media_type == PROTOBUF:
+        messages = [envelope.partial_metadata(entry.object.metadata) for entry in result.entries]
+        return Answer(200, envelope.encode_list(f"meta.k8s.io/{form.version}", form.as_, meta, messages), PROTOBUF)
     objects = [entry.object for entry in result.entries]
     if form.as_ == "Table":
         table = table_of(request, resource, objects, form, columns=True)
@@ -102,8 +141,12 @@ def failed(request: Request, error: StatusError) -> Answer:
     """A failure as an answer: the one place where a StatusError becomes HTTP. In the client's own form where that can be."""
     answer = from_status(error.status)
     try:
-        form = form_of(request)
-    except StatusError:  # it accepts nothing that there is: it is told so in JSON
+        form = negotiate(request.http.headers.get("Accept", ""), ERROR)
+    except StatusError:  # it accepts nothing that there is: it is told so in JSON, indented as upstream does
+        answer.body = msgspec.json.format(answer.body, indent=2).rstrip(b"\n")
+        return answer
+    if form.media_type == PROTOBUF:
+        answer.body, answer.content_type = envelope.encode(error.status), PROTOBUF
         return answer
     shown = finish(request, form, answer.body, answer.status)
     answer.body, answer.content_type = shown.body, shown.content_type

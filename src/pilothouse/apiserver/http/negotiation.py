@@ -1,7 +1,7 @@
-"""Which form an answer takes: what the client accepts, in its order of preference.
+"""Which form an answer takes: what the client accepts, in the order in which upstream tries it.
 
-- JSON and YAML of the object itself; Table and PartialObjectMetadata(List) as JSON or YAML.
-- A form that is not served (protobuf) is passed over when another is accepted; when none is left: 406.
+- JSON, YAML and protobuf of the object itself; PartialObjectMetadata(List) in the same forms; Table as JSON or YAML.
+- A clause that asks for what is not served (another stream, another transformation) is passed over; when none is left: 406.
 - What clients send repeats: results are remembered (a bounded cache).
 """
 
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 
 from pilothouse.kit.remember import remember
 from pilothouse.machinery import errors, strconv
+from pilothouse.machinery.meta_v1 import StatusDetails
 
 ACCEPTS_REMEMBERED = 1024
 JSON = "application/json"
 YAML = "application/yaml"
-SERVED = {
-    JSON: JSON,
-    YAML: YAML,
-    "application/*": JSON,
-    "*/*": JSON,
-}
-OFFERED = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+SERVED = (JSON, YAML, PROTOBUF)
+"""In the order in which `*/*` and `application/*` choose."""
+OFFERED = f"{JSON}, {YAML}, {PROTOBUF}"
 """How upstream's 406 lists what there is."""
-STREAMED = "application/json, application/vnd.kubernetes.protobuf, application/cbor"
+STREAMED = f"{JSON};stream=watch, {PROTOBUF};stream=watch"
 """The same for watches."""
-TRANSFORMS = frozenset(("Table", "PartialObjectMetadata", "PartialObjectMetadataList"))
+PARTIAL = frozenset(("PartialObjectMetadata", "PartialObjectMetadataList"))
 META_VERSIONS = frozenset(("v1", "v1beta1"))
+TARGET = ("as", "g", "v")
+"""The parameters that name a transformation: kind, group and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,52 +39,126 @@ class Form:
     pretty: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What an endpoint can answer: whether its kind has a Table and a protobuf form, and can be transformed at all."""
+
+    tables: bool = True
+    binary: bool = True
+    transforms: bool = True
+
+
 PLAIN = Form()
+OBJECT = Endpoint()
+ANSWER_ONLY = Endpoint(tables=False)
+"""What is only answered, and never read: reviews, tokens, bindings."""
+ERROR = Endpoint(transforms=False)
+
+
+def check_route(accept: str, *, collection: bool) -> None:
+    """Refuse what upstream's router refuses before any handler sees it: an Accept header that names none of the media types literally.
+
+    It knows `*/*` but no `application/*`; `collection` says whether the path can be watched, which its text lists, too.
+    """
+    if accept and accept != JSON and not _is_routed(accept):
+        offered = f"{OFFERED}, {STREAMED}" if collection else OFFERED
+        message = f"406: Not Acceptable\n\nAvailable representations: {offered}"
+        raise errors.failure(406, "NotAcceptable", message, StatusDetails())
 
 
 @remember(ACCEPTS_REMEMBERED)
-def negotiate(accept: str, tables: bool = True) -> Form:
-    """The best form for an Accept header; StatusError 406 when nothing that is accepted is served. `tables` says whether Table is."""
+def _is_routed(accept: str) -> bool:
+    return any(clause.partition(";")[0].strip() in ("*/*", *SERVED) for clause in accept.split(","))
+
+
+@remember(ACCEPTS_REMEMBERED)
+def negotiate(accept: str, endpoint: Endpoint = OBJECT) -> Form:
+    """The best form for an Accept header; StatusError 406 when nothing that is accepted is served."""
     if not accept or accept == JSON or accept == "*/*":
         return PLAIN
-    for media_type, parameters in clauses(accept):
-        served = SERVED.get(media_type)
-        if served is None:
-            continue
-        as_ = parameters.get("as", "")
-        if not as_:
-            return Form(served, pretty=parameters.get("pretty") == "1")
-        version = parameters.get("v", "")
-        if as_ == "Table" and not tables:
-            continue
-        if as_ in TRANSFORMS and parameters.get("g") == "meta.k8s.io" and version in META_VERSIONS:
-            return Form(served, as_, version)
+    for type, subtype, parameters in clauses(accept):
+        for media_type in served_by(type, subtype):
+            if (form := _form(media_type, parameters, endpoint)) is not None:
+                return form
     raise not_acceptable()
 
 
+def served_by(type: str, subtype: str) -> tuple[str, ...]:
+    """The media types that a clause accepts, in the order in which they are tried."""
+    return tuple(media_type for media_type in SERVED if f"{type}/{subtype}" in (media_type, "application/*", "*/*"))
+
+
+def _form(media_type: str, parameters: dict[str, str], endpoint: Endpoint) -> Form | None:
+    """The form that a clause asks for in a media type; None when the endpoint has none."""
+    stream = parameters.get("stream", "")
+    if (stream and (stream != "watch" or media_type == YAML)) or parameters.get("sv", "v1") not in ("", "v1"):
+        return None
+    pretty = parameters.get("pretty") == "1"
+    if not any(name in parameters for name in TARGET):
+        return Form(media_type, pretty=pretty) if endpoint.binary or media_type != PROTOBUF else None
+    kind, group, version = (parameters.get(name, "") for name in TARGET)
+    served = kind in PARTIAL or (kind == "Table" and endpoint.tables and media_type != PROTOBUF)
+    if not endpoint.transforms or group != "meta.k8s.io" or version not in META_VERSIONS or not served:
+        return None
+    return Form(media_type, kind, version, pretty)
+
+
 def not_acceptable(offered: str = OFFERED) -> errors.StatusError:
-    message = f"only the following media types are accepted: {offered}"
-    return errors.failure(406, "NotAcceptable", message)
+    return errors.failure(406, "NotAcceptable", f"only the following media types are accepted: {offered}")
+
+
+def check_transformation(form: Form, group: str, kind: str, *, is_list: bool) -> None:
+    """PartialObjectMetadata is made of one object, PartialObjectMetadataList of a list; the other way round is a 406."""
+    if form.as_ not in PARTIAL or (form.as_ == "PartialObjectMetadataList") == is_list:
+        return
+    package = group.partition(".")[0] if group not in ("", "events.k8s.io") else "core"
+    text = f"is a list (*{package}.{kind}List)" if is_list else f"is not a list (*{package}.{kind})"
+    raise errors.failure(406, "NotAcceptable", f"you requested {form.as_}, but the requested object {text}")
 
 
 @remember(ACCEPTS_REMEMBERED)
-def clauses(accept: str) -> tuple[tuple[str, dict[str, str]], ...]:
-    """The clauses of an Accept header, best first: (media type, parameters)."""
-    ranked = []
-    for clause in accept.split(","):
-        media_type, *rest = (part.strip() for part in clause.split(";"))
-        parameters = dict(_parameter(part) for part in rest if part)
-        ranked.append((-_quality(parameters.pop("q", "1")), media_type.lower(), parameters))
-    ranked.sort(key=lambda one: one[0])  # stable: equal qualities keep the client's order
-    return tuple((media_type, parameters) for _, media_type, parameters in ranked)
+def clauses(accept: str) -> tuple[tuple[str, str, dict[str, str]], ...]:
+    """The clauses of an Accept header in upstream's order: (type, subtype, parameters)."""
+    parsed = [clause for text in accept.split(",") if (clause := _clause(text)) is not None]
+    for index in range(1, len(parsed)):
+        while index and _before(parsed[index], parsed[index - 1]):
+            parsed[index], parsed[index - 1] = parsed[index - 1], parsed[index]
+            index -= 1
+    return tuple((type, subtype, parameters) for _, type, subtype, parameters in parsed)
 
 
-def _parameter(text: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
-    return name.strip(), value.strip().strip('"')
+Clause = tuple[float, str, str, dict[str, str]]
+
+
+def _clause(text: str) -> Clause | None:
+    """Quality, type, subtype and parameters; None for what is no media type."""
+    media_type, *rest = text.strip(" ").split(";")
+    type, _, subtype = (part.strip(" ") for part in media_type.partition("/"))
+    if not subtype and type == "*":
+        subtype = "*"
+    if not subtype or "/" in subtype:
+        return None
+    quality, parameters = 1.0, {}
+    for part in rest:
+        name, _, value = part.partition("=")
+        if not value or "=" in value:
+            continue
+        if name.strip(" ") == "q":
+            quality = _quality(value)
+        else:
+            parameters[name.strip(" ")] = value.strip(" ")
+    return quality, type, subtype, parameters
+
+
+def _before(one: Clause, other: Clause) -> bool:
+    """Upstream's order, which is not transitive: better quality, and whatever its quality a named type before a wildcard."""
+    if one[0] > other[0]:
+        return True
+    return (one[1] != "*" and other[1] == "*") or (one[2] != "*" and other[2] == "*")
 
 
 def _quality(text: str) -> float:
+    """A quality; what is no number counts as 0, as Go reads it."""
     try:
         found = strconv.parse_float(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""The events of a watch as lines, in the form that the client accepts.
+"""The events of a watch as lines of JSON or as frames of protobuf, in the form that the client accepts.
 
-Plain JSON is what the cache has made already. Tables and partial metadata are made for each watcher; the columns of a
+What is plain the cache has made already. Tables and partial metadata are made for each watcher; the columns of a
 Table are told with the first event only, as upstream does.
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pilothouse.api.protobuf import envelope
 from pilothouse.apiserver.cache.event import BOOKMARK, CacheEvent
 from pilothouse.apiserver.http.encoding import encode_json, partial_metadata, table_of
-from pilothouse.apiserver.http.negotiation import JSON, STREAMED, Form, not_acceptable
+from pilothouse.apiserver.http.negotiation import PROTOBUF, STREAMED, YAML, Form, not_acceptable
 from pilothouse.apiserver.http.request import Request
 from pilothouse.machinery.meta_v1 import ListMeta
 from pilothouse.machinery.resource import Resource
@@ -20,8 +21,8 @@ Encode = Callable[[list[CacheEvent]], list[bytes]]
 
 
 def encoder(request: Request, resource: Resource[Any], form: Form) -> Encode:
-    """What turns a batch of events into lines. YAML has no form for a stream: 406, also where JSON would be accepted as well."""
-    if form.media_type != JSON:
+    """What turns a batch of events into lines or frames. YAML has no form for a stream: 406, also where JSON would be accepted as well."""
+    if form.media_type == YAML:
         raise not_acceptable(STREAMED)
     if resource.stored_as is not None:
         form_encode = _of_form(request, resource, form)
@@ -31,7 +32,9 @@ def encoder(request: Request, resource: Resource[Any], form: Form) -> Encode:
 
 def _of_form(request: Request, resource: Resource[Any], form: Form) -> Encode:
     if not form.as_:
-        return plain
+        return plain_protobuf if form.media_type == PROTOBUF else plain
+    if form.media_type == PROTOBUF and form.as_ == "PartialObjectMetadata":
+        return lambda batch: [partial_frame(event, form) for event in batch]
     if form.as_ == "Table":
         return Tables(request, resource, form)
     if form.as_ == "PartialObjectMetadata":
@@ -41,6 +44,15 @@ def _of_form(request: Request, resource: Resource[Any], form: Form) -> Encode:
 
 def plain(batch: list[CacheEvent]) -> list[bytes]:
     return [event.encoded for event in batch]
+
+
+def plain_protobuf(batch: list[CacheEvent]) -> list[bytes]:
+    return [event.frame for event in batch]
+
+
+def partial_frame(event: CacheEvent, form: Form) -> bytes:
+    head = envelope.head_of(f"meta.k8s.io/{form.version}", form.as_)
+    return envelope.framed(event.type, envelope.enveloped(head, envelope.partial_metadata(event.entry.object.metadata)))
 
 
 def line(type: str, obj: Any) -> bytes:

@@ -1,4 +1,7 @@
-"""The two ways in which a watch reaches its client: lines in an HTTP chunked body, or messages of a WebSocket."""
+"""The two ways in which a watch reaches its client: events in an HTTP chunked body, or messages of a WebSocket.
+
+An event is a line of JSON, or a frame of protobuf (four bytes of length before it, which a WebSocket's message does without).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 
+from pilothouse.apiserver.http.negotiation import JSON
 from pilothouse.apiserver.http.request import Request, Response
+
+FRAME_HEAD = 4
 
 
 class Stream(Protocol):
@@ -21,7 +27,7 @@ class Stream(Protocol):
     async def close(self) -> None: ...
 
 
-class JsonStream(web.StreamResponse):
+class HttpStream(web.StreamResponse):
     """Chunks straight to the transport: what comes together goes out in one chunk, and one write.
 
     HTTP/1.0 knows no chunks: there the end of the connection is the end of the watch.
@@ -29,7 +35,8 @@ class JsonStream(web.StreamResponse):
 
     chunked_body = True
 
-    def __init__(self) -> None:
+    def __init__(self, media_type: str = JSON) -> None:
+        self._content_type_line = media_type if media_type == JSON else f"{media_type};stream=watch"
         self._status = 200
         self._reason = "OK"
         self._keep_alive = True
@@ -45,8 +52,8 @@ class JsonStream(web.StreamResponse):
         self._keep_alive = self.chunked_body = request.http.version >= (1, 1)
         framing = b"Transfer-Encoding: chunked" if self.chunked_body else b"Connection: close"
         self._write_bytes(
-            b"HTTP/1.1 200 OK\r\nCache-Control: no-cache, private\r\nContent-Type: application/json\r\n"
-            b"Date: %b\r\n%b\r\n\r\n" % (rfc822_formatted_time().encode(), framing)
+            b"HTTP/1.1 200 OK\r\nCache-Control: no-cache, private\r\nContent-Type: %b\r\n"
+            b"Date: %b\r\n%b\r\n\r\n" % (self._content_type_line.encode(), rfc822_formatted_time().encode(), framing)
         )
         return self
 
@@ -85,7 +92,10 @@ class JsonStream(web.StreamResponse):
 
 
 class WebSocketStream:
-    """One message an event, as upstream serves browsers."""
+    """One message an event, as upstream serves browsers: text for JSON, binary for protobuf."""
+
+    def __init__(self, media_type: str = JSON) -> None:
+        self._binary = media_type != JSON
 
     async def open(self, request: Request) -> Response:
         self._socket = web.WebSocketResponse(autoping=True)
@@ -93,8 +103,11 @@ class WebSocketStream:
         return self._socket
 
     async def send(self, lines: list[bytes]) -> None:
-        for one in lines:
-            await self._socket.send_str(one.decode())
+        for line in lines:
+            if self._binary:
+                await self._socket.send_bytes(line[FRAME_HEAD:])
+            else:
+                await self._socket.send_str(line.decode())
 
     async def close(self) -> None:
         await self._socket.close()

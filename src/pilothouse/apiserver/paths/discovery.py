@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import msgspec
+
+from pilothouse.api.protobuf import envelope
+from pilothouse.api.protobuf.encoder import encode_message
 from pilothouse.apiserver.discovery.index import AGGREGATED_VERSIONS, Discovery, Encoded
 from pilothouse.apiserver.http.answer import JSON, Answer
 from pilothouse.apiserver.http.encoding import finish, yaml_of
-from pilothouse.apiserver.http.negotiation import SERVED, Form, clauses, not_acceptable
+from pilothouse.apiserver.http.negotiation import PROTOBUF, Form, clauses, not_acceptable, served_by
 from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.machinery import meta_v1
 
 
 def paths(discovery: Discovery) -> Mapping[str, Handler]:
@@ -28,20 +34,28 @@ def choose(discovery: Discovery, path: str, accept: str) -> tuple[Encoded, str, 
     """The form of a document that the client likes best: its version when it is the aggregated one, and its media type."""
     if not accept:
         return discovery.plain[path], "", JSON
-    for media_type, parameters in clauses(accept):
-        served = SERVED.get(media_type)
-        if served is None:
-            continue
-        version = parameters.get("v", "")
-        if parameters.get("as") == "APIGroupDiscoveryList" and version in AGGREGATED_VERSIONS and (path, version) in discovery.aggregated:
-            return discovery.aggregated[path, version], version, served
-        if "as" not in parameters:
-            return discovery.plain[path], "", served
+    for type, subtype, parameters in clauses(accept):
+        for media_type in served_by(type, subtype):
+            version = parameters.get("v", "")
+            aggregated = parameters.get("as") == "APIGroupDiscoveryList" and media_type != PROTOBUF
+            if aggregated and version in AGGREGATED_VERSIONS and (path, version) in discovery.aggregated:
+                return discovery.aggregated[path, version], version, media_type
+            if "as" not in parameters:
+                return discovery.plain[path], "", media_type
     raise not_acceptable()
+
+
+def protobuf_of(document: bytes) -> bytes:
+    """A plain document (APIVersions, APIGroupList, APIGroup, APIResourceList) in protobuf."""
+    kind = msgspec.json.decode(document)["kind"]
+    cls: type[Any] = getattr(meta_v1, kind)
+    return envelope.enveloped(envelope.head_of("v1", kind), encode_message(msgspec.json.decode(document, type=cls)))
 
 
 def answer(request: Request, chosen: Encoded, version: str, media_type: str) -> Response:
     """The document, or 304 when the client has it."""
+    if not version and media_type == PROTOBUF:
+        return Answer(200, protobuf_of(chosen.body), PROTOBUF)
     if not version:
         return finish(request, Form(media_type), chosen.body)
     content_type = f"{media_type};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"

@@ -53,7 +53,7 @@ class OpenApi:
         if found is None:
             raise no_such_resource()
         accept = request.header("Accept")
-        if accept and not any(media_type in V3_FORMS for media_type, _ in clauses(accept)):
+        if accept and not any(f"{type}/{subtype}" in V3_FORMS for type, subtype, _ in clauses(accept)):
             raise not_acceptable()
         make = partial(v3.document, self._resources, *found)
         body = await self._once(f"v3 {name}", lambda: msgspec.json.encode(make()))
@@ -62,7 +62,8 @@ class OpenApi:
         return self._known(request, Answer(200, body, headers=[("ETag", etag), ("Vary", "Accept")], cache=cache), etag)
 
     async def _version_two(self, request: Request) -> Response:
-        form = next((V2_FORMS[one] for one, _ in clauses(request.header("Accept") or JSON) if one in V2_FORMS), "")
+        accepted = (f"{type}/{subtype}" for type, subtype, _ in clauses(request.header("Accept") or JSON))
+        form = next((V2_FORMS[media_type] for media_type in accepted if media_type in V2_FORMS), "")
         if not form:
             raise not_acceptable()
         encode: Callable[[Any], bytes] = msgspec.json.encode if form == JSON else protobuf.encode

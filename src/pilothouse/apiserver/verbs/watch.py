@@ -12,11 +12,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from pilothouse.api.protobuf import envelope
 from pilothouse.apiserver.cache.watch import Watch, Write
 from pilothouse.apiserver.http import encoding, options
+from pilothouse.apiserver.http.negotiation import PROTOBUF, Form
 from pilothouse.apiserver.http.request import Request, Response
-from pilothouse.apiserver.http.watch_encoding import Encode, encoder, plain
-from pilothouse.apiserver.http.watch_streams import JsonStream, Stream, WebSocketStream
+from pilothouse.apiserver.http.watch_encoding import Encode, encoder, plain, plain_protobuf
+from pilothouse.apiserver.http.watch_streams import HttpStream, Stream, WebSocketStream
 from pilothouse.client.call import Call, Options
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.resource import Resource
@@ -39,21 +41,23 @@ async def watch(request: Request, resource: Resource[Any]) -> Response:
     if not chosen.timeout_seconds:
         chosen = replace(chosen, timeout_seconds=request.api.entropy.jitter(MINIMUM_SECONDS, 1.0))
     encode = encoder(request, resource, form)
-    stream: Stream = WebSocketStream() if is_websocket(request) else JsonStream()
+    stream: Stream = WebSocketStream(form.media_type) if is_websocket(request) else HttpStream(form.media_type)
     try:
         events = await request.api.registry.open_watch(Call("watch", resource, info.object_namespace, options=chosen), request.user)
     except StatusError as error:
         if error.code != GONE:
             raise
-        return await refuse(request, stream, error)
+        return await refuse(request, stream, error, form)
     request.api.streams.add(events.end)
     request.api.metrics.begin(info.labels)
     request.on_gone(events.end)
     try:
         response = await stream.open(request)
-        write = stream.writer(events.hold) if encode is plain and isinstance(stream, JsonStream) else None
+        events.binary = encode is plain_protobuf
+        at_once = encode in (plain, plain_protobuf) and isinstance(stream, HttpStream)
+        write = stream.writer(events.hold) if at_once else None  # type: ignore[attr-defined]
         with suppress(ConnectionError):  # the client has gone: nobody is left to be told
-            await pump(events, stream, encode, write)
+            await pump(events, stream, encode, write, form)
             await stream.close()
     finally:
         request.api.streams.discard(events.end)
@@ -62,20 +66,23 @@ async def watch(request: Request, resource: Resource[Any]) -> Response:
     return response
 
 
-async def refuse(request: Request, stream: Stream, error: StatusError) -> Response:
+async def refuse(request: Request, stream: Stream, error: StatusError, form: Form) -> Response:
     """A revision that is no longer known is told in the stream, as upstream does: watchers expect a 200 and then the news."""
     response = await stream.open(request)
     with suppress(ConnectionError):
-        await stream.send([error_line(error)])
+        await stream.send([error_event(error, form)])
         await stream.close()
     return response
 
 
-def error_line(error: StatusError) -> bytes:
+def error_event(error: StatusError, form: Form) -> bytes:
+    """The failure as an event, in the form of the stream."""
+    if form.media_type == PROTOBUF:
+        return envelope.framed("ERROR", envelope.encode(error.status))
     return b'{"type":"ERROR","object":%b}\n' % encoding.encode_json(error.status)
 
 
-async def pump(events: Watch, stream: Stream, encode: Encode, write: Write | None) -> None:
+async def pump(events: Watch, stream: Stream, encode: Encode, write: Write | None, form: Form) -> None:
     """Write events until the watch ends; what it fails with is its last event.
 
     While nothing waits to be written, events go straight to `write`: most changes wake no task.
@@ -90,7 +97,7 @@ async def pump(events: Watch, stream: Stream, encode: Encode, write: Write | Non
             for start in range(0, len(batch), AT_ONCE_LIMIT):
                 await stream.send(encode(batch[start : start + AT_ONCE_LIMIT]))
     except StatusError as error:
-        await stream.send([error_line(error)])
+        await stream.send([error_event(error, form)])
 
 
 def is_websocket(request: Request) -> bool:

@@ -1,0 +1,211 @@
+"""Values that are no messages of the tables: strings, numbers, bytes, times, quantities and others that write themselves.
+
+- `write` gives the payload that follows a field's tag, `read` takes it (a number for varints, bytes otherwise).
+- `zero` is the payload of Go's zero value, which plain fields have even when nothing was said.
+- Times and quantities repeat: their payloads are remembered (a bounded cache).
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from pilothouse.api.protobuf.wire import BYTES, FIXED64, VARINT, number, parts, signed, sized, tag
+from pilothouse.kit.remember import remember
+from pilothouse.machinery import octets, quantity, time
+
+REMEMBERED = 4096
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST, SECOND, THIRD = tag(1, BYTES), tag(2, BYTES), tag(3, BYTES)
+FIRST_NUMBER, SECOND_NUMBER = tag(1, VARINT), tag(2, VARINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """See the module docstring. `read` may return None for what JSON leaves out."""
+
+    wire: int
+    write: Callable[[Any], bytes]
+    read: Callable[[Any], Any]
+    zero: bytes
+
+
+def one_of(data: bytes, field: int, default: int | bytes = b"") -> Any:
+    """The last value of a field in a message."""
+    found = default
+    for field_number, _, value in parts(data):
+        if field_number == field:
+            found = value
+    return found
+
+
+def text(data: bytes) -> str:
+    """A string; Go takes any bytes for one, JSON shows what is no UTF-8 as U+FFFD."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode(errors="replace")
+
+
+def write_text(value: str) -> bytes:
+    data = value.encode()
+    return number(len(data)) + data
+
+
+def write_octets(value: str) -> bytes:
+    return sized(octets.decoded(value) or b"")
+
+
+@remember(REMEMBERED)
+def write_time(value: str) -> bytes:
+    """`Time`: whole seconds; nothing for the zero time."""
+    moment = time.parse(value) if value else datetime.min.replace(tzinfo=UTC)
+    return b"\0" if moment.year == 1 and moment == datetime.min.replace(tzinfo=UTC) else sized(timestamp(moment, 0))
+
+
+def write_microtime(value: str) -> bytes:
+    if not value:
+        return b"\0"
+    moment = time.parse(value)
+    return sized(timestamp(moment, moment.microsecond * 1000))
+
+
+def timestamp(moment: datetime, nanos: int) -> bytes:
+    passed = moment - EPOCH
+    return FIRST_NUMBER + number(passed.days * 86_400 + passed.seconds) + SECOND_NUMBER + number(nanos)
+
+
+def _moment(data: bytes) -> datetime | None:
+    """Seconds and nanoseconds; nothing at all is Go's zero time, which JSON says as null."""
+    if not data:
+        return None
+    seconds = nanos = 0
+    for field, wire, value in parts(data):
+        if wire == VARINT and isinstance(value, int):
+            seconds, nanos = (signed(value), nanos) if field == 1 else (seconds, signed(value) if field == 2 else nanos)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanos // 1000)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError(f"time out of range: {seconds}") from error
+    return None if moment == datetime.min.replace(tzinfo=UTC) else moment
+
+
+def read_time(data: bytes) -> str | None:
+    moment = _moment(data)
+    return None if moment is None else time.text(moment)
+
+
+def read_microtime(data: bytes) -> str | None:
+    moment = _moment(data)
+    return None if moment is None else time.micro(moment)
+
+
+@remember(REMEMBERED)
+def write_quantity(value: str | int | float) -> bytes:
+    try:
+        shown = quantity.canonical(value)
+    except ValueError:
+        shown = str(value)
+    return sized(FIRST + write_text(shown))
+
+
+def read_quantity(data: bytes) -> str:
+    """The quantity as it was written; ValueError in upstream's words for what is none."""
+    value = text(one_of(data, 1)) or "0"
+    _check_quantity(value)
+    return value
+
+
+@remember(REMEMBERED)
+def _check_quantity(value: str) -> None:
+    quantity.parse(value)
+
+
+def write_int_or_string(value: int | str) -> bytes:
+    if isinstance(value, str):
+        return sized(FIRST_NUMBER + b"\x01" + SECOND_NUMBER + b"\0" + THIRD + write_text(value))
+    return sized(FIRST_NUMBER + b"\0" + SECOND_NUMBER + number(value) + THIRD + b"\0")
+
+
+def read_int_or_string(data: bytes) -> int | str:
+    if one_of(data, 1, 0):
+        return text(one_of(data, 3))
+    return signed(one_of(data, 2, 0))
+
+
+def write_json(value: Any) -> bytes:
+    return sized(FIRST + sized(msgspec.json.encode(value)))
+
+
+def read_json(data: bytes) -> Any:
+    raw = one_of(data, 1)
+    try:
+        return msgspec.json.decode(raw) if raw else None
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"raw bytes are no JSON: {error}") from error
+
+
+def read_object(data: bytes) -> dict[str, Any] | None:
+    """The same where only an object has a place."""
+    value = read_json(data)
+    if value is not None and not isinstance(value, dict):
+        raise ValueError("raw bytes are no JSON object")
+    return value
+
+
+def read_int32(value: int) -> int:
+    """The lower 32 bits, as Go takes them."""
+    return ((value + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+
+
+def read_double(data: bytes) -> float:
+    value: float = struct.unpack("<d", data)[0]
+    if not math.isfinite(value):
+        raise ValueError("json: unsupported value: a number must be finite")
+    return value
+
+
+def write_items(value: list[str]) -> bytes:
+    return sized(b"".join([FIRST + write_text(item) for item in value]))
+
+
+def read_items(data: bytes) -> list[str]:
+    return [text(value) for _, _, value in parts(data) if isinstance(value, bytes)]
+
+
+def read_duration(data: bytes) -> str:
+    return f"{signed(one_of(data, 1, 0)) / 1e9:g}s"
+
+
+def write_duration(value: str) -> bytes:
+    return sized(FIRST_NUMBER + number(round(time.duration(value) * 1e9)))
+
+
+INTEGER = Value(VARINT, number, signed, b"\0")
+OBJECT = Value(BYTES, write_json, read_object, b"\0")
+VALUES: Mapping[str, Value] = {
+    "string": Value(BYTES, write_text, text, b"\0"),
+    "bytes": Value(BYTES, write_octets, lambda data: base64.b64encode(data).decode(), b""),
+    "bool": Value(VARINT, lambda value: b"\x01" if value else b"\0", bool, b"\0"),
+    "int32": Value(VARINT, number, read_int32, b"\0"),
+    "int64": INTEGER,
+    "uint32": INTEGER,
+    "float64": Value(FIXED64, lambda value: struct.pack("<d", value), read_double, bytes(8)),
+    "meta/v1.Time": Value(BYTES, write_time, read_time, b"\0"),
+    "meta/v1.MicroTime": Value(BYTES, write_microtime, read_microtime, b"\0"),
+    "meta/v1.Duration": Value(BYTES, write_duration, read_duration, b"\x02\x08\0"),
+    "api/resource.Quantity": Value(BYTES, write_quantity, read_quantity, write_quantity("0")),
+    "util/intstr.IntOrString": Value(BYTES, write_int_or_string, read_int_or_string, write_int_or_string(0)),
+    "runtime.RawExtension": OBJECT,
+    "meta/v1.FieldsV1": OBJECT,
+    "apiextensions/v1.JSON": Value(BYTES, write_json, read_json, b"\0"),
+    "items": Value(BYTES, write_items, read_items, b"\0"),
+}
+"""By Go type."""

@@ -460,7 +460,8 @@ def test_services_answer_from_the_host_and_nothing_leaks(machine: Machine) -> No
     kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
     service = kubectl.get("service", "hello")["spec"]
     node = machine.status()["network"]["node"]
-    for address, port in ((service["clusterIP"], service["ports"][0]["port"]), (node, service["ports"][0]["nodePort"])):
+    node_port = service["ports"][0]["nodePort"]
+    for address, port in ((service["clusterIP"], service["ports"][0]["port"]), (node, node_port), ("127.0.0.1", node_port)):
         assert ask(address, port).startswith("hello-")
     routes = inside(f"pilothouse-{machine.name}", "ip", "route").splitlines()
     assert not [line for line in routes if line.startswith("default")], "no way out"

@@ -34,7 +34,8 @@ def run(state: ClusterState, places: Places, say: Say) -> None:
         say(line)
     service = json.loads(kubectl("get", "service", "hello", "-o", "json"))["spec"]
     say("")
-    show(state.node_address, service["ports"][0]["nodePort"], "NodePort", say)
+    show("127.0.0.1", service["ports"][0]["nodePort"], "NodePort", say)
+    show(state.node_address, service["ports"][0]["nodePort"], "NodePort of the node", say)
     show(service["clusterIP"], service["ports"][0]["port"], "ClusterIP", say)
 
 

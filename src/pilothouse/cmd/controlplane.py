@@ -22,20 +22,23 @@ from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
 from pilothouse.apiserver.storage.sqlite import SqliteStorage
 from pilothouse.apiserver.storage.sqlite_schema import StoreUnusable
+from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.cluster import launch, services, store
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.services import API_PORT
 from pilothouse.cluster.state import ClusterState, Places
 from pilothouse.cluster.supervision import LOOK_SECONDS, STOPPED_LOOKS
+from pilothouse.cluster.unserved import Unserved
 from pilothouse.cmd import process
 from pilothouse.cmd.api import wire
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
-from pilothouse.kit.restarts import BackOff, in_thread, keep_running, once
+from pilothouse.kit.restarts import BackOff, in_loop, in_thread, keep_running, once
 from pilothouse.machinery.errors import StatusError
 from pilothouse.node import namespaces, processes
+from pilothouse.proxy.loopback import LoopbackNodePorts
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +92,10 @@ class ControlPlane:
             make = in_thread(self.deciders)
             first = once(await make(), make)
             group.create_task(keep_running("controllers and scheduler", first, self.clock), name="controllers and scheduler")
+            ports = in_loop(lambda: [LoopbackNodePorts(self.proxy_client(), self.state.node_address, self.clock, self.entropy)])
+            group.create_task(keep_running("NodePorts on loopback", ports, self.clock), name="NodePorts on loopback")
+            unserved = in_loop(lambda: [Unserved(self.admin, self.clock, self.entropy)])
+            group.create_task(keep_running("events about what is not served", unserved, self.clock), name="unserved")
             group.create_task(KeepSupervisor(self.places, self.clock).run(), name="keeper of the supervisor")
             process.settle_memory()
             log.info("controllers and scheduler started")
@@ -103,6 +110,9 @@ class ControlPlane:
             except StatusError as error:
                 log.error("the cluster's own Services cannot be written", extra={"error": str(error)})
                 await self.clock.sleep(back_off.next_delay(0))
+
+    def proxy_client(self) -> Client:
+        return self.api.client("system:kube-proxy")
 
     def addresses(self) -> str:
         return ",".join(f"{host}:{port}" for host, port in map(socket.socket.getsockname, self.sockets))

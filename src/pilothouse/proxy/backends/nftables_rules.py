@@ -227,6 +227,8 @@ def frame_rules(frame: Frame) -> Iterable[tuple[str, str]]:
     yield "nat-output", "jump serve"
     yield "nat-postrouting", f"meta mark & {MARK:#x} != 0 meta mark set meta mark & {0xFFFFFFFF ^ MARK:#x} masquerade fully-random"
     yield "nat-postrouting", "ct status dnat ip saddr . ip daddr @hairpin masquerade fully-random"
+    # The CNI plugin portmap sets route_localnet on the pods' bridge: without this, pods would reach the node's loopback.
+    yield "guard-prerouting", 'iifname != "lo" ip daddr 127.0.0.0/8 drop'
     yield "guard-prerouting", f"ct state new {PACKET_KEY} vmap @guarded-ips"
     for hook in ("filter-input", "filter-forward", "filter-output"):
         yield hook, "ct state new jump unserved"

@@ -61,7 +61,7 @@ class LinuxCgroups:
     def processes(self, path: str) -> int:
         """How many processes and threads are in the group and below it."""
         root = self._root if self.unified else self._root / "pids"
-        return int((root / path.strip("/") / "pids.current").read_text())
+        return strconv.parse_int((root / path.strip("/") / "pids.current").read_text().strip())
 
     def _prepare(self, parent: Path) -> None:
         """On v2 a group's controllers are those that its parent hands down."""

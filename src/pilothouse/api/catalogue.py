@@ -1,4 +1,4 @@
-"""All built-in resources, found by discovery: a file in `api/<group>/` that declares a `Resource` is all that a kind needs."""
+"""The built-in kinds, found by discovery: a file in `api/<group>/` that declares a `Resource` is all that a kind needs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import pilothouse.api
 from pilothouse.kit import plugins
+from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
@@ -16,32 +17,20 @@ T = TypeVar("T")
 def resources() -> tuple[Resource[Any], ...]:
     """Every built-in resource, in the order of group, version and plural."""
     found = plugins.instances(pilothouse.api, Resource)
-    return tuple(sorted(found, key=lambda one: (one.group, one.version, one.plural)))
+    return tuple(sorted(found, key=lambda resource: (resource.group, resource.version, resource.plural)))
+
+
+def built_in() -> Catalogue:
+    """A catalogue of the built-in kinds, to which a cluster adds its own."""
+    return Catalogue(resources())
 
 
 @cache
-def _by_type() -> dict[type[Any], Resource[Any]]:
-    return {one.type: one for one in resources()}
-
-
-@cache
-def _by_kind() -> dict[tuple[str, str, str], Resource[Any]]:
-    return {(one.group, one.version, one.kind): one for one in resources()}
-
-
-@cache
-def _by_plural() -> dict[tuple[str, str, str], Resource[Any]]:
-    return {(one.group, one.version, one.plural): one for one in resources()}
+def known() -> Catalogue:
+    """The built-in kinds for who speaks to a cluster from outside: nothing is ever added to it."""
+    return built_in()
 
 
 def resource_of(kind: type[T]) -> Resource[T]:
-    """The resource of a struct class; KeyError for a class that is no top-level kind."""
-    return _by_type()[kind]
-
-
-def by_kind(group: str, version: str, kind: str) -> Resource[Any] | None:
-    return _by_kind().get((group, version, kind))
-
-
-def by_plural(group: str, version: str, plural: str) -> Resource[Any] | None:
-    return _by_plural().get((group, version, plural))
+    """The built-in resource whose GVK a class bears; LookupError for a class that is no top-level kind."""
+    return known().of(kind)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pilothouse.api import catalogue
 from pilothouse.apiserver.http.connect import Connect
 from pilothouse.apiserver.http.refusals import bad_name, method_not_allowed, no_such_resource
 from pilothouse.apiserver.http.request import Handler, Request, Response
@@ -20,6 +19,7 @@ from pilothouse.apiserver.verbs.list import list_
 from pilothouse.apiserver.verbs.patch import patch
 from pilothouse.apiserver.verbs.update import update
 from pilothouse.apiserver.verbs.watch import watch
+from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.resource import Resource
 
 Endpoint = Callable[[Request, Resource[Any]], Awaitable[Response]]
@@ -44,18 +44,27 @@ WITHOUT_NAME = ("list", "watch", "create", "deletecollection")
 
 
 class Routes:
-    """The end of the chain. `paths` are the plain paths, by exact path or by prefix (with a trailing `*`)."""
+    """The end of the chain. `paths` are the plain paths, by exact path or by prefix (with a trailing `*`); `discovery` gives the
+    handler of a discovery document by its path."""
 
-    def __init__(self, paths: Mapping[str, Handler], connects: Mapping[tuple[str, str], Connect]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        paths: Mapping[str, Handler],
+        discovery: Callable[[str], Handler | None],
+        connects: Mapping[tuple[str, str], Connect],
+    ) -> None:
+        self._catalogue = catalogue
         self._exact = {path: handler for path, handler in paths.items() if not path.endswith("*")}
         self._prefixes = [(path[:-1], handler) for path, handler in paths.items() if path.endswith("*")]
+        self._discovery = discovery
         self._connects = connects
 
     async def __call__(self, request: Request) -> Response:
         info = request.info
         if not info.is_resource:
             return await self._plain(request)
-        resource = catalogue.by_plural(info.group, info.version, info.plural)
+        resource = self._catalogue.by_plural(info.group, info.version, info.plural)
         if resource is None or (info.namespace and not resource.namespaced and info.plural != "namespaces"):
             raise no_such_resource()
         if info.name in (".", "..") or "/" in info.name or "%" in info.name:
@@ -91,7 +100,8 @@ class Routes:
         return await endpoint(request, resource)
 
     async def _plain(self, request: Request) -> Response:
-        handler = self._exact.get(request.info.path) or self._by_prefix(request.info.path)
+        path = request.info.path
+        handler = self._exact.get(path) or self._discovery(path) or self._by_prefix(path)
         if handler is None:
             raise no_such_resource()
         if request.method not in ("GET", "HEAD"):

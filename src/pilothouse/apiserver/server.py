@@ -22,7 +22,6 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 import pilothouse.apiserver.subresources
-from pilothouse.api import catalogue
 from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.static import StaticAuthorizer
@@ -135,7 +134,8 @@ class ApiServer:
             kubelet_urls={} if kubelet_urls is None else kubelet_urls,
             default_user=default_user,
         )
-        self._handler = compose(CHAIN, Routes(self._paths(), connects()))
+        index = Discovery(registry.catalogue, lambda: f"127.0.0.1:{self.port}")
+        self._handler = compose(CHAIN, Routes(registry.catalogue, self._paths(index), discovery.finder(index), connects()))
 
     async def run(self) -> None:
         server = Connections(
@@ -179,21 +179,19 @@ class ApiServer:
         response = await self._handler(Request(http, self.api))
         return WireResponse(response) if isinstance(response, Answer) else response
 
-    def _paths(self) -> dict[str, Handler]:
-        """Everything that is no resource."""
-        index = Discovery(catalogue.resources(), lambda: f"127.0.0.1:{self.port}")
+    def _paths(self, index: Discovery) -> dict[str, Handler]:
+        """Everything that is no resource, but for the discovery documents."""
         live = {"ping": lambda: "", "log": lambda: "", "etcd": lambda: ""}
         ready = {**live, **self._ready_checks, "shutdown": lambda: "process is shutting down" if self._stopping else ""}
         found: dict[str, Handler] = {
-            **discovery.paths(index),
-            **OpenApi(catalogue.resources()).paths(),
+            **OpenApi(self.api.registry.catalogue).paths(),
             **health.paths(live, ready),
             **version.paths(),
             **metrics.paths(self.api.metrics, self.api.clock),
         }
         if self._tokens is not None:
             found |= issuer.paths(self._tokens, lambda: f"127.0.0.1:{self.port}")
-        return {**found, **root.paths(found)}
+        return {**found, **root.paths(found, index.paths)}
 
 
 def compose(links: Sequence[Link], last: Handler) -> Handler:

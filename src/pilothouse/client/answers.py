@@ -46,7 +46,7 @@ def _lists(kind: type[Any]) -> msgspec.json.Decoder[_List[Any]]:
 def type_of(api_version: str, kind: str) -> type[Any] | None:
     """The struct of a kind, also of one that is no resource of its own (Scale, TokenRequest)."""
     group, _, version = api_version.rpartition("/")
-    resource = catalogue.by_kind(group, version, kind)
+    resource = catalogue.known().by_kind(group, version, kind)
     if resource is not None:
         found: type[Any] = resource.type
         return found

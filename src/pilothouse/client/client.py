@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
-from pilothouse.api.catalogue import resource_of
+from pilothouse.api import catalogue
 from pilothouse.client.call import MERGE_PATCH, Call, ListResult, Options, Transport, WatchEvent
+from pilothouse.machinery.catalogue import Catalogue
 
 T = TypeVar("T")
 
@@ -18,8 +19,10 @@ T = TypeVar("T")
 class Client:
     """Typed access to the API. Every method raises StatusError for an answer other than success."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, served: Catalogue | None = None) -> None:
+        """`served` is where kinds are found: by default the server's own in process, the built-in ones elsewhere."""
         self.transport = transport
+        self.catalogue: Catalogue = served or getattr(transport, "catalogue", None) or catalogue.known()
 
     async def get(self, kind: type[T], name: str, namespace: str = "", *, subresource: str = "", options: Options | None = None) -> T:
         found: T = await self._call("get", kind, namespace, name, subresource, options=options)
@@ -31,7 +34,7 @@ class Client:
 
     def watch(self, kind: type[T], namespace: str = "", *, options: Options | None = None) -> AsyncIterator[WatchEvent[T]]:
         """Events after `options.resource_version`; StatusError 410 when that is too old."""
-        return self.transport.watch(Call("watch", resource_of(kind), namespace, options=options or Options()))
+        return self.transport.watch(Call("watch", self.catalogue.of(kind), namespace, options=options or Options()))
 
     async def create(self, obj: T, *, options: Options | None = None) -> T:
         """Create `obj` in the namespace of its metadata."""
@@ -61,7 +64,7 @@ class Client:
         subresource: str = "",
         options: Options | None = None,
     ) -> T:
-        call = Call("patch", resource_of(kind), namespace, name, subresource, patch, patch_type, options or Options())
+        call = Call("patch", self.catalogue.of(kind), namespace, name, subresource, patch, patch_type, options or Options())
         made: T = await self.transport.call(call)
         return made
 
@@ -84,7 +87,9 @@ class Client:
         body: Any = None,
         options: Options | None = None,
     ) -> Any:
-        return await self.transport.call(Call(verb, resource_of(kind), namespace, name, subresource, body, options=options or Options()))
+        return await self.transport.call(
+            Call(verb, self.catalogue.of(kind), namespace, name, subresource, body, options=options or Options())
+        )
 
 
 def namespace_of(obj: Any) -> str:

@@ -1,6 +1,7 @@
 """One informer a kind, shared by everything in a process that reads that kind.
 
 - `of(kind)` gives the same informer every time; asking is allowed before and while `run()` runs.
+- A kind that is served no longer is forgotten (`forget`).
 - `run()` runs them all until it is cancelled; `wait_synced()` returns when each that was asked for has its first list.
 """
 
@@ -26,6 +27,7 @@ class Informers:
         self._entropy = entropy or Entropy()
         self._informers: dict[tuple[type[Any], str, str], Informer[Any]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._running: dict[Informer[Any], asyncio.Task[None]] = {}
 
     def of(self, kind: type[T], *, namespace: str = "", field_selector: str = "") -> Informer[T]:
         """The informer of a kind, or of the part of it in one namespace or with one field selector."""
@@ -40,6 +42,13 @@ class Informers:
                 self._start(informer)
         return informer
 
+    def forget(self, kind: type[Any]) -> None:
+        """End the informers of a kind that is served no longer."""
+        for key in [key for key in self._informers if key[0] is kind]:
+            task = self._running.pop(self._informers.pop(key), None)
+            if task is not None:
+                task.cancel()
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as self._group:
             for informer in self._informers.values():
@@ -53,4 +62,4 @@ class Informers:
 
     def _start(self, informer: Informer[Any]) -> None:
         assert self._group is not None
-        self._group.create_task(informer.run(), name=f"informer of {informer.kind.__name__}")
+        self._running[informer] = self._group.create_task(informer.run(), name=f"informer of {informer.kind.__name__}")

@@ -23,6 +23,7 @@ from pilothouse.machinery import strconv, strict
 from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.shape import OPEN, shape_of
+from pilothouse.machinery.unstructured import Unstructured, decode_hook, encode_hook
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ JSON = "application/json"
 YAML = "application/yaml"
 SUMMARY_BYTES = 30
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=encode_hook)
 encode: Callable[[Any], bytes] = _encoder.encode
 """The JSON of a struct, or of a dict."""
 
@@ -50,8 +51,14 @@ def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
     """The typed decoder of a struct class; shared, since making one takes milliseconds."""
     found = _decoders.get(kind)
     if found is None:
-        found = _decoders[kind] = msgspec.json.Decoder(kind)
+        found = _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=decode_hook)
     return found
+
+
+def convert(value: Any, kind: type[T]) -> T:
+    """An object of parsed JSON; msgspec.ValidationError where a type does not fit."""
+    made: T = msgspec.convert(value, kind, dec_hook=decode_hook)
+    return made
 
 
 def clone(obj: T) -> T:
@@ -75,7 +82,7 @@ def from_dict(value: dict[str, Any], kind: type[T]) -> T:
     shape = shape_of(kind)
     cleaned = strict.without_nulls(value, shape)
     try:
-        return msgspec.convert(cleaned, kind)
+        return convert(cleaned, kind)
     except msgspec.ValidationError as error:
         raise bad_request(strict.type_error(value, shape) or str(error)) from error
 
@@ -184,7 +191,7 @@ class _Decoding:
 
     def _fast(self) -> Any:
         """The object, or None when the bytes need a closer look."""
-        if self.kind is dict:
+        if issubclass(self.kind, (dict, Unstructured)):
             return None
         data, dropped = strict.without_null_times(self.data) if b"null" in self.data else (self.data, 0)
         try:
@@ -223,7 +230,7 @@ class _Decoding:
 
     def _convert(self, cleaned: Any) -> Any:
         try:
-            found = msgspec.convert(cleaned, self.kind)
+            found = convert(cleaned, self.kind)
         except msgspec.ValidationError as error:
             raise self._cannot_handle(str(error)) from error
         return as_kind(found) if self.gvk else found

@@ -2,7 +2,7 @@
 
 - A `Resource` knows names, scope, verbs, subresources, columns and selectable fields, and carries the kind's hooks
   (defaults, validation, preparation). It knows neither HTTP nor storage.
-- Custom resources satisfy the same attributes with `type = dict` (another issue).
+- A kind without a generated struct has a `type` made at run time (machinery/unstructured.py).
 - Hooks change the object that they are given: it is the caller's own copy, never a committed one.
 """
 
@@ -87,7 +87,19 @@ def _paths(fields: Sequence[str]) -> tuple[tuple[str, ...], ...]:
 
 
 class Resource(Generic[T]):
-    """One kind of one group and version. See the module docstring; STYLE's sketch of ReplicaSet shows its use."""
+    """One kind of one group and version.
+
+    `columns` None means Name and Age. `selectable_fields` are beside metadata.name and metadata.namespace, which all kinds have.
+    `stored_as` with its two conversions is for a kind served in several versions: one of them is the stored form. The others' own
+    hooks of validation see the stored form, too, after those of the stored kind.
+    `graceful(object, gracePeriodSeconds)` gives the seconds that a delete waits for the object's owner (Pods): 0 deletes at once.
+    `reset_fields` says by subresource ("" is the object itself) which dotted fields its strategy resets, where that is other than
+    the status of the object and the spec of `status`: nobody comes to own them there. `written_fields` says instead what a
+    subresource writes (`*` is any item of a list).
+    `name_rule(name)` gives what is wrong with a name (default: DNS subdomain), in upstream's words.
+    `indexes` are the selectable fields that watch caches keep an index of, beside the namespace.
+    `schema` is the OpenAPI schema of a kind that is not in the built-in definitions.
+    """
 
     def __init__(
         self,
@@ -109,17 +121,9 @@ class Resource(Generic[T]):
         name_rule: Callable[[str], list[str]] | None = None,
         reset_fields: Mapping[str, Sequence[str]] | None = None,
         written_fields: Mapping[str, Sequence[str]] | None = None,
+        indexes: Mapping[str, Callable[[T], str]] | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> None:
-        """
-        `columns` None means Name and Age. `selectable_fields` are beside metadata.name and metadata.namespace, which all kinds have.
-        `stored_as` with its two conversions is for a kind served in several versions: one of them is the stored form. The others' own
-        hooks of validation see the stored form, too, after those of the stored kind.
-        `graceful(object, gracePeriodSeconds)` gives the seconds that a delete waits for the object's owner (Pods): 0 deletes at once.
-        `reset_fields` says by subresource ("" is the object itself) which dotted fields its strategy resets, where that is other than
-        the status of the object and the spec of `status`: nobody comes to own them there. `written_fields` says instead what a
-        subresource writes (`*` is any item of a list).
-        `name_rule(name)` gives what is wrong with a name (default: DNS subdomain), in upstream's words.
-        """
         self.type = type
         self.group, self.version, self.kind = type.GVK  # type: ignore[attr-defined]
         self.plural = plural
@@ -138,6 +142,8 @@ class Resource(Generic[T]):
         self.name_rule = name_rule
         self.reset_fields = {name: _paths(fields) for name, fields in {**RESET_FIELDS, **(reset_fields or {})}.items()}
         self.written_fields = {name: _paths(fields) for name, fields in (written_fields or {}).items()}
+        self.indexes = dict(indexes or {})
+        self.schema = schema
         self.defaults: list[Default] = []
         self.validators: list[Validate] = []
         self.update_validators: list[ValidateUpdate] = []
@@ -157,7 +163,9 @@ class Resource(Generic[T]):
     def decoder(self) -> msgspec.json.Decoder[T]:
         """The typed decoder, made at first use: making one takes milliseconds for the large kinds."""
         if self._decoder is None:
-            self._decoder = msgspec.json.Decoder(self.type)
+            from pilothouse.machinery.codec import decoder_of
+
+            self._decoder = decoder_of(self.type)
         return self._decoder
 
     def default(self, hook: Default) -> Default:

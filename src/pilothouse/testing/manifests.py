@@ -57,7 +57,7 @@ def _objects(document: Any) -> Iterator[Kind]:
             yield from _objects(item)
         return
     group, _, version = str(document.get("apiVersion", "")).rpartition("/")
-    resource = catalogue.by_kind(group, version, str(document.get("kind", "")))
+    resource = catalogue.known().by_kind(group, version, str(document.get("kind", "")))
     if resource is None:
         raise ValueError(f"no kind {document.get('kind')!r} in {document.get('apiVersion')!r}")
     yield resource, _checked(document, resource)

@@ -14,7 +14,7 @@ from pilothouse.machinery.resource import Resource
 
 def resource_for(document: dict[str, Any]) -> Resource[Any]:
     group, _, version = document["apiVersion"].rpartition("/")
-    found = catalogue.by_kind(group, version, document["kind"])
+    found = catalogue.known().by_kind(group, version, document["kind"])
     assert found is not None
     return found
 

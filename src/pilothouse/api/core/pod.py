@@ -96,6 +96,7 @@ POD = Resource(
         "ephemeralcontainers": ("spec.ephemeralContainers",),
         "resize": tuple(f"spec.{kind}.*.{field}" for kind in ("containers", "initContainers") for field in ("resources", "resizePolicy")),
     },
+    indexes={"spec.nodeName": lambda pod: pod.spec.nodeName},  # each kubelet watches the pods of its node
 )
 
 

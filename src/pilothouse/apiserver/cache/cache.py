@@ -210,7 +210,7 @@ class Cache:
 
     def _index(self, entry: Entry) -> None:
         for index, value_of in self._indexes.items():
-            self._indexed.setdefault((index, value_of(entry.object)), {})[entry.key] = entry
+            self._indexed.setdefault((index, indexed_value(value_of, entry)), {})[entry.key] = entry
 
     def _remove(self, entry: Entry) -> None:
         del self._entries[entry.key]
@@ -218,7 +218,7 @@ class Cache:
 
     def _remove_from_indexes(self, entry: Entry) -> None:
         for index, value_of in self._indexes.items():
-            place = (index, value_of(entry.object))
+            place = (index, indexed_value(value_of, entry))
             found = self._indexed.get(place, {})
             found.pop(entry.key, None)
             if not found:
@@ -246,7 +246,15 @@ class Cache:
         if self.resource.namespaced:
             yield ("namespace", change.entry.namespace)
         for index, value_of in self._indexes.items():
-            now = value_of(change.entry.object)
+            now = indexed_value(value_of, change.entry)
             yield (index, now)
-            if change.previous is not None and (before := value_of(change.previous.object)) != now:
+            if change.previous is not None and (before := indexed_value(value_of, change.previous)) != now:
                 yield (index, before)
+
+
+def indexed_value(value_of: IndexOf, entry: Entry) -> str:
+    """The value under which an index has an entry; nothing for an object that cannot be decoded, which must not fail others."""
+    try:
+        return value_of(entry.object)
+    except MsgspecError:
+        return ""

@@ -2,6 +2,7 @@
 
 - One feed, one order: when `revision` is N, every cache shows every write up to N.
 - A resource is read from the store when it is first asked for; until then its events cost nothing.
+- A resource that the catalogue serves no longer is forgotten, and its watches end.
 - Each BOOKMARK_SECONDS bookmarks go out, and events that no watch is likely to resume from are forgotten.
 """
 
@@ -10,14 +11,16 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from pilothouse.apiserver.cache.cache import Cache, IndexOf
+from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.cache.event import ADDED, DELETED, MODIFIED, CacheEvent
 from pilothouse.apiserver.storage.interface import Compacted, Event, Storage
 from pilothouse.kit.clock import Clock
+from pilothouse.machinery.catalogue import DELETED as REMOVED
+from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.errors import expired
 from pilothouse.machinery.resource import Resource
 
@@ -33,26 +36,35 @@ def prefix_of(resource: Resource[Any]) -> str:
 
 
 class Caches:
-    """`indexes` gives the indexes of a resource by (group, plural), beside the namespace that all have."""
+    """One per API server."""
 
-    def __init__(self, storage: Storage, clock: Clock, indexes: Mapping[tuple[str, str], Mapping[str, IndexOf]]) -> None:
+    def __init__(self, storage: Storage, clock: Clock, catalogue: Catalogue) -> None:
         self.storage = storage
         self.clock = clock
         self.revision = 0
-        self._indexes = indexes
         self._by_prefix: dict[str, Cache] = {}
         self._by_resource: dict[Resource[Any], Cache] = {}
         self._loading: dict[Cache, asyncio.Future[None]] = {}
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._feed: AsyncIterator[Sequence[Event]] | None = None
+        catalogue.subscribe(self._catalogue_changed)
+
+    def _catalogue_changed(self, what: str, resource: Resource[Any]) -> None:
+        """Forget the cache of a resource that is served no longer; watches of it end."""
+        cache = self._by_resource.pop(resource, None) if what == REMOVED else None
+        if cache is None:
+            return
+        del self._by_prefix[cache.prefix]
+        for watch in cache.watches():
+            watch.end()
 
     def peek(self, resource: Resource[Any]) -> Cache:
         """The cache of a (stored) resource, loaded or not."""
         cache = self._by_resource.get(resource)
         if cache is None:
             prefix = prefix_of(resource)
-            cache = Cache(resource, prefix, dict(self._indexes.get((resource.group, resource.plural), {})))
+            cache = Cache(resource, prefix, resource.indexes)
             self._by_resource[resource] = self._by_prefix[prefix] = cache
         return cache
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.api.protobuf.encoder import encode_message
+from pilothouse.machinery import access
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.resource import Resource
 
@@ -31,8 +32,7 @@ def spliced(value: bytes, head: bytes, revision: int) -> bytes:
 
 def at_revision(obj: Any, revision: int) -> Any:
     """The same object with another resourceVersion; everything else is shared."""
-    metadata = msgspec.structs.replace(obj.metadata, resourceVersion=str(revision))
-    return msgspec.structs.replace(obj, metadata=metadata)
+    return access.with_parts(obj, metadata=msgspec.structs.replace(obj.metadata, resourceVersion=str(revision)))
 
 
 class Entry:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import msgspec
 
 from pilothouse.apiserver.discovery.documents import Document, Documents
-from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.catalogue import Catalogue
 
 AGGREGATED_VERSIONS = ("v2", "v2beta1")
 
@@ -37,12 +36,37 @@ class Encoded:
 
 
 class Discovery:
-    """By path, the plain document; by path and version, the aggregated one."""
+    """The documents of what a catalogue serves now: made anew after each change of it."""
 
-    def __init__(self, resources: tuple[Resource[Any], ...], server_address: Callable[[], str]) -> None:
-        documents = Documents(resources)
-        self.plain: Mapping[str, Encoded] = {path: Encoded(make) for path, make in _plain(documents, server_address).items()}
-        self.aggregated: Mapping[tuple[str, str], Encoded] = {
+    def __init__(self, catalogue: Catalogue, server_address: Callable[[], str]) -> None:
+        self._catalogue = catalogue
+        self._server_address = server_address
+        self._revision = -1
+        self._plain: dict[str, Encoded] = {}
+        self._aggregated: dict[tuple[str, str], Encoded] = {}
+
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all documents."""
+        self._follow()
+        return tuple(self._plain)
+
+    def plain(self, path: str) -> Encoded | None:
+        """The plain document at a path."""
+        self._follow()
+        return self._plain.get(path)
+
+    def aggregated(self, path: str, version: str) -> Encoded | None:
+        """The aggregated document at a path, in one of AGGREGATED_VERSIONS."""
+        self._follow()
+        return self._aggregated.get((path, version))
+
+    def _follow(self) -> None:
+        if self._revision == self._catalogue.revision:
+            return
+        self._revision = self._catalogue.revision
+        documents = Documents(self._catalogue.resources())
+        self._plain = {path: Encoded(make) for path, make in _plain(documents, self._server_address).items()}
+        self._aggregated = {
             (path, version): Encoded(partial(documents.aggregated, core=path == "/api", api_version=version))
             for path in ("/api", "/apis")
             for version in AGGREGATED_VERSIONS

@@ -28,13 +28,14 @@ from pilothouse.apiserver.http.negotiation import (
     not_acceptable,
 )
 from pilothouse.apiserver.http.request import Request
+from pilothouse.machinery import codec
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ListMeta, Status
 from pilothouse.machinery.resource import Resource
 
 INCLUDES = ("Metadata", "None", "Object")
 READERS = ("curl", "Wget", "Mozilla/5.0")
-encode_json = msgspec.json.encode
+encode_json = codec.encode
 
 
 def form_of(request: Request, resource: Resource[Any] | None = None) -> Form:

@@ -34,6 +34,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "io.k8s.api.core.v1.LocalObjectReference": {"name": ""},
 }
 """Defaults that upstream declares in its schemas (all others come from code, and are in no document)."""
+LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
 GROUPS_APART = {
     "apiextensions.k8s.io": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions",
     "apiregistration.k8s.io": "io.k8s.kube-aggregator.pkg.apis.apiregistration",
@@ -48,7 +49,26 @@ def load(resources: Iterable[Resource[Any]]) -> dict[str, Schema]:
     for name, defaults in DEFAULTS.items():
         for field, value in defaults.items():
             found[name]["properties"][field]["default"] = value
+    for one in resources:
+        if one.schema is not None:
+            found |= custom(one)
     return found
+
+
+def custom(resource: Resource[Any]) -> dict[str, Schema]:
+    """The schemas of a kind that declares its own, and of its list."""
+    name, gvk = name_of(resource.group, resource.version, resource.kind), {"group": resource.group, "version": resource.version}
+    items = {"type": "array", "items": {"$ref": name}}
+    listed = {"apiVersion": {"type": "string"}, "items": items, "kind": {"type": "string"}, "metadata": {"$ref": LIST_META}}
+    return {
+        name: {**(resource.schema or {}), "x-kubernetes-group-version-kind": [{**gvk, "kind": resource.kind}]},
+        f"{name}List": {
+            "type": "object",
+            "required": ["items"],
+            "properties": listed,
+            "x-kubernetes-group-version-kind": [{**gvk, "kind": f"{resource.kind}List"}],
+        },
+    }
 
 
 @cache
@@ -60,7 +80,9 @@ def digest() -> str:
 
 
 def name_of(group: str, version: str, kind: str) -> str:
-    """The full name of a kind's schema."""
+    """The full name of a kind's schema; of a custom kind, its group's domain turned round (`com.example.v1.Widget`)."""
+    if "." in group and not group.endswith(".k8s.io"):
+        return f"{'.'.join(reversed(group.split('.')))}.{version}.{kind}"
     prefix = GROUPS_APART.get(group) or f"io.k8s.api.{group.partition('.')[0] or 'core'}"
     return f"{prefix}.{version}.{kind}"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from pilothouse import KUBERNETES_VERSION
@@ -27,13 +28,23 @@ def path_of(group: str, version: str) -> str:
 
 def index(resources: Iterable[Resource[Any]]) -> dict[str, Any]:
     """/openapi/v3."""
-    names = sorted({path_of(one.group, one.version) for one in resources})
-    return {"paths": {name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={hash_of(name)}"} for name in names}}
+    by_path: dict[str, list[Resource[Any]]] = {}
+    for resource in resources:
+        by_path.setdefault(path_of(resource.group, resource.version), []).append(resource)
+    return {
+        "paths": {name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={hash_of(name, mine)}"} for name, mine in sorted(by_path.items())}
+    }
 
 
-@cache
-def hash_of(name: str) -> str:
-    return hashlib.sha512(f"{digest()} {name}".encode()).hexdigest().upper()
+def hash_of(name: str, resources: Iterable[Resource[Any]]) -> str:
+    """Changes when the document of these resources does: with the built-in schemas, or with the schemas of other kinds."""
+    schemas = sorted((resource.api_version, resource.plural, json.dumps(resource.schema)) for resource in resources if resource.schema)
+    return _hash_of(name, repr(schemas) if schemas else "")
+
+
+@lru_cache(maxsize=1024)
+def _hash_of(name: str, schemas: str) -> str:
+    return hashlib.sha512(f"{digest()} {name}{schemas}".encode()).hexdigest().upper()
 
 
 def document(resources: Iterable[Resource[Any]], group: str, version: str) -> dict[str, Any]:

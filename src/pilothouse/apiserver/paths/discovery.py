@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.protobuf.encoder import encode_message
-from pilothouse.apiserver.discovery.index import AGGREGATED_VERSIONS, Discovery, Encoded
+from pilothouse.apiserver.discovery.index import Discovery, Encoded
 from pilothouse.apiserver.http.answer import JSON, Answer
 from pilothouse.apiserver.http.encoding import finish, yaml_of
 from pilothouse.apiserver.http.negotiation import PROTOBUF, Form, clauses, not_acceptable, served_by
+from pilothouse.apiserver.http.refusals import no_such_resource
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.machinery import meta_v1
 
 
-def paths(discovery: Discovery) -> Mapping[str, Handler]:
-    """The plain paths of discovery."""
+def finder(discovery: Discovery) -> Callable[[str], Handler | None]:
+    """What gives the handler of a path (with or without a trailing slash) for which there is a document now."""
 
     async def serve(request: Request) -> Response:
-        path = request.info.path.rstrip("/")
+        path = request.info.path.removesuffix("/")
         return answer(request, *choose(discovery, path, request.header("Accept")))
 
-    found: dict[str, Handler] = {}
-    for path in discovery.plain:
-        found[path] = found[path + "/"] = serve
-    return found
+    return lambda path: serve if discovery.plain(path.removesuffix("/")) is not None else None
 
 
 def choose(discovery: Discovery, path: str, accept: str) -> tuple[Encoded, str, str]:
     """The form of a document that the client likes best: its version when it is the aggregated one, and its media type."""
+    plain = discovery.plain(path)
+    if plain is None:
+        raise no_such_resource()
     if not accept:
-        return discovery.plain[path], "", JSON
+        return plain, "", JSON
     for type, subtype, parameters in clauses(accept):
         for media_type in served_by(type, subtype):
             version = parameters.get("v", "")
-            aggregated = parameters.get("as") == "APIGroupDiscoveryList" and media_type != PROTOBUF
-            if aggregated and version in AGGREGATED_VERSIONS and (path, version) in discovery.aggregated:
-                return discovery.aggregated[path, version], version, media_type
+            wanted = parameters.get("as") == "APIGroupDiscoveryList" and media_type != PROTOBUF
+            aggregated = discovery.aggregated(path, version) if wanted else None
+            if aggregated is not None:
+                return aggregated, version, media_type
             if "as" not in parameters:
-                return discovery.plain[path], "", media_type
+                return plain, "", media_type
     raise not_acceptable()
 
 

@@ -17,6 +17,7 @@ from pilothouse.apiserver.http.negotiation import clauses, not_acceptable
 from pilothouse.apiserver.http.refusals import no_such_resource
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.apiserver.openapi import protobuf, v2, v3
+from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.resource import Resource
 
 V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -28,11 +29,11 @@ FOR_EVER = "public, immutable"
 
 
 class OpenApi:
-    """The documents of one server."""
+    """The documents of what a catalogue serves now: made anew after each change of it."""
 
-    def __init__(self, resources: tuple[Resource[Any], ...]) -> None:
-        self._resources = resources
-        self._versions = {v3.path_of(one.group, one.version): (one.group, one.version) for one in resources}
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._revision = -1
         self._made: dict[str, bytes] = {}
         self._making = asyncio.Lock()
 
@@ -44,21 +45,31 @@ class OpenApi:
             "/openapi/v2": self._version_two,
         }
 
+    def _current(self) -> tuple[Resource[Any], ...]:
+        """The resources that are served; what was made of others is forgotten."""
+        if self._revision != self._catalogue.revision:
+            self._revision = self._catalogue.revision
+            self._made = {}
+        return self._catalogue.resources()
+
     async def _index(self, request: Request) -> Response:
-        return Answer(200, await self._once("index", lambda: msgspec.json.encode(v3.index(self._resources))))
+        resources = self._current()
+        return Answer(200, await self._once("index", lambda: msgspec.json.encode(v3.index(resources))))
 
     async def _version_three(self, request: Request) -> Response:
         name = request.info.path.removeprefix("/openapi/v3/").strip("/")
-        found = self._versions.get(name)
-        if found is None:
+        resources = self._current()
+        mine = [resource for resource in resources if v3.path_of(resource.group, resource.version) == name]
+        if not mine:
             raise no_such_resource()
         accept = request.header("Accept")
         if accept and not any(f"{type}/{subtype}" in V3_FORMS for type, subtype, _ in clauses(accept)):
             raise not_acceptable()
-        make = partial(v3.document, self._resources, *found)
+        make = partial(v3.document, resources, mine[0].group, mine[0].version)
         body = await self._once(f"v3 {name}", lambda: msgspec.json.encode(make()))
-        etag = f'"{v3.hash_of(name)}"'
-        cache = FOR_EVER if request.parameter("hash") == v3.hash_of(name) else "no-cache, private"
+        hashed = v3.hash_of(name, mine)
+        etag = f'"{hashed}"'
+        cache = FOR_EVER if request.parameter("hash") == hashed else "no-cache, private"
         return self._known(request, Answer(200, body, headers=[("ETag", etag), ("Vary", "Accept")], cache=cache), etag)
 
     async def _version_two(self, request: Request) -> Response:
@@ -67,8 +78,9 @@ class OpenApi:
         if not form:
             raise not_acceptable()
         encode: Callable[[Any], bytes] = msgspec.json.encode if form == JSON else protobuf.encode
-        body = await self._once(f"v2 {form}", lambda: encode(v2.document(self._resources)))
-        etag = f'"{v3.hash_of("v2")}"'
+        resources = self._current()
+        body = await self._once(f"v2 {form}", lambda: encode(v2.document(resources)))
+        etag = f'"{v3.hash_of("v2", resources)}"'
         return self._known(request, Answer(200, body, form, [("ETag", etag), ("Vary", "Accept")]), etag)
 
     def _known(self, request: Request, answer: Answer, etag: str) -> Answer:
@@ -76,8 +88,9 @@ class OpenApi:
         return Answer(304, b"", answer.content_type, answer.headers) if etag in request.header("If-None-Match") else answer
 
     async def _once(self, name: str, make: Callable[[], bytes]) -> bytes:
-        if name not in self._made:
+        made = self._made
+        if name not in made:
             async with self._making:
-                if name not in self._made:
-                    self._made[name] = await asyncio.to_thread(make)
-        return self._made[name]
+                if name not in made:
+                    made[name] = await asyncio.to_thread(make)
+        return made[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -10,11 +10,12 @@ from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.request import Handler, Request, Response
 
 
-def paths(served: Mapping[str, Handler]) -> Mapping[str, Handler]:
-    names = sorted({path.rstrip("/") for path in served if not path.endswith("*")})
-    body = msgspec.json.format(msgspec.json.encode({"paths": names}), indent=2)
+def paths(served: Mapping[str, Handler], discovered: Callable[[], Iterable[str]]) -> Mapping[str, Handler]:
+    """The handler of `/`. `served` are the fixed paths, `discovered` gives those of the discovery documents."""
+    fixed = {path.rstrip("/") for path in served if not path.endswith("*")}
 
     async def serve(request: Request) -> Response:
-        return Answer(200, body)
+        names = sorted(fixed.union(discovered()))
+        return Answer(200, msgspec.json.format(msgspec.json.encode({"paths": names}), indent=2))
 
     return {"/": serve}

@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
-from pilothouse.api.catalogue import resource_of
 from pilothouse.api.types.core_v1 import (
     EndpointAddress,
     EndpointPort,
@@ -58,7 +57,7 @@ class BootstrapRegistry(Protocol):
 async def ensure(registry: BootstrapRegistry) -> None:
     """Return when everything is there, and what authorization looks up is at hand."""
     for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding):
-        await registry.store.caches.of(resource_of(kind))
+        await registry.store.caches.of(registry.store.catalogue.of(kind))
     for obj in first_objects(registry.store.settings):
         await _create(registry, obj)
     for obj in endpoints(registry.store.settings):
@@ -70,7 +69,9 @@ async def keep(registry: BootstrapRegistry, kind: type[Any]) -> None:
     named = Options(field_selector="metadata.name=kubernetes")
     while True:
         with suppress(StatusError):  # the store cannot write just now
-            async with aclosing(registry.watch(Call("watch", resource_of(kind), "default", options=named), APISERVER)) as events:
+            async with aclosing(
+                registry.watch(Call("watch", registry.store.catalogue.of(kind), "default", options=named), APISERVER)
+            ) as events:
                 await _restore(registry, kind)
                 async for event in events:
                     if event.type == DELETED:
@@ -89,7 +90,7 @@ async def _create(registry: BootstrapRegistry, obj: Any) -> bool:
     if await registry.store.get(type(obj), meta.name, meta.namespace) is not None:
         return False
     try:
-        await registry.execute(Call("create", resource_of(type(obj)), meta.namespace, body=obj), APISERVER)
+        await registry.execute(Call("create", registry.store.catalogue.of(type(obj)), meta.namespace, body=obj), APISERVER)
     except StatusError as error:
         if error.reason != "AlreadyExists":
             raise
@@ -100,7 +101,7 @@ async def _create(registry: BootstrapRegistry, obj: Any) -> bool:
 async def _create_or_update(registry: BootstrapRegistry, obj: Any) -> None:
     meta = obj.metadata
     if not await _create(registry, clone(obj)):
-        await registry.execute(Call("update", resource_of(type(obj)), meta.namespace, meta.name, body=obj), APISERVER)
+        await registry.execute(Call("update", registry.store.catalogue.of(type(obj)), meta.namespace, meta.name, body=obj), APISERVER)
 
 
 def first_objects(settings: Settings) -> Iterator[Any]:

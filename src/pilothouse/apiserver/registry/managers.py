@@ -16,7 +16,7 @@ from pilothouse.api.catalogue import resources
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.view import View
-from pilothouse.machinery import codec, fieldset, time
+from pilothouse.machinery import access, codec, fieldset, time
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.patch import apply, scaled
 from pilothouse.machinery.patch import manager as record
@@ -109,7 +109,7 @@ def record_in(view: View, resource: Resource[Any], obj: Any) -> Entries:
 
 def _changed_parts(old: Any, new: Any) -> list[str]:
     """Top-level fields in which two objects of one type differ, whatever their records say."""
-    names = [name for name in old.__struct_fields__ if name != "metadata" and getattr(old, name) != getattr(new, name)]
+    names = access.changed_fields(old, new)
     if without_record(old.metadata) != without_record(new.metadata):
         names.append("metadata")
     return names
@@ -123,7 +123,7 @@ def _as_served(served: Resource[Any], obj: Any, parts: Sequence[str]) -> Map:
     """The object as a dict in the version in which it is served: the parts that matter, or all where versions or presence ask for it."""
     if served.from_stored is not None:
         return codec.to_dict(served.from_stored(obj))
-    values = {name: without_record(obj.metadata) if name == "metadata" else getattr(obj, name) for name in parts}
+    values = {name: without_record(obj.metadata) if name == "metadata" else access.field(obj, name) for name in parts}
     if all(isinstance(value, msgspec.Struct) for value in values.values()):
         return codec.to_dict(values)
     whole = codec.to_dict(obj)

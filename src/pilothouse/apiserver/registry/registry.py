@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
 
+from pilothouse.api.catalogue import built_in
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
 from pilothouse.apiserver.auth.authorizer import Auditor, Authorizer
@@ -30,6 +31,7 @@ from pilothouse.apiserver.storage.interface import Storage
 from pilothouse.client.call import Call
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.errors import method_not_supported
 from pilothouse.machinery.meta_v1 import Status
 
@@ -45,18 +47,22 @@ class Registry:
         clock: Clock,
         entropy: Entropy,
         *,
+        catalogue: Catalogue | None = None,
         settings: Settings | None = None,
         token_issuer: TokenIssuer | None = None,
         reviews: Mapping[tuple[str, str], Review] | None = None,
         authorizer: Authorizer | None = None,
         plugins: Iterable[type[Plugin]] = ORDER,
     ) -> None:
-        """`token_issuer` answers serviceaccounts/token; `reviews` by (group, kind) answer kinds that are never stored; `authorizer`
+        """`catalogue`: the kinds that are served (default: the built-in ones); it may change while the registry runs.
+        `token_issuer` answers serviceaccounts/token; `reviews` by (group, kind) answer kinds that are never stored; `authorizer`
         knows what admission asks beyond the request itself."""
+        self.catalogue = catalogue or built_in()
         self.store = RegistryStore(
             storage,
             clock,
             entropy,
+            catalogue=self.catalogue,
             settings=settings or Settings(),
             token_issuer=token_issuer,
             reviews=reviews or {},

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from pilothouse.api.catalogue import resource_of
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Admission, Plugin
 from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
@@ -23,12 +22,12 @@ from pilothouse.apiserver.cache.entry import Entry, head_of, spliced
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.registry.allocation import Allocation, Reservation
-from pilothouse.apiserver.registry.indexes import INDEXES
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.interface import CompareFailed, Storage, StorageFailed
 from pilothouse.client.call import Call
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.errors import StatusError, internal_error, not_found
 from pilothouse.machinery.resource import Resource
@@ -55,6 +54,7 @@ class RegistryStore:
         clock: Clock,
         entropy: Entropy,
         *,
+        catalogue: Catalogue,
         settings: Settings,
         token_issuer: TokenIssuer | None,
         reviews: Mapping[tuple[str, str], Review],
@@ -70,9 +70,9 @@ class RegistryStore:
         self.reviews = dict(reviews)
         self.loopback = loopback
         self._authorizer = authorizer
-        self.caches = Caches(storage, clock, INDEXES)
+        self.catalogue = catalogue
+        self.caches = Caches(storage, clock, catalogue)
         self.allocation = Allocation(settings)
-        self._loaded: dict[type[Any], Cache] = {}
         self.admission = Admission((one() for one in plugins), self)
 
     # World, as admission plugins see it.
@@ -98,7 +98,7 @@ class RegistryStore:
         return await self.get(kind, name, namespace)
 
     async def update_status(self, obj: Any) -> bool:
-        resource, meta = resource_of(type(obj)), obj.metadata
+        resource, meta = self.catalogue.of(type(obj)), obj.metadata
         try:
             await self.loopback(Call("update", resource, meta.namespace, meta.name, "status", obj))
         except StatusError as error:
@@ -114,10 +114,8 @@ class RegistryStore:
     # Reading.
 
     async def cache_of(self, kind: type[Any]) -> Cache:
-        cache = self._loaded.get(kind)
-        if cache is None:
-            self._loaded[kind] = cache = await self.caches.of(stored(resource_of(kind)))
-        return cache
+        """The loaded cache of the stored form of a kind."""
+        return await self.caches.of(stored(self.catalogue.of(kind)))
 
     async def entry(self, resource: Resource[Any], namespace: str, name: str) -> Entry:
         """The newest entry; StatusError NotFound when there is none."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
-from pilothouse.machinery import metadata, time
+from pilothouse.machinery import access, metadata, time
 from pilothouse.machinery.errors import bad_request, failure, invalid
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
@@ -100,7 +100,7 @@ def prepare_create(resource: Resource[Any], obj: Any) -> None:
     meta = obj.metadata
     meta.generation = 1 if counts_generations(resource) else 0
     if has_status(resource) and (resource.group, resource.kind) not in BORN_WITH_STATUS:
-        obj.status = type(obj)().status
+        access.clear_status(obj)
     for hook in resource.create_preparers:
         hook(obj)
 
@@ -121,7 +121,7 @@ def prepare_update(resource: Resource[Any], old: Any, new: Any) -> None:
     """What an update carries over: the status, the generation, and what the server itself has set."""
     carry_metadata(old, new)
     if has_status(resource):
-        new.status = old.status
+        access.set_field(new, "status", access.status(old))
     for hook in resource.update_preparers:
         hook(old, new)
     if counts_generations(resource) and content_changed(old, new):
@@ -142,7 +142,7 @@ def carry_metadata(old: Any, new: Any) -> None:
 
 def content_changed(old: Any, new: Any) -> bool:
     """Whether anything but metadata and status differs."""
-    return any(getattr(old, one) != getattr(new, one) for one in type(old).__struct_fields__ if one not in ("metadata", "status"))
+    return not access.same_but_metadata_and_status(old, new)
 
 
 def validate_update(resource: Resource[Any], old: Any, new: Any) -> None:

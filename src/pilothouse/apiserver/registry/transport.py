@@ -15,6 +15,7 @@ from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
 from pilothouse.client.call import Call, ListResult, WatchEvent
+from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import Status
@@ -25,6 +26,7 @@ class Executor(Protocol):
 
     authorizer: Authorizer | None
     auditor: Auditor | None
+    catalogue: Catalogue
 
     async def execute(self, call: Call, user: User) -> Entry | EntryList | Status: ...
 
@@ -41,6 +43,7 @@ class InProcessTransport:
     def __init__(self, registry: Executor, user: User) -> None:
         self._registry = registry
         self._user = user
+        self.catalogue = registry.catalogue
         self._decisions = Decisions(user, registry.authorizer)
 
     async def call(self, call: Call) -> Any:

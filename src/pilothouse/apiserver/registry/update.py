@@ -18,6 +18,7 @@ from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
 from pilothouse.apiserver.registry.view import MAIN, View
 from pilothouse.apiserver.registry.write import ATTEMPTS, admit_and_commit, guaranteed_update
+from pilothouse.machinery import access
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict, invalid
 from pilothouse.machinery.metadata import IMMUTABLE
@@ -166,7 +167,7 @@ def ends_with(old: Any, new: Any) -> bool:
     meta = old.metadata
     if not meta.deletionTimestamp or new.metadata.finalizers or (meta.deletionGracePeriodSeconds or 0) > 0:
         return False
-    return not (type(old).GVK == ("", "v1", "Namespace") and new.spec.finalizers)
+    return not (access.gvk(old) == ("", "v1", "Namespace") and new.spec.finalizers)
 
 
 def _seen(request: Request, view: View, entry: Entry) -> Entry:

@@ -130,7 +130,7 @@ def _scale(found: Sequence[Pod], world: World) -> tuple[int, bool, str]:
 def _why_not_scaled(reference: OwnerReference) -> str:
     """Nobody knows how many Pods a controller is to have that cannot be scaled; empty for one that can, and is gone."""
     group, _, version = reference.apiVersion.rpartition("/")
-    resource = catalogue.by_kind(group, version, reference.kind)
+    resource = catalogue.known().by_kind(group, version, reference.kind)
     if resource is None:
         return f'no matches for kind "{reference.kind}" in version "{reference.apiVersion}"'
     scaled = "scale" in resource.subresources

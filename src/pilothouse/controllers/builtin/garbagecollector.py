@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 
-from pilothouse.api import catalogue
 from pilothouse.api.types.core_v1 import ObjectReference
 from pilothouse.client.call import Options
 from pilothouse.client.events import WARNING, EventRecorder
@@ -19,8 +18,10 @@ from pilothouse.controllers.framework.runner import Context
 from pilothouse.controllers.garbage.graph import FOREGROUND, ORPHAN, Graph, Node, Owners, without
 from pilothouse.kit.component import Component
 from pilothouse.machinery import codec
+from pilothouse.machinery.catalogue import ADDED
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import OwnerReference
+from pilothouse.machinery.resource import Resource
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +47,10 @@ class GarbageCollectorController(Controller):
         return GarbageCollector(context, self.workers)
 
 
-def collected() -> list[type[Any]]:
-    """Every kind that is watched: what can be listed, watched and deleted, each once though it is served in several versions."""
-    return [
-        one.type
-        for one in catalogue.resources()
-        if {"delete", "list", "watch"} <= set(one.verbs) and one.stored_as is None and (one.group, one.kind) not in EVENTS
-    ]
+def is_collected(resource: Resource[Any]) -> bool:
+    """Whether a kind is watched: what can be listed, watched and deleted, each once though it is served in several versions."""
+    may = {"delete", "list", "watch"} <= set(resource.verbs)
+    return may and resource.stored_as is None and (resource.group, resource.kind) not in EVENTS
 
 
 class GarbageCollector:
@@ -60,29 +58,51 @@ class GarbageCollector:
 
     def __init__(self, context: Context, workers: int) -> None:
         self._client = context.client
-        self._informers = [context.informers.of(kind) for kind in collected()]
+        self._catalogue = context.client.catalogue
+        self._informers = context.informers
+        self._kinds: dict[type[Any], Resource[Any]] = {}
         self._workers = workers
         self._deletes: WorkQueue[str] = WorkQueue(context.clock)
         self._orphans: WorkQueue[str] = WorkQueue(context.clock)
-        self._kinds = {*collected()}
         self._recorder = EventRecorder(context.client, "garbage-collector-controller", context.clock, context.entropy)
         self.graph = Graph(
             self._kind_of,
-            lambda kind: catalogue.resource_of(kind).namespaced,
+            lambda kind: kind in self._kinds and self._kinds[kind].namespaced,
             self._deletes.add,
             self._orphans.add,
             self._tell_elsewhere,
         )
 
     async def run(self) -> None:
-        for informer in self._informers:
+        for resource in self._catalogue.resources():
+            self._follow(ADDED, resource)
+        end = self._catalogue.subscribe(self._follow)
+        try:
+            await self._run()
+        finally:
+            end()
+
+    def _follow(self, what: str, resource: Resource[Any]) -> None:
+        """Watch a kind that is served from now on; forget the objects of one that is served no longer."""
+        if not is_collected(resource):
+            return
+        informer = self._informers.of(resource.type)
+        if what == ADDED:
+            self._kinds[resource.type] = resource
             informer.subscribe(self.graph.observe)
+            return
+        self._kinds.pop(resource.type, None)
+        for obj in informer.list():
+            self.graph.gone(obj.metadata.uid)
+        self._informers.forget(resource.type)
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._deletes.run(), name="garbage delays")
             group.create_task(self._orphans.run(), name="orphan delays")
             group.create_task(self._recorder.run(), name="garbage collector events")
-            for informer in self._informers:
-                await informer.synced.wait()
+            for kind in list(self._kinds):
+                await self._informers.of(kind).synced.wait()
             for number in range(self._workers):
                 group.create_task(self._work(self._deletes, self._collect), name=f"garbage collector {number}")
                 group.create_task(self._work(self._orphans, self._orphan), name=f"orphaner {number}")
@@ -191,10 +211,10 @@ class GarbageCollector:
         owners = Owners()
         for reference in references:
             kind = self._kind_of(reference)
-            if kind is None or (catalogue.resource_of(kind).namespaced and not node.namespace):
+            if kind is None or (self._kinds[kind].namespaced and not node.namespace):
                 owners.solid.append(reference)  # of a kind that is not served, or out of reach: nothing can be known, so nothing is done
                 continue
-            namespace = node.namespace if catalogue.resource_of(kind).namespaced else ""
+            namespace = node.namespace if self._kinds[kind].namespaced else ""
             owner = await self._current(Node(reference.uid, kind, namespace, reference.name))
             if owner is None:
                 owners.dangling.append(reference)
@@ -206,7 +226,7 @@ class GarbageCollector:
 
     def _kind_of(self, reference: OwnerReference) -> type[Any] | None:
         group, _, version = reference.apiVersion.rpartition("/")
-        resource = catalogue.by_kind(group, version, reference.kind)
+        resource = self._catalogue.by_kind(group, version, reference.kind)
         if resource is None:
             return None
         kind = resource.stored_as.type if resource.stored_as else resource.type

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilothouse.api import catalogue
 from pilothouse.api.types.core_v1 import Namespace, NamespaceCondition, Pod
 from pilothouse.client.call import Options
 from pilothouse.client.client import Client
@@ -19,6 +18,7 @@ from pilothouse.controllers.framework.controller import READ, WRITE, Controller,
 from pilothouse.controllers.framework.runner import Context
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec
+from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.resource import Resource
 
@@ -82,17 +82,17 @@ class NamespaceController(Controller):
         yield Update(final, subresource="finalize")
 
 
-def contents() -> list[Resource[Any]]:
+def contents(catalogue: Catalogue) -> list[Resource[Any]]:
     """Every kind that a namespace may hold, each once though it is served in several versions; Pods first."""
-    found = [one for one in catalogue.resources() if one.namespaced and {"delete", "list"} <= set(one.verbs) and one.stored_as is None]
-    return sorted(found, key=lambda one: one.type is not Pod)
+    found = [one for one in catalogue.stored() if one.namespaced and {"delete", "list"} <= set(one.verbs)]
+    return sorted(found, key=lambda one: (one.group, one.plural) != ("", "pods"))
 
 
 async def sweep(client: Client, name: str) -> Sweep:
     """Ask for the deletion of all there is, and see what is left. As long as Pods are left, nothing else is deleted: what they
     use (network policies, say) must not go before them."""
     result = Sweep()
-    first, *others = contents()
+    first, *others = contents(client.catalogue)
     await _sweep_kind(client, name, first, result)
     if result.remaining or result.failures:
         return result

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from pilothouse.api import catalogue
+from pilothouse.api.catalogue import known
 from pilothouse.api.core import quota
 from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod, ResourceQuota, Service
 from pilothouse.client.store import Key
 from pilothouse.controllers.framework.actions import Action, RequeueAfter, UpdateStatus
 from pilothouse.controllers.framework.controller import READ, WRITE, Controller, OwnStatus, Related, Rule
+from pilothouse.controllers.framework.runner import Context, Runner
 from pilothouse.controllers.framework.world import World
+from pilothouse.kit.component import Component
 from pilothouse.machinery import codec
+from pilothouse.machinery.catalogue import ADDED, Catalogue
 from pilothouse.machinery.resource import Resource
 
 RESYNC_SECONDS = 300.0
@@ -22,13 +25,38 @@ CHANGEABLE = (Pod, Service, PersistentVolumeClaim)
 """The kinds whose objects may come to count for something else while they live."""
 
 
-def countable() -> list[Resource[Any]]:
-    """Every kind that a namespace may hold, each once; Events are not counted, as upstream has it."""
-    return [
-        one
-        for one in catalogue.resources()
-        if one.namespaced and {"create", "list", "watch"} <= set(one.verbs) and one.stored_as is None and one.kind != "Event"
-    ]
+def is_countable(resource: Resource[Any]) -> bool:
+    """Whether a namespace may hold objects of it, each kind once; Events are not counted, as upstream has it."""
+    may = resource.namespaced and {"create", "list", "watch"} <= set(resource.verbs)
+    return may and resource.stored_as is None and resource.kind != "Event"
+
+
+def watches_of(served: Catalogue) -> tuple[Related, ...]:
+    """What wakes the controller: every object that may be counted, but the quotas themselves."""
+    return tuple(watch_of(resource) for resource in served.resources() if is_countable(resource) and resource.type is not ResourceQuota)
+
+
+def watch_of(resource: Resource[Any]) -> Related:
+    return Related(resource.type, partial(_quotas_of, resource), _matters)
+
+
+class QuotaRunner(Runner):
+    """A Runner that follows the catalogue: kinds added while it runs are counted as well."""
+
+    async def run(self) -> None:
+        end = self._context.client.catalogue.subscribe(self._follow)
+        try:
+            await super().run()
+        finally:
+            end()
+
+    def _follow(self, what: str, resource: Resource[Any]) -> None:
+        if not is_countable(resource):
+            return
+        if what == ADDED:
+            self.add_watch(watch_of(resource))
+        else:
+            self.drop_kind(resource.type)
 
 
 def _quotas_of(resource: Resource[Any], obj: Any, world: World) -> Iterator[Key]:
@@ -53,19 +81,25 @@ class ResourceQuotaController(Controller):
     name = "resourcequota-controller"
     reconciles = ResourceQuota
     own_status = OwnStatus.IGNORE  # admission charges before it commits: who counts between the two takes the charge off again
-    watches = tuple(Related(one.type, partial(_quotas_of, one), _matters) for one in countable() if one.type is not ResourceQuota)
+    watches = watches_of(known())
+    catalogue = known()
     rules = (
         Rule("*", ("*",), ("list", "watch")),
         Rule("", ("resourcequotas/status",), WRITE),
         Rule("", ("resourcequotas",), READ),
     )
 
+    def component(self, context: Context) -> Component:
+        self.catalogue = context.client.catalogue
+        self.watches = watches_of(self.catalogue)
+        return QuotaRunner(self, context)
+
     def plan(self, one: ResourceQuota, world: World) -> Iterator[Action]:
         if one.metadata.deletionTimestamp:
             return
         total: quota.Usage = {}
-        for resource in countable():
-            if quota.counted(resource, one.spec.hard):
+        for resource in self.catalogue.resources():
+            if is_countable(resource) and quota.counted(resource, one.spec.hard):
                 total |= quota.used(one, resource, world.list(resource.type, one.metadata.namespace), world.now)
         changed = codec.clone(one)
         changed.status.hard = dict(one.spec.hard)

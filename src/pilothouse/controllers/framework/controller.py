@@ -76,7 +76,7 @@ class Controller:
 
     name: ClassVar[str]
     reconciles: ClassVar[type[Any]]
-    watches: ClassVar[tuple[Watch, ...]] = ()
+    watches: tuple[Watch, ...] = ()
     rules: ClassVar[tuple[Rule, ...]] = ()
     workers: ClassVar[int] = 5
     own_status: ClassVar[OwnStatus] = OwnStatus.PLAN

@@ -169,6 +169,16 @@ class Runner:
             raise LookupError(f"{self.controller.name} reads {kind.__name__} but does not declare it in `watches`")
         return informer.store
 
+    def add_watch(self, watch: Related) -> None:
+        """Read one more kind, whose changes wake keys too."""
+        self._informers[watch.kind] = informer = self._context.informers.of(watch.kind)
+        informer.subscribe(self._on_related(watch))
+
+    def drop_kind(self, kind: type[Any]) -> None:
+        """Read a kind no longer."""
+        self._informers.pop(kind, None)
+        self._context.informers.forget(kind)
+
     # What wakes a key.
 
     def _subscribe(self) -> None:

@@ -45,7 +45,7 @@ def object_of(patched: dict[str, Any], patch: bytes | Any, patch_type: str, type
         raise _refused(patched, patch, patch_type, text)
     try:
         if found is None:
-            found = msgspec.convert(strict.without_nulls(patched, shape), type)
+            found = codec.convert(strict.without_nulls(patched, shape), type)
         return Decoded(codec.as_kind(found), warnings)
     except msgspec.ValidationError as error:
         raise _refused(patched, patch, patch_type, str(error)) from error
@@ -62,7 +62,7 @@ def applied_object(applied: dict[str, Any], config: dict[str, Any], type: type[A
         if text := strict.type_error(fitted, shape):
             raise _unconvertible(config, text)
         try:
-            found = msgspec.convert(strict.without_nulls(fitted, shape), type)
+            found = codec.convert(strict.without_nulls(fitted, shape), type)
         except msgspec.ValidationError as error:
             raise _unconvertible(config, str(error)) from error
     return codec.as_kind(found)
@@ -105,7 +105,7 @@ def _other_kind(patched: dict[str, Any], patch_type: str, type: type[Any]) -> st
 def _at_a_glance(patched: dict[str, Any], shape: Shape, type: type[Any]) -> Any:
     """The object, where all of it is known and nothing needs to be put right, as nearly always; else None."""
     try:
-        found = msgspec.convert(patched, type)
+        found = codec.convert(patched, type)
         return None if strict.survey(patched, shape) else found
     except (msgspec.ValidationError, strict.Doubt):
         return None

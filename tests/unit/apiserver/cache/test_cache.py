@@ -16,7 +16,6 @@ from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.cache.event import ADDED, DELETED, MODIFIED, CacheEvent
 from pilothouse.apiserver.cache.selection import Selection, by_labels
 from pilothouse.apiserver.cache.watch import Watch
-from pilothouse.apiserver.registry.indexes import INDEXES
 from pilothouse.apiserver.storage.interface import Event
 from pilothouse.machinery import labels
 from pilothouse.machinery.codec import encode
@@ -29,7 +28,7 @@ PREFIX = prefix_of(POD)
 class World:
     """A cache, and the writes that it is told of."""
 
-    cache: Cache = field(default_factory=lambda: Cache(POD, PREFIX, dict(INDEXES["", "pods"])))
+    cache: Cache = field(default_factory=lambda: Cache(POD, PREFIX, dict(POD.indexes)))
     revision: int = 1
     newest: dict[str, tuple[int, int]] = field(default_factory=dict)
 

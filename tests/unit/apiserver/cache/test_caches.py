@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from pilothouse.api.catalogue import built_in
 from pilothouse.api.core.pod import POD
 from pilothouse.api.types.core_v1 import Pod, PodSpec
 from pilothouse.apiserver.cache.caches import DECODED_AT_ONCE, Caches, prefix_of
-from pilothouse.apiserver.registry.indexes import INDEXES
 from pilothouse.apiserver.storage.memory import MemoryStorage
 from pilothouse.kit.clock import SystemClock
+from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
@@ -30,7 +31,7 @@ async def put(storage: MemoryStorage, name: str) -> None:
 
 async def test_others_go_on_while_a_large_resource_is_loaded() -> None:
     storage = await filled()
-    caches = Caches(storage, SystemClock(), INDEXES)
+    caches = Caches(storage, SystemClock(), built_in())
     await caches.start()
     loading = asyncio.create_task(caches.of(POD))
     turns = 0
@@ -43,7 +44,7 @@ async def test_others_go_on_while_a_large_resource_is_loaded() -> None:
 
 async def test_what_is_written_while_a_large_resource_is_loaded_is_there_afterwards() -> None:
     storage = await filled()
-    caches = Caches(storage, SystemClock(), INDEXES)
+    caches = Caches(storage, SystemClock(), built_in())
     await caches.start()
     running = asyncio.create_task(caches.run())
     loading = asyncio.create_task(caches.of(POD))
@@ -60,7 +61,7 @@ async def test_what_cannot_be_decoded_spoils_nothing_else() -> None:
     storage = MemoryStorage()
     await put(storage, "good")
     await storage.commit(f"{prefix_of(POD)}x/bad", b'{"apiVersion":"v1","kind":"Pod","metadata":{"name":7}}', 0)
-    caches = Caches(storage, SystemClock(), {})
+    caches = Caches(storage, SystemClock(), Catalogue())
     await caches.start()
     cache = await caches.of(POD)
     good = cache.get("x", "good")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pilothouse.api.catalogue import resource_of
 from pilothouse.api.types.core_v1 import Binding, Pod, PodCondition
 from pilothouse.apiserver.admission.plugin import CREATE
 from pilothouse.apiserver.cache.entry import Entry
@@ -24,7 +23,7 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     admission = request.admission(CREATE, name, binding, None, "binding")
     await store.admission.mutate(admission)
     await store.admission.validate(admission)
-    pods = stored(resource_of(Pod))
+    pods = stored(store.catalogue.of(Pod))
 
     async def attempt(current: Entry) -> None:
         new = bound(clone(current.object), binding, time.now_text(store.clock))

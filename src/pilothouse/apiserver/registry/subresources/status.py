@@ -9,7 +9,7 @@ import msgspec
 from pilothouse.apiserver.registry.strategy import validate_status
 from pilothouse.apiserver.registry.view import METADATA, View
 from pilothouse.kit.clock import Clock
-from pilothouse.machinery import time
+from pilothouse.machinery import access, time
 from pilothouse.machinery.resource import Resource
 
 KEPT: dict[tuple[str, str], frozenset[str]] = {
@@ -35,7 +35,7 @@ def write(resource: Resource[Any], old: Any, body: Any) -> Any:
     kept = KEPT.get((resource.group, resource.plural), frozenset())
     taken = {one: getattr(body.metadata, one) for one in METADATA if one not in kept}
     metadata = msgspec.structs.replace(old.metadata, **taken)
-    return msgspec.structs.replace(old, metadata=metadata, status=body.status)  # the rest is shared: nobody changes it any more
+    return access.with_parts(old, metadata=metadata, status=access.status(body))  # the rest is shared: nobody changes it any more
 
 
 def prepare(resource: Resource[Any], old: Any, new: Any, clock: Clock) -> None:

@@ -31,8 +31,9 @@ _wildcard = re.compile(WILDCARD)
 _port_characters = re.compile("[-a-z0-9]+")
 
 
-def too_long(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+def too_long(limit: int, unit: str = "characters") -> str:
+    """Upstream counts DNS names in characters, keys and values of labels in bytes; declarative rules always say bytes."""
+    return f"must be no more than {limit} {unit}"
 
 
 def mismatch(message: str, pattern: str, *examples: str) -> str:
@@ -107,19 +108,20 @@ def qualified_name(value: str) -> list[str]:
         return [f"a qualified name {whole} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
     found: list[str] = []
     if len(parts) == 2:
-        found += [f"prefix part {one}" for one in (dns_subdomain(parts[0]) if parts[0] else ["must be non-empty"])]
+        prefix = dns_subdomain(parts[0]) if parts[0] else ["must be non-empty"]
+        found += [f"prefix part {message.replace(too_long(SUBDOMAIN_LIMIT), too_long(SUBDOMAIN_LIMIT, 'bytes'))}" for message in prefix]
     name = parts[-1]
     if not name:
         found.append("name part must be non-empty")
     elif len(name) > LABEL_LIMIT:
-        found.append(f"name part {too_long(LABEL_LIMIT)}")
+        found.append(f"name part {too_long(LABEL_LIMIT, 'bytes')}")
     if not _qualified.fullmatch(name):
         found.append(f"name part {mismatch(rule, QUALIFIED, 'MyName', 'my.name', '123-abc')}")
     return found
 
 
 def label_value(value: str) -> list[str]:
-    found = [too_long(LABEL_LIMIT)] if len(value) > LABEL_LIMIT else []
+    found = [too_long(LABEL_LIMIT, "bytes")] if len(value) > LABEL_LIMIT else []
     if not _value.fullmatch(value):
         rule = (
             "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "

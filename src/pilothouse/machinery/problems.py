@@ -96,9 +96,16 @@ class Problems:
 
 
 def quoted(value: Any) -> str:
-    """A value as upstream's %v/%q prints it in field errors: strings in quotes, a missing one as "null", structs as JSON."""
-    if value is None:
-        return '"null"'
+    """A value as upstream's %v/%q prints it in field errors: strings in quotes, all that is no plain value as JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return go_quoted(value) if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return go_quoted(value) if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    """JSON as Go's encoder writes it: maps sorted, and what HTML would take for markup escaped."""
+    text = msgspec.json.encode(value, order="deterministic").decode()
+    for character in "<>&\u2028\u2029":
+        if character in text:
+            text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

@@ -124,7 +124,7 @@ SELECTS = {"matchLabels": {"a": "b"}}
                 ]
             ),
             [
-                'volume "p" (Projected ServiceAccountToken): overlapping paths: "token" with "token"',
+                'volume "p" (Projected): overlapping paths: "token" (ServiceAccountToken) with "token" (ConfigMap "m")',
                 'volume "p" (Projected) has no sources provided',
             ],
             id="two sources of one path",
@@ -179,11 +179,6 @@ SELECTS = {"matchLabels": {"a": "b"}}
                 "services and probes that select ports by name will use spec.containers[0].ports[0]"
             ],
             id="two ports of one name",
-        ),
-        pytest.param(
-            pod(terminationGracePeriodSeconds=-1),
-            ["spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1"],
-            id="less than no time to end",
         ),
         *(
             pytest.param(

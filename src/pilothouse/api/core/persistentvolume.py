@@ -9,7 +9,6 @@ from typing import Any
 from pilothouse.api.core.columns import UNSET
 from pilothouse.api.core.defaults.quantities import canonicalise
 from pilothouse.api.core.defaults.volumes import default_remote
-from pilothouse.api.core.podupdate import difference
 from pilothouse.api.core.storagecells import BETA_CLASS, access_modes, volume_class
 from pilothouse.api.core.validation.claims import VOLUME_MODES, validate_access_modes, validate_positive
 from pilothouse.api.core.validation.fields import immutable, optional_one_of, report
@@ -20,6 +19,7 @@ from pilothouse.api.core.validation.volumes import validate_host_path
 from pilothouse.api.core.warnings.containers import of_fractions
 from pilothouse.api.core.warnings.names import of_node_selector_term
 from pilothouse.api.core.warnings.volumes import GONE
+from pilothouse.api.internal import difference
 from pilothouse.api.types.core_v1 import PersistentVolume
 from pilothouse.machinery import names
 from pilothouse.machinery.codec import clone
@@ -149,8 +149,8 @@ def validate_update(old: PersistentVolume, new: PersistentVolume, problems: Prob
     if held.csi and new.spec.csi and held.csi.controllerExpandSecretRef is None:
         held.csi.controllerExpandSecretRef = new.spec.csi.controllerExpandSecretRef  # it may be told later
     if any(getattr(held, field) != getattr(new.spec, field) for field in SOURCES):
-        message = f"spec.persistentvolumesource is immutable after creation\n{difference(held, new.spec)}"
-        here.at("persistentvolumesource").forbidden(message)
+        shown = difference(held, new.spec, "core.PersistentVolumeSource")
+        here.at("persistentvolumesource").forbidden(f"spec.persistentvolumesource is immutable after creation\n{shown}")
     immutable(new.spec.volumeMode, old.spec.volumeMode, problems, "volumeMode")
     if old.spec.nodeAffinity is not None and old.spec.nodeAffinity != new.spec.nodeAffinity:
         message = "field is immutable, except for updating from beta label to GA"

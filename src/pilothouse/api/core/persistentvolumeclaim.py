@@ -9,11 +9,11 @@ import msgspec
 from pilothouse.api.core.columns import UNSET
 from pilothouse.api.core.defaults.quantities import canonicalise
 from pilothouse.api.core.defaults.volumes import default_claim
-from pilothouse.api.core.podupdate import difference
 from pilothouse.api.core.storagecells import BETA_CLASS, access_modes, volume_class
 from pilothouse.api.core.validation.claims import validate_claim_spec
 from pilothouse.api.core.validation.fields import immutable
 from pilothouse.api.core.warnings.volumes import of_claim_spec
+from pilothouse.api.internal import difference
 from pilothouse.api.types.core_v1 import (
     PersistentVolumeClaim,
     PersistentVolumeClaimSpec,
@@ -104,7 +104,7 @@ def validate_update(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
         volumeAttributesClassName=old.spec.volumeAttributesClassName if bound else new.spec.volumeAttributesClassName,
     )
     if before != after:
-        problems.at("spec").forbidden(FIXED + difference(before, after))
+        problems.at("spec").forbidden(FIXED + difference(before, after, "core.PersistentVolumeClaimSpec"))
     wished, held = new.spec.resources.requests.get("storage", 0), old.spec.resources.requests.get("storage", 0)
     here = problems.at("spec", "resources", "requests", "storage")
     if quantity.compare(wished, held) < 0 and quantity.compare(wished, old.status.capacity.get("storage", 0)) <= 0:

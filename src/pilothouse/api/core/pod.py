@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
+
 from pilothouse.api.core import podresources
 from pilothouse.api.core.defaults.podspec import default_host_ports, default_pod_spec
 from pilothouse.api.core.defaults.quantities import fill
 from pilothouse.api.core.podstatus import PodSummary, readiness_gates
-from pilothouse.api.core.podupdate import validate_pod_status, validate_pod_update
+from pilothouse.api.core.podstatusupdate import validate_pod_status
+from pilothouse.api.core.podupdate import validate_pod_update
 from pilothouse.api.core.qos import qos_class
 from pilothouse.api.core.validation.annotations import validate_pod_annotations
 from pilothouse.api.core.validation.podspec import validate_pod_spec
 from pilothouse.api.core.validation.remembered import Memory, remembering
 from pilothouse.api.core.warnings.names import of_name
 from pilothouse.api.core.warnings.podspec import of_pod_spec
-from pilothouse.api.types.core_v1 import Pod, PodCondition, PodSpec, PodStatus
+from pilothouse.api.types.core_v1 import Pod, PodCondition, PodIP, PodSpec, PodStatus
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.meta_v1 import LabelSelector, LabelSelectorRequirement
 from pilothouse.machinery.problems import Problems
@@ -104,6 +107,12 @@ POD = Resource(
 def default(pod: Pod) -> None:
     """Requests follow limits, in a Pod but not in a template: a LimitRange may have more to say about a template's Pods."""
     default_pod_spec(pod.spec)
+    if (pod.spec.terminationGracePeriodSeconds or 0) < 0:
+        pod.spec.terminationGracePeriodSeconds = 1
+    if pod.status.podIP and [address.ip for address in pod.status.podIPs[:1]] != [pod.status.podIP]:
+        pod.status.podIPs = [PodIP(ip=pod.status.podIP)]
+    elif pod.status.podIPs:
+        pod.status.podIP = pod.status.podIPs[0].ip
     if pod.spec.hostNetwork:
         default_host_ports(pod.spec)
     for container in (*pod.spec.initContainers, *pod.spec.containers):
@@ -111,10 +120,10 @@ def default(pod: Pod) -> None:
     if pod.spec.enableServiceLinks is None:
         pod.spec.enableServiceLinks = True
     if pod.spec.resources:
-        _default_pod_level(pod.spec)
+        default_pod_level(pod.spec)
 
 
-def _default_pod_level(spec: PodSpec) -> None:
+def default_pod_level(spec: PodSpec) -> None:
     """What is said for the whole Pod is completed from its containers, then requests from limits."""
     asked = spec.resources
     if asked is None:
@@ -139,9 +148,18 @@ def prepare_create(pod: Pod) -> None:
                 status="False",
                 reason="SchedulingGated",
                 message="Scheduling is blocked due to non-empty scheduling gates",
+                lastTransitionTime=pod.metadata.creationTimestamp,
             )
         ]
     _merge_label_keys(pod)
+    _drop_disabled(pod)
+
+
+def _drop_disabled(pod: Pod) -> None:
+    """Fields of features that are off at this level are dropped from new Pods (ContainerStopSignals)."""
+    for container in (*pod.spec.initContainers, *pod.spec.containers):
+        if container.lifecycle is not None and container.lifecycle.stopSignal:
+            container.lifecycle = msgspec.structs.replace(container.lifecycle, stopSignal="")
 
 
 def _merge_label_keys(pod: Pod) -> None:

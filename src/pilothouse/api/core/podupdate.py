@@ -6,24 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
-from pilothouse.api.core.podresources import restartable
-from pilothouse.api.core.qos import qos_class
-from pilothouse.api.core.validation.addresses import ONE_A_FAMILY, dual_stack, validate_address
 from pilothouse.api.core.validation.annotations import MIRROR, validate_annotations_kept
 from pilothouse.api.core.validation.containers import PADDED
-from pilothouse.api.core.validation.fields import INT32, immutable, report
+from pilothouse.api.core.validation.fields import INT32, report
+from pilothouse.api.internal import difference
 from pilothouse.api.types.core_v1 import (
     Affinity,
     Container,
-    ContainerStatus,
     NodeAffinity,
     Pod,
     PodSpec,
-    ResourceRequirements,
     Toleration,
 )
 from pilothouse.machinery import names
@@ -38,8 +33,6 @@ UPDATABLE = ",".join(
         "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
     )
 )
-SYSTEM_CONDITIONS = ("PodScheduled", "Ready", "Initialized")
-RESIZABLE = ("cpu", "memory")
 replace = msgspec.structs.replace
 
 
@@ -63,7 +56,8 @@ def validate_pod_update(old: Pod, new: Pod, problems: Problems) -> None:
     if old.spec.schedulingGates:
         rest = _without_gated(old.spec, rest, spec)
     if rest != old.spec:
-        spec.forbidden(f"pod updates may not change fields other than {UPDATABLE}\n{difference(old.spec, rest)}")
+        shown = difference(old.spec, rest, "core.PodSpec")
+        spec.forbidden(f"pod updates may not change fields other than {UPDATABLE}\n{shown}")
 
 
 def _validate_images(old: Sequence[Container], new: Sequence[Container], problems: Problems) -> bool:
@@ -150,79 +144,6 @@ def _validate_narrowed(old: NodeAffinity | None, new: NodeAffinity | None, probl
                 here.at(index).invalid(second, "only additions are allowed (no mutations or deletions)")
 
 
-def difference(old: Any, new: Any) -> str:
-    """The fields of two structs that differ, a line each way."""
-    lines: list[str] = []
-    for field in type(old).__struct_fields__:
-        before, after = getattr(old, field), getattr(new, field)
-        if before != after:
-            lines += [f"- {field}: {msgspec.json.encode(before).decode()}", f"+ {field}: {msgspec.json.encode(after).decode()}"]
-    return "\n".join(lines) + "\n"
-
-
-def validate_pod_status(old: Pod, new: Pod, problems: Problems) -> None:
-    validate_annotations_kept(old.metadata.annotations, new.metadata.annotations, problems.at("metadata", "annotations"))
-    here = problems.at("status")
-    for index, condition in enumerate(new.status.conditions):
-        if condition.type not in SYSTEM_CONDITIONS:
-            where = problems.at("metadata", "conditions", index, "Type")  # upstream's own path
-            report(names.qualified_name(condition.type), condition.type, where)
-    if old.spec.nodeName != new.spec.nodeName:
-        here.at("nodeName").forbidden("may not be changed directly")
-    nominated = new.status.nominatedNodeName
-    if nominated and nominated != old.status.nominatedNodeName:
-        report(names.dns_subdomain(nominated), nominated, here, "nominatedNodeName")
-    immutable(new.status.qosClass, old.status.qosClass, here, "qosClass")
-    sidecars = {one.name for one in old.spec.initContainers if restartable(one)}
-    policies = {"containerStatuses": old.spec.restartPolicy, "initContainerStatuses": old.spec.restartPolicy}
-    for field, policy in (*policies.items(), ("ephemeralContainerStatuses", "Never")):
-        excepted = sidecars if field == "initContainerStatuses" else set()
-        _validate_transitions(getattr(old.status, field), getattr(new.status, field), policy, excepted, here.at(field))
-    _validate_claims(new, here.at("resourceClaimStatuses"))
-    _validate_addresses([one.ip for one in new.status.podIPs], here.at("podIPs"))
-    if new.status.hostIPs:
-        if new.status.hostIP != new.status.hostIPs[0].ip:
-            here.at("hostIPs", 0, "ip").invalid(new.status.hostIPs[0].ip, "must be equal to `hostIP`")
-        _validate_addresses([one.ip for one in new.status.hostIPs], here.at("hostIPs"))
-
-
-def _validate_claims(pod: Pod, problems: Problems) -> None:
-    known, seen = {one.name for one in pod.spec.resourceClaims}, set()
-    for index, one in enumerate(pod.status.resourceClaimStatuses):
-        here = problems.at(index, "name")
-        if one.name not in known:
-            here.invalid(one.name, "must match the name of an entry in `spec.resourceClaims`")
-        if one.name in seen:
-            here.duplicate(one.name)
-        seen.add(one.name)
-        if one.resourceClaimName:
-            report(names.dns_subdomain(one.resourceClaimName), one.resourceClaimName, here)
-
-
-def _validate_transitions(
-    old: list[ContainerStatus], new: list[ContainerStatus], policy: str, excepted: set[str], problems: Problems
-) -> None:
-    """What has ended for good does not come back."""
-    if policy == "Always":
-        return
-    running = {one.name for one in new if one.state.terminated is None}
-    for index, one in enumerate(old):
-        ended = one.state.terminated
-        if ended is None or one.name in excepted or (ended.exitCode != 0 and policy == "OnFailure"):
-            continue
-        if one.name in running:
-            problems.at(index, "state").forbidden("may not be transitioned to non-terminated state")
-
-
-def _validate_addresses(addresses: list[str], problems: Problems) -> None:
-    for index, address in enumerate(addresses):
-        validate_address(address, problems.at(index))
-        if address in addresses[:index]:
-            problems.at(index).duplicate({"ip": address})
-    if len(addresses) > 2 or (len(addresses) > 1 and not dual_stack(addresses)):
-        problems.invalid([{"ip": one} for one in addresses], ONE_A_FAMILY)
-
-
 def validate_ephemeral_update(old: Pod, new: Pod, problems: Problems) -> None:
     """Ephemeral containers are added; those that are there stay as they are."""
     if MIRROR in old.metadata.annotations:
@@ -234,61 +155,5 @@ def validate_ephemeral_update(old: Pod, new: Pod, problems: Problems) -> None:
         if one.name not in after:
             here.forbidden(f'existing ephemeral containers "{one.name}" may not be removed\n')
         elif after[one.name] != one:
-            shown = difference(one, after[one.name])
+            shown = difference(one, after[one.name], "core.EphemeralContainer")
             here.forbidden(f'existing ephemeral containers "{one.name}" may not be changed\n{shown}')
-
-
-def validate_resize(old: Pod, new: Pod, problems: Problems) -> None:
-    """Only cpu and memory of containers that run on change, and nothing that was asked for goes."""
-    if MIRROR in old.metadata.annotations:
-        problems.forbidden("static pods cannot be resized")
-        return
-    if any(pod.spec.resources and (pod.spec.resources.requests or pod.spec.resources.limits) for pod in (old, new)):
-        problems.forbidden("pods with pod-level resources cannot be resized")
-        return
-    if old.spec.os and old.spec.os.name == "windows":
-        problems.forbidden("windows pods cannot be resized")
-        return
-    spec = problems.at("spec")
-    if not _reports_resources(old):
-        spec.forbidden("Pod running on node without support for resize")
-    if (old.status.qosClass or qos_class(old)) != qos_class(new):
-        spec.invalid(new.status.qosClass, "Pod QOS Class may not change as a result of resizing")
-    for field in ("initContainers", "containers"):
-        pairs = zip(getattr(old.spec, field), getattr(new.spec, field), strict=False)
-        for index, (before, after) in enumerate(pairs):
-            if field == "containers" or restartable(before):
-                _validate_container_resize(before, after, spec.at(field, index, "resources"))
-                if _without_resizable(before, after) != before:
-                    called = "cpu and memory resources" + ("" if field == "containers" else " for sidecar containers")
-                    spec.forbidden(f"only {called} are mutable")
-            elif before != after:
-                spec.forbidden("resources for non-sidecar init containers are immutable")
-    blank: dict[str, Any] = {"containers": [], "initContainers": []}
-    if replace(old.spec, **blank) != replace(new.spec, **blank) or len(old.spec.containers) != len(new.spec.containers):
-        spec.forbidden("only cpu and memory resources are mutable")
-
-
-def _reports_resources(pod: Pod) -> bool:
-    """Whether its node knows of resizing: it then says what its running containers have."""
-    running = next((one for one in pod.status.containerStatuses if one.state.running), None)
-    return running is None or running.resources is not None
-
-
-def _validate_container_resize(old: Container, new: Container, problems: Problems) -> None:
-    for field in ("requests", "limits"):
-        if not getattr(old.resources, field).keys() <= getattr(new.resources, field).keys():
-            problems.at(field).forbidden(f"resource {field} cannot be removed")
-
-
-def _without_resizable(old: Container, new: Container) -> Container:
-    def restored(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-        rest = {name: value for name, value in after.items() if name not in RESIZABLE}
-        return rest | {name: before[name] for name in RESIZABLE if name in before}
-
-    resources = ResourceRequirements(
-        limits=restored(old.resources.limits, new.resources.limits),
-        requests=restored(old.resources.requests, new.resources.requests),
-        claims=new.resources.claims,
-    )
-    return replace(new, resources=resources)

@@ -207,7 +207,7 @@ def set_size(one: Any) -> None:
         pytest.param(
             indexed(backoffLimitPerIndex=0),
             drop_limit,
-            'spec.backoffLimitPerIndex: Invalid value: "null": field is immutable',
+            "spec.backoffLimitPerIndex: Invalid value: null: field is immutable",
             id="no limit instead of none",
         ),
         pytest.param(indexed(), set_size, "", id="a smaller indexed job"),

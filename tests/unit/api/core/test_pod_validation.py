@@ -66,8 +66,8 @@ CONTAINERS = [
         id="an unknown pull policy",
     ),
     case(
-        container(restartPolicy="Always"),
-        "spec.containers[0].restartPolicy: Forbidden: may not be set for non-init containers",
+        container(restartPolicy="Sometimes"),
+        'spec.containers[0].restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"',
         id="a restart policy on a regular container",
     ),
     case(
@@ -80,8 +80,8 @@ CONTAINERS = [
         id="a probe on a sidecar",
     ),
     case(
-        pod(initContainers=[{"name": "i", "image": "b", "restartPolicy": "Never"}]),
-        'spec.initContainers[0].restartPolicy: Unsupported value: "Never": supported values: "Always"',
+        pod(initContainers=[{"name": "i", "image": "b", "restartPolicy": "Sometimes"}]),
+        'spec.initContainers[0].restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"',
         id="an init container with another restart policy",
     ),
     case(
@@ -133,7 +133,7 @@ FIELDS = [
     case(
         container(env=[{"name": "A", "valueFrom": {}}]),
         'spec.containers[0].env[0].valueFrom: Invalid value: "": must specify one of: `fieldRef`, `resourceFieldRef`, '
-        "`configMapKeyRef` or `secretKeyRef`",
+        "`configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
         id="a variable from nowhere",
     ),
     case(
@@ -418,7 +418,7 @@ SPEC = [
     case(pod(hostname="A"), f'spec.hostname: Invalid value: "A": {LABEL}', id="a host name in capitals"),
     case(
         pod(hostUsers=False, hostPID=True),
-        "spec.HostPID: Forbidden: when `pod.Spec.HostUsers` is false",
+        "spec.HostPID: Forbidden: when `hostUsers` is false",
         id="the host's processes with other users",
     ),
     case(

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
+_reference = re.compile(rf"(?:(?:{HOST})/)?({COMPONENT}(?:/{COMPONENT})*)(?::\w[\w.-]{{0,127}})?(?:@{DIGEST})?", re.ASCII)
+LONGEST_NAME = 255
+
 
 def tag_of(image: str) -> str:
     """The tag of an image reference: `latest` when it names neither tag nor digest, "" when it names a digest alone."""
@@ -14,5 +22,11 @@ def tag_of(image: str) -> str:
 
 
 def pull_policy(image: str) -> str:
-    """`Always` for the tag `latest`, which is what no tag means; else `IfNotPresent`."""
-    return "Always" if tag_of(image) == "latest" else "IfNotPresent"
+    """`Always` for the tag `latest`, which is what no tag means; else, and for what is no image reference, `IfNotPresent`."""
+    return "Always" if tag_of(image) == "latest" and is_reference(image) else "IfNotPresent"
+
+
+def is_reference(image: str) -> bool:
+    """Whether this can name an image: host, path in lower case, tag, digest."""
+    match = _reference.fullmatch(image)
+    return match is not None and len(match[1]) <= LONGEST_NAME and not re.fullmatch("[0-9a-f]{64}", image)

@@ -17,6 +17,9 @@ from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+RESTART_POLICIES = ("Always", "Never", "OnFailure")
+RESTART_ACTIONS = ("Restart", "RestartAllContainers")
+MAXIMUM_RESTART_RULES, MAXIMUM_EXIT_CODES = 20, 255
 MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
 SIDECAR_ONLY = "may not be set for init containers without restartPolicy=Always"
 NOT_EPHEMERAL = "cannot be set for an Ephemeral Container"
@@ -60,8 +63,7 @@ def validate_containers(scope: PodScope, problems: Problems) -> None:
         if one.lifecycle:
             validate_lifecycle(one.lifecycle, scope.grace_seconds, here.at("lifecycle"))
         validate_probes(one, scope.grace_seconds, here)
-        if one.restartPolicy:
-            here.at("restartPolicy").forbidden("may not be set for non-init containers")
+        validate_restart_rules(one, here)
     _validate_host_ports(containers, problems)
 
 
@@ -70,8 +72,7 @@ def validate_init_containers(scope: PodScope, problems: Problems) -> None:
     for index, one in enumerate(scope.spec.initContainers):
         here = problems.at(index)
         _validate_common(one, scope, here)
-        if one.restartPolicy and not restartable(one):
-            here.at("restartPolicy").not_supported(one.restartPolicy, ("Always",))
+        validate_restart_rules(one, here)
         if one.name in seen:
             here.at("name").duplicate(one.name)
         elif one.name:
@@ -81,10 +82,37 @@ def validate_init_containers(scope: PodScope, problems: Problems) -> None:
             if one.lifecycle:
                 validate_lifecycle(one.lifecycle, scope.grace_seconds, here.at("lifecycle"))
             validate_probes(one, scope.grace_seconds, here)
+        else:
+            for field in ("lifecycle", *PROBES):
+                if getattr(one, field) is not None:
+                    here.at(field).forbidden(SIDECAR_ONLY)
+            for position, policy in enumerate(one.resizePolicy):
+                if policy.restartPolicy == "RestartContainer":
+                    message = "must not be set to 'RestartContainer' for non-sidecar initContainers"
+                    here.at("resizePolicy", position, "restartPolicy").invalid(policy.restartPolicy, message)
+
+
+def validate_restart_rules(container: Container, problems: Problems) -> None:
+    """A container's own restart policy, and the exit codes by which it is restarted all the same (KEP-5307)."""
+    rules = container.restartPolicyRules
+    if not container.restartPolicy:
+        if rules:
+            problems.at("restartPolicy").required("must specify restartPolicy when restart rules are used")
+    elif container.restartPolicy not in RESTART_POLICIES:
+        problems.at("restartPolicy").not_supported(container.restartPolicy, RESTART_POLICIES)
+    if len(rules) > MAXIMUM_RESTART_RULES:
+        problems.at("restartPolicyRules").too_many(len(rules), MAXIMUM_RESTART_RULES)
+    for index, rule in enumerate(rules):
+        here = problems.at("restartPolicyRules", index)
+        if rule.action not in RESTART_ACTIONS:
+            here.at("action").not_supported(rule.action, RESTART_ACTIONS)
+        if rule.exitCodes is None:
+            here.at("exitCodes").required("must be specified")
             continue
-        for field in ("lifecycle", *PROBES):
-            if getattr(one, field) is not None:
-                here.at(field).forbidden(SIDECAR_ONLY)
+        if rule.exitCodes.operator not in ("In", "NotIn"):
+            here.at("exitCodes", "operator").not_supported(rule.exitCodes.operator, ("In", "NotIn"))
+        if len(rule.exitCodes.values) > MAXIMUM_EXIT_CODES:
+            here.at("exitCodes", "values").too_many(len(rule.exitCodes.values), MAXIMUM_EXIT_CODES)
 
 
 def validate_ephemeral_containers(scope: PodScope, problems: Problems) -> None:
@@ -177,4 +205,4 @@ def _validate_resize_policy(one: Container | EphemeralContainer, scope: PodScope
         one_of(policy.resourceName, ("cpu", "memory"), problems)
         one_of(policy.restartPolicy, ("NotRequired", "RestartContainer"), problems)
         if scope.spec.restartPolicy == "Never" and policy.restartPolicy != "NotRequired":
-            problems.invalid(policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'")
+            problems.invalid(policy.restartPolicy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'")

@@ -6,11 +6,13 @@ import re
 from collections.abc import Collection
 
 from pilothouse.api.core.validation.fields import named, report
+from pilothouse.api.core.validation.paths import validate_no_backsteps
 from pilothouse.api.core.validation.remembered import remembering
 from pilothouse.api.types.core_v1 import (
     ConfigMapKeySelector,
     EnvFromSource,
     EnvVar,
+    FileKeySelector,
     ObjectFieldSelector,
     ResourceFieldSelector,
     SecretKeySelector,
@@ -48,7 +50,7 @@ def validate_env(variables: list[EnvVar], problems: Problems) -> None:
 def _validate_source(one: EnvVar, problems: Problems) -> None:
     source = one.valueFrom
     assert source is not None
-    given = [source.fieldRef, source.resourceFieldRef, source.configMapKeyRef, source.secretKeyRef]
+    given = [source.fieldRef, source.resourceFieldRef, source.configMapKeyRef, source.secretKeyRef, source.fileKeyRef]
     if source.fieldRef:
         validate_field_ref(source.fieldRef, FIELDS, problems.at("fieldRef"))
     if source.resourceFieldRef:
@@ -56,9 +58,11 @@ def _validate_source(one: EnvVar, problems: Problems) -> None:
     for field, selector in (("configMapKeyRef", source.configMapKeyRef), ("secretKeyRef", source.secretKeyRef)):
         if selector:
             _validate_key(selector, problems.at(field))
+    if source.fileKeyRef:
+        _validate_file_key(source.fileKeyRef, problems.at("fileKeyRef"))
     count = sum(one is not None for one in given)
     if count == 0:
-        problems.invalid("", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`")
+        problems.invalid("", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`")
     elif one.value:
         problems.invalid("", ALSO_VALUE)
     elif count > 1:
@@ -71,6 +75,22 @@ def _validate_key(selector: ConfigMapKeySelector | SecretKeySelector, problems: 
         problems.at("key").required()
     else:
         report(names.config_map_key(selector.key), selector.key, problems, "key")
+
+
+def _validate_file_key(selector: FileKeySelector, problems: Problems) -> None:
+    """A variable out of a file in an emptyDir volume (KEP-3721)."""
+    if not selector.key:
+        problems.at("key").required()
+    else:
+        report(names.relaxed_environment_name(selector.key), selector.key, problems, "key")
+    if not selector.volumeName:
+        problems.at("volumeName").required()
+    else:
+        report(names.dns_label(selector.volumeName), selector.volumeName, problems, "volumeName")
+    if not selector.path:
+        problems.at("path").required()
+    else:
+        validate_no_backsteps(selector.path, problems.at("path"))
 
 
 def validate_env_from(sources: list[EnvFromSource], problems: Problems) -> None:

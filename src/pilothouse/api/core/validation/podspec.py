@@ -15,11 +15,12 @@ from pilothouse.api.core.validation.containers import (
     validate_init_containers,
 )
 from pilothouse.api.core.validation.fields import INT32, one_of, optional_one_of, report
-from pilothouse.api.core.validation.resources import validate_requirements
+from pilothouse.api.core.validation.resources import is_huge, validate_requirements
 from pilothouse.api.core.validation.security import validate_pod_security
 from pilothouse.api.core.validation.tolerations import validate_tolerations
 from pilothouse.api.core.validation.volumes import validate_volumes
 from pilothouse.api.core.validation.windows import validate_os
+from pilothouse.api.internal import internal
 from pilothouse.api.types.core_v1 import PodSpec, PodTemplateSpec, ResourceRequirements
 from pilothouse.machinery import names, quantity
 from pilothouse.machinery.metadata import validate_annotations, validate_labels
@@ -27,14 +28,16 @@ from pilothouse.machinery.problems import Problems
 
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
-NAMES: tuple[tuple[str, Callable[[str], list[str]]], ...] = (
+Rules = tuple[tuple[str, Callable[[str], list[str]]], ...]
+OWN_NAMES: Rules = (
     ("serviceAccountName", names.dns_subdomain),
     ("nodeName", names.dns_subdomain),
+    ("activeDeadlineSeconds", lambda seconds: names.in_range(int(seconds), 1, INT32)),
     ("hostname", names.dns_label),
     ("subdomain", names.dns_label),
-    ("priorityClassName", names.dns_subdomain),
-    ("runtimeClassName", names.dns_subdomain),
 )
+CLASS_NAMES: Rules = (("priorityClassName", names.dns_subdomain), ("runtimeClassName", names.dns_subdomain))
+LONGEST_HOST_NAME = 64
 NAMESERVERS, SEARCHES, SEARCH_CHARACTERS = 3, 32, 2048
 
 
@@ -76,14 +79,35 @@ def validate_pod_spec(spec: PodSpec, problems: Problems, *, is_pod: bool = False
         _validate_gates(spec, problems)
     if spec.topologySpreadConstraints:
         validate_spreading(spec.topologySpreadConstraints, problems.at("topologySpreadConstraints"))
-    _validate_names(spec, problems)
+    _validate_host_users(spec, problems)
+    if spec.hostnameOverride:
+        _validate_host_name(spec, problems.at("hostnameOverride"))
+    _validate_names(spec, problems, OWN_NAMES)
     validate_tolerations(spec.tolerations, problems.at("tolerations"))
     if spec.hostAliases:
         _validate_aliases(spec, problems.at("hostAliases"))
+    _validate_names(spec, problems, CLASS_NAMES)
     optional_one_of(spec.preemptionPolicy, ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
     if spec.overhead:
         validate_requirements(ResourceRequirements(limits=spec.overhead), frozenset(), problems.at("overhead"))
     validate_os(spec, problems)
+    _validate_files(spec, problems)
+
+
+def _validate_files(spec: PodSpec, problems: Problems) -> None:
+    """Variables out of files: the volume that they name is there, and is an emptyDir."""
+    volumes = {volume.name: volume for volume in spec.volumes}
+    for field in ("initContainers", "containers"):
+        for index, container in enumerate(getattr(spec, field)):
+            for position, variable in enumerate(container.env):
+                selector = variable.valueFrom.fileKeyRef if variable.valueFrom else None
+                if selector is None:
+                    continue
+                here = problems.at(field, index, "env", position, "valueFrom", "fileKeyRef", "volumeName")
+                if selector.volumeName not in volumes:
+                    here.not_found(selector.volumeName)
+                elif volumes[selector.volumeName].emptyDir is None:
+                    here.invalid(selector.volumeName, "referenced volume must be of type emptyDir")
 
 
 def _validate_claims(spec: PodSpec, problems: Problems) -> frozenset[str]:
@@ -97,10 +121,14 @@ def _validate_claims(spec: PodSpec, problems: Problems) -> frozenset[str]:
         else:
             report(names.dns_label(claim.name), claim.name, here, "name")
         seen.add(claim.name)
+        shown = internal(claim, "core.PodResourceClaim")
         if claim.resourceClaimName and claim.resourceClaimTemplateName:
-            here.invalid(claim, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified")
+            here.invalid(
+                internal(claim, "core.PodResourceClaim"),
+                "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified",
+            )
         elif not claim.resourceClaimName and not claim.resourceClaimTemplateName:
-            here.invalid(claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`")
+            here.invalid(shown, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`")
         for field in ("resourceClaimName", "resourceClaimTemplateName"):
             value = getattr(claim, field)
             if value:
@@ -112,21 +140,23 @@ def _validate_pod_resources(spec: PodSpec, problems: Problems) -> None:
     """What is asked for the whole Pod is at least what its containers ask for together."""
     if spec.resources is None:
         return
-    if spec.resources.claims:
-        problems.at("claims").forbidden("claims cannot be set for Resources at pod-level")
-    before = len(problems.found)
-    validate_requirements(spec.resources, frozenset(), problems, pod_level=True)
-    if len(problems.found) > before:
+    if spec.os and spec.os.name == "windows":
+        problems.forbidden("may not be set for a windows pod")
         return
+    if spec.resources.claims:
+        problems.at("claims").forbidden("claims may not be set for Resources at pod-level")
+    validate_requirements(spec.resources, frozenset(), problems, pod_level=True)
     try:
-        totals = podresources.aggregate(spec, lambda one: one.resources.requests)
+        requests = podresources.aggregate(spec, lambda container: container.resources.requests)
+        limits = podresources.aggregate(spec, lambda container: container.resources.limits)
     except ValueError:
         return
-    for name, total in totals.items():
-        own = quantity.parse(spec.resources.requests.get(name, 0))
-        if total.nanos > own.nanos:
-            message = f"must be greater than or equal to aggregate container requests of {total}"
-            problems.at("requests", f"[{name}]").invalid(str(own), message)
+    huge = {name: total for name, total in limits.items() if is_huge(name)}
+    for field, asked, totals in (("requests", spec.resources.requests, requests), ("limits", spec.resources.limits, huge)):
+        for name, total in totals.items():
+            if name in asked and total.nanos > quantity.parse(asked[name]).nanos:
+                message = f"must be greater than or equal to aggregate container {field} of {total}"
+                problems.at(field, f"[{name}]").invalid(quantity.canonical(asked[name]), message)
     for index, container in enumerate(spec.containers):
         for name, value in container.resources.limits.items():
             limit = spec.resources.limits.get(name)
@@ -143,10 +173,29 @@ def _validate_host(spec: PodSpec, problems: Problems, is_pod: bool) -> None:
                 if (is_pod or host_port) and host_port != port.containerPort:
                     here = problems.at("containers", index, "ports", position, "hostPort")
                     here.invalid(host_port, "must match `containerPort` when `hostNetwork` is true")
+
+
+def _validate_host_users(spec: PodSpec, problems: Problems) -> None:
     if spec.hostUsers is False:
         for field, shown in (("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")):
             if getattr(spec, field):
-                problems.at(shown).forbidden("when `pod.Spec.HostUsers` is false")
+                problems.at(shown).forbidden("when `hostUsers` is false")
+        for field in ("initContainers", "containers", "ephemeralContainers"):
+            for index, container in enumerate(getattr(spec, field)):
+                if container.volumeDevices:
+                    problems.at(field, index, "volumeDevices").forbidden("when `hostUsers` is false")
+
+
+def _validate_host_name(spec: PodSpec, problems: Problems) -> None:
+    """The host name in place of any other (KEP-4762)."""
+    name = spec.hostnameOverride or ""
+    if spec.setHostnameAsFQDN:
+        problems.forbidden("may not be specified when setHostnameAsFQDN is true")
+    if spec.hostNetwork:
+        problems.forbidden("may not be specified when hostNetwork is true")
+    if len(name) > LONGEST_HOST_NAME:
+        problems.too_long(LONGEST_HOST_NAME)
+    report(names.dns_subdomain(name), name, problems)
 
 
 def _validate_dns(spec: PodSpec, problems: Problems) -> None:
@@ -190,14 +239,12 @@ def _validate_gates(spec: PodSpec, problems: Problems) -> None:
         seen.add(one.name)
 
 
-def _validate_names(spec: PodSpec, problems: Problems) -> None:
-    """Names of other objects, and the Pod's own host name."""
-    for field, rule in NAMES:
+def _validate_names(spec: PodSpec, problems: Problems, rules: Rules) -> None:
+    """Names of other objects, the Pod's own host name, and its deadline."""
+    for field, rule in rules:
         value = getattr(spec, field)
-        if value:
+        if value or value == 0:
             report(rule(value), value, problems, field)
-    if spec.activeDeadlineSeconds is not None:
-        report(names.in_range(spec.activeDeadlineSeconds, 1, INT32), spec.activeDeadlineSeconds, problems, "activeDeadlineSeconds")
 
 
 def _validate_aliases(spec: PodSpec, problems: Problems) -> None:

@@ -67,7 +67,7 @@ def validate_container_resource_name(name: str, problems: Problems) -> None:
 
 def validate_pod_resource_name(name: str, problems: Problems) -> None:
     if validate_resource_name(name, problems) and name not in POD_LEVEL and not is_huge(name):
-        problems.not_supported(name, POD_LEVEL)
+        problems.not_supported(name, ("cpu", HUGE, "memory"))
 
 
 def validate_quota_resource_name(name: str, problems: Problems) -> None:

@@ -6,6 +6,7 @@ import re
 
 from pilothouse.api.core.validation.fields import INT32, optional_one_of, report
 from pilothouse.api.core.validation.paths import validate_descending
+from pilothouse.api.internal import internal
 from pilothouse.api.types.core_v1 import AppArmorProfile, PodSpec, SeccompProfile, SecurityContext
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
@@ -73,7 +74,7 @@ def _validate_seccomp(profile: SeccompProfile | None, problems: Problems) -> Non
         else:
             validate_descending(profile.localhostProfile, here)
     elif profile.localhostProfile:
-        here.invalid(profile, "can only be set when seccomp type is Localhost")
+        here.invalid(internal(profile, "core.SeccompProfile"), "can only be set when seccomp type is Localhost")
 
 
 def _validate_apparmor(profile: AppArmorProfile | None, problems: Problems) -> None:

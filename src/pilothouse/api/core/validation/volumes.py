@@ -13,6 +13,8 @@ from pilothouse.api.core.validation.paths import validate_descending, validate_m
 from pilothouse.api.core.validation.remembered import remembering
 from pilothouse.api.core.validation.remote import LONGEST_PORTAL, validate_csi_driver, validate_remote
 from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.core.validation.signers import CERTIFICATE_PATHS, validate_pod_certificate, validate_signer_name
+from pilothouse.api.internal import internal
 from pilothouse.api.types.core_v1 import (
     ClusterTrustBundleProjection,
     DownwardAPIVolumeFile,
@@ -29,6 +31,8 @@ from pilothouse.machinery.problems import Problems
 HOST_PATH_TYPES = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
 DOWNWARD_FIELDS = ("metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid")
 LONG_PORTAL = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified."
+UPSTREAM_PATHS = {"downwardAPI": "downwarAPI", "cephfs": "cephFS"}
+"""Paths under which upstream refuses a source too many, where they are not the field's name."""
 ONE_SOURCE = "may not specify more than 1 volume type"
 SHORTEST_TOKEN_SECONDS, LONGEST_TOKEN_SECONDS = 600, 1 << 32
 
@@ -73,7 +77,7 @@ def _validate_source(volume: Volume, pod_name: str, problems: Problems) -> None:
     if not given:
         problems.required("must specify a volume type")
     for field in given[1:]:
-        problems.at(field).forbidden(ONE_SOURCE)
+        problems.at(UPSTREAM_PATHS.get(field, field)).forbidden(ONE_SOURCE)
     for field in given[:1]:
         source, here = getattr(volume, field), problems.at(field)
         for name in REQUIRED.get(field, ()):
@@ -220,6 +224,9 @@ def _validate_projection(one: VolumeProjection, here: Problems, volume: Problems
     if one.clusterTrustBundle:
         _validate_bundle(one.clusterTrustBundle, here.at("clusterTrustBundle"))
         paths.append((one.clusterTrustBundle.path, one.clusterTrustBundle.path))
+    if one.podCertificate:
+        validate_pod_certificate(one.podCertificate, here.at("podCertificate"))
+        paths += [(path, path) for field in CERTIFICATE_PATHS if (path := getattr(one.podCertificate, field))]
     return paths
 
 
@@ -236,13 +243,17 @@ def _validate_token(token: ServiceAccountTokenProjection, problems: Problems, vo
 
 
 def _validate_bundle(bundle: ClusterTrustBundleProjection, problems: Problems) -> None:
+    shown = internal(bundle, "core.ClusterTrustBundleProjection")
     if bundle.name and bundle.signerName:
-        problems.invalid(bundle, "only one of name and signerName may be used")
+        problems.invalid(shown, "only one of name and signerName may be used")
     elif bundle.name and bundle.labelSelector is not None:
         problems.at("labelSelector").invalid(bundle.labelSelector, "labelSelector must be unset if name is specified")
+    elif bundle.name:
+        report(names.dns_subdomain(bundle.name), bundle.name, problems, "name")
     elif bundle.signerName:
+        validate_signer_name(bundle.signerName, problems.at("signerName"))
         validate_label_selector(bundle.labelSelector, problems.at("labelSelector"))
-    elif not bundle.name:
+    else:
         problems.required("either name or signerName must be specified")
     if not bundle.path:
         problems.at("path").required()

@@ -24,7 +24,7 @@ def validate_os(spec: PodSpec, problems: Problems) -> None:
     if spec.os is None:
         return
     if not spec.os.name:
-        problems.at("os", "name").required("cannot be empty")
+        problems.at("os", "name").required()
     elif spec.os.name not in SYSTEMS:
         problems.at("os").not_supported(spec.os.name, SYSTEMS)
     elif spec.os.name == "linux":

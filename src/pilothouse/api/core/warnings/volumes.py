@@ -52,44 +52,49 @@ def _of_paths(volume: Volume) -> Iterator[str]:
 
 
 def _of_projected(name: str, projected: ProjectedVolumeSource) -> Iterator[str]:
-    every: set[str] = set()
+    every: list[tuple[str, str]] = []
     for source in projected.sources:
         if source == VolumeProjection():
             yield f'volume "{name}" (Projected) has no sources provided'
             continue
-        called, paths = _projection(source)
-        text = f'volume "{name}" (Projected {called}): overlapping paths'
-        yield from _overlaps(paths, text)
-        if paths:
-            yield from _overlaps(sorted([*set(paths), *every]), text)
-            every |= set(paths)
+        for path, origin in _projection(source):
+            own = path.rstrip("/")
+            for other, another in every:
+                if _collide(other, own):
+                    yield f'volume "{name}" (Projected): overlapping paths: "{own}" ({origin}) with "{other}" ({another})'
+            every.append((own, origin))
 
 
-def _projection(source: VolumeProjection) -> tuple[str, list[str]]:
-    if source.configMap:
-        return f'ConfigMap "{source.configMap.name}"', [item.path for item in source.configMap.items]
-    if source.secret:
-        return f'Secret "{source.secret.name}"', [item.path for item in source.secret.items]
-    if source.downwardAPI:
-        return "DownwardAPI", [item.path for item in source.downwardAPI.items]
+def _projection(source: VolumeProjection) -> list[tuple[str, str]]:
+    """The files that a source writes, each with what upstream calls the source."""
+    if source.configMap and source.configMap.items:
+        return [(item.path, f'ConfigMap "{source.configMap.name}"') for item in source.configMap.items]
+    if source.secret and source.secret.items:
+        return [(item.path, f'Secret "{source.secret.name}"') for item in source.secret.items]
+    if source.downwardAPI and source.downwardAPI.items:
+        return [(item.path, "DownwardAPI") for item in source.downwardAPI.items]
     if source.serviceAccountToken:
-        return "ServiceAccountToken", [source.serviceAccountToken.path]
+        return [(source.serviceAccountToken.path, "ServiceAccountToken")]
     if source.clusterTrustBundle:
         bundle = source.clusterTrustBundle
-        return f'ClusterTrustBundle "{bundle.name or bundle.signerName}"', [bundle.path]
-    return "", []
+        return [(bundle.path, f'ClusterTrustBundle "{bundle.name or bundle.signerName}"')]
+    if source.podCertificate:
+        own = source.podCertificate
+        parts = (own.certificateChainPath, "chain"), (own.keyPath, "key"), (own.credentialBundlePath, "credential bundle")
+        return [(path, f"PodCertificate {part}") for path, part in parts if path]
+    return []
 
 
 def _overlaps(paths: Iterable[str], text: str) -> Iterator[str]:
-    """A file cannot be a directory, too. (`ab` and `a` are told to overlap as well, as upstream tells it: it compares beginnings.)"""
-    seen: dict[str, None] = {}
+    """A file cannot be a directory, too."""
+    seen: list[str] = []
     for path in paths:
         own = path.rstrip("/")
-        other = next((one for one in seen if _collide(one, own)), None)
-        if other:
-            yield f'{text}: "{own}" with "{other}"'
-        seen[own] = None
+        for other in seen:
+            if _collide(other, own):
+                yield f'{text}: "{own}" with "{other}"'
+        seen.append(own)
 
 
 def _collide(one: str, other: str) -> bool:
-    return bool(one and other) and (f"{one}/".startswith(other) or f"{other}/".startswith(one))
+    return bool(one and other) and (f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/"))

@@ -1,10 +1,11 @@
-"""`pods/resize`: more or less cpu and memory for the containers of a running pod. What may change: api/core/podupdate.py."""
+"""`pods/resize`: more or less cpu and memory for the containers of a running pod. What may change: api/core/podresize.py."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.api.core.podupdate import validate_resize
+from pilothouse.api.core.pod import default_pod_level
+from pilothouse.api.core.podresize import validate_resize
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.apiserver.registry.strategy import raise_problems
 from pilothouse.apiserver.registry.view import View, with_metadata_of
@@ -23,6 +24,9 @@ def write(resource: Resource[Any], old: Pod, body: Pod) -> Pod:
         for container, asked in zip(kept, wanted, strict=True):
             container.resources = asked.resources
             container.resizePolicy = asked.resizePolicy
+    if body.spec.resources is not None:
+        new.spec.resources = body.spec.resources
+        default_pod_level(new.spec)
     if new.spec != old.spec and new.metadata.generation:
         new.metadata.generation += 1
     return new

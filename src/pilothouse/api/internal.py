@@ -1,0 +1,81 @@
+"""Values as upstream's internal types print: in field errors that show a whole struct, and in differences between two specs.
+
+The internal types have Go's field names, an order of their own, and every field: "" and 0 and false for plain values, null for pointers,
+lists and maps that are not there. Their fields are in `internal_types.tsv` (tools/generate_internal_types.py).
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+Fields = tuple[tuple[str, str], ...]
+RENAMED = {
+    "deprecatedserviceaccount": "serviceaccount", "datadiskuri": "diskuri", "endpointsname": "endpoints",
+    "discoverychapauth": "chapauthdiscovery", "sessionchapauth": "chapauthsession",
+    "cephmonitors": "monitors", "rbdimage": "image", "rbdpool": "pool", "radosuser": "user",
+    "intvalue": "int", "boolvalue": "bool", "stringvalue": "string", "versionvalue": "version",
+    "intvalues": "ints", "boolvalues": "bools", "stringvalues": "strings", "versionvalues": "versions",
+}  # fmt: skip
+"""Internal names, in lower case, of fields that are called otherwise in the versions."""
+ZEROS: dict[str, Any] = {"s": "", "i": 0, "b": False, "q": "0", "n": 0, "t": None, "v": None}
+
+
+@functools.cache
+def _types() -> dict[str, Fields]:
+    text = resources.files("pilothouse.api").joinpath("internal_types.tsv").read_text()
+    types: dict[str, Fields] = {}
+    for line in text.splitlines():
+        name, *fields = line.split("\t")
+        types[name] = tuple((field.partition(":")[0], field.partition(":")[2]) for field in fields)
+    return types
+
+
+def internal(value: Any, kind: str) -> Any:
+    """A struct of some version as plain data with the internal type's names. `kind`: `group.Type`, before it perhaps `[]`, `{}` or `*`."""
+    if kind.startswith("*"):
+        return None if value is None or value == "" else internal(value, kind[1:])
+    if kind.startswith("[]"):
+        return [internal(item, kind[2:]) for item in value] if value else None
+    if kind.startswith("{}"):
+        return {key: internal(value[key], kind[2:]) for key in sorted(value)} if value else None
+    if kind in ZEROS:
+        if value is None or value == "":
+            return ZEROS[kind]
+        return str(value) if kind == "q" else msgspec.to_builtins(value)
+    return _struct(value, kind)
+
+
+def _struct(value: Any, kind: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    values = _by_folded_name(value)
+    for name, inner in _types()[kind]:
+        if inner == "m":
+            shown |= msgspec.to_builtins(values.get("metadata")) or {}
+        elif not name and "." in inner:
+            shown |= _struct(value, inner)
+        else:
+            key = name.lower()
+            shown[name] = internal(values.get(RENAMED.get(key, key)), inner)
+    return shown
+
+
+def _by_folded_name(value: Any) -> dict[str, Any]:
+    """Field name in lower case to value: the two forms of a type differ in the case of their names only."""
+    if value is None:
+        return {}
+    pairs = zip(type(value).__struct_encode_fields__, type(value).__struct_fields__, strict=True)
+    return {name.lower(): getattr(value, attribute) for name, attribute in pairs}
+
+
+def difference(old: Any, new: Any, kind: str) -> str:
+    """A unified diff of two values in their internal form, as upstream's util/diff writes it."""
+    before, after = (json.dumps(internal(value, kind), indent=1, ensure_ascii=False).splitlines() for value in (old, new))
+    # A last line without an end of its own gets one, and so an empty line follows it in the text.
+    lines = [f"{line}\n" for line in before], [f"{line}\n" for line in after]
+    return "".join(line for line in difflib.unified_diff(*lines, n=3) if not line.startswith(("--- ", "+++ ")))

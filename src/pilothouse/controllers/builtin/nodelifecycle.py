@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from pilothouse.api.types.coordination_v1 import Lease
 from pilothouse.api.types.core_v1 import Node, NodeCondition, ObjectReference, Pod, Taint
@@ -11,7 +12,7 @@ from pilothouse.client.events import NORMAL, WARNING
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.actions import Action, Emit, Patch, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Reads, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Notes, Reads, Related, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.nodes import taints, zones
 from pilothouse.machinery import codec, time
@@ -23,9 +24,20 @@ NEVER = ("NodeStatusNeverUpdated", "Kubelet never posted node status.")
 EXECUTING = (taints.NOT_READY, taints.UNREACHABLE)
 
 
-def _node_of(lease: Lease, world: World) -> Iterator[Key]:
-    if lease.metadata.namespace == LEASES:
-        yield "", lease.metadata.name
+HEARTBEATS = "heartbeats"
+"""In `World.shared`: when the Lease of each node was last seen to change, by the node's name."""
+
+
+def _note_heartbeat(old: Lease | None, new: Lease | None, shared: dict[str, Any], now: datetime) -> None:
+    """Leases are renewed every ten seconds: the time is noted, and looked at when the node would count as silent."""
+    lease = new or old
+    if lease is None or lease.metadata.namespace != LEASES:
+        return
+    heartbeats: dict[str, datetime] = shared.setdefault(HEARTBEATS, {})
+    if new is None:
+        heartbeats.pop(lease.metadata.name, None)
+    elif old is None or old.spec.renewTime != new.spec.renewTime:
+        heartbeats[lease.metadata.name] = now
 
 
 def _all_nodes(node: Node, world: World) -> Iterator[Key]:
@@ -51,7 +63,7 @@ class NodeLifecycleController(Controller):
     source = "node-controller"
     reconciles = Node
     workers = 1
-    watches = (Related(Lease, _node_of), Related(Node, _all_nodes, _readiness_changed), Reads(Pod))
+    watches = (Notes(Lease, _note_heartbeat), Related(Node, _all_nodes, _readiness_changed), Reads(Pod))
     rules = (
         Rule("", ("nodes",), READ + WRITE),
         Rule("", ("nodes/status", "pods/status"), WRITE),
@@ -88,12 +100,12 @@ def _seconds_left(node: Node, world: World) -> float:
     """Until the node counts as silent."""
     settings = world.settings
     ready = taints.condition(node, "Ready")
-    lease = world.get(Lease, LEASES, node.metadata.name)
+    lease: datetime | None = world.shared.get(HEARTBEATS, {}).get(node.metadata.name)
     if ready is None and lease is None:
         return settings.node_startup_grace_period_seconds - world.seconds_since(node.metadata.creationTimestamp)
     # a condition that this controller wrote is no heartbeat
-    posted = ready.lastHeartbeatTime if ready is not None else ""
-    seen = world.seen_since("heartbeat", (lease.spec.renewTime if lease else "", posted))
+    posted = world.seen_since("heartbeat", ready.lastHeartbeatTime if ready is not None else "")
+    seen = posted if lease is None else max(posted, lease)
     return settings.node_monitor_grace_period_seconds - (world.now - seen).total_seconds()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -60,7 +61,15 @@ class Reads:
     kind: type[Any]
 
 
-Watch = Owned | Related | Reads
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Let `note(old, new, shared, now)` write down in `World.shared` that an object came, changed or went; that wakes nobody."""
+
+    kind: type[Any]
+    note: Callable[[Any, Any, dict[str, Any], datetime], None]
+
+
+Watch = Owned | Related | Reads | Notes
 
 
 class OwnStatus(Enum):

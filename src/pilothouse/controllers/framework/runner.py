@@ -23,7 +23,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.store import Key, Store, controller_uid, index_name, key_of
 from pilothouse.client.workqueue import WorkQueue
 from pilothouse.controllers.framework.actions import Action, Create, Delete, Failure, UpdateStatus
-from pilothouse.controllers.framework.controller import Controller, Owned, OwnStatus, Reads, Related
+from pilothouse.controllers.framework.controller import Controller, Notes, Owned, OwnStatus, Reads, Related
 from pilothouse.controllers.framework.executor import Executor, Failed
 from pilothouse.controllers.framework.expectations import TIMEOUT_SECONDS, Expectations
 from pilothouse.controllers.framework.owners import controlled_by, controller_of
@@ -191,6 +191,8 @@ class Runner:
                 informer.subscribe(self._on_owned(watch))
             elif isinstance(watch, Related):
                 informer.subscribe(self._on_related(watch))
+            elif isinstance(watch, Notes):
+                informer.subscribe(self._on_noted(watch))
             else:
                 assert isinstance(watch, Reads)
 
@@ -247,6 +249,9 @@ class Runner:
                     self._wake(watch.keys(obj, world))
 
         return wake
+
+    def _on_noted(self, watch: Notes) -> Callable[[str, Any, Any], None]:
+        return lambda type_, old, new: watch.note(old, new, self._shared, self._clock.now())
 
     def _wake(self, keys: Iterable[Key]) -> None:
         for key in keys:

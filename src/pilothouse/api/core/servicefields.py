@@ -64,7 +64,7 @@ def default_families(new: Service) -> None:
 
 
 def carry_allocated(old: Service, new: Service) -> None:
-    """A client that leaves out what was allocated keeps it."""
+    """A client that leaves out what was allocated keeps it (upstream's patchAllocatedValues)."""
     if needs_cluster_ip(old) and needs_cluster_ip(new):
         new.spec.clusterIP = new.spec.clusterIP or old.spec.clusterIP
         if not new.spec.clusterIPs and new.spec.clusterIP == old.spec.clusterIP:
@@ -79,11 +79,12 @@ def carry_allocated(old: Service, new: Service) -> None:
 
 
 def _carry_node_ports(old: Service, new: Service) -> None:
-    taken = {(port.protocol, port.nodePort) for port in new.spec.ports if port.nodePort}
-    before = {(port.protocol, port.port): port.nodePort for port in old.spec.ports if port.nodePort}
+    """By the name of the port: its number and protocol may have changed. A node port that both say is not given to another port."""
+    before = {port.name: port.nodePort for port in old.spec.ports}
+    used = _node_ports(old) & _node_ports(new)
     for port in new.spec.ports:
-        kept = before.get((port.protocol, port.port))
-        if not port.nodePort and kept and (port.protocol, kept) not in taken:
+        kept = before.get(port.name)
+        if not port.nodePort and kept and kept not in used:
             port.nodePort = kept
 
 

@@ -13,6 +13,7 @@ import ipaddress
 from collections.abc import Callable
 from typing import Any
 
+from pilothouse.api.core.servicefields import needs_node_ports
 from pilothouse.api.types.core_v1 import Service
 from pilothouse.apiserver.admission.plugin import World
 from pilothouse.apiserver.registry import services
@@ -55,7 +56,7 @@ class Allocation:
             return Reservation()
         others = [one for one in await world.list(Service) if old is None or one.metadata.uid != old.metadata.uid]
         choice = _Choice(self, world.entropy, old, new, others)
-        services.settle(old, new, tuple(self._networks))
+        services.settle_families(old, new, tuple(self._networks))
         try:
             choice.addresses()
             choice.node_ports()
@@ -139,7 +140,7 @@ class _Choice:
         return next((one for one in (*range(number, high), *range(low, number)) if is_free(one)), None)
 
     def node_ports(self) -> None:
-        if not services.needs_node_ports(self._new):
+        if not needs_node_ports(self._new):
             return
         kept = services.node_ports(self._old) if self._old is not None else set()
         chosen: dict[int, set[str]] = {}

@@ -1,4 +1,7 @@
-"""What a Service's fields mean for its addresses and node ports, and how an update carries over what was allocated. All pure."""
+"""What a Service's fields mean for its addresses and node ports. All pure.
+
+What an update carries over or drops of what was allocated: api/core/servicefields.py.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,6 @@ def needs_address(service: Service) -> bool:
     return service.spec.type != "ExternalName" and HEADLESS not in (service.spec.clusterIP, *service.spec.clusterIPs[:1])
 
 
-def needs_node_ports(service: Service) -> bool:
-    if service.spec.type == "LoadBalancer":
-        return service.spec.allocateLoadBalancerNodePorts is not False
-    return service.spec.type == "NodePort"
-
-
 def node_ports(service: Service) -> set[tuple[int, str]]:
     return {(one.nodePort, one.protocol) for one in service.spec.ports if one.nodePort}
 
@@ -36,58 +33,6 @@ def held(service: Service) -> set[Any]:
     return taken
 
 
-def settle(old: Service | None, new: Service, families: tuple[str, ...]) -> None:
-    """Make the fields agree with one another and carry over what was allocated before; what is still missing is left empty."""
-    if old is not None:
-        _drop_what_the_type_ends(old, new)
-        _carry_over(old, new)
-    _normalise(old, new)
-    _settle_families(old, new, families)
-
-
-def _drop_what_the_type_ends(old: Service, new: Service) -> None:
-    """A client that changes the type sends the old type's allocations along: they go unless it changed them, too."""
-    if needs_address(old) and new.spec.type == "ExternalName" and new.spec.clusterIP == old.spec.clusterIP:
-        new.spec.clusterIP, new.spec.clusterIPs = "", []
-        new.spec.ipFamilies, new.spec.ipFamilyPolicy = [], ""
-    if needs_node_ports(old) and not needs_node_ports(new) and node_ports(old) >= node_ports(new):
-        for port in new.spec.ports:
-            port.nodePort = None
-    if old.spec.healthCheckNodePort and new.spec.healthCheckNodePort == old.spec.healthCheckNodePort:
-        kept = new.spec.type == "LoadBalancer" and new.spec.externalTrafficPolicy == "Local"
-        new.spec.healthCheckNodePort = old.spec.healthCheckNodePort if kept else None
-
-
-def _carry_over(old: Service, new: Service) -> None:
-    """A client that leaves allocated values out means to keep them."""
-    if needs_address(old) and needs_address(new):
-        if not new.spec.clusterIP and not new.spec.clusterIPs:
-            new.spec.clusterIPs = list(old.spec.clusterIPs)
-        new.spec.clusterIP = new.spec.clusterIP or old.spec.clusterIP
-    if needs_node_ports(old) and needs_node_ports(new):
-        before = {(one.port, one.protocol): one.nodePort for one in old.spec.ports}
-        used = {one.nodePort for one in new.spec.ports if one.nodePort}
-        for port in new.spec.ports:
-            number = before.get((port.port, port.protocol))
-            if not port.nodePort and number and number not in used:
-                port.nodePort = number
-
-
-def _normalise(old: Service | None, new: Service) -> None:
-    """clusterIP is the first of clusterIPs: who sets one of them means both."""
-    spec = new.spec
-    if spec.type == "ExternalName":
-        return
-    if spec.clusterIP and not spec.clusterIPs:
-        spec.clusterIPs = [spec.clusterIP]
-    elif spec.clusterIPs and not spec.clusterIP and old is None:
-        spec.clusterIP = spec.clusterIPs[0]
-    elif old is not None and spec.clusterIPs[:1] != [spec.clusterIP] and spec.clusterIPs == old.spec.clusterIPs:
-        spec.clusterIPs = [spec.clusterIP, *spec.clusterIPs[1:]] if spec.clusterIP else []
-    elif old is not None and spec.clusterIPs and spec.clusterIP == old.spec.clusterIP:
-        spec.clusterIP = spec.clusterIPs[0]
-
-
 def family_of(address: str) -> str:
     try:
         return f"IPv{ipaddress.ip_address(address).version}"
@@ -95,7 +40,8 @@ def family_of(address: str) -> str:
         return "IPv4"
 
 
-def _settle_families(old: Service | None, new: Service, families: tuple[str, ...]) -> None:
+def settle_families(old: Service | None, new: Service, families: tuple[str, ...]) -> None:
+    """Make addresses and families agree; what is still missing is left empty."""
     spec = new.spec
     if spec.type == "ExternalName":
         return

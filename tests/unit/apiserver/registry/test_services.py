@@ -138,6 +138,37 @@ async def test_node_ports_that_cannot_be_had(house: House, number: int, message:
         await house.client.create(service("b", ServicePort(port=80, protocol="TCP", nodePort=number, targetPort=80), type="NodePort"))
 
 
+@pytest.mark.parametrize(
+    ("ports", "kept"),
+    [
+        pytest.param([("a", 80, "TCP"), ("b", 81, "TCP")], [30100, 30200], id="as they were"),
+        pytest.param([("b", 81, "TCP"), ("a", 80, "TCP")], [30200, 30100], id="in another order"),
+        pytest.param([("a", 8080, "TCP"), ("b", 81, "UDP")], [30100, 30200], id="by name, though number and protocol change"),
+        pytest.param([("c", 80, "TCP"), ("b", 81, "TCP")], [None, 30200], id="another name gets another"),
+    ],
+)
+async def test_an_update_that_leaves_node_ports_out_keeps_them_by_the_ports_names(
+    house: House, ports: list[tuple[str, int, str]], kept: list[int | None]
+) -> None:
+    first = [
+        ServicePort(name="a", port=80, protocol="TCP", targetPort=80, nodePort=30100),
+        ServicePort(name="b", port=81, protocol="TCP", targetPort=80, nodePort=30200),
+    ]
+    made = clone(await house.client.create(service("web", *first, type="NodePort")))
+    made.spec.ports = [ServicePort(name=name, port=port, protocol=protocol, targetPort=80) for name, port, protocol in ports]
+    after = await house.client.update(made)
+    for port, number in zip(after.spec.ports, kept, strict=True):
+        assert port.nodePort == number if number else port.nodePort not in (30100, 30200, None)
+
+
+async def test_a_health_check_node_port_is_kept_by_who_leaves_it_out(house: House) -> None:
+    made = clone(await house.client.create(service("web", type="LoadBalancer", externalTrafficPolicy="Local")))
+    port = made.spec.healthCheckNodePort
+    assert port
+    made.spec.healthCheckNodePort = None
+    assert (await house.client.update(made)).spec.healthCheckNodePort == port
+
+
 async def test_one_number_serves_tcp_and_udp_of_a_port(house: House) -> None:
     ports = [ServicePort(name=one.lower(), port=53, protocol=one, targetPort=53) for one in ("UDP", "TCP")]
     made = await house.client.create(service("dns", *ports, type="NodePort"))

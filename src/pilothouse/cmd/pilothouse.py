@@ -95,6 +95,12 @@ def parser() -> argparse.ArgumentParser:
     status = _command(commands, "status", "say what a cluster is doing")
     status.add_argument("--output", "-o", choices=("text", "json"), default="text", help="for people, or for scripts")
 
+    image = commands.add_parser("image", help="bring images into a cluster, or list its images", description="Images of a cluster.")
+    of_image = image.add_subparsers(dest="image_command", required=True, metavar="COMMAND")
+    load = _command(of_image, "load", "bring images of this machine into a cluster")
+    load.add_argument("source", nargs="+", help="a tar of images, - for one on standard input, or a name in docker or podman")
+    _command(of_image, "list", "list the images that a cluster has")
+
     _command(commands, "kubeconfig", "print a kubeconfig of this cluster alone")
     version = commands.add_parser("version", help="print the versions of Pilothouse and of the API that it serves")
     version.set_defaults(root=Path("/"))
@@ -200,6 +206,22 @@ def kubeconfig(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def image(parsed: argparse.Namespace) -> int:
+    from pilothouse.cluster import images
+    from pilothouse.cluster.preflight import check_root
+    from pilothouse.cluster.state import Places
+
+    state, places = _known(parsed), Places(parsed.name, parsed.root)
+    check_root()
+    if parsed.image_command == "list":
+        print(images.text(images.list_images(state, places)))
+        return 0
+    for source in parsed.source:
+        for name in images.load(state, places, source):
+            show(f"pilothouse: {name} is in {state.name}")
+    return 0
+
+
 def version(parsed: argparse.Namespace) -> int:
     from importlib.metadata import version as version_of
 
@@ -221,4 +243,4 @@ def _known(parsed: argparse.Namespace) -> ClusterState:
     return state
 
 
-COMMANDS = {"up": up, "down": down, "status": status, "kubeconfig": kubeconfig, "version": version}
+COMMANDS = {"up": up, "down": down, "status": status, "image": image, "kubeconfig": kubeconfig, "version": version}

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.cluster import launch
+from pilothouse.cluster.access import sudo_id
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.state import ClusterState, Places
 from pilothouse.kit.clock import SystemClock
@@ -95,11 +96,10 @@ def savers() -> Iterator[list[str]]:
         yield [docker]
     if podman := shutil.which("podman", path=path):
         yield [podman]
-        user = os.environ.get("SUDO_UID", "")
-        runuser = shutil.which("runuser", path=path)
-        with suppress(KeyError, ValueError):
-            if runuser and user.isdecimal() and int(user):
-                yield [runuser, "-u", pwd.getpwuid(int(user)).pw_name, "--", podman]
+        user, runuser = sudo_id("SUDO_UID", 0), shutil.which("runuser", path=path)
+        with suppress(KeyError):
+            if user and runuser:
+                yield [runuser, "-u", pwd.getpwuid(user).pw_name, "--", podman]
 
 
 def import_archive(places: Places, path: Path, stem: str) -> list[str]:

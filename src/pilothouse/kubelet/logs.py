@@ -1,6 +1,7 @@
-"""Keeps container logs from filling the disk: at 10 MiB a log is turned over, and of each container five files are kept.
+"""Keeps container logs from filling the disk: a log of 10 MiB is rotated, and of each container five files are kept, old ones compressed.
 
-The runtime writes the logs; it is told to open its file again after the old one was renamed.
+The runtime writes the logs; it is told to open its file again after the old one was renamed. Sizes, counts and names are upstream's
+(containerLogMaxSize, containerLogMaxFiles). A container that floods its log is looked at more often.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
 log = logging.getLogger(__name__)
 LARGEST_BYTES = 10 * 1024 * 1024
 FILES_KEPT = 5
+FLOOD_FACTOR, FLOOD_SECONDS = 2, 1.0
+"""A log so many times too large at one look: how soon the next look comes."""
+COMPRESSED, UNFINISHED = ".gz", ".tmp"
 
 
 class LogRotation:
@@ -29,26 +33,53 @@ class LogRotation:
         self._seconds = seconds
 
     async def run(self) -> None:
+        pause = self._seconds
         while True:
-            await self._clock.sleep(self._seconds)
+            await self._clock.sleep(pause)
+            largest = 0
             for run in [*self._runs()]:
                 try:
-                    await self._look(run)
+                    largest = max(largest, await self._look(run))
                 except (RuntimeFailure, OSError) as error:
                     log.warning("a log is not rotated", extra={"container": run.name, "error": str(error)})
+            pause = min(FLOOD_SECONDS, self._seconds) if largest > FLOOD_FACTOR * LARGEST_BYTES else self._seconds
 
-    async def _look(self, run: Run) -> None:
-        if not run.log_path or await self._host.size(run.log_path) < LARGEST_BYTES:
-            return
-        stamp = self._clock.now().strftime("%Y%m%d-%H%M%S")
-        await self._host.rename(run.log_path, f"{run.log_path}.{stamp}")
-        await self._runtime.reopen_container_log(run.id)
-        for old in turned_over(run.log_path, await self._host.list_directory(run.log_path.rpartition("/")[0])):
+    async def _look(self, run: Run) -> int:
+        """The size that the log had; rotate it when that is too much."""
+        size = await self._host.size(run.log_path) if run.log_path else 0
+        if size >= LARGEST_BYTES:
+            await self._make_room(run.log_path)
+            await self._rotate(run)
+        return size
+
+    async def _make_room(self, path: str) -> None:
+        """Take away what would be too many files after one more rotation, and compress the others."""
+        names = await self._host.list_directory(path.rpartition("/")[0])
+        for old in too_old(path, names):
             await self._host.remove_tree(old)
+        for old in rotated(path, names)[-(FILES_KEPT - 2) :]:
+            if not old.endswith(COMPRESSED):
+                await self._host.compress(old, old + COMPRESSED)
+
+    async def _rotate(self, run: Run) -> None:
+        name = f"{run.log_path}.{self._clock.now().strftime('%Y%m%d-%H%M%S')}"
+        await self._host.rename(run.log_path, name)
+        try:
+            await self._runtime.reopen_container_log(run.id)
+        except RuntimeFailure:
+            await self._host.rename(name, run.log_path)  # or the container would write on into a file that counts as old
+            raise
 
 
-def turned_over(path: str, names: Iterable[str]) -> list[str]:
-    """Of the files beside a log those that are too old to keep. Pure."""
+def rotated(path: str, names: Iterable[str]) -> list[str]:
+    """Of the files beside a log those that were it once, oldest first. Pure."""
     folder, _, name = path.rpartition("/")
-    old = sorted(one for one in names if one.startswith(f"{name}."))
-    return [f"{folder}/{one}" for one in old[: max(len(old) - (FILES_KEPT - 1), 0)]]
+    return sorted(f"{folder}/{other}" for other in names if other.startswith(f"{name}.") and not other.endswith(UNFINISHED))
+
+
+def too_old(path: str, names: Iterable[str]) -> list[str]:
+    """Of the files beside a log those to take away before it is rotated: with it and its successor there are FILES_KEPT then. Pure."""
+    listed = [*names]
+    folder, _, name = path.rpartition("/")
+    unfinished = [f"{folder}/{other}" for other in listed if other.startswith(f"{name}.") and other.endswith(UNFINISHED)]
+    return [*unfinished, *rotated(path, listed)[: -(FILES_KEPT - 2)]]

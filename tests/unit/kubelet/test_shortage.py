@@ -21,9 +21,9 @@ from pilothouse.kubelet.eviction.ranking import Usage, message, ranked
 from pilothouse.kubelet.eviction.signals import Pressure, Signal, Threshold, signals, thresholds
 from pilothouse.kubelet.host.port import DiskUsage, Load
 from pilothouse.kubelet.images.collector import Record, choose, to_free
-from pilothouse.kubelet.logs import turned_over
+from pilothouse.kubelet.logs import too_old
 from pilothouse.kubelet.node.admission import judge
-from pilothouse.kubelet.runtime.port import Image
+from pilothouse.kubelet.runtime.port import Image, RuntimeFailure
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from tests.unit.kubelet.harness import a_pod, node
 
@@ -274,16 +274,44 @@ def test_what_is_over_its_limit(limits: dict[str, str], disk: Disk, expected: st
     assert exceeded(Pod(spec=PodSpec(containers=containers)), disk) == expected
 
 
-async def test_a_large_log_is_turned_over() -> None:
+async def test_a_large_log_is_rotated_and_older_ones_are_compressed_and_few() -> None:
+    async with node() as one:
+        await one.run(a_pod("web"))
+        path = one.runtime.named("web", "app").status.log_path
+        for _ in range(7):
+            one.host.files[path] = b"x" * (11 * MEBIBYTE)
+            await one.advance(11)
+        found = sorted(name.removeprefix(path) for name in one.host.files if name.startswith(f"{path}."))
+        assert len(found) == 4  # and the log that the container writes now
+        assert [name.endswith(".gz") for name in found] == [True, True, True, False]
+
+
+async def test_a_log_that_is_flooded_is_looked_at_more_often() -> None:
+    async with node() as one:
+        await one.run(a_pod("web"))
+        path = one.runtime.named("web", "app").status.log_path
+        one.host.files[path] = b"x" * (30 * MEBIBYTE)
+        while path in one.host.files:
+            await one.advance(0.5)
+        one.host.files[path] = b"x" * (11 * MEBIBYTE)
+        await one.advance(2)
+        assert len([name for name in one.host.files if name.startswith(f"{path}.")]) == 2
+
+
+async def test_a_log_that_cannot_be_opened_anew_keeps_its_name() -> None:
+    async def fails(container_id: str) -> None:
+        raise RuntimeFailure("cannot be opened")
+
     async with node() as one:
         await one.run(a_pod("web"))
         path = one.runtime.named("web", "app").status.log_path
         one.host.files[path] = b"x" * (11 * MEBIBYTE)
+        one.runtime.reopen_container_log = fails  # type: ignore[method-assign]
         await one.advance(11)
-        assert path not in one.host.files
-        assert [name for name in one.host.files if name.startswith(f"{path}.")]
+        assert [name for name in one.host.files if name.startswith(path)] == [path]
 
 
 def test_of_old_logs_only_the_newest_are_kept() -> None:
-    names = ["0.log", *(f"0.log.2025010{day}-000000" for day in range(1, 8))]
-    assert turned_over("/logs/app/0.log", names) == [f"/logs/app/0.log.2025010{day}-000000" for day in (1, 2, 3)]
+    names = ["0.log", *(f"0.log.2025010{day}-000000" for day in range(1, 6)), "0.log.20250106-000000.gz.tmp", "1.log.20250101-000000"]
+    expected = ["/logs/app/0.log.20250106-000000.gz.tmp", *(f"/logs/app/0.log.2025010{day}-000000" for day in (1, 2))]
+    assert too_old("/logs/app/0.log", names) == expected

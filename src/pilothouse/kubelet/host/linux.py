@@ -7,6 +7,7 @@ Mounts are node/linux.py's.
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import shutil
 import stat
@@ -60,6 +61,9 @@ class LinuxHost:
 
     async def rename(self, old: str, new: str) -> None:
         await self._calls.run(old, FILE_SECONDS, os.rename, old, new)
+
+    async def compress(self, path: str, target: str) -> None:
+        await self._calls.run(path, WALK_SECONDS, _compress, path, target)
 
     async def kind(self, path: str) -> str:
         return await self._calls.run(path, FILE_SECONDS, _kind, path)
@@ -137,6 +141,14 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except FileNotFoundError:
         return 0
+
+
+def _compress(path: str, target: str) -> None:
+    unfinished = target + ".tmp"
+    with open(path, "rb") as source, gzip.open(unfinished, "wb", compresslevel=6) as made:
+        shutil.copyfileobj(source, made, 1 << 20)
+    os.rename(unfinished, target)
+    os.unlink(path)
 
 
 def _kind(path: str) -> str:

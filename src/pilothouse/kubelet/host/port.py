@@ -92,6 +92,10 @@ class Host(Protocol):
 
     async def rename(self, old: str, new: str) -> None: ...
 
+    async def compress(self, path: str, target: str) -> None:
+        """Replace a file by its gzipped content; `target` is there whole or not at all."""
+        ...
+
     async def kind(self, path: str) -> str:
         """ "" for nothing there, or directory, file, socket, char, block, other; links are followed."""
         ...

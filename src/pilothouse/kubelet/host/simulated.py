@@ -5,6 +5,7 @@ Directories are not tracked apart from files: every path is a directory that a f
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping, Sequence
 
 from pilothouse.kubelet.host.port import DiskUsage, Load, Machine, PayloadFile, TreeUsage
@@ -44,6 +45,9 @@ class SimulatedHost:
 
     async def rename(self, old: str, new: str) -> None:
         self.files[new] = self.files.pop(old)
+
+    async def compress(self, path: str, target: str) -> None:
+        self.files[target] = gzip.compress(self.files.pop(path), mtime=0)
 
     async def kind(self, path: str) -> str:
         if path in self.kinds:

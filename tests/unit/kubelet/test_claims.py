@@ -20,13 +20,19 @@ from pilothouse.api.types.core_v1 import (
     PersistentVolumeClaimStatus,
     PersistentVolumeClaimVolumeSource,
     PersistentVolumeSpec,
+    Pod,
     PodSecurityContext,
     Volume,
+    VolumeDevice,
+    VolumeMount,
 )
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.simulated import SimulatedHost
+from pilothouse.kubelet.launch.errors import ConfigError
+from pilothouse.kubelet.launch.mounts import container_devices
 from pilothouse.kubelet.mounts.manager import VolumeManager
 from pilothouse.kubelet.mounts.port import VolumeError
+from pilothouse.kubelet.runtime.port import Device
 from pilothouse.machinery.errors import not_found
 from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 from tests.unit.kubelet.test_volumes import FakeObjects, VirtualClock, pod
@@ -160,3 +166,54 @@ async def test_no_driver_makes_volumes() -> None:
     with pytest.raises(VolumeError) as error:
         await manager(SimulatedHost(), claim(), volume()).prepare(pod(Volume(name="v", csi=CSIVolumeSource(driver="x.example"))))
     assert str(error.value) == NO_DRIVER
+
+
+def using(*, mounts: bool = False, devices: bool = False, asked: Volume = CLAIMED) -> Pod:
+    wanted = pod(asked)
+    wanted.spec.containers[0].volumeMounts = [VolumeMount(name="v", mountPath="/v")] if mounts else []
+    wanted.spec.containers[0].volumeDevices = [VolumeDevice(name="v", devicePath="/dev/xvda")] if devices else []
+    return wanted
+
+
+BLOCK = volume(local=LocalVolumeSource(path="/dev/sdb"), volumeMode="Block")
+
+
+@pytest.mark.parametrize(
+    ("asked", "permissions"), [(CLAIMED, "mrw"), (READ_ONLY, "r")], ids=["one that may be written", "one that is only read"]
+)
+async def test_a_block_volume_is_passed_into_containers_as_a_device(asked: Volume, permissions: str) -> None:
+    host, wanted = SimulatedHost(), using(devices=True, asked=asked)
+    host.kinds["/dev/sdb"] = "block"
+    volumes = manager(host, claim(), BLOCK)
+    await volumes.prepare(wanted)
+    found = container_devices(wanted, wanted.spec.containers[0], volumes)
+    assert found == [Device("/dev/xvda", "/dev/sdb", permissions)]
+    assert volumes.path(wanted, "v") is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "kind", "message"),
+    [
+        pytest.param(using(mounts=True), BLOCK, "block", "volume v has volumeMode Block, but is specified in volumeMounts", id="mounted"),
+        pytest.param(
+            using(devices=True),
+            volume(local=LocalVolumeSource(path="/dev/sdb")),
+            "directory",
+            "volume v has volumeMode Filesystem, but is specified in volumeDevices",
+            id="a filesystem as device",
+        ),
+        pytest.param(using(devices=True), BLOCK, "directory", 'path "/dev/sdb" is not a block device', id="no device"),
+        pytest.param(using(devices=True), volume(hostPath=HOST, volumeMode="Block"), "", "no volume plugin matched", id="another kind"),
+    ],
+)
+async def test_what_no_block_volume_can_be(wanted: Pod, there: PersistentVolume, kind: str, message: str) -> None:
+    host = SimulatedHost()
+    host.kinds["/dev/sdb"] = kind
+    with pytest.raises(VolumeError, match=message):
+        await manager(host, claim(), there).prepare(wanted)
+
+
+async def test_a_device_that_no_volume_is_cannot_be_passed() -> None:
+    wanted = using(devices=True)
+    with pytest.raises(ConfigError, match='cannot find volume "v" to pass into container'):
+        container_devices(wanted, wanted.spec.containers[0], manager(SimulatedHost(), claim(), BLOCK))

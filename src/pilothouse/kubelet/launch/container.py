@@ -13,7 +13,7 @@ from pilothouse.kubelet.launch.resources import container_resources
 from pilothouse.kubelet.launch.security import container_security
 from pilothouse.kubelet.pods.identity import container_annotations, container_labels
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.runtime.port import ContainerConfig, Image, Mount
+from pilothouse.kubelet.runtime.port import ContainerConfig, Device, Image, Mount
 
 NO_MACHINE = Machine(0, 0)
 
@@ -26,6 +26,7 @@ class Prepared:
     image: Image | None
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: Sequence[Mount] = ()
+    devices: Sequence[Device] = ()
     machine: Machine = NO_MACHINE
     target: str = ""
     """The id of the container whose processes an ephemeral container sees."""
@@ -43,6 +44,7 @@ def container_config(pod: Pod, container: AnyContainer, attempt: int, config: Ku
         working_dir=container.workingDir,
         env=list(values.items()),
         mounts=prepared.mounts,
+        devices=prepared.devices,
         labels=container_labels(pod, container),
         annotations=container_annotations(pod, container, attempt),
         log_path=f"{container.name}/{attempt}.log",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pilothouse.api.types.core_v1 import EphemeralContainer, Pod
 from pilothouse.kubelet.launch.container import Prepared, container_config
 from pilothouse.kubelet.launch.environment import Surroundings, environment
-from pilothouse.kubelet.launch.mounts import container_mounts
+from pilothouse.kubelet.launch.mounts import container_devices, container_mounts
 from pilothouse.kubelet.launch.naming import hostname, hosts_file
 from pilothouse.kubelet.pods.observed import PodState
 from pilothouse.kubelet.pods.steps import AnyContainer
@@ -38,6 +38,7 @@ async def prepare_container(
         image,
         values,
         mounts,
+        container_devices(pod, container, shop.volumes),
         machine=shop.host.machine(),
         target=target,
     )

@@ -15,7 +15,7 @@ from pilothouse.kubelet.launch.expansion import expand
 from pilothouse.kubelet.mounts.manager import VolumeManager
 from pilothouse.kubelet.paths import Paths
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.runtime.port import Mount, Propagation
+from pilothouse.kubelet.runtime.port import Device, Mount, Propagation
 
 ETC_HOSTS = "/etc/hosts"
 PROPAGATIONS = {"HostToContainer": Propagation.HOST_TO_CONTAINER, "Bidirectional": Propagation.BIDIRECTIONAL}
@@ -35,6 +35,17 @@ async def container_mounts(
         await host.make_directory(directory, 0o750)
         await host.write_file(path, b"", 0o666)
         found.append(Mount(container.terminationMessagePath, path))
+    return found
+
+
+def container_devices(pod: Pod, container: AnyContainer, volumes: VolumeManager) -> list[Device]:
+    """The block devices that the container is given."""
+    found = []
+    for wanted in container.volumeDevices:
+        source = volumes.device(pod, wanted.name)
+        if source is None:
+            raise ConfigError(f'cannot find volume "{wanted.name}" to pass into container "{container.name}"')
+        found.append(Device(wanted.devicePath, source, "r" if _is_read_only(pod, wanted.name) else "mrw"))
     return found
 
 

@@ -9,6 +9,9 @@ from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeClaim
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.mounts.nodepaths import path_of_the_node
 from pilothouse.kubelet.mounts.port import Place, VolumeError
+from pilothouse.kubelet.pods.spec import every_container
+
+BLOCK, FILESYSTEM = "Block", "Filesystem"
 
 
 async def claimed(place: Place, name: str, *, own: bool = False, readonly: bool = False) -> str | None:
@@ -27,6 +30,11 @@ async def claimed(place: Place, name: str, *, own: bool = False, readonly: bool 
     reference = volume.spec.claimRef
     if reference is None or reference.uid != claim.metadata.uid:
         raise VolumeError(f"PV {volume.metadata.name} is not bound to claim {namespace}/{name}")
+    mode = volume.spec.volumeMode or FILESYSTEM
+    _check_use(place, mode)
+    if mode == BLOCK:
+        place.block = True
+        return await _device(place, volume)
     path = await _locate(place, volume)
     if path is not None and volume.spec.local is not None and not readonly:
         await place.host.make_directory(place.path)  # so that the next kubelet knows that this was done
@@ -36,6 +44,27 @@ async def claimed(place: Place, name: str, *, own: bool = False, readonly: bool 
 
 def _is_of(place: Place, claim: PersistentVolumeClaim) -> bool:
     return any(one.controller and one.uid == place.pod.metadata.uid for one in claim.metadata.ownerReferences)
+
+
+def _check_use(place: Place, mode: str) -> None:
+    """Block volumes are passed into containers as devices, others are mounted."""
+    name = place.volume.name
+    for container in every_container(place.pod):
+        mounted = any(mount.name == name for mount in container.volumeMounts)
+        passed = any(device.name == name for device in container.volumeDevices)
+        if (mode == BLOCK and mounted) or (mode != BLOCK and passed):
+            field = "volumeMounts" if mounted else "volumeDevices"
+            raise VolumeError(f"volume {name} has volumeMode {mode}, but is specified in {field}")
+
+
+async def _device(place: Place, volume: PersistentVolume) -> str:
+    """The block device of a local volume; no other kind that lives on the node has one."""
+    if volume.spec.local is None:
+        raise VolumeError(f"no volume plugin matched for block volume {volume.metadata.name}")
+    path = volume.spec.local.path
+    if await place.host.kind(path) != "block":
+        raise VolumeError(f'path "{path}" is not a block device')
+    return path
 
 
 async def _locate(place: Place, volume: PersistentVolume) -> str | None:

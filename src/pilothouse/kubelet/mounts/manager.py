@@ -86,10 +86,18 @@ class VolumeManager:
                 await self._attempt(mounted.kind, mounted.place)
 
     def path(self, pod: Pod, volume: str) -> str | None:
-        """Where a volume of a prepared pod is on the host."""
+        """Where a volume of a prepared pod is on the host; None for block devices too."""
+        mounted = self._mounted(pod, volume)
+        return mounted.path if mounted is not None and not mounted.place.block else None
+
+    def device(self, pod: Pod, volume: str) -> str | None:
+        """The block device of a volume of a prepared pod."""
+        mounted = self._mounted(pod, volume)
+        return mounted.path if mounted is not None and mounted.place.block else None
+
+    def _mounted(self, pod: Pod, volume: str) -> Mounted | None:
         known = self._pods.get(pod.metadata.uid)
-        mounted = known.volumes.get(volume) if known is not None else None
-        return mounted.path if mounted is not None else None
+        return known.volumes.get(volume) if known is not None else None
 
     def live_pods(self) -> Iterable[Pod]:
         """Pods that have volumes whose content follows something."""

@@ -41,6 +41,8 @@ class Place:
     memory: dict[str, Any] = field(default_factory=dict)
     """What the kind wants to remember between calls for this volume (tokens and when they expire)."""
     pod_ips: Sequence[str] = ()
+    block: bool = False
+    """Set by the kind: `path` is a block device, which containers are given as such."""
 
     @property
     def fs_group(self) -> int | None:

@@ -108,13 +108,15 @@ def iteration_order(paths: Iterable[Path]) -> list[Path]:
 def encode(paths: Fields) -> bytes:
     """The FieldsV1 of a set."""
     tree: dict[str, Any] = {}
-    for path in sorted(paths, key=path_order):
+    for path in paths:
         node = tree
         for element in path:
-            node = node.setdefault(element, {})
-        node["."] = {}
-    _trim(tree)
-    return dump(tree)
+            below = node.get(element)
+            if below is None:
+                below = node[element] = {}
+            node = below
+        node["."] = True
+    return dump(_sorted(tree))
 
 
 def dump(tree: Mapping[str, Any]) -> bytes:
@@ -122,12 +124,18 @@ def dump(tree: Mapping[str, Any]) -> bytes:
     return escaped(orjson.dumps(tree).decode()).encode()
 
 
-def _trim(node: dict[str, Any]) -> None:
-    for child in node.values():
-        if len(child) == 1 and "." in child:
-            child.clear()
-        else:
-            _trim(child)
+def _sorted(node: dict[str, Any]) -> dict[str, Any]:
+    """The node in upstream's order; one that is a member says so where it has others below it."""
+    is_member = node.pop(".", False)
+    if not node:
+        return {}
+    names = sorted(node)
+    if names[0][0] != "f" or names[-1][0] != "f":
+        names.sort(key=order)
+    found: dict[str, Any] = {".": {}} if is_member else {}
+    for name in names:
+        found[name] = _sorted(node[name])
+    return found
 
 
 @remember(SETS_REMEMBERED, LONGEST_SET_REMEMBERED)
@@ -150,6 +158,24 @@ def _read(node: Any, path: Path, found: list[Path]) -> None:
             _read(child, (*path, element), found)
     if path and (is_leaf or "." in node):
         found.append(path)
+
+
+def holds(fields: Any, paths: Iterable[Path]) -> bool:
+    """Whether a parsed FieldsV1 has all these paths."""
+    return all(_has(fields, path) for path in paths)
+
+
+def has_any(fields: Any, paths: Iterable[Path]) -> bool:
+    """Whether a parsed FieldsV1 has one of these paths."""
+    return any(_has(fields, path) for path in paths)
+
+
+def _has(node: Any, path: Path) -> bool:
+    for element in path:
+        node = node.get(element)
+        if node is None:
+            return False
+    return not node or "." in node
 
 
 class Tree:

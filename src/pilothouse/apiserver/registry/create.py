@@ -63,10 +63,10 @@ def _prepared(store: RegistryStore, request: Request, obj: Any) -> AdmissionRequ
     strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
     for hook in request.served.defaults:
         hook(obj)
-    if request.served.to_stored is not None:
-        obj = request.served.to_stored(obj)
     strategy.single_owners(obj, request.warnings)
     managed = obj.metadata.managedFields if request.applies else managers.at_creation(store, request, obj)
+    if request.served.to_stored is not None:
+        obj = request.served.to_stored(obj)
     strategy.fill_system_fields(obj, store.clock, store.entropy)
     obj.metadata.managedFields = managed
     if not obj.metadata.name and obj.metadata.generateName:

@@ -17,11 +17,14 @@ from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.view import View
 from pilothouse.machinery import access, codec, fieldset, time
-from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
-from pilothouse.machinery.patch import apply, scaled
+from pilothouse.machinery.meta_v1 import ManagedFieldsEntry, ObjectMeta
+from pilothouse.machinery.patch import apply, scaled, updater
 from pilothouse.machinery.patch import manager as record
 from pilothouse.machinery.patch.apply import Writer
-from pilothouse.machinery.patch.schema import of_shape
+from pilothouse.machinery.patch.creating import CreatedFields
+from pilothouse.machinery.patch.manager import UPDATE
+from pilothouse.machinery.patch.schema import Type, of_shape, without_schema
+from pilothouse.machinery.patch.typed import NoElement
 from pilothouse.machinery.patch.updater import Filter, Map, Versions
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.shape import shape_of
@@ -54,10 +57,15 @@ def writer_of(store: RegistryStore, request: Request, body: Resource[Any] | None
 
 def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
     """The record of a new object, given in the version of the request, before admission and the kind's strategy see it."""
+    resource = request.served
     try:
-        return record.encode(apply.update(None, codec.to_dict(obj), {}, writer_of(store, request)))
-    except ValueError:  # items without keys: upstream writes such an object without a record
+        fields = _created(resource, request.call.subresource).of(obj)
+    except NoElement:  # items without keys: upstream writes such an object without a record
         return []
+    if fields == b"{}":
+        return []
+    name = request.options.field_manager or agent_of(request.user.name)
+    return [record.entry(record.manager(name, UPDATE, resource.api_version), resource.api_version, fields, time.now_text(store.clock))]
 
 
 def after_update(store: RegistryStore, request: Request, view: View, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]) -> Entries:
@@ -70,17 +78,20 @@ def after_update(store: RegistryStore, request: Request, view: View, old: Any, n
         return _after_scale(store, request, view, old, new, said)
     if request.applies:
         return _with_old_times(before, list(said), old, new)
-    owners = apply.record_of(before, said, subresource=request.call.subresource)
-    if not owners:
-        return []
+    is_untouched = bool(request.call.subresource) or not said or said is before or said == before
     parts = _changed_parts(old, new)
-    if not parts:
-        return before if not said or said == before else record.encode(owners)
+    if is_untouched and (not parts or not before):
+        return before
     writer = writer_of(store, request)
     live, after = _as_served(request.served, old, parts), _as_served(request.served, new, parts)
     try:
-        return record.encode(apply.update(live, after, owners, writer))
-    except ValueError:  # upstream leaves the record when the object does not fit its schema
+        changes = updater.compared(writer.versions, live, after, writer.version)
+        entries = apply.renewed(before, changes, writer) if is_untouched else None
+        if entries is not None:
+            return entries
+        owners = apply.record_of(before, said, subresource=request.call.subresource)
+        return record.encode(apply.update(live, after, owners, writer, changes))
+    except NoElement:  # upstream leaves the record when the object does not fit its schema
         return before
 
 
@@ -110,8 +121,10 @@ def record_in(view: View, resource: Resource[Any], obj: Any) -> Entries:
 def _changed_parts(old: Any, new: Any) -> list[str]:
     """Top-level fields in which two objects of one type differ, whatever their records say."""
     names = access.changed_fields(old, new)
-    if without_record(old.metadata) != without_record(new.metadata):
+    said, new.metadata.managedFields = new.metadata.managedFields, old.metadata.managedFields
+    if new.metadata != old.metadata:
         names.append("metadata")
+    new.metadata.managedFields = said
     return names
 
 
@@ -139,6 +152,18 @@ def _with_old_times(before: Entries, after: Entries, old: Any, new: Any) -> Entr
 
 
 @cache
+def _created(resource: Resource[Any], subresource: str) -> CreatedFields:
+    return CreatedFields(_type(resource), _empty(resource), _kept(resource, subresource), apply.STRIPPED)
+
+
+def _type(resource: Resource[Any]) -> Type:
+    """The schema of a kind."""
+    if issubclass(resource.type, msgspec.Struct):
+        return of_shape(shape_of(resource.type))
+    return without_schema(shape_of(ObjectMeta))
+
+
+@cache
 def _empty(resource: Resource[Any]) -> Map:
     """An object of the kind in which nothing is set, as it is written."""
     return codec.to_dict(resource.type())
@@ -149,7 +174,7 @@ def _versions(resource: Resource[Any], subresource: str) -> Versions:
     """The kind in all its versions, as the endpoint of a subresource writes it."""
     stored = resource.stored_as or resource
     served = [one for one in resources() if (one.stored_as or one) is stored] or [resource]
-    types = {one.api_version: of_shape(shape_of(one.type)) for one in served}
+    types = {one.api_version: _type(one) for one in served}
     kept = _kept(resource, subresource)
     if len(served) == 1:
         return Versions(types, kept=kept)

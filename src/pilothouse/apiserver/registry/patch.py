@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,14 +14,11 @@ from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.update import PATCH_ATTEMPTS, change, is_missing
 from pilothouse.apiserver.registry.view import MAIN, View
-from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from pilothouse.client.call import APPLY_PATCH
 from pilothouse.machinery import codec, strict
 from pilothouse.machinery.errors import StatusError, bad_request, conflict, unsupported_media_type
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
-from pilothouse.machinery.patch import apply, json, merge, outcome, strategic
-
-Applier = Callable[[dict[str, Any], Any, type[Any]], dict[str, Any]]
-APPLIERS: dict[str, Applier] = {JSON_PATCH: json.apply, MERGE_PATCH: merge.apply, STRATEGIC_MERGE_PATCH: strategic.apply}
+from pilothouse.machinery.patch import apply, outcome, parts
 
 
 async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
@@ -30,29 +26,27 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
     call = request.call
     if call.patch_type == APPLY_PATCH:
         return await _apply(store, request, view)
-    if call.patch_type not in APPLIERS:
-        accepted = ", ".join((*APPLIERS, APPLY_PATCH))
+    if call.patch_type not in parts.CHANGES:
+        accepted = ", ".join((*parts.CHANGES, APPLY_PATCH))
         raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {accepted}")
     body = call.body if isinstance(call.body, bytes) else orjson.dumps(call.body)
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.served(request.served).object)
-        after = APPLIERS[call.patch_type](codec.to_dict(seen), body, type(seen))
-        return _object_of(request, after, body, type(seen), seen.metadata.resourceVersion)
+        decoded = parts.patched(seen, body, call.patch_type, request.options.field_validation)
+        request.warnings[:] = decoded.warnings
+        return _checked(request, decoded.object, seen)
 
     return await change(store, request, view, body_of, PATCH_ATTEMPTS)
 
 
-def _object_of(request: Request, after: dict[str, Any], body: Any, kind: type[Any], version: str) -> Any:
-    """The typed result of a patch; a resourceVersion that the patch did not touch is no condition."""
-    decoded = outcome.object_of(after, body, request.call.patch_type, kind, request.options.field_validation)
-    request.warnings[:] = decoded.warnings
-    result = decoded.object
-    strategy.match_namespace(result, request.namespace)
-    strategy.match_name(result, request.name)
-    if result.metadata.resourceVersion == version:
-        result.metadata.resourceVersion = ""
-    return result
+def _checked(request: Request, made: Any, seen: Any) -> Any:
+    """The outcome of a patch; a resourceVersion that it did not touch is no condition."""
+    strategy.match_namespace(made, request.namespace)
+    strategy.match_name(made, request.name)
+    if seen is not None and made.metadata.resourceVersion == seen.metadata.resourceVersion:
+        made.metadata.resourceVersion = ""
+    return made
 
 
 async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
@@ -67,10 +61,7 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
         live["metadata"].pop("managedFields", None)
         known = managers.record_in(view, request.resource, current.object)
         found = apply.apply(live, known, config, writer, force=request.options.force)
-        made = _applied(request, config, found, type(seen), _warnings(request, repeated))
-        if made.metadata.resourceVersion == seen.metadata.resourceVersion:
-            made.metadata.resourceVersion = ""  # what is not said is no condition
-        return made
+        return _applied(request, config, found, seen, _warnings(request, repeated))
 
     try:
         return await change(store, request, view, body_of, PATCH_ATTEMPTS)
@@ -78,7 +69,7 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
         if view is not MAIN or not is_missing(error, request):
             raise
     found = apply.apply(None, (), config, writer)
-    made = _applied(request, config, found, request.served.type, _warnings(request, repeated))
+    made = _applied(request, config, found, None, _warnings(request, repeated))
     if made.metadata.uid:
         cause = f"uid mismatch: the provided object specified uid {made.metadata.uid}, and no existing object was found"
         raise conflict(request.resource.plural, request.resource.group, request.name, cause)
@@ -88,20 +79,14 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
 
 
 def _applied(
-    request: Request,
-    config: dict[str, Any],
-    outcome_of: tuple[dict[str, Any], list[ManagedFieldsEntry]],
-    kind: type[Any],
-    warnings: list[str],
+    request: Request, config: dict[str, Any], found: tuple[dict[str, Any], list[ManagedFieldsEntry]], seen: Any, warnings: list[str]
 ) -> Any:
-    """The typed outcome of an apply, with its record."""
-    after, entries = outcome_of
-    made = outcome.applied_object(after, config, kind)
+    """The typed outcome of an apply, with its record. `seen` is what it was applied to; None for a new object."""
+    after, entries = found
+    made = outcome.applied_object(after, config, request.served.type if seen is None else type(seen))
     request.warnings[:] = warnings
-    strategy.match_namespace(made, request.namespace)
-    strategy.match_name(made, request.name)
     made.metadata.managedFields = entries
-    return made
+    return _checked(request, made, seen)
 
 
 def _configuration(request: Request) -> tuple[dict[str, Any], list[str]]:

@@ -9,17 +9,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
+import msgspec
 import orjson
 
-from pilothouse.machinery import codec, metadata
+from pilothouse.machinery import codec, fieldset, metadata
 from pilothouse.machinery.errors import bad_request, failure
 from pilothouse.machinery.fieldset import Fields, compact
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.patch import document, typed, updater
 from pilothouse.machinery.patch import manager as managers
-from pilothouse.machinery.patch.comparing import compare
+from pilothouse.machinery.patch.comparing import Comparison, compare
 from pilothouse.machinery.patch.manager import APPLY, CLEARED, UPDATE, Conflicts, Manager, Owned, Owners
 from pilothouse.machinery.patch.updater import Map, Versions
 
@@ -36,8 +38,7 @@ STRIPPED: Fields = frozenset({
 """Nobody owns these: they say which object it is, or the server sets them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(NamedTuple):
     """Who writes, and how the kind looks from where it writes: version, subresource, time, and an object of the kind with nothing in it."""
 
     name: str
@@ -71,12 +72,52 @@ def record_of(live: Sequence[ManagedFieldsEntry], said: Sequence[ManagedFieldsEn
         return {}
 
 
-def update(live: Map | None, new: Map, owners: Owners, writer: Writer) -> Owners:
-    """The owners after a plain write; `live` None is a create. An object without a record stays without."""
+def renewed(entries: Sequence[ManagedFieldsEntry], changes: Comparison, writer: Writer) -> list[ManagedFieldsEntry] | None:
+    """The record after an update by whom all of what it changes belongs to already, and to nobody else: only a time is new.
+
+    None when it is not so. Most updates are (a status, a lease), and this way no set of fields is taken apart.
+    """
+    touched = changes.touched - STRIPPED
+    if not touched or changes.removed - STRIPPED:
+        return None
+    heads = {f'"{path[0]}"'.encode() for path in touched}
+    if any(entry.apiVersion != writer.version for entry in entries):
+        return None
+    mine = None
+    for index, entry in enumerate(entries):
+        if not any(head in bytes(entry.fieldsV1) for head in heads):
+            continue
+        fields = orjson.loads(bytes(entry.fieldsV1))
+        if _is_of(entry, writer) and fieldset.holds(fields, touched):
+            mine = index
+        elif fieldset.has_any(fields, touched):
+            return None
+    if mine is None:
+        return None
+    found = [*entries]
+    found[mine] = msgspec.structs.replace(entries[mine], time=writer.time)
+    return sorted(found, key=managers.entry_order)
+
+
+def _is_of(entry: ManagedFieldsEntry, writer: Writer) -> bool:
+    return (
+        entry.operation == UPDATE
+        and entry.manager == (writer.name or managers.UNKNOWN)
+        and entry.apiVersion == writer.version
+        and entry.subresource == writer.subresource
+        and entry.fieldsType == managers.FIELDS_TYPE
+    )
+
+
+def update(live: Map | None, new: Map, owners: Owners, writer: Writer, changes: Comparison | None = None) -> Owners:
+    """The owners after a plain write; `live` None is a create. An object without a record stays without.
+
+    `changes` is the difference of the two in the writer's version, where it is known already.
+    """
     if live is not None and not owners:
         return owners
     before = writer.empty if live is None else live
-    after = _stripped(updater.update(writer.versions, before, new, writer.version, owners, CURRENT), CURRENT)
+    after = _stripped(updater.update(writer.versions, before, new, writer.version, owners, CURRENT, changes), CURRENT)
     mine = after.pop(CURRENT, None)
     if mine is not None:
         who = writer.manager(UPDATE)
@@ -113,7 +154,7 @@ def apply(
     if text := typed.complaint(base, writer.versions.types[writer.version], allow_duplicates=True):
         raise failure(500, "", f"failed to create typed live object ({document.described(base)}): {text}")
     if not owners:
-        owners = update(None, base, {}, replace(writer, name=BEFORE_FIRST))
+        owners = update(None, base, {}, writer._replace(name=BEFORE_FIRST))
     result, owners = _applied(base, owners, config, writer, force)
     if writer.name == KUBECTL:
         result = _with_last_applied(result, config)

@@ -1,6 +1,7 @@
 """What changed between two values of one type: the paths that were added, modified and removed (structured-merge-diff's Compare).
 
 - Atomic lists and maps are one path. Of a list that merges, items are compared by their keys: order is no change.
+- Whether a map or struct is equal is told by `==`, which takes true for 1: only values that have no type of their own can tell.
 - A field that appears is itself added, and all below it; one that disappears is removed with all below it.
 """
 
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.machinery.fieldset import Fields, Path
-from pilothouse.machinery.patch.schema import Type
+from pilothouse.machinery.patch.schema import UNTYPED, Type
 from pilothouse.machinery.patch.typed import ABSENT, form, is_empty, item_element, same
 
 
@@ -41,20 +42,23 @@ class _Walk:
     removed: list[Path] = field(default_factory=list)
 
     def value(self, old: Any, new: Any, kind: Type, path: Path) -> None:
-        if old is not ABSENT and new is not ABSENT and old == new and same(old, new):
+        if old == new and (kind.scalar != UNTYPED or same(old, new)):
             return
-        forms = {form(kind, value) for value in (old, new) if value is not ABSENT}
-        if len(forms) > 1 and (old is None or new is None):
-            forms = {form(kind, new if old is None else old)}
-        is_leaf = False
-        for one_form in sorted(forms):
-            is_leaf = self._form(one_form, old, new, kind, path) or is_leaf
+        is_leaf = self._form(kind.form, old, new, kind, path) if kind.form else self._forms(old, new, kind, path)
         if is_leaf or not path:
             return
         if old is ABSENT:
             self.added.append(path)
         elif new is ABSENT:
             self.removed.append(path)
+
+    def _forms(self, old: Any, new: Any, kind: Type, path: Path) -> bool:
+        """Compare two values of a type that has several forms, in each form that one of them takes."""
+        forms = {form(kind, value) for value in (old, new) if value is not ABSENT}
+        if len(forms) > 1 and (old is None or new is None):
+            forms = {form(kind, new if old is None else old)}
+        leaves = [self._form(one_form, old, new, kind, path) for one_form in sorted(forms)]
+        return any(leaves)
 
     def _form(self, chosen: str, old: Any, new: Any, kind: Type, path: Path) -> bool:
         """Compare two values in one form; whether they are a leaf."""
@@ -79,13 +83,15 @@ class _Walk:
     def _members(self, old: dict[str, Any], new: dict[str, Any], kind: Type, path: Path) -> None:
         fields, values = kind.fields, kind.values
         for name, value in old.items():
+            other = new.get(name, ABSENT)
             below = fields.get(name) or values
-            if below is not None:
-                self.value(value, new.get(name, ABSENT), below, (*path, f"f:{name}"))
+            if below is not None and not (other == value and below.form):
+                self.value(value, other, below, (*path, f"f:{name}"))
         for name, value in new.items():
-            below = fields.get(name) or values
-            if name not in old and below is not None:
-                self.value(ABSENT, value, below, (*path, f"f:{name}"))
+            if name not in old:
+                below = fields.get(name) or values
+                if below is not None:
+                    self.value(ABSENT, value, below, (*path, f"f:{name}"))
 
     def _items(self, old: list[Any], new: list[Any], kind: Type, path: Path) -> None:
         assert kind.items is not None

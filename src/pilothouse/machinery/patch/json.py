@@ -27,7 +27,12 @@ Operation = dict[str, Any]
 
 
 def apply(current: dict[str, Any], patch: bytes | list[Any], type: type[Any] = dict) -> dict[str, Any]:
-    """`current` with the operations done in order; all or none."""
+    """A copy of `current` with the operations done in order; all or none."""
+    return change(codec.clone(current), patch, type)
+
+
+def change(current: dict[str, Any], patch: bytes | list[Any], type: type[Any] = dict) -> dict[str, Any]:
+    """The same on `current` itself, which is spoilt when an operation fails."""
     operations = document.read(patch)
     if not isinstance(operations, list) or not all(isinstance(one, dict) for one in operations):
         raise bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
@@ -35,7 +40,7 @@ def apply(current: dict[str, Any], patch: bytes | list[Any], type: type[Any] = d
         raise too_large(
             f"Request entity too large: The allowed maximum operations in a JSON patch is {OPERATIONS_LIMIT}, got {len(operations)}"
         )
-    result: Any = codec.clone(current)
+    result: Any = current
     copied = 0
     for one in operations:
         do = OPERATIONS.get(_text(one, "op"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -29,8 +29,7 @@ CLEARED: Final = ManagedFieldsEntry()
 """An empty entry: a record of just this drops the record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manager:
+class Manager(NamedTuple):
     """Who owns fields. `api_version` is "" for an Apply."""
 
     name: str

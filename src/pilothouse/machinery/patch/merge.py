@@ -10,12 +10,17 @@ from pilothouse.machinery.patch import document
 
 
 def apply(current: dict[str, Any], patch: bytes | dict[str, Any], type: type[Any] = dict) -> dict[str, Any]:
+    """A copy of `current` with the patch merged in."""
+    return change(codec.clone(current), patch, type)
+
+
+def change(current: dict[str, Any], patch: bytes | dict[str, Any], type: type[Any] = dict) -> dict[str, Any]:
+    """`current` itself with the patch merged in."""
     wanted = document.read(patch)
     if not isinstance(wanted, dict):
         raise bad_request("Invalid JSON Patch")
-    result = codec.clone(current)
-    merge(result, wanted)
-    return result
+    merge(current, wanted)
+    return current
 
 
 def merge(target: dict[str, Any], patch: dict[str, Any]) -> None:

@@ -36,6 +36,15 @@ class Type:
     """Defaults of fields that are keys of a list."""
     values: Type | None = None
     is_atomic: bool = False
+    _form: str | None = None
+
+    @property
+    def form(self) -> str:
+        """The form that all its values take: "map", "scalar" or "list"; "" where it depends on the value."""
+        if self._form is None:
+            forms = [name for name, is_one in (("map", self.is_map), ("scalar", self.scalar), ("list", self.items is not None)) if is_one]
+            self._form = forms[0] if len(forms) == 1 else ""
+        return self._form
 
     @property
     def is_associative(self) -> bool:
@@ -93,6 +102,11 @@ def of_shape(kind: Shape) -> Type:
         if (kind.name, name) not in KEYS_WITHOUT_DEFAULT and below.kind in (shape.STRING, shape.INTEGER):
             made.defaults[name] = KEY_DEFAULTS.get(name, "" if below.kind == shape.STRING else 0)
     return made
+
+
+def without_schema(metadata: Shape) -> Type:
+    """The type of a kind that has no schema: all but its metadata is deduced from the values."""
+    return Type(is_map=True, fields={"apiVersion": TEXT, "kind": TEXT, "metadata": of_shape(metadata)}, values=DEDUCED)
 
 
 def _field(owner: Shape, name: str, below: Shape) -> Type:

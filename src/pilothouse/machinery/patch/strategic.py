@@ -26,13 +26,18 @@ Map = dict[str, Any]
 
 
 def apply(current: Map, patch: bytes | Map, type: type[Any]) -> Map:
-    """`current` (the dict of an object of `type`) with `patch` merged in."""
+    """A copy of `current` (the dict of an object of `type`) with `patch` merged in."""
+    return change(codec.clone(current), patch, type)
+
+
+def change(current: Map, patch: bytes | Map, type: type[Any]) -> Map:
+    """`current` itself with `patch` merged in; spoilt when the patch is wrong."""
     if type is dict:
         raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {MEDIA_TYPES}")
     wanted = document.read(patch)
     if not isinstance(wanted, dict):
         raise bad_request("The given JSON document is invalid; it must be an object")
-    return _merge_map(codec.clone(current), wanted, shape_of(type))
+    return _merge_map(current, wanted, shape_of(type))
 
 
 def _failed(message: str) -> StatusError:

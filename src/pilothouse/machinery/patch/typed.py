@@ -20,6 +20,10 @@ from pilothouse.machinery.quoting import go_quoted
 Problem = tuple[str, str]
 
 
+class NoElement(ValueError):
+    """An item of a list that merges cannot be told from others: the value does not fit its schema."""
+
+
 class _Absent:
     def __repr__(self) -> str:
         return "ABSENT"
@@ -30,6 +34,8 @@ ABSENT: Final = _Absent()
 
 def form(kind: Type, value: Any) -> str:
     """Which of the type's forms a value takes: "map", "scalar" or "list". What fits none, null among it, takes the first."""
+    if kind.form:
+        return kind.form
     if isinstance(value, dict):
         if kind.is_map:
             return "map"
@@ -56,13 +62,13 @@ def same(one: Any, other: Any) -> bool:
 
 
 def item_element(kind: Type, item: Any) -> str:
-    """The path element of an item of a list that merges; ValueError in upstream's words when it has none."""
+    """The path element of an item of a list that merges; NoElement in upstream's words when it has none."""
     if kind.list_type != MAP:
         return _set_element(item)
     if item is None:
-        raise ValueError("associative list with keys may not have a null element")
+        raise NoElement("associative list with keys may not have a null element")
     if not isinstance(item, dict):
-        raise ValueError("associative list with keys may not have non-map elements")
+        raise NoElement("associative list with keys may not have non-map elements")
     keys = kind.keys
     if len(keys) == 1:
         value = item.get(keys[0], ABSENT)
@@ -73,17 +79,17 @@ def item_element(kind: Type, item: Any) -> str:
     values = {key: value for key, value in values.items() if value is not None or key in item}
     if not values:
         text = f"associative list with keys has an element that omits all key fields [{' '.join(map(go_quoted, keys))}]"
-        raise ValueError(f"{text} (and doesn't have default values for any key fields)")
+        raise NoElement(f"{text} (and doesn't have default values for any key fields)")
     return f"k:{fieldset.compact(values)}"
 
 
 def _set_element(item: Any) -> str:
     if isinstance(item, dict):
-        raise ValueError("associative list without keys has an element that's a map type")
+        raise NoElement("associative list without keys has an element that's a map type")
     if isinstance(item, list):
-        raise ValueError("not supported: associative list with lists as elements")
+        raise NoElement("not supported: associative list with lists as elements")
     if item is None:
-        raise ValueError("associative list without keys has an element that's an explicit null")
+        raise NoElement("associative list without keys has an element that's an explicit null")
     return f"v:{fieldset.compact(item)}"
 
 
@@ -172,7 +178,7 @@ class _Validation:
             if kind.is_associative:
                 try:
                     element = item_element(kind, item)
-                except ValueError as error:
+                except NoElement as error:
                     yield path, f"element {index}: {error}"
                     return
                 shown = fieldset.shown_element(element)

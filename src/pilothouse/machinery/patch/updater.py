@@ -65,13 +65,22 @@ class Value:
         return with_named_fields(field_set(self.at(version), kind), kind)
 
 
-def update(versions: Versions, live: Map, new: Map, version: str, owners: Owners, who: Manager) -> Owners:
+def compared(versions: Versions, live: Map, new: Map, version: str) -> Comparison:
+    """What changed, as far as the endpoint writes it."""
+    found, kept = compare(live, new, versions.types[version]), versions.kept
+    return Comparison(kept(found.added), kept(found.modified), kept(found.removed))
+
+
+def update(versions: Versions, live: Map, new: Map, version: str, owners: Owners, who: Manager, known: Comparison | None = None) -> Owners:
     """The owners after a plain update by `who`, from `live` to `new` (both in `version`).
 
     `who` comes to own what was added or modified, beside what it owns of the rest; its time is left to the caller.
+    `known` is what changed in that version, if it has been compared.
     """
     owners = reconcile(versions, owners)
     changes = _Changes(versions, Value(versions, version, live), Value(versions, version, new))
+    if known is not None:
+        changes.known[version] = known
     owners = _handed_over(changes, owners, who, force=True)
     comparison = changes.at(version)
     before = owners.get(who, Owned(NONE, version))
@@ -97,11 +106,13 @@ def apply(versions: Versions, live: Map, config: Map, version: str, owners: Owne
 
 def reconcile(versions: Versions, owners: Owners) -> Owners:
     """The owners of versions that are known, fitted to what is atomic now."""
-    return {
-        one: replace(owned, paths=reconciled(owned.paths, versions.types[owned.api_version]))
-        for one, owned in owners.items()
-        if owned.api_version in versions.types
-    }
+    found: Owners = {}
+    for one, owned in owners.items():
+        kind = versions.types.get(owned.api_version)
+        if kind is not None:
+            paths = reconciled(owned.paths, kind)
+            found[one] = owned if paths == owned.paths else replace(owned, paths=paths)
+    return found
 
 
 @dataclass(slots=True)
@@ -111,16 +122,13 @@ class _Changes:
     versions: Versions
     old: Value
     new: Value
-    _compared: dict[str, Comparison] = field(default_factory=dict)
+    known: dict[str, Comparison] = field(default_factory=dict)
 
     def at(self, version: str) -> Comparison:
-        known = self._compared.get(version)
-        if known is None:
-            found = compare(self.old.at(version), self.new.at(version), self.versions.types[version])
-            kept = self.versions.kept
-            known = Comparison(kept(found.added), kept(found.modified), kept(found.removed))
-            self._compared[version] = known
-        return known
+        found = self.known.get(version)
+        if found is None:
+            found = self.known[version] = compared(self.versions, self.old.at(version), self.new.at(version), version)
+        return found
 
 
 def _handed_over(changes: _Changes, owners: Owners, who: Manager, *, force: bool) -> Owners:
@@ -130,11 +138,11 @@ def _handed_over(changes: _Changes, owners: Owners, who: Manager, *, force: bool
         raise Conflicts(conflicts)
     kept: Owners = {}
     for one, owned in owners.items():
-        paths = owned.paths
-        if one != who:
-            paths = paths - conflicts.get(one, NONE) - changes.at(owned.api_version).removed
-        if paths:
-            kept[one] = replace(owned, paths=paths)
+        lost = NONE if one == who else conflicts.get(one, NONE) | (owned.paths & changes.at(owned.api_version).removed)
+        if not lost and owned.paths:
+            kept[one] = owned
+        elif lost != owned.paths:
+            kept[one] = replace(owned, paths=owned.paths - lost)
     return kept
 
 

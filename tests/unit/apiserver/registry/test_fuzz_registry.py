@@ -41,6 +41,8 @@ SERVER_ERRORS = (
     "merge lists",
     "order in patch",
     "failed to create typed patch object",
+    "failed to convert new object",
+    "failed to decode managed fields",
 )
 """What upstream answers with 500, too."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-LEVEL = "v1.34.0"
+LEVEL = "v1.37.0"
 TARGET = Path("src/pilothouse/apiserver/openapi/definitions.json.gz")
 STABLE = ("v1", "v2")
 REFERENCE = "#/$defs/"
@@ -54,8 +54,21 @@ def definitions() -> dict[str, Any]:
         raise RuntimeError("kubernetes-validate is needed to build: pip install kubernetes-validate")
     folder = Path(spec.origin).parent / "kubernetes-json-schema" / f"{LEVEL}-local"
     every = json.loads((folder / "_definitions.json").read_text())["$defs"]
-    wanted = {name for name in every if name.rpartition(".")[0].rpartition(".")[2] in STABLE or name.startswith(META)}
-    return {name: SCALARS.get(name) or cleaned(every[name]) for name in sorted(wanted)}
+    waiting = {name for name in every if name.rpartition(".")[0].rpartition(".")[2] in STABLE or name.startswith(META)}
+    wanted: dict[str, Any] = {}
+    while waiting:
+        name = waiting.pop()
+        wanted[name] = SCALARS.get(name) or cleaned(every[name])
+        waiting |= references(wanted[name]) & every.keys() - wanted.keys()
+    return dict(sorted(wanted.items()))
+
+
+def references(schema: Any) -> set[str]:
+    """The names that a cleaned schema refers to."""
+    if isinstance(schema, dict):
+        own = {schema["$ref"]} if isinstance(schema.get("$ref"), str) else set()
+        return own.union(*map(references, schema.values()))
+    return set().union(*map(references, schema)) if isinstance(schema, list) else set()
 
 
 def cleaned(schema: Any) -> Any:

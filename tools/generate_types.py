@@ -1,10 +1,11 @@
-"""Make the msgspec structs of the built-in kinds from the definitions in `kubernetes-validate`.
+"""Make the msgspec structs of the built-in kinds from the table of Go's fields and the definitions in `kubernetes-validate`.
 
     python tools/generate_types.py            write src/pilothouse/api/types/ and machinery/meta_v1.py
     python tools/generate_types.py --check    exit 1 when a committed file differs from what would be written
 
-Only facts are taken over: names, types, which fields are required, list and patch keys. The prose stays where it is.
-Moving to the next API level is a new LEVEL and a run of this tool.
+The table (`pilothouse/api/types/fields.tsv`) says which fields there are, in which order, and when each is written; the definitions say
+group, version and kind, and the list, map and patch keys. Only facts are taken over; the prose stays where it is.
+Moving to the next API level is a new table (tools/merge_field_tables.py), a new LEVEL and a run of this tool.
 """
 
 from __future__ import annotations
@@ -20,72 +21,43 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-LEVEL = "v1.34.0"
+from pilothouse.api import fields
+from pilothouse.api.fields import INLINE, Field
+
+LEVEL = "v1.37.0"
 ROOT = Path(__file__).resolve().parent.parent / "src" / "pilothouse"
-META = "io.k8s.apimachinery.pkg.apis.meta.v1"
-STABLE = ("v1", "v2")
 
 SCALARS = {
-    "io.k8s.apimachinery.pkg.api.resource.Quantity": "Quantity",
-    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "IntOrString",
-    f"{META}.Time": "str",
-    f"{META}.MicroTime": "str",
-    f"{META}.FieldsV1": "FieldsV1",
-    f"{META}.Patch": "dict[str, Any]",
-    "io.k8s.apimachinery.pkg.runtime.RawExtension": "dict[str, Any]",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON": "Any",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray": "Any",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool": "Any",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray": "Any",
+    "string": "str",
+    "bytes": "str",
+    "bool": "bool",
+    "int32": "int",
+    "int64": "int",
+    "float64": "float",
+    "api/resource.Quantity": "Quantity",
+    "util/intstr.IntOrString": "IntOrString",
+    "meta/v1.Time": "str",
+    "meta/v1.MicroTime": "str",
+    "meta/v1.FieldsV1": "FieldsV1",
+    "runtime.RawExtension": "Any",
+    "apiextensions/v1.JSON": "Any",
+    "apiextensions/v1.JSONSchemaPropsOrArray": "Any",
+    "apiextensions/v1.JSONSchemaPropsOrBool": "Any",
+    "apiextensions/v1.JSONSchemaPropsOrStringArray": "Any",
 }
+TIMES = ("meta/v1.Time", "meta/v1.MicroTime")
+NAMED = {"int64": "int64", "bytes": "bytes", "meta/v1.Time": "Time", "meta/v1.MicroTime": "MicroTime"}
+ZEROS = {"Quantity": 'constant("0")', "IntOrString": "int"}
 
-# Fields that upstream keeps by value although they are optional: they are always there, and always encoded.
-BY_VALUE = {
-    ("Container", "resources"),
-    ("InitContainer", "resources"),
-    ("EphemeralContainer", "resources"),
-    ("PodTemplateSpec", "metadata"),
-    ("PodTemplateSpec", "spec"),
-    ("PodTemplate", "template"),
-    ("JobTemplateSpec", "metadata"),
-    ("JobTemplateSpec", "spec"),
-    ("CronJobSpec", "jobTemplate"),
-    ("PersistentVolumeClaimTemplate", "metadata"),
-    ("PersistentVolumeClaimSpec", "resources"),
-    ("DeploymentSpec", "strategy"),
-    ("DaemonSetSpec", "updateStrategy"),
-    ("StatefulSetSpec", "updateStrategy"),
-    ("ReplicaSetSpec", "template"),
-    ("ContainerStatus", "state"),
-    ("ContainerStatus", "lastState"),
-    ("ServiceStatus", "loadBalancer"),
-    ("IngressStatus", "loadBalancer"),
-    ("NodeStatus", "nodeInfo"),
-    ("NodeStatus", "daemonEndpoints"),
-    ("NodeDaemonEndpoints", "kubeletEndpoint"),
-    ("Event", "source"),
-}
-# Optional strings whose absence differs from the empty string.
-POINTER_STRINGS = {
-    ("PersistentVolumeClaimSpec", "storageClassName"),
-    ("PersistentVolumeClaimSpec", "volumeAttributesClassName"),
-}
-# Optional strings that upstream's defaults always set, be it to nothing: kubectl follows the pointer without asking.
-ALWAYS_STRINGS = {
-    ("core_v1", "GRPCAction", "service"),
-    ("core_v1", "HostPathVolumeSource", "type"),
-    ("discovery_v1", "EndpointPort", "name"),
-}
-# Optional numbers that upstream keeps by value: zero and absent are the same.
-VALUE_NUMBERS = {("ObjectMeta", "generation"), ("Event", "count")}
-# Optional numbers of a status that upstream keeps by pointer: zero is told, and differs from nothing being known.
-POINTER_NUMBERS = {
-    ("MetricValueStatus", "averageUtilization"),
-    ("HorizontalPodAutoscalerStatus", "currentCPUUtilizationPercentage"),
-    ("JobStatus", "ready"),
-    ("JobStatus", "terminating"),
-    ("StatefulSetStatus", "collisionCount"),
-}
+NOT_STORED_AS_PROTOBUF = ("apiextensions_v1", "apiregistration_v1", "authentication_v1", "authorization_v1", "meta_v1")
+"""Modules whose objects do not come back from storage as protobuf: an empty list stays empty there, everywhere else it becomes nil."""
+NEVER_NIL = ("core/v1.PodSpec.containers",)
+"""Lists that validation never lets be empty wherever they are written: worth a type without None."""
+VERSION_INFO = (
+    *("major", "minor", "emulationMajor", "emulationMinor", "minCompatibilityMajor", "minCompatibilityMinor", "gitVersion"),
+    *("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform"),
+)
+"""Fields of the answer at /version, which is no API type; those about other versions are optional."""
 
 HEADER = '''"""{title}
 
@@ -101,13 +73,13 @@ from msgspec import field
 
 from pilothouse.machinery.struct import (
     NO_FIELDS,
-    Dict,
     FieldsV1,
     IntOrString,
     Lists,
     List,
     Maps,
     Merges,
+    Null,
     Object,
     Quantity,
     constant,
@@ -117,165 +89,208 @@ from pilothouse.machinery.struct import (
 
 
 def definitions() -> dict[str, dict[str, Any]]:
-    """The definitions of LEVEL, by their full names, without asking the package to load its other levels."""
+    """The definitions of LEVEL by the names that the table has, without asking the package to load its other levels."""
     spec = importlib.util.find_spec("kubernetes_validate")
     if spec is None or spec.origin is None:
         sys.exit("kubernetes-validate is not installed: run `make .venv` first")
     folder = Path(spec.origin).parent / "kubernetes-json-schema" / f"{LEVEL}-local"
-    found: dict[str, dict[str, Any]] = json.loads((folder / "_definitions.json").read_text())["$defs"]
-    return found
+    full: dict[str, dict[str, Any]] = json.loads((folder / "_definitions.json").read_text())["$defs"]
+    return {table_name(name): schema for name, schema in full.items()}
 
 
-def module_of(name: str) -> str | None:
-    """The module that a definition belongs to, or None where the level does not promise it as stable."""
-    if name in SCALARS:
-        return None
-    prefix = name.rpartition(".")[0]
-    version = prefix.rpartition(".")[2]
-    if prefix == META or name.startswith("io.k8s.apimachinery.pkg.version."):
-        return "meta_v1"
-    if version not in STABLE:
-        return None
-    return f"{prefix.split('.')[-2]}_{version}"
+def table_name(full: str) -> str:
+    """`core/v1.PodSpec` of `io.k8s.api.core.v1.PodSpec`."""
+    package, _, short = full.rpartition(".")
+    group, _, version = package.rpartition(".")
+    return f"{group.rpartition('.')[2]}/{version}.{short}"
 
 
-def scalar(kind: str | None, owner: str, name: str, required: bool) -> tuple[str, str]:
-    """Type and default of a JSON scalar; see the module docstring of machinery/struct.py for the rules."""
-    python = {"string": "str", "integer": "int", "boolean": "bool", "number": "float"}[kind or "string"]
-    if required:
-        return python, f"field(default_factory={python})"
-    if python == "str":
-        return ("str | None", "None") if (owner, name) in POINTER_STRINGS else ("str", '""')
-    by_value = (owner, name) in VALUE_NUMBERS or (owner.endswith("Status") and python == "int" and (owner, name) not in POINTER_NUMBERS)
-    return (python, "0") if by_value else (f"{python} | None", "None")
+def module_of(name: str) -> str:
+    return name.rpartition(".")[0].replace("/", "_")
 
 
-def json_type(schema: dict[str, Any]) -> str | None:
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = next(one for one in kind if one != "null")
-    return kind
+def short_of(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def wanted(schemas: dict[str, dict[str, Any]]) -> set[str]:
+    """The types to write: those of the stable groups that are defined, and all that they refer to."""
+    names = {name for name in fields.table() if name in schemas and name not in SCALARS}
+    names |= {name for name in schemas if name.startswith("meta/v1.") and name not in SCALARS and not short_of(name).startswith("Patch")}
+    reached: set[str] = set()
+    while names - reached:
+        name = min(names - reached)
+        reached.add(name)
+        names |= {inner for field in flat(name) for inner in [base(field.go)] if inner not in SCALARS}
+    return {name for name in reached if fields.fields_of(name) or not fields.table().get(name)}
+
+
+def flat(name: str) -> Iterator[Field]:
+    """The fields of a type as JSON has them: those of embedded types in their place, TypeMeta's included."""
+    for each in fields.fields_of(name):
+        if each.json == INLINE:
+            yield from flat(each.go)
+        else:
+            yield each
+
+
+def base(go: str) -> str:
+    """The type that lists, maps and pointers are made of."""
+    while go.startswith(("*", "[]", "map[string]")):
+        go = go.removeprefix("*").removeprefix("[]").removeprefix("map[string]")
+    return go
 
 
 class Writer:
-    """Turns definitions into modules; one instance a run."""
+    """Turns types into modules; one instance a run."""
 
-    def __init__(self, found: dict[str, dict[str, Any]]) -> None:
-        self.found = found
+    def __init__(self, schemas: dict[str, dict[str, Any]]) -> None:
+        self.schemas = schemas
         self.modules: dict[str, dict[str, str]] = defaultdict(dict)
         self.imports: dict[str, set[str]] = defaultdict(set)
 
-    def inner(self, schema: dict[str, Any], module: str) -> str:
-        """The Python type of a schema that is not a field by itself: an item or a value."""
-        if "$ref" in schema:
-            name = schema["$ref"].removeprefix("#/$defs/")
-            if name in SCALARS:
-                return SCALARS[name]
-            home = module_of(name)
-            short: str = name.rpartition(".")[2]
-            assert home is not None, name
-            if home != module:
-                self.imports[module].add(home)
-                return f"{home}.{short}"
-            return short
-        kind = json_type(schema)
-        if kind == "array":
-            return f"list[{self.inner(schema['items'], module)}]"
-        if kind == "object":
-            values = schema.get("additionalProperties")
-            return f"dict[str, {self.inner(values, module)}]" if isinstance(values, dict) else "dict[str, Any]"
-        scalars: dict[str | None, str] = {"string": "str", "integer": "int", "boolean": "bool", "number": "float", None: "Any"}
-        return scalars[kind]
+    def python(self, go: str, module: str) -> str:
+        """The Python type of a Go type that is no pointer."""
+        if go.startswith("[]"):
+            return f"list[{self.python(go[2:], module)}]"
+        if go.startswith("map[string]"):
+            return f"dict[str, {self.python(go.removeprefix('map[string]'), module)}]"
+        if go in SCALARS:
+            return SCALARS[go]
+        home = module_of(go)
+        if home == module:
+            return short_of(go)
+        self.imports[module].add(home)
+        return f"{home}.{short_of(go)}"
 
-    def field(self, owner: str, name: str, schema: dict[str, Any], required: bool, module: str, top: bool) -> tuple[str, str]:
-        kind = json_type(schema)
-        python = self.inner(schema, module)
-        if python in ("Quantity", "IntOrString"):
-            zero = 'constant("0")' if python == "Quantity" else "int"
-            return (python, f"field(default_factory={zero})") if required else (f"{python} | None", "None")
+    def field(self, owner: str, each: Field, module: str) -> tuple[str, str]:
+        """Type and default of a field; the rules stand at the top of machinery/struct.py."""
+        go = each.go.removeprefix("*")
+        python = self.python(go, module)
+        null = "None" if each.omitempty and each.pointer else "field(default_factory=Null)"
+        if go in TIMES:
+            return ("str", '""') if each.omitzero or (each.pointer and each.omitempty) else ("str | None", null)
         if python == "Any":
-            return "Any", "None"
-        if python == "FieldsV1":
+            return "Any", null
+        if go == "meta/v1.FieldsV1":
             return python, "NO_FIELDS"
-        if python == "str" and "$ref" in schema:
-            # A time that is not set must not be written as an empty string, also where it is required: upstream writes null.
-            return "str", '""'
-        if python.startswith("list["):
-            return python, "field(default_factory=List)" if required else "field(default_factory=list)"
-        if python.startswith("dict["):
-            return python, "field(default_factory=Dict)" if required else "field(default_factory=dict)"
-        if "$ref" in schema:
-            by_value = required or (owner, name) in BY_VALUE or (top and name in ("metadata", "spec", "status"))
-            return (python, f"field(default_factory=lambda: {python}())") if by_value else (f"{python} | None", "None")
-        return scalar(kind, owner, name, required or (module, owner, name) in ALWAYS_STRINGS)
+        if each.pointer:
+            return f"{python} | None", null
+        if go.startswith(("[]", "map[")):
+            return self.collection(owner, each, python)
+        if go == "bytes":
+            return ("str", '""') if each.omitempty else ("str | None", null)
+        if python in ZEROS:
+            return python, f"field(default_factory={ZEROS[python]})"
+        if go not in SCALARS:
+            return python, f"field(default_factory=lambda: {python}())"
+        zero = {"str": '""', "int": "0", "bool": "False", "float": "0.0"}[python]
+        return python, zero if each.omitempty else f"field(default_factory={python})"
 
-    def struct(self, full: str) -> None:
-        module = module_of(full)
-        if module is None:
-            return
-        schema, short = self.found[full], full.rpartition(".")[2]
-        properties: dict[str, dict[str, Any]] = schema.get("properties", {})
+    def collection(self, owner: str, each: Field, python: str) -> tuple[str, str]:
+        if each.omitempty:
+            return python, f"field(default_factory={python.partition('[')[0]})"
+        if module_of(owner) == "meta_v1" or (owner.endswith("List") and each.json == "items") or f"{owner}.{each.json}" in NEVER_NIL:
+            return python, "field(default_factory=List)"
+        return f"{python} | None", "field(default_factory=Null)"
+
+    def struct(self, name: str) -> None:
+        module, short, schema = module_of(name), short_of(name), self.schemas.get(name, {})
+        listed = list(flat(name))
         kinds = schema.get("x-kubernetes-group-version-kind", [])
-        top = len(kinds) == 1 and "metadata" in properties
-        required = set(schema.get("required", ()))
-        lines = list(self.class_facts(self.found[full].get("x-kubernetes-map-type", ""), properties, kinds if top else []))
-        for name in sorted(properties, key=lambda one: (ORDER.get(one, 9), one)):
-            if top and name in ("apiVersion", "kind"):
-                gvk = kinds[0]
-                value = gvk["kind"] if name == "kind" else "/".join(filter(None, (gvk["group"], gvk["version"])))
-                lines.append(f'{name}: str = field(default_factory=constant("{value}"))')
+        gvk = kinds[0] if len(kinds) == 1 and any(each.json == "metadata" for each in listed) else None
+        lines = [*class_facts(schema, gvk), *levels(name, listed), *go_types(listed)]
+        nullable = []
+        for each in listed:
+            if gvk and each.json in ("apiVersion", "kind"):
+                value = gvk["kind"] if each.json == "kind" else "/".join(filter(None, (gvk["group"], gvk["version"])))
+                lines.append(f'{each.json}: str = field(default_factory=constant("{value}"))')
                 continue
-            python, default = self.field(short, name, properties[name], name in required, module, top)
-            lines.append(f"{attribute(name)}: {python} = {default}")
-        renames = {attribute(name): name for name in properties if attribute(name) != name}
-        base = f"Object, rename={renames!r}" if renames else "Object"
-        body = "\n    ".join(lines or ["pass"])
-        self.modules[module][short] = f"class {short}({base}):\n    {body}\n"
+            python, default = self.field(name, each, module)
+            lines.append(f"{attribute(each.json)}: {python} = {default}")
+            if python.startswith(("list[", "dict[")) and python.endswith(" | None"):
+                nullable.append(attribute(each.json))
+        lines += [] if module in NOT_STORED_AS_PROTOBUF else emptied(nullable)
+        self.add(module, short, lines, [each.json for each in listed])
 
-    def class_facts(self, map_type: str, properties: dict[str, Any], kinds: list[dict[str, str]]) -> Iterator[str]:
-        if kinds:
-            gvk = kinds[0]
-            yield f'GVK: ClassVar[tuple[str, str, str]] = ("{gvk["group"]}", "{gvk["version"]}", "{gvk["kind"]}")'
-        merges = {
-            name: (schema["x-kubernetes-patch-strategy"], schema.get("x-kubernetes-patch-merge-key", ""))
-            for name, schema in sorted(properties.items())
-            if "x-kubernetes-patch-strategy" in schema
-        }
-        lists = {
-            name: (schema["x-kubernetes-list-type"], tuple(schema.get("x-kubernetes-list-map-keys", ())))
-            for name, schema in sorted(properties.items())
-            if "x-kubernetes-list-type" in schema
-        }
-        maps = {name: schema["x-kubernetes-map-type"] for name, schema in sorted(properties.items()) if "x-kubernetes-map-type" in schema}
-        if map_type:
-            yield f'MAP_TYPE: ClassVar[str] = "{map_type}"'
-        if merges:
-            yield f"MERGES: ClassVar[Merges] = {merges!r}"
-        if lists:
-            yield f"LISTS: ClassVar[Lists] = {lists!r}"
-        if maps:
-            yield f"MAPS: ClassVar[Maps] = {maps!r}"
+    def add(self, module: str, short: str, lines: list[str], names: list[str]) -> None:
+        renames = {attribute(name): name for name in names if attribute(name) != name}
+        parent = f"Object, rename={renames!r}" if renames else "Object"
+        body = "\n    ".join(lines or ["pass"])
+        self.modules[module][short] = f"class {short}({parent}):\n    {body}\n"
+
+    def version_info(self) -> None:
+        lines = [f"{name}: str = " + ('""' if name.startswith(("emu", "minC")) else "field(default_factory=str)") for name in VERSION_INFO]
+        self.add("meta_v1", "Info", lines, list(VERSION_INFO))
 
     def text(self, module: str) -> str:
         classes = self.modules[module]
         package = "pilothouse.api.types"
         imports = "\n".join(
-            "from pilothouse.machinery import meta_v1" if one == "meta_v1" else f"from {package} import {one}"
-            for one in sorted(self.imports[module], key=lambda one: (one == "meta_v1", one))
+            "from pilothouse.machinery import meta_v1" if home == "meta_v1" else f"from {package} import {home}"
+            for home in sorted(self.imports[module], key=lambda home: (home == "meta_v1", home))
         )
-        ordered = in_order(classes)
-        return (
-            HEADER.format(title=f"The structs of {module}.", level=LEVEL, imports=imports)
-            + "\n"
-            + "\n\n".join(classes[name] for name in ordered)
-        )
+        head = HEADER.format(title=f"The structs of {module}.", level=LEVEL, imports=imports)
+        # Annotations are strings that msgspec resolves at first use, so order is for the reader alone.
+        return head + "\n" + "\n\n".join(classes[name] for name in sorted(classes))
 
 
-ORDER = {"apiVersion": 0, "kind": 1, "metadata": 2, "resourceVersion": 3, "name": 4, "namespace": 5}
+def class_facts(schema: dict[str, Any], gvk: dict[str, str] | None) -> Iterator[str]:
+    """The class attributes that the definitions give: GVK, and how patches treat the fields."""
+    properties: dict[str, dict[str, Any]] = dict(sorted(schema.get("properties", {}).items()))
+    if gvk:
+        yield f'GVK: ClassVar[tuple[str, str, str]] = ("{gvk["group"]}", "{gvk["version"]}", "{gvk["kind"]}")'
+    if map_type := schema.get("x-kubernetes-map-type", ""):
+        yield f'MAP_TYPE: ClassVar[str] = "{map_type}"'
+    merges = {
+        name: (each["x-kubernetes-patch-strategy"], each.get("x-kubernetes-patch-merge-key", ""))
+        for name, each in properties.items()
+        if "x-kubernetes-patch-strategy" in each
+    }
+    lists = {
+        name: (each["x-kubernetes-list-type"], tuple(each.get("x-kubernetes-list-map-keys", ())))
+        for name, each in properties.items()
+        if "x-kubernetes-list-type" in each
+    }
+    maps = {name: each["x-kubernetes-map-type"] for name, each in properties.items() if "x-kubernetes-map-type" in each}
+    for facts, declared in ((merges, "MERGES: ClassVar[Merges]"), (lists, "LISTS: ClassVar[Lists]"), (maps, "MAPS: ClassVar[Maps]")):
+        if facts:
+            yield f"{declared} = {facts!r}"
 
 
-# A field of such a name would hide the type from the annotations beside it.
+def levels(name: str, listed: list[Field]) -> Iterator[str]:
+    """The class attributes that tell what older levels do not have."""
+    oldest = min((each.since for each in fields.table().get(name, ())), default=fields.LEVELS[0])
+    if oldest > fields.LEVELS[0]:
+        yield f'LEVEL: ClassVar[str] = "{oldest}"'
+    since: dict[str, str] = {}
+    for each in [*listed, *fields.table().get(name, ())]:  # a field whose form has changed is there since its first form
+        since[each.json] = min(each.since, since.get(each.json, each.since))
+    since = {each.json: since[each.json] for each in listed}
+    later = {json_name: level for json_name, level in since.items() if level > oldest}
+    if later:
+        yield f"SINCE: ClassVar[dict[str, str]] = {later!r}"
+
+
+def go_types(listed: list[Field]) -> Iterator[str]:
+    """The class attribute that tells Go types apart which are one type in Python."""
+    named = {each.json: NAMED[base(each.go)] for each in listed if base(each.go) in NAMED}
+    if named:
+        yield f"GO: ClassVar[dict[str, str]] = {named!r}"
+
+
+def emptied(nullable: list[str]) -> list[str]:
+    """What makes empty lists nil that storage as protobuf makes so."""
+    if not nullable:
+        return []
+    lines = ["", "def __post_init__(self) -> None:"]
+    for name in nullable:
+        lines += [f"    if not self.{name}:", f"        self.{name} = None"]
+    return lines
+
+
 TYPE_NAMES = ("bool", "dict", "float", "int", "list", "str")
+"""A field of such a name would hide the type from the annotations beside it."""
 
 
 def attribute(name: str) -> str:
@@ -284,16 +299,12 @@ def attribute(name: str) -> str:
     return f"{plain}_" if keyword.iskeyword(plain) or plain in TYPE_NAMES or plain != name else plain
 
 
-def in_order(classes: dict[str, str]) -> list[str]:
-    """Alphabetical: annotations are strings that msgspec resolves at first use, so order is for the reader alone."""
-    return sorted(classes)
-
-
 def generated() -> dict[Path, str]:
-    found = definitions()
-    writer = Writer(found)
-    for full in sorted(found):
-        writer.struct(full)
+    schemas = definitions()
+    writer = Writer(schemas)
+    for name in sorted(wanted(schemas)):
+        writer.struct(name)
+    writer.version_info()
     paths = {}
     for module in sorted(writer.modules):
         path = ROOT / "machinery" / "meta_v1.py" if module == "meta_v1" else ROOT / "api" / "types" / f"{module}.py"

@@ -95,7 +95,7 @@ def entry_of(service: Service, slices: Iterable[EndpointSlice]) -> Entry:
         reverse = tuple((address, host) for host, addresses in hosts.items() for address in addresses)
         return Entry(addresses, ports, hosts, headless=True, reverse=reverse)
     addresses = tuple(one for one in (spec.clusterIPs or [spec.clusterIP]) if one)
-    ports = tuple(PortRecord(port.name.lower(), (port.protocol or "TCP").lower(), port.port) for port in spec.ports)
+    ports = tuple(PortRecord((port.name or "").lower(), (port.protocol or "TCP").lower(), port.port) for port in spec.ports)
     return Entry(addresses, ports, hosts, reverse=tuple((address, "") for address in addresses))
 
 
@@ -103,26 +103,28 @@ def hosts_of(slices: Iterable[EndpointSlice]) -> dict[str, tuple[str, ...]]:
     """The ready endpoints by host name, in a stable order."""
     found: dict[str, dict[str, None]] = {}
     for one in slices:
-        for endpoint in one.endpoints:
+        for endpoint in one.endpoints or ():
             if is_ready(endpoint):
-                for address in endpoint.addresses:
+                for address in endpoint.addresses or ():
                     found.setdefault(host_of(endpoint, address), {})[address] = None
     return {host: tuple(sorted(found[host])) for host in sorted(found)}
 
 
 def endpoint_ports(slices: Iterable[EndpointSlice]) -> Iterable[PortRecord]:
     for one in slices:
-        for port in one.ports:
-            for endpoint in one.endpoints if port.port else ():
+        for port in one.ports or ():
+            for endpoint in (one.endpoints or ()) if port.port else ():
                 if is_ready(endpoint):
-                    for address in endpoint.addresses:
-                        yield PortRecord(port.name.lower(), (port.protocol or "TCP").lower(), port.port or 0, host_of(endpoint, address))
+                    for address in endpoint.addresses or ():
+                        yield PortRecord(
+                            (port.name or "").lower(), (port.protocol or "TCP").lower(), port.port or 0, host_of(endpoint, address)
+                        )
 
 
 def host_of(endpoint: Endpoint, address: str) -> str:
     """An endpoint's label: the Pod's hostname where it has a subdomain, else its address with dashes."""
-    return endpoint.hostname.lower() or address.replace(".", "-").replace(":", "-")
+    return (endpoint.hostname or "").lower() or address.replace(".", "-").replace(":", "-")
 
 
 def is_ready(endpoint: Endpoint) -> bool:
-    return endpoint.conditions is None or endpoint.conditions.ready is not False
+    return endpoint.conditions.ready is not False

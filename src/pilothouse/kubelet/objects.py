@@ -137,7 +137,7 @@ def _of_volume(volume: Volume) -> Iterator[tuple[type[Any], str]]:
     if volume.secret is not None:
         yield Secret, volume.secret.secretName
     if volume.projected is not None:
-        for source in volume.projected.sources:
+        for source in volume.projected.sources or ():
             if source.configMap is not None:
                 yield ConfigMap, source.configMap.name
             if source.secret is not None:

@@ -102,7 +102,7 @@ def _referred(pod: Pod) -> Iterator[str]:
         yield "resourceclaims"
     for volume in pod.spec.volumes:
         yield from (name for field, name in OF_THE_API.items() if getattr(volume, field, None) is not None)
-        for source in volume.projected.sources if volume.projected is not None else ():
+        for source in (volume.projected.sources or ()) if volume.projected is not None else ():
             yield from (name for field, name in PROJECTED_OF_THE_API.items() if getattr(source, field, None) is not None)
 
 

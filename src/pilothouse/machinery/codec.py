@@ -3,7 +3,7 @@
 - The fast path is the typed decoder on the bytes as they came; all else happens only for what it refuses, and for
   null, YAML and strictness.
 - Whatever is wrong with the input is a 400 StatusError in upstream's words; nothing else is raised.
-- `encode` is deterministic: fields stand in the order of the struct.
+- `encode` writes what Go's encoder would: fields in the order of the struct, maps sorted by key, `<`, `>`, `&`, U+2028 and U+2029 escaped.
 
 How large a body may be is the server's business.
 """
@@ -31,9 +31,20 @@ JSON = "application/json"
 YAML = "application/yaml"
 SUMMARY_BYTES = 30
 
-_encoder = msgspec.json.Encoder(enc_hook=encode_hook)
-encode: Callable[[Any], bytes] = _encoder.encode
-"""The JSON of a struct, or of a dict."""
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic", enc_hook=encode_hook).encode
+ESCAPES = ((b"<", rb"\u003c"), (b">", rb"\u003e"), (b"&", rb"\u0026"), ("\u2028".encode(), rb"\u2028"), ("\u2029".encode(), rb"\u2029"))
+"""What Go's encoder escapes and msgspec does not. These bytes occur in strings only, so that they can be replaced anywhere."""
+LINE_SEPARATORS = b"\xe2\x80"
+"""How U+2028 and U+2029 begin in UTF-8."""
+
+
+def encode(obj: Any) -> bytes:
+    """The JSON of a struct, or of a dict, as Go writes it."""
+    data = _encode(obj)
+    if b"<" in data or b">" in data or b"&" in data or LINE_SEPARATORS in data:
+        for raw, escape in ESCAPES:
+            data = data.replace(raw, escape)
+    return data
 
 
 @dataclass(slots=True)

@@ -20,22 +20,8 @@ STRUCT, LIST, MAP, STRING, INTEGER, BOOLEAN, NUMBER, QUANTITY, INT_OR_STRING, AN
     "struct", "list", "map", "string", "integer", "boolean", "number", "quantity", "intOrString", "any", "raw",
 )  # fmt: skip
 
-INT64_FIELDS = frozenset({
-    "activeDeadlineSeconds", "backoffLimitPerIndex", "deletionGracePeriodSeconds", "expirationSeconds", "fsGroup", "generation",
-    "gracePeriodSeconds", "initialDelay", "limit", "observedGeneration", "remainingItemCount", "runAsGroup", "runAsUser", "sizeBytes",
-    "starvationSeconds", "supplementalGroups", "terminationGracePeriodSeconds", "timeoutSecondsLong", "tolerationSeconds", "value",
-})  # fmt: skip
-"""Names of the integers that upstream keeps in 64 bits; all others have 32."""
-
 SIMPLE = {str: STRING, int: INTEGER, bool: BOOLEAN, float: NUMBER, Any: ANY, object: ANY, msgspec.Raw: RAW}
-TIME_ENDINGS = ("Time", "Timestamp", "startedAt", "finishedAt")
-MICRO_TIMES = frozenset({"acquireTime", "eventTime", "lastObservedTime", "renewTime"})
-"""Names of the times that upstream keeps to the microsecond."""
-OCTETS = frozenset({
-    "APIServiceSpec.caBundle", "CertificateSigningRequestSpec.request", "CertificateSigningRequestStatus.certificate",
-    "ConfigMap.binaryData", "Secret.data", "WebhookClientConfig.caBundle",
-})  # fmt: skip
-"""The fields that hold bytes in base64, or a map of such."""
+GO_NAMES = {STRING: "string", INTEGER: "int32", BOOLEAN: "bool", NUMBER: "float64", ANY: "interface {}", RAW: "v1.FieldsV1"}
 
 
 @dataclass(slots=True)
@@ -65,69 +51,60 @@ class Shape:
 OPEN = Shape(ANY, "interface {}")
 
 
-_structs: dict[type[Any], Shape] = {}
-"""Every shape made so far: as many as there are struct classes."""
+NEWEST = "9"
+"""Later than every API level: the shape with all fields."""
+_structs: dict[tuple[type[Any], str], Shape] = {}
+"""Every shape made so far: as many as there are struct classes, times the levels that are served."""
 
 
-def shape_of(kind: type[Any]) -> Shape:
-    """The shape of a struct class; of `dict` (a custom resource) one that takes anything."""
-    if kind in _structs:
-        return _structs[kind]
+def shape_of(kind: type[Any], level: str = NEWEST) -> Shape:
+    """The shape of a struct class at an API level (`1.35`), without the fields that came later; of `dict` (a custom resource) one that
+    takes anything."""
+    if (kind, level) in _structs:
+        return _structs[kind, level]
     if not issubclass(kind, msgspec.Struct):
         return OPEN
-    found = Shape(STRUCT, f"v1.{kind.__name__}", kind.__name__)
-    _structs[kind] = found
-    found.fields = {one.encode_name: _field_shape(kind.__name__, one.encode_name, one.type) for one in msgspec.structs.fields(kind)}
-    found.merges = getattr(kind, "MERGES", {})
-    found.lists = getattr(kind, "LISTS", {})
-    found.map_type = getattr(kind, "MAP_TYPE", "")
-    found.maps = getattr(kind, "MAPS", {})
-    return found
+    made = Shape(STRUCT, f"{kind.__module__.rpartition('_')[2]}.{kind.__name__}", kind.__name__)
+    _structs[kind, level] = made
+    since: Mapping[str, str] = getattr(kind, "SINCE", {})
+    go: Mapping[str, str] = getattr(kind, "GO", {})
+    made.fields = {
+        each.encode_name: _shape(each.type, go.get(each.encode_name, ""), level)
+        for each in msgspec.structs.fields(kind)
+        if since.get(each.encode_name, "") <= level
+    }
+    made.merges = getattr(kind, "MERGES", {})
+    made.lists = getattr(kind, "LISTS", {})
+    made.map_type = getattr(kind, "MAP_TYPE", "")
+    made.maps = getattr(kind, "MAPS", {})
+    return made
 
 
-def _field_shape(owner: str, name: str, annotation: Any) -> Shape:
-    found = _shape(annotation, name in INT64_FIELDS)
-    if f"{owner}.{name}" in OCTETS:
-        return _octets(found)
-    if found.kind == STRING and (name.endswith(TIME_ENDINGS) or name == "time"):
-        found.time = found.checked = True
-        found.micro = name in MICRO_TIMES
-    return found
-
-
-def _octets(found: Shape) -> Shape:
-    one = Shape(STRING, "[]uint8", octets=True)
-    return one if found.kind == STRING else Shape(MAP, f"map[string]{one.go}", item=one)
-
-
-def _shape(annotation: Any, wide: bool) -> Shape:
+def _shape(annotation: Any, go: str, level: str) -> Shape:
+    """`go` is what the class attribute GO says of the field: int64, bytes, Time, MicroTime, or ""."""
     origin = typing.get_origin(annotation)
     arguments = typing.get_args(annotation)
     if origin in (Union, types.UnionType):
-        return _union(tuple(one for one in arguments if one is not type(None)), wide)
+        return _union(tuple(member for member in arguments if member is not type(None)), go, level)
     if origin is list:
-        item = _shape(arguments[0], wide)
+        item = _shape(arguments[0], go, level)
         return Shape(LIST, f"[]{item.go}", item=item)
     if origin is dict:
-        item = _shape(arguments[1], wide)
+        item = _shape(arguments[1], go, level)
         return Shape(MAP, f"map[string]{item.go}", item=item)
     if isinstance(annotation, type) and issubclass(annotation, Object):
-        return shape_of(annotation)
+        return shape_of(annotation, level)
     kind = SIMPLE.get(annotation, ANY)
-    names = {
-        STRING: "string",
-        INTEGER: "int64" if wide else "int32",
-        BOOLEAN: "bool",
-        NUMBER: "float64",
-        ANY: "interface {}",
-        RAW: "v1.FieldsV1",
-    }
-    return Shape(kind, names[kind], checked=kind not in (STRING, BOOLEAN, NUMBER, RAW))
+    if go in ("Time", "MicroTime"):
+        return Shape(STRING, "string", time=True, micro=go == "MicroTime")
+    if go == "bytes":
+        return Shape(STRING, "[]uint8", octets=True)
+    return Shape(kind, go or GO_NAMES[kind], checked=kind not in (STRING, BOOLEAN, NUMBER))
 
 
-def _union(members: tuple[Any, ...], wide: bool) -> Shape:
+def _union(members: tuple[Any, ...], go: str, level: str) -> Shape:
     if len(members) == 1:
-        return _shape(members[0], wide)
+        return _shape(members[0], go, level)
     if set(members) == {str, int, float}:
         return Shape(QUANTITY, "resource.Quantity")
     if set(members) == {str, int}:

@@ -108,6 +108,8 @@ def _survey_struct(kind: Shape) -> Survey:
             below = known[name]
             if child is None:  # which the decoder has allowed: an absent field
                 count += name == NULL_TIME
+                if kind.fields[name].kind == shape.RAW:  # which the decoder has kept as it is
+                    raise Doubt
             elif below is not None:
                 count += below(child)
         return count
@@ -224,6 +226,7 @@ SURVEYORS: dict[str, Callable[[Shape], Survey]] = {
     shape.QUANTITY: _survey_quantity,
     shape.STRING: _survey_string,
     shape.ANY: lambda kind: _survey_nothing,
+    shape.RAW: lambda kind: _survey_nothing,
 }
 
 

@@ -54,6 +54,6 @@ def List() -> list[Any]:
     return []
 
 
-def Dict() -> dict[str, Any]:
-    """An empty map that is encoded."""
-    return {}
+def Null() -> None:
+    """Nothing, encoded as null: msgspec omits only a None that is the default itself."""
+    return

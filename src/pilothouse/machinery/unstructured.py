@@ -18,6 +18,8 @@ from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.shape import shape_of
 
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
 
 class Unstructured:
     """See the module docstring. Two are equal when they are of one kind and say the same."""
@@ -50,7 +52,13 @@ def unstructured_resource(group: str, version: str, kind: str, plural: str, **op
 def encode_hook(value: Any) -> Any:
     """What is encoded for an Unstructured: metadata stands before the content, so that every object's JSON begins alike."""
     if isinstance(value, Unstructured):
-        return {"apiVersion": value.apiVersion, "kind": value.kind, "metadata": value.metadata, **value.content}
+        head = (
+            _encode({"kind": value.kind})[:-1],
+            _encode({"apiVersion": value.apiVersion})[1:-1],
+            _encode({"metadata": value.metadata})[1:-1],
+        )
+        content = _encode(value.content)[1:-1]
+        return msgspec.Raw(b",".join((*head, content) if content else head) + b"}")
     raise NotImplementedError(f"objects of type {type(value).__name__} are not encoded")
 
 

@@ -120,7 +120,7 @@ def health_check_of(service: Service, slices: Iterable[EndpointSlice], node_name
     here = {
         endpoint.addresses[0]
         for one in slices
-        for endpoint in one.endpoints
+        for endpoint in one.endpoints or ()
         if endpoint.addresses and endpoint.nodeName == node_name and is_ready(endpoint)
     }
     return spec.healthCheckNodePort, len(here)
@@ -161,9 +161,9 @@ def serving(slices: Sequence[EndpointSlice], port_name: str, protocol: str) -> t
 def endpoints_of(slices: Sequence[EndpointSlice], port_name: str, protocol: str) -> Iterator[tuple[Endpoint, Target]]:
     """Every endpoint of a port, and where it listens."""
     for one in slices:
-        number = next((port.port for port in one.ports if port.name == port_name and (port.protocol or "TCP") == protocol), None)
+        number = next((port.port for port in one.ports or () if port.name == port_name and (port.protocol or "TCP") == protocol), None)
         if number:
-            yield from ((endpoint, Target(endpoint.addresses[0], number)) for endpoint in one.endpoints if endpoint.addresses)
+            yield from ((endpoint, Target(endpoint.addresses[0], number)) for endpoint in one.endpoints or () if endpoint.addresses)
 
 
 def in_order(found: dict[Target, bool], here: bool) -> tuple[Target, ...]:
@@ -172,7 +172,7 @@ def in_order(found: dict[Target, bool], here: bool) -> tuple[Target, ...]:
 
 def is_ready(endpoint: Endpoint) -> bool:
     """An unknown state counts as ready."""
-    return endpoint.conditions is None or endpoint.conditions.ready is not False
+    return endpoint.conditions.ready is not False
 
 
 def is_ending(endpoint: Endpoint) -> bool:
@@ -183,4 +183,4 @@ def is_ending(endpoint: Endpoint) -> bool:
 
 def is_serving(endpoint: Endpoint) -> bool:
     """An unknown state counts as serving, and so does a state that nobody tells."""
-    return endpoint.conditions is None or endpoint.conditions.serving is not False
+    return endpoint.conditions.serving is not False

@@ -28,7 +28,7 @@ def selected(pod: Pod, nodes: NodeColumns) -> Mask:
 def selector_matches(selector: NodeSelector, nodes: NodeColumns) -> Mask:
     """Any of the terms; a selector without terms matches nothing."""
     rows = np.zeros_like(nodes.alive)
-    for term in selector.nodeSelectorTerms:
+    for term in selector.nodeSelectorTerms or ():
         rows |= term_matches(term, nodes)
     return rows
 
@@ -87,7 +87,7 @@ def name_matches(requirement: NodeSelectorRequirement, nodes: NodeColumns) -> Ma
 def names_wanted(selector: NodeSelector) -> frozenset[str] | None:
     """The node names that every term confines itself to; None when some term does not. Empty when the terms contradict themselves."""
     names: set[str] = set()
-    for term in selector.nodeSelectorTerms:
+    for term in selector.nodeSelectorTerms or ():
         confined: set[str] | None = None
         for one in term.matchFields:
             if one.key == NAME_FIELD and one.operator == "In":

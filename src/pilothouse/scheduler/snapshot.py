@@ -280,13 +280,13 @@ class NodeColumns:
 
     def _set_images(self, name: str, old: Node | None, node: Node | None) -> None:
         for image in old.status.images if old else ():
-            for alias in image.names:
+            for alias in image.names or ():
                 holders = self.images.get(alias, {})
                 holders.pop(name, None)
                 if not holders:
                     self.images.pop(alias, None)
         for image in node.status.images if node else ():
-            for alias in image.names:
+            for alias in image.names or ():
                 self.images.setdefault(alias, {})[name] = image.sizeBytes or 0
 
     def _resource(self, name: str) -> int:

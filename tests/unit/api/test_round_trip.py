@@ -57,6 +57,8 @@ def sample(hint: Any, rng: random.Random, depth: int) -> Any:
             return rng.random() < 0.5
         case msgspec.inspect.NoneType():
             return None
+        case msgspec.inspect.RawType():
+            return msgspec.Raw(rng.choice([b"{}", b'{"f:a":{}}']))
         case msgspec.inspect.AnyType():
             return rng.choice([None, {"a": [1, "b"]}, "text", 3])
     raise AssertionError(hint)

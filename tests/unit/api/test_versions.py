@@ -71,6 +71,6 @@ def test_an_event_is_the_same_in_both_groups() -> None:
     assert event.from_stored(stored) == new
 
 
-def test_a_time_that_is_not_set_is_not_written() -> None:
+def test_a_time_that_is_not_set_is_null() -> None:
     text = msgspec.json.encode(event.from_stored(core_v1.Event(metadata=ObjectMeta(name="e"))))
-    assert b"eventTime" not in text
+    assert b'"eventTime":null' in text

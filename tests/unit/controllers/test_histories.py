@@ -48,7 +48,7 @@ class History(Faults, Rolling):
     async def settle(self) -> None:
         """Faults end; Pods become ready; time passes."""
         await self.faults_end()
-        await self.edit(lambda one: setattr(one.spec, "paused", None))
+        await self.edit(lambda one: setattr(one.spec, "paused", False))
         for _ in range(40):
             await self.advance(5)
             for one in self.pods:

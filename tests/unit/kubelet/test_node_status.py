@@ -178,9 +178,14 @@ def profiled(kind: str, *, of_pod: bool = False) -> Pod:
         pytest.param(profiled("Unconfined"), False, "", id="unconfined"),
         pytest.param(profiled("RuntimeDefault"), True, "", id="enforced"),
         pytest.param(
-            a_pod(securityContext=PodSecurityContext(sysctls=[Sysctl("net.core.somaxconn", "1")])), True, "SysctlForbidden", id="sysctl"
+            a_pod(securityContext=PodSecurityContext(sysctls=[Sysctl(name="net.core.somaxconn", value="1")])),
+            True,
+            "SysctlForbidden",
+            id="sysctl",
         ),
-        pytest.param(a_pod(securityContext=PodSecurityContext(sysctls=[Sysctl("net/ipv4/tcp_rmem", "1")])), True, "", id="safe sysctl"),
+        pytest.param(
+            a_pod(securityContext=PodSecurityContext(sysctls=[Sysctl(name="net/ipv4/tcp_rmem", value="1")])), True, "", id="safe sysctl"
+        ),
         pytest.param(
             a_pod(securityContext=PodSecurityContext(supplementalGroupsPolicy="Strict")),
             False,

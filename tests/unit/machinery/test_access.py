@@ -50,12 +50,12 @@ def test_a_field_of_any_name() -> None:
 def test_an_unstructured_object_goes_through_json_unchanged() -> None:
     obj = widget(spec={"size": 1.5, "none": None}, data="x")
     data = codec.encode(obj)
-    assert data.startswith(b'{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w"')
+    assert data.startswith(b'{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"name":"w"')
     assert codec.decode(data, WIDGETS).object == obj
     assert msgspec.json.decode(data)["spec"] == {"size": 1.5, "none": None}
 
 
 def test_metadata_that_is_none_is_refused() -> None:
     with pytest.raises(StatusError) as raised:
-        codec.decode(b'{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"labels":[]}}', WIDGETS)
+        codec.decode(b'{"kind":"Widget","apiVersion":"example.com/v1","metadata":{"labels":[]}}', WIDGETS)
     assert raised.value.code == 400

@@ -41,7 +41,10 @@ def slice_of(*endpoints: tuple[str, EndpointConditions | None, str], port: str =
         metadata=ObjectMeta(name="web-a", namespace="default"),
         addressType=family,
         ports=[EndpointPort(name=port, port=8080, protocol="TCP")],
-        endpoints=[Endpoint(addresses=[address], conditions=conditions, nodeName=node) for address, conditions, node in endpoints],
+        endpoints=[
+            Endpoint(addresses=[address], conditions=conditions or EndpointConditions(), nodeName=node)
+            for address, conditions, node in endpoints
+        ],
     )
 
 

@@ -27,7 +27,7 @@ def node(name: str, *, cpu: str = "4", memory: str = "8Gi", pods: str = "110", t
     """`taints` as kubectl writes them: `key=value:Effect`, with commas. Other arguments: labels, unschedulable, images, resources."""
     return Node(
         metadata=ObjectMeta(name=name, labels={"kubernetes.io/hostname": name, **more.get("labels", {})}),
-        spec=NodeSpec(unschedulable=more.get("unschedulable"), taints=[taint(one) for one in taints.split(",") if one]),
+        spec=NodeSpec(unschedulable=more.get("unschedulable", False), taints=[taint(one) for one in taints.split(",") if one]),
         status=NodeStatus(
             allocatable={"cpu": cpu, "memory": memory, "pods": pods, **more.get("resources", {})}, images=more.get("images", [])
         ),

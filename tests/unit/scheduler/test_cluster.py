@@ -46,7 +46,7 @@ class History:
             cpu=pick("124"),
             taints=pick(["", "gpu=yes:NoSchedule"]),
             labels=pick([{}, {"zone": "1"}, {"zone": "2"}]),
-            unschedulable=pick([None, True]),
+            unschedulable=pick([False, True]),
             images=pick([[], [ContainerImage(names=["app:1", "app@sha256:1"], sizeBytes=5)]]),
             resources=pick([{}, {"example.com/gpu": "1"}]),
         )

@@ -128,7 +128,7 @@ class Story:
         one = FakeApi._copy(self.chance.choice(found))
         how = self.chance.randrange(4)
         if how == 0:
-            one.spec.unschedulable = None if one.spec.unschedulable else True
+            one.spec.unschedulable = not one.spec.unschedulable
         elif how == 1:
             one.spec.taints = [] if one.spec.taints else [taint("gpu=yes:NoSchedule")]
         elif how == 2:

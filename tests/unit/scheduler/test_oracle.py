@@ -60,7 +60,7 @@ nodes = st.lists(
         taints=taints,
         images=images,
         labels=st.dictionaries(some("zone", "rank"), some("1", "2", "x"), max_size=2),
-        unschedulable=some(None, None, True),
+        unschedulable=some(False, False, True),
         resources=st.dictionaries(some("ephemeral-storage", "example.com/gpu"), some("1", "2"), max_size=2),
     ),
     min_size=1,

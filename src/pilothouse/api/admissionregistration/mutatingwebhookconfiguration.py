@@ -20,7 +20,8 @@ MUTATINGWEBHOOKCONFIGURATION = Resource(
 def default(one: MutatingWebhookConfiguration) -> None:
     default_webhooks(one.webhooks)
     for webhook in one.webhooks:
-        webhook.reinvocationPolicy = webhook.reinvocationPolicy or "Never"
+        if webhook.reinvocationPolicy is None:
+            webhook.reinvocationPolicy = "Never"
 
 
 @MUTATINGWEBHOOKCONFIGURATION.validate

@@ -79,7 +79,7 @@ def validate_client(config: WebhookClientConfig, problems: Problems) -> None:
     elif config.service:
         _validate_service(config.service, problems.at("service"))
     else:
-        _validate_url(config.url, problems.at("url"))
+        _validate_url(config.url or "", problems.at("url"))
 
 
 def _validate_url(text: str, problems: Problems) -> None:
@@ -109,7 +109,7 @@ def _validate_service(service: ServiceReference, problems: Problems) -> None:
     if wrong:
         problems.at("port").invalid(service.port or 0, f"port is not valid: {', '.join(wrong)}")
     here, path = problems.at("path"), service.path
-    if path in ("", "/"):
+    if not path or path == "/":
         return
     if path == "//":
         here.invalid(path, "segment[0] may not be empty")

@@ -31,7 +31,8 @@ VALIDATINGADMISSIONPOLICY = Resource(
 
 @VALIDATINGADMISSIONPOLICY.default
 def default(one: ValidatingAdmissionPolicy) -> None:
-    one.spec.failurePolicy = one.spec.failurePolicy or "Fail"
+    if one.spec.failurePolicy is None:
+        one.spec.failurePolicy = "Fail"
     if one.spec.matchConstraints:
         default_match(one.spec.matchConstraints)
 
@@ -41,7 +42,7 @@ def validate(one: ValidatingAdmissionPolicy, problems: Problems) -> None:
     here = problems.at("spec")
     if not one.spec.validations and not one.spec.auditAnnotations:
         here.at("validations").required("validations or auditAnnotations must contain at least one item")
-    one_of(one.spec.failurePolicy, ("Fail", "Ignore"), here, "failurePolicy")
+    one_of(one.spec.failurePolicy or "", ("Fail", "Ignore"), here, "failurePolicy")
     if one.spec.matchConstraints is None:
         here.at("matchConstraints").required()
     else:

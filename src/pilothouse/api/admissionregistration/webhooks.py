@@ -19,24 +19,29 @@ MOST_CONDITIONS = 64
 
 def default_webhooks(webhooks: Iterable[MutatingWebhook | ValidatingWebhook]) -> None:
     for one in webhooks:
-        one.failurePolicy = one.failurePolicy or "Fail"
-        one.matchPolicy = one.matchPolicy or "Equivalent"
+        if one.failurePolicy is None:
+            one.failurePolicy = "Fail"
+        if one.matchPolicy is None:
+            one.matchPolicy = "Equivalent"
         one.namespaceSelector = one.namespaceSelector or LabelSelector()
         one.objectSelector = one.objectSelector or LabelSelector()
         one.timeoutSeconds = TIMEOUT_SECONDS if one.timeoutSeconds is None else one.timeoutSeconds
         if one.clientConfig.service:
             one.clientConfig.service.port = one.clientConfig.service.port or PORT
         for rule in one.rules:
-            rule.scope = rule.scope or "*"
+            if rule.scope is None:
+                rule.scope = "*"
 
 
 def default_match(resources: MatchResources) -> None:
     """What a policy or its binding leaves out of where it applies."""
-    resources.matchPolicy = resources.matchPolicy or "Equivalent"
+    if resources.matchPolicy is None:
+        resources.matchPolicy = "Equivalent"
     resources.namespaceSelector = resources.namespaceSelector or LabelSelector()
     resources.objectSelector = resources.objectSelector or LabelSelector()
     for rule in (*resources.resourceRules, *resources.excludeResourceRules):
-        rule.scope = rule.scope or "*"
+        if rule.scope is None:
+            rule.scope = "*"
 
 
 def validate_webhooks(webhooks: Iterable[MutatingWebhook | ValidatingWebhook], problems: Problems) -> None:
@@ -44,7 +49,7 @@ def validate_webhooks(webhooks: Iterable[MutatingWebhook | ValidatingWebhook], p
     for index, one in enumerate(webhooks):
         here = problems.at(index)
         _validate_webhook(one, here)
-        _validate_versions(one.admissionReviewVersions, here.at("admissionReviewVersions"))
+        _validate_versions(one.admissionReviewVersions or [], here.at("admissionReviewVersions"))
         if one.name in seen:
             here.at("name").duplicate(one.name)
         seen.add(one.name)

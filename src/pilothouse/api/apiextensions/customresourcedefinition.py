@@ -39,5 +39,5 @@ def validate(one: CustomResourceDefinition, problems: Problems) -> None:
     if not spec.group:
         here.at("group").required()
     one_of(spec.scope, ("Cluster", "Namespaced"), here, "scope")
-    if sum(version.storage for version in spec.versions) != 1:
+    if sum(version.storage for version in spec.versions or ()) != 1:
         here.at("versions").invalid(spec.versions, "must have exactly one version marked as storage version")

@@ -108,7 +108,7 @@ def validate(one: StatefulSet, problems: Problems) -> None:
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
     if spec.ordinals:
         nonnegative(spec.ordinals.start, here, "ordinals.start")
-    validate_selector(spec.selector, here.at("selector"))
+    validate_selector(spec.selector, here.at("selector"), "statefulset")
     validate_template(_with_claims(one), spec.selector, here.at("template"), "StatefulSet")
 
 

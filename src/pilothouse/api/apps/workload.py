@@ -19,18 +19,20 @@ MISMATCH = "`selector` does not match template `labels`"
 HUNDRED = "must not be greater than 100%"
 
 
-def validate_selector(selector: LabelSelector, problems: Problems) -> None:
-    """A workload must say which Pods are its own. (Here an empty selector is one that is not there; upstream words them apart.)"""
-    if is_empty(selector):
+def validate_selector(selector: LabelSelector | None, problems: Problems, kind: str = "deployment") -> None:
+    """A workload must say which Pods are its own. `kind` is what upstream calls it: a ReplicaSet, too, is a "deployment"."""
+    if selector is None:
         problems.required()
         return
     validate_label_selector(selector, problems)
+    if is_empty(selector):
+        problems.invalid(selector, f"empty selector is invalid for {kind}")
 
 
-def validate_template(template: PodTemplateSpec, selector: LabelSelector, problems: Problems, kind: str = "ReplicaSet") -> None:
+def validate_template(template: PodTemplateSpec, selector: LabelSelector | None, problems: Problems, kind: str = "ReplicaSet") -> None:
     """The template makes Pods that the selector finds, and that live as long as the workload. `kind` is who may not set a deadline."""
     try:
-        matched = not is_empty(selector) and labels.from_label_selector(selector).matches(template.metadata.labels)
+        matched = selector is not None and not is_empty(selector) and labels.from_label_selector(selector).matches(template.metadata.labels)
     except ValueError:
         matched = True  # the selector itself is wrong, and reported
     if not matched:

@@ -26,7 +26,7 @@ SHOWN = 2
 
 
 def _targets(one: HorizontalPodAutoscaler) -> str:
-    metrics, seen = one.spec.metrics, one.status.currentMetrics
+    metrics, seen = one.spec.metrics, one.status.currentMetrics or []
     if not metrics:
         return NONE
     shown = [_target(metric, seen[index] if index < len(seen) else None) for index, metric in enumerate(metrics)]
@@ -87,7 +87,8 @@ def default(one: HorizontalPodAutoscaler) -> None:
 
 def _rules(given: HPAScalingRules | None, policies: list[tuple[str, int]], window: int | None) -> HPAScalingRules:
     rules = given or HPAScalingRules()
-    rules.selectPolicy = rules.selectPolicy or "Max"
+    if rules.selectPolicy is None:
+        rules.selectPolicy = "Max"
     rules.policies = rules.policies or [HPAScalingPolicy(type=type, value=value, periodSeconds=15) for type, value in policies]
     if rules.stabilizationWindowSeconds is None:
         rules.stabilizationWindowSeconds = window

@@ -59,10 +59,10 @@ def to_stored(one: v1.HorizontalPodAutoscaler) -> v2.HorizontalPodAutoscaler:
 def from_stored(one: v2.HorizontalPodAutoscaler) -> v1.HorizontalPodAutoscaler:
     """The v1 form of a stored object."""
     cpu = next((metric for metric in one.spec.metrics if _is_cpu_target(metric)), None)
-    seen = next((metric for metric in one.status.currentMetrics if _is_cpu_status(metric)), None)
+    seen = next((metric for metric in one.status.currentMetrics or () if _is_cpu_status(metric)), None)
     kept: list[tuple[str, Any]] = [
         (METRICS, [metric for metric in one.spec.metrics if metric is not cpu]),
-        (CURRENT_METRICS, [metric for metric in one.status.currentMetrics if metric is not seen]),
+        (CURRENT_METRICS, [metric for metric in one.status.currentMetrics or () if metric is not seen]),
         (CONDITIONS, one.status.conditions),
         (BEHAVIOR, one.spec.behavior),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pilothouse.api.batch.jobspec import of_job_spec, validate_job_spec
@@ -16,6 +17,7 @@ from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Since
 
 SUCCESSFUL, FAILED = 3, 1
 NAME_LIMIT = 52
+ZONE_PART = re.compile(r"[A-Za-z._0-9+-]{1,14}")
 
 CRONJOB = Resource(
     CronJob,
@@ -60,11 +62,8 @@ def validate(one: CronJob, problems: Problems) -> None:
         wrong = schedule_error(spec.schedule)
         if wrong:
             here.at("schedule").invalid(spec.schedule, wrong)
-    if spec.timeZone.casefold() == "local":
-        message = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
-        here.at("timeZone").invalid(spec.timeZone, message)
-    elif spec.timeZone and not _is_zone(spec.timeZone):
-        here.at("timeZone").invalid(spec.timeZone, f"unknown time zone {spec.timeZone}")
+    if spec.timeZone is not None:
+        _validate_zone(spec.timeZone, here.at("timeZone"))
     nonnegative(spec.startingDeadlineSeconds, here, "startingDeadlineSeconds")
     one_of(spec.concurrencyPolicy, ("Allow", "Forbid", "Replace"), here, "concurrencyPolicy")
     nonnegative(spec.successfulJobsHistoryLimit, here, "successfulJobsHistoryLimit")
@@ -110,3 +109,16 @@ def _is_zone(name: str) -> bool:
     except (KeyError, OSError, ValueError):
         return False
     return True
+
+
+def _validate_zone(zone: str, problems: Problems) -> None:
+    unknown = f"unknown time zone {zone}"
+    if not zone:
+        problems.invalid(zone, "timeZone must be nil or non-empty string")
+    elif any(part in (".", "..") or part.startswith("-") or not ZONE_PART.fullmatch(part) for part in zone.split("/")):
+        problems.invalid(zone, unknown)
+    else:
+        if zone.lower() == "local":
+            problems.invalid(zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones")
+        if zone != "Local" and not _is_zone(zone):
+            problems.invalid(zone, unknown)

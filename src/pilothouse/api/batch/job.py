@@ -76,11 +76,13 @@ def default(one: Job) -> None:
     if spec.backoffLimit is None:
         spec.backoffLimit = BACKOFF_LIMIT if spec.backoffLimitPerIndex is None else UNLIMITED
     one.metadata.labels = one.metadata.labels or dict(spec.template.metadata.labels)
-    spec.completionMode = spec.completionMode or "NonIndexed"
+    if spec.completionMode is None:
+        spec.completionMode = "NonIndexed"
     spec.suspend = bool(spec.suspend)
     spec.manualSelector = bool(spec.manualSelector)
-    spec.podReplacementPolicy = spec.podReplacementPolicy or ("TerminatingOrFailed" if spec.podFailurePolicy is None else "Failed")
-    for rule in spec.podFailurePolicy.rules if spec.podFailurePolicy else ():
+    if spec.podReplacementPolicy is None:
+        spec.podReplacementPolicy = "TerminatingOrFailed" if spec.podFailurePolicy is None else "Failed"
+    for rule in (spec.podFailurePolicy.rules or ()) if spec.podFailurePolicy else ():
         for pattern in rule.onPodConditions:
             pattern.status = pattern.status or "True"
     default_pod_spec(spec.template.spec)

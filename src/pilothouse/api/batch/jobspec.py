@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pilothouse.api.batch.policies import validate_failure_policy, validate_success_policy
-from pilothouse.api.core.validation.fields import INT32, nonnegative, one_of, optional_one_of, validate_prefixed_path
+from pilothouse.api.core.validation.fields import INT32, nonnegative, optional_one_of, validate_prefixed_path
 from pilothouse.api.core.validation.podspec import validate_pod_template
 from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.batch_v1 import JobSpec
@@ -36,7 +36,7 @@ def validate_job_spec(spec: JobSpec, problems: Problems) -> None:
         validate_prefixed_path(spec.managedBy, here)
         if len(spec.managedBy) > LONGEST_MANAGER:
             here.too_long(LONGEST_MANAGER)
-    one_of(spec.completionMode or "NonIndexed", ("NonIndexed", "Indexed"), problems, "completionMode")
+    optional_one_of(spec.completionMode, ("NonIndexed", "Indexed"), problems, "completionMode")
     if spec.completionMode == "Indexed":
         _validate_indexes(spec, problems)
     else:

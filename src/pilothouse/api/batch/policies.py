@@ -22,7 +22,7 @@ ACTIONS, OPERATORS, STATUSES = ("Count", "FailIndex", "FailJob", "Ignore"), ("In
 
 
 def validate_failure_policy(spec: JobSpec, problems: Problems) -> None:
-    rules = spec.podFailurePolicy.rules if spec.podFailurePolicy else []
+    rules = (spec.podFailurePolicy.rules or []) if spec.podFailurePolicy else []
     if len(rules) > MOST_RULES:
         problems.too_many(len(rules), MOST_RULES)
     containers = {one.name for one in (*spec.template.spec.initContainers, *spec.template.spec.containers)}
@@ -57,7 +57,7 @@ def _validate_exit_codes(codes: PodFailurePolicyOnExitCodesRequirement, containe
     if codes.containerName and codes.containerName not in containers:
         message = "must be one of the container or initContainer names in the pod template"
         problems.at("containerName").invalid(codes.containerName, message)
-    values, here = codes.values, problems.at("values")
+    values, here = codes.values or [], problems.at("values")
     if not values:
         here.invalid(values, "at least one value is required")
     elif len(values) > MOST_VALUES:
@@ -84,7 +84,7 @@ def _validate_conditions(patterns: list[PodFailurePolicyOnPodConditionsPattern],
 def validate_success_policy(spec: JobSpec, problems: Problems) -> None:
     if spec.successPolicy is None:
         return
-    rules = spec.successPolicy.rules
+    rules = spec.successPolicy.rules or []
     if not rules:
         problems.required("at least one rules must be specified when the successPolicy is specified")
     if len(rules) > MOST_RULES:

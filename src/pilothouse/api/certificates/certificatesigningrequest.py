@@ -60,7 +60,7 @@ def prepare_update(old: CertificateSigningRequest, new: CertificateSigningReques
 @CERTIFICATESIGNINGREQUEST.validate
 def validate(one: CertificateSigningRequest, problems: Problems) -> None:
     here = problems.at("spec")
-    if BLOCK not in base64.b64decode(one.spec.request):
+    if BLOCK not in base64.b64decode(one.spec.request or ""):
         here.at("request").invalid(one.spec.request, "PEM block type must be CERTIFICATE REQUEST")
     if not one.spec.usages:
         here.at("usages").required("usages must be provided")

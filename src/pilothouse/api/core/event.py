@@ -12,12 +12,12 @@ from pilothouse.machinery.resource import Column, Resource, Since
 
 
 def _first_seen(one: Event) -> Since:
-    return Since(one.firstTimestamp or one.eventTime)
+    return Since(one.firstTimestamp or one.eventTime or "")
 
 
 def _last_seen(one: Event) -> Since:
     if one.series:
-        return Since(one.series.lastObservedTime)
+        return Since(one.series.lastObservedTime or "")
     return Since(one.lastTimestamp) if one.lastTimestamp else _first_seen(one)
 
 

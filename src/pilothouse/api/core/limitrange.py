@@ -28,7 +28,7 @@ LIMITRANGE = Resource(LimitRange, plural="limitranges", short_names=("limits",),
 
 @LIMITRANGE.default
 def default(one: LimitRange) -> None:
-    for item in one.spec.limits:
+    for item in one.spec.limits or ():
         for field in FIELDS:
             canonicalise(getattr(item, field))
         if item.type == "Container":
@@ -40,7 +40,7 @@ def default(one: LimitRange) -> None:
 @LIMITRANGE.validate
 def validate(one: LimitRange, problems: Problems) -> None:
     seen: set[str] = set()
-    for index, item in enumerate(one.spec.limits):
+    for index, item in enumerate(one.spec.limits or ()):
         here = problems.at("spec", "limits", index)
         found = names.qualified_name(item.type)
         report(found, item.type, here, "type")

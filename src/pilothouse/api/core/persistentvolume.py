@@ -66,7 +66,8 @@ PERSISTENTVOLUME = Resource(
 def default(one: PersistentVolume) -> None:
     one.status.phase = one.status.phase or "Pending"
     one.spec.persistentVolumeReclaimPolicy = one.spec.persistentVolumeReclaimPolicy or "Retain"
-    one.spec.volumeMode = one.spec.volumeMode or "Filesystem"
+    if one.spec.volumeMode is None:
+        one.spec.volumeMode = "Filesystem"
     canonicalise(one.spec.capacity)
     default_remote(one.spec)
 
@@ -86,7 +87,7 @@ def validate(one: PersistentVolume, problems: Problems) -> None:
         here.at("capacity").not_supported(spec.capacity, ("storage",))
     for name, value in spec.capacity.items():
         validate_positive(value, here.at("capacity", f"[{name}]"))
-    optional_one_of(spec.persistentVolumeReclaimPolicy, ("Delete", "Recycle", "Retain"), here, "persistentVolumeReclaimPolicy")
+    optional_one_of(spec.persistentVolumeReclaimPolicy or None, ("Delete", "Recycle", "Retain"), here, "persistentVolumeReclaimPolicy")
     if spec.nodeAffinity:
         if spec.nodeAffinity.required:
             validate_node_selector(spec.nodeAffinity.required, here.at("nodeAffinity", "required"))
@@ -171,7 +172,7 @@ def warn(new: PersistentVolume, old: PersistentVolume | None) -> Iterator[str]:
             "Instead, the recommended approach is to use dynamic provisioning."
         )
     required = new.spec.nodeAffinity.required if new.spec.nodeAffinity else None
-    for index, term in enumerate(required.nodeSelectorTerms if required else ()):
+    for index, term in enumerate((required.nodeSelectorTerms or ()) if required else ()):
         yield from of_node_selector_term(term, here.at("nodeAffinity", "required", "nodeSelectorTerms", index))
     for field, (name, fate) in GONE.items():
         if getattr(new.spec, field, None) is not None:

@@ -72,7 +72,7 @@ def _settle_sources(spec: PersistentVolumeClaimSpec, old: PersistentVolumeClaimS
     if spec.dataSourceRef and spec.dataSourceRef.namespace and not (old and old.dataSourceRef and old.dataSourceRef.namespace):
         spec.dataSourceRef = None
     source = spec.dataSource
-    if source and not (old and old.dataSource) and not spec.dataSourceRef and (source.apiGroup, source.kind) not in OLD_SOURCES:
+    if source and not (old and old.dataSource) and not spec.dataSourceRef and (source.apiGroup or "", source.kind) not in OLD_SOURCES:
         spec.dataSource = None
     if spec.dataSource and not spec.dataSourceRef:
         one = spec.dataSource

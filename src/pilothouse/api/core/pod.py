@@ -203,7 +203,7 @@ def validate(pod: Pod, problems: Problems) -> None:
         validate_spec(pod.spec, spec)
     if not pod.spec.serviceAccountName:
         for index, volume in enumerate(pod.spec.volumes):
-            for position, source in enumerate(volume.projected.sources if volume.projected else ()):
+            for position, source in enumerate((volume.projected.sources or ()) if volume.projected else ()):
                 if source.serviceAccountToken:
                     here = spec.at("volumes", index, "projected", "sources", position, "serviceAccountToken")
                     here.forbidden("must not be specified when serviceAccountName is not set")

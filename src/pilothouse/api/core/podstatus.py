@@ -42,7 +42,7 @@ class PodSummary:
     def _add_restarts(self, status: ContainerStatus) -> None:
         self.restarts += status.restartCount
         if status.lastState.terminated:
-            self.last_restart = max(self.last_restart, status.lastState.terminated.finishedAt)
+            self.last_restart = max(self.last_restart, status.lastState.terminated.finishedAt or "")
 
     def _init_containers(self) -> bool:
         """Go through the init containers up to the first that is not done; true when there is one."""

@@ -133,11 +133,11 @@ def _validate_narrowed(old: NodeAffinity | None, new: NodeAffinity | None, probl
         return
     here = problems.at("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
     after = new.requiredDuringSchedulingIgnoredDuringExecution if new else None
-    terms = after.nodeSelectorTerms if after else []
-    if len(terms) != len(before.nodeSelectorTerms):
+    terms = (after.nodeSelectorTerms or []) if after else []
+    if len(terms) != len(before.nodeSelectorTerms or ()):
         here.invalid(terms, "no additions/deletions to non-empty NodeSelectorTerms list are allowed")
         return
-    for index, (first, second) in enumerate(zip(before.nodeSelectorTerms, terms, strict=True)):
+    for index, (first, second) in enumerate(zip(before.nodeSelectorTerms or (), terms, strict=True)):
         for field in ("matchExpressions", "matchFields"):
             kept = getattr(second, field)[: len(getattr(first, field))]
             if kept != getattr(first, field):

@@ -74,14 +74,14 @@ def default(one: Service) -> None:
         port.targetPort = port.targetPort or port.port
     if servicefields.externally_accessible(one):
         spec.externalTrafficPolicy = spec.externalTrafficPolicy or "Cluster"
-    if servicefields.needs_cluster_ip(one):
-        spec.internalTrafficPolicy = spec.internalTrafficPolicy or "Cluster"
+    if servicefields.needs_cluster_ip(one) and spec.internalTrafficPolicy is None:
+        spec.internalTrafficPolicy = "Cluster"
     if spec.type == "LoadBalancer":
         if spec.allocateLoadBalancerNodePorts is None:
             spec.allocateLoadBalancerNodePorts = True
         for ingress in one.status.loadBalancer.ingress:
-            if ingress.ip:
-                ingress.ipMode = ingress.ipMode or "VIP"
+            if ingress.ip and ingress.ipMode is None:
+                ingress.ipMode = "VIP"
 
 
 def _default_affinity(one: Service) -> None:

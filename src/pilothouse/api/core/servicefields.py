@@ -57,9 +57,11 @@ def default_families(new: Service) -> None:
         spec.ipFamilies = spec.ipFamilies or [FAMILIES[0]]
         if len(spec.ipFamilies) < len(FAMILIES) and spec.ipFamilyPolicy != SINGLE:
             spec.ipFamilies = [*spec.ipFamilies, *(one for one in FAMILIES if one not in spec.ipFamilies)]
-        spec.ipFamilyPolicy = spec.ipFamilyPolicy or DUAL
+        if spec.ipFamilyPolicy is None:
+            spec.ipFamilyPolicy = DUAL
         return
-    spec.ipFamilyPolicy = spec.ipFamilyPolicy or SINGLE
+    if spec.ipFamilyPolicy is None:
+        spec.ipFamilyPolicy = SINGLE
     spec.ipFamilies = spec.ipFamilies or [FAMILIES[0]]
 
 
@@ -71,7 +73,8 @@ def carry_allocated(old: Service, new: Service) -> None:
             new.spec.clusterIPs = list(old.spec.clusterIPs)
         if not new.spec.ipFamilies and new.spec.clusterIPs == old.spec.clusterIPs:
             new.spec.ipFamilies = list(old.spec.ipFamilies)
-        new.spec.ipFamilyPolicy = new.spec.ipFamilyPolicy or old.spec.ipFamilyPolicy
+        if new.spec.ipFamilyPolicy is None:
+            new.spec.ipFamilyPolicy = old.spec.ipFamilyPolicy
     if needs_node_ports(old) and needs_node_ports(new):
         _carry_node_ports(old, new)
     if needs_health_check(old) and needs_health_check(new) and not new.spec.healthCheckNodePort:
@@ -96,17 +99,17 @@ def drop_dependent(old: Service, new: Service) -> None:
         if new.spec.ipFamilies == old.spec.ipFamilies:
             new.spec.ipFamilies = []
         if new.spec.ipFamilyPolicy == old.spec.ipFamilyPolicy:
-            new.spec.ipFamilyPolicy = ""
+            new.spec.ipFamilyPolicy = None
     if _may_have_node_ports(old) and not _may_have_node_ports(new) and _node_ports(old) >= _node_ports(new):
         for port in new.spec.ports:
-            port.nodePort = None
+            port.nodePort = 0
     if needs_health_check(old) and not needs_health_check(new) and old.spec.healthCheckNodePort == new.spec.healthCheckNodePort:
-        new.spec.healthCheckNodePort = None
+        new.spec.healthCheckNodePort = 0
     if old.spec.type == "LoadBalancer" and new.spec.type != "LoadBalancer":
         if old.spec.allocateLoadBalancerNodePorts == new.spec.allocateLoadBalancerNodePorts:
             new.spec.allocateLoadBalancerNodePorts = None
         if old.spec.loadBalancerClass == new.spec.loadBalancerClass:
-            new.spec.loadBalancerClass = ""
+            new.spec.loadBalancerClass = None
     closed = externally_accessible(old) and not externally_accessible(new)
     if closed and old.spec.externalTrafficPolicy == new.spec.externalTrafficPolicy:
         new.spec.externalTrafficPolicy = ""

@@ -19,7 +19,7 @@ MAXIMUM_ENDPOINTS, MAXIMUM_PORTS, MAXIMUM_ADDRESSES = 1000, 100, 100
 
 
 def _ports(one: EndpointSlice) -> str:
-    return shortened([str(port.port) if port.port is not None else port.name or "*" for port in one.ports])
+    return shortened([str(port.port) if port.port is not None else port.name or "*" for port in one.ports or ()])
 
 
 ENDPOINTSLICE = Resource(
@@ -28,7 +28,7 @@ ENDPOINTSLICE = Resource(
     columns=(
         Column("AddressType", lambda one: one.addressType),
         Column("Ports", _ports),
-        Column("Endpoints", lambda one: shortened([address for endpoint in one.endpoints for address in endpoint.addresses])),
+        Column("Endpoints", lambda one: shortened([address for end in one.endpoints or () for address in end.addresses or ()])),
         AGE,
     ),
 )
@@ -36,30 +36,33 @@ ENDPOINTSLICE = Resource(
 
 @ENDPOINTSLICE.default
 def default(one: EndpointSlice) -> None:
-    for port in one.ports:
-        port.protocol = port.protocol or "TCP"
+    for port in one.ports or ():
+        if port.name is None:
+            port.name = ""
+        if port.protocol is None:
+            port.protocol = "TCP"
 
 
 @ENDPOINTSLICE.validate
 def validate(one: EndpointSlice, problems: Problems) -> None:
     one_of(one.addressType, ADDRESS_TYPES, problems, "addressType")
-    if len(one.endpoints) > MAXIMUM_ENDPOINTS:
-        problems.at("endpoints").too_many(len(one.endpoints), MAXIMUM_ENDPOINTS)
+    if len(one.endpoints or ()) > MAXIMUM_ENDPOINTS:
+        problems.at("endpoints").too_many(len(one.endpoints or ()), MAXIMUM_ENDPOINTS)
         return
-    for index, endpoint in enumerate(one.endpoints):
+    for index, endpoint in enumerate(one.endpoints or ()):
         _validate_endpoint(endpoint, one.addressType, problems.at("endpoints", index))
-    if len(one.ports) > MAXIMUM_PORTS:
-        problems.at("ports").too_many(len(one.ports), MAXIMUM_PORTS)
+    if len(one.ports or ()) > MAXIMUM_PORTS:
+        problems.at("ports").too_many(len(one.ports or ()), MAXIMUM_PORTS)
         return
     seen: set[str] = set()
-    for index, port in enumerate(one.ports):
+    for index, port in enumerate(one.ports or ()):
         here = problems.at("ports", index)
         if port.name:
             report(names.dns_label(port.name), port.name, here, "name")
         if port.name in seen:
             here.at("name").duplicate(port.name)
-        seen.add(port.name)
-        one_of(port.protocol, PORT_PROTOCOLS, here, "protocol")
+        seen.add(port.name or "")
+        one_of(port.protocol or "", PORT_PROTOCOLS, here, "protocol")
         if port.appProtocol:
             report(names.qualified_name(port.appProtocol), port.appProtocol, here, "appProtocol")
 
@@ -70,7 +73,7 @@ def _validate_endpoint(endpoint: Endpoint, address_type: str, problems: Problems
         here.required("must contain at least 1 address")
     elif len(endpoint.addresses) > MAXIMUM_ADDRESSES:
         here.too_many(len(endpoint.addresses), MAXIMUM_ADDRESSES)
-    for index, address in enumerate(endpoint.addresses):
+    for index, address in enumerate(endpoint.addresses or ()):
         _validate_address(address, address_type, here.at(index))
     if endpoint.nodeName:
         report(names.dns_subdomain(endpoint.nodeName), endpoint.nodeName, problems, "nodeName")

@@ -52,7 +52,7 @@ def validate(one: Ingress, problems: Problems) -> None:
     for index, rule in enumerate(spec.rules):
         if rule.host:
             _validate_host(rule.host, here.at("rules", index, "host"))
-        for position, path in enumerate(rule.http.paths if rule.http else ()):
+        for position, path in enumerate((rule.http.paths or ()) if rule.http else ()):
             _validate_path(path, here.at("rules", index, "http", "paths", position))
         if rule.http and not rule.http.paths:
             here.at("rules", index, "http", "paths").required()

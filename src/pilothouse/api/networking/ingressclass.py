@@ -30,8 +30,8 @@ INGRESSCLASS = Resource(
 
 @INGRESSCLASS.default
 def default(one: IngressClass) -> None:
-    if one.spec.parameters:
-        one.spec.parameters.scope = one.spec.parameters.scope or "Cluster"
+    if one.spec.parameters and one.spec.parameters.scope is None:
+        one.spec.parameters.scope = "Cluster"
 
 
 @INGRESSCLASS.validate
@@ -44,7 +44,7 @@ def validate(one: IngressClass, problems: Problems) -> None:
     if parameters is None:
         return
     validate_reference(parameters, here)
-    one_of(parameters.scope, ("Cluster", "Namespace"), here, "scope")
+    one_of(parameters.scope or "", ("Cluster", "Namespace"), here, "scope")
     if parameters.scope == "Namespace":
         if not parameters.namespace:
             here.at("namespace").required("`parameters.scope` is set to 'Namespace'")

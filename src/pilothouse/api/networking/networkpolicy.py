@@ -34,7 +34,8 @@ def default(one: NetworkPolicy) -> None:
     spec.podSelector = spec.podSelector or LabelSelector()
     for ports in (*(rule.ports for rule in spec.ingress), *(rule.ports for rule in spec.egress)):
         for port in ports:
-            port.protocol = port.protocol or "TCP"
+            if port.protocol is None:
+                port.protocol = "TCP"
     if not spec.policyTypes:
         spec.policyTypes = ["Ingress", "Egress"] if spec.egress else ["Ingress"]
 
@@ -60,7 +61,7 @@ def validate(one: NetworkPolicy, problems: Problems) -> None:
 def _validate_ports(ports: list[NetworkPolicyPort], problems: Problems) -> None:
     for index, one in enumerate(ports):
         here = problems.at(index)
-        one_of(one.protocol, PROTOCOLS, here, "protocol")
+        one_of(one.protocol or "", PROTOCOLS, here, "protocol")
         if one.port is not None:
             port_or_name(one.port, here, "port")
         if one.endPort is None:

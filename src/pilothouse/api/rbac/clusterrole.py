@@ -21,7 +21,7 @@ CLUSTERROLE = Resource(
 
 @CLUSTERROLE.validate
 def validate(one: ClusterRole, problems: Problems) -> None:
-    validate_rules(one.rules, False, problems)
+    validate_rules(one.rules or (), False, problems)
     selectors = one.aggregationRule.clusterRoleSelectors if one.aggregationRule else None
     here = problems.at("aggregationRule", "clusterRoleSelectors")
     if selectors is not None and not selectors:

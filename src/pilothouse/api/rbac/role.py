@@ -19,4 +19,4 @@ ROLE = Resource(
 
 @ROLE.validate
 def validate(one: Role, problems: Problems) -> None:
-    validate_rules(one.rules, True, problems)
+    validate_rules(one.rules or (), True, problems)

@@ -12,7 +12,7 @@ MODES = ("All", "ExactCount")
 
 
 def default_claim_spec(spec: ResourceClaimSpec) -> None:
-    for request in spec.devices.requests if spec.devices else ():
+    for request in spec.devices.requests or ():
         if request.exactly:
             _default_request(request.exactly)
         for alternative in request.firstAvailable:
@@ -28,7 +28,7 @@ def _default_request(request: ExactDeviceRequest | DeviceSubRequest) -> None:
 
 
 def validate_claim_spec(spec: ResourceClaimSpec, problems: Problems) -> None:
-    requests, here = spec.devices.requests if spec.devices else [], problems.at("devices", "requests")
+    requests, here = spec.devices.requests or [], problems.at("devices", "requests")
     if len(requests) > MAXIMUM_REQUESTS:
         here.too_many(len(requests), MAXIMUM_REQUESTS)
     seen: set[str] = set()

@@ -15,5 +15,5 @@ RESOURCESLICE = Resource(
         Column("Pool", lambda one: one.spec.pool.name),
         AGE,
     ),
-    selectable_fields={"spec.nodeName": lambda one: one.spec.nodeName, "spec.driver": lambda one: one.spec.driver},
+    selectable_fields={"spec.nodeName": lambda one: one.spec.nodeName or "", "spec.driver": lambda one: one.spec.driver},
 )

@@ -28,7 +28,8 @@ PRIORITYCLASS = Resource(
 
 @PRIORITYCLASS.default
 def default(one: PriorityClass) -> None:
-    one.preemptionPolicy = one.preemptionPolicy or "PreemptLowerPriority"
+    if one.preemptionPolicy is None:
+        one.preemptionPolicy = "PreemptLowerPriority"
 
 
 @PRIORITYCLASS.validate
@@ -40,7 +41,7 @@ def validate(one: PriorityClass, problems: Problems) -> None:
             problems.at("metadata", "name").forbidden(message)
     elif one.value > HIGHEST_USER_VALUE:
         problems.at("value").forbidden(f"maximum allowed value of a user defined priority is {HIGHEST_USER_VALUE}")
-    one_of(one.preemptionPolicy, ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
+    one_of(one.preemptionPolicy or "", ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
 
 
 def _why(one: PriorityClass) -> str:

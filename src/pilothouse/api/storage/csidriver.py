@@ -34,5 +34,6 @@ def default(one: CSIDriver) -> None:
         spec.attachRequired = True
     for field in ("podInfoOnMount", "storageCapacity", "requiresRepublish", "seLinuxMount"):
         setattr(spec, field, bool(getattr(spec, field)))
-    spec.fsGroupPolicy = spec.fsGroupPolicy or "ReadWriteOnceWithFSType"
+    if spec.fsGroupPolicy is None:
+        spec.fsGroupPolicy = "ReadWriteOnceWithFSType"
     spec.volumeLifecycleModes = spec.volumeLifecycleModes or ["Persistent"]

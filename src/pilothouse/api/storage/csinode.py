@@ -9,6 +9,6 @@ CSINODE = Resource(
     CSINode,
     plural="csinodes",
     namespaced=False,
-    columns=(Column("Drivers", lambda one: len(one.spec.drivers), type="integer"), AGE),
+    columns=(Column("Drivers", lambda one: len(one.spec.drivers or ()), type="integer"), AGE),
     reset_fields={"status": ("metadata", "spec")},
 )

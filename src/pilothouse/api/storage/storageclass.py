@@ -38,8 +38,10 @@ STORAGECLASS = Resource(
 
 @STORAGECLASS.default
 def default(one: StorageClass) -> None:
-    one.reclaimPolicy = one.reclaimPolicy or "Delete"
-    one.volumeBindingMode = one.volumeBindingMode or "Immediate"
+    if one.reclaimPolicy is None:
+        one.reclaimPolicy = "Delete"
+    if one.volumeBindingMode is None:
+        one.volumeBindingMode = "Immediate"
 
 
 @STORAGECLASS.validate
@@ -56,7 +58,7 @@ def validate(one: StorageClass, problems: Problems) -> None:
     if sum(len(key) + len(value) for key, value in one.parameters.items()) > MAXIMUM_PARAMETER_BYTES:
         problems.at("parameters").too_long(MAXIMUM_PARAMETER_BYTES)
     optional_one_of(one.reclaimPolicy, ("Delete", "Retain"), problems, "reclaimPolicy")
-    one_of(one.volumeBindingMode, ("Immediate", "WaitForFirstConsumer"), problems, "volumeBindingMode")
+    one_of(one.volumeBindingMode or "", ("Immediate", "WaitForFirstConsumer"), problems, "volumeBindingMode")
     _validate_topologies(one.allowedTopologies, problems.at("allowedTopologies"))
 
 
@@ -66,16 +68,16 @@ def _validate_topologies(terms: list[TopologySelectorTerm], problems: Problems) 
     for index, term in enumerate(terms):
         wanted: dict[str, set[str]] = {}
         for position, requirement in enumerate(term.matchLabelExpressions):
-            here = problems.at("matchLabelExpressions", position)
-            if not requirement.values:
+            here, values = problems.at("matchLabelExpressions", position), requirement.values or []
+            if not values:
                 here.at("values").required()
-            for place, value in enumerate(requirement.values):
-                if value in requirement.values[:place]:
+            for place, value in enumerate(values):
+                if value in values[:place]:
                     here.at("values", place).duplicate(value)
             report(names.qualified_name(requirement.key), requirement.key, here, "key")
             if requirement.key in wanted:
                 here.at("key").duplicate(requirement.key)
-            wanted[requirement.key] = set(requirement.values)
+            wanted[requirement.key] = set(values)
         if wanted in seen:
             problems.at(index, "matchLabelExpressions").duplicate("")
         seen.append(wanted)

@@ -100,10 +100,10 @@ class RoleAuthorizer:
     def _rules_of(self, ref: RoleRef, namespace: str) -> Iterator[Rule]:
         if ref.kind == "Role":
             role = self._objects.get(Role, ref.name, namespace) if namespace else None
-            yield from map(_rule, role.rules if role is not None else ())
+            yield from map(_rule, (role.rules or ()) if role is not None else ())
             return
         found = self._objects.get(ClusterRole, ref.name)
-        yield from map(_rule, found.rules if found is not None else ())
+        yield from map(_rule, (found.rules or ()) if found is not None else ())
         if found is not None and found.aggregationRule is not None:
             selectors = [labels.from_label_selector(one) for one in found.aggregationRule.clusterRoleSelectors]
             yield from self._aggregated(lambda one: any(selector.matches(one.metadata.labels) for selector in selectors))
@@ -114,11 +114,13 @@ class RoleAuthorizer:
     def _aggregated(self, chosen: Any) -> Iterator[Rule]:
         for one in self._objects.list(ClusterRole):
             if chosen(one):
-                yield from map(_rule, one.rules)
+                yield from map(_rule, one.rules or ())
 
 
 def _rule(rule: PolicyRule) -> Rule:
-    return Rule(tuple(rule.verbs), tuple(rule.apiGroups), tuple(rule.resources), tuple(rule.resourceNames), tuple(rule.nonResourceURLs))
+    return Rule(
+        tuple(rule.verbs or ()), tuple(rule.apiGroups), tuple(rule.resources), tuple(rule.resourceNames), tuple(rule.nonResourceURLs)
+    )
 
 
 def _is(subject: Subject, user: User, namespace: str) -> bool:

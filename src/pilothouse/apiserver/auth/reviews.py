@@ -98,7 +98,7 @@ async def answer_token(review: TokenReview, tokens: TokenVerifier | None) -> Non
     if tokens is None:
         return
     found = await tokens.verify(review.spec.token, list(review.spec.audiences or tokens.audiences))
-    review.status.authenticated = found is not None or None
+    review.status.authenticated = found is not None
     if found is None:
         review.status.error = "invalid bearer token"
         return
@@ -144,11 +144,14 @@ def attributes_of(resource: ResourceAttributes | None, path: NonResourceAttribut
 
 
 def list_rules(authorizer: Authorizer, review: SelfSubjectRulesReview, user: User) -> None:
+    """Fill in the status with all that the user may do; both lists are there when they are empty, too."""
+    resource: list[ResourceRule] = []
+    non_resource: list[NonResourceRule] = []
     for rule in authorizer.rules(user, review.spec.namespace):
         verbs = list(rule.verbs)
         if rule.paths:
-            review.status.nonResourceRules.append(NonResourceRule(verbs=verbs, nonResourceURLs=list(rule.paths)))
+            non_resource.append(NonResourceRule(verbs=verbs, nonResourceURLs=list(rule.paths)))
         else:
-            review.status.resourceRules.append(
-                ResourceRule(verbs=verbs, apiGroups=list(rule.groups), resources=list(rule.resources), resourceNames=list(rule.names))
-            )
+            names = list(rule.names)
+            resource.append(ResourceRule(verbs=verbs, apiGroups=list(rule.groups), resources=list(rule.resources), resourceNames=names))
+    review.status.resourceRules, review.status.nonResourceRules = resource, non_resource

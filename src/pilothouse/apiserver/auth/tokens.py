@@ -68,7 +68,7 @@ class ServiceAccountTokens:
         spec = request.spec
         seconds = DEFAULT_SECONDS if spec.expirationSeconds is None else spec.expirationSeconds
         check_seconds(seconds)
-        audiences = list(spec.audiences) or list(self.audiences)
+        audiences = list(spec.audiences or ()) or list(self.audiences)
         bound = await self._bound(account, spec.boundObjectRef)
         lasting, warn_after = seconds, 0
         if spec.boundObjectRef and seconds == KUBELET_SECONDS and tuple(audiences) == self.audiences:

@@ -1,12 +1,15 @@
 """A committed object: its struct, its JSON, which was encoded once, and its protobuf, which is encoded when a client first wants it.
 
-- The stored value has no resourceVersion: the store knows it only after the write. It is spliced into the bytes here, as
-  the first field of metadata, without decoding anything.
+- The stored value has no resourceVersion: the store knows it only after the write. It is spliced into the bytes here, in its
+  place in Go's order (behind metadata.uid), without decoding anything.
+- What an older version stored in another order of fields is written anew when it is read.
 - The struct is decoded at first use when it came from the store. Nobody may change it.
 """
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,17 +20,38 @@ from pilothouse.machinery import access
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.resource import Resource
 
+IDENTITY = re.compile(rb'(?:"(?:name|generateName|namespace|selfLink|uid)":"[^"\\]*(?:\\.[^"\\]*)*",?)*')
+"""The fields of ObjectMeta that stand before resourceVersion."""
+UID = b'"uid":"'
+UID_LENGTH = len(UID) + 36
+
 
 def head_of(resource: Resource[Any]) -> bytes:
     """How the JSON of every object of a kind begins, up to and including the brace of its metadata."""
-    return f'{{"apiVersion":"{resource.api_version}","kind":"{resource.kind}","metadata":{{'.encode()
+    return f'{{"kind":"{resource.kind}","apiVersion":"{resource.api_version}","metadata":{{'.encode()
 
 
 def spliced(value: bytes, head: bytes, revision: int) -> bytes:
     """The object's JSON: its stored value with the resourceVersion in it."""
-    rest = value[len(head) :]
-    comma = b"" if rest.startswith(b"}") else b","
-    return b'%b"resourceVersion":"%d"%b%b' % (head, revision, comma, rest)
+    start = len(head)
+    uid = value.find(UID, start)
+    end = uid + UID_LENGTH
+    if uid > 0 and value[end : end + 2] == b'",' and value.find(b"{", start, uid) < 0 and value.find(b"[", start, uid) < 0:
+        return b'%b"resourceVersion":"%d",%b' % (value[: end + 2], revision, value[end + 2 :])
+    place = IDENTITY.match(value, start).end()  # type: ignore[union-attr]
+    before, rest = value[:place], value[place:]
+    leading = b"" if before.endswith((b",", b"{")) else b","
+    trailing = b"" if rest.startswith(b"}") else b","
+    return b'%b%b"resourceVersion":"%d"%b%b' % (before, leading, revision, b"" if leading else trailing, rest)
+
+
+def unspliced(encoded: bytes, revision: int) -> bytes:
+    """The stored value of an object's JSON."""
+    field = b'"resourceVersion":"%d"' % revision
+    before, _, rest = encoded.partition(field)
+    if rest.startswith(b","):
+        return before + rest[1:]
+    return before.removesuffix(b",") + rest
 
 
 def at_revision(obj: Any, revision: int) -> Any:
@@ -55,6 +79,9 @@ class Entry:
     @classmethod
     def stored(cls, resource: Resource[Any], key: str, head: bytes, value: bytes, revision: int, since: int, obj: Any = None) -> Entry:
         """The entry of a stored value; `obj` is the struct that it was encoded from, where that is at hand."""
+        if not value.startswith(head):
+            with suppress(msgspec.MsgspecError):  # what cannot be decoded spoils nothing else
+                value = encode(resource.decoder.decode(value))
         if obj is not None:
             obj.metadata.resourceVersion = str(revision)
         return cls(resource, key, head, spliced(value, head, revision), revision, since, obj)
@@ -76,9 +103,7 @@ class Entry:
     @property
     def value(self) -> bytes:
         """What is stored: the JSON without its resourceVersion."""
-        spliced_length = len(b'"resourceVersion":""') + len(str(self.revision))
-        rest = self.encoded[len(self.head) + spliced_length :]
-        return self.head + (rest if not rest.startswith(b",") else rest[1:])
+        return unspliced(self.encoded, self.revision)
 
     @property
     def namespace(self) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import msgspec
-
+from pilothouse.machinery.codec import encode
 from pilothouse.machinery.meta_v1 import Status
 
 JSON = "application/json"
@@ -24,7 +23,7 @@ class Answer:
 
 def from_status(status: Status) -> Answer:
     """A `Status` as an answer, with its code."""
-    answer = Answer(status.code or 200, msgspec.json.encode(status) + b"\n")
+    answer = Answer(status.code or 200, encode(status) + b"\n")
     if status.details is not None and status.details.retryAfterSeconds:
         answer.headers.append(("Retry-After", str(status.details.retryAfterSeconds)))
     return answer

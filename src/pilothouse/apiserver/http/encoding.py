@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -28,14 +29,37 @@ from pilothouse.apiserver.http.negotiation import (
     not_acceptable,
 )
 from pilothouse.apiserver.http.request import Request
-from pilothouse.machinery import codec
+from pilothouse.machinery.codec import encode
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ListMeta, Status
 from pilothouse.machinery.resource import Resource
 
 INCLUDES = ("Metadata", "None", "Object")
 READERS = ("curl", "Wget", "Mozilla/5.0")
-encode_json = codec.encode
+MADE_HERE = frozenset({"columnDefinitions", "rows", "items", "object"})
+"""Fields of a Table or a list whose values are maps that are made here, or lists of such."""
+MADE_KINDS = ("PartialObjectMetadata", "PartialObjectMetadataList", "Table")
+
+
+def encode_json(value: Any) -> bytes:
+    """The JSON of an object, or of a Table, a list or partial metadata as made here: their fields stand in the order of the dict."""
+    return encode(in_order(value))
+
+
+def in_order(value: Any) -> Any:
+    """`value` with every map that is made here as a struct, since maps are encoded in the order of their keys."""
+    if isinstance(value, list):
+        return [in_order(member) for member in value]
+    if not isinstance(value, dict) or value.get("kind", "Table") not in MADE_KINDS:
+        return value
+    members = (in_order(member) if name in MADE_HERE else member for name, member in value.items())
+    return ordered_type(tuple(value))(*members)
+
+
+@cache
+def ordered_type(names: tuple[str, ...]) -> type[msgspec.Struct]:
+    """A struct of these fields; there are few: each is written out in this module or in machinery/table.py."""
+    return msgspec.defstruct("Ordered", names, gc=False)
 
 
 def form_of(request: Request, resource: Resource[Any] | None = None) -> Form:

@@ -92,7 +92,7 @@ def for_delete(request: Request, body: DeleteOptions | None) -> Options:
     if body is None:
         body = DeleteOptions(
             gracePeriodSeconds=integer(request, "gracePeriodSeconds"),
-            propagationPolicy=request.parameter("propagationPolicy"),
+            propagationPolicy=request.parameter("propagationPolicy") or None,
             orphanDependents=flag(request, "orphanDependents"),
             dryRun=request.query.get("dryRun", []),
         )
@@ -103,10 +103,10 @@ def for_delete(request: Request, body: DeleteOptions | None) -> Options:
     return Options(
         dry_run=bool(body.dryRun),
         grace_period_seconds=body.gracePeriodSeconds,
-        propagation_policy=body.propagationPolicy,
+        propagation_policy=body.propagationPolicy or "",
         orphan_dependents=body.orphanDependents,
-        precondition_uid=preconditions.uid if preconditions else "",
-        precondition_resource_version=preconditions.resourceVersion if preconditions else "",
+        precondition_uid=(preconditions.uid or "") if preconditions else "",
+        precondition_resource_version=(preconditions.resourceVersion or "") if preconditions else "",
         ignore_store_read_error=bool(body.ignoreStoreReadErrorWithClusterBreakingPotential),
     )
 

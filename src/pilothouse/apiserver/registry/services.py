@@ -46,8 +46,8 @@ def settle_families(old: Service | None, new: Service, families: tuple[str, ...]
     if spec.type == "ExternalName":
         return
     selectorless = spec.clusterIP == HEADLESS and not spec.selector
-    if not spec.ipFamilyPolicy:
-        inherited = old.spec.ipFamilyPolicy if old is not None else ""
+    if spec.ipFamilyPolicy is None:
+        inherited = old.spec.ipFamilyPolicy if old is not None else None
         spec.ipFamilyPolicy = inherited or ("RequireDualStack" if selectorless else "SingleStack")
     if old is not None and spec.ipFamilyPolicy == "SingleStack":
         if spec.clusterIPs == old.spec.clusterIPs:

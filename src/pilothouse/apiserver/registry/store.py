@@ -18,7 +18,7 @@ from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.caches import Caches
-from pilothouse.apiserver.cache.entry import Entry, head_of, spliced
+from pilothouse.apiserver.cache.entry import Entry, head_of
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.registry.allocation import Allocation, Reservation
@@ -193,9 +193,6 @@ def stored(resource: Resource[Any]) -> Resource[Any]:
 
 def made(resource: Resource[Any], obj: Any, revision: int = 0, key: str = "//") -> Entry:
     """An entry of something that is not stored: a dry run's result, a Scale, a review."""
-    if not revision:
-        return Entry(resource, key, head_of(resource), encode(obj), 0, 0, obj)
-    obj.metadata.resourceVersion = ""
-    encoded = spliced(encode(obj), head_of(resource), revision)
-    obj.metadata.resourceVersion = str(revision)
-    return Entry(resource, key, head_of(resource), encoded, revision, revision, obj)
+    if revision:
+        obj.metadata.resourceVersion = str(revision)
+    return Entry(resource, key, head_of(resource), encode(obj), revision, revision, obj)

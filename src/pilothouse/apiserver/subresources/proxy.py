@@ -84,8 +84,8 @@ async def proxy_service(request: Request) -> Response:
     request.api.entropy.random.shuffle(candidates)
     for endpoint, number in candidates:
         if await is_of_pod(request, endpoint):
-            host = allowed(request, endpoint.addresses[0])
-            await must_be_real(request.api, endpoint.nodeName)
+            host = allowed(request, first_address(endpoint))
+            await must_be_real(request.api, endpoint.nodeName or "")
             return await forward(request, Backend(scheme or "http", host, number))
     raise errors.unavailable(f'no endpoints available for service "{name}"')
 
@@ -102,11 +102,16 @@ def ready_endpoints(slices: list[EndpointSlice], wanted: str) -> list[tuple[Endp
     """Every endpoint that takes traffic for the service's port of that name, with its port's number."""
     found: list[tuple[Endpoint, int]] = []
     for endpoints in slices:
-        number = next((port.port for port in endpoints.ports if (port.name or "") == wanted and port.port), None)
+        number = next((port.port for port in endpoints.ports or () if (port.name or "") == wanted and port.port), None)
         if number is not None:
-            ready = (each for each in endpoints.endpoints if each.conditions is None or each.conditions.ready is not False)
+            ready = (each for each in endpoints.endpoints or () if each.conditions.ready is not False)
             found += [(endpoint, number) for endpoint in ready if endpoint.addresses]
     return found
+
+
+def first_address(endpoint: Endpoint) -> str:
+    """The address that a proxy dials; "" where there is none."""
+    return endpoint.addresses[0] if endpoint.addresses else ""
 
 
 async def is_of_pod(request: Request, endpoint: Endpoint) -> bool:
@@ -118,7 +123,7 @@ async def is_of_pod(request: Request, endpoint: Endpoint) -> bool:
         pod = await reader(request.api).get(Pod, target.name, target.namespace)
     except errors.StatusError:
         return False
-    return endpoint.addresses[0] in (pod.status.podIP, *(each.ip for each in pod.status.podIPs))
+    return first_address(endpoint) in (pod.status.podIP, *(each.ip for each in pod.status.podIPs))
 
 
 async def proxy_node(request: Request) -> Response:

@@ -56,7 +56,7 @@ class CertificateSigningController(Controller):
         if one.spec.signerName not in signing.SIGNERS:
             return None
         try:
-            request = signing.parse(base64.b64decode(one.spec.request))
+            request = signing.parse(base64.b64decode(one.spec.request or ""))
         except ValueError as error:
             return Signed(objection=f'unable to parse csr "{one.metadata.name}": {error}')
         problem = signing.objection(one.spec.signerName, request, one.spec.usages)

@@ -33,8 +33,8 @@ class ClusterRoleAggregationController(Controller):
         for selector in map(labels.from_label_selector, role.aggregationRule.clusterRoleSelectors):
             for one in sorted(world.list(ClusterRole, "", selector), key=lambda each: each.metadata.name):
                 if one.metadata.name != role.metadata.name:
-                    rules.extend(rule for rule in one.rules if rule not in rules)
-        if rules != role.rules:
+                    rules.extend(rule for rule in one.rules or () if rule not in rules)
+        if rules != (role.rules or []):
             changed = codec.clone(role)
-            changed.rules = rules
+            changed.rules = rules or None
             yield Update(changed)

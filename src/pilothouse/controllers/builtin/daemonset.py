@@ -135,7 +135,7 @@ def node_of(pod: Pod) -> str:
     if pod.spec.nodeName or not pod.spec.affinity or not pod.spec.affinity.nodeAffinity:
         return pod.spec.nodeName
     required = pod.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
-    for term in required.nodeSelectorTerms if required else []:
+    for term in (required.nodeSelectorTerms or ()) if required else ():
         for one in term.matchFields:
             if one.key == "metadata.name" and one.operator == "In" and one.values:
                 return one.values[0]

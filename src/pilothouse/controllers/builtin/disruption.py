@@ -204,7 +204,7 @@ def _conditions(budget: PodDisruptionBudget, status: str, reason: str, message: 
         status=status,
         reason=reason,
         message=message,
-        observedGeneration=budget.metadata.generation or None,
+        observedGeneration=budget.metadata.generation,
         lastTransitionTime=known.lastTransitionTime if known is not None and known.status == status else now,
     )
     return [*(one for one in budget.status.conditions if one.type != ALLOWED), made]

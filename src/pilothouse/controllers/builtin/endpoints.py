@@ -93,7 +93,7 @@ def _subsets(service: Service, found: Sequence[Pod]) -> list[EndpointSubset]:
         for port in service.spec.ports:
             number = backends.port_number(pod, port)
             if number is not None:
-                keys.add((port.name, number, port.protocol or "TCP", port.appProtocol))
+                keys.add((port.name, number, port.protocol or "TCP", port.appProtocol or ""))
         if not keys and service.spec.ports:
             continue
         ready, not_ready = groups.setdefault(tuple(sorted(keys)), ([], []))
@@ -105,14 +105,18 @@ def _subsets(service: Service, found: Sequence[Pod]) -> list[EndpointSubset]:
         EndpointSubset(
             addresses=ready,
             notReadyAddresses=not_ready,
-            ports=[EndpointPort(name=name, port=number, protocol=protocol, appProtocol=app) for name, number, protocol, app in keys],
+            ports=[
+                EndpointPort(name=name, port=number, protocol=protocol, appProtocol=app or None) for name, number, protocol, app in keys
+            ],
         )
         for keys, (ready, not_ready) in sorted(groups.items())
     ]
 
 
 def _address(pod: Pod, service: Service, ip: str) -> EndpointAddress:
-    return EndpointAddress(ip=ip, nodeName=pod.spec.nodeName, targetRef=backends.reference(pod), hostname=backends.hostname(pod, service))
+    return EndpointAddress(
+        ip=ip, nodeName=pod.spec.nodeName or None, targetRef=backends.reference(pod), hostname=backends.hostname(pod, service)
+    )
 
 
 def _truncated(subsets: Sequence[EndpointSubset]) -> list[EndpointSubset]:

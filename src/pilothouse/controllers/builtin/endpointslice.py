@@ -92,10 +92,10 @@ def _endpoint(service: Service, pod: Pod, node: Node | None, family: str) -> End
     return Endpoint(
         addresses=backends.addresses(pod, family)[:1],
         conditions=EndpointConditions(ready=ready, serving=serving, terminating=terminating),
-        hostname=backends.hostname(pod, service),
-        nodeName=pod.spec.nodeName,
+        hostname=backends.hostname(pod, service) or None,
+        nodeName=pod.spec.nodeName or None,
         targetRef=backends.reference(pod),
-        zone=node.metadata.labels.get(backends.ZONE, "") if node else "",
+        zone=node.metadata.labels.get(backends.ZONE) if node else None,
     )
 
 
@@ -108,7 +108,9 @@ def _set_hints(service: Service, wanted: Sequence[Wanted]) -> None:
     zones = all(one.zone for one in ready)
     nodes = distribution == "PreferSameNode" and all(one.nodeName for one in ready)
     for one in ready:
-        hints = EndpointHints(forZones=[ForZone(name=one.zone)] if zones else [], forNodes=[ForNode(name=one.nodeName)] if nodes else [])
+        hints = EndpointHints(
+            forZones=[ForZone(name=one.zone or "")] if zones else [], forNodes=[ForNode(name=one.nodeName or "")] if nodes else []
+        )
         one.hints = hints if zones or nodes else None
 
 

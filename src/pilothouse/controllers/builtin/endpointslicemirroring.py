@@ -74,7 +74,7 @@ def _endpoint(address: EndpointAddress, ready: bool) -> Endpoint:
     return Endpoint(
         addresses=[address.ip],
         conditions=EndpointConditions(ready=ready),
-        hostname=address.hostname,
+        hostname=address.hostname or None,
         nodeName=address.nodeName,
         targetRef=address.targetRef,
     )

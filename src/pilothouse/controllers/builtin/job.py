@@ -58,7 +58,7 @@ class JobController(Controller):
     )
 
     def plan(self, job: Job, world: World) -> Iterator[Action]:
-        if job.spec.managedBy not in ("", "kubernetes.io/job-controller"):
+        if job.spec.managedBy and job.spec.managedBy != "kubernetes.io/job-controller":
             return
         if condition(job, COMPLETE) is not None or condition(job, FAILED) is not None:
             yield from _tidy_up(job, world.owned(job, Pod))

@@ -33,7 +33,7 @@ class StalePodDisruptionController(Controller):
         told = pods.condition(pod, TARGET)
         if told is None or told.status != "True" or told.reason == BY_KUBELET or pod.metadata.deletionTimestamp or pods.is_finished(pod):
             return
-        left = TIMEOUT_SECONDS - world.seconds_since(told.lastTransitionTime)
+        left = TIMEOUT_SECONDS - world.seconds_since(told.lastTransitionTime or "")
         if left > 0:
             yield RequeueAfter(left)
             return

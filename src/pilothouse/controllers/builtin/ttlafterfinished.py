@@ -22,5 +22,5 @@ class TTLAfterFinishedController(Controller):
         ends = [one.lastTransitionTime for one in job.status.conditions if one.type in ("Complete", "Failed") and one.status == "True"]
         if limit is None or not ends or job.metadata.deletionTimestamp:
             return
-        left = limit - world.seconds_since(ends[0])
+        left = limit - world.seconds_since(ends[0] or "")
         yield RequeueAfter(left) if left > 0 else Delete(job, propagation="Foreground")

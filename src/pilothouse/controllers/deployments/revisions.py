@@ -9,7 +9,7 @@ from pilothouse.api.types.core_v1 import PodTemplateSpec
 from pilothouse.controllers.deployments import sizes
 from pilothouse.kit.entropy import SUFFIX_ALPHABET
 from pilothouse.machinery import codec, strconv
-from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -77,9 +77,9 @@ def next_revision(old: Sequence[ReplicaSet]) -> int:
 def new_replicaset(deployment: Deployment, old: Sequence[ReplicaSet]) -> ReplicaSet:
     """The ReplicaSet of the present template, to be created with as many Pods as the strategy allows at once."""
     template = codec.clone(deployment.spec.template)
-    digest = template_hash(deployment.spec.template, deployment.status.collisionCount)
+    digest = template_hash(deployment.spec.template, deployment.status.collisionCount or 0)
     template.metadata.labels[HASH_LABEL] = digest
-    selector = codec.clone(deployment.spec.selector)
+    selector = codec.clone(deployment.spec.selector or LabelSelector())
     selector.matchLabels[HASH_LABEL] = digest
     meta = ObjectMeta(
         name=f"{deployment.metadata.name}-{digest}", namespace=deployment.metadata.namespace, labels=dict(template.metadata.labels)

@@ -116,7 +116,8 @@ class Rollout:
         d = self.deployment
         made = revisions.new_replicaset(d, self.old)
         if self.world.get(ReplicaSet, made.metadata.namespace, made.metadata.name) is not None:
-            d.status.collisionCount += 1  # another template has this hash: the next plan hashes with this count
+            # Another template has this hash: the next plan hashes with this count.
+            d.status.collisionCount = (d.status.collisionCount or 0) + 1
             return [UpdateStatus(d)]
         name = made.metadata.name
         if self.world.failure is not None:

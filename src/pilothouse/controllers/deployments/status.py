@@ -97,7 +97,7 @@ def has_timed_out(deployment: Deployment, status: DeploymentStatus, now: datetim
 
 def seconds_left(deployment: Deployment, current: DeploymentCondition, now: datetime) -> float:
     """Until the progress deadline."""
-    return (deployment.spec.progressDeadlineSeconds or 0) - (now - time.parse(current.lastUpdateTime)).total_seconds()
+    return (deployment.spec.progressDeadlineSeconds or 0) - (now - time.parse(current.lastUpdateTime or "")).total_seconds()
 
 
 def of_rollout(

@@ -33,12 +33,12 @@ class Wanted:
 
 
 def ports_key(ports: Iterable[EndpointPort]) -> Ports:
-    return tuple(sorted((one.name, one.port, one.protocol, one.appProtocol) for one in ports))
+    return tuple(sorted((port.name or "", port.port, port.protocol or "", port.appProtocol or "") for port in ports))
 
 
 def _identity(endpoint: Endpoint) -> tuple[str, ...]:
     target = endpoint.targetRef
-    return (*endpoint.addresses, target.uid if target else "", endpoint.hostname)
+    return (*(endpoint.addresses or ()), target.uid if target else "", endpoint.hostname or "")
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ def _of_type(plan: _Plan, existing: Sequence[EndpointSlice], wanted: Sequence[Wa
             groups.setdefault(ports_key(one.ports), Wanted(one.address_type, one.ports)).endpoints.extend(one.endpoints)
     by_ports: dict[Ports, list[EndpointSlice]] = {key: [] for key in groups}
     for current in existing:
-        by_ports.setdefault(ports_key(current.ports), []).append(current)
+        by_ports.setdefault(ports_key(current.ports or ()), []).append(current)
     idle: list[EndpointSlice] = []
     for key, slices in by_ports.items():
         if key in groups:
@@ -104,7 +104,7 @@ def _of_group(plan: _Plan, existing: Sequence[EndpointSlice], group: Wanted, mak
     same: list[EndpointSlice] = []
     rewritten: list[EndpointSlice] = []
     for one in existing:
-        kept = [found for endpoint in one.endpoints if (found := left.pop(_identity(endpoint), None)) is not None]
+        kept = [found for endpoint in one.endpoints or () if (found := left.pop(_identity(endpoint), None)) is not None]
         if not kept:
             plan.delete.append(one)
         elif kept == one.endpoints and _same_meta(one, pattern):
@@ -112,19 +112,23 @@ def _of_group(plan: _Plan, existing: Sequence[EndpointSlice], group: Wanted, mak
         else:
             rewritten.append(_with(one, kept, pattern))
     waiting = [*left.values()]
-    for one in sorted(rewritten, key=lambda each: -len(each.endpoints)):
-        room = limit - len(one.endpoints)
-        one.endpoints.extend(waiting[:room])
+    for one in sorted(rewritten, key=lambda each: -len(each.endpoints or ())):
+        room = limit - len(one.endpoints or ())
+        one.endpoints = [*(one.endpoints or ()), *waiting[:room]]
         waiting = waiting[room:]
     if waiting and len(waiting) < limit:
-        fit = max((one for one in same if len(one.endpoints) + len(waiting) <= limit), key=lambda each: len(each.endpoints), default=None)
+        fit = max(
+            (one for one in same if len(one.endpoints or ()) + len(waiting) <= limit),
+            key=lambda each: len(each.endpoints or ()),
+            default=None,
+        )
         if fit is not None:
             same.remove(fit)
-            rewritten.append(_with(fit, [*fit.endpoints, *waiting], pattern))
+            rewritten.append(_with(fit, [*(fit.endpoints or ()), *waiting], pattern))
             waiting = []
     for start in range(0, len(waiting), limit):
         fresh = make(group.address_type)
-        fresh.ports, fresh.endpoints = group.ports, waiting[start : start + limit]
+        fresh.ports, fresh.endpoints = group.ports or None, waiting[start : start + limit] or None
         plan.create.append(fresh)
     plan.update.extend(rewritten)
     plan.kept += len(same)
@@ -137,7 +141,7 @@ def _rewrite(plan: _Plan) -> None:
         if gone is not None:
             plan.create.remove(fresh)
             plan.delete.remove(gone)
-            reused = _with(gone, fresh.endpoints, fresh)
+            reused = _with(gone, fresh.endpoints or [], fresh)
             reused.ports = fresh.ports
             plan.update.append(reused)
 
@@ -149,7 +153,7 @@ def _same_meta(one: EndpointSlice, pattern: EndpointSlice) -> bool:
 
 def _with(one: EndpointSlice, endpoints: list[Endpoint], pattern: EndpointSlice) -> EndpointSlice:
     copied = codec.clone(one)
-    copied.endpoints = endpoints
+    copied.endpoints = endpoints or None
     copied.metadata.labels = dict(pattern.metadata.labels)
     copied.metadata.annotations = dict(pattern.metadata.annotations)
     return copied

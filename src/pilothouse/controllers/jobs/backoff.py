@@ -22,7 +22,7 @@ def finished_at(pod: Pod) -> datetime:
     """When its last container ended; else since when it is not ready, when it was to be gone, or when it was made."""
     sidecars = {one.name for one in pod.spec.initContainers if one.restartPolicy == "Always"}
     statuses = [*pod.status.containerStatuses, *(one for one in pod.status.initContainerStatuses if one.name in sidecars)]
-    ends = [one.state.terminated.finishedAt if one.state and one.state.terminated else "" for one in statuses]
+    ends = [(one.state.terminated.finishedAt or "") if one.state.terminated else "" for one in statuses]
     if ends and all(ends):
         return max(map(time.parse, ends))
     ready = pods.condition(pod, "Ready")

@@ -29,7 +29,7 @@ def has_failed(job: Job, pod: Pod) -> bool:
 def judge(job: Job, pod: Pod) -> tuple[str, str]:
     """The action for a failed Pod, and the words that tell why."""
     policy = job.spec.podFailurePolicy
-    for place, rule in enumerate(policy.rules if policy is not None else ()):
+    for place, rule in enumerate((policy.rules or ()) if policy is not None else ()):
         found = _by_exit_code(pod, rule) if rule.onExitCodes is not None else _by_condition(pod, rule)
         if found:
             return rule.action, f"{found} matching {rule.action} rule at index {place}"
@@ -56,9 +56,9 @@ def _by_exit_code(pod: Pod, rule: PodFailurePolicyRule) -> str:
 
 def _matches(one: ContainerStatus, wanted: PodFailurePolicyOnExitCodesRequirement) -> bool:
     ended = one.state.terminated
-    if ended is None or ended.exitCode == 0 or wanted.containerName not in ("", one.name):
+    if ended is None or ended.exitCode == 0 or (wanted.containerName and wanted.containerName != one.name):
         return False
-    return (ended.exitCode in wanted.values) == (wanted.operator == "In")
+    return (ended.exitCode in (wanted.values or ())) == (wanted.operator == "In")
 
 
 def _by_condition(pod: Pod, rule: PodFailurePolicyRule) -> str:

@@ -91,8 +91,8 @@ def _rule_met(job: Job, found: Tally) -> int | None:
     """The place of the first rule of the successPolicy that holds."""
     if job.spec.successPolicy is None or not found.done:
         return None
-    for place, rule in enumerate(job.spec.successPolicy.rules):
-        wanted = {one for one in indexes.parse(rule.succeededIndexes) if one < (job.spec.completions or 0)}
+    for place, rule in enumerate(job.spec.successPolicy.rules or ()):
+        wanted = {one for one in indexes.parse(rule.succeededIndexes or "") if one < (job.spec.completions or 0)}
         if rule.succeededIndexes and not wanted:
             continue
         done = len(found.done & wanted) if wanted else len(found.done)

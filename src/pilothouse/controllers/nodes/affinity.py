@@ -14,7 +14,7 @@ def suits(spec: PodSpec, node: Node) -> bool:
         return False
     affinity = spec.affinity.nodeAffinity if spec.affinity else None
     required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
-    return required is None or matches_any(required.nodeSelectorTerms, node)
+    return required is None or matches_any(required.nodeSelectorTerms or (), node)
 
 
 def matches_any(terms: Iterable[NodeSelectorTerm], node: Node) -> bool:

@@ -48,7 +48,7 @@ def missing(one: StatefulSet, number: int, world: World) -> Iterator[PersistentV
             made.metadata = ObjectMeta(
                 name=name,
                 namespace=one.metadata.namespace,
-                labels=dict(template.metadata.labels) | dict(one.spec.selector.matchLabels),
+                labels=dict(template.metadata.labels) | dict(one.spec.selector.matchLabels if one.spec.selector else {}),
                 annotations=dict(template.metadata.annotations),
                 ownerReferences=[controller_reference(one)] if _when(one, "whenDeleted") else [],
             )

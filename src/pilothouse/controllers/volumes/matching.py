@@ -66,7 +66,7 @@ def _free(claim: PersistentVolumeClaim, candidates: Iterable[PersistentVolume], 
 
 def reachable(volume: PersistentVolume, node: Node) -> bool:
     required = volume.spec.nodeAffinity.required if volume.spec.nodeAffinity is not None else None
-    return required is None or affinity.matches_any(required.nodeSelectorTerms, node)
+    return required is None or affinity.matches_any(required.nodeSelectorTerms or (), node)
 
 
 def _size(one: PersistentVolume) -> tuple[int, str]:

@@ -68,7 +68,7 @@ async def _volume_mount(
     if sub:
         source = await _sub_source(pod, container, index, source, sub, host, paths)
     inside = mount.mountPath if mount.mountPath.startswith("/") else f"/{mount.mountPath}"
-    propagation = PROPAGATIONS.get(mount.mountPropagation, Propagation.PRIVATE)
+    propagation = PROPAGATIONS.get(mount.mountPropagation or "", Propagation.PRIVATE)
     return Mount(inside, source, bool(mount.readOnly) or _is_read_only(pod, mount.name), propagation)
 
 

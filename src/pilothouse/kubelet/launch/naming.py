@@ -115,7 +115,7 @@ def _with_own(pod: Pod, base: DnsConfig) -> DnsConfig:
     if own is None:
         return base
     options = dict(_option(one) for one in base.options)
-    options.update({one.name: one.value for one in own.options})
+    options.update({one.name: one.value or "" for one in own.options})
     written = tuple(f"{name}:{value}" if value else name for name, value in options.items())
     return DnsConfig(_unique([*base.servers, *own.nameservers]), _unique([*base.searches, *own.searches]), written)
 

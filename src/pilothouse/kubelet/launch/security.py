@@ -139,7 +139,7 @@ def _capabilities(names: Sequence[str]) -> tuple[str, ...]:
 
 def _apparmor(profile: AppArmorProfile | None) -> SecurityProfile | None:
     """None: what the runtime does by itself."""
-    return None if profile is None else SecurityProfile(profile.type, profile.localhostProfile)
+    return None if profile is None else SecurityProfile(profile.type, profile.localhostProfile or "")
 
 
 def _seccomp(profile: SeccompProfile | None, root: str) -> SecurityProfile | None:

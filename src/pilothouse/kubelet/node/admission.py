@@ -155,7 +155,7 @@ def _selector(pod: Pod, node: Node) -> tuple[str, str] | None:
     affinity = pod.spec.affinity.nodeAffinity if pod.spec.affinity is not None else None
     required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity is not None else None
     if required is not None:
-        fits = fits and any(_term(term, node) for term in required.nodeSelectorTerms)
+        fits = fits and any(_term(term, node) for term in required.nodeSelectorTerms or ())
     return None if fits else ("NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector")
 
 

@@ -34,7 +34,7 @@ def conditions(
     made[:0] = _of_resizes(observed)
     before = {one.type: one for one in pod.status.conditions}
     for one in made:
-        one.observedGeneration = pod.metadata.generation or None
+        one.observedGeneration = pod.metadata.generation
         old = before.get(one.type)
         one.lastTransitionTime = old.lastTransitionTime if old is not None and old.status == one.status else now
     own = {*OWN, *(one.type for one in made)}

@@ -69,7 +69,7 @@ def _status(pod: Pod, observed: PodState, container: AnyContainer, old: Containe
 def _mounts(container: AnyContainer) -> list[VolumeMountStatus]:
     return [
         VolumeMountStatus(
-            name=one.name, mountPath=one.mountPath, readOnly=one.readOnly, recursiveReadOnly="Disabled" if one.readOnly else ""
+            name=one.name, mountPath=one.mountPath, readOnly=one.readOnly, recursiveReadOnly="Disabled" if one.readOnly else None
         )
         for one in container.volumeMounts
     ]
@@ -90,7 +90,7 @@ def _of_run(observed: PodState, container: AnyContainer, run: Run, runtime: str)
 
 def _state(run: Run, runtime: str) -> ContainerState:
     if run.state is port.ContainerState.RUNNING:
-        return ContainerState(running=ContainerStateRunning(startedAt=moment(run.started_at)))
+        return ContainerState(running=ContainerStateRunning(startedAt=moment(run.started_at) or None))
     if run.state is port.ContainerState.EXITED:
         return ContainerState(
             terminated=ContainerStateTerminated(

@@ -152,7 +152,7 @@ class Executor(PodContext):
         self._warn_of_dns()
         if self.state.sandbox is not None:
             self.tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
-        identifier = await self.shop.runtime.run_pod_sandbox(self.sandbox_config(attempt), self.pod.spec.runtimeClassName)
+        identifier = await self.shop.runtime.run_pod_sandbox(self.sandbox_config(attempt), self.pod.spec.runtimeClassName or "")
         box = box_of(await self.shop.runtime.pod_sandbox_status(identifier))
         self.state.sandboxes.insert(0, box)
         self.claim(identifier)

@@ -40,7 +40,7 @@ class Asking:
             port = port_number(probe.tcpSocket.port, container)
             return await self._network.tcp_connect(probe.tcpSocket.host or pod_ip, port, seconds)
         if probe.grpc is not None:
-            return await self._network.grpc_check(pod_ip, probe.grpc.port, probe.grpc.service, seconds)
+            return await self._network.grpc_check(pod_ip, probe.grpc.port, probe.grpc.service or "", seconds)
         return Answer("missing probe handler for container")
 
     async def _exec(self, run: Run, command: list[str], seconds: float) -> Answer:

@@ -24,7 +24,7 @@ async def set_up(place: Place) -> None:
     source = place.volume.projected
     assert source is not None
     files: dict[str, PayloadFile] = {}
-    for one in source.sources:
+    for one in source.sources or ():
         files.update(await _files(place, one, source.defaultMode))
     if not await place.host.is_mounted(place.path):
         await place.host.mount_tmpfs(place.path, mode=0o777)

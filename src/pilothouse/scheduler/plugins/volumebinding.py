@@ -195,7 +195,7 @@ def allowed(terms: Sequence[TopologySelectorTerm], nodes: NodeColumns) -> Mask:
     for term in terms:
         fits = nodes.alive.copy()
         for one in term.matchLabelExpressions:
-            fits &= nodes.label(one.key).where(set(one.values).__contains__)
+            fits &= nodes.label(one.key).where(set(one.values or ()).__contains__)
         rows |= fits
     return rows
 

@@ -117,7 +117,15 @@ MOUNTED = {
     ("document", "expected"),
     [
         *(pytest.param(workload(kind), [], id=f"the smallest {kind}") for kind in APPS),
-        pytest.param(workload("Deployment", selector={}), ["spec.selector: Required value", MISMATCH], id="no selector"),
+        pytest.param(workload("Deployment", selector=None), ["spec.selector: Required value", MISMATCH], id="no selector"),
+        *(
+            pytest.param(
+                workload(kind, selector={}),
+                [f"spec.selector: Invalid value: {{}}: empty selector is invalid for {word}", MISMATCH],
+                id=f"an empty selector of a {kind}",
+            )
+            for kind, word in (("Deployment", "deployment"), ("ReplicaSet", "deployment"), ("StatefulSet", "statefulset"))
+        ),
         pytest.param(workload("Deployment", selector={"matchLabels": {"app": "b"}}), [MISMATCH], id="a selector of other pods"),
         pytest.param(
             workload("ReplicaSet", replicas=-1),

@@ -196,7 +196,7 @@ FIELDS = [
     ),
     case(
         container(securityContext={"privileged": True, "allowPrivilegeEscalation": False}),
-        'spec.containers[0].securityContext: Invalid value: {"allowPrivilegeEscalation":false,"privileged":true}: '
+        'spec.containers[0].securityContext: Invalid value: {"privileged":true,"allowPrivilegeEscalation":false}: '
         "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
         id="privileged without escalation",
     ),

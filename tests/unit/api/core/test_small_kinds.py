@@ -110,7 +110,7 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
         ),
         pytest.param(
             thing("PodDisruptionBudget", "policy/v1", spec={"minAvailable": 1, "maxUnavailable": 1}),
-            ['spec: Invalid value: {"maxUnavailable":1,"minAvailable":1}: minAvailable and maxUnavailable cannot be both set'],
+            ['spec: Invalid value: {"minAvailable":1,"maxUnavailable":1}: minAvailable and maxUnavailable cannot be both set'],
             id="a budget that says both",
         ),
         pytest.param(

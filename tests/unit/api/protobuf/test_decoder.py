@@ -37,7 +37,7 @@ def envelope(api_version: str, kind: str, *body: bytes) -> bytes:
 def decode(data: bytes) -> dict[str, Any]:
     api_version, kind, message = opened(data)
     group, _, version = api_version.rpartition("/")
-    resource = catalogue.by_kind(group, version, kind)
+    resource = catalogue.known().by_kind(group, version, kind)
     assert resource is not None
     return codec.to_dict(decode_message(message, resource.type))
 

@@ -44,12 +44,20 @@ def rule(verbs: str, group: str, resources: str, *names: str) -> PolicyRule:
 
 def bound(role: str, kind: str, subject: str, name: str, namespace: str = "") -> RoleBinding:
     meta = ObjectMeta(name=f"{role}-{name}", namespace="a")
-    return RoleBinding(metadata=meta, roleRef=RoleRef(kind, role, RBAC), subjects=[Subject(subject, name, namespace)])
+    return RoleBinding(
+        metadata=meta,
+        roleRef=RoleRef(kind=kind, name=role, apiGroup=RBAC),
+        subjects=[Subject(kind=subject, name=name, namespace=namespace)],
+    )
 
 
 def bound_everywhere(role: str, subject: str, name: str, namespace: str = "") -> ClusterRoleBinding:
     meta = ObjectMeta(name=f"{role}-{name}")
-    return ClusterRoleBinding(metadata=meta, roleRef=RoleRef("ClusterRole", role, RBAC), subjects=[Subject(subject, name, namespace)])
+    return ClusterRoleBinding(
+        metadata=meta,
+        roleRef=RoleRef(kind="ClusterRole", name=role, apiGroup=RBAC),
+        subjects=[Subject(kind=subject, name=name, namespace=namespace)],
+    )
 
 
 RULES = [rule("get list", "", "pods pods/log"), rule("get", "", "secrets", "mine"), rule("update", "*", "*/scale")]

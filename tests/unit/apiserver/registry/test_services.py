@@ -119,7 +119,7 @@ async def test_node_ports_are_given_and_kept(house: House) -> None:
     number = made.spec.ports[0].nodePort
     assert number is not None
     assert 30000 <= number <= 32767
-    made.spec.ports[0].nodePort, made.spec.ports[0].targetPort, made.spec.clusterIP, made.spec.clusterIPs = None, 8080, "", []
+    made.spec.ports[0].nodePort, made.spec.ports[0].targetPort, made.spec.clusterIP, made.spec.clusterIPs = 0, 8080, "", []
     after = await house.client.update(made)
     assert (after.spec.ports[0].nodePort, after.spec.ports[0].targetPort) == (number, 8080)
     assert ip_address(after.spec.clusterIP) in RANGE
@@ -165,7 +165,7 @@ async def test_a_health_check_node_port_is_kept_by_who_leaves_it_out(house: Hous
     made = clone(await house.client.create(service("web", type="LoadBalancer", externalTrafficPolicy="Local")))
     port = made.spec.healthCheckNodePort
     assert port
-    made.spec.healthCheckNodePort = None
+    made.spec.healthCheckNodePort = 0
     assert (await house.client.update(made)).spec.healthCheckNodePort == port
 
 

@@ -19,7 +19,7 @@ def role(name: str, *resources: str, labels: dict[str, str] | None = None, sums:
 
 def shown(bench: Bench, name: str) -> list[str]:
     found = next(one for one in bench.transport.all(ClusterRole) if one.metadata.name == name)
-    return [resource for rule in found.rules for resource in rule.resources]
+    return [resource for rule in found.rules or () for resource in rule.resources]
 
 
 async def test_a_sum_follows_what_its_selectors_choose() -> None:

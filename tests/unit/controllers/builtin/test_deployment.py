@@ -191,7 +191,7 @@ async def test_paused_scales_but_does_not_roll() -> None:
         await bench.ready()
         assert bench.sizes == {"app:1": (5, "1")}
         assert bench.condition("Progressing") == ("Unknown", "DeploymentPaused")
-        await bench.edit(lambda one: setattr(one.spec, "paused", None))
+        await bench.edit(lambda one: setattr(one.spec, "paused", False))
         await bench.ready()
         assert bench.sizes == {"app:1": (0, "1"), "app:2": (5, "2")}
 

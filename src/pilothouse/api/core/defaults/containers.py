@@ -38,6 +38,8 @@ def default_probe(probe: Probe) -> None:
     probe.failureThreshold = probe.failureThreshold or 3
     if probe.httpGet:
         _default_http(probe.httpGet)
+    if probe.grpc and probe.grpc.service is None:
+        probe.grpc.service = ""
 
 
 def _default_http(action: HTTPGetAction) -> None:

@@ -45,7 +45,7 @@ def default_volume(volume: Volume) -> None:
 
 
 def _default_projected(projected: ProjectedVolumeSource) -> None:
-    for source in projected.sources:
+    for source in projected.sources or ():
         if source.serviceAccountToken and source.serviceAccountToken.expirationSeconds is None:
             source.serviceAccountToken.expirationSeconds = TOKEN_SECONDS
         if source.downwardAPI:
@@ -62,6 +62,8 @@ def _default_files(items: list[DownwardAPIVolumeFile]) -> None:
 
 def default_remote(volume: Volume | PersistentVolumeSpec) -> None:
     """What volumes that lie elsewhere leave out, in a Pod as in a PersistentVolume."""
+    if volume.hostPath and volume.hostPath.type is None:
+        volume.hostPath.type = ""
     if volume.iscsi:
         volume.iscsi.iscsiInterface = volume.iscsi.iscsiInterface or "default"
     if volume.rbd:
@@ -70,9 +72,12 @@ def default_remote(volume: Volume | PersistentVolumeSpec) -> None:
         volume.rbd.keyring = volume.rbd.keyring or "/etc/ceph/keyring"
     if volume.azureDisk:
         disk = volume.azureDisk
-        disk.cachingMode = disk.cachingMode or "ReadWrite"
-        disk.kind = disk.kind or "Shared"
-        disk.fsType = disk.fsType or "ext4"
+        if disk.cachingMode is None:
+            disk.cachingMode = "ReadWrite"
+        if disk.kind is None:
+            disk.kind = "Shared"
+        if disk.fsType is None:
+            disk.fsType = "ext4"
         disk.readOnly = disk.readOnly or False
     if volume.scaleIO:
         volume.scaleIO.storageMode = volume.scaleIO.storageMode or "ThinProvisioned"
@@ -81,6 +86,7 @@ def default_remote(volume: Volume | PersistentVolumeSpec) -> None:
 
 def default_claim(spec: PersistentVolumeClaimSpec) -> None:
     """Defaults of a claim's spec, in a PersistentVolumeClaim as in a template."""
-    spec.volumeMode = spec.volumeMode or "Filesystem"
+    if spec.volumeMode is None:
+        spec.volumeMode = "Filesystem"
     canonicalise(spec.resources.limits)
     canonicalise(spec.resources.requests)

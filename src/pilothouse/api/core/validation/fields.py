@@ -47,8 +47,9 @@ def one_of(value: str, supported: Collection[str], problems: Problems, *steps: s
         problems.at(*steps).not_supported(value, supported)
 
 
-def optional_one_of(value: str, supported: Collection[str], problems: Problems, *steps: str | int) -> None:
-    if value and value not in supported:
+def optional_one_of(value: str | None, supported: Collection[str], problems: Problems, *steps: str | int) -> None:
+    """A word out of a list, or None. An empty word was said, and is none of the list."""
+    if value is not None and value not in supported:
         problems.at(*steps).not_supported(value, supported)
 
 

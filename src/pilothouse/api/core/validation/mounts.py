@@ -59,7 +59,7 @@ def _validate_propagation(mount: VolumeMount, privileged: bool, problems: Proble
     if mount.recursiveReadOnly in ("Enabled", "IfPossible"):
         if not mount.readOnly:
             here.forbidden("may only be specified when readOnly is true")
-        if mount.mountPropagation not in ("", "None"):
+        if mount.mountPropagation and mount.mountPropagation != "None":
             here.forbidden("may only be specified when mountPropagation is None or not specified")
     else:
         optional_one_of(mount.recursiveReadOnly, ("Disabled", "Enabled", "IfPossible"), here)

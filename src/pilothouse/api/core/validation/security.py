@@ -84,7 +84,7 @@ def _validate_apparmor(profile: AppArmorProfile | None, problems: Problems) -> N
         problems.at("type").required("type is required when appArmorProfile is set")
     elif profile.type not in PROFILE_TYPES:
         problems.at("type").not_supported(profile.type, PROFILE_TYPES)
-    here, name = problems.at("localhostProfile"), profile.localhostProfile
+    here, name = problems.at("localhostProfile"), profile.localhostProfile or ""
     if profile.type == "Localhost":
         if name.strip() != name:
             here.invalid(name, "must not be padded with whitespace")

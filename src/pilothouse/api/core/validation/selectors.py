@@ -41,7 +41,7 @@ def validate_node_selector(selector: NodeSelector, problems: Problems) -> None:
     terms = problems.at("nodeSelectorTerms")
     if not selector.nodeSelectorTerms:
         terms.required("must have at least one node selector term")
-    for index, term in enumerate(selector.nodeSelectorTerms):
+    for index, term in enumerate(selector.nodeSelectorTerms or ()):
         validate_node_selector_term(term, terms.at(index))
 
 

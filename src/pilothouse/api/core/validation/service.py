@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pilothouse.api.core.servicefields import HEADLESS, externally_accessible, is_headless, needs_cluster_ip, needs_health_check
 from pilothouse.api.core.validation.addresses import (
     ONE_A_FAMILY,
@@ -157,7 +159,9 @@ def _validate_node_ports(one: Service, problems: Problems) -> None:
                 here.at("nodePort").duplicate(port.nodePort)
             taken.add((port.protocol, port.nodePort))
         if (port.protocol, port.port) in numbers:
-            here.duplicate(ServicePort(protocol=port.protocol, port=port.port))
+            # Upstream shows the internal type, whose JSON has Go's own names.
+            shown = f'"Name":"","Protocol":"{port.protocol}","AppProtocol":null,"Port":{port.port},"TargetPort":0,"NodePort":0'
+            here.duplicate(msgspec.Raw(f"{{{shown}}}".encode()))
         numbers.add((port.protocol, port.port))
 
 
@@ -205,7 +209,7 @@ def _validate_traffic(one: Service, problems: Problems) -> None:
         report(names.port_number(spec.healthCheckNodePort), spec.healthCheckNodePort, here)
     here = problems.at("internalTrafficPolicy")
     if needs_cluster_ip(one):
-        one_of(spec.internalTrafficPolicy, ("Cluster", "Local"), here)
+        one_of(spec.internalTrafficPolicy or "", ("Cluster", "Local"), here)
     else:
         optional_one_of(spec.internalTrafficPolicy, ("Cluster", "Local"), here)
     optional_one_of(spec.trafficDistribution, ("PreferClose", "PreferSameNode", "PreferSameZone"), problems, "trafficDistribution")

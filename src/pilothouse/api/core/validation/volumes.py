@@ -163,7 +163,7 @@ def validate_template_metadata(meta: ObjectMeta, problems: Problems) -> None:
 
 
 def _image(source: Any, problems: Problems) -> None:
-    optional_one_of(source.pullPolicy, ("Always", "IfNotPresent", "Never"), problems, "pullPolicy")
+    optional_one_of(source.pullPolicy or None, ("Always", "IfNotPresent", "Never"), problems, "pullPolicy")
 
 
 def _downward(source: Any, problems: Problems) -> None:
@@ -191,7 +191,7 @@ def validate_downward_file(item: DownwardAPIVolumeFile, problems: Problems) -> N
 def _projected(source: Any, problems: Problems) -> None:
     validate_mode(source.defaultMode, problems.at("defaultMode"))
     paths: set[str] = set()
-    for index, one in enumerate(source.sources):
+    for index, one in enumerate(source.sources or ()):
         here = problems.at("sources", index)
         for path, told in _validate_projection(one, here, problems):
             if path and path in paths:

@@ -82,7 +82,7 @@ def _of_node_affinity(affinity: Affinity, here: Problems) -> Iterator[str]:
     if node is None:
         return
     required = node.requiredDuringSchedulingIgnoredDuringExecution
-    for index, term in enumerate(required.nodeSelectorTerms if required else ()):
+    for index, term in enumerate((required.nodeSelectorTerms or ()) if required else ()):
         yield from of_node_selector_term(term, here.at(REQUIRED, "nodeSelectorTerms", index))
     for index, preferred in enumerate(node.preferredDuringSchedulingIgnoredDuringExecution):
         yield from of_node_selector_term(preferred.preference, here.at(PREFERRED, index, "preference"), values=True)

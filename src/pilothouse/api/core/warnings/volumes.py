@@ -53,7 +53,7 @@ def _of_paths(volume: Volume) -> Iterator[str]:
 
 def _of_projected(name: str, projected: ProjectedVolumeSource) -> Iterator[str]:
     every: list[tuple[str, str]] = []
-    for source in projected.sources:
+    for source in projected.sources or ():
         if source == VolumeProjection():
             yield f'volume "{name}" (Projected) has no sources provided'
             continue

@@ -25,7 +25,7 @@ class CertificateSubjectRestriction(Plugin):
         asked: CertificateSigningRequest = request.object
         if asked.spec.signerName != CLIENTS:
             return
-        if MASTERS in groups_of(asked.spec.request):
+        if MASTERS in groups_of(asked.spec.request or ""):
             raise refused(request, f"use of {CLIENTS} signer with {MASTERS} group is not allowed")
 
 

@@ -44,7 +44,7 @@ class LimitRanger(Plugin):
 
 
 def items(limit_range: LimitRange, type: str) -> Iterator[LimitRangeItem]:
-    return (one for one in limit_range.spec.limits if one.type == type)
+    return (one for one in limit_range.spec.limits or () if one.type == type)
 
 
 def set_defaults(pod: Pod, limit_range: LimitRange) -> None:

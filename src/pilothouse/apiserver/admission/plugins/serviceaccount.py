@@ -87,7 +87,7 @@ def _check_mirror(request: AdmissionRequest, pod: Pod) -> None:
     for volume in pod.spec.volumes:
         if volume.secret is not None:
             raise refused(request, "a mirror pod may not reference secrets")
-        if volume.projected is not None and any(one.serviceAccountToken is not None for one in volume.projected.sources):
+        if volume.projected is not None and any(one.serviceAccountToken is not None for one in volume.projected.sources or ()):
             raise refused(request, "a mirror pod may not use ServiceAccountToken volume projections")
 
 

@@ -107,7 +107,7 @@ def privileged(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
 
 
 def proc_mounts(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
-    wrong = {name: one.procMount for name, one in contexts(spec) if one.procMount not in ("", "Default")}
+    wrong = {name: context.procMount for name, context in contexts(spec) if context.procMount and context.procMount != "Default"}
     if not wrong:
         return None
     return Finding("procMount", f"{named(list(wrong))} must not set securityContext.procMount to {quoted(sorted(set(wrong.values())))}")

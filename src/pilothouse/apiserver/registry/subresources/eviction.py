@@ -53,9 +53,9 @@ def delete_options(eviction: Eviction, asked: Options) -> Options:
         asked,
         dry_run=asked.dry_run or bool(wished.dryRun),
         grace_period_seconds=wished.gracePeriodSeconds,
-        propagation_policy=wished.propagationPolicy,
-        precondition_uid=before.uid if before else "",
-        precondition_resource_version=before.resourceVersion if before else "",
+        propagation_policy=wished.propagationPolicy or "",
+        precondition_uid=(before.uid or "") if before else "",
+        precondition_resource_version=(before.resourceVersion or "") if before else "",
     )
 
 
@@ -108,7 +108,7 @@ def disrupted(pod: Pod, now: str) -> Pod:
     if found.status != "True":
         found.status, found.lastTransitionTime = "True", now
     found.reason, found.message = "EvictionByEvictionAPI", "Eviction API: evicting"
-    found.observedGeneration = pod.metadata.generation or None
+    found.observedGeneration = pod.metadata.generation
     return pod
 
 
@@ -157,7 +157,7 @@ def _tell_exhausted(budget: PodDisruptionBudget, now: str) -> None:
 def _refused(message: str, seconds: int) -> StatusError:
     error = too_many_requests(VIOLATES, seconds)
     assert error.status.details is not None
-    error.status.details.retryAfterSeconds = seconds or None
+    error.status.details.retryAfterSeconds = seconds
     error.status.details.causes = [StatusCause(reason="DisruptionBudget", message=message)]
     return error
 

@@ -29,6 +29,10 @@ class BlockingCgroups(Protocol):
         """Remove the group and what is below it; processes left in it are killed first. What is gone is no failure."""
         ...
 
+    def processes(self, path: str) -> int:
+        """How many processes and threads are in the group and below it."""
+        ...
+
 
 class Cgroups(Protocol):
     """The same for the kubelet's loop. Failures are OSError."""
@@ -44,6 +48,8 @@ class Cgroups(Protocol):
     ) -> None: ...
 
     async def remove(self, path: str) -> None: ...
+
+    async def processes(self, path: str) -> int: ...
 
 
 class ThreadedCgroups:
@@ -68,6 +74,9 @@ class ThreadedCgroups:
     async def remove(self, path: str) -> None:
         await self._calls.run(path, CGROUP_SECONDS, self._groups.remove, path)
 
+    async def processes(self, path: str) -> int:
+        return await self._calls.run(path, CGROUP_SECONDS, self._groups.processes, path)
+
 
 class NoCgroups:
     """For simulated nodes."""
@@ -85,3 +94,6 @@ class NoCgroups:
 
     async def remove(self, path: str) -> None:
         return
+
+    async def processes(self, path: str) -> int:
+        return 0

@@ -55,6 +55,12 @@ class KubeletConfig:
         default_factory=lambda: {"memory.available": "100Mi", "nodefs.available": "1Gi", "nodefs.inodesFree": "1%"}
     )
     """Upstream asks for 10 to 15 % of the disk; on a developer's machine a well filled disk is no reason to evict everything."""
+    eviction_soft: Mapping[str, str] = field(default_factory=dict)
+    eviction_soft_grace_seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long a soft threshold must be crossed before pods are evicted for it."""
+    eviction_minimum_reclaim: Mapping[str, str] = field(default_factory=dict)
+    eviction_max_pod_grace_seconds: int = 0
+    """The longest grace period of pods that a soft threshold evicts."""
     eviction_period_seconds: float = 10.0
     eviction_pressure_transition_seconds: float = 300.0
     log_rotation_seconds: float = 10.0

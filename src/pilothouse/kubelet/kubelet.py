@@ -27,6 +27,7 @@ from pilothouse.kit.entropy import Entropy
 from pilothouse.kubelet.cgroups import Cgroups, NoCgroups
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.eviction.manager import EvictionManager
+from pilothouse.kubelet.eviction.usage import PodUsage
 from pilothouse.kubelet.hooks import LifecycleHooks
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.images.collector import ImageCollector
@@ -125,8 +126,9 @@ class Kubelet:
         self.workers.gone.append(self.prober.forget)
         self.refresher = VolumeRefresher(self.volumes, clock, self._with_live_volumes, config.volume_resync_seconds)
         self.collector = ImageCollector(runtime, self.host, clock, config, self._tell_of_node, self._images_changed)
+        usage = PodUsage(runtime, self.host, self.shop.cgroups, self.volumes, self.shop.paths, config.cgroup_root)
         self.eviction = EvictionManager(
-            runtime, self.host, clock, config, self.volumes, self.collector, lambda: self.workers, self.agent.pressed, self._tell_of_node
+            runtime, self.host, clock, config, usage, self.collector, lambda: self.workers, self.agent.pressed, self._tell_of_node
         )
         self.relist = Relist(
             runtime,

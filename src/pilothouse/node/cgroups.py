@@ -58,6 +58,11 @@ class LinuxCgroups:
         """Remove the group and all below it; processes left in it are killed first."""
         remove_tree(path, self._root)
 
+    def processes(self, path: str) -> int:
+        """How many processes and threads are in the group and below it."""
+        root = self._root if self.unified else self._root / "pids"
+        return strconv.parse_int((root / path.strip("/") / "pids.current").read_text().strip())
+
     def _prepare(self, parent: Path) -> None:
         """On v2 a group's controllers are those that its parent hands down."""
         if not self.unified:

@@ -17,8 +17,8 @@ from pilothouse.api.types.core_v1 import (
 from pilothouse.api.types.core_v1 import Node as NodeObject
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.eviction.limits import Disk, exceeded
-from pilothouse.kubelet.eviction.ranking import Usage, ranked
-from pilothouse.kubelet.eviction.signals import shortages, signals
+from pilothouse.kubelet.eviction.ranking import Usage, message, ranked
+from pilothouse.kubelet.eviction.signals import Pressure, Signal, Threshold, signals, thresholds
 from pilothouse.kubelet.host.port import DiskUsage, Load
 from pilothouse.kubelet.images.collector import Record, choose, to_free
 from pilothouse.kubelet.logs import too_old
@@ -54,8 +54,46 @@ def test_the_longest_unused_image_goes_first() -> None:
 
 def test_thresholds_are_amounts_or_shares() -> None:
     found = signals(Load(50 * MEBIBYTE), 1000 * MEBIBYTE, DiskUsage(1000, 90, 100, 50), DiskUsage(1000, 90, 100, 50))
-    short = shortages(found, {"nodefs.available": "10%", "memory.available": "100Mi", "nodefs.inodesFree": "5%"})
-    assert [(one.name, one.condition) for one in short] == [("memory.available", "MemoryPressure"), ("nodefs.available", "DiskPressure")]
+    config = KubeletConfig(eviction_hard={"nodefs.available": "10%", "memory.available": "100Mi", "nodefs.inodesFree": "5%"})
+    acting = Pressure(300).observe(thresholds(config), found, 0.0)
+    assert [(one.signal, one.condition) for one in acting] == [("memory.available", "MemoryPressure"), ("nodefs.available", "DiskPressure")]
+
+
+def looks(threshold: Threshold, *seen: tuple[float, int]) -> list[bool]:
+    """Whether it asks for evictions at each look: when that is, and what is available of 1000."""
+    pressure = Pressure(300)
+    return [bool(pressure.observe([threshold], {threshold.signal: Signal(available, 1000)}, now)) for now, available in seen]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "seen", "expected"),
+    [
+        pytest.param(Threshold("nodefs.available", "100"), [(0, 99), (10, 100)], [True, False], id="hard: at once"),
+        pytest.param(
+            Threshold("nodefs.available", "10%", hard=False, grace_seconds=30),
+            [(0, 99), (29, 99), (30, 99), (40, 100), (50, 99)],
+            [False, False, True, False, False],
+            id="soft: after its grace period, which begins anew",
+        ),
+        pytest.param(
+            Threshold("nodefs.available", "100", minimum_reclaim="50"),
+            [(0, 120), (10, 99), (20, 120), (30, 150), (40, 120)],
+            [False, True, True, False, False],
+            id="what was crossed is so until more is free",
+        ),
+        pytest.param(Threshold("pid.available", "5%"), [(0, 49), (10, 50)], [True, False], id="processes"),
+        pytest.param(Threshold("imagefs.inodesFree", "5%"), [(0, 49)], [True], id="inodes"),
+    ],
+)
+def test_when_a_threshold_asks_for_evictions(threshold: Threshold, seen: list[tuple[float, int]], expected: list[bool]) -> None:
+    assert looks(threshold, *seen) == expected
+
+
+def test_a_condition_stays_for_a_while_after_its_cause() -> None:
+    pressure, threshold = Pressure(300), Threshold("pid.available", "10")
+    pressure.observe([threshold], {"pid.available": Signal(9, 100)}, 0.0)
+    pressure.observe([threshold], {"pid.available": Signal(20, 100)}, 10.0)
+    assert (pressure.conditions(299.0), pressure.conditions(301.0)) == ({"PIDPressure"}, set())
 
 
 def pod(name: str, request: str = "0", priority: int = 0) -> Pod:
@@ -67,6 +105,44 @@ def test_who_goes_first() -> None:
     pods = [pod("modest", "100Mi"), pod("greedy", "10Mi"), pod("greedier", "10Mi"), pod("important", "10Mi", 1000)]
     usage = {name: Usage({"c": used * MEBIBYTE}) for name, used in {"modest": 90, "greedy": 50, "greedier": 60, "important": 70}.items()}
     assert [one.metadata.name for one in ranked(pods, usage, "memory")] == ["greedier", "greedy", "important", "modest"]
+
+
+def test_who_has_more_processes_goes_first_whatever_was_requested() -> None:
+    pods = [pod("few"), pod("many"), pod("important", priority=1000)]
+    usage = {name: Usage(volumes=used) for name, used in {"few": 3, "many": 300, "important": 3000}.items()}
+    assert [one.metadata.name for one in ranked(pods, usage, "pids")] == ["many", "few", "important"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "threshold", "signal", "expected"),
+    [
+        pytest.param(
+            "memory",
+            Threshold("memory.available", "100Mi"),
+            Signal(10 << 20, 1 << 30),
+            "The node was low on resource: memory. Threshold quantity: 100Mi, available: 10Mi. "
+            "Container c was using 50Mi, request is 10Mi, has larger consumption of memory. ",
+            id="bytes",
+        ),
+        pytest.param(
+            "inodes",
+            Threshold("nodefs.inodesFree", "5%"),
+            Signal(12_345, 1_000_000),
+            "The node was low on resource: inodes. Threshold quantity: 50k, available: 12345. ",
+            id="inodes",
+        ),
+        pytest.param(
+            "pids",
+            Threshold("pid.available", "1k"),
+            Signal(7, 32768),
+            "The node was low on resource: pids. Threshold quantity: 1k, available: 7. ",
+            id="processes",
+        ),
+    ],
+)
+def test_what_an_evicted_pod_is_told(resource: str, threshold: Threshold, signal: Signal, expected: str) -> None:
+    told = message(pod("greedy", "10Mi"), Usage({"c": 50 * MEBIBYTE}), resource, [threshold], {threshold.signal: signal})
+    assert told == expected
 
 
 def test_critical_pods_never_go() -> None:
@@ -171,10 +247,16 @@ async def test_logs_over_a_containers_limit_end_the_pod() -> None:
         pytest.param({"a": "2Ki"}, Disk({"a": 2048}), "", id="at the limit"),
         pytest.param({"a": ""}, Disk({"a": 1 << 40}), "", id="no limit"),
         pytest.param(
-            {"a": "2Ki", "b": ""},
-            Disk({"a": 2049, "b": 1 << 40}),
+            {"a": "2Ki", "b": "9Ki"},
+            Disk({"a": 2049, "b": 1}),
             'Container a exceeded its local ephemeral storage limit "2Ki". ',
             id="one container's own",
+        ),
+        pytest.param(
+            {"a": "2Ki", "b": ""},
+            Disk({"a": 1, "b": 1 << 40}),
+            "Pod ephemeral local storage usage exceeds the total limit of containers 2Ki. ",
+            id="the pod's, though one container has none",
         ),
         pytest.param(
             {"a": "2Ki", "b": "2Ki"},

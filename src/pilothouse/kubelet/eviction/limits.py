@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pilothouse.api.types.core_v1 import Pod, Volume
 from pilothouse.kubelet.launch.resources import whole
 from pilothouse.kubelet.pods.amounts import pod_limits
+from pilothouse.kubelet.pods.spec import sidecars
 from pilothouse.machinery import quantity
 
 STORAGE = "ephemeral-storage"
@@ -46,9 +47,9 @@ def exceeded(pod: Pod, disk: Disk) -> str:
         if 0 < limit < disk.volumes.get(volume.name, 0):
             shown = volume.emptyDir.sizeLimit if volume.emptyDir is not None else ""
             return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{shown}". '
-    limits = {one.name: one.resources.limits for one in pod.spec.containers}
+    limits = {one.name: one.resources.limits for one in (*pod.spec.containers, *sidecars(pod))}
     total = pod_limits(pod).get(STORAGE, 0)
-    if all(whole(one, STORAGE) for one in limits.values()) and 0 < total < _sum(disk.containers) + _sum(disk.volumes):
+    if 0 < total < _sum(disk.containers) + _sum(disk.volumes):
         return f"Pod ephemeral local storage usage exceeds the total limit of containers {quantity.canonical(_shown(total))}. "
     for name, own in limits.items():
         if 0 < whole(own, STORAGE) < disk.containers.get(name, 0):

@@ -1,32 +1,31 @@
-"""What the node has left, and whether that is too little. Pure.
+"""What the node has left, and which thresholds that crosses. Pure.
 
 Signals and thresholds bear upstream's names: `memory.available`, `nodefs.available`, `nodefs.inodesFree`, `imagefs.*`, `pid.available`.
+Each signal is in its own unit: bytes, inodes or processes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import DiskUsage, Load
 from pilothouse.machinery import quantity, strconv
 
-CONDITIONS = {
-    "memory.available": "MemoryPressure",
-    "nodefs.available": "DiskPressure",
-    "nodefs.inodesFree": "DiskPressure",
-    "imagefs.available": "DiskPressure",
-    "imagefs.inodesFree": "DiskPressure",
-    "pid.available": "PIDPressure",
+MEMORY, STORAGE, INODES, PIDS = "memory", "ephemeral-storage", "inodes", "pids"
+MEMORY_PRESSURE, DISK_PRESSURE, PID_PRESSURE = "MemoryPressure", "DiskPressure", "PIDPressure"
+SIGNALS = {
+    "memory.available": (MEMORY_PRESSURE, MEMORY),
+    "nodefs.available": (DISK_PRESSURE, STORAGE),
+    "nodefs.inodesFree": (DISK_PRESSURE, INODES),
+    "imagefs.available": (DISK_PRESSURE, STORAGE),
+    "imagefs.inodesFree": (DISK_PRESSURE, INODES),
+    "containerfs.available": (DISK_PRESSURE, STORAGE),
+    "containerfs.inodesFree": (DISK_PRESSURE, INODES),
+    "pid.available": (PID_PRESSURE, PIDS),
 }
-RESOURCES = {
-    "memory.available": "memory",
-    "nodefs.available": "ephemeral-storage",
-    "nodefs.inodesFree": "inodes",
-    "imagefs.available": "ephemeral-storage",
-    "imagefs.inodesFree": "inodes",
-    "pid.available": "pids",
-}
+"""The node's condition and the resource of each signal."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -35,43 +34,97 @@ class Signal:
     capacity: int
 
 
-@dataclass(slots=True, frozen=True)
-class Shortage:
-    """A signal that is below its threshold (`wanted`, in the signal's unit)."""
+Signals = Mapping[str, Signal]
 
-    name: str
-    available: int
-    wanted: int
+
+@dataclass(slots=True, frozen=True)
+class Threshold:
+    """Crossed when less than `value` (an amount, or percent of the capacity) is left. A soft one asks for evictions only after its grace
+    period; what was crossed counts so until `minimum_reclaim` more is free."""
+
+    signal: str
+    value: str
+    hard: bool = True
+    grace_seconds: float = 0.0
+    minimum_reclaim: str = ""
 
     @property
     def condition(self) -> str:
-        return CONDITIONS[self.name]
+        return SIGNALS[self.signal][0]
 
     @property
     def resource(self) -> str:
-        return RESOURCES[self.name]
+        return SIGNALS[self.signal][1]
+
+    def amount(self, capacity: int) -> int:
+        return _amount(self.value, capacity)
+
+    def is_met(self, signals: Signals, *, reclaim: bool = False) -> bool:
+        """`reclaim`: together with what is to be reclaimed beyond it."""
+        signal = signals.get(self.signal)
+        if signal is None:
+            return False
+        more = _amount(self.minimum_reclaim, signal.capacity) if reclaim and self.minimum_reclaim else 0
+        return signal.available < self.amount(signal.capacity) + more
+
+
+def _amount(text: str, capacity: int) -> int:
+    return int(capacity * strconv.parse_float(text[:-1]) / 100) if text.endswith("%") else quantity.whole(text)
+
+
+def thresholds(config: KubeletConfig) -> list[Threshold]:
+    """Hard ones first, in the order of the configuration. Signals that nobody knows are left out."""
+    reclaim = config.eviction_minimum_reclaim
+    found = [
+        Threshold(name, value, minimum_reclaim=reclaim.get(name, "")) for name, value in config.eviction_hard.items() if name in SIGNALS
+    ]
+    for name, value in config.eviction_soft.items():
+        if name in SIGNALS:
+            grace = config.eviction_soft_grace_seconds.get(name, 0.0)
+            found.append(Threshold(name, value, hard=False, grace_seconds=grace, minimum_reclaim=reclaim.get(name, "")))
+    return found
 
 
 def signals(load: Load, memory: int, node: DiskUsage, images: DiskUsage) -> dict[str, Signal]:
+    """`node` is the filesystem of the kubelet's files, `images` that of images and containers' writable layers."""
     found = {
         "memory.available": Signal(load.memory_available, memory),
         "nodefs.available": Signal(node.available, node.capacity),
         "nodefs.inodesFree": Signal(node.inodes_free, node.inodes),
         "imagefs.available": Signal(images.available, images.capacity),
         "imagefs.inodesFree": Signal(images.inodes_free, images.inodes),
+        "containerfs.available": Signal(images.available, images.capacity),
+        "containerfs.inodesFree": Signal(images.inodes_free, images.inodes),
         "pid.available": Signal(load.processes_limit - load.processes, load.processes_limit),
     }
-    return {name: one for name, one in found.items() if one.capacity > 0}
+    return {name: signal for name, signal in found.items() if signal.capacity > 0}
 
 
-def shortages(found: Mapping[str, Signal], thresholds: Mapping[str, str]) -> list[Shortage]:
-    """Memory first, as upstream: it is what kills."""
-    short = []
-    for name, text in thresholds.items():
-        signal = found.get(name)
-        if signal is None:
-            continue
-        wanted = int(signal.capacity * strconv.parse_float(text[:-1]) / 100) if text.endswith("%") else quantity.whole(text)
-        if signal.available < wanted:
-            short.append(Shortage(name, signal.available, wanted))
-    return sorted(short, key=lambda one: (one.resource != "memory", one.name))
+@dataclass(slots=True)
+class Pressure:
+    """What of the thresholds was seen over time. Times are a monotonic clock's seconds."""
+
+    transition_seconds: float
+    """A condition stays so long after its cause, so that the scheduler is not played with."""
+    _first_seen: dict[Threshold, float] = field(default_factory=dict)
+    _acting: list[Threshold] = field(default_factory=list)
+    """Those that asked for evictions at the last look."""
+    _condition_seen: dict[str, float] = field(default_factory=dict)
+
+    def observe(self, all_thresholds: Sequence[Threshold], found: Signals, now: float) -> list[Threshold]:
+        """One look: the thresholds that ask for evictions now, memory before others (it is what kills)."""
+        met = [threshold for threshold in all_thresholds if threshold.is_met(found)]
+        met += [threshold for threshold in self._acting if threshold not in met and threshold.is_met(found, reclaim=True)]
+        self._first_seen = {threshold: self._first_seen.get(threshold, now) for threshold in met}
+        self._condition_seen.update({threshold.condition: now for threshold in met})
+        self._acting = [threshold for threshold, since in self._first_seen.items() if now - since >= threshold.grace_seconds]
+        return sorted(self._acting, key=lambda threshold: threshold.resource != MEMORY)
+
+    def conditions(self, now: float) -> set[str]:
+        """Those that hold."""
+        return {name for name, seen in self._condition_seen.items() if seen == now or now - seen < self.transition_seconds}
+
+
+def unresolved(all_thresholds: Iterable[Threshold], found: Signals) -> bool:
+    """Whether any is still crossed, counting what is to be reclaimed beyond."""
+    return any(threshold.is_met(found, reclaim=True) for threshold in all_thresholds)

@@ -17,7 +17,7 @@ from functools import cache
 from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.host import beneath, payload
-from pilothouse.kubelet.host.port import DiskUsage, Load, Machine, PayloadFile
+from pilothouse.kubelet.host.port import DiskUsage, Load, Machine, PayloadFile, TreeUsage
 from pilothouse.machinery import strconv
 from pilothouse.node import cgroups, linux, mounts
 
@@ -105,8 +105,8 @@ class LinuxHost:
     async def disk(self, path: str) -> DiskUsage:
         return await self._calls.run(path, FILE_SECONDS, _disk, path)
 
-    async def tree_size(self, path: str) -> int:
-        return await self._calls.run(path, WALK_SECONDS, _tree_size, path)
+    async def tree_usage(self, path: str) -> TreeUsage:
+        return await self._calls.run(path, WALK_SECONDS, _tree_usage, path)
 
     def machine(self) -> Machine:
         return _machine()
@@ -205,7 +205,8 @@ def _disk(path: str) -> DiskUsage:
         path = os.path.dirname(path)
     found = os.statvfs(path)
     size = found.f_frsize
-    return DiskUsage(found.f_blocks * size, found.f_bavail * size, found.f_files, found.f_favail)
+    device = os.stat(path).st_dev
+    return DiskUsage(found.f_blocks * size, found.f_bavail * size, found.f_files, found.f_favail, device)
 
 
 def _remove_tree(path: str) -> None:
@@ -242,15 +243,16 @@ def _give_to_group(path: str, group: int, readonly: bool) -> None:
     os.chmod(path, stat.S_IMODE(found.st_mode) | bits)
 
 
-def _tree_size(path: str) -> int:
-    total = 0
-    for folder, _, names in os.walk(path, onerror=None):
+def _tree_usage(path: str) -> TreeUsage:
+    total = inodes = 0
+    for folder, folders, names in os.walk(path, onerror=None):
+        inodes += len(folders) + len(names)
         for name in names:
             try:
                 total += os.lstat(os.path.join(folder, name)).st_blocks * 512
             except OSError:
                 continue
-    return total
+    return TreeUsage(total, inodes)
 
 
 def _text(path: str, otherwise: str = "") -> str:

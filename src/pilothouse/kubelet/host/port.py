@@ -27,6 +27,16 @@ class DiskUsage:
     available: int
     inodes: int = 0
     inodes_free: int = 0
+    device: int = 0
+    """Equal for paths of one filesystem."""
+
+
+@dataclass(slots=True, frozen=True)
+class TreeUsage:
+    """What the files below a directory take."""
+
+    bytes: int = 0
+    inodes: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -122,8 +132,8 @@ class Host(Protocol):
 
     async def disk(self, path: str) -> DiskUsage: ...
 
-    async def tree_size(self, path: str) -> int:
-        """Bytes that a tree takes."""
+    async def tree_usage(self, path: str) -> TreeUsage:
+        """What a tree takes; nothing when there is none."""
         ...
 
     def machine(self) -> Machine: ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Mapping, Sequence
 
-from pilothouse.kubelet.host.port import DiskUsage, Load, Machine, PayloadFile
+from pilothouse.kubelet.host.port import DiskUsage, Load, Machine, PayloadFile, TreeUsage
 
 GIBIBYTE = 1 << 30
 
@@ -101,9 +101,10 @@ class SimulatedHost:
     async def disk(self, path: str) -> DiskUsage:
         return self.disk_usage
 
-    async def tree_size(self, path: str) -> int:
+    async def tree_usage(self, path: str) -> TreeUsage:
         prefix = path.rstrip("/") + "/"
-        return sum(len(data) for one, data in self.files.items() if one.startswith(prefix))
+        sizes = [len(data) for name, data in self.files.items() if name.startswith(prefix)]
+        return TreeUsage(sum(sizes), len(sizes))
 
     def machine(self) -> Machine:
         return self.machine_now

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -77,16 +78,17 @@ class ImageCollector:
             except (RuntimeFailure, OSError) as error:
                 log.warning("images are not collected", extra={"error": str(error)})
 
-    async def collect(self, at_least: int = 0) -> int:
-        """One turn; the bytes that were freed. `at_least` is wanted whatever the disk says."""
-        if self._config.image_gc_high_percent >= 100:
+    async def collect(self, *, everything: bool = False) -> int:
+        """One turn; the bytes that were freed. `everything`: all that nobody uses, whatever the disk says (before pods are evicted)."""
+        if self._config.image_gc_high_percent >= 100 and not everything:
             return 0
         now = self._clock.now().timestamp()
         images = list(await self._runtime.list_images())
         used = await self._in_use(images, now)
         filesystems = await self._runtime.image_filesystem()
         disk = await self._host.disk(filesystems[0].mountpoint if filesystems else self._config.root_dir)
-        amount = max(to_free(disk, self._config.image_gc_high_percent, self._config.image_gc_low_percent), at_least)
+        wanted = to_free(disk, self._config.image_gc_high_percent, self._config.image_gc_low_percent)
+        amount = sys.maxsize if everything else wanted
         if amount <= 0:
             return 0
         freed = 0
@@ -96,7 +98,7 @@ class ImageCollector:
             freed += one.size
         if freed:
             self._changed()
-        if freed < amount:
+        if freed < amount and not everything:
             message = (
                 f"Failed to garbage collect required amount of images. Attempted to free {amount} bytes, "
                 f"but only found {freed} bytes eligible to free."

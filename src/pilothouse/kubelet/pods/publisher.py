@@ -38,6 +38,8 @@ class Entry:
     acknowledged: dict[str, Any]
     wanted: PodStatus | None = None
     last: PodStatus | None = None
+    told: int = 0
+    """How often something was to be told."""
     remove: bool = False
     urgent: asyncio.Event = field(default_factory=asyncio.Event)
     busy: bool = False
@@ -66,6 +68,7 @@ class StatusPublisher:
         """
         entry = self._entry(pod)
         entry.wanted = entry.last = status
+        entry.told += 1
         if not in_passing:
             entry.urgent.set()
         self._start(entry)
@@ -74,6 +77,7 @@ class StatusPublisher:
         """A static pod's mirror was made (again): it knows nothing yet."""
         entry = self._entry(pod)
         entry.acknowledged, entry.wanted = {}, entry.last
+        entry.told += 1
         entry.urgent.set()
         self._start(entry)
 
@@ -88,6 +92,7 @@ class StatusPublisher:
         """Delete the pod from the API once its last status is there."""
         entry = self._entry(pod)
         entry.remove = True
+        entry.told += 1
         entry.urgent.set()
         self._start(entry)
 
@@ -110,14 +115,17 @@ class StatusPublisher:
     async def _deliver(self, entry: Entry) -> None:
         try:
             while not entry.gone and (entry.wanted is not None or entry.remove):
+                told = None
                 try:
                     await self._linger(entry)
+                    told = entry.told
                     await self._deliver_one(entry)
                 except ConnectionError:
                     await self._clock.sleep(RETRY_SECONDS)
                 except StatusError as error:
                     if error.code in {404, 409, 422}:
-                        self._drop(entry, error)
+                        if entry.told == told:  # else something newer is to be told, perhaps to a mirror that was made meanwhile
+                            self._drop(entry, error)
                     else:
                         await self._clock.sleep(RETRY_SECONDS)
         finally:

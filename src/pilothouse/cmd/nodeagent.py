@@ -22,6 +22,7 @@ from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.restarts import in_loop, keep_running, once
 from pilothouse.node import cgroups, routes
+from pilothouse.node.shims import Shims
 from pilothouse.node.supervisor import Supervisor, import_local_images
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class NodeAgent:
             config,
             host=LinuxHost(self.clock, calls),
             cgroups=ThreadedCgroups(cgroups.LinuxCgroups(), calls),
+            shims=Shims(places.containerd.socket),
         )
         tls = KubeletTLS(str(places.pki / "ca.crt"), str(places.pki / "kubelet.crt"), str(places.pki / "kubelet.key"))
         server = KubeletServer(

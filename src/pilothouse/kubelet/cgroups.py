@@ -33,6 +33,10 @@ class BlockingCgroups(Protocol):
         """How many processes and threads are in the group and below it."""
         ...
 
+    def children(self, path: str) -> list[str]:
+        """Names of the groups in it; empty when there is no such group."""
+        ...
+
 
 class Cgroups(Protocol):
     """The same for the kubelet's loop. Failures are OSError."""
@@ -50,6 +54,8 @@ class Cgroups(Protocol):
     async def remove(self, path: str) -> None: ...
 
     async def processes(self, path: str) -> int: ...
+
+    async def children(self, path: str) -> list[str]: ...
 
 
 class ThreadedCgroups:
@@ -77,6 +83,9 @@ class ThreadedCgroups:
     async def processes(self, path: str) -> int:
         return await self._calls.run(path, CGROUP_SECONDS, self._groups.processes, path)
 
+    async def children(self, path: str) -> list[str]:
+        return await self._calls.run(path, CGROUP_SECONDS, self._groups.children, path)
+
 
 class NoCgroups:
     """For simulated nodes."""
@@ -97,3 +106,6 @@ class NoCgroups:
 
     async def processes(self, path: str) -> int:
         return 0
+
+    async def children(self, path: str) -> list[str]:
+        return []

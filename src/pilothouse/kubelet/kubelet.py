@@ -21,6 +21,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.events import EventRecorder
 from pilothouse.client.informer import Informer
 from pilothouse.client.informers import Informers
+from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
@@ -35,6 +36,7 @@ from pilothouse.kubelet.images.manager import ImageManager
 from pilothouse.kubelet.launch.launcher import pod_ips
 from pilothouse.kubelet.launch.naming import parse_resolv_conf
 from pilothouse.kubelet.launch.services import service_environment
+from pilothouse.kubelet.leftovers import Leftovers, NoShims, ShimProcesses
 from pilothouse.kubelet.logs import LogRotation
 from pilothouse.kubelet.mounts.manager import VolumeManager
 from pilothouse.kubelet.mounts.refresher import VolumeRefresher
@@ -64,7 +66,10 @@ RUNTIME_RETRY_SECONDS = 0.5
 
 
 class Kubelet:
-    """See the module. `host`, `network` and `cgroups` default to the machine's own, without control groups."""
+    """See the module. `host`, `network` and `cgroups` default to the machine's own, without control groups.
+
+    `shims` are the runtime's processes; where they are given, those that no sandbox has are ended.
+    """
 
     def __init__(
         self,
@@ -79,7 +84,9 @@ class Kubelet:
         network: Network | None = None,
         cgroups: Cgroups | None = None,
         informers: Informers | None = None,
+        shims: ShimProcesses | None = None,
     ) -> None:
+        self._shims, self._looks_for_leftovers = shims or NoShims(), shims is not None
         self.client, self.node_name, self.runtime, self.clock, self.config = client, node_name, runtime, clock, config
         config.hostname = config.hostname or node_name
         self.host = host or _linux_host(clock)
@@ -140,6 +147,7 @@ class Kubelet:
             end=lambda uid, sandboxes: end_unknown(self.shop, uid, sandboxes),
         )
         self.agent.problems.append(self.relist.problem)
+        self.leftovers = Leftovers(runtime, self.shop.cgroups, self._shims, BlockingCalls(clock), clock, config.cgroup_root, self._is_known)
         self.rotation = LogRotation(runtime, self.host, clock, self._running, config.log_rotation_seconds)
         self.static = StaticPods(
             self.client,
@@ -179,6 +187,7 @@ class Kubelet:
             self.eviction,
             self.rotation,
             self.relist,
+            *((self.leftovers,) if self.groups is not None and self._looks_for_leftovers else ()),
         )
 
     def _is_known(self, uid: str) -> bool:

@@ -63,6 +63,11 @@ class LinuxCgroups:
         root = self._root if self.unified else self._root / "pids"
         return strconv.parse_int((root / path.strip("/") / "pids.current").read_text().strip())
 
+    def children(self, path: str) -> list[str]:
+        """Names of the groups in it, in any hierarchy; empty when there is no such group."""
+        places = [place for hierarchy in self._hierarchies if (place := hierarchy / path.strip("/")).is_dir()]
+        return sorted({entry.name for place in places for entry in place.iterdir() if entry.is_dir()})
+
     def _prepare(self, parent: Path) -> None:
         """On v2 a group's controllers are those that its parent hands down."""
         if not self.unified:

@@ -204,6 +204,17 @@ def in_namespace(path: str, kind: str) -> list[Process]:
     return found
 
 
+def command_line(process: Process) -> list[str]:
+    """Its words; empty when it is gone."""
+    return [word.decode(errors="replace") for word in _bytes(f"/proc/{process.id}/cmdline").rstrip(b"\0").split(b"\0")]
+
+
+def children(process: Process) -> list[Process]:
+    """Processes that it started, or that were left to it."""
+    listed = _bytes(f"/proc/{process.id}/task/{process.id}/children").decode().split()
+    return [child for text in listed if (child := identify(strconv.parse_int(text))) is not None]
+
+
 def _signal_all(processes: Iterable[Process], number: signal.Signals) -> dict[int, Process]:
     """Signal each process that is still itself; its pidfd by which to wait for its end."""
     sent = {}

@@ -21,10 +21,15 @@ from pilothouse.api.types.core_v1 import (
     TCPSocketAction,
 )
 from pilothouse.client.call import Options
+from pilothouse.kit.blocking import BlockingCalls
+from pilothouse.kit.clock import SystemClock
+from pilothouse.kit.entropy import Entropy
+from pilothouse.kubelet.cgroups import NoCgroups
+from pilothouse.kubelet.leftovers import Leftovers, left_over
 from pilothouse.kubelet.node.admission import judge
 from pilothouse.kubelet.node.preemption import NoRoom, pods_to_preempt
 from pilothouse.kubelet.runtime.port import ContainerState, ExecResult, RuntimeFailure, SandboxConfig
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.simulated import Behaviour, SimulatedRuntime
 from tests.unit.kubelet.harness import Node as SimulatedNode
 from tests.unit.kubelet.harness import a_pod, node
 
@@ -213,3 +218,51 @@ async def test_a_container_whose_end_fails_takes_no_time_from_the_others() -> No
         await one.advance(20)
         assert await one.pods() == []
         assert (asked, len(failed)) == ([("bye",)], 2)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "before", "expected"),
+    [
+        pytest.param({"a"}, {"a"}, set(), (set(), set()), id="what is wanted"),
+        pytest.param({"a", "b"}, {"a"}, set(), (set(), {"b"}), id="suspected at the first look"),
+        pytest.param({"a", "b"}, {"a"}, {"b"}, ({"b"}, set()), id="ended at the second"),
+        pytest.param({"b"}, {"b"}, {"b"}, (set(), set()), id="listed meanwhile"),
+        pytest.param({"c"}, set(), {"b"}, (set(), {"c"}), id="another one"),
+    ],
+)
+def test_what_counts_as_left_over(found: set[str], wanted: set[str], before: set[str], expected: tuple[set[str], set[str]]) -> None:
+    assert left_over(found, wanted, before) == expected
+
+
+class Groups(NoCgroups):
+    def __init__(self, *names: str) -> None:
+        self.names, self.removed = names, list[str]()
+
+    async def children(self, path: str) -> list[str]:
+        return [*self.names] if path == "/c/kubepods" else []
+
+    async def remove(self, path: str) -> None:
+        self.removed.append(path)
+
+
+class ForgottenShims:
+    def __init__(self, *ids: str) -> None:
+        self.running = {*ids}
+
+    def ids(self) -> set[str]:
+        return {*self.running}
+
+    def end(self, identifier: str) -> None:
+        self.running.discard(identifier)
+
+
+async def test_shims_and_groups_that_nobody_has_are_ended_and_no_others() -> None:
+    clock = SystemClock()
+    runtime, groups = SimulatedRuntime(clock, Entropy(1)), Groups("podhere", "podgone", "burstable")
+    kept = await runtime.run_pod_sandbox(SandboxConfig("web", "here", "default"))
+    shims = ForgottenShims(kept, "forgotten")
+    leftovers = Leftovers(runtime, groups, shims, BlockingCalls(clock), clock, "/c", lambda uid: uid == "here")
+    await leftovers.look()
+    assert (shims.running, groups.removed) == ({kept, "forgotten"}, [])
+    await leftovers.look()
+    assert (shims.running, groups.removed) == ({kept}, ["/c/kubepods/podgone"])

@@ -1,0 +1,108 @@
+"""Ends what is left of pods and sandboxes beside what the runtime itself lists: shims of sandboxes that it has forgotten, control groups of
+pods that are no more, with the processes in them.
+
+A thing is taken for left over only when it was so at two looks in a row: a sandbox that is just being made has a shim before it is listed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from pilothouse.kit.blocking import BlockingCalls
+from pilothouse.kit.clock import Clock
+from pilothouse.kubelet.cgroups import Cgroups
+from pilothouse.kubelet.launch.resources import ROOT
+from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
+
+log = logging.getLogger(__name__)
+LOOK_SECONDS = 60.0
+CALL_SECONDS = 30.0
+CLASSES = ("", "/burstable", "/besteffort")
+POD = "pod"
+
+
+class ShimProcesses(Protocol):
+    """The runtime's processes beside its sandboxes (node/shims.py). Calls block."""
+
+    def ids(self) -> set[str]: ...
+
+    def end(self, identifier: str) -> None: ...
+
+
+class NoShims:
+    """Of runtimes that have none, or none that this kubelet may end."""
+
+    def ids(self) -> set[str]:
+        return set()
+
+    def end(self, identifier: str) -> None:
+        return
+
+
+def left_over(found: Collection[str], wanted: Collection[str], before: Collection[str]) -> tuple[set[str], set[str]]:
+    """(what is to be ended now, what is suspected until the next look). Pure."""
+    suspects = {name for name in found if name not in wanted}
+    ended = suspects & {*before}
+    return ended, suspects - ended
+
+
+class Leftovers:
+    """See the module. `known` says whether a pod, by its uid, is this kubelet's or may be."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        cgroups: Cgroups,
+        shims: ShimProcesses,
+        calls: BlockingCalls,
+        clock: Clock,
+        cgroup_root: str,
+        known: Callable[[str], bool],
+    ) -> None:
+        self._runtime = runtime
+        self._cgroups = cgroups
+        self._shims = shims
+        self._calls = calls
+        self._clock = clock
+        self._cgroup_root = cgroup_root
+        self._known = known
+        self._suspected_shims: set[str] = set()
+        self._suspected_pods: set[str] = set()
+
+    async def run(self) -> None:
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            try:
+                await self.look()
+            except (RuntimeFailure, OSError) as error:
+                log.warning("leftovers are not looked for", extra={"error": str(error)})
+
+    async def look(self) -> None:
+        """One turn."""
+        await self._end_shims()
+        await self._end_groups()
+
+    async def _end_shims(self) -> None:
+        found = await self._calls.run("shims", CALL_SECONDS, self._shims.ids)
+        if not found:
+            return
+        listed = {sandbox.id for sandbox in await self._runtime.list_pod_sandboxes()}
+        listed |= {container.id for container in await self._runtime.list_containers()}
+        ended, self._suspected_shims = left_over(found, listed, self._suspected_shims)
+        for identifier in ended:
+            log.warning("ending a shim of no sandbox", extra={"id": identifier})
+            await self._calls.run("shims", CALL_SECONDS, self._shims.end, identifier)
+
+    async def _end_groups(self) -> None:
+        paths = {}
+        for middle in CLASSES:
+            parent = f"{self._cgroup_root}/{ROOT}{middle}"
+            names = await self._cgroups.children(parent)
+            paths.update({name.removeprefix(POD): f"{parent}/{name}" for name in names if name.startswith(POD)})
+        wanted = {uid for uid in paths if self._known(uid)}
+        ended, self._suspected_pods = left_over(paths, wanted, self._suspected_pods)
+        for uid in ended:
+            log.warning("removing the control group of a pod that is no more", extra={"uid": uid})
+            await self._cgroups.remove(paths[uid])

@@ -29,6 +29,7 @@ def test_exec_and_logs_reach_into_a_static_pod(kubectl: Kubectl) -> None:
     folder, name = STATE / "manifests", f"inside-{NAME}"
     pod = json.loads(manifest("inside", {"command": ["sh", "-c", "echo said; sleep 3600"]}))
     pod["metadata"]["namespace"] = kubectl.namespace
+    folder.mkdir(exist_ok=True)
     (folder / "inside.yaml").write_text(json.dumps(pod))
     (folder / "wrong.yaml").write_text(json.dumps({**pod, "metadata": {"name": "wrong"}, "spec": {"containers": []}}))
     try:
@@ -51,7 +52,8 @@ def test_a_bomb_of_processes_meets_its_pods_limit(kubectl: Kubectl) -> None:
 
 def test_the_hook_that_runs_out_of_time_and_the_redirect_elsewhere_are_told(kubectl: Kubectl) -> None:
     hook = {"preStop": {"exec": {"command": ["sleep", "60"]}}}
-    serve = "while true; do printf 'HTTP/1.1 302 Found\\r\\nLocation: http://other.example/\\r\\nContent-Length: 4\\r\\n\\r\\ngone' | nc -l -p 80; done"
+    answer = r"HTTP/1.1 302 Found\r\nLocation: http://other.example/\r\nContent-Length: 4\r\n\r\ngone"
+    serve = f"while true; do printf '{answer}' | nc -l -p 80; done"
     probe = {"readinessProbe": {"httpGet": {"port": 80}, "periodSeconds": 1}}
     start(kubectl, "elsewhere", {"command": ["sh", "-c", serve], "lifecycle": hook, **probe}, terminationGracePeriodSeconds=2)
     until("it is told", lambda: "Readiness probe warning: Probe terminated redirects" in events(kubectl, "ProbeWarning"))
@@ -70,7 +72,8 @@ def test_a_critical_pod_makes_others_go(kubectl: Kubectl) -> None:
     ready(kubectl, "large")
     start(kubectl, "vital", requests, nodeName=NAME, priorityClassName="system-node-critical")
     ready(kubectl, "vital")
-    assert (phase(kubectl, "large"), field(kubectl, "large", ".status.reason")) == ("Failed", "Preempting")
+    until("the other one goes", lambda: phase(kubectl, "large") == "Failed")
+    assert field(kubectl, "large", ".status.reason") == "Preempting"
     kubectl("delete", "pod", "vital", "large", "--timeout=30s")
 
 
@@ -100,9 +103,8 @@ def test_what_is_made_below_a_volume_belongs_to_the_pods_group(kubectl: Kubectl)
     security = {"fsGroup": 2000, "runAsUser": 1000, "runAsGroup": 1000}
     start(kubectl, "grouped", {"volumeMounts": mounts}, volumes=[{"name": "v", "emptyDir": {}}], securityContext=security)
     ready(kubectl, "grouped")
-    shown = kubectl(
-        "exec", "grouped", "--", "sh", "-c", "touch /sub/f && mkdir /sub/d && stat -c '%a %g' /v /v/a /sub /sub/d && stat -c %g /sub/f"
-    )
+    look = "touch /sub/f && mkdir /sub/d && stat -c '%a %g' /v /v/a /sub /sub/d && stat -c %g /sub/f"
+    shown = kubectl("exec", "grouped", "--", "sh", "-c", look)
     assert shown.split("\n")[:5] == ["2777 2000", "2777 2000", "2777 2000", "2755 2000", "2000"]
 
 

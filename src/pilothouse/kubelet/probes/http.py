@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote, urlsplit
@@ -21,8 +22,13 @@ HEAD_LIMIT = 10 << 20
 LINE_LIMIT = 64 * 1024
 """What is kept of one line of the head; the rest of a longer one is read and dropped."""
 BODY_LIMIT = 10 * 1024
+BLOCK = 64 * 1024
 INTERIM_LIMIT = 5
 BROKEN = "net/http: HTTP/1.x transport connection broken"
+BLANK = re.compile(rb"(?:\A|\n)\r?\n")
+"""The end of a head."""
+NO_HEADER = re.compile(rb"(?m)^(?:[^:\r\n]+|[ \t:][^\n]*|[^:\r\n]*[ \t]:[^\n]*)\r?$")
+OF_INTEREST = re.compile(rb"(?im)^(location|transfer-encoding|content-length):([^\r\n]*)")
 NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 Headers = Sequence[tuple[str, str]]
 
@@ -85,32 +91,65 @@ def _request(url: str, headers: Headers) -> bytes:
 
 
 class _Reader:
-    """Lines and bytes of an answer; of lines that are too long only the beginning is kept."""
+    """Blocks, lines and bytes of an answer. Heads are looked through block by block: a line at a time would be work without end."""
 
     def __init__(self, stream: asyncio.StreamReader) -> None:
         self._stream = stream
-        self._read = 0
+        self._buffer = b""
+        self._headers = 0
+
+    async def _fill(self) -> None:
+        block = await self._stream.read(BLOCK)
+        if not block:
+            raise EOFError("EOF")
+        self._buffer += block
 
     async def line(self) -> bytes:
-        """Without its end; EOFError when the connection ends before it."""
-        kept = b""
+        """Without its end; of a line that is too long only the beginning."""
+        while b"\n" not in self._buffer:
+            if len(self._buffer) > LINE_LIMIT:
+                self._count(len(self._buffer) - LINE_LIMIT)
+                self._buffer = self._buffer[:LINE_LIMIT]
+            await self._fill()
+        found, _, self._buffer = self._buffer.partition(b"\n")
+        self._count(len(found))
+        return found.rstrip(b"\r")
+
+    async def lines_to_blank(self) -> AsyncIterator[bytes]:
+        """Blocks of whole lines, up to the blank line, which is taken off too."""
         while True:
-            try:
-                piece = await self._stream.readuntil(b"\n")
-            except asyncio.LimitOverrunError as error:
-                piece = await self._stream.readexactly(error.consumed or 1)
-            self._read += len(piece)
-            if self._read > HEAD_LIMIT:
-                raise ValueError(f"{BROKEN}: net/http: server response headers exceeded {HEAD_LIMIT} bytes; aborted")
-            kept = kept or piece
-            if piece.endswith(b"\n"):
-                return kept.rstrip(b"\r\n")
+            end = BLANK.search(self._buffer)
+            if end is not None:
+                block, self._buffer = self._buffer[: end.start()], self._buffer[end.end() :]
+                yield block
+                return
+            whole = self._buffer.rfind(b"\n", 0, -2) + 1  # what may be the beginning of a blank line stays
+            if whole:
+                self._count(whole)
+                yield self._buffer[:whole]
+                self._buffer = self._buffer[whole:]
+            elif len(self._buffer) > LINE_LIMIT:
+                self._count(len(self._buffer) - LINE_LIMIT)
+                self._buffer = self._buffer[:LINE_LIMIT]
+            await self._fill()
 
     async def exactly(self, count: int) -> bytes:
-        return await self._stream.readexactly(count)
+        while len(self._buffer) < count:
+            await self._fill()
+        found, self._buffer = self._buffer[:count], self._buffer[count:]
+        return found
 
-    async def some(self, count: int) -> bytes:
-        return await self._stream.read(count)
+    async def rest(self, most: int) -> bytes:
+        """Up to the end of the connection."""
+        with contextlib.suppress(EOFError):
+            while len(self._buffer) < most:
+                await self._fill()
+        return self._buffer[:most]
+
+    def _count(self, size: int) -> None:
+        self._headers += size
+        if self._headers > HEAD_LIMIT:
+            raise ValueError(f"{BROKEN}: net/http: server response headers exceeded {HEAD_LIMIT} bytes; aborted")
 
 
 async def _response(reader: _Reader) -> Response:
@@ -134,11 +173,11 @@ async def _head(reader: _Reader) -> Head:
     if match is None:
         raise ValueError(f'{BROKEN}: malformed HTTP response "{first[:200]}"')
     head = Head(int(match[3]))
-    while line := (await reader.line()).decode("latin-1"):
-        name, colon, value = line.partition(":")
-        if not colon or name != name.strip():
-            raise ValueError(f"{BROKEN}: malformed MIME header line: {line[:200]}")
-        _note(head, name.lower(), value.strip())
+    async for block in reader.lines_to_blank():
+        if (wrong := NO_HEADER.search(block)) is not None:
+            raise ValueError(f"{BROKEN}: malformed MIME header line: {wrong[0].strip().decode('latin-1')[:200]}")
+        for field in OF_INTEREST.finditer(block):
+            _note(head, field[1].decode("latin-1").lower(), field[2].decode("latin-1").strip())
     return head
 
 
@@ -158,10 +197,7 @@ async def _body(reader: _Reader, head: Head) -> bytes:
         return await _chunks(reader)
     if head.length is not None:
         return await reader.exactly(min(head.length, BODY_LIMIT))
-    body = b""
-    while len(body) < BODY_LIMIT and (piece := await reader.some(BODY_LIMIT - len(body))):
-        body += piece
-    return body
+    return await reader.rest(BODY_LIMIT)
 
 
 async def _chunks(reader: _Reader) -> bytes:

@@ -68,7 +68,7 @@ READ_BY_PATTERN = {
     "machinery/strconv.py",
     "machinery/time.py",
     "machinery/quantity.py",
-    "machinery/yaml.py",
+    "machinery/yaml_scalars.py",
     "machinery/codec.py",
     "kubelet/probes/http.py",
 }

@@ -40,7 +40,7 @@ from pilothouse.apiserver.chain.warnings import add_warnings
 from pilothouse.apiserver.discovery.index import Discovery
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.connect import Connect
-from pilothouse.apiserver.http.connection import Connections
+from pilothouse.apiserver.http.connection import Connections, bound_connections
 from pilothouse.apiserver.http.context import ApiContext, KubeletClient
 from pilothouse.apiserver.http.request import Handler, HttpRequest, Link, Request
 from pilothouse.apiserver.http.wire import WireResponse
@@ -67,7 +67,9 @@ CHAIN: tuple[Link, ...] = (
     authorize,
 )
 STOP_SECONDS = 5.0
+HANDSHAKE_SECONDS = 10.0
 LINE_LIMIT_BYTES = 64 * 1024
+HEADERS_LIMIT = 1000
 BACKLOG = 4096
 NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which Python has no name."""
@@ -144,6 +146,7 @@ class ApiServer:
             logger=http_log,
             max_line_size=LINE_LIMIT_BYTES,
             max_field_size=LINE_LIMIT_BYTES,
+            max_headers=HEADERS_LIMIT,
             auto_decompress=False,  # as upstream: a body is what it is, and what is proxied passes as it is
         )
         listeners = await self._listen(server)
@@ -159,9 +162,15 @@ class ApiServer:
         addresses = self._addresses
         if not addresses and not self._sockets:
             addresses = (("127.0.0.1", 0),)
-        listeners = [await loop.create_server(server, sock=one, ssl=context, backlog=BACKLOG) for one in self._sockets]
+        times: dict[str, Any] = (
+            {"ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": STOP_SECONDS} if context is not None else {}
+        )
+        listeners = [await loop.create_server(server, sock=one, ssl=context, backlog=BACKLOG, **times) for one in self._sockets]
         for host, port in addresses:
-            listeners.append(await loop.create_server(server, host, port, ssl=context, backlog=BACKLOG, reuse_address=True))
+            listeners.append(await loop.create_server(server, host, port, ssl=context, backlog=BACKLOG, reuse_address=True, **times))
+        for listener in listeners:
+            for one in listener.sockets:
+                bound_connections(one)
         self.port = listeners[0].sockets[0].getsockname()[1]
         return listeners
 
@@ -174,6 +183,7 @@ class ApiServer:
             end()
         server.pre_shutdown()  # or clients that ask nothing would be waited for as well
         await server.shutdown(STOP_SECONDS)
+        await self.api.large_bodies.close()
 
     async def _handle(self, http: HttpRequest) -> web.StreamResponse:
         response = await self._handler(Request(http, self.api))

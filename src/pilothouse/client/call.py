@@ -56,6 +56,8 @@ class Call:
     body: Any = None
     patch_type: str = ""
     options: Options = field(default_factory=Options)
+    body_bytes: int = 0
+    """How long the body was that it came in: what is done about a large one is done outside the loop."""
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -109,19 +109,42 @@ def decode_as(data: bytes, kind: type[Any], *, strictness: str = "Ignore", conte
     return _Decoding(data, kind, getattr(kind, "GVK", None), strictness).run(content_type)
 
 
+class ReadYaml(bytes):
+    """A body of YAML with what another process has read in it: `parse` need not read it again."""
+
+    value: Any
+    repeated: Sequence[str]
+    error: str
+
+    def __new__(cls, data: bytes, *, value: Any = None, repeated: Sequence[str] = (), error: str = "") -> ReadYaml:
+        body = super().__new__(cls, data)
+        body.value, body.repeated, body.error = value, repeated, error
+        return body
+
+
 def parse(data: bytes, content_type: str = JSON, repeated: list[str] | None = None) -> Any:
     """The body as plain data; ValueError in upstream's words when it is no JSON (or YAML). Keys that YAML repeats go to `repeated`."""
-    if _is_yaml(content_type):
-        from pilothouse.machinery import yaml
-
-        try:
-            return yaml.parse(data, repeated)
-        except yaml.YamlError as error:
-            raise ValueError(f"error converting YAML to JSON: {error}") from error
+    if is_yaml(content_type):
+        return _parse_yaml(data, repeated)
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         return _parse_slowly(data)
+
+
+def _parse_yaml(data: bytes, repeated: list[str] | None) -> Any:
+    if isinstance(data, ReadYaml):
+        if data.error:
+            raise ValueError(f"error converting YAML to JSON: {data.error}")
+        if repeated is not None:
+            repeated.extend(data.repeated)
+        return data.value
+    from pilothouse.machinery import yaml
+
+    try:
+        return yaml.parse(data, repeated)
+    except yaml.YamlError as error:
+        raise ValueError(f"error converting YAML to JSON: {error}") from error
 
 
 def _parse_slowly(data: bytes) -> Any:
@@ -178,7 +201,7 @@ def _syntax_text(error: json.JSONDecodeError) -> str:
     return f"invalid character {character} {where}"
 
 
-def _is_yaml(content_type: str) -> bool:
+def is_yaml(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() in (YAML, "application/x-yaml", "text/yaml", "application/apply-patch+yaml")
 
 
@@ -195,7 +218,7 @@ class _Decoding:
 
     def run(self, content_type: str) -> Decoded:
         media = content_type.partition(";")[0].strip().lower()
-        if media not in ("", JSON) and not _is_yaml(content_type):
+        if media not in ("", JSON) and not is_yaml(content_type):
             raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}")
         fast = self._fast() if media in ("", JSON) else None
         return Decoded(self._slow(content_type) if fast is None else fast, self.warnings)
@@ -249,7 +272,7 @@ class _Decoding:
     def _judge(self, parsed: Any, content_type: str) -> None:
         """Unknown and duplicate fields: an error, or warnings."""
         shape = shape_of(self.kind)
-        if _is_yaml(content_type):
+        if is_yaml(content_type):
             found = [f'unknown field "{path}"' for path in strict.unknown_fields(parsed, shape)]
         else:
             found = strict.suspicious(self.data, shape)

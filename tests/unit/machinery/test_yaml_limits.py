@@ -19,7 +19,7 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         pytest.param("- " * 100_000, "exceeded max depth", id="dashes in one line"),
         pytest.param("\n".join(" " * depth + "a:" for depth in range(600)), "exceeded max depth", id="indentation"),
         pytest.param(LAUGHS, "excessive aliasing", id="aliases of aliases"),
-        pytest.param("a: &a [*a]", "recursive", id="an alias of itself"),
+        pytest.param("a: &a " + "x" * 100_000 + "\nb:\n" + "- *a\n" * 300, "excessive aliasing", id="a long text, again and again"),
     ],
 )
 def test_what_is_too_much_is_refused(text: str, problem: str) -> None:

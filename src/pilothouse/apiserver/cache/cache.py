@@ -29,6 +29,8 @@ RING_LEAST = 100
 """As many are kept however old they are; upstream's watch cache never remembers fewer either."""
 HANDED_LIMIT = 10_000
 """Structs that may wait for their writes to come back from the store."""
+DIRECT_LIMIT_BYTES = 8 << 20
+"""What one change may have written to watchers at once: some milliseconds' work."""
 AFTER_ALL = "\U0010ffff"
 
 IndexOf = Callable[[Any], str]
@@ -229,11 +231,18 @@ class Cache:
 
         A change passes here once for each of perhaps thousands of watchers, whose objects are cold: each that is touched costs.
         """
+        left = DIRECT_LIMIT_BYTES
+        size = len(change.entry.encoded)
         for place in self._places(change):
             group = self._watches.get(place)
             chunk = b""
             for watch in tuple(group) if group else ():
                 if watch.direct is None:
+                    watch.offer(change)
+                    continue
+                left -= size
+                if left < 0:  # a large object, many watchers: the others are written to in turns
+                    watch.hold()
                     watch.offer(change)
                 elif watch.binary:
                     watch.direct(change.frame_chunk)

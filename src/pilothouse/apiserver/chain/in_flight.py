@@ -35,12 +35,29 @@ async def limit_reading(request: Request, next: Handler) -> Response:
 
 
 async def limit_changing(request: Request, next: Handler) -> Response:
+    """The body is waited for before the request counts: slow clients do not take the places of others."""
+    try:
+        return await timed(request, counted_changing(next))
+    finally:
+        request.release()
+
+
+def counted_changing(next: Handler) -> Handler:
+    async def answer(request: Request) -> Response:
+        if request.info.is_resource and not request.http.content.is_eof():
+            await request.body()
+        return await count_changing(request, next)
+
+    return answer
+
+
+async def count_changing(request: Request, next: Handler) -> Response:
     flying = request.api.in_flight
     if flying.changing >= flying.changing_limit and MASTERS not in request.user.groups:
         raise refused(request, "mutating")
     flying.changing += 1
     try:
-        return await timed(request, next)
+        return await next(request)
     finally:
         flying.changing -= 1
 

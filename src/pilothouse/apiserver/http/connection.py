@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -19,6 +20,22 @@ from aiohttp.http import RawRequestMessage, StreamWriter
 from pilothouse.apiserver.http.request import HttpRequest
 from pilothouse.kit.clock import SystemClock, wait_for
 
+HEAD_SECONDS, IDLE_SECONDS = 32.0, 90.0
+"""For the head of a first request, and for the next one (upstream's ReadHeaderTimeout and IdleTimeout)."""
+HEAD_LIMIT_BYTES = (1 << 20) + 4096
+"""Go's DefaultMaxHeaderBytes, and what it allows for more."""
+TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+    b"431 Request Header Fields Too Large"
+)
+UNREAD_BYTES = 64 * 1024
+"""What a client may leave unread before writing waits for it."""
+STALLED_SECONDS = 30.0
+"""How long writing waits for a client that does not read; then the connection is cut."""
+CONNECTIONS_LIMIT = 16_384
+PROBE_SECONDS, PROBES = 15, 5
+TCP_NOTSENT_LOWAT, UNSENT_BYTES = 25, 128 * 1024
+"""What the kernel keeps for a client beside what is on the way to it; Python has no name for the option."""
 MACHINE = SystemClock()
 """Connections live in the machine's own time, also where a cluster's is virtual: their clients do."""
 
@@ -26,12 +43,26 @@ MACHINE = SystemClock()
 class Connection(web.RequestHandler):
     """Made by `Connections` for each client that connects."""
 
-    __slots__ = ("on_pause",)
+    __slots__ = ("_head_bytes", "on_pause")
 
     def __init__(self, manager: web.Server, **kwargs: Any) -> None:
-        super().__init__(manager, **kwargs)
+        super().__init__(manager, keepalive_timeout=HEAD_SECONDS, **kwargs)
         self.on_pause: Callable[[], None] | None = None
         """Called when the client has so much unread that writing should wait."""
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.WriteTransport) or hasattr(transport, "set_write_buffer_limits"):
+            transport.set_write_buffer_limits(high=UNREAD_BYTES)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._waiter is not None and not self._messages and not self._waiter.done():
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_LIMIT_BYTES and self.transport is not None:
+                self.transport.write(TOO_LONG)
+                self.force_close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -54,7 +85,17 @@ class Connection(web.RequestHandler):
             if self.transport is not None:
                 self.transport.close()
 
+    async def drained(self) -> None:
+        """Return when the client has read enough to be written to again; ConnectionResetError when it does not read at all."""
+        try:
+            await wait_for(MACHINE, self._drain_helper(), STALLED_SECONDS)
+        except TimeoutError as error:
+            if self.transport is not None:
+                self.transport.abort()
+            raise ConnectionResetError("the client does not read") from error
+
     async def _arrival(self) -> None:
+        self._head_bytes = 0
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
@@ -105,14 +146,35 @@ class Connection(web.RequestHandler):
         """Whether the connection is kept; it is closed when nothing comes for long."""
         if not self._keepalive or self._close or self._force_close:
             return False
-        self._next_keepalive_close_time = MACHINE.monotonic() + self._keepalive_timeout
+        self._keepalive_timeout = IDLE_SECONDS
+        self._next_keepalive_close_time = MACHINE.monotonic() + IDLE_SECONDS
         if self._keepalive_handle is None:
             self._keepalive_handle = MACHINE.call_after(self._keepalive_timeout, self._process_keepalive)  # type: ignore[assignment]
         return True
 
 
 class Connections(web.Server):
-    """All connections of a server: what is given to `loop.create_server`."""
+    """All connections of a server, CONNECTIONS_LIMIT at most: what is given to `loop.create_server`."""
 
-    def __call__(self) -> Connection:
+    limit = CONNECTIONS_LIMIT
+
+    def __call__(self) -> Connection | Refused:  # type: ignore[override]
+        if len(self._connections) >= self.limit:
+            return Refused()
         return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Refused(asyncio.Protocol):
+    """A connection too many: closed at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.abort()  # type: ignore[attr-defined]
+
+
+def bound_connections(listening: socket.socket) -> None:
+    """Have the kernel give up connections of a listener (they inherit its options) whose peers have vanished, and keep little for each."""
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, PROBE_SECONDS), (socket.TCP_KEEPINTVL, PROBE_SECONDS), (socket.TCP_KEEPCNT, PROBES)):
+        listening.setsockopt(socket.IPPROTO_TCP, option, value)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PROBE_SECONDS * (PROBES + 1) * 1000)
+    listening.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)

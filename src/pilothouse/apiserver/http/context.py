@@ -10,6 +10,7 @@ from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.user import ANONYMOUS, User
 from pilothouse.apiserver.http.in_flight import InFlight
+from pilothouse.apiserver.http.large_bodies import LargeBodies
 from pilothouse.apiserver.http.request_metrics import RequestMetrics
 from pilothouse.client.dialing import Network
 from pilothouse.kit.clock import Clock
@@ -47,4 +48,5 @@ class ApiContext:
     streams: set[Callable[[], None]] = field(default_factory=set)
     """How to end each watch and stream: all are called when the server stops."""
     in_flight: InFlight = field(default_factory=InFlight)
+    large_bodies: LargeBodies = field(default_factory=LargeBodies)
     metrics: RequestMetrics = field(default_factory=RequestMetrics)

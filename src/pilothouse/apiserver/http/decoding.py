@@ -13,7 +13,10 @@ from typing import Any
 
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.protobuf.decoder import decode_message
+from pilothouse.apiserver.http.large_bodies import LARGE_BYTES, LARGE_YAML_BYTES
 from pilothouse.apiserver.http.request import Request
+from pilothouse.apiserver.registry.store import REQUEST_LIMIT_BYTES, refuse_too_large
+from pilothouse.kit.offload import in_thread
 from pilothouse.machinery import codec, errors, time
 from pilothouse.machinery.meta_v1 import DeleteOptions
 from pilothouse.machinery.resource import Resource
@@ -21,6 +24,7 @@ from pilothouse.machinery.resource import Resource
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 READ = {PROTOBUF: PROTOBUF, "application/json": "application/json", "application/yaml": "application/yaml", "": "application/json"}
 OLD_EVICTION = re.compile(rb'("?apiVersion"?\s*:\s*"?)policy/v1beta1\b')
+WIDE_VALUES = 20_000
 CANONICAL_LENGTH = len("2006-01-02T15:04:05Z")
 UNSUPPORTED = (
     "the body of the request was in an unknown format - accepted media types include: "
@@ -40,24 +44,45 @@ def content_type_of(request: Request) -> str:
 async def read(request: Request, resource: Resource[Any], strictness: str) -> Any:
     """The object in the body: of the resource's kind, or of the kind that its subresource exchanges."""
     content_type = content_type_of(request)
-    data = await request.body()
+    data = await body(request, content_type)
     strictness = strictness or "Warn"
     exchanged = exchanged_type(resource, request.info.subresource)
-    if content_type == PROTOBUF:
-        decoded = codec.Decoded(read_protobuf(data, exchanged or resource.type))
-    elif exchanged is None:
-        decoded = codec.decode(data, resource, strictness=strictness, content_type=content_type)
+    if len(data) < LARGE_BYTES and not isinstance(data, codec.ReadYaml):
+        decoded = decode(data, resource, exchanged, strictness, content_type)
     else:
-        data = in_newest(data, exchanged)
-        decoded = codec.decode_as(data, exchanged, strictness=strictness, content_type=content_type)
+        decoded = await in_thread(decode_large, data, resource, exchanged, strictness, content_type)
     request.warnings.extend(decoded.warnings)
     make_times_canonical(getattr(decoded.object, "metadata", None))
     return decoded.object
 
 
+def decode(data: bytes, resource: Resource[Any], exchanged: type[Any] | None, strictness: str, content_type: str) -> codec.Decoded:
+    if content_type == PROTOBUF:
+        return codec.Decoded(read_protobuf(data, exchanged or resource.type))
+    if exchanged is None:
+        return codec.decode(data, resource, strictness=strictness, content_type=content_type)
+    return codec.decode_as(in_newest(data, exchanged), exchanged, strictness=strictness, content_type=content_type)
+
+
+def decode_large(data: bytes, resource: Resource[Any], exchanged: type[Any] | None, strictness: str, content_type: str) -> codec.Decoded:
+    """The same; an object of very many values, which the store would refuse at last, is refused before all are looked at."""
+    decoded = decode(data, resource, exchanged, strictness, content_type)
+    if len(data) > REQUEST_LIMIT_BYTES and data.count(b",") + data.count(b"\n") > WIDE_VALUES:
+        refuse_too_large(decoded.object, len(data))
+    return decoded
+
+
+async def body(request: Request, content_type: str) -> bytes:
+    """The body; a large one in YAML has been read by then, by another process."""
+    data = await request.body()
+    if len(data) < LARGE_YAML_BYTES or not codec.is_yaml(content_type):
+        return data
+    return await request.api.large_bodies.yaml(data)
+
+
 def in_newest(data: bytes, exchanged: type[Any]) -> bytes:
     """An Eviction as kubectl before 1.22 writes it: of a version that is served no more, but that upstream still reads."""
-    if exchanged.__name__ == "Eviction":
+    if exchanged.__name__ == "Eviction" and not isinstance(data, codec.ReadYaml):
         return OLD_EVICTION.sub(rb"\1policy/v1", data)
     return data
 

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from pilothouse.apiserver.auth.user import ANONYMOUS, User
 from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.large_bodies import COUNTED_BYTES
 from pilothouse.apiserver.http.request_info import NO_INFO, RequestInfo
 from pilothouse.machinery import errors
 
@@ -48,7 +49,7 @@ class HttpRequest(web.BaseRequest):
 class Request:
     """One request on its way through the chain."""
 
-    __slots__ = ("_query", "api", "http", "info", "method", "path", "query_string", "started", "user", "warnings")
+    __slots__ = ("_body", "_query", "api", "held_bytes", "http", "info", "method", "path", "query_string", "started", "user", "warnings")
 
     def __init__(self, http: HttpRequest, api: ApiContext) -> None:
         self.http = http
@@ -66,6 +67,8 @@ class Request:
         self.started = 0.0
         self.warnings: list[str] = []
         self._query: dict[str, list[str]] | None = None
+        self._body: bytes | None = None
+        self.held_bytes = 0
 
     @property
     def query(self) -> dict[str, list[str]]:
@@ -90,6 +93,11 @@ class Request:
 
     async def body(self) -> bytes:
         """The whole body; StatusError 413 when it is larger than the limit."""
+        if self._body is None:
+            self._body = await self._read()
+        return self._body
+
+    async def _read(self) -> bytes:
         length = self.http.content_length
         if length is not None and length > BODY_LIMIT_BYTES:
             raise errors.too_large(f"Request entity too large: limit is {BODY_LIMIT_BYTES}")
@@ -106,5 +114,19 @@ class Request:
             total += len(chunk)
             if total > BODY_LIMIT_BYTES:
                 raise errors.too_large(f"Request entity too large: limit is {BODY_LIMIT_BYTES}")
+            if total > COUNTED_BYTES:
+                self._hold(total)
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _hold(self, total: int) -> None:
+        """Count what has come of a large body against what all may hold."""
+        self.api.large_bodies.hold(total - self.held_bytes)
+        self.held_bytes = total
+
+    def release(self) -> None:
+        """Give back what the body has taken; it is not needed any more."""
+        if self.held_bytes:
+            self.api.large_bodies.give_back(self.held_bytes)
+            self.held_bytes = 0
+            self._body = None

@@ -5,16 +5,21 @@ An event is a line of JSON, or a frame of protobuf (four bytes of length before 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 
+from pilothouse.apiserver.http.connection import MACHINE, STALLED_SECONDS
 from pilothouse.apiserver.http.negotiation import JSON
 from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.kit.clock import wait_for
 
 FRAME_HEAD = 4
+
+BLOCK_BYTES = 64 * 1024
 
 
 class Stream(Protocol):
@@ -25,6 +30,29 @@ class Stream(Protocol):
     async def send(self, lines: list[bytes]) -> None: ...
 
     async def close(self) -> None: ...
+
+
+class Turns:
+    """Bounds what all watches write in one turn of the loop: requests that came meanwhile go first."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._written = 0
+
+    async def take(self, count: int) -> None:
+        """Return when so much may be written."""
+        while self._written > self._limit:
+            await MACHINE.rest()
+        if not self._written:
+            asyncio.get_running_loop().call_soon(self._begin)
+        self._written += count
+
+    def _begin(self) -> None:
+        self._written = 0
+
+
+TURN_BYTES = 2 << 20
+TURNS = Turns(TURN_BYTES)
 
 
 class HttpStream(web.StreamResponse):
@@ -70,10 +98,14 @@ class HttpStream(web.StreamResponse):
         return write
 
     async def send(self, lines: list[bytes]) -> None:
-        data = lines[0] if len(lines) == 1 else b"".join(lines)
-        self._write_bytes(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked_body else data)
+        """Write so much at a time that a client who does not read holds little; it is cut off after a while."""
+        for data in blocks(lines):
+            await TURNS.take(len(data))
+            if self._protocol._paused:
+                await self._protocol.drained()
+            self._write_bytes(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked_body else data)
         if self._protocol._paused:
-            await self._protocol._drain_helper()
+            await self._protocol.drained()
 
     async def close(self) -> None:
         if self.chunked_body:
@@ -91,6 +123,18 @@ class HttpStream(web.StreamResponse):
         transport.write(data)
 
 
+def blocks(lines: list[bytes]) -> Iterator[bytes]:
+    """The lines joined to blocks of BLOCK_BYTES or little more."""
+    start = size = 0
+    for index, line in enumerate(lines):
+        size += len(line)
+        if size >= BLOCK_BYTES:
+            yield b"".join(lines[start : index + 1]) if index > start else line
+            start, size = index + 1, 0
+    if start < len(lines):
+        yield b"".join(lines[start:]) if len(lines) - start > 1 else lines[start]
+
+
 class WebSocketStream:
     """One message an event, as upstream serves browsers: text for JSON, binary for protobuf."""
 
@@ -104,10 +148,11 @@ class WebSocketStream:
 
     async def send(self, lines: list[bytes]) -> None:
         for line in lines:
-            if self._binary:
-                await self._socket.send_bytes(line[FRAME_HEAD:])
-            else:
-                await self._socket.send_str(line.decode())
+            sent = self._socket.send_bytes(line[FRAME_HEAD:]) if self._binary else self._socket.send_str(line.decode())
+            try:
+                await wait_for(MACHINE, sent, STALLED_SECONDS)
+            except TimeoutError as error:
+                raise ConnectionResetError("the client does not read") from error
 
     async def close(self) -> None:
         await self._socket.close()

@@ -56,7 +56,7 @@ class WireResponse(web.StreamResponse):
         else:
             await _write_large(protocol, transport, head, body)
         if protocol._paused:
-            await protocol._drain_helper()
+            await protocol.drained()
 
 
 async def _write_large(protocol: Any, transport: Any, head: bytes, body: bytes) -> None:
@@ -65,7 +65,7 @@ async def _write_large(protocol: Any, transport: Any, head: bytes, body: bytes) 
     for start in range(0, len(body), SLICE_BYTES):
         transport.write(view[start : start + SLICE_BYTES])
         if protocol._paused:
-            await protocol._drain_helper()
+            await protocol.drained()
 
 
 def head_of(answer: Answer, keep_alive: bool) -> bytes:

@@ -9,7 +9,7 @@ from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry import managers, strategy
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
-from pilothouse.apiserver.registry.write import admit_and_commit
+from pilothouse.apiserver.registry.write import admit_and_commit, in_thread_if_large
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError, already_exists
@@ -39,7 +39,7 @@ async def create(store: RegistryStore, request: Request) -> Entry:
 
 async def _attempt(store: RegistryStore, request: Request, obj: Any) -> Entry:
     resource = request.resource
-    admission = _prepared(store, request, obj)
+    admission = await _prepared(store, request, obj)
 
     def check(new: Any) -> None:
         strategy.validate_create(resource, new, request.served)
@@ -57,14 +57,16 @@ async def _attempt(store: RegistryStore, request: Request, obj: Any) -> Entry:
     return entry.served(request.served)
 
 
-def _prepared(store: RegistryStore, request: Request, obj: Any) -> AdmissionRequest:
+async def _prepared(store: RegistryStore, request: Request, obj: Any) -> AdmissionRequest:
     """The object, in the stored version, as admission is to see it."""
     strategy.check_new_version(obj)
     strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
     for hook in request.served.defaults:
         hook(obj)
     strategy.single_owners(obj, request.warnings)
-    managed = obj.metadata.managedFields if request.applies else managers.at_creation(store, request, obj)
+    managed = obj.metadata.managedFields
+    if not request.applies:
+        managed = await in_thread_if_large(request.call, managers.at_creation, store, request, obj)
     if request.served.to_stored is not None:
         obj = request.served.to_stored(obj)
     strategy.fill_system_fields(obj, store.clock, store.entropy)

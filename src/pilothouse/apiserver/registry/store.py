@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from pilothouse.api.protobuf import envelope
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Admission, Plugin
 from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
@@ -29,7 +30,7 @@ from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.codec import encode
-from pilothouse.machinery.errors import StatusError, internal_error, not_found
+from pilothouse.machinery.errors import StatusError, failure, internal_error, not_found
 from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
@@ -41,8 +42,18 @@ Loopback = Callable[[Call], Awaitable[Any]]
 Review = Callable[[Any, User], Awaitable[Any]]
 """(review object, user) -> the same with its status: for kinds that are answered and never stored."""
 
+REQUEST_LIMIT_BYTES = 1536 * 1024
+"""What etcd takes in one request (its --max-request-bytes); upstream's store counts objects in protobuf."""
 FRESH_SECONDS = 3.0
 """How long a write that lost a race waits to see what won it."""
+
+
+def refuse_too_large(obj: Any, size: int) -> None:
+    """StatusError in etcd's words for an object that it would not take; `size` is that of its JSON, for a kind without protobuf."""
+    with suppress(AttributeError, ValueError):
+        size = len(envelope.encode(obj))
+    if size > REQUEST_LIMIT_BYTES:
+        raise failure(500, "", "etcdserver: request is too large")
 
 
 class RegistryStore:
@@ -147,6 +158,8 @@ class RegistryStore:
             raise internal_error(f"an object of another kind than {resource.kind} was to be stored")
         if current is not None and not anyway and value == current.value:
             return current
+        if len(value) > REQUEST_LIMIT_BYTES:
+            refuse_too_large(obj, len(value))
         key = cache.key(namespace, obj.metadata.name)
         cache.hand_over(key, value, obj)
         try:

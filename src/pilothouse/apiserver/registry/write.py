@@ -16,11 +16,14 @@ from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
 from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.client.call import Call
+from pilothouse.kit.offload import in_thread
 from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict
 from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
 
+LARGE_BYTES = 256 * 1024
 ATTEMPTS = 100
 """Bound of the retries of an unconditional write: reaching it means a livelock."""
 
@@ -63,6 +66,13 @@ async def _first(store: RegistryStore, resource: Resource[Any], namespace: str, 
     return await store.newest(resource, namespace, name), True
 
 
+async def in_thread_if_large(call: Call, function: Callable[..., T], *args: Any) -> T:
+    """The result of a function of the call's own object alone: of a large one it takes so long that nobody else is to wait for it."""
+    if call.body_bytes < LARGE_BYTES:
+        return function(*args)
+    return await in_thread(function, *args)
+
+
 async def admit_and_commit(
     store: RegistryStore,
     request: Request,
@@ -85,7 +95,7 @@ async def admit_and_commit(
         prepare(new)
     reserved = await store.reserve(resource, old, new, dry_run=request.options.dry_run)
     try:
-        check(new)
+        await in_thread_if_large(request.call, check, new)
         await store.admission.validate(admission)
         if request.options.dry_run:
             return made(resource, new, current.revision, current.key) if current is not None else made(resource, new)

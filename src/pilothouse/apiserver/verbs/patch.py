@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.apiserver.http import encoding, options
+from pilothouse.apiserver.http import decoding, encoding, options
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, Call
 from pilothouse.machinery import errors
@@ -19,7 +19,7 @@ async def patch(request: Request, resource: Resource[Any]) -> Response:
     patch_type = patch_type_of(request, resource)
     chosen = options.for_patch(request, patch_type)
     encoding.form_of(request)
-    body = await request.body()
+    body = await decoding.body(request, patch_type)
     call = Call("patch", resource, info.object_namespace, info.name, info.subresource, body, patch_type, chosen)
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
     return encoding.one(request, resource, result, encoding.written(result))

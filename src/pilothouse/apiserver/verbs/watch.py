@@ -27,7 +27,7 @@ MINIMUM_SECONDS = 1800
 """Upstream's --min-request-timeout: a watch without a timeout of its own lasts one to two times that."""
 GONE = 410
 
-AT_ONCE_LIMIT = 500
+AT_ONCE_LIMIT = 100
 """Events in one write: a watch may begin with all objects of a resource."""
 
 

@@ -24,6 +24,8 @@ PODS = "/api/v1/namespaces/a/pods"
 class Http:
     """As much of aiohttp's request as is looked at."""
 
+    content = SimpleNamespace(is_eof=lambda: True)
+
     @property
     def task(self) -> asyncio.Task[Any] | None:
         return asyncio.current_task()
@@ -32,6 +34,7 @@ class Http:
 def request(flying: InFlight, method: str, path: str = PODS, *, user: User = JANE, watching: bool = False, timeout: str = "") -> Any:
     api = SimpleNamespace(in_flight=flying, metrics=RequestMetrics())
     made = SimpleNamespace(api=api, http=Http(), info=parse(method, path, watching), user=user, started=0.0)
+    made.release = lambda: None
     made.query_string, made.parameter = (f"timeout={timeout}" if timeout else ""), {"timeout": timeout}.get
     return made
 

@@ -1,0 +1,41 @@
+"""Long work of the processor beside the event loop: one piece at a time, in a thread that gives way often.
+
+While it goes on, threads take turns every half millisecond instead of every five, and the garbage collector waits: it would walk over
+the millions of values that are being made, and hold up everybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+SWITCH_SECONDS = 0.0005
+
+
+class _State:
+    """Of the process, as what it changes is."""
+
+    executor = ThreadPoolExecutor(1, "offload")
+    running = 0
+    usual_switch = 0.005
+
+
+async def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """The result of `function`, which must touch nothing that the loop uses meanwhile."""
+    if not _State.running:
+        _State.usual_switch = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        gc.disable()
+    _State.running += 1
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_State.executor, function, *args)
+    finally:
+        _State.running -= 1
+        if not _State.running:
+            gc.enable()
+            sys.setswitchinterval(_State.usual_switch)

@@ -211,3 +211,59 @@ def _is_arithmetic(node: ast.expr) -> bool:
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Mult | ast.Div | ast.FloorDiv | ast.Sub | ast.Pow) or _is_arithmetic(node.left)
     return isinstance(node, ast.UnaryOp | ast.Compare | ast.Constant)
+
+
+BLOCKING_CALLS = (
+    "open",
+    "socket.getaddrinfo",
+    "socket.create_connection",
+    "subprocess.run",
+    "subprocess.check_output",
+    "subprocess.call",
+    *(f"shutil.{name}" for name in ("rmtree", "copyfileobj", "copytree", "move", "disk_usage")),
+    *(
+        f"os.{name}"
+        for name in (
+            *(
+                "open",
+                "stat",
+                "lstat",
+                "listdir",
+                "scandir",
+                "walk",
+                "mkdir",
+                "makedirs",
+                "unlink",
+                "rename",
+                "rmdir",
+                "symlink",
+                "readlink",
+            ),
+            *("chmod", "chown", "lchown", "statvfs", "path.exists", "path.isdir", "path.isfile", "path.islink", "path.realpath"),
+        )
+    ),
+)
+BLOCKING_METHODS = ("open", "read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "glob", "rglob", "is_dir", "is_file")
+"""Of a path."""
+
+
+def blocks_the_loop(tree: ast.Module) -> Iterator[Found]:
+    """Calls that may wait for a disk, a mount or a server, made in a coroutine itself and not in a thread."""
+    names = local_names(tree)
+    for _, function in functions(tree):
+        if isinstance(function, ast.AsyncFunctionDef):
+            for call in _own_calls(function):
+                name = qualified(call.func, names)
+                method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+                if name in BLOCKING_CALLS or (method in BLOCKING_METHODS and not name.startswith(("os.", "webbrowser."))):
+                    yield Found(call.lineno, ast.unparse(call.func))
+
+
+def _own_calls(function: ast.AST) -> Iterator[ast.Call]:
+    """Calls in its own body, not in functions that it defines."""
+    for node in ast.iter_child_nodes(function):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.Call):
+            yield node
+        yield from _own_calls(node)

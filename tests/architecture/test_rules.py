@@ -87,6 +87,18 @@ def test_text_is_read_as_go_reads_it() -> None:
     assert not wrong, "read these with machinery/strconv.py:\n" + "\n".join(wrong)
 
 
+def test_nothing_blocks_the_loop_of_the_node_agent() -> None:
+    """Its coroutines touch disks, mounts and name servers in threads with deadlines (kit/blocking.py, kubelet/host/linux.py)."""
+    rooms = (SOURCE / "kubelet", SOURCE / "kit")
+    wrong = [
+        f"{shown(path)}:{line} {what}"
+        for path in files()
+        if any(path.is_relative_to(room) for room in rooms)
+        for line, what in rules.blocks_the_loop(tree(path))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_sizes_only_shrink() -> None:
     """ratchet.json holds what is too large and how large: it may shrink, and nothing may join it."""
     now = {

@@ -207,3 +207,32 @@ def test_python_reading_numbers_is_found(source: str) -> None:
 )
 def test_python_reckoning_is_not(source: str) -> None:
     assert not [*rules.python_numbers(ast.parse(source))]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "async def run():\n    open(path)",
+        "import os\nasync def run():\n    if ready:\n        os.stat(path)",
+        "from os import walk\nasync def run():\n    for folder in walk(root): ...",
+        "import shutil\nclass A:\n    async def run(self):\n        shutil.rmtree(path)",
+        "async def run():\n    return path.read_text()",
+        "import socket\nasync def run():\n    return socket.getaddrinfo(host, None)",
+    ],
+)
+def test_what_blocks_the_loop_is_found(source: str) -> None:
+    assert [*rules.blocks_the_loop(ast.parse(source))]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\ndef run():\n    os.stat(path)",
+        "import asyncio, os\nasync def run():\n    await asyncio.to_thread(os.stat, path)",
+        "import os\nasync def run():\n    await calls.run(path, 3, lambda: os.makedirs(path))",
+        "async def run():\n    def work():\n        open(path)\n    await asyncio.to_thread(work)",
+        "async def run():\n    await host.mount(source, target)",
+    ],
+)
+def test_what_leaves_it_to_threads_is_not(source: str) -> None:
+    assert not [*rules.blocks_the_loop(ast.parse(source))]

@@ -29,7 +29,7 @@ ReadLog = Callable[[Path, LogOptions, Clock, Running], AsyncIterator[bytes]]
 async def read_log(path: Path, options: LogOptions, clock: Clock, running: Running) -> AsyncIterator[bytes]:
     """What the client gets, piece by piece. FileNotFoundError when there is no such file."""
     writer = LogWriter(options)
-    with path.open("rb") as file:
+    with await asyncio.to_thread(open, path, "rb") as file:
         if options.tail_lines is not None:
             number = file.fileno()
             size, lines = os.fstat(number).st_size, options.tail_lines
@@ -114,7 +114,7 @@ async def _reopened(path: Path, clock: Clock, running: Running) -> BinaryIO | No
     deadline = clock.monotonic() + ROTATION_SECONDS
     while True:
         try:
-            return path.open("rb")
+            return await asyncio.to_thread(open, path, "rb")
         except FileNotFoundError:
             if clock.monotonic() >= deadline or not await running():
                 return None

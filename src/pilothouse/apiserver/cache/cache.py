@@ -76,6 +76,10 @@ class Cache:
         """The objects of a namespace, or all."""
         return [one.object for one in self.entries(self.scope(namespace))] if self._entries else []
 
+    def count(self, prefix: str, start: str) -> int:
+        """How many keys begin with `prefix` and are not below `start`; nothing is walked."""
+        return self._entries.bisect_left(prefix + AFTER_ALL) - self._entries.bisect_left(max(prefix, start))  # type: ignore[no-any-return]
+
     def scope(self, namespace: str) -> str:
         """The prefix of the keys of a namespace; of all when it is empty."""
         return f"{self.prefix}{namespace}/" if namespace else self.prefix

@@ -143,23 +143,25 @@ class Caches:
 
         StatusError Expired when the store has forgotten them, too.
         """
-        feed = self.storage.watch(cache.prefix, after)
+        feed = self.storage.watch(cache.prefix, after, previous_values=True)
         try:
             batch = await anext(feed)
         except Compacted as error:
             raise expired(too_old(after, error.oldest)) from error
         finally:
             await feed.aclose()  # type: ignore[attr-defined]
-        return [change for event in batch if event.revision <= until and (change := await self._past(cache, event)) is not None]
+        return [self._past(cache, event) for event in batch if event.revision <= until]
 
-    async def _past(self, cache: Cache, event: Event) -> CacheEvent | None:
-        """A write of the past as watchers see it; None for the end of something whose last state is forgotten."""
-        item = await self.storage.get(event.key, event.previous) if event.previous else None
+    def _past(self, cache: Cache, event: Event) -> CacheEvent:
+        """A write of the past as watchers see it; StatusError Expired when what it replaced is forgotten."""
         previous = None
-        if item is not None:
-            previous = Entry.stored(cache.resource, item.key, cache.head, item.value, item.revision, item.created)
+        if event.previous:
+            if event.previous_value is None:
+                raise expired(too_old(event.previous, event.revision))
+            previous = Entry.stored(cache.resource, event.key, cache.head, event.previous_value, event.previous, event.created)
         if event.value is None:
-            return CacheEvent(DELETED, previous.moved(event.revision), previous, event.revision) if previous else None
+            assert previous is not None, "what is deleted was there"
+            return CacheEvent(DELETED, previous.moved(event.revision), previous, event.revision)
         entry = Entry.stored(cache.resource, event.key, cache.head, event.value, event.revision, event.created)
         return CacheEvent(MODIFIED if event.previous else ADDED, entry, previous, event.revision)
 

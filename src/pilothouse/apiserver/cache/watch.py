@@ -27,7 +27,8 @@ class Watch:
     """An asynchronous iterator of CacheEvents; close it with `aclose`."""
 
     __slots__ = (
-        "_ended", "_failure", "_pending", "_taken", "_waiter", "_waiting", "_waiting_bytes", "_whole_prefix", "_write", "binary", "closing",
+        "_ended", "_failure", "_pending", "_taken", "_waiter", "_waiting", "_waiting_bytes", "_whole_prefix", "_write",
+        "after", "binary", "closing",
         "direct", "selection", "wants_bookmarks",
     )  # fmt: skip
 
@@ -35,6 +36,8 @@ class Watch:
         self.selection = selection
         self.wants_bookmarks = wants_bookmarks
         self.closing: list[Callable[[], None]] = []
+        self.after = 0
+        """Events up to this revision, which had not come yet when the watch began, are passed over."""
         self.binary = False
         """Whether chunks are written in protobuf."""
         self.direct: Write | None = None
@@ -50,6 +53,8 @@ class Watch:
 
     def offer(self, event: CacheEvent) -> None:
         """A change of the resource: queued, as far as it concerns this watcher, in the form that it is to see."""
+        if event.revision <= self.after:
+            return
         prefix = self._whole_prefix
         if prefix is None:
             translated = self.selection.translate(event)
@@ -85,7 +90,7 @@ class Watch:
         """
         if not self._pending and not self._ended:
             self._write = write
-            self.direct = write if self._whole_prefix is not None else None
+            self.direct = write if self._whole_prefix is not None and not self.after else None
 
     def hold(self) -> None:
         """Queue events again."""

@@ -35,6 +35,7 @@ from pilothouse.machinery.meta_v1 import ListMeta, Status
 from pilothouse.machinery.resource import Resource
 
 INCLUDES = ("Metadata", "None", "Object")
+ITEM_HEAD = b'{"metadata":{'
 READERS = ("curl", "Wget", "Mozilla/5.0")
 MADE_HERE = frozenset({"columnDefinitions", "rows", "items", "object"})
 """Fields of a Table or a list whose values are maps that are made here, or lists of such."""
@@ -133,10 +134,12 @@ def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer
 
 
 def list_body(resource: Resource[Any], result: EntryList) -> bytes:
-    """The JSON of a list: a head, and the bytes of the items as they were committed."""
+    """The JSON of a list: a head, and the bytes of the items as they were committed, but for their apiVersion and kind."""
     meta = encode_json(list_meta(result)).decode()
     head = f'{{"kind":"{resource.kind}List","apiVersion":"{resource.api_version}","metadata":{meta},"items":['
-    return b"".join((head.encode(), b",".join([entry.encoded for entry in result.entries]), b"]}\n"))
+    items = [entry.encoded[len(entry.head) :] for entry in result.entries]
+    body = ITEM_HEAD + (b"," + ITEM_HEAD).join(items) if items else b""
+    return b"".join((head.encode(), body, b"]}\n"))
 
 
 def list_meta(result: EntryList) -> ListMeta:

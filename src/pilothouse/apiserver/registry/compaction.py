@@ -1,35 +1,83 @@
-"""Forgetting the past: what is older than WINDOW_SECONDS is compacted, as upstream does every five minutes; sooner when there is much."""
+"""Forgetting the past: what is older than WINDOW_SECONDS is compacted, as upstream does every five minutes; sooner when it is large.
+
+How large the past is, is measured in what was written: each version of an object that is kept is a write of about its size.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from pilothouse.apiserver.storage.interface import Storage, StorageFailed
-from pilothouse.kit.clock import Clock
+from pilothouse.kit.clock import Clock, wait_for
 
 log = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 300.0
 CHECK_SECONDS = 60.0
-KEPT_REVISIONS = 20_000
-"""Bound of the revisions that are kept, however fast they pass."""
+KEPT_BYTES = 128 * 1024 * 1024
+"""Bound of what is kept of the past, however fast it is written."""
+STEP_BYTES = KEPT_BYTES // 8
+"""After as many bytes the past is looked at before its time."""
 
 
-async def compact_regularly(storage: Storage, clock: Clock) -> None:
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the newest revision was at a moment, and how many bytes had been written by then."""
+
+    seconds: float
+    revision: int
+    written: int
+
+
+class Written:
+    """Counts the bytes of all writes, and wakes the compaction when they are many."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._next = STEP_BYTES
+        self._much = asyncio.Event()
+
+    def add(self, size: int) -> None:
+        self.total += size
+        if self.total >= self._next:
+            self._much.set()
+
+    async def wait(self, clock: Clock) -> None:
+        """Return after CHECK_SECONDS, or when STEP_BYTES have been written since the last call."""
+        self._next = self.total + STEP_BYTES
+        self._much.clear()
+        with suppress(TimeoutError):
+            await wait_for(clock, self._much.wait(), CHECK_SECONDS)
+
+
+def oldest_kept(marks: Sequence[Mark], now: Mark) -> int:
+    """How many of the marks are out of the window: the past before the last of these may be forgotten."""
+    count = 0
+    for mark in marks:
+        if now.seconds - mark.seconds < WINDOW_SECONDS and now.written - mark.written <= KEPT_BYTES:
+            break
+        count += 1
+    return count
+
+
+async def compact_regularly(storage: Storage, clock: Clock, written: Written) -> None:
     """Runs until cancelled."""
-    marks: list[tuple[float, int]] = []
-    compacted = 0
+    marks: list[Mark] = []
+    wanted = compacted = 0
     while True:
-        newest = await storage.revision()
-        marks.append((clock.monotonic(), newest))
-        while len(marks) > 1 and marks[1][0] <= clock.monotonic() - WINDOW_SECONDS:
-            marks.pop(0)
-        old = marks[0][1] if clock.monotonic() - marks[0][0] >= WINDOW_SECONDS else 0
-        revision = max(old, newest - KEPT_REVISIONS)
-        if revision > compacted:
+        now = Mark(clock.monotonic(), await storage.revision(), written.total)
+        if old := oldest_kept(marks, now):
+            wanted = marks[old - 1].revision
+            del marks[:old]
+        marks.append(now)
+        if wanted > compacted:
             try:
-                await storage.compact(revision)
-                compacted = revision
+                await storage.compact(wanted)
+                compacted = wanted
             except StorageFailed as error:  # a full disk must not end the server, which can still be read
                 log.warning("compaction failed: %s", error)
-        await clock.sleep(CHECK_SECONDS)
+        await written.wait(clock)

@@ -22,7 +22,7 @@ def continue_token(revision: int, start: str) -> str:
 def parse_token(token: str) -> tuple[str, int]:
     """(start, revision) of a continue token; a StatusError 400 for what is none."""
     try:
-        found = parse(_decoded(token))
+        found = parse(_decoded(token).decode(errors="replace").encode())
     except ValueError as error:
         raise _refused(f"continue key is not valid: {error}") from error
     if not isinstance(found, dict):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.entry import Entry, EntryList
+from pilothouse.apiserver.cache.event import ADDED, DELETED
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.registry.continuing import continue_token, parse_token
 from pilothouse.apiserver.registry.listoptions import check_list
@@ -51,20 +52,21 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
     """One page (or all) of what a request selects, as of one revision."""
     cache = await store.caches.of(request.resource)
     selection = selection_of(request, cache)
-    start, revision = await _position(store, request, cache)
+    start, revision = await _position(store, request, selection.prefix)
     if revision and revision < cache.changed:
         page = await _from_store(store, request, cache, selection, start, revision)
     else:
-        page = _from_cache(cache, selection, start, revision or store.caches.shown(cache), request.options.limit)
+        limit = request.options.limit if request.options.resource_version != "0" or request.options.continue_ else 0
+        page = _from_cache(cache, selection, start, revision or store.caches.shown(cache), limit)
     entries = page.entries
     if request.served is not request.resource:
         entries = [one.served(request.served) for one in entries]
-    token = continue_token(page.revision, page.next_key.removeprefix(cache.prefix)) if page.next_key else ""
+    token = continue_token(page.revision, page.next_key.removeprefix(selection.prefix)) if page.next_key else ""
     return EntryList(request.served, entries, page.revision, token, page.remaining)
 
 
-async def _position(store: RegistryStore, request: Request, cache: Cache) -> tuple[str, int]:
-    """Where the list begins, and at which revision it is to be shown (0: the newest)."""
+async def _position(store: RegistryStore, request: Request, prefix: str) -> tuple[str, int]:
+    """The key that the list begins at, and the revision at which it is to be shown (0: the newest). Tokens count from `prefix`."""
     options = request.options
     check_list(options)
     if options.continue_:
@@ -72,10 +74,10 @@ async def _position(store: RegistryStore, request: Request, cache: Cache) -> tup
         if options.resource_version not in ("", "0"):
             raise bad_request("specifying resource version is not allowed when using continue")
         if revision < 0:  # the remainder of an expired list, at whatever revision is newest
-            return cache.prefix + start, 0
+            return prefix + start, 0
         if revision > 0:
             await reached_or_timeout(store, revision)
-        return cache.prefix + start, revision
+        return prefix + start, revision
     if options.resource_version in ("", "0"):
         if options.resource_version == "":
             await store.caches.reached(await store.storage.revision())
@@ -96,7 +98,7 @@ def _from_cache(cache: Cache, selection: Selection, start: str, shown: int, limi
     entries, next_key = _cut(found, limit)
     remaining = None
     if next_key and selection.is_whole:
-        remaining = sum(1 for _ in cache.entries(selection.prefix, next_key))
+        remaining = cache.count(selection.prefix, next_key)
     return _Page(entries, shown, next_key, remaining)
 
 
@@ -120,21 +122,31 @@ async def _from_store(store: RegistryStore, request: Request, cache: Cache, sele
                 entry = Entry.stored(cache.resource, item.key, cache.head, item.value, item.revision, item.created)
                 if selection.matches(entry):
                     if limit and len(entries) == limit:
-                        return _Page(entries, revision, entries[-1].key + "\0")
+                        next_key = entries[-1].key + "\0"
+                        return _Page(entries, revision, next_key, _remaining(cache, selection, next_key, revision))
                     entries.append(entry)
             if not found.more:
                 return _Page(entries, revision)
             start = found.items[-1].key + "\0"
     except Compacted as error:
-        raise _too_old(request, cache, start) from error
+        raise _too_old(request, selection.prefix, start) from error
     except FutureRevision as error:
         raise bad_request(str(error)) from error
 
 
-def _too_old(request: Request, cache: Cache, start: str) -> StatusError:
+def _remaining(cache: Cache, selection: Selection, next_key: str, revision: int) -> int | None:
+    """How many followed at a revision: as many as follow now, without what has come since, and with what has gone."""
+    if not selection.is_whole or revision < cache.floor:
+        return None
+    later = [event for event in cache.since(revision) if event.entry.key.startswith(selection.prefix) and event.entry.key >= next_key]
+    balance = sum((event.type == DELETED) - (event.type == ADDED) for event in later)
+    return cache.count(selection.prefix, next_key) + balance
+
+
+def _too_old(request: Request, prefix: str, start: str) -> StatusError:
     """410; of a paged list with a token that goes on from the same place at the newest revision."""
     if not request.options.continue_:
         return expired(REVISION_EXPIRED)
     error = expired(CONTINUE_EXPIRED)
-    error.status.metadata.continue_ = continue_token(-1, start.removeprefix(cache.prefix))
+    error.status.metadata.continue_ = continue_token(-1, start.removeprefix(prefix))
     return error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pilothouse.client.call import Options
 from pilothouse.machinery.errors import StatusError, invalid
 from pilothouse.machinery.problems import Problems
@@ -28,8 +30,15 @@ def check_list(options: Options) -> None:
         raise _refused(problems)
 
 
+def with_watch_defaults(options: Options) -> Options:
+    """A watch from no revision in particular begins with what there is, as if sendInitialEvents had been asked for (KEP-3157)."""
+    if options.send_initial_events is None and not options.resource_version_match and options.resource_version in ("", "0"):
+        return replace(options, send_initial_events=True, resource_version_match=NOT_OLDER_THAN)
+    return options
+
+
 def check_watch(options: Options) -> None:
-    """A StatusError 422 with all that is wrong."""
+    """A StatusError 422 with all that is wrong in the options of a watch, its defaults already set."""
     match, problems = options.resource_version_match, Problems()
     at = problems.at("resourceVersionMatch")
     if options.send_initial_events is not None and match != NOT_OLDER_THAN:

@@ -85,7 +85,7 @@ class Registry:
         async with asyncio.TaskGroup() as group:
             self._tasks = group
             group.create_task(self.store.caches.run(), name="caches")
-            group.create_task(compact_regularly(self.store.storage, self.store.clock), name="compaction")
+            group.create_task(compact_regularly(self.store.storage, self.store.clock, self.store.written), name="compaction")
             group.create_task(expire_regularly(self.store), name="expiry of events")
             await bootstrap.ensure(self)
             for kind in bootstrap.KEPT:

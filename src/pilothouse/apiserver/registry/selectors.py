@@ -27,17 +27,20 @@ def selection_of(request: Request, cache: Cache) -> Selection:
     key = ""
     namespace = request.namespace
     trigger = ("namespace", namespace) if namespace else None
-    name = request.name
+    names = {request.name} - {""}
     if options.field_selector:
         fields_wanted = fields.parse(options.field_selector)
         getters = _getters(request.served, [one.field for one in fields_wanted.requirements])
-        name = name or fields_wanted.exact(NAME) or ""
-        for one in fields_wanted.requirements:
-            if one.operator == "=" and cache.has_index(one.field):
-                trigger = (one.field, one.value)
+        for wanted in fields_wanted.requirements:
+            if wanted.operator == "=" and wanted.field == NAME:
+                names.add(wanted.value)
+            elif wanted.operator == "=" and cache.has_index(wanted.field):
+                trigger = (wanted.field, wanted.value)
         if any(one.operator == "!=" or one.field != NAME for one in fields_wanted.requirements):
             predicates.append(by_fields(fields_wanted, request.served, getters))
-    if name:
+    if len(names) > 1:
+        predicates.append(lambda entry: False)  # nothing has two names
+    for name in names:
         if namespace or not request.resource.namespaced:
             key = cache.key(namespace, name)
         else:

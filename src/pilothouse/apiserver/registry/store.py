@@ -23,6 +23,7 @@ from pilothouse.apiserver.cache.entry import Entry, head_of
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.registry.allocation import Allocation, Reservation
+from pilothouse.apiserver.registry.compaction import Written
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.interface import CompareFailed, Storage, StorageFailed
 from pilothouse.client.call import Call
@@ -81,6 +82,7 @@ class RegistryStore:
         self.reviews = dict(reviews)
         self.loopback = loopback
         self._authorizer = authorizer
+        self.written = Written()
         self.catalogue = catalogue
         self.caches = Caches(storage, clock, catalogue)
         self.allocation = Allocation(settings)
@@ -173,6 +175,7 @@ class RegistryStore:
         return Entry.stored(resource, key, cache.head, value, revision, current.since if current else revision, obj)
 
     async def _write(self, key: str, value: bytes | None, expected: int) -> int:
+        self.written.add(len(key) + len(value or b""))
         try:
             revision = await self.storage.commit(key, value, expected)
         except StorageFailed as error:

@@ -8,31 +8,35 @@ from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.event import ADDED, CacheEvent, bookmark
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
-from pilothouse.apiserver.registry.listoptions import check_watch
+from pilothouse.apiserver.registry.listoptions import check_watch, with_watch_defaults
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.selectors import selection_of
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.versions import InvalidRevision, reached_or_timeout, revision_of
-from pilothouse.machinery.errors import invalid
+from pilothouse.machinery.errors import failure
+
+LAST_BOOKMARK_SECONDS = 2.0
+"""How long before its end a watch is sent a last bookmark, as upstream; a shorter one gets none."""
 
 
 async def watch(store: RegistryStore, request: Request, tasks: asyncio.TaskGroup) -> Watch:
     """A watch that has begun: the state that the request asks for first is in it."""
-    options = request.options
+    options = with_watch_defaults(request.options)
     check_watch(options)
     cache = await store.caches.of(request.resource)
     selection = selection_of(request, cache)
     try:
         revision = revision_of(options.resource_version)
     except InvalidRevision as error:
-        raise invalid(request.resource.plural, request.resource.group, request.name, error.problems) from error
-    await reached_or_timeout(store, revision)
+        raise failure(500, "", str(error)) from error
     made = Watch(selection, wants_bookmarks=options.allow_watch_bookmarks)
-    initial = options.send_initial_events
-    if initial or (initial is None and revision == 0):
+    if options.send_initial_events:
+        await reached_or_timeout(store, revision)
         if not options.resource_version:
             await store.caches.reached(await store.storage.revision())
         made.begin(_state(cache, store.caches.shown(cache), selection, ends=options.allow_watch_bookmarks))
+    elif revision > store.caches.shown(cache):
+        made.after = revision  # as upstream: such a watch is silent until then
     elif revision:
         made.begin(await _resumed(store, cache, selection, revision))
     cache.watch(made)
@@ -62,9 +66,10 @@ async def _resumed(store: RegistryStore, cache: Cache, selection: Selection, aft
 
 
 async def _end_after(store: RegistryStore, cache: Cache, watch: Watch, seconds: float) -> None:
-    await store.clock.sleep(seconds)
-    if watch.wants_bookmarks:
+    await store.clock.sleep(seconds - LAST_BOOKMARK_SECONDS)
+    if watch.wants_bookmarks and seconds > LAST_BOOKMARK_SECONDS:
         watch.offer_bookmark(bookmark(cache.resource, cache.head, store.caches.shown(cache)))
+    await store.clock.sleep(min(seconds, LAST_BOOKMARK_SECONDS))
     watch.end()
 
 

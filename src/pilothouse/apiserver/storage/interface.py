@@ -37,13 +37,15 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One write. A delete has no `value`. `previous` is the revision that it replaced, 0 when the key is new."""
+    """One write. A delete has no `value`. `previous` is the revision that it replaced, 0 when the key is new; `previous_value` what
+    stood there, for watches that asked for it, and as long as it is kept."""
 
     key: str
     value: bytes | None
     revision: int
     created: int
     previous: int
+    previous_value: bytes | None = None
 
     @property
     def type(self) -> str:
@@ -107,10 +109,11 @@ class Storage(Protocol):
         None for "whatever it is". Raises CompareFailed, also for the delete of what does not exist, and StorageFailed."""
         ...
 
-    def watch(self, prefix: str, after: int) -> AsyncIterator[Sequence[Event]]:
+    def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncIterator[Sequence[Event]]:
         """Everything written to `prefix` after the revision `after`, in batches that never split what became visible together.
 
-        The first batch comes at once: it is what was written before the call, and may be empty. Raises Compacted.
+        The first batch comes at once: it is what was written before the call, and may be empty. `previous_values` asks for what each
+        write replaced. Raises Compacted.
         """
         ...
 

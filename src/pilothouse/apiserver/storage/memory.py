@@ -1,7 +1,7 @@
 """The store of tests and of clusters that need not outlive their process: everything in this process's memory.
 
 Current items are sorted by key; the events since the last compaction are kept, and a range at an old revision is the
-present with those events undone. Nothing is durable.
+present with those events undone. Every event has the value that it replaced, which costs nothing here. Nothing is durable.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ class MemoryStorage:
             del self._items[key]
         else:
             self._items[key] = Item(key, value, self._revision, created)
-        event = Event(key, value, self._revision, created, present)
+        event = Event(key, value, self._revision, created, present, current.value if current else None)
         self._log.append(_Write(event, current))
         self._watchers.publish((event,))
         return self._revision
 
-    async def watch(self, prefix: str, after: int) -> AsyncGenerator[Sequence[Event], None]:
+    async def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncGenerator[Sequence[Event], None]:
         self._check(after)
         if after < self._compacted:
             raise Compacted(after, self._compacted)

@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future as ConcurrentFuture
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -141,19 +142,26 @@ class SqliteStorage:
             if not done.done():
                 done.set_exception(failure)
 
-    async def watch(self, prefix: str, after: int) -> AsyncGenerator[Sequence[Event], None]:
+    async def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncGenerator[Sequence[Event], None]:
         at = self._check(0)
         if after > at:
             raise FutureRevision(after, at)
         if after < self._compacted:
             raise Compacted(after, self._compacted)
         async with self._watchers.watching(prefix) as watcher:
-            rows = await self._read(lambda: schema.rows_between(self._reader, prefix, after, at))
+            rows_between = schema.rows_with_previous if previous_values else schema.rows_between
+            rows = await self._read(lambda: rows_between(self._reader, prefix, after, at))
             if after < self._compacted:
                 raise Compacted(after, self._compacted)
             yield [Event(*row) for row in rows]
             while (batch := await watcher.batch()) is not None:
-                yield batch
+                yield await self._with_previous(batch) if previous_values else batch
+
+    async def _with_previous(self, events: Sequence[Event]) -> list[Event]:
+        """The events with the values that they replaced, of those that are kept."""
+        wanted = [event.previous for event in events if event.previous]
+        values = await self._read(lambda: schema.values_at(self._reader, wanted))
+        return [replace(event, previous_value=values.get(event.previous)) for event in events]
 
     async def compact(self, revision: int) -> None:
         if revision > self._revision:

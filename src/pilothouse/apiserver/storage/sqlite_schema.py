@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
 
+PARAMETERS = 1_000
+"""Of one statement: SQLite knows at most 32,766."""
 WAL_LIMIT_BYTES = 16 * 1024 * 1024
 """What a burst of large writes leaves of the write-ahead log: SQLite's own default keeps it as large as it ever was."""
 
@@ -131,6 +133,26 @@ def rows_between(connection: sqlite3.Connection, prefix: str, after: int, until:
            WHERE revision > ? AND revision <= ? AND key >= ? AND key < ? ORDER BY revision""",
         (after, until, prefix, prefix + AFTER_ALL),
     ).fetchall()
+
+
+def rows_with_previous(connection: sqlite3.Connection, prefix: str, after: int, until: int) -> list[tuple[Any, ...]]:
+    """The same rows, each with the value of the revision that it replaced."""
+    return connection.execute(
+        """SELECT entry.key, entry.value, entry.revision, entry.created, entry.previous, old.value
+           FROM entry LEFT JOIN entry AS old ON old.revision = entry.previous
+           WHERE entry.revision > ? AND entry.revision <= ? AND entry.key >= ? AND entry.key < ? ORDER BY entry.revision""",
+        (after, until, prefix, prefix + AFTER_ALL),
+    ).fetchall()
+
+
+def values_at(connection: sqlite3.Connection, revisions: list[int]) -> dict[int, bytes]:
+    """The values that were written at these revisions, of those that are kept."""
+    found: dict[int, bytes] = {}
+    for start in range(0, len(revisions), PARAMETERS):
+        part = revisions[start : start + PARAMETERS]
+        marks = ",".join("?" * len(part))
+        found.update(connection.execute(f"SELECT revision, value FROM entry WHERE revision IN ({marks})", part))
+    return found
 
 
 def mark_compacted(connection: sqlite3.Connection, revision: int) -> None:

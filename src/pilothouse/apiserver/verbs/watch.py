@@ -20,7 +20,8 @@ from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.apiserver.http.watch_encoding import Encode, encoder, plain, plain_protobuf
 from pilothouse.apiserver.http.watch_streams import HttpStream, Stream, WebSocketStream
 from pilothouse.client.call import Call, Options
-from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery import fields
+from pilothouse.machinery.errors import StatusError, bad_request
 from pilothouse.machinery.resource import Resource
 
 MINIMUM_SECONDS = 1800
@@ -108,4 +109,6 @@ def is_websocket(request: Request) -> bool:
 def with_name(chosen: Options, name: str) -> Options:
     """The options of a watch of a single object: the old form, with the name in the path."""
     selector = f"metadata.name={name}"
+    if chosen.field_selector and fields.parse(chosen.field_selector).exact("metadata.name") != name:
+        raise bad_request("fieldSelector metadata.name doesn't match requested name")
     return replace(chosen, field_selector=f"{chosen.field_selector},{selector}" if chosen.field_selector else selector)

@@ -307,6 +307,30 @@ class StorageConformance:
         assert replaced is not None
         assert replaced.value == b"2"
 
+    async def test_a_watch_that_asks_for_it_is_told_what_each_write_replaced(self, storage: Storage) -> None:
+        start = await storage.commit(key("a"), b"1", 0)
+        await storage.commit(key("a"), b"2", None)
+        await storage.commit(key("b"), b"3", 0)
+        feed = storage.watch(key(""), start, previous_values=True)
+        try:
+            backlog = list(await anext(feed))
+            await storage.commit(key("a"), None, None)
+            await storage.commit(key("b"), b"4", None)
+            later = await collect(feed, 2)  # type: ignore[arg-type]
+        finally:
+            await feed.aclose()  # type: ignore[attr-defined]
+        assert [event.previous_value for event in backlog + later] == [b"1", None, b"2", b"3"]
+
+    async def test_what_was_replaced_is_told_over_a_compaction(self, storage: Storage) -> None:
+        await storage.commit(key("a"), b"1", 0)
+        then = await storage.commit(key("b"), b"2", 0)
+        await storage.commit(key("a"), None, None)
+        await storage.compact(then)
+        feed = storage.watch(key(""), then, previous_values=True)
+        backlog = list(await anext(feed))
+        await feed.aclose()  # type: ignore[attr-defined]
+        assert [(event.value, event.previous_value) for event in backlog] == [(None, b"1")]
+
     async def test_compacting_again_or_less_changes_nothing(self, storage: Storage) -> None:
         await storage.commit(key("a"), b"1", 0)
         now = await storage.commit(key("a"), b"2", None)
@@ -388,7 +412,7 @@ class DurableStorageConformance(StorageConformance):
         process.wait()
         process.stdout.close()
         assert len(lines) >= ACKNOWLEDGED_BEFORE_KILL
-        return {name: strconv.parse_int(revision) for name, _, revision in (line.partition(" ") for line in lines)}
+        return {name: strconv.parse_int(revision.strip()) for name, _, revision in (line.partition(" ") for line in lines)}
 
 
 def write_until_killed(opener: str, path: str, round: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pilothouse.apiserver.registry.continuing import continue_token, parse_token
-from pilothouse.apiserver.registry.listoptions import check_list, check_watch
+from pilothouse.apiserver.registry.listoptions import check_list, check_watch, with_watch_defaults
 from pilothouse.client.call import Options
 from pilothouse.machinery.errors import StatusError
 
@@ -65,6 +65,8 @@ def test_lists(options: dict[str, Any], expected: list[str]) -> None:
     ("options", "expected"),
     [
         pytest.param({}, [], id="nothing"),
+        pytest.param({"continue_": "x"}, [NOT_CONTINUED], id="a page of no version"),
+        pytest.param({"continue_": "x", "resource_version": "5"}, [], id="a page of a version"),
         pytest.param({**NEWER, "send_initial_events": True}, [], id="initial events, without bookmarks"),
         pytest.param({**NEWER, "send_initial_events": False}, [], id="no initial events"),
         pytest.param({"send_initial_events": True}, [NEEDS_NOT_OLDER], id="initial events of no match"),
@@ -75,7 +77,7 @@ def test_lists(options: dict[str, Any], expected: list[str]) -> None:
     ],
 )
 def test_watches(options: dict[str, Any], expected: list[str]) -> None:
-    assert problems(check_watch, options) == told(expected)
+    assert problems(lambda given: check_watch(with_watch_defaults(given)), options) == told(expected)
 
 
 def encoded(text: str) -> str:
@@ -84,7 +86,7 @@ def encoded(text: str) -> str:
 
 def test_a_token_tells_where_to_go_on() -> None:
     assert parse_token(continue_token(7, "default/a\0")) == ("default/a\0", 7)
-    assert parse_token(continue_token(-1, "default/a")) == ("default/a", -1)
+    assert parse_token(continue_token(-1, "/default/a")) == ("default/a", -1)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +95,7 @@ def test_a_token_tells_where_to_go_on() -> None:
         pytest.param("ab!c", ": illegal base64 data at input byte 2", id="a character that is none"),
         pytest.param("e30=", ": illegal base64 data at input byte 3", id="padding"),
         pytest.param("abcde", ": illegal base64 data at input byte 4", id="a character too many"),
+        pytest.param("abc", ": invalid character 'i' looking for beginning of value", id="bytes that are no text"),
         pytest.param(encoded("{"), ": unexpected end of JSON input", id="half of an object"),
         pytest.param(encoded("[]"), ": json: cannot unmarshal array into Go value of type storage.continueToken", id="a list"),
         pytest.param(encoded("{}"), ": server does not recognize this encoded version ", id="no version"),

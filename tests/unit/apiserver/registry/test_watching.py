@@ -175,8 +175,8 @@ async def test_bad_options(house: House, options: dict[str, Any], message: str) 
 
 
 async def test_a_version_that_is_none(house: House) -> None:
-    cause = 'configmaps "" is invalid: resourceVersion: Invalid value: "new": strconv.ParseUint: parsing "new": invalid syntax'
-    async with refused(422, cause), watching(house, ConfigMap, resource_version="new") as events:
+    cause = 'resourceVersion: Invalid value: "new": strconv.ParseUint: parsing "new": invalid syntax'
+    async with refused(500, cause), watching(house, ConfigMap, resource_version="new") as events:
         await take(events, 1)
 
 
@@ -243,11 +243,48 @@ async def test_a_kind_of_two_versions_is_watched_in_both(house: House) -> None:
     assert (await house.client.get(autoscaling_v2.HorizontalPodAutoscaler, "web", "default")).spec.maxReplicas == 7
 
 
-async def test_a_version_from_the_future_is_refused_after_a_while(house: House) -> None:
+async def test_the_state_of_a_version_from_the_future_is_refused_after_a_while(house: House) -> None:
     async def ask() -> None:
+        options = Options(resource_version="9999", send_initial_events=True, resource_version_match="NotOlderThan")
         with pytest.raises(StatusError, match="Too large resource version"):
-            await house.registry.open_watch(Call("watch", resource_of(Pod), options=Options(resource_version="9999")), ADMIN)
+            await house.registry.open_watch(Call("watch", resource_of(Pod), options=options), ADMIN)
 
     asking = asyncio.create_task(ask())
     await house.clock.advance(5)
     await asking
+
+
+async def test_a_watch_from_a_version_of_the_future_is_silent_until_then(house: House) -> None:
+    first = await house.client.create(ConfigMap(metadata=ObjectMeta(name="a", namespace="default")))
+    now = int(first.metadata.resourceVersion)
+    async with watching(house, ConfigMap, resource_version=str(now + 2)) as events:
+        for name in "bcde":
+            await house.client.create(ConfigMap(metadata=ObjectMeta(name=name, namespace="default")))
+        assert [event.object.metadata.name for event in await take(events, 2)] == ["d", "e"]
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 30])
+async def test_a_last_bookmark_comes_two_seconds_before_the_end(house: House, seconds: int) -> None:
+    options = Options(resource_version=str(await house.storage.revision()), timeout_seconds=seconds, allow_watch_bookmarks=True)
+    watch = await house.registry.open_watch(Call("watch", resource_of(ConfigMap), options=options), ADMIN)
+    await house.clock.advance(seconds + 1)
+    assert [event.type async for event in watch] == (["BOOKMARK"] if seconds > 2 else [])
+    await watch.aclose()
+
+
+@pytest.mark.parametrize(
+    ("selector", "names"),
+    [
+        pytest.param("metadata.name=a,metadata.name=b", [], id="two names"),
+        pytest.param("metadata.name=a,metadata.name=a", ["a"], id="one name twice"),
+        pytest.param("metadata.name=a,metadata.name!=b", ["a"], id="a name, and not another"),
+        pytest.param("metadata.name!=a,metadata.name!=c", ["b"], id="neither of two"),
+    ],
+)
+@pytest.mark.parametrize("namespace", ["default", ""])
+async def test_a_field_that_is_named_twice_must_be_both(house: House, selector: str, names: list[str], namespace: str) -> None:
+    for name in "abc":
+        await house.client.create(ConfigMap(metadata=ObjectMeta(name=name, namespace="default")))
+    options = Options(field_selector=selector)
+    listed = await house.registry.execute(Call("list", resource_of(ConfigMap), namespace, options=options), ADMIN)
+    assert [entry.name for entry in listed.entries if entry.namespace == "default"] == names

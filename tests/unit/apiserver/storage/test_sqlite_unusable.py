@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.apiserver.registry.compaction import CHECK_SECONDS, KEPT_REVISIONS, compact_regularly
+from pilothouse.apiserver.registry.compaction import CHECK_SECONDS, WINDOW_SECONDS, Written, compact_regularly
 from pilothouse.apiserver.storage import sqlite_schema
 from pilothouse.apiserver.storage.interface import StorageFailed
 from pilothouse.apiserver.storage.memory import MemoryStorage
@@ -58,17 +58,16 @@ async def test_a_compaction_that_fails_is_tried_again(monkeypatch: pytest.Monkey
     storage, clock = MemoryStorage(), VirtualClock()
     tried: list[int] = []
 
-    async def revision() -> int:
-        return 2 * KEPT_REVISIONS
-
     async def compact(revision: int) -> None:
         tried.append(revision)
         if len(tried) == 1:
             raise StorageFailed("database or disk is full")
 
-    monkeypatch.setattr(storage, "revision", revision)
     monkeypatch.setattr(storage, "compact", compact)
-    task = asyncio.create_task(compact_regularly(storage, clock))
-    await clock.advance(3 * CHECK_SECONDS)
+    task = asyncio.create_task(compact_regularly(storage, clock, Written()))
+    await clock.advance(CHECK_SECONDS / 2)
+    last = await storage.commit("/registry/a", b"", 0)
+    await clock.advance(WINDOW_SECONDS + 2 * CHECK_SECONDS)
     task.cancel()
-    assert tried == [KEPT_REVISIONS, KEPT_REVISIONS]
+    assert tried == [last - 1, last, last][: len(tried)]
+    assert len(tried) > 1

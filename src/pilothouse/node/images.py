@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilothouse.node import pause
+from pilothouse.node.busybox import contents
 
 PAUSE = "pilothouse.local/pause:1"
 BUSYBOX = "pilothouse.local/busybox:1"
@@ -24,7 +25,7 @@ BUSYBOX = "pilothouse.local/busybox:1"
 BUSYBOX_PATHS = (Path("/bin/busybox"), Path("/usr/bin/busybox"))
 """Where Debian's busybox-static lies."""
 
-RECIPE = 2
+RECIPE = 3
 """Of this module: raised when it would make something else from the same ingredients."""
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -133,9 +134,13 @@ def busybox_image(busybox: Path) -> Image:
     layer.directory("tmp", 0o1777)
     for path, content in BUSYBOX_FILES.items():
         layer.file(path, content)
-    layer.file("bin/busybox", busybox.read_bytes(), 0o755)
+    program, scripts = contents(busybox)
+    layer.file("bin/busybox", program, 0o755)
     for applet in _applets(busybox):
-        layer.link(applet, "bin/busybox")
+        if applet not in scripts:
+            layer.link(applet, "bin/busybox")
+    for path, script in scripts.items():
+        layer.file(path, script, 0o755)
     search = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return Image(BUSYBOX, layer.finish(), {"Cmd": ["sh"], "Env": [f"PATH={search}"]})
 

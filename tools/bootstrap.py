@@ -1,9 +1,11 @@
-"""Bring a fresh Debian 12 machine to where `make` can work; run by the system's python3, standard library only.
+"""Bring a fresh Debian 12, Debian 13 or Ubuntu 24.04 to where `make` can work; run by the system's python3, standard library only.
 
     python3 tools/bootstrap.py                 make .venv and install the project into it
     python3 tools/bootstrap.py --system        install the system packages that a cluster needs
     ... --development                          make .venv with what the tests need too
     ... --link                                 let the shell find `pilothouse`: a link in /usr/local/bin to that of .venv
+    ... --optional                             say what cannot be installed without root, and go on: there are simulated nodes
+    python3 tools/bootstrap.py --sudo          print the words that give a command root's rights here; nothing where none do
 
 What is there is left alone; package lists are fetched only when something is missing. Without root it asks sudo.
 """
@@ -47,7 +49,13 @@ STATIC_FILES = {"/bin/busybox": "busybox-static"}
 KEPT_BY_SUDO = ("DEBIAN_FRONTEND", *(f"{kind}_proxy" for kind in ("http", "https", "no")), "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 """Variables that apt heeds."""
 
+COMMAND_VARIABLES = ("KUBECONFIG", "CI", *KEPT_BY_SUDO[1:])
+"""Variables that `pilothouse` and the tests heed."""
+
 SYSTEM_PYTHON = "/usr/bin/python3"
+
+OPTIONAL_PACKAGES = ("kubernetes-client",)
+"""Not in every distribution (Ubuntu has none): without it the example is run by the API itself."""
 
 LIBRARIES = {"libnftables.so.1": "libnftables1"}
 LIBRARY_FOLDERS = ("/usr/lib", "/lib")
@@ -58,18 +66,39 @@ def main() -> int:
     parser.add_argument("--system", action="store_true", help="the system packages that a cluster needs")
     parser.add_argument("--development", action="store_true", help="make .venv with what the tests need too")
     parser.add_argument("--link", action="store_true", help="let the shell find `pilothouse`")
+    parser.add_argument("--optional", action="store_true", help="go on without what cannot be installed for lack of root")
+    parser.add_argument("--sudo", action="store_true", help="print the words that give a command root's rights")
     chosen = parser.parse_args()
+    if chosen.sudo:
+        print(" ".join(as_root(COMMAND_VARIABLES) or []))
+        return 0
     try:
         if chosen.system:
-            install_packages(missing_packages())
+            install_system_packages(optional=chosen.optional)
         if not chosen.system or chosen.development:
             make_environment(development=chosen.development)
-        if chosen.link and not os.path.exists(LINK):  # a link whose clone is gone counts as nothing
-            subprocess.run([*as_root(), "ln", "-sfn", COMMAND, LINK], check=True)
+        root = as_root()
+        if chosen.link and root is not None and not os.path.exists(LINK):  # a link whose clone is gone counts as nothing
+            subprocess.run([*root, "ln", "-sfn", COMMAND, LINK], check=True)
     except subprocess.CalledProcessError as failure:
         print(f"bootstrap: `{' '.join(map(str, failure.cmd))}` failed (status {failure.returncode})", file=sys.stderr)
         return 1
     return 0
+
+
+def install_system_packages(*, optional: bool) -> None:
+    missing = missing_packages()
+    if missing and as_root() is None and optional:
+        print(f"bootstrap: not installed: {', '.join(missing)}; root is needed for that, and there is none here", flush=True)
+        return
+    wanted = [package for package in missing if package not in OPTIONAL_PACKAGES]
+    install_packages(wanted)
+    for package in missing:
+        if package in OPTIONAL_PACKAGES:
+            try:
+                install_packages([package])
+            except subprocess.CalledProcessError:
+                print(f"bootstrap: this distribution has no {package}: take upstream's kubectl, or do without", flush=True)
 
 
 def missing_packages() -> list[str]:
@@ -103,9 +132,12 @@ def install_packages(packages: list[str]) -> None:
         sys.exit(f"bootstrap: not installed: {', '.join(packages)}; this is no Debian, so install them by its own means")
     print(f"bootstrap: installing {', '.join(packages)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = [*as_root(), "apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
+    root = as_root()
+    if root is None:
+        sys.exit(f"bootstrap: root is needed to install {', '.join(packages)}: run it as root, or install sudo")
+    command = [*root, "apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
     if not lists_are_there() or subprocess.run(command, env=environment, check=False).returncode:
-        subprocess.run([*as_root(), "apt-get", "update", "-q"], env=environment, check=True)
+        subprocess.run([*root, "apt-get", "update", "-q"], env=environment, check=True)
         subprocess.run(command, env=environment, check=True)
 
 
@@ -114,12 +146,16 @@ def lists_are_there() -> bool:
     return folder.is_dir() and any(one.name.endswith(("_Packages", "_Packages.lz4")) for one in folder.iterdir())
 
 
-def as_root() -> list[str]:
+def as_root(kept: tuple[str, ...] = KEPT_BY_SUDO) -> list[str] | None:
+    """The words before a command that give it root's rights; None where nothing does: no sudo, or none for this user."""
     if os.geteuid() == 0:
         return []
     if not shutil.which("sudo"):
-        sys.exit("bootstrap: root is needed to install packages: run it as root, or install sudo")
-    return ["sudo", f"--preserve-env={','.join(KEPT_BY_SUDO)}"]
+        return None
+    allowed = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
+    if not allowed and sys.stdin.isatty():  # it asks for the password, once
+        allowed = subprocess.run(["sudo", "-v"], check=False).returncode == 0
+    return ["sudo", f"--preserve-env={','.join(kept)}"] if allowed else None
 
 
 def make_environment(*, development: bool) -> None:

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 
 from pilothouse.cluster.failure import ClusterFailure
-from pilothouse.cluster.state import BLOCKS, NAME_PATTERN, ClusterState, addresses
+from pilothouse.cluster.state import BLOCKS, CONTAINERS, NAME_PATTERN, ClusterState, addresses
 from pilothouse.node import routes
 
 
@@ -29,7 +29,15 @@ def free_block(used: Sequence[ipaddress.IPv4Network], others: Sequence[ClusterSt
 
 
 def new_cluster(
-    name: str, *, network: str, egress: bool, port: int, block: ipaddress.IPv4Network, mtu: int, machine_address: str = ""
+    name: str,
+    *,
+    network: str,
+    egress: bool,
+    port: int,
+    block: ipaddress.IPv4Network,
+    mtu: int,
+    machine_address: str = "",
+    runtime: str = CONTAINERS,
 ) -> ClusterState:
     """`machine_address` is the node's when the cluster uses the machine's own network."""
     host_address, node_address = addresses(block)
@@ -44,4 +52,5 @@ def new_cluster(
         node_address=node_address,
         host_address=host_address,
         mtu=mtu,
+        runtime=runtime,
     )

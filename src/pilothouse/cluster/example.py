@@ -25,6 +25,19 @@ def run(state: ClusterState, places: Places, say: Say) -> None:
     manifest = next((path for path in MANIFESTS if path.exists()), None)
     if manifest is None:
         raise ClusterFailure("the example is not part of this installation", "take examples/hello.yaml from the repository")
+    service = (with_kubectl if find_kubectl() else without_kubectl)(state, places, manifest, say)["spec"]
+    say("")
+    if state.simulated:
+        say("its containers are simulated: the API is a whole cluster's, and nothing answers behind the Service")
+        return
+    show("127.0.0.1", service["ports"][0]["nodePort"], "NodePort", say)
+    show(state.node_address, service["ports"][0]["nodePort"], "NodePort of the node", say)
+    show(service["clusterIP"], service["ports"][0]["port"], "ClusterIP", say)
+
+
+def with_kubectl(state: ClusterState, places: Places, manifest: Path, say: Say) -> Any:
+    """The Service of the example, once its pods are available."""
+    del state
     kubectl = Kubectl(places)
     say(f"kubectl apply -f {manifest.name}")
     kubectl("apply", "-f", str(manifest))
@@ -32,18 +45,45 @@ def run(state: ClusterState, places: Places, say: Say) -> None:
     say("")
     for line in kubectl("get", "pods", "-o", "wide").splitlines():
         say(line)
-    service = json.loads(kubectl("get", "service", "hello", "-o", "json"))["spec"]
-    say("")
-    show("127.0.0.1", service["ports"][0]["nodePort"], "NodePort", say)
-    show(state.node_address, service["ports"][0]["nodePort"], "NodePort of the node", say)
-    show(service["clusterIP"], service["ports"][0]["port"], "ClusterIP", say)
+    return json.loads(kubectl("get", "service", "hello", "-o", "json"))
+
+
+def without_kubectl(state: ClusterState, places: Places, manifest: Path, say: Say) -> Any:
+    """The same by the API itself: server-side apply, then wait for the Deployment."""
+    from pilothouse.api import catalogue
+    from pilothouse.cluster.readiness import Api
+    from pilothouse.machinery import yaml
+
+    api = Api(state, places)
+    say(f"no kubectl here: {manifest.name} is applied by the API itself")
+    for document in yaml.parse_all(manifest.read_bytes()):
+        group, _, version = document["apiVersion"].rpartition("/")
+        resource = catalogue.known().by_kind(group, version, document["kind"])
+        assert resource is not None
+        base = f"/apis/{group}/{version}" if group else f"/api/{version}"
+        path = f"{base}/namespaces/default/{resource.plural}/{document['metadata']['name']}?fieldManager=pilothouse&force=true"
+        api.send("PATCH", path, json.dumps(document).encode(), "application/apply-patch+yaml")
+    deployments = "/apis/apps/v1/namespaces/default/deployments"
+    if api.await_object(deployments, is_available, ROLLOUT_SECONDS) is None:
+        raise ClusterFailure(f"the example is not available after {ROLLOUT_SECONDS} seconds", f"its logs: {places.logs}")
+    for pod in api.get("/api/v1/namespaces/default/pods")["items"]:
+        say(f"{pod['metadata']['name']}   {pod['status']['phase']}   {pod['status'].get('podIP', '')}   {pod['spec']['nodeName']}")
+    return api.get("/api/v1/namespaces/default/services/hello")
+
+
+def is_available(deployment: dict[str, Any]) -> bool:
+    return bool(deployment["status"].get("availableReplicas", 0) == deployment["spec"]["replicas"])
+
+
+def find_kubectl() -> str | None:
+    return shutil.which("kubectl") or shutil.which("kubectl", path=SYSTEM_PATH)
 
 
 class Kubectl:
     """The kubectl of this machine, with the cluster's own kubeconfig."""
 
     def __init__(self, places: Places) -> None:
-        found = shutil.which("kubectl") or shutil.which("kubectl", path=SYSTEM_PATH)
+        found = find_kubectl()
         if not found:
             raise ClusterFailure("there is no kubectl on this machine", "apt-get install kubernetes-client, or any kubectl from 1.27 on")
         self._remedy = f"pilothouse status --name {places.name} shows how the cluster is; its logs: {places.logs}"

@@ -46,6 +46,8 @@ def load(state: ClusterState, places: Places, source: str) -> list[str]:
 
 
 def check_runs(state: ClusterState, places: Places) -> None:
+    if state.simulated:
+        raise ClusterFailure(f"the containers of {state.name} are simulated: every image is there", "a cluster with containers needs root")
     if launch.running(places, launch.CONTAINERD) is None:
         raise ClusterFailure(f"the cluster {state.name} does not run", f"start it: pilothouse up --name {state.name}")
 

@@ -26,6 +26,12 @@ SUPERVISOR = "supervisor"
 PROCESSES = (CONTROL_PLANE, NODE_AGENT)
 """Those that serve; the supervisor starts them again when they end."""
 
+
+def processes_of(state: ClusterState | None) -> Sequence[str]:
+    """Those that serve in this cluster; a simulated node lives in the control plane. All of them where the record is lost."""
+    return (CONTROL_PLANE,) if state is not None and state.simulated else PROCESSES
+
+
 Say = Callable[[str], None]
 """How progress is told to whoever typed the command."""
 

@@ -26,6 +26,14 @@ CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SYS_CHROOT")
 RUNTIMES = ("crun", "runc")
 
 
+def check() -> None:
+    """ClusterFailure for what this machine lacks to run containers, as far as it costs nothing to know."""
+    check_root()
+    check_proc()
+    check_capabilities()
+    check_programs()
+
+
 def check_root() -> None:
     if os.geteuid() != 0:
         raise ClusterFailure("pilothouse needs root for namespaces, cgroups and containers", "run it again with sudo")

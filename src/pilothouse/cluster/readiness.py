@@ -27,18 +27,25 @@ class Api:
 
     def get(self, path: str, seconds: float = ANSWER_SECONDS) -> Any:
         """The decoded answer (text when it is not JSON); OSError when there is none or it is no success."""
+        return self._asked("GET", path, None, {}, seconds)
+
+    def send(self, method: str, path: str, body: bytes, content_type: str, seconds: float = ANSWER_SECONDS) -> Any:
+        """The same for a request with a body."""
+        return self._asked(method, path, body, {"Content-Type": content_type}, seconds)
+
+    def _asked(self, method: str, path: str, body: bytes | None, headers: dict[str, str], seconds: float) -> Any:
         connection = self._connect(seconds)
         try:
-            connection.request("GET", path, headers={"Accept": "application/json"})
+            connection.request(method, path, body, headers={"Accept": "application/json", **headers})
             answer = connection.getresponse()
-            body = answer.read()
+            content = answer.read()
         except http.client.HTTPException as failure:
             raise OSError(f"{path}: {failure}") from failure
         finally:
             connection.close()
-        if answer.status != 200:
-            raise OSError(f"{path}: {answer.status} {body[:200]!r}")
-        return json.loads(body) if answer.headers.get_content_type() == "application/json" else body.decode()
+        if answer.status not in (200, 201):
+            raise OSError(f"{path}: {answer.status} {content[:200]!r}")
+        return json.loads(content) if answer.headers.get_content_type() == "application/json" else content.decode()
 
     def ready(self) -> bool:
         try:

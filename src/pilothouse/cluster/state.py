@@ -12,7 +12,7 @@ import fcntl
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -27,6 +27,7 @@ NAME_PATTERN = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 DEFAULT_NAME = "pilothouse"
 DEFAULT_PORT = 6443
 DOMAIN = "cluster.local"
+CONTAINERS, SIMULATED = "containers", "simulated"
 BLOCKS = tuple(ipaddress.IPv4Network(f"10.{second}.0.0/16") for second in (*range(222, 255), *range(64, 222)))
 """Where ranges are looked for, in this order."""
 
@@ -34,7 +35,7 @@ BLOCKS = tuple(ipaddress.IPv4Network(f"10.{second}.0.0/16") for second in (*rang
 class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     network: str
-    """`node`: a namespace of its own. `host`: the machine's own network."""
+    """`node`: a namespace of its own. `host`: the machine's own network. `none`: nothing but the API on loopback (simulated)."""
     egress: bool
     port: int
     """Where the API listens on the host's loopback."""
@@ -43,6 +44,8 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     host_address: str
     mtu: int
     version: int = 1
+    runtime: str = "containers"
+    """`containers`: real ones on containerd. `simulated`: the node and its containers live in the control plane's process."""
 
     @property
     def pod_range(self) -> str:
@@ -73,6 +76,10 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     def namespace(self) -> str:
         """Of the node's network; empty when it is the host's."""
         return f"pilothouse-{self.name}" if self.network == "node" else ""
+
+    @property
+    def simulated(self) -> bool:
+        return self.runtime == SIMULATED
 
     @property
     def context(self) -> str:
@@ -178,6 +185,14 @@ class Places:
 
     def log(self, process: str) -> Path:
         return self.logs / f"{process}.log"
+
+
+def own_root(environment: Mapping[str, str]) -> Path:
+    """Below which the clusters of a user are who is not root: XDG_STATE_HOME, or ~/.local/state; `/` for one who has no home."""
+    if state := environment.get("XDG_STATE_HOME", ""):
+        return Path(state) / "pilothouse"
+    home = environment.get("HOME", "")
+    return Path(home) / ".local/state/pilothouse" if home and os.access(home, os.W_OK | os.X_OK) else Path("/")
 
 
 def load(places: Places) -> ClusterState | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pilothouse.cluster import launch
 from pilothouse.cluster.readiness import Api, is_ready_node
-from pilothouse.cluster.state import ClusterState, Places
+from pilothouse.cluster.state import SIMULATED, ClusterState, Places
 from pilothouse.node.processes import Process, is_stopped
 
 
@@ -21,11 +21,12 @@ def status(state: ClusterState, places: Places) -> dict[str, Any]:
     found.pop(launch.SUPERVISOR)  # alone it is nothing that runs
     return {
         "name": state.name,
+        "runtimeKind": state.runtime,
         "state": "Running" if running else "Degraded" if any(found.values()) else "Stopped",
         "context": state.context,
         "server": f"https://127.0.0.1:{state.port}",
         "apiReady": ready,
-        "processes": {name: processes[name] for name in launch.PROCESSES},
+        "processes": {name: processes[name] for name in launch.processes_of(state)},
         "runtime": processes[launch.CONTAINERD],
         "supervisor": processes[launch.SUPERVISOR],
         "network": {
@@ -68,12 +69,17 @@ def text(shown: dict[str, Any]) -> str:
         f"{shown['name']}: {shown['state']}",
         f"  API            {shown['server']} {'answers' if shown['apiReady'] else 'does not answer'} (context {shown['context']})",
     ]
-    for name, process in {**shown["processes"], "containerd": shown["runtime"], "supervisor": shown["supervisor"]}.items():
+    simulated = shown["runtimeKind"] == SIMULATED
+    runtime = {} if simulated else {"containerd": shown["runtime"]}
+    for name, process in {**shown["processes"], **runtime, "supervisor": shown["supervisor"]}.items():
         held = " is stopped by a signal: `kill -CONT` lets it go on" if process["stopped"] else ""
         lines.append(f"  {name:<14} {'process ' + str(process['pid']) + held if process['running'] else 'not running'}")
     net = shown["network"]
     way_out = "" if net["egress"] else ", no way out"
-    lines.append(f"  network        node {net['node']}, pods {net['pods']}, services {net['services']}{way_out}")
+    if simulated:
+        lines.append("  runtime        simulated: nodes and containers live in the control plane's process, and have no network")
+    else:
+        lines.append(f"  network        node {net['node']}, pods {net['pods']}, services {net['services']}{way_out}")
     lines += [f"  node           {node['name']} is {'Ready' if node['ready'] else 'not Ready'}" for node in shown["nodes"]]
     if shown["pods"]:
         lines.append("  pods           " + ", ".join(f"{count} {phase}" for phase, count in sorted(shown["pods"].items())))

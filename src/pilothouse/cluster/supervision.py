@@ -44,7 +44,8 @@ class Supervision:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             beside = [group.create_task(self._end_stopped(), name="stopped"), group.create_task(self._probe_api(), name="probe")]
-            keepers = [group.create_task(self._keep(name), name=name) for name in PROCESSES]
+            served = launch.processes_of(load(self._places))
+            keepers = [group.create_task(self._keep(name), name=name) for name in served]
             await asyncio.wait(keepers)
             for task in beside:
                 task.cancel()
@@ -76,7 +77,8 @@ class Supervision:
             if state is None or not self._places.wanted.exists() or launch.running(self._places, name):
                 return
             launch.end_orphans(self._places)
-            make_node(state, self._places)
+            if not state.simulated:
+                make_node(state, self._places)
             started = launch.start(name, self._places, state)
             started.go()
         started.wait(START_SECONDS)

@@ -48,6 +48,8 @@ def node_processes(places: Places) -> list[processes.Process]:
 
 
 def take_down_node(places: Places, state: ClusterState | None) -> None:
+    if state is not None and state.simulated:
+        return
     remove_cgroups(places)
     namespaces.remove(str(places.mount_namespace))
     if state is None:
@@ -93,6 +95,8 @@ def remove_cgroups(places: Places) -> None:
 
 def changes_the_host(state: ClusterState) -> bool:
     """Whether a cluster that is up relies on the host's settings."""
+    if state.simulated:
+        return False
     if not state.namespace:
         return True
     return state.egress and namespaces.is_pinned(namespaces.network_path(state.namespace))

@@ -12,20 +12,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pilothouse.cluster import choice, launch, preflight, store, teardown
+from pilothouse.cluster import choice, doctor, launch, preflight, store, teardown
 from pilothouse.cluster.begun import Begun, cleaned_up_on_failure
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.launch import CONTROL_PLANE, NODE_AGENT, Say
 from pilothouse.cluster.node import make_node
 from pilothouse.cluster.state import (
+    CONTAINERS,
     DEFAULT_PORT,
     DOMAIN,
+    SIMULATED,
     ClusterState,
     Places,
     all_clusters,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 API_SECONDS = 30.0
 NODE_SECONDS = 60.0
+AUTO = "auto"
 LOOK_SECONDS = 0.1
 """Between two looks at an API whose starter is gone."""
 
@@ -61,16 +64,15 @@ class Wishes:
     wait: bool = True
     use_context: bool = False
     """Whether the context becomes the current one where there is another."""
+    runtime: str | None = None
+    """`containers`, `simulated`, or `auto`: containers where this machine can run them."""
 
 
 def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState:
     """The cluster, running: API served and (with `wait`) node Ready. ClusterFailure says what hinders it."""
     choice.check_name(wishes.name)
-    preflight.check_root()
-    preflight.check_proc()
-    preflight.check_capabilities()
-    preflight.check_programs()
     places = Places(wishes.name, wishes.root)
+    wishes = replace(wishes, runtime=runtime_of(wishes, load(places), say))
     with locked(places, say):
         known = load(places) is not None
         launch.end_orphans(places)
@@ -88,6 +90,25 @@ def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState
             check_ready(state, places, wishes.wait, progress, since if anew else "", clock)
             launch.start_supervisor(places)
     return state
+
+
+def runtime_of(wishes: Wishes, known: ClusterState | None, say: Say) -> str:
+    """What the cluster runs on; ClusterFailure where that is containers and this machine cannot run them."""
+    asked = wishes.runtime
+    if asked == SIMULATED or (known is not None and known.simulated and asked != CONTAINERS):
+        return SIMULATED
+    try:
+        preflight.check()
+        if asked == AUTO:
+            doctor.check_kernel()
+    except ClusterFailure as failure:
+        if asked != AUTO or known is not None:
+            raise ClusterFailure(failure.problem, f"{failure.remedy}; or simulate: pilothouse up --runtime simulated") from failure
+        say(f"no containers on this machine: {failure.problem}")
+        say(f"to have them: {failure.remedy}; `pilothouse doctor` says all that is missing")
+        say("nodes and containers are simulated instead")
+        return SIMULATED
+    return CONTAINERS
 
 
 def await_processes(state: ClusterState, places: Places, begun: Begun, progress: Say, *, make_current: bool | None) -> None:
@@ -140,7 +161,12 @@ def decide(wishes: Wishes, places: Places) -> ClusterState:
     others = [other for other in all_clusters(wishes.root) if other.name != wishes.name]
     if state is not None:
         return fitting(wishes, state, places, [other.port for other in others])
-    refuse_foreign(f"pilothouse-{wishes.name}")
+    if wishes.runtime != SIMULATED:
+        refuse_foreign(f"pilothouse-{wishes.name}")
+    if wishes.runtime == SIMULATED:
+        state = simulated(wishes, others)
+        save(places, state)
+        return state
     kind = wishes.network or "node"
     if kind == "host":
         refuse_second_on_host(others, wishes.root)
@@ -156,6 +182,13 @@ def decide(wishes: Wishes, places: Places) -> ClusterState:
     )
     save(places, state)
     return state
+
+
+def simulated(wishes: Wishes, others: Sequence[ClusterState]) -> ClusterState:
+    """A new cluster whose ranges exist in its own objects only."""
+    port = preflight.free_port(wishes.port or DEFAULT_PORT, wishes.port is not None, [other.port for other in others])
+    block = choice.free_block([], others)
+    return choice.new_cluster(wishes.name, network="none", egress=False, port=port, block=block, mtu=1500, runtime=SIMULATED)
 
 
 def refuse_second_on_host(others: Sequence[ClusterState], root: Path) -> None:
@@ -175,12 +208,13 @@ def machine_address() -> str:
 
 def fitting(wishes: Wishes, state: ClusterState, places: Places, reserved: Sequence[int]) -> ClusterState:
     """A cluster keeps its network; its port and its way out may be changed while it is stopped."""
-    asked = {"network": wishes.network, "egress": wishes.egress, "port": wishes.port}
+    runtime = wishes.runtime if wishes.runtime != AUTO else None
+    asked = {"network": wishes.network, "egress": wishes.egress, "port": wishes.port, "runtime": runtime}
     differing = {name: value for name, value in asked.items() if value not in (None, getattr(state, name))}
     if any(launch.running(places, name) for name in launch.PROCESSES):
         refuse(differing, state)
         return state
-    refuse({name: value for name, value in differing.items() if name == "network"}, state)
+    refuse({name: value for name, value in differing.items() if name in ("network", "runtime")}, state)
     state = msgspec.structs.replace(state, **differing)
     preflight.free_port(state.port, True, reserved)
     save(places, state)
@@ -220,8 +254,9 @@ def bring_up(state: ClusterState, places: Places, begun: Begun, clock: Clock, en
     if launch.running(places, CONTROL_PLANE) is None:
         control_plane = begun.started[CONTROL_PLANE] = launch.start(CONTROL_PLANE, places, state)
     certificates = Beside(lambda: make_certificates(state, places, clock, entropy))
-    make_node(state, places)
-    progress("network ready")
+    if not state.simulated:
+        make_node(state, places)
+        progress("network ready")
     certificates.join()
     progress("certificates ready")
     if control_plane is not None:
@@ -229,7 +264,7 @@ def bring_up(state: ClusterState, places: Places, begun: Begun, clock: Clock, en
     tokens_key = Beside(lambda: make_tokens_key(places))
     check_kubeconfig(state, places)
     node_agent = None
-    if launch.running(places, NODE_AGENT) is None:  # not before: on two cores it would hold the control plane up
+    if not state.simulated and launch.running(places, NODE_AGENT) is None:  # not before: on two cores it would hold the control plane up
         node_agent = begun.started[NODE_AGENT] = launch.start(NODE_AGENT, places, state)
     tokens_key.join()
     if node_agent is not None:

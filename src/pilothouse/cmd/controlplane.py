@@ -22,7 +22,6 @@ from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
 from pilothouse.apiserver.storage.sqlite import SqliteStorage
 from pilothouse.apiserver.storage.sqlite_schema import StoreUnusable
-from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.cluster import launch, services, store
 from pilothouse.cluster.failure import ClusterFailure
@@ -35,7 +34,7 @@ from pilothouse.cmd.api import wire
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
-from pilothouse.kit.restarts import BackOff, in_loop, in_thread, keep_running, once
+from pilothouse.kit.restarts import BackOff, Make, in_loop, in_thread, keep_running, once
 from pilothouse.machinery.errors import StatusError
 from pilothouse.node import namespaces, processes
 from pilothouse.proxy.loopback import LoopbackNodePorts
@@ -58,6 +57,8 @@ class ControlPlane:
         self.api = wire(self.storage, clock, entropy, settings, ServiceAccountKeys(pki / "sa.key"))
         self.registry = self.api.registry
         self.sockets = sockets(state)
+        self.kubelet_urls: dict[str, str] = {}
+        """Of simulated nodes."""
         self.server = ApiServer(
             self.registry,
             clock=clock,
@@ -67,6 +68,7 @@ class ControlPlane:
             authenticators=self.api.authenticators,
             authorizer=self.api.authorizer,
             tokens=self.api.tokens,
+            kubelet_urls=self.kubelet_urls,
             kubelet_client=KubeletClient(
                 str(pki / "apiserver-kubelet-client.crt"), str(pki / "apiserver-kubelet-client.key"), str(pki / "ca.crt")
             ),
@@ -92,8 +94,7 @@ class ControlPlane:
             make = in_thread(self.deciders)
             first = once(await make(), make)
             group.create_task(keep_running("controllers and scheduler", first, self.clock), name="controllers and scheduler")
-            ports = in_loop(lambda: [LoopbackNodePorts(self.proxy_client(), self.state.node_address, self.clock, self.entropy)])
-            group.create_task(keep_running("NodePorts on loopback", ports, self.clock), name="NodePorts on loopback")
+            group.create_task(keep_running(*self.node(), self.clock), name="node")
             unserved = in_loop(lambda: [Unserved(self.admin, self.clock, self.entropy)])
             group.create_task(keep_running("events about what is not served", unserved, self.clock), name="unserved")
             group.create_task(KeepSupervisor(self.places, self.clock).run(), name="keeper of the supervisor")
@@ -111,8 +112,20 @@ class ControlPlane:
                 log.error("the cluster's own Services cannot be written", extra={"error": str(error)})
                 await self.clock.sleep(back_off.next_delay(0))
 
-    def proxy_client(self) -> Client:
-        return self.api.client("system:kube-proxy")
+    def node(self) -> tuple[str, Make]:
+        """What of the node lives in this process: its NodePorts on the host's loopback, or all of a simulated one."""
+        if not self.state.simulated:
+            client, address = self.api.client("system:kube-proxy"), self.state.node_address
+            return "NodePorts on loopback", in_loop(lambda: [LoopbackNodePorts(client, address, self.clock, self.entropy)])
+        from pilothouse.testing.nodes import ServedNode
+
+        name = self.state.node_name
+        client = self.api.client(f"system:node:{name}", "system:nodes")
+        return "simulated node", in_loop(
+            lambda: [
+                ServedNode(name, self.state.node_address, client, self.state.node_pod_range, self.clock, self.entropy, self.kubelet_urls)
+            ]
+        )
 
     def addresses(self) -> str:
         return ",".join(f"{host}:{port}" for host, port in map(socket.socket.getsockname, self.sockets))
@@ -169,6 +182,8 @@ class KeepSupervisor:
 def sockets(state: ClusterState) -> list[socket.socket]:
     """On the host's loopback, and on the node's address in the network that the node lives in."""
     here = listening("127.0.0.1", state.port)
+    if state.simulated:
+        return [here]
     if not state.namespace:
         return [here] if state.node_address == "127.0.0.1" else [here, listening(state.node_address, API_PORT)]
     path = namespaces.network_path(state.namespace)

@@ -15,7 +15,7 @@ from pilothouse.cmd.refusals import REMEDIES, told
 from pilothouse.machinery import strconv
 
 if TYPE_CHECKING:
-    from pilothouse.cluster.state import ClusterState
+    from pilothouse.cluster.state import ClusterState, Places
 
 DEFAULT_NAME = "pilothouse"
 
@@ -85,6 +85,11 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--network", choices=("node", "host"), help="a network namespace of its own (the default), or the machine's network")
     up.add_argument("--no-egress", dest="egress", action="store_false", default=None, help="pods have no way out of the machine")
     up.add_argument("--port", type=_port, help="where the API listens on 127.0.0.1 (default: 6443, or the next free port)")
+    up.add_argument(
+        "--runtime",
+        choices=("containers", "simulated", "auto"),
+        help="real containers (the default), simulated ones, which need no root, or containers where this machine can run them",
+    )
     up.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help="return when the node is Ready")
     up.add_argument("--use-context", action="store_true", help="make its context the current one (else only where there is none)")
     up.add_argument("--example", action="store_true", help="run the example and show that it is served")
@@ -100,6 +105,11 @@ def parser() -> argparse.ArgumentParser:
     load = _command(of_image, "load", "bring images of this machine into a cluster")
     load.add_argument("source", nargs="+", help="a tar of images, - for one on standard input, or a name in docker or podman")
     _command(of_image, "list", "list the images that a cluster has")
+
+    doctor = commands.add_parser(
+        "doctor", help="say what this machine lacks, and how to mend it", description="Say what this machine lacks, and how to mend it."
+    )
+    doctor.add_argument("--quiet", "-q", action="store_true", help="print nothing: the exit status says whether it can run containers")
 
     _command(commands, "kubeconfig", "print a kubeconfig of this cluster alone")
     version = commands.add_parser("version", help="print the versions of Pilothouse and of the API that it serves")
@@ -117,7 +127,7 @@ class _Versions(argparse.Action):
 def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
     made.add_argument("--name", default=DEFAULT_NAME, metavar="CLUSTER", help="of the cluster (default: %(default)s)")
-    made.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
+    made.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     return made
 
 
@@ -151,15 +161,24 @@ def up(parsed: argparse.Namespace) -> int:
     from pilothouse.kit.entropy import Entropy
 
     show(f"pilothouse: starting the cluster {parsed.name}")
-    wishes = Wishes(parsed.name, parsed.network, parsed.egress, parsed.port, parsed.root, wait=parsed.wait, use_context=parsed.use_context)
+    places = _places(parsed)
+    wishes = Wishes(
+        parsed.name,
+        parsed.network,
+        parsed.egress,
+        parsed.port,
+        places.root,
+        wait=parsed.wait,
+        use_context=parsed.use_context,
+        runtime=parsed.runtime,
+    )
     state = bring_up(wishes, say, SystemClock(), Entropy())
     show(f"pilothouse: {parsed.name} is up; its context is {state.context}: kubectl --context {state.context} get pods")
     if parsed.example:
         from pilothouse.cluster import example
-        from pilothouse.cluster.state import Places
 
         try:
-            example.run(state, Places(parsed.name, parsed.root), say)
+            example.run(state, places, say)
         except KeyboardInterrupt as interrupt:
             raise ClusterFailure(
                 "the example was interrupted; the cluster is up", f"end it: pilothouse down{_named(parsed)}"
@@ -171,12 +190,13 @@ def down(parsed: argparse.Namespace) -> int:
     from pilothouse.cluster.choice import check_name
     from pilothouse.cluster.down import down as take_down
     from pilothouse.cluster.preflight import check_proc, check_root
-    from pilothouse.cluster.state import Places
 
     check_name(parsed.name)
-    check_root()
+    places = _places(parsed)
+    if places.root == Path("/"):
+        check_root()
     check_proc()
-    existed = take_down(Places(parsed.name, parsed.root), say, purge=parsed.purge)
+    existed = take_down(places, say, purge=parsed.purge)
     ended = "removed" if parsed.purge else f"stopped; `pilothouse up{_named(parsed)}` starts it again as it was"
     show(f"pilothouse: {parsed.name} is {ended}" if existed else f"pilothouse: there is no cluster named {parsed.name}")
     return 0
@@ -186,12 +206,10 @@ def status(parsed: argparse.Namespace) -> int:
     """0 when it runs, 3 when it does not (as service managers have it)."""
     import json
 
-    from pilothouse.cluster.state import Places
     from pilothouse.cluster.status import status as look
     from pilothouse.cluster.status import text
 
-    places = Places(parsed.name, parsed.root)
-    shown = look(_known(parsed), places)
+    shown = look(_known(parsed), _places(parsed))
     print(json.dumps(shown, indent=2) if parsed.output == "json" else text(shown))
     return 0 if shown["state"] == "Running" else 3
 
@@ -200,19 +218,18 @@ def kubeconfig(parsed: argparse.Namespace) -> int:
     import json
 
     from pilothouse.cluster import access
-    from pilothouse.cluster.state import Places
 
-    print(json.dumps(access.access(_known(parsed), Places(parsed.name, parsed.root)).config(), indent=2))
+    print(json.dumps(access.access(_known(parsed), _places(parsed)).config(), indent=2))
     return 0
 
 
 def image(parsed: argparse.Namespace) -> int:
     from pilothouse.cluster import images
     from pilothouse.cluster.preflight import check_root
-    from pilothouse.cluster.state import Places
 
-    state, places = _known(parsed), Places(parsed.name, parsed.root)
-    check_root()
+    state, places = _known(parsed), _places(parsed)
+    if not state.simulated:
+        check_root()
     if parsed.image_command == "list":
         print(images.text(images.list_images(state, places)))
         return 0
@@ -232,15 +249,35 @@ def version(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def doctor(parsed: argparse.Namespace) -> int:
+    """0 when this machine can run containers, else 1."""
+    from pilothouse.cluster import doctor as look
+
+    findings = look.examine()
+    for line in () if parsed.quiet else look.lines(findings):
+        print(line)
+    return 0 if look.runs_containers(findings) else 1
+
+
+def _places(parsed: argparse.Namespace) -> Places:
+    """Below `/`; an ordinary user's own clusters, which are simulated, below his home."""
+    from pilothouse.cluster.state import Places, own_root
+
+    if parsed.root is not None or os.geteuid() == 0:
+        return Places(parsed.name, parsed.root or Path("/"))
+    own = Places(parsed.name, own_root(os.environ))
+    return own if parsed.command == "up" or own.record.exists() else Places(parsed.name)
+
+
 def _known(parsed: argparse.Namespace) -> ClusterState:
     from pilothouse.cluster.choice import check_name
-    from pilothouse.cluster.state import Places, load
+    from pilothouse.cluster.state import load
 
     check_name(parsed.name)
-    state = load(Places(parsed.name, parsed.root))
+    state = load(_places(parsed))
     if state is None:
         raise ClusterFailure(f"there is no cluster named {parsed.name}", f"start it: pilothouse up{_named(parsed)}")
     return state
 
 
-COMMANDS = {"up": up, "down": down, "status": status, "image": image, "kubeconfig": kubeconfig, "version": version}
+COMMANDS = {"up": up, "down": down, "status": status, "doctor": doctor, "image": image, "kubeconfig": kubeconfig, "version": version}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableMapping
 
 from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock
@@ -31,6 +32,23 @@ class NodeHost(SimulatedHost):
     async def read_tail(self, path: str, limit: int) -> bytes:
         log = self._runtime.logs.get(path)
         return await super().read_tail(path, limit) if log is None else log.tail(limit)
+
+
+class ServedNode:
+    """A simulated node with its own runtime, whose server the API server finds in `urls`: the node of `up --runtime simulated`."""
+
+    def __init__(
+        self, name: str, address: str, client: Client, pod_cidr: str, clock: Clock, entropy: Entropy, urls: MutableMapping[str, str]
+    ) -> None:
+        self._runtime = SimulatedRuntime(clock, entropy, pod_cidr=pod_cidr)
+        self._node = SimulatedNode(name, address, client, self._runtime, clock, entropy)
+        self._name = name
+        self._urls = urls
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._node.run(), name=self._name)
+            self._urls[self._name] = await self._node.serve()
 
 
 class SimulatedNode:

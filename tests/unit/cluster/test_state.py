@@ -112,3 +112,18 @@ def test_blocks_are_free(used: list[IPv4Network], others: list[ClusterState], ex
 def test_says_so_when_no_block_is_free() -> None:
     with pytest.raises(ClusterFailure, match="no address range is free"):
         choice.free_block([IPv4Network("10.0.0.0/8")], [])
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        pytest.param({"XDG_STATE_HOME": "/x", "HOME": "/"}, "/x/pilothouse", id="where the user says"),
+        pytest.param({"HOME": "{home}"}, "{home}/.local/state/pilothouse", id="below the home"),
+        pytest.param({"HOME": "/nonexistent"}, "/", id="no home"),
+        pytest.param({}, "/", id="none named"),
+    ],
+)
+def test_where_the_clusters_of_an_ordinary_user_are(tmp_path: Path, environment: dict[str, str], expected: str) -> None:
+    home = str(tmp_path)
+    found = state.own_root({name: value.format(home=home) for name, value in environment.items()})
+    assert str(found) == expected.format(home=home)

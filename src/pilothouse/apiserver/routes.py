@@ -73,6 +73,7 @@ class Routes:
             request.warnings.append(DEPRECATED[info.group, info.plural])
         if info.subresource:
             return await self._subresource(request, resource)
+        request.is_served = True
         endpoint = ENDPOINTS.get(info.verb)
         misplaced = info.verb != "watch" and bool(info.name) == (info.verb in WITHOUT_NAME)
         if request.method == "HEAD" or endpoint is None or info.verb not in resource.verbs or misplaced:
@@ -89,6 +90,7 @@ class Routes:
         declared = resource.subresources.get(info.subresource)
         if declared is None or (resource.namespaced and not info.namespace):
             raise no_such_resource()
+        request.is_served = True
         connect = self._connects.get((resource.plural, info.subresource))
         if connect is not None:
             if request.method not in connect.methods:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -148,15 +149,15 @@ class ServiceAccountTokens:
         import jwt
 
         try:
-            key = self.keys.public.get(jwt.get_unverified_header(token).get("kid", ""))
+            key = self.keys.public.get(str(jwt.get_unverified_header(token).get("kid", "")))
             if key is None:
                 return None
             unchecked = {"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
             options: Any = {**unchecked, "require": ["exp", "nbf", "sub"]}
             claims: Claims = jwt.decode(token, key, [ALGORITHM], issuer=self.issuer, options=options)
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             return None
-        if not isinstance(claims.get(PRIVATE), dict):
+        if not are_well_formed(claims):
             return None
         if len(self._verified) >= TOKENS_REMEMBERED:
             self._verified.clear()
@@ -178,6 +179,33 @@ class ServiceAccountTokens:
             return False
         deleted = obj.metadata.deletionTimestamp
         return not deleted or time.parse(deleted) + timedelta(seconds=DELETED_LEEWAY_SECONDS) > self.clock.now()
+
+
+def are_well_formed(claims: Any) -> bool:
+    """Whether claims have the types that verification builds on. A string is an audience too: they are made a list of."""
+    if not isinstance(claims, dict) or not all(_is_number(claims.get(name)) for name in ("exp", "nbf")):
+        return False
+    audiences = [claims.get("aud")] if isinstance(claims.get("aud"), str) else claims.get("aud")
+    if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
+        return False
+    claims["aud"] = audiences
+    private = claims.get(PRIVATE)
+    if not isinstance(private, dict) or not isinstance(private.get("namespace"), str) or not _is_reference(private.get("serviceaccount")):
+        return False
+    bound = (private[name] for name in ("pod", "secret", "node") if name in private)
+    return isinstance(claims.get("jti", ""), str) and all(map(_is_reference, bound)) and claims.get("sub") == _subject(private)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("name", "uid"))
+
+
+def _subject(private: Claims) -> str:
+    return f"{SERVICE_ACCOUNT_PREFIX}{private['namespace']}:{private['serviceaccount']['name']}"
 
 
 def check_seconds(seconds: int) -> None:

@@ -6,38 +6,66 @@ from collections.abc import Awaitable
 
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.http.request import WEBSOCKET_TOKEN, Handler, Request, Response
+from pilothouse.machinery.errors import StatusError, unauthorized
+
+EXTRA_SPACE = "the provided Authorization header contains extra space before the bearer token, and is ignored"
 
 
 def authenticate(request: Request, next: Handler) -> Awaitable[Response]:
-    user = request.api.authenticators.by_certificate(request.http.transport)
+    try:
+        user = request.api.authenticators.by_certificate(request.http.transport)
+    except StatusError as refused:  # as upstream, a token beside a certificate that is not valid decides
+        return authenticate_token(request, next, refused)
     if user is None:
         return authenticate_token(request, next)
     request.user = user
     return next(request)
 
 
-async def authenticate_token(request: Request, next: Handler) -> Response:
-    request.user = await by_token(request)
+async def authenticate_token(request: Request, next: Handler, refused: StatusError | None = None) -> Response:
+    """By the bearer token; `refused` is what is wrong with the client certificate, where there is one."""
+    token = token_of(request)
+    if token is not None:
+        request.user = await by_token(request, token)
+    elif refused is not None:
+        raise refused
+    else:
+        request.user = request.api.default_user
     return await next(request)
 
 
-async def by_token(request: Request) -> User:
-    """The user of the bearer token; the default one when there is none, StatusError 401 when it is not valid."""
+async def by_token(request: Request, token: str) -> User:
+    """The user of the token; StatusError 401 when it is not valid, later the more of them come from one address."""
+    try:
+        return await request.api.authenticators.by_token(token)
+    except StatusError:
+        await request.api.failed_logins.note(request.http.remote or "")
+        raise
+
+
+def token_of(request: Request) -> str | None:
+    """The bearer token that the request bears: in its Authorization header, or as a subprotocol of a WebSocket."""
     headers = request.http.headers
-    scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return await request.api.authenticators.by_token(token.strip())
-    for protocol in headers.get("Sec-WebSocket-Protocol", "").split(","):
-        if protocol.strip().startswith(WEBSOCKET_TOKEN):
-            return await request.api.authenticators.by_token(decoded(protocol.strip().removeprefix(WEBSOCKET_TOKEN)))
-    return request.api.default_user
+    parts = headers.get("Authorization", "").strip().split(" ", 2)
+    if len(parts) > 1 and parts[0].lower() == "bearer":
+        if parts[1]:
+            return parts[1]
+        if len(parts) > 2:
+            request.warnings.append(EXTRA_SPACE)
+    protocols = [each for each in map(str.strip, headers.get("Sec-WebSocket-Protocol", "").split(",")) if each]
+    tokens = [each.removeprefix(WEBSOCKET_TOKEN) for each in protocols if each.startswith(WEBSOCKET_TOKEN)]
+    if not tokens or headers.get("Upgrade", "").lower() != "websocket":
+        return None
+    if len(tokens) > 1 or len(protocols) == 1:  # upstream: no second token, and a subprotocol beside it
+        raise unauthorized()
+    return decoded(tokens[0])
 
 
 def decoded(text: str) -> str:
-    """A token out of unpadded base64url; nothing when it is none."""
-    from base64 import urlsafe_b64decode
+    """A token out of unpadded base64url; StatusError 401 when it is none."""
+    from base64 import b64decode
 
     try:
-        return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-    except ValueError:
-        return ""
+        return b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True).decode()
+    except ValueError as error:
+        raise unauthorized() from error

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.apiserver.http.request_metrics import OTHER
+
+UNSERVED = {verb: (verb, "", "", "", "", "") for verb in ("GET", "LIST", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
+"""The labels of what is no resource, and of requests that were refused before it was looked up."""
 
 
 async def count(request: Request, next: Handler) -> Response:
@@ -10,5 +14,8 @@ async def count(request: Request, next: Handler) -> Response:
     request.started = started = clock.monotonic()
     response = await next(request)
     if request.info.verb != "watch":  # a watch's duration says nothing about the server
-        request.api.metrics.observe(request.info.labels, response.status, clock.monotonic() - started)
+        labels = request.info.labels
+        if not request.is_served:
+            labels = UNSERVED.get(labels[0], OTHER)
+        request.api.metrics.observe(labels, response.status, clock.monotonic() - started)
     return response

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
+from pilothouse.apiserver.auth.failed_logins import FailedLogins
 from pilothouse.apiserver.auth.user import ANONYMOUS, User
 from pilothouse.apiserver.http.in_flight import InFlight
 from pilothouse.apiserver.http.large_bodies import LargeBodies
 from pilothouse.apiserver.http.request_metrics import RequestMetrics
 from pilothouse.client.dialing import Network
-from pilothouse.kit.clock import Clock
+from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.entropy import Entropy
 
 if TYPE_CHECKING:
@@ -49,4 +50,8 @@ class ApiContext:
     """How to end each watch and stream: all are called when the server stops."""
     in_flight: InFlight = field(default_factory=InFlight)
     large_bodies: LargeBodies = field(default_factory=LargeBodies)
+    failed_logins: FailedLogins = field(init=False)
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
+
+    def __post_init__(self) -> None:
+        self.failed_logins = FailedLogins(SystemClock())  # clients live in the machine's own time

@@ -49,7 +49,21 @@ class HttpRequest(web.BaseRequest):
 class Request:
     """One request on its way through the chain."""
 
-    __slots__ = ("_body", "_query", "api", "held_bytes", "http", "info", "method", "path", "query_string", "started", "user", "warnings")
+    __slots__ = (
+        "_body",
+        "_query",
+        "api",
+        "held_bytes",
+        "http",
+        "info",
+        "is_served",
+        "method",
+        "path",
+        "query_string",
+        "started",
+        "user",
+        "warnings",
+    )
 
     def __init__(self, http: HttpRequest, api: ApiContext) -> None:
         self.http = http
@@ -69,6 +83,8 @@ class Request:
         self._query: dict[str, list[str]] | None = None
         self._body: bytes | None = None
         self.held_bytes = 0
+        self.is_served = False
+        """Whether what is asked for is there to be asked: metrics have no labels of anything else."""
 
     @property
     def query(self) -> dict[str, list[str]]:

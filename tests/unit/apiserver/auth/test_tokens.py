@@ -25,7 +25,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         if not (folder / "sa.key").exists():
-            certificates.service_account_key(folder)
+            certificates.make_service_account_key(folder)
         self.clock = VirtualClock()
         self.account = ServiceAccount(metadata=ObjectMeta(name="robot", namespace="default", uid="u-robot"))
         spec = PodSpec(serviceAccountName="robot", nodeName="node")

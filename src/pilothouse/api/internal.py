@@ -23,6 +23,10 @@ RENAMED = {
     "intvalues": "ints", "boolvalues": "bools", "stringvalues": "strings", "versionvalues": "versions",
 }  # fmt: skip
 """Internal names, in lower case, of fields that are called otherwise in the versions."""
+META_ORDER = (
+    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+    "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers", "managedFields",
+)  # fmt: skip
 ZEROS: dict[str, Any] = {"s": "", "i": 0, "b": False, "q": "0", "n": 0, "t": None, "v": None}
 
 
@@ -36,14 +40,19 @@ def _types() -> dict[str, Fields]:
     return types
 
 
-def internal(value: Any, kind: str) -> Any:
+def internal(value: Any, kind: str) -> msgspec.Raw:
+    """JSON of a value in its internal form, for a field error. `kind` as in `plain`."""
+    return msgspec.Raw(json.dumps(plain(value, kind), ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def plain(value: Any, kind: str) -> Any:
     """A struct of some version as plain data with the internal type's names. `kind`: `group.Type`, before it perhaps `[]`, `{}` or `*`."""
     if kind.startswith("*"):
-        return None if value is None or value == "" else internal(value, kind[1:])
+        return None if value is None or value == "" else plain(value, kind[1:])
     if kind.startswith("[]"):
-        return [internal(item, kind[2:]) for item in value] if value else None
+        return [plain(item, kind[2:]) for item in value] if value else None
     if kind.startswith("{}"):
-        return {key: internal(value[key], kind[2:]) for key in sorted(value)} if value else None
+        return {key: plain(value[key], kind[2:]) for key in sorted(value)} if value else None
     if kind in ZEROS:
         if value is None or value == "":
             return ZEROS[kind]
@@ -56,12 +65,13 @@ def _struct(value: Any, kind: str) -> dict[str, Any]:
     values = _by_folded_name(value)
     for name, inner in _types()[kind]:
         if inner == "m":
-            shown |= msgspec.to_builtins(values.get("metadata")) or {}
+            meta = msgspec.to_builtins(values.get("metadata")) or {}
+            shown |= {name: meta[name] for name in META_ORDER if name in meta}
         elif not name and "." in inner:
             shown |= _struct(value, inner)
         else:
             key = name.lower()
-            shown[name] = internal(values.get(RENAMED.get(key, key)), inner)
+            shown[name] = plain(values.get(RENAMED.get(key, key)), inner)
     return shown
 
 
@@ -75,7 +85,7 @@ def _by_folded_name(value: Any) -> dict[str, Any]:
 
 def difference(old: Any, new: Any, kind: str) -> str:
     """A unified diff of two values in their internal form, as upstream's util/diff writes it."""
-    before, after = (json.dumps(internal(value, kind), indent=1, ensure_ascii=False).splitlines() for value in (old, new))
+    before, after = (json.dumps(plain(value, kind), indent=1, ensure_ascii=False).splitlines() for value in (old, new))
     # A last line without an end of its own gets one, and so an empty line follows it in the text.
     lines = [f"{line}\n" for line in before], [f"{line}\n" for line in after]
     return "".join(line for line in difflib.unified_diff(*lines, n=3) if not line.startswith(("--- ", "+++ ")))

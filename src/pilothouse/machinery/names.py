@@ -105,7 +105,7 @@ def qualified_name(value: str) -> list[str]:
     parts = value.split("/")
     if len(parts) > 2:
         whole = mismatch(rule, QUALIFIED, "MyName", "my.name", "123-abc")
-        return [f"a qualified name {whole} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
+        return [f"a valid label key {whole} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
     found: list[str] = []
     if len(parts) == 2:
         prefix = dns_subdomain(parts[0]) if parts[0] else ["must be non-empty"]

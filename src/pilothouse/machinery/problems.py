@@ -85,8 +85,8 @@ class Problems:
     def not_found(self, value: object, detail: str = "") -> None:
         self._add("FieldValueNotFound", f"Not found: {quoted(value)}", detail)
 
-    def too_long(self, limit: int) -> None:
-        self._add("FieldValueTooLong", "Too long", f"may not be more than {limit} bytes")
+    def too_long(self, limit: int, unit: str = "bytes") -> None:
+        self._add("FieldValueTooLong", "Too long", f"may not be more than {limit} {unit}")
 
     def too_many(self, actual: int, limit: int) -> None:
         self._add("FieldValueTooMany", f"Too many: {actual}", f"must have at most {limit} items")

@@ -232,9 +232,8 @@ SELECTS = {"matchLabels": {"a": "b"}}
                 "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to "
                 "use dynamic provisioning.",
                 "spec.rbd: deprecated in v1.28, non-functional in v1.31+",
-                'spec.capacity[storage]: fractional byte value "100m" is invalid, must be an integer',
             ],
-            id="an old volume of a tenth of a byte",
+            id="an old volume",
         ),
         pytest.param(
             thing(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pilothouse.api.types.apiregistration_v1 import APIService
+import base64
+
+from pilothouse.api.core.validation.fields import report
+from pilothouse.api.types.apiregistration_v1 import APIService, APIServiceSpec
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
 PORT = 443
+STATUSES = ("True", "False", "Unknown")
 
 
 def _service(one: APIService) -> str:
@@ -47,6 +51,40 @@ def default(one: APIService) -> None:
 @APISERVICE.validate
 def validate(one: APIService, problems: Problems) -> None:
     wanted = f"{one.spec.version}.{one.spec.group}"
-    if one.metadata.name != wanted:
+    if one.metadata.name and one.metadata.name != wanted:
         message = f'must be `spec.version+"."+spec.group`: "{wanted}"'
         problems.at("metadata", "name").invalid(one.metadata.name, message)
+    _validate_spec(one.spec, problems.at("spec"))
+
+
+def _validate_spec(spec: APIServiceSpec, here: Problems) -> None:
+    if not spec.group and spec.version != "v1":
+        here.at("group").required("only v1 may have an empty group and it better be legacy kube")
+    if spec.group:
+        report(names.dns_subdomain(spec.group), spec.group, here, "group")
+    report(names.dns1035_label(spec.version), spec.version, here, "version")
+    for field, most in (("groupPriorityMinimum", 20000), ("versionPriority", 1000)):
+        if not 0 < getattr(spec, field) <= most:
+            here.at(field).invalid(getattr(spec, field), f"must be positive and less than {most}")
+    service = spec.service
+    if service is None:
+        if spec.caBundle:
+            here.at("caBundle").invalid(f"{len(base64.b64decode(spec.caBundle))} bytes", "local APIServices may not have a caBundle")
+        if spec.insecureSkipTLSVerify:
+            here.at("insecureSkipTLSVerify").invalid(True, "local APIServices may not have insecureSkipTLSVerify")
+        return
+    for field in ("namespace", "name"):
+        if not getattr(service, field):
+            here.at("service", field).required()
+    wrong = names.port_number(service.port or 0)
+    if wrong:
+        here.at("service", "port").invalid(service.port, f"port is not valid: {', '.join(wrong)}")
+    if spec.insecureSkipTLSVerify and spec.caBundle:
+        here.at("insecureSkipTLSVerify").invalid(True, "may not be true if caBundle is present")
+
+
+@APISERVICE.validate_status
+def validate_status(old: APIService, new: APIService, problems: Problems) -> None:
+    for index, condition in enumerate(new.status.conditions):
+        if condition.status not in STATUSES:
+            problems.at("status", "conditions", index, "status").not_supported(condition.status, STATUSES)

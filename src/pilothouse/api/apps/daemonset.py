@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pilothouse.api.apps.workload import is_zero, validate_collisions, validate_counts, validate_share, validate_template
+from pilothouse.api.apps.workload import is_zero, validate_collisions, validate_counts, validate_match, validate_share, validate_template
 from pilothouse.api.core.columns import labels_text, selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import immutable, nonnegative
-from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.core.validation.selectors import is_empty, is_valid, validate_label_selector
 from pilothouse.api.core.warnings.podspec import of_template
+from pilothouse.api.internal import internal
 from pilothouse.api.types.apps_v1 import DaemonSet, RollingUpdateDaemonSet
 from pilothouse.machinery import strconv
 from pilothouse.machinery.problems import Problems
@@ -80,16 +81,20 @@ def _generation(one: DaemonSet) -> int:
 def validate(one: DaemonSet, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
     validate_label_selector(spec.selector, here.at("selector"))
-    validate_template(spec.template, spec.selector, here.at("template"), "DaemonSet")
+    if spec.selector is None or is_valid(spec.selector):
+        validate_match(spec.template, spec.selector, here.at("template"))
+    if spec.selector is not None and is_empty(spec.selector):
+        here.at("selector").invalid(spec.selector, "empty selector is invalid for daemonset")
+    validate_template(spec.template, here.at("template"), "DaemonSet")
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
-    nonnegative(spec.revisionHistoryLimit, here, "revisionHistoryLimit")
     _validate_strategy(one, here.at("updateStrategy"))
+    nonnegative(spec.revisionHistoryLimit, here, "revisionHistoryLimit")
 
 
 def _validate_strategy(one: DaemonSet, problems: Problems) -> None:
     strategy, here = one.spec.updateStrategy, problems.at("rollingUpdate")
     if strategy.type not in STRATEGIES:
-        problems.not_supported(strategy, STRATEGIES)
+        problems.not_supported(internal(strategy, "apps.DaemonSetUpdateStrategy"), STRATEGIES)
     if strategy.type != "RollingUpdate":
         return
     rolling = strategy.rollingUpdate

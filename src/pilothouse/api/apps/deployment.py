@@ -11,9 +11,8 @@ from pilothouse.api.apps.workload import (
     is_zero,
     validate_collisions,
     validate_counts,
-    validate_selector,
+    validate_replicated,
     validate_share,
-    validate_template,
     validate_within,
 )
 from pilothouse.api.core.columns import selector_column, template_columns
@@ -21,6 +20,7 @@ from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import immutable, nonnegative
 from pilothouse.api.core.warnings.names import of_name
 from pilothouse.api.core.warnings.podspec import of_template
+from pilothouse.api.internal import internal
 from pilothouse.api.types.apps_v1 import Deployment, RollingUpdateDeployment
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
@@ -73,8 +73,7 @@ def default(one: Deployment) -> None:
 def validate(one: Deployment, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
     nonnegative(spec.replicas, here, "replicas")
-    validate_selector(spec.selector, here.at("selector"))
-    validate_template(spec.template, spec.selector, here.at("template"))
+    validate_replicated(spec.template, spec.selector, here)
     _validate_strategy(one, here.at("strategy"))
     for field in ("minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"):
         nonnegative(getattr(spec, field), here, field)
@@ -85,7 +84,7 @@ def validate(one: Deployment, problems: Problems) -> None:
 def _validate_strategy(one: Deployment, problems: Problems) -> None:
     strategy, here = one.spec.strategy, problems.at("rollingUpdate")
     if strategy.type not in STRATEGIES:
-        problems.not_supported(strategy, STRATEGIES)
+        problems.not_supported(internal(strategy, "apps.DeploymentStrategy"), STRATEGIES)
     rolling = strategy.rollingUpdate
     if strategy.type == "Recreate" and rolling is not None:
         here.forbidden("may not be specified when strategy `type` is 'Recreate'")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pilothouse.api.apps.workload import validate_replica_counts, validate_selector, validate_template
+from pilothouse.api.apps.workload import validate_replica_counts, validate_replicated
 from pilothouse.api.core.columns import selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import immutable, nonnegative
@@ -47,8 +47,7 @@ def validate(one: ReplicaSet, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
     nonnegative(spec.replicas, here, "replicas")
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
-    validate_selector(spec.selector, here.at("selector"))
-    validate_template(spec.template, spec.selector, here.at("template"))
+    validate_replicated(spec.template, spec.selector, here)
 
 
 @REPLICASET.validate_update

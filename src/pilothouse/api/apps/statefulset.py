@@ -7,38 +7,39 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from pilothouse.api.apps.workload import (
+    HUNDRED,
+    is_zero,
     validate_collisions,
     validate_counts,
+    validate_long_lived,
+    validate_match,
     validate_selector,
-    validate_template,
+    validate_share,
     validate_within,
 )
 from pilothouse.api.core.columns import template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.defaults.volumes import default_claim
-from pilothouse.api.core.validation.fields import nonnegative, report
+from pilothouse.api.core.validation.claims import validate_claim_spec
+from pilothouse.api.core.validation.fields import immutable, nonnegative, report
+from pilothouse.api.core.validation.podspec import validate_pod_template
+from pilothouse.api.core.validation.selectors import is_valid
 from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.core.warnings.volumes import of_claim_spec
+from pilothouse.api.internal import internal
 from pilothouse.api.types.apps_v1 import (
     RollingUpdateStatefulSetStrategy,
     StatefulSet,
     StatefulSetPersistentVolumeClaimRetentionPolicy,
 )
 from pilothouse.api.types.core_v1 import PersistentVolumeClaimVolumeSource, PodTemplateSpec, Volume
-from pilothouse.machinery import names
+from pilothouse.machinery import intorstring, names
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
 
 HISTORY_LIMIT = 10
 RETENTIONS = ("Retain", "Delete")
-UPDATABLE = (
-    "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy",
-    "minReadySeconds",
-)  # fmt: skip
-IMMUTABLE = (
-    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', "
-    "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
-)
 
 STATEFULSET = Resource(
     StatefulSet,
@@ -68,26 +69,17 @@ def default(one: StatefulSet) -> None:
         rolling = strategy.rollingUpdate = strategy.rollingUpdate or RollingUpdateStatefulSetStrategy()
         if rolling.partition is None:
             rolling.partition = 0
+        if rolling.maxUnavailable is None:
+            rolling.maxUnavailable = 1
     policy = spec.persistentVolumeClaimRetentionPolicy or StatefulSetPersistentVolumeClaimRetentionPolicy()
     policy.whenDeleted = policy.whenDeleted or "Retain"
     policy.whenScaled = policy.whenScaled or "Retain"
     spec.persistentVolumeClaimRetentionPolicy = policy
     default_pod_spec(spec.template.spec)
     for claim in spec.volumeClaimTemplates:
+        claim.apiVersion, claim.kind = "v1", "PersistentVolumeClaim"
         default_claim(claim.spec)
         claim.status.phase = claim.status.phase or "Pending"
-
-
-@STATEFULSET.prepare_create
-def prepare_create(one: StatefulSet) -> None:
-    """More than one Pod at a time is an alpha feature of upstream: who asks for it gets one, and is told so by what is kept."""
-    if one.spec.updateStrategy.rollingUpdate is not None:
-        one.spec.updateStrategy.rollingUpdate.maxUnavailable = None
-
-
-@STATEFULSET.prepare_update
-def prepare_update(old: StatefulSet, new: StatefulSet) -> None:
-    prepare_create(new)
 
 
 @STATEFULSET.validate
@@ -102,14 +94,21 @@ def validate(one: StatefulSet, problems: Problems) -> None:
     for field in ("whenDeleted", "whenScaled") if policy else ():
         if getattr(policy, field) not in RETENTIONS:
             here.at("persistentVolumeClaimRetentionPolicy", field).not_supported(getattr(policy, field), RETENTIONS)
-    if spec.serviceName and not one.metadata.resourceVersion:  # names of old that made no domain are kept
-        report(names.dns_label(spec.serviceName), spec.serviceName, here, "serviceName")
+    for index, claim in enumerate(spec.volumeClaimTemplates):
+        validate_claim_spec(claim.spec, here.at("volumeClaimTemplates", index, "spec"))
     nonnegative(spec.replicas, here, "replicas")
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
     if spec.ordinals:
         nonnegative(spec.ordinals.start, here, "ordinals.start")
+    if spec.serviceName and not one.metadata.resourceVersion:  # names of old that made no domain are kept
+        report(names.dns_label(spec.serviceName), spec.serviceName, here, "serviceName")
     validate_selector(spec.selector, here.at("selector"), "statefulset")
-    validate_template(_with_claims(one), spec.selector, here.at("template"), "StatefulSet")
+    if spec.selector is not None and not is_valid(spec.selector):
+        here.at("selector").invalid(spec.selector, "")
+    else:
+        validate_match(spec.template, spec.selector, here.at("template"))
+        validate_pod_template(_with_claims(one), here.at("template"))
+    validate_long_lived(spec.template, here.at("template"), "StatefulSet")
 
 
 def _with_claims(one: StatefulSet) -> PodTemplateSpec:
@@ -119,7 +118,8 @@ def _with_claims(one: StatefulSet) -> PodTemplateSpec:
     source = PersistentVolumeClaimVolumeSource
     volumes = [Volume(name=name, persistentVolumeClaim=source(claimName=name or "-")) for name in dict.fromkeys(claims)]
     kept = [volume for volume in template.spec.volumes if volume.name not in claims]
-    return replace(template, spec=replace(template.spec, volumes=[*kept, *volumes]))
+    # The controller sets both names.
+    return replace(template, spec=replace(template.spec, volumes=[*volumes, *kept], subdomain="", hostname=""))
 
 
 def _validate_strategy(one: StatefulSet, problems: Problems) -> None:
@@ -128,18 +128,31 @@ def _validate_strategy(one: StatefulSet, problems: Problems) -> None:
         problems.required()
     elif strategy.type == "OnDelete":
         if strategy.rollingUpdate is not None:
-            here.invalid(strategy.rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")
+            here.invalid(
+                internal(strategy.rollingUpdate, "apps.RollingUpdateStatefulSetStrategy"), "only allowed for updateStrategy 'RollingUpdate'"
+            )
     elif strategy.type != "RollingUpdate":
-        problems.invalid(strategy, "must be 'RollingUpdate' or 'OnDelete'")
+        problems.invalid(internal(strategy, "apps.StatefulSetUpdateStrategy"), "must be 'RollingUpdate' or 'OnDelete'")
     elif strategy.rollingUpdate is not None:
+        most = strategy.rollingUpdate.maxUnavailable
         nonnegative(strategy.rollingUpdate.partition, here, "partition")
+        if most is not None:
+            validate_share(most, here.at("maxUnavailable"))
+            if is_zero(most):
+                here.at("maxUnavailable").invalid(most, "cannot be 0")
+            if isinstance(most, str) and not names.percentage(most) and (intorstring.percents(most) or 0) > 100:
+                here.at("maxUnavailable").invalid(most, HUNDRED)
 
 
 @STATEFULSET.validate_update
 def validate_update(old: StatefulSet, new: StatefulSet, problems: Problems) -> None:
-    rest = replace(new.spec, **{field: getattr(old.spec, field) for field in UPDATABLE})
-    if rest != old.spec:
-        problems.at("spec").forbidden(IMMUTABLE)
+    here = problems.at("spec")
+    immutable(new.spec.selector, old.spec.selector, here, "selector")
+    if new.spec.volumeClaimTemplates != old.spec.volumeClaimTemplates:
+        shown = internal(new.spec.volumeClaimTemplates, "[]core.PersistentVolumeClaim")
+        here.at("volumeClaimTemplates").invalid(shown, IMMUTABLE)
+    for field in ("serviceName", "podManagementPolicy"):
+        immutable(getattr(new.spec, field), getattr(old.spec, field), here, field)
 
 
 @STATEFULSET.validate_status
@@ -156,6 +169,6 @@ def warn(new: StatefulSet, old: StatefulSet | None) -> Iterator[str]:
     if old is None or new.metadata.generation != old.metadata.generation:
         yield from of_template(new.spec.template, "spec", "template")
         for index, claim in enumerate(new.spec.volumeClaimTemplates):
-            yield from of_claim_spec(claim.spec, Problems("spec").at("volumeClaimTemplates", index, "spec"))
+            yield from of_claim_spec(claim.spec, Problems("spec").at("volumeClaimTemplates", index))
     if new.spec.revisionHistoryLimit is not None and new.spec.revisionHistoryLimit < 0:
         yield "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pilothouse.api.core.validation.fields import NEGATIVE, nonnegative
 from pilothouse.api.core.validation.podspec import validate_pod_template
-from pilothouse.api.core.validation.selectors import is_empty, validate_label_selector
+from pilothouse.api.core.validation.selectors import is_empty, is_valid, validate_label_selector
 from pilothouse.api.types.apps_v1 import ReplicaSetStatus
 from pilothouse.api.types.core_v1 import PodTemplateSpec, ReplicationControllerStatus
 from pilothouse.machinery import intorstring, labels, names
@@ -19,8 +19,8 @@ MISMATCH = "`selector` does not match template `labels`"
 HUNDRED = "must not be greater than 100%"
 
 
-def validate_selector(selector: LabelSelector | None, problems: Problems, kind: str = "deployment") -> None:
-    """A workload must say which Pods are its own. `kind` is what upstream calls it: a ReplicaSet, too, is a "deployment"."""
+def validate_selector(selector: LabelSelector | None, problems: Problems, kind: str) -> None:
+    """A workload must say which Pods are its own. `kind`: how upstream calls it here."""
     if selector is None:
         problems.required()
         return
@@ -29,19 +29,35 @@ def validate_selector(selector: LabelSelector | None, problems: Problems, kind: 
         problems.invalid(selector, f"empty selector is invalid for {kind}")
 
 
-def validate_template(template: PodTemplateSpec, selector: LabelSelector | None, problems: Problems, kind: str = "ReplicaSet") -> None:
-    """The template makes Pods that the selector finds, and that live as long as the workload. `kind` is who may not set a deadline."""
-    try:
-        matched = selector is not None and not is_empty(selector) and labels.from_label_selector(selector).matches(template.metadata.labels)
-    except ValueError:
-        matched = True  # the selector itself is wrong, and reported
-    if not matched:
-        problems.at("metadata", "labels").invalid(template.metadata.labels, MISMATCH)
+def validate_match(template: PodTemplateSpec, selector: LabelSelector | None, problems: Problems) -> None:
+    """The template makes Pods that the selector finds. A selector that is not there finds none, an empty one is reported elsewhere."""
+    if selector is not None and is_empty(selector):
+        return
+    if selector is None or not labels.from_label_selector(selector).matches(template.metadata.labels):
+        problems.at("metadata", "labels").invalid(template.metadata.labels or None, MISMATCH)
+
+
+def validate_template(template: PodTemplateSpec, problems: Problems, kind: str) -> None:
+    """The Pods of the template live as long as the workload. `kind` is who may not set a deadline."""
     validate_pod_template(template, problems)
+    validate_long_lived(template, problems, kind)
+
+
+def validate_long_lived(template: PodTemplateSpec, problems: Problems, kind: str) -> None:
     if template.spec.restartPolicy != "Always":
         problems.at("spec", "restartPolicy").not_supported(template.spec.restartPolicy, ("Always",))
     if template.spec.activeDeadlineSeconds is not None:
         problems.at("spec", "activeDeadlineSeconds").forbidden(f"activeDeadlineSeconds in {kind} is not Supported")
+
+
+def validate_replicated(template: PodTemplateSpec, selector: LabelSelector | None, problems: Problems) -> None:
+    """Selector and template of a Deployment or ReplicaSet, at their spec: without a right selector the template is not looked at."""
+    validate_selector(selector, problems.at("selector"), "deployment")
+    if selector is not None and not is_valid(selector):
+        problems.at("selector").invalid(selector, "invalid label selector")
+        return
+    validate_match(template, selector, problems.at("template"))
+    validate_template(template, problems.at("template"), "ReplicaSet")
 
 
 def validate_share(value: IntOrString | None, problems: Problems, limited: bool = False) -> None:
@@ -57,12 +73,10 @@ def validate_share(value: IntOrString | None, problems: Problems, limited: bool 
 
 
 def is_zero(value: IntOrString | None) -> bool:
-    if value is None:
-        return True
-    try:
-        return intorstring.scaled(value, 100, True) == 0
-    except ValueError:
-        return False
+    """What is no percentage counts as nothing, as upstream has it."""
+    if isinstance(value, str):
+        return not (0 if names.percentage(value) else intorstring.percents(value))
+    return not value
 
 
 def validate_counts(status: Any, fields: Sequence[str], problems: Problems) -> None:

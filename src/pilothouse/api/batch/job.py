@@ -10,13 +10,15 @@ from pilothouse.api.batch.jobstatus import validate_job_status
 from pilothouse.api.core.columns import selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import immutable
-from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.core.validation.selectors import is_valid, validate_label_selector
 from pilothouse.api.core.warnings.names import of_name
+from pilothouse.api.internal import internal
 from pilothouse.api.types.batch_v1 import Job, JobSpec
 from pilothouse.api.types.core_v1 import Affinity, PodTemplateSpec
 from pilothouse.machinery import labels, names, time
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.meta_v1 import LabelSelector
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Since
 
@@ -75,7 +77,7 @@ def default(one: Job) -> None:
         spec.parallelism = 1
     if spec.backoffLimit is None:
         spec.backoffLimit = BACKOFF_LIMIT if spec.backoffLimitPerIndex is None else UNLIMITED
-    one.metadata.labels = one.metadata.labels or dict(spec.template.metadata.labels)
+    one.metadata.labels = one.metadata.labels or spec.template.metadata.labels  # one map, as in upstream: what one gets, both have
     if spec.completionMode is None:
         spec.completionMode = "NonIndexed"
     spec.suspend = bool(spec.suspend)
@@ -111,15 +113,14 @@ def validate(one: Job, problems: Problems) -> None:
     validate_job_spec(spec, here)
     if spec.selector is None:
         here.at("selector").required()
-        return
-    validate_label_selector(spec.selector, here.at("selector"))
-    try:
-        matched = labels.from_label_selector(spec.selector).matches(spec.template.metadata.labels)
-    except ValueError:
-        return
-    if not matched:
-        where = here.at("template", "metadata", "labels")
-        where.invalid(spec.template.metadata.labels, "`selector` does not match template `labels`")
+    else:
+        validate_label_selector(spec.selector, here.at("selector"))
+    if spec.selector is None or is_valid(spec.selector):
+        given = spec.template.metadata.labels
+        if spec.selector is None or not labels.from_label_selector(spec.selector).matches(given):
+            here.at("template", "metadata", "labels").invalid(given or None, "`selector` does not match template `labels`")
+    if not one.metadata.resourceVersion:
+        _validate_name(one, problems)
 
 
 def _validate_new(one: Job, problems: Problems) -> None:
@@ -134,6 +135,11 @@ def _validate_new(one: Job, problems: Problems) -> None:
         with suppress(ValueError):  # one that is none is told elsewhere
             if not labels.from_label_selector(spec.selector).matches(wanted):
                 problems.at("spec", "selector").invalid(spec.selector, "`selector` not auto-generated")
+
+
+def _validate_name(one: Job, problems: Problems) -> None:
+    """The Pods of an indexed Job are named after it and their index."""
+    spec = one.spec
     if spec.completionMode == "Indexed" and spec.completions:
         last = f"{one.metadata.name}-{spec.completions - 1}"
         if names.dns_label(last):
@@ -154,11 +160,29 @@ def validate_update(old: Job, new: Job, problems: Problems) -> None:
     held = old.spec.template
     if old.spec.suspend and not old.status.startTime:
         held = _with_directives_of(new.spec.template, held)
-    immutable(new.spec.template, held, here, "template")
-    for field in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
-        immutable(getattr(new.spec, field), getattr(old.spec, field), here, field)
+    _compare_templates(old, new, held, here)
+    immutable(new.spec.completionMode, old.spec.completionMode, here, "completionMode")
+    if new.spec.podFailurePolicy != old.spec.podFailurePolicy:
+        here.at("podFailurePolicy").invalid(internal(new.spec.podFailurePolicy, "*batch.PodFailurePolicy"), IMMUTABLE)
+    immutable(new.spec.backoffLimitPerIndex, old.spec.backoffLimitPerIndex, here, "backoffLimitPerIndex")
     immutable(new.spec.managedBy or None, old.spec.managedBy or None, here, "managedBy")
-    immutable(new.spec.successPolicy, old.spec.successPolicy, here, "successPolicy")
+    if new.spec.successPolicy != old.spec.successPolicy:
+        here.at("successPolicy").invalid(internal(new.spec.successPolicy, "*batch.SuccessPolicy"), IMMUTABLE)
+
+
+def _compare_templates(old: Job, new: Job, held: PodTemplateSpec, problems: Problems) -> None:
+    """The template is fixed; of a suspended Job, the resources of containers may change."""
+    template = new.spec.template
+    if not old.spec.suspend:
+        if template != held:
+            problems.at("template").invalid(internal(template, "core.PodTemplateSpec"), IMMUTABLE)
+        return
+    spec = clone(template.spec)
+    for field in ("containers", "initContainers"):
+        for container, before in zip(getattr(spec, field), getattr(held.spec, field), strict=False):
+            container.resources = before.resources
+    if spec != held.spec:
+        problems.at("template.spec").invalid(internal(template.spec, "core.PodSpec"), IMMUTABLE)
 
 
 def _compare_completions(old: JobSpec, new: JobSpec, problems: Problems) -> None:

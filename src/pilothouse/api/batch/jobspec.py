@@ -8,10 +8,12 @@ from pilothouse.api.batch.policies import validate_failure_policy, validate_succ
 from pilothouse.api.core.validation.fields import INT32, nonnegative, optional_one_of, validate_prefixed_path
 from pilothouse.api.core.validation.podspec import validate_pod_template
 from pilothouse.api.core.warnings.podspec import of_template
+from pilothouse.api.internal import internal
 from pilothouse.api.types.batch_v1 import JobSpec
 from pilothouse.machinery.problems import Problems
 
 MAXIMUM_PARALLELISM = 100_000
+INDEXED_ONLY = "requires indexed completion mode"
 RESTARTS = ("OnFailure", "Never")
 COUNTS = (
     "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex",
@@ -40,13 +42,16 @@ def validate_job_spec(spec: JobSpec, problems: Problems) -> None:
     if spec.completionMode == "Indexed":
         _validate_indexes(spec, problems)
     else:
-        for field in ("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"):
+        for field in ("backoffLimitPerIndex", "maxFailedIndexes") if (spec.completionMode or "NonIndexed") == "NonIndexed" else ():
             value = getattr(spec, field)
             if value is not None:
-                problems.at(field).invalid(value, "requires indexed completion mode")
-    _validate_replacement(spec, problems.at("podReplacementPolicy"))
+                problems.at(field).invalid(value, INDEXED_ONLY)
     validate_failure_policy(spec, problems.at("podFailurePolicy", "rules"))
-    validate_success_policy(spec, problems.at("successPolicy", "rules"))
+    if spec.successPolicy is not None and spec.completionMode != "Indexed":
+        problems.at("successPolicy").invalid(internal(spec.successPolicy, "batch.SuccessPolicy"), INDEXED_ONLY)
+    else:
+        validate_success_policy(spec, problems.at("successPolicy", "rules"))
+    _validate_replacement(spec, problems.at("podReplacementPolicy"))
     template = problems.at("template")
     validate_pod_template(spec.template, template)
     _validate_restarts(spec, template.at("spec", "restartPolicy"))

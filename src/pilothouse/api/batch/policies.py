@@ -59,7 +59,7 @@ def _validate_exit_codes(codes: PodFailurePolicyOnExitCodesRequirement, containe
         problems.at("containerName").invalid(codes.containerName, message)
     values, here = codes.values or [], problems.at("values")
     if not values:
-        here.invalid(values, "at least one value is required")
+        here.invalid(values or None, "at least one value is required")
     elif len(values) > MOST_VALUES:
         here.too_many(len(values), MOST_VALUES)
     seen: set[int] = set()

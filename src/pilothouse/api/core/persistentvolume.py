@@ -16,12 +16,11 @@ from pilothouse.api.core.validation.paths import validate_no_backsteps
 from pilothouse.api.core.validation.remote import PATHS, validate_csi_driver, validate_remote
 from pilothouse.api.core.validation.selectors import validate_node_selector
 from pilothouse.api.core.validation.volumes import validate_host_path
-from pilothouse.api.core.warnings.containers import of_fractions
 from pilothouse.api.core.warnings.names import of_node_selector_term
 from pilothouse.api.core.warnings.volumes import GONE
 from pilothouse.api.internal import difference
-from pilothouse.api.types.core_v1 import PersistentVolume
-from pilothouse.machinery import names
+from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeSpec
+from pilothouse.machinery import names, quantity
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
@@ -32,6 +31,7 @@ SOURCES = (
     "storageos", "csi",
 )  # fmt: skip
 """The order in which upstream looks at sources: the first counts, and those after it are too many."""
+NOT_INLINE = "may not be specified in the context of inline volumes"
 CSI_SECRETS = ("controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef")
 OLD_ANNOTATIONS = {BETA_CLASS: ("v1.8", "storageClassName"), "volume.beta.kubernetes.io/mount-options": ("v1.31", "mountOptions")}
 
@@ -75,6 +75,17 @@ def default(one: PersistentVolume) -> None:
 @PERSISTENTVOLUME.prepare_create
 def prepare_create(one: PersistentVolume) -> None:
     one.status.phase = "Pending"
+    one.status.lastPhaseTransitionTime = one.metadata.creationTimestamp
+
+
+@PERSISTENTVOLUME.prepare_status
+def prepare_status(old: PersistentVolume, new: PersistentVolume, now: str) -> None:
+    """The time of the last change of phase, unless the writer says another (KEP-3762)."""
+    moment = new.status.lastPhaseTransitionTime
+    if new.status.phase != old.status.phase and moment in ("", None, old.status.lastPhaseTransitionTime):
+        new.status.lastPhaseTransitionTime = now
+    elif not moment:
+        new.status.lastPhaseTransitionTime = old.status.lastPhaseTransitionTime
 
 
 @PERSISTENTVOLUME.validate
@@ -85,28 +96,57 @@ def validate(one: PersistentVolume, problems: Problems) -> None:
         here.at("capacity").required()
     if set(spec.capacity) != {"storage"}:
         here.at("capacity").not_supported(spec.capacity, ("storage",))
-    for name, value in spec.capacity.items():
-        validate_positive(value, here.at("capacity", f"[{name}]"))
+    for name in sorted(spec.capacity):
+        value, where = spec.capacity[name], here.at("capacity", f"[{name}]")
+        if quantity.parse(value).nanos < 0:
+            where.invalid(quantity.parse(value).nanos // 10**9, "must be a valid resource quantity")
+        validate_positive(value, where)
     optional_one_of(spec.persistentVolumeReclaimPolicy or None, ("Delete", "Recycle", "Retain"), here, "persistentVolumeReclaimPolicy")
     if spec.nodeAffinity:
         if spec.nodeAffinity.required:
             validate_node_selector(spec.nodeAffinity.required, here.at("nodeAffinity", "required"))
         else:
             here.at("nodeAffinity", "required").required("must specify required node constraints")
-    _validate_source(one, here)
+    _validate_rest(spec, here)
+
+
+def validate_inline_spec(spec: PersistentVolumeSpec, here: Problems) -> None:
+    """A volume that stands in a VolumeAttachment: of CSI alone, and less is said of it."""
+    for field in ("claimRef", "capacity"):
+        if getattr(spec, field):
+            here.at(field).forbidden(NOT_INLINE)
+    if spec.csi is None:
+        here.at("csi").required("has to be specified in the context of inline volumes")
+    validate_access_modes(spec.accessModes, here.at("accessModes"))
+    if spec.persistentVolumeReclaimPolicy not in ("", "Retain"):
+        here.at("persistentVolumeReclaimPolicy").forbidden("may only be Retain in the context of inline volumes")
+    if spec.nodeAffinity is not None:
+        here.at("nodeAffinity").forbidden(NOT_INLINE)
+    _validate_rest(spec, here, inline=True)
+
+
+def _validate_rest(spec: PersistentVolumeSpec, here: Problems, inline: bool = False) -> None:
+    _validate_source(spec, here)
     if spec.storageClassName:
-        report(names.dns_subdomain(spec.storageClassName), spec.storageClassName, here, "storageClassName")
+        if inline:
+            here.at("storageClassName").forbidden(NOT_INLINE)
+        else:
+            report(names.dns_subdomain(spec.storageClassName), spec.storageClassName, here, "storageClassName")
     optional_one_of(spec.volumeMode, VOLUME_MODES, here, "volumeMode")
     if spec.volumeAttributesClassName:
-        report(names.dns_subdomain(spec.volumeAttributesClassName), spec.volumeAttributesClassName, here, "volumeAttributesClassName")
+        where = here.at("volumeAttributesClassName")
+        if inline:
+            where.forbidden(NOT_INLINE)
+        else:
+            report(names.dns_subdomain(spec.volumeAttributesClassName), spec.volumeAttributesClassName, where)
         if spec.csi is None:
             here.at("csi").required("has to be specified when using volumeAttributesClassName")
 
 
-def _validate_source(one: PersistentVolume, problems: Problems) -> None:
-    given = [field for field in SOURCES if getattr(one.spec, field) is not None]
+def _validate_source(spec: PersistentVolumeSpec, problems: Problems) -> None:
+    given = [field for field in SOURCES if getattr(spec, field) is not None]
     for field in given[:1]:
-        source = getattr(one.spec, field)
+        source = getattr(spec, field)
         if field in SPECIAL:
             SPECIAL[field](source, problems.at(field))
         else:
@@ -115,11 +155,11 @@ def _validate_source(one: PersistentVolume, problems: Problems) -> None:
         problems.at(PATHS.get(field, field)).forbidden("may not specify more than 1 volume type")
     if not given:
         problems.required("must specify a volume type")
-    if one.spec.local and one.spec.nodeAffinity is None:
+    if spec.local and spec.nodeAffinity is None:
         problems.at("nodeAffinity").required("Local volume requires node affinity")
-    path = one.spec.hostPath.path if one.spec.hostPath else ""
+    path = spec.hostPath.path if spec.hostPath else ""
     whole = path.startswith("/") and posixpath.normpath("/" + path.lstrip("/")) == "/"
-    if whole and one.spec.persistentVolumeReclaimPolicy == "Recycle":
+    if whole and spec.persistentVolumeReclaimPolicy == "Recycle":
         problems.at("persistentVolumeReclaimPolicy").forbidden("may not be 'recycle' for a hostPath mount of '/'")
 
 
@@ -175,6 +215,5 @@ def warn(new: PersistentVolume, old: PersistentVolume | None) -> Iterator[str]:
     for index, term in enumerate((required.nodeSelectorTerms or ()) if required else ()):
         yield from of_node_selector_term(term, here.at("nodeAffinity", "required", "nodeSelectorTerms", index))
     for field, (name, fate) in GONE.items():
-        if getattr(new.spec, field, None) is not None:
+        if field != "quobyte" and getattr(new.spec, field, None) is not None:
             yield f"{here.at(name).path}: {fate}"
-    yield from of_fractions(new.spec.capacity, here.at("capacity"), ("storage",))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pilothouse.api.core.columns import NONE
-from pilothouse.api.core.validation.fields import named
+from pilothouse.api.core.validation.fields import report
+from pilothouse.api.flowcontrol.rules import validate_condition_types, validate_rules
+from pilothouse.api.internal import internal
 from pilothouse.api.types.flowcontrol_v1 import FlowSchema
+from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
+METHODS = ("ByNamespace", "ByUser")
 PRECEDENCE, LOWEST_PRECEDENCE = 1000, 10000
 
 
@@ -38,9 +42,25 @@ def default(one: FlowSchema) -> None:
 
 @FLOWSCHEMA.validate
 def validate(one: FlowSchema, problems: Problems) -> None:
-    here, precedence = problems.at("spec"), one.spec.matchingPrecedence or 0
-    if precedence < 0:
-        here.at("matchingPrecedence").invalid(precedence, "must be a positive value")
+    spec, here = one.spec, problems.at("spec")
+    precedence, where = spec.matchingPrecedence or 0, here.at("matchingPrecedence")
+    if precedence <= 0:
+        where.invalid(precedence, "must be a positive value")
     if precedence > LOWEST_PRECEDENCE:
-        here.at("matchingPrecedence").invalid(precedence, f"must not be greater than {LOWEST_PRECEDENCE}")
-    named(one.spec.priorityLevelConfiguration.name, here, "priorityLevelConfiguration", "name")
+        where.invalid(precedence, f"must not be greater than {LOWEST_PRECEDENCE}")
+    if precedence == 1 and one.metadata.name != "exempt":
+        where.invalid(precedence, "only the schema named 'exempt' may have matchingPrecedence 1")
+    method = spec.distinguisherMethod
+    if method is not None and method.type not in METHODS:
+        here.at("distinguisherMethod", "type").not_supported(internal(method, "flowcontrol.FlowDistinguisherMethod"), METHODS)
+    level = spec.priorityLevelConfiguration.name
+    if level:
+        report(names.dns_subdomain(level), level, here, "priorityLevelConfiguration", "name")
+    else:
+        here.at("priorityLevelConfiguration", "name").required("must reference a priority level")
+    validate_rules(spec.rules, here.at("rules"))
+
+
+@FLOWSCHEMA.validate_status
+def validate_status(old: FlowSchema, new: FlowSchema, problems: Problems) -> None:
+    validate_condition_types(new.status.conditions, problems.at("status", "conditions"))

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from pilothouse.api.core.validation.fields import report
+from pilothouse.api.resource.claimspec import (
+    MAXIMUM_CONFIGURATIONS,
+    MAXIMUM_SELECTORS,
+    validate_declared_opaque,
+    validate_opaque,
+    validate_selectors,
+)
 from pilothouse.api.types.resource_v1 import DeviceClass
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 
 DEVICECLASS = Resource(
@@ -10,3 +20,27 @@ DEVICECLASS = Resource(
     plural="deviceclasses",
     namespaced=False,
 )
+
+
+@DEVICECLASS.validate
+def validate(one: DeviceClass, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    validate_selectors(spec.selectors, here.at("selectors"))
+    for index, config in enumerate(spec.config if len(spec.config) <= MAXIMUM_CONFIGURATIONS else ()):
+        validate_opaque(config, here.at("config", index))
+    if len(spec.selectors) > MAXIMUM_SELECTORS:
+        here.at("selectors").too_many(len(spec.selectors), MAXIMUM_SELECTORS)
+    if len(spec.config) > MAXIMUM_CONFIGURATIONS:
+        here.at("config").too_many(len(spec.config), MAXIMUM_CONFIGURATIONS)
+    else:
+        for index, config in enumerate(spec.config):
+            validate_declared_opaque(config, here.at("config", index))
+    if spec.extendedResourceName:
+        _validate_resource_name(spec.extendedResourceName, here.at("extendedResourceName"))
+
+
+def _validate_resource_name(name: str, problems: Problems) -> None:
+    """The resource by which Pods ask for these devices without a claim (KEP-5004)."""
+    if "/" not in name:
+        problems.invalid(name, "a name must be a domain-prefixed path, such as 'example.com/my-prop'")
+    report(names.qualified_name(f"requests.{name}"), name, problems)

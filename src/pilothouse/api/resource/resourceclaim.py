@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pilothouse.api.core.validation.fields import immutable
-from pilothouse.api.resource.claimspec import default_claim_spec, validate_claim_spec
+from pilothouse.api.resource.claimspec import default_claim_spec, validate_claim_spec, validate_declared_claim_spec
+from pilothouse.api.resource.claimstatus import validate_claim_status
 from pilothouse.api.types.resource_v1 import ResourceClaim
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
@@ -33,9 +34,18 @@ def default(one: ResourceClaim) -> None:
 
 @RESOURCECLAIM.validate
 def validate(one: ResourceClaim, problems: Problems) -> None:
-    validate_claim_spec(one.spec, problems.at("spec"))
+    """Of a new claim alone: its spec never changes."""
+    if not one.metadata.resourceVersion:
+        validate_claim_spec(one.spec, problems.at("spec"))
+        validate_declared_claim_spec(one.spec, problems.at("spec"))
 
 
 @RESOURCECLAIM.validate_update
 def validate_update(old: ResourceClaim, new: ResourceClaim, problems: Problems) -> None:
-    immutable(new.spec, old.spec, problems, "spec")
+    if new.spec != old.spec:
+        problems.at("spec").invalid(None, IMMUTABLE)
+
+
+@RESOURCECLAIM.validate_status
+def validate_status(old: ResourceClaim, new: ResourceClaim, problems: Problems) -> None:
+    validate_claim_status(old, new, problems)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pilothouse.api.core.validation.fields import immutable
-from pilothouse.api.resource.claimspec import default_claim_spec, validate_claim_spec
+from pilothouse.api.core.validation.volumes import validate_template_metadata
+from pilothouse.api.internal import internal
+from pilothouse.api.resource.claimspec import default_claim_spec, validate_claim_spec, validate_declared_claim_spec
 from pilothouse.api.types.resource_v1 import ResourceClaimTemplate
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 
@@ -18,9 +20,15 @@ def default(one: ResourceClaimTemplate) -> None:
 
 @RESOURCECLAIMTEMPLATE.validate
 def validate(one: ResourceClaimTemplate, problems: Problems) -> None:
-    validate_claim_spec(one.spec.spec, problems.at("spec", "spec"))
+    """Of a new template alone: its spec never changes."""
+    if not one.metadata.resourceVersion:
+        if one.spec.metadata is not None:
+            validate_template_metadata(one.spec.metadata, problems.at("spec", "metadata"))
+        validate_claim_spec(one.spec.spec, problems.at("spec", "spec"))
+        validate_declared_claim_spec(one.spec.spec, problems.at("spec", "spec"))
 
 
 @RESOURCECLAIMTEMPLATE.validate_update
 def validate_update(old: ResourceClaimTemplate, new: ResourceClaimTemplate, problems: Problems) -> None:
-    immutable(new.spec, old.spec, problems, "spec")
+    if new.spec != old.spec:
+        problems.at("spec").invalid(internal(new.spec, "resource.ResourceClaimTemplateSpec"), IMMUTABLE)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pilothouse.api.core.columns import UNSET
 from pilothouse.api.core.defaults.quantities import canonical
-from pilothouse.api.core.validation.fields import immutable, named
+from pilothouse.api.core.validation.fields import NEGATIVE, immutable, report
+from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.types.storage_v1 import CSIStorageCapacity
+from pilothouse.machinery import names, quantity
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Column, Resource
 
@@ -27,7 +29,12 @@ def default(one: CSIStorageCapacity) -> None:
 
 @CSISTORAGECAPACITY.validate
 def validate(one: CSIStorageCapacity, problems: Problems) -> None:
-    named(one.storageClassName, problems, "storageClassName")
+    validate_label_selector(one.nodeTopology, problems.at("nodeTopology"))
+    report(names.dns_subdomain(one.storageClassName), one.storageClassName, problems, "storageClassName")
+    for field in ("capacity", "maximumVolumeSize"):
+        value = getattr(one, field)
+        if value is not None and quantity.parse(value).nanos < 0:
+            problems.at(field).invalid(quantity.canonical(value), NEGATIVE)
 
 
 @CSISTORAGECAPACITY.validate_update

@@ -8,6 +8,7 @@ from pilothouse.api.core.validation.fields import one_of, optional_one_of, repor
 from pilothouse.api.types.core_v1 import TopologySelectorTerm
 from pilothouse.api.types.storage_v1 import StorageClass
 from pilothouse.machinery import names
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 
@@ -49,9 +50,9 @@ def validate(one: StorageClass, problems: Problems) -> None:
     if not one.provisioner:
         problems.at("provisioner").required()
     else:
-        report(names.qualified_name(one.provisioner.lower()), one.provisioner, problems, "provisioner")
+        report(names.qualified_name(one.provisioner.lower()), one.provisioner.lower(), problems, "provisioner")
     if len(one.parameters) > MAXIMUM_PARAMETERS:
-        problems.at("parameters").too_many(len(one.parameters), MAXIMUM_PARAMETERS)
+        problems.at("parameters").too_long(MAXIMUM_PARAMETERS)
     for key in one.parameters:
         if not key:
             problems.at("parameters").invalid(key, "field can not be empty.")
@@ -63,12 +64,12 @@ def validate(one: StorageClass, problems: Problems) -> None:
 
 
 def _validate_topologies(terms: list[TopologySelectorTerm], problems: Problems) -> None:
-    """Terms that say the same are one too many. (The path of a wrong term lacks its number, as upstream's does.)"""
+    """Terms that say the same are one too many."""
     seen: list[dict[str, set[str]]] = []
     for index, term in enumerate(terms):
         wanted: dict[str, set[str]] = {}
         for position, requirement in enumerate(term.matchLabelExpressions):
-            here, values = problems.at("matchLabelExpressions", position), requirement.values or []
+            here, values = problems.at(index, "matchLabelExpressions", position), requirement.values or []
             if not values:
                 here.at("values").required()
             for place, value in enumerate(values):
@@ -78,15 +79,13 @@ def _validate_topologies(terms: list[TopologySelectorTerm], problems: Problems) 
             if requirement.key in wanted:
                 here.at("key").duplicate(requirement.key)
             wanted[requirement.key] = set(values)
-        if wanted in seen:
+        if wanted in seen or not wanted:  # upstream compares with terms that are not there, too
             problems.at(index, "matchLabelExpressions").duplicate("")
         seen.append(wanted)
 
 
 @STORAGECLASS.validate_update
 def validate_update(old: StorageClass, new: StorageClass, problems: Problems) -> None:
-    for field in ("parameters", "provisioner", "reclaimPolicy"):
+    for field in ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"):
         if getattr(old, field) != getattr(new, field):
-            problems.at(field).forbidden(f"updates to {field} are forbidden.")
-    if old.volumeBindingMode != new.volumeBindingMode:
-        problems.at("volumeBindingMode").invalid(new.volumeBindingMode, "field is immutable")
+            problems.at(field).invalid(None, IMMUTABLE)

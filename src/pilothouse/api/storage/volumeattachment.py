@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from pilothouse.api.types.storage_v1 import VolumeAttachment
+from pilothouse.api.core.persistentvolume import validate_inline_spec
+from pilothouse.api.core.validation.declared import validate_declared_driver
+from pilothouse.api.core.validation.fields import INT32, report
+from pilothouse.api.types.storage_v1 import VolumeAttachment, VolumeAttachmentStatus
+from pilothouse.machinery import names
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+
+LARGEST_METADATA, LONGEST_MESSAGE = 256 * 1024, 1024
+ONE_SOURCE = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
 
 VOLUMEATTACHMENT = Resource(
     VolumeAttachment,
@@ -24,15 +32,41 @@ VOLUMEATTACHMENT = Resource(
 
 @VOLUMEATTACHMENT.validate
 def validate(one: VolumeAttachment, problems: Problems) -> None:
-    here = problems.at("spec")
-    for field in ("attacher", "nodeName"):
-        if not getattr(one.spec, field):
-            here.at(field).required()
-    if not one.spec.source.persistentVolumeName and one.spec.source.inlineVolumeSpec is None:
-        here.at("source").required("must specify exactly one of inlineVolumeSpec and persistentVolumeName")
+    spec, here = one.spec, problems.at("spec")
+    source, where = spec.source, here.at("source")
+    if source.inlineVolumeSpec is not None:
+        if source.persistentVolumeName:
+            where.forbidden(ONE_SOURCE)
+        else:
+            validate_inline_spec(source.inlineVolumeSpec, where.at("inlineVolumeSpec"))
+    elif not source.persistentVolumeName:
+        where.required(ONE_SOURCE)
+    report(names.dns_subdomain(spec.nodeName), spec.nodeName, here, "nodeName")
+    validate_attachment_status(one.status, problems.at("status"))
+    if source.persistentVolumeName:
+        report(names.dns_subdomain(source.persistentVolumeName), source.persistentVolumeName, where, "persistentVolumeName")
+    validate_declared_driver(spec.attacher, here.at("attacher"))
+
+
+def validate_attachment_status(status: VolumeAttachmentStatus, problems: Problems) -> None:
+    if sum(len(key) + len(value) for key, value in status.attachmentMetadata.items()) > LARGEST_METADATA:
+        problems.at("attachmentMetadata").too_long(LARGEST_METADATA)
+    for field in ("attachError", "detachError"):
+        error = getattr(status, field)
+        if error is None:
+            continue
+        if len(error.message) > LONGEST_MESSAGE:
+            problems.at(field, "message").too_long(LONGEST_MESSAGE)
+        if (error.errorCode or 0) < 0:
+            problems.at(field, "errorCode").invalid(error.errorCode, f"must be between 0 and {INT32}, inclusive")
 
 
 @VOLUMEATTACHMENT.validate_update
 def validate_update(old: VolumeAttachment, new: VolumeAttachment, problems: Problems) -> None:
     if old.spec != new.spec:
-        problems.at("spec").invalid(new.spec, "field is immutable")
+        problems.at("spec").invalid(None, IMMUTABLE)
+
+
+@VOLUMEATTACHMENT.validate_status
+def validate_status(old: VolumeAttachment, new: VolumeAttachment, problems: Problems) -> None:
+    validate(new, problems)

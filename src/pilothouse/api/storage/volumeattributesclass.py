@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pilothouse.api.core.validation.fields import immutable
 from pilothouse.api.types.storage_v1 import VolumeAttributesClass
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
@@ -33,5 +32,6 @@ def validate(one: VolumeAttributesClass, problems: Problems) -> None:
 
 @VOLUMEATTRIBUTESCLASS.validate_update
 def validate_update(old: VolumeAttributesClass, new: VolumeAttributesClass, problems: Problems) -> None:
-    immutable(new.driverName, old.driverName, problems, "driverName")
-    immutable(new.parameters, old.parameters, problems, "parameters")
+    for field in ("driverName", "parameters"):
+        if getattr(new, field) != getattr(old, field):
+            problems.at(field).forbidden(f"updates to {field} are forbidden.")

@@ -201,7 +201,7 @@ def set_size(one: Any) -> None:
     ("document", "change", "expected"),
     [
         pytest.param(job(suspend=True), set_toleration, "", id="where a waiting job goes"),
-        pytest.param(job(suspend=True), set_image, "spec.template: Invalid value", id="what a waiting job runs"),
+        pytest.param(job(suspend=True), set_image, "spec.template.spec: Invalid value", id="what a waiting job runs"),
         pytest.param(job(), set_toleration, "spec.template: Invalid value", id="where a running job goes"),
         pytest.param(job(), set_completions, "spec.completions: Invalid value: 3: field is immutable", id="how often it runs"),
         pytest.param(
@@ -286,6 +286,9 @@ def test_what_a_status_may_become(before: dict[str, Any], after: dict[str, Any],
     assert any(one.startswith(expected) for one in found) if expected else found == []
 
 
+GENERATED = {"batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"}
+
+
 def test_counts_of_a_status_are_not_negative() -> None:
     old = created(job())
     new = clone(old)
@@ -296,8 +299,8 @@ def test_counts_of_a_status_are_not_negative() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        pytest.param({}, {"batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"}, id="all"),
-        pytest.param({"app": "w"}, {"app"}, id="those that the template was given"),
+        pytest.param({}, GENERATED, id="all"),
+        pytest.param({"app": "w"}, {"app", *GENERATED}, id="those that the template was given"),
     ],
 )
 def test_a_job_without_labels_gets_those_of_its_template(given: dict[str, str], expected: set[str]) -> None:

@@ -131,13 +131,16 @@ INGRESS = {"host": "a.b", "http": {"paths": [{"path": "/", "pathType": "Prefix",
                 allowedTopologies=[{"matchLabelExpressions": [{"key": "zone", "values": ["a"]}, {"key": "a b", "values": []}]}] * 2,
             ),
             [
-                *[
-                    "allowedTopologies.matchLabelExpressions[1].values: Required value",
-                    'allowedTopologies.matchLabelExpressions[1].key: Invalid value: "a b": name part must consist of alphanumeric '
-                    "characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  "
-                    "or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
-                ]
-                * 2,
+                *(
+                    f"allowedTopologies[{index}].matchLabelExpressions[1].{wrong}"
+                    for index in range(2)
+                    for wrong in (
+                        "values: Required value",
+                        "key: Invalid value: \"a b\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start "
+                        "and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation "
+                        "is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+                    )
+                ),
                 'allowedTopologies[1].matchLabelExpressions: Duplicate value: ""',
             ],
             id="a topology twice",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -76,3 +77,16 @@ def dual_stack(values: Sequence[str]) -> bool:
 
 def is_ipv6(value: str) -> bool:
     return isinstance(parsed(value), IPv6Address)
+
+
+def validate_interface_address(value: str, problems: Problems) -> None:
+    """An address with the length of its network's prefix, in the one form that Go writes."""
+    try:
+        if "/" not in value:
+            raise ValueError(value)
+        canonical = str(ipaddress.ip_interface(value))
+    except ValueError:
+        problems.invalid(value, "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)")
+        return
+    if value != canonical:
+        problems.invalid(value, f'must be in canonical form ("{canonical}")')

@@ -54,7 +54,7 @@ def validate_claim_spec(spec: PersistentVolumeClaimSpec, problems: Problems) -> 
     one, other = spec.dataSource, spec.dataSourceRef
     same = one is None or other is None or other.namespace or (one.apiGroup, one.kind, one.name) == (other.apiGroup, other.kind, other.name)
     if not same:
-        problems.invalid(problems.at("dataSource").path, "must match dataSourceRef")
+        problems.invalid({}, "must match dataSourceRef")
 
 
 def _validate_data_source(source: TypedLocalObjectReference | TypedObjectReference, problems: Problems) -> None:

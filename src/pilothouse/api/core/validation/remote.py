@@ -42,6 +42,7 @@ def validate_remote(field: str, source: Any, problems: Problems) -> None:
 def validate_csi_driver(driver: str, problems: Problems) -> None:
     if not driver:
         problems.required()
+        return
     if len(driver) > LONGEST_DRIVER:
         problems.too_long(LONGEST_DRIVER)
     report(names.dns_subdomain(driver.lower()), driver, problems)

@@ -33,6 +33,13 @@ def validate_label_selector(selector: LabelSelector | None, problems: Problems) 
             report(names.label_value(value), value, here, "values", position)
 
 
+def is_valid(selector: LabelSelector) -> bool:
+    """Whether a selector can be matched against labels at all."""
+    problems = Problems()
+    validate_label_selector(selector, problems)
+    return not problems
+
+
 def is_empty(selector: LabelSelector) -> bool:
     return not selector.matchLabels and not selector.matchExpressions
 

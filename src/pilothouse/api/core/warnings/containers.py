@@ -36,7 +36,7 @@ def of_fractions(resources: Mapping[str, Quantity], here: Problems, names: tuple
         if value is None:
             continue
         found = quantity.parse(value)
-        if found.milli % 1000:
+        if found.nanos % 10**9:
             yield f'{here.at(f"[{name}]").path}: fractional byte value "{found}" is invalid, must be an integer'
 
 

@@ -12,7 +12,7 @@ from pilothouse.api.types.core_v1 import HTTPGetAction, HTTPHeader
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kubelet.probes.network import LinuxNetwork
 
-LONG = 10.0
+LONG = 120.0
 
 
 @asynccontextmanager

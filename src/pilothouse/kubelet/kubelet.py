@@ -48,13 +48,13 @@ from pilothouse.kubelet.node.status import without_reserved
 from pilothouse.kubelet.objects import ReferencedObjects
 from pilothouse.kubelet.orphans import adopt, end_others, end_unknown
 from pilothouse.kubelet.pods.allocation import PendingResize
+from pilothouse.kubelet.pods.node_services import NodeServices
 from pilothouse.kubelet.pods.observed import Ending, Run
 from pilothouse.kubelet.pods.publisher import StatusPublisher
 from pilothouse.kubelet.pods.relist import Relist
 from pilothouse.kubelet.pods.spec import from_api, grace_seconds, is_mirror
 from pilothouse.kubelet.pods.status import NodeFacts
 from pilothouse.kubelet.pods.workers import PodWorkers
-from pilothouse.kubelet.pods.workshop import Workshop
 from pilothouse.kubelet.probes.port import Network
 from pilothouse.kubelet.probes.prober import Prober
 from pilothouse.kubelet.qosgroups import QosGroups, pods_limits
@@ -102,7 +102,7 @@ class Kubelet:
         self.volumes = VolumeManager(client, self.objects, self.host, clock, config, node_name)
         self.images = ImageManager(runtime, self.objects, clock, serialize=config.serialize_image_pulls, changed=self._images_changed)
         self.agent = NodeAgent(client, node_name, runtime, self.host, clock, config, self.recorder)
-        self.shop = Workshop(
+        self.shared = NodeServices(
             runtime=runtime,
             clock=clock,
             entropy=entropy,
@@ -118,8 +118,8 @@ class Kubelet:
             facts=NodeFacts(config.host_ips),
             service_environment=self._service_environment,
         )
-        self.workers = PodWorkers(self.shop, self._admit, self._grant)
-        self.groups = QosGroups(self.shop.cgroups, config.cgroup_root) if config.cgroups_per_qos else None
+        self.workers = PodWorkers(self.shared, self._admit, self._grant)
+        self.groups = QosGroups(self.shared.cgroups, config.cgroup_root) if config.cgroups_per_qos else None
         self._range, self._range_changed = "", asyncio.Event()
         self.synced = asyncio.Event()
         """Set when the pods that were here before are known again."""
@@ -133,7 +133,7 @@ class Kubelet:
         self.workers.gone.append(self.prober.forget)
         self.refresher = VolumeRefresher(self.volumes, clock, self._with_live_volumes, config.volume_resync_seconds)
         self.collector = ImageCollector(runtime, self.host, clock, config, self._tell_of_node, self._images_changed)
-        usage = PodUsage(runtime, self.host, self.shop.cgroups, self.volumes, self.shop.paths, config.cgroup_root)
+        usage = PodUsage(runtime, self.host, self.shared.cgroups, self.volumes, self.shared.paths, config.cgroup_root)
         self.eviction = EvictionManager(
             runtime, self.host, clock, config, usage, self.collector, lambda: self.workers, self.agent.pressed, self._tell_of_node
         )
@@ -144,10 +144,12 @@ class Kubelet:
             states=lambda: [(worker.uid, worker.state) for worker in self.workers],
             stale=self.workers.stale,
             known=self._is_known,
-            end=lambda uid, sandboxes: end_unknown(self.shop, uid, sandboxes),
+            end=lambda uid, sandboxes: end_unknown(self.shared, uid, sandboxes),
         )
         self.agent.problems.append(self.relist.problem)
-        self.leftovers = Leftovers(runtime, self.shop.cgroups, self._shims, BlockingCalls(clock), clock, config.cgroup_root, self._is_known)
+        self.leftovers = Leftovers(
+            runtime, self.shared.cgroups, self._shims, BlockingCalls(clock), clock, config.cgroup_root, self._is_known
+        )
         self.rotation = LogRotation(runtime, self.host, clock, self._running, config.log_rotation_seconds)
         self.static = StaticPods(
             self.client,
@@ -221,7 +223,7 @@ class Kubelet:
             await listening.wait()
             if self.config.static_pod_path:
                 await self.static.read()
-                await self._recover(lambda: adopt(self.shop, self.workers, self.static.pods.values()))
+                await self._recover(lambda: adopt(self.shared, self.workers, self.static.pods.values()))
             group.create_task(self.workers.run(), name="workers")
             group.create_task(self.static.run(), name="static pods")
             await self.pods.synced.wait()
@@ -236,8 +238,8 @@ class Kubelet:
 
     async def _adopt_or_end(self) -> None:
         mine = [from_api(pod) for pod in self.pods.list() if not is_mirror(pod)]
-        await adopt(self.shop, self.workers, mine)
-        await end_others(self.shop, {worker.uid for worker in self.workers})
+        await adopt(self.shared, self.workers, mine)
+        await end_others(self.shared, {worker.uid for worker in self.workers})
 
     async def _recover(self, work: Callable[[], Awaitable[None]]) -> None:
         """Until the runtime answers."""
@@ -291,7 +293,7 @@ class Kubelet:
         worker = self.workers.get(uid)
         if worker is None or worker.state.ending is not None or not worker.state.prepared:
             return None
-        return worker.pod, pod_ips(self.shop, worker.pod, worker.state)
+        return worker.pod, pod_ips(self.shared, worker.pod, worker.state)
 
     def _follow_node(self) -> None:
         self._node_changed("ADDED", None, self.agent.node)
@@ -306,7 +308,7 @@ class Kubelet:
             self._range_changed.set()
         found = {name: str(value) for name, value in new.status.allocatable.items()}
         if found:
-            self.shop.allocatable = self.volumes.allocatable = found
+            self.shared.allocatable = self.volumes.allocatable = found
 
     async def _follow_range(self) -> None:
         """Tell the runtime which addresses its pods may have, whenever the API says so anew."""
@@ -337,7 +339,7 @@ class Kubelet:
         for pod in pods:
             worker = self.workers.get(pod.metadata.uid)
             if worker is not None:
-                worker.executor.tell("Warning", preemption.REASON, preemption.MESSAGE)
+                worker.pod_runtime.tell("Warning", preemption.REASON, preemption.MESSAGE)
                 ending = Ending(grace_seconds(pod), phase="Failed", reason=preemption.REASON, message=preemption.MESSAGE)
                 worker.end(replace(ending, disruption=True, disruption_message=preemption.CONDITION_MESSAGE))
 
@@ -353,7 +355,7 @@ class Kubelet:
     async def _read_host(self) -> None:
         if await self.host.kind(self.config.resolv_conf) == "file":
             text = await self.host.read_file(self.config.resolv_conf)
-            self.shop.host_dns = parse_resolv_conf(text.decode(errors="replace"))
+            self.shared.host_dns = parse_resolv_conf(text.decode(errors="replace"))
 
 
 def _linux_host(clock: Clock) -> Host:

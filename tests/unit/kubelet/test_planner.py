@@ -17,7 +17,7 @@ from pilothouse.api.types.core_v1 import (
     TCPSocketAction,
 )
 from pilothouse.kubelet.pods.ending import decide
-from pilothouse.kubelet.pods.observed import BackOff, Box, Ending, Failure, PodState, Probed, Run
+from pilothouse.kubelet.pods.observed import BackOff, Ending, Failure, PodSandbox, PodState, Probed, Run
 from pilothouse.kubelet.pods.planner import plan
 from pilothouse.kubelet.pods.spec import spec_hash
 from pilothouse.kubelet.pods.steps import BackingOff, KillAll, Release, Remove, RemoveSandbox, Resize, SetUp, Start, StopSandbox
@@ -53,11 +53,11 @@ def run(name: str, state: ContainerState = RUNNING, attempt: int = 0, code: int 
     )
 
 
-def box(attempt: int = 0, *, ready: bool = True, ips: tuple[str, ...] = ("10.0.0.2",), host: bool = False) -> Box:
-    return Box(f"box-{attempt}", attempt, ready, NOW - 100 + attempt, ips, host)
+def box(attempt: int = 0, *, ready: bool = True, ips: tuple[str, ...] = ("10.0.0.2",), host: bool = False) -> PodSandbox:
+    return PodSandbox(f"box-{attempt}", attempt, ready, NOW - 100 + attempt, ips, host)
 
 
-def state(*runs: Run, boxes: tuple[Box, ...] = (box(),), **fields: Any) -> PodState:
+def state(*runs: Run, boxes: tuple[PodSandbox, ...] = (box(),), **fields: Any) -> PodState:
     by_name: dict[str, list[Run]] = {}
     for one in sorted(runs, key=lambda one: -one.created_at):
         by_name.setdefault(one.name, []).append(one)

@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 from pilothouse.api.types.core_v1 import Container, Pod, PodSpec
 from pilothouse.kubelet.pods import backoff
 from pilothouse.kubelet.pods.ending import decide
-from pilothouse.kubelet.pods.observed import Box, Failure, PodState, Run
+from pilothouse.kubelet.pods.observed import Failure, PodSandbox, PodState, Run
 from pilothouse.kubelet.pods.planner import plan
 from pilothouse.kubelet.pods.spec import spec_hash
 from pilothouse.kubelet.pods.steps import BackingOff, KillAll, Release, Remove, RemoveSandbox, SetUp, Start, Step, StopSandbox
@@ -41,7 +41,7 @@ class World:
                 self.state.prepared = True
                 if step.sandbox:
                     number = next(self.numbers)
-                    self.state.sandboxes.insert(0, Box(f"box-{number}", step.attempt, True, self.now, ("10.0.0.2",)))
+                    self.state.sandboxes.insert(0, PodSandbox(f"box-{number}", step.attempt, True, self.now, ("10.0.0.2",)))
             case Start():
                 self.start(step.container.name, step.attempt)
             case KillAll():
@@ -109,7 +109,7 @@ class World:
         elif event == "time":
             self.now += 7.0 * place
 
-    def settle(self) -> None:
+    def end_unfinished(self) -> None:
         """Plan and execute until there is nothing to do; nothing disturbs."""
         for _ in range(STEPS_LIMIT):
             self.state.ending = decide(self.pod, self.state, self.now)
@@ -153,12 +153,12 @@ def test_any_history_comes_to_rest_and_runs_nothing_twice(wanted: Pod, events: l
         world.disturb(event, place)
     # Init containers must end for the pod to go on; nobody else does it here.
     for _ in range(10):
-        world.settle()
+        world.end_unfinished()
         for init in world.pod.spec.initContainers:
             run = world.state.current(init.name)
             if run is not None and run.running and not init.restartPolicy:
                 world.exit(run.id, 0)
-    world.settle()
+    world.end_unfinished()
     arrived(world)
 
 

@@ -19,7 +19,7 @@ from pilothouse.api.types.core_v1 import (
     Volume,
 )
 from pilothouse.api.types.core_v1 import SecretVolumeSource as SecretSource
-from pilothouse.kubelet.pods.settling import settle, shorten
+from pilothouse.kubelet.pods.final_status import end_unfinished, limit_messages
 from pilothouse.kubelet.runtime.port import ExecResult, RuntimeFailure, SandboxConfig
 from pilothouse.kubelet.runtime.simulated import Behaviour
 from tests.unit.kubelet.harness import a_pod, node
@@ -116,7 +116,7 @@ def words(state: ContainerState) -> str:
 def test_what_became_of_the_containers_of_a_pod_that_is_gone(init: list[ContainerState], main: ContainerState, expected: str) -> None:
     first = [ContainerStatus(name=f"i{number}", state=one) for number, one in enumerate(init)]
     rest = [ContainerStatus(name="app", state=main)]
-    settle(pod(len(init)), first, rest)
+    end_unfinished(pod(len(init)), first, rest)
     assert " ".join(words(one.state) for one in [*first, *rest]) == expected
 
 
@@ -124,7 +124,7 @@ def test_the_last_words_of_all_containers_share_twelve_kibibytes() -> None:
     said = ContainerState(terminated=ContainerStateTerminated(exitCode=1, message="é" * 2000))
     status = ContainerStatus(name="app", state=WAITS, lastState=said)
     for others, expected in ((2, 2000), (5, 1024)):
-        shorten(pod(others), [status])
+        limit_messages(pod(others), [status])
         assert status.lastState.terminated is not None
         assert len(status.lastState.terminated.message) == expected
 

@@ -215,7 +215,7 @@ class Groups(NoCgroups):
 
 async def test_a_pods_group_is_never_smaller_than_its_containers() -> None:
     async with node() as one:
-        groups = one.kubelet.shop.cgroups = Groups()
+        groups = one.kubelet.shared.cgroups = Groups()
         await run(one, "web", "1")
         groups.of_container = lambda: one.runtime.named("web", "app").config.resources.cpu_quota
         await resize(one, "web", "3")
@@ -233,7 +233,7 @@ async def test_a_pods_group_is_never_smaller_than_its_containers() -> None:
 
 async def test_a_container_that_starts_anew_for_it_finds_room_in_the_pods_group() -> None:
     async with node() as one:
-        groups = one.kubelet.shop.cgroups = Groups()
+        groups = one.kubelet.shared.cgroups = Groups()
         await run(one, "web", "1", "RestartContainer")
         await resize(one, "web", "3")
         await one.advance(5)

@@ -19,7 +19,7 @@ from pilothouse.api.types.core_v1 import (
     PodSpec,
     PodStatus,
 )
-from pilothouse.kubelet.pods.observed import Box, Ending, Failure, PodState, Probed, Run
+from pilothouse.kubelet.pods.observed import Ending, Failure, PodSandbox, PodState, Probed, Run
 from pilothouse.kubelet.pods.phase import phase
 from pilothouse.kubelet.pods.publisher import difference
 from pilothouse.kubelet.pods.status import NodeFacts, pod_status
@@ -80,7 +80,7 @@ def state(*runs: Run, **fields: Any) -> PodState:
     by_name: dict[str, list[Run]] = {}
     for run in runs:
         by_name.setdefault(run.name, []).append(run)
-    return PodState(sandboxes=[Box("b", 0, True, NOW, ("10.1.1.1",))], runs=by_name, first_seen=NOW, **fields)
+    return PodState(sandboxes=[PodSandbox("b", 0, True, NOW, ("10.1.1.1",))], runs=by_name, first_seen=NOW, **fields)
 
 
 def run(number: port.ContainerState = port.ContainerState.RUNNING, attempt: int = 0, code: int = 0) -> Run:

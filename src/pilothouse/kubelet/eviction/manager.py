@@ -130,7 +130,7 @@ class EvictionManager:
         return min(self._config.eviction_max_pod_grace_seconds, grace_seconds(worker.pod))
 
     def _end(self, worker: PodWorker, text: str, grace: int, *, disruption: bool) -> None:
-        worker.executor.tell("Warning", EVICTED, text)
+        worker.pod_runtime.tell("Warning", EVICTED, text)
         worker.end(Ending(max(grace, GRACE_SECONDS), phase="Failed", reason=EVICTED, message=text, disruption=disruption))
 
     async def _until_cleaned_up(self, evicted: list[PodWorker]) -> None:

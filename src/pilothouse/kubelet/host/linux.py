@@ -16,7 +16,7 @@ from functools import cache
 
 from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import Clock
-from pilothouse.kubelet.host import beneath, payload
+from pilothouse.kubelet.host import payload, subpath
 from pilothouse.kubelet.host.port import DiskUsage, Load, Machine, PayloadFile, TreeUsage
 from pilothouse.machinery import strconv
 from pilothouse.node import cgroups, linux, mounts
@@ -88,8 +88,8 @@ class LinuxHost:
     async def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None:
         await self._calls.run(path, MOUNT_SECONDS, _mount_tmpfs, path, size, mode)
 
-    async def bind_beneath(self, root: str, path: str, target: str) -> None:
-        await self._calls.run(root, MOUNT_SECONDS, beneath.bind, root, path, target)
+    async def bind_sub_path(self, root: str, path: str, target: str) -> None:
+        await self._calls.run(root, MOUNT_SECONDS, subpath.bind, root, path, target)
 
     async def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None:
         await self._calls.run(target, MOUNT_SECONDS, _mount, source, target, kind, options)

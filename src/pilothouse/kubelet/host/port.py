@@ -120,7 +120,7 @@ class Host(Protocol):
 
     async def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None: ...
 
-    async def bind_beneath(self, root: str, path: str, target: str) -> None:
+    async def bind_sub_path(self, root: str, path: str, target: str) -> None:
         """Bind-mount `path` below `root`, and make what is missing of both; ValueError when a link leads out of `root`."""
         ...
 

@@ -85,7 +85,7 @@ class SimulatedHost:
     async def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None:
         self.mounts.add(path)
 
-    async def bind_beneath(self, root: str, path: str, target: str) -> None:
+    async def bind_sub_path(self, root: str, path: str, target: str) -> None:
         self.kinds.setdefault(target, await self.kind(f"{root}/{path}") or "directory")
         self.mounts.add(target)
 

@@ -29,7 +29,7 @@ Tell = Callable[[str, str, str], None]
 
 SHOW_ERROR_SECONDS = 3.0
 """ErrImagePull is shown for this long before it becomes ImagePullBackOff."""
-FORESEEN_SECONDS = 5.0
+LOOKED_UP_SECONDS = 5.0
 BACK_OFFS_LIMIT = 4096
 
 
@@ -65,10 +65,10 @@ class ImageManager:
         self._clock = clock
         self._slots = asyncio.Semaphore(1 if serialize else 16)
         self._refused: dict[tuple[str, str], Refused] = {}
-        self._foreseen: dict[str, tuple[Image, float]] = {}
-        """What `foresee` saw, and when: good for the start that it was made for, not for a later one."""
+        self._looked_up: dict[str, tuple[Image, float]] = {}
+        """What `look_up` saw, and when: good for the start that it was made for, not for a later one."""
 
-    async def foresee(self, pod: Pod) -> None:
+    async def look_up(self, pod: Pod) -> None:
         """Look the images of a pod up while something else takes time; errors wait for whoever needs the image."""
         for container in (*pod.spec.initContainers, *pod.spec.containers):
             try:
@@ -76,8 +76,8 @@ class ImageManager:
                 found = await self._runtime.image_status(name)
             except (InvalidReference, RuntimeFailure):
                 continue
-            if found is not None and len(self._foreseen) < BACK_OFFS_LIMIT:
-                self._foreseen[name] = (found, self._clock.monotonic())
+            if found is not None and len(self._looked_up) < BACK_OFFS_LIMIT:
+                self._looked_up[name] = (found, self._clock.monotonic())
 
     async def ensure(self, pod: Pod, container: AnyContainer, tell: Tell) -> Image:
         """The image that the container is to run; PullFailure or LaunchError says why there is none."""
@@ -108,8 +108,8 @@ class ImageManager:
             raise LaunchError("InvalidImageName", message) from error
 
     def _just_seen(self, name: str) -> Image | None:
-        found, at = self._foreseen.pop(name, (None, 0.0))
-        return found if self._clock.monotonic() - at <= FORESEEN_SECONDS else None
+        found, at = self._looked_up.pop(name, (None, 0.0))
+        return found if self._clock.monotonic() - at <= LOOKED_UP_SECONDS else None
 
     async def _present(self, name: str, tell: Tell) -> Image | None:
         try:

@@ -1,4 +1,4 @@
-"""The mounts of a container: its volumes, /etc/hosts and the file of its last words.
+"""The mounts of a container: its volumes, /etc/hosts and the file of its termination message.
 
 - subPath is resolved inside of its volume: a link that leads out of it is refused.
 - What a subPath names and is not there is made as a directory, unless the volume is read-only.
@@ -106,7 +106,7 @@ async def _sub_source(pod: Pod, container: AnyContainer, index: int, root: str, 
     try:
         if await host.is_mounted(target):
             await host.unmount(target)  # an earlier run's: since then something else may be there
-        await host.bind_beneath(root, sub, target)
+        await host.bind_sub_path(root, sub, target)
     except (OSError, ValueError) as error:
         raise LaunchError("CreateContainerConfigError", failure) from error
     return target

@@ -66,8 +66,8 @@ def _messages(unknown: list[str], wanting: list[str], word: str) -> str:
 
 
 def _ready_to_start(pod: Pod, observed: PodState) -> PodCondition:
-    box = observed.sandbox
-    return _condition("PodReadyToStartContainers", box is not None and box.ready and bool(box.ips or pod.spec.hostNetwork))
+    sandbox = observed.sandbox
+    return _condition("PodReadyToStartContainers", sandbox is not None and sandbox.ready and bool(sandbox.ips or pod.spec.hostNetwork))
 
 
 def _initialized(pod: Pod, observed: PodState, known: dict[str, ContainerStatus], phase: str) -> PodCondition:

@@ -55,9 +55,9 @@ def finished(pod: Pod, observed: PodState) -> bool:
 
 def _lost(pod: Pod, observed: PodState) -> bool:
     """A pod that never restarts has lost its sandbox halfway. Upstream leaves it Pending for ever; here it fails."""
-    box = observed.sandbox
-    began = any(run.sandbox_id == box.id for run in observed.all_runs()) if box is not None else False
-    return pod.spec.restartPolicy == "Never" and box is not None and not box.ready and began
+    sandbox = observed.sandbox
+    began = any(run.sandbox_id == sandbox.id for run in observed.all_runs()) if sandbox is not None else False
+    return pod.spec.restartPolicy == "Never" and sandbox is not None and not sandbox.ready and began
 
 
 def _init_failed(pod: Pod, observed: PodState) -> bool:
@@ -74,7 +74,7 @@ def plan_ending(pod: Pod, observed: PodState, ending: Ending, found: Plan) -> No
         found.steps.append(KillAll(kills))
         return
     found.steps.extend(Remove(run.id) for run in observed.all_runs() if run.state is ContainerState.CREATED)
-    found.steps.extend(StopSandbox(box.id) for box in observed.sandboxes if box.ready)
+    found.steps.extend(StopSandbox(sandbox.id) for sandbox in observed.sandboxes if sandbox.ready)
     if not observed.released:
         found.steps.append(Release())
 

@@ -6,7 +6,7 @@ All that a restarted kubelet needs to know again is in them: whose container it 
 from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import Pod
-from pilothouse.kubelet.pods.observed import Box, Run
+from pilothouse.kubelet.pods.observed import PodSandbox, Run
 from pilothouse.kubelet.pods.spec import grace_seconds, spec_hash
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.runtime.port import Container, ContainerStatus, NamespaceMode, SandboxState, SandboxStatus
@@ -75,9 +75,9 @@ def _number(text: str | None, otherwise: int) -> int:
     return otherwise if value is None else value
 
 
-def box_of(status: SandboxStatus) -> Box:
+def sandbox_of(status: SandboxStatus) -> PodSandbox:
     one = status.sandbox
-    return Box(
+    return PodSandbox(
         id=one.id,
         attempt=one.attempt,
         ready=one.state is SandboxState.READY,

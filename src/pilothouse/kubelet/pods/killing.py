@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from pilothouse.kit.clock import wait_for
 from pilothouse.kubelet.launch.launcher import pod_ips
-from pilothouse.kubelet.pods.context import PodContext
 from pilothouse.kubelet.pods.interruption import Interrupted, first
 from pilothouse.kubelet.pods.observed import Run
 from pilothouse.kubelet.pods.spec import container_of, grace_seconds
 from pilothouse.kubelet.pods.steps import AnyContainer, Kill, KillAll
 
+if TYPE_CHECKING:
+    from pilothouse.kubelet.pods.pod_runtime import PodRuntime
+
 SMALLEST_GRACE_SECONDS = 2
 """Upstream gives every container this long, however little is asked for."""
 
 
-async def kill_all(context: PodContext, step: KillAll) -> None:
+async def kill_all(runtime: PodRuntime, step: KillAll) -> None:
     """Side by side, each after those that it has to outlive; gives way when the grace period shrinks meanwhile."""
-    context.hurry.clear()
+    runtime.hurry.clear()
     over = {kill.run_id: asyncio.Event() for kill in step.kills}
-    work = asyncio.gather(*(_kill(context, kill, over) for kill in step.kills), return_exceptions=True)
+    work = asyncio.gather(*(_kill(runtime, kill, over) for kill in step.kills), return_exceptions=True)
     try:
-        results = await first(work, context.hurry)
+        results = await first(work, runtime.hurry)
     except Interrupted:
         return
     for result in results:
@@ -30,50 +33,50 @@ async def kill_all(context: PodContext, step: KillAll) -> None:
             raise result  # the others had their time all the same; the worker comes back to this one
 
 
-async def kill_run(context: PodContext, run: Run, message: str) -> None:
+async def kill_run(runtime: PodRuntime, run: Run, message: str) -> None:
     """One run, at once, with the pod's own grace period."""
-    await _kill(context, Kill(run.id, run.name, grace_seconds(context.pod), message), {run.id: asyncio.Event()})
+    await _kill(runtime, Kill(run.id, run.name, grace_seconds(runtime.pod), message), {run.id: asyncio.Event()})
 
 
-async def _kill(context: PodContext, kill: Kill, over: dict[str, asyncio.Event]) -> None:
-    container = container_of(context.pod, kill.name)
-    if kill.run_id not in context.announced:
-        context.announced.add(kill.run_id)
-        context.tell("Normal", "Killing", kill.message or f"Stopping container {kill.name}", container)
-    began = context.shop.clock.monotonic()
+async def _kill(runtime: PodRuntime, kill: Kill, over: dict[str, asyncio.Event]) -> None:
+    container = container_of(runtime.pod, kill.name)
+    if kill.run_id not in runtime.announced:
+        runtime.announced.add(kill.run_id)
+        runtime.tell("Normal", "Killing", kill.message or f"Stopping container {kill.name}", container)
+    began = runtime.shared.clock.monotonic()
     if container is not None and container.lifecycle is not None and container.lifecycle.preStop is not None:
-        await _pre_stop(context, container, kill)
-    await _wait_turn(context, kill, over, kill.grace_seconds - (context.shop.clock.monotonic() - began))
-    left = kill.grace_seconds - int(context.shop.clock.monotonic() - began)
-    await context.shop.runtime.stop_container(kill.run_id, max(left, SMALLEST_GRACE_SECONDS))
-    await context.refresh_run(kill.run_id)
+        await _pre_stop(runtime, container, kill)
+    await _wait_turn(runtime, kill, over, kill.grace_seconds - (runtime.shared.clock.monotonic() - began))
+    left = kill.grace_seconds - int(runtime.shared.clock.monotonic() - began)
+    await runtime.shared.runtime.stop_container(kill.run_id, max(left, SMALLEST_GRACE_SECONDS))
+    await runtime.refresh_run(kill.run_id)
     over[kill.run_id].set()
 
 
-async def _pre_stop(context: PodContext, container: AnyContainer, kill: Kill) -> None:
-    run = next((one for one in context.state.runs.get(kill.name, []) if one.id == kill.run_id), None)
+async def _pre_stop(runtime: PodRuntime, container: AnyContainer, kill: Kill) -> None:
+    run = next((one for one in runtime.state.runs.get(kill.name, []) if one.id == kill.run_id), None)
     if run is None or container.lifecycle is None or not run.running:
         return
-    ips = pod_ips(context.shop, context.pod, context.state)
-    hook = context.shop.hooks.run(context.pod, container, run, container.lifecycle.preStop, ips[0] if ips else "")
-    error = await _within(context, asyncio.ensure_future(hook), kill.grace_seconds)
+    ips = pod_ips(runtime.shared, runtime.pod, runtime.state)
+    hook = runtime.shared.hooks.run(runtime.pod, container, run, container.lifecycle.preStop, ips[0] if ips else "")
+    error = await _within(runtime, asyncio.ensure_future(hook), kill.grace_seconds)
     if error:
-        context.tell("Warning", "FailedPreStopHook", "PreStopHook failed", container)
+        runtime.tell("Warning", "FailedPreStopHook", "PreStopHook failed", container)
 
 
-async def _within(context: PodContext, work: asyncio.Future[str], seconds: float) -> str:
+async def _within(runtime: PodRuntime, work: asyncio.Future[str], seconds: float) -> str:
     try:
-        return await wait_for(context.shop.clock, work, seconds)
+        return await wait_for(runtime.shared.clock, work, seconds)
     except TimeoutError:
         return "not completed in grace period"
 
 
-async def _wait_turn(context: PodContext, kill: Kill, over: dict[str, asyncio.Event], seconds: float) -> None:
+async def _wait_turn(runtime: PodRuntime, kill: Kill, over: dict[str, asyncio.Event], seconds: float) -> None:
     """Until those that come before are over, or the time is up."""
     events = [over[one].wait() for one in kill.after if one in over]
     if not events:
         return
     try:
-        await wait_for(context.shop.clock, asyncio.gather(*events), max(seconds, 0.0))
+        await wait_for(runtime.shared.clock, asyncio.gather(*events), max(seconds, 0.0))
     except TimeoutError:
         return

@@ -47,7 +47,7 @@ class Run:
 
 
 @dataclass(slots=True)
-class Box:
+class PodSandbox:
     """One pod sandbox."""
 
     id: str
@@ -112,7 +112,7 @@ class PodState:
 
     init_names: frozenset[str] = frozenset()
     """The pod's init containers: they are never renamed, added or removed."""
-    sandboxes: list[Box] = field(default_factory=list)
+    sandboxes: list[PodSandbox] = field(default_factory=list)
     runs: dict[str, list[Run]] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
     """The last attempt that the API was told of, or whose run the runtime has lost: the number of restarts never goes back."""
@@ -139,7 +139,7 @@ class PodState:
     first_seen: float = 0.0
 
     @property
-    def sandbox(self) -> Box | None:
+    def sandbox(self) -> PodSandbox | None:
         """The newest sandbox."""
         return self.sandboxes[0] if self.sandboxes else None
 
@@ -149,8 +149,8 @@ class PodState:
 
     def current(self, name: str) -> Run | None:
         """The newest run of a container in the newest sandbox."""
-        run, box = self.newest(name), self.sandbox
-        return run if run is not None and box is not None and run.sandbox_id == box.id else None
+        run, sandbox = self.newest(name), self.sandbox
+        return run if run is not None and sandbox is not None and run.sandbox_id == sandbox.id else None
 
     def all_runs(self) -> list[Run]:
         return [run for runs in self.runs.values() for run in runs]

@@ -40,7 +40,7 @@ def plan(pod: Pod, observed: PodState, now: float) -> Plan:
     if _plan_init(pod, observed, now, found):
         _plan_containers(pod, observed, now, found)
     _plan_ephemeral(pod, observed, now, found)
-    found.steps.extend(_litter(observed))
+    found.steps.extend(_garbage(observed))
     return found
 
 
@@ -53,18 +53,18 @@ def _wake_for_deadline(pod: Pod, observed: PodState, found: Plan) -> None:
 
 
 def _usable(pod: Pod, observed: PodState) -> bool:
-    box = observed.sandbox
-    if box is None or not box.ready:
+    sandbox = observed.sandbox
+    if sandbox is None or not sandbox.ready:
         return False
     wanted = bool(pod.spec.hostNetwork)
-    return box.host_network == wanted and (wanted or bool(box.ips))
+    return sandbox.host_network == wanted and (wanted or bool(sandbox.ips))
 
 
 def _stale_sandboxes(pod: Pod, observed: PodState) -> list[KillAll | StopSandbox]:
     """End what lives in sandboxes that are not to be used any more, before a new one is made."""
     usable = _usable(pod, observed)
     old = observed.sandboxes[1:] if usable else observed.sandboxes
-    names = {box.id for box in old}
+    names = {sandbox.id for sandbox in old}
     grace = grace_seconds(pod)
     kills = tuple(
         Kill(run.id, run.name, grace)
@@ -72,7 +72,7 @@ def _stale_sandboxes(pod: Pod, observed: PodState) -> list[KillAll | StopSandbox
         if run.sandbox_id in names and run.state in {ContainerState.RUNNING, ContainerState.UNKNOWN}
     )
     steps: list[KillAll | StopSandbox] = [KillAll(kills)] if kills else []
-    return steps + [StopSandbox(box.id) for box in old if box.ready]
+    return steps + [StopSandbox(sandbox.id) for sandbox in old if sandbox.ready]
 
 
 def _set_up(pod: Pod, observed: PodState, now: float, found: Plan) -> None:
@@ -80,11 +80,11 @@ def _set_up(pod: Pod, observed: PodState, now: float, found: Plan) -> None:
     if failure is not None and failure.retry_at > now:
         found.wake_by(failure.retry_at)
         return
-    box = observed.sandbox
+    sandbox = observed.sandbox
     usable = _usable(pod, observed)
-    if not usable and box is not None and not _worth_a_new_sandbox(pod, observed):
+    if not usable and sandbox is not None and not _worth_a_new_sandbox(pod, observed):
         return
-    attempt = 0 if box is None else box.attempt + 1
+    attempt = 0 if sandbox is None else sandbox.attempt + 1
     found.steps.append(SetUp(attempt, sandbox=not usable, prepare=not observed.prepared))
 
 
@@ -230,10 +230,10 @@ def _plan_ephemeral(pod: Pod, observed: PodState, now: float, found: Plan) -> No
 # What nobody needs any more
 
 
-def _litter(observed: PodState) -> list[RemoveRun | RemoveSandbox]:
+def _garbage(observed: PodState) -> list[RemoveRun | RemoveSandbox]:
     """Of each container the newest run and the one before are kept, for `logs --previous`; of sandboxes those that hold a run."""
     old = [run for runs in observed.runs.values() for run in runs[1 + DEAD_RUNS_KEPT :] if run.exited]
     gone = {run.id for run in old}
     held = {run.sandbox_id for run in observed.all_runs() if run.id not in gone}
-    boxes = [box.id for box in observed.sandboxes[1:] if box.id not in held and not box.ready]
-    return [*(RemoveRun(run.id) for run in old), *(RemoveSandbox(box) for box in boxes)]
+    sandboxes = [sandbox.id for sandbox in observed.sandboxes[1:] if sandbox.id not in held and not sandbox.ready]
+    return [*(RemoveRun(run.id) for run in old), *(RemoveSandbox(sandbox) for sandbox in sandboxes)]

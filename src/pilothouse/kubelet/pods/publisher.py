@@ -2,7 +2,7 @@
 
 - The newest status of a pod wins; at most one patch of a pod is under way.
 - Only what changed since the API's last word is sent, as a strategic merge patch bound to the pod's uid.
-- What is said in passing is held back for a quarter of a second: a pod that starts faster costs one patch, not three.
+- What is intermediate is held back for a quarter of a second: a pod that starts faster costs one patch, not three.
 - An unreachable server is tried again until a newer status replaces this one; a pod that is gone is forgotten.
 """
 
@@ -26,7 +26,7 @@ from pilothouse.machinery.errors import StatusError
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
-IN_PASSING_SECONDS = 0.25
+INTERMEDIATE_SECONDS = 0.25
 REPLACED_LISTS = ("podIPs", "hostIPs")
 
 
@@ -61,15 +61,15 @@ class StatusPublisher:
                 self._start(entry)
             await asyncio.Event().wait()
 
-    def publish(self, pod: Pod, status: PodStatus, *, in_passing: bool = False) -> None:
+    def publish(self, pod: Pod, status: PodStatus, *, intermediate: bool = False) -> None:
         """Make `status` that of the pod; `pod.status` is what the API said when it is published for the first time.
 
-        What is said `in_passing`, while the pod is being worked on, waits a moment: mostly the next word overtakes it.
+        What is said `intermediate`, while the pod is being worked on, waits a moment: mostly the next word overtakes it.
         """
         entry = self._entry(pod)
         entry.wanted = entry.last = status
         entry.told += 1
-        if not in_passing:
+        if not intermediate:
             entry.urgent.set()
         self._start(entry)
 
@@ -134,7 +134,7 @@ class StatusPublisher:
     async def _linger(self, entry: Entry) -> None:
         if not entry.urgent.is_set():
             try:
-                await wait_for(self._clock, entry.urgent.wait(), IN_PASSING_SECONDS)
+                await wait_for(self._clock, entry.urgent.wait(), INTERMEDIATE_SECONDS)
             except TimeoutError:
                 return
 

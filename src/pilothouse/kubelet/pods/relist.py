@@ -29,10 +29,10 @@ def changed(state: PodState, containers: dict[str, Container], sandboxes: dict[s
         listed = containers.get(run.id)
         if run.state in IN_MOTION and (listed is None or listed.state is not run.state):
             found.append(run.id)
-    for box in state.sandboxes:
-        sandbox = sandboxes.get(box.id)
-        if box.ready and (sandbox is None or sandbox.state is not SandboxState.READY):
-            found.append(box.id)
+    for sandbox in state.sandboxes:
+        shown = sandboxes.get(sandbox.id)
+        if sandbox.ready and (shown is None or shown.state is not SandboxState.READY):
+            found.append(sandbox.id)
     return found
 
 

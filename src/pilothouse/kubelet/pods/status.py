@@ -14,10 +14,10 @@ import msgspec
 from pilothouse.api.types.core_v1 import HostIP, Pod, PodIP, PodStatus
 from pilothouse.kubelet.pods.conditions import conditions
 from pilothouse.kubelet.pods.container_status import moment, statuses
+from pilothouse.kubelet.pods.final_status import end_unfinished, limit_messages
 from pilothouse.kubelet.pods.observed import PodState
 from pilothouse.kubelet.pods.phase import phase
 from pilothouse.kubelet.pods.qos import qos_class
-from pilothouse.kubelet.pods.settling import settle, shorten
 from pilothouse.kubelet.pods.spec import is_static, is_terminal
 
 
@@ -38,8 +38,8 @@ def pod_status(pod: Pod, observed: PodState, node: NodeFacts, now: float) -> Pod
     main = statuses(pod, observed, spec.containers, old.containerStatuses, node.runtime)
     ephemeral = statuses(pod, observed, spec.ephemeralContainers, old.ephemeralContainerStatuses, node.runtime)
     if observed.released:
-        settle(pod, init, main)
-    shorten(pod, (*init, *main, *ephemeral))
+        end_unfinished(pod, init, main)
+    limit_messages(pod, (*init, *main, *ephemeral))
     known = {one.name: one for one in (*init, *main)}
     meant = _phase(pod, observed, phase(pod, known, observed.ending is not None))
     found = _as_long_as_it_lives(pod, observed, meant)
@@ -86,8 +86,8 @@ def _apply_reason(observed: PodState, status: PodStatus, *, changed: bool) -> No
 def _apply_addresses(pod: Pod, observed: PodState, node: NodeFacts, status: PodStatus) -> None:
     status.hostIP = node.host_ips[0] if node.host_ips else ""
     status.hostIPs = [HostIP(ip=one) for one in node.host_ips]
-    box = observed.sandbox
-    found = tuple(node.host_ips) if pod.spec.hostNetwork else (box.ips if box is not None else ())
+    sandbox = observed.sandbox
+    found = tuple(node.host_ips) if pod.spec.hostNetwork else (sandbox.ips if sandbox is not None else ())
     if found and not (pod.spec.hostNetwork and status.podIPs):
         status.podIP = found[0]
         status.podIPs = [PodIP(ip=one) for one in found]

@@ -1,4 +1,4 @@
-"""What the planner can ask for: the whole vocabulary between a decision and its execution (pods/executor.py)."""
+"""What the planner can ask for: the whole vocabulary between a decision and its execution (pods/pod_runtime.py)."""
 
 from __future__ import annotations
 

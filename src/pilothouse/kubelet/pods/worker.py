@@ -1,6 +1,6 @@
 """The life of one pod on this node: plan, execute, tell, wait - until nothing of it is left.
 
-- One task a pod; every decision is the planner's, every act the executor's.
+- One task a pod; every decision is the planner's, every act the pod runtime's.
 - Woken by the API (a new spec), by the runtime (something exited), by probes, or by the planner's own `wake_at`; it never polls.
 - An unexpected failure of a step is told and tried again with back-off: one sick pod harms no other.
 - A pod that is deleted is removed from the API only after its containers, mounts and cgroup are gone.
@@ -19,14 +19,14 @@ from pilothouse.kit.clock import wait_for
 from pilothouse.kubelet.pods.allocation import DEFERRED, PendingResize, as_running, resize_text, resources_differ, with_resources_of
 from pilothouse.kubelet.pods.conditions import OWN
 from pilothouse.kubelet.pods.ending import DEADLINE, decide
-from pilothouse.kubelet.pods.executor import Executor
 from pilothouse.kubelet.pods.interruption import Interrupted
-from pilothouse.kubelet.pods.observed import Box, Ending, PodState, Run
+from pilothouse.kubelet.pods.node_services import NodeServices
+from pilothouse.kubelet.pods.observed import Ending, PodSandbox, PodState, Run
 from pilothouse.kubelet.pods.planner import plan
+from pilothouse.kubelet.pods.pod_runtime import PodRuntime
 from pilothouse.kubelet.pods.spec import is_terminal
 from pilothouse.kubelet.pods.status import pod_status
 from pilothouse.kubelet.pods.steps import Plan
-from pilothouse.kubelet.pods.workshop import Workshop
 from pilothouse.kubelet.runtime.port import RuntimeFailure
 from pilothouse.machinery import time as times
 from pilothouse.machinery.errors import StatusError
@@ -43,17 +43,17 @@ class PodWorker:
     def __init__(
         self,
         pod: Pod,
-        shop: Workshop,
+        shared: NodeServices,
         claim: Callable[[str], None],
         observe: Callable[[PodWorker], None],
     ) -> None:
         self.state = PodState(init_names=frozenset(one.name for one in pod.spec.initContainers))
-        self.executor = Executor(pod, self.state, shop, claim)
+        self.pod_runtime = PodRuntime(pod, self.state, shared, claim)
         self.wanted = pod
         """As the API has it: its containers may want other resources than they were granted."""
         self.status: PodStatus | None = None
         """The last status told."""
-        self._shop = shop
+        self._shared = shared
         self._observe = observe
         self._wake = asyncio.Event()
         self._stale: set[str] = set()
@@ -61,11 +61,11 @@ class PodWorker:
         self._failures = 0
         self._busy = False
         """Whether a step is being executed."""
-        self.state.first_seen = times.parse(pod.status.startTime).timestamp() if pod.status.startTime else shop.now()
+        self.state.first_seen = times.parse(pod.status.startTime).timestamp() if pod.status.startTime else shared.now()
 
     @property
     def pod(self) -> Pod:
-        return self.executor.pod
+        return self.pod_runtime.pod
 
     @property
     def occupies(self) -> bool:
@@ -95,8 +95,8 @@ class PodWorker:
             pod = with_resources_of(pod, self.pod)
         self._forget_back_offs(pod)
         if self.status is not None and not is_terminal(pod) and _overruled(self.pod.status, pod.status, self.status):
-            self._shop.publisher.overruled(pod, self.status)
-        self.executor.pod = pod
+            self._shared.publisher.overruled(pod, self.status)
+        self.pod_runtime.pod = pod
         if pod.metadata.deletionTimestamp:
             self._end()
         self._wake.set()
@@ -104,10 +104,10 @@ class PodWorker:
     def _note_resize(self, pod: Pod, refused: PendingResize | None) -> None:
         if refused is None:
             if resources_differ(pod, self.pod):
-                self.executor.tell("Normal", "ResizeStarted", resize_text(pod, "started"))
+                self.pod_runtime.tell("Normal", "ResizeStarted", resize_text(pod, "started"))
                 self.state.resizing, self.state.resize_failure = True, None
         elif refused != self.state.pending_resize:
-            self.executor.tell("Warning", f"Resize{refused.reason}", resize_text(pod, refused.reason, refused.message))
+            self.pod_runtime.tell("Warning", f"Resize{refused.reason}", resize_text(pod, refused.reason, refused.message))
         self.state.pending_resize = refused
 
     def _forget_back_offs(self, pod: Pod) -> None:
@@ -121,14 +121,14 @@ class PodWorker:
     def _note_resized(self) -> None:
         if self.state.resizing and self.state.has_resources_of(self.pod):
             self.state.resizing, self.state.resize_failure = False, None
-            self.executor.tell("Normal", "ResizeCompleted", resize_text(self.pod, "completed"))
+            self.pod_runtime.tell("Normal", "ResizeCompleted", resize_text(self.pod, "completed"))
 
     def removed(self) -> None:
         """The pod is gone from the API."""
         self._removed_from_api = True
         if not self.pod.metadata.deletionTimestamp:
-            meta = msgspec.structs.replace(self.pod.metadata, deletionTimestamp=times.now_text(self._shop.clock))
-            self.executor.pod = msgspec.structs.replace(self.pod, metadata=meta)
+            meta = msgspec.structs.replace(self.pod.metadata, deletionTimestamp=times.now_text(self._shared.clock))
+            self.pod_runtime.pod = msgspec.structs.replace(self.pod, metadata=meta)
         self._end()
         self._wake.set()
 
@@ -159,15 +159,15 @@ class PodWorker:
         if self._busy:
             self.tell_status()
 
-    def adopt(self, sandboxes: list[Box], runs: list[Run]) -> None:
+    def adopt(self, sandboxes: list[PodSandbox], runs: list[Run]) -> None:
         """What the runtime already had of the pod when this kubelet began, with the resources that it was granted."""
         if sandboxes:
-            self.executor.pod = as_running(self.pod)
+            self.pod_runtime.pod = as_running(self.pod)
         self.state.sandboxes = sorted(sandboxes, key=lambda one: (one.created_at, one.attempt), reverse=True)
         for run in runs:
-            self.executor.take(run)
-        for box in sandboxes:
-            self.executor.claim(box.id)
+            self.pod_runtime.take(run)
+        for sandbox in sandboxes:
+            self.pod_runtime.claim(sandbox.id)
         for one in (*self.pod.status.initContainerStatuses, *self.pod.status.containerStatuses):
             if one.containerID:
                 self.state.lost[one.name] = one.restartCount
@@ -176,14 +176,14 @@ class PodWorker:
 
     def _end(self) -> None:
         old = self.state.ending
-        new = decide(self.pod, self.state, self._shop.now())
+        new = decide(self.pod, self.state, self._shared.now())
         self.state.ending = new
         if new is not None:
-            self.executor.ending.set()
+            self.pod_runtime.ending.set()
             if old is None and new.reason == DEADLINE:
-                self.executor.tell("Normal", new.reason, new.message)
+                self.pod_runtime.tell("Normal", new.reason, new.message)
         if old is not None and new is not None and new.grace_seconds < old.grace_seconds:
-            self.executor.hurry.set()
+            self.pod_runtime.hurry.set()
 
     # The loop
 
@@ -194,10 +194,10 @@ class PodWorker:
             try:
                 await self._refresh()
                 self._end()
-                planned = plan(self.pod, self.state, self._shop.now())
+                planned = plan(self.pod, self.state, self._shared.now())
                 if not planned.steps:
                     self._note_resized()
-                self.tell_status(in_passing=bool(planned.steps) and self.state.ending is None)
+                self.tell_status(intermediate=bool(planned.steps) and self.state.ending is None)
                 if not planned.steps and await self._over():
                     return
                 await self._run(planned)
@@ -216,7 +216,7 @@ class PodWorker:
         self._busy = True
         try:
             for step in planned.steps:
-                await self.executor.run(step)
+                await self.pod_runtime.run(step)
                 self._observe(self)
         finally:
             self._busy = False
@@ -224,12 +224,12 @@ class PodWorker:
     async def _refresh(self) -> None:
         while self._stale:
             identifier = self._stale.pop()
-            if any(box.id == identifier for box in self.state.sandboxes):
-                await self.executor.refresh_sandboxes()
+            if any(sandbox.id == identifier for sandbox in self.state.sandboxes):
+                await self.pod_runtime.refresh_sandboxes()
                 continue
             known = next((run for run in self.state.all_runs() if run.id == identifier), None)
             if known is not None and not known.exited:
-                await self.executor.refresh_run(identifier)
+                await self.pod_runtime.refresh_run(identifier)
 
     async def _over(self) -> bool:
         """Whether the worker's work is done: the pod ended, nothing of it is left, and the API no longer has it."""
@@ -240,35 +240,35 @@ class PodWorker:
             await self._sweep()
             return True
         if ending.deleted:
-            self._shop.publisher.remove(self.pod)
+            self._shared.publisher.remove(self.pod)
         return False
 
     async def _sweep(self) -> None:
         """Nobody can ask for the logs of what is gone."""
-        for box in self.state.sandboxes:
-            await self._shop.runtime.remove_pod_sandbox(box.id)
-        await self._shop.host.remove_tree(self._shop.paths.pod_logs(self.pod))
+        for sandbox in self.state.sandboxes:
+            await self._shared.runtime.remove_pod_sandbox(sandbox.id)
+        await self._shared.host.remove_tree(self._shared.paths.pod_logs(self.pod))
 
     async def _failed(self, error: Exception) -> None:
         log.warning("pod sync failed", extra={"pod": self.pod.metadata.name, "namespace": self.pod.metadata.namespace, "error": str(error)})
         text = error.status_text if isinstance(error, RuntimeFailure) else str(error)
         if self.state.ending is not None:
-            self.executor.tell("Warning", "FailedKillPod", f"error killing pod: {text}")
+            self.pod_runtime.tell("Warning", "FailedKillPod", f"error killing pod: {text}")
         else:
-            self.executor.tell("Warning", "FailedSync", f"error determining status: {text}")
+            self.pod_runtime.tell("Warning", "FailedSync", f"error determining status: {text}")
         seconds = min(FIRST_RETRY_SECONDS * 2.0 ** min(self._failures, 10), LONGEST_RETRY_SECONDS)
         self._failures += 1
         self._stale.update(run.id for run in self.state.all_runs() if not run.exited)
-        self._stale.update(box.id for box in self.state.sandboxes)
-        await self._shop.clock.sleep(seconds)
+        self._stale.update(sandbox.id for sandbox in self.state.sandboxes)
+        await self._shared.clock.sleep(seconds)
 
     async def _wait(self, planned: Plan) -> None:
         if planned.wake_at is None:
             await self._wake.wait()
             return
-        seconds = planned.wake_at - self._shop.now()
+        seconds = planned.wake_at - self._shared.now()
         try:
-            await wait_for(self._shop.clock, self._wake.wait(), max(seconds, 0.0))
+            await wait_for(self._shared.clock, self._wake.wait(), max(seconds, 0.0))
         except TimeoutError:
             return
 
@@ -282,15 +282,15 @@ class PodWorker:
         own = [one for one in self.status.conditions if one.type in OWN]
         return msgspec.structs.replace(self.pod, status=msgspec.structs.replace(self.status, conditions=foreign + own))
 
-    def tell_status(self, *, in_passing: bool = False) -> None:
-        """Publish what is observed if it says something new; `in_passing`: more is about to happen."""
-        status = pod_status(self.view(), self.state, self._shop.facts, self._shop.now())
+    def tell_status(self, *, intermediate: bool = False) -> None:
+        """Publish what is observed if it says something new; `intermediate`: more is about to happen."""
+        status = pod_status(self.view(), self.state, self._shared.facts, self._shared.now())
         if self.status is None and self._nothing_new(status):
             self.status = status
         if status != self.status:
             self.status = status
             if not self._removed_from_api:
-                self._shop.publisher.publish(self.pod, status, in_passing=in_passing)
+                self._shared.publisher.publish(self.pod, status, intermediate=intermediate)
 
     def _nothing_new(self, status: PodStatus) -> bool:
         return status == self.pod.status

@@ -13,9 +13,9 @@ from functools import partial
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.pods.allocation import PendingResize, place_in_queue, resources_differ
-from pilothouse.kubelet.pods.observed import REJECTED, Box, Ending, Run
+from pilothouse.kubelet.pods.node_services import NodeServices
+from pilothouse.kubelet.pods.observed import REJECTED, Ending, PodSandbox, Run
 from pilothouse.kubelet.pods.worker import PodWorker
-from pilothouse.kubelet.pods.workshop import Workshop
 from pilothouse.kubelet.runtime.port import EventType, RuntimeEvent
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,8 @@ Grant = Callable[[Pod, list[Pod]], PendingResize | None]
 class PodWorkers:
     """See the module. `admit` judges a pod that is new to the node beside those that are there, `grant` one that wants other resources."""
 
-    def __init__(self, shop: Workshop, admit: Admit, grant: Grant) -> None:
-        self._shop = shop
+    def __init__(self, shared: NodeServices, admit: Admit, grant: Grant) -> None:
+        self._shared = shared
         self._admit = admit
         self._grant = grant
         self._workers: dict[str, PodWorker] = {}
@@ -56,14 +56,14 @@ class PodWorkers:
         found = [one for one in self._workers.values() if (one.pod.metadata.namespace, one.pod.metadata.name) == (namespace, name)]
         return found[-1] if found else None
 
-    def update(self, pod: Pod, sandboxes: list[Box] | None = None, runs: list[Run] | None = None) -> None:
+    def update(self, pod: Pod, sandboxes: list[PodSandbox] | None = None, runs: list[Run] | None = None) -> None:
         """A pod as the API has it now, with what the runtime already had of it if it is new to this kubelet."""
         worker = self._workers.get(pod.metadata.uid)
         if worker is not None:
             self._offer(worker, pod)
             return
         uid = pod.metadata.uid
-        worker = PodWorker(pod, self._shop, partial(self._claim, uid), self._observed)
+        worker = PodWorker(pod, self._shared, partial(self._claim, uid), self._observed)
         worker.adopt(sandboxes or [], runs or [])
         self._judge(worker, fresh=not sandboxes)
         if sandboxes:
@@ -82,7 +82,7 @@ class PodWorkers:
         """Something happened in the runtime."""
         if event.type is EventType.LOST:
             for worker in self._workers.values():
-                for identifier in (*(run.id for run in worker.state.all_runs()), *(box.id for box in worker.state.sandboxes)):
+                for identifier in (*(run.id for run in worker.state.all_runs()), *(sandbox.id for sandbox in worker.state.sandboxes)):
                     worker.stale(identifier)
         elif event.type in TELLING:
             self._tell_owner(event.container_id or event.sandbox_id)
@@ -106,7 +106,7 @@ class PodWorkers:
         elif fresh and not pod.metadata.deletionTimestamp:
             verdict = self._admit(pod, self._living())
             if verdict is not None:
-                worker.executor.tell("Warning", verdict.reason, verdict.message.removeprefix(REJECTED))
+                worker.pod_runtime.tell("Warning", verdict.reason, verdict.message.removeprefix(REJECTED))
                 worker.end(verdict)
 
     def _offer(self, worker: PodWorker, pod: Pod) -> None:
@@ -150,14 +150,14 @@ class PodWorkers:
                 return
             except Exception:
                 log.exception("a pod's worker failed", extra={"pod": worker.pod.metadata.name, "namespace": worker.pod.metadata.namespace})
-                await self._shop.clock.sleep(AFTER_BUG_SECONDS)
+                await self._shared.clock.sleep(AFTER_BUG_SECONDS)
 
     async def _live(self, worker: PodWorker) -> None:
         await self._until_over(worker)
         uid = worker.uid
         self._workers.pop(uid, None)
         self._claims = {identifier: owner for identifier, owner in self._claims.items() if owner != uid}
-        self._shop.publisher.forget(uid)
+        self._shared.publisher.forget(uid)
         self._offer_again()
         for callback in self.gone:
             callback(uid)

@@ -144,15 +144,15 @@ class Prober:
     async def _ask(self, worker: PodWorker, container: AnyContainer, run: Run, kind: str, probe: Probe) -> str:
         """success, failure, or unknown, which counts for nothing; tells the Unhealthy event."""
         pod = worker.pod
-        ips = pod_ips(worker.executor.shop, pod, worker.state)
+        ips = pod_ips(worker.pod_runtime.shared, pod, worker.state)
         answer = await self._asking.ask(pod, container, run, probe, kind.lower(), ips[0] if ips else "")
         if answer.unknown or answer.failed or answer.error:
             said = f"errored and resulted in unknown state: {answer.unknown}" if answer.unknown else f"failed: {answer.error}"
             if worker.state.ending is None or kind == READINESS:
-                worker.executor.tell("Warning", "Unhealthy", f"{kind} probe {said}", container)
+                worker.pod_runtime.tell("Warning", "Unhealthy", f"{kind} probe {said}", container)
             return "unknown" if answer.unknown else "failure"
         if answer.warning:
-            worker.executor.tell("Warning", "ProbeWarning", f"{kind} probe warning: {answer.warning}", container)
+            worker.pod_runtime.tell("Warning", "ProbeWarning", f"{kind} probe warning: {answer.warning}", container)
         return "success"
 
     def _conclude(self, worker: PodWorker, run: Run, kind: str, outcome: str, watch: Watch) -> bool:

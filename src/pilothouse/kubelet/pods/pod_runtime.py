@@ -1,4 +1,4 @@
-"""Does what the planner asks for, and writes what came of it into the pod's state.
+"""One pod in the container runtime: executes the planner's steps, and writes what came of them into the pod's state.
 
 - Expected failures become events and a `Failure` with the moment of the next try; they are never raised.
 - What may take long (pulls, hooks) gives way as soon as the pod ends: `Interrupted`.
@@ -23,9 +23,9 @@ from pilothouse.kubelet.launch.sandbox import sandbox_config
 from pilothouse.kubelet.mounts.port import VolumeError
 from pilothouse.kubelet.pods import backoff, killing
 from pilothouse.kubelet.pods.allocation import resize_text, with_resources
-from pilothouse.kubelet.pods.context import PodContext
-from pilothouse.kubelet.pods.identity import box_of
+from pilothouse.kubelet.pods.identity import run_of, sandbox_of
 from pilothouse.kubelet.pods.interruption import first
+from pilothouse.kubelet.pods.node_services import NodeServices
 from pilothouse.kubelet.pods.observed import Failure, PodState, Run
 from pilothouse.kubelet.pods.spec import container_of, shown
 from pilothouse.kubelet.pods.steps import (
@@ -41,8 +41,8 @@ from pilothouse.kubelet.pods.steps import (
     Step,
     StopSandbox,
 )
-from pilothouse.kubelet.pods.workshop import Workshop
-from pilothouse.kubelet.runtime.port import RuntimeFailure, SandboxConfig
+from pilothouse.kubelet.pods.termination_message import termination_message
+from pilothouse.kubelet.runtime.port import ContainerState, NotFound, RuntimeFailure, SandboxConfig
 from pilothouse.machinery.quoting import go_quoted
 
 T = TypeVar("T")
@@ -53,11 +53,20 @@ NOT_STARTED, NOT_STARTED_SECONDS = "RunContainerError", 1.0
 SETUP_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 10.0)
 
 
-class Executor(PodContext):
-    """One pod's."""
+class PodRuntime:
+    """One pod's. `pod` is kept current by the worker. `claim` is told the id of everything of the pod in the runtime."""
 
-    def __init__(self, pod: Pod, state: PodState, shop: Workshop, claim: Callable[[str], None]) -> None:
-        super().__init__(pod, state, shop, claim)
+    def __init__(self, pod: Pod, state: PodState, shared: NodeServices, claim: Callable[[str], None]) -> None:
+        self.pod = pod
+        self.state = state
+        self.shared = shared
+        self.claim = claim
+        self.ending = asyncio.Event()
+        """Set when the pod ends."""
+        self.hurry = asyncio.Event()
+        """Set when the grace period shrank while containers were being killed."""
+        self.announced: set[str] = set()
+        """Runs whose Killing event was told."""
         self._sandbox_config: SandboxConfig | None = None
         self._setup_failures = 0
 
@@ -70,10 +79,10 @@ class Executor(PodContext):
             case KillAll():
                 await killing.kill_all(self, step)
             case StopSandbox():
-                await self.shop.runtime.stop_pod_sandbox(step.sandbox_id)
+                await self.shared.runtime.stop_pod_sandbox(step.sandbox_id)
                 await self.refresh_sandboxes()
             case RemoveSandbox():
-                await self.shop.runtime.remove_pod_sandbox(step.sandbox_id)
+                await self.shared.runtime.remove_pod_sandbox(step.sandbox_id)
                 await self.refresh_sandboxes()
             case Resize():
                 await self._resize(step)
@@ -90,21 +99,66 @@ class Executor(PodContext):
 
     def sandbox_config(self, attempt: int | None = None) -> SandboxConfig:
         if self._sandbox_config is None or attempt is not None:
-            box = self.state.sandbox
-            number = attempt if attempt is not None else (box.attempt if box is not None else 0)
-            self._sandbox_config = sandbox_config(self.pod, number, self.shop.config, self.shop.host_dns)
+            sandbox = self.state.sandbox
+            number = attempt if attempt is not None else (sandbox.attempt if sandbox is not None else 0)
+            self._sandbox_config = sandbox_config(self.pod, number, self.shared.config, self.shared.host_dns)
         return self._sandbox_config
+
+    # What is known
+
+    def tell(self, type: str, reason: str, message: str, container: AnyContainer | None = None) -> None:
+        path = ""
+        if container is not None:
+            field = "spec.initContainers" if container in self.pod.spec.initContainers else "spec.containers"
+            field = "spec.ephemeralContainers" if container in self.pod.spec.ephemeralContainers else field
+            path = f"{field}{{{container.name}}}"
+        self.shared.recorder.event(self.pod, type, reason, message, field_path=path)
+
+    def take(self, run: Run) -> None:
+        """Put what was learned of a run into the state."""
+        runs = [one for one in self.state.runs.get(run.name, []) if one.id != run.id]
+        self.state.runs[run.name] = sorted([run, *runs], key=lambda one: (one.created_at, one.attempt), reverse=True)
+        self.claim(run.id)
+
+    def drop_run(self, run_id: str) -> None:
+        self.state.applied.pop(run_id, None)
+        for name, runs in self.state.runs.items():
+            self.state.runs[name] = [one for one in runs if one.id != run_id]
+
+    async def refresh_run(self, run_id: str) -> Run | None:
+        """Ask the runtime; the run as it is now, or None when it is gone."""
+        try:
+            status = await self.shared.runtime.container_status(run_id)
+        except NotFound:
+            self.state.lost.update({one.name: one.attempt for one in self.state.all_runs() if one.id == run_id})
+            self.drop_run(run_id)
+            return None
+        run = run_of(status)
+        known = container_of(self.pod, run.name)
+        if run.state is ContainerState.EXITED and known is not None:
+            run.message = await termination_message(self.shared, self.pod, known, run) or run.message
+        self.take(run)
+        return run
+
+    async def refresh_sandboxes(self) -> None:
+        found = []
+        for sandbox in self.state.sandboxes:
+            try:
+                found.append(sandbox_of(await self.shared.runtime.pod_sandbox_status(sandbox.id)))
+            except NotFound:
+                continue
+        self.state.sandboxes = sorted(found, key=lambda one: (one.created_at, one.attempt), reverse=True)
 
     # Sandbox and volumes
 
     async def _set_up(self, step: SetUp) -> None:
-        shop, pod = self.shop, self.pod
+        shared, pod = self.shared, self.pod
         try:
             if step.prepare:
                 await self._make_directories()
             work: list[Awaitable[None]] = []
             if step.prepare:
-                work += [self._mount(), shop.images.foresee(pod)]
+                work += [self._mount(), shared.images.look_up(pod)]
             if step.sandbox:
                 work.append(self._run_sandbox(step.attempt))
             results = await asyncio.gather(*work, return_exceptions=True)
@@ -121,46 +175,46 @@ class Executor(PodContext):
             self.state.setup_failure, self._setup_failures = None, 0
 
     async def _set_cgroup(self, one: PodCgroup) -> None:
-        config = self.shop.config
+        config = self.shared.config
         if config.cgroups_per_qos:
             pids = max(config.pod_pids_limit, 0)
-            await self.shop.cgroups.ensure(one.path, one.cpu_shares, one.cpu_quota, one.cpu_period, one.memory_limit, pids)
+            await self.shared.cgroups.ensure(one.path, one.cpu_shares, one.cpu_quota, one.cpu_period, one.memory_limit, pids)
 
     def _own_cgroup(self) -> PodCgroup:
-        return pod_cgroup(self.pod, self.shop.config.cgroup_root)
+        return pod_cgroup(self.pod, self.shared.config.cgroup_root)
 
     def _cgroup_as_it_is(self) -> PodCgroup:
         """Of the resources that the containers have now."""
         given = {run.name: self.state.applied[run.id] for run in self.state.all_runs() if run.running and run.id in self.state.applied}
-        return pod_cgroup(with_resources(self.pod, given), self.shop.config.cgroup_root)
+        return pod_cgroup(with_resources(self.pod, given), self.shared.config.cgroup_root)
 
     async def _make_directories(self) -> None:
-        shop, uid = self.shop, self.pod.metadata.uid
+        shared, uid = self.shared, self.pod.metadata.uid
         await self._set_cgroup(self._own_cgroup())
-        for path in (shop.paths.pod(uid), shop.paths.volumes(uid)):
-            await shop.host.make_directory(path, 0o750)
-        await shop.host.make_directory(shop.paths.pod_logs(self.pod), 0o755)
+        for path in (shared.paths.pod(uid), shared.paths.volumes(uid)):
+            await shared.host.make_directory(path, 0o750)
+        await shared.host.make_directory(shared.paths.pod_logs(self.pod), 0o755)
         for container in (*self.pod.spec.initContainers, *self.pod.spec.containers):
-            await shop.host.make_directory(f"{shop.paths.pod_logs(self.pod)}/{container.name}", 0o755)
+            await shared.host.make_directory(f"{shared.paths.pod_logs(self.pod)}/{container.name}", 0o755)
 
     async def _mount(self) -> None:
-        self.shop.objects.hold(self.pod)
-        await self.unless_ending(self.shop.volumes.prepare(self.pod))
+        self.shared.objects.hold(self.pod)
+        await self.unless_ending(self.shared.volumes.prepare(self.pod))
         self.state.prepared = True
 
     async def _run_sandbox(self, attempt: int) -> None:
         self._warn_of_dns()
         if self.state.sandbox is not None:
             self.tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
-        identifier = await self.shop.runtime.run_pod_sandbox(self.sandbox_config(attempt), self.pod.spec.runtimeClassName or "")
-        box = box_of(await self.shop.runtime.pod_sandbox_status(identifier))
-        self.state.sandboxes.insert(0, box)
+        identifier = await self.shared.runtime.run_pod_sandbox(self.sandbox_config(attempt), self.pod.spec.runtimeClassName or "")
+        sandbox = sandbox_of(await self.shared.runtime.pod_sandbox_status(identifier))
+        self.state.sandboxes.insert(0, sandbox)
         self.claim(identifier)
 
     def _warn_of_dns(self) -> None:
         policy = self.pod.spec.dnsPolicy or "ClusterFirst"
-        config = self.shop.config
-        for text in dns_warnings(self.pod, self.shop.host_dns, config.cluster_dns, config.cluster_domain):
+        config = self.shared.config
+        for text in dns_warnings(self.pod, self.shared.host_dns, config.cluster_dns, config.cluster_domain):
             self.tell("Warning", "DNSConfigForming", text)
         wants = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not self.pod.spec.hostNetwork)
         if wants and not config.cluster_dns:
@@ -171,17 +225,17 @@ class Executor(PodContext):
         self.tell("Warning", reason, message)
         seconds = SETUP_RETRY_SECONDS[min(self._setup_failures, len(SETUP_RETRY_SECONDS) - 1)]
         self._setup_failures += 1
-        self.state.setup_failure = Failure(reason, message, self.shop.now() + seconds)
+        self.state.setup_failure = Failure(reason, message, self.shared.now() + seconds)
 
     async def _release(self) -> None:
         try:
-            await self.shop.volumes.release(self.pod.metadata.uid)
-            if self.shop.config.cgroups_per_qos:
-                await self.shop.cgroups.remove(self._own_cgroup().path)
+            await self.shared.volumes.release(self.pod.metadata.uid)
+            if self.shared.config.cgroups_per_qos:
+                await self.shared.cgroups.remove(self._own_cgroup().path)
         except OSError as error:
             raise RuntimeFailure(f"cannot take away what belongs to the pod: {error}") from error
-        self.shop.objects.release(self.pod.metadata.uid)
-        self.shop.images.forget(self.pod.metadata.uid)
+        self.shared.objects.release(self.pod.metadata.uid)
+        self.shared.images.forget(self.pod.metadata.uid)
         self.state.released = True
 
     # Containers
@@ -189,18 +243,18 @@ class Executor(PodContext):
     async def _resize(self, step: Resize) -> None:
         """The pod's own group allows both sizes until its container has the new one. What fails is told once, and tried again."""
         try:
-            machine = self.shop.host.machine()
-            wanted = container_resources(self.pod, step.container, machine, cfs_quota=self.shop.config.cpu_cfs_quota)
+            machine = self.shared.host.machine()
+            wanted = container_resources(self.pod, step.container, machine, cfs_quota=self.shared.config.cpu_cfs_quota)
             await self._spare_memory_in_use(step, wanted.memory_limit)
             await self._set_cgroup(widest(self._cgroup_as_it_is(), self._own_cgroup()))
-            await self.shop.runtime.update_container_resources(step.run_id, wanted)
+            await self.shared.runtime.update_container_resources(step.run_id, wanted)
             self.state.applied[step.run_id] = step.container.resources
             await self._set_cgroup(self._cgroup_as_it_is())
         except (RuntimeFailure, OSError) as error:
             old, text = self.state.resize_failure, str(error)
             if old is None or old.message != text:
                 self.tell("Warning", "ResizeError", resize_text(self.pod, "error", text))
-            self.state.resize_failure = Failure("Error", text, self.shop.now() + RETRY_SECONDS)
+            self.state.resize_failure = Failure("Error", text, self.shared.now() + RETRY_SECONDS)
         else:
             self.state.resize_failure = None
 
@@ -209,22 +263,22 @@ class Executor(PodContext):
         old = whole(self.state.applied[step.run_id].limits, "memory")
         if limit <= 0 or (old > 0 and limit >= old):
             return
-        used = (await self.shop.runtime.container_stats(step.run_id)).memory_usage
+        used = (await self.shared.runtime.container_stats(step.run_id)).memory_usage
         if used > limit:
             text = f"attempting to set container {go_quoted(step.container.name)} memory limit ({limit}) below current usage ({used})"
             raise RuntimeFailure(text)
 
     async def _remove(self, run_id: str) -> None:
-        """The run with its log and its last words."""
+        """The run with its log and its termination message."""
         run = next((one for one in self.state.all_runs() if one.id == run_id), None)
-        await self.shop.runtime.remove_container(run_id)
+        await self.shared.runtime.remove_container(run_id)
         self.drop_run(run_id)
         if run is None:
             return
-        folder = f"{self.shop.paths.pod_logs(self.pod)}/{run.name}"
-        logs = [f"{folder}/{one}" for one in await self.shop.host.list_directory(folder) if one.startswith(f"{run.attempt}.log")]
-        for path in (*logs, message_path(self.shop.paths, self.pod.metadata.uid, run.name, run.attempt)):
-            await self.shop.host.remove_tree(path)
+        folder = f"{self.shared.paths.pod_logs(self.pod)}/{run.name}"
+        logs = [f"{folder}/{one}" for one in await self.shared.host.list_directory(folder) if one.startswith(f"{run.attempt}.log")]
+        for path in (*logs, message_path(self.shared.paths, self.pod.metadata.uid, run.name, run.attempt)):
+            await self.shared.host.remove_tree(path)
 
     def _back_off(self, step: BackingOff) -> None:
         container = container_of(self.pod, step.name)
@@ -240,7 +294,7 @@ class Executor(PodContext):
             if await self._pause() == 0.0:
                 return  # it ended with its sandbox; the planner will see to a new one
             entry = state.back_offs.get(container.name)
-            state.back_offs[container.name] = backoff.used(entry, newest.finished_at, self.shop.now())
+            state.back_offs[container.name] = backoff.used(entry, newest.finished_at, self.shared.now())
         if state.resizing:
             await self._set_cgroup(widest(self._cgroup_as_it_is(), self._own_cgroup()))  # or the container would not fit into it
         try:
@@ -251,7 +305,7 @@ class Executor(PodContext):
         except LaunchError as error:
             own = error.reason.startswith("CreateContainer") or error.reason == NOT_STARTED
             pause = min(await self._pause(), NOT_STARTED_SECONDS) if error.reason == NOT_STARTED else await self._pause()
-            self._failed(container, error.reason, str(error), str(error) if own else error.reason, self.shop.now() + pause)
+            self._failed(container, error.reason, str(error), str(error) if own else error.reason, self.shared.now() + pause)
             return
         state.failures.pop(container.name, None)
         state.applied[run.id] = container.resources
@@ -263,26 +317,26 @@ class Executor(PodContext):
     async def _pause(self) -> float:
         """How long to leave a container alone that failed; not at all when its sandbox has died, for in a new one it may start."""
         await self.refresh_sandboxes()
-        box = self.state.sandbox
-        return RETRY_SECONDS if box is not None and box.ready else 0.0
+        sandbox = self.state.sandbox
+        return RETRY_SECONDS if sandbox is not None and sandbox.ready else 0.0
 
     def _failed(self, container: AnyContainer, reason: str, message: str, told: str, retry_at: float) -> None:
         self.tell("Warning", "Failed", f"Error: {told}", container)
         self.state.failures[container.name] = Failure(reason, message, retry_at)
 
     async def _create_and_start(self, container: AnyContainer, attempt: int) -> Run:
-        shop, box = self.shop, self.state.sandbox
-        assert box is not None, "the planner starts containers in a sandbox"
-        image = await self.unless_ending(shop.images.ensure(self.pod, container, partial(self.tell, container=container)))
-        config = await prepare_container(shop, self.pod, self.state, container, attempt, image)
+        shared, sandbox = self.shared, self.state.sandbox
+        assert sandbox is not None, "the planner starts containers in a sandbox"
+        image = await self.unless_ending(shared.images.ensure(self.pod, container, partial(self.tell, container=container)))
+        config = await prepare_container(shared, self.pod, self.state, container, attempt, image)
         try:
-            identifier = await shop.runtime.create_container(box.id, config, self.sandbox_config())
+            identifier = await shared.runtime.create_container(sandbox.id, config, self.sandbox_config())
         except RuntimeFailure as error:
             raise LaunchError("CreateContainerError", str(error)) from error
         self.claim(identifier)
         self.tell("Normal", "Created", f"Created container: {container.name}", container)
         try:
-            await shop.runtime.start_container(identifier)
+            await shared.runtime.start_container(identifier)
         except RuntimeFailure as error:
             await self.refresh_run(identifier)
             raise LaunchError(NOT_STARTED, str(error)) from error
@@ -296,12 +350,12 @@ class Executor(PodContext):
         assert container.lifecycle is not None
         self.state.hooks_pending.add(run.id)
         try:
-            ips = pod_ips(self.shop, self.pod, self.state)
-            hook = self.shop.hooks.run(self.pod, container, run, container.lifecycle.postStart, ips[0] if ips else "")
+            ips = pod_ips(self.shared, self.pod, self.state)
+            hook = self.shared.hooks.run(self.pod, container, run, container.lifecycle.postStart, ips[0] if ips else "")
             error = await self.unless_ending(hook)
         finally:
             self.state.hooks_pending.discard(run.id)
         if error:
             self.tell("Warning", "FailedPostStartHook", "PostStartHook failed", container)
-            self.state.failures[container.name] = Failure("PostStartHookError", error, self.shop.now())
+            self.state.failures[container.name] = Failure("PostStartHookError", error, self.shared.now())
             await killing.kill_run(self, run, "FailedPostStartHook")

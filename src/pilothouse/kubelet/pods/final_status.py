@@ -1,8 +1,8 @@
-"""What is told of containers when nothing is left of their pod, and how much of their last words. Pure.
+"""What is told of containers when nothing is left of their pod, and how much of their termination message. Pure.
 
 - A container of which the node knows no end counts as failed: it may have done part of its work.
 - Init containers after the last one that was ever tried are left waiting: that is where the pod came to.
-- The last words of all containers of a pod together are no more than 12 KiB.
+- The termination message of all containers of a pod together are no more than 12 KiB.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pilothouse.kubelet.pods.spec import every_container
 UNKNOWN = ContainerStateTerminated(
     reason="ContainerStatusUnknown", message="The container could not be located when the pod was terminated", exitCode=137
 )
-MESSAGES_LIMIT = 12 * 1024
+POD_MESSAGES_LIMIT = 12 * 1024
 
 
-def settle(pod: Pod, init: list[ContainerStatus], main: list[ContainerStatus]) -> None:
+def end_unfinished(pod: Pod, init: list[ContainerStatus], main: list[ContainerStatus]) -> None:
     """Give every container of an ended pod an end; changes the statuses."""
     if _is_initialized(pod, init, main):
         _end(main)
@@ -45,9 +45,9 @@ def _is_initialized(pod: Pod, init: Sequence[ContainerStatus], main: Sequence[Co
     return last is not None and last.exitCode == 0
 
 
-def shorten(pod: Pod, statuses: Sequence[ContainerStatus]) -> None:
-    """Cut the last words of each container to its share; changes the statuses."""
-    share = MESSAGES_LIMIT // max(len(every_container(pod)), 1)
+def limit_messages(pod: Pod, statuses: Sequence[ContainerStatus]) -> None:
+    """Cut the termination message of each container to its share; changes the statuses."""
+    share = POD_MESSAGES_LIMIT // max(len(every_container(pod)), 1)
     for one in statuses:
         one.state, one.lastState = _shortened(one.state, share), _shortened(one.lastState, share)
 

@@ -1,4 +1,4 @@
-"""Everything that the workers of one node share: the tools by which steps are executed."""
+"""What the workers of all pods of a node share: runtime, host, images, volumes, events, and what is known of the node."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Hooks(Protocol):
 
 
 @dataclass(slots=True)
-class Workshop:
+class NodeServices:
     """See the module. `node` and `allocatable` change as the node does; functions are asked each time."""
 
     runtime: Runtime

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.api import fields
-from pilothouse.api.fields import INLINE, Field
+from pilothouse.api.fields import Field
 
 LEVEL = "v1.37.0"
 ROOT = Path(__file__).resolve().parent.parent / "src" / "pilothouse"
@@ -121,17 +121,8 @@ def wanted(schemas: dict[str, dict[str, Any]]) -> set[str]:
     while names - reached:
         name = min(names - reached)
         reached.add(name)
-        names |= {inner for field in flat(name) for inner in [base(field.go)] if inner not in SCALARS}
+        names |= {inner for field in fields.json_fields(name) for inner in [base(field.go)] if inner not in SCALARS}
     return {name for name in reached if fields.fields_of(name) or not fields.table().get(name)}
-
-
-def flat(name: str) -> Iterator[Field]:
-    """The fields of a type as JSON has them: those of embedded types in their place, TypeMeta's included."""
-    for each in fields.fields_of(name):
-        if each.json == INLINE:
-            yield from flat(each.go)
-        else:
-            yield each
 
 
 def base(go: str) -> str:
@@ -196,7 +187,7 @@ class Writer:
 
     def struct(self, name: str) -> None:
         module, short, schema = module_of(name), short_of(name), self.schemas.get(name, {})
-        listed = list(flat(name))
+        listed = list(fields.json_fields(name))
         kinds = schema.get("x-kubernetes-group-version-kind", [])
         gvk = kinds[0] if len(kinds) == 1 and any(each.json == "metadata" for each in listed) else None
         lines = [*class_facts(schema, gvk), *levels(name, listed), *go_types(listed)]

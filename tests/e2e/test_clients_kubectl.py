@@ -241,7 +241,7 @@ OUTCOMES = [
     pytest.param("api-resources --categories=all -o name", "cronjobs.batch", 0, id="api-resources", marks=since(27)),
     pytest.param("api-versions", "discovery.k8s.io/v1", 0, id="api-versions"),
     pytest.param("cluster-info", "Kubernetes control plane", 0, id="cluster-info"),
-    pytest.param("version", "v1.34.0+pilothouse", 0, id="version"),
+    pytest.param("version", "v1.37.0+pilothouse", 0, id="version"),
 ]
 
 

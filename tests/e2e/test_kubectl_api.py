@@ -160,7 +160,7 @@ def test_discovery(kubectl: Run) -> None:
     assert ["deployments", "deploy", "apps/v1", "true", "Deployment"] in lines
     assert ["nodes", "no", "v1", "false", "Node"] in lines
     assert "apps/v1" in kubectl("api-versions").stdout.splitlines()
-    assert '"gitVersion": "v1.34' in kubectl("version", "-o", "json", code=None).stdout
+    assert '"gitVersion": "v1.37' in kubectl("version", "-o", "json", code=None).stdout
     assert kubectl("get", "--raw", "/readyz").stdout == "ok"
     assert "[+]ping ok" in kubectl("get", "--raw", "/livez?verbose").stdout
     assert "apiserver_request_total" in kubectl("get", "--raw", "/metrics").stdout

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import pilothouse.api
+from pilothouse import API_LEVEL
 from pilothouse.kit import plugins
 from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.resource import Resource
@@ -20,9 +21,9 @@ def resources() -> tuple[Resource[Any], ...]:
     return tuple(sorted(found, key=lambda resource: (resource.group, resource.version, resource.plural)))
 
 
-def built_in() -> Catalogue:
-    """A catalogue of the built-in kinds, to which a cluster adds its own."""
-    return Catalogue(resources())
+def built_in(level: str = API_LEVEL) -> Catalogue:
+    """A catalogue of the built-in kinds of an API level (`1.35`), to which a cluster adds its own."""
+    return Catalogue((resource for resource in resources() if getattr(resource.type, "LEVEL", "") <= level), level)
 
 
 @cache

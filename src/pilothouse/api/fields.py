@@ -8,17 +8,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pilothouse import API_LEVEL, API_LEVELS
+
 TABLE = Path(__file__).parent / "types" / "fields.tsv"
 INLINE = "(inline)"
-LEVELS = ("1.34", "1.35", "1.36", "1.37")
-"""The API levels that can be served, oldest first."""
-NEWEST = LEVELS[-1]
+LEVELS = API_LEVELS
+NEWEST = API_LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,15 @@ def table() -> Mapping[str, tuple[Field, ...]]:
 def fields_of(type_name: str, level: str = NEWEST) -> tuple[Field, ...]:
     """The fields of a type at an API level in Go's order; () for a type without fields, or one that the table does not have."""
     return tuple(field for field in table().get(type_name, ()) if field.is_at(level))
+
+
+def json_fields(type_name: str, level: str = NEWEST) -> Iterator[Field]:
+    """The fields as JSON has them, in its order: those of embedded types stand in their owner's place."""
+    for each in fields_of(type_name, level):
+        if each.json == INLINE:
+            yield from json_fields(each.go, level)
+        else:
+            yield each
 
 
 def type_name(kind: type[Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
+from pilothouse import API_LEVEL
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.state import BLOCKS, CONTAINERS, NAME_PATTERN, ClusterState, addresses
 from pilothouse.node import routes
@@ -38,6 +39,7 @@ def new_cluster(
     mtu: int,
     machine_address: str = "",
     runtime: str = CONTAINERS,
+    kubernetes_version: str = API_LEVEL,
 ) -> ClusterState:
     """`machine_address` is the node's when the cluster uses the machine's own network."""
     host_address, node_address = addresses(block)
@@ -53,4 +55,5 @@ def new_cluster(
         host_address=host_address,
         mtu=mtu,
         runtime=runtime,
+        kubernetes_version=kubernetes_version,
     )

@@ -19,6 +19,7 @@ from typing import IO
 
 import msgspec
 
+from pilothouse import API_LEVEL
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.node.containerd import ContainerdPaths
 from pilothouse.node.network import Link, interface_name
@@ -43,6 +44,8 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     node_address: str
     host_address: str
     mtu: int
+    kubernetes_version: str = API_LEVEL
+    """The level of the API that is served: `1.37`."""
     version: int = 1
     runtime: str = "containers"
     """`containers`: real ones on containerd. `simulated`: the node and its containers live in the control plane's process."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pilothouse import API_LEVEL
 from pilothouse.cluster import choice, doctor, launch, preflight, store, teardown
 from pilothouse.cluster.begun import Begun, cleaned_up_on_failure
 from pilothouse.cluster.failure import ClusterFailure
@@ -62,6 +63,8 @@ class Wishes:
     port: int | None = None
     root: Path = Path("/")
     wait: bool = True
+    kubernetes_version: str | None = None
+    """The level of the API: `1.37`."""
     use_context: bool = False
     """Whether the context becomes the current one where there is another."""
     runtime: str | None = None
@@ -179,6 +182,7 @@ def decide(wishes: Wishes, places: Places) -> ClusterState:
         block=choice.free_block(routes.used(), others),
         mtu=routes.mtu(),
         machine_address=machine_address() if kind == "host" else "",
+        kubernetes_version=wishes.kubernetes_version or API_LEVEL,
     )
     save(places, state)
     return state
@@ -207,9 +211,14 @@ def machine_address() -> str:
 
 
 def fitting(wishes: Wishes, state: ClusterState, places: Places, reserved: Sequence[int]) -> ClusterState:
-    """A cluster keeps its network; its port and its way out may be changed while it is stopped."""
-    runtime = wishes.runtime if wishes.runtime != AUTO else None
-    asked = {"network": wishes.network, "egress": wishes.egress, "port": wishes.port, "runtime": runtime}
+    """A cluster keeps its network; its port, its way out and its API level may be changed while it is stopped."""
+    asked = {
+        "network": wishes.network,
+        "egress": wishes.egress,
+        "port": wishes.port,
+        "runtime": wishes.runtime if wishes.runtime != AUTO else None,
+        "kubernetes_version": wishes.kubernetes_version,
+    }
     differing = {name: value for name, value in asked.items() if value not in (None, getattr(state, name))}
     if any(launch.running(places, name) for name in launch.PROCESSES):
         refuse(differing, state)

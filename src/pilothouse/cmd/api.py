@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pilothouse.api.catalogue import resource_of
+from pilothouse import API_LEVEL
+from pilothouse.api.catalogue import built_in, resource_of
 from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
@@ -44,7 +45,9 @@ class Api:
         return Client(self.registry.transport(User(user, groups=("system:authenticated", *groups))))
 
 
-def wire(storage: Storage, clock: Clock, entropy: Entropy, settings: Settings, keys: ServiceAccountKeys) -> Api:
+def wire(storage: Storage, clock: Clock, entropy: Entropy, settings: Settings, keys: ServiceAccountKeys, level: str = API_LEVEL) -> Api:
+    """`level` is that of the API which is served: `1.35`."""
+
     async def lookup(kind: type[Any], name: str, namespace: str) -> Any:
         """How the tokens' issuer finds what a token is bound to."""
         return await registry.store.get(kind, name, namespace)
@@ -66,6 +69,15 @@ def wire(storage: Storage, clock: Clock, entropy: Entropy, settings: Settings, k
     authorizer = RoleAuthorizer(StaticAuthorizer(), Granted())
     tokens = ServiceAccountTokens(keys, lookup, clock, entropy)
     answers = reviews(authorizer, clock, tokens)
-    registry = Registry(storage, clock, entropy, settings=settings, token_issuer=tokens.issue, reviews=answers, authorizer=authorizer)
+    registry = Registry(
+        storage,
+        clock,
+        entropy,
+        catalogue=built_in(level),
+        settings=settings,
+        token_issuer=tokens.issue,
+        reviews=answers,
+        authorizer=authorizer,
+    )
     roles += (registry.store.caches.peek(resource_of(kind)) for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding))
     return Api(registry, tokens, Authenticators((tokens,)), authorizer)

@@ -54,7 +54,7 @@ class ControlPlane:
         pki = places.pki
         self.storage = SqliteStorage(places.store)
         settings = Settings(service_ranges=(state.service_range,), api_addresses=(state.node_address,), api_port=API_PORT)
-        self.api = wire(self.storage, clock, entropy, settings, ServiceAccountKeys(pki / "sa.key"))
+        self.api = wire(self.storage, clock, entropy, settings, ServiceAccountKeys(pki / "sa.key"), state.kubernetes_version)
         self.registry = self.api.registry
         self.sockets = sockets(state)
         self.kubelet_urls: dict[str, str] = {}

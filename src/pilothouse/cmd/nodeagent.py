@@ -97,6 +97,7 @@ class NodeAgent:
             port=KUBELET_PORT,
             static_pod_path=str(places.manifests),
             pod_pids_limit=POD_PIDS_LIMIT,
+            kubernetes_version=f"v{state.kubernetes_version}.0",
         )
         runtime = CriRuntime(str(places.containerd.socket), self.clock, CallQueue(self.clock, os.cpu_count() or 1))
         calls = BlockingCalls(self.clock)

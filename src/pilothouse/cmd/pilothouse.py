@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pilothouse import API_LEVEL, API_LEVELS
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cmd.refusals import REMEDIES, told
 from pilothouse.machinery import strconv
@@ -90,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
         choices=("containers", "simulated", "auto"),
         help="real containers (the default), simulated ones, which need no root, or containers where this machine can run them",
     )
+    up.add_argument("--kubernetes-version", choices=API_LEVELS, help=f"the level of the API that is served (default: {API_LEVEL})")
     up.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help="return when the node is Ready")
     up.add_argument("--use-context", action="store_true", help="make its context the current one (else only where there is none)")
     up.add_argument("--example", action="store_true", help="run the example and show that it is served")
@@ -171,6 +173,7 @@ def up(parsed: argparse.Namespace) -> int:
         wait=parsed.wait,
         use_context=parsed.use_context,
         runtime=parsed.runtime,
+        kubernetes_version=parsed.kubernetes_version,
     )
     state = bring_up(wishes, say, SystemClock(), Entropy())
     show(f"pilothouse: {parsed.name} is up; its context is {state.context}: kubectl --context {state.context} get pods")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pilothouse import KUBERNETES_VERSION
 from pilothouse.api.types.core_v1 import Taint
 
 
@@ -31,6 +32,8 @@ class KubeletConfig:
     provider_id: str = ""
     port: int = 10250
     """Where the kubelet's own server answers; told in the node's status."""
+    kubernetes_version: str = KUBERNETES_VERSION
+    """Told in the node's status."""
     lease_duration_seconds: int = 40
     lease_renew_seconds: float = 10.0
     status_update_seconds: float = 10.0

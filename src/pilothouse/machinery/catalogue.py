@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from pilothouse import API_LEVEL
 from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
@@ -23,7 +24,9 @@ Subscriber = Callable[[str, Resource[Any]], None]
 class Catalogue:
     """See the module docstring."""
 
-    def __init__(self, resources: Iterable[Resource[Any]] = ()) -> None:
+    def __init__(self, resources: Iterable[Resource[Any]] = (), level: str = API_LEVEL) -> None:
+        """`level` is that of the API: fields that came later are unknown fields."""
+        self.level = level
         self.revision = 0
         self._versions: dict[tuple[str, str], dict[str, Resource[Any]]] = {}
         self._kinds: dict[tuple[str, str, str], Resource[Any]] = {}

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
+from pilothouse import API_LEVEL
 from pilothouse.machinery import strconv, strict
 from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
 from pilothouse.machinery.resource import Resource
@@ -98,15 +99,25 @@ def from_dict(value: dict[str, Any], kind: type[T]) -> T:
         raise bad_request(strict.type_error(value, shape) or str(error)) from error
 
 
-def decode(data: bytes, resource: Resource[Any], *, strictness: str = "Ignore", content_type: str = JSON) -> Decoded:
-    """The object of `resource` in a request's body. `strictness` is fieldValidation: Ignore, Warn or Strict."""
+def at_level(obj: T, level: str) -> T:
+    """The object without the fields that came after an API level; itself at the newest."""
+    if level == API_LEVEL or not isinstance(obj, msgspec.Struct):
+        return obj
+    return msgspec.convert(strict.without_nulls(to_dict(obj), shape_of(type(obj), level)), type(obj))
+
+
+def decode(
+    data: bytes, resource: Resource[Any], *, strictness: str = "Ignore", content_type: str = JSON, level: str = API_LEVEL
+) -> Decoded:
+    """The object of `resource` in a request's body. `strictness` is fieldValidation: Ignore, Warn or Strict; `level` is that of the
+    API, whose later fields are unknown."""
     gvk = (resource.group, resource.version, resource.kind)
-    return _Decoding(data, resource.type, gvk, strictness).run(content_type)
+    return _Decoding(data, resource.type, gvk, strictness, level).run(content_type)
 
 
-def decode_as(data: bytes, kind: type[Any], *, strictness: str = "Ignore", content_type: str = JSON) -> Decoded:
+def decode_as(data: bytes, kind: type[Any], *, strictness: str = "Ignore", content_type: str = JSON, level: str = API_LEVEL) -> Decoded:
     """The same for a struct class: DeleteOptions, Binding, Scale. apiVersion and kind are checked where the class has a GVK."""
-    return _Decoding(data, kind, getattr(kind, "GVK", None), strictness).run(content_type)
+    return _Decoding(data, kind, getattr(kind, "GVK", None), strictness, level).run(content_type)
 
 
 class ReadYaml(bytes):
@@ -213,6 +224,7 @@ class _Decoding:
     kind: type[Any]
     gvk: tuple[str, str, str] | None
     strictness: str
+    level: str
     warnings: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
 
@@ -231,7 +243,7 @@ class _Decoding:
         try:
             found = decoder_of(self.kind).decode(data)
             parsed = orjson.loads(self.data)
-            nulls = strict.survey(parsed, shape_of(self.kind))
+            nulls = strict.survey(parsed, shape_of(self.kind, self.level))
         except (msgspec.MsgspecError, ValueError, strict.Doubt):
             return None
         if nulls != dropped:
@@ -255,7 +267,7 @@ class _Decoding:
                 text = f"json: cannot unmarshal {strict.described(parsed[name])} into Go struct field .{name} of type string"
                 raise self._unrecognized(f"couldn't get version/kind; json parse error: {text}")
         check_kind(self.gvk, parsed.get("apiVersion") or "", parsed.get("kind") or "")
-        shape = OPEN if self.kind is dict else shape_of(self.kind)
+        shape = OPEN if self.kind is dict else shape_of(self.kind, self.level)
         if text := strict.type_error(parsed, shape):
             raise self._cannot_handle(text)
         if self.strictness in ("Warn", "Strict"):
@@ -271,7 +283,7 @@ class _Decoding:
 
     def _judge(self, parsed: Any, content_type: str) -> None:
         """Unknown and duplicate fields: an error, or warnings."""
-        shape = shape_of(self.kind)
+        shape = shape_of(self.kind, self.level)
         if is_yaml(content_type):
             found = [f'unknown field "{path}"' for path in strict.unknown_fields(parsed, shape)]
         else:

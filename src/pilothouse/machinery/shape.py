@@ -14,6 +14,7 @@ from typing import Any, Union
 
 import msgspec
 
+from pilothouse import API_LEVEL
 from pilothouse.machinery.struct import Object
 
 STRUCT, LIST, MAP, STRING, INTEGER, BOOLEAN, NUMBER, QUANTITY, INT_OR_STRING, ANY, RAW = (
@@ -51,13 +52,11 @@ class Shape:
 OPEN = Shape(ANY, "interface {}")
 
 
-NEWEST = "9"
-"""Later than every API level: the shape with all fields."""
 _structs: dict[tuple[type[Any], str], Shape] = {}
 """Every shape made so far: as many as there are struct classes, times the levels that are served."""
 
 
-def shape_of(kind: type[Any], level: str = NEWEST) -> Shape:
+def shape_of(kind: type[Any], level: str = API_LEVEL) -> Shape:
     """The shape of a struct class at an API level (`1.35`), without the fields that came later; of `dict` (a custom resource) one that
     takes anything."""
     if (kind, level) in _structs:

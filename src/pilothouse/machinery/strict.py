@@ -276,13 +276,13 @@ def _walk_pairs(value: Any, kind: Shape, path: str, found: dict[str, None]) -> N
 
 
 def without_nulls(value: Any, kind: Shape) -> Any:
-    """A copy of `value` as Go's decoder leaves it: null is absent (fields) or zero (items), times are in UTC."""
+    """A copy of `value` as Go's decoder leaves it: null is absent (fields) or zero (items), unknown fields go, times are in UTC."""
     if kind.kind == shape.RAW:
         return value if isinstance(value, msgspec.Raw) else msgspec.Raw(orjson.dumps(value))
     if isinstance(value, dict):
         if kind.kind == shape.STRUCT:
             fields = kind.fields
-            return {name: without_nulls(one, fields.get(name, shape.OPEN)) for name, one in value.items() if one is not None}
+            return {name: without_nulls(child, fields[name]) for name, child in value.items() if child is not None and name in fields}
         return value if kind.item is None else {name: _item(one, kind.item) for name, one in value.items()}
     if isinstance(value, list) and kind.item is not None:
         return [_item(one, kind.item) for one in value]

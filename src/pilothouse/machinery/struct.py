@@ -1,11 +1,18 @@
 """The base of every built-in object, and the rules by which its fields are typed.
 
 - An attribute bears the API's own field name; a reserved word gets a trailing underscore (`from_`).
-- A required field is always encoded, also when it is zero; an optional one only when it is set.
-- Optional strings, lists and maps are never None: empty means absent. Optional numbers, booleans and structs are
-  None when absent, except counters in a status (zero means absent, as upstream's omitempty has it).
-- `metadata`, `spec` and `status` of a kind are always there.
-- JSON null means absent everywhere; `codec.decode` strips it before the structs see it.
+- Fields stand in the order of Go's struct, which is their order in JSON (`kind` before `apiVersion`).
+- A plain value of Go (string, number, boolean) is never None. With omitempty it is encoded unless it is zero: zero and absent are
+  the same. Without omitempty it is always encoded.
+- A pointer is None when absent, and keeps what was said, also "", 0 and false. Without omitempty None is encoded as null.
+- A list or map with omitempty is never None and is encoded unless it is empty. Without omitempty it is None, encoded as null, when
+  it is empty: an empty list comes back as nil from upstream's storage. (`items` of a list kind are always a list.)
+- A struct that Go keeps by value is always there and always encoded, if need be as {}.
+- A time that Go keeps by value is None, encoded as null, when it is not set; one that Go leaves out is "".
+- JSON null is the zero value of its field; `codec.decode` strips it where the structs do not take it.
+
+Class attributes `LEVEL` (of a struct) and `SINCE` (of fields) name the API level that they came with, where it is later than the oldest
+(pilothouse.API_LEVELS); `GO` tells Go types apart that are one type in Python (int64, bytes, Time, MicroTime).
 
 Class attributes of the generated structs say how patches treat a field: `MERGES` (strategic merge patch), `LISTS` and `MAPS`
 (server-side apply: `x-kubernetes-list-type`, `x-kubernetes-map-type` of the field), and `MAP_TYPE` (`x-kubernetes-map-type` of the

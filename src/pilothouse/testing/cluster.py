@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from pilothouse import API_LEVEL, API_LEVELS
 from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.client.call import ListResult, Options
 from pilothouse.client.client import Client
@@ -52,12 +53,16 @@ START_LIMIT_SECONDS = 30.0
 class Cluster:
     """See the module docstring. Every method blocks until it is done; call them from one thread."""
 
-    def __init__(self, *, nodes: int = 1, seed: int = 0, clock: Clock | str = "running") -> None:
+    def __init__(self, *, nodes: int = 1, seed: int = 0, clock: Clock | str = "running", kubernetes_version: str = API_LEVEL) -> None:
+        """`kubernetes_version` is the level of the API that is served: one of `pilothouse.API_LEVELS`."""
+        if kubernetes_version not in API_LEVELS:
+            raise ValueError(f"kubernetes_version {kubernetes_version!r} is not served: choose one of {', '.join(API_LEVELS)}")
         self.clock: Clock = clock_of(clock) if isinstance(clock, str) else clock
         self.runtimes: dict[str, SimulatedRuntime] = {}
         """The runtime of each node by its name: where a test says what images and containers do."""
         self._entropy = Entropy(seed)
         self._count = nodes
+        self._level = kubernetes_version
         self._nodes: dict[str, tuple[SimulatedNode, asyncio.Task[None]]] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._kubeconfig: Path | None = None
@@ -191,7 +196,7 @@ class Cluster:
         return await work
 
     async def _start(self) -> None:
-        self._plane = ControlPlane(self.clock, self._entropy)
+        self._plane = ControlPlane(self.clock, self._entropy, kubernetes_version=self._level)
         self._task = asyncio.create_task(self._plane.run(), name="control plane")
         self._task.add_done_callback(lambda _: self._plane.registry.started.set())  # a failure must not leave us waiting
         await self._plane.registry.start()

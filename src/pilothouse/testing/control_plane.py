@@ -11,6 +11,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pilothouse import API_LEVEL
 from pilothouse.apiserver.auth.user import MASTERS
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.memory import MemoryStorage
@@ -33,9 +34,11 @@ SERVICE_RANGE = "10.96.0.0/16"
 class ControlPlane:
     """See the module docstring; `run` it in a task, then wait for `registry.started`."""
 
-    def __init__(self, clock: Clock, entropy: Entropy, *, controllers: bool = True, scheduler: bool = True) -> None:
+    def __init__(
+        self, clock: Clock, entropy: Entropy, *, controllers: bool = True, scheduler: bool = True, kubernetes_version: str = API_LEVEL
+    ) -> None:
         self._clock, self._entropy = clock, entropy
-        self._api = wire(MemoryStorage(), clock, entropy, Settings(service_ranges=(SERVICE_RANGE,)), ProcessKeys())
+        self._api = wire(MemoryStorage(), clock, entropy, Settings(service_ranges=(SERVICE_RANGE,)), ProcessKeys(), kubernetes_version)
         self.registry = self._api.registry
         self.client = self.client_of("kubernetes-admin", MASTERS)
         self.kubelet_urls: dict[str, str] = {}

@@ -63,6 +63,7 @@ class SimulatedNode:
             port=0,
             log_rotation_seconds=DAY_SECONDS,
             relist_seconds=DAY_SECONDS,
+            kubernetes_version=f"v{client.catalogue.level}.0",
         )
         self.network = SimulatedNetwork(runtime.answers)
         self.kubelet = Kubelet(client, name, runtime, clock, entropy, config, host=NodeHost(name, runtime), network=self.network)

@@ -83,7 +83,7 @@ async def test_a_request(answer: Answer, expected: str) -> None:
     handler = LifecycleHandler(httpGet=HTTPGetAction(port=80, path="/x"))
     async with runtime(None) as one:
         assert await LifecycleHooks(one, network, VirtualClock()).run(POD, APP, RUN, handler, "10.1.1.1") == expected
-    assert network.headers == {"User-Agent": "kube-lifecycle/1.34", "Accept": "*/*"}
+    assert network.headers == {"User-Agent": "kube-lifecycle/1.37", "Accept": "*/*"}
 
 
 async def test_a_request_to_no_port() -> None:

@@ -77,12 +77,12 @@ async def test_who_does_not_come_to_terms_over_tls(greeting: bytes, error: str) 
 async def test_headers_are_sent_and_may_replace_host() -> None:
     async with answering(head(200)) as (port, heard):
         action = HTTPGetAction(path="/x?y=1", httpHeaders=[HTTPHeader(name="Host", value="me.example"), HTTPHeader(name="X-A", value="b")])
-        await LinuxNetwork(SystemClock()).http_get(action, "127.0.0.1", port, LONG, {"User-Agent": "kube-probe/1.34"})
+        await LinuxNetwork(SystemClock()).http_get(action, "127.0.0.1", port, LONG, {"User-Agent": "kube-probe/1.37"})
         text = heard[0].decode()
         assert text.startswith("GET /x?y=1 HTTP/1.1\r\n")
         assert "Host: me.example\r\n" in text
         assert "X-A: b\r\n" in text
-        assert "User-Agent: kube-probe/1.34\r\n" in text
+        assert "User-Agent: kube-probe/1.37\r\n" in text
         assert text.count("Host:") == 1
 
 

@@ -73,7 +73,7 @@ def test_what_evictions_keep_free_pods_may_not_have(hard: dict[str, str], expect
 def test_the_node_is_described() -> None:
     info = status().nodeInfo
     assert info is not None
-    assert (info.containerRuntimeVersion, info.kubeletVersion, info.osImage) == ("containerd://1.6", "v1.34.0", "Debian")
+    assert (info.containerRuntimeVersion, info.kubeletVersion, info.osImage) == ("containerd://1.6", "v1.37.0", "Debian")
     assert (info.systemUUID, info.kubeProxyVersion, info.swap) == ("m", "", None)
     assert [(one.type, one.address) for one in status().addresses] == [("InternalIP", "10.0.0.5"), ("Hostname", "n")]
     swapping = status(Machine(4, GIBIBYTE, swap=GIBIBYTE)).nodeInfo

@@ -45,28 +45,33 @@ async def read(request: Request, resource: Resource[Any], strictness: str) -> An
     """The object in the body: of the resource's kind, or of the kind that its subresource exchanges."""
     content_type = content_type_of(request)
     data = await body(request, content_type)
-    strictness = strictness or "Warn"
+    strictness, level = strictness or "Warn", request.api.registry.catalogue.level
     exchanged = exchanged_type(resource, request.info.subresource)
     if len(data) < LARGE_BYTES and not isinstance(data, codec.ReadYaml):
-        decoded = decode(data, resource, exchanged, strictness, content_type)
+        decoded = decode(data, resource, exchanged, strictness, content_type, level)
     else:
-        decoded = await in_thread(decode_large, data, resource, exchanged, strictness, content_type)
+        decoded = await in_thread(decode_large, data, resource, exchanged, strictness, content_type, level)
     request.warnings.extend(decoded.warnings)
     make_times_canonical(getattr(decoded.object, "metadata", None))
     return decoded.object
 
 
-def decode(data: bytes, resource: Resource[Any], exchanged: type[Any] | None, strictness: str, content_type: str) -> codec.Decoded:
+def decode(
+    data: bytes, resource: Resource[Any], exchanged: type[Any] | None, strictness: str, content_type: str, level: str
+) -> codec.Decoded:
+    """The object in a body of any media type, at an API level."""
     if content_type == PROTOBUF:
-        return codec.Decoded(read_protobuf(data, exchanged or resource.type))
+        return codec.Decoded(codec.at_level(read_protobuf(data, exchanged or resource.type), level))
     if exchanged is None:
-        return codec.decode(data, resource, strictness=strictness, content_type=content_type)
-    return codec.decode_as(in_newest(data, exchanged), exchanged, strictness=strictness, content_type=content_type)
+        return codec.decode(data, resource, strictness=strictness, content_type=content_type, level=level)
+    return codec.decode_as(in_newest(data, exchanged), exchanged, strictness=strictness, content_type=content_type, level=level)
 
 
-def decode_large(data: bytes, resource: Resource[Any], exchanged: type[Any] | None, strictness: str, content_type: str) -> codec.Decoded:
+def decode_large(
+    data: bytes, resource: Resource[Any], exchanged: type[Any] | None, strictness: str, content_type: str, level: str
+) -> codec.Decoded:
     """The same; an object of very many values, which the store would refuse at last, is refused before all are looked at."""
-    decoded = decode(data, resource, exchanged, strictness, content_type)
+    decoded = decode(data, resource, exchanged, strictness, content_type, level)
     if len(data) > REQUEST_LIMIT_BYTES and data.count(b",") + data.count(b"\n") > WIDE_VALUES:
         refuse_too_large(decoded.object, len(data))
     return decoded

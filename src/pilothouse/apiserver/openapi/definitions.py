@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from pilothouse import API_LEVEL
+from pilothouse.api import fields
 from pilothouse.machinery.resource import Resource
 
 FILE = Path(__file__).with_name("definitions.json.gz")
@@ -41,18 +43,33 @@ GROUPS_APART = {
 }
 
 
-def load(resources: Iterable[Resource[Any]]) -> dict[str, Schema]:
-    """All schemas. Large: whoever asks makes his document of it and lets it go."""
+def load(resources: Iterable[Resource[Any]], level: str = API_LEVEL) -> dict[str, Schema]:
+    """All schemas of an API level. Large: whoever asks makes his document of it and lets it go."""
     if not FILE.exists():
         return {name_of(one.group, one.version, one.kind): bare(one) for one in resources}
     found: dict[str, Schema] = msgspec.json.decode(gzip.decompress(FILE.read_bytes()))
     for name, defaults in DEFAULTS.items():
         for field, value in defaults.items():
             found[name]["properties"][field]["default"] = value
+    if level != API_LEVEL:
+        found = dict(at_level(found, level))
     for one in resources:
         if one.schema is not None:
             found |= custom(one)
     return found
+
+
+def at_level(schemas: dict[str, Schema], level: str) -> Iterator[tuple[str, Schema]]:
+    """The schemas and properties that there were at an API level, as the table of fields has it."""
+    for name, schema in schemas.items():
+        package, _, short = name.rpartition(".")
+        group, _, version = package.rpartition(".")
+        type_name = f"{group.rpartition('.')[2]}/{version}.{short}"
+        known = {each.json for each in fields.json_fields(type_name, level)}
+        if known and "properties" in schema:
+            yield name, schema | {"properties": {field: each for field, each in schema["properties"].items() if field in known}}
+        elif type_name not in fields.table() or fields.fields_of(type_name, level):
+            yield name, schema
 
 
 def custom(resource: Resource[Any]) -> dict[str, Schema]:

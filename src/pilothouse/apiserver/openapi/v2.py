@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pilothouse import KUBERNETES_VERSION
+from pilothouse import API_LEVEL
 from pilothouse.apiserver.openapi.definitions import closure, load, name_of
 from pilothouse.apiserver.openapi.operations import BODY_OPTIONAL, STATUS, Operation, operations
 from pilothouse.apiserver.openapi.v3 import PATCH_TYPES
@@ -14,10 +14,10 @@ from pilothouse.machinery.resource import Resource
 REFERENCE = "#/definitions/"
 
 
-def document(resources: Iterable[Resource[Any]]) -> dict[str, Any]:
+def document(resources: Iterable[Resource[Any]], level: str = API_LEVEL) -> dict[str, Any]:
     """/openapi/v2."""
     every = sorted(resources, key=lambda one: (one.group, one.version, one.plural))
-    schemas = load(every)
+    schemas = load(every, level)
     made = list(operations(every))
     wanted = {name for one in made for name in (one.takes, one.gives) if name} | {STATUS}
     wanted |= {name_of(one.group, one.version, one.kind) for one in every}
@@ -27,7 +27,7 @@ def document(resources: Iterable[Resource[Any]]) -> dict[str, Any]:
         found.setdefault(one.path, {})[one.method] = operation(one, definitions)
     return {
         "swagger": "2.0",
-        "info": {"title": "Kubernetes", "version": KUBERNETES_VERSION},
+        "info": {"title": "Kubernetes", "version": level},
         "paths": dict(sorted(found.items())),
         "definitions": definitions,
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from pilothouse import KUBERNETES_VERSION
+from pilothouse import API_LEVEL
 from pilothouse.apiserver.openapi.definitions import Schema, closure, digest, load
 from pilothouse.apiserver.openapi.operations import BODY_OPTIONAL, META, Operation, Parameter, operations
 from pilothouse.machinery.resource import Resource
@@ -47,17 +47,17 @@ def _hash_of(name: str, schemas: str) -> str:
     return hashlib.sha512(f"{digest()} {name}{schemas}".encode()).hexdigest().upper()
 
 
-def document(resources: Iterable[Resource[Any]], group: str, version: str) -> dict[str, Any]:
+def document(resources: Iterable[Resource[Any]], group: str, version: str, level: str = API_LEVEL) -> dict[str, Any]:
     """/openapi/v3/<name>."""
     every = list(resources)
     mine = sorted((one for one in every if (one.group, one.version) == (group, version)), key=lambda one: one.plural)
     made = list(operations(mine))
-    schemas = load(every)
+    schemas = load(every, level)
     wanted = {name for one in made for name in (one.takes, one.gives) if name}
     components = {name: rewritten(name, schema) for name, schema in closure(schemas, wanted | set(ALWAYS)).items()}
     return {
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": KUBERNETES_VERSION},
+        "info": {"title": "Kubernetes", "version": level},
         "paths": paths(made, components),
         "components": {"schemas": components},
     }

@@ -65,7 +65,7 @@ class OpenApi:
         accept = request.header("Accept")
         if accept and not any(f"{type}/{subtype}" in V3_FORMS for type, subtype, _ in clauses(accept)):
             raise not_acceptable()
-        make = partial(v3.document, resources, mine[0].group, mine[0].version)
+        make = partial(v3.document, resources, mine[0].group, mine[0].version, self._catalogue.level)
         body = await self._once(f"v3 {name}", lambda: msgspec.json.encode(make()))
         hashed = v3.hash_of(name, mine)
         etag = f'"{hashed}"'
@@ -79,7 +79,7 @@ class OpenApi:
             raise not_acceptable()
         encode: Callable[[Any], bytes] = msgspec.json.encode if form == JSON else protobuf.encode
         resources = self._current()
-        body = await self._once(f"v2 {form}", lambda: encode(v2.document(resources)))
+        body = await self._once(f"v2 {form}", lambda: encode(v2.document(resources, self._catalogue.level)))
         etag = f'"{v3.hash_of("v2", resources)}"'
         return self._known(request, Answer(200, body, form, [("ETag", etag), ("Vary", "Accept")]), etag)
 

@@ -13,13 +13,12 @@ from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.machinery import strconv
 from pilothouse.machinery.meta_v1 import Info
 
-API_LEVEL = "1.34.0"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def info() -> Info:
-    """What `kubectl version` shows of the server."""
-    major, minor, _ = API_LEVEL.split(".")
+def info(level: str) -> Info:
+    """What `kubectl version` shows of a server of an API level."""
+    major, minor = level.split(".")
     return Info(
         major=major,
         minor=minor,
@@ -27,7 +26,7 @@ def info() -> Info:
         emulationMinor=minor,
         minCompatibilityMajor=major,
         minCompatibilityMinor=str(strconv.parse_int(minor) - 1),
-        gitVersion=f"v{API_LEVEL}+pilothouse-{__version__}",
+        gitVersion=f"v{level}.0+pilothouse-{__version__}",
         gitTreeState="clean",
         goVersion="",
         compiler=f"cpython{platform.python_version()}",
@@ -37,6 +36,6 @@ def info() -> Info:
 
 def paths() -> Mapping[str, Handler]:
     async def serve(request: Request) -> Response:
-        return Answer(200, msgspec.json.format(msgspec.json.encode(info()), indent=2))
+        return Answer(200, msgspec.json.format(msgspec.json.encode(info(request.api.registry.catalogue.level)), indent=2))
 
     return {"/version": serve, "/version/": serve}

@@ -33,7 +33,7 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.served(request.served).object)
-        decoded = parts.patched(seen, body, call.patch_type, request.options.field_validation)
+        decoded = parts.patched(seen, body, call.patch_type, request.options.field_validation, store.catalogue.level)
         request.warnings[:] = decoded.warnings
         return _checked(request, decoded.object, seen)
 
@@ -61,7 +61,7 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
         live["metadata"].pop("managedFields", None)
         known = managers.record_in(view, request.resource, current.object)
         found = apply.apply(live, known, config, writer, force=request.options.force)
-        return _applied(request, config, found, seen, _warnings(request, repeated))
+        return codec.at_level(_applied(request, config, found, seen, _warnings(request, repeated)), store.catalogue.level)
 
     try:
         return await change(store, request, view, body_of, PATCH_ATTEMPTS)
@@ -69,7 +69,7 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
         if view is not MAIN or not is_missing(error, request):
             raise
     found = apply.apply(None, (), config, writer)
-    made = _applied(request, config, found, None, _warnings(request, repeated))
+    made = codec.at_level(_applied(request, config, found, None, _warnings(request, repeated)), store.catalogue.level)
     if made.metadata.uid:
         cause = f"uid mismatch: the provided object specified uid {made.metadata.uid}, and no existing object was found"
         raise conflict(request.resource.plural, request.resource.group, request.name, cause)

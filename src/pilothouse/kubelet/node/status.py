@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pilothouse import KUBERNETES_VERSION
 from pilothouse.api.core.validation.resources import is_extended
 from pilothouse.api.types.core_v1 import (
     ContainerImage,
@@ -27,7 +26,6 @@ from pilothouse.kubelet.launch.resources import HUGEPAGES
 from pilothouse.kubelet.runtime.port import Image, RuntimeCondition, RuntimeVersion
 from pilothouse.machinery import quantity, strconv
 
-KUBELET_VERSION = KUBERNETES_VERSION
 IMAGES_LIMIT = 50
 NAMES_PER_IMAGE_LIMIT = 5
 KEPT_FREE = {"memory": "memory.available", "ephemeral-storage": "nodefs.available"}
@@ -165,7 +163,7 @@ def node_status(seen: Seen, config: KubeletConfig, hostname: str, old: NodeStatu
             containerRuntimeVersion=f"{seen.version.name}://{seen.version.version}",
             kernelVersion=machine.kernel,
             kubeProxyVersion="",
-            kubeletVersion=KUBELET_VERSION,
+            kubeletVersion=config.kubernetes_version,
             machineID=machine.machine_id,
             operatingSystem="linux",
             osImage=machine.os_image,

@@ -10,7 +10,7 @@ from pilothouse import KUBERNETES_VERSION
 from pilothouse.api.types.core_v1 import HTTPGetAction
 
 MINOR_VERSION = KUBERNETES_VERSION.removeprefix("v").rpartition(".")[0]
-"""As user agents of probes and hooks tell it: `1.34`."""
+"""As user agents of probes and hooks tell it: `1.37`."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from pilothouse import API_LEVEL
 from pilothouse.machinery import codec, strict
 from pilothouse.machinery.codec import Decoded
 from pilothouse.machinery.errors import StatusError, failure, invalid
@@ -26,14 +27,16 @@ OPERATIONS = Shape(LIST, "[]jsonPatchOp", item=Shape(STRUCT, "jsonPatchOp", fiel
 """A JSON Patch, as upstream reads it to find what it does not know."""
 
 
-def object_of(patched: dict[str, Any], patch: bytes | Any, patch_type: str, type: type[Any], strictness: str = "") -> Decoded:
+def object_of(
+    patched: dict[str, Any], patch: bytes | Any, patch_type: str, type: type[Any], strictness: str = "", level: str = API_LEVEL
+) -> Decoded:
     """The typed object of what a patch made; 422 in upstream's words where types or (Strict) names do not fit.
 
     Without a strictness the client is warned, as upstream does by default.
     """
     if type is dict:
         return Decoded(patched)
-    shape = shape_of(type)
+    shape = shape_of(type, level)
     found = _at_a_glance(patched, shape, type)
     text = ("" if found is not None else strict.type_error(patched, shape)) or _other_kind(patched, patch_type, type)
     warnings: list[str] = []
@@ -51,11 +54,11 @@ def object_of(patched: dict[str, Any], patch: bytes | Any, patch_type: str, type
         raise _refused(patched, patch, patch_type, str(error)) from error
 
 
-def applied_object(applied: dict[str, Any], config: dict[str, Any], type: type[Any]) -> Any:
+def applied_object(applied: dict[str, Any], config: dict[str, Any], type: type[Any], level: str = API_LEVEL) -> Any:
     """The typed object of what an apply made; where a value does not fit upstream answers 500 without a reason."""
     if type is dict:
         return applied
-    shape = shape_of(type)
+    shape = shape_of(type, level)
     found = _at_a_glance(applied, shape, type)
     if found is None:
         fitted = _with_go_integers(applied, shape)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from pilothouse import API_LEVEL
 from pilothouse.machinery import codec
 from pilothouse.machinery.codec import Decoded
 from pilothouse.machinery.errors import StatusError
@@ -28,15 +29,15 @@ ALWAYS = frozenset({"apiVersion", "kind", "metadata"})
 RECORD = b"managedFields"
 
 
-def patched(seen: Any, body: bytes, patch_type: str, strictness: str) -> Decoded:
+def patched(seen: Any, body: bytes, patch_type: str, strictness: str, level: str = API_LEVEL) -> Decoded:
     """The object that a patch makes of `seen`, which is not changed; StatusError when the patch is wrong.
 
     A patch that says nothing of managedFields leaves them; one that makes them an empty list clears them (CLEARED).
     """
-    is_open = not isinstance(seen, msgspec.Struct) or RECORD in body or b"\\u" in body
+    is_open = not isinstance(seen, msgspec.Struct) or RECORD in body or b"\\u" in body or level != API_LEVEL
     names = None if is_open else _names(body, patch_type)
     if names is None:
-        return _patched_with_record(seen, body, patch_type, strictness)
+        return _patched_with_record(seen, body, patch_type, strictness, level)
     parts = _parts(seen, names)
     if parts is not None:
         try:
@@ -50,10 +51,10 @@ def _outcome(current: Map, body: bytes, patch_type: str, kind: type[Any], strict
     return outcome.object_of(CHANGES[patch_type](current, body, kind), body, patch_type, kind, strictness)
 
 
-def _patched_with_record(seen: Any, body: bytes, patch_type: str, strictness: str) -> Decoded:
+def _patched_with_record(seen: Any, body: bytes, patch_type: str, strictness: str, level: str) -> Decoded:
     """Patch all of an object, its record too."""
     after = CHANGES[patch_type](codec.to_dict(seen), body, type(seen))
-    decoded = outcome.object_of(after, body, patch_type, type(seen), strictness)
+    decoded = outcome.object_of(after, body, patch_type, type(seen), strictness, level)
     metadata = after.get("metadata")
     if isinstance(metadata, dict) and metadata.get("managedFields") == []:
         decoded.object.metadata.managedFields = [CLEARED]

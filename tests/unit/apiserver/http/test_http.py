@@ -305,7 +305,7 @@ async def test_health_version_and_metrics(call: Caller) -> None:
     verbose = (await call("GET", "/readyz?verbose")).body.decode()
     assert verbose.startswith("[+]ping ok\n")
     assert verbose.endswith("readyz check passed\n")
-    assert (await call("GET", "/version")).json()["gitVersion"].startswith("v1.34.0")
+    assert (await call("GET", "/version")).json()["gitVersion"].startswith("v1.37.0")
     await call("GET", MAPS)
     text = (await call("GET", "/metrics")).body.decode()
     wanted = 'apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="configmaps",scope="namespace"'

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pilothouse.node import mounts
-from tests.e2e.test_cluster_lifecycle import Machine, container_of, nothing, run_pod, shell
+from pilothouse.node.network import interface_name
+from tests.e2e.namespaces import inside
+from tests.e2e.test_cluster_lifecycle import IMAGE, Machine, container_of, nothing, run_pod, shell
 from tests.e2e.tools import Kubectl, until
 
 NAME = f"kept-{os.getpid()}"
@@ -149,6 +152,65 @@ def test_a_full_disk_refuses_writes_and_goes_on_when_there_is_room(tmp_path: Pat
         mounts.unmount_below(str(state))
         state.rmdir()
     assert nothing(machine.traces()), machine.traces()
+
+
+LOSSES = {
+    "the link to the host": ("", "ip link delete {interface}"),
+    "the host's routes": ("", "ip route flush dev {interface}"),
+    "the host's address": ("", "ip addr flush dev {interface}"),
+    "the pods' bridge": ("node", "ip link delete pilot0"),
+    "a pod's interface": ("node", "ip link delete {veth}"),
+    "the services' bridge": ("node", "ip link delete pilot-services"),
+    "the node's address": ("node", "ip addr flush dev eth0"),
+    "a link that is up": ("node", "ip link set eth0 down"),
+    "the service rules": ("node", "nft delete table ip pilothouse-proxy"),
+    "every rule of the node": ("node", "nft flush ruleset"),
+}
+
+
+@pytest.fixture(scope="module")
+def service(machine: Machine) -> tuple[Kubectl, str]:
+    """A Service's address, with a pod that answers there."""
+    kubectl = machine.kubectl()
+    kubectl("run", "web", f"--image={IMAGE}", "--port=80", "--expose", "--command", "--", "sh", "-c", SERVE)
+    kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
+    return kubectl, kubectl.get("service", "web")["spec"]["clusterIP"]
+
+
+SERVE = "echo hello > /var/www/index.html; exec httpd -f -p 80 -h /var/www"
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_what_is_removed_of_the_network_is_made_again(
+    machine: Machine, bystander: Kubectl, service: tuple[Kubectl, str], loss: str
+) -> None:
+    kubectl, address = service
+    until("the supervisor runs", lambda: is_well(machine), SECONDS)
+    before = container_of(bystander, "bystander")
+
+    def answers() -> bool:
+        inside_pod = kubectl.run("exec", "bystander", "--", "wget", "-T", "2", "-q", "-O", "-", f"http://{address}/").stdout
+        return from_host(address) == "hello" and inside_pod == "hello\n"
+
+    until("the service answers", answers, SECONDS)
+    where, words = LOSSES[loss]
+    place = f"pilothouse-{machine.name}"
+    veth = next(line.split(": ")[1].partition("@")[0] for line in inside(place, "ip", "-o", "link").splitlines() if "veth" in line)
+    command = words.format(interface=interface_name(machine.name), veth=veth).split()
+    if where:
+        inside(place, *command)
+    else:
+        shell(*command)
+    until(f"{loss} is made again", answers, SECONDS)
+    assert container_of(bystander, "bystander") == before
+
+
+def from_host(address: str) -> str:
+    try:
+        with urllib.request.urlopen(f"http://{address}/", timeout=2) as answer:
+            return str(answer.read().decode().strip())
+    except OSError:
+        return ""
 
 
 def fill(file: Path) -> None:

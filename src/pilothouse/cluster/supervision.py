@@ -17,6 +17,7 @@ from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.launch import CONTAINERD, CONTROL_PLANE, PROCESSES
 from pilothouse.cluster.node import make_node
 from pilothouse.cluster.readiness import Api
+from pilothouse.cluster.repair import NetworkRepair
 from pilothouse.cluster.state import Places, load, locked
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.restarts import BackOff
@@ -43,8 +44,12 @@ class Supervision:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
+            state = load(self._places)
+            repairs = NetworkRepair(self._places, state, self._clock).run() if state is not None and not state.simulated else None
             beside = [group.create_task(self._end_stopped(), name="stopped"), group.create_task(self._probe_api(), name="probe")]
-            served = launch.processes_of(load(self._places))
+            if repairs is not None:
+                beside.append(group.create_task(repairs, name="network"))
+            served = launch.processes_of(state)
             keepers = [group.create_task(self._keep(name), name=name) for name in served]
             await asyncio.wait(keepers)
             for task in beside:

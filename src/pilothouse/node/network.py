@@ -10,11 +10,13 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pilothouse.node import linux, namespaces, routes
 
@@ -81,10 +83,12 @@ def table_name(cluster_namespace: str) -> str:
 
 
 def plan(link: Link) -> Plan:
+    wire = str(ipaddress.ip_interface(f"{link.host_address}/{link.prefix_length}").network)
     host = [
         f"route replace unreachable {link.block} metric {LAST_RESORT_METRIC}",
         f"link set {link.host_interface} mtu {link.mtu} up",
         f"addr replace {link.host_address}/{link.prefix_length} dev {link.host_interface}",
+        f"route replace {wire} dev {link.host_interface} src {link.host_address}",  # comes with the address, and may be lost alone
         f"route replace {link.pod_range} via {link.node_address} dev {link.host_interface}",
         f"route replace {link.service_range} via {link.node_address} dev {link.host_interface}",
     ]
@@ -92,6 +96,7 @@ def plan(link: Link) -> Plan:
         "link set lo up",
         f"link set {NODE_INTERFACE} mtu {link.mtu} up",
         f"addr replace {link.node_address}/{link.prefix_length} dev {NODE_INTERFACE}",
+        f"route replace {wire} dev {NODE_INTERFACE} src {link.node_address}",
         f"route replace unreachable {link.block} metric {LAST_RESORT_METRIC}",
         f"link set {SERVICE_BRIDGE} up",
         f"route replace {link.service_range} dev {SERVICE_BRIDGE} src {link.node_address}",
@@ -217,6 +222,58 @@ def _remember(settings: Mapping[str, str]) -> None:
             known[path] = file.read_text().strip()
     REMEMBERED.parent.mkdir(parents=True, exist_ok=True)
     REMEMBERED.write_text(json.dumps(known))
+
+
+def is_whole(link: Link) -> bool:
+    """Whether everything of the plan stands: interfaces up, addresses, routes, and the masquerade table."""
+    on_host = not namespaces.is_pinned(namespaces.network_path(link.namespace))
+    wanted = plan_on_host(link) if on_host else plan(link)
+    if link.egress and not has_table(table_name(link.namespace)):
+        return False
+    if not lacking(wanted.host, "").isdisjoint(wanted.host):
+        return False
+    return on_host or lacking(wanted.node, link.namespace).isdisjoint(wanted.node)
+
+
+def lacking(lines: Sequence[str], namespace: str) -> set[str]:
+    """Of a plan's lines those whose link, address or route is not there."""
+    links = {entry["ifname"]: entry for entry in shown("address", "show", namespace=namespace)}
+    routed = {(entry.get("type", "unicast"), entry.get("dst", "")) for entry in shown("route", "show", "table", "all", namespace=namespace)}
+    return {line for line in lines if not _stands(line.split(), links, routed)}
+
+
+def _stands(words: Sequence[str], links: Mapping[str, Any], routed: set[tuple[str, str]]) -> bool:
+    if words[0] == "link":
+        return "UP" in links.get(words[2], {}).get("flags", ())
+    if words[0] == "addr":
+        entry = links.get(words[words.index("dev") + 1], {})
+        return words[2].partition("/")[0] in {one.get("local") for one in entry.get("addr_info", ())}
+    kind = "unreachable" if words[2] == "unreachable" else "unicast"
+    return (kind, words[3] if kind == "unreachable" else words[2]) in routed
+
+
+def masters(namespace: str) -> dict[str, str]:
+    """Every interface of the namespace, with the bridge that it hangs on."""
+    return {entry["ifname"]: entry.get("master", "") for entry in shown("link", "show", namespace=namespace)}
+
+
+def shown(*words: str, namespace: str = "") -> list[dict[str, Any]]:
+    """What `ip -json` shows in a namespace; nothing where it shows nothing."""
+
+    def ask() -> list[dict[str, Any]]:
+        family = ["-4"] if words[0] == "route" else []
+        command = ["ip", *family, "-json", "-details", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=linux.environment())
+        found: list[dict[str, Any]] = json.loads(done.stdout or "[]") if done.returncode == 0 else []
+        return [entry for entry in found if entry]
+
+    return namespaces.inside(namespaces.network_path(namespace), ask) if namespace else ask()
+
+
+def has_table(name: str) -> bool:
+    command = ["nft", "list", "table", "ip", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=linux.environment())
+    return done.returncode == 0 and "masquerade" in done.stdout
 
 
 def interfaces() -> set[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 from pilothouse.client.call import ListResult, Options, WatchEvent
@@ -36,6 +37,17 @@ QUIET_SECONDS = 120.0
 """A watch that held this long makes the next failure a first one."""
 SHORT_WATCH_SECONDS = 1.0
 """A watch that ends sooner than this without any event counts as a failure, or a sick server would be asked without pause."""
+
+
+STORE_READ_ERROR = "StorageReadError"
+"""The reason of a list that met objects that cannot be decoded."""
+
+
+def keys_of(error: StatusError) -> list[Key]:
+    """Namespace and name of the objects that a list could not read: its causes name their keys in the store."""
+    details = error.status.details
+    parts = [cause.field.split("/") for cause in details.causes] if details is not None else []
+    return [key for each in parts if len(each) > 2 for key in ((each[-2], each[-1]), ("", each[-1]))]
 
 
 class _WentBack(Exception):
@@ -108,14 +120,23 @@ class Informer(Generic[T]):
 
     async def _list(self) -> None:
         options = Options(label_selector=self._label_selector, field_selector=self._field_selector, limit=self._page_size)
+        options.ignore_store_read_error = True  # in process: what cannot be decoded is left out
         found: list[T] = []
+        unread: Sequence[Key] = ()
         while True:
-            page: ListResult[T] = await self._client.list(self.kind, self.namespace, options=options)
+            try:
+                page: ListResult[T] = await self._client.list(self.kind, self.namespace, options=options)
+            except StatusError as error:
+                if error.reason != STORE_READ_ERROR or options.resource_version == "0":
+                    raise
+                unread, found = keys_of(error), []
+                options = replace(options, resource_version="0", continue_="", limit=0)
+                continue
             found.extend(page.items)
             if not page.continue_:
                 break
             options.continue_ = page.continue_
-        self._replace(found)
+        self._replace(found, unread)
         self.revision = 0
         self._saw(page.resource_version)
         self._position = page.resource_version
@@ -175,9 +196,9 @@ class Informer(Generic[T]):
             self._saw(version)
             self._tell("ADDED" if old is None else "MODIFIED", old, obj)
 
-    def _replace(self, found: Sequence[T]) -> None:
-        """Make the cache show `found`, telling only what differs."""
-        keys: set[Key] = {key_of(one) for one in found}
+    def _replace(self, found: Sequence[T], unread: Sequence[Key] = ()) -> None:
+        """Make the cache show `found`, telling only what differs; what the server could not read stays as it was."""
+        keys: set[Key] = {*unread, *(key_of(one) for one in found)}
         for key in self.store.present():
             if key not in keys:
                 self._tell("DELETED", self.store.remove(*key), None)

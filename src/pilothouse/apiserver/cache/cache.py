@@ -8,20 +8,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 from msgspec import MsgspecError
 from sortedcontainers import SortedDict
 
+from pilothouse.apiserver.cache.corrupt import CorruptValue, problem_of
 from pilothouse.apiserver.cache.entry import Entry, head_of
 from pilothouse.apiserver.cache.event import ADDED, DELETED, MODIFIED, CacheEvent, bookmark
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.storage.interface import Event, Item
+from pilothouse.machinery.codec import as_kind, encode
 from pilothouse.machinery.resource import Resource
+
+log = logging.getLogger(__name__)
 
 RING_LIMIT = 2_000
 """Events that a resource remembers for watches that resume."""
@@ -55,6 +59,8 @@ class Cache:
         self._watches: dict[tuple[str, str] | None, dict[Watch, None]] = {}
         self._handed: dict[str, tuple[bytes, Any]] = {}
         self._early: list[Event] = []
+        self.corrupt: dict[str, CorruptValue] = {}
+        """What the store has that cannot be decoded, by key; entries show what was there before."""
 
     # Reading.
 
@@ -151,11 +157,23 @@ class Cache:
 
     def decoded(self, items: Sequence[Item]) -> list[Entry]:
         """Entries of what the store has: for `load`, in as many parts as the caller likes."""
-        found = [Entry.stored(self.resource, one.key, self.head, one.value, one.revision, one.created) for one in items]
-        for entry in found:
-            with suppress(MsgspecError):  # who asks for that one will be told
-                entry.object  # noqa: B018  decoded at first use: now
-        return found
+        entries = (self._entry(item.key, item.value, item.revision, item.created) for item in items)
+        return [entry for entry in entries if entry is not None]
+
+    def _entry(self, key: str, value: bytes, revision: int, created: int, obj: Any = None) -> Entry | None:
+        """The entry of a stored value; None for one that cannot be decoded, which is noted as corrupt."""
+        if obj is None:
+            try:
+                obj = self.resource.decoder.decode(value)
+            except (MsgspecError, ValueError, RecursionError):
+                self.corrupt[key] = CorruptValue(key, revision, problem_of(value, self.resource))
+                log.error("a stored object cannot be decoded", extra={"key": key, "problem": self.corrupt[key].problem})
+                return None
+            if not value.startswith(self.head):  # written by another hand: everything here builds on how ours begins
+                value = encode(as_kind(obj))
+        if self.corrupt:
+            self.corrupt.pop(key, None)
+        return Entry.stored(self.resource, key, self.head, value, revision, created, obj)
 
     def load(self, entries: Sequence[Entry], found: int, revision: int) -> None:
         """Take what the store has as of the revision `found`; `revision` is how far the feed has come."""
@@ -197,6 +215,7 @@ class Cache:
     def _change(self, event: Event) -> CacheEvent | None:
         previous: Entry | None = self._entries.get(event.key)
         if event.value is None:
+            self.corrupt.pop(event.key, None)
             if previous is None:
                 return None
             self._remove(previous)
@@ -204,7 +223,9 @@ class Cache:
         value, obj = self._handed.pop(event.key, (b"", None))
         if obj is not None and value is not event.value and value != event.value:
             obj = None
-        entry = Entry.stored(self.resource, event.key, self.head, event.value, event.revision, event.created, obj)
+        entry = self._entry(event.key, event.value, event.revision, event.created, obj)
+        if entry is None:
+            return None
         if previous is not None:
             self._remove_from_indexes(previous)
         self._put(entry)

@@ -95,6 +95,7 @@ def for_delete(request: Request, body: DeleteOptions | None) -> Options:
             propagationPolicy=request.parameter("propagationPolicy") or None,
             orphanDependents=flag(request, "orphanDependents"),
             dryRun=request.query.get("dryRun", []),
+            ignoreStoreReadErrorWithClusterBreakingPotential=flag(request, "ignoreStoreReadErrorWithClusterBreakingPotential"),
         )
     problems = Problems()
     _check_delete(body, problems)

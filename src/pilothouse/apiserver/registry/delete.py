@@ -13,6 +13,9 @@ from datetime import timedelta
 from typing import Any
 
 from pilothouse.apiserver.admission.plugin import DELETE
+from pilothouse.apiserver.auth.authorizer import Attributes
+from pilothouse.apiserver.auth.user import MASTERS
+from pilothouse.apiserver.cache.corrupt import problem_of
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.registry.listing import list_
 from pilothouse.apiserver.registry.request import Request
@@ -21,10 +24,12 @@ from pilothouse.apiserver.registry.write import guaranteed_update
 from pilothouse.client.call import Options
 from pilothouse.machinery import time
 from pilothouse.machinery.codec import clone
-from pilothouse.machinery.errors import StatusError, conflict, invalid
+from pilothouse.machinery.errors import StatusError, conflict, forbidden, invalid, not_found
 from pilothouse.machinery.meta_v1 import Status, StatusDetails
 from pilothouse.machinery.problems import Problems
 
+UNSAFE_VERB = "unsafe-delete-ignore-read-errors"
+"""What who deletes an object that cannot be read must be allowed to do."""
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 RETURNED = frozenset(
     {"pods", "services", "podtemplates", "persistentvolumes", "persistentvolumeclaims", "resourcequotas", "serviceaccounts"}
@@ -35,6 +40,11 @@ RETURNED = frozenset(
 async def delete(store: RegistryStore, request: Request) -> Entry | Status:
     """The object as it is now when it stays for a while; a Status (or the object, by kind) when it is gone."""
     _check_options(request.options)
+    if request.options.ignore_store_read_error:
+        return await delete_corrupt(store, request)
+    cache = await store.caches.of(request.resource)
+    if cache.corrupt and (corrupt := cache.corrupt.get(cache.key(request.namespace, request.name))) is not None:
+        raise corrupt.unreadable()
 
     async def attempt(current: Entry) -> Entry | Status:
         check_preconditions(request, current)
@@ -44,6 +54,26 @@ async def delete(store: RegistryStore, request: Request) -> Entry | Status:
         return await _attempt(store, request, current)
 
     return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt)
+
+
+async def delete_corrupt(store: RegistryStore, request: Request) -> Status:
+    """Remove what cannot be decoded, past all that a delete else looks at (KEP-3926); StatusError for what can be."""
+    resource, name = request.resource, request.name
+    wanted = Attributes(UNSAFE_VERB, resource.group, resource.version, resource.plural, "", request.namespace, name)
+    if MASTERS not in request.user.groups and not store.may(request.user, wanted):
+        raise forbidden(resource.plural, resource.group, name, f'not permitted to do "{UNSAFE_VERB}", reason: ')
+    key = (await store.caches.of(resource)).key(request.namespace, name)
+    item = await store.storage.get(key)
+    if item is None:
+        raise not_found(resource.plural, resource.group, name)
+    if not problem_of(item.value, resource):
+        told = "unsafe deletion is not allowed because the object is decodable from storage"
+        error = f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {told}"
+        raise conflict(resource.plural, resource.group, name, error)
+    if not request.options.dry_run:
+        revision = await store.storage.commit(key, None, item.revision)
+        await store.caches.reached(revision)
+    return Status(status="Success", code=200, details=StatusDetails(name=name, group=resource.group, kind=resource.kind))
 
 
 async def delete_collection(store: RegistryStore, request: Request) -> EntryList:
@@ -73,6 +103,17 @@ def _check_options(options: Options) -> None:
         problems.at("propagationPolicy").invalid(options.propagation_policy, "orphanDependents and deletionPropagation cannot be both set")
     if options.propagation_policy not in ("", "Orphan", "Foreground", "Background"):
         problems.at("propagationPolicy").not_supported(options.propagation_policy, ("Foreground", "Background", "Orphan", "nil"))
+    if options.ignore_store_read_error:
+        at = problems.at("ignoreStoreReadErrorWithClusterBreakingPotential")
+        preconditions = options.precondition_uid or options.precondition_resource_version or None
+        for name, value in (
+            ("propagationPolicy", options.propagation_policy or None),
+            ("orphanDependents", options.orphan_dependents),
+            ("gracePeriodSeconds", options.grace_period_seconds),
+            ("preconditions", preconditions),
+        ):
+            if value is not None:
+                at.invalid(True, f"cannot be set together with .{name}")
     if problems:
         raise invalid("DeleteOptions", "meta.k8s.io", "", problems.found)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pilothouse.apiserver.cache.cache import Cache
+from pilothouse.apiserver.cache.corrupt import CorruptValue, problem_of, unlistable
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import ADDED, DELETED
 from pilothouse.apiserver.cache.selection import Selection
@@ -58,11 +59,20 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
     else:
         limit = request.options.limit if request.options.resource_version != "0" or request.options.continue_ else 0
         page = _from_cache(cache, selection, start, revision or store.caches.shown(cache), limit)
+    if cache.corrupt and request.options.resource_version != "0" and not request.options.ignore_store_read_error:
+        refuse_corrupt(cache, selection, start, page.next_key)
     entries = page.entries
     if request.served is not request.resource:
         entries = [one.served(request.served) for one in entries]
     token = continue_token(page.revision, page.next_key.removeprefix(selection.prefix)) if page.next_key else ""
     return EntryList(request.served, entries, page.revision, token, page.remaining)
+
+
+def refuse_corrupt(cache: Cache, selection: Selection, start: str, end: str) -> None:
+    """StatusError when the store has what cannot be decoded among the keys of a page, whatever else is selected by."""
+    keys = (key for key in cache.corrupt if key.startswith(selection.prefix) and key >= start and (not end or key < end))
+    if found := [cache.corrupt[key] for key in sorted(keys)]:
+        raise unlistable(cache.resource, found)
 
 
 async def _position(store: RegistryStore, request: Request, prefix: str) -> tuple[str, int]:
@@ -119,6 +129,8 @@ async def _from_store(store: RegistryStore, request: Request, cache: Cache, sele
         while True:
             found = await store.storage.range(selection.prefix, start, STORE_PAGE, revision)
             for item in found.items:
+                if problem := problem_of(item.value, cache.resource):
+                    raise unlistable(cache.resource, [CorruptValue(item.key, item.revision, problem)])
                 entry = Entry.stored(cache.resource, item.key, cache.head, item.value, item.revision, item.created)
                 if selection.matches(entry):
                     if limit and len(entries) == limit:

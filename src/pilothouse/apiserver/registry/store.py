@@ -19,6 +19,7 @@ from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.caches import Caches
+from pilothouse.apiserver.cache.corrupt import CorruptValue, problem_of
 from pilothouse.apiserver.cache.entry import Entry, head_of
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
@@ -132,7 +133,10 @@ class RegistryStore:
 
     async def entry(self, resource: Resource[Any], namespace: str, name: str) -> Entry:
         """The newest entry; StatusError NotFound when there is none."""
-        found = (await self.caches.of(resource)).get(namespace, name)
+        cache = await self.caches.of(resource)
+        if cache.corrupt and (corrupt := cache.corrupt.get(cache.key(namespace, name))) is not None:
+            raise corrupt.unreadable()
+        found = cache.get(namespace, name)
         if found is None:
             raise not_found(resource.plural, resource.group, name)
         return found
@@ -147,6 +151,8 @@ class RegistryStore:
         cached = cache.get(namespace, name)
         if cached is not None and cached.revision == item.revision:
             return cached
+        if problem := problem_of(item.value, resource):
+            raise CorruptValue(key, item.revision, problem).unchangeable()
         return Entry.stored(resource, key, cache.head, item.value, item.revision, item.created)
 
     # Writing.

@@ -60,7 +60,10 @@ async def guaranteed_update(
 
 async def _first(store: RegistryStore, resource: Resource[Any], namespace: str, name: str) -> tuple[Entry, bool]:
     """The cached entry, or else the store's; and whether it is the store's."""
-    cached = (await store.caches.of(resource)).get(namespace, name)
+    cache = await store.caches.of(resource)
+    if cache.corrupt and (corrupt := cache.corrupt.get(cache.key(namespace, name))) is not None:
+        raise corrupt.unchangeable()
+    cached = cache.get(namespace, name)
     if cached is not None:
         return cached, False
     return await store.newest(resource, namespace, name), True

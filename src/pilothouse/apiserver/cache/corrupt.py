@@ -1,0 +1,70 @@
+"""Stored values that cannot be decoded: what is told of them, in upstream's words (KEP-3926).
+
+Each fails reads of its own object and consistent lists of its kind; what was shown before stays in the watch cache, as upstream's does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from pilothouse.machinery import codec, strict
+from pilothouse.machinery.errors import StatusError, failure, internal_error
+from pilothouse.machinery.meta_v1 import StatusCause, StatusDetails
+from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.shape import shape_of
+
+ROOT = "/registry"
+READ_ERROR = "StorageReadError"
+CAUSES_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CorruptValue:
+    """A key of the store, the revision of its value, and what is wrong with that."""
+
+    key: str
+    revision: int
+    problem: str
+
+    @property
+    def decoding(self) -> str:
+        return f"object not decodable revision={self.revision}: {self.problem}"
+
+    def storage_error(self, key: str) -> str:
+        return f"StorageError: corrupt object, Code: 7, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {self.decoding}"
+
+    def unreadable(self) -> StatusError:
+        """500: a read of the object, or a delete."""
+        return internal_error(self.storage_error(self.key.removeprefix(ROOT)))
+
+    def unchangeable(self) -> StatusError:
+        """500: an update of the object, or a patch."""
+        return failure(500, "", self.decoding)
+
+
+def problem_of(value: bytes, resource: Resource[Any]) -> str:
+    """What keeps a stored value from being an object of the resource, in Go's words where they are known; "" when nothing does."""
+    try:
+        resource.decoder.decode(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        try:
+            parsed = codec.parse(value)
+        except ValueError as unparsed:
+            return str(unparsed)
+        return strict.type_error(parsed, shape_of(resource.type)) or str(error)
+    return ""
+
+
+def unlistable(resource: Resource[Any], values: Sequence[CorruptValue]) -> StatusError:
+    """500: a list that meets these."""
+    plural = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
+    told = [value.storage_error(value.key) for value in values[:CAUSES_LIMIT]]
+    causes = [StatusCause("UnexpectedServerResponse", text, value.key) for text, value in zip(told, values, strict=False)]
+    message = f"failed to read one or more {plural} from the storage: {told[0]}"
+    if len(values) > 1:
+        message += f" (and {len(values) - 1} more)"
+    return failure(500, READ_ERROR, message, StatusDetails(name="list", group=resource.group, kind=resource.plural, causes=causes))

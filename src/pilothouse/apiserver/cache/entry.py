@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.api.protobuf.encoder import encode_message
+from pilothouse.apiserver.cache.sharing import share
 from pilothouse.machinery import access
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.resource import Resource
@@ -91,6 +92,7 @@ class Entry:
         """The struct. Shared: never change it."""
         if self._object is None:
             self._object = self.resource.decoder.decode(self.encoded)
+            share(self._object, self.encoded)
         return self._object
 
     @property

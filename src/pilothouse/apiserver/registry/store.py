@@ -22,6 +22,7 @@ from pilothouse.apiserver.cache.caches import Caches
 from pilothouse.apiserver.cache.corrupt import CorruptValue, problem_of
 from pilothouse.apiserver.cache.entry import Entry, head_of
 from pilothouse.apiserver.cache.selection import Selection
+from pilothouse.apiserver.cache.sharing import share
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.registry.allocation import Allocation, Reservation
 from pilothouse.apiserver.registry.compaction import Written
@@ -175,6 +176,7 @@ class RegistryStore:
         except BaseException:
             cache.take_back(key)
             raise
+        share(obj, value)  # not before: who failed may change the object and try again
         found = cache.get(namespace, obj.metadata.name)
         if found is not None and found.revision == revision:
             return found

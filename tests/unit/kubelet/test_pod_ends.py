@@ -7,6 +7,8 @@ import pytest
 from pilothouse.api.types.core_v1 import (
     Container,
     ContainerPort,
+    ContainerRestartRule,
+    ContainerRestartRuleOnExitCodes,
     ContainerState,
     ContainerStateRunning,
     ContainerStateTerminated,
@@ -161,3 +163,42 @@ async def test_a_container_that_cannot_be_stopped_is_told_and_tried_again() -> N
         await one.advance(10)
         assert await one.events("FailedKillPod") == ["error killing pod: rpc error: code = Unknown desc = it will not go"]
         assert await one.pods() == []
+
+
+def ruled(name: str, *codes: int, operator: str = "In", policy: str | None = None) -> Container:
+    """A container that runs again after these exit codes, whatever its pod's policy."""
+    rule = ContainerRestartRule(action="Restart", exitCodes=ContainerRestartRuleOnExitCodes(operator=operator, values=[*codes]))
+    return Container(name=name, image=f"{name}:1", restartPolicy=policy or "Never", restartPolicyRules=[rule] if codes else [])
+
+
+@pytest.mark.parametrize(
+    ("container", "of_pod", "exit_code", "phase", "restarts"),
+    [
+        pytest.param(ruled("app", 42), "Never", 42, "Running", True, id="a code of its rules"),
+        pytest.param(ruled("app", 42), "Never", 1, "Failed", False, id="another code"),
+        pytest.param(ruled("app", 42, operator="NotIn"), "Never", 1, "Running", True, id="any code but"),
+        pytest.param(ruled("app", policy="OnFailure"), "Never", 1, "Running", True, id="its own policy"),
+        pytest.param(ruled("app", policy="OnFailure"), "Never", 0, "Succeeded", False, id="which it has fulfilled"),
+        pytest.param(ruled("app"), "Always", 1, "Failed", False, id="never, in a pod that always restarts"),
+    ],
+)
+async def test_a_containers_own_rules_say_whether_it_runs_again(
+    container: Container, of_pod: str, exit_code: int, phase: str, restarts: bool
+) -> None:
+    async with node() as one:
+        one.runtime.behave("app:1", Behaviour(run_seconds=2, exit_code=exit_code))
+        await one.run(a_pod("web", container, restartPolicy=of_pod))
+        await one.advance(20)
+        pod = await one.pod("web")
+        assert (pod.status.phase, pod.status.containerStatuses[0].restartCount > 0) == (phase, restarts)
+
+
+async def test_an_init_containers_own_rules_say_whether_the_pod_fails() -> None:
+    async with node() as one:
+        for name in ("again", "never"):
+            one.runtime.behave(f"{name}:1", Behaviour(run_seconds=1, exit_code=3))
+        await one.run(a_pod("lasting", initContainers=[ruled("again", 3)], restartPolicy="Never"))
+        await one.run(a_pod("lost", initContainers=[ruled("never")], restartPolicy="Always"))
+        await one.advance(20)
+        assert [(await one.pod(name)).status.phase for name in ("lasting", "lost")] == ["Pending", "Failed"]
+        assert (await one.pod("lasting")).status.initContainerStatuses[0].restartCount > 0

@@ -136,8 +136,8 @@ def _runs_again(pod: Pod, container: AnyContainer, run: Run) -> bool:
     if is_sidecar(container):
         return True
     if container in pod.spec.initContainers:
-        return run.exit_code != 0 and pod.spec.restartPolicy != "Never"
-    return container in pod.spec.containers and restarts(pod, run.exit_code)
+        return run.exit_code != 0 and restarts(pod, container, run.exit_code)
+    return container in pod.spec.containers and restarts(pod, container, run.exit_code)
 
 
 def _apply_probes(observed: PodState, container: AnyContainer, run: Run | None, status: ContainerStatus) -> None:

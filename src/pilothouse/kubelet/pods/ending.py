@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.pods.observed import Ending, PodState
-from pilothouse.kubelet.pods.spec import grace_seconds, is_sidecar, is_terminal, restarts, sidecars
+from pilothouse.kubelet.pods.spec import grace_seconds, is_sidecar, is_terminal, may_restart, restarts, sidecars
 from pilothouse.kubelet.pods.steps import Kill, KillAll, Plan, Release, Remove, StopSandbox
 from pilothouse.kubelet.runtime.port import ContainerState
 
@@ -45,26 +45,27 @@ def _deleted(pod: Pod, current: Ending | None) -> Ending:
 
 def finished(pod: Pod, observed: PodState) -> bool:
     """Nothing of the pod will run again by itself: its containers are done, or an init container has failed for good."""
-    if pod.spec.restartPolicy == "Never" and _init_failed(pod, observed):
+    if _init_failed(pod, observed):
         return True
-    if (pod.spec.restartPolicy or "Always") == "Always":
-        return False
-    newest = [observed.newest(one.name) for one in pod.spec.containers]
-    return bool(newest) and all(run is not None and run.exited and not restarts(pod, run.exit_code) for run in newest)
+    newest = [(container, observed.newest(container.name)) for container in pod.spec.containers]
+    return bool(newest) and all(run is not None and run.exited and not restarts(pod, container, run.exit_code) for container, run in newest)
 
 
 def _lost(pod: Pod, observed: PodState) -> bool:
     """A pod that never restarts has lost its sandbox halfway. Upstream leaves it Pending for ever; here it fails."""
     sandbox = observed.sandbox
     began = any(run.sandbox_id == sandbox.id for run in observed.all_runs()) if sandbox is not None else False
-    return pod.spec.restartPolicy == "Never" and sandbox is not None and not sandbox.ready and began
+    never = not any(may_restart(pod, container) for container in (*pod.spec.initContainers, *pod.spec.containers))
+    return never and sandbox is not None and not sandbox.ready and began
 
 
 def _init_failed(pod: Pod, observed: PodState) -> bool:
     if any(observed.newest(one.name) for one in pod.spec.containers):
         return False
-    runs = [observed.newest(one.name) for one in pod.spec.initContainers if not is_sidecar(one)]
-    return any(run is not None and run.exited and run.exit_code != 0 for run in runs)
+    runs = [(container, observed.newest(container.name)) for container in pod.spec.initContainers if not is_sidecar(container)]
+    return any(
+        run is not None and run.exited and run.exit_code != 0 and not restarts(pod, container, run.exit_code) for container, run in runs
+    )
 
 
 def plan_ending(pod: Pod, observed: PodState, ending: Ending, found: Plan) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pilothouse.api.types.core_v1 import ContainerStatus, Pod
-from pilothouse.kubelet.pods.spec import is_sidecar, is_static
+from pilothouse.api.types.core_v1 import Container, ContainerStatus, Pod
+from pilothouse.kubelet.pods.spec import is_sidecar, is_static, restarts
 
 
 @dataclass(slots=True)
@@ -19,6 +19,9 @@ class Count:
     pending_init: int = 0
     pending_sidecars: int = 0
     failed_init: int = 0
+    """Those that do not run again."""
+    restarting: int = 0
+    """Of the stopped ones those that run again."""
 
 
 def phase(pod: Pod, known: Mapping[str, ContainerStatus], ended: bool) -> str:
@@ -28,9 +31,9 @@ def phase(pod: Pod, known: Mapping[str, ContainerStatus], ended: bool) -> str:
         if is_sidecar(container):
             _count_sidecar(known.get(container.name), count)
         else:
-            _count_init(known.get(container.name), count)
+            _count_init(pod, container, known.get(container.name), count)
     for container in pod.spec.containers:
-        _count_container(known.get(container.name), count)
+        _count_container(pod, container, known.get(container.name), count)
     initialized = any(_has_begun(known.get(one.name)) for one in pod.spec.containers)
     return _decide(pod, count, ended, initialized)
 
@@ -39,12 +42,12 @@ def _has_begun(status: ContainerStatus | None) -> bool:
     return status is not None and bool(status.state.running or status.state.terminated or status.lastState.terminated)
 
 
-def _count_init(status: ContainerStatus | None, count: Count) -> None:
+def _count_init(pod: Pod, container: Container, status: ContainerStatus | None, count: Count) -> None:
     over = None if status is None else status.state.terminated or (status.lastState.terminated if status.state.waiting else None)
     if over is None:
         count.pending_init += 1
     elif over.exitCode != 0:
-        count.failed_init += 1
+        count.failed_init += not restarts(pod, container, over.exitCode)
 
 
 def _count_sidecar(status: ContainerStatus | None, count: Count) -> None:
@@ -58,7 +61,7 @@ def _count_sidecar(status: ContainerStatus | None, count: Count) -> None:
         count.waiting += 1
 
 
-def _count_container(status: ContainerStatus | None, count: Count) -> None:
+def _count_container(pod: Pod, container: Container, status: ContainerStatus | None, count: Count) -> None:
     if status is None:
         count.unknown += 1
     elif status.state.running:
@@ -66,14 +69,16 @@ def _count_container(status: ContainerStatus | None, count: Count) -> None:
     elif status.state.terminated:
         count.stopped += 1
         count.succeeded += status.state.terminated.exitCode == 0
+        count.restarting += restarts(pod, container, status.state.terminated.exitCode)
     elif status.lastState.terminated:
         count.stopped += 1
+        count.restarting += restarts(pod, container, status.lastState.terminated.exitCode)
     else:
         count.waiting += 1
 
 
 def _decide(pod: Pod, count: Count, ended: bool, initialized: bool) -> str:
-    if count.failed_init and pod.spec.restartPolicy == "Never":
+    if count.failed_init:
         return "Failed"
     if count.pending_init or (count.pending_sidecars and not initialized) or count.waiting:
         return "Pending"
@@ -84,8 +89,6 @@ def _decide(pod: Pod, count: Count, ended: bool, initialized: bool) -> str:
     succeeded = count.stopped == count.succeeded
     if ended and not is_static(pod):
         return "Succeeded" if succeeded else "Failed"
-    if (pod.spec.restartPolicy or "Always") == "Always":
+    if count.restarting:
         return "Running"
-    if succeeded:
-        return "Succeeded"
-    return "Failed" if pod.spec.restartPolicy == "Never" else "Running"
+    return "Succeeded" if succeeded else "Failed"

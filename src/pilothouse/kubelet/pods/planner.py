@@ -14,7 +14,7 @@ from pilothouse.api.types.core_v1 import Container, Pod, ResourceRequirements
 from pilothouse.kubelet.pods import backoff
 from pilothouse.kubelet.pods.ending import plan_ending
 from pilothouse.kubelet.pods.observed import PodState, Run
-from pilothouse.kubelet.pods.spec import grace_seconds, is_sidecar, restarts, spec_hash
+from pilothouse.kubelet.pods.spec import grace_seconds, is_sidecar, may_restart, restarts, spec_hash
 from pilothouse.kubelet.pods.steps import AnyContainer, BackingOff, Kill, KillAll, Plan, RemoveSandbox, Resize, SetUp, Start, StopSandbox
 from pilothouse.kubelet.pods.steps import Remove as RemoveRun
 from pilothouse.kubelet.runtime.port import ContainerState
@@ -92,10 +92,10 @@ def _worth_a_new_sandbox(pod: Pod, observed: PodState) -> bool:
     """A pod that never restarts, or has done all its work, gets no second sandbox."""
     if not any(observed.all_runs()):
         return True
-    if pod.spec.restartPolicy == "Never":
+    if not any(may_restart(pod, container) for container in (*pod.spec.initContainers, *pod.spec.containers)):
         return False
-    newest = [observed.newest(one.name) for one in pod.spec.containers]
-    return any(run is None or not run.exited or restarts(pod, run.exit_code) for run in newest)
+    newest = [(container, observed.newest(container.name)) for container in pod.spec.containers]
+    return any(run is None or not run.exited or restarts(pod, container, run.exit_code) for container, run in newest)
 
 
 # Containers
@@ -117,10 +117,10 @@ def _plan_init(pod: Pod, observed: PodState, now: float, found: Plan) -> bool:
 
 
 def _plan_one_init(pod: Pod, container: Container, run: Run | None, observed: PodState, now: float, found: Plan) -> None:
-    """An init container that has not succeeded yet. Under Never its failure ends the pod (pods/ending.py)."""
+    """An init container that has not succeeded yet. A failure after which it does not run again ends the pod (pods/ending.py)."""
     if run is not None and run.running:
         return
-    if run is not None and run.exited and pod.spec.restartPolicy == "Never":
+    if run is not None and run.exited and not restarts(pod, container, run.exit_code):
         return
     _start(container, run, observed, now, found)
 
@@ -139,7 +139,7 @@ def _keep_running(pod: Pod, container: Container, run: Run | None, observed: Pod
         elif container.resources != observed.applied.get(run.id, container.resources):
             _resize(run, container, observed, now, found)
         return
-    if run is not None and run.exited and not is_sidecar(container) and not restarts(pod, run.exit_code):
+    if run is not None and run.exited and not is_sidecar(container) and not restarts(pod, container, run.exit_code):
         return
     _start(container, run, observed, now, found)
 
@@ -164,7 +164,7 @@ def _reason_to_restart(pod: Pod, container: Container, run: Run, observed: PodSt
         return "", grace
     own = probe.terminationGracePeriodSeconds
     message = f"Container {run.name} failed {failed.lower()} probe"
-    if is_sidecar(container) or restarts(pod, 1):
+    if is_sidecar(container) or restarts(pod, container, 1):
         message += ", will be restarted"
     return message, grace if own is None else max(own, 1)
 

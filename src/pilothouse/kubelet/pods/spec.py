@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from pilothouse.api.types.core_v1 import Container, Pod
+from pilothouse.api.types.core_v1 import Container, ContainerRestartRule, Pod
 from pilothouse.kubelet.pods.steps import AnyContainer
 
 DEFAULT_GRACE_SECONDS = 30
@@ -71,7 +71,23 @@ def grace_seconds(pod: Pod, override: int | None = None) -> int:
     return max(DEFAULT_GRACE_SECONDS if own is None else own, 1)
 
 
-def restarts(pod: Pod, exit_code: int) -> bool:
-    """Whether a container of the pod that ended so runs again."""
-    policy = pod.spec.restartPolicy or "Always"
+def restarts(pod: Pod, container: AnyContainer, exit_code: int) -> bool:
+    """Whether a container of the pod that ended so runs again: by its own rules, else its own policy, else the pod's (KEP-5307)."""
+    if any(rule.action == "Restart" and _matches(rule, exit_code) for rule in container.restartPolicyRules):
+        return True
+    policy = container.restartPolicy or pod.spec.restartPolicy or "Always"
     return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
+
+
+def may_restart(pod: Pod, container: AnyContainer) -> bool:
+    """Whether there is any exit code with which it runs again."""
+    if container.restartPolicyRules:
+        return True
+    return (container.restartPolicy or pod.spec.restartPolicy or "Always") != "Never"
+
+
+def _matches(rule: ContainerRestartRule, exit_code: int) -> bool:
+    codes = rule.exitCodes
+    if codes is None:
+        return False
+    return (exit_code in codes.values) if codes.operator == "In" else (exit_code not in codes.values)

@@ -16,7 +16,9 @@ def read(patch: bytes | Any, content_type: str = codec.JSON) -> Any:
     try:
         return codec.parse(bytes(patch), content_type)
     except ValueError as error:
-        raise bad_request(f"error decoding patch: {error}") from error
+        if str(error).startswith("json: cannot unmarshal number"):
+            raise bad_request(str(error)) from error
+        raise bad_request("invalid JSON patch") from error
 
 
 def rejected() -> StatusError:
@@ -39,4 +41,31 @@ def go_text(value: Any) -> str:
         return f"[{' '.join(go_text(one) for one in value)}]"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float):
+        return _go_float(value)
     return "<nil>" if value is None else str(value)
+
+
+def _go_float(value: float) -> str:
+    """A float64 as %v prints it: an exponent from 1e+21 on and below 1e-04."""
+    if value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    digits, _, exponent = repr(value).partition("e")
+    return f"{digits.removesuffix('.0')}e{int(exponent):+03}" if exponent else digits
+
+
+def go_string_verb(value: Any) -> str:
+    """A value as Go's %s prints it."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{go_string_verb(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(go_string_verb, value))}]"
+    if isinstance(value, str):
+        return value
+    return "%!s(<nil>)" if value is None else f"%!s({go_type(value)}={go_text(value)})"
+
+
+def go_type(value: Any) -> str:
+    """The Go type that a JSON value is read into."""
+    names = {dict: "map[string]interface {}", list: "[]interface {}", str: "string", bool: "bool", int: "int64", float: "float64"}
+    return names.get(value.__class__, "%!s(<nil>)")

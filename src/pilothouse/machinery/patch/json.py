@@ -13,13 +13,18 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pilothouse.machinery import codec, strconv
+from pilothouse.machinery import codec, strconv, strict
 from pilothouse.machinery.errors import bad_request, too_large
 from pilothouse.machinery.patch import document
+from pilothouse.machinery.shape import LIST, OPEN, STRING, STRUCT, Shape
 
 OPERATIONS_LIMIT = 10_000
 COPIED_BYTES_LIMIT = 3 << 20
 """Of all `copy` operations together, as upstream: each could double the document."""
+TEXT = Shape(STRING, "string", checked=False)
+OPERATION = Shape(STRUCT, "handlers.jsonPatchOp", "jsonPatchOp", {"op": TEXT, "from": TEXT, "path": TEXT, "value": OPEN})
+OPERATION_LIST = Shape(LIST, "[]handlers.jsonPatchOp", item=OPERATION)
+"""A JSON Patch, as upstream reads it to find what it does not know."""
 INDEX = re.compile(r"[+-]?[0-9]{1,9}", re.ASCII)
 """No list is longer than what nine digits count."""
 
@@ -34,8 +39,11 @@ def apply(current: dict[str, Any], patch: bytes | list[Any], type: type[Any] = d
 def change(current: dict[str, Any], patch: bytes | list[Any], type: type[Any] = dict) -> dict[str, Any]:
     """The same on `current` itself, which is spoilt when an operation fails."""
     operations = document.read(patch)
-    if not isinstance(operations, list) or not all(isinstance(one, dict) for one in operations):
-        raise bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+    if text := strict.type_error(operations, OPERATION_LIST):
+        raise bad_request(f"error decoding patch: {text}")
+    operations = operations or []
+    if None in operations:
+        raise document.rejected()
     if len(operations) > OPERATIONS_LIMIT:
         raise too_large(
             f"Request entity too large: The allowed maximum operations in a JSON patch is {OPERATIONS_LIMIT}, got {len(operations)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.machinery import codec
+from pilothouse.machinery import codec, strict
 from pilothouse.machinery.errors import bad_request
 from pilothouse.machinery.patch import document
 
@@ -18,7 +18,10 @@ def change(current: dict[str, Any], patch: bytes | dict[str, Any], type: type[An
     """`current` itself with the patch merged in."""
     wanted = document.read(patch)
     if not isinstance(wanted, dict):
-        raise bad_request("Invalid JSON Patch")
+        if wanted is None:
+            raise bad_request("Invalid JSON Patch")
+        found = strict.described(wanted)
+        raise bad_request(f"error decoding patch: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}")
     merge(current, wanted)
     return current
 

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from pilothouse import API_LEVEL
-from pilothouse.machinery import codec, strict
+from pilothouse.machinery import codec, fieldset, strict
 from pilothouse.machinery.codec import Decoded
 from pilothouse.machinery.errors import StatusError, failure, invalid
 from pilothouse.machinery.patch import document
+from pilothouse.machinery.patch.converting import conversion_error, with_go_integers
+from pilothouse.machinery.patch.json import OPERATION_LIST
 from pilothouse.machinery.problems import Problems
-from pilothouse.machinery.shape import INTEGER, LIST, OPEN, STRUCT, Shape, shape_of
+from pilothouse.machinery.shape import OPEN, Shape, shape_of
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
-
-FRACTION = re.compile(r"json: cannot unmarshal number \S+ into Go (?:struct field|value) .*of type (int32|int64)")
-
-OPERATIONS = Shape(LIST, "[]jsonPatchOp", item=Shape(STRUCT, "jsonPatchOp", fields=dict.fromkeys(("op", "from", "path", "value"), OPEN)))
-"""A JSON Patch, as upstream reads it to find what it does not know."""
 
 
 def object_of(
@@ -38,7 +35,11 @@ def object_of(
         return Decoded(patched)
     shape = shape_of(type, level)
     found = _at_a_glance(patched, shape, type)
-    text = ("" if found is not None else strict.type_error(patched, shape)) or _other_kind(patched, patch_type, type)
+    is_converted = patch_type == STRATEGIC_MERGE_PATCH
+    if found is None and is_converted and not conversion_error(patched, shape):
+        patched = with_go_integers(patched, shape)
+    judge = conversion_error if is_converted else strict.type_error
+    text = ("" if found is not None else judge(patched, shape)) or _other_kind(patched, patch_type, type)
     warnings: list[str] = []
     if not text and strictness != "Ignore":
         warnings = _suspicious(patch, patch_type) + ([] if found is not None else _unknown(patched, shape))
@@ -61,36 +62,19 @@ def applied_object(applied: dict[str, Any], config: dict[str, Any], type: type[A
     shape = shape_of(type, level)
     found = _at_a_glance(applied, shape, type)
     if found is None:
-        fitted = _with_go_integers(applied, shape)
-        if text := strict.type_error(fitted, shape):
+        if text := conversion_error(applied, shape):
             raise _unconvertible(config, text)
         try:
-            found = codec.convert(strict.without_nulls(fitted, shape), type)
+            found = codec.convert(strict.without_nulls(with_go_integers(applied, shape), shape), type)
         except msgspec.ValidationError as error:
             raise _unconvertible(config, str(error)) from error
     return codec.as_kind(found)
 
 
 def _unconvertible(config: dict[str, Any], text: str) -> StatusError:
-    if match := FRACTION.fullmatch(text):
-        text = f"cannot convert float64 to {match[1]}"
     kind = f"{config.get('apiVersion')}, Kind={config.get('kind')}"
     which = f"unable to convert unstructured object to {kind if '/' in kind else f'/{kind}'}"
     return failure(500, "", f"failed to convert new object ({document.described(config)}) to proper version: {which}: {text}")
-
-
-def _with_go_integers(value: Any, kind: Shape) -> Any:
-    """A copy in which numbers are as Go's conversion of an unstructured object makes them: whole floats are integers, too large ones
-    lose their upper bits."""
-    if isinstance(value, dict):
-        return {name: _with_go_integers(one, kind.fields.get(name) or kind.item or OPEN) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_with_go_integers(one, kind.item or OPEN) for one in value]
-    if kind.kind != INTEGER or isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
-        return value
-    bits = 64 if kind.go == "int64" else 32
-    half = 1 << (bits - 1)
-    return (int(value // 1) + half) % (2 * half) - half
 
 
 def _other_kind(patched: dict[str, Any], patch_type: str, type: type[Any]) -> str:
@@ -119,7 +103,7 @@ def _suspicious(patch: bytes | Any, patch_type: str) -> list[str]:
     if not isinstance(patch, bytes):
         return []
     if patch_type == JSON_PATCH:
-        return [f"json patch {one}" for one in strict.suspicious(patch, OPERATIONS)]
+        return [f"json patch {one}" for one in strict.suspicious(patch, OPERATION_LIST)]
     if patch_type in (MERGE_PATCH, STRATEGIC_MERGE_PATCH) and not strict.surely_unique(patch, document.read(patch)):
         return strict.suspicious(patch, OPEN)
     return []
@@ -134,10 +118,35 @@ def _unknown(patched: dict[str, Any], shape: Shape) -> list[str]:
 
 
 def _refused(patched: dict[str, Any], patch: bytes | Any, patch_type: str, text: str) -> StatusError:
-    """Upstream shows the whole result for JSON patches, the patch itself for strategic ones."""
-    whole = patch_type in (JSON_PATCH, MERGE_PATCH)
-    read = codec.YAML if patch_type == APPLY_PATCH else codec.JSON
-    shown = json.dumps(patched, separators=(",", ":")) if whole else document.go_text(document.read(patch, read))
+    """Upstream shows the whole result for JSON and merge patches, the patch itself for strategic ones."""
+    said = document.read(patch)
+    if patch_type == MERGE_PATCH:
+        shown = _as_patched(patched, frozenset(_maps(said, ())))
+    elif patch_type == JSON_PATCH:
+        ways = [tuple(operation[name].split("/")[1:]) for operation in said for name in ("path", "from") if operation.get(name)]
+        shown = _as_patched(patched, frozenset(way[:length] for way in ways for length in range(len(way))))
+    else:
+        shown = document.go_text(said)
     problems = Problems("patch")
     problems.invalid(shown, text)
     return invalid("", "", "", problems.found)
+
+
+def _maps(patch: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The paths of all maps of a merge patch."""
+    if isinstance(patch, dict):
+        yield path
+        for name, value in patch.items():
+            yield from _maps(value, (*path, name))
+
+
+def _as_patched(patched: Any, touched: frozenset[tuple[str, ...]]) -> str:
+    """The JSON of a result: maps that the patch went into are written anew, keys sorted, all others as they were."""
+
+    def arranged(value: Any, path: tuple[str, ...]) -> Any:
+        if isinstance(value, dict):
+            names = sorted(value) if path in touched else list(value)
+            return {name: arranged(value[name], (*path, name)) for name in names}
+        return [arranged(one, (*path, str(index))) for index, one in enumerate(value)] if isinstance(value, list) else value
+
+    return fieldset.escaped(json.dumps(arranged(patched, ()), separators=(",", ":"), ensure_ascii=False))

@@ -38,13 +38,10 @@ def patched(seen: Any, body: bytes, patch_type: str, strictness: str, level: str
     names = None if is_open else _names(body, patch_type)
     if names is None:
         return _patched_with_record(seen, body, patch_type, strictness, level)
-    parts = _parts(seen, names)
-    if parts is not None:
-        try:
-            return _patched(seen, body, patch_type, strictness, parts)
-        except StatusError:
-            pass
-    return _patched(seen, body, patch_type, strictness, frozenset(type(seen).__struct_fields__))
+    try:
+        return _patched(seen, body, patch_type, strictness, _parts(seen, names) or frozenset(type(seen).__struct_fields__))
+    except StatusError:  # messages show the whole object
+        return _patched_with_record(seen, body, patch_type, strictness, level)
 
 
 def _outcome(current: Map, body: bytes, patch_type: str, kind: type[Any], strictness: str) -> Decoded:

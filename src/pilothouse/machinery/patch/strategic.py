@@ -1,20 +1,23 @@
 """Strategic merge patch: lists merge by the keys that their types declare, with directives for what plain merging cannot say.
 
-- `$patch: delete | replace | merge` in a map or in an item of a merging list.
+- `$patch: delete | replace` in a map or in an item of a merging list.
 - `$deleteFromPrimitiveList/x` removes values, `$setElementOrder/x` orders, `$retainKeys` drops a union's other members.
 - Items that the patch names keep the patch's order; items it does not name keep their place among those they stood with.
-- Custom resources have no types and thus none of this: 415.
+- What the object does not have is taken from the patch as it is, but for nulls and what has a `$patch`.
+- Time is linear in the length of lists: they are looked up by key. Custom resources have no types and thus none of this: 415.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from pilothouse.machinery import codec
+import msgspec
+
+from pilothouse.machinery import codec, strict
 from pilothouse.machinery.errors import StatusError, bad_request, failure, unsupported_media_type
 from pilothouse.machinery.patch import document
-from pilothouse.machinery.shape import OPEN, Shape, shape_of
+from pilothouse.machinery.patch.ordering import identity, ordered
+from pilothouse.machinery.shape import MAP, OPEN, STRUCT, Shape, shape_of
 
 DIRECTIVE = "$patch"
 RETAIN_KEYS = "$retainKeys"
@@ -32,11 +35,13 @@ def apply(current: Map, patch: bytes | Map, type: type[Any]) -> Map:
 
 def change(current: Map, patch: bytes | Map, type: type[Any]) -> Map:
     """`current` itself with `patch` merged in; spoilt when the patch is wrong."""
-    if type is dict:
+    if not issubclass(type, msgspec.Struct):
         raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {MEDIA_TYPES}")
     wanted = document.read(patch)
+    if wanted is None:
+        wanted = {}
     if not isinstance(wanted, dict):
-        raise bad_request("The given JSON document is invalid; it must be an object")
+        raise bad_request(f"json: cannot unmarshal {strict.described(wanted)} into Go value of type map[string]interface {{}}")
     return _merge_map(current, wanted, shape_of(type))
 
 
@@ -45,37 +50,40 @@ def _failed(message: str) -> StatusError:
     return failure(500, "", message)
 
 
+def _bad_type(expected: str, value: Any) -> StatusError:
+    return _failed(f"expected a {expected}, but received a {document.go_type(value)}")
+
+
 def _merge_map(original: Map, patch: Map, shape: Shape) -> Map:
     if DIRECTIVE in patch:
         directive = patch[DIRECTIVE]
-        rest = {key: value for key, value in patch.items() if key != DIRECTIVE}
         if directive == "replace":
-            return rest
+            return {key: value for key, value in patch.items() if key != DIRECTIVE}
         if directive == "delete":
             return {}
-        if directive != "merge":
-            raise _failed(f"unknown patch type: {document.go_text(directive)} in map: {document.go_text(patch)}")
-        patch = rest
+        raise _unknown_directive(directive, patch)
     patch = dict(patch)
     _retain_keys(original, patch)
     _ordered_lists(original, patch, shape)
-    for key in [one for one in patch if one.startswith(DELETE_FROM)]:  # first: what the patch adds as well stays
-        _delete_values(original, key.removeprefix(DELETE_FROM), patch.pop(key))
+    for key in [name for name in patch if name.startswith(DELETE_FROM)]:  # first: what the patch adds as well stays
+        _delete_values(original, key.removeprefix(DELETE_FROM), patch.pop(key), shape)
     for key, value in patch.items():
         _merge_field(original, key, value, shape)
     return original
 
 
+def _unknown_directive(directive: Any, patch: Map) -> StatusError:
+    return _failed(f"unknown patch type: {document.go_string_verb(directive)} in map: {document.go_text(patch)}")
+
+
 def _retain_keys(original: Map, patch: Map) -> None:
-    kept = patch.pop(RETAIN_KEYS, None)
-    if kept is None:
+    if RETAIN_KEYS not in patch:
         return
-    named = [key for key, value in patch.items() if value is not None and not key.startswith("$")]
-    if not isinstance(kept, list):
+    kept = patch.pop(RETAIN_KEYS)
+    named = [key for key, value in patch.items() if value is not None and not key.startswith((DELETE_FROM, SET_ORDER))]
+    if not isinstance(kept, list) or not all(key in kept for key in named):
         raise bad_request("invalid patch format of retainKeys")
-    if not all(one in kept for one in named):
-        raise document.rejected()
-    for key in [one for one in original if one not in kept]:
+    for key in [name for name in original if name not in kept]:
         del original[key]
 
 
@@ -85,160 +93,178 @@ def _field_shape(shape: Shape, key: str) -> Shape:
 
 def _strategy(shape: Shape, key: str) -> tuple[str, str]:
     """Patch strategy (without retainKeys, which the patch itself says) and merge key of a field."""
-    strategy, merge_key = shape.merges.get(key, ("", ""))
-    found = next((one for one in strategy.split(",") if one != "retainKeys"), "")
-    return found, merge_key
+    words, merge_key = strategy_of(shape, key)
+    return next((word for word in words if word != "retainKeys"), ""), merge_key
 
 
 def strategy_of(shape: Shape, key: str) -> tuple[tuple[str, ...], str]:
     """All patch strategies and the merge key of a field."""
     strategy, merge_key = shape.merges.get(key, ("", ""))
-    return tuple(strategy.split(",")), merge_key
+    return tuple(strategy.split(",")) if strategy else (), merge_key
 
 
 def _merge_field(original: Map, key: str, value: Any, shape: Shape) -> None:
     if value is None:
         original.pop(key, None)
         return
+    current: Any = original.get(key)
+    if current.__class__ is not value.__class__ or not isinstance(value, (dict, list)):
+        _take(original, key, value)
+        return
     below = _field_shape(shape, key)
     strategy, merge_key = _strategy(shape, key)
-    current = original.get(key)
     if isinstance(value, dict):
-        kept = current if isinstance(current, dict) and strategy != "replace" else {}
-        original[key] = _merge_map(kept, value, below)
-    elif isinstance(value, list) and strategy == "merge":
-        original[key] = _merge_list(current if isinstance(current, list) else [], value, merge_key, below.item or OPEN)
+        original[key] = value if strategy == "replace" else _merge_map(current, value, below)
     else:
-        original[key] = value
+        original[key] = _merge_list(current, value, merge_key, below.item or OPEN) if strategy == "merge" else value
+
+
+def _take(original: Map, key: str, value: Any) -> None:
+    """Take a value of the patch as it is, but for nulls and directives in it."""
+    taken = _without_directives(_without_nulls(value))
+    if taken is DROPPED:
+        original.pop(key, None)
+    else:
+        original[key] = taken
+
+
+DROPPED = object()
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(member) for key, member in value.items() if member is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _without_directives(value: Any) -> Any:
+    if isinstance(value, dict):
+        if DIRECTIVE in value:
+            return DROPPED
+        members = {key: _without_directives(member) for key, member in value.items()}
+        return {key: member for key, member in members.items() if member is not DROPPED}
+    if isinstance(value, list):
+        return [item for item in map(_without_directives, value) if item is not DROPPED]
+    return value
+
+
+def _delete_values(original: Map, key: str, values: Any, shape: Shape) -> None:
+    if values is None:
+        original.pop(key, None)
+    current = original.get(key)
+    if not isinstance(current, list) or not isinstance(values, list) or not (current or values):
+        return
+    if isinstance(_element(current, values), dict):
+        original[key] = _merge_list(current, values, _strategy(shape, key)[1], _field_shape(shape, key).item or OPEN)
+    else:
+        removed = set(map(identity, values))
+        original[key] = [item for item in current if identity(item) not in removed]
 
 
 def _ordered_lists(original: Map, patch: Map, shape: Shape) -> None:
-    """Merge and order the lists that have a `$setElementOrder`; their entries leave `patch`."""
+    """Merge and order the lists that have a `$setElementOrder`; they leave `patch`."""
     for directive in [key for key in patch if key.startswith(SET_ORDER)]:
-        order = patch.pop(directive)
-        key = directive.removeprefix(SET_ORDER)
-        removed = patch.pop(DELETE_FROM + key, None)
-        if not isinstance(order, list):
-            raise bad_request("invalid patch format of setElementOrder list")
-        if patch.get(key, ()) is None:
-            continue  # null: the whole list goes
+        order, key = patch.pop(directive), directive.removeprefix(SET_ORDER)
+        for value in (order, original.get(key, []), patch.get(key, [])):
+            if not isinstance(value, list):
+                raise _bad_type("[]interface {}", value)
+        if shape.kind == STRUCT and key not in shape.fields:
+            raise _failed(f'unable to find api field in struct {shape.name} for the json field "{key}"')
         strategy, merge_key = _strategy(shape, key)
-        _check_order(patch.get(key), _ordering(order, merge_key), merge_key)
-        before = list(original.get(key) or [])
-        if removed is not None:
-            _delete_values(original, key, removed)
-        if key in patch:
-            _merge_field(original, key, patch.pop(key), shape)
-        if strategy == "merge" and isinstance(original.get(key), list):
-            original[key] = _in_order(original[key], order, before, merge_key)
+        before, added = original.get(key), patch.pop(key, None)
+        _check_order(added or [], order, merge_key)
+        if before is None and added is None:
+            continue
+        standing = list(before or [])
+        if before is None:
+            merged = _without_directives(added)
+        elif added is None:
+            merged = before
+        else:
+            item = _field_shape(shape, key).item or OPEN
+            merged = _merge_list(before, added, merge_key, item) if strategy == "merge" else added
+        _element(standing, added or [])
+        original[key] = ordered(merged, order, standing, merge_key)
 
 
-def _ordering(order: list[Any], merge_key: str) -> list[Any]:
-    for one in order if merge_key else ():
-        if not isinstance(one, dict) or merge_key not in one:
-            raise _failed(f"map: {document.go_text(one)} does not contain declared merge key: {merge_key}")
-    return order
-
-
-def _check_order(items: Any, order: list[Any], merge_key: str) -> None:
+def _check_order(items: list[Any], order: list[Any], merge_key: str) -> None:
     """What the patch adds or changes must stand in the order that it asks for, as in upstream."""
-    if not isinstance(items, list) or not items or not order:
+    if not items or not order:
         return
-    if merge_key:
-        kept = [one.get(merge_key) for one in items if isinstance(one, dict) and DIRECTIVE not in one]
-    else:
-        kept = items
-    wanted = iter([one[merge_key] for one in order] if merge_key else order)
-    if not all(one in wanted for one in kept):
-        shown = f"{document.go_text(items)}\n doesn't match $setElementOrder list:\n{document.go_text(order)}"
-        raise _failed(f"The order in patch list:\n{shown}\n")
+    for item in items if merge_key else ():
+        if not isinstance(item, dict):
+            raise _bad_type("map[string]interface {}", item)
+    wanted = iter(order)
+    for item in items:
+        if isinstance(item, dict) and DIRECTIVE in item:
+            continue
+        value = _key_of(item, merge_key) if merge_key else item
+        if not any((_key_of(place, merge_key) if merge_key else place) == value for place in wanted):
+            shown = f"{document.go_text(items)}\n doesn't match $setElementOrder list:\n{document.go_text(order)}"
+            raise _failed(f"The order in patch list:\n{shown}\n")
 
 
-def _delete_values(original: Map, key: str, values: Any) -> None:
-    if not isinstance(values, list):
-        raise bad_request("invalid patch format of primitive list")
-    current = original.get(key)
-    if isinstance(current, list):
-        original[key] = [one for one in current if one not in values]
+def _element(*lists: list[Any]) -> Any:
+    """The first item of some lists; all must be of one type, and none a list."""
+    items = [item for one in lists for item in one]
+    if not items:
+        raise _failed("no elements in any of the given slices")
+    if isinstance(items[0], list):
+        raise document.rejected()  # lists of lists are not supported
+    if any(item.__class__ is not items[0].__class__ for item in items):
+        raise _failed(f"list element types are not identical: {document.go_text(list(lists))}")
+    return items[0]
 
 
 def _merge_list(original: list[Any], patch: list[Any], merge_key: str, item: Shape) -> list[Any]:
-    if any(isinstance(one, list) for one in (*original, *patch)):
-        raise document.rejected()  # lists of lists are not supported
-    if not any(isinstance(one, dict) for one in (*original, *patch)):
-        merged = list(dict.fromkeys([*original, *patch]))
-        return _in_order(merged, patch, original, "")
+    if not original and not patch:
+        return original
+    if not isinstance(_element(original, patch), dict):
+        merged = list({identity(value): value for value in [*original, *patch]}.values())
+        return ordered(merged, patch, original, "")
     if not merge_key:
-        raise _failed(f"cannot merge lists without merge key for type {item.go}")
-    kept, wanted, replaced = _special_items(original, patch, merge_key)
-    if replaced:
-        return wanted
-    merged_items = [dict(one) for one in kept]
+        raise _failed(f"cannot merge lists without merge key for {_go_kind(item)}")
+    kept, wanted, is_replaced = _special_items(original, patch, merge_key)
+    if is_replaced:
+        return ordered(wanted, [], wanted, merge_key)
+    standing = list(kept)
+    place = {identity(one.get(merge_key)): index for index, one in reversed(list(enumerate(kept)))}
     for one in wanted:
-        _merge_item(merged_items, one, merge_key, item)
-    return _in_order(merged_items, wanted, original, merge_key)
+        key = identity(_key_of(one, merge_key))
+        if key in place:
+            kept[place[key]] = _merge_map(kept[place[key]], one, item)
+        else:
+            place[key] = len(kept)
+            kept.append(one)
+    return ordered(kept, wanted, standing, merge_key)
+
+
+def _go_kind(shape: Shape) -> str:
+    return {STRUCT: "struct", MAP: "map"}.get(shape.kind, shape.go)
 
 
 def _special_items(original: list[Any], patch: list[Any], merge_key: str) -> tuple[list[Any], list[Any], bool]:
     """Do what the items with `$patch` say: what stays of the original, the plain items of the patch, whether they replace all."""
-    kept, wanted, replaced = original, [], False
+    removed, wanted, is_replaced = set(), [], False
     for one in patch:
-        if not isinstance(one, dict):
-            raise _failed(f"expected a map in a list of maps, found {document.go_text(one)}")
-        directive = one.get(DIRECTIVE)
-        if directive is None:
+        if DIRECTIVE not in one:
             wanted.append(one)
-        elif directive == "delete":
-            key = _key_of(one, merge_key)
-            kept = [item for item in kept if item.get(merge_key) != key]
+            continue
+        directive = one[DIRECTIVE]
+        if directive == "delete":
+            removed.add(identity(_key_of(one, merge_key)))
         elif directive == "replace":
-            replaced = True
+            is_replaced = True
         elif directive == "merge":
-            raise _failed("merging list cannot yet be specified in the patch")
+            raise _failed("merging lists cannot yet be specified in the patch")
         else:
-            raise _failed(f"unknown patch type: {document.go_text(directive)} in map: {document.go_text(one)}")
-    return kept, wanted, replaced
+            raise _unknown_directive(directive, one)
+    return [one for one in original if merge_key not in one or identity(one[merge_key]) not in removed], wanted, is_replaced
 
 
-def _key_of(one: Map, merge_key: str) -> Any:
+def _key_of(one: Any, merge_key: str) -> Any:
+    if not isinstance(one, dict):
+        raise _bad_type("map[string]interface {}", one)
     if merge_key not in one:
         raise _failed(f"map: {document.go_text(one)} does not contain declared merge key: {merge_key}")
     return one[merge_key]
-
-
-def _merge_item(items: list[Any], wanted: Map, merge_key: str, shape: Shape) -> None:
-    key = _key_of(wanted, merge_key)
-    for index, one in enumerate(items):
-        if one.get(merge_key) == key:
-            items[index] = _merge_map(one, wanted, shape)
-            return
-    items.append(_merge_map({}, wanted, shape))
-
-
-def _in_order(merged: list[Any], order: list[Any], before: list[Any], merge_key: str) -> list[Any]:
-    """`merged` with the items of `order` in that order, among them the others where they stood in `before`."""
-
-    def identity(one: Any) -> Any:
-        found = one.get(merge_key) if merge_key and isinstance(one, dict) else one
-        return document.go_text(found) if isinstance(found, (dict, list)) else found
-
-    place = {identity(one): index for index, one in reversed(list(enumerate(order)))}
-    stood = {identity(one): index for index, one in reversed(list(enumerate(before)))}
-    named = sorted((one for one in merged if identity(one) in place), key=lambda one: place[identity(one)])
-    others = sorted((one for one in merged if identity(one) not in place), key=lambda one: stood.get(identity(one), len(before)))
-    return _interleaved(others, named, stood, identity)
-
-
-def _interleaved(left: list[Any], right: list[Any], stood: dict[Any, int], identity: Callable[[Any], Any]) -> list[Any]:
-    """Merge two sorted lists: one of `left` comes first only where both stood in the original, and it in front."""
-    result: list[Any] = []
-    i = j = 0
-    while i < len(left) and j < len(right):
-        before, after = stood.get(identity(left[i])), stood.get(identity(right[j]))
-        if before is not None and after is not None and before < after:
-            result.append(left[i])
-            i += 1
-        else:
-            result.append(right[j])
-            j += 1
-    return [*result, *left[i:], *right[j:]]

@@ -44,7 +44,7 @@ class Live:
         head = {"apiVersion": f"{group}/{version}" if group else version, "kind": word}
         config = {**head, **config, "metadata": {"name": "x", **config.get("metadata", {})}}
         after, self.record = apply.apply(self.obj, self.record, config, self._writer(name, subresource), force=force)
-        self.obj = without_nulls(after)
+        self.obj = {**orjson.loads(codec.encode(self.kind())), **without_nulls(after)}  # a struct has its spec, whatever it had to lose
         return self.obj
 
     def update(self, name: str, new: Map, *, subresource: str = "") -> None:

@@ -49,9 +49,18 @@ def test_json_patch_does_all_operations_or_none() -> None:
         (b'[{"op":"test","path":"/a","value":true}]', 422, "the server rejected our request due to an error in our request"),
         (b'[{"op":"add","path":"b","value":1}]', 422, "the server rejected our request due to an error in our request"),
         (b'[{"op":"burn","path":"/a"}]', 422, "the server rejected our request due to an error in our request"),
-        (b'[{"op":"add","path":1,"value":2}]', 422, "the server rejected our request due to an error in our request"),
-        (b"{}", 400, "json: cannot unmarshal object into Go value of type jsonpatch.Patch"),
-        (b"[", 400, "error decoding patch: unexpected end of JSON input"),
+        (b"[null]", 422, "the server rejected our request due to an error in our request"),
+        (
+            b'[{"op":"add","path":1,"value":2}]',
+            400,
+            "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.path of type string",
+        ),
+        (b"{}", 400, "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"),
+        (b'"x"', 400, "error decoding patch: json: cannot unmarshal string into Go value of type []handlers.jsonPatchOp"),
+        (b"[1]", 400, "error decoding patch: json: cannot unmarshal number into Go value of type handlers.jsonPatchOp"),
+        (b"[", 400, "invalid JSON patch"),
+        (b"", 400, "invalid JSON patch"),
+        (b"[] []", 400, "invalid JSON patch"),
     ],
 )
 def test_json_patch_refuses(patch: bytes, code: int, message: str) -> None:

@@ -81,13 +81,26 @@ def test_a_deployments_strategy_changes_its_type() -> None:
     [
         (pod({"image": "x"}), 500, "map: map[image:x] does not contain declared merge key: name"),
         ({"spec": {"$patch": "burn"}}, 500, "unknown patch type: burn in map: map[$patch:burn]"),
-        ({"spec": {"$retainKeys": ["a"], "b": 1}}, 422, "the server rejected our request due to an error in our request"),
+        ({"spec": {"$patch": 1}}, 500, "unknown patch type: %!s(int64=1) in map: map[$patch:1]"),
+        ({"spec": {"$retainKeys": ["a"], "b": 1}}, 400, "invalid patch format of retainKeys"),
+        ({"spec": {"$retainKeys": "a"}}, 400, "invalid patch format of retainKeys"),
+        (pod({"name": "a", "$patch": "merge"}), 500, "merging lists cannot yet be specified in the patch"),
+        (pod({"$patch": "delete"}), 500, "map: map[$patch:delete] does not contain declared merge key: name"),
+        ({"spec": {"containers": ["x"]}}, 500, "list element types are not identical: [[map[image:1 name:a]] [x]]"),
+        ({"spec": {"containers": [None]}}, 500, "list element types are not identical: [[map[image:1 name:a]] [<nil>]]"),
+        ({"spec": {"$setElementOrder/containers": [1]}}, 500, "value for key 0 is not a map"),
+        (
+            {"spec": {"$setElementOrder/nope": []}},
+            500,
+            'unable to find api field in struct PodSpec for the json field "nope"',
+        ),
         (
             {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}], "containers": [{"name": "a"}, {"name": "b"}]}},
             500,
             "The order in patch list:\n[map[name:a] map[name:b]]\n doesn't match $setElementOrder list:\n[map[name:b] map[name:a]]\n",
         ),
-        ({"spec": {"$setElementOrder/containers": 1}}, 400, "invalid patch format of setElementOrder list"),
+        ({"spec": {"$setElementOrder/containers": 1}}, 500, "expected a []interface {}, but received a int64"),
+        ([], 400, "json: cannot unmarshal array into Go value of type map[string]interface {}"),
     ],
 )
 def test_refuses(patch: dict[str, Any], code: int, message: str) -> None:

@@ -49,9 +49,12 @@ def go_text(value: Any) -> str:
 def _go_float(value: float) -> str:
     """A float64 as %v prints it: an exponent from 1e+21 on and below 1e-04."""
     if value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
+        return f"{value:.0f}"
     digits, _, exponent = repr(value).partition("e")
-    return f"{digits.removesuffix('.0')}e{int(exponent):+03}" if exponent else digits
+    if not exponent:
+        return digits
+    sign = exponent[0] if exponent[0] in "+-" else "+"
+    return f"{digits.removesuffix('.0')}e{sign}{exponent.lstrip('+-').zfill(2)}"
 
 
 def go_string_verb(value: Any) -> str:

@@ -2,7 +2,8 @@
 
 - Containers of pods that have a sandbox are started first, then new sandboxes are made: of fifty pods that come at once the first ones run
   while the last ones still wait.
-- Removals run when nothing is being started, few at a time; one that has waited REMOVAL_PATIENCE_SECONDS runs beside what starts.
+- Removals run when nothing is being started, few at a time; beside what starts only one runs, when it has waited
+  REMOVAL_PATIENCE_SECONDS.
 - A call that hangs gives its slot back after SLOT_SECONDS: a CNI plugin that never returns blocks no other pod.
 - StopContainer, which waits through a grace period, holds no slot; beyond a burst such calls begin one after the other, so that fifty
   containers whose grace periods are equal do not end in the same instant.
@@ -22,11 +23,11 @@ from dataclasses import dataclass, field
 from pilothouse.kit.clock import Clock
 
 SLOT_SECONDS = 4.0
-REMOVAL_PATIENCE_SECONDS = 2.0
+REMOVAL_PATIENCE_SECONDS = 15.0
 HEAD_START_SECONDS = {"CreateContainer": 0.0, "StartContainer": 0.0, "RunPodSandbox": 30.0}
 """Calls that start something: each is due so long after it came; the one that is due first goes first."""
 REMOVALS = {"StopPodSandbox", "RemovePodSandbox", "RemoveContainer"}
-STOP_BURST, STOP_INTERVAL_SECONDS = 8, 0.03
+STOP_BURST, STOP_INTERVAL_SECONDS = 5, 0.05
 
 
 @dataclass(slots=True, order=True)
@@ -107,7 +108,8 @@ class CallQueue:
         for queue in (self._starts, self._removals):
             while queue and queue[0].turn.done():  # given up
                 heapq.heappop(queue)
-        removal = self._removals[0] if self._removals and self._removing < self._removal_slots else None
+        room = self._removing < (1 if self._starting or self._starts else self._removal_slots)
+        removal = self._removals[0] if self._removals and room else None
         overdue = removal is not None and removal.due <= self._clock.monotonic()
         if self._starts and not (overdue and removal is not None and removal.due < self._starts[0].due):
             return heapq.heappop(self._starts)

@@ -62,9 +62,11 @@ def test_removals_wait_for_what_starts_but_not_for_ever() -> None:
     async def check() -> None:
         calls = Calls(cores=1)
         await calls.run(
-            calls.call("RunPodSandbox", "new", 3.0), calls.call("StopPodSandbox", "old", 0.1), calls.call("RemoveContainer", "older", 0.1)
+            *(calls.call("RunPodSandbox", f"new-{index}", 3.0) for index in range(30)),
+            calls.call("StopPodSandbox", "old", 0.1),
+            calls.call("RemoveContainer", "older", 0.1),
         )
-        since = calls.began["new"]
+        since = calls.began["new-0"]
         assert calls.began["old"] - since == pytest.approx(REMOVAL_PATIENCE_SECONDS)
         assert calls.began["older"] - since == pytest.approx(REMOVAL_PATIENCE_SECONDS + 0.1)
 
@@ -111,6 +113,6 @@ def test_many_containers_do_not_begin_to_stop_in_one_instant() -> None:
         await calls.run(*(calls.call("StopContainer", f"pod-{index}", 2.0) for index in range(50)))
         moments = sorted(calls.began.values())
         assert moments[4] == moments[0]  # a few do
-        assert 1.0 < moments[-1] - moments[0] < 2.0
+        assert 2.0 < moments[-1] - moments[0] < 3.0
 
     checked(check)

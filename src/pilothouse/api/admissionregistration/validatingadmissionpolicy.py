@@ -46,16 +46,22 @@ def validate(one: ValidatingAdmissionPolicy, problems: Problems) -> None:
     if one.spec.matchConstraints is None:
         here.at("matchConstraints").required()
     else:
-        _validate_match(one.spec.matchConstraints, here.at("matchConstraints"))
+        validate_match(one.spec.matchConstraints, here.at("matchConstraints"))
     validate_conditions(one.spec.matchConditions, here.at("matchConditions"))
     for index, validation in enumerate(one.spec.validations):
         if not validation.expression.strip():
             here.at("validations", index, "expression").required("expression is not specified")
 
 
-def _validate_match(resources: MatchResources, problems: Problems) -> None:
+def validate_match(resources: MatchResources, problems: Problems) -> None:
+    """What a policy applies to: at least one rule."""
     if not resources.resourceRules:
         problems.at("resourceRules").required()
+    validate_match_resources(resources, problems)
+
+
+def validate_match_resources(resources: MatchResources, problems: Problems) -> None:
+    """Rules and selectors, of a policy or of its binding."""
     for field in ("resourceRules", "excludeResourceRules"):
         for index, rule in enumerate(getattr(resources, field)):
             here = problems.at(field, index)

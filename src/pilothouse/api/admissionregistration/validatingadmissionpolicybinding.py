@@ -4,20 +4,41 @@ from __future__ import annotations
 
 from pilothouse.api.admissionregistration.webhooks import default_match
 from pilothouse.api.core.columns import UNSET, selector_text
-from pilothouse.api.types.admissionregistration_v1 import ValidatingAdmissionPolicyBinding
+from pilothouse.api.core.validation.fields import report
+from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.types.admissionregistration_v1 import ParamRef, ValidatingAdmissionPolicyBinding
+from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 
 ACTIONS = ("Audit", "Deny", "Warn")
 
 
-def _parameter(one: ValidatingAdmissionPolicyBinding) -> str:
-    found = one.spec.paramRef
-    if found is None:
+def parameter_text(reference: ParamRef | None) -> str:
+    """The parameters of a binding, as its column shows them."""
+    if reference is None:
         return UNSET
-    if found.name:
-        return f"{found.namespace or '*'}/{found.name}"
-    return selector_text(found.selector) if found.selector else UNSET
+    if reference.name:
+        return f"{reference.namespace or '*'}/{reference.name}"
+    return selector_text(reference.selector) if reference.selector else UNSET
+
+
+def validate_parameters(reference: ParamRef, problems: Problems) -> None:
+    """Parameters are named or selected, and it is said what happens without any."""
+    if reference.name:
+        report(names.path_segment(reference.name), reference.name, problems, "name")
+        if reference.selector is not None:
+            problems.at("name").forbidden("name and selector are mutually exclusive")
+    if reference.selector is not None:
+        validate_label_selector(reference.selector, problems.at("selector"))
+        if reference.name:
+            problems.at("selector").forbidden("name and selector are mutually exclusive")
+    if not reference.name and reference.selector is None:
+        problems.required("one of name or selector must be specified")
+    if not reference.parameterNotFoundAction:
+        problems.at("parameterNotFoundAction").required()
+    elif reference.parameterNotFoundAction not in ("Deny", "Allow"):
+        problems.at("parameterNotFoundAction").not_supported(reference.parameterNotFoundAction, ("Deny", "Allow"))
 
 
 VALIDATINGADMISSIONPOLICYBINDING = Resource(
@@ -25,7 +46,7 @@ VALIDATINGADMISSIONPOLICYBINDING = Resource(
     plural="validatingadmissionpolicybindings",
     categories=("api-extensions",),
     namespaced=False,
-    columns=(Column("PolicyName", lambda one: one.spec.policyName), Column("ParamRef", _parameter), AGE),
+    columns=(Column("PolicyName", lambda one: one.spec.policyName), Column("ParamRef", lambda one: parameter_text(one.spec.paramRef)), AGE),
 )
 
 

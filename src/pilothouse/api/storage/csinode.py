@@ -11,7 +11,7 @@ from pilothouse.api.types.storage_v1 import CSINode
 from pilothouse.machinery import names
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
-from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
 LONGEST_NODE_ID = 256
 
@@ -19,6 +19,7 @@ CSINODE = Resource(
     CSINode,
     plural="csinodes",
     namespaced=False,
+    subresources=(STATUS,),
     columns=(Column("Drivers", lambda one: len(one.spec.drivers or ()), type="integer"), AGE),
     reset_fields={"status": ("metadata", "spec")},
 )

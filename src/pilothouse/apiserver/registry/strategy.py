@@ -33,6 +33,8 @@ UNCOUNTED = frozenset(
         ("apps", "ControllerRevision"),
         ("autoscaling", "HorizontalPodAutoscaler"),
         ("certificates.k8s.io", "CertificateSigningRequest"),
+        ("certificates.k8s.io", "ClusterTrustBundle"),
+        ("certificates.k8s.io", "PodCertificateRequest"),
         ("coordination.k8s.io", "Lease"),
         ("events.k8s.io", "Event"),
         ("networking.k8s.io", "IPAddress"),
@@ -49,6 +51,7 @@ UNCOUNTED = frozenset(
         ("storage.k8s.io", "StorageClass"),
         ("storage.k8s.io", "VolumeAttachment"),
         ("storage.k8s.io", "VolumeAttributesClass"),
+        ("storagemigration.k8s.io", "StorageVersionMigration"),
     }
 )
 """Kinds without metadata.generation."""

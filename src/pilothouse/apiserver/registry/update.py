@@ -34,6 +34,8 @@ MADE_BY_UPDATE = frozenset(
         ("", "events"),
         ("", "limitranges"),
         ("", "services"),
+        ("certificates.k8s.io", "clustertrustbundles"),
+        ("certificates.k8s.io", "podcertificaterequests"),
         ("coordination.k8s.io", "leases"),
         ("node.k8s.io", "runtimeclasses"),
         *((RBAC, plural) for plural in ("clusterrolebindings", "clusterroles", "rolebindings", "roles")),
@@ -46,11 +48,15 @@ UPDATED_BY_VERSION = frozenset(
     {
         ("apiextensions.k8s.io", "customresourcedefinitions"),
         ("apiregistration.k8s.io", "apiservices"),
+        ("certificates.k8s.io", "clustertrustbundles"),
+        ("certificates.k8s.io", "podcertificaterequests"),
         ("coordination.k8s.io", "leases"),
         ("node.k8s.io", "runtimeclasses"),
         ("policy", "poddisruptionbudgets"),
+        ("resource.k8s.io", "devicetaintrules"),
+        ("storagemigration.k8s.io", "storageversionmigrations"),
         *((ADMISSION, f"{kind}webhookconfigurations") for kind in ("mutating", "validating")),
-        *((ADMISSION, f"validatingadmission{kind}") for kind in ("policies", "policybindings")),
+        *((ADMISSION, f"{when}admission{kind}") for when in ("mutating", "validating") for kind in ("policies", "policybindings")),
         *((STORAGE, plural) for plural in ("csidrivers", "csinodes", "csistoragecapacities", "volumeattachments")),
     }
 )

@@ -1,0 +1,85 @@
+"""MutatingAdmissionPolicy: CEL expressions that change objects on admission. Served; nothing acts on it yet."""
+
+from __future__ import annotations
+
+from pilothouse.api.admissionregistration.validatingadmissionpolicy import validate_match
+from pilothouse.api.admissionregistration.webhooks import default_match, validate_conditions
+from pilothouse.api.core.columns import UNSET
+from pilothouse.api.core.validation.fields import one_of
+from pilothouse.api.types.admissionregistration_v1 import MatchResources, MutatingAdmissionPolicy, Mutation
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import AGE, Column, Resource
+
+OPERATIONS = ("CREATE", "UPDATE")
+PATCH_TYPES = ("ApplyConfiguration", "JSONPatch")
+OTHER = {"JSONPatch": ("jsonPatch", "applyConfiguration"), "ApplyConfiguration": ("applyConfiguration", "jsonPatch")}
+"""Patch type -> the field that it needs, and the one that it excludes."""
+
+
+def _kind(one: MutatingAdmissionPolicy) -> str:
+    kind = one.spec.paramKind
+    return f"{kind.apiVersion}/{kind.kind}" if kind else UNSET
+
+
+MUTATINGADMISSIONPOLICY = Resource(
+    MutatingAdmissionPolicy,
+    plural="mutatingadmissionpolicies",
+    categories=("api-extensions",),
+    namespaced=False,
+    columns=(Column("Mutations", lambda one: len(one.spec.mutations), type="integer"), Column("ParamKind", _kind), AGE),
+)
+
+
+@MUTATINGADMISSIONPOLICY.default
+def default(one: MutatingAdmissionPolicy) -> None:
+    if one.spec.failurePolicy is None:
+        one.spec.failurePolicy = "Fail"
+    if one.spec.matchConstraints:
+        default_match(one.spec.matchConstraints)
+
+
+@MUTATINGADMISSIONPOLICY.validate
+def validate(one: MutatingAdmissionPolicy, problems: Problems) -> None:
+    spec, here = one.spec, problems.at("spec")
+    if spec.failurePolicy not in ("Fail", "Ignore"):
+        here.at("failurePolicy").not_supported(spec.failurePolicy, ("Fail", "Ignore"))
+    if spec.matchConstraints is None:
+        here.at("matchConstraints").required()
+    else:
+        validate_match(spec.matchConstraints, here.at("matchConstraints"))
+        validate_operations(spec.matchConstraints, here.at("matchConstraints"))
+    validate_conditions(spec.matchConditions, here.at("matchConditions"))
+    for index, variable in enumerate(spec.variables):
+        for field in ("name", "expression"):
+            if not getattr(variable, field).strip():
+                here.at("variables", index, field).required(f"{field} is not specified")
+    if not spec.mutations:
+        here.at("mutations").required("mutations must contain at least one item")
+    for index, mutation in enumerate(spec.mutations):
+        _validate_mutation(mutation, here.at("mutations", index))
+    one_of(spec.reinvocationPolicy, ("IfNeeded", "Never"), here, "reinvocationPolicy")
+
+
+def validate_operations(resources: MatchResources, problems: Problems) -> None:
+    """Only what is created or updated can be changed."""
+    for rule in resources.resourceRules:
+        for operation in rule.operations:
+            if operation not in OPERATIONS:
+                problems.at("resourceRules", "operations").not_supported(operation, OPERATIONS)
+
+
+def _validate_mutation(mutation: Mutation, problems: Problems) -> None:
+    if not mutation.patchType:
+        problems.at("patchType").required()
+        return
+    if mutation.patchType not in PATCH_TYPES:
+        problems.at("patchType").not_supported(mutation.patchType, PATCH_TYPES)
+        return
+    needed, excluded = OTHER[mutation.patchType]
+    expression = getattr(mutation, needed)
+    if expression is None:
+        problems.at(needed).required(f"must be specified when patchType is {mutation.patchType}")
+    elif not expression.expression.strip():
+        problems.at(needed, "expression").required("expression is not specified")
+    if getattr(mutation, excluded) is not None:
+        problems.at(excluded).invalid(f"{{{excluded}}}", f"must not be specified when patchType is {mutation.patchType}")

@@ -1,0 +1,54 @@
+"""ClusterTrustBundle: root certificates that pods may mount, by the signer that they belong to."""
+
+from __future__ import annotations
+
+from pilothouse.api.certificates.trustanchors import validate_trust_bundle
+from pilothouse.api.core.columns import NONE
+from pilothouse.api.core.validation.fields import immutable, report
+from pilothouse.api.core.validation.signers import validate_signer_name
+from pilothouse.api.types.certificates_v1 import ClusterTrustBundle
+from pilothouse.machinery import names
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Column, Resource
+
+
+def _any_name(name: str) -> list[str]:
+    """Names depend on the signer: `validate` looks at them."""
+    return []
+
+
+CLUSTERTRUSTBUNDLE = Resource(
+    ClusterTrustBundle,
+    plural="clustertrustbundles",
+    namespaced=False,
+    columns=(Column("SignerName", lambda one: one.spec.signerName or NONE),),
+    selectable_fields={"spec.signerName": lambda one: one.spec.signerName},
+    name_rule=_any_name,
+)
+
+
+@CLUSTERTRUSTBUNDLE.validate
+def validate(one: ClusterTrustBundle, problems: Problems) -> None:
+    report(name_errors(one.metadata.name, one.spec.signerName), one.metadata.name, problems, "metadata", "name")
+    here = problems.at("spec")
+    if one.spec.signerName:
+        validate_signer_name(one.spec.signerName, here.at("signerName"))
+    if not one.metadata.resourceVersion:  # what was stored once need not be parsed again: validate_update sees to what changes
+        validate_trust_bundle(one.spec.trustBundle, here.at("trustBundle"))
+
+
+def name_errors(name: str, signer: str) -> list[str]:
+    """What is wrong with the name of a bundle: that of a signer begins with the signer's, with colons for slashes."""
+    if not signer:
+        return ['ClusterTrustBundle without signer name must not have ":" in its name'] if ":" in name else names.dns_subdomain(name)
+    prefix = signer.replace("/", ":") + ":"
+    if not name.startswith(prefix):
+        return [f"ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}"]
+    return names.dns_subdomain(name.removeprefix(prefix))
+
+
+@CLUSTERTRUSTBUNDLE.validate_update
+def validate_update(old: ClusterTrustBundle, new: ClusterTrustBundle, problems: Problems) -> None:
+    if new.spec.trustBundle != old.spec.trustBundle:
+        validate_trust_bundle(new.spec.trustBundle, problems.at("spec", "trustBundle"))
+    immutable(new.spec.signerName, old.spec.signerName, problems, "spec", "signerName")

@@ -1,0 +1,66 @@
+"""StorageVersionMigration: a request to write every object of a resource anew. Nothing acts on it here yet."""
+
+from __future__ import annotations
+
+from pilothouse.api.core.validation.conditions import validate_conditions
+from pilothouse.api.core.validation.fields import immutable
+from pilothouse.api.types.storagemigration_v1 import StorageVersionMigration
+from pilothouse.machinery import names, strconv
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import STATUS, Column, Resource
+
+SUCCEEDED, FAILED = "Succeeded", "Failed"
+
+
+def _is_true(one: StorageVersionMigration, type: str) -> bool:
+    return any(condition.type == type and condition.status == "True" for condition in one.status.conditions)
+
+
+def _state(one: StorageVersionMigration) -> str:
+    return next((condition.type for condition in one.status.conditions if condition.status == "True"), "")
+
+
+STORAGEVERSIONMIGRATION = Resource(
+    StorageVersionMigration,
+    plural="storageversionmigrations",
+    namespaced=False,
+    subresources=(STATUS,),
+    columns=(
+        Column("Resource", lambda one: one.spec.resource.resource + (f".{one.spec.resource.group}" if one.spec.resource.group else "")),
+        Column("Status", _state),
+    ),
+    reset_fields={"status": ("metadata", "spec")},
+)
+
+
+@STORAGEVERSIONMIGRATION.validate
+def validate(one: StorageVersionMigration, problems: Problems) -> None:
+    target, here = one.spec.resource, problems.at("spec", "resource")
+    if not target.resource:
+        here.at("resource").required("resource is required to be set")
+    elif wrong := names.dns1035_label(target.resource):
+        here.at("resource").invalid(target.resource, ",".join(wrong))
+    if target.group and (wrong := names.dns_subdomain(target.group)):
+        here.at("group").invalid(target.group, ",".join(wrong))
+
+
+@STORAGEVERSIONMIGRATION.validate_update
+def validate_update(old: StorageVersionMigration, new: StorageVersionMigration, problems: Problems) -> None:
+    immutable(new.spec, old.spec, problems, "spec")
+
+
+@STORAGEVERSIONMIGRATION.validate_status
+def validate_status(old: StorageVersionMigration, new: StorageVersionMigration, problems: Problems) -> None:
+    here, version = problems.at("status"), new.status.resourceVersion
+    if version and strconv.unsigned(version) is None:
+        here.at("resourceVersion").invalid(version, f'resource version is not well formed: "{version}"')
+    validate_conditions(new.status.conditions, here.at("conditions"))
+    if old.status.resourceVersion and old.status.resourceVersion != version:
+        here.at("resourceVersion").invalid(version, "field is immutable")
+    conditions = here.at("conditions")
+    if _is_true(new, SUCCEEDED) and _is_true(new, FAILED):
+        conditions.invalid(new.status.conditions, "Both success and failed conditions cannot be true at the same time")
+    if _is_true(old, SUCCEEDED) and not _is_true(new, SUCCEEDED):
+        conditions.invalid(new.status.conditions, "Success condition cannot be set to false once it is true")
+    if _is_true(old, FAILED) and not _is_true(new, FAILED):
+        conditions.invalid(new.status.conditions, "Failed condition cannot be set to false once it is true")

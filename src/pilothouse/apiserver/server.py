@@ -68,7 +68,9 @@ CHAIN: tuple[Link, ...] = (
 )
 STOP_SECONDS = 5.0
 HANDSHAKE_SECONDS = 10.0
-LINE_LIMIT_BYTES = 64 * 1024
+LINE_LIMIT_BYTES = 1024 * 1024
+"""As Go bounds a head: a command of 100 kB stands in the query of an exec."""
+FIELD_LIMIT_BYTES = 64 * 1024
 HEADERS_LIMIT = 1000
 BACKLOG = 4096
 NO_CHECK_TIME = 0x200000
@@ -145,7 +147,7 @@ class ApiServer:
             access_log=None,
             logger=http_log,
             max_line_size=LINE_LIMIT_BYTES,
-            max_field_size=LINE_LIMIT_BYTES,
+            max_field_size=FIELD_LIMIT_BYTES,
             max_headers=HEADERS_LIMIT,
             auto_decompress=False,  # as upstream: a body is what it is, and what is proxied passes as it is
         )

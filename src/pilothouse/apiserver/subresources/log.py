@@ -1,6 +1,9 @@
-"""pods/log: the kubelet's answer, passed on as it comes."""
+"""pods/log: the kubelet's answer, passed on as it comes: as a body, or as messages of a WebSocket."""
 
 from __future__ import annotations
+
+import asyncio
+import base64
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 
@@ -9,6 +12,7 @@ from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.connect import Connect
 from pilothouse.apiserver.http.options import integer
 from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.apiserver.http.streaming import sockets
 from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS, container_of, dialing_failed, flag, kubelet_of, pod_of
 from pilothouse.machinery import errors, time
 from pilothouse.machinery.errors import StatusError
@@ -18,7 +22,10 @@ PLAIN = "text/plain"
 NUMBERS = {"sinceSeconds": 1, "tailLines": 0, "limitBytes": 1}
 FLAGS = ("follow", "previous", "timestamps")
 ERROR_LIMIT_BYTES = 64 * 1024
-BLOCK_BYTES = 64 * 1024
+BASE64 = "base64.binary.k8s.io"
+PROTOCOLS = ("", "binary.k8s.io", BASE64)
+"""Of a WebSocket that carries bytes one way."""
+MESSAGE_BYTES = 32 * 1024
 
 
 async def log(request: Request) -> Response:
@@ -27,6 +34,7 @@ async def log(request: Request) -> Response:
     pod = await pod_of(request)
     container = container_of(pod, request.parameter("container"))
     query = options_of(request, pod)
+    protocol = protocol_of(request)
     if not pod.spec.nodeName:
         return Answer(content_type=PLAIN)  # upstream's: a pod without a node has an empty log
     kubelet = await kubelet_of(request, pod)
@@ -41,7 +49,21 @@ async def log(request: Request) -> Response:
             raise dialing_failed(error, url) from error
         if answer.status != 200:
             raise refusal(request, answer.status, (await answer.content.read(ERROR_LIMIT_BYTES)).decode(errors="replace"))
-        return await passed_on(request, answer)
+        if protocol is None:
+            return await passed_on(request, answer)
+        return await as_messages(request, answer, protocol)
+
+
+def protocol_of(request: Request) -> str | None:
+    """The subprotocol of a WebSocket client, "" when it offers none; None for others. 403 when it offers only unknown ones."""
+    if not sockets.is_websocket(request):
+        return None
+    offered = sockets.offered(request)
+    known = [protocol for protocol in offered if protocol in PROTOCOLS]
+    if offered and not known:
+        text = f"requested protocol(s) are not supported: [{' '.join(offered)}]; supports [{' '.join(PROTOCOLS)}]"
+        raise errors.failure(403, "Forbidden", text)
+    return known[0] if known else ""
 
 
 def options_of(request: Request, pod: Pod) -> list[tuple[str, str]]:
@@ -95,6 +117,29 @@ async def passed_on(request: Request, answer: ClientResponse) -> Response:
     finally:
         request.api.streams.discard(answer.close)
     return response
+
+
+async def as_messages(request: Request, answer: ClientResponse, protocol: str) -> Response:
+    """The log in messages: an empty one first, which tells that the connection stands, then binary ones, or base64 as text."""
+
+    async def ignore_messages() -> None:
+        async for _ in sockets.messages(socket):
+            pass
+        answer.close()  # the client has closed: nobody reads on
+
+    async with sockets.accepted(request, protocol) as socket:
+        listening = asyncio.ensure_future(ignore_messages())
+        try:
+            await sockets.send(socket, "" if protocol == BASE64 else b"")
+            async for block in answer.content.iter_chunked(MESSAGE_BYTES):
+                await sockets.send(socket, base64.b64encode(block).decode() if protocol == BASE64 else block)
+        except (ClientError, ConnectionError):
+            pass  # the client or the kubelet is gone: all that can be done is to end
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+        await socket.close()
+        return socket
 
 
 LOG = Connect(("pods",), "log", log, ("GET",))

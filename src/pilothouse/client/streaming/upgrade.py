@@ -74,7 +74,9 @@ async def upgrade(
 
 
 def _request(method: str, target: str, host: str, protocol: str, headers: Headers) -> bytes:
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", "Connection: Upgrade", f"Upgrade: {protocol}"]
+    lines = [f"{method} {target} HTTP/1.1", "Connection: Upgrade", f"Upgrade: {protocol}"]
+    if not any(name.lower() == "host" for name, _ in headers):
+        lines.append(f"Host: {host}")
     if method == "POST":
         lines.append("Content-Length: 0")
     lines += [f"{name}: {value}" for name, value in headers]

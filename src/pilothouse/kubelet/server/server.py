@@ -31,6 +31,8 @@ from pilothouse.kubelet.server.logs import BadLogOptions, options_of
 from pilothouse.kubelet.server.streams import NotStreamable, Streams
 from pilothouse.machinery import codec
 
+LINE_LIMIT_BYTES = 1024 * 1024
+"""As Go's server bounds a head: a command of 100 kB stands in the query."""
 TRUSTED_GROUP = "system:masters"
 HEALTH_CHECKS = ("ping", "log", "syncloop")
 OPEN_PATHS = ("/healthz", *(f"/healthz/{one}" for one in HEALTH_CHECKS))
@@ -93,7 +95,13 @@ class KubeletServer:
 
     async def run(self) -> None:
         # Handlers are cancelled when their client goes: whoever follows a log would else follow it for ever.
-        server = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        server = web.Server(
+            self._handle,
+            handler_cancellation=True,
+            access_log=None,
+            max_line_size=LINE_LIMIT_BYTES,
+            max_field_size=LINE_LIMIT_BYTES,
+        )
         context = context_of(self._tls) if self._tls is not None else None
         listener = await asyncio.get_running_loop().create_server(server, self._host, self.port, ssl=context, reuse_address=True)
         self.port = listener.sockets[0].getsockname()[1]

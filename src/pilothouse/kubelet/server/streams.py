@@ -1,6 +1,6 @@
 """exec, attach and port-forward: the runtime gives a URL for one connection, and the bytes are piped to it as they are.
 
-Nothing here knows SPDY's frames: the client (the API server) and the runtime's streaming server speak them with each other.
+Nothing here knows SPDY's or WebSocket's frames: the client and the runtime's streaming server speak them with each other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from pilothouse.kubelet.runtime.port import ContainerState, Runtime, RuntimeFail
 
 POD_UID = "io.kubernetes.pod.uid"
 CONTAINER_NAME = "io.kubernetes.container.name"
-RELAYED = ("x-stream-protocol-version",)
+WEBSOCKET = "websocket"
+RELAYED = ("x-stream-protocol-version", "sec-websocket-accept", "sec-websocket-protocol", "sec-websocket-extensions")
+"""Headers of the runtime's answer that its client needs."""
+WEBSOCKET_HEADERS = ("Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Origin")
 
 
 class NotStreamable(Exception):
@@ -82,11 +85,14 @@ class Streams:
         return max(found, key=lambda one: one.created_at).id
 
     async def _piped(self, request: web.BaseRequest, url: Callable[[], Awaitable[str]]) -> web.StreamResponse:
-        if not wants(request, SPDY):
-            return web.Response(status=400, text=f"unable to upgrade: unexpected Upgrade header; {SPDY} is spoken here")
-        protocols = [(PROTOCOL_HEADER, one) for one in request.headers.getall(PROTOCOL_HEADER, [])]
+        protocol = next((name for name in (SPDY, WEBSOCKET) if wants(request, name)), "")
+        if not protocol:
+            return web.Response(status=400, text=f"unable to upgrade: unexpected Upgrade header; {SPDY} and {WEBSOCKET} are spoken here")
+        names = (PROTOCOL_HEADER,) if protocol == SPDY else WEBSOCKET_HEADERS
+        passed = [(name, value) for name in names for value in request.headers.getall(name, [])]
+        method = "POST" if protocol == SPDY else "GET"
         try:
-            upgraded = await upgrade(await url(), protocols)
+            upgraded = await upgrade(await url(), passed, method=method, protocol=protocol)
         except UpgradeRefused as error:
             return web.Response(status=error.status, body=error.body)
         except (RuntimeFailure, OSError) as error:
@@ -94,7 +100,7 @@ class Streams:
         answered = [(name, value) for name, value in upgraded.headers.items() if name in RELAYED]
         client = Hijacked(request)
         try:
-            client.switch([("Connection", "Upgrade"), ("Upgrade", SPDY), *answered])
+            client.switch([("Connection", "Upgrade"), ("Upgrade", protocol), *answered])
         except BaseException:
             await upgraded.duplex.close()
             raise

@@ -7,7 +7,9 @@ terminal's size; a forwarded port answers every line in capitals.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -43,6 +45,8 @@ from pilothouse.machinery.meta_v1 import ObjectMeta
 from tests.unit.apiserver.serving import Served, serving
 
 LOG = b"2025-01-01T00:00:01Z stdout F one\n2025-01-01T00:00:02Z stderr F two\n"
+WEBSOCKET_KEY = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""What every WebSocket server adds to the client's key."""
 ERROR_OF_PORT_9 = b"nothing listens on port 9"
 
 
@@ -61,6 +65,9 @@ class StreamingServer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         path = head.split(" ")[1].strip("/").split("/")
+        if "upgrade: websocket" in head.lower():
+            await self.message(head, writer)
+            return
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n")
         offered = [line.split(": ")[1] for line in head.split("\r\n") if line.lower().startswith("x-stream-protocol-version")]
         writer.write(f"X-Stream-Protocol-Version: {offered[0]}\r\n\r\n".encode())
@@ -74,6 +81,18 @@ class StreamingServer:
             await running
         finally:
             running.cancel()
+
+    async def message(self, head: str, writer: asyncio.StreamWriter) -> None:
+        """A WebSocket that says `out` on the channel of the output, and ends."""
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head.split("\r\n"))}
+        accept = base64.b64encode(hashlib.sha1((headers["sec-websocket-key"] + WEBSOCKET_KEY).encode()).digest()).decode()
+        writer.write(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: {headers['sec-websocket-protocol']}\r\n\r\n".encode()
+        )
+        writer.write(b"\x82\x04\x01out" + b"\x88\x02\x03\xe8")
+        await writer.drain()
+        writer.close()
 
     async def command(self, session: Session, name: str, expected: int) -> None:
         streams: dict[str, Stream] = {}
@@ -125,6 +144,7 @@ class StreamingRuntime:
         self.streaming = streaming
         self.container = port.Container("c1", "s1", "main", 0, port.ContainerState.RUNNING, 0.0)
         self.log = log
+        self.command: list[str] = []
 
     async def list_containers(self, sandbox_id: str = "", labels: Any = None) -> Sequence[port.Container]:
         return [self.container] if labels["io.kubernetes.container.name"] == "main" else []
@@ -136,6 +156,7 @@ class StreamingRuntime:
         return port.ContainerStatus(self.container, log_path=str(self.log))
 
     async def exec_url(self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        self.command = list(command)
         return f"http://127.0.0.1:{self.streaming.port}/exec/{command[0]}/{1 + stdin + stdout + stderr + tty}"
 
     async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
@@ -162,6 +183,9 @@ class OnePod:
 class House:
     served: Served
     pod: Pod
+    kubelet: str
+    """The URL of the kubelet's server."""
+    runtime: StreamingRuntime
 
     def path(self, subresource: str) -> str:
         return f"{self.served.url}/api/v1/namespaces/default/pods/web/{subresource}"
@@ -177,13 +201,13 @@ async def house(folder: Path) -> AsyncIterator[House]:
         served.server.api.dialable = (ip_network("127.0.0.0/8"),)
         client = Client(served.registry.transport(ADMIN))
         pod = await placed_pod(client)
-        runtime = cast(Runtime, StreamingRuntime(streaming, log))
-        server = KubeletServer(OnePod(pod), runtime, SystemClock(), node_name="n1")
+        runtime = StreamingRuntime(streaming, log)
+        server = KubeletServer(OnePod(pod), cast(Runtime, runtime), SystemClock(), node_name="n1")
         task = group.create_task(server.run())
         await server.started.wait()
         await ready_node(client, server.port)
         try:
-            yield House(served, pod)
+            yield House(served, pod, f"http://127.0.0.1:{server.port}", runtime)
         finally:
             task.cancel()
             listener.close()

@@ -8,9 +8,11 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from pilothouse.apiserver.auth.user import ADMIN
 from pilothouse.client.client import Client
@@ -57,6 +59,53 @@ async def test_log(the_house: House, web: aiohttp.ClientSession, query: str, sta
     found = await fetched(web, the_house.path(f"log?{query}"))
     assert found[0] == status
     assert text in found[1]
+
+
+@pytest.mark.parametrize(
+    ("protocols", "chosen", "expected"),
+    [
+        pytest.param([], None, [b"", b"one\ntwo\n"], id="no protocol"),
+        pytest.param(["binary.k8s.io"], "binary.k8s.io", [b"", b"one\ntwo\n"], id="binary"),
+        pytest.param(["base64.binary.k8s.io"], "base64.binary.k8s.io", ["", "b25lCnR3bwo="], id="base64"),
+        pytest.param(["x", "binary.k8s.io"], "binary.k8s.io", [b"", b"one\ntwo\n"], id="the one that is known"),
+    ],
+)
+async def test_log_of_websocket_clients(
+    the_house: House, web: aiohttp.ClientSession, protocols: list[str], chosen: str | None, expected: list[bytes | str]
+) -> None:
+    async with web.ws_connect(the_house.path("log?container=main"), protocols=protocols) as socket:
+        assert socket.protocol == chosen
+        assert [message.data async for message in socket] == expected
+
+
+async def test_log_over_an_unknown_protocol_is_refused(the_house: House, web: aiohttp.ClientSession) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await web.ws_connect(the_house.path("log?container=main"), protocols=["x"])
+    assert refused.value.status == 403
+
+
+async def test_a_followed_log_ends_when_its_websocket_client_closes(the_house: House, web: aiohttp.ClientSession) -> None:
+    async with web.ws_connect(the_house.path("log?container=main&follow=true"), protocols=["binary.k8s.io"]) as socket:
+        assert [(await socket.receive()).data for _ in range(2)] == [b"", b"one\ntwo\n"]
+    async with asyncio.timeout(10):
+        while the_house.served.server.api.streams:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+async def test_exec_on_the_kubelet_by_websocket(the_house: House, web: aiohttp.ClientSession) -> None:
+    path = "exec/default/web/main?command=fail&output=1"
+    for url in (f"{the_house.kubelet}/{path}", f"{the_house.served.url}/api/v1/nodes/n1/proxy/{path}"):
+        async with web.ws_connect(url, protocols=["v4.channel.k8s.io"]) as socket:
+            assert socket.protocol == "v4.channel.k8s.io"
+            assert await messages(socket) == {1: b"out"}
+
+
+async def test_exec_of_a_long_command(the_house: House, web: aiohttp.ClientSession) -> None:
+    argument = "&=%/ x" * 17_000
+    url = f"{the_house.path('exec')}?container=main&command=fail&stdout=true&stderr=true&command={quote(argument, safe='')}"
+    async with web.ws_connect(URL(url, encoded=True), protocols=["v5.channel.k8s.io"]) as socket:
+        await messages(socket)
+    assert the_house.runtime.command == ["fail", argument]
 
 
 async def messages(socket: aiohttp.ClientWebSocketResponse) -> dict[int, bytes]:

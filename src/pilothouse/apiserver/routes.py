@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pilothouse.apiserver.http.connect import Connect
-from pilothouse.apiserver.http.refusals import bad_name, method_not_allowed, no_such_resource
+from pilothouse.apiserver.http.refusals import bad_name, method_not_allowed, no_such_page, no_such_resource
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.apiserver.verbs.create import create
 from pilothouse.apiserver.verbs.delete import delete
@@ -39,6 +39,9 @@ DEPRECATED = {
     ("", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 }
 """Built-in resources that upstream warns of at every use."""
+BELOW_APIS = ("/api/", "/version/")
+"""Below these a path that leads nowhere is answered with a Status, as below a group that is served; elsewhere with a line of text."""
+ANY_METHOD = ("/healthz", "/livez", "/readyz", "/metrics")
 ACROSS_NAMESPACES = ("list", "watch")
 WITHOUT_NAME = ("list", "watch", "create", "deletecollection")
 
@@ -65,6 +68,8 @@ class Routes:
         if not info.is_resource:
             return await self._plain(request)
         resource = self._catalogue.by_plural(info.group, info.version, info.plural)
+        if resource is None and info.group and not any(known.group == info.group for known in self._catalogue.resources()):
+            return no_such_page()
         if resource is None or (info.namespace and not resource.namespaced and info.plural != "namespaces"):
             raise no_such_resource()
         if info.name in (".", "..") or "/" in info.name or "%" in info.name:
@@ -105,8 +110,11 @@ class Routes:
         path = request.info.path
         handler = self._exact.get(path) or self._discovery(path) or self._by_prefix(path)
         if handler is None:
-            raise no_such_resource()
-        if request.method not in ("GET", "HEAD"):
+            group = path.split("/")[2] if path.startswith("/apis/") else ""
+            if path.startswith(BELOW_APIS) or any(resource.group == group for resource in self._catalogue.resources() if group):
+                raise no_such_resource()
+            return no_such_page()
+        if request.method not in ("GET", "HEAD") and not path.startswith(ANY_METHOD):
             raise method_not_allowed()
         return await handler(request)
 

@@ -44,7 +44,7 @@ from pilothouse.apiserver.http.connection import Connections, bound_connections
 from pilothouse.apiserver.http.context import ApiContext, KubeletClient
 from pilothouse.apiserver.http.request import Handler, HttpRequest, Link, Request
 from pilothouse.apiserver.http.wire import WireResponse
-from pilothouse.apiserver.paths import discovery, health, issuer, metrics, root, version
+from pilothouse.apiserver.paths import checks, discovery, health, issuer, metrics, root, version
 from pilothouse.apiserver.paths.openapi import OpenApi
 from pilothouse.apiserver.routes import Routes
 from pilothouse.kit import plugins
@@ -193,11 +193,12 @@ class ApiServer:
 
     def _paths(self, index: Discovery) -> dict[str, Handler]:
         """Everything that is no resource, but for the discovery documents."""
-        live = {"ping": lambda: "", "log": lambda: "", "etcd": lambda: ""}
-        ready = {**live, **self._ready_checks, "shutdown": lambda: "process is shutting down" if self._stopping else ""}
+        every = checks.checks_of(
+            self.api.registry, self.started.is_set, lambda: bool(index.paths()), lambda: self._stopping, self._ready_checks
+        )
         found: dict[str, Handler] = {
             **OpenApi(self.api.registry.catalogue).paths(),
-            **health.paths(live, ready),
+            **health.paths(every.healthy, every.live, every.ready),
             **version.paths(),
             **metrics.paths(self.api.metrics, self.api.clock),
         }

@@ -5,7 +5,8 @@ Both who runs a control plane as a process and who runs one in a test wire it he
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -43,6 +44,21 @@ class Api:
     def client(self, user: str, *groups: str) -> Client:
         """A client in process that speaks as this user."""
         return Client(self.registry.transport(User(user, groups=("system:authenticated", *groups))))
+
+
+class Reported:
+    """A component that runs beside another and tells `componentstatuses` that it does; it ends when the other is ended."""
+
+    def __init__(self, components: dict[str, Callable[[], str]], name: str) -> None:
+        self._components = components
+        self._name = name
+
+    async def run(self) -> None:
+        self._components[self._name] = lambda: ""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._components[self._name] = lambda: f"{self._name} does not run"
 
 
 def wire(storage: Storage, clock: Clock, entropy: Entropy, settings: Settings, keys: ServiceAccountKeys, level: str = API_LEVEL) -> Api:

@@ -30,7 +30,7 @@ from pilothouse.cluster.state import ClusterState, Places
 from pilothouse.cluster.supervision import LOOK_SECONDS, STOPPED_LOOKS
 from pilothouse.cluster.unserved import Unserved
 from pilothouse.cmd import process
-from pilothouse.cmd.api import wire
+from pilothouse.cmd.api import Reported, wire
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
@@ -53,7 +53,12 @@ class ControlPlane:
         clock, entropy = SystemClock(), Entropy()
         pki = places.pki
         self.storage = SqliteStorage(places.store)
-        settings = Settings(service_ranges=(state.service_range,), api_addresses=(state.node_address,), api_port=API_PORT)
+        settings = Settings(
+            service_ranges=(state.service_range,),
+            api_addresses=(state.node_address,),
+            api_port=API_PORT,
+            client_ca=(pki / "ca.crt").read_text(),
+        )
         self.api = wire(self.storage, clock, entropy, settings, ServiceAccountKeys(pki / "sa.key"), state.kubernetes_version)
         self.registry = self.api.registry
         self.sockets = sockets(state)
@@ -150,6 +155,7 @@ class ControlPlane:
             informers,
             ControllerManager(manager, clock, entropy, settings, informers=informers),
             Scheduler(self.api.client("system:kube-scheduler"), clock, entropy, informers=informers),
+            *(Reported(self.registry.store.components, name) for name in ("controller-manager", "scheduler")),
         ]
 
 

@@ -16,7 +16,7 @@ from pilothouse.apiserver.auth.user import MASTERS
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.memory import MemoryStorage
 from pilothouse.client.client import Client
-from pilothouse.cmd.api import wire
+from pilothouse.cmd.api import Reported, wire
 from pilothouse.controllers.framework.settings import Settings as ControllerSettings
 from pilothouse.controllers.manager import ControllerManager
 from pilothouse.kit.clock import Clock
@@ -48,7 +48,9 @@ class ControlPlane:
         if controllers:
             settings = ControllerSettings(cluster_cidr=POD_RANGE, root_ca="simulated")
             self._components.append(ControllerManager(self.client_of("system:kube-controller-manager"), clock, entropy, settings).run)
+            self._components.append(Reported(self.registry.store.components, "controller-manager").run)
         if scheduler:
+            self._components.append(Reported(self.registry.store.components, "scheduler").run)
             self._components.append(Scheduler(self.client_of("system:kube-scheduler"), clock, entropy).run)
 
     def client_of(self, name: str, *groups: str) -> Client:

@@ -161,6 +161,13 @@ class Caller:
 
 
 @contextlib.asynccontextmanager
+async def calling_served(folder: Path) -> AsyncIterator[tuple[Served, Caller]]:
+    """The server and who calls it."""
+    async with serving(folder) as served, aiohttp.ClientSession() as session:
+        yield served, Caller(served.url, session)
+
+
+@contextlib.asynccontextmanager
 async def calling(folder: Path, *, user: User | None = None) -> AsyncIterator[Caller]:
     async with serving(folder, user=user) as served, aiohttp.ClientSession() as session:
         yield Caller(served.url, session)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 
+from pilothouse.apiserver.http.answer import Answer
 from pilothouse.machinery import errors
 from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.meta_v1 import StatusDetails
 
 
 def no_such_resource() -> StatusError:
-    """404 for a path that leads nowhere: no such kind, subresource or plain path."""
-    return errors.failure(404, "NotFound", "the server could not find the requested resource")
+    """404 for a path below an API that is served: no such version, kind or subresource."""
+    return errors.failure(404, "NotFound", "the server could not find the requested resource", StatusDetails())
+
+
+def no_such_page() -> Answer:
+    """404 for a path that nobody has anything to do with, as Go's router says it."""
+    return Answer(404, b"404 page not found\n", "text/plain; charset=utf-8", [("X-Content-Type-Options", "nosniff")])
 
 
 def bad_name(name: str) -> StatusError:
@@ -23,4 +30,4 @@ def bad_name(name: str) -> StatusError:
 
 def method_not_allowed() -> StatusError:
     """405 for a verb that the resource or path does not have."""
-    return errors.failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    return errors.failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", StatusDetails())

@@ -1,55 +1,114 @@
-"""/healthz, /livez, /readyz: `ok`, or with `?verbose` every check by name; `/livez/<check>` asks one alone.
+"""/healthz, /livez, /readyz: `ok`, or with `?verbose` every check by name; `/livez/<check>` asks one alone. /metrics/slis: gauges of them.
 
-A check is a function that says what is wrong, or nothing. `?exclude=<check>` leaves one out.
+A check is a function, or a coroutine function, that says what is wrong, or nothing. `?exclude=<check>` leaves one out.
+Which checks there are, and what each looks at: checks.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Awaitable, Callable, Mapping
 
 from pilothouse.apiserver.http.answer import Answer
-from pilothouse.apiserver.http.refusals import no_such_resource
+from pilothouse.apiserver.http.refusals import no_such_page
 from pilothouse.apiserver.http.request import Handler, Request, Response
 
-Checks = Mapping[str, Callable[[], str]]
+Check = Callable[[], str | Awaitable[str]]
+Checks = Mapping[str, Check]
 TEXT = "text/plain; charset=utf-8"
+METRICS = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+HEALTHCHECK = "kubernetes_healthcheck"
+HEALTHCHECKS = "kubernetes_healthchecks_total"
 
 
-def paths(live: Checks, ready: Checks) -> Mapping[str, Handler]:
+def paths(healthy: Checks, live: Checks, ready: Checks) -> Mapping[str, Handler]:
+    """The paths of the three, and of their gauges. Each takes any method, as upstream."""
+    counts = Counts()
     found: dict[str, Handler] = {}
-    for name, checks in (("healthz", live), ("livez", live), ("readyz", ready)):
-        serve = endpoint(name, checks)
+    for name, checks in (("healthz", healthy), ("livez", live), ("readyz", ready)):
+        serve = endpoint(name, checks, counts)
         found |= {f"/{name}": serve, f"/{name}/*": serve}
-    return found
+
+    async def slis(request: Request) -> Response:
+        return Answer(200, counts.exposition().encode(), METRICS)
+
+    return {**found, "/metrics/slis": slis}
 
 
-def endpoint(name: str, checks: Checks) -> Handler:
+def endpoint(name: str, checks: Checks, counts: Counts) -> Handler:
     async def serve(request: Request) -> Response:
         single = request.info.path.removeprefix(f"/{name}").strip("/")
         if single:
             if single not in checks:
-                raise no_such_resource()
-            return report(name, {single: checks[single]}, (), verbose="verbose" in request.query, single=single)
-        return report(name, checks, tuple(request.query.get("exclude", ())), verbose="verbose" in request.query)
+                return no_such_page()
+            problem = await asked(checks[single])
+            return Answer(500, f"internal server error: {problem}\n".encode(), TEXT) if problem else Answer(200, b"ok", TEXT)
+        excluded = set(request.query.get("exclude", ()))
+        found = {check: "" if check in excluded else await asked(ask) for check, ask in checks.items()}
+        counts.note(name, {check: problem for check, problem in found.items() if check not in excluded})
+        return report(name, found, excluded, verbose="verbose" in request.query)
 
     return serve
 
 
-def report(name: str, checks: Checks, excluded: tuple[str, ...], *, verbose: bool, single: str = "") -> Answer:
+async def asked(check: Check) -> str:
+    """What is wrong; a check that fails itself is wrong, too."""
+    try:
+        problem = check()
+        return problem if isinstance(problem, str) else await problem
+    except Exception as error:
+        return str(error) or type(error).__name__
+
+
+def report(name: str, found: Mapping[str, str], excluded: set[str], *, verbose: bool) -> Answer:
     """Upstream's text: one line a check when something is wrong or `verbose` is asked for, `ok` otherwise."""
-    lines, failed = [], False
-    for check, ask in checks.items():
-        if check in excluded:
-            lines.append(f"[+]{check} excluded: ok")
-        elif problem := ask():
-            failed = True
-            lines.append(f"[-]{check} failed: reason withheld")
-        else:
-            lines.append(f"[+]{check} ok")
-    if failed:
-        if single:
-            return Answer(500, b"internal server error: " + problem.encode() + b"\n", TEXT)
+    lines = [line(check, problem, check in excluded) for check, problem in found.items()]
+    if unknown := sorted(excluded - set(found)):
+        quoted = ", ".join(json.dumps(check, ensure_ascii=False) for check in unknown)
+        lines.append(f"warn: some health checks cannot be excluded: no matches for {quoted}")
+    if any(found.values()):
         return Answer(500, "\n".join([*lines, f"{name} check failed\n"]).encode(), TEXT)
     if not verbose:
         return Answer(200, b"ok", TEXT)
     return Answer(200, "\n".join([*lines, f"{name} check passed\n"]).encode(), TEXT)
+
+
+def line(check: str, problem: str, excluded: bool) -> str:
+    if excluded:
+        return f"[+]{check} excluded: ok"
+    return f"[-]{check} failed: reason withheld" if problem else f"[+]{check} ok"
+
+
+class Counts:
+    """How the checks came out: the last result of each, and how often each result came."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], int] = {}
+        self._total: dict[tuple[str, str, str], int] = {}
+
+    def note(self, type: str, found: Mapping[str, str]) -> None:
+        for check, problem in found.items():
+            status = "error" if problem else "success"
+            self._last[check, type] = 0 if problem else 1
+            self._total[check, type, status] = self._total.get((check, type, status), 0) + 1
+
+    def exposition(self) -> str:
+        """The text of /metrics/slis: empty until a check has been asked."""
+        if not self._last:
+            return ""
+        gauges = [f'{HEALTHCHECK}{{name="{name}",type="{type}"}} {value}' for (name, type), value in sorted(self._last.items())]
+        totals = [
+            f'{HEALTHCHECKS}{{name="{name}",status="{status}",type="{type}"}} {count}'
+            for (name, type, status), count in sorted(self._total.items())
+        ]
+        return "\n".join(
+            (
+                f"# HELP {HEALTHCHECK} [STABLE] This metric records the result of a single healthcheck.",
+                f"# TYPE {HEALTHCHECK} gauge",
+                *gauges,
+                f"# HELP {HEALTHCHECKS} [STABLE] This metric records the results of all healthcheck.",
+                f"# TYPE {HEALTHCHECKS} counter",
+                *totals,
+                "",
+            )
+        )

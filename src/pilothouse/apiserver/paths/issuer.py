@@ -10,17 +10,26 @@ from pilothouse.apiserver.auth.keys import ALGORITHM
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.http.answer import JSON, Answer
 from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.machinery import errors
+from pilothouse.machinery.meta_v1 import StatusDetails
 
 CONFIGURATION = "/.well-known/openid-configuration"
 KEYS = "/openid/v1/jwks"
+KEYS_FORM = "application/jwk-set+json"
 CACHE = "public, max-age=3600"
+
+
+def keys_address(issuer: str, server: str) -> str:
+    """Where the keys are: below the issuer's own address, which who verifies a token has just reached; otherwise at the server's."""
+    base = issuer.rstrip("/") if issuer.startswith("https://") else f"https://{server}"
+    return f"{base}{KEYS}"
 
 
 def paths(tokens: ServiceAccountTokens, server_address: Callable[[], str]) -> Mapping[str, Handler]:
     async def configuration(request: Request) -> Response:
         document = {
             "issuer": tokens.issuer,
-            "jwks_uri": f"https://{server_address()}{KEYS}",
+            "jwks_uri": keys_address(tokens.issuer, server_address()),
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [ALGORITHM],
@@ -28,6 +37,10 @@ def paths(tokens: ServiceAccountTokens, server_address: Callable[[], str]) -> Ma
         return Answer(200, msgspec.json.encode(document), JSON, cache=CACHE)
 
     async def keys(request: Request) -> Response:
-        return Answer(200, msgspec.json.encode(tokens.keys.jwks()), "application/jwk-set+json", cache=CACHE)
+        accept = request.header("Accept")
+        if accept and not any(clause.partition(";")[0].strip() in ("*/*", KEYS_FORM) for clause in accept.split(",")):
+            message = f"406: Not Acceptable\n\nAvailable representations: {KEYS_FORM}"
+            raise errors.failure(406, "NotAcceptable", message, StatusDetails())
+        return Answer(200, msgspec.json.encode(tokens.keys.jwks()), KEYS_FORM, cache=CACHE)
 
     return {CONFIGURATION: configuration, f"{CONFIGURATION}/": configuration, KEYS: keys, f"{KEYS}/": keys}

@@ -14,6 +14,7 @@ from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
 from pilothouse.api.types.core_v1 import (
+    ConfigMap,
     EndpointAddress,
     EndpointPort,
     Endpoints,
@@ -60,7 +61,7 @@ async def ensure(registry: BootstrapRegistry) -> None:
         await registry.store.caches.of(registry.store.catalogue.of(kind))
     for obj in first_objects(registry.store.settings):
         await _create(registry, obj)
-    for obj in endpoints(registry.store.settings):
+    for obj in (*endpoints(registry.store.settings), *authentication_info(registry.store.settings)):
         await _create_or_update(registry, obj)
 
 
@@ -130,6 +131,13 @@ def kubernetes_service(settings: Settings) -> Service:
         type="ClusterIP",
     )
     return Service(metadata=ObjectMeta(name="kubernetes", namespace="default", labels=dict(SERVICE_LABELS)), spec=spec)
+
+
+def authentication_info(settings: Settings) -> Iterator[ConfigMap]:
+    """What extension API servers read to authenticate as this server does; without a CA there is nothing to tell."""
+    if settings.client_ca:
+        meta = ObjectMeta(name="extension-apiserver-authentication", namespace="kube-system")
+        yield ConfigMap(metadata=meta, data={"client-ca-file": settings.client_ca})
 
 
 def endpoints(settings: Settings) -> Iterator[Any]:

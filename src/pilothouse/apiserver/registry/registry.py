@@ -18,7 +18,7 @@ from pilothouse.apiserver.auth.user import APISERVER, User
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
 from pilothouse.apiserver.cache.watch import Watch
-from pilothouse.apiserver.registry import bootstrap, create, delete, listing, subresource, update, watching
+from pilothouse.apiserver.registry import bootstrap, componentstatus, create, delete, listing, subresource, update, watching
 from pilothouse.apiserver.registry.compaction import compact_regularly
 from pilothouse.apiserver.registry.expiry import expire_regularly
 from pilothouse.apiserver.registry.patch import patch
@@ -35,6 +35,7 @@ from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.errors import method_not_supported
 from pilothouse.machinery.meta_v1 import Status
 
+COMPONENTS = ("", "componentstatuses")
 Result = Entry | EntryList | Status
 
 
@@ -103,6 +104,8 @@ class Registry:
 
     def _verb(self, request: Request) -> Awaitable[Result]:
         store = self.store
+        if (request.resource.group, request.resource.plural) == COMPONENTS and request.call.verb in ("get", "list"):
+            return (componentstatus.get if request.call.verb == "get" else componentstatus.list_)(store, request)
         match request.call.verb:
             case "get":
                 return listing.get(store, request)

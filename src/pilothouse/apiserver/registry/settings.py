@@ -17,6 +17,8 @@ class Settings:
     node_ports: tuple[int, int] = (30000, 32767)
     api_addresses: tuple[str, ...] = ()
     api_port: int = 6443
+    client_ca: str = ""
+    """The PEM of the CA of clients' certificates: told to extension API servers by a ConfigMap of kube-system."""
 
     @property
     def service_networks(self) -> tuple[Network, ...]:

@@ -85,6 +85,8 @@ class RegistryStore:
         self.loopback = loopback
         self._authorizer = authorizer
         self.written = Written()
+        self.components: dict[str, Callable[[], str]] = {}
+        """What is wrong with the scheduler and the controller-manager, by these names; "" when nothing is."""
         self.catalogue = catalogue
         self.caches = Caches(storage, clock, catalogue)
         self.allocation = Allocation(settings)

@@ -1,0 +1,107 @@
+"""What the health checks look at. Names and order are upstream's, and each looks at the part of this server that does that work.
+
+- The store is asked for a key; the caches must have come as far as the store; the tasks of the registry must have made the objects
+  that every cluster has; discovery must be able to say what is served.
+- A check that waits longer than CHECK_SECONDS has failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from pilothouse.apiserver.paths.health import Check, Checks
+from pilothouse.apiserver.registry.registry import Registry
+
+CHECK_SECONDS = 2.0
+"""Upstream's --etcd-healthcheck-timeout."""
+HEALTH_KEY = "/registry/health"
+HOOK = "poststarthook/"
+STORE, CACHES, STARTED, DISCOVERY, SERVING = "store", "caches", "started", "discovery", "serving"
+HOOKS = (
+    ("start-apiserver-admission-initializer", STARTED),
+    ("generic-apiserver-start-informers", CACHES),
+    ("priority-and-fairness-config-consumer", CACHES),
+    ("priority-and-fairness-filter", SERVING),
+    ("storage-object-count-tracker-hook", STORE),
+    ("start-apiextensions-informers", CACHES),
+    ("start-apiextensions-controllers", STARTED),
+    ("crd-informer-synced", CACHES),
+    ("start-system-namespaces-controller", STARTED),
+    ("peer-endpoint-reconciler-controller", STARTED),
+    ("start-cluster-authentication-info-controller", STARTED),
+    ("start-kube-apiserver-identity-lease-controller", STARTED),
+    ("start-kube-apiserver-identity-lease-garbage-collector", STARTED),
+    ("storage-readiness", STORE),
+    ("start-legacy-token-tracking-controller", STARTED),
+    ("start-service-ip-repair-controllers", STARTED),
+    ("rbac/bootstrap-roles", STARTED),
+    ("scheduling/bootstrap-system-priority-classes", STARTED),
+    ("priority-and-fairness-config-producer", STARTED),
+    ("bootstrap-controller", STARTED),
+    ("start-kubernetes-service-cidr-controller", STARTED),
+    ("start-kube-aggregator-informers", CACHES),
+    ("apiservice-status-local-available-controller", STARTED),
+    ("apiservice-status-remote-available-controller", STARTED),
+    ("apiservice-registration-controller", STARTED),
+    ("apiservice-discovery-controller", DISCOVERY),
+    ("kube-apiserver-autoregistration", STARTED),
+    ("", DISCOVERY),
+    ("apiservice-openapi-controller", DISCOVERY),
+    ("apiservice-openapiv3-controller", DISCOVERY),
+)
+"""Each hook and what it is looked at by, in upstream's order; the empty one is where `autoregister-completion` stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllChecks:
+    """The checks of /healthz, /livez and /readyz."""
+
+    healthy: Checks
+    live: Checks
+    ready: Checks
+
+
+def checks_of(
+    registry: Registry, is_serving: Callable[[], bool], discovered: Callable[[], bool], stopping: Callable[[], bool], more: Checks
+) -> AllChecks:
+    """`is_serving` and `stopping` say what the server does, `discovered` whether it knows what it serves. `more` must be ready, too."""
+    looks: Mapping[str, Check] = {
+        STORE: within(lambda: store_problem(registry)),
+        CACHES: within(lambda: caches_problem(registry)),
+        STARTED: lambda: "" if registry.started.is_set() else "not finished",
+        DISCOVERY: lambda: "" if discovered() else "nothing is served yet",
+        SERVING: lambda: "" if is_serving() else "no listener",
+    }
+    hooks = {f"{HOOK}{name}" if name else "autoregister-completion": looks[look] for name, look in HOOKS}
+    base: dict[str, Check] = {"ping": lambda: "", "log": lambda: ""}
+    live = {**base, "loopback-serving-certificate": looks[SERVING], "etcd": looks[STORE], **hooks}
+    shutdown: Check = lambda: "process is shutting down" if stopping() else ""  # noqa: E731
+    ready = {**base, "etcd": looks[STORE], "etcd-readiness": looks[STORE], "informer-sync": looks[CACHES], **hooks, **more}
+    return AllChecks(live, live, {**ready, "shutdown": shutdown})
+
+
+def within(ask: Callable[[], Awaitable[str]]) -> Check:
+    """The check, or that it takes too long. It is the machine's time that passes while a disk does not answer."""
+
+    async def check() -> str:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                return await ask()
+        except TimeoutError:
+            return f"no answer within {CHECK_SECONDS:g} s"
+
+    return check
+
+
+async def store_problem(registry: Registry) -> str:
+    """The store answers a read; what it fails with is the problem."""
+    await registry.store.storage.get(HEALTH_KEY)
+    return ""
+
+
+async def caches_problem(registry: Registry) -> str:
+    """The caches come to show what the store has."""
+    await registry.store.caches.reached(await registry.store.storage.revision())
+    return ""

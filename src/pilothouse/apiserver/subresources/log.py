@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from contextlib import suppress
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 
@@ -127,19 +128,15 @@ async def as_messages(request: Request, answer: ClientResponse, protocol: str) -
             pass
         answer.close()  # the client has closed: nobody reads on
 
-    async with sockets.accepted(request, protocol) as socket:
-        listening = asyncio.ensure_future(ignore_messages())
-        try:
+    async with sockets.accepted(request, protocol) as socket, asyncio.TaskGroup() as group:
+        listening = group.create_task(ignore_messages())
+        with suppress(ClientError, ConnectionError):  # the client or the kubelet is gone: all that can be done is to end
             await sockets.send(socket, "" if protocol == BASE64 else b"")
             async for block in answer.content.iter_chunked(MESSAGE_BYTES):
                 await sockets.send(socket, base64.b64encode(block).decode() if protocol == BASE64 else block)
-        except (ClientError, ConnectionError):
-            pass  # the client or the kubelet is gone: all that can be done is to end
-        finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
-        await socket.close()
-        return socket
+            await socket.close()
+        listening.cancel()
+    return socket
 
 
 LOG = Connect(("pods",), "log", log, ("GET",))

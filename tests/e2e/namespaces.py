@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 CLONE_NEWNET = 0x40000000
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 60.0
 
 
 def run(*command: str) -> str:

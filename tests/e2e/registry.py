@@ -20,7 +20,7 @@ from tests.e2e.namespaces import enter
 
 PORT = 5000
 USER, PASSWORD = "pilot", "house"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 class Registry(ThreadingHTTPServer):

@@ -27,7 +27,7 @@ def test_a_container_that_runs_once_takes_input_and_gives_its_exit_code(client: 
 
 def test_debug_adds_a_container_and_copies_a_pod(client: Kubectl) -> None:
     client("run", "app", f"--image={IMAGE}", "--restart=Never", "--", "sleep", "1000")
-    client("wait", "--for=condition=Ready", "pod/app", "--timeout=60s")
+    client("wait", "--for=condition=Ready", "pod/app", "--timeout=180s")
     look = ("debug", "app", f"--image={IMAGE}", "--target=app", "-c", "look", "--attach=false", "--", "sh", "-c", "ps; sleep 1000")
     if client.minor == DEBIAN_MINOR:
         assert "EphemeralContainers" in client.fails(*look)
@@ -39,7 +39,7 @@ def test_debug_adds_a_container_and_copies_a_pod(client: Kubectl) -> None:
         assert ready == "false"
         assert "Ephemeral Containers:" in client("describe", "pod", "app")
     client("debug", "app", "--copy-to=copy", f"--set-image=app={IMAGE}", "--attach=false")
-    client("wait", "--for=condition=Ready", "pod/copy", "--timeout=60s")
+    client("wait", "--for=condition=Ready", "pod/copy", "--timeout=180s")
     client("delete", "pods", "--all", "--now")
 
 
@@ -47,24 +47,24 @@ def test_drain_evicts_what_has_a_controller_and_asks_for_the_rest(client: Kubect
     node = client("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
     client("create", "deployment", "web", f"--image={IMAGE}", "--", "sleep", "1000")
     client("run", "alone", f"--image={IMAGE}", "--labels=app=alone", "--", "sleep", "1000")
-    client("rollout", "status", "deployment/web", "--timeout=60s")
+    client("rollout", "status", "deployment/web", "--timeout=180s")
     before = client("get", "pods", "-l", "app=web", "-o", "name")
     try:
         refused = client.fails("drain", node, "--pod-selector=app=alone", "--timeout=20s")
         assert "use --force to override" in refused
-        drained = client("drain", node, "--pod-selector=app=web", "--grace-period=0", "--timeout=60s")
+        drained = client("drain", node, "--pod-selector=app=web", "--grace-period=0", "--timeout=180s")
         assert f"node/{node} {'evicted' if client.minor == DEBIAN_MINOR else 'drained'}" in drained
         assert "SchedulingDisabled" in client("get", "node", node)
         assert client("get", "pods", "-l", "app=web", "-o", "name") != before
     finally:
         client("uncordon", node)
-    client("rollout", "status", "deployment/web", "--timeout=60s")
+    client("rollout", "status", "deployment/web", "--timeout=180s")
 
 
 def test_a_service_is_described_with_its_endpoints(client: Kubectl) -> None:
     client("create", "deployment", "web", f"--image={IMAGE}", "--", "sleep", "1000")
     client("expose", "deployment", "web", "--port=80", "--target-port=8080")
-    client("rollout", "status", "deployment/web", "--timeout=60s")
+    client("rollout", "status", "deployment/web", "--timeout=180s")
     address = client("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].status.podIP}")
     assert f"{address}:8080" in until("the endpoint is there", lambda: client("describe", "service", "web"))
     if client.minor > DEBIAN_MINOR:

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.tools import Kubectl
 
 HELM = Path(sys.executable).parent / "helm"
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 180
 FILES = {
     "Chart.yaml": "{apiVersion: v2, name: demo, version: 0.1.0}",
     "values.yaml": "{replicas: 1, message: one, image: 'pilothouse.local/busybox:1'}",

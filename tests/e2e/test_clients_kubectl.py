@@ -344,7 +344,7 @@ def test_edit_diff_and_replace(kubectl: Kubectl) -> None:
 def edit(kubectl: Kubectl, change: str) -> tuple[int, str]:
     environment: dict[str, Any] = {**os.environ, "KUBE_EDITOR": f"sed -i '{change}'"}
     command = kubectl.command("edit", "configmap", "edited")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -413,7 +413,7 @@ def test_pause_resume_restart(kubectl: Kubectl) -> None:
     assert "can't restart paused deployment" in kubectl.fails("rollout", "restart", "deployment/web")
     kubectl("rollout", "resume", "deployment/web")
     kubectl("rollout", "restart", "deployment/web")
-    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/web", "--timeout=180s")
 
 
 def test_roles_grant_what_they_say(kubectl: Kubectl) -> None:

@@ -18,7 +18,7 @@ from pilothouse.testing.cluster import Cluster
 from tests.e2e.tools import until
 
 IMAGE = "registry.local/web:1"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 180
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",

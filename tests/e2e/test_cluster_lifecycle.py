@@ -53,7 +53,7 @@ class Machine:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*self.prefix, sys.executable, "-m", "pilothouse", *arguments, "--name", self.name]
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
     def up(self, *options: str) -> str:
         done = self.run("up", "--no-egress", *options)
@@ -138,7 +138,7 @@ def machine(machines: list[Machine]) -> Machine:
 def run_pod(machine: Machine, name: str) -> Kubectl:
     kubectl = machine.kubectl()
     kubectl("run", name, f"--image={IMAGE}", "--command", "--", "sleep", "3600")
-    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=180s")
     return kubectl
 
 
@@ -293,7 +293,7 @@ def test_who_interrupts_up_leaves_nothing_running_and_is_told_what_to_do(machine
                 up.send_signal(signal.SIGINT)
                 up.send_signal(signal.SIGINT)  # who presses it twice ends nothing half-way
                 break
-        _, told = up.communicate(timeout=60)
+        _, told = up.communicate(timeout=180)
     assert up.returncode == 130, told
     assert told == (
         f"pilothouse: interrupted; what was begun is put away\n  what to do: start it again: pilothouse up --name {machine.name}\n"
@@ -390,7 +390,7 @@ def test_who_interrupts_an_up_that_mends_leaves_what_ran(machine: Machine) -> No
             if "kubeconfig written" in line:
                 up.send_signal(signal.SIGINT)
                 break
-        up.communicate(timeout=60)
+        up.communicate(timeout=180)
     assert machine.process_ids()["control-plane"] == ids["control-plane"]
     machine.up()
     until("exec answers", lambda: kubectl.run("exec", "bystander", "--", "true").returncode == 0)
@@ -457,7 +457,7 @@ def test_services_answer_from_the_host_and_nothing_leaks(machine: Machine) -> No
     machine.up()
     kubectl = machine.kubectl()
     kubectl("apply", "-f", str(EXAMPLES / "hello.yaml"))
-    kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/hello", "--timeout=180s")
     service = kubectl.get("service", "hello")["spec"]
     node = machine.status()["network"]["node"]
     node_port = service["ports"][0]["nodePort"]
@@ -474,7 +474,7 @@ def test_services_answer_from_the_host_and_nothing_leaks(machine: Machine) -> No
 
 
 def ask(address: str, port: int) -> str:
-    connection = http.client.HTTPConnection(address, port, timeout=5)
+    connection = http.client.HTTPConnection(address, port, timeout=30)
     try:
         connection.request("GET", "/")
         return connection.getresponse().read().decode()
@@ -555,7 +555,7 @@ def test_the_callers_umask_is_not_the_containers(machine: Machine) -> None:
     kubectl = machine.kubectl()
     somebody = json.dumps({"spec": {"securityContext": {"runAsUser": 1000, "runAsGroup": 1000}}})
     kubectl("run", "somebody", f"--image={IMAGE}", f"--overrides={somebody}", "--command", "--", "sleep", "3600")
-    kubectl("wait", "--for=condition=Ready", "pod/somebody", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/somebody", "--timeout=180s")
     assert kubectl("exec", "somebody", "--", "cat", "/etc/hostname") == "somebody\n"
     assert kubectl("exec", "somebody", "--", "stat", "-c", "%a", "/").strip() == "755"
 

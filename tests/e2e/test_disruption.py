@@ -33,9 +33,9 @@ def needy(name: str, millis: int, priority: str = "") -> dict[str, Any]:
 def test_a_more_important_pod_takes_the_room_of_another_at_once(kubectl: Kubectl, important: str) -> None:
     most = int(float(kubectl.get("nodes")["items"][0]["status"]["allocatable"]["cpu"]) * 1000)
     kubectl.apply(needy("low", most * 3 // 5))
-    kubectl("wait", "--for=condition=Ready", "pod/low", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/low", "--timeout=180s")
     kubectl.apply(needy("high", most * 3 // 5, important))
-    kubectl("wait", "--for=condition=Ready", "pod/high", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/high", "--timeout=180s")
     assert "Preempted by pod" in until("it is told", lambda: kubectl("get", "events", "--field-selector=reason=Preempted"))
 
 
@@ -54,6 +54,6 @@ def test_a_job_does_not_count_evictions_that_its_policy_ignores(kubectl: Kubectl
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": kubectl.namespace}}
     path = f"/api/v1/namespaces/{kubectl.namespace}/pods/{name}/eviction"
     kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
-    kubectl("wait", "--for=delete", f"pod/{name}", "--timeout=60s")
+    kubectl("wait", "--for=delete", f"pod/{name}", "--timeout=180s")
     until("another Pod runs", lambda: is_at_work(kubectl))
     assert kubectl.get("job", "work")["status"].get("failed", 0) == 0

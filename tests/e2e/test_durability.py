@@ -81,7 +81,7 @@ def told_since(kubeconfig: Path, resource_version: str) -> set[str]:
 
 def test_nothing_acknowledged_is_lost_and_pods_run_on(durable: Kubectl) -> None:
     durable("run", "bystander", f"--image={IMAGE}", "--command", "--", "sleep", "3600")
-    durable("wait", "--for=condition=Ready", "pod/bystander", "--timeout=60s")
+    durable("wait", "--for=condition=Ready", "pod/bystander", "--timeout=180s")
     before, since = container_ids(durable), revision(durable)
     acknowledged: set[str] = set()
     create_all(durable.kubeconfig, acknowledged, kill_after=CREATES // 2)
@@ -94,18 +94,18 @@ def test_nothing_acknowledged_is_lost_and_pods_run_on(durable: Kubectl) -> None:
     assert acknowledged <= told_since(durable.kubeconfig, since), "a watch from before the kill is told of everything"
     assert container_ids(durable) == before
     durable("run", "afterwards", f"--image={IMAGE}", "--command", "--", "sleep", "3600")
-    durable("wait", "--for=condition=Ready", "pod/afterwards", "--timeout=60s")
+    durable("wait", "--for=condition=Ready", "pod/afterwards", "--timeout=180s")
 
 
 def test_killing_the_node_agent_harms_no_container(durable: Kubectl) -> None:
     durable("run", "bystander", f"--image={IMAGE}", "--command", "--", "sleep", "3600")
-    durable("wait", "--for=condition=Ready", "pod/bystander", "--timeout=60s")
+    durable("wait", "--for=condition=Ready", "pod/bystander", "--timeout=180s")
     before = container_ids(durable)
     os.kill(process_ids()["node-agent"], signal.SIGKILL)
     pilothouse("up", "--no-egress", "--name", NAME, environment={"KUBECONFIG": str(durable.kubeconfig)})
     until("the kubelet answers again", lambda: durable.run("exec", "bystander", "--", "true").returncode == 0)
     assert container_ids(durable) == before
-    durable("delete", "pod", "bystander", "--timeout=60s")
+    durable("delete", "pod", "bystander", "--timeout=180s")
 
 
 def in_the_middle(kubectl: Kubectl) -> bool:
@@ -118,7 +118,7 @@ def in_the_middle(kubectl: Kubectl) -> bool:
 def test_a_rollout_goes_on_after_the_control_plane_was_killed_and_loses_no_request(durable: Kubectl) -> None:
     durable.apply(web())
     durable.apply(SERVICE)
-    durable("rollout", "status", "deployment/web", "--timeout=60s")
+    durable("rollout", "status", "deployment/web", "--timeout=180s")
     url = urls(durable)[0]
     until("the service answers", lambda: serving(url))
     with load(url) as failures:
@@ -127,7 +127,7 @@ def test_a_rollout_goes_on_after_the_control_plane_was_killed_and_loses_no_reque
         os.kill(process_ids()["control-plane"], signal.SIGKILL)
         again = pilothouse("up", "--no-egress", "--name", NAME, environment={"KUBECONFIG": str(durable.kubeconfig)})
         assert again.returncode == 0, again.stdout + again.stderr
-        durable("rollout", "status", "deployment/web", "--timeout=90s")
+        durable("rollout", "status", "deployment/web", "--timeout=180s")
         until("the old pods are gone", lambda: len(durable.get("pods", "-l", "app=web")["items"]) == 3)
     assert failures == []
     assert len(pod_names(durable)) == 3
@@ -146,7 +146,7 @@ def test_a_job_counts_each_pod_once_though_the_control_plane_was_killed(durable:
     os.kill(process_ids()["control-plane"], signal.SIGKILL)
     again = pilothouse("up", "--no-egress", "--name", NAME, environment={"KUBECONFIG": str(durable.kubeconfig)})
     assert again.returncode == 0, again.stdout + again.stderr
-    durable("wait", "--for=condition=Complete", "job/work", "--timeout=90s")
+    durable("wait", "--for=condition=Complete", "job/work", "--timeout=180s")
     status = durable.get("job", "work")["status"]
     assert (status["succeeded"], status.get("failed", 0), status["uncountedTerminatedPods"]) == (12, 0, {})
     pods = durable.get("pods", "-l", "job-name=work")["items"]

@@ -21,7 +21,7 @@ def oci_archive(path: Path, name: str) -> Path:
 
 def run(kubectl: Kubectl, pod: str, image: str) -> None:
     kubectl("run", pod, f"--image={image}", "--image-pull-policy=Never")
-    kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=180s")
 
 
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])

@@ -59,7 +59,7 @@ class Run:
         home = self.kubeconfig.parent / f"home-{self.binary.name}"
         environment = {**os.environ, "HOME": str(home), "EDITOR": "sed -i s/web:1/web:2/"}
         command = self.command(*arguments)
-        done = subprocess.run(command, input=text, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, input=text, env=environment, capture_output=True, text=True, timeout=180, check=False)
         assert code is None or done.returncode == code, f"{arguments}: {done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stdout + done.stderr
         return done

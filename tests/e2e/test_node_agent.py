@@ -115,7 +115,7 @@ def test_a_flood_of_logs_is_rotated(kubectl: Kubectl) -> None:
     ready(kubectl, "chatty")
     uid = field(kubectl, "chatty", ".metadata.uid")
     folder = Path(f"/var/log/pilothouse/{NAME}/pods/{kubectl.namespace}_chatty_{uid}/app")
-    until("its log is rotated", lambda: len([*folder.glob("0.log.*")]) >= 1, seconds=40)
+    until("its log is rotated", lambda: len([*folder.glob("0.log.*")]) >= 1, seconds=180)
     assert kubectl("logs", "chatty", "--tail=1").strip() in {line, ""}
 
 

@@ -32,7 +32,7 @@ def apply(kubectl: Kubectl, name: str) -> str:
 
 def ready(kubectl: Kubectl, name: str) -> str:
     apply(kubectl, name)
-    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=180s")
     return name
 
 
@@ -55,7 +55,7 @@ def test_simple(kubectl: Kubectl) -> None:
     name = ready(kubectl, "simple")
     pod = kubectl.get("pod", name)
     assert pod["status"]["qosClass"] == "BestEffort"
-    with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/", timeout=30) as answer:
         assert answer.read().decode().strip() == name
     assert shell(kubectl, name, "cat /proc/1/cwd/index.html", "web") == name
     fields = kubectl("get", "pod", name, "-o", "wide", "--no-headers").split()
@@ -103,7 +103,7 @@ def test_probes(kubectl: Kubectl) -> None:
     name = ready(kubectl, "probes")
     shell(kubectl, name, "rm /www/healthz", "http")
     until("liveness restarts it", lambda: kubectl.get("pod", name)["status"]["containerStatuses"][0]["restartCount"] == 1)
-    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=180s")
     described = kubectl("describe", "pod", name)
     assert "Liveness probe failed" in described
     assert "Container http failed liveness probe, will be restarted" in described
@@ -113,7 +113,7 @@ def test_lifecycle_hooks(kubectl: Kubectl) -> None:
     log = HOST / "pilothouse-example-lifecycle" / "log"
     log.unlink(missing_ok=True)
     name = ready(kubectl, "lifecycle")
-    kubectl("delete", "pod", name, "--timeout=60s")
+    kubectl("delete", "pod", name, "--timeout=180s")
     assert log.read_text().split() == ["postStart", "preStop", "term"]
 
 
@@ -152,7 +152,7 @@ def test_volumes_and_their_updates(kubectl: Kubectl) -> None:
     assert (HOST / "pilothouse-example-volumes" / "file").read_text() == "y\n"
     kubectl("patch", "configmap", "files", "-p", '{"data":{"one.txt":"changed"}}')
     kubectl("label", "pod", name, "tier=changed", "--overwrite")
-    until("the files follow", lambda: shell(kubectl, name, "cat /config/one.txt /pod/labels") == 'changedtier="changed"', seconds=90)
+    until("the files follow", lambda: shell(kubectl, name, "cat /config/one.txt /pod/labels") == 'changedtier="changed"', seconds=180)
     assert shell(kubectl, name, "cat /single/one.txt") == "one", "a subPath is not updated"
 
 
@@ -180,7 +180,7 @@ def test_host_network(kubectl: Kubectl) -> None:
     name = ready(kubectl, "host-network")
     pod = kubectl.get("pod", name)
     assert pod["status"]["podIP"] == pod["status"]["hostIP"]
-    with urllib.request.urlopen(f"http://{pod['status']['hostIP']}:18080/", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{pod['status']['hostIP']}:18080/", timeout=30) as answer:
         assert answer.read() == b"host\n"
     assert "containerd" in shell(kubectl, name, "ps -o comm")
 
@@ -188,7 +188,7 @@ def test_host_network(kubectl: Kubectl) -> None:
 def test_host_port(kubectl: Kubectl) -> None:
     name = ready(kubectl, "host-port")
     host = kubectl.get("pod", name)["status"]["hostIP"]
-    with urllib.request.urlopen(f"http://{host}:18081/", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{host}:18081/", timeout=30) as answer:
         assert answer.read() == b"port\n"
     assert shell(kubectl, name, "hostname; cat /etc/hosts").startswith("porter\n")
     assert "elsewhere.example" in shell(kubectl, name, "cat /etc/hosts")

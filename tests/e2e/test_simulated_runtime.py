@@ -89,7 +89,7 @@ def test_what_is_killed_is_started_again(home: Path) -> None:
             now = status(home)
             return now["state"] == "Running" and {**now["processes"], "supervisor": now["supervisor"]}[name]["pid"] not in (None, old)
 
-        until(f"{name} is started again", is_back, 90)
+        until(f"{name} is started again", is_back, 180)
 
 
 def test_it_stays_simulated_and_has_every_image(home: Path) -> None:

@@ -39,7 +39,7 @@ spec:
 def talker(request: pytest.FixtureRequest, kubeconfig: Path, namespace: str) -> Kubectl:
     kubectl = Kubectl(oldest_and_newest()[request.param], kubeconfig, namespace)
     kubectl.apply(POD)
-    kubectl("wait", "--for=condition=Ready", "pod/talker", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/talker", "--timeout=180s")
     return kubectl
 
 
@@ -124,7 +124,7 @@ def test_exec_with_a_terminal(talker: Kubectl) -> None:
             if select.select([leader], [], [], 0.5)[0]:
                 seen += os.read(leader, 4096)
         assert b"is-a-42-terminal" in seen, seen
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=120) == 0
     finally:
         process.kill()
         process.wait()
@@ -145,7 +145,7 @@ def test_port_forward(talker: Kubectl) -> None:
         match = re.search(r"127\.0\.0\.1:(\d+) -> 8080", forward.stdout.readline())
         assert match
         for _ in range(3):
-            with socket.create_connection(("127.0.0.1", int(match[1])), timeout=10) as connection:
+            with socket.create_connection(("127.0.0.1", int(match[1])), timeout=60) as connection:
                 connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 answer = b"".join(iter(lambda: connection.recv(4096), b""))
             assert answer.endswith(b"served\n")

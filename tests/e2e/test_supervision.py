@@ -17,7 +17,7 @@ from tests.e2e.test_cluster_lifecycle import IMAGE, Machine, container_of, nothi
 from tests.e2e.tools import Kubectl, until
 
 NAME = f"kept-{os.getpid()}"
-SECONDS = 90.0
+SECONDS = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def service(machine: Machine) -> tuple[Kubectl, str]:
     """A Service's address, with a pod that answers there."""
     kubectl = machine.kubectl()
     kubectl("run", "web", f"--image={IMAGE}", "--port=80", "--expose", "--command", "--", "sh", "-c", SERVE)
-    kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=180s")
     return kubectl, kubectl.get("service", "web")["spec"]["clusterIP"]
 
 

@@ -70,7 +70,7 @@ def served(kubectl: Kubectl) -> Kubectl:
     """`web` and its Service, with three pods available."""
     kubectl.apply(web())
     kubectl.apply(SERVICE)
-    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=180s")
     return kubectl
 
 
@@ -120,7 +120,7 @@ def test_a_pod_reaches_itself_through_the_service(served: Kubectl) -> None:
 @pytest.mark.parametrize("replicas", [5, 1])
 def test_it_is_scaled(served: Kubectl, replicas: int) -> None:
     served("scale", "deployment/web", f"--replicas={replicas}")
-    served("rollout", "status", "deployment/web", "--timeout=60s")
+    served("rollout", "status", "deployment/web", "--timeout=180s")
     until("all pods serve", lambda: set(names_behind(urls(served)[0])) == pod_names(served))
     assert len(pod_names(served)) == replicas
     assert served("get", "deployment", "web", "--no-headers").split()[1] == f"{replicas}/{replicas}"
@@ -155,7 +155,7 @@ def test_a_rolling_update_under_load_loses_no_request(served: Kubectl) -> None:
     until("the service answers", lambda: serving(url))
     with load(url) as failures:
         served.apply(web(version="two"))
-        served("rollout", "status", "deployment/web", "--timeout=90s")
+        served("rollout", "status", "deployment/web", "--timeout=180s")
         until("only the new version answers", lambda: all(fetch(url).startswith("two") for _ in range(20)))
     assert failures == []
 
@@ -172,14 +172,14 @@ def test_a_bad_image_leaves_the_old_pods_serving_and_undo_mends_it(served: Kubec
     assert len(reasons) == 1
     assert set(names_behind(urls(served)[0])) <= before
     served("rollout", "undo", "deployment/web")
-    served("rollout", "status", "deployment/web", "--timeout=60s")
+    served("rollout", "status", "deployment/web", "--timeout=180s")
     assert pod_names(served) == before
     history = served("rollout", "history", "deployment/web")
     assert history.split()[-4:] == ["2", "<none>", "3", "<none>"]
 
 
 def test_deleting_the_deployment_takes_everything_with_it(served: Kubectl) -> None:
-    served("delete", "deployment", "web", "--cascade=foreground", "--timeout=60s")
+    served("delete", "deployment", "web", "--cascade=foreground", "--timeout=180s")
     assert "No resources found" in served.run("get", "replicasets,pods").stderr
 
 
@@ -221,16 +221,16 @@ def test_a_stateful_pod_finds_its_volume_again(kubectl: Kubectl, tmp_path: Path)
     assert kubectl.get("pvc", "data-keep-0")["status"]["phase"] == "Pending"
     kubectl.apply(volume(name, tmp_path / "data"))
     try:
-        kubectl("rollout", "status", "statefulset/keep", "--timeout=60s")
+        kubectl("rollout", "status", "statefulset/keep", "--timeout=180s")
         claim = kubectl.get("pvc", "data-keep-0")
         assert (claim["status"]["phase"], claim["spec"]["volumeName"], claim["status"]["capacity"]) == ("Bound", name, {"storage": "1Gi"})
         first = kubectl.get("pod", "keep-0")["metadata"]["uid"]
-        kubectl("delete", "pod", "keep-0", "--timeout=60s")
+        kubectl("delete", "pod", "keep-0", "--timeout=180s")
         until("its successor runs", lambda: kubectl.get("statefulset", "keep")["status"].get("readyReplicas") == 1)
         assert kubectl.get("pod", "keep-0")["metadata"]["uid"] != first
         assert (tmp_path / "data" / "seen").read_text().split() == ["keep-0", "keep-0"]
-        kubectl("delete", "statefulset", "keep", "--cascade=foreground", "--timeout=60s")
-        kubectl("delete", "pvc", "data-keep-0", "--timeout=60s")
+        kubectl("delete", "statefulset", "keep", "--cascade=foreground", "--timeout=180s")
+        kubectl("delete", "pvc", "data-keep-0", "--timeout=180s")
         until("the volume is left", lambda: kubectl.get("pv", name)["status"]["phase"] == "Released")
     finally:
-        kubectl("delete", "pv", name, "--ignore-not-found", "--timeout=60s")
+        kubectl("delete", "pv", name, "--ignore-not-found", "--timeout=180s")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 
 def kubectls() -> dict[str, Path]:
@@ -64,11 +64,11 @@ class Kubectl:
     def minor(self) -> int:
         return minor(self.binary)
 
-    def run(self, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE_SECONDS) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE_SECONDS + 60) -> subprocess.CompletedProcess[str]:
         """Run to the end, whatever comes of it."""
         return subprocess.run(self.command(*arguments), input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
 
-    def __call__(self, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE_SECONDS) -> str:
+    def __call__(self, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE_SECONDS + 60) -> str:
         """What it prints; AssertionError when it fails."""
         done = self.run(*arguments, stdin=stdin, timeout=timeout)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
@@ -99,7 +99,7 @@ def until(what: str, condition: Callable[[], Any], seconds: float = PATIENCE_SEC
     raise AssertionError(f"not within {seconds} s: {what}; last seen: {last!r}")
 
 
-def pilothouse(*arguments: str, environment: dict[str, str] | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def pilothouse(*arguments: str, environment: dict[str, str] | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """Run the command line of this checkout."""
     return subprocess.run(
         [sys.executable, "-m", "pilothouse", *arguments],

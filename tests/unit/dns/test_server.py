@@ -69,7 +69,7 @@ class Asker:
     async def __call__(self, name: str, type: str = "A", *, tcp: bool = False, **options: Any) -> dns.message.Message:
         question = dns.message.make_query(name, type, **options)
         ask = dns.asyncquery.tcp if tcp else dns.asyncquery.udp
-        return await ask(question, LOOPBACK, timeout=5, port=self.port)
+        return await ask(question, LOOPBACK, timeout=60, port=self.port)
 
     async def put(self, *objects: Any) -> None:
         self.api.put(*objects)
@@ -83,7 +83,7 @@ async def serving(*objects: Any, **options: Any) -> AsyncIterator[Asker]:
     server = DnsServer(api.client, [(LOOPBACK, 0)], clock=SystemClock(), ranges=RANGES, **options)
     task = asyncio.create_task(server.run())
     try:
-        await asyncio.wait_for(server.synced.wait(), 5)
+        await asyncio.wait_for(server.synced.wait(), 60)
         yield Asker(api, server.bound[0][1])
     finally:
         task.cancel()
@@ -193,7 +193,7 @@ async def test_follows_changes() -> None:
 
 async def becomes(ask: Asker, name: str, expected: tuple[str, list[str]]) -> None:
     """The answer is this one soon: the event travels through the informer while the question is under way."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while shown(await ask(name)) != expected:
             await settle()
 

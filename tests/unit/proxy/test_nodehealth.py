@@ -30,7 +30,7 @@ async def ask(path: str, found: Node | None, healthy: bool, figures: Figures | N
     health = NodeHealth(api.client, "here", [ADDRESS], SystemClock(), lambda: healthy, figures or Figures(), port)
     task = asyncio.create_task(health.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await health._nodes.synced.wait()
             await settle()
             reader, writer = await asyncio.open_connection(ADDRESS, port)

@@ -35,7 +35,7 @@ class Bench:
         return found
 
     async def take(self) -> QueuedPod:
-        return await asyncio.wait_for(self.queue.pop(), 1)
+        return await asyncio.wait_for(self.queue.pop(), 60)
 
 
 @pytest.fixture

@@ -236,7 +236,7 @@ async def test_large_answers_are_compressed_for_who_asks(call: Caller) -> None:
 
 
 async def lines(content: aiohttp.StreamReader, count: int) -> list[dict[str, Any]]:
-    return [msgspec.json.decode(await asyncio.wait_for(content.readline(), 10)) for _ in range(count)]
+    return [msgspec.json.decode(await asyncio.wait_for(content.readline(), 60)) for _ in range(count)]
 
 
 async def test_a_watch_streams_events_as_lines(call: Caller) -> None:
@@ -261,7 +261,7 @@ async def test_a_watch_of_tables_names_the_columns_once(call: Caller) -> None:
 async def test_a_watch_over_websocket(call: Caller) -> None:
     await call("POST", MAPS, config_map("one"))
     async with call.session.ws_connect(f"{call.url}{MAPS}?watch=true") as socket:
-        event = await socket.receive_json(timeout=10)
+        event = await socket.receive_json(timeout=60)
     assert (event["type"], event["object"]["metadata"]["name"]) == ("ADDED", "one")
 
 
@@ -286,7 +286,7 @@ async def test_a_revision_that_is_forgotten_is_told_in_the_stream(folder: Path) 
         await storage.compact(await storage.revision())
         async with session.get(f"{served.url}{MAPS}?watch=true&resourceVersion=1") as response:
             assert response.status == 200
-            event = msgspec.json.decode(await asyncio.wait_for(response.read(), 10))
+            event = msgspec.json.decode(await asyncio.wait_for(response.read(), 60))
     assert event["type"] == "ERROR"
     assert (event["object"]["code"], event["object"]["reason"]) == (410, "Expired")
 
@@ -295,7 +295,7 @@ async def test_stopping_the_server_ends_its_watches(folder: Path) -> None:
     async with aiohttp.ClientSession() as session:
         async with serving(folder) as served:
             response = await session.get(f"{served.url}{MAPS}?watch=true")
-        assert await asyncio.wait_for(response.read(), 10) == b""
+        assert await asyncio.wait_for(response.read(), 60) == b""
 
 
 async def test_health_version_and_metrics(call: Caller) -> None:
@@ -339,7 +339,7 @@ async def exchanged(url: str, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
     try:
         writer.write(data)
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 60)
     finally:
         writer.close()
 

@@ -67,7 +67,7 @@ async def watching(house: House, kind: type[Any], namespace: str = "", **options
 
 
 async def take(events: Any, count: int) -> list[WatchEvent[Any]]:
-    return [await asyncio.wait_for(anext(events), 10) for _ in range(count)]
+    return [await asyncio.wait_for(anext(events), 60) for _ in range(count)]
 
 
 def told(events: list[WatchEvent[Any]]) -> list[tuple[str, str]]:

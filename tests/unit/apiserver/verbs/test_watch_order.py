@@ -33,7 +33,7 @@ async def test_a_slow_reader_sees_every_change_once_and_in_order(folder: Path) -
             seen = []
             buffer = b""
             while len(seen) < CHANGES + 1:
-                buffer += await asyncio.wait_for(response.content.readany(), 20)
+                buffer += await asyncio.wait_for(response.content.readany(), 60)
                 *whole, buffer = buffer.split(b"\n")
                 seen += [msgspec.json.decode(line)["object"]["data"].get("number", "first") for line in whole]
     assert seen == ["first", *(str(number) for number in range(CHANGES))]

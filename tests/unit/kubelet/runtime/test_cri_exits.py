@@ -169,7 +169,7 @@ async def test_what_is_booked_late_is_told_late_and_holds_nobody_up(
     await containerd.looked_for("late", 20)
     assert not waiting.done(), "CRI still says that it runs"
     containerd.states["late"] = "EXITED"
-    event = await asyncio.wait_for(waiting, 10)
+    event = await asyncio.wait_for(waiting, 60)
     assert (event.type, event.container_id) == (EventType.CONTAINER_STOPPED, "late")
 
 
@@ -182,7 +182,7 @@ async def test_the_end_of_a_sandbox_is_told_when_it_is_not_ready_any_more(
     await containerd.looked_for("pause", 3)
     assert not waiting.done()
     containerd.sandboxes["pause"] = "NOTREADY"
-    event = await asyncio.wait_for(waiting, 10)
+    event = await asyncio.wait_for(waiting, 60)
     assert (event.type, event.sandbox_id) == (EventType.SANDBOX_STOPPED, "pause")
 
 
@@ -197,5 +197,5 @@ async def test_nothing_is_listed_before_the_runtime_answers(containerd: Containe
 
 async def test_the_exit_of_what_is_gone_is_told_at_once(containerd: Containerd, told: AsyncIterator[RuntimeEvent]) -> None:
     containerd.tell("/tasks/exit", "gone")
-    event = await asyncio.wait_for(anext(told), 10)
+    event = await asyncio.wait_for(anext(told), 60)
     assert (event.type, event.container_id) == (EventType.CONTAINER_STOPPED, "gone")

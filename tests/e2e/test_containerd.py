@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cluster.launch import environment
-from pilothouse.cluster.up import prepare_mounts
+from pilothouse.cluster.node import prepare_mounts
 from pilothouse.kit.clock import SystemClock, wait_for
 from pilothouse.kubelet.runtime.cri import CriRuntime
 from pilothouse.kubelet.runtime.port import (

@@ -42,15 +42,39 @@ class _Walk:
     removed: list[Path] = field(default_factory=list)
 
     def value(self, old: Any, new: Any, kind: Type, path: Path) -> None:
+        if old is ABSENT:
+            self._all(new, kind, path, self.added)
+            return
         if old == new and (kind.scalar != UNTYPED or same(old, new)):
             return
         is_leaf = self._form(kind.form, old, new, kind, path) if kind.form else self._forms(old, new, kind, path)
-        if is_leaf or not path:
-            return
-        if old is ABSENT:
-            self.added.append(path)
-        elif new is ABSENT:
+        if new is ABSENT and path and not is_leaf:
             self.removed.append(path)
+
+    def _all(self, value: Any, kind: Type, path: Path, paths: list[Path]) -> None:
+        """All paths of a value that was not there before."""
+        if value and isinstance(value, dict) and kind.is_map and not kind.is_atomic:
+            fields, values = kind.fields, kind.values
+            for name, member in value.items():
+                below = fields.get(name) or values
+                if below is not None:
+                    if below.form == "scalar":
+                        paths.append((*path, f"f:{name}"))
+                    else:
+                        self._all(member, below, (*path, f"f:{name}"), paths)
+        elif value and isinstance(value, list) and kind.items is not None and kind.is_associative:
+            before = len(paths)
+            seen: set[str] = set()
+            for item in value:
+                element = item_element(kind, item)
+                if element in seen:  # duplicates are owned as a whole
+                    del paths[before:]
+                    self._items([], value, kind, path)
+                    break
+                seen.add(element)
+                self._all(item, kind.items, (*path, element), paths)
+        if path:
+            paths.append(path)
 
     def _forms(self, old: Any, new: Any, kind: Type, path: Path) -> bool:
         """Compare two values of a type that has several forms, in each form that one of them takes."""

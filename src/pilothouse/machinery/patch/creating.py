@@ -30,7 +30,7 @@ class CreatedFields:
 
     def __init__(self, kind: Type, empty: Map, kept: Filter, stripped: Fields) -> None:
         self.kind, self.empty, self.kept, self.stripped = kind, empty, kept, stripped
-        self._names = sorted(kind.fields)
+        self._names = sorted(kind.fields.keys() - {"apiVersion", "kind"})
         self._maps = frozenset(name for name, field in kind.fields.items() if _has_only_scalars(field))
         self._by_bytes: dict[tuple[str, bytes], bytes] = {}
         self._by_names: dict[Any, bytes] = {}

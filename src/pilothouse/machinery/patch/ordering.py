@@ -11,6 +11,8 @@ from pilothouse.machinery.patch import document
 
 def identity(value: Any) -> Any:
     """A value by which equal ones are found: numbers, texts and booleans of different types are different, as in Go."""
+    if value.__class__ is str:
+        return value
     return (value.__class__, document.go_text(value) if isinstance(value, (dict, list)) else value)
 
 

@@ -229,14 +229,17 @@ def _merge_list(original: list[Any], patch: list[Any], merge_key: str, item: Sha
         return ordered(wanted, [], wanted, merge_key)
     standing = list(kept)
     place = {identity(one.get(merge_key)): index for index, one in reversed(list(enumerate(kept)))}
+    last, is_in_order = -1, True
     for one in wanted:
         key = identity(_key_of(one, merge_key))
-        if key in place:
-            kept[place[key]] = _merge_map(kept[place[key]], one, item)
+        index = place.setdefault(key, len(kept))
+        if index < len(kept):
+            kept[index] = _merge_map(kept[index], one, item)
         else:
-            place[key] = len(kept)
             kept.append(one)
-    return ordered(kept, wanted, standing, merge_key)
+        is_in_order = is_in_order and last < index < len(standing)
+        last = index
+    return kept if is_in_order and len(place) == len(kept) else ordered(kept, wanted, standing, merge_key)
 
 
 def _go_kind(shape: Shape) -> str:

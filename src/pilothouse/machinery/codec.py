@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import orjson
@@ -22,9 +22,11 @@ import orjson
 from pilothouse import API_LEVEL
 from pilothouse.machinery import strconv, strict
 from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
-from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.shape import OPEN, shape_of
 from pilothouse.machinery.unstructured import Unstructured, decode_hook, encode_hook
+
+if TYPE_CHECKING:
+    from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
 

@@ -19,7 +19,9 @@ IMMUTABLE = "field is immutable"
 UPDATE_IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
-def validate_metadata(meta: ObjectMeta, namespaced: bool, name_rule: Callable[[str], list[str]] | None, problems: Problems) -> None:
+def validate_metadata(
+    meta: ObjectMeta, namespaced: bool, name_rule: Callable[[str], list[str]] | None, problems: Problems, *, any_finalizer: bool = False
+) -> None:
     """The metadata of a new object, its name already generated. `problems` stands at the object's `metadata`."""
     rule = name_rule or names.dns_subdomain
     if meta.generateName:
@@ -36,11 +38,11 @@ def validate_metadata(meta: ObjectMeta, namespaced: bool, name_rule: Callable[[s
         problems.at("namespace").forbidden("not allowed on this type")
     if meta.generation < 0:
         problems.at("generation").invalid(meta.generation, "must be greater than or equal to 0")
-    _validate_common(meta, problems)
+    _validate_common(meta, problems, any_finalizer=any_finalizer)
     _validate_managed_fields(meta, problems.at("managedFields"))
 
 
-def validate_metadata_update(new: ObjectMeta, old: ObjectMeta, problems: Problems) -> None:
+def validate_metadata_update(new: ObjectMeta, old: ObjectMeta, problems: Problems, *, any_finalizer: bool = False) -> None:
     """What of the metadata may not change, and that what changed is still right."""
     if old.deletionTimestamp:
         extra = sorted(set(new.finalizers) - set(old.finalizers))
@@ -57,7 +59,7 @@ def validate_metadata_update(new: ObjectMeta, old: ObjectMeta, problems: Problem
         value = getattr(new, name)
         if value != getattr(old, name):
             problems.at(name).invalid(value, IMMUTABLE)
-    _validate_common(new, problems)
+    _validate_common(new, problems, any_finalizer=any_finalizer)
     _validate_managed_fields(new, problems.at("managedFields"))
 
 
@@ -73,11 +75,11 @@ def _validate_namespace(namespace: str, problems: Problems) -> None:
         problems.invalid(namespace, message)
 
 
-def _validate_common(meta: ObjectMeta, problems: Problems) -> None:
+def _validate_common(meta: ObjectMeta, problems: Problems, *, any_finalizer: bool) -> None:
     validate_labels(meta.labels, problems.at("labels"))
     validate_annotations(meta.annotations, problems.at("annotations"))
     _validate_owners(meta.ownerReferences, problems.at("ownerReferences"))
-    _validate_finalizers(meta.finalizers, problems.at("finalizers"))
+    _validate_finalizers(meta.finalizers, problems.at("finalizers"), any_finalizer=any_finalizer)
 
 
 def validate_labels(labels: Mapping[str, str], problems: Problems) -> None:
@@ -100,14 +102,15 @@ def validate_annotations(annotations: Mapping[str, str], problems: Problems) -> 
 
 def _validate_owners(owners: list[OwnerReference], problems: Problems) -> None:
     controller = ""
-    for owner in owners:
-        if not owner.apiVersion.rpartition("/")[2]:
-            problems.at("apiVersion").invalid(owner.apiVersion, "version must not be empty")
-        for name in ("kind", "name", "uid"):
+    for index, owner in enumerate(owners):
+        here = problems.at(index)
+        if owner.apiVersion and (owner.apiVersion.count("/") > 1 or owner.apiVersion.endswith("/")):
+            here.at("apiVersion").invalid(owner.apiVersion, "must be <group>/<version> or <version>")
+        for name in ("apiVersion", "kind", "name", "uid"):
             if not getattr(owner, name):
-                problems.at(name).invalid("", "must not be empty")
+                here.at(name).required("must not be empty")
         if (owner.apiVersion, owner.kind) in BANNED_OWNERS:
-            problems.invalid(owner, f"/{owner.apiVersion}, Kind={owner.kind} is disallowed from being an owner")
+            here.invalid(owner, f"/{owner.apiVersion}, Kind={owner.kind} is disallowed from being an owner")
         if owner.controller:
             if controller:
                 problems.invalid(
@@ -118,12 +121,12 @@ def _validate_owners(owners: list[OwnerReference], problems: Problems) -> None:
             controller = controller or f"{owner.kind}/{owner.name}"
 
 
-def _validate_finalizers(finalizers: list[str], problems: Problems) -> None:
+def _validate_finalizers(finalizers: list[str], problems: Problems, *, any_finalizer: bool) -> None:
     for finalizer in finalizers:
         for message in names.qualified_name(finalizer):
             problems.invalid(finalizer, message)
     for index, finalizer in enumerate(finalizers):
-        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+        if not any_finalizer and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
             problems.at(index).invalid(finalizer, "name is neither a standard finalizer name nor is it fully qualified")
     if ORPHAN in finalizers and FOREGROUND in finalizers:
         problems.invalid(finalizers, f"finalizer {ORPHAN} and {FOREGROUND} cannot be both set")

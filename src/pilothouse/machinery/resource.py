@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.strategy import DEFAULT, Strategy
 
 T = TypeVar("T")
 
@@ -99,6 +100,8 @@ class Resource(Generic[T]):
     `name_rule(name)` gives what is wrong with a name (default: DNS subdomain), in upstream's words.
     `indexes` are the selectable fields that watch caches keep an index of, beside the namespace.
     `schema` is the OpenAPI schema of a kind that is not in the built-in definitions.
+    `strategy` says how it is written and deleted where that differs from other kinds.
+    `unknown_field` is what a client is told that selects by a field (`{}`) that cannot be selected by.
     """
 
     def __init__(
@@ -123,6 +126,8 @@ class Resource(Generic[T]):
         written_fields: Mapping[str, Sequence[str]] | None = None,
         indexes: Mapping[str, Callable[[T], str]] | None = None,
         schema: Mapping[str, Any] | None = None,
+        strategy: Strategy = DEFAULT,
+        unknown_field: str = "field label not supported: {}",
     ) -> None:
         self.type = type
         self.group, self.version, self.kind = type.GVK  # type: ignore[attr-defined]
@@ -144,6 +149,8 @@ class Resource(Generic[T]):
         self.written_fields = {name: _paths(fields) for name, fields in (written_fields or {}).items()}
         self.indexes = dict(indexes or {})
         self.schema = schema
+        self.strategy = strategy
+        self.unknown_field = unknown_field
         self.defaults: list[Default] = []
         self.validators: list[Validate] = []
         self.update_validators: list[ValidateUpdate] = []

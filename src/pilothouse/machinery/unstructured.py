@@ -9,16 +9,18 @@ Upstream: apimachinery's unstructured.Unstructured.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from pilothouse.machinery import strict
 from pilothouse.machinery.meta_v1 import ObjectMeta
-from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.shape import shape_of
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+
+if TYPE_CHECKING:
+    from pilothouse.machinery.resource import Resource
 
 
 class Unstructured:
@@ -45,6 +47,8 @@ class Unstructured:
 
 def unstructured_resource(group: str, version: str, kind: str, plural: str, **options: Any) -> Resource[Any]:
     """A `Resource` of a kind known only at run time; `options` are those of `Resource`."""
+    from pilothouse.machinery.resource import Resource
+
     made = type(kind, (Unstructured,), {"GVK": (group, version, kind), "__slots__": (), "__doc__": f"{kind} of {group}/{version}."})
     return Resource(made, plural, **options)
 

@@ -9,6 +9,7 @@ from pilothouse.api.core.validation.fields import one_of
 from pilothouse.api.types.admissionregistration_v1 import MatchResources, MutatingAdmissionPolicy, Mutation
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 OPERATIONS = ("CREATE", "UPDATE")
 PATCH_TYPES = ("ApplyConfiguration", "JSONPatch")
@@ -27,6 +28,7 @@ MUTATINGADMISSIONPOLICY = Resource(
     categories=("api-extensions",),
     namespaced=False,
     columns=(Column("Mutations", lambda one: len(one.spec.mutations), type="integer"), Column("ParamKind", _kind), AGE),
+    strategy=Strategy(allow_unconditional_update=False, any_finalizer=True),
 )
 
 

@@ -11,6 +11,7 @@ from pilothouse.api.types.admissionregistration_v1 import MutatingAdmissionPolic
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 MUTATINGADMISSIONPOLICYBINDING = Resource(
     MutatingAdmissionPolicyBinding,
@@ -18,6 +19,7 @@ MUTATINGADMISSIONPOLICYBINDING = Resource(
     categories=("api-extensions",),
     namespaced=False,
     columns=(Column("PolicyName", lambda one: one.spec.policyName), Column("ParamRef", lambda one: parameter_text(one.spec.paramRef)), AGE),
+    strategy=Strategy(allow_unconditional_update=False, any_finalizer=True),
 )
 
 

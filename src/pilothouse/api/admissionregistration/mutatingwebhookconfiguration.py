@@ -6,6 +6,7 @@ from pilothouse.api.admissionregistration.webhooks import default_webhooks, vali
 from pilothouse.api.types.admissionregistration_v1 import MutatingWebhookConfiguration
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 MUTATINGWEBHOOKCONFIGURATION = Resource(
     MutatingWebhookConfiguration,
@@ -13,6 +14,7 @@ MUTATINGWEBHOOKCONFIGURATION = Resource(
     categories=("api-extensions",),
     namespaced=False,
     columns=(Column("Webhooks", lambda one: len(one.webhooks), type="integer"), AGE),
+    strategy=Strategy(any_finalizer=True, allow_unconditional_update=False),
 )
 
 

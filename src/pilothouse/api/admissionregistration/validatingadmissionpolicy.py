@@ -11,6 +11,7 @@ from pilothouse.api.types.admissionregistration_v1 import MatchResources, Valida
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import METADATA, Strategy
 
 
 def _kind(one: ValidatingAdmissionPolicy) -> str:
@@ -26,6 +27,7 @@ VALIDATINGADMISSIONPOLICY = Resource(
     subresources=(STATUS,),
     columns=(Column("Validations", lambda one: len(one.spec.validations), type="integer"), Column("ParamKind", _kind), AGE),
     reset_fields={"status": ("metadata", "spec")},
+    strategy=Strategy(any_finalizer=True, allow_unconditional_update=False, status_keeps=METADATA),
 )
 
 

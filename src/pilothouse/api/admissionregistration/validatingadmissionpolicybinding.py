@@ -10,6 +10,7 @@ from pilothouse.api.types.admissionregistration_v1 import ParamRef, ValidatingAd
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 ACTIONS = ("Audit", "Deny", "Warn")
 
@@ -47,6 +48,7 @@ VALIDATINGADMISSIONPOLICYBINDING = Resource(
     categories=("api-extensions",),
     namespaced=False,
     columns=(Column("PolicyName", lambda one: one.spec.policyName), Column("ParamRef", lambda one: parameter_text(one.spec.paramRef)), AGE),
+    strategy=Strategy(any_finalizer=True, allow_unconditional_update=False),
 )
 
 

@@ -7,6 +7,7 @@ from pilothouse.api.core.validation.fields import one_of
 from pilothouse.api.types.apiextensions_v1 import CustomResourceConversion, CustomResourceDefinition
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import STATUS, Resource
+from pilothouse.machinery.strategy import Strategy
 
 CUSTOMRESOURCEDEFINITION = Resource(
     CustomResourceDefinition,
@@ -16,6 +17,11 @@ CUSTOMRESOURCEDEFINITION = Resource(
     namespaced=False,
     subresources=(STATUS,),
     columns=(CREATED_AT,),
+    strategy=Strategy(
+        any_finalizer=True,
+        allow_unconditional_update=False,
+        storage_prefix="apiextensions.k8s.io/customresourcedefinitions",
+    ),
 )
 
 

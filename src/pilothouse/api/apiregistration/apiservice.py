@@ -9,6 +9,7 @@ from pilothouse.api.types.apiregistration_v1 import APIService, APIServiceSpec
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import METADATA, Strategy
 
 PORT = 443
 STATUSES = ("True", "False", "Unknown")
@@ -39,6 +40,13 @@ APISERVICE = Resource(
     ),
     name_rule=names.path_segment,
     reset_fields={"status": ("metadata", "spec")},
+    strategy=Strategy(
+        any_finalizer=True,
+        allow_unconditional_update=False,
+        generation=None,
+        status_keeps=METADATA - {"deletionTimestamp"},
+        storage_prefix="apiregistration.k8s.io/apiservices",
+    ),
 )
 
 

@@ -7,6 +7,7 @@ from pilothouse.api.types.apps_v1 import ControllerRevision
 from pilothouse.machinery.metadata import controller_of
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 
 def _controller(one: ControllerRevision) -> str:
@@ -25,6 +26,7 @@ CONTROLLERREVISION = Resource(
         Column("Revision", lambda one: one.revision),
         AGE,
     ),
+    strategy=Strategy(generation=None),
 )
 
 

@@ -24,12 +24,19 @@ from pilothouse.api.internal import internal
 from pilothouse.api.types.apps_v1 import Deployment, RollingUpdateDeployment
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
+from pilothouse.machinery.strategy import Strategy
 
 HISTORY_LIMIT = 10
 PROGRESS_DEADLINE_SECONDS = 600
 SHARE = "25%"
 STRATEGIES = ("Recreate", "RollingUpdate")
 COUNTS = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas")
+
+
+def spec_or_annotations_changed(old: Deployment, new: Deployment) -> bool:
+    """A Deployment's annotations go on to its ReplicaSets, and so count for its generation."""
+    return old.spec != new.spec or old.metadata.annotations != new.metadata.annotations
+
 
 DEPLOYMENT = Resource(
     Deployment,
@@ -46,6 +53,7 @@ DEPLOYMENT = Resource(
         selector_column(lambda one: one.spec.selector),
     ),
     reset_fields={"status": ("spec", "metadata.labels")},
+    strategy=Strategy(status_keeps=frozenset({"labels"}), generation=spec_or_annotations_changed),
 )
 
 

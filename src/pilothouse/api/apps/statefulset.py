@@ -52,6 +52,7 @@ STATEFULSET = Resource(
         AGE,
         *template_columns(lambda one: one.spec.template),
     ),
+    name_rule=names.dns_label,
 )
 
 

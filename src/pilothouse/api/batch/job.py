@@ -21,6 +21,7 @@ from pilothouse.machinery.meta_v1 import LabelSelector
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Since
+from pilothouse.machinery.strategy import Strategy
 
 BACKOFF_LIMIT = 6
 UID_LABEL, NAME_LABEL = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"
@@ -65,6 +66,12 @@ JOB = Resource(
         selector_column(lambda one: one.spec.selector),
     ),
     selectable_fields={"status.successful": lambda one: str(one.status.succeeded)},
+    unknown_field='field label "{}" not supported for batchv1.Job',
+    strategy=Strategy(
+        default_deletion="Orphan",
+        deletion_warning="child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them "
+        "or set propagationPolicy=Orphan to suppress this warning",
+    ),
 )
 
 

@@ -10,6 +10,7 @@ from pilothouse.machinery import names, time
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.problems import Problems, quoted
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
+from pilothouse.machinery.strategy import Strategy
 
 SHORTEST_SECONDS = 600
 BLOCK = b"-----BEGIN CERTIFICATE REQUEST-----"
@@ -48,6 +49,7 @@ CERTIFICATESIGNINGREQUEST = Resource(
     selectable_fields={"spec.signerName": lambda one: one.spec.signerName},
     name_rule=names.path_segment,
     reset_fields={"": ("spec", "status"), "status": ("spec", "status.conditions"), "approval": ("spec", "status.certificate")},
+    strategy=Strategy(generation=None),
 )
 
 

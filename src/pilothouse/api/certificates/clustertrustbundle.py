@@ -10,6 +10,7 @@ from pilothouse.api.types.certificates_v1 import ClusterTrustBundle
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 
 def _any_name(name: str) -> list[str]:
@@ -24,6 +25,7 @@ CLUSTERTRUSTBUNDLE = Resource(
     columns=(Column("SignerName", lambda one: one.spec.signerName or NONE),),
     selectable_fields={"spec.signerName": lambda one: one.spec.signerName},
     name_rule=_any_name,
+    strategy=Strategy(allow_unconditional_update=False, generation=None),
 )
 
 

@@ -18,6 +18,7 @@ from pilothouse.api.types.certificates_v1 import PodCertificateRequest, PodCerti
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import STATUS, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 LONGEST_UID = 128
 LARGEST_REQUEST_BYTES = 10 * 1024
@@ -47,6 +48,7 @@ PODCERTIFICATEREQUEST = Resource(
         "spec.nodeName": lambda one: one.spec.nodeName,
     },
     reset_fields={"status": ("metadata", "spec")},
+    strategy=Strategy(allow_unconditional_update=False, generation=None),
 )
 
 

@@ -6,11 +6,13 @@ from pilothouse.api.core.validation.fields import NEGATIVE
 from pilothouse.api.types.coordination_v1 import Lease
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 LEASE = Resource(
     Lease,
     plural="leases",
     columns=(Column("Holder", lambda one: one.spec.holderIdentity), AGE),
+    strategy=Strategy(any_finalizer=True, allow_create_on_update=True, allow_unconditional_update=False, generation=None),
 )
 
 

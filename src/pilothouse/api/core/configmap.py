@@ -8,12 +8,14 @@ from pilothouse.api.types.core_v1 import ConfigMap
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 CONFIGMAP = Resource(
     ConfigMap,
     plural="configmaps",
     short_names=("cm",),
     columns=(Column("Data", lambda one: len(one.data) + len(one.binaryData)), AGE),
+    strategy=Strategy(generation=None),
 )
 
 

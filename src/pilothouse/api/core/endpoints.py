@@ -12,6 +12,7 @@ from pilothouse.api.types.core_v1 import EndpointAddress, EndpointPort, Endpoint
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 SHOWN = 3
 
@@ -34,6 +35,7 @@ ENDPOINTS = Resource(
     plural="endpoints",
     short_names=("ep",),
     columns=(Column("Endpoints", _addresses), AGE),
+    strategy=Strategy(allow_create_on_update=True, generation=None, storage_prefix="services/endpoints"),
 )
 
 

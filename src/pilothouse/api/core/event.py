@@ -9,6 +9,7 @@ from pilothouse.api.types.core_v1 import Event
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Column, Resource, Since
+from pilothouse.machinery.strategy import Strategy
 
 
 def _first_seen(one: Event) -> Since:
@@ -66,6 +67,7 @@ EVENT = Resource(
         "type": lambda one: one.type,
     },
     name_rule=names.path_segment,
+    strategy=Strategy(any_finalizer=True, allow_create_on_update=True, generation=None, default_deletion=""),
 )
 
 

@@ -10,6 +10,7 @@ from pilothouse.api.types.core_v1 import LimitRange, LimitRangeItem
 from pilothouse.machinery import names, quantity
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.strategy import Strategy
 
 TYPES = ("Pod", "Container", "PersistentVolumeClaim")
 FIELDS = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
@@ -23,7 +24,13 @@ ORDERS = (
     ("default", "max", "default", "max", "default value {} is greater than max value {}"),
 )
 
-LIMITRANGE = Resource(LimitRange, plural="limitranges", short_names=("limits",), columns=(CREATED_AT,))
+LIMITRANGE = Resource(
+    LimitRange,
+    plural="limitranges",
+    short_names=("limits",),
+    columns=(CREATED_AT,),
+    strategy=Strategy(allow_create_on_update=True, generation=None),
+)
 
 
 @LIMITRANGE.default

@@ -10,6 +10,7 @@ from pilothouse.api.types.core_v1 import Namespace
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
+from pilothouse.machinery.strategy import Strategy
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 FINALIZER = "kubernetes"
@@ -26,6 +27,7 @@ NAMESPACE = Resource(
     selectable_fields={"status.phase": lambda one: one.status.phase},
     name_rule=names.dns_label,
     reset_fields={"finalize": ("status",)},
+    strategy=Strategy(generation=None),
 )
 
 

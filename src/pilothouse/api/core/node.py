@@ -13,6 +13,7 @@ from pilothouse.api.core.warnings.addresses import of_range
 from pilothouse.api.types.core_v1 import Node
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
+from pilothouse.machinery.strategy import Strategy
 
 PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 ROLE_PREFIX, ROLE_LABEL = "node-role.kubernetes.io/", "kubernetes.io/role"
@@ -55,6 +56,7 @@ NODE = Resource(
         Column("Container-Runtime", lambda node: node.status.nodeInfo.containerRuntimeVersion or UNKNOWN, priority=1),
     ),
     selectable_fields={"spec.unschedulable": lambda node: "true" if node.spec.unschedulable else "false"},
+    strategy=Strategy(generation=None, status_at_creation=True, storage_prefix="minions"),
 )
 
 

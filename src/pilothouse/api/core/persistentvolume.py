@@ -24,6 +24,7 @@ from pilothouse.machinery import names, quantity
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 SOURCES = (
     "hostPath", "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "flocker", "nfs", "rbd", "quobyte", "cephfs", "iscsi", "cinder",
@@ -59,6 +60,7 @@ PERSISTENTVOLUME = Resource(
         AGE,
         Column("VolumeMode", lambda one: one.spec.volumeMode or UNSET, priority=1),
     ),
+    strategy=Strategy(generation=None, returns_deleted_object=True),
 )
 
 

@@ -24,6 +24,7 @@ from pilothouse.api.types.core_v1 import (
 from pilothouse.machinery import quantity
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 OLD_SOURCES = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 FIXED = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n"
@@ -43,6 +44,7 @@ PERSISTENTVOLUMECLAIM = Resource(
         AGE,
         Column("VolumeMode", lambda one: one.spec.volumeMode or UNSET, priority=1),
     ),
+    strategy=Strategy(generation=None, returns_deleted_object=True),
 )
 
 

@@ -27,6 +27,7 @@ from pilothouse.machinery.codec import encode
 from pilothouse.machinery.meta_v1 import LabelSelector, LabelSelectorRequirement
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
+from pilothouse.machinery.strategy import Strategy
 
 PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 POD_LEVEL_RESOURCES = ("cpu", "memory")
@@ -99,7 +100,8 @@ POD = Resource(
         "ephemeralcontainers": ("spec.ephemeralContainers",),
         "resize": tuple(f"spec.{kind}.*.{field}" for kind in ("containers", "initContainers") for field in ("resources", "resizePolicy")),
     },
-    indexes={"spec.nodeName": lambda pod: pod.spec.nodeName},  # each kubelet watches the pods of its node
+    indexes={"spec.nodeName": lambda pod: pod.spec.nodeName},
+    strategy=Strategy(returns_deleted_object=True, status_keeps=frozenset({"deletionTimestamp", "ownerReferences"})),
 )
 
 

@@ -11,6 +11,7 @@ from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.core_v1 import PodTemplate
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 _containers, _images = template_columns(lambda one: one.template)
 
@@ -22,6 +23,7 @@ PODTEMPLATE = Resource(
         Column("Images", _images.value, description=_images.description),
         Column("Pod Labels", lambda one: labels_text(one.template.metadata.labels), description="The labels for the pod template."),
     ),
+    strategy=Strategy(returns_deleted_object=True),
 )
 
 

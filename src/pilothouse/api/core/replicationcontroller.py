@@ -14,6 +14,7 @@ from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.core_v1 import ReplicationController
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
+from pilothouse.machinery.strategy import Strategy
 
 REPLICATIONCONTROLLER = Resource(
     ReplicationController,
@@ -30,6 +31,7 @@ REPLICATIONCONTROLLER = Resource(
         Column("Selector", lambda one: labels_text(one.spec.selector), priority=1),
     ),
     selectable_fields={"status.replicas": lambda one: str(one.status.replicas)},
+    strategy=Strategy(default_deletion="Orphan", storage_prefix="controllers"),
 )
 
 

@@ -10,6 +10,7 @@ from pilothouse.api.core.validation.resources import QUOTA, validate_quantity, v
 from pilothouse.api.types.core_v1 import ResourceQuota
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 from pilothouse.machinery.struct import Quantity
 
 SCOPES = (
@@ -42,6 +43,7 @@ RESOURCEQUOTA = Resource(
         Column("Limit", lambda one: _usage(one, limits=True)),
         AGE,
     ),
+    strategy=Strategy(generation=None, returns_deleted_object=True),
 )
 
 

@@ -14,6 +14,7 @@ from pilothouse.machinery import codec, names
 from pilothouse.machinery.octets import decoded
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 OPAQUE = "Opaque"
 SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"
@@ -28,6 +29,7 @@ SECRET = Resource(
     plural="secrets",
     columns=(Column("Type", lambda one: one.type), Column("Data", lambda one: len(one.data)), AGE),
     selectable_fields={"type": lambda one: one.type},
+    strategy=Strategy(generation=None),
 )
 
 

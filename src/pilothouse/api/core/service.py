@@ -16,6 +16,7 @@ from pilothouse.api.types.core_v1 import ClientIPConfig, Service, SessionAffinit
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
+from pilothouse.machinery.strategy import Strategy
 
 PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 AFFINITY_SECONDS = 10800
@@ -56,7 +57,8 @@ SERVICE = Resource(
         Column("Selector", lambda one: labels_text(one.spec.selector), priority=1),
     ),
     selectable_fields={"spec.clusterIP": lambda one: one.spec.clusterIP, "spec.type": lambda one: one.spec.type},
-    name_rule=names.dns1035_label,
+    name_rule=names.dns_label,
+    strategy=Strategy(allow_create_on_update=True, generation=None, returns_deleted_object=True, storage_prefix="services/specs"),
 )
 
 

@@ -11,6 +11,7 @@ from pilothouse.api.types.discovery_v1 import Endpoint, EndpointSlice
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy, content_changed
 
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
 MAXIMUM_HINTS = 8
@@ -22,6 +23,11 @@ def _ports(one: EndpointSlice) -> str:
     return shortened([str(port.port) if port.port is not None else port.name or "*" for port in one.ports or ()])
 
 
+def content_or_labels_changed(old: EndpointSlice, new: EndpointSlice) -> bool:
+    """Labels say of which Service a slice is, and so count for its generation."""
+    return content_changed(old, new) or old.metadata.labels != new.metadata.labels
+
+
 ENDPOINTSLICE = Resource(
     EndpointSlice,
     plural="endpointslices",
@@ -31,6 +37,7 @@ ENDPOINTSLICE = Resource(
         Column("Endpoints", lambda one: shortened([address for end in one.endpoints or () for address in end.addresses or ()])),
         AGE,
     ),
+    strategy=Strategy(generation=content_or_labels_changed),
 )
 
 

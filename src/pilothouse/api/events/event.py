@@ -10,6 +10,7 @@ from pilothouse.api.types.events_v1 import Event, EventSeries
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.strategy import Strategy
 
 
 def to_stored(one: Event) -> core_v1.Event:
@@ -76,6 +77,7 @@ EVENTS_EVENT = Resource(
     stored_as=EVENT,
     to_stored=to_stored,
     from_stored=from_stored,
+    strategy=Strategy(allow_create_on_update=True, generation=None, default_deletion=""),
 )
 
 

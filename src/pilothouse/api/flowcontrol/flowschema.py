@@ -10,6 +10,7 @@ from pilothouse.api.types.flowcontrol_v1 import FlowSchema
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import METADATA, Strategy
 
 METHODS = ("ByNamespace", "ByUser")
 PRECEDENCE, LOWEST_PRECEDENCE = 1000, 10000
@@ -32,6 +33,7 @@ FLOWSCHEMA = Resource(
         Column("MissingPL", _missing, description="references a broken or non-existent PriorityLevelConfiguration"),
     ),
     reset_fields={"status": ("metadata", "spec")},
+    strategy=Strategy(status_keeps=METADATA),
 )
 
 

@@ -17,6 +17,7 @@ from pilothouse.api.types.flowcontrol_v1 import (
 )
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import METADATA, Strategy
 
 MOST_QUEUES, MOST_BITS = 10_000_000, 60
 SHARES, QUEUES, HAND_SIZE, QUEUE_LENGTH = 30, 64, 8, 50
@@ -41,6 +42,7 @@ PRIORITYLEVELCONFIGURATION = Resource(
         AGE,
     ),
     reset_fields={"status": ("metadata", "spec")},
+    strategy=Strategy(status_keeps=METADATA),
 )
 
 

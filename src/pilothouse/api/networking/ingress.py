@@ -11,6 +11,7 @@ from pilothouse.api.types.networking_v1 import HTTPIngressPath, Ingress, Ingress
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 SHOWN_HOSTS = 3
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
@@ -39,6 +40,7 @@ INGRESS = Resource(
         Column("Ports", lambda one: "80, 443" if one.spec.tls else "80"),
         AGE,
     ),
+    strategy=Strategy(storage_prefix="ingress"),
 )
 
 

@@ -7,6 +7,7 @@ from pilothouse.api.core.validation.addresses import parsed
 from pilothouse.api.types.networking_v1 import IPAddress
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 
 def _parent(one: IPAddress) -> str:
@@ -29,6 +30,7 @@ IPADDRESS = Resource(
     namespaced=False,
     columns=(Column("ParentRef", _parent), AGE),
     name_rule=_canonical,
+    strategy=Strategy(generation=None),
 )
 
 

@@ -7,6 +7,7 @@ from pilothouse.api.core.validation.fields import immutable
 from pilothouse.api.types.networking_v1 import ServiceCIDR
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import METADATA, Strategy
 
 SERVICECIDR = Resource(
     ServiceCIDR,
@@ -15,6 +16,7 @@ SERVICECIDR = Resource(
     subresources=(STATUS,),
     columns=(Column("CIDRs", lambda one: ",".join(one.spec.cidrs)), AGE),
     reset_fields={"status": ("metadata", "spec")},
+    strategy=Strategy(status_keeps=METADATA, generation=None),
 )
 
 

@@ -15,12 +15,14 @@ from pilothouse.machinery import names
 from pilothouse.machinery.metadata import validate_labels
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 RUNTIMECLASS = Resource(
     RuntimeClass,
     plural="runtimeclasses",
     namespaced=False,
     columns=(Column("Handler", lambda one: one.handler), AGE),
+    strategy=Strategy(any_finalizer=True, allow_create_on_update=True, allow_unconditional_update=False, generation=None),
 )
 
 

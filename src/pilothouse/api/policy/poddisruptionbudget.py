@@ -8,8 +8,10 @@ from pilothouse.api.apps.workload import validate_share
 from pilothouse.api.core.validation.fields import nonnegative, optional_one_of
 from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.types.policy_v1 import PodDisruptionBudget
+from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 
 def _or_not_applicable(value: Any) -> str:
@@ -27,6 +29,8 @@ PODDISRUPTIONBUDGET = Resource(
         Column("Allowed Disruptions", lambda one: one.status.disruptionsAllowed, type="integer"),
         AGE,
     ),
+    strategy=Strategy(any_finalizer=True, allow_unconditional_update=False),
+    name_rule=names.path_segment,
 )
 
 

@@ -9,6 +9,7 @@ from pilothouse.api.types.rbac_v1 import ClusterRole
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.strategy import Strategy
 
 CLUSTERROLE = Resource(
     ClusterRole,
@@ -16,6 +17,7 @@ CLUSTERROLE = Resource(
     namespaced=False,
     columns=(CREATED_AT,),
     name_rule=names.path_segment,
+    strategy=Strategy(allow_create_on_update=True, generation=None),
 )
 
 

@@ -7,6 +7,7 @@ from pilothouse.api.types.rbac_v1 import ClusterRoleBinding
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.strategy import Strategy
 
 CLUSTERROLEBINDING = Resource(
     ClusterRoleBinding,
@@ -14,6 +15,7 @@ CLUSTERROLEBINDING = Resource(
     namespaced=False,
     columns=BINDING_COLUMNS,
     name_rule=names.path_segment,
+    strategy=Strategy(allow_create_on_update=True, generation=None),
 )
 
 

@@ -8,12 +8,14 @@ from pilothouse.api.types.rbac_v1 import Role
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.strategy import Strategy
 
 ROLE = Resource(
     Role,
     plural="roles",
     columns=(CREATED_AT,),
     name_rule=names.path_segment,
+    strategy=Strategy(allow_create_on_update=True, generation=None),
 )
 
 

@@ -7,12 +7,14 @@ from pilothouse.api.types.rbac_v1 import RoleBinding
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.strategy import Strategy
 
 ROLEBINDING = Resource(
     RoleBinding,
     plural="rolebindings",
     columns=BINDING_COLUMNS,
     name_rule=names.path_segment,
+    strategy=Strategy(allow_create_on_update=True, generation=None),
 )
 
 

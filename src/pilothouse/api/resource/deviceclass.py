@@ -14,11 +14,13 @@ from pilothouse.api.types.resource_v1 import DeviceClass
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.strategy import Strategy
 
 DEVICECLASS = Resource(
     DeviceClass,
     plural="deviceclasses",
     namespaced=False,
+    strategy=Strategy(returns_deleted_object=True),
 )
 
 

@@ -13,6 +13,7 @@ from pilothouse.api.types.resource_v1 import DeviceTaintRule, DeviceTaintSelecto
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 MOST_CONDITIONS = 8
 
@@ -29,6 +30,7 @@ DEVICETAINTRULE = Resource(
         AGE,
     ),
     reset_fields={"status": ("metadata", "spec")},
+    strategy=Strategy(allow_unconditional_update=False),
 )
 
 

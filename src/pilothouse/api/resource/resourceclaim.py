@@ -8,6 +8,7 @@ from pilothouse.api.types.resource_v1 import ResourceClaim
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import METADATA, Strategy
 
 
 def _state(one: ResourceClaim) -> str:
@@ -24,6 +25,7 @@ RESOURCECLAIM = Resource(
     subresources=(STATUS,),
     columns=(Column("State", _state, description="A summary of the current state (allocated, pending, reserved, etc.)."), AGE),
     reset_fields={"status": ("metadata", "spec")},
+    strategy=Strategy(generation=None, returns_deleted_object=True, status_keeps=METADATA),
 )
 
 

@@ -9,8 +9,13 @@ from pilothouse.api.types.resource_v1 import ResourceClaimTemplate
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.strategy import Strategy
 
-RESOURCECLAIMTEMPLATE = Resource(ResourceClaimTemplate, plural="resourceclaimtemplates")
+RESOURCECLAIMTEMPLATE = Resource(
+    ResourceClaimTemplate,
+    plural="resourceclaimtemplates",
+    strategy=Strategy(generation=None, returns_deleted_object=True),
+)
 
 
 @RESOURCECLAIMTEMPLATE.default

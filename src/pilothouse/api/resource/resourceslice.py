@@ -11,6 +11,7 @@ from pilothouse.api.types.resource_v1 import ResourceSlice, ResourceSliceSpec
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 MOST_DEVICES, MOST_COUNTER_SETS = 128, 8
 ONE_PLACE = "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
@@ -26,6 +27,8 @@ RESOURCESLICE = Resource(
         AGE,
     ),
     selectable_fields={"spec.nodeName": lambda one: one.spec.nodeName or "", "spec.driver": lambda one: one.spec.driver},
+    unknown_field="field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {}",
+    strategy=Strategy(returns_deleted_object=True),
 )
 
 

@@ -6,6 +6,7 @@ from pilothouse.api.core.validation.fields import one_of
 from pilothouse.api.types.scheduling_v1 import PriorityClass
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy, never
 
 HIGHEST_USER_VALUE = 1_000_000_000
 SYSTEM = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
@@ -23,6 +24,7 @@ PRIORITYCLASS = Resource(
         AGE,
         Column("PreemptionPolicy", lambda one: one.preemptionPolicy),
     ),
+    strategy=Strategy(generation=never),
 )
 
 

@@ -7,6 +7,7 @@ from pilothouse.api.core.validation.fields import immutable, optional_one_of
 from pilothouse.api.types.storage_v1 import CSIDriver
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 
 def _tokens(one: CSIDriver) -> str:
@@ -31,6 +32,7 @@ CSIDRIVER = Resource(
         Column("Modes", lambda one: ",".join(one.spec.volumeLifecycleModes) or NONE),
         AGE,
     ),
+    strategy=Strategy(allow_unconditional_update=False, first_generation=None, returns_deleted_object=True),
 )
 
 

@@ -12,6 +12,7 @@ from pilothouse.machinery import names
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import METADATA, Strategy
 
 LONGEST_NODE_ID = 256
 
@@ -22,6 +23,7 @@ CSINODE = Resource(
     subresources=(STATUS,),
     columns=(Column("Drivers", lambda one: len(one.spec.drivers or ()), type="integer"), AGE),
     reset_fields={"status": ("metadata", "spec")},
+    strategy=Strategy(allow_unconditional_update=False, generation=None, returns_deleted_object=True, status_keeps=METADATA),
 )
 
 

@@ -10,6 +10,7 @@ from pilothouse.api.types.storage_v1 import CSIStorageCapacity
 from pilothouse.machinery import names, quantity
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 CSISTORAGECAPACITY = Resource(
     CSIStorageCapacity,
@@ -18,6 +19,7 @@ CSISTORAGECAPACITY = Resource(
         Column("StorageClassName", lambda one: one.storageClassName),
         Column("Capacity", lambda one: UNSET if one.capacity is None else str(one.capacity)),
     ),
+    strategy=Strategy(allow_unconditional_update=False, generation=None),
 )
 
 

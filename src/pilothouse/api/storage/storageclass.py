@@ -11,6 +11,7 @@ from pilothouse.machinery import names
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 DEFAULT_ANNOTATIONS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 MAXIMUM_PARAMETERS, MAXIMUM_PARAMETER_BYTES = 512, 256 * 1024
@@ -34,6 +35,7 @@ STORAGECLASS = Resource(
         Column("AllowVolumeExpansion", lambda one: bool(one.allowVolumeExpansion)),
         AGE,
     ),
+    strategy=Strategy(generation=None, returns_deleted_object=True),
 )
 
 

@@ -10,6 +10,7 @@ from pilothouse.machinery import names
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import METADATA, Strategy
 
 LARGEST_METADATA, LONGEST_MESSAGE = 256 * 1024, 1024
 ONE_SOURCE = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
@@ -27,6 +28,7 @@ VOLUMEATTACHMENT = Resource(
         AGE,
     ),
     reset_fields={"status": ("metadata", "spec")},
+    strategy=Strategy(allow_unconditional_update=False, generation=None, returns_deleted_object=True, status_keeps=METADATA),
 )
 
 

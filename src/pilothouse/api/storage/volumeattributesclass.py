@@ -5,6 +5,7 @@ from __future__ import annotations
 from pilothouse.api.types.storage_v1 import VolumeAttributesClass
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 DEFAULT_ANNOTATION = "volumeattributesclass.alpha.kubernetes.io/is-default-class"
 
@@ -19,6 +20,7 @@ VOLUMEATTRIBUTESCLASS = Resource(
     short_names=("vac",),
     namespaced=False,
     columns=(Column("Name", _name, format="name"), Column("DriverName", lambda one: one.driverName), AGE),
+    strategy=Strategy(generation=None, returns_deleted_object=True),
 )
 
 

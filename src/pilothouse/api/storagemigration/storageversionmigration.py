@@ -8,6 +8,7 @@ from pilothouse.api.types.storagemigration_v1 import StorageVersionMigration
 from pilothouse.machinery import names, strconv
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import STATUS, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 SUCCEEDED, FAILED = "Succeeded", "Failed"
 
@@ -30,6 +31,7 @@ STORAGEVERSIONMIGRATION = Resource(
         Column("Status", _state),
     ),
     reset_fields={"status": ("metadata", "spec")},
+    strategy=Strategy(allow_unconditional_update=False, generation=None),
 )
 
 

@@ -47,10 +47,15 @@ async def read(request: Request, resource: Resource[Any], strictness: str) -> An
     data = await body(request, content_type)
     strictness, level = strictness or "Warn", request.api.registry.catalogue.level
     exchanged = exchanged_type(resource, request.info.subresource)
-    if len(data) < LARGE_BYTES and not isinstance(data, codec.ReadYaml):
-        decoded = decode(data, resource, exchanged, strictness, content_type, level)
-    else:
-        decoded = await in_thread(decode_large, data, resource, exchanged, strictness, content_type, level)
+    try:
+        if len(data) < LARGE_BYTES and not isinstance(data, codec.ReadYaml):
+            decoded = decode(data, resource, exchanged, strictness, content_type, level)
+        else:
+            decoded = await in_thread(decode_large, data, resource, exchanged, strictness, content_type, level)
+    except errors.StatusError:
+        if exchanged is None and content_type != PROTOBUF and len(data) < LARGE_BYTES:
+            refuse_unregistered(request, data, resource, content_type)
+        raise
     request.warnings.extend(decoded.warnings)
     make_times_canonical(getattr(decoded.object, "metadata", None))
     return decoded.object
@@ -83,6 +88,33 @@ async def body(request: Request, content_type: str) -> bytes:
     if len(data) < LARGE_YAML_BYTES or not codec.is_yaml(content_type):
         return data
     return await request.api.large_bodies.yaml(data)
+
+
+def refuse_unregistered(request: Request, data: bytes, resource: Resource[Any], content_type: str) -> None:
+    """A StatusError in upstream's words when the body names a kind that is served in no version, or not in the one it names."""
+    with suppress(ValueError):  # what cannot be read is told by who decodes it
+        found = codec.parse(data, content_type)
+        if not isinstance(found, dict):
+            return
+        api_version, kind = (
+            found.get(name) or default for name, default in (("apiVersion", resource.api_version), ("kind", resource.kind))
+        )
+        group, _, version = str(api_version).rpartition("/")
+        if (api_version, kind) == (resource.api_version, resource.kind) or is_registered(request, group, version, str(kind)):
+            return
+        text = f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
+        raise errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {text}')
+
+
+def is_registered(request: Request, group: str, version: str, kind: str) -> bool:
+    """Whether a kind is served, or exchanged by some subresource."""
+    if request.api.registry.catalogue.by_kind(group, version, kind) is not None:
+        return True
+    try:
+        module = import_module(f"pilothouse.api.types.{group.partition('.')[0] or 'core'}_{version}")
+    except ImportError:
+        return False
+    return getattr(getattr(module, kind, None), "GVK", None) == (group, version, kind)
 
 
 def in_newest(data: bytes, exchanged: type[Any]) -> bytes:

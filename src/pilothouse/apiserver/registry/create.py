@@ -53,13 +53,12 @@ async def _attempt(store: RegistryStore, request: Request, obj: Any) -> Entry:
     except CompareFailed as failed:
         raise await _exists(store, request, admission.name, failed) from failed
     if request.options.dry_run and (await store.caches.of(resource)).get(request.namespace, admission.name) is not None:
-        raise already_exists(resource.plural, resource.group, admission.name)
+        raise already_exists(resource.plural, request.served.group, admission.name)
     return entry.served(request.served)
 
 
 async def _prepared(store: RegistryStore, request: Request, obj: Any) -> AdmissionRequest:
     """The object, in the stored version, as admission is to see it."""
-    strategy.check_new_version(obj)
     strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
     for hook in request.served.defaults:
         hook(obj)
@@ -79,7 +78,7 @@ async def _prepared(store: RegistryStore, request: Request, obj: Any) -> Admissi
 async def _exists(store: RegistryStore, request: Request, name: str, failed: CompareFailed) -> StatusError:
     resource = request.resource
     await store.fresh(failed)
-    error = already_exists(resource.plural, resource.group, name)
+    error = already_exists(resource.plural, request.served.group, name)
     entry = (await store.caches.of(resource)).get(request.namespace, name)
     if entry is not None and entry.object.metadata.deletionTimestamp:
         error.status.message = f"object is being deleted: {error.status.message}"

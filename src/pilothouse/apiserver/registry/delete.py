@@ -25,26 +25,26 @@ from pilothouse.client.call import Options
 from pilothouse.machinery import time
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError, conflict, forbidden, invalid, not_found
-from pilothouse.machinery.meta_v1 import Status, StatusDetails
+from pilothouse.machinery.meta_v1 import ObjectMeta, Status, StatusDetails
 from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.strategy import DEFAULT, Strategy
 
 UNSAFE_VERB = "unsafe-delete-ignore-read-errors"
 """What who deletes an object that cannot be read must be allowed to do."""
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
-RETURNED = frozenset(
-    {"pods", "services", "podtemplates", "persistentvolumes", "persistentvolumeclaims", "resourcequotas", "serviceaccounts"}
-)
-"""Kinds of the core group whose delete answers with the object instead of a Status."""
 
 
 async def delete(store: RegistryStore, request: Request) -> Entry | Status:
     """The object as it is now when it stays for a while; a Status (or the object, by kind) when it is gone."""
-    _check_options(request.options)
-    if request.options.ignore_store_read_error:
+    options, warning = request.options, request.resource.strategy.deletion_warning
+    _check_options(options)
+    if options.ignore_store_read_error:
         return await delete_corrupt(store, request)
     cache = await store.caches.of(request.resource)
     if cache.corrupt and (corrupt := cache.corrupt.get(cache.key(request.namespace, request.name))) is not None:
         raise corrupt.unreadable()
+    if warning and not options.propagation_policy and options.orphan_dependents is None and warning not in request.warnings:
+        request.warnings.append(warning)
 
     async def attempt(current: Entry) -> Entry | Status:
         check_preconditions(request, current)
@@ -53,7 +53,7 @@ async def delete(store: RegistryStore, request: Request) -> Entry | Status:
         await store.admission.validate(admission)
         return await _attempt(store, request, current)
 
-    return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt)
+    return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt, served=request.served)
 
 
 async def delete_corrupt(store: RegistryStore, request: Request) -> Status:
@@ -121,6 +121,8 @@ def _check_options(options: Options) -> None:
 def check_preconditions(request: Request, current: Entry) -> None:
     """A conflict when the object is not, or no longer, the one that the request means."""
     options, meta = request.options, current.object.metadata
+    if is_namespace(request):
+        _check_namespace_preconditions(request, meta)
     kind, group = request.resource.kind, request.resource.group  # upstream names the kind here, not the plural
     if options.precondition_uid and options.precondition_uid != meta.uid:
         cause = (
@@ -137,9 +139,21 @@ def check_preconditions(request: Request, current: Entry) -> None:
         raise conflict(kind, group, request.name, cause)
 
 
+def _check_namespace_preconditions(request: Request, meta: ObjectMeta) -> None:
+    """Upstream's namespaces have a storage of their own, which says the same in other words."""
+    options = request.options
+    for what, wanted, found in (
+        ("UID", options.precondition_uid, meta.uid),
+        ("ResourceVersion", options.precondition_resource_version, meta.resourceVersion),
+    ):
+        if wanted and wanted != found:
+            cause = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+            raise conflict(request.resource.plural, request.resource.group, request.name, cause)
+
+
 async def _attempt(store: RegistryStore, request: Request, current: Entry) -> Entry | Status:
     old = current.object
-    finalizers = finalizers_after(request.options, list(old.metadata.finalizers))
+    finalizers = finalizers_after(request.options, list(old.metadata.finalizers), request.resource.strategy)
     grace = grace_seconds(request, old)
     if is_namespace(request) and (old.spec.finalizers or finalizers):
         return await _mark_namespace(store, request, current, finalizers)
@@ -149,7 +163,7 @@ async def _attempt(store: RegistryStore, request: Request, current: Entry) -> En
         grace = old.metadata.deletionGracePeriodSeconds or 0
     if grace == 0 and not finalizers:
         return await _remove(store, request, current)
-    return await _mark(store, request, current, finalizers, grace)
+    return await _commit(store, request, current, marked(store, old, finalizers, grace))
 
 
 def is_namespace(request: Request) -> bool:
@@ -170,36 +184,49 @@ def grace_seconds(request: Request, old: Any) -> int | None:
     return grace
 
 
-def finalizers_after(options: Options, finalizers: list[str]) -> list[str]:
-    """The finalizers that the wished propagation asks for; those of other owners stay."""
-    orphan = options.propagation_policy == "Orphan" or options.orphan_dependents is True
-    foreground = options.propagation_policy == "Foreground"
-    decided = orphan or foreground or options.propagation_policy == "Background" or options.orphan_dependents is False
-    if not decided:
+def propagation_of(options: Options, finalizers: list[str], strategy: Strategy) -> str:
+    """How dependents are dealt with: as the delete asks, else as the object's finalizers say, else as its kind has it.
+
+    Upstream: shouldOrphanDependents and shouldDeleteDependents of the generic registry's store.
+    """
+    if not strategy.default_deletion:
+        return "Background"
+    if options.orphan_dependents is not None:
+        return "Orphan" if options.orphan_dependents else "Background"
+    if options.propagation_policy:
+        return options.propagation_policy
+    if ORPHAN in finalizers:
+        return "Orphan"
+    return "Foreground" if FOREGROUND in finalizers else strategy.default_deletion
+
+
+def finalizers_after(options: Options, finalizers: list[str], strategy: Strategy = DEFAULT) -> list[str]:
+    """The finalizers that carry out the propagation; those of other owners stay."""
+    wanted = {"Orphan": [ORPHAN], "Foreground": [FOREGROUND]}.get(propagation_of(options, finalizers, strategy), [])
+    standing = [one for one in finalizers if one in (ORPHAN, FOREGROUND)]
+    if standing == wanted:
         return finalizers
-    kept = [one for one in finalizers if one not in (ORPHAN, FOREGROUND)]
-    if orphan:
-        kept.append(ORPHAN)
-    elif foreground:
-        kept.append(FOREGROUND)
-    return kept
+    return [*(one for one in finalizers if one not in (ORPHAN, FOREGROUND)), *wanted]
 
 
 async def _remove(store: RegistryStore, request: Request, current: Entry) -> Entry | Status:
-    if not request.options.dry_run:
-        last = await store.remove(current)
-    else:
-        last = current
     resource = request.resource
-    if resource.group == "" and resource.plural in RETURNED:
-        return last.served(request.served)
-    details = StatusDetails(name=request.name, group=resource.group, kind=resource.plural, uid=current.object.metadata.uid)
+    last = None
+    if resource.graceful is not None:  # what ends gracefully is marked as well when it goes at once
+        last = marked(store, current.object, current.object.metadata.finalizers, 0)
+    if not request.options.dry_run:
+        gone = await store.remove(current, last)
+    else:
+        gone = current if last is None else made(resource, last, current.revision, current.key)
+    if resource.strategy.returns_deleted_object:
+        return gone.served(request.served)
+    details = StatusDetails(name=request.name, group=request.served.group, kind=resource.plural, uid=current.object.metadata.uid)
     return Status(status="Success", details=details)
 
 
-async def _mark(store: RegistryStore, request: Request, current: Entry, finalizers: list[str], grace: int) -> Entry:
-    """Set, or draw nearer, the moment of the end."""
-    new = clone(current.object)
+def marked(store: RegistryStore, old: Any, finalizers: list[str], grace: int) -> Any:
+    """A copy of an object that is to end in so many seconds, or sooner than it was to."""
+    new = clone(old)
     meta = new.metadata
     meta.finalizers = finalizers
     before = meta.deletionGracePeriodSeconds or 0
@@ -211,7 +238,7 @@ async def _mark(store: RegistryStore, request: Request, current: Entry, finalize
     elif grace < before:
         meta.deletionTimestamp = time.text(time.parse(meta.deletionTimestamp) - timedelta(seconds=before - grace))
         meta.deletionGracePeriodSeconds = grace
-    return await _commit(store, request, current, new)
+    return new
 
 
 async def _mark_namespace(store: RegistryStore, request: Request, current: Entry, finalizers: list[str]) -> Entry:

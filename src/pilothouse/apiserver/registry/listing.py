@@ -37,7 +37,7 @@ async def get(store: RegistryStore, request: Request) -> Entry:
         except InvalidRevision as error:
             raise failure(500, "", str(error)) from error
         await reached_or_timeout(store, revision)
-    entry = await store.entry(request.resource, request.namespace, request.name)
+    entry = await store.entry(request.resource, request.namespace, request.name, request.served)
     return entry.served(request.served)
 
 

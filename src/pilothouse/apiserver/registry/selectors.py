@@ -13,11 +13,6 @@ from pilothouse.machinery.errors import bad_request
 from pilothouse.machinery.resource import Resource
 
 NAME, NAMESPACE = "metadata.name", "metadata.namespace"
-UNSUPPORTED = {
-    ("batch", "jobs"): 'field label "{}" not supported for batchv1.Job',
-    ("resource.k8s.io", "resourceslices"): "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {}",
-}
-"""What two kinds say in words of their own."""
 
 
 def selection_of(request: Request, cache: Cache) -> Selection:
@@ -62,8 +57,7 @@ def _getters(resource: Resource[Any], wanted: list[str]) -> dict[str, Callable[[
         known[NAMESPACE] = lambda obj: str(obj.metadata.namespace)
     for label in wanted:
         if label not in known and resource.selectable_fields:
-            text = UNSUPPORTED.get((resource.group, resource.plural), "field label not supported: {}")
-            raise bad_request(text.format(label))
+            raise bad_request(resource.unknown_field.format(label))
         if label not in known:
             raise bad_request(f'"{label}" is not a known field selector: only "{NAME}", "{NAMESPACE}"')
     return known

@@ -134,23 +134,23 @@ class RegistryStore:
         """The loaded cache of the stored form of a kind."""
         return await self.caches.of(stored(self.catalogue.of(kind)))
 
-    async def entry(self, resource: Resource[Any], namespace: str, name: str) -> Entry:
-        """The newest entry; StatusError NotFound when there is none."""
+    async def entry(self, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None = None) -> Entry:
+        """The newest entry; StatusError NotFound, in the name of what is `served`, when there is none."""
         cache = await self.caches.of(resource)
         if cache.corrupt and (corrupt := cache.corrupt.get(cache.key(namespace, name))) is not None:
             raise corrupt.unreadable()
         found = cache.get(namespace, name)
         if found is None:
-            raise not_found(resource.plural, resource.group, name)
+            raise not_found(resource.plural, (served or resource).group, name)
         return found
 
-    async def newest(self, resource: Resource[Any], namespace: str, name: str) -> Entry:
-        """The entry that the store has, whatever the cache shows; StatusError NotFound when there is none."""
+    async def newest(self, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None = None) -> Entry:
+        """The entry that the store has, whatever the cache shows; StatusError NotFound as above when there is none."""
         cache = await self.caches.of(resource)
         key = cache.key(namespace, name)
         item = await self.storage.get(key)
         if item is None:
-            raise not_found(resource.plural, resource.group, name)
+            raise not_found(resource.plural, (served or resource).group, name)
         cached = cache.get(namespace, name)
         if cached is not None and cached.revision == item.revision:
             return cached
@@ -163,6 +163,8 @@ class RegistryStore:
     async def commit(self, resource: Resource[Any], namespace: str, obj: Any, current: Entry | None, *, anyway: bool = False) -> Entry:
         """Write `obj` over `current` (None: it must not exist yet). Raises CompareFailed when another was faster."""
         cache = await self.caches.of(resource)
+        if current is None and version_of(obj.metadata.resourceVersion):
+            raise failure(500, "", "resourceVersion should not be set on objects to be created")  # as upstream: without a reason
         obj.metadata.resourceVersion = ""
         value = encode(obj)
         if not value.startswith(cache.head):
@@ -210,6 +212,11 @@ class RegistryStore:
         if failed.seen_at > self.caches.revision:
             with suppress(TimeoutError):  # the write that was in the way may itself have failed
                 await wait_for(self.clock, self.caches.reached(failed.seen_at), FRESH_SECONDS)
+
+
+def version_of(text: str) -> int:
+    """A resourceVersion as a number; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else 0
 
 
 def stored(resource: Resource[Any]) -> Resource[Any]:

@@ -11,58 +11,12 @@ from typing import Any
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import access, metadata, time
-from pilothouse.machinery.errors import bad_request, failure, invalid
+from pilothouse.machinery.errors import bad_request, invalid
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 
-UNCOUNTED = frozenset(
-    {
-        ("", "ConfigMap"),
-        ("", "Endpoints"),
-        ("", "Event"),
-        ("", "LimitRange"),
-        ("", "Namespace"),
-        ("", "Node"),
-        ("", "PersistentVolume"),
-        ("", "PersistentVolumeClaim"),
-        ("", "ResourceQuota"),
-        ("", "Secret"),
-        ("", "Service"),
-        ("", "ServiceAccount"),
-        ("apiregistration.k8s.io", "APIService"),
-        ("apps", "ControllerRevision"),
-        ("autoscaling", "HorizontalPodAutoscaler"),
-        ("certificates.k8s.io", "CertificateSigningRequest"),
-        ("certificates.k8s.io", "ClusterTrustBundle"),
-        ("certificates.k8s.io", "PodCertificateRequest"),
-        ("coordination.k8s.io", "Lease"),
-        ("events.k8s.io", "Event"),
-        ("networking.k8s.io", "IPAddress"),
-        ("networking.k8s.io", "ServiceCIDR"),
-        ("node.k8s.io", "RuntimeClass"),
-        ("rbac.authorization.k8s.io", "ClusterRole"),
-        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-        ("rbac.authorization.k8s.io", "Role"),
-        ("rbac.authorization.k8s.io", "RoleBinding"),
-        ("resource.k8s.io", "ResourceClaim"),
-        ("resource.k8s.io", "ResourceClaimTemplate"),
-        ("storage.k8s.io", "CSINode"),
-        ("storage.k8s.io", "CSIStorageCapacity"),
-        ("storage.k8s.io", "StorageClass"),
-        ("storage.k8s.io", "VolumeAttachment"),
-        ("storage.k8s.io", "VolumeAttributesClass"),
-        ("storagemigration.k8s.io", "StorageVersionMigration"),
-    }
-)
-"""Kinds without metadata.generation."""
-BORN_WITH_STATUS = frozenset({("", "Node")})
-"""Kinds whose creator says the status, too: a kubelet registers its node with what it has."""
 MAXIMUM_GENERATED_BASE = 58
 """Of a name made from generateName, what comes before the five characters of the suffix."""
-
-
-def counts_generations(resource: Resource[Any]) -> bool:
-    return (resource.group, resource.kind) not in UNCOUNTED
 
 
 def has_status(resource: Resource[Any]) -> bool:
@@ -101,8 +55,9 @@ def generate_name(base: str, entropy: Entropy) -> str:
 
 def prepare_create(resource: Resource[Any], obj: Any) -> None:
     meta = obj.metadata
-    meta.generation = 1 if counts_generations(resource) else 0
-    if has_status(resource) and (resource.group, resource.kind) not in BORN_WITH_STATUS:
+    if resource.strategy.generation is not None and resource.strategy.first_generation is not None:
+        meta.generation = resource.strategy.first_generation
+    if has_status(resource) and not resource.strategy.status_at_creation:
         access.clear_status(obj)
     for hook in resource.create_preparers:
         hook(obj)
@@ -111,7 +66,8 @@ def prepare_create(resource: Resource[Any], obj: Any) -> None:
 def validate_create(resource: Resource[Any], obj: Any, served: Resource[Any] | None = None) -> None:
     """`served` is the version in which the client made it."""
     problems = Problems()
-    metadata.validate_metadata(obj.metadata, resource.namespaced, resource.name_rule, problems.at("metadata"))
+    any_finalizer = (served or resource).strategy.any_finalizer
+    metadata.validate_metadata(obj.metadata, resource.namespaced, resource.name_rule, problems.at("metadata"), any_finalizer=any_finalizer)
     for hook in resource.validators:
         hook(obj, problems)
     if served is not None and served is not resource:
@@ -127,30 +83,27 @@ def prepare_update(resource: Resource[Any], old: Any, new: Any) -> None:
         access.set_field(new, "status", access.status(old))
     for hook in resource.update_preparers:
         hook(old, new)
-    if counts_generations(resource) and content_changed(old, new):
+    if resource.strategy.generation is not None and resource.strategy.generation(old, new):
         new.metadata.generation = old.metadata.generation + 1
 
 
 def carry_metadata(old: Any, new: Any) -> None:
+    """What of the metadata an update cannot change: what a client says of it is overlooked, as upstream's BeforeUpdate does."""
     before, after = old.metadata, new.metadata
     after.generation = before.generation
     after.uid = after.uid or before.uid
-    after.creationTimestamp = after.creationTimestamp or before.creationTimestamp
-    after.deletionTimestamp = after.deletionTimestamp or before.deletionTimestamp
+    after.creationTimestamp = before.creationTimestamp
+    after.deletionTimestamp = before.deletionTimestamp or after.deletionTimestamp
     if after.deletionGracePeriodSeconds is None:
         after.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds
     after.selfLink = ""
     after.managedFields = before.managedFields
 
 
-def content_changed(old: Any, new: Any) -> bool:
-    """Whether anything but metadata and status differs."""
-    return not access.same_but_metadata_and_status(old, new)
-
-
 def validate_update(resource: Resource[Any], old: Any, new: Any) -> None:
     problems = Problems()
-    metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"))
+    any_finalizer = resource.strategy.any_finalizer
+    metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"), any_finalizer=any_finalizer)
     for validate in resource.validators:
         validate(new, problems)
     for compare in resource.update_validators:
@@ -168,7 +121,8 @@ def validate_served(served: Resource[Any], old: Any, new: Any) -> None:
 
 def validate_status(resource: Resource[Any], old: Any, new: Any) -> None:
     problems = Problems()
-    metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"))
+    any_finalizer = resource.strategy.any_finalizer
+    metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"), any_finalizer=any_finalizer)
     for hook in resource.status_validators:
         hook(old, new, problems)
     raise_problems(resource, new.metadata.name, problems)
@@ -184,12 +138,6 @@ def raise_problems(resource: Resource[Any], name: str, problems: Problems) -> No
     if problems:
         seen: dict[Any, None] = dict.fromkeys(problems.found)
         raise invalid(resource.kind, resource.group, name, list(seen))
-
-
-def check_new_version(obj: Any) -> None:
-    """A new object has no history. Upstream answers 500 without a reason here; clients know the text."""
-    if obj.metadata.resourceVersion:
-        raise failure(500, "", "resourceVersion should not be set on objects to be created")
 
 
 def match_namespace(obj: Any, namespace: str) -> None:

@@ -16,51 +16,17 @@ from pilothouse.apiserver.registry import managers, strategy
 from pilothouse.apiserver.registry.create import create
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
+from pilothouse.apiserver.registry.versions import InvalidRevision, revision_of
 from pilothouse.apiserver.registry.view import MAIN, View
 from pilothouse.apiserver.registry.write import ATTEMPTS, admit_and_commit, guaranteed_update
 from pilothouse.machinery import access
 from pilothouse.machinery.codec import clone
-from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict, invalid
+from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict, failure, invalid
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 
 PATCH_ATTEMPTS = 6
 """Upstream: five retries after the first conflict."""
-
-RBAC = "rbac.authorization.k8s.io"
-MADE_BY_UPDATE = frozenset(
-    {
-        ("", "endpoints"),
-        ("", "events"),
-        ("", "limitranges"),
-        ("", "services"),
-        ("certificates.k8s.io", "clustertrustbundles"),
-        ("certificates.k8s.io", "podcertificaterequests"),
-        ("coordination.k8s.io", "leases"),
-        ("node.k8s.io", "runtimeclasses"),
-        *((RBAC, plural) for plural in ("clusterrolebindings", "clusterroles", "rolebindings", "roles")),
-    }
-)
-"""Kinds of which a PUT makes what is not there, as upstream's strategies have it."""
-ADMISSION = "admissionregistration.k8s.io"
-STORAGE = "storage.k8s.io"
-UPDATED_BY_VERSION = frozenset(
-    {
-        ("apiextensions.k8s.io", "customresourcedefinitions"),
-        ("apiregistration.k8s.io", "apiservices"),
-        ("certificates.k8s.io", "clustertrustbundles"),
-        ("certificates.k8s.io", "podcertificaterequests"),
-        ("coordination.k8s.io", "leases"),
-        ("node.k8s.io", "runtimeclasses"),
-        ("policy", "poddisruptionbudgets"),
-        ("resource.k8s.io", "devicetaintrules"),
-        ("storagemigration.k8s.io", "storageversionmigrations"),
-        *((ADMISSION, f"{kind}webhookconfigurations") for kind in ("mutating", "validating")),
-        *((ADMISSION, f"{when}admission{kind}") for when in ("mutating", "validating") for kind in ("policies", "policybindings")),
-        *((STORAGE, plural) for plural in ("csidrivers", "csinodes", "csistoragecapacities", "volumeattachments")),
-    }
-)
-"""Kinds of which a PUT must say the version that it replaces: upstream's AllowUnconditionalUpdate."""
 
 BodyOf = Callable[[Entry], Any]
 """What the client wants, given what there is."""
@@ -76,15 +42,15 @@ async def update(store: RegistryStore, request: Request, view: View) -> Entry:
     try:
         return await change(store, request, view, lambda _: clone(body), ATTEMPTS)
     except StatusError as error:
-        if not body.metadata.uid or not is_missing(error, request):
+        created_by_update = request.resource.strategy.allow_create_on_update and view is MAIN
+        if not body.metadata.uid or not created_by_update or not is_missing(error, request):
             raise
-        key = (await store.caches.of(request.resource)).key(request.namespace, request.name)
-        raise _conflict(request, uid_mismatch(key, body.metadata.uid, "")) from error
+        raise _conflict(request, uid_mismatch(request, body.metadata.uid, "")) from error
 
 
 async def _is_to_be_made(store: RegistryStore, request: Request, body: Any) -> bool:
     """Whether this update of what is not there makes it: of some kinds, and only when no object in particular is meant."""
-    if (request.resource.group, request.resource.plural) not in MADE_BY_UPDATE or body.metadata.uid:
+    if not request.resource.strategy.allow_create_on_update or body.metadata.uid:
         return False
     if (await store.caches.of(request.resource)).get(request.namespace, request.name) is not None:
         return False
@@ -110,7 +76,7 @@ async def change(store: RegistryStore, request: Request, view: View, body_of: Bo
         _check_identity(request, current, body)
         return _seen(request, view, await _write(store, request, view, current, body))
 
-    return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt, attempts)
+    return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt, attempts, request.served)
 
 
 def _check_identity(request: Request, current: Entry, body: Any) -> None:
@@ -119,25 +85,37 @@ def _check_identity(request: Request, current: Entry, body: Any) -> None:
     is_patch = request.call.verb == "patch"
     is_another = bool(said.uid) and said.uid != there.uid
     if is_another and not is_patch:
-        raise _conflict(request, uid_mismatch(current.key, said.uid, there.uid))
-    if said.resourceVersion and said.resourceVersion != there.resourceVersion:
+        raise _conflict(request, uid_mismatch(request, said.uid, there.uid))
+    version = _version_of(said.resourceVersion)
+    if version and str(version) != there.resourceVersion:
         raise _conflict(request, OBJECT_MODIFIED)
     problems = Problems("metadata")
     if is_another:
         problems.at("uid").invalid(said.uid, IMMUTABLE)
         raise invalid(resource.kind, resource.group, request.name, problems.found)
-    if not said.resourceVersion and not is_patch and (resource.group, resource.plural) in UPDATED_BY_VERSION:
+    if not version and (said.resourceVersion or not is_patch) and not resource.strategy.allow_unconditional_update:
         problems.at("resourceVersion").invalid(0, "must be specified for an update")
         raise invalid(resource.plural, resource.group, request.name, problems.found)
 
 
+def _version_of(text: str) -> int:
+    """The version that a write is for; 0 for whichever there is. Upstream answers 500 without a reason for what is no number."""
+    try:
+        return revision_of(text)
+    except InvalidRevision as error:
+        raise failure(500, "", error.cause) from error
+
+
 def _conflict(request: Request, cause: str) -> StatusError:
-    return conflict(request.resource.plural, request.resource.group, request.name, cause)
+    return conflict(request.resource.plural, request.served.group, request.name, cause)
 
 
-def uid_mismatch(key: str, wanted: str, found: str) -> str:
+def uid_mismatch(request: Request, wanted: str, found: str) -> str:
+    """What the store of upstream says when an object is another than the one that is meant."""
+    resource = request.resource
+    place = [resource.strategy.storage_prefix or resource.plural, *([request.namespace] if resource.namespaced else []), request.name]
     return (
-        f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+        f"StorageError: invalid object, Code: 4, Key: /registry/{'/'.join(place)}, ResourceVersion: 0, AdditionalErrorMsg: "
         f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
     )
 
@@ -185,5 +163,5 @@ def _seen(request: Request, view: View, entry: Entry) -> Entry:
 
 async def read_view(store: RegistryStore, request: Request, view: View) -> Entry:
     """GET of a view."""
-    entry = await store.entry(request.resource, request.namespace, request.name)
+    entry = await store.entry(request.resource, request.namespace, request.name, request.served)
     return _seen(request, view, entry)

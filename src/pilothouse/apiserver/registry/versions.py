@@ -17,6 +17,7 @@ class InvalidRevision(ValueError):
     """A resourceVersion that is no number. Which answer that is, depends on the verb, as upstream has it."""
 
     def __init__(self, text: str, cause: str) -> None:
+        self.cause = cause
         problems = Problems("resourceVersion")
         problems.invalid(text, cause)
         self.problems = problems.found

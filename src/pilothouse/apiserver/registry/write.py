@@ -35,30 +35,34 @@ async def guaranteed_update(
     name: str,
     attempt: Callable[[Entry], Awaitable[T]],
     attempts: int = ATTEMPTS,
+    served: Resource[Any] | None = None,
 ) -> T:
     """What `attempt` returns for the newest entry of an object.
 
     `attempt` raises CompareFailed when its commit came too late, and is then called again with what the store has. Raises
     NotFound when there is no such object, Conflict after `attempts`, and what `attempt` raises for the object as it is in the store.
+    `served` is the resource that errors name, when it is not `resource`.
     """
-    current, is_newest = await _first(store, resource, namespace, name)
+    current, is_newest = await _first(store, resource, namespace, name, served)
     for _ in range(attempts):
         try:
             return await attempt(current)
         except CompareFailed as failed:
             await store.fresh(failed)
-            current, is_newest = await store.newest(resource, namespace, name), True
+            current, is_newest = await store.newest(resource, namespace, name, served), True
         except StatusError:
             if is_newest:
                 raise
-            newest = await store.newest(resource, namespace, name)
+            newest = await store.newest(resource, namespace, name, served)
             if newest.revision == current.revision:
                 raise
             current, is_newest = newest, True
-    raise conflict(resource.plural, resource.group, name, OBJECT_MODIFIED)
+    raise conflict(resource.plural, (served or resource).group, name, OBJECT_MODIFIED)
 
 
-async def _first(store: RegistryStore, resource: Resource[Any], namespace: str, name: str) -> tuple[Entry, bool]:
+async def _first(
+    store: RegistryStore, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None
+) -> tuple[Entry, bool]:
     """The cached entry, or else the store's; and whether it is the store's."""
     cache = await store.caches.of(resource)
     if cache.corrupt and (corrupt := cache.corrupt.get(cache.key(namespace, name))) is not None:
@@ -66,7 +70,7 @@ async def _first(store: RegistryStore, resource: Resource[Any], namespace: str, 
     cached = cache.get(namespace, name)
     if cached is not None:
         return cached, False
-    return await store.newest(resource, namespace, name), True
+    return await store.newest(resource, namespace, name, served), True
 
 
 async def in_thread_if_large(call: Call, function: Callable[..., T], *args: Any) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.http import decoding, encoding, options
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.client.call import Call
@@ -11,9 +12,17 @@ from pilothouse.machinery.resource import Resource
 
 
 async def delete(request: Request, resource: Resource[Any]) -> Response:
-    """A Status when the object is gone, the object when it ends gracefully."""
+    """A Status when the object is gone, the object when it ends gracefully: then 202 to who asked with orphanDependents false."""
     info = request.info
     encoding.form_of(request)
     chosen = options.for_delete(request, await decoding.read_delete_options(request))
     call = Call("delete", resource, info.object_namespace, info.name, info.subresource, options=chosen)
-    return encoding.one(request, resource, await request.api.registry.execute(call, request.user, warnings=request.warnings))
+    result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
+    accepted = chosen.orphan_dependents is False and isinstance(result, Entry) and is_ending(result.object)
+    return encoding.one(request, resource, result, 202 if accepted else 200)
+
+
+def is_ending(obj: Any) -> bool:
+    """Whether a deleted object is still there: for its finalizers, its grace period, or its content (a namespace)."""
+    meta = obj.metadata
+    return bool(meta.deletionTimestamp) and (bool(meta.finalizers) or meta.deletionGracePeriodSeconds != 0)

@@ -43,6 +43,7 @@ SERVER_ERRORS = (
     "failed to create typed patch object",
     "failed to convert new object",
     "failed to decode managed fields",
+    "strconv.ParseUint: parsing ",
 )
 """What upstream answers with 500, too."""
 

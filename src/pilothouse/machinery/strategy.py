@@ -1,0 +1,55 @@
+"""Strategy: how objects of a kind are written and deleted, where that differs from the rules of all kinds.
+
+The names are those of upstream's strategies (k8s.io/apiserver/pkg/registry/rest); the values of a kind stand in its own file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.machinery import access
+
+Moves = Callable[[Any, Any], bool]
+"""(old, new): whether metadata.generation grows by one with this update."""
+
+
+def content_changed(old: Any, new: Any) -> bool:
+    """Anything but metadata and status differs."""
+    return not access.same_but_metadata_and_status(old, new)
+
+
+def never(old: Any, new: Any) -> bool:
+    """The generation stays what it was at creation."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """`generation` says when the generation moves; None: the server sets none and keeps what the creator wrote.
+
+    `first_generation` is set at creation (None: what the creator wrote is kept). `default_deletion` is the propagation of a delete
+    that asks for none: "Background", "Orphan" (kinds that were so in their first versions, perhaps with a `deletion_warning`), or
+    "" where dependents are never followed (Events). `returns_deleted_object`: a delete answers with the object instead of a Status.
+    `status_at_creation`: the creator says the status, too. `status_keeps` are the fields of the metadata that an update of the
+    status leaves alone. `storage_prefix` is where upstream keeps the kind below /registry/, as messages show it (default: plural).
+    `any_finalizer`: a finalizer need not be a standard one or have a domain.
+    """
+
+    allow_create_on_update: bool = False
+    allow_unconditional_update: bool = True
+    generation: Moves | None = content_changed
+    first_generation: int | None = 1
+    default_deletion: str = "Background"
+    deletion_warning: str = ""
+    returns_deleted_object: bool = False
+    status_at_creation: bool = False
+    status_keeps: frozenset[str] = frozenset()
+    storage_prefix: str = ""
+    any_finalizer: bool = False
+
+
+DEFAULT = Strategy()
+METADATA = frozenset(("annotations", "deletionTimestamp", "finalizers", "labels", "ownerReferences"))
+"""All of the metadata that upstream resets in updates of the status of some kinds."""

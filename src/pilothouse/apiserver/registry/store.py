@@ -31,6 +31,7 @@ from pilothouse.apiserver.storage.interface import CompareFailed, Storage, Stora
 from pilothouse.client.call import Call
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery import strconv
 from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.errors import StatusError, failure, internal_error, not_found
@@ -216,7 +217,10 @@ class RegistryStore:
 
 def version_of(text: str) -> int:
     """A resourceVersion as a number; 0 for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else 0
+    try:
+        return strconv.parse_uint(text) if text else 0
+    except ValueError:
+        return 0
 
 
 def stored(resource: Resource[Any]) -> Resource[Any]:

@@ -14,7 +14,7 @@ USAGE = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 
 
 
 def autoscaler(*metrics: dict[str, Any]) -> dict[str, Any]:
-    spec = {"scaleTargetRef": {"kind": "Deployment", "name": "d"}, "maxReplicas": 3, "metrics": list(metrics)}
+    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}, "maxReplicas": 3, "metrics": list(metrics)}
     return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "t", "namespace": "n"}, "spec": spec}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.api.admissionregistration.validatingadmissionpolicy import validate_match
+from pilothouse.api.admissionregistration.policies import validate_policy_spec, validate_variables
 from pilothouse.api.admissionregistration.webhooks import default_match, validate_conditions
 from pilothouse.api.core.columns import UNSET
 from pilothouse.api.core.validation.fields import one_of
@@ -43,18 +43,11 @@ def default(one: MutatingAdmissionPolicy) -> None:
 @MUTATINGADMISSIONPOLICY.validate
 def validate(one: MutatingAdmissionPolicy, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
-    if spec.failurePolicy not in ("Fail", "Ignore"):
-        here.at("failurePolicy").not_supported(spec.failurePolicy, ("Fail", "Ignore"))
-    if spec.matchConstraints is None:
-        here.at("matchConstraints").required()
-    else:
-        validate_match(spec.matchConstraints, here.at("matchConstraints"))
+    validate_policy_spec(spec, here)
+    if spec.matchConstraints is not None:
         validate_operations(spec.matchConstraints, here.at("matchConstraints"))
     validate_conditions(spec.matchConditions, here.at("matchConditions"))
-    for index, variable in enumerate(spec.variables):
-        for field in ("name", "expression"):
-            if not getattr(variable, field).strip():
-                here.at("variables", index, field).required(f"{field} is not specified")
+    validate_variables(spec.variables, here.at("variables"))
     if not spec.mutations:
         here.at("mutations").required("mutations must contain at least one item")
     for index, mutation in enumerate(spec.mutations):
@@ -82,6 +75,6 @@ def _validate_mutation(mutation: Mutation, problems: Problems) -> None:
     if expression is None:
         problems.at(needed).required(f"must be specified when patchType is {mutation.patchType}")
     elif not expression.expression.strip():
-        problems.at(needed, "expression").required("expression is not specified")
+        problems.at(needed, "expression").required()
     if getattr(mutation, excluded) is not None:
         problems.at(excluded).invalid(f"{{{excluded}}}", f"must not be specified when patchType is {mutation.patchType}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pilothouse.api.admissionregistration.mutatingadmissionpolicy import validate_operations
-from pilothouse.api.admissionregistration.validatingadmissionpolicy import validate_match_resources
-from pilothouse.api.admissionregistration.validatingadmissionpolicybinding import parameter_text, validate_parameters
+from pilothouse.api.admissionregistration.policies import validate_match_resources, validate_parameter
+from pilothouse.api.admissionregistration.validatingadmissionpolicybinding import parameter_text
 from pilothouse.api.admissionregistration.webhooks import default_match
 from pilothouse.api.core.validation.fields import report
 from pilothouse.api.types.admissionregistration_v1 import MutatingAdmissionPolicyBinding
@@ -36,8 +36,7 @@ def validate(one: MutatingAdmissionPolicyBinding, problems: Problems) -> None:
         here.at("policyName").required()
     else:
         report(names.dns_subdomain(one.spec.policyName), one.spec.policyName, here, "policyName")
-    if one.spec.paramRef is not None:
-        validate_parameters(one.spec.paramRef, here.at("paramRef"))
+    validate_parameter(one.spec.paramRef, here.at("paramRef"))
+    validate_match_resources(one.spec.matchResources, here.at("matchResources"))
     if one.spec.matchResources is not None:
-        validate_match_resources(one.spec.matchResources, here.at("matchResources"))
         validate_operations(one.spec.matchResources, here.at("matchResources"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pilothouse.api.admissionregistration.rules import validate_rule
+import re
+
+from pilothouse.api.admissionregistration.policies import validate_policy_spec, validate_variables
 from pilothouse.api.admissionregistration.webhooks import default_match, validate_conditions
 from pilothouse.api.core.columns import UNSET
-from pilothouse.api.core.validation.fields import one_of, optional_one_of, report
-from pilothouse.api.core.validation.selectors import validate_label_selector
-from pilothouse.api.types.admissionregistration_v1 import MatchResources, ValidatingAdmissionPolicy
+from pilothouse.api.core.validation.conditions import validate_conditions as validate_status_conditions
+from pilothouse.api.core.validation.fields import report
+from pilothouse.api.types.admissionregistration_v1 import ValidatingAdmissionPolicy, Validation
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
@@ -18,6 +20,9 @@ def _kind(one: ValidatingAdmissionPolicy) -> str:
     kind = one.spec.paramKind
     return f"{kind.apiVersion}/{kind.kind}" if kind else UNSET
 
+
+REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
+MOST_ANNOTATIONS, LONGEST_EXPRESSION = 20, 5 * 1024
 
 VALIDATINGADMISSIONPOLICY = Resource(
     ValidatingAdmissionPolicy,
@@ -41,37 +46,60 @@ def default(one: ValidatingAdmissionPolicy) -> None:
 
 @VALIDATINGADMISSIONPOLICY.validate
 def validate(one: ValidatingAdmissionPolicy, problems: Problems) -> None:
-    here = problems.at("spec")
-    if not one.spec.validations and not one.spec.auditAnnotations:
-        here.at("validations").required("validations or auditAnnotations must contain at least one item")
-    one_of(one.spec.failurePolicy or "", ("Fail", "Ignore"), here, "failurePolicy")
-    if one.spec.matchConstraints is None:
-        here.at("matchConstraints").required()
-    else:
-        validate_match(one.spec.matchConstraints, here.at("matchConstraints"))
-    validate_conditions(one.spec.matchConditions, here.at("matchConditions"))
-    for index, validation in enumerate(one.spec.validations):
-        if not validation.expression.strip():
-            here.at("validations", index, "expression").required("expression is not specified")
+    spec, here = one.spec, problems.at("spec")
+    validate_policy_spec(spec, here)
+    validate_conditions(spec.matchConditions, here.at("matchConditions"))
+    validate_variables(spec.variables, here.at("variables"))
+    if not spec.validations and not spec.auditAnnotations:
+        for field in ("validations", "auditAnnotations"):
+            here.at(field).required("validations or auditAnnotations must contain at least one item")
+    for index, validation in enumerate(spec.validations):
+        _validate_validation(validation, here.at("validations", index))
+    _validate_annotations(one, here.at("auditAnnotations"))
 
 
-def validate_match(resources: MatchResources, problems: Problems) -> None:
-    """What a policy applies to: at least one rule."""
-    if not resources.resourceRules:
-        problems.at("resourceRules").required()
-    validate_match_resources(resources, problems)
+def _validate_validation(validation: Validation, problems: Problems) -> None:
+    if not validation.expression.strip():
+        problems.at("expression").required("expression is not specified")
+    if validation.messageExpression and not validation.messageExpression.strip():
+        problems.at("messageExpression").invalid(validation.messageExpression, "must be non-empty if specified")
+    if validation.message and not validation.message.strip():
+        problems.at("message").invalid(validation.message, "must be non-empty if specified")
+    elif re.search(r"[\n\r]", validation.message.strip()):
+        problems.at("message").invalid(validation.message, "must not contain line breaks")
+    if validation.reason is not None and validation.reason not in REASONS:
+        problems.at("reason").not_supported(validation.reason, REASONS)
 
 
-def validate_match_resources(resources: MatchResources, problems: Problems) -> None:
-    """Rules and selectors, of a policy or of its binding."""
-    for field in ("resourceRules", "excludeResourceRules"):
-        for index, rule in enumerate(getattr(resources, field)):
-            here = problems.at(field, index)
-            for place, name in enumerate(rule.resourceNames):
-                report(names.path_segment(name), name, here, "resourceNames", place)
-                if name in rule.resourceNames[:place]:
-                    here.at("resourceNames", place).duplicate(name)
-            validate_rule(rule, here)
-    optional_one_of(resources.matchPolicy, ("Equivalent", "Exact"), problems, "matchPolicy")
-    validate_label_selector(resources.namespaceSelector, problems.at("namespaceSelector"))
-    validate_label_selector(resources.objectSelector, problems.at("objectSelector"))
+def _validate_annotations(one: ValidatingAdmissionPolicy, problems: Problems) -> None:
+    """Their keys go into the audit log after the policy's name."""
+    annotations = one.spec.auditAnnotations
+    if len(annotations) > MOST_ANNOTATIONS:
+        message = f"must not have more than {MOST_ANNOTATIONS} auditAnnotations"
+        problems.invalid([{"Key": one.key, "ValueExpression": one.valueExpression} for one in annotations], message)
+    for index, annotation in enumerate(annotations):
+        here, expression = problems.at(index), annotation.valueExpression.strip()
+        if one.metadata.name:
+            full = f"{one.metadata.name}/{annotation.key}"
+            report(names.qualified_name(full), full, here, "key")
+        else:
+            here.at("key").invalid(annotation.key, "requires metadata.name be non-empty")
+        if not expression:
+            here.at("valueExpression").required("valueExpression is not specified")
+        elif len(expression) > LONGEST_EXPRESSION:
+            here.at("valueExpression").required(f"must not exceed {LONGEST_EXPRESSION} bytes in length")
+        if annotation.key in {before.key for before in annotations[:index]}:
+            here.at("key").duplicate(annotation.key)
+
+
+@VALIDATINGADMISSIONPOLICY.validate_status
+def validate_status(old: ValidatingAdmissionPolicy, new: ValidatingAdmissionPolicy, problems: Problems) -> None:
+    here = problems.at("status")
+    checking = new.status.typeChecking
+    for index, warning in enumerate(checking.expressionWarnings if checking else ()):
+        where = here.at("typeChecking", "expressionWarnings", index)
+        if not warning.warning:
+            where.at("warning").required()
+        if not warning.fieldRef.strip():
+            where.at("fieldRef").required()
+    validate_status_conditions(new.status.conditions, here.at("conditions"))

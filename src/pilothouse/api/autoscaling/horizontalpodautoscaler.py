@@ -9,8 +9,10 @@ from typing import Any
 
 from pilothouse.api.autoscaling.metrics import SOURCES, validate_metric, validate_reference
 from pilothouse.api.core.columns import NONE, UNKNOWN, UNSET
-from pilothouse.api.core.validation.fields import nonnegative, optional_one_of
+from pilothouse.api.core.defaults.quantities import canonical
+from pilothouse.api.core.validation.fields import NEGATIVE, nonnegative, optional_one_of
 from pilothouse.api.types.autoscaling_v2 import (
+    CrossVersionObjectReference,
     HorizontalPodAutoscaler,
     HPAScalingPolicy,
     HPAScalingRules,
@@ -18,6 +20,7 @@ from pilothouse.api.types.autoscaling_v2 import (
     MetricTarget,
     ResourceMetricSource,
 )
+from pilothouse.machinery import quantity
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 
@@ -92,25 +95,42 @@ def _rules(given: HPAScalingRules | None, policies: list[tuple[str, int]], windo
     rules.policies = rules.policies or [HPAScalingPolicy(type=type, value=value, periodSeconds=15) for type, value in policies]
     if rules.stabilizationWindowSeconds is None:
         rules.stabilizationWindowSeconds = window
+    if rules.tolerance is not None:
+        rules.tolerance = canonical(rules.tolerance)
     return rules
 
 
 @HORIZONTALPODAUTOSCALER.validate
 def validate(one: HorizontalPodAutoscaler, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
-    if spec.minReplicas is not None and spec.minReplicas < 1:
-        here.at("minReplicas").invalid(spec.minReplicas, "must be greater than or equal to 1")
-    if spec.maxReplicas < 1:
-        here.at("maxReplicas").invalid(spec.maxReplicas, "must be greater than 0")
-    if spec.minReplicas is not None and spec.maxReplicas < spec.minReplicas:
+    least = 1 if spec.minReplicas is None else spec.minReplicas
+    if spec.maxReplicas < least:
         here.at("maxReplicas").invalid(spec.maxReplicas, "must be greater than or equal to `minReplicas`")
     validate_reference(spec.scaleTargetRef, here.at("scaleTargetRef"))
+    _validate_version(spec.scaleTargetRef, here.at("scaleTargetRef", "apiVersion"))
     for index, metric in enumerate(spec.metrics):
         validate_metric(metric, here.at("metrics", index))
     for field in ("scaleUp", "scaleDown"):
         rules = getattr(spec.behavior, field) if spec.behavior else None
         if rules:
             _validate_rules(rules, here.at("behavior", field))
+    if least == 0 and not any(metric.type in ("Object", "External") for metric in spec.metrics):
+        here.at("metrics").forbidden("must specify at least one Object or External metric to support scaling to zero replicas")
+    if least < 0:
+        here.at("minReplicas").invalid(least, NEGATIVE)
+    if spec.maxReplicas == 0:
+        here.at("maxReplicas").required()
+    elif spec.maxReplicas < 0:
+        here.at("maxReplicas").invalid(spec.maxReplicas, "must be greater than or equal to 1")
+
+
+def _validate_version(target: CrossVersionObjectReference, problems: Problems) -> None:
+    """What is scaled is of some group, but for the ReplicationController."""
+    version = target.apiVersion
+    if version.count("/") > 1:
+        problems.invalid(version, f"unexpected GroupVersion string: {version}")
+    elif "/" not in version and target.kind != "ReplicationController":
+        problems.invalid(version, "apiVersion must specify API group")
 
 
 @HORIZONTALPODAUTOSCALER.validate_status
@@ -125,6 +145,8 @@ def _validate_rules(rules: HPAScalingRules, problems: Problems) -> None:
         message = "must be greater than or equal to zero" if window < 0 else "must be less than or equal to 3600"
         problems.at("stabilizationWindowSeconds").invalid(window, message)
     optional_one_of(rules.selectPolicy, ("Disabled", "Max", "Min"), problems, "selectPolicy")
+    if rules.tolerance is not None and quantity.parse(rules.tolerance).nanos < 0:
+        problems.at("tolerance").invalid(quantity.canonical(rules.tolerance), NEGATIVE)
     if not rules.policies:
         problems.at("policies").required("must specify at least one Policy")
     for index, policy in enumerate(rules.policies):

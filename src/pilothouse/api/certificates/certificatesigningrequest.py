@@ -12,6 +12,11 @@ from pilothouse.machinery.problems import Problems, quoted
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Subresource
 from pilothouse.machinery.strategy import Strategy
 
+USAGES = (
+    "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only",
+    "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement",
+    "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping",
+)  # fmt: skip
 SHORTEST_SECONDS = 600
 BLOCK = b"-----BEGIN CERTIFICATE REQUEST-----"
 DECISIONS = ("Approved", "Denied")
@@ -65,8 +70,10 @@ def validate(one: CertificateSigningRequest, problems: Problems) -> None:
     if BLOCK not in base64.b64decode(one.spec.request or ""):
         here.at("request").invalid(one.spec.request, "PEM block type must be CERTIFICATE REQUEST")
     if not one.spec.usages:
-        here.at("usages").required("usages must be provided")
+        here.at("usages").required()
     for index, usage in enumerate(one.spec.usages):
+        if usage not in USAGES:
+            here.at("usages", index).not_supported(usage, USAGES)
         if usage in one.spec.usages[:index]:
             here.at("usages", index).duplicate(usage)
     if not one.spec.signerName:

@@ -16,6 +16,19 @@ LEASE = Resource(
 )
 
 
+@LEASE.prepare_create
+def prepare_create(one: Lease) -> None:
+    """Fields of coordinated leader election are dropped: the feature is off at this level."""
+    one.spec.strategy = one.spec.preferredHolder = None
+
+
+@LEASE.prepare_update
+def prepare_update(old: Lease, new: Lease) -> None:
+    for field in ("strategy", "preferredHolder"):
+        if getattr(old.spec, field) is None:
+            setattr(new.spec, field, None)
+
+
 @LEASE.validate
 def validate(one: Lease, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")

@@ -67,7 +67,7 @@ def default(node: Node) -> None:
     canonicalise(status.allocatable)
     status.allocatable = status.allocatable or dict(status.capacity)
     # The old field and the first of the new list are kept alike, as upstream's conversion keeps them.
-    if node.spec.podCIDR and not node.spec.podCIDRs:
+    if node.spec.podCIDR and node.spec.podCIDRs[:1] != [node.spec.podCIDR]:
         node.spec.podCIDRs = [node.spec.podCIDR]
     elif node.spec.podCIDRs:
         node.spec.podCIDR = node.spec.podCIDRs[0]
@@ -82,7 +82,8 @@ def validate(node: Node, problems: Problems) -> None:
     ranges = node.spec.podCIDRs
     here = problems.at("spec", "podCIDRs")
     for index, value in enumerate(ranges):
-        validate_range(value, here.at(index))
+        if value:
+            validate_range(value, here.at(index))
         if value in ranges[:index]:
             here.at(index).duplicate(value)
     if len(ranges) > 1 and (len(ranges) > 2 or not dual_stack(ranges)):
@@ -94,7 +95,7 @@ def validate_update(old: Node, new: Node, problems: Problems) -> None:
     if old.spec.podCIDRs and old.spec.podCIDRs != new.spec.podCIDRs:
         problems.at("spec", "podCIDRs").forbidden(ONCE.format("podCIDR"))
     if old.spec.providerID and old.spec.providerID != new.spec.providerID:
-        problems.at("spec", "providerID").forbidden(ONCE.format("providerID"))
+        problems.at("spec", "providerID").invalid(None, "field cannot be modified once set")
     if old.spec.externalID != new.spec.externalID:
         problems.at("spec", "externalID").forbidden("may not be updated")
 

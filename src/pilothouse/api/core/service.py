@@ -130,6 +130,8 @@ def warn(new: Service, old: Service | None) -> Iterator[str]:
         yield from of_address(f"spec.clusterIPs[{index}]", address)
     for index, address in enumerate(spec.externalIPs):
         yield from of_address(f"spec.externalIPs[{index}]", address)
+    if spec.externalIPs and not servicefields.is_headless(new) and spec.type != "ExternalName":
+        yield "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
     if spec.loadBalancerIP:
         yield from of_address("spec.loadBalancerIP", spec.loadBalancerIP)
     for index, value in enumerate(spec.loadBalancerSourceRanges):
@@ -151,3 +153,5 @@ def _ignored(one: Service) -> Iterator[str]:
         yield 'spec.externalIPs is ignored when spec.type is "ExternalName"'
     if spec.type != "ExternalName" and spec.externalName:
         yield 'spec.externalName is ignored when spec.type is not "ExternalName"'
+    if spec.trafficDistribution == "PreferClose":
+        yield 'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"'

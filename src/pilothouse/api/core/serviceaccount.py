@@ -20,6 +20,13 @@ SERVICEACCOUNT = Resource(
 )
 
 
+@SERVICEACCOUNT.default
+def default(one: ServiceAccount) -> None:
+    """Of a Secret, its name counts; upstream drops the rest."""
+    for secret in one.secrets:
+        secret.kind = secret.namespace = secret.uid = secret.apiVersion = secret.resourceVersion = secret.fieldPath = ""
+
+
 @SERVICEACCOUNT.warn
 def warn(new: ServiceAccount, old: ServiceAccount | None) -> Iterator[str]:
     """Of an annotation that is newly there: an old one has been told of."""

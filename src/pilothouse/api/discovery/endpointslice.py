@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pilothouse.api.core.columns import shortened
 from pilothouse.api.core.validation.addresses import validate_address, validate_routable
-from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, immutable, one_of, report
+from pilothouse.api.core.validation.fields import PORT_PROTOCOLS, one_of, report
 from pilothouse.api.types.discovery_v1 import Endpoint, EndpointSlice
 from pilothouse.machinery import names
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.strategy import Strategy, content_changed
@@ -69,7 +70,8 @@ def validate(one: EndpointSlice, problems: Problems) -> None:
         if port.name in seen:
             here.at("name").duplicate(port.name)
         seen.add(port.name or "")
-        one_of(port.protocol or "", PORT_PROTOCOLS, here, "protocol")
+        if port.protocol not in PORT_PROTOCOLS:
+            here.at("protocol").not_supported(port.protocol or "", PORT_PROTOCOLS)
         if port.appProtocol:
             report(names.qualified_name(port.appProtocol), port.appProtocol, here, "appProtocol")
 
@@ -77,7 +79,7 @@ def validate(one: EndpointSlice, problems: Problems) -> None:
 def _validate_endpoint(endpoint: Endpoint, address_type: str, problems: Problems) -> None:
     here = problems.at("addresses")
     if not endpoint.addresses:
-        here.required("must contain at least 1 address")
+        here.required()
     elif len(endpoint.addresses) > MAXIMUM_ADDRESSES:
         here.too_many(len(endpoint.addresses), MAXIMUM_ADDRESSES)
     for index, address in enumerate(endpoint.addresses or ()):
@@ -128,4 +130,24 @@ def _validate_domain(name: str, problems: Problems) -> None:
 
 @ENDPOINTSLICE.validate_update
 def validate_update(old: EndpointSlice, new: EndpointSlice, problems: Problems) -> None:
-    immutable(new.addressType, old.addressType, problems, "addressType")
+    if new.addressType != old.addressType:
+        problems.at("addressType").invalid(None, IMMUTABLE)
+
+
+@ENDPOINTSLICE.prepare_create
+def prepare_create(one: EndpointSlice) -> None:
+    """The topology of v1beta1 is not written any more."""
+    for endpoint in one.endpoints or ():
+        endpoint.deprecatedTopology = {}
+
+
+@ENDPOINTSLICE.prepare_update
+def prepare_update(old: EndpointSlice, new: EndpointSlice) -> None:
+    if not any(endpoint.deprecatedTopology for endpoint in old.endpoints or ()):
+        prepare_create(new)
+
+
+@ENDPOINTSLICE.warn
+def warn(new: EndpointSlice, old: EndpointSlice | None) -> Iterator[str]:
+    if old is None and new.addressType == "FQDN":
+        yield "spec.addressType: FQDN endpoints are deprecated"

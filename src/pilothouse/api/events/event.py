@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pilothouse.api.core.columns import converted
 from pilothouse.api.core.event import EVENT
-from pilothouse.api.core.validation.fields import immutable, report
+from pilothouse.api.core.validation.fields import report
+from pilothouse.api.internal import internal
 from pilothouse.api.types import core_v1
 from pilothouse.api.types.events_v1 import Event, EventSeries
 from pilothouse.machinery import names
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.strategy import Strategy
@@ -88,6 +90,7 @@ SETTLED = (
     "reportingComponent", "reportingInstance",
 )  # fmt: skip
 """What no update through this face may change: all but the series."""
+INTERNAL = {"involvedObject": "core.ObjectReference", "related": "core.ObjectReference"}
 SHOWN = {"reportingComponent": "reportingController"}
 
 
@@ -110,7 +113,11 @@ def validate_update(old: core_v1.Event, new: core_v1.Event, problems: Problems) 
     if new.series != old.series:
         _validate_series(new, problems)
     for name in SETTLED:
-        immutable(getattr(new, name), getattr(old, name), problems, SHOWN.get(name, name))
+        value = getattr(new, name)
+        if value == getattr(old, name):
+            continue
+        shown = internal(value, f"*{INTERNAL[name]}") if name in INTERNAL else value
+        problems.at(SHOWN.get(name, name)).invalid(shown, IMMUTABLE)
 
 
 def _validate_series(one: core_v1.Event, problems: Problems) -> None:

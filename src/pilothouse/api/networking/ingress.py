@@ -84,7 +84,7 @@ def _validate_host(host: str, problems: Problems) -> None:
 
 def _validate_path(path: HTTPIngressPath, problems: Problems) -> None:
     here = problems.at("path")
-    if not path.pathType:
+    if path.pathType is None:
         problems.at("pathType").required("pathType must be specified")
         return
     if path.pathType not in PATH_TYPES:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pilothouse.api.core.columns import NONE
-from pilothouse.api.core.validation.addresses import parsed
+from pilothouse.api.core.validation.addresses import BAD_ADDRESS, parsed
 from pilothouse.api.types.networking_v1 import IPAddress
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.strategy import Strategy
@@ -20,7 +21,7 @@ def _parent(one: IPAddress) -> str:
 
 def _canonical(name: str) -> list[str]:
     address = parsed(name)
-    return [] if address and str(address) == name else ["must be an IP address in canonical form (RFC 5952)"]
+    return [] if address and str(address) == name else [BAD_ADDRESS if address is None else f'must be in canonical form ("{address}")']
 
 
 IPADDRESS = Resource(
@@ -43,3 +44,9 @@ def validate(one: IPAddress, problems: Problems) -> None:
     for field in ("resource", "name"):
         if not getattr(one.spec.parentRef, field):
             here.at(field).required()
+
+
+@IPADDRESS.validate_update
+def validate_update(old: IPAddress, new: IPAddress, problems: Problems) -> None:
+    if new.spec.parentRef != old.spec.parentRef:
+        problems.at("spec", "parentRef").invalid(None, IMMUTABLE)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pilothouse.api.core.defaults.quantities import canonicalise
-from pilothouse.api.core.validation.fields import immutable, report
+from pilothouse.api.core.validation.fields import report
 from pilothouse.api.core.validation.resources import validate_requirements
 from pilothouse.api.core.validation.tolerations import validate_tolerations
 from pilothouse.api.core.warnings.names import OLD_NODE_LABELS
 from pilothouse.api.types.core_v1 import ResourceRequirements
 from pilothouse.api.types.node_v1 import RuntimeClass
 from pilothouse.machinery import names
-from pilothouse.machinery.metadata import validate_labels
+from pilothouse.machinery.metadata import IMMUTABLE, validate_labels
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.strategy import Strategy
@@ -48,7 +48,8 @@ def validate(one: RuntimeClass, problems: Problems) -> None:
 
 @RUNTIMECLASS.validate_update
 def validate_update(old: RuntimeClass, new: RuntimeClass, problems: Problems) -> None:
-    immutable(new.handler, old.handler, problems, "handler")
+    if new.handler != old.handler:
+        problems.at("handler").invalid(None, IMMUTABLE)
 
 
 @RUNTIMECLASS.warn

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pilothouse.api.apps.workload import validate_share
+from pilothouse.api.core.validation.conditions import validate_conditions
 from pilothouse.api.core.validation.fields import nonnegative, optional_one_of
 from pilothouse.api.core.validation.selectors import validate_label_selector
+from pilothouse.api.internal import internal
 from pilothouse.api.types.policy_v1 import PodDisruptionBudget
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
@@ -38,7 +40,7 @@ PODDISRUPTIONBUDGET = Resource(
 def validate(one: PodDisruptionBudget, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
     if spec.minAvailable is not None and spec.maxUnavailable is not None:
-        here.invalid(spec, "minAvailable and maxUnavailable cannot be both set")
+        here.invalid(internal(spec, "policy.PodDisruptionBudgetSpec"), "minAvailable and maxUnavailable cannot be both set")
     for field in ("minAvailable", "maxUnavailable"):
         validate_share(getattr(spec, field), here.at(field), limited=True)
     validate_label_selector(spec.selector, here.at("selector"))
@@ -49,3 +51,4 @@ def validate(one: PodDisruptionBudget, problems: Problems) -> None:
 def validate_status(old: PodDisruptionBudget, new: PodDisruptionBudget, problems: Problems) -> None:
     for field in ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"):
         nonnegative(getattr(new.status, field), problems, "status", field)
+    validate_conditions(new.status.conditions, problems.at("status", "conditions"))

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from pilothouse.api.core.validation.fields import report
+from pilothouse.api.internal import internal
 from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef, Subject
 from pilothouse.machinery import names
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column
 
@@ -72,14 +74,14 @@ def _validate_subject(subject: Subject, namespaced: bool, problems: Problems) ->
 
 def validate_role_ref(old: RoleRef, new: RoleRef, problems: Problems) -> None:
     if old != new:
-        problems.at("roleRef").invalid(new, "cannot change roleRef")
+        problems.at("roleRef").invalid(internal(new, "rbac.RoleRef"), IMMUTABLE)
 
 
 def validate_rules(rules: Iterable[PolicyRule], namespaced: bool, problems: Problems) -> None:
     for index, rule in enumerate(rules):
         here = problems.at("rules", index)
         if not rule.verbs:
-            here.at("verbs").required("verbs must contain at least one value")
+            here.at("verbs").required()
         if rule.nonResourceURLs:
             if namespaced:
                 message = "namespaced rules cannot apply to non-resource URLs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.core.validation.fields import one_of
 from pilothouse.api.types.scheduling_v1 import PriorityClass
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.strategy import Strategy, never
@@ -57,6 +58,7 @@ def _why(one: PriorityClass) -> str:
 
 @PRIORITYCLASS.validate_update
 def validate_update(old: PriorityClass, new: PriorityClass, problems: Problems) -> None:
-    for field in ("value", "preemptionPolicy"):
-        if getattr(old, field) != getattr(new, field):
-            problems.at(field).forbidden(FIXED)
+    if old.value != new.value:
+        problems.at("value").forbidden(FIXED)
+    if old.preemptionPolicy != new.preemptionPolicy:
+        problems.at("preemptionPolicy").invalid(new.preemptionPolicy, IMMUTABLE)

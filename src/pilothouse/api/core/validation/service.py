@@ -79,7 +79,7 @@ def _validate_ports(ports: list[ServicePort], problems: Problems) -> None:
         report(names.port_number(port.port), port.port, here, "port")
         one_of(port.protocol, PORT_PROTOCOLS, here, "protocol")
         port_or_name(port.targetPort, here, "targetPort")
-        if port.appProtocol:
+        if port.appProtocol is not None:
             report(names.qualified_name(port.appProtocol), port.appProtocol, here, "appProtocol")
 
 
@@ -209,10 +209,13 @@ def _validate_traffic(one: Service, problems: Problems) -> None:
         report(names.port_number(spec.healthCheckNodePort), spec.healthCheckNodePort, here)
     here = problems.at("internalTrafficPolicy")
     if needs_cluster_ip(one):
-        one_of(spec.internalTrafficPolicy or "", ("Cluster", "Local"), here)
+        if spec.internalTrafficPolicy is None:
+            here.required()
+        else:
+            optional_one_of(spec.internalTrafficPolicy, ("Cluster", "Local"), here)
     else:
         optional_one_of(spec.internalTrafficPolicy, ("Cluster", "Local"), here)
-    optional_one_of(spec.trafficDistribution, ("PreferClose", "PreferSameNode", "PreferSameZone"), problems, "trafficDistribution")
+    optional_one_of(spec.trafficDistribution, ("PreferClose", "PreferSameZone", "PreferSameNode"), problems, "trafficDistribution")
 
 
 def validate_service_update(old: Service, new: Service, problems: Problems) -> None:

@@ -91,7 +91,7 @@ def main() -> None:
         bare, whole = asyncio.run(measure(api))
     report("pod_bare_cri_p50", 1000 * p50(bare[1:]), "ms")
     report("pod_running_p50", 1000 * p50(whole[1:]), "ms")
-    report("pod_running_over_bare_cri", p50(whole[1:]) / p50(bare[1:]), "ratio", at_most=2.0)
+    report("pod_running_over_bare_cri", p50(whole[1:]) / p50(bare[1:]), "ratio", at_most=1.4)
 
 
 if __name__ == "__main__":

@@ -202,3 +202,28 @@ async def test_an_init_containers_own_rules_say_whether_the_pod_fails() -> None:
         await one.advance(20)
         assert [(await one.pod(name)).status.phase for name in ("lasting", "lost")] == ["Pending", "Failed"]
         assert (await one.pod("lasting")).status.initContainerStatuses[0].restartCount > 0
+
+
+async def test_a_container_may_have_all_of_its_pod_start_anew() -> None:
+    rule = ContainerRestartRule(action="RestartAllContainers", exitCodes=ContainerRestartRuleOnExitCodes(operator="In", values=[88]))
+    async with node() as one:
+        one.runtime.behave("init:1", Behaviour(run_seconds=1))
+        trigger = Container(name="trigger", image="trigger:1", restartPolicy="Never", restartPolicyRules=[rule])
+        init = Container(name="init", image="init:1")
+        await one.run(a_pod("web", Container(name="app", image="app:1"), trigger, initContainers=[init], restartPolicy="Never"), 10)
+        before = {name: one.runtime.named("web", name).status.container.id for name in ("app", "trigger")}
+        sandboxes = set(one.runtime.sandboxes)
+        one.runtime.exit(before["trigger"], 88)
+        await one.advance(60)
+        pod = await one.pod("web")
+        assert pod.status.phase == "Running"
+        counts = {status.name: status.restartCount for status in (*pod.status.initContainerStatuses, *pod.status.containerStatuses)}
+        assert counts == {"init": 1, "app": 1, "trigger": 1}
+        assert {name: one.runtime.named("web", name).status.container.id for name in before} != before
+        assert set(one.runtime.sandboxes) == sandboxes
+        condition = next(condition for condition in pod.status.conditions if condition.type == "AllContainersRestarting")
+        assert condition.status == "False"
+        one.runtime.exit(one.runtime.named("web", "trigger").status.container.id, 1)
+        one.runtime.exit(one.runtime.named("web", "app").status.container.id, 0)
+        await one.advance(5)
+        assert (await one.pod("web")).status.phase == "Failed"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pilothouse.api.core.podresources import restartable
+from pilothouse.api.core.restartrules import could_restart_all, should_restart
 from pilothouse.api.core.validation.addresses import ONE_A_FAMILY, dual_stack, validate_address
 from pilothouse.api.core.validation.annotations import validate_annotations_kept
 from pilothouse.api.core.validation.fields import immutable, report
@@ -43,10 +44,12 @@ def validate_pod_status(old: Pod, new: Pod, problems: Problems) -> None:
         here.at("observedGeneration").invalid(status.observedGeneration, "must be a non-negative integer")
     immutable(status.qosClass, old.status.qosClass, here, "qosClass")
     sidecars = {container.name for container in old.spec.initContainers if restartable(container)}
-    policies = {"containerStatuses": old.spec.restartPolicy, "initContainerStatuses": old.spec.restartPolicy}
-    for field in STATUSES:
+    for field, containers in zip(STATUSES, (old.spec.containers, old.spec.initContainers, ()), strict=True):
         excepted = sidecars if field == "initContainerStatuses" else set()
-        _validate_transitions(getattr(old.status, field), getattr(status, field), policies.get(field, "Never"), excepted, here.at(field))
+        known = {container.name: container for container in containers if container.name not in excepted}
+        if not could_restart_all([*old.spec.containers, *old.spec.initContainers]) or not containers:
+            policy = old.spec.restartPolicy
+            _validate_transitions(getattr(old.status, field), getattr(status, field), policy, known, excepted, here.at(field))
     _validate_claims(new, here.at("resourceClaimStatuses"))
     _validate_all_addresses(old, new, here)
     windows = new.spec.os is not None and new.spec.os.name == "windows"
@@ -75,15 +78,20 @@ def _validate_claims(pod: Pod, problems: Problems) -> None:
 
 
 def _validate_transitions(
-    old: list[ContainerStatus], new: list[ContainerStatus], policy: str, excepted: set[str], problems: Problems
+    old: list[ContainerStatus],
+    new: list[ContainerStatus],
+    policy: str | None,
+    containers: Mapping[str, Container],
+    excepted: set[str],
+    problems: Problems,
 ) -> None:
-    """What has ended for good does not come back."""
-    if policy == "Always":
-        return
+    """What has ended for good does not come back; ephemeral containers (of which `containers` has none) never do."""
     running = {status.name for status in new if status.state.terminated is None}
     for index, status in enumerate(old):
         ended = status.state.terminated
-        if ended is None or status.name in excepted or (ended.exitCode != 0 and policy == "OnFailure"):
+        container = containers.get(status.name)
+        again = ended is not None and container is not None and should_restart(container, policy, ended.exitCode)
+        if ended is None or status.name in excepted or again:
             continue
         if status.name in running:
             problems.at(index, "state").forbidden("may not be transitioned to non-terminated state")

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import ContainerStatus, Pod, PodCondition
 from pilothouse.kubelet.pods.observed import PodState
-from pilothouse.kubelet.pods.spec import is_sidecar, sidecars
+from pilothouse.kubelet.pods.spec import could_restart_all, is_sidecar, sidecars
 
 RESIZE_PENDING, RESIZE_IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
-OWN = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", RESIZE_PENDING, RESIZE_IN_PROGRESS)
+ALL_RESTARTING = "AllContainersRestarting"
+OWN = (
+    *("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"),
+    *(RESIZE_PENDING, RESIZE_IN_PROGRESS, ALL_RESTARTING),
+)
 DISRUPTION = "DisruptionTarget"
 """Told by whoever ends a pod for the cluster's sake; the kubelet does so when it evicts."""
 
@@ -29,6 +33,8 @@ def conditions(
         containers_ready,
         PodCondition(type="PodScheduled", status="True"),
     ]
+    if could_restart_all(pod):
+        made.append(_all_restarting(pod, observed, phase))
     if observed.ending is not None and observed.ending.disruption:
         made.insert(0, _condition(DISRUPTION, True, "TerminationByKubelet", observed.ending.disruption_message or observed.ending.message))
     made[:0] = _of_resizes(observed)
@@ -49,6 +55,14 @@ def _of_resizes(observed: PodState) -> list[PodCondition]:
         told = ("", "") if failure is None else (failure.reason, failure.message)
         found.append(_condition(RESIZE_IN_PROGRESS, True, *told))
     return found
+
+
+def _all_restarting(pod: Pod, observed: PodState, phase: str) -> PodCondition:
+    if phase in {"Succeeded", "Failed"}:
+        return _condition(ALL_RESTARTING, False, "PodCompleted" if phase == "Succeeded" else "PodFailed")
+    if not observed.restart_all_triggers(pod):
+        return _condition(ALL_RESTARTING, False)
+    return _condition(ALL_RESTARTING, True, "RestartAllContainersStarted", "container exited with restart policy rule")
 
 
 def _condition(type: str, status: bool, reason: str = "", message: str = "") -> PodCondition:

@@ -23,12 +23,13 @@ from pilothouse.api.types.core_v1 import (
     VolumeMountStatus,
 )
 from pilothouse.kubelet.pods.observed import PodState, Run
-from pilothouse.kubelet.pods.spec import is_sidecar, restarts
+from pilothouse.kubelet.pods.spec import could_restart_all, is_sidecar, restarts
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.runtime import port
 from pilothouse.machinery import time as times
 
 GONE = "The container could not be located when the pod was deleted.  The container used to be Running"
+RESTARTING_ALL, REMOVED = "RestartingAllContainers", "The container is removed because RestartAllContainers in place"
 
 EPOCH = "1970-01-01T00:00:00Z"
 """When a run began that never did, as upstream shows it (StartError)."""
@@ -114,7 +115,8 @@ def _without_run(pod: Pod, container: AnyContainer, old: ContainerStatus | None)
         return msgspec.structs.replace(old)
     status.restartCount, status.lastState = old.restartCount, old.lastState
     if old.state.running is not None and status.lastState.terminated is None:
-        lost = ContainerStateTerminated(exitCode=137, reason="ContainerStatusUnknown", message=GONE)
+        reason, message = (RESTARTING_ALL, REMOVED) if could_restart_all(pod) else ("ContainerStatusUnknown", GONE)
+        lost = ContainerStateTerminated(exitCode=137, reason=reason, message=message)
         status.lastState = ContainerState(terminated=lost)
         status.restartCount += 0 if pod.metadata.deletionTimestamp else 1
     return status

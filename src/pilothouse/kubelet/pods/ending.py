@@ -45,6 +45,8 @@ def _deleted(pod: Pod, current: Ending | None) -> Ending:
 
 def finished(pod: Pod, observed: PodState) -> bool:
     """Nothing of the pod will run again by itself: its containers are done, or an init container has failed for good."""
+    if observed.restart_all_triggers(pod):
+        return False
     if _init_failed(pod, observed):
         return True
     newest = [(container, observed.newest(container.name)) for container in pod.spec.containers]

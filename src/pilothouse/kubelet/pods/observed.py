@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from pilothouse.api.types.core_v1 import Pod, ResourceRequirements
 from pilothouse.kubelet.pods.allocation import PendingResize
+from pilothouse.kubelet.pods.spec import restarts_all
 from pilothouse.kubelet.runtime.port import ContainerState
 
 
@@ -154,6 +155,11 @@ class PodState:
 
     def all_runs(self) -> list[Run]:
         return [run for runs in self.runs.values() for run in runs]
+
+    def restart_all_triggers(self, pod: Pod) -> list[Run]:
+        """The newest runs whose ends have all containers of the pod start anew."""
+        runs = ((container, self.newest(container.name)) for container in (*pod.spec.initContainers, *pod.spec.containers))
+        return [run for container, run in runs if run is not None and run.exited and restarts_all(container, run.exit_code)]
 
     def is_alive(self) -> bool:
         """Whether a container of it may run."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pilothouse.api.types.core_v1 import Container, ContainerStatus, Pod
-from pilothouse.kubelet.pods.spec import is_sidecar, is_static, restarts
+from pilothouse.kubelet.pods.spec import is_sidecar, is_static, restarts, restarts_all
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ def _count_init(pod: Pod, container: Container, status: ContainerStatus | None, 
     if over is None:
         count.pending_init += 1
     elif over.exitCode != 0:
-        count.failed_init += not restarts(pod, container, over.exitCode)
+        count.failed_init += not _restarts(pod, container, over.exitCode)
 
 
 def _count_sidecar(status: ContainerStatus | None, count: Count) -> None:
@@ -69,12 +69,16 @@ def _count_container(pod: Pod, container: Container, status: ContainerStatus | N
     elif status.state.terminated:
         count.stopped += 1
         count.succeeded += status.state.terminated.exitCode == 0
-        count.restarting += restarts(pod, container, status.state.terminated.exitCode)
+        count.restarting += _restarts(pod, container, status.state.terminated.exitCode)
     elif status.lastState.terminated:
         count.stopped += 1
-        count.restarting += restarts(pod, container, status.lastState.terminated.exitCode)
+        count.restarting += _restarts(pod, container, status.lastState.terminated.exitCode)
     else:
         count.waiting += 1
+
+
+def _restarts(pod: Pod, container: Container, exit_code: int) -> bool:
+    return restarts(pod, container, exit_code) or restarts_all(container, exit_code)
 
 
 def _decide(pod: Pod, count: Count, ended: bool, initialized: bool) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pilothouse.api.core.restartrules import RESTART_ALL
 from pilothouse.api.types.core_v1 import Container, Pod, ResourceRequirements
 from pilothouse.kubelet.pods import backoff
 from pilothouse.kubelet.pods.ending import plan_ending
@@ -36,6 +37,10 @@ def plan(pod: Pod, observed: PodState, now: float) -> Plan:
         return found
     if observed.sandbox is None or not _usable(pod, observed) or not observed.prepared:
         _set_up(pod, observed, now, found)
+        return found
+    reset = _reset(pod, observed)
+    if reset:
+        found.steps.extend(reset)
         return found
     if _plan_init(pod, observed, now, found):
         _plan_containers(pod, observed, now, found)
@@ -99,6 +104,19 @@ def _worth_a_new_sandbox(pod: Pod, observed: PodState) -> bool:
 
 
 # Containers
+
+
+def _reset(pod: Pod, observed: PodState) -> list[KillAll | RemoveRun]:
+    """End and remove all runs when one ended so that all containers are to start anew; those that say so go last, so that a kubelet that is
+    restarted meanwhile knows it too."""
+    triggers = observed.restart_all_triggers(pod)
+    if not triggers:
+        return []
+    grace, names = grace_seconds(pod), {container.name for container in (*pod.spec.initContainers, *pod.spec.containers)}
+    runs = [run for run in observed.all_runs() if run.name in names]
+    kills = tuple(Kill(run.id, run.name, grace, RESTART_ALL) for run in runs if run.running)
+    others = [RemoveRun(run.id) for run in runs if run not in triggers]
+    return [*([KillAll(kills)] if kills else []), *others, *(RemoveRun(run.id) for run in triggers)]
 
 
 def _plan_init(pod: Pod, observed: PodState, now: float, found: Plan) -> bool:

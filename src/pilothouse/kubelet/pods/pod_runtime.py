@@ -275,6 +275,7 @@ class PodRuntime:
         self.drop_run(run_id)
         if run is None:
             return
+        self.state.lost[run.name] = max(run.attempt, self.state.lost.get(run.name, run.attempt))
         folder = f"{self.shared.paths.pod_logs(self.pod)}/{run.name}"
         logs = [f"{folder}/{one}" for one in await self.shared.host.list_directory(folder) if one.startswith(f"{run.attempt}.log")]
         for path in (*logs, message_path(self.shared.paths, self.pod.metadata.uid, run.name, run.attempt)):

@@ -6,7 +6,9 @@ import hashlib
 
 import msgspec
 
-from pilothouse.api.types.core_v1 import Container, ContainerRestartRule, Pod
+from pilothouse.api.core import restartrules
+from pilothouse.api.core.restartrules import RESTART_ALL
+from pilothouse.api.types.core_v1 import Container, Pod
 from pilothouse.kubelet.pods.steps import AnyContainer
 
 DEFAULT_GRACE_SECONDS = 30
@@ -72,11 +74,18 @@ def grace_seconds(pod: Pod, override: int | None = None) -> int:
 
 
 def restarts(pod: Pod, container: AnyContainer, exit_code: int) -> bool:
-    """Whether a container of the pod that ended so runs again: by its own rules, else its own policy, else the pod's (KEP-5307)."""
-    if any(rule.action == "Restart" and _matches(rule, exit_code) for rule in container.restartPolicyRules):
-        return True
-    policy = container.restartPolicy or pod.spec.restartPolicy or "Always"
-    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
+    """Whether a container of the pod that ended so runs again by itself."""
+    return restartrules.should_restart(container, pod.spec.restartPolicy, exit_code)
+
+
+def restarts_all(container: AnyContainer, exit_code: int) -> bool:
+    """Whether such an end of the container has all containers of its pod start anew."""
+    return restartrules.matching_action(container, exit_code) == RESTART_ALL
+
+
+def could_restart_all(pod: Pod) -> bool:
+    """Whether any of its containers has a rule that restarts all."""
+    return restartrules.could_restart_all(every_container(pod))
 
 
 def may_restart(pod: Pod, container: AnyContainer) -> bool:
@@ -84,10 +93,3 @@ def may_restart(pod: Pod, container: AnyContainer) -> bool:
     if container.restartPolicyRules:
         return True
     return (container.restartPolicy or pod.spec.restartPolicy or "Always") != "Never"
-
-
-def _matches(rule: ContainerRestartRule, exit_code: int) -> bool:
-    codes = rule.exitCodes
-    if codes is None:
-        return False
-    return (exit_code in codes.values) if codes.operator == "In" else (exit_code not in codes.values)

@@ -192,7 +192,16 @@ def simulated(wishes: Wishes, others: Sequence[ClusterState]) -> ClusterState:
     """A new cluster whose ranges exist in its own objects only."""
     port = preflight.free_port(wishes.port or DEFAULT_PORT, wishes.port is not None, [other.port for other in others])
     block = choice.free_block([], others)
-    return choice.new_cluster(wishes.name, network="none", egress=False, port=port, block=block, mtu=1500, runtime=SIMULATED)
+    return choice.new_cluster(
+        wishes.name,
+        network="none",
+        egress=False,
+        port=port,
+        block=block,
+        mtu=1500,
+        runtime=SIMULATED,
+        kubernetes_version=wishes.kubernetes_version or API_LEVEL,
+    )
 
 
 def refuse_second_on_host(others: Sequence[ClusterState], root: Path) -> None:

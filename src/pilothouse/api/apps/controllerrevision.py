@@ -32,7 +32,7 @@ CONTROLLERREVISION = Resource(
 
 @CONTROLLERREVISION.validate
 def validate(one: ControllerRevision, problems: Problems) -> None:
-    if not one.data:
+    if one.data is None:
         problems.at("data").required("data is mandatory")
     if one.revision < 0:
         problems.at("revision").invalid(one.revision, "must be greater than or equal to 0")

@@ -21,6 +21,7 @@ from pilothouse.machinery.resource import STATUS, Column, Resource
 from pilothouse.machinery.strategy import Strategy
 
 LONGEST_UID = 128
+DEFAULT_SECONDS = 86400
 LARGEST_REQUEST_BYTES = 10 * 1024
 FINAL = ("Issued", "Denied", "Failed")
 RSA_BITS = (3072, 4096)
@@ -50,6 +51,12 @@ PODCERTIFICATEREQUEST = Resource(
     reset_fields={"status": ("metadata", "spec")},
     strategy=Strategy(allow_unconditional_update=False, generation=None),
 )
+
+
+@PODCERTIFICATEREQUEST.default
+def default(one: PodCertificateRequest) -> None:
+    if one.spec.maxExpirationSeconds is None:
+        one.spec.maxExpirationSeconds = DEFAULT_SECONDS
 
 
 @PODCERTIFICATEREQUEST.validate

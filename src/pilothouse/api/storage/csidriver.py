@@ -41,7 +41,7 @@ def default(one: CSIDriver) -> None:
     spec = one.spec
     if spec.attachRequired is None:
         spec.attachRequired = True
-    for field in ("podInfoOnMount", "storageCapacity", "requiresRepublish", "seLinuxMount"):
+    for field in ("podInfoOnMount", "storageCapacity", "requiresRepublish", "seLinuxMount", "preventPodSchedulingIfMissing"):
         setattr(spec, field, bool(getattr(spec, field)))
     if spec.fsGroupPolicy is None:
         spec.fsGroupPolicy = "ReadWriteOnceWithFSType"

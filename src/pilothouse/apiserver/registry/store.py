@@ -33,7 +33,7 @@ from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import strconv
 from pilothouse.machinery.catalogue import Catalogue
-from pilothouse.machinery.codec import encode
+from pilothouse.machinery.codec import at_level, encode
 from pilothouse.machinery.errors import StatusError, failure, internal_error, not_found
 from pilothouse.machinery.resource import Resource
 
@@ -167,6 +167,7 @@ class RegistryStore:
         if current is None and version_of(obj.metadata.resourceVersion):
             raise failure(500, "", "resourceVersion should not be set on objects to be created")  # as upstream: without a reason
         obj.metadata.resourceVersion = ""
+        obj = at_level(obj, self.catalogue.level)
         value = encode(obj)
         if not value.startswith(cache.head):
             raise internal_error(f"an object of another kind than {resource.kind} was to be stored")

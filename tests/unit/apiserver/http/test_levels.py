@@ -10,11 +10,16 @@ import pytest
 from pilothouse import API_LEVEL, API_LEVELS
 from pilothouse.api import catalogue
 from pilothouse.api.types.autoscaling_v2 import HorizontalPodAutoscaler
+from pilothouse.api.types.certificates_v1 import ClusterTrustBundle
+from pilothouse.api.types.core_v1 import Node
+from pilothouse.api.types.storage_v1 import CSIDriver, CSIDriverSpec
 from pilothouse.apiserver.openapi import v3
 from pilothouse.apiserver.paths import version
 from pilothouse.machinery import codec
 from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.machinery.patch import parts
+from pilothouse.testing import Cluster
 
 SCALER = catalogue.resource_of(HorizontalPodAutoscaler)
 CONDITION = {"type": "AbleToScale", "status": "True", "observedGeneration": 3}
@@ -70,3 +75,17 @@ def test_documents_tell_the_level(level: str) -> None:
     assert document["info"]["version"] == level
     told = version.info(level)
     assert (told.minor, told.gitVersion.partition("+")[0]) == (level.partition(".")[2], f"v{level}.0")
+
+
+def test_a_cluster_of_an_older_level_serves_neither_its_kinds_nor_its_fields() -> None:
+    driver = CSIDriver(metadata=ObjectMeta(name="csi.example.com"), spec=CSIDriverSpec(preventPodSchedulingIfMissing=True))
+    with Cluster(nodes=1, kubernetes_version="1.35", clock="still") as cluster:
+        assert cluster.create(driver).spec.preventPodSchedulingIfMissing is None
+        assert cluster.get(Node, "node-0").status.nodeInfo.kubeletVersion == "v1.35.0"
+        with pytest.raises(LookupError):
+            cluster.create(ClusterTrustBundle(metadata=ObjectMeta(name="a")))
+
+
+def test_a_level_that_is_not_served_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'1\.33' is not served: choose one of 1\.34, 1\.35, 1\.36, 1\.37"):
+        Cluster(kubernetes_version="1.33")

@@ -267,3 +267,28 @@ def _own_calls(function: ast.AST) -> Iterator[ast.Call]:
         if isinstance(node, ast.Call):
             yield node
         yield from _own_calls(node)
+
+
+VAGUE_NAMES = ("one", "found")
+"""Names that say nothing of what they hold."""
+
+
+def vague_loops(tree: ast.Module) -> int:
+    """How many loops and comprehensions call what they go through `one` or `found`."""
+    targets = [node.target for node in ast.walk(tree) if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension)]
+    return sum(isinstance(name, ast.Name) and name.id in VAGUE_NAMES for target in targets for name in ast.walk(target))
+
+
+def undocumented(tree: ast.Module) -> int:
+    """How many public functions and methods of public classes have no docstring."""
+    return sum(
+        not any(part.startswith("_") for part in name.split(".")) and ast.get_docstring(node) is None for name, node in functions(tree)
+    )
+
+
+SHORT_LINES = 15
+
+
+def is_short(source: str) -> bool:
+    """Whether a file is too small to be a chapter; empty packages are none."""
+    return 0 < len(source.splitlines()) < SHORT_LINES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ WAIT_IN_REAL_TIME = {"testing/conformance/storage.py", "testing/conformance/work
 """Suites that real drivers with threads of their own must pass: a test that hangs is to fail."""
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}
 RATCHET = Path(__file__).with_name("ratchet.json")
-SIZES, TASKS = "sizes", "tasks outside TaskGroups"
+SIZES, TASKS, SHORT = "sizes", "tasks outside TaskGroups", "files of fewer than 15 lines"
 
 
 def found(check: Callable[[Any], Iterator[rules.Found]], *, but: set[str] = frozenset()) -> str:  # type: ignore[assignment]
@@ -108,6 +109,29 @@ def test_sizes_only_shrink() -> None:
     }
     wrong = rules.ratchet(now, json.loads(RATCHET.read_text())[SIZES])
     assert not wrong, f"split these (limits: {rules.FILE_LINES} lines a file, {rules.FUNCTION_LINES} a function):\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("what", "count"),
+    [
+        pytest.param("loops over `one` or `found`", rules.vague_loops, id="names of loops"),
+        pytest.param("public functions without a docstring", rules.undocumented, id="docstrings"),
+    ],
+)
+def test_plain_words_only_gain(what: str, count: Callable[[Any], int]) -> None:
+    """ratchet.json says how many each room still has: a room may have fewer, never more."""
+    now: Counter[str] = Counter()
+    for path in files():
+        now[path.relative_to(SOURCE).parts[0]] += count(tree(path))
+    allowed = json.loads(RATCHET.read_text())[what]
+    wrong = [f"{room}: {number}, allowed are {allowed.get(room, 0)}" for room, number in now.items() if number > allowed.get(room, 0)]
+    assert not wrong, f"{what}:\n" + "\n".join(wrong)
+
+
+def test_files_are_chapters() -> None:
+    """ratchet.json says how many files of a few lines there are: no more may come."""
+    short = [shown(path) for path in files() if path.name != "__init__.py" and rules.is_short(path.read_text())]
+    assert len(short) <= json.loads(RATCHET.read_text())[SHORT], "merge these:\n" + "\n".join(short)
 
 
 def test_no_room_is_a_lumber_room() -> None:

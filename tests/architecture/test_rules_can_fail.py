@@ -159,6 +159,38 @@ def test_ratchet(now: dict[str, int], allowed: dict[str, int], wrong: bool) -> N
     assert bool(rules.ratchet(now, allowed)) is wrong
 
 
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        pytest.param("for one in x: pass", 1, id="a loop"),
+        pytest.param("a = [one for one in x]", 1, id="a comprehension"),
+        pytest.param("for key, found in x: pass", 1, id="one of two names"),
+        pytest.param("for pod in x: one = pod", 0, id="a name that says something"),
+    ],
+)
+def test_vague_loops(source: str, count: int) -> None:
+    assert rules.vague_loops(ast.parse(source)) == count
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        pytest.param("def f(): pass", 1, id="a function"),
+        pytest.param("class A:\n    def f(self): pass", 1, id="a method"),
+        pytest.param("def _f(): pass", 0, id="a private function"),
+        pytest.param("class _A:\n    def f(self): pass", 0, id="a method of a private class"),
+        pytest.param("def f():\n    'What it does.'", 0, id="a function that says what it does"),
+    ],
+)
+def test_undocumented(source: str, count: int) -> None:
+    assert rules.undocumented(ast.parse(source)) == count
+
+
+@pytest.mark.parametrize(("count", "short"), [(0, False), (1, True), (14, True), (15, False)])
+def test_short_files(count: int, short: bool) -> None:
+    assert rules.is_short(lines(count)) is short
+
+
 def rooms(root: Path) -> Path:
     """The packages of this project without what is in them, under its own contracts."""
     shutil.copy(ROOT / "pyproject.toml", root)

@@ -161,9 +161,9 @@ def in_scope(scope: ScopedResourceSelectorRequirement, obj: Any) -> bool:
         return False
     match scope.scopeName:
         case "Terminating":
-            return _has_deadline(obj)
+            return has_deadline(obj)
         case "NotTerminating":
-            return not _has_deadline(obj)
+            return not has_deadline(obj)
         case "BestEffort":
             return qos_class(obj) == BEST_EFFORT
         case "NotBestEffort":
@@ -186,7 +186,7 @@ def _selects(scope: ScopedResourceSelectorRequirement, names: set[str]) -> bool:
     return bool(names)
 
 
-def _has_deadline(pod: Pod) -> bool:
+def has_deadline(pod: Pod) -> bool:
     return pod.spec.activeDeadlineSeconds is not None and pod.spec.activeDeadlineSeconds >= 0
 
 

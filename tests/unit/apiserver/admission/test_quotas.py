@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from pilothouse.api.types.core_v1 import (
     ConfigMap,
     Container,
+    LimitRange,
+    LimitRangeItem,
+    LimitRangeSpec,
     Pod,
     PodSpec,
     ResourceQuota,
@@ -117,3 +122,56 @@ async def test_subresources_are_not_charged(house: House) -> None:
     await house.client.create(pod("a"))
     await allow(house, pods="0")
     await house.client.patch(Pod, "a", "default", b'{"status":{"phase":"Running"}}', subresource="status")
+
+
+async def test_quota_is_not_charged_when_another_quota_refuses(house: House) -> None:
+    await allow(house, "a", pods="5")
+    await allow(house, "z", pods="0")
+    async with refused(403, "exceeded quota: z, requested: pods=1, used: pods=0, limited: pods=0"):
+        await house.client.create(pod("a"))
+    assert await used(house, "a") == {}
+
+
+async def test_a_pod_that_gets_a_deadline_is_charged_to_the_quota_of_terminating_pods(house: House) -> None:
+    await allow(house, "ending", scopes=("Terminating",), pods="1")
+    for name in ("a", "b"):
+        await house.client.create(pod(name))
+    assert await used(house, "ending") == {}
+    deadline = b'{"spec":{"activeDeadlineSeconds":9}}'
+    await house.client.patch(Pod, "a", "default", deadline)
+    assert await used(house, "ending") == {"pods": "1"}
+    async with refused(403, "exceeded quota: ending, requested: pods=1, used: pods=1, limited: pods=1"):
+        await house.client.patch(Pod, "b", "default", deadline)
+    await house.client.patch(Pod, "a", "default", b'{"metadata":{"labels":{"x":"y"}}}')
+    assert await used(house, "ending") == {"pods": "1"}
+
+
+def container(name: str, cpu: str, *, sidecar: bool = False) -> Container:
+    resources = ResourceRequirements(requests={"cpu": cpu}, limits={"cpu": cpu})
+    return Container(name=name, image="image:1", resources=resources, restartPolicy="Always" if sidecar else None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked"),
+    [
+        pytest.param(PodSpec(containers=[container("a", "300m"), container("b", "300m")]), "600m", id="containers add up"),
+        pytest.param(PodSpec(containers=[container("a", "300m")], initContainers=[container("i", "900m")]), "900m", id="the largest init"),
+        pytest.param(
+            PodSpec(containers=[container("a", "300m")], initContainers=[container("s", "400m", sidecar=True)]), "700m", id="a sidecar"
+        ),
+        pytest.param(
+            PodSpec(
+                containers=[container("a", "300m")],
+                resources=ResourceRequirements(requests={"cpu": "800m"}, limits={"cpu": "800m"}),
+            ),
+            "800m",
+            id="what is said for the pod",
+        ),
+    ],
+)
+async def test_a_limit_range_bounds_the_pod_as_a_whole(house: House, spec: PodSpec, asked: str) -> None:
+    item = LimitRangeItem(type="Pod", max={"cpu": "500m"})
+    limits = LimitRange(metadata=ObjectMeta(name="l", namespace="default"), spec=LimitRangeSpec(limits=[item]))
+    await house.client.create(limits)
+    async with refused(403, f'pods "a" is forbidden: maximum cpu usage per Pod is 500m, but limit is {asked}'):
+        await house.client.create(Pod(metadata=ObjectMeta(name="a", namespace="default"), spec=spec))

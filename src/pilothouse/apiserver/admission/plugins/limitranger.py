@@ -1,14 +1,16 @@
 """LimitRanger: the LimitRanges of a namespace give containers their default requests and limits, and bound what may be asked for.
 
 - Defaults are noted in an annotation, as upstream does.
-- Bounds hold for each container, for a pod as the sum of its containers, and for a claim's storage; all breaches are told at once.
+- Bounds hold for each container, for a pod as a whole (init containers, sidecars and pod-level resources included), and for a
+  claim's storage; all breaches are told at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from pilothouse.api.types.core_v1 import Container, LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod
+from pilothouse.api.core import podresources
+from pilothouse.api.types.core_v1 import LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod
 from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
 from pilothouse.apiserver.admission.pods import PODS, is_pod, refused
 from pilothouse.machinery import quantity
@@ -16,6 +18,7 @@ from pilothouse.machinery.struct import Quantity
 
 ANNOTATION = "kubernetes.io/limit-ranger"
 CLAIMS = ("", "persistentvolumeclaims")
+POD_LEVEL = ("cpu", "memory")
 
 Amounts = Mapping[str, Quantity]
 
@@ -68,21 +71,23 @@ def pod_breaches(pod: Pod, limit_range: LimitRange) -> Iterator[str]:
         for container in (*pod.spec.containers, *pod.spec.initContainers):
             yield from _breaches(item, container.resources.requests, container.resources.limits)
     for item in items(limit_range, "Pod"):
-        requests = _total(pod.spec.containers, [one.resources.requests for one in pod.spec.containers])
-        limits = _total(pod.spec.containers, [one.resources.limits for one in pod.spec.containers])
+        requests, limits = pod_totals(pod)
         yield from _breaches(item, requests, limits)
 
 
-def _total(containers: Sequence[Container], each: Sequence[Amounts]) -> Amounts:
-    """The sums of what every container says; what one of them leaves open is left out."""
-    names = set(each[0]).intersection(*each[1:]) if each else set()
-    totals: dict[str, Quantity] = {}
-    for name in names:
-        total = quantity.parse("0")
-        for amounts in each:
-            total = total + quantity.parse(amounts[name])
-        totals[name] = str(total)
-    return totals
+def pod_totals(pod: Pod) -> tuple[Amounts, Amounts]:
+    """Requests and limits of a pod without its overhead: sidecars and the largest init container count, and what is said for the
+    pod as a whole goes before what its containers say."""
+    requests = podresources.aggregate(pod.spec, lambda container: container.resources.requests)
+    limits = podresources.aggregate(pod.spec, lambda container: container.resources.limits)
+    if pod.spec.resources is not None:
+        for totals, said in ((requests, pod.spec.resources.requests), (limits, pod.spec.resources.limits)):
+            totals.update({name: quantity.parse(value) for name, value in said.items() if name in POD_LEVEL})
+    return _texts(requests), _texts(limits)
+
+
+def _texts(totals: podresources.Totals) -> Amounts:
+    return {name: str(value) for name, value in totals.items()}
 
 
 def claim_breaches(claim: PersistentVolumeClaim, limit_range: LimitRange) -> Iterator[str]:

@@ -4,12 +4,12 @@
 - A charge is written into the quota's status before the object is committed, only if nobody else has written meanwhile: of
   two that fit alone but not together, one is refused.
 - A quota whose usage nobody has counted yet is counted here; upstream refuses until its controller has come by.
-- It is the last to be asked, so that nothing is charged for what another plugin refuses.
+- It is the last to be asked, and charges only when every quota has room: nothing is charged for what is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pilothouse.api.core import quota
@@ -33,51 +33,60 @@ class ResourceQuotaAdmission(Plugin):
     async def validate(self, request: AdmissionRequest, world: World) -> None:
         if not is_charged(request):
             return
-        for one in await world.list(ResourceQuota, request.namespace):
-            await _charge(request, world, one)
+        quotas: Sequence[ResourceQuota] = await world.list(ResourceQuota, request.namespace)
+        for _ in range(ATTEMPTS):
+            charged = [changed for one in quotas if (changed := await _charged(request, world, one)) is not None]
+            if request.dry_run:
+                return
+            left = [one for one in charged if not await world.update_status(one)]
+            newest = [await world.get(ResourceQuota, one.metadata.name, request.namespace) for one in left]
+            quotas = [one for one in newest if one is not None]
+            if not quotas:
+                return
+        raise _too_contended(quotas[0])
 
 
 def is_charged(request: AdmissionRequest) -> bool:
+    """Whether usage may grow with the request: creates, updates of what grows, and a Pod that gets, or loses, a deadline."""
     if not request.namespace or not request.resource.namespaced:
         return False
     if request.operation == CREATE:
         return not request.subresource
-    return request.operation == UPDATE and GROWING.get(request.resource.type) == request.subresource
+    if request.operation != UPDATE:
+        return False
+    if request.resource.type is Pod and not request.subresource:
+        return quota.has_deadline(request.object) != quota.has_deadline(request.old_object)
+    return GROWING.get(request.resource.type) == request.subresource
 
 
-async def _charge(request: AdmissionRequest, world: World, one: ResourceQuota) -> None:
-    """Write the charge into one quota's status; StatusError when it does not fit."""
-    for _ in range(ATTEMPTS):
-        names = quota.counted(request.resource, one.spec.hard)
-        if not names or not quota.matches(one, request.object):
-            return
-        if request.resource.type is Pod and request.operation == CREATE and (lacking := quota.missing(request.object, names)):
-            raise refused(request, f"failed quota: {one.metadata.name}: {lacking}")
-        more = growth(request, names, world)
-        if not more:
-            return
-        charged = codec.clone(one)
-        used = await _used(request, world, one, names)
-        if wrong := breach(one, used, more):
-            raise refused(request, wrong)
-        if request.dry_run:
-            return
-        charged.status.hard = dict(one.spec.hard)
-        charged.status.used |= {name: str(value) for name, value in quota.added(used, more).items()}
-        if await world.update_status(charged):
-            return
-        newest = await world.get(ResourceQuota, one.metadata.name, request.namespace)
-        if newest is None:
-            return
-        one = newest
-    raise _too_contended(one)
+async def _charged(request: AdmissionRequest, world: World, one: ResourceQuota) -> ResourceQuota | None:
+    """A quota with the request charged to its status; None when it does not count it; StatusError when it does not fit."""
+    names = quota.counted(request.resource, one.spec.hard)
+    if not names or not quota.matches(one, request.object):
+        return None
+    if request.resource.type is Pod and request.operation == CREATE and (lacking := quota.missing(request.object, names)):
+        raise refused(request, f"failed quota: {one.metadata.name}: {lacking}")
+    more = growth(request, names, world, one)
+    if not more:
+        return None
+    used = await _used(request, world, one, names)
+    if wrong := breach(one, used, more):
+        raise refused(request, wrong)
+    charged = codec.clone(one)
+    charged.status.hard = dict(one.spec.hard)
+    charged.status.used |= {name: str(value) for name, value in quota.added(used, more).items()}
+    return charged
 
 
-def growth(request: AdmissionRequest, names: Iterable[str], world: World) -> quota.Usage:
-    """What the request adds to the usage of those names; what it gives back is the controller's to take off."""
+def growth(request: AdmissionRequest, names: Iterable[str], world: World, one: ResourceQuota) -> quota.Usage:
+    """What the request adds to a quota's usage of those names: all of it when the quota did not count the object before.
+
+    What it gives back is the controller's to take off.
+    """
     now = world.clock.now()
     after = quota.usage(request.object, request.resource, now)
-    before = quota.usage(request.old_object, request.resource, now) if request.operation == UPDATE else {}
+    counted_before = request.operation == UPDATE and quota.matches(one, request.old_object)
+    before = quota.usage(request.old_object, request.resource, now) if counted_before else {}
     more = {name: after[name] - before[name] if name in before else after[name] for name in names if name in after}
     return {name: value for name, value in more.items() if value.nanos > 0}
 

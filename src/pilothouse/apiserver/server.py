@@ -40,7 +40,7 @@ from pilothouse.apiserver.chain.warnings import add_warnings
 from pilothouse.apiserver.discovery.index import Discovery
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.connect import Connect
-from pilothouse.apiserver.http.connection import Connections, bound_connections
+from pilothouse.apiserver.http.connection import Connections, bound_connections, page
 from pilothouse.apiserver.http.context import ApiContext, KubeletClient
 from pilothouse.apiserver.http.request import Handler, HttpRequest, Link, Request
 from pilothouse.apiserver.http.wire import WireResponse
@@ -188,6 +188,9 @@ class ApiServer:
         await self.api.large_bodies.close()
 
     async def _handle(self, http: HttpRequest) -> web.StreamResponse:
+        expected = http.headers.get("Expect")
+        if expected is not None and expected.lower() != "100-continue":
+            return page(417, " ")
         response = await self._handler(Request(http, self.api))
         return WireResponse(response) if isinstance(response, Answer) else response
 

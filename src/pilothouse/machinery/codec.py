@@ -22,6 +22,7 @@ import orjson
 from pilothouse import API_LEVEL
 from pilothouse.machinery import strconv, strict
 from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
+from pilothouse.machinery.quoting import go_quoted
 from pilothouse.machinery.shape import OPEN, shape_of
 from pilothouse.machinery.unstructured import Unstructured, decode_hook, encode_hook
 
@@ -32,6 +33,7 @@ T = TypeVar("T")
 
 JSON = "application/json"
 YAML = "application/yaml"
+YAML_ERROR = "error converting YAML to JSON: "
 SUMMARY_BYTES = 30
 
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic", enc_hook=encode_hook).encode
@@ -148,7 +150,7 @@ def parse(data: bytes, content_type: str = JSON, repeated: list[str] | None = No
 def _parse_yaml(data: bytes, repeated: list[str] | None) -> Any:
     if isinstance(data, ReadYaml):
         if data.error:
-            raise ValueError(f"error converting YAML to JSON: {data.error}")
+            raise ValueError(f"{YAML_ERROR}{data.error}")
         if repeated is not None:
             repeated.extend(data.repeated)
         return data.value
@@ -157,16 +159,14 @@ def _parse_yaml(data: bytes, repeated: list[str] | None) -> Any:
     try:
         return yaml.parse(data, repeated)
     except yaml.YamlError as error:
-        raise ValueError(f"error converting YAML to JSON: {error}") from error
+        raise ValueError(f"{YAML_ERROR}{error}") from error
 
 
 def _parse_slowly(data: bytes) -> Any:
     """What the fast parser refuses: lone surrogates are replaced as Go replaces them, all else is Go's complaint."""
     try:
-        parsed = json.loads(data.decode(), parse_int=number, parse_float=number, parse_constant=_no_constant)
+        parsed = json.loads(data.decode(errors="replace"), parse_int=number, parse_float=number, parse_constant=_no_constant)
         return _without_surrogates(parsed) if b"\\u" in data else parsed
-    except UnicodeDecodeError as error:
-        raise ValueError("json: invalid UTF-8 in string") from error
     except RecursionError as error:
         raise ValueError("exceeded max depth") from error
     except json.JSONDecodeError as error:
@@ -197,10 +197,11 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def _syntax_text(error: json.JSONDecodeError) -> str:
-    if not error.doc[error.pos :].strip() or error.msg.startswith("Unterminated string"):
+    rest = error.doc[error.pos :].lstrip(" \t\r\n")
+    if not rest or error.msg.startswith("Unterminated string"):
         return "unexpected end of JSON input"
-    rest = error.doc[error.pos :].lstrip()
-    character = {"'": r"'\''", "\\": r"'\\'", "\n": r"'\n'", "\t": r"'\t'"}.get(rest[0], f"'{rest[0]}'")
+    first = chr(rest[0].encode(errors="replace")[0])  # Go speaks of the byte
+    character = {"'": r"'\''", '"': """'"'"""}.get(first) or f"'{go_quoted(first)[1:-1]}'"
     where = {
         "Expecting value": "looking for beginning of value",
         "Expecting ',' delimiter": "after object key:value pair",
@@ -259,7 +260,11 @@ class _Decoding:
         try:
             parsed = parse(self.data, content_type, self.repeated)
         except ValueError as error:
+            if is_yaml(content_type):
+                raise self._unrecognized(str(error).removeprefix(YAML_ERROR)) from error
             raise self._unrecognized(f"couldn't get version/kind; json parse error: {error}") from error
+        if parsed is None and self.gvk is not None:
+            parsed = {}
         if not isinstance(parsed, dict):
             type_name = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
             text = f"json: cannot unmarshal {strict.described(parsed)} into Go value of type {type_name}"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from pilothouse.machinery.meta_v1 import Status, StatusCause, StatusDetails
 from pilothouse.machinery.problems import Problem
+from pilothouse.machinery.quoting import go_quoted
 
 
 class StatusError(Exception):
@@ -40,17 +41,17 @@ def qualified(plural: str, group: str) -> str:
 
 def not_found(plural: str, group: str, name: str) -> StatusError:
     details = StatusDetails(name=name, group=group, kind=plural)
-    return failure(404, "NotFound", f'{qualified(plural, group)} "{name}" not found', details)
+    return failure(404, "NotFound", f"{qualified(plural, group)} {go_quoted(name)} not found", details)
 
 
 def already_exists(plural: str, group: str, name: str) -> StatusError:
     details = StatusDetails(name=name, group=group, kind=plural)
-    return failure(409, "AlreadyExists", f'{qualified(plural, group)} "{name}" already exists', details)
+    return failure(409, "AlreadyExists", f"{qualified(plural, group)} {go_quoted(name)} already exists", details)
 
 
 def conflict(plural: str, group: str, name: str, cause: str) -> StatusError:
     details = StatusDetails(name=name, group=group, kind=plural)
-    message = f'Operation cannot be fulfilled on {qualified(plural, group)} "{name}": {cause}'
+    message = f"Operation cannot be fulfilled on {qualified(plural, group)} {go_quoted(name)}: {cause}"
     return failure(409, "Conflict", message, details)
 
 
@@ -63,7 +64,7 @@ def invalid(kind: str, group: str, name: str, problems: Sequence[Problem]) -> St
     details = StatusDetails(name=name, group=group, kind=kind, causes=causes)
     shown = [str(one) for one in problems]
     text = shown[0] if len(shown) == 1 else f"[{', '.join(shown)}]"
-    return failure(422, "Invalid", f'{qualified(kind, group)} "{name}" is invalid: {text}', details)
+    return failure(422, "Invalid", f"{qualified(kind, group)} {go_quoted(name)} is invalid: {text}", details)
 
 
 def bad_request(message: str) -> StatusError:
@@ -76,7 +77,7 @@ def unauthorized(message: str = "Unauthorized") -> StatusError:
 
 def forbidden(plural: str, group: str, name: str, cause: str) -> StatusError:
     details = StatusDetails(name=name, group=group, kind=plural)
-    subject = f'{qualified(plural, group)} "{name}"' if name else qualified(plural, group)
+    subject = f"{qualified(plural, group)} {go_quoted(name)}" if name else qualified(plural, group)
     return failure(403, "Forbidden", f"{subject} is forbidden: {cause}", details)
 
 

@@ -249,7 +249,8 @@ def surely_unique(data: bytes, parsed: Any) -> bool:
 def suspicious(data: bytes, kind: Shape) -> list[str]:
     """Upstream's words for the fields of the JSON text `data` that the type does not have, and for the keys that occur twice in one map."""
     found: dict[str, None] = {}
-    _walk_pairs(json.loads(data, object_pairs_hook=_Pairs), kind, "", found)
+    text = data.decode(errors="replace")  # as the parser of values has it; numbers are none of this function's business
+    _walk_pairs(json.loads(text, object_pairs_hook=_Pairs, parse_int=str, parse_float=str), kind, "", found)
     return list(found)[:LIMIT]
 
 

@@ -8,6 +8,7 @@ It is meant to be killed: it limits its own memory, and runs behind everything e
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
@@ -45,4 +46,6 @@ def answer(document: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 if __name__ == "__main__":
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
-    main(sys.stdin.buffer, sys.stdout.buffer)
+    with contextlib.suppress(BrokenPipeError):  # who asked is gone
+        main(sys.stdin.buffer, sys.stdout.buffer)
+    os._exit(0)  # past the flush of a pipe that nobody reads

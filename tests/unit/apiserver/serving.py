@@ -104,14 +104,14 @@ async def serving(folder: Path, *, tls: bool = False, user: User | None = None, 
 
 
 @contextlib.contextmanager
-def serving_in_thread(folder: Path) -> Iterator[Served]:
+def serving_in_thread(folder: Path, *, tls: bool = True, user: User | None = None) -> Iterator[Served]:
     """The same over TLS, on a loop of its own: for clients that block."""
     ready, found, ending = threading.Event(), [], []
 
     async def main() -> None:
         end = asyncio.Event()
         ending.append((asyncio.get_running_loop(), end))
-        async with serving(folder, tls=True) as served:
+        async with serving(folder, tls=tls, user=user) as served:
             found.append(served)
             ready.set()
             await end.wait()

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from pilothouse.apiserver.http import request_info
-from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.apiserver.http.request import MALFORMED, Handler, Request, Response
+from pilothouse.machinery.errors import StatusError, bad_request
 
 
 def find_request_info(request: Request, next: Handler) -> Awaitable[Response]:
-    watching = "watch=" in request.query_string and is_watch(request)
+    watching = "watch" in request.query_string and is_watch(request)
+    if "%" in request.path and MALFORMED.search(request.path):
+        raise malformed()
     request.info = request_info.parse(request.method, request.path, watching)
     return next(request)
 
 
+def malformed() -> StatusError:
+    return bad_request("invalid URL escape in the request's path")
+
+
 def is_watch(request: Request) -> bool:
     """Anything but `false` and `0` asks for a watch."""
-    return "watch" in request.query and request.parameter("watch").lower() not in ("false", "0")
+    return "watch" in request.query and request.parameter("watch").casefold() not in ("false", "0")

@@ -12,10 +12,11 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http import RawRequestMessage, StreamWriter
+from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage, StreamWriter
 
 from pilothouse.apiserver.http.request import HttpRequest
 from pilothouse.kit.clock import SystemClock, wait_for
@@ -24,10 +25,8 @@ HEAD_SECONDS, IDLE_SECONDS = 32.0, 90.0
 """For the head of a first request, and for the next one (upstream's ReadHeaderTimeout and IdleTimeout)."""
 HEAD_LIMIT_BYTES = (1 << 20) + 4096
 """Go's DefaultMaxHeaderBytes, and what it allows for more."""
-TOO_LONG = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
-    b"431 Request Header Fields Too Large"
-)
+UNSUPPORTED_VERSION = b"505 HTTP Version Not Supported: unsupported protocol version"
+PLAIN_HEADERS = b"\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 UNREAD_BYTES = 64 * 1024
 """What a client may leave unread before writing waits for it."""
 STALLED_SECONDS = 30.0
@@ -61,8 +60,7 @@ class Connection(web.RequestHandler):
         if self._waiter is not None and not self._messages and not self._waiter.done():
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_LIMIT_BYTES and self.transport is not None:
-                self.transport.write(TOO_LONG)
-                self.force_close()
+                self._refuse(b"431 Request Header Fields Too Large")
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -76,7 +74,7 @@ class Connection(web.RequestHandler):
             if not self._messages:
                 await self._arrival()
             if not isinstance(self._messages[0][0], RawRequestMessage):
-                await super().start()  # what the parser has refused: aiohttp answers it with 400 and closes
+                self._refuse(b"400 Bad Request")
                 return
             if not await self._answer(handler, task):
                 break
@@ -84,6 +82,21 @@ class Connection(web.RequestHandler):
             self._task_handler = None
             if self.transport is not None:
                 self.transport.close()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """What is no HTTP is answered as Go's server does: in a line that repeats nothing of it."""
+        if status != 400:
+            return super().handle_error(request, status, exc, message)
+        return page(400)
+
+    def _refuse(self, line: bytes) -> None:
+        """What the parser has refused is answered as Go's server does, and the connection ends."""
+        if self.transport is not None:
+            self.transport.write(b"HTTP/1.1 %b%b%b" % (line, PLAIN_HEADERS, line))
+            self._task_handler = None
+            self.transport.close()
 
     async def drained(self) -> None:
         """Return when the client has read enough to be written to again; ConnectionResetError when it does not read at all."""
@@ -111,6 +124,9 @@ class Connection(web.RequestHandler):
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
             self._resume_reading_if_drained()
         request: Any = HttpRequest(message, payload, self, StreamWriter(self, self._loop), task, self._loop)
+        if message.version != HttpVersion11 and message.version != HttpVersion10:
+            self._refuse(b"400 Bad Request" if message.version < HttpVersion10 else UNSUPPORTED_VERSION)
+            return False
         try:
             response, gone = await self._handle_request(request, None, handler)
             if gone:
@@ -151,6 +167,13 @@ class Connection(web.RequestHandler):
         if self._keepalive_handle is None:
             self._keepalive_handle = MACHINE.call_after(self._keepalive_timeout, self._process_keepalive)  # type: ignore[assignment]
         return True
+
+
+def page(status: int, text: str = "") -> web.Response:
+    """One of Go's plain answers, after which the connection ends."""
+    response = web.Response(status=status, text=text or f"{status} {HTTPStatus(status).phrase}")
+    response.force_close()
+    return response
 
 
 class Connections(web.Server):

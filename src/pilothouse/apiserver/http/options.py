@@ -146,7 +146,7 @@ def _dry_run(values: list[str]) -> bool:
 
 def _check_dry_run(values: list[str], problems: Problems) -> None:
     if any(value != "All" for value in values):
-        problems.at("dryRun").not_supported("[" + " ".join(values) + "]" if len(values) > 1 else values[0], ("All",))
+        problems.at("dryRun").not_supported(values, ("All",))
 
 
 def _check_write(request: Request, options: Options, problems: Problems) -> None:
@@ -154,10 +154,12 @@ def _check_write(request: Request, options: Options, problems: Problems) -> None
     manager = options.field_manager
     if len(manager.encode()) > FIELD_MANAGER_LIMIT_BYTES:
         problems.at("fieldManager").too_long(FIELD_MANAGER_LIMIT_BYTES)
-    if not manager.isprintable():
-        problems.at("fieldManager").invalid(manager, "should only contain printable characters")
+    for position, character in enumerate(manager):
+        if not character.isprintable():
+            place = len(manager[:position].encode())
+            problems.at("fieldManager").invalid(manager, f"invalid character U+{ord(character):04X} (at position {place})")
     if options.field_validation and options.field_validation not in FIELD_VALIDATIONS:
-        problems.at("fieldValidation").not_supported(options.field_validation, FIELD_VALIDATIONS)
+        problems.at("fieldValidation").not_supported(options.field_validation, ("", *FIELD_VALIDATIONS))
 
 
 def _check_delete(body: DeleteOptions, problems: Problems) -> None:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qs
@@ -32,7 +33,16 @@ BODY_LIMIT_BYTES = 3 * 1024 * 1024
 """Upstream's MaxRequestBodyBytes."""
 WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 """A subprotocol in which a browser, that cannot set headers, sends its token."""
+MALFORMED = re.compile("%(?![0-9a-fA-F]{2})")
+"""A percent sign that begins no escape."""
 NO_QUERY: dict[str, list[str]] = {}
+
+
+def parsed_query(text: str) -> dict[str, list[str]]:
+    """The parameters as Go's url.Values: pairs with a semicolon or a percent sign that means nothing are left out."""
+    if ";" in text or ("%" in text and MALFORMED.search(text)):
+        text = "&".join(pair for pair in text.split("&") if ";" not in pair and not MALFORMED.search(pair))
+    return parse_qs(text, keep_blank_values=True)
 
 
 class HttpRequest(web.BaseRequest):
@@ -91,7 +101,7 @@ class Request:
         """The query parameters, each with all its values in order."""
         if self._query is None:
             text = self.query_string
-            self._query = parse_qs(text, keep_blank_values=True) if text else NO_QUERY
+            self._query = parsed_query(text) if text else NO_QUERY
         return self._query
 
     def parameter(self, name: str) -> str:

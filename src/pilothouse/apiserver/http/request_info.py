@@ -16,6 +16,8 @@ from pilothouse.kit.remember import remember
 
 PATHS_REMEMBERED = 8192
 LONGEST_PATH_REMEMBERED = 512
+NAMED_SEGMENTS = 4
+"""The segments of a path that are never a proxied path's own: `api/v1/nodes/name`."""
 NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 METRIC_VERBS = {"update": "PUT", "create": "POST", "deletecollection": "DELETE"}
@@ -77,6 +79,8 @@ def labels_of(info: RequestInfo) -> tuple[str, ...]:
 
 def _parsed(method: str, path: str, watching: bool) -> RequestInfo:
     raw = path.split("/")
+    if "" in raw[1 : NAMED_SEGMENTS + 1] and any(raw[raw.index("", 1) :]):  # a segment of nothing, but at the end, names nothing
+        return RequestInfo(path=unquote(path), verb=method.lower())
     parts = [unquote(part) for part in raw if part]
     decoded = unquote(path)
     verb = VERBS.get(method, "")

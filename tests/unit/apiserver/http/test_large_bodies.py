@@ -52,7 +52,7 @@ async def post(session: aiohttp.ClientSession, body: bytes, headers: dict[str, s
     [
         pytest.param("data: {a: b}", "", 201, "", id="an object"),
         pytest.param("data: {a: 1}", "", 400, "Go struct field ConfigMap.data of type string", id="a wrong type"),
-        pytest.param("data: [", "", 400, "error converting YAML to JSON: yaml: line 5: did not find expected node content", id="no YAML"),
+        pytest.param("data: [", "", 400, "(must be of type ConfigMap): yaml: line 5: did not find expected node content", id="no YAML"),
         pytest.param(
             "data: {a: b, a: c}", "?fieldValidation=Strict", 400, 'line 4: key "a" already set in map', id="a repeated key, strictly"
         ),

@@ -1,7 +1,7 @@
 """GETs of others while a server is under attack: three YAML bodies of 3 MB, 200 slow connections, 500 watchers that do not read.
 
-    python -m tests.bench.api.hostile_load              measures
-    python -m tests.bench.api.hostile_load PORT ...     is the attacker, in a process of its own
+    python -m tests.bench.hostile_load              measures
+    python -m tests.bench.hostile_load PORT ...     is the attacker, in a process of its own
 
 The GET's latency is measured from one connection that asks every few milliseconds; memory is that of the server and its children.
 """
@@ -150,7 +150,7 @@ async def measure(one: Served) -> None:
     idle = memory(one.pid)
     log = Path("/tmp") / f"hostile_load.{one.pid}"
     with log.open("w") as output:
-        command = (sys.executable, "-m", "tests.bench.api.hostile_load", str(port))
+        command = (sys.executable, "-m", "tests.bench.hostile_load", str(port))
         attacker = await asyncio.create_subprocess_exec(*command, stdout=output)
     watcher = asyncio.ensure_future(highest_memory(one.pid))
     try:

@@ -142,7 +142,8 @@ def binding(**spec: Any) -> dict[str, Any]:
         pytest.param(
             policy(matchConstraints={"resourceRules": [RULE | {"operations": ["DELETE"]}]}),
             [
-                'spec.matchConstraints.resourceRules.operations: Unsupported value: "DELETE": supported values: "CREATE", "UPDATE"',
+                'spec.matchConstraints.resourceRules.operations: Unsupported value: "DELETE": supported values: "*", "CONNECT", '
+                '"CREATE", "UPDATE"',
             ],
             id="a policy of deletes",
         ),

@@ -11,7 +11,7 @@ from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.strategy import Strategy
 
-OPERATIONS = ("CREATE", "UPDATE")
+OPERATIONS, SUPPORTED = ("CREATE", "UPDATE", "CONNECT", "*"), ("*", "CONNECT", "CREATE", "UPDATE")
 PATCH_TYPES = ("ApplyConfiguration", "JSONPatch")
 OTHER = {"JSONPatch": ("jsonPatch", "applyConfiguration"), "ApplyConfiguration": ("applyConfiguration", "jsonPatch")}
 """Patch type -> the field that it needs, and the one that it excludes."""
@@ -60,7 +60,7 @@ def validate_operations(resources: MatchResources, problems: Problems) -> None:
     for rule in resources.resourceRules:
         for operation in rule.operations:
             if operation not in OPERATIONS:
-                problems.at("resourceRules", "operations").not_supported(operation, OPERATIONS)
+                problems.at("resourceRules", "operations").not_supported(operation, SUPPORTED)
 
 
 def _validate_mutation(mutation: Mutation, problems: Problems) -> None:

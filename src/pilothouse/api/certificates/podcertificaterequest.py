@@ -7,15 +7,18 @@ import binascii
 
 from pilothouse.api.core.columns import labels_text
 from pilothouse.api.core.validation.conditions import validate_conditions
-from pilothouse.api.core.validation.fields import immutable, report
+from pilothouse.api.core.validation.fields import report
 from pilothouse.api.core.validation.signers import (
     LONGEST_KUBERNETES_SECONDS,
     LONGEST_SECONDS,
     SHORTEST_SECONDS,
     validate_signer_name,
+    validate_user_annotations,
 )
+from pilothouse.api.internal import internal
 from pilothouse.api.types.certificates_v1 import PodCertificateRequest, PodCertificateRequestStatus
 from pilothouse.machinery import names
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import STATUS, Column, Resource
 from pilothouse.machinery.strategy import Strategy
@@ -65,6 +68,7 @@ def validate(one: PodCertificateRequest, problems: Problems) -> None:
         return
     spec, here = one.spec, problems.at("spec")
     validate_signer_name(spec.signerName, here.at("signerName"))
+    validate_user_annotations(spec.unverifiedUserAnnotations, here.at("unverifiedUserAnnotations"))
     for field in ("podName", "serviceAccountName", "nodeName"):
         report(names.dns_subdomain(getattr(spec, field)), getattr(spec, field), here, field)
         _validate_uid(getattr(spec, field.replace("Name", "UID")), here.at(field.replace("Name", "UID")))
@@ -124,7 +128,8 @@ def _request_fault(data: bytes) -> str:
 
 @PODCERTIFICATEREQUEST.validate_update
 def validate_update(old: PodCertificateRequest, new: PodCertificateRequest, problems: Problems) -> None:
-    immutable(new.spec, old.spec, problems, "spec")
+    if new.spec != old.spec:
+        problems.at("spec").invalid(internal(new.spec, "certificates.PodCertificateRequestSpec"), IMMUTABLE)
 
 
 @PODCERTIFICATEREQUEST.validate_status
@@ -156,7 +161,7 @@ def validate_status(old: PodCertificateRequest, new: PodCertificateRequest, prob
     elif state == "Issued":
         _validate_issued(new.status, here)
     elif new.status != old.status:
-        here.invalid(new.status, 'status is immutable unless transitioning to "Issued", "Denied", or "Failed"')
+        here.wrong('status is immutable unless transitioning to "Issued", "Denied", or "Failed"')
 
 
 def _validate_issued(status: PodCertificateRequestStatus, problems: Problems) -> None:

@@ -83,7 +83,7 @@ def _validate_endpoint(endpoint: Endpoint, address_type: str, problems: Problems
     elif len(endpoint.addresses) > MAXIMUM_ADDRESSES:
         here.too_many(len(endpoint.addresses), MAXIMUM_ADDRESSES)
     for index, address in enumerate(endpoint.addresses or ()):
-        _validate_address(address, address_type, here.at(index))
+        _validate_address(address, address_type, here, index)
     if endpoint.nodeName:
         report(names.dns_subdomain(endpoint.nodeName), endpoint.nodeName, problems, "nodeName")
     if endpoint.hostname:
@@ -103,15 +103,15 @@ def _validate_hints(given: list[str], rule: Callable[[str], list[str]], problems
         report(rule(name), name, here)
 
 
-def _validate_address(address: str, address_type: str, problems: Problems) -> None:
+def _validate_address(address: str, address_type: str, problems: Problems, index: int) -> None:
+    """Addresses of an unknown type are not looked at."""
+    here = problems.at(index)
     if address_type == "FQDN":
-        _validate_domain(address.removesuffix("."), problems)
-        return
-    if not validate_address(address, problems):
-        return
-    if (":" in address) != (address_type == "IPv6"):
-        problems.invalid(address, f"must be an {address_type} address")
-    validate_routable(address, problems)
+        _validate_domain(address.removesuffix("."), here)
+    elif address_type in ("IPv4", "IPv6") and validate_address(address, here):
+        if (":" in address) != (address_type == "IPv6"):
+            problems.invalid(address, f"must be an {address_type} address")
+        validate_routable(address, here)
 
 
 def _validate_domain(name: str, problems: Problems) -> None:

@@ -121,7 +121,7 @@ def _validate_service(backend: IngressBackend, problems: Problems) -> None:
     if not service.name:
         problems.at("service", "name").required()
     else:
-        report(names.dns1035_label(service.name), service.name, problems, "service", "name")
+        report(names.dns_label(service.name), service.name, problems, "service", "name")
     name, number = (service.port.name, service.port.number) if service.port else ("", None)
     if name and number:
         problems.invalid("", "cannot set both port name & port number")

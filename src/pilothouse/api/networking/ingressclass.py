@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pilothouse.api.core.columns import NONE
-from pilothouse.api.core.validation.fields import immutable, one_of, report, validate_prefixed_path, validate_reference
+from pilothouse.api.core.validation.fields import immutable, report, validate_prefixed_path
 from pilothouse.api.types.networking_v1 import IngressClass
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 
 LONGEST_CONTROLLER = 250
+SCOPES = ("Cluster", "Namespace")
 
 
 def _parameters(one: IngressClass) -> str:
@@ -43,15 +44,22 @@ def validate(one: IngressClass, problems: Problems) -> None:
     parameters, here = one.spec.parameters, problems.at("spec", "parameters")
     if parameters is None:
         return
-    validate_reference(parameters, here)
-    one_of(parameters.scope or "", ("Cluster", "Namespace"), here, "scope")
+    if parameters.apiGroup is not None:
+        report(names.dns_subdomain(parameters.apiGroup), parameters.apiGroup, here, "apiGroup")
+    for field in ("kind", "name"):
+        report(names.path_segment(getattr(parameters, field)), getattr(parameters, field), here, field)
+    if parameters.scope not in SCOPES:
+        here.at("scope").not_supported(parameters.scope, SCOPES)
     if parameters.scope == "Namespace":
-        if not parameters.namespace:
+        if parameters.namespace is None:
             here.at("namespace").required("`parameters.scope` is set to 'Namespace'")
         else:
             report(names.dns_label(parameters.namespace), parameters.namespace, here, "namespace")
-    if parameters.scope == "Cluster" and parameters.namespace:
+    if parameters.scope == "Cluster" and parameters.namespace is not None:
         here.at("namespace").forbidden("`parameters.scope` is set to 'Cluster'")
+    for field in ("kind", "name"):
+        if not getattr(parameters, field):
+            here.at(field).required()
 
 
 @INGRESSCLASS.validate_update

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 from pilothouse.api.core.columns import selector_text
 from pilothouse.api.core.validation.addresses import validate_range
-from pilothouse.api.core.validation.fields import one_of, port_or_name, report
+from pilothouse.api.core.validation.fields import port_or_name, report
 from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.core.warnings.addresses import of_range
 from pilothouse.api.types.networking_v1 import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
@@ -61,19 +61,20 @@ def validate(one: NetworkPolicy, problems: Problems) -> None:
 def _validate_ports(ports: list[NetworkPolicyPort], problems: Problems) -> None:
     for index, one in enumerate(ports):
         here = problems.at(index)
-        one_of(one.protocol or "", PROTOCOLS, here, "protocol")
+        if one.protocol not in PROTOCOLS:
+            here.at("protocol").not_supported(one.protocol or "", PROTOCOLS)
+        if isinstance(one.port, str) and one.endPort is not None:
+            here.at("endPort").invalid(one.endPort, "may not be specified when `port` is non-numeric")
         if one.port is not None:
             port_or_name(one.port, here, "port")
-        if one.endPort is None:
+        if one.endPort is None or isinstance(one.port, str):
             continue
-        if isinstance(one.port, int):
-            if one.endPort < one.port:
-                here.at("endPort").invalid(one.endPort, "must be greater than or equal to `port`")
-            report(names.port_number(one.endPort), one.endPort, here, "endPort")
-        elif one.port is None:
+        if one.port is None:
             here.at("endPort").invalid(one.endPort, "may not be specified when `port` is not specified")
-        else:
-            here.at("endPort").invalid(one.endPort, "may not be specified when `port` is non-numeric")
+            continue
+        if one.endPort < one.port:
+            here.at("endPort").invalid(one.endPort, "must be greater than or equal to `port`")
+        report(names.port_number(one.endPort), one.endPort, here, "endPort")
 
 
 def _validate_peers(peers: list[NetworkPolicyPeer], problems: Problems) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pilothouse.api.core.validation.addresses import dual_stack, validate_range
-from pilothouse.api.core.validation.fields import immutable
 from pilothouse.api.types.networking_v1 import ServiceCIDR
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 from pilothouse.machinery.strategy import METADATA, Strategy
@@ -22,15 +22,31 @@ SERVICECIDR = Resource(
 
 @SERVICECIDR.validate
 def validate(one: ServiceCIDR, problems: Problems) -> None:
-    ranges, here = one.spec.cidrs, problems.at("spec", "cidrs")
+    if not one.metadata.resourceVersion:  # an update may add a range, and no more
+        _validate_ranges(one.spec.cidrs, problems.at("spec", "cidrs"))
+
+
+def _validate_ranges(ranges: list[str], problems: Problems) -> None:
     if not ranges:
-        here.required("at least one CIDR required")
-    if len(ranges) > 2 or (len(ranges) == 2 and not dual_stack(ranges)):
-        here.invalid(ranges, "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64")
-    for index, value in enumerate(ranges):
-        validate_range(value, here.at(index))
+        problems.required("at least one CIDR required")
+    elif len(ranges) > 2:
+        problems.invalid({"CIDRs": ranges}, "may only hold up to 2 values")
+    else:
+        valid = [validate_range(value, problems.at(index)) for index, value in enumerate(ranges)]
+        if len(ranges) == 2 and all(valid) and not dual_stack(ranges):
+            message = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+            problems.invalid(ranges, message)
 
 
 @SERVICECIDR.validate_update
 def validate_update(old: ServiceCIDR, new: ServiceCIDR, problems: Problems) -> None:
-    immutable(new.spec.cidrs[: len(old.spec.cidrs)], old.spec.cidrs, problems, "spec", "cidrs")
+    here = problems.at("spec", "cidrs")
+    before, after = old.spec.cidrs, new.spec.cidrs
+    if len(before) != len(after) and (len(before), len(after)) != (1, 2):
+        here.invalid(after, IMMUTABLE)
+        return
+    for index, value in enumerate(before):
+        if after[index] != value:
+            here.at(index).invalid(after[index], IMMUTABLE)
+    if len(after) > len(before):
+        _validate_ranges(after, here)

@@ -34,7 +34,10 @@ def default(one: RuntimeClass) -> None:
 
 @RUNTIMECLASS.validate
 def validate(one: RuntimeClass, problems: Problems) -> None:
-    report(names.dns_label(one.handler), one.handler, problems, "handler")
+    if not one.handler:
+        problems.at("handler").required()
+    else:
+        report(names.dns_label(one.handler), one.handler, problems, "handler")
     if one.overhead:
         validate_requirements(ResourceRequirements(limits=one.overhead.podFixed), frozenset(), problems.at("overhead"))
     if one.scheduling:

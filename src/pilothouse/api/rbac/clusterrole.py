@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.core.columns import CREATED_AT
 from pilothouse.api.core.validation.selectors import validate_label_selector
-from pilothouse.api.rbac.rules import validate_rules
+from pilothouse.api.rbac.rules import validate_rules, validate_verbs
 from pilothouse.api.types.rbac_v1 import ClusterRole
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
@@ -29,4 +29,8 @@ def validate(one: ClusterRole, problems: Problems) -> None:
     if selectors is not None and not selectors:
         here.required("at least one clusterRoleSelector required if aggregationRule is non-nil")
     for index, selector in enumerate(selectors or ()):
+        before = len(here.found)
         validate_label_selector(selector, here.at(index))
+        if len(here.found) > before:
+            here.at(index).invalid(None, "invalid label selector.")
+    validate_verbs(one.rules or (), problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.api.core.columns import CREATED_AT
-from pilothouse.api.rbac.rules import validate_rules
+from pilothouse.api.rbac.rules import validate_rules, validate_verbs
 from pilothouse.api.types.rbac_v1 import Role
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
@@ -22,3 +22,4 @@ ROLE = Resource(
 @ROLE.validate
 def validate(one: Role, problems: Problems) -> None:
     validate_rules(one.rules or (), True, problems)
+    validate_verbs(one.rules or (), problems)

@@ -80,8 +80,6 @@ def validate_role_ref(old: RoleRef, new: RoleRef, problems: Problems) -> None:
 def validate_rules(rules: Iterable[PolicyRule], namespaced: bool, problems: Problems) -> None:
     for index, rule in enumerate(rules):
         here = problems.at("rules", index)
-        if not rule.verbs:
-            here.at("verbs").required()
         if rule.nonResourceURLs:
             if namespaced:
                 message = "namespaced rules cannot apply to non-resource URLs"
@@ -94,3 +92,10 @@ def validate_rules(rules: Iterable[PolicyRule], namespaced: bool, problems: Prob
             here.at("apiGroups").required("resource rules must supply at least one api group")
         if not rule.resources:
             here.at("resources").required("resource rules must supply at least one resource")
+
+
+def validate_verbs(rules: Iterable[PolicyRule], problems: Problems) -> None:
+    """Said after all else."""
+    for index, rule in enumerate(rules):
+        if not rule.verbs:
+            problems.at("rules", index, "verbs").required()

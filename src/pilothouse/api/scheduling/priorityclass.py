@@ -44,7 +44,8 @@ def validate(one: PriorityClass, problems: Problems) -> None:
             problems.at("metadata", "name").forbidden(message)
     elif one.value > HIGHEST_USER_VALUE:
         problems.at("value").forbidden(f"maximum allowed value of a user defined priority is {HIGHEST_USER_VALUE}")
-    one_of(one.preemptionPolicy or "", ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
+    if not one.metadata.resourceVersion:  # an update may not change it
+        one_of(one.preemptionPolicy or "", ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
 
 
 def _why(one: PriorityClass) -> str:

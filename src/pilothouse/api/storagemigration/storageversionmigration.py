@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pilothouse.api.core.validation.conditions import validate_conditions
-from pilothouse.api.core.validation.fields import immutable
+from pilothouse.api.internal import internal
 from pilothouse.api.types.storagemigration_v1 import StorageVersionMigration
 from pilothouse.machinery import names, strconv
+from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import STATUS, Column, Resource
 from pilothouse.machinery.strategy import Strategy
@@ -48,7 +49,8 @@ def validate(one: StorageVersionMigration, problems: Problems) -> None:
 
 @STORAGEVERSIONMIGRATION.validate_update
 def validate_update(old: StorageVersionMigration, new: StorageVersionMigration, problems: Problems) -> None:
-    immutable(new.spec, old.spec, problems, "spec")
+    if new.spec != old.spec:
+        problems.at("spec").invalid(internal(new.spec, "storagemigration.StorageVersionMigrationSpec"), IMMUTABLE)
 
 
 @STORAGEVERSIONMIGRATION.validate_status

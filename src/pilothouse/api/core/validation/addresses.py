@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -25,6 +26,9 @@ def parsed(value: str) -> IPv4Address | IPv6Address | None:
 
 def validate_address(value: str, problems: Problems) -> bool:
     """True for an address; a zone is none of it."""
+    if re.fullmatch(r"\d+(\.\d+){3}", value) and re.search(r"(^|\.)0\d", value) and parsed(re.sub(r"(^|\.)0+(?=\d)", r"\1", value)):
+        problems.invalid(value, "must not have leading 0s")
+        return False
     if parsed(value) is None or "%" in value:
         problems.invalid(value, BAD_ADDRESS)
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pilothouse.api.core.validation.fields import report
 from pilothouse.api.core.validation.paths import validate_unreserved
 from pilothouse.api.types.core_v1 import PodCertificateProjection
@@ -32,8 +34,20 @@ def validate_signer_name(name: str, problems: Problems) -> None:
     report(names.dns_subdomain(path), path, problems)
 
 
+def validate_user_annotations(annotations: Mapping[str, str], problems: Problems) -> None:
+    """Their keys belong to a domain, whatever the case of their letters."""
+    for key in map(str.lower, annotations):
+        if not key:
+            problems.required()
+        elif wrong := names.qualified_name(key):
+            report(wrong, key, problems)
+        elif "/" not in key:
+            problems.invalid(key, 'must be a domain-prefixed key (such as "acme.io/foo")')
+
+
 def validate_pod_certificate(asked: PodCertificateProjection, problems: Problems) -> None:
     validate_signer_name(asked.signerName, problems.at("signerName"))
+    validate_user_annotations(asked.userAnnotations, problems.at("userAnnotations"))
     if asked.keyType not in KEY_TYPES:
         problems.at("keyType").not_supported(asked.keyType, KEY_TYPES)
     seconds = asked.maxExpirationSeconds

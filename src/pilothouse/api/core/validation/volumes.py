@@ -76,8 +76,6 @@ def _validate_source(volume: Volume, pod_name: str, problems: Problems) -> None:
     given = sorted(sources_of(volume), key=ORDER.index)
     if not given:
         problems.required("must specify a volume type")
-    for field in given[1:]:
-        problems.at(UPSTREAM_PATHS.get(field, field)).forbidden(ONE_SOURCE)
     for field in given[:1]:
         source, here = getattr(volume, field), problems.at(field)
         for name in REQUIRED.get(field, ()):
@@ -87,6 +85,8 @@ def _validate_source(volume: Volume, pod_name: str, problems: Problems) -> None:
             SPECIAL[field](source, here)
         else:
             validate_remote(field, source, problems)
+    for field in given[1:]:
+        problems.at(UPSTREAM_PATHS.get(field, field)).forbidden(ONE_SOURCE)
     portal = f"{volume.name}:{volume.iscsi.targetPortal}" if volume.iscsi and volume.iscsi.initiatorName else ""
     if len(portal) > LONGEST_PORTAL:
         problems.at("name").invalid(volume.name, LONG_PORTAL)

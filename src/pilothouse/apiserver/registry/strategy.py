@@ -100,23 +100,17 @@ def carry_metadata(old: Any, new: Any) -> None:
     after.managedFields = before.managedFields
 
 
-def validate_update(resource: Resource[Any], old: Any, new: Any) -> None:
+def validate_update(resource: Resource[Any], old: Any, new: Any, served: Resource[Any] | None = None) -> None:
+    """`served` is the version in which the client writes: it may ask more than the stored one."""
     problems = Problems()
-    any_finalizer = resource.strategy.any_finalizer
+    any_finalizer = (served or resource).strategy.any_finalizer
     metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"), any_finalizer=any_finalizer)
     for validate in resource.validators:
         validate(new, problems)
-    for compare in resource.update_validators:
+    own = served.update_validators if served is not None and served is not resource else ()
+    for compare in (*resource.update_validators, *own):
         compare(old, new, problems)
     raise_problems(resource, new.metadata.name, problems)
-
-
-def validate_served(served: Resource[Any], old: Any, new: Any) -> None:
-    """What the version in which the client writes asks beyond the stored one."""
-    problems = Problems()
-    for hook in served.update_validators:
-        hook(old, new, problems)
-    raise_problems(served, new.metadata.name, problems)
 
 
 def validate_status(resource: Resource[Any], old: Any, new: Any) -> None:

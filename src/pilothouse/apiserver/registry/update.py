@@ -137,10 +137,10 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
     admission = request.admission(UPDATE, request.name, new, old, view.name)
 
     def check(new: Any) -> None:
-        view.check(resource, old, new)
-        if view is MAIN:
-            if request.served is not resource:
-                strategy.validate_served(request.served, old, new)
+        if view is not MAIN:
+            view.check(resource, old, new)
+        else:
+            strategy.validate_update(resource, old, new, request.served)
             request.warnings.extend(strategy.warnings_of(resource, new, old))
 
     return await admit_and_commit(store, request, admission, current, check, removes=ends_with(old, new))

@@ -32,6 +32,7 @@ from pilothouse.apiserver.chain.authentication import authenticate
 from pilothouse.apiserver.chain.authorization import authorize
 from pilothouse.apiserver.chain.compression import compress
 from pilothouse.apiserver.chain.failures import answer_failures
+from pilothouse.apiserver.chain.flow_control import name_flow
 from pilothouse.apiserver.chain.impersonation import impersonate
 from pilothouse.apiserver.chain.in_flight import limit
 from pilothouse.apiserver.chain.metrics import count
@@ -58,6 +59,7 @@ CHAIN: tuple[Link, ...] = (
     count,
     compress,
     add_warnings,
+    name_flow,
     answer_failures,
     find_request_info,
     authenticate,

@@ -84,6 +84,7 @@ class NodeAgent:
         from pilothouse.kubelet.runtime.call_queue import CallQueue
         from pilothouse.kubelet.runtime.cri import CriRuntime
         from pilothouse.kubelet.server.server import KubeletServer, KubeletTLS
+        from pilothouse.kubelet.server.system_logs import FOLDER
 
         state, places = self.state, self.places
         config = KubeletConfig(
@@ -121,6 +122,7 @@ class NodeAgent:
             host=state.node_address,
             port=KUBELET_PORT,
             tls=tls,
+            system_logs=FOLDER,
             measure=kubelet.figures,
             config=config,
             problem=kubelet.relist.problem,

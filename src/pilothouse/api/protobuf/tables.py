@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.api.fields import INLINE as INLINED
-from pilothouse.api.fields import table
+from pilothouse.api.fields import table, type_name
 
 PLAIN, POINTER, LIST, MAP, INLINE = "plain", "pointer", "list", "map", "inline"
 ITEMS = "items"
@@ -35,6 +35,11 @@ class Field:
     go: str
     cls: type[Any] | None
     nullable: bool
+
+
+def has_protobuf(cls: type[Any]) -> bool:
+    """Whether a class stands for a Go type of the table; a plain dict does not."""
+    return issubclass(cls, msgspec.Struct) and type_name(cls) in table()
 
 
 def fields_of(cls: type[Any], name: str) -> tuple[Field, ...]:

@@ -14,11 +14,13 @@ from typing import Any
 import msgspec
 
 from pilothouse.api.protobuf import envelope
+from pilothouse.api.protobuf.tables import has_protobuf
 from pilothouse.apiserver.cache.entry import CreatedEntry, Entry, EntryList
 from pilothouse.apiserver.http.answer import JSON, Answer, from_status
 from pilothouse.apiserver.http.negotiation import (
     ANSWER_ONLY,
     ERROR,
+    NO_PROTOBUF,
     OBJECT,
     PLAIN,
     PROTOBUF,
@@ -35,6 +37,7 @@ from pilothouse.machinery.meta_v1 import ListMeta, Status
 from pilothouse.machinery.resource import Resource
 
 INCLUDES = ("Metadata", "None", "Object")
+ENCODED_AT_ONCE = 100
 ITEM_HEAD = b'{"metadata":{'
 READERS = ("curl", "Wget", "Mozilla/5.0")
 MADE_HERE = frozenset({"columnDefinitions", "rows", "items", "object"})
@@ -71,8 +74,20 @@ def form_of(request: Request, resource: Resource[Any] | None = None) -> Form:
     check_route(accept, collection=not request.info.name and request.info.verb in ("list", "watch"))
     if resource is None:
         return negotiate(accept)
+    if not has_protobuf(resource.type):
+        return negotiate(accept, NO_PROTOBUF)
     exchanged = resource.subresources.get(request.info.subresource, resource)
     return negotiate(accept, ANSWER_ONLY if tuple(exchanged.verbs) == ("create",) else OBJECT)
+
+
+async def encode_in_turns(request: Request, form: Form, result: EntryList) -> None:
+    """Make the protobuf of a list's objects that nobody has asked for yet, a few in each turn of the loop: others are not kept waiting."""
+    if form.media_type != PROTOBUF or form.as_:
+        return
+    for index, entry in enumerate(result.entries, 1):
+        entry.protobuf  # noqa: B018  made at first use: now
+        if not index % ENCODED_AT_ONCE:
+            await request.api.clock.sleep(0)
 
 
 def one(request: Request, resource: Resource[Any], result: Any, status: int = 200) -> Answer:
@@ -112,7 +127,7 @@ def written(result: Any) -> int:
 
 def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer:
     """A list as an answer."""
-    form = form_of(request)
+    form = form_of(request, resource)
     if not form.as_ and form.media_type == PROTOBUF:
         messages = [entry.protobuf for entry in result.entries]
         return Answer(200, envelope.encode_list(resource.api_version, f"{resource.kind}List", list_meta(result), messages), PROTOBUF)

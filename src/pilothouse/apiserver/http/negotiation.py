@@ -52,6 +52,8 @@ PLAIN = Form()
 OBJECT = Endpoint()
 ANSWER_ONLY = Endpoint(tables=False)
 """What is only answered, and never read: reviews, tokens, bindings."""
+NO_PROTOBUF = Endpoint(binary=False)
+"""Of kinds without a Go type: custom resources."""
 ERROR = Endpoint(transforms=False)
 
 

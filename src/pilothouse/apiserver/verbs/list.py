@@ -13,8 +13,9 @@ from pilothouse.machinery.resource import Resource
 
 async def list_(request: Request, resource: Resource[Any]) -> Response:
     """The objects that the selectors choose, or one page of them."""
-    encoding.form_of(request)  # a 406 comes before the work
+    form = encoding.form_of(request, resource)  # a 406 comes before the work
     call = Call("list", resource, request.info.object_namespace, options=options.for_list(request))
     result = await request.api.registry.execute(call, request.user)
     assert isinstance(result, EntryList)
+    await encoding.encode_in_turns(request, form, result)
     return encoding.many(request, resource, result)

@@ -34,7 +34,7 @@ AT_ONCE_LIMIT = 100
 
 async def watch(request: Request, resource: Resource[Any]) -> Response:
     """Stream until the end of the watch."""
-    form = encoding.form_of(request)
+    form = encoding.form_of(request, resource)
     info = request.info
     chosen = options.for_list(request)
     if info.name:

@@ -29,6 +29,7 @@ from pilothouse.kubelet.server.log_choice import NoLog, container_id, has_contai
 from pilothouse.kubelet.server.log_files import ReadLog, read_log
 from pilothouse.kubelet.server.logs import BadLogOptions, options_of
 from pilothouse.kubelet.server.streams import NotStreamable, Streams
+from pilothouse.kubelet.server.system_logs import system_logs
 from pilothouse.machinery import codec
 
 LINE_LIMIT_BYTES = 1024 * 1024
@@ -61,7 +62,8 @@ class KubeletServer:
     """See the module docstring. Without `tls` it speaks plain HTTP and trusts everybody: for tests and simulated nodes on loopback.
 
     `read_log` reads logs from elsewhere than files, for those nodes; `measure` says how the node does; `config`
-    is what it shows of the kubelet's; `problem` says why its sync loop does not do its work ("": it does).
+    is what it shows of the kubelet's; `problem` says why its sync loop does not do its work ("": it does);
+    `system_logs` is the folder that /logs/ shows, for who asks for the logs of the machine.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class KubeletServer:
         measure: Callable[[], Awaitable[Figures]] = _nothing,
         config: KubeletConfig | None = None,
         problem: Callable[[], str] = lambda: "",
+        system_logs: Path | None = None,
     ) -> None:
         self.started = asyncio.Event()
         self.port = port
@@ -91,6 +94,7 @@ class KubeletServer:
         self._measure = measure
         self._config = config or KubeletConfig()
         self._problem = problem
+        self._system_logs = system_logs
         self._streams = Streams(runtime)
 
     async def run(self) -> None:
@@ -118,6 +122,8 @@ class KubeletServer:
             return refused
         parts = [unquote(one) for one in path.split("/") if one]
         handler = self._routes().get((parts[0] if parts else "", len(parts)))
+        if handler is None and parts[:1] == ["logs"] and self._system_logs is not None and request.method in ("GET", "HEAD"):
+            return await system_logs(request, tuple(parts[1:]), self._system_logs)
         if handler is None:
             return web.Response(status=404, text="404 page not found\n")
         try:

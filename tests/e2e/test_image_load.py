@@ -59,3 +59,13 @@ def test_standard_input_and_a_program_that_has_the_image(kubectl: Kubectl, tmp_p
     run(kubectl, "saved", "saved:2")
     refused = pilothouse("image", "load", "nowhere:1", "--name", NAME, environment=environment)
     assert (refused.returncode, "No such image: nowhere:1" in refused.stderr, "what to do" in refused.stderr) == (1, True, True)
+
+
+def test_the_demo_images_wget_keeps_a_time_limit(kubectl: Kubectl) -> None:
+    kubectl("run", "asker", f"--image={images.BUSYBOX}", "--command", "--", "sleep", "3600")
+    kubectl("wait", "--for=condition=Ready", "pod/asker", "--timeout=180s")
+    silent = "nc -l -p 8080 -e sleep 600 > /dev/null 2>&1 & sleep 1; wget -T 2 -q -O - http://127.0.0.1:8080/"
+    done = kubectl.run("exec", "asker", "--", "sh", "-c", silent)
+    assert (done.returncode, "wget: download timed out" in done.stderr) == (1, True), done.stderr
+    served = "mkdir -p /tmp/w; echo hello > /tmp/w/index.html; httpd -p 8081 -h /tmp/w; wget -T 5 -q -O - http://127.0.0.1:8081/"
+    assert kubectl("exec", "asker", "--", "sh", "-c", served) == "hello\n"

@@ -22,6 +22,7 @@ import orjson
 from pilothouse import API_LEVEL
 from pilothouse.machinery import strconv, strict
 from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
+from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.quoting import go_quoted
 from pilothouse.machinery.shape import OPEN, shape_of
 from pilothouse.machinery.unstructured import Unstructured, decode_hook, encode_hook
@@ -35,6 +36,7 @@ JSON = "application/json"
 YAML = "application/yaml"
 YAML_ERROR = "error converting YAML to JSON: "
 SUMMARY_BYTES = 30
+MANAGED_FIELDS = b"managedFields"
 
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic", enc_hook=encode_hook).encode
 ESCAPES = ((b"<", rb"\u003c"), (b">", rb"\u003e"), (b"&", rb"\u0026"), ("\u2028".encode(), rb"\u2028"), ("\u2029".encode(), rb"\u2029"))
@@ -236,7 +238,16 @@ class _Decoding:
         if media not in ("", JSON) and not is_yaml(content_type):
             raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}")
         fast = self._fast() if media in ("", JSON) else None
-        return Decoded(self._slow(content_type) if fast is None else fast, self.warnings)
+        found = self._slow(content_type) if fast is None else fast
+        if MANAGED_FIELDS in self.data and self.gvk:
+            self._mark_cleared(found, content_type)
+        return Decoded(found, self.warnings)
+
+    def _mark_cleared(self, found: Any, content_type: str) -> None:
+        """An empty list of managedFields is a wish to drop the record, which a struct cannot tell from none: one empty entry says it."""
+        said = (parse(self.data, content_type) or {}).get("metadata")
+        if isinstance(said, dict) and said.get("managedFields") == [] and getattr(found, "metadata", None) is not None:
+            found.metadata.managedFields = [ManagedFieldsEntry()]
 
     def _fast(self) -> Any:
         """The object, or None when the bytes need a closer look."""

@@ -58,6 +58,10 @@ def writer_of(store: RegistryStore, request: Request, body: Resource[Any] | None
 def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
     """The record of a new object, given in the version of the request, before admission and the kind's strategy see it."""
     resource = request.served
+    said = apply.record_of((), obj.metadata.managedFields) if obj.metadata.managedFields else {}
+    if said:  # a record that comes with the object is kept
+        bare = access.with_parts(obj, metadata=without_record(obj.metadata))
+        return record.encode(apply.update(None, codec.to_dict(bare), said, writer_of(store, request)))
     try:
         fields = _created(resource, request.call.subresource).of(obj)
     except NoElement:  # items without keys: upstream writes such an object without a record

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from msgspec import Raw
 
 from pilothouse.api.catalogue import resource_of
 from pilothouse.api.types.apps_v1 import Deployment, DeploymentSpec
@@ -201,3 +202,30 @@ async def test_who_writes_the_status_after_another_leaves_it_its_own(house: Hous
     assert owners(seen, "status", "reason") == ["scheduler"]
     assert ("kubelet", "Update", "status", {"f:status": {"f:phase": {}}}) in record(seen)
     assert (await house.client.get(Pod, "a", "default")).metadata.managedFields == seen.metadata.managedFields
+
+
+async def test_a_record_that_comes_with_a_new_object_is_kept_beside_its_makers(house: House) -> None:
+    said = ManagedFieldsEntry(
+        manager="before", operation="Apply", apiVersion="v1", fieldsType="FieldsV1", fieldsV1=Raw(b'{"f:data":{"f:x":{}}}')
+    )
+    wanted = config("a", labels={"x": "y"})
+    wanted.data["x"] = "1"
+    wanted.metadata.managedFields = [said]
+    assert [(name, operation) for name, operation, _, _ in record(await house.client.create(wanted, options=MAKER))] == [
+        ("before", "Apply"),
+        ("maker", "Update"),
+    ]
+
+
+@pytest.mark.parametrize("content_type", [codec.JSON, codec.YAML])
+def test_an_empty_list_of_managed_fields_is_told_from_none(content_type: str) -> None:
+    def said(metadata: str) -> list[ManagedFieldsEntry]:
+        text = f'{{"apiVersion":"v1","kind":"ConfigMap","metadata":{metadata}}}'
+        found: list[ManagedFieldsEntry] = codec.decode(
+            text.encode(), resource_of(ConfigMap), content_type=content_type
+        ).object.metadata.managedFields
+        return found
+
+    assert said('{"name":"a","managedFields":[]}') == [ManagedFieldsEntry()]
+    assert said('{"name":"a","managedFields":null}') == []
+    assert said('{"name":"a"}') == []

@@ -206,7 +206,7 @@ async def test_who_writes_the_status_after_another_leaves_it_its_own(house: Hous
 
 async def test_a_record_that_comes_with_a_new_object_is_kept_beside_its_makers(house: House) -> None:
     said = ManagedFieldsEntry(
-        manager="before", operation="Apply", apiVersion="v1", fieldsType="FieldsV1", fieldsV1=Raw(b'{"f:data":{"f:x":{}}}')
+        manager="before", operation="Apply", apiVersion="v1", fieldsType="FieldsV1", fieldsV1=Raw(b'{"f:data":{"f:z":{}}}')
     )
     wanted = config("a", labels={"x": "y"})
     wanted.data["x"] = "1"

@@ -19,7 +19,7 @@ import msgspec
 
 from pilothouse.api.protobuf.wire import BYTES, FIXED64, VARINT, number, parts, signed, sized, tag
 from pilothouse.kit.remember import remember
-from pilothouse.machinery import octets, quantity, time
+from pilothouse.machinery import codec, octets, quantity, time
 
 REMEMBERED = 4096
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -141,7 +141,7 @@ def read_int_or_string(data: bytes) -> int | str:
 
 
 def write_json(value: Any) -> bytes:
-    return sized(FIRST + sized(msgspec.json.encode(value)))
+    return sized(FIRST + sized(codec.encode(value)))
 
 
 def read_json(data: bytes) -> Any:

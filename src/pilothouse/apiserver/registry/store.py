@@ -90,17 +90,20 @@ class RegistryStore:
         """What is wrong with the scheduler and the controller-manager, by these names; "" when nothing is."""
         self.catalogue = catalogue
         self.caches = Caches(storage, clock, catalogue)
+        self._loaded: dict[type[Any], Cache] = {}
+        """Caches that are loaded, by class: admission asks for the same few in every request."""
+        catalogue.subscribe(lambda what, resource: self._loaded.clear())
         self.allocation = Allocation(settings)
         self.admission = Admission((one() for one in plugins), self)
 
     # World, as admission plugins see it.
 
     async def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
-        entry = (await self.cache_of(kind)).get(namespace, name)
+        entry = (self._loaded.get(kind) or await self.cache_of(kind)).get(namespace, name)
         return entry.object if entry is not None else None
 
     async def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
-        return (await self.cache_of(kind)).objects(namespace)
+        return (self._loaded.get(kind) or await self.cache_of(kind)).objects(namespace)
 
     async def appears(self, kind: type[T], name: str, namespace: str, seconds: float) -> T | None:
         cache = await self.cache_of(kind)
@@ -133,7 +136,9 @@ class RegistryStore:
 
     async def cache_of(self, kind: type[Any]) -> Cache:
         """The loaded cache of the stored form of a kind."""
-        return await self.caches.of(stored(self.catalogue.of(kind)))
+        cache = await self.caches.of(stored(self.catalogue.of(kind)))
+        self._loaded[kind] = cache
+        return cache
 
     async def entry(self, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None = None) -> Entry:
         """The newest entry; StatusError NotFound, in the name of what is `served`, when there is none."""

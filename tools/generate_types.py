@@ -39,14 +39,20 @@ SCALARS = {
     "meta/v1.Time": "str",
     "meta/v1.MicroTime": "str",
     "meta/v1.FieldsV1": "FieldsV1",
-    "runtime.RawExtension": "Any",
+    "runtime.RawExtension": "RawExtension",
     "apiextensions/v1.JSON": "Any",
     "apiextensions/v1.JSONSchemaPropsOrArray": "Any",
     "apiextensions/v1.JSONSchemaPropsOrBool": "Any",
     "apiextensions/v1.JSONSchemaPropsOrStringArray": "Any",
 }
 TIMES = ("meta/v1.Time", "meta/v1.MicroTime")
-NAMED = {"int64": "int64", "bytes": "bytes", "meta/v1.Time": "Time", "meta/v1.MicroTime": "MicroTime"}
+NAMED = {
+    "int64": "int64",
+    "bytes": "bytes",
+    "meta/v1.Time": "Time",
+    "meta/v1.MicroTime": "MicroTime",
+    "runtime.RawExtension": "RawExtension",
+}
 ZEROS = {"Quantity": 'constant("0")', "IntOrString": "int"}
 
 NOT_STORED_AS_PROTOBUF = ("apiextensions_v1", "apiregistration_v1", "authentication_v1", "authorization_v1", "meta_v1")
@@ -80,6 +86,8 @@ from pilothouse.machinery.struct import (
     Maps,
     Merges,
     Null,
+    NullRaw,
+    RawExtension,
     Object,
     Quantity,
     constant,
@@ -163,6 +171,8 @@ class Writer:
             return ("str", '""') if each.omitzero or (each.pointer and each.omitempty) else ("str | None", null)
         if python == "Any":
             return "Any", null
+        if go == "runtime.RawExtension":
+            return python, "NO_FIELDS" if each.omitempty and each.pointer else "field(default_factory=NullRaw)"
         if go == "meta/v1.FieldsV1":
             return python, "NO_FIELDS"
         if each.pointer:

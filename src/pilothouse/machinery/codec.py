@@ -20,10 +20,11 @@ import msgspec
 import orjson
 
 from pilothouse import API_LEVEL
-from pilothouse.machinery import strconv, strict
+from pilothouse.machinery import rawextension, strconv, strict
 from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.quoting import go_quoted
+from pilothouse.machinery.rawextension import ESCAPES
 from pilothouse.machinery.shape import OPEN, shape_of
 from pilothouse.machinery.unstructured import Unstructured, decode_hook, encode_hook
 
@@ -39,8 +40,6 @@ SUMMARY_BYTES = 30
 MANAGED_FIELDS = b"managedFields"
 
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic", enc_hook=encode_hook).encode
-ESCAPES = ((b"<", rb"\u003c"), (b">", rb"\u003e"), (b"&", rb"\u0026"), ("\u2028".encode(), rb"\u2028"), ("\u2029".encode(), rb"\u2029"))
-"""What Go's encoder escapes and msgspec does not. These bytes occur in strings only, so that they can be replaced anywhere."""
 LINE_SEPARATORS = b"\xe2\x80"
 """How U+2028 and U+2029 begin in UTF-8."""
 
@@ -109,7 +108,9 @@ def at_level(obj: T, level: str) -> T:
     """The object without the fields that came after an API level; itself at the newest."""
     if level == API_LEVEL or not isinstance(obj, msgspec.Struct):
         return obj
-    return msgspec.convert(strict.without_nulls(to_dict(obj), shape_of(type(obj), level)), type(obj))
+    shape, data = shape_of(type(obj), level), encode(obj)
+    parsed = rawextension.with_text(orjson.loads(data), shape, data)
+    return msgspec.convert(strict.without_nulls(parsed, shape), type(obj))
 
 
 def decode(
@@ -253,7 +254,8 @@ class _Decoding:
         """The object, or None when the bytes need a closer look."""
         if issubclass(self.kind, (dict, Unstructured)):
             return None
-        data, dropped = strict.without_null_times(self.data) if b"null" in self.data else (self.data, 0)
+        data = rawextension.compact_document(self.data, shape_of(self.kind, self.level))
+        data, dropped = strict.without_null_times(data) if b"null" in data else (data, 0)
         try:
             found = decoder_of(self.kind).decode(data)
             parsed = orjson.loads(self.data)
@@ -290,6 +292,8 @@ class _Decoding:
             raise self._cannot_handle(text)
         if self.strictness in ("Warn", "Strict"):
             self._judge(parsed, content_type)
+        if not is_yaml(content_type):
+            parsed = rawextension.with_text(parsed, shape, self.data)
         return parsed if self.kind is dict else self._convert(strict.without_nulls(parsed, shape))
 
     def _convert(self, cleaned: Any) -> Any:

@@ -41,6 +41,8 @@ class Shape:
     """Whether a value needs a look although a typed decoder took it: false for strings, booleans and floats."""
     survey: Callable[[Any], int] | None = None
     """Made by strict.py at first use."""
+    extended: bool | None = None
+    """Whether a runtime.RawExtension is in it; made by rawextension.py at first use."""
     merges: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     map_type: str = ""
@@ -49,6 +51,8 @@ class Shape:
     """Map types of fields; they go before the `map_type` of the field's struct."""
 
 
+EXTENSION = "RawExtension"
+"""The `go` of a RAW that is a runtime.RawExtension."""
 OPEN = Shape(ANY, "interface {}")
 
 
@@ -80,7 +84,7 @@ def shape_of(kind: type[Any], level: str = API_LEVEL) -> Shape:
 
 
 def _shape(annotation: Any, go: str, level: str) -> Shape:
-    """`go` is what the class attribute GO says of the field: int64, bytes, Time, MicroTime, or ""."""
+    """`go` is what the class attribute GO says of the field: int64, bytes, Time, MicroTime, RawExtension, or ""."""
     origin = typing.get_origin(annotation)
     arguments = typing.get_args(annotation)
     if origin in (Union, types.UnionType):

@@ -18,7 +18,7 @@ import msgspec
 import orjson
 
 from pilothouse.kit.remember import remember
-from pilothouse.machinery import octets, quantity, shape, time
+from pilothouse.machinery import octets, quantity, rawextension, shape, time
 from pilothouse.machinery.shape import Shape
 
 LIMIT = 100
@@ -279,7 +279,9 @@ def _walk_pairs(value: Any, kind: Shape, path: str, found: dict[str, None]) -> N
 def without_nulls(value: Any, kind: Shape) -> Any:
     """A copy of `value` as Go's decoder leaves it: null is absent (fields) or zero (items), unknown fields go, times are in UTC."""
     if kind.kind == shape.RAW:
-        return value if isinstance(value, msgspec.Raw) else msgspec.Raw(orjson.dumps(value))
+        if isinstance(value, msgspec.Raw):
+            return value
+        return rawextension.of_value(value) if kind.go == shape.EXTENSION else msgspec.Raw(orjson.dumps(value))
     if isinstance(value, dict):
         if kind.kind == shape.STRUCT:
             fields = kind.fields

@@ -9,10 +9,12 @@
   it is empty: an empty list comes back as nil from upstream's storage. (`items` of a list kind are always a list.)
 - A struct that Go keeps by value is always there and always encoded, if need be as {}.
 - A time that Go keeps by value is None, encoded as null, when it is not set; one that Go leaves out is "".
+- JSON of any kind (runtime.RawExtension) is bytes: `null` when it is not set, nothing where Go has a pointer with omitempty.
 - JSON null is the zero value of its field; `codec.decode` strips it where the structs do not take it.
 
 Class attributes `LEVEL` (of a struct) and `SINCE` (of fields) name the API level that they came with, where it is later than the oldest
-(pilothouse.API_LEVELS); `GO` tells Go types apart that are one type in Python (int64, bytes, Time, MicroTime).
+(pilothouse.API_LEVELS); `GO` tells Go types apart that are one type in Python (int64, bytes, Time, MicroTime,
+RawExtension).
 
 Class attributes of the generated structs say how patches treat a field: `MERGES` (strategic merge patch), `LISTS` and `MAPS`
 (server-side apply: `x-kubernetes-list-type`, `x-kubernetes-map-type` of the field), and `MAP_TYPE` (`x-kubernetes-map-type` of the
@@ -45,6 +47,8 @@ Maps: TypeAlias = Mapping[str, str]
 FieldsV1: TypeAlias = msgspec.Raw
 """A set of fields as managedFields record it: JSON that only machinery/fieldset.py looks into."""
 NO_FIELDS: FieldsV1 = msgspec.Raw()
+RawExtension: TypeAlias = msgspec.Raw
+"""JSON of any kind, kept as the client wrote it but for whitespace and Go's escapes (machinery/rawextension.py)."""
 
 
 class Object(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
@@ -59,6 +63,11 @@ def constant(value: str) -> Callable[[], str]:
 def List() -> list[Any]:
     """An empty list that is encoded: msgspec omits only the empty values of `list` itself."""
     return []
+
+
+def NullRaw() -> RawExtension:
+    """JSON that nobody has given: encoded as null."""
+    return msgspec.Raw(b"null")
 
 
 def Null() -> None:

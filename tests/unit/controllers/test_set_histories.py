@@ -19,6 +19,7 @@ from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.controllers import pods
 from pilothouse.controllers.builtin.daemonset import node_of
 from pilothouse.controllers.builtin.statefulset import REVISION
+from pilothouse.controllers.histories import template_of
 from pilothouse.machinery import codec
 from tests.unit.controllers.faults import PROFILE, Steps, histories, step
 from tests.unit.controllers.kubelets import DEATHS, STARTS, Kubelets, template
@@ -66,7 +67,7 @@ class Sets(Kubelets):
         revisions = self.transport.all(ControllerRevision)
         assert len(revisions) <= LIMIT + 1
         newest = max(revisions, key=lambda one: one.revision)
-        assert newest.data["spec"]["template"]["spec"]["containers"][0]["image"] == image
+        assert template_of(newest)["spec"]["containers"][0]["image"] == image
         names = {newest.metadata.name, newest.metadata.labels.get(REVISION)}
         assert {one.metadata.labels[REVISION] for one in self.pods} <= names
 

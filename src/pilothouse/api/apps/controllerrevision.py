@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.core.columns import NONE
 from pilothouse.api.types.apps_v1 import ControllerRevision
+from pilothouse.machinery import rawextension
 from pilothouse.machinery.metadata import controller_of
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
@@ -32,13 +33,20 @@ CONTROLLERREVISION = Resource(
 
 @CONTROLLERREVISION.validate
 def validate(one: ControllerRevision, problems: Problems) -> None:
-    if one.data is None:
+    _validate_revision(one, problems)
+    if rawextension.is_absent(one.data):
         problems.at("data").required("data is mandatory")
-    if one.revision < 0:
-        problems.at("revision").invalid(one.revision, "must be greater than or equal to 0")
+    elif not rawextension.is_object(one.data):
+        problems.at("data").required("data must be a valid JSON object")
 
 
 @CONTROLLERREVISION.validate_update
 def validate_update(old: ControllerRevision, new: ControllerRevision, problems: Problems) -> None:
+    _validate_revision(new, problems)
     if old.data != new.data:
         problems.at("data").invalid(new.data, "field is immutable")
+
+
+def _validate_revision(one: ControllerRevision, problems: Problems) -> None:
+    if one.revision < 0:
+        problems.at("revision").invalid(one.revision, "must be greater than or equal to 0")

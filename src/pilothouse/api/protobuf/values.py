@@ -19,7 +19,7 @@ import msgspec
 
 from pilothouse.api.protobuf.wire import BYTES, FIXED64, VARINT, number, parts, signed, sized, tag
 from pilothouse.kit.remember import remember
-from pilothouse.machinery import codec, octets, quantity, time
+from pilothouse.machinery import codec, octets, quantity, rawextension, time
 
 REMEMBERED = 4096
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -140,6 +140,18 @@ def read_int_or_string(data: bytes) -> int | str:
     return signed(one_of(data, 2, 0))
 
 
+def write_raw(value: msgspec.Raw) -> bytes:
+    """The bytes as they are; of null nothing."""
+    data = bytes(value)
+    return b"\0" if data == b"null" else sized(FIRST + sized(data))
+
+
+def read_raw(data: bytes) -> msgspec.Raw | None:
+    """JSON of any kind as it was written, but for whitespace."""
+    raw = one_of(data, 1)
+    return None if read_json(data) is None else rawextension.of_text(raw)
+
+
 def write_json(value: Any) -> bytes:
     return sized(FIRST + sized(codec.encode(value)))
 
@@ -203,7 +215,7 @@ VALUES: Mapping[str, Value] = {
     "meta/v1.Duration": Value(BYTES, write_duration, read_duration, b"\x02\x08\0"),
     "api/resource.Quantity": Value(BYTES, write_quantity, read_quantity, write_quantity("0")),
     "util/intstr.IntOrString": Value(BYTES, write_int_or_string, read_int_or_string, write_int_or_string(0)),
-    "runtime.RawExtension": OBJECT,
+    "runtime.RawExtension": Value(BYTES, write_raw, read_raw, b"\0"),
     "meta/v1.FieldsV1": OBJECT,
     "apiextensions/v1.JSON": Value(BYTES, write_json, read_json, b"\0"),
     "items": Value(BYTES, write_items, read_items, b"\0"),

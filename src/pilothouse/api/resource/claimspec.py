@@ -124,7 +124,7 @@ def validate_opaque(config: Any, problems: Problems) -> None:
     if config.opaque is None:
         problems.at("opaque").required()
     else:
-        validate_parameters(config.opaque.parameters, problems.at("opaque", "parameters"), config.opaque.parameters is not None)
+        validate_parameters(config.opaque.parameters, problems.at("opaque", "parameters"))
 
 
 def _validate_references(requests: list[str], known: Names, problems: Problems) -> None:

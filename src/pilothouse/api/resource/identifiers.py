@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from pilothouse.api.core.validation.declared import in_bytes
 from pilothouse.api.core.validation.fields import report
-from pilothouse.machinery import names
+from pilothouse.machinery import names, rawextension
 from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.struct import RawExtension
 
 T = TypeVar("T")
 
@@ -87,11 +88,11 @@ def validate_uuid(value: str, problems: Problems) -> None:
         problems.invalid(value, "must be a lowercase UUID in 8-4-4-4-12 format")
 
 
-def validate_parameters(value: Any, problems: Problems, given: bool = True) -> None:
+def validate_parameters(value: RawExtension, problems: Problems) -> None:
     """What a driver gets as it is: a JSON object."""
-    if value is None or not given:
+    if rawextension.is_absent(value):
         problems.required()
-    elif not isinstance(value, dict):
+    elif not rawextension.is_object(value):
         problems.invalid("<value omitted>", "must be a valid JSON object")
 
 

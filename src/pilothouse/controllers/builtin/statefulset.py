@@ -14,7 +14,7 @@ from pilothouse.controllers.framework.actions import Action, Announce, Create, D
 from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
 from pilothouse.controllers.framework.owners import claim
 from pilothouse.controllers.framework.world import World
-from pilothouse.controllers.histories import History, clean_up, history
+from pilothouse.controllers.histories import History, clean_up, history, template_of
 from pilothouse.controllers.statefulsets import claims
 from pilothouse.machinery import codec, labels, strconv
 
@@ -248,7 +248,7 @@ def _template(state: _Set, revision: str) -> PodTemplateSpec:
     """The template of a revision, from what its patch would put back."""
     for one in state.revisions.older:
         if one.metadata.name == revision:
-            kept = {name: value for name, value in one.data["spec"]["template"].items() if name != "$patch"}
+            kept = {name: value for name, value in template_of(one).items() if name != "$patch"}
             return codec.from_dict(kept, PodTemplateSpec)
     return state.spec.spec.template
 

@@ -38,6 +38,19 @@ def template_hash(template: PodTemplateSpec, collisions: int) -> str:
     value = FNV_OFFSET
     for byte in data:
         value = (value ^ byte) * FNV_PRIME & 0xFFFFFFFF
+    return safe_encoded(value)
+
+
+def fnv1(data: bytes) -> int:
+    """32-bit FNV-1 of bytes."""
+    value = FNV_OFFSET
+    for byte in data:
+        value = (value * FNV_PRIME & 0xFFFFFFFF) ^ byte
+    return value
+
+
+def safe_encoded(value: int) -> str:
+    """A number in letters that make no words, as upstream writes hashes into names."""
     return "".join(SUFFIX_ALPHABET[ord(digit) % len(SUFFIX_ALPHABET)] for digit in str(value))
 
 

@@ -1,6 +1,7 @@
 """ControllerRevisions: the templates that a DaemonSet or StatefulSet had, numbered, for `kubectl rollout history` and `undo`.
 
-- A revision's data is a patch that puts its template back; equal templates share one revision, which gets the newest number.
+- A revision's data is a patch that puts its template back, in the bytes that upstream writes (kubectl compares them); equal templates share
+  one revision, which gets the newest number.
 - The current revision is the one with the highest number.
 """
 
@@ -12,12 +13,13 @@ from typing import Any
 
 from pilothouse.api.types.apps_v1 import ControllerRevision
 from pilothouse.api.types.core_v1 import PodTemplateSpec
-from pilothouse.controllers.deployments.revisions import template_hash
+from pilothouse.controllers.deployments.revisions import fnv1, safe_encoded, template_hash
 from pilothouse.controllers.framework.actions import Action, Create, Delete, Update
 from pilothouse.controllers.framework.owners import claim
 from pilothouse.controllers.framework.world import World
-from pilothouse.machinery import codec, labels
+from pilothouse.machinery import codec, labels, rawextension
 from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.machinery.struct import RawExtension
 
 HASH_LABEL = "controller-revision-hash"
 
@@ -48,12 +50,12 @@ def history(owner: Any, world: World, label: str = HASH_LABEL) -> History:
     known = sorted(claimed.members, key=lambda one: (one.revision, one.metadata.creationTimestamp, one.metadata.name))
     data = _data(owner)
     collisions: int = owner.status.collisionCount or 0
-    same = next((one for one in reversed(known) if one.data == data), None)
+    same = _with_data(known, data)
     number = known[-1].revision + 1 if known else 1
     if same is None:
-        while world.get(ControllerRevision, owner.metadata.namespace, _name(owner, collisions)) is not None:
+        while world.get(ControllerRevision, owner.metadata.namespace, _name(owner, digest(owner, data, collisions))) is not None:
             collisions += 1
-        wanted = _made(owner, data, number, collisions, label)
+        wanted = _made(owner, data, number, digest(owner, data, collisions), label)
         return History(wanted, known, [*claimed.actions, Create(wanted, owner=owner, if_absent=True)], collisions)
     others = [one for one in known if one is not same]
     if same.revision == known[-1].revision:
@@ -63,21 +65,43 @@ def history(owner: Any, world: World, label: str = HASH_LABEL) -> History:
     return History(renewed, others, [*claimed.actions, Update(renewed)], collisions)
 
 
-def _data(owner: Any) -> dict[str, Any]:
-    return {"spec": {"template": {**codec.to_dict(owner.spec.template), "$patch": "replace"}}}
+def template_of(revision: ControllerRevision) -> dict[str, Any]:
+    """The Pod template that a revision's patch would put back."""
+    template: dict[str, Any] = rawextension.value_of(revision.data)["spec"]["template"]
+    return template
 
 
-def _name(owner: Any, collisions: int) -> str:
-    return f"{owner.metadata.name[:NAME_LIMIT]}-{template_hash(owner.spec.template, collisions)}"
+def _with_data(known: Sequence[ControllerRevision], data: RawExtension) -> ControllerRevision | None:
+    """The newest revision of these bytes, else of this value: older versions of this project did not sort the keys."""
+    same = next((one for one in reversed(known) if one.data == data), None)
+    if same is None:
+        same = next((one for one in reversed(known) if rawextension.of_value(rawextension.value_of(one.data)) == data), None)
+    return same
 
 
-def _made(owner: Any, data: dict[str, Any], number: int, collisions: int, label: str) -> ControllerRevision:
+def _data(owner: Any) -> RawExtension:
+    return rawextension.of_value({"spec": {"template": {**codec.to_dict(owner.spec.template), "$patch": "replace"}}})
+
+
+def digest(owner: Any, data: RawExtension, collisions: int) -> str:
+    """The hash in a revision's name: of a StatefulSet's its data's as upstream computes it. (For DaemonSets upstream hashes a Go dump
+    of the template.)"""
+    if owner.kind == "DaemonSet":
+        return template_hash(owner.spec.template, collisions)
+    return safe_encoded(fnv1(bytes(data) + str(collisions).encode()))
+
+
+def _name(owner: Any, hashed: str) -> str:
+    return f"{owner.metadata.name[:NAME_LIMIT]}-{hashed}"
+
+
+def _made(owner: Any, data: RawExtension, number: int, hashed: str, label: str) -> ControllerRevision:
     """It bears the owner's annotations, so that `kubectl rollout history` can tell the cause of the change."""
     template: PodTemplateSpec = owner.spec.template
     meta = ObjectMeta(
-        name=_name(owner, collisions),
+        name=_name(owner, hashed),
         namespace=owner.metadata.namespace,
-        labels=dict(template.metadata.labels) | {label: template_hash(template, collisions)},
+        labels=dict(template.metadata.labels) | {label: hashed},
         annotations=dict(owner.metadata.annotations),
     )
     return ControllerRevision(metadata=meta, data=data, revision=number)

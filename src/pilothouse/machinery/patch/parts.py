@@ -14,13 +14,14 @@ import msgspec
 import orjson
 
 from pilothouse import API_LEVEL
-from pilothouse.machinery import codec
+from pilothouse.machinery import codec, rawextension
 from pilothouse.machinery.codec import Decoded
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.patch import json, merge, outcome, strategic
 from pilothouse.machinery.patch.manager import CLEARED
 from pilothouse.machinery.patch.outcome import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from pilothouse.machinery.shape import shape_of
 
 Map = dict[str, Any]
 Change = Callable[[Map, Any, type[Any]], Map]
@@ -52,6 +53,7 @@ def _patched_with_record(seen: Any, body: bytes, patch_type: str, strictness: st
     """Patch all of an object, its record too."""
     after = CHANGES[patch_type](codec.to_dict(seen), body, type(seen))
     decoded = outcome.object_of(after, body, patch_type, type(seen), strictness, level)
+    _keep_raw(decoded.object, seen, patch_type)
     metadata = after.get("metadata")
     if isinstance(metadata, dict) and metadata.get("managedFields") == []:
         decoded.object.metadata.managedFields = [CLEARED]
@@ -68,11 +70,18 @@ def _patched(seen: Any, body: bytes, patch_type: str, strictness: str, parts: fr
     else:
         shown = {name: bare if name == "metadata" else getattr(seen, name) for name in names if name in parts}
     decoded = _outcome(codec.to_dict(shown), body, patch_type, type(seen), strictness)
+    _keep_raw(decoded.object, seen, patch_type)
     decoded.object.metadata.managedFields = entries
     for name in names:
         if name not in parts:
             setattr(decoded.object, name, _clone(getattr(seen, name)))
     return decoded
+
+
+def _keep_raw(made: Any, seen: Any, patch_type: str) -> None:
+    """Strategic merge patches write all JSON of any kind anew, keys sorted; others leave what they do not change."""
+    if patch_type != STRATEGIC_MERGE_PATCH and isinstance(seen, msgspec.Struct):
+        rawextension.keep(made, seen, shape_of(type(seen)))
 
 
 def _clone(value: Any) -> Any:

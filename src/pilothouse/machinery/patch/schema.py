@@ -128,7 +128,7 @@ def _value(kind: Shape) -> Type:
         return UNTYPED_ATOMIC if item.kind == shape.ANY else Type(is_map=True, values=_value(item))
     if kind.kind == shape.STRING:
         return TIME if kind.time else TEXT
-    return SCALARS[kind.kind]
+    return UNTYPED_ATOMIC if kind.go == shape.EXTENSION else SCALARS[kind.kind]
 
 
 References = Callable[[str], Mapping[str, Any]]

@@ -34,7 +34,7 @@ BY_GO = {
     "meta/v1.MicroTime": "2026-12-01T04:05:06.123456Z",
     "api/resource.Quantity": "1500m",
     "util/intstr.IntOrString": "25%",
-    "runtime.RawExtension": {"a": [1, None, {"b": "<&>"}]},
+    "runtime.RawExtension": msgspec.Raw(rb'{"b":1.0,"a":[1,null,{"b":"\u003c\u0026\u003e"}]}'),
     "meta/v1.FieldsV1": {"f:spec": {"f:replicas": {}}},
     "apiextensions/v1.JSON": {"a": 0},
     "apiextensions/v1.JSONSchemaPropsOrBool": False,

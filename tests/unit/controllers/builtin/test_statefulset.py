@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pilothouse.api.types.apps_v1 import ControllerRevision, StatefulSet
@@ -147,7 +148,7 @@ def test_revisions_bear_the_cause_and_pods_the_name_of_theirs() -> None:
 
 def test_a_hash_that_is_taken_is_counted_and_another_used() -> None:
     taken = codec.clone(NOW)
-    taken.data, taken.metadata.ownerReferences = {"spec": {}}, []
+    taken.data, taken.metadata.ownerReferences = msgspec.Raw(b'{"spec":{}}'), []
     taken.metadata.labels = {}
     actions = planned(StatefulSetController(), stateful(), taken)
     [made] = [one.object for one in actions if isinstance(one, Create) and isinstance(one.object, ControllerRevision)]

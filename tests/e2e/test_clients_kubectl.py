@@ -177,7 +177,7 @@ OUTCOMES = [
     pytest.param("label deployment web tier=back", "already has a value (front), and --overwrite is false", 1, id="label: another value"),
     pytest.param("label deployment web a=b --overwrite --resource-version=1", "the object has been modified", 1, id="label: conflict"),
     pytest.param("label deployment web tier-", "labeled", 0, id="label: away"),
-    pytest.param("label configmap settings a/b/c=d", "a qualified name must consist of", 1, id="label: bad key"),
+    pytest.param("label configmap settings a/b/c=d", "a valid label key must consist of", 1, id="label: bad key"),
     pytest.param("annotate configmap settings note=one", "configmap/settings annotate", 0, id="annotate"),
     pytest.param("annotate configmap settings note=two", "already has a value (one)", 1, id="annotate: another value"),
     pytest.param("annotate configmap settings note-", "configmap/settings annotate", 0, id="annotate: away"),
@@ -300,7 +300,7 @@ spec: {defaultBackend: {resource: {kind: Bucket, name: b}}, rules: [{host: examp
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata: {name: sparse}
-spec: {maxReplicas: 3, scaleTargetRef: {kind: Deployment, name: web}, behavior: {scaleUp: {selectPolicy: Disabled}}}
+spec: {maxReplicas: 3, scaleTargetRef: {kind: ReplicationController, name: web}, behavior: {scaleUp: {selectPolicy: Disabled}}}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pilothouse import API_LEVEL
 from pilothouse.kit.clock import SystemClock
 from pilothouse.testing.cluster import Cluster
 from tests.e2e.tools import until
@@ -99,7 +100,7 @@ def test_lightkube_patches_and_lists_by_selectors(light: Any) -> None:
 def test_kr8s_creates_scales_and_waits(kubeconfig: str) -> None:
     kr8s, objects = library("kr8s"), library("kr8s.objects")
     api = kr8s.api(kubeconfig=kubeconfig)
-    assert api.version()["minor"] == "34"
+    assert api.version()["minor"] == API_LEVEL.removeprefix("1.")
     deployment = objects.Deployment({**DEPLOYMENT, "metadata": {"name": "krates", "namespace": "default"}}, api=api)
     deployment.create()
     until("the Deployment is ready", deployment.ready)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pilothouse import API_LEVEL
 from tests.unit.apiserver.serving import serving_in_thread
 
 kubernetes: Any = importlib.import_module("kubernetes")
@@ -65,6 +66,6 @@ def test_errors_carry_the_status(core: Any) -> None:
 
 def test_discovery_and_version(core: Any) -> None:
     api = core.api_client
-    assert kubernetes.client.VersionApi(api).get_code().minor == "34"
+    assert kubernetes.client.VersionApi(api).get_code().minor == API_LEVEL.removeprefix("1.")
     assert "apps" in [one.name for one in kubernetes.client.ApisApi(api).get_api_versions().groups]
     assert "deployments/scale" in [one.name for one in kubernetes.client.AppsV1Api(api).get_api_resources().resources]

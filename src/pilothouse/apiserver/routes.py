@@ -9,17 +9,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pilothouse.apiserver.http.connect import Connect
-from pilothouse.apiserver.http.refusals import bad_name, method_not_allowed, no_such_page, no_such_resource
+from pilothouse.apiserver.http.decoding import media_type_of
+from pilothouse.apiserver.http.negotiation import check_route
+from pilothouse.apiserver.http.refusals import bad_name, bad_namespace, method_not_allowed, no_such_page, no_such_resource, no_text
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.apiserver.verbs.create import create
 from pilothouse.apiserver.verbs.delete import delete
 from pilothouse.apiserver.verbs.deletecollection import deletecollection
 from pilothouse.apiserver.verbs.get import get
 from pilothouse.apiserver.verbs.list import list_
-from pilothouse.apiserver.verbs.patch import patch
+from pilothouse.apiserver.verbs.patch import PATCH_TYPES, patch
 from pilothouse.apiserver.verbs.update import update
 from pilothouse.apiserver.verbs.watch import watch
+from pilothouse.machinery import errors
 from pilothouse.machinery.catalogue import Catalogue
+from pilothouse.machinery.meta_v1 import StatusDetails
 from pilothouse.machinery.resource import Resource
 
 Endpoint = Callable[[Request, Resource[Any]], Awaitable[Response]]
@@ -41,7 +45,8 @@ DEPRECATED = {
 """Built-in resources that upstream warns of at every use."""
 BELOW_APIS = ("/api/", "/version/")
 """Below these a path that leads nowhere is answered with a Status, as below a group that is served; elsewhere with a line of text."""
-ANY_METHOD = ("/healthz", "/livez", "/readyz", "/metrics")
+ANY_METHOD = ("/healthz", "/livez", "/readyz", "/metrics", "/openapi/")
+"""Below these, at `/`, `/apis` and a group's own path any method is a GET; elsewhere GET alone is served, not even HEAD."""
 ACROSS_NAMESPACES = ("list", "watch")
 WITHOUT_NAME = ("list", "watch", "create", "deletecollection")
 
@@ -72,8 +77,12 @@ class Routes:
             return no_such_page()
         if resource is None or (info.namespace and not resource.namespaced and info.plural != "namespaces"):
             raise no_such_resource()
+        if info.namespace in (".", "..") and resource.namespaced:
+            raise bad_namespace(resource, info.namespace, info.name, is_new=info.verb == "create" and not info.subresource)
         if info.name in (".", "..") or "/" in info.name or "%" in info.name:
             raise bad_name(info.name)
+        if "\ufffd" in info.name and info.verb in ("get", "delete"):
+            raise no_text(resource, request.path, info.name)
         if (info.group, info.plural) in DEPRECATED:
             request.warnings.append(DEPRECATED[info.group, info.plural])
         if info.subresource:
@@ -88,6 +97,7 @@ class Routes:
                 raise no_such_resource()
             if info.verb not in ACROSS_NAMESPACES:
                 raise method_not_allowed()
+        check_forms(request)
         return await endpoint(request, resource)
 
     async def _subresource(self, request: Request, resource: Resource[Any]) -> Response:
@@ -104,6 +114,7 @@ class Routes:
         endpoint = ENDPOINTS.get(info.verb)
         if request.method == "HEAD" or endpoint is None or info.verb not in declared.verbs:
             raise method_not_allowed()
+        check_forms(request)
         return await endpoint(request, resource)
 
     async def _plain(self, request: Request) -> Response:
@@ -114,7 +125,7 @@ class Routes:
             if path.startswith(BELOW_APIS) or any(resource.group == group for resource in self._catalogue.resources() if group):
                 raise no_such_resource()
             return no_such_page()
-        if request.method not in ("GET", "HEAD") and not path.startswith(ANY_METHOD):
+        if request.method != "GET" and not takes_any_method(path):
             raise method_not_allowed()
         return await handler(request)
 
@@ -123,3 +134,15 @@ class Routes:
             if path.startswith(prefix):
                 return handler
         return None
+
+
+def check_forms(request: Request) -> None:
+    """Refuse what upstream's routes refuse for its headers alone: a patch of no type that is known, an answer in no form that there is."""
+    if request.method == "PATCH" and media_type_of(request.header("Content-Type")) not in PATCH_TYPES:
+        raise errors.failure(415, "UnsupportedMediaType", "415: Unsupported Media Type", StatusDetails())
+    info = request.info
+    check_route(request.header("Accept"), collection=not info.name and info.verb in ACROSS_NAMESPACES)
+
+
+def takes_any_method(path: str) -> bool:
+    return path.startswith(ANY_METHOD) or path in ("/", "/apis", "/apis/") or (path.startswith("/apis/") and path.count("/") == 2)

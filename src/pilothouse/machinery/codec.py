@@ -330,17 +330,42 @@ class _Decoding:
         return bad_request(f"the object provided is unrecognized (must be of type {name}): {text} ({summary(self.data)})")
 
 
+UNVERSIONED = frozenset(("Status", "APIVersions", "APIGroupList", "APIGroup", "APIResourceList"))
+"""Kinds of meta/v1 that upstream knows in whatever version they are said to be of."""
+EVERYWHERE = frozenset(("WatchEvent", "DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions", "ListOptions", "GetOptions"))
+"""Kinds of meta/v1 that are of every group's versions."""
+
+
 def check_kind(gvk: tuple[str, str, str] | None, api_version: Any, kind: Any) -> None:
     """A 400 StatusError when a body says another apiVersion or kind than is expected; a body may leave out both."""
     if gvk is None or (not api_version and not kind):
         return
     group, version, expected = gvk
     wanted = f"{group}/{version}" if group else version
-    if kind and kind != expected:
-        text = f"converting ({version}.{kind}) to ({group.partition('.')[0] or 'core'}.{expected}): unknown conversion"
-        raise bad_request(f'{kind} in version "{str(api_version).rpartition("/")[2]}" cannot be handled as a {expected}: {text}')
-    if api_version and api_version != wanted:
-        raise bad_request(f"the API version in the data ({api_version}) does not match the expected API version ({wanted})")
+    if kind in ("", None, expected) and api_version in ("", None, wanted):
+        return
+    try:
+        said_group, said_version, said_kind = completed(gvk, api_version, kind)
+    except ValueError as problem:
+        raise bad_request(f"the object provided is unrecognized (must be of type {expected}): {problem}") from problem
+    if said_kind != expected:
+        package = "v1" if said_kind in UNVERSIONED or said_kind in EVERYWHERE else said_version
+        text = f"converting ({package}.{said_kind}) to ({group.partition('.')[0] or 'core'}.{expected})"
+        raise bad_request(f'{said_kind} in version "{said_version}" cannot be handled as a {expected}: {text}: unknown conversion')
+    if (said_group, said_version) != (group, version):
+        said = f"{said_group}/{said_version}" if said_group else said_version
+        raise bad_request(f"the API version in the data ({said}) does not match the expected API version ({wanted})")
+
+
+def completed(gvk: tuple[str, str, str], api_version: Any, kind: Any) -> tuple[str, str, str]:
+    """Group, version and kind that a body says; what it leaves out is as expected. ValueError for an apiVersion of several slashes."""
+    text = str(api_version or "")
+    if text.count("/") > 1:
+        raise ValueError(f"unexpected GroupVersion string: {text}")
+    group, _, version = text.rpartition("/")
+    if not version and group in ("", gvk[0]):
+        group, version = gvk[:2]
+    return group, version, str(kind or gvk[2])
 
 
 def as_kind(obj: Any) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage, StreamWriter
 
+from pilothouse.apiserver.http.heads import MALFORMED, readable, refusal_of, refusal_of_bytes
 from pilothouse.apiserver.http.request import HttpRequest
 from pilothouse.kit.clock import SystemClock, wait_for
 
@@ -42,13 +43,19 @@ MACHINE = SystemClock()
 class Connection(web.RequestHandler):
     """Made by `Connections` for each client that connects."""
 
-    __slots__ = ("_head_bytes", "on_pause")
+    __slots__ = ("_head_bytes", "_is_idle", "_method", "_refusal", "on_pause")
 
     def __init__(self, manager: web.Server, **kwargs: Any) -> None:
         super().__init__(manager, keepalive_timeout=HEAD_SECONDS, **kwargs)
         self.on_pause: Callable[[], None] | None = None
         """Called when the client has so much unread that writing should wait."""
         self._head_bytes = 0
+        self._is_idle = True
+        """Whether what comes next begins a request."""
+        self._method = ""
+        """The method of the next request when the parser does not know it."""
+        self._refusal = MALFORMED, MALFORMED
+        """What is said of a head that cannot be parsed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.WriteTransport) or hasattr(transport, "set_write_buffer_limits"):
@@ -56,7 +63,12 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_idle:
+            self._is_idle = False
+            data, self._method = readable(data)
         super().data_received(data)
+        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
+            self._refusal = refusal_of_bytes(data)
         if self._waiter is not None and not self._messages and not self._waiter.done():
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_LIMIT_BYTES and self.transport is not None:
@@ -74,7 +86,7 @@ class Connection(web.RequestHandler):
             if not self._messages:
                 await self._arrival()
             if not isinstance(self._messages[0][0], RawRequestMessage):
-                self._refuse(b"400 Bad Request")
+                self._refuse(*self._refusal)
                 return
             if not await self._answer(handler, task):
                 break
@@ -91,10 +103,10 @@ class Connection(web.RequestHandler):
             return super().handle_error(request, status, exc, message)
         return page(400)
 
-    def _refuse(self, line: bytes) -> None:
-        """What the parser has refused is answered as Go's server does, and the connection ends."""
+    def _refuse(self, line: bytes, text: bytes = b"") -> None:
+        """What is no request to be served is answered as Go's server does, and the connection ends."""
         if self.transport is not None:
-            self.transport.write(b"HTTP/1.1 %b%b%b" % (line, PLAIN_HEADERS, line))
+            self.transport.write(b"HTTP/1.1 %b%b%b" % (line, PLAIN_HEADERS, text or line))
             self._task_handler = None
             self.transport.close()
 
@@ -123,9 +135,14 @@ class Connection(web.RequestHandler):
             self._parser.message_consumed()
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
             self._resume_reading_if_drained()
+        if self._method:
+            message, self._method = message._replace(method=self._method), ""
         request: Any = HttpRequest(message, payload, self, StreamWriter(self, self._loop), task, self._loop)
         if message.version != HttpVersion11 and message.version != HttpVersion10:
             self._refuse(b"400 Bad Request" if message.version < HttpVersion10 else UNSUPPORTED_VERSION)
+            return False
+        if (refusal := refusal_of(message.headers)) is not None:
+            self._refuse(*refusal)
             return False
         try:
             response, gone = await self._handle_request(request, None, handler)
@@ -162,6 +179,7 @@ class Connection(web.RequestHandler):
         """Whether the connection is kept; it is closed when nothing comes for long."""
         if not self._keepalive or self._close or self._force_close:
             return False
+        self._is_idle = not self._messages
         self._keepalive_timeout = IDLE_SECONDS
         self._next_keepalive_close_time = MACHINE.monotonic() + IDLE_SECONDS
         if self._keepalive_handle is None:

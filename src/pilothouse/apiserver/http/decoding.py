@@ -11,19 +11,22 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from pilothouse.api.earlier import EARLIER
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.protobuf.decoder import decode_message
 from pilothouse.apiserver.http.large_bodies import LARGE_BYTES, LARGE_YAML_BYTES
 from pilothouse.apiserver.http.request import Request
 from pilothouse.apiserver.registry.store import REQUEST_LIMIT_BYTES, refuse_too_large
 from pilothouse.kit.offload import in_thread
-from pilothouse.machinery import codec, errors, time
+from pilothouse.machinery import codec, errors, strict, time
 from pilothouse.machinery.meta_v1 import DeleteOptions
 from pilothouse.machinery.resource import Resource
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 READ = {PROTOBUF: PROTOBUF, "application/json": "application/json", "application/yaml": "application/yaml", "": "application/json"}
 OLD_EVICTION = re.compile(rb'("?apiVersion"?\s*:\s*"?)policy/v1beta1\b')
+PARAMETERS = re.compile(r"""[^;]*(;\s*[^\s;="]+\s*=\s*("[^"]*"|[^\s;="]+)\s*)*;?\s*""")
+"""A media type with parameters that can be read: `a/b; c=d; e="f"`."""
 WIDE_VALUES = 20_000
 CANONICAL_LENGTH = len("2006-01-02T15:04:05Z")
 UNSUPPORTED = (
@@ -34,11 +37,16 @@ UNSUPPORTED = (
 
 def content_type_of(request: Request) -> str:
     """The media type of a body; StatusError 415 for one that is not read."""
-    media_type = request.header("Content-Type").partition(";")[0].strip().lower()
-    found = READ.get(media_type)
-    if found is None:
+    header = request.header("Content-Type")
+    found = READ.get(media_type_of(header).lower())
+    if found is None or (";" in header and not PARAMETERS.fullmatch(header)):
         raise errors.unsupported_media_type(UNSUPPORTED)
     return found
+
+
+def media_type_of(header: str) -> str:
+    """The media type in a Content-Type header, without its parameters."""
+    return header.partition(";")[0].strip()
 
 
 async def read(request: Request, resource: Resource[Any], strictness: str) -> Any:
@@ -96,18 +104,37 @@ def refuse_unregistered(request: Request, data: bytes, resource: Resource[Any], 
         found = codec.parse(data, content_type)
         if not isinstance(found, dict):
             return
-        api_version, kind = (
-            found.get(name) or default for name, default in (("apiVersion", resource.api_version), ("kind", resource.kind))
-        )
-        group, _, version = str(api_version).rpartition("/")
-        if (api_version, kind) == (resource.api_version, resource.kind) or is_registered(request, group, version, str(kind)):
+        expected = (resource.group, resource.version, resource.kind)
+        try:
+            refuse_other_than_text(found)
+            group, version, kind = completed = codec.completed(expected, found.get("apiVersion"), found.get("kind"))
+        except ValueError as problem:
+            text = f"the object provided is unrecognized (must be of type {resource.kind}): {problem}"
+            raise errors.bad_request(f"{text} ({codec.summary(data)})") from problem
+        if completed == expected or is_registered(request, *completed):
             return
+        api_version = f"{group}/{version}" if group else version
         text = f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
+        if not version:
+            text = f"Object 'apiVersion' is missing in '{data.decode(errors='replace')}'"
         raise errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {text}')
 
 
+def refuse_other_than_text(found: dict[str, Any]) -> None:
+    """ValueError when a body's apiVersion or kind is no string."""
+    for name, value in found.items():
+        if name in ("apiVersion", "kind") and not isinstance(value, str | None):
+            text = f"json: cannot unmarshal {strict.described(value)} into Go struct field .{name} of type string"
+            raise ValueError(f"couldn't get version/kind; json parse error: {text}")
+
+
 def is_registered(request: Request, group: str, version: str, kind: str) -> bool:
-    """Whether a kind is served, or exchanged by some subresource."""
+    """Whether a kind is served, was served once, or is exchanged by some subresource."""
+    if kind in codec.UNVERSIONED or kind in EARLIER.get((group, version), ()):
+        return True
+    if kind in codec.EVERYWHERE:
+        served = {(known.group, known.version) for known in request.api.registry.catalogue.resources()}
+        return (group, version) in served or (group, version) in EARLIER
     if request.api.registry.catalogue.by_kind(group, version, kind) is not None:
         return True
     try:

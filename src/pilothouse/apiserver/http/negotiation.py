@@ -57,20 +57,20 @@ NO_PROTOBUF = Endpoint(binary=False)
 ERROR = Endpoint(transforms=False)
 
 
-def check_route(accept: str, *, collection: bool) -> None:
+def check_route(accept: str, *, collection: bool = False, served: tuple[str, ...] = SERVED) -> None:
     """Refuse what upstream's router refuses before any handler sees it: an Accept header that names none of the media types literally.
 
     It knows `*/*` but no `application/*`; `collection` says whether the path can be watched, which its text lists, too.
     """
-    if accept and accept != JSON and not _is_routed(accept):
-        offered = f"{OFFERED}, {STREAMED}" if collection else OFFERED
+    if accept and accept != JSON and not _is_routed(accept, served):
+        offered = f"{OFFERED}, {STREAMED}" if collection else ", ".join(served)
         message = f"406: Not Acceptable\n\nAvailable representations: {offered}"
         raise errors.failure(406, "NotAcceptable", message, StatusDetails())
 
 
 @remember(ACCEPTS_REMEMBERED)
-def _is_routed(accept: str) -> bool:
-    return any(clause.partition(";")[0].strip() in ("*/*", *SERVED) for clause in accept.split(","))
+def _is_routed(accept: str, served: tuple[str, ...]) -> bool:
+    return any(clause.partition(";")[0].strip() in ("*/*", *served) for clause in accept.split(","))
 
 
 @remember(ACCEPTS_REMEMBERED)

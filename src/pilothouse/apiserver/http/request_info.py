@@ -78,11 +78,11 @@ def labels_of(info: RequestInfo) -> tuple[str, ...]:
 
 
 def _parsed(method: str, path: str, watching: bool) -> RequestInfo:
-    raw = path.split("/")
-    if "" in raw[1 : NAMED_SEGMENTS + 1] and any(raw[raw.index("", 1) :]):  # a segment of nothing, but at the end, names nothing
-        return RequestInfo(path=unquote(path), verb=method.lower())
-    parts = [unquote(part) for part in raw if part]
     decoded = unquote(path)
+    raw = decoded.split("/")  # an escaped slash separates, too: upstream's routes see the decoded path
+    if "" in raw[1 : NAMED_SEGMENTS + 1] and any(raw[raw.index("", 1) :]):  # a segment of nothing, but at the end, names nothing
+        return RequestInfo(path=decoded, verb=method.lower())
+    parts = [part for part in raw if part]
     verb = VERBS.get(method, "")
     if len(parts) >= 3 and parts[0] == "api":
         group, rest = "", parts[1:]

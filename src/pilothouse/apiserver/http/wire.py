@@ -75,6 +75,8 @@ def head_of(answer: Answer, keep_alive: bool) -> bytes:
         f"{line}Cache-Control: {answer.cache}\r\nContent-Type: {answer.content_type}\r\n"
         f"Date: {rfc822_formatted_time()}\r\nContent-Length: {len(answer.body)}\r\n"
     )
+    if not answer.content_type:
+        head = head.replace("Content-Type: \r\n", "")
     if answer.headers:
         head += "".join(f"{name}: {_one_line(value)}\r\n" for name, value in answer.headers)
     if not keep_alive:

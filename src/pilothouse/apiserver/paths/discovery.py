@@ -12,10 +12,13 @@ from pilothouse.api.protobuf.encoder import encode_message
 from pilothouse.apiserver.discovery.index import Discovery, Encoded
 from pilothouse.apiserver.http.answer import JSON, Answer
 from pilothouse.apiserver.http.encoding import finish, yaml_of
-from pilothouse.apiserver.http.negotiation import PROTOBUF, Form, clauses, not_acceptable, served_by
+from pilothouse.apiserver.http.negotiation import PROTOBUF, Form, check_route, clauses, not_acceptable, served_by
 from pilothouse.apiserver.http.refusals import no_such_resource
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.machinery import meta_v1
+
+SLASHES_OF_A_VERSION = 3
+"""Those of `/apis/<group>/<version>`, which a route serves, as it does `/api` and what is below."""
 
 
 def finder(discovery: Discovery) -> Callable[[str], Handler | None]:
@@ -35,6 +38,8 @@ def choose(discovery: Discovery, path: str, accept: str) -> tuple[Encoded, str, 
         raise no_such_resource()
     if not accept:
         return plain, "", JSON
+    if path.startswith("/api/") or path == "/api" or path.count("/") == SLASHES_OF_A_VERSION:
+        check_route(accept)
     for type, subtype, parameters in clauses(accept):
         for media_type in served_by(type, subtype):
             version = parameters.get("v", "")

@@ -37,6 +37,8 @@ def paths(healthy: Checks, live: Checks, ready: Checks) -> Mapping[str, Handler]
 
 def endpoint(name: str, checks: Checks, counts: Counts) -> Handler:
     async def serve(request: Request) -> Response:
+        if request.info.path.endswith("/"):
+            return no_such_page()
         single = request.info.path.removeprefix(f"/{name}").strip("/")
         if single:
             if single not in checks:

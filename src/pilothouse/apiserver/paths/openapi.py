@@ -14,7 +14,6 @@ import msgspec
 
 from pilothouse.apiserver.http.answer import JSON, Answer
 from pilothouse.apiserver.http.negotiation import clauses, not_acceptable
-from pilothouse.apiserver.http.refusals import no_such_resource
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.apiserver.openapi import protobuf, v2, v3
 from pilothouse.machinery.catalogue import Catalogue
@@ -40,7 +39,6 @@ class OpenApi:
     def paths(self) -> Mapping[str, Handler]:
         return {
             "/openapi/v3": self._index,
-            "/openapi/v3/": self._index,
             "/openapi/v3/*": self._version_three,
             "/openapi/v2": self._version_two,
         }
@@ -60,8 +58,8 @@ class OpenApi:
         name = request.info.path.removeprefix("/openapi/v3/").strip("/")
         resources = self._current()
         mine = [resource for resource in resources if v3.path_of(resource.group, resource.version) == name]
-        if not mine:
-            raise no_such_resource()
+        if not mine or request.info.path.endswith("/"):
+            return Answer(404, content_type="")
         accept = request.header("Accept")
         if accept and not any(f"{type}/{subtype}" in V3_FORMS for type, subtype, _ in clauses(accept)):
             raise not_acceptable()
@@ -76,7 +74,7 @@ class OpenApi:
         accepted = (f"{type}/{subtype}" for type, subtype, _ in clauses(request.header("Accept") or JSON))
         form = next((V2_FORMS[media_type] for media_type in accepted if media_type in V2_FORMS), "")
         if not form:
-            raise not_acceptable()
+            return Answer(406, content_type="", headers=[("Vary", "Accept")])
         encode: Callable[[Any], bytes] = msgspec.json.encode if form == JSON else protobuf.encode
         resources = self._current()
         body = await self._once(f"v2 {form}", lambda: encode(v2.document(resources, self._catalogue.level)))

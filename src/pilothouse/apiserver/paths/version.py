@@ -9,6 +9,7 @@ import msgspec
 
 from pilothouse import __version__
 from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.negotiation import JSON, check_route
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.machinery import strconv
 from pilothouse.machinery.meta_v1 import Info
@@ -36,6 +37,7 @@ def info(level: str) -> Info:
 
 def paths() -> Mapping[str, Handler]:
     async def serve(request: Request) -> Response:
+        check_route(request.header("Accept"), served=(JSON,))
         return Answer(200, msgspec.json.format(msgspec.json.encode(info(request.api.registry.catalogue.level)), indent=2))
 
     return {"/version": serve, "/version/": serve}

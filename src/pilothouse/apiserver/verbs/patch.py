@@ -27,7 +27,7 @@ async def patch(request: Request, resource: Resource[Any]) -> Response:
 
 def patch_type_of(request: Request, resource: Resource[Any]) -> str:
     """The kind of patch that is sent; StatusError 415 for one that is not known."""
-    media_type = request.header("Content-Type").partition(";")[0].strip().lower()
+    media_type = decoding.media_type_of(request.header("Content-Type"))
     if media_type in PATCH_TYPES:
         return media_type
     accepted = ", ".join(PATCH_TYPES)

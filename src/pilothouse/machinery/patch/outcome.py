@@ -86,7 +86,14 @@ def _other_kind(patched: dict[str, Any], patch_type: str, type: type[Any]) -> st
     found = patched.get("apiVersion") or wanted, patched.get("kind") or kind
     if found == (wanted, kind):
         return ""
-    return f'no kind "{found[1]}" is registered for version "{found[0]}" in this place: it has {kind} of {wanted}'
+    try:
+        said = codec.completed((group, version, kind), *found)
+    except ValueError as problem:
+        return str(problem)
+    if said == (group, version, kind):
+        return ""
+    api_version = f"{said[0]}/{said[1]}" if said[0] else said[1]
+    return f'no kind "{said[2]}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
 
 
 def _at_a_glance(patched: dict[str, Any], shape: Shape, type: type[Any]) -> Any:

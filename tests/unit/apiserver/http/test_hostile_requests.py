@@ -11,6 +11,7 @@ from tests.unit.apiserver.http.test_fuzz_requests import answered
 from tests.unit.apiserver.serving import Served, serving_in_thread
 
 MAPS = "/api/v1/namespaces/default/configmaps"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 VERSION = "GET /version HTTP/1.1\r\nHost: x\r\n"
 JSON = "Content-Type: application/json\r\n"
 
@@ -25,8 +26,8 @@ def get(path: str) -> str:
     return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def post(body: str, headers: str = JSON, query: str = "") -> str:
-    return f"POST {MAPS}{query} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {len(body.encode('latin-1'))}\r\n\r\n{body}"
+def post(body: str, headers: str = JSON, query: str = "", path: str = MAPS, method: str = "POST") -> str:
+    return f"{method} {path}{query} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {len(body.encode('latin-1'))}\r\n\r\n{body}"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,23 @@ def post(body: str, headers: str = JSON, query: str = "") -> str:
         (get(f"{MAPS}/{'a' * 60000}"), 404, "not found"),
         (get("/api/v1//namespaces/default/pods"), 404, "the server could not find the requested resource"),
         (get("*"), 400, "400 Bad Request"),
+        (get(f"{MAPS}/%ff"), 404, 'configmaps \\"\\\\xff\\" not found'),
+        (get(f"{MAPS}/\xe9"), 404, 'configmaps \\"\\\\xe9\\" not found'),
+        (get(f"{MAPS}/a%2fb"), 404, "the server could not find the requested resource"),
+        (get("/api/v1/namespaces/a%2fb/pods"), 404, "the server could not find the requested resource"),
+        (get("/api/v1/namespaces/../services"), 500, 'invalid key: \\"/services/specs/..\\"'),
+        (get("/apis/networking.k8s.io/v1/namespaces/%2e/ingresses/x"), 500, 'invalid key: \\"/ingress/./x\\"'),
+        (post("{}", path="/api/v1/namespaces/../configmaps"), 500, "invalid resource name \\\"..\\\": [may not be '..']"),
+        *((get(path), 404, "404 page not found\n") for path in ("/x", "/apis/x", "/apis/x/v1/y", "/healthz/", "/healthz/x", "/logs")),
+        *((get(path), 404, "could not find the requested resource") for path in ("/api/v1/x", "/apis/apps/v9", "/version/x")),
+        (get("/openapi/v3/"), 404, "Content-Length: 0"),
+        (get("/openapi/v3/x"), 404, "Content-Length: 0"),
+        # Methods.
+        *((f"{method} {MAPS} HTTP/1.1\r\nHost: x\r\n\r\n", 405, "does not allow this method") for method in ("BREW", "get", "X-Y")),
+        *((f"{method} /version HTTP/1.1\r\nHost: x\r\n\r\n", 405, "") for method in ("HEAD", "POST", "BREW")),
+        *((f"BREW {path} HTTP/1.1\r\nHost: x\r\n\r\n", 200, "") for path in ("/", "/apis", "/apis/apps", "/healthz/ping", "/apis/")),
+        ("BREW /x HTTP/1.1\r\nHost: x\r\n\r\n", 404, "404 page not found"),
+        ("GE(T /x HTTP/1.1\r\nHost: x\r\n\r\n", 400, "400 Bad Request"),
         (get("version"), 400, "400 Bad Request"),
         # Queries.
         (get(f"{MAPS}?limit="), 400, 'strconv.ParseInt: parsing \\"\\": invalid syntax'),
@@ -59,6 +77,25 @@ def post(body: str, headers: str = JSON, query: str = "") -> str:
         (get(f"{MAPS}?timeout=%D9%A1s"), 400, "invalid timeout specified in the request URL"),
         # Heads.
         (f"{VERSION}Expect: junk\r\n\r\n", 417, ""),
+        *(
+            (f"GET /version HTTP/1.1\r\nHost: {host}\r\n\r\n", 400, "400 Bad Request: malformed Host header")
+            for host in ("a b", "a/b", "\xe9", "{")
+        ),
+        *((f"GET /version HTTP/1.1\r\nHost: {host}\r\n\r\n", 200, "gitVersion") for host in ("", "[::1]:80", "a%zz", "*", "x:")),
+        *(
+            (f"{VERSION}Transfer-Encoding: {coding}\r\n\r\n", 501, "\r\n\r\nUnsupported transfer encoding")
+            for coding in ("junk", "gzip, chunked", "chunked, gzip", "identity", "", "chunked\r\nTransfer-Encoding: chunked")
+        ),
+        (f"{VERSION}Accept: application/yaml\r\n\r\n", 406, "Available representations: application/json'"),
+        *(
+            (f"GET {MAPS}/x HTTP/1.1\r\nHost: x\r\nAccept: {media}\r\n\r\n", 406, "406: Not Acceptable")
+            for media in ("junk", "application/*", "*")
+        ),
+        ("GET /api/v1 HTTP/1.1\r\nHost: x\r\nAccept: junk\r\n\r\n", 406, "406: Not Acceptable"),
+        ("GET /openapi/v2 HTTP/1.1\r\nHost: x\r\nAccept: junk\r\n\r\n", 406, "Content-Length: 0"),
+        (post("{}", "Content-Type: application/json;;\r\n"), 415, "the body of the request was in an unknown format"),
+        (post("{}", "Content-Type: application/json; charset=latin-1;\r\n"), 422, "name or generateName is required"),
+        (post("{}", method="PATCH", path=f"{MAPS}/x"), 415, '"message":"415: Unsupported Media Type"'),
         (f"{VERSION}X-A : b\r\n\r\n", 400, "400 Bad Request"),
         (f"{VERSION}X-A: a\0b\r\n\r\n", 400, "400 Bad Request"),
         (f"{VERSION}junk\r\n\r\n", 400, "400 Bad Request"),
@@ -69,6 +106,16 @@ def post(body: str, headers: str = JSON, query: str = "") -> str:
         (f"{VERSION}\r\n{VERSION}\r\n", 200, "gitVersion"),
         # Bodies.
         (post("null"), 422, "name or generateName is required"),
+        (post('{"kind":"Status"}'), 400, "converting (v1.Status) to (core.ConfigMap): unknown conversion"),
+        (post('{"kind":"DeleteOptions"}'), 400, "converting (v1.DeleteOptions) to (core.ConfigMap): unknown conversion"),
+        (post('{"kind":"Foo","apiVersion":"/v1"}'), 400, 'no kind \\"Foo\\" is registered for version \\"v1\\" in scheme'),
+        (post('{"apiVersion":"/v1"}'), 422, "name or generateName is required"),
+        (post('{"apiVersion":"x/y/z"}'), 400, "(must be of type ConfigMap): unexpected GroupVersion string: x/y/z ({"),
+        (post('{"apiVersion":"apps/"}'), 400, "Object 'apiVersion' is missing in '{"),
+        (post('{"kind":5}'), 400, "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind"),
+        (post('{"apiVersion":"apps/v1beta1"}', path=DEPLOYMENTS), 400, "(apps/v1beta1) does not match the expected API version (apps/v1)"),
+        (post('{"apiVersion":"apps/"}', path=DEPLOYMENTS), 422, "name or generateName is required"),
+        (post('{"kind":"Foo","apiVersion":"apps/"}', path=DEPLOYMENTS), 400, 'is registered for version \\"apps/v1\\" in scheme'),
         (post("[]"), 400, "json: cannot unmarshal array into Go value"),
         (post('{"metadata":{"name":"\xff"}}'), 422, "metadata.name: Invalid value"),
         (post("\x1f\x8b\x08"), 400, "invalid character '\\\\x1f' looking for beginning of value"),

@@ -197,7 +197,7 @@ async def test_failures_and_discovery_come_in_the_clients_form(call: Caller) -> 
     discovered = await call("GET", "/api/v1", Accept="application/yaml")
     assert (discovered.status, "kind: APIResourceList\n" in discovered.body.decode()) == (200, True)
     refused = await call("GET", f"{MAPS}/none", Accept="text/html")
-    assert (refused.status, refused.json()["reason"]) == (404, "NotFound")
+    assert (refused.status, refused.json()["reason"]) == (406, "NotAcceptable")
 
 
 async def test_the_same_objects_as_yaml_table_and_metadata(call: Caller) -> None:

@@ -48,7 +48,7 @@ def internal(value: Any, kind: str) -> msgspec.Raw:
 def plain(value: Any, kind: str) -> Any:
     """A struct of some version as plain data with the internal type's names. `kind`: `group.Type`, before it perhaps `[]`, `{}` or `*`."""
     if kind.startswith("*"):
-        return None if value is None or value == "" else plain(value, kind[1:])
+        return None if value is None else plain(value, kind[1:])
     if kind.startswith("[]"):
         return [plain(item, kind[2:]) for item in value] if value else None
     if kind.startswith("{}"):
@@ -76,11 +76,21 @@ def _struct(value: Any, kind: str) -> dict[str, Any]:
 
 
 def _by_folded_name(value: Any) -> dict[str, Any]:
-    """Field name in lower case to value: the two forms of a type differ in the case of their names only."""
+    """Field name in lower case to value: the two forms of a type differ in the case of their names only. None for "" that says nothing."""
     if value is None:
         return {}
     pairs = zip(type(value).__struct_encode_fields__, type(value).__struct_fields__, strict=True)
-    return {name.lower(): getattr(value, attribute) for name, attribute in pairs}
+    kind: Any = type(value)
+    plain_texts = _plain_texts(kind)
+    values = {name.lower(): (attribute, getattr(value, attribute)) for name, attribute in pairs}
+    return {name: None if said == "" and attribute in plain_texts else said for name, (attribute, said) in values.items()}
+
+
+@functools.cache
+def _plain_texts(kind: type[Any]) -> frozenset[str]:
+    """The fields of a struct of which "" is the same as nothing; a pointer's "" was said."""
+    empty = kind()
+    return frozenset(name for name in kind.__struct_fields__ if getattr(empty, name) == "")
 
 
 def difference(old: Any, new: Any, kind: str) -> str:

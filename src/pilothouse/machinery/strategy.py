@@ -33,8 +33,9 @@ class Strategy:
     that asks for none: "Background", "Orphan" (kinds that were so in their first versions, perhaps with a `deletion_warning`), or
     "" where dependents are never followed (Events). `returns_deleted_object`: a delete answers with the object instead of a Status.
     `status_at_creation`: the creator says the status, too. `status_keeps` are the fields of the metadata that an update of the
-    status leaves alone. `storage_prefix` is where upstream keeps the kind below /registry/, as messages show it (default: plural).
-    `any_finalizer`: a finalizer need not be a standard one or have a domain.
+    status leaves alone. `storage_prefix` is where upstream keeps the kind in its store, as messages show it (default: plural).
+    `any_finalizer`: a finalizer need not be a standard one or have a domain. `compares_first`: an update is told what may not change
+    before what is wrong in itself. `counts_disabled`: a field of a feature that is off moves the generation, though it is dropped.
     """
 
     allow_create_on_update: bool = False
@@ -48,6 +49,8 @@ class Strategy:
     status_keeps: frozenset[str] = frozenset()
     storage_prefix: str = ""
     any_finalizer: bool = False
+    compares_first: bool = False
+    counts_disabled: bool = False
 
 
 DEFAULT = Strategy()

@@ -100,9 +100,10 @@ def service(**fields: Any) -> dict[str, Any]:
         pytest.param(
             service(name="", port=70000, path="a"),
             [
-                "clientConfig.service.name: Required value",
+                "clientConfig.service.namespace: Required value",
                 "clientConfig.service.port: Invalid value: 70000: port is not valid: must be between 1 and 65535, inclusive",
                 "clientConfig.service.path: Invalid value: \"a\": must start with a '/'",
+                'clientConfig.service.path: Invalid value: "a": segment[0] may not be empty',
             ],
             id="a service that is none",
         ),

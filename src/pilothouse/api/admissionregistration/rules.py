@@ -74,7 +74,7 @@ def _validate_resources(resources: list[str], problems: Problems) -> None:
 
 
 def validate_client(config: WebhookClientConfig, problems: Problems) -> None:
-    if bool(config.url) == bool(config.service):
+    if (config.url is None) == (config.service is None):
         problems.required("exactly one of url or service is required")
     elif config.service:
         _validate_service(config.service, problems.at("service"))
@@ -102,9 +102,9 @@ def _validate_url(text: str, problems: Problems) -> None:
 
 
 def _validate_service(service: ServiceReference, problems: Problems) -> None:
-    for field in ("name", "namespace"):
-        if not getattr(service, field):
-            problems.at(field).required()
+    for said, shown in (("namespace", "name"), ("name", "namespace")):  # upstream shows one for the other
+        if not getattr(service, said):
+            problems.at(shown).required()
     wrong = names.port_number(service.port or 0)
     if wrong:
         problems.at("port").invalid(service.port or 0, f"port is not valid: {', '.join(wrong)}")
@@ -113,9 +113,9 @@ def _validate_service(service: ServiceReference, problems: Problems) -> None:
         return
     if path == "//":
         here.invalid(path, "segment[0] may not be empty")
-    elif not path.startswith("/"):
-        here.invalid(path, "must start with a '/'")
     else:
+        if not path.startswith("/"):
+            here.invalid(path, "must start with a '/'")
         for index, segment in enumerate(path[1:].removesuffix("/").split("/")):
             if not segment:
                 here.invalid(path, f"segment[{index}] may not be empty")

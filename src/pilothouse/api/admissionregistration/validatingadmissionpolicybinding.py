@@ -45,6 +45,8 @@ def validate(one: ValidatingAdmissionPolicyBinding, problems: Problems) -> None:
     spec, here = one.spec, problems.at("spec")
     if spec.policyName:
         report(names.dns_subdomain(spec.policyName), spec.policyName, here, "policyName")
+    elif not spec.validationActions:
+        here.at("policyName").required()
     validate_parameter(spec.paramRef, here.at("paramRef"))
     validate_match_resources(spec.matchResources, here.at("matchResources"))
     _validate_actions(spec.validationActions, here.at("validationActions"))

@@ -26,8 +26,8 @@ def default_webhooks(webhooks: Iterable[MutatingWebhook | ValidatingWebhook]) ->
         one.namespaceSelector = one.namespaceSelector or LabelSelector()
         one.objectSelector = one.objectSelector or LabelSelector()
         one.timeoutSeconds = TIMEOUT_SECONDS if one.timeoutSeconds is None else one.timeoutSeconds
-        if one.clientConfig.service:
-            one.clientConfig.service.port = one.clientConfig.service.port or PORT
+        if one.clientConfig.service and one.clientConfig.service.port is None:
+            one.clientConfig.service.port = PORT
         for rule in one.rules:
             if rule.scope is None:
                 rule.scope = "*"
@@ -61,7 +61,7 @@ def _validate_webhook(one: MutatingWebhook | ValidatingWebhook, problems: Proble
         validate_rule(rule, problems.at("rules", index))
     optional_one_of(one.failurePolicy, ("Fail", "Ignore"), problems, "failurePolicy")
     optional_one_of(one.matchPolicy, ("Equivalent", "Exact"), problems, "matchPolicy")
-    if not one.sideEffects:
+    if one.sideEffects is None:
         problems.at("sideEffects").required("must specify one of None, NoneOnDryRun")
     elif one.sideEffects not in ("None", "NoneOnDryRun"):
         problems.at("sideEffects").not_supported(one.sideEffects, ("None", "NoneOnDryRun"))

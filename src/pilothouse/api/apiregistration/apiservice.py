@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from pilothouse.api.core.validation.fields import report
-from pilothouse.api.types.apiregistration_v1 import APIService, APIServiceSpec
+from pilothouse.api.types.apiregistration_v1 import APIService, APIServiceCondition, APIServiceSpec
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
@@ -52,8 +52,17 @@ APISERVICE = Resource(
 
 @APISERVICE.default
 def default(one: APIService) -> None:
-    if one.spec.service:
-        one.spec.service.port = one.spec.service.port or PORT
+    if one.spec.service and one.spec.service.port is None:
+        one.spec.service.port = PORT
+
+
+@APISERVICE.prepare_create
+def prepare_create(one: APIService) -> None:
+    """What this server serves itself is available from the beginning."""
+    one.status.conditions = []
+    if one.spec.service is None:
+        local = {"type": "Available", "status": "True", "reason": "Local", "message": "Local APIServices are always available"}
+        one.status.conditions = [APIServiceCondition(**local, lastTransitionTime=one.metadata.creationTimestamp)]
 
 
 @APISERVICE.validate

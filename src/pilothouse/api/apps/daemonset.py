@@ -15,6 +15,7 @@ from pilothouse.api.types.apps_v1 import DaemonSet, RollingUpdateDaemonSet
 from pilothouse.machinery import strconv
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 HISTORY_LIMIT = 10
 COUNTS = (
@@ -28,6 +29,7 @@ TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 DAEMONSET = Resource(
     DaemonSet,
     plural="daemonsets",
+    strategy=Strategy(compares_first=True),
     short_names=("ds",),
     categories=("all",),
     subresources=(STATUS,),

@@ -65,9 +65,11 @@ def default(one: StatefulSet) -> None:
         spec.revisionHistoryLimit = HISTORY_LIMIT
     spec.podManagementPolicy = spec.podManagementPolicy or "OrderedReady"
     strategy = spec.updateStrategy
-    strategy.type = strategy.type or "RollingUpdate"
-    if strategy.type == "RollingUpdate":
-        rolling = strategy.rollingUpdate = strategy.rollingUpdate or RollingUpdateStatefulSetStrategy()
+    if not strategy.type:
+        strategy.type = "RollingUpdate"
+        strategy.rollingUpdate = strategy.rollingUpdate or RollingUpdateStatefulSetStrategy()
+    rolling = strategy.rollingUpdate
+    if strategy.type == "RollingUpdate" and rolling is not None:
         if rolling.partition is None:
             rolling.partition = 0
         if rolling.maxUnavailable is None:
@@ -95,8 +97,9 @@ def validate(one: StatefulSet, problems: Problems) -> None:
     for field in ("whenDeleted", "whenScaled") if policy else ():
         if getattr(policy, field) not in RETENTIONS:
             here.at("persistentVolumeClaimRetentionPolicy", field).not_supported(getattr(policy, field), RETENTIONS)
-    for index, claim in enumerate(spec.volumeClaimTemplates):
-        validate_claim_spec(claim.spec, here.at("volumeClaimTemplates", index, "spec"))
+    if not one.metadata.resourceVersion:  # they never change
+        for index, claim in enumerate(spec.volumeClaimTemplates):
+            validate_claim_spec(claim.spec, here.at("volumeClaimTemplates", index, "spec"))
     nonnegative(spec.replicas, here, "replicas")
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
     if spec.ordinals:
@@ -117,7 +120,7 @@ def _with_claims(one: StatefulSet) -> PodTemplateSpec:
     template = one.spec.template
     claims = [claim.metadata.name for claim in one.spec.volumeClaimTemplates]
     source = PersistentVolumeClaimVolumeSource
-    volumes = [Volume(name=name, persistentVolumeClaim=source(claimName=name or "-")) for name in dict.fromkeys(claims)]
+    volumes = [Volume(name=name, persistentVolumeClaim=source(claimName=name)) for name in dict.fromkeys(claims)]
     kept = [volume for volume in template.spec.volumes if volume.name not in claims]
     # The controller sets both names.
     return replace(template, spec=replace(template.spec, volumes=[*volumes, *kept], subdomain="", hostname=""))

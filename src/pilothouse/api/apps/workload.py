@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,9 +74,11 @@ def validate_share(value: IntOrString | None, problems: Problems, limited: bool 
 
 
 def is_zero(value: IntOrString | None) -> bool:
-    """What is no percentage counts as nothing, as upstream has it."""
+    """Text that is neither a percentage nor a number counts as nothing, as upstream has it."""
+    if isinstance(value, str) and names.percentage(value):
+        return not re.fullmatch(r"[+-]?0*[1-9][0-9]*", value)
     if isinstance(value, str):
-        return not (0 if names.percentage(value) else intorstring.percents(value))
+        return not intorstring.percents(value)
     return not value
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilothouse.api.core.validation.fields import report
-from pilothouse.api.core.validation.resources import validate_resource_name
+from pilothouse.api.core.validation.resources import validate_container_resource_name
 from pilothouse.api.types.autoscaling_v2 import CrossVersionObjectReference, MetricIdentifier, MetricSpec, MetricTarget
 from pilothouse.machinery import names, quantity
 from pilothouse.machinery.problems import Problems
@@ -72,7 +72,7 @@ def _validate_names(field: str, source: Any, problems: Problems) -> None:
     if not source.name:
         problems.at("name").required("must specify a resource name")
     elif field == "containerResource":
-        validate_resource_name(source.name, problems.at("name"))
+        validate_container_resource_name(source.name, problems.at("name"))
     if field == "containerResource":
         if not source.container:
             problems.at("container").required("must specify a container")

@@ -172,7 +172,7 @@ def validate_update(old: Job, new: Job, problems: Problems) -> None:
     if new.spec.podFailurePolicy != old.spec.podFailurePolicy:
         here.at("podFailurePolicy").invalid(internal(new.spec.podFailurePolicy, "*batch.PodFailurePolicy"), IMMUTABLE)
     immutable(new.spec.backoffLimitPerIndex, old.spec.backoffLimitPerIndex, here, "backoffLimitPerIndex")
-    immutable(new.spec.managedBy or None, old.spec.managedBy or None, here, "managedBy")
+    immutable(new.spec.managedBy, old.spec.managedBy, here, "managedBy")
     if new.spec.successPolicy != old.spec.successPolicy:
         here.at("successPolicy").invalid(internal(new.spec.successPolicy, "*batch.SuccessPolicy"), IMMUTABLE)
 

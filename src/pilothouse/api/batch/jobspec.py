@@ -33,7 +33,7 @@ def validate_job_spec(spec: JobSpec, problems: Problems) -> None:
         nonnegative(getattr(spec, field), problems, field)
     if spec.maxFailedIndexes is not None and spec.backoffLimitPerIndex is None:
         problems.at("backoffLimitPerIndex").required("when maxFailedIndexes is specified")
-    if spec.managedBy:
+    if spec.managedBy is not None:
         here = problems.at("managedBy")
         validate_prefixed_path(spec.managedBy, here)
         if len(spec.managedBy) > LONGEST_MANAGER:

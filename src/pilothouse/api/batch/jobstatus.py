@@ -5,7 +5,9 @@ Most rules hold only for what an update changes, as upstream has it: a status of
 
 from __future__ import annotations
 
+from pilothouse.api.batch.indexes import validate_indexes
 from pilothouse.api.core.validation.fields import nonnegative
+from pilothouse.api.internal import internal
 from pilothouse.api.types.batch_v1 import Job
 from pilothouse.machinery import time
 from pilothouse.machinery.problems import Problems
@@ -71,11 +73,11 @@ def _validate_times(old: Job, new: Job, before: set[str], after: set[str], probl
             here.required("completionTime is required for Complete jobs")
     moved = (start, end) != (old.status.startTime, old.status.completionTime)
     if moved and start and end and time.parse(end) < time.parse(start):
-        here.invalid(end, "completionTime cannot be set before startTime")
+        here.invalid(end, "must be equal to or after `startTime`")
     if end and old.status.completionTime and end != old.status.completionTime:
-        here.invalid(end, "completionTime cannot be mutated")
-    if old.status.startTime and not start and not new.spec.suspend:  # a Job that is resumed starts anew
-        problems.at("startTime").required("startTime cannot be removed for unsuspended job")
+        here.invalid(end, "field is immutable")
+    if old.status.startTime and start != old.status.startTime and not new.spec.suspend:  # a Job that is resumed starts anew
+        problems.at("startTime").invalid(start or None, "field is immutable for unsuspended job once set")
 
 
 def _validate_end(old: Job, new: Job, *, ends_anew: bool, problems: Problems) -> None:
@@ -87,7 +89,7 @@ def _validate_end(old: Job, new: Job, *, ends_anew: bool, problems: Problems) ->
         problems.at("startTime").required("startTime is required for finished job")
     left = status.uncountedTerminatedPods
     if left is not None and (left.failed or left.succeeded) and (ends_anew or left != was.uncountedTerminatedPods):
-        problems.at("uncountedTerminatedPods").invalid(left, "uncountedTerminatedPods needs to be empty for finished job")
+        problems.at("uncountedTerminatedPods").invalid(internal(left, "batch.UncountedTerminatedPods"), "must be empty for finished job")
     if (status.terminating or 0) > 0 and (ends_anew or status.terminating != was.terminating):
         problems.at("terminating").invalid(status.terminating, "terminating>0 is invalid for finished job")
 
@@ -95,10 +97,11 @@ def _validate_end(old: Job, new: Job, *, ends_anew: bool, problems: Problems) ->
 def _validate_counts(old: Job, new: Job, problems: Problems) -> None:
     spec, status, was = new.spec, new.status, old.status
     indexed = spec.completionMode == "Indexed"
+    validate_indexes(spec, status, was, problems)
     if status.completedIndexes and not indexed and status.completedIndexes != was.completedIndexes:
         text = "cannot set non-empty completedIndexes when non-indexed completion mode"
         problems.at("completedIndexes").invalid(status.completedIndexes, text)
-    if status.failedIndexes and spec.backoffLimitPerIndex is None and status.failedIndexes != was.failedIndexes:
+    if status.failedIndexes is not None and spec.backoffLimitPerIndex is None and status.failedIndexes != was.failedIndexes:
         text = "cannot set non-null failedIndexes when backoffLimitPerIndex is null"
         problems.at("failedIndexes").invalid(status.failedIndexes, text)
     if status.ready is not None and status.ready > status.active and (status.ready, status.active) != (was.ready, was.active):

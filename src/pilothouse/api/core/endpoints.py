@@ -63,7 +63,7 @@ def _validate_address(address: EndpointAddress, problems: Problems) -> None:
     validate_address(address.ip, problems.at("ip"))
     if address.hostname:
         report(names.dns_label(address.hostname), address.hostname, problems, "hostname")
-    if address.nodeName:
+    if address.nodeName is not None:
         report(names.dns_subdomain(address.nodeName), address.nodeName, problems, "nodeName")
     validate_routable(address.ip, problems.at("ip"))
 
@@ -75,7 +75,7 @@ def _validate_port(port: EndpointPort, named: bool, problems: Problems) -> None:
         report(names.dns_label(port.name), port.name, problems, "name")
     report(names.port_number(port.port), port.port, problems, "port")
     one_of(port.protocol, PORT_PROTOCOLS, problems, "protocol")
-    if port.appProtocol:
+    if port.appProtocol is not None:
         report(names.qualified_name(port.appProtocol), port.appProtocol, problems, "appProtocol")
 
 

@@ -83,15 +83,14 @@ def validate(one: Event, problems: Problems) -> None:
         problems.at("involvedObject", "namespace").invalid(namespace, "does not match event.namespace")
     report(names.dns_label(one.metadata.namespace), one.metadata.namespace, problems, "namespace")
     if one.eventTime:
-        _validate_new_style(one, problems)
+        _validate_new_style(one, problems, "reportingComponent")
 
 
-def _validate_new_style(one: Event, problems: Problems) -> None:
+def _validate_new_style(one: Event, problems: Problems, field: str) -> None:
     """What events.k8s.io asks of an event that has an eventTime."""
     if not one.reportingComponent:
-        problems.at("reportingController").required()
-    else:
-        report(names.qualified_name(one.reportingComponent), one.reportingComponent, problems, "reportingController")
+        problems.at(field).required()
+    report(names.qualified_name(one.reportingComponent), one.reportingComponent, problems, field)
     limits: tuple[tuple[str, str, Any], ...] = (
         ("reportingInstance", one.reportingInstance, 128),
         ("action", one.action, 128),

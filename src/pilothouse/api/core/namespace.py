@@ -56,11 +56,11 @@ def prepare_update(old: Namespace, new: Namespace) -> None:
 @NAMESPACE.validate
 def validate(one: Namespace, problems: Problems) -> None:
     here = problems.at("spec", "finalizers")
-    for index, finalizer in enumerate(one.spec.finalizers):
+    for finalizer in one.spec.finalizers:
         found = names.qualified_name(finalizer)
-        report(found, finalizer, here, index)
-        if not found and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
-            here.at(index).invalid(finalizer, "name is neither a standard finalizer name nor is it fully qualified")
+        report(found, finalizer, here)
+        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+            here.invalid(finalizer, "name is neither a standard finalizer name nor is it fully qualified")
 
 
 @NAMESPACE.validate_status

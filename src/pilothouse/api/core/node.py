@@ -95,7 +95,8 @@ def validate_update(old: Node, new: Node, problems: Problems) -> None:
     if old.spec.podCIDRs and old.spec.podCIDRs != new.spec.podCIDRs:
         problems.at("spec", "podCIDRs").forbidden(ONCE.format("podCIDR"))
     if old.spec.providerID and old.spec.providerID != new.spec.providerID:
-        problems.at("spec", "providerID").invalid(None, "field cannot be modified once set")
+        said = "modified" if new.spec.providerID else "cleared"
+        problems.at("spec", "providerID").invalid(None, f"field cannot be {said} once set")
     if old.spec.externalID != new.spec.externalID:
         problems.at("spec", "externalID").forbidden("may not be updated")
 
@@ -112,8 +113,6 @@ def validate_status(old: Node, new: Node, problems: Problems) -> None:
 
 @NODE.warn
 def warn(new: Node, old: Node | None) -> Iterator[str]:
-    if new.spec.configSource is not None:
-        yield "spec.configSource: the feature is removed"
     if new.spec.externalID:
         yield "spec.externalID: this field is deprecated, and is unused by Kubernetes"
     for index, value in enumerate(new.spec.podCIDRs):

@@ -135,11 +135,13 @@ def _validate_rest(spec: PersistentVolumeSpec, here: Problems, inline: bool = Fa
         else:
             report(names.dns_subdomain(spec.storageClassName), spec.storageClassName, here, "storageClassName")
     optional_one_of(spec.volumeMode, VOLUME_MODES, here, "volumeMode")
-    if spec.volumeAttributesClassName:
+    if spec.volumeAttributesClassName is not None:
         where = here.at("volumeAttributesClassName")
+        if not spec.volumeAttributesClassName:
+            where.required("an empty string is disallowed")
         if inline:
             where.forbidden(NOT_INLINE)
-        else:
+        elif spec.volumeAttributesClassName:
             report(names.dns_subdomain(spec.volumeAttributesClassName), spec.volumeAttributesClassName, where)
         if spec.csi is None:
             here.at("csi").required("has to be specified when using volumeAttributesClassName")

@@ -11,7 +11,8 @@ from pilothouse.api.core.defaults.quantities import canonicalise
 from pilothouse.api.core.defaults.volumes import default_claim
 from pilothouse.api.core.storagecells import BETA_CLASS, access_modes, volume_class
 from pilothouse.api.core.validation.claims import validate_claim_spec
-from pilothouse.api.core.validation.fields import immutable
+from pilothouse.api.core.validation.fields import immutable, report
+from pilothouse.api.core.validation.resources import is_native
 from pilothouse.api.core.warnings.volumes import of_claim_spec
 from pilothouse.api.internal import difference
 from pilothouse.api.types.core_v1 import (
@@ -21,12 +22,15 @@ from pilothouse.api.types.core_v1 import (
     TypedObjectReference,
     VolumeResourceRequirements,
 )
-from pilothouse.machinery import quantity
+from pilothouse.machinery import names, quantity
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 from pilothouse.machinery.strategy import Strategy
 
 OLD_SOURCES = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
+RESIZES = (
+    "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending",
+)  # fmt: skip
 FIXED = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n"
 
 PERSISTENTVOLUMECLAIM = Resource(
@@ -126,6 +130,25 @@ def validate_status(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
     for name, value in new.status.capacity.items():
         if quantity.compare(value, 0) < 0:
             problems.at("status", "capacity", f"[{name}]").invalid(quantity.parse(value).whole, "must be a valid resource quantity")
+    here = problems.at("status", "allocatedResourceStatuses")
+    for name, state in new.status.allocatedResourceStatuses.items():
+        _is_growing(name, here)
+        if state not in RESIZES:
+            here.not_supported(name, RESIZES)
+    here = problems.at("status", "allocatedResources")
+    for name, value in new.status.allocatedResources.items():
+        if _is_growing(name, here) and quantity.compare(value, 0) < 0:
+            here.at(f"[{name}]").invalid(quantity.parse(value).whole, "must be a valid resource quantity")
+
+
+def _is_growing(name: str, problems: Problems) -> bool:
+    """Whether a resource is one that a claim may grow: its storage, or one of a domain of its own."""
+    found = names.qualified_name(name)
+    report(found, name, problems)
+    if found or name == "storage" or not is_native(name):
+        return not found
+    problems.not_supported(name, ("storage",))
+    return False
 
 
 @PERSISTENTVOLUMECLAIM.warn

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-import msgspec
-
 from pilothouse.api.core import podresources
 from pilothouse.api.core.defaults.podspec import default_host_ports, default_pod_spec
 from pilothouse.api.core.defaults.quantities import fill
@@ -154,14 +152,6 @@ def prepare_create(pod: Pod) -> None:
             )
         ]
     _merge_label_keys(pod)
-    _drop_disabled(pod)
-
-
-def _drop_disabled(pod: Pod) -> None:
-    """Fields of features that are off at this level are dropped from new Pods (ContainerStopSignals)."""
-    for container in (*pod.spec.initContainers, *pod.spec.containers):
-        if container.lifecycle is not None and container.lifecycle.stopSignal:
-            container.lifecycle = msgspec.structs.replace(container.lifecycle, stopSignal="")
 
 
 def _merge_label_keys(pod: Pod) -> None:

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 
 from pilothouse.api.core.validation.data import MAXIMUM_BYTES, decoded_size, validate_frozen
 from pilothouse.api.core.validation.fields import immutable, report
+from pilothouse.api.core.warnings.keypairs import pair_error
 from pilothouse.api.types.core_v1 import Secret
 from pilothouse.machinery import codec, names
 from pilothouse.machinery.octets import decoded
@@ -21,6 +23,7 @@ SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"
 SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name"
 DOCKER_KEYS = {"kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson": ".dockerconfigjson"}
 SSH_AUTH, SSH_KEY = "kubernetes.io/ssh-auth", "ssh-privatekey"
+TLS, TLS_KEYS = "kubernetes.io/tls", ("tls.crt", "tls.key")
 JSON_SORTS: dict[type, str] = {list: "array", str: "string", bool: "bool"}
 REDACTED = "<secret contents redacted>"
 
@@ -29,7 +32,7 @@ SECRET = Resource(
     plural="secrets",
     columns=(Column("Type", lambda one: one.type), Column("Data", lambda one: len(one.data)), AGE),
     selectable_fields={"type": lambda one: one.type},
-    strategy=Strategy(generation=None),
+    strategy=Strategy(generation=None, compares_first=True),
 )
 
 
@@ -71,7 +74,7 @@ def _validate_type(one: Secret, problems: Problems) -> None:
             if not one.data.get(SSH_KEY):
                 data.at(f"[{SSH_KEY}]").required()
         case "kubernetes.io/tls":
-            for key in ("tls.crt", "tls.key"):
+            for key in TLS_KEYS:
                 if key not in one.data:
                     data.at(f"[{key}]").required()
 
@@ -89,6 +92,14 @@ def _validate_docker(data: dict[str, str], key: str, problems: Problems) -> None
     if found is not None and not isinstance(found, dict):
         sort = JSON_SORTS.get(type(found), "number")
         here.invalid(REDACTED, f"json: cannot unmarshal {sort} into Go value of type map[string]interface {{}}")
+
+
+@SECRET.warn
+def warn(new: Secret, old: Secret | None) -> Iterator[str]:
+    if new.type == TLS:
+        wrong = pair_error(*(decoded(new.data.get(key, "")) or b"" for key in TLS_KEYS))
+        if wrong:
+            yield wrong
 
 
 @SECRET.validate_update

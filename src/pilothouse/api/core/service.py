@@ -58,7 +58,9 @@ SERVICE = Resource(
     ),
     selectable_fields={"spec.clusterIP": lambda one: one.spec.clusterIP, "spec.type": lambda one: one.spec.type},
     name_rule=names.dns_label,
-    strategy=Strategy(allow_create_on_update=True, generation=None, returns_deleted_object=True, storage_prefix="services/specs"),
+    strategy=Strategy(
+        allow_create_on_update=True, generation=None, returns_deleted_object=True, storage_prefix="services/specs", compares_first=True
+    ),
 )
 
 

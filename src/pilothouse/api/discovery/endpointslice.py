@@ -38,7 +38,7 @@ ENDPOINTSLICE = Resource(
         Column("Endpoints", lambda one: shortened([address for end in one.endpoints or () for address in end.addresses or ()])),
         AGE,
     ),
-    strategy=Strategy(generation=content_or_labels_changed),
+    strategy=Strategy(generation=content_or_labels_changed, counts_disabled=True),
 )
 
 
@@ -72,7 +72,7 @@ def validate(one: EndpointSlice, problems: Problems) -> None:
         seen.add(port.name or "")
         if port.protocol not in PORT_PROTOCOLS:
             here.at("protocol").not_supported(port.protocol or "", PORT_PROTOCOLS)
-        if port.appProtocol:
+        if port.appProtocol is not None:
             report(names.qualified_name(port.appProtocol), port.appProtocol, here, "appProtocol")
 
 
@@ -84,9 +84,9 @@ def _validate_endpoint(endpoint: Endpoint, address_type: str, problems: Problems
         here.too_many(len(endpoint.addresses), MAXIMUM_ADDRESSES)
     for index, address in enumerate(endpoint.addresses or ()):
         _validate_address(address, address_type, here, index)
-    if endpoint.nodeName:
+    if endpoint.nodeName is not None:
         report(names.dns_subdomain(endpoint.nodeName), endpoint.nodeName, problems, "nodeName")
-    if endpoint.hostname:
+    if endpoint.hostname is not None:
         report(names.dns_label(endpoint.hostname), endpoint.hostname, problems, "hostname")
     for field, rule in HINTS.items() if endpoint.hints else ():
         _validate_hints([one.name for one in getattr(endpoint.hints, field)], rule, problems.at("hints", field))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pilothouse.api.core.columns import converted
 from pilothouse.api.core.event import EVENT
 from pilothouse.api.core.validation.fields import report
@@ -97,6 +99,8 @@ SHOWN = {"reportingComponent": "reportingController"}
 @EVENTS_EVENT.validate
 def validate(one: core_v1.Event, problems: Problems) -> None:
     """This face is strict about new events, where the older one takes what old clients send."""
+    for index, problem in enumerate(problems.found):
+        problems.found[index] = replace(problem, path=SHOWN.get(problem.path, problem.path))
     report(names.dns_subdomain(one.metadata.name), one.metadata.name, problems, "metadata", "name")
     _validate_series(one, problems)
     if not one.eventTime:

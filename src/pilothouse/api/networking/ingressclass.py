@@ -8,6 +8,7 @@ from pilothouse.api.types.networking_v1 import IngressClass
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.strategy import Strategy
 
 LONGEST_CONTROLLER = 250
 SCOPES = ("Cluster", "Namespace")
@@ -24,6 +25,7 @@ def _parameters(one: IngressClass) -> str:
 INGRESSCLASS = Resource(
     IngressClass,
     plural="ingressclasses",
+    strategy=Strategy(compares_first=True),
     namespaced=False,
     columns=(Column("Controller", lambda one: one.spec.controller), Column("Parameters", _parameters), AGE),
 )

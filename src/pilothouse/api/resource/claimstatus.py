@@ -47,7 +47,7 @@ def validate_claim_status(old: ResourceClaim, new: ResourceClaim, problems: Prob
             for field in ("resource", "name", "uid"):
                 if not getattr(consumer, field):
                     here.at("reservedFor", index, field).required()
-    allocated = {_device_id(result) for result in _results(status.allocation)}
+    allocated = allocated_devices(status.allocation)
     for index, device in enumerate(status.devices):
         _validate_device(device, allocated, here.at("devices", index))
     if status.reservedFor and status.allocation is None:
@@ -63,16 +63,20 @@ def _results(allocation: AllocationResult | None) -> list[Any]:
     return allocation.devices.results if allocation and allocation.devices else []
 
 
-def _device_id(device: Any) -> tuple[str, str, str, str]:
+def device_id(device: Any) -> tuple[str, str, str, str]:
     return device.driver, device.pool, device.device, device.shareID or ""
+
+
+def allocated_devices(allocation: AllocationResult | None) -> set[tuple[str, str, str, str]]:
+    return {device_id(result) for result in _results(allocation)}
 
 
 def _validate_device(device: AllocatedDeviceStatus, allocated: set[tuple[str, str, str, str]], problems: Problems) -> None:
     validate_driver(device.driver, problems.at("driver"))
     validate_pool(device.pool, problems.at("pool"))
     report(names.dns_label(device.device), device.device, problems, "device")
-    if _device_id(device) not in allocated:
-        pairs = zip(("Driver", "Pool", "Device", "ShareID"), _device_id(device), strict=True)
+    if device_id(device) not in allocated:
+        pairs = zip(("Driver", "Pool", "Device", "ShareID"), device_id(device), strict=True)
         problems.invalid(msgspec.Raw(msgspec.json.encode(dict(pairs))), "must be an allocated device in the claim")
     conditions = device.conditions or []
     if len(conditions) > MAXIMUM_CONDITIONS:
@@ -114,10 +118,10 @@ def _validate_declared(old: ResourceClaim, new: ResourceClaim, here: Problems) -
         here.at("reservedFor").too_many(len(status.reservedFor), MAXIMUM_CONSUMERS)
     else:
         validate_unique(status.reservedFor, lambda consumer: consumer.uid, here.at("reservedFor"), lambda consumer: consumer)
-    validate_unique(status.devices, _device_id, here.at("devices"), lambda device: device)
+    validate_unique(status.devices, device_id, here.at("devices"), lambda device: device)
     for index, device in enumerate(status.devices):
         where = here.at("devices", index)
-        if device.shareID:
+        if device.shareID is not None:
             validate_uuid(device.shareID, where.at("shareID"))
         network = device.networkData
         if network is None:

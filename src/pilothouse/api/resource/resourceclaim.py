@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.api.resource.claimspec import default_claim_spec, validate_claim_spec, validate_declared_claim_spec
-from pilothouse.api.resource.claimstatus import validate_claim_status
+from pilothouse.api.resource.claimstatus import allocated_devices, device_id, validate_claim_status
 from pilothouse.api.types.resource_v1 import ResourceClaim
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
@@ -46,6 +46,14 @@ def validate(one: ResourceClaim, problems: Problems) -> None:
 def validate_update(old: ResourceClaim, new: ResourceClaim, problems: Problems) -> None:
     if new.spec != old.spec:
         problems.at("spec").invalid(None, IMMUTABLE)
+
+
+@RESOURCECLAIM.prepare_status
+def prepare_status(old: ResourceClaim, new: ResourceClaim, now: str) -> None:
+    """What a driver says of a device goes with the device's allocation."""
+    gone = allocated_devices(old.status.allocation) - allocated_devices(new.status.allocation)
+    if gone:
+        new.status.devices = [device for device in new.status.devices if device_id(device) not in gone]
 
 
 @RESOURCECLAIM.validate_status

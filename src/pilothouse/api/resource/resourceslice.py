@@ -28,7 +28,7 @@ RESOURCESLICE = Resource(
     ),
     selectable_fields={"spec.nodeName": lambda one: one.spec.nodeName or "", "spec.driver": lambda one: one.spec.driver},
     unknown_field="field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {}",
-    strategy=Strategy(returns_deleted_object=True),
+    strategy=Strategy(returns_deleted_object=True, counts_disabled=True),
 )
 
 
@@ -106,5 +106,5 @@ def validate_update(old: ResourceSlice, new: ResourceSlice, problems: Problems) 
     here = problems.at("spec")
     immutable(new.spec.pool.name, old.spec.pool.name, here, "pool", "name")
     immutable(new.spec.driver, old.spec.driver, here, "driver")
-    immutable(new.spec.nodeName or None, old.spec.nodeName or None, here, "nodeName")
+    immutable(new.spec.nodeName, old.spec.nodeName, here, "nodeName")
     _validate_rest(new.spec, here)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.api.core.validation.fields import one_of, optional_one_of, report
+from pilothouse.api.core.validation.fields import optional_one_of, report
 from pilothouse.api.types.core_v1 import TopologySelectorTerm
 from pilothouse.api.types.storage_v1 import StorageClass
 from pilothouse.machinery import names
@@ -61,7 +61,7 @@ def validate(one: StorageClass, problems: Problems) -> None:
     if sum(len(key) + len(value) for key, value in one.parameters.items()) > MAXIMUM_PARAMETER_BYTES:
         problems.at("parameters").too_long(MAXIMUM_PARAMETER_BYTES)
     optional_one_of(one.reclaimPolicy, ("Delete", "Retain"), problems, "reclaimPolicy")
-    one_of(one.volumeBindingMode or "", ("Immediate", "WaitForFirstConsumer"), problems, "volumeBindingMode")
+    optional_one_of(one.volumeBindingMode, ("Immediate", "WaitForFirstConsumer"), problems, "volumeBindingMode")
     _validate_topologies(one.allowedTopologies, problems.at("allowedTopologies"))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pilothouse.api.core.validation.fields import report
 from pilothouse.api.types.storage_v1 import VolumeAttributesClass
+from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.strategy import Strategy
@@ -20,7 +22,7 @@ VOLUMEATTRIBUTESCLASS = Resource(
     short_names=("vac",),
     namespaced=False,
     columns=(Column("Name", _name, format="name"), Column("DriverName", lambda one: one.driverName), AGE),
-    strategy=Strategy(generation=None, returns_deleted_object=True),
+    strategy=Strategy(generation=None, compares_first=True, returns_deleted_object=True),
 )
 
 
@@ -28,6 +30,9 @@ VOLUMEATTRIBUTESCLASS = Resource(
 def validate(one: VolumeAttributesClass, problems: Problems) -> None:
     if not one.driverName:
         problems.at("driverName").required()
+    report(names.qualified_name(one.driverName.lower()) if one.driverName else (), one.driverName.lower(), problems, "driverName")
+    if "" in one.parameters:
+        problems.at("parameters").invalid("", "field can not be empty.")
     if not one.parameters:
         problems.at("parameters").required("must contain at least one key/value pair")
 

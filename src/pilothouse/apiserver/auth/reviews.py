@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from pilothouse.api.internal import internal
 from pilothouse.api.types.authentication_v1 import SelfSubjectReview, TokenReview, UserInfo
 from pilothouse.api.types.authorization_v1 import (
     LocalSubjectAccessReview,
@@ -21,6 +22,7 @@ from pilothouse.api.types.authorization_v1 import (
     SubjectAccessReviewStatus,
 )
 from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
+from pilothouse.apiserver.auth.selectors import evaluation_error, validate_selectors
 from pilothouse.apiserver.auth.user import User
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery import errors, time
@@ -62,11 +64,6 @@ def reviews(authorizer: Authorizer, clock: Clock, tokens: TokenVerifier | None =
         return review
 
     async def local_access(review: LocalSubjectAccessReview, user: User) -> LocalSubjectAccessReview:
-        asked = review.spec.resourceAttributes
-        if asked is not None and asked.namespace != review.metadata.namespace:
-            problems = Problems()
-            problems.at("spec", "resourceAttributes", "namespace").invalid(asked.namespace, "must match metadata.namespace")
-            raise errors.invalid("LocalSubjectAccessReview", AUTHORIZATION, "", problems.found)
         answer_access(authorizer, review)
         return review
 
@@ -116,22 +113,28 @@ def answer_access(authorizer: Authorizer, review: SubjectAccessReview | LocalSub
 def check(review: Any, resource: ResourceAttributes | None, path: NonResourceAttributes | None, subject: Any) -> None:
     """422 when it is asked about nothing, about both, or about nobody."""
     problems = Problems()
-    at_resource = problems.at("spec", "resourceAttributes")
-    if resource is not None and path is not None:
-        problems.at("spec", "nonResourceAttributes").invalid(path, "cannot be specified in combination with resourceAttributes")
-    if resource is None and path is None:
-        at_resource.invalid(None, "exactly one of nonResourceAttributes or resourceAttributes must be specified")
+    shown = internal(path, "*authorization.NonResourceAttributes")
+    if (resource is None) == (path is None):
+        problems.at("spec").invalid(shown, "exactly one of nonResourceAttributes or resourceAttributes must be specified")
     if subject is not None and not subject.user and not subject.groups:
         problems.at("spec", "user").invalid("", "at least one of user or group must be specified")
+    if resource is not None:
+        validate_selectors(resource, problems.at("spec", "resourceAttributes"))
+    if isinstance(review, LocalSubjectAccessReview):
+        if resource is not None and resource.namespace != review.metadata.namespace:
+            problems.at("spec", "resourceAttributes", "namespace").invalid(resource.namespace, "must match metadata.namespace")
+        if path is not None:
+            problems.at("spec", "nonResourceAttributes").invalid(shown, "disallowed on this kind of request")
     if problems:
-        raise errors.invalid(review.kind, AUTHORIZATION, "", problems.found)
+        raise errors.invalid("", AUTHORIZATION, "", problems.found)
 
 
 def decide(
     authorizer: Authorizer, user: User, resource: ResourceAttributes | None, path: NonResourceAttributes | None
 ) -> SubjectAccessReviewStatus:
     decision = authorizer.authorize(user, attributes_of(resource, path))
-    return SubjectAccessReviewStatus(allowed=decision.allowed, reason=decision.reason)
+    wrong = evaluation_error(resource) if resource is not None else ""
+    return SubjectAccessReviewStatus(allowed=decision.allowed, reason=decision.reason, evaluationError=wrong)
 
 
 def attributes_of(resource: ResourceAttributes | None, path: NonResourceAttributes | None) -> Attributes:

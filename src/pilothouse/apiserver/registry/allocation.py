@@ -24,6 +24,8 @@ from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 
 RANDOM_TRIES = 64
+DRY_RUN_NODE_PORT = 32769
+"""A dry run shows this node port and those after it, as upstream does: none is chosen, and the range is not looked at."""
 
 
 class Reservation:
@@ -55,11 +57,12 @@ class Allocation:
         if resource.type is not Service:
             return Reservation()
         others = [one for one in await world.list(Service) if old is None or one.metadata.uid != old.metadata.uid]
-        choice = _Choice(self, world.entropy, old, new, others)
+        choice = _Choice(self, world.entropy, old, new, others, dry_run=dry_run)
         services.settle_families(old, new, tuple(self._networks))
         try:
             choice.addresses()
             choice.node_ports()
+            choice.health_check()
         finally:
             if dry_run:
                 choice.reservation.release()
@@ -69,12 +72,16 @@ class Allocation:
 class _Choice:
     """The choosing for one write of one Service. Nothing is awaited in here: no other write comes in between."""
 
-    def __init__(self, allocation: Allocation, entropy: Entropy, old: Service | None, new: Service, others: list[Service]) -> None:
+    def __init__(
+        self, allocation: Allocation, entropy: Entropy, old: Service | None, new: Service, others: list[Service], *, dry_run: bool
+    ) -> None:
         self._settings = allocation._settings
         self._networks = allocation._networks
         self._entropy = entropy
         self._old = old
         self._new = new
+        self._dry_run = dry_run
+        self._pretended: list[int] = []
         self._taken: set[Any] = set(allocation._held)
         for one in others:
             self._taken.update(services.held(one))
@@ -147,6 +154,7 @@ class _Choice:
         for index, port in enumerate(self._new.spec.ports):
             if port.nodePort and (port.nodePort, port.protocol) not in kept and port.protocol not in chosen.get(port.nodePort, ()):
                 self._check_node_port(index, port.nodePort, port.protocol)
+                self._pretended.append(port.nodePort)
             if port.nodePort:
                 chosen.setdefault(port.nodePort, set()).add(port.protocol)
                 self._take((port.nodePort, port.protocol))
@@ -154,7 +162,6 @@ class _Choice:
             if not port.nodePort:
                 port.nodePort = self._shared_or_free(port.port, port.protocol)
                 self._take((port.nodePort, port.protocol))
-        self._health_check()
 
     def _shared_or_free(self, number: int, protocol: str) -> int:
         """The same node port for TCP and UDP of one port, as DNS servers want it; else a free one."""
@@ -166,12 +173,15 @@ class _Choice:
     def _check_node_port(self, index: int, wanted: int, protocol: str) -> None:
         low, high = self._settings.node_ports
         path = ("spec", "ports", index, "nodePort")
-        if not low <= wanted <= high:
+        if not self._dry_run and not low <= wanted <= high:
             raise self._refused(path, wanted, f"provided port is not in the valid range. The range of valid ports is {low}-{high}")
         if (wanted, protocol) in self._taken:
             raise self._refused(path, wanted, "provided port is already allocated")
 
     def _free_node_port(self) -> int:
+        if self._dry_run:
+            self._pretended.append(max(self._pretended, default=DRY_RUN_NODE_PORT - 1) + 1)
+            return self._pretended[-1]
         low, high = self._settings.node_ports
         used = {one[0] for one in self._taken if isinstance(one, tuple)}
         size = high - low + 1
@@ -183,7 +193,7 @@ class _Choice:
             raise internal_error("failed to allocate a nodePort: range is full")
         return found
 
-    def _health_check(self) -> None:
+    def health_check(self) -> None:
         spec = self._new.spec
         if spec.type == "LoadBalancer" and spec.externalTrafficPolicy == "Local" and not spec.healthCheckNodePort:
             spec.healthCheckNodePort = self._free_node_port()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from pilothouse.api.core.validation.service import validate_cluster_ips
 from pilothouse.api.types.core_v1 import Service
 from pilothouse.machinery.errors import invalid
 from pilothouse.machinery.problems import Problems
@@ -49,17 +50,20 @@ def settle_families(old: Service | None, new: Service, families: tuple[str, ...]
     if spec.ipFamilyPolicy is None:
         inherited = old.spec.ipFamilyPolicy if old is not None else None
         spec.ipFamilyPolicy = inherited or ("RequireDualStack" if selectorless else "SingleStack")
+    problems = Problems()
+    validate_cluster_ips(new, problems.at("spec"))
+    if problems:
+        raise invalid("Service", "", new.metadata.name, problems.found)
     if old is not None and spec.ipFamilyPolicy == "SingleStack":
         if spec.clusterIPs == old.spec.clusterIPs:
             spec.clusterIPs = spec.clusterIPs[:1]
         if spec.ipFamilies == old.spec.ipFamilies:
             spec.ipFamilies = spec.ipFamilies[:1]
-    problems = Problems()
     _check_single(new, problems)
     for address in spec.clusterIPs[len(spec.ipFamilies) :]:
         if address and address != HEADLESS:
             spec.ipFamilies = [*spec.ipFamilies, family_of(address)]
-    if not selectorless:
+    if not selectorless and not problems:
         _check_configured(new, families, problems)
     if problems:
         raise invalid("Service", "", new.metadata.name, problems.found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pilothouse.api.disabled import drop_disabled
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import access, metadata, time
@@ -59,6 +60,7 @@ def prepare_create(resource: Resource[Any], obj: Any) -> None:
         meta.generation = resource.strategy.first_generation
     if has_status(resource) and not resource.strategy.status_at_creation:
         access.clear_status(obj)
+    drop_disabled(obj)
     for hook in resource.create_preparers:
         hook(obj)
 
@@ -81,9 +83,12 @@ def prepare_update(resource: Resource[Any], old: Any, new: Any) -> None:
     carry_metadata(old, new)
     if has_status(resource):
         access.set_field(new, "status", access.status(old))
+    moves = resource.strategy.generation
+    counted = moves is not None and resource.strategy.counts_disabled and moves(old, new)
+    drop_disabled(new, old)
     for hook in resource.update_preparers:
         hook(old, new)
-    if resource.strategy.generation is not None and resource.strategy.generation(old, new):
+    if counted or (moves is not None and moves(old, new)):
         new.metadata.generation = old.metadata.generation + 1
 
 
@@ -105,12 +110,21 @@ def validate_update(resource: Resource[Any], old: Any, new: Any, served: Resourc
     problems = Problems()
     any_finalizer = (served or resource).strategy.any_finalizer
     metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"), any_finalizer=any_finalizer)
+    own = served.update_validators if served is not None and served is not resource else ()
+    if resource.strategy.compares_first:
+        _compare(resource, old, new, problems)
     for validate in resource.validators:
         validate(new, problems)
-    own = served.update_validators if served is not None and served is not resource else ()
-    for compare in (*resource.update_validators, *own):
+    if not resource.strategy.compares_first:
+        _compare(resource, old, new, problems)
+    for compare in own:
         compare(old, new, problems)
     raise_problems(resource, new.metadata.name, problems)
+
+
+def _compare(resource: Resource[Any], old: Any, new: Any, problems: Problems) -> None:
+    for compare in resource.update_validators:
+        compare(old, new, problems)
 
 
 def validate_status(resource: Resource[Any], old: Any, new: Any) -> None:

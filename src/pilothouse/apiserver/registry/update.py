@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from pilothouse.api.disabled import drop_disabled
 from pilothouse.apiserver.admission.plugin import UPDATE
 from pilothouse.apiserver.cache.entry import CreatedEntry, Entry
 from pilothouse.apiserver.registry import managers, strategy
@@ -115,7 +116,7 @@ def uid_mismatch(request: Request, wanted: str, found: str) -> str:
     resource = request.resource
     place = [resource.strategy.storage_prefix or resource.plural, *([request.namespace] if resource.namespaced else []), request.name]
     return (
-        f"StorageError: invalid object, Code: 4, Key: /registry/{'/'.join(place)}, ResourceVersion: 0, AdditionalErrorMsg: "
+        f"StorageError: invalid object, Code: 4, Key: /{'/'.join(place)}, ResourceVersion: 0, AdditionalErrorMsg: "
         f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
     )
 
@@ -130,6 +131,8 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
     body.metadata.resourceVersion = current.object.metadata.resourceVersion
     said = body.metadata.managedFields
     new = view.write(resource, old, body)
+    if view is not MAIN and view.whole:
+        drop_disabled(new, old)
     if view.prepare is not None:
         view.prepare(resource, old, new, store.clock)
     new.metadata.resourceVersion = old.metadata.resourceVersion

@@ -268,10 +268,12 @@ async def test_a_runtime_class_says_what_it_costs_and_where_it_runs(house: House
         pytest.param("nobody", {}, {}, 'pod rejected: RuntimeClass "nobody" not found', id="no such class"),
         pytest.param("heavy", {"heavy": "no"}, {}, "conflict: runtimeClass.scheduling.nodeSelector[heavy] = yes", id="another node"),
         pytest.param("heavy", {}, {"cpu": "1"}, "Pod's Overhead doesn't match", id="another overhead"),
-        pytest.param("", {}, {"cpu": "1"}, "Overhead set without corresponding RuntimeClass", id="an overhead of one's own"),
+        pytest.param(None, {}, {"cpu": "1"}, "Overhead set without corresponding RuntimeClass", id="an overhead of one's own"),
     ],
 )
-async def test_runtime_classes_refuse(house: House, named: str, selector: dict[str, str], overhead: dict[str, Any], message: str) -> None:
+async def test_runtime_classes_refuse(
+    house: House, named: str | None, selector: dict[str, str], overhead: dict[str, Any], message: str
+) -> None:
     await runtime(house)
     wanted = pod("a")
     wanted.spec.runtimeClassName, wanted.spec.nodeSelector, wanted.spec.overhead = named, selector, overhead

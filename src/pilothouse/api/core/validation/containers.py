@@ -95,7 +95,7 @@ def validate_init_containers(scope: PodScope, problems: Problems) -> None:
 def validate_restart_rules(container: Container, problems: Problems) -> None:
     """A container's own restart policy, and the exit codes by which it is restarted all the same (KEP-5307)."""
     rules = container.restartPolicyRules
-    if not container.restartPolicy:
+    if container.restartPolicy is None:
         if rules:
             problems.at("restartPolicy").required("must specify restartPolicy when restart rules are used")
     elif container.restartPolicy not in RESTART_POLICIES:

@@ -61,14 +61,14 @@ def named(value: str, problems: Problems, *steps: str | int) -> None:
         report(names.dns_subdomain(value), value, problems, *steps)
 
 
-def validate_reference(reference: Any, problems: Problems) -> None:
+def validate_reference(reference: Any, problems: Problems, *, described: bool = False) -> None:
     """Another object, of whatever kind: what an Ingress or its class refers to."""
     if reference.apiGroup:
         report(names.dns_subdomain(reference.apiGroup), reference.apiGroup, problems, "apiGroup")
     for field in ("kind", "name"):
         value = getattr(reference, field)
         if not value:
-            problems.at(field).required(f"{field} is required")
+            problems.at(field).required(f"{field} is required" if described else "")
         else:
             report(names.path_segment(value), value, problems, field)
 

@@ -14,7 +14,7 @@ from pilothouse.api.core.validation.containers import (
     validate_ephemeral_containers,
     validate_init_containers,
 )
-from pilothouse.api.core.validation.fields import INT32, one_of, optional_one_of, report
+from pilothouse.api.core.validation.fields import INT32, one_of, report
 from pilothouse.api.core.validation.resources import is_huge, validate_requirements
 from pilothouse.api.core.validation.security import validate_pod_security
 from pilothouse.api.core.validation.tolerations import validate_tolerations
@@ -80,14 +80,15 @@ def validate_pod_spec(spec: PodSpec, problems: Problems, *, is_pod: bool = False
     if spec.topologySpreadConstraints:
         validate_spreading(spec.topologySpreadConstraints, problems.at("topologySpreadConstraints"))
     _validate_host_users(spec, problems)
-    if spec.hostnameOverride:
+    if spec.hostnameOverride is not None:
         _validate_host_name(spec, problems.at("hostnameOverride"))
     _validate_names(spec, problems, OWN_NAMES)
     validate_tolerations(spec.tolerations, problems.at("tolerations"))
     if spec.hostAliases:
         _validate_aliases(spec, problems.at("hostAliases"))
     _validate_names(spec, problems, CLASS_NAMES)
-    optional_one_of(spec.preemptionPolicy, ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
+    if spec.preemptionPolicy is not None:
+        one_of(spec.preemptionPolicy, ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
     if spec.overhead:
         validate_requirements(ResourceRequirements(limits=spec.overhead), frozenset(), problems.at("overhead"))
     validate_os(spec, problems)
@@ -243,7 +244,7 @@ def _validate_names(spec: PodSpec, problems: Problems, rules: Rules) -> None:
     """Names of other objects, the Pod's own host name, and its deadline."""
     for field, rule in rules:
         value = getattr(spec, field)
-        if value or value == 0:
+        if value or value == 0 or (value == "" and field == "runtimeClassName"):
             report(rule(value), value, problems, field)
 
 

@@ -71,7 +71,8 @@ def validate_pod_resource_name(name: str, problems: Problems) -> None:
 
 
 def validate_quota_resource_name(name: str, problems: Problems) -> None:
-    if validate_resource_name(name, problems) and "/" not in name and name not in QUOTA and not is_huge(name.removeprefix("requests.")):
+    validate_resource_name(name, problems)
+    if "/" not in name and name not in QUOTA and not is_huge(name.removeprefix("requests.")):
         problems.invalid(name, "must be a standard resource for quota")
 
 

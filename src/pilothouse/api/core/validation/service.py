@@ -44,7 +44,7 @@ def validate_service(one: Service, problems: Problems) -> None:
     _validate_ports(spec.ports, here.at("ports"))
     validate_labels(spec.selector, here.at("selector"))
     _validate_affinity(one, here)
-    _validate_cluster_ips(one, here)
+    validate_cluster_ips(one, here)
     for index, address in enumerate(spec.externalIPs):
         if validate_address(address, here.at("externalIPs", index)):
             validate_routable(address, here.at("externalIPs", index))
@@ -103,9 +103,10 @@ def _validate_affinity(one: Service, problems: Problems) -> None:
         here.at("clientIP", "timeoutSeconds").invalid(config.clientIP.timeoutSeconds, message)
 
 
-def _validate_cluster_ips(one: Service, problems: Problems) -> None:
+def validate_cluster_ips(one: Service, problems: Problems) -> None:
+    """Whether addresses and families agree; `problems` stands at the spec. Also asked before anything is allocated."""
     spec, here = one.spec, problems.at("clusterIPs")
-    if not needs_cluster_ip(one):
+    if spec.type == "ExternalName":
         return
     if spec.clusterIP and not spec.clusterIPs:
         here.required()
@@ -176,7 +177,7 @@ def _validate_load_balancer_fields(one: Service, problems: Problems) -> None:
         _validate_range_annotation(one, balanced, problems)
     if spec.allocateLoadBalancerNodePorts is not None and not balanced:
         problems.at("allocateLoadBalancerNodePorts").forbidden(ONLY_LOAD_BALANCER)
-    if spec.loadBalancerClass:
+    if spec.loadBalancerClass is not None:
         here = problems.at("loadBalancerClass")
         if balanced:
             report(names.qualified_name(spec.loadBalancerClass), spec.loadBalancerClass, here)
@@ -225,7 +226,7 @@ def validate_service_update(old: Service, new: Service, problems: Problems) -> N
         if not is_headless(old) and not is_headless(new):
             _validate_set_once(old, new, "ipFamilies", problems)
     if old.spec.type == new.spec.type == "LoadBalancer" and old.spec.loadBalancerClass != new.spec.loadBalancerClass:
-        problems.at("spec", "loadBalancerClass").invalid(new.spec.loadBalancerClass or None, SET_ONCE)
+        problems.at("spec", "loadBalancerClass").invalid(new.spec.loadBalancerClass, SET_ONCE)
     if needs_health_check(old) and needs_health_check(new) and old.spec.healthCheckNodePort != new.spec.healthCheckNodePort:
         problems.at("spec", "healthCheckNodePort").forbidden("field is immutable")
 
@@ -259,11 +260,11 @@ def validate_load_balancer(one: Service, problems: Problems) -> None:
         here = ingress.at(index)
         if entry.ip:
             validate_address(entry.ip, here.at("ip"))
-            if not entry.ipMode:
+            if entry.ipMode is None:
                 here.at("ipMode").required("must be specified when `ip` is set")
             else:
                 optional_one_of(entry.ipMode, ("Proxy", "VIP"), here, "ipMode")
-        elif entry.ipMode:
+        elif entry.ipMode is not None:
             here.at("ipMode").forbidden("may not be specified when `ip` is not set")
         if entry.hostname:
             report(names.dns_subdomain(entry.hostname), entry.hostname, here, "hostname")

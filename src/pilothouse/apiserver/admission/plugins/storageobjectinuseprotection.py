@@ -10,6 +10,7 @@ from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plug
 FINALIZERS = {
     ("", "persistentvolumeclaims"): "kubernetes.io/pvc-protection",
     ("", "persistentvolumes"): "kubernetes.io/pv-protection",
+    ("storage.k8s.io", "volumeattributesclasses"): "kubernetes.io/vac-protection",
 }
 
 

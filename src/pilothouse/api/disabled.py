@@ -1,0 +1,155 @@
+"""Fields of features that are off: upstream's dropDisabledFields, for all kinds at once.
+
+- A field is dropped from a new object, and from an update unless the old object already uses the feature.
+- `OFF` is the data: feature gate -> its fields, each as type and field of the table (fields.py).
+- What is left of a Lifecycle without a field is dropped with it, as upstream does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from pilothouse.api.fields import json_fields, table, type_name
+
+OFF: Mapping[str, tuple[str, ...]] = {
+    "AtomicWriteVolumeUserFields": (
+        "core/v1.ClusterTrustBundleProjection.user",
+        "core/v1.ConfigMapVolumeSource.defaultUser",
+        "core/v1.DownwardAPIVolumeFile.user",
+        "core/v1.DownwardAPIVolumeSource.defaultUser",
+        "core/v1.KeyToPath.user",
+        "core/v1.PodCertificateProjection.user",
+        "core/v1.ProjectedVolumeSource.defaultUser",
+        "core/v1.SecretVolumeSource.defaultUser",
+        "core/v1.ServiceAccountTokenProjection.user",
+    ),
+    "CSIVolumeHealth": (
+        "core/v1.PersistentVolumeClaimStatus.healthStatus",
+        "core/v1.PodStatus.volumeHealth",
+        "storage/v1.CSINodeStatus.storageHealth",
+    ),
+    "ContainerStopSignals": ("core/v1.Lifecycle.stopSignal",),
+    "DRADerivedAttributes": ("resource/v1.DeviceSubRequest.derivedAttributes", "resource/v1.ExactDeviceRequest.derivedAttributes"),
+    "DRADeviceCompatibilityGroups": ("resource/v1.DeviceCounterConsumption.compatibilityGroups",),
+    "DRAListTypeAttributes": (
+        "resource/v1.DeviceAttribute.bools",
+        "resource/v1.DeviceAttribute.ints",
+        "resource/v1.DeviceAttribute.strings",
+        "resource/v1.DeviceAttribute.versions",
+    ),
+    "DRANodeAllocatableResources": (
+        "core/v1.PodStatus.nodeAllocatableResourceClaimStatuses",
+        "resource/v1.Device.nodeAllocatableResources",
+    ),
+    "DRAOptionalNodeOperations": (
+        "resource/v1.DeviceRequestAllocationResult.skipNodeOperations",
+        "resource/v1.ResourceSliceSpec.skipNodeOperations",
+    ),
+    "DRAPartitionableDevicesType": ("resource/v1.ResourceSliceSpec.partitionTypeAttribute",),
+    "DynamicKubeletConfig": ("core/v1.NodeSpec.configSource", "core/v1.NodeStatus.config"),
+    "EmptyDirVolumeMode": ("core/v1.EmptyDirVolumeSource.mode",),
+    "EvictionRequestAPI": ("core/v1.PodSpec.evictionResponders",),
+    "GRPCContainerProbeTLS": ("core/v1.GRPCAction.mode",),
+    "GenericWorkload": ("core/v1.PodSpec.schedulingGroup",),
+    "H2CContainerProbe": ("core/v1.HTTPGetAction.protocol",),
+    "ImageVolumeWithDigest": ("core/v1.VolumeMountStatus.volumeStatus",),
+    "InPlacePodVerticalScalingSchedulerPreemption": ("core/v1.NodeSpec.podPreemptionPolicy",),
+    "VolumeBindMountOptions": ("core/v1.VolumeMount.bindMountOptions",),
+    "WorkloadWithJob": ("batch/v1.JobSpec.scheduling",),
+}
+ENDS_EMPTY = "core/v1.Lifecycle"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Of one type: its fields that are off, as (field, feature), and those through which others are reached, as (field, their plan)."""
+
+    off: tuple[tuple[str, str], ...]
+    below: tuple[tuple[str, Plan], ...]
+    ends_empty: bool
+
+
+@cache
+def _gates() -> Mapping[str, Mapping[str, str]]:
+    """Type -> field -> feature."""
+    gates: dict[str, dict[str, str]] = {}
+    for feature, fields in OFF.items():
+        for full in fields:
+            of_type, _, field = full.rpartition(".")
+            gates.setdefault(of_type, {})[field] = feature
+    return gates
+
+
+@cache
+def plan_of(name: str, above: frozenset[str] = frozenset()) -> Plan | None:
+    """The plan of a type by its name in the table; None where nothing below it is off. Types that hold themselves are left out."""
+    if name in above or name not in table():
+        return None
+    gated = _gates().get(name, {})
+    below = []
+    for each in json_fields(name):
+        inner = plan_of(each.go.rpartition("]")[2].lstrip("*"), above | {name})
+        if inner is not None:
+            below.append((each.json, inner))
+    if not gated and not below:
+        return None
+    return Plan(tuple(gated.items()), tuple(below), name == ENDS_EMPTY)
+
+
+@cache
+def _plan_of_kind(kind: type[Any]) -> Plan | None:
+    return plan_of(type_name(kind)) if issubclass(kind, msgspec.Struct) else None
+
+
+def drop_disabled(new: Any, old: Any | None = None) -> None:
+    """Take from `new`, which is the caller's own, the fields of features that are off and that `old` does not use."""
+    kind: Any = type(new)
+    plan = _plan_of_kind(kind)
+    if plan is None:
+        return
+    used = {feature for _, _, feature in _uses(new, plan)}
+    if used and old is not None:
+        used -= {feature for _, _, feature in _uses(old, plan)}
+    if used:
+        _drop(new, plan, used)
+
+
+def _uses(obj: Any, plan: Plan) -> Iterator[tuple[Any, str, str]]:
+    """(holder, field, feature) of the fields in use."""
+    for field, feature in plan.off:
+        kind: Any = type(obj)
+        if getattr(obj, field) != _default(kind, field):
+            yield obj, field, feature
+    for field, inner in plan.below:
+        for part in _parts(getattr(obj, field)):
+            yield from _uses(part, inner)
+
+
+@cache
+def _default(kind: type[Any], field: str) -> Any:
+    return getattr(kind(), field)
+
+
+def _parts(value: Any) -> Any:
+    if value is None or value == "":
+        return ()
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else (value,)
+
+
+def _drop(obj: Any, plan: Plan, features: set[str]) -> None:
+    for field, feature in plan.off:
+        if feature in features:
+            setattr(obj, field, getattr(type(obj)(), field))
+    for field, inner in plan.below:
+        value = getattr(obj, field)
+        for part in _parts(value):
+            _drop(part, inner, features)
+        if inner.ends_empty and value is not None and value == type(value)():
+            setattr(obj, field, None)

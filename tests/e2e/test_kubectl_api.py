@@ -214,7 +214,7 @@ OLD_WORDS = {
         pytest.param("a: b: c\n", "mapping values are not allowed", id="broken YAML"),
         pytest.param(POD.format(name="x").replace("image:", "imagine:"), 'unknown field "spec.containers[0].imagine"', id="unknown field"),
         pytest.param(POD.format(name="x").replace(": 80", ": eighty"), "cannot unmarshal string into", id="wrong type"),
-        pytest.param(POD.format(name="x" * 254), "must be no more than 253 bytes", id="over-long name"),
+        pytest.param(POD.format(name="x" * 254), "must be no more than 253 characters", id="over-long name"),
         pytest.param(POD.format(name="Not_A_Name"), "a lowercase RFC 1123 subdomain must consist of", id="bad name"),
         pytest.param(POD.format(name="x").replace("kind: Pod", "kind: Pot"), 'no matches for kind "Pot"', id="unknown kind"),
     ],

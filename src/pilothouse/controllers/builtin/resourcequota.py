@@ -37,7 +37,9 @@ def watches_of(served: Catalogue) -> tuple[Related, ...]:
 
 
 def watch_of(resource: Resource[Any]) -> Related:
-    return Related(resource.type, partial(_quotas_of, resource), _matters)
+    """Of what changes and goes. What is new has been charged by admission: who counts between a charge and its commit takes the charge
+    off again, and lets one too many in (upstream's quota monitor ignores additions, too)."""
+    return Related(resource.type, partial(_quotas_of, resource), _matters, creations=False)
 
 
 class QuotaRunner(Runner):

@@ -46,12 +46,13 @@ class Owned:
 class Related:
     """Wake the keys that `keys(object, world)` gives for a changed object: for its old and for its new state.
 
-    `matters(old, new)` may say of an update that it changes nothing for anybody.
+    `matters(old, new)` may say of an update that it changes nothing for anybody. Without `creations`, new objects wake nobody.
     """
 
     kind: type[Any]
     keys: Callable[[Any, World], Iterable[Key]]
     matters: Callable[[Any, Any], bool] = lambda old, new: True
+    creations: bool = True
 
 
 @dataclass(frozen=True, slots=True)

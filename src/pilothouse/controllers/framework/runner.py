@@ -241,6 +241,8 @@ class Runner:
 
     def _on_related(self, watch: Related) -> Callable[[str, Any, Any], None]:
         def wake(type_: str, old: Any, new: Any) -> None:
+            if old is None and not watch.creations:
+                return
             if old is not None and new is not None and not watch.matters(old, new):
                 return
             world = World(self._store_of, self._clock.now(), settings=self._settings)

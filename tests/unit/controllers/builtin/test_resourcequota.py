@@ -22,7 +22,7 @@ async def used(bench: Bench) -> dict[str, str]:
     return dict(one.status.used)
 
 
-async def test_usage_follows_what_comes_ends_and_goes() -> None:
+async def test_usage_follows_what_changes_ends_and_goes() -> None:
     async with Bench("resourcequota-controller") as bench:
         meta = ObjectMeta(name="limits", namespace="team")
         bench.transport.add(Namespace(metadata=ObjectMeta(name="team")))
@@ -34,6 +34,8 @@ async def test_usage_follows_what_comes_ends_and_goes() -> None:
         bench.transport.add(ConfigMap(metadata=ObjectMeta(name="c", namespace="elsewhere")))
         service = codec.from_dict({"metadata": {"name": "s", "namespace": "team"}, "spec": {"ports": [{"port": 80}]}}, Service)
         [service] = bench.transport.add(service)
+        assert await used(bench) == nothing, "what is new has been charged by admission"
+        bench.transport.change(first, lambda one: setattr(one.status, "phase", "Running"))
         assert await used(bench) == nothing | {"pods": "2", "requests.cpu": "1250m", "count/configmaps": "1"}
         bench.transport.change(service, lambda one: setattr(one.spec, "type", "NodePort"))
         bench.transport.change(second, lambda one: setattr(one.status, "phase", "Failed"))
@@ -49,8 +51,10 @@ async def test_a_charge_of_what_is_not_committed_yet_stands_until_something_happ
         assert await used(bench) == {"pods": "0"}
         bench.transport.change(one, lambda it: it.status.used.update(pods="1"))
         assert await used(bench) == {"pods": "1"}
-        bench.transport.add(pod("a"), pod("b"))
-        assert await used(bench) == {"pods": "2"}
+        [first, _] = bench.transport.add(pod("a"), pod("b"))
+        assert await used(bench) == {"pods": "1"}, "who counts between a charge and its commit would take the charge off"
+        bench.transport.change(first, lambda it: setattr(it.status, "phase", "Failed"))
+        assert await used(bench) == {"pods": "1"}
 
 
 async def test_a_pod_that_a_lost_node_holds_stops_counting_after_its_grace_period() -> None:

@@ -52,7 +52,7 @@ def test_the_python_client_reaches_it(cluster: Cluster) -> None:
 
 
 def test_logs_are_what_the_script_says(cluster: Cluster, kubectl: Kubectl) -> None:
-    cluster.behave("web:1", Behaviour(prints=["listening", Line("warned", 5, stream="stderr"), Line("tick", 60, every_seconds=180)]))
+    cluster.behave("web:1", Behaviour(prints=["listening", Line("warned", 5, stream="stderr"), Line("tick", 60, every_seconds=60)]))
     cluster.apply(POD)
     cluster.advance("10s")
     assert kubectl("logs", "web") == "listening\nwarned\n"
@@ -76,7 +76,7 @@ def running(kubectl: Kubectl, *arguments: str) -> Iterator[subprocess.Popen[str]
 
 
 def test_a_log_is_followed_while_time_is_moved(cluster: Cluster, kubectl: Kubectl) -> None:
-    cluster.behave("web:1", Behaviour(prints=["begun", Line("done", 50)], run_seconds=180))
+    cluster.behave("web:1", Behaviour(prints=["begun", Line("done", 50)], run_seconds=60))
     cluster.apply(POD)
     cluster.advance("5s")
     with running(kubectl, "logs", "--follow", "web") as process:

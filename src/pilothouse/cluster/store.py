@@ -5,7 +5,10 @@ The mark `store.made` beside the store says that it was made; it goes with the s
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.state import Places
@@ -21,7 +24,7 @@ def mark_made(places: Places) -> None:
 
 
 def check(places: Places) -> None:
-    """ClusterFailure when the store was made once and is now missing or empty."""
+    """ClusterFailure when the store was made once and is now missing, empty, or a database without its tables."""
     if not mark_of(places).exists():
         return
     try:
@@ -31,6 +34,19 @@ def check(places: Places) -> None:
     if size <= 0:
         problem = f"the store {places.store} is {'missing' if size < 0 else 'empty'}, though this cluster has had one"
         raise ClusterFailure(problem, remedy_of(places))
+    if not has_tables(places.store):
+        problem = f"the store {places.store} holds nothing of this cluster, though it has had one: copied without its -wal file?"
+        raise ClusterFailure(problem, remedy_of(places))
+
+
+def has_tables(store: Path) -> bool:
+    """Whether the tables of a store are there; a file that is no database is left to who opens it."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(store))}?mode=rw", uri=True, timeout=1)) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('entry', 'meta')").fetchone()
+            return bool(count == 2)
+    except sqlite3.DatabaseError:
+        return True
 
 
 def remedy_of(places: Places) -> str:

@@ -28,7 +28,7 @@ def stop_processes(places: Places, *, gently: bool) -> None:
     ours = {process for name in launch.PROCESSES for process in (launch.running(places, name), *launch.strays(places, name)) if process}
     processes.end(ours, PROCESS_SECONDS)
     if gently:
-        processes.end(processes.in_cgroup(cgroups.root_of(places.name)), CONTAINER_SECONDS)
+        processes.end(in_control_group(places), CONTAINER_SECONDS)
     processes.kill(node_processes(places))
     processes.kill(node_processes(places))  # what a shim was about to start
     end_supervisor(places)  # one that the control plane was about to start
@@ -44,7 +44,12 @@ def node_processes(places: Places) -> list[processes.Process]:
     found = processes.in_namespace(str(places.mount_namespace), "mnt")
     if containerd := launch.running(places, launch.CONTAINERD):
         found.append(containerd)
-    return list({process.id: process for process in [*found, *processes.in_cgroup(cgroups.root_of(places.name))]}.values())
+    return list({process.id: process for process in [*found, *in_control_group(places)]}.values())
+
+
+def in_control_group(places: Places) -> list[processes.Process]:
+    """What runs in the cluster's control group. An ordinary user has none: one of that name is of root's cluster of the same name."""
+    return processes.in_cgroup(cgroups.root_of(places.name)) if os.geteuid() == 0 else []
 
 
 def take_down_node(places: Places, state: ClusterState | None) -> None:

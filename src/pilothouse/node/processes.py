@@ -224,8 +224,13 @@ def _signal_all(processes: Iterable[Process], number: signal.Signals) -> dict[in
         except (ProcessLookupError, OSError):
             continue
         if process.alive():  # the descriptor holds the id: it cannot be recycled between this look and the signal
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 signal.pidfd_send_signal(descriptor, number)
+            except ProcessLookupError:
+                pass
+            except BaseException:
+                os.close(descriptor)
+                raise
             sent[descriptor] = process
         else:
             os.close(descriptor)

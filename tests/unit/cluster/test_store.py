@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,20 @@ def test_a_store_that_was_there_is_not_made_anew(tmp_path: Path, made: bool, con
         store.check(places)
     assert str(places.store) in caught.value.problem
     assert caught.value.remedy.startswith("put a copy of it back, or give up what it held: pilothouse down --purge --name dev")
+
+
+@pytest.mark.parametrize(("tables", "expected"), [((), False), (("entry",), False), (("entry", "meta"), True)], ids=["none", "one", "both"])
+def test_a_database_without_the_tables_of_a_store_is_none(tmp_path: Path, tables: tuple[str, ...], expected: bool) -> None:
+    places = Places("dev", tmp_path)
+    places.state.mkdir(parents=True)
+    store.mark_made(places)
+    with closing(sqlite3.connect(places.store)) as connection:
+        connection.execute("CREATE TABLE other (name TEXT)")
+        for table in tables:
+            connection.execute(f"CREATE TABLE {table} (name TEXT)")
+        connection.commit()
+    if expected:
+        store.check(places)
+    else:
+        with pytest.raises(ClusterFailure, match="holds nothing of this cluster"):
+            store.check(places)

@@ -56,6 +56,8 @@ def plain(value: Any, kind: str) -> Any:
     if kind in ZEROS:
         if value is None or value == "":
             return ZEROS[kind]
+        if isinstance(value, msgspec.Raw):
+            return json.loads(bytes(value) or b"null")
         return str(value) if kind == "q" else msgspec.to_builtins(value)
     return _struct(value, kind)
 

@@ -153,6 +153,7 @@ class Resource(Generic[T]):
         self.unknown_field = unknown_field
         self.defaults: list[Default] = []
         self.validators: list[Validate] = []
+        self.create_validators: list[Validate] = []
         self.update_validators: list[ValidateUpdate] = []
         self.status_validators: list[ValidateUpdate] = []
         self.create_preparers: list[Default] = []
@@ -183,6 +184,11 @@ class Resource(Generic[T]):
     def validate(self, hook: Validate) -> Validate:
         """Decorator: report everything wrong with an object on create and on update. ObjectMeta is checked by the registry."""
         self.validators.append(hook)
+        return hook
+
+    def validate_create(self, hook: Validate) -> Validate:
+        """What is asked of a new object only."""
+        self.create_validators.append(hook)
         return hook
 
     def validate_update(self, hook: ValidateUpdate) -> ValidateUpdate:

@@ -45,7 +45,7 @@ def wrong_with(text: str | dict[str, Any]) -> list[str]:
     """Everything that is wrong with a new object."""
     one = created(text)
     problems = Problems()
-    for hook in _resource_of(one).validators:
+    for hook in (*_resource_of(one).validators, *_resource_of(one).create_validators):
         hook(one, problems)
     return [str(problem) for problem in problems.found]
 

@@ -33,7 +33,12 @@ CONTROLLERREVISION = Resource(
 
 @CONTROLLERREVISION.validate
 def validate(one: ControllerRevision, problems: Problems) -> None:
-    _validate_revision(one, problems)
+    if one.revision < 0:
+        problems.at("revision").invalid(one.revision, "must be greater than or equal to 0")
+
+
+@CONTROLLERREVISION.validate_create
+def validate_create(one: ControllerRevision, problems: Problems) -> None:
     if rawextension.is_absent(one.data):
         problems.at("data").required("data is mandatory")
     elif not rawextension.is_object(one.data):
@@ -42,11 +47,5 @@ def validate(one: ControllerRevision, problems: Problems) -> None:
 
 @CONTROLLERREVISION.validate_update
 def validate_update(old: ControllerRevision, new: ControllerRevision, problems: Problems) -> None:
-    _validate_revision(new, problems)
     if old.data != new.data:
         problems.at("data").invalid(new.data, "field is immutable")
-
-
-def _validate_revision(one: ControllerRevision, problems: Problems) -> None:
-    if one.revision < 0:
-        problems.at("revision").invalid(one.revision, "must be greater than or equal to 0")

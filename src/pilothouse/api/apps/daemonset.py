@@ -49,6 +49,8 @@ DAEMONSET = Resource(
 
 @DAEMONSET.default
 def default(one: DaemonSet) -> None:
+    """Whoever writes a DaemonSet owns the number of its template, too; what it is, is determined later."""
+    one.metadata.annotations.setdefault(TEMPLATE_GENERATION, "0")
     spec = one.spec
     if spec.revisionHistoryLimit is None:
         spec.revisionHistoryLimit = HISTORY_LIMIT

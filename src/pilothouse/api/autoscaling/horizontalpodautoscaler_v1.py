@@ -131,3 +131,5 @@ HORIZONTALPODAUTOSCALER_V1 = Resource(
 def default(one: v1.HorizontalPodAutoscaler) -> None:
     if one.spec.minReplicas is None:
         one.spec.minReplicas = 1
+    if one.spec.targetCPUUtilizationPercentage is None and METRICS not in one.metadata.annotations:
+        one.spec.targetCPUUtilizationPercentage = UTILIZATION

@@ -70,7 +70,7 @@ def validate_create(resource: Resource[Any], obj: Any, served: Resource[Any] | N
     problems = Problems()
     any_finalizer = (served or resource).strategy.any_finalizer
     metadata.validate_metadata(obj.metadata, resource.namespaced, resource.name_rule, problems.at("metadata"), any_finalizer=any_finalizer)
-    for hook in resource.validators:
+    for hook in (*resource.validators, *resource.create_validators):
         hook(obj, problems)
     if served is not None and served is not resource:
         for hook in served.validators:

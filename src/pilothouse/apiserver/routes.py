@@ -23,6 +23,7 @@ from pilothouse.apiserver.verbs.update import update
 from pilothouse.apiserver.verbs.watch import watch
 from pilothouse.machinery import errors
 from pilothouse.machinery.catalogue import Catalogue
+from pilothouse.machinery.errors import StatusError, method_not_supported
 from pilothouse.machinery.meta_v1 import StatusDetails
 from pilothouse.machinery.resource import Resource
 
@@ -88,6 +89,8 @@ class Routes:
         if info.subresource:
             return await self._subresource(request, resource)
         request.is_served = True
+        if info.verb == "watch" and "list" in resource.verbs and "watch" not in resource.verbs:
+            raise _unwatched(request, resource)
         endpoint = ENDPOINTS.get(info.verb)
         misplaced = info.verb != "watch" and bool(info.name) == (info.verb in WITHOUT_NAME)
         if request.method == "HEAD" or endpoint is None or info.verb not in resource.verbs or misplaced:
@@ -146,3 +149,10 @@ def check_forms(request: Request) -> None:
 
 def takes_any_method(path: str) -> bool:
     return path.startswith(ANY_METHOD) or path in ("/", "/apis", "/apis/") or (path.startswith("/apis/") and path.count("/") == 2)
+
+
+def _unwatched(request: Request, resource: Resource[Any]) -> StatusError:
+    """A watch of a kind that is only listed: the old path of a watch is not there, and a list does not watch."""
+    if "/watch/" in request.info.path:
+        return no_such_resource()
+    return method_not_supported(resource.plural, resource.group, "watch")

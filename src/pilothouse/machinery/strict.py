@@ -190,7 +190,7 @@ def _survey_string(kind: Shape) -> Survey:
         return _survey_scalar(kind)
 
     def look(value: Any) -> int:
-        if value and not _is_plain_time(value, kind.micro):
+        if not _is_plain_time(value, kind.micro):
             raise Doubt
         return 0
 
@@ -331,7 +331,7 @@ def _scalar_error(value: Any, kind: Shape, owner: str, path: str) -> str:
     if kind.octets and isinstance(value, str):
         return octets.parse_error(value)
     if kind.time and isinstance(value, str):
-        return time.parse_error(value) if value else ""
+        return time.parse_error(value, micro=kind.micro)
     fitting = {
         shape.STRING: isinstance(value, str),
         shape.BOOLEAN: isinstance(value, bool),

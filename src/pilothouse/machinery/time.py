@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery import strconv
 
-LAYOUT = "2006-01-02T15:04:05Z07:00"
+LAYOUT, MICRO_LAYOUT = "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.000000Z07:00"
 RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])([01]\d|2[0-4]):([0-5]\d|60))", re.ASCII)
 """Go's reader also takes an hour of one digit, and an offset of 24 hours or 60 minutes."""
 ELEMENTS: tuple[tuple[str, str, Mapping[str, range]], ...] = (
@@ -111,12 +111,12 @@ def canonical(value: str, *, micro: bool = False) -> str:
     return f"{text(moment)[:-1]}.{moment.microsecond:06d}Z" if micro else text(moment)
 
 
-def parse_error(value: str) -> str:
-    """What is wrong with a time, in Go's words; "" when nothing is."""
+def parse_error(value: str, *, micro: bool = False) -> str:
+    """What is wrong with a `Time` (or `MicroTime`), in Go's words; "" when nothing is."""
     try:
         parse(value)
     except ValueError as error:
-        return str(error)
+        return str(error).replace(LAYOUT, MICRO_LAYOUT) if micro else str(error)
     return ""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pilothouse.api.types.core_v1 import Event, Node, PersistentVolume, PersistentVolumeClaim, Pod
-from pilothouse.api.types.storage_v1 import StorageClass
+from pilothouse.api.types.storage_v1 import StorageClass, VolumeAttributesClass
 from pilothouse.machinery import codec
 from pilothouse.testing.controllers import RegistryBench
 
@@ -17,6 +17,7 @@ CONTROLLERS = (
     "persistentvolume",
     "persistentvolumeclaim-protection-controller",
     "persistentvolume-protection-controller",
+    "volumeattributesclass-protection-controller",
     "namespace",
     "serviceaccount",
 )
@@ -188,3 +189,17 @@ async def test_a_claim_waits_for_its_first_consumer(bench: Volumes) -> None:
     await bench.edit(PersistentVolumeClaim, "want", lambda one: one.metadata.annotations.update(chosen), "default")
     await bench.advance(2)
     assert await bench.phases() == (["Bound"], ["Bound"])
+
+
+async def test_a_class_of_attributes_goes_when_nobody_names_it(bench: Volumes) -> None:
+    data = {"metadata": {"name": "gold"}, "driverName": "d", "parameters": {"iops": "1"}}
+    for name in ("gold", "idle"):
+        await bench.client.create(codec.from_dict(data | {"metadata": {"name": name}}, VolumeAttributesClass))
+    assert [one.metadata.finalizers for one in await bench.all(VolumeAttributesClass)] == [["kubernetes.io/vac-protection"]] * 2
+    await bench.claim(storageClassName="none", volumeAttributesClassName="gold")
+    await bench.delete(VolumeAttributesClass, "gold")
+    await bench.delete(VolumeAttributesClass, "idle")
+    [kept] = await bench.all(VolumeAttributesClass)
+    assert (kept.metadata.name, bool(kept.metadata.deletionTimestamp)) == ("gold", True)
+    await bench.delete(PersistentVolumeClaim, "want", "default")
+    assert await bench.all(VolumeAttributesClass) == []

@@ -1,6 +1,6 @@
-"""StorageObjectInUseProtection: a volume and a claim are born with the finalizer that keeps them while they are used.
+"""StorageObjectInUseProtection: a volume, a claim and a class of attributes get the finalizer that keeps them while they are used.
 
-Who takes it off again: the two protection controllers, which also give it to those that were born without.
+Who takes it off again: the three protection controllers, which also give it to those that were born without.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FINALIZERS = {
 
 
 class StorageObjectInUseProtection(Plugin):
-    """Volumes and claims get the finalizer that keeps them while they are used."""
+    """Volumes, claims and classes of attributes get the finalizer that keeps them while they are used."""
 
     name = "StorageObjectInUseProtection"
     kinds = frozenset(FINALIZERS)

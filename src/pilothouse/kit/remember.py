@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 LONGEST_CHARACTERS = 256
+TEXTS = str, bytes
 
 
 def remember(maxsize: int, longest: int = LONGEST_CHARACTERS) -> Callable[[F], F]:
@@ -19,13 +20,13 @@ def remember(maxsize: int, longest: int = LONGEST_CHARACTERS) -> Callable[[F], F
     def decorate(function: F) -> F:
         cached = lru_cache(maxsize=maxsize)(function)
 
-        def call(*args: Any) -> Any:
-            length = 0
-            for value in args:
-                if isinstance(value, str | bytes):
-                    length += len(value)
+        def of_one(value: Any) -> Any:
+            return function(value) if isinstance(value, TEXTS) and len(value) > longest else cached(value)
+
+        def of_more(*args: Any) -> Any:
+            length = sum([len(value) for value in args if isinstance(value, TEXTS)])
             return cached(*args) if length <= longest else function(*args)
 
-        return cast(F, update_wrapper(call, function))
+        return cast(F, update_wrapper(of_one if function.__code__.co_argcount == 1 else of_more, function))
 
     return decorate

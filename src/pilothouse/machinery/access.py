@@ -5,6 +5,7 @@ Code that works on every kind reaches an object's parts through here and knows n
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,7 +52,22 @@ def set_field(obj: Any, name: str, value: Any) -> None:
 
 def clear_status(obj: Any) -> None:
     """Give the object the status of a new one."""
-    set_field(obj, "status", None if isinstance(obj, Unstructured) else type(obj)().status)
+    if isinstance(obj, Unstructured):
+        obj.content.pop("status", None)
+    else:
+        obj.status = _new_status(type(obj))
+
+
+def _new_status(kind: Any) -> Any:
+    """The status of a new object of a kind; made by itself where it is a struct in which nothing is set."""
+    blank = _blank_status(kind)
+    return kind().status if blank is None else blank()
+
+
+@cache
+def _blank_status(kind: Any) -> type[Any] | None:
+    status = kind().status
+    return type(status) if isinstance(status, msgspec.Struct) and type(status)() == status else None
 
 
 def with_parts(obj: T, **parts: Any) -> T:
@@ -69,7 +85,11 @@ def changed_fields(old: Any, new: Any) -> list[str]:
     if isinstance(old, Unstructured):
         names = sorted(old.content.keys() | new.content.keys())
         return [name for name in names if old.content.get(name) != new.content.get(name)]
-    return [name for name in old.__struct_fields__ if name != "metadata" and getattr(old, name) != getattr(new, name)]
+    return [
+        name
+        for name in old.__struct_fields__
+        if name != "metadata" and (value := getattr(old, name)) is not (other := getattr(new, name)) and value != other
+    ]
 
 
 def same_but_metadata_and_status(old: Any, new: Any) -> bool:

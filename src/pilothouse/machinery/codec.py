@@ -42,12 +42,14 @@ MANAGED_FIELDS = b"managedFields"
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic", enc_hook=encode_hook).encode
 LINE_SEPARATORS = b"\xe2\x80"
 """How U+2028 and U+2029 begin in UTF-8."""
+LESS, GREATER, AMPERSAND = b"<>&"
+"""Bytes as numbers: looking for one takes a tenth of looking for a text of one byte."""
 
 
 def encode(obj: Any) -> bytes:
     """The JSON of a struct, or of a dict, as Go writes it."""
     data = _encode(obj)
-    if b"<" in data or b">" in data or b"&" in data or LINE_SEPARATORS in data:
+    if LESS in data or GREATER in data or AMPERSAND in data or (not data.isascii() and LINE_SEPARATORS in data):
         for raw, escape in ESCAPES:
             data = data.replace(raw, escape)
     return data

@@ -198,6 +198,8 @@ class Tree:
 
 def without(paths: Fields, prefixes: Iterable[Path]) -> Fields:
     """The paths that neither are one of `prefixes` nor below one."""
+    if not paths:
+        return paths
     excluded = tuple(prefixes)
     heads = {prefix[0] for prefix in excluded if prefix}
     if not heads or not any(path[0] in heads for path in paths):

@@ -29,7 +29,8 @@ class View:
     """`read(resource, object)` is what the client sees; `write(resource, old, body)` the whole object that it asks for, a copy
     that may be changed; `check(resource, old, new)` raises StatusError. `body` is what is exchanged when that is not the kind itself,
     and then `replicas(resource)` the path of the one field of the object that it writes.
-    `prepare(resource, old, new, clock)` sets what the client leaves to the server."""
+    `prepare(resource, old, new, clock)` sets what the client leaves to the server. `taken` are the top-level fields of the body that
+    `write` looks at; None: all."""
 
     name: str
     write: Callable[[Resource[Any], Any, Any], Any]
@@ -40,6 +41,7 @@ class View:
     defaulted: bool = False
     replicas: Callable[[Resource[Any]], tuple[str, ...]] | None = None
     prepare: Callable[[Resource[Any], Any, Any, Clock], None] | None = None
+    taken: frozenset[str] | None = None
 
     @property
     def whole(self) -> bool:

@@ -101,7 +101,7 @@ class _Walk:
             self.added.append(path)
         elif new is ABSENT:
             self.removed.append(path)
-        elif not same(old, new):
+        elif old != new or not same(old, new):
             self.modified.append(path)
 
     def _members(self, old: dict[str, Any], new: dict[str, Any], kind: Type, path: Path) -> None:

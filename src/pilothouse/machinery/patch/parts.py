@@ -30,17 +30,20 @@ ALWAYS = frozenset({"apiVersion", "kind", "metadata"})
 RECORD = b"managedFields"
 
 
-def patched(seen: Any, body: bytes, patch_type: str, strictness: str, level: str = API_LEVEL) -> Decoded:
+def patched(
+    seen: Any, body: bytes, patch_type: str, strictness: str, level: str = API_LEVEL, taken: frozenset[str] | None = None
+) -> Decoded:
     """The object that a patch makes of `seen`, which is not changed; StatusError when the patch is wrong.
 
-    A patch that says nothing of managedFields leaves them; one that makes them an empty list clears them (CLEARED).
+    `taken` are the top-level fields that the caller looks at (None: all): others may be blank. A patch that says nothing of managedFields
+    leaves them; one that makes them an empty list clears them (CLEARED).
     """
     is_open = not isinstance(seen, msgspec.Struct) or RECORD in body or b"\\u" in body or level != API_LEVEL
     names = None if is_open else _names(body, patch_type)
     if names is None:
         return _patched_with_record(seen, body, patch_type, strictness, level)
     try:
-        return _patched(seen, body, patch_type, strictness, _parts(seen, names) or frozenset(type(seen).__struct_fields__))
+        return _patched(seen, body, patch_type, strictness, _parts(seen, names) or frozenset(type(seen).__struct_fields__), taken)
     except StatusError:  # messages show the whole object
         return _patched_with_record(seen, body, patch_type, strictness, level)
 
@@ -60,8 +63,8 @@ def _patched_with_record(seen: Any, body: bytes, patch_type: str, strictness: st
     return decoded
 
 
-def _patched(seen: Any, body: bytes, patch_type: str, strictness: str, parts: frozenset[str]) -> Decoded:
-    """Patch some top-level fields of an object, or all, but not its record."""
+def _patched(seen: Any, body: bytes, patch_type: str, strictness: str, parts: frozenset[str], taken: frozenset[str] | None) -> Decoded:
+    """Patch some top-level fields of an object, or all, but not its record; of the others, those that are taken are copied."""
     entries: list[ManagedFieldsEntry] = seen.metadata.managedFields
     bare = msgspec.structs.replace(seen.metadata, managedFields=[])
     names = type(seen).__struct_fields__
@@ -73,7 +76,7 @@ def _patched(seen: Any, body: bytes, patch_type: str, strictness: str, parts: fr
     _keep_raw(decoded.object, seen, patch_type)
     decoded.object.metadata.managedFields = entries
     for name in names:
-        if name not in parts:
+        if name not in parts and (taken is None or name in taken):
             setattr(decoded.object, name, _clone(getattr(seen, name)))
     return decoded
 

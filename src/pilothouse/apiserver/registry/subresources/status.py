@@ -24,4 +24,4 @@ def prepare(resource: Resource[Any], old: Any, new: Any, clock: Clock) -> None:
         hook(old, new, time.now_text(clock))
 
 
-STATUS = View("status", write, validate_status, defaulted=True, prepare=prepare)
+STATUS = View("status", write, validate_status, defaulted=True, prepare=prepare, taken=frozenset({"metadata", "status"}))

@@ -31,9 +31,12 @@ def index(resources: Iterable[Resource[Any]]) -> dict[str, Any]:
     by_path: dict[str, list[Resource[Any]]] = {}
     for resource in resources:
         by_path.setdefault(path_of(resource.group, resource.version), []).append(resource)
-    return {
-        "paths": {name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={hash_of(name, mine)}"} for name, mine in sorted(by_path.items())}
-    }
+    return {"paths": {name: {"serverRelativeURL": url_of(name, hash_of(name, mine))} for name, mine in sorted(by_path.items())}}
+
+
+def url_of(name: str, hashed: str) -> str:
+    """Where a document of this hash is."""
+    return f"/openapi/v3/{name}?hash={hashed}"
 
 
 def hash_of(name: str, resources: Iterable[Resource[Any]]) -> str:

@@ -1,4 +1,4 @@
-"""/openapi/v3 with its documents, and /openapi/v2 as JSON or protobuf.
+"""/openapi/v3 with its documents, and /openapi/v2, as JSON or protobuf.
 
 Documents are made in a thread at first use and kept as bytes; a document under the hash of the index never changes.
 """
@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from pilothouse.apiserver.http.answer import JSON, Answer
-from pilothouse.apiserver.http.negotiation import clauses, not_acceptable
+from pilothouse.apiserver.http.negotiation import clauses
 from pilothouse.apiserver.http.request import Handler, Request, Response
-from pilothouse.apiserver.openapi import protobuf, v2, v3
+from pilothouse.apiserver.openapi import protobuf, protobuf_v3, v2, v3
 from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.resource import Resource
 
@@ -23,7 +23,9 @@ V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 V2_PROTOBUF_OLD = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 """What clients ask for; as a Content-Type it is not valid, and upstream answers with the other."""
 V2_FORMS = {"*/*": JSON, "application/*": JSON, JSON: JSON, V2_PROTOBUF_OLD: V2_PROTOBUF, V2_PROTOBUF: V2_PROTOBUF}
-V3_FORMS = ("*/*", "application/*", JSON)
+V3_PROTOBUF = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf"
+V3_PROTOBUF_OLD = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf"
+V3_FORMS = {"*/*": JSON, "application/*": JSON, JSON: JSON, V3_PROTOBUF_OLD: V3_PROTOBUF, V3_PROTOBUF: V3_PROTOBUF}
 FOR_EVER = "public, immutable"
 
 
@@ -60,21 +62,23 @@ class OpenApi:
         mine = [resource for resource in resources if v3.path_of(resource.group, resource.version) == name]
         if not mine or request.info.path.endswith("/"):
             return Answer(404, content_type="")
-        accept = request.header("Accept")
-        if accept and not any(f"{type}/{subtype}" in V3_FORMS for type, subtype, _ in clauses(accept)):
-            raise not_acceptable()
-        make = partial(v3.document, resources, mine[0].group, mine[0].version, self._catalogue.level)
-        body = await self._once(f"v3 {name}", lambda: msgspec.json.encode(make()))
-        hashed = v3.hash_of(name, mine)
+        form = accepted_form(request, V3_FORMS)
+        if not form:
+            return not_acceptable()
+        hashed, asked = v3.hash_of(name, mine), request.parameter("hash")
         etag = f'"{hashed}"'
-        cache = FOR_EVER if request.parameter("hash") == hashed else "no-cache, private"
-        return self._known(request, Answer(200, body, headers=[("ETag", etag), ("Vary", "Accept")], cache=cache), etag)
+        if asked and asked != hashed:  # what the client knew is no longer served: it is led to what is
+            return Answer(301, b"", form, [("ETag", etag), ("Vary", "Accept"), ("Location", v3.url_of(name, hashed))])
+        encode: Callable[[Any], bytes] = msgspec.json.encode if form == JSON else protobuf_v3.encode
+        make = partial(v3.document, resources, mine[0].group, mine[0].version, self._catalogue.level)
+        body = await self._once(f"v3 {form} {name}", lambda: encode(make()))
+        cache = FOR_EVER if asked else "no-cache, private"
+        return self._known(request, Answer(200, body, form, [("ETag", etag), ("Vary", "Accept")], cache=cache), etag)
 
     async def _version_two(self, request: Request) -> Response:
-        accepted = (f"{type}/{subtype}" for type, subtype, _ in clauses(request.header("Accept") or JSON))
-        form = next((V2_FORMS[media_type] for media_type in accepted if media_type in V2_FORMS), "")
+        form = accepted_form(request, V2_FORMS)
         if not form:
-            return Answer(406, content_type="", headers=[("Vary", "Accept")])
+            return not_acceptable()
         encode: Callable[[Any], bytes] = msgspec.json.encode if form == JSON else protobuf.encode
         resources = self._current()
         body = await self._once(f"v2 {form}", lambda: encode(v2.document(resources, self._catalogue.level)))
@@ -92,3 +96,14 @@ class OpenApi:
                 if name not in made:
                     made[name] = await asyncio.to_thread(make)
         return made[name]
+
+
+def accepted_form(request: Request, forms: Mapping[str, str]) -> str:
+    """The form that the client would rather have, of those that there are; "" when there is none for it."""
+    accepted = (f"{type}/{subtype}" for type, subtype, _ in clauses(request.header("Accept") or JSON))
+    return next((forms[media_type] for media_type in accepted if media_type in forms), "")
+
+
+def not_acceptable() -> Answer:
+    """What upstream's handlers say of OpenAPI in a form that there is not: no body."""
+    return Answer(406, content_type="", headers=[("Vary", "Accept")])

@@ -73,7 +73,7 @@ def decode_list(data: bytes, resource: Resource[T]) -> ListResult[T]:
         page = _lists(kind).decode(data)  # type: ignore[arg-type]
     except msgspec.ValidationError:  # a null that the struct does not expect
         raw = msgspec.json.decode(data)
-        items = [codec.from_dict(one, resource.type) for one in raw.get("items") or ()]
+        items = [codec.from_dict(item, resource.type) for item in raw.get("items") or ()]
         page = _List(msgspec.convert(raw.get("metadata") or {}, ListMeta), items)
     meta = page.metadata
     return ListResult([*(page.items or ())], meta.resourceVersion, meta.continue_, meta.remainingItemCount)

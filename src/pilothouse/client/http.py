@@ -181,7 +181,7 @@ class HttpTransport:
         """A session with what the files say now: the present one where only the token may have changed."""
         if self._token_file:
             self._token = Path(self._token_file).read_text(encoding="utf-8").strip()
-        stamps = tuple(os.stat(one).st_mtime for one in (self._certificate_file, self._key_file, self._ca_file) if one)
+        stamps = tuple(os.stat(file).st_mtime for file in (self._certificate_file, self._key_file, self._ca_file) if file)
         if self._session is not None and stamps == self._stamps:
             return self._session
         session = self._open()

@@ -101,8 +101,8 @@ class Informer(Generic[T]):
     def subscribe(self, callback: Subscriber) -> None:
         """Tell `callback` of every change from now on; of what is there already at once, as ADDED."""
         self._subscribers.append(callback)
-        for one in [*self.store]:
-            callback("ADDED", None, one)
+        for obj in [*self.store]:
+            callback("ADDED", None, obj)
 
     async def run(self) -> None:
         """Follow the API until cancelled."""
@@ -198,16 +198,16 @@ class Informer(Generic[T]):
 
     def _replace(self, found: Sequence[T], unread: Sequence[Key] = ()) -> None:
         """Make the cache show `found`, telling only what differs; what the server could not read stays as it was."""
-        keys: set[Key] = {*unread, *(key_of(one) for one in found)}
+        keys: set[Key] = {*unread, *(key_of(obj) for obj in found)}
         for key in self.store.present():
             if key not in keys:
                 self._tell("DELETED", self.store.remove(*key), None)
-        for one in found:
-            old = self.store.put(one)
+        for obj in found:
+            old = self.store.put(obj)
             if old is None:
-                self._tell("ADDED", None, one)
-            elif old.metadata.resourceVersion != one.metadata.resourceVersion:  # type: ignore[attr-defined]
-                self._tell("MODIFIED", old, one)
+                self._tell("ADDED", None, obj)
+            elif old.metadata.resourceVersion != obj.metadata.resourceVersion:  # type: ignore[attr-defined]
+                self._tell("MODIFIED", old, obj)
 
     def _saw(self, version: str) -> None:
         self.revision = max(self.revision, _number(version))
@@ -230,7 +230,7 @@ def _number(version: str) -> int:
 def _passes(error: StatusError) -> bool:
     """A failure to watch that has nothing to do with the place: a server that starts, or has too much to do."""
     details = error.status.details
-    ahead = details is not None and any(one.reason == "ResourceVersionTooLarge" for one in details.causes)
+    ahead = details is not None and any(cause.reason == "ResourceVersionTooLarge" for cause in details.causes)
     return not ahead and (error.code == 429 or error.code >= 500)
 
 

@@ -92,8 +92,8 @@ def load(paths: Sequence[Path]) -> Config:
     for path in paths:
         config = read(path)
         for section in SECTIONS:
-            known = {one.get("name") for one in result[section]}
-            result[section] += [_absolute(one, path.parent) for one in config.get(section) or [] if one.get("name") not in known]
+            known = {item.get("name") for item in result[section]}
+            result[section] += [_absolute(item, path.parent) for item in config.get(section) or [] if item.get("name") not in known]
         result["current-context"] = result["current-context"] or config.get("current-context") or ""
     return result
 
@@ -222,12 +222,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _make_folder(folder: Path, owner: Owner | None) -> list[Path]:
     """Make what is missing of a path; gives what was made."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    missing = [directory for directory in (folder, *folder.parents) if not directory.exists()]
     try:
-        for one in reversed(missing):
-            one.mkdir(mode=0o755, exist_ok=True)
+        for directory in reversed(missing):
+            directory.mkdir(mode=0o755, exist_ok=True)
             if owner is not None and os.geteuid() == 0:
-                os.chown(one, owner.user, owner.group)
+                os.chown(directory, owner.user, owner.group)
     except OSError as error:
         raise KubeconfigError(f"cannot make the folder {folder}: {error.strerror}") from error
     return [*reversed(missing)]
@@ -240,7 +240,7 @@ def _empty() -> Config:
 def _checked(config: Any, path: Path) -> Config:
     """A shape that may be changed without harm; anything else is left alone."""
     sections = [config.get(section) or [] for section in SECTIONS] if isinstance(config, dict) else [None]
-    if any(not isinstance(entries, list) or any(not isinstance(one, dict) for one in entries) for entries in sections):
+    if any(not isinstance(entries, list) or any(not isinstance(entry, dict) for entry in entries) for entries in sections):
         raise KubeconfigError(f"{path} does not look like a kubeconfig")
     checked: Config = config
     return checked
@@ -251,9 +251,9 @@ def _has(config: Mapping[str, Any], section: str, name: str) -> bool:
 
 
 def _entry(config: Mapping[str, Any], section: str, name: str) -> dict[str, Any] | None:
-    for one in config.get(section) or []:
-        if one.get("name") == name:
-            return one.get(SECTIONS[section]) or {}
+    for item in config.get(section) or []:
+        if item.get("name") == name:
+            return item.get(SECTIONS[section]) or {}
     return None
 
 
@@ -261,20 +261,20 @@ def _put(config: Config, section: str, name: str, value: dict[str, Any]) -> None
     """Replace the entry of that name where it stands, or append it."""
     entry = {"name": name, SECTIONS[section]: value}
     entries: list[Any] = config[section]
-    for index, one in enumerate(entries):
-        if one.get("name") == name:
+    for index, item in enumerate(entries):
+        if item.get("name") == name:
             entries[index] = entry
             return
     entries.append(entry)
 
 
 def _take_out(config: Config, name: str) -> None:
-    config["contexts"] = [one for one in config["contexts"] if one.get("name") != name]
-    used = [one.get("context") or {} for one in config["contexts"]]
-    if not any(one.get("cluster") == name for one in used):
-        config["clusters"] = [one for one in config["clusters"] if one.get("name") != name]
-    if not any(one.get("user") == name for one in used):
-        config["users"] = [one for one in config["users"] if one.get("name") != name]
+    config["contexts"] = [item for item in config["contexts"] if item.get("name") != name]
+    used = [item.get("context") or {} for item in config["contexts"]]
+    if not any(item.get("cluster") == name for item in used):
+        config["clusters"] = [item for item in config["clusters"] if item.get("name") != name]
+    if not any(item.get("user") == name for item in used):
+        config["users"] = [item for item in config["users"] if item.get("name") != name]
     if config.get("current-context") == name:
         config["current-context"] = ""
 

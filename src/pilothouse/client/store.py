@@ -29,7 +29,7 @@ def key_of(obj: Any) -> Key:
 
 def controller_uid(obj: Any) -> tuple[str, ...]:
     """The uid of the owner that controls `obj`, as index values."""
-    return tuple(one.uid for one in obj.metadata.ownerReferences if one.controller)
+    return tuple(reference.uid for reference in obj.metadata.ownerReferences if reference.controller)
 
 
 def index_name(function: IndexFunction) -> str:
@@ -65,7 +65,7 @@ class Store(Generic[T]):
         found: Iterable[T] = self if namespace is None else self._namespaces.get(namespace, {}).values()
         if selector is None:
             return [*found]
-        return [one for one in found if selector.matches(one.metadata.labels)]  # type: ignore[attr-defined]
+        return [obj for obj in found if selector.matches(obj.metadata.labels)]  # type: ignore[attr-defined]
 
     def add_index(self, name: str, function: IndexFunction) -> None:
         """Keep the objects by the values that `function` gives of each; a name that is there already stays as it is."""
@@ -73,8 +73,8 @@ class Store(Generic[T]):
             return
         self._functions[name] = function
         index = self._indexes[name] = {}
-        for one in self:
-            _enter(index, function(one), one)
+        for obj in self:
+            _enter(index, function(obj), obj)
 
     def by_index(self, name: str, value: str) -> Sequence[T]:
         return [*self._indexes[name].get(value, {}).values()]

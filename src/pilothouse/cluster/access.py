@@ -119,7 +119,7 @@ def take_out(name: str, server: str, paths: Sequence[Path], owner: Owner, say: C
 
 def servers(paths: Sequence[Path]) -> dict[str, str]:
     """Of the clusters in kubeconfigs, by name."""
-    return {str(one.get("name")): (one.get("cluster") or {}).get("server", "") for one in kubeconfig.load(paths)["clusters"]}
+    return {str(entry.get("name")): (entry.get("cluster") or {}).get("server", "") for entry in kubeconfig.load(paths)["clusters"]}
 
 
 @contextlib.contextmanager

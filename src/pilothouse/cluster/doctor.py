@@ -139,12 +139,12 @@ def check_port() -> None:
 
 def lines(findings: list[Finding]) -> Iterator[str]:
     """For people: what is well, what is not, and what to do; a verdict at the end."""
-    for one in findings:
-        if one.well:
-            yield f"  ok       {one.name}"
+    for finding in findings:
+        if finding.well:
+            yield f"  ok       {finding.name}"
         else:
-            yield f"  {'MISSING' if one.needed else 'note':<8} {one.name}: {one.problem}"
-            yield f"           what to do: {one.remedy}"
+            yield f"  {'MISSING' if finding.needed else 'note':<8} {finding.name}: {finding.problem}"
+            yield f"           what to do: {finding.remedy}"
     if runs_containers(findings):
         yield "pilothouse: this machine can run clusters with containers: pilothouse up"
     else:
@@ -152,4 +152,4 @@ def lines(findings: list[Finding]) -> Iterator[str]:
 
 
 def runs_containers(findings: list[Finding]) -> bool:
-    return all(one.well for one in findings if one.needed)
+    return all(finding.well for finding in findings if finding.needed)

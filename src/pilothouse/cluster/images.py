@@ -227,7 +227,7 @@ def text(images: Sequence[Image]) -> str:
     for image in images:
         size = f"{image.size / 1_000_000:.1f}MB"
         identity = image.id.removeprefix("sha256:")[:13]
-        names = [(name, tag) for name, _, tag in (one.rpartition(":") for one in image.tags)]
+        names = [(name, tag) for name, _, tag in (tag.rpartition(":") for tag in image.tags)]
         names = names or [(digest.partition("@")[0], "<none>") for digest in image.digests[:1]] or [("<none>", "<none>")]
         rows += [(name, tag, identity, size) for name, tag in names]
     rows[1:] = sorted(rows[1:])

@@ -91,4 +91,7 @@ def administrators_context(places: Places) -> ssl.SSLContext:
 def is_ready_node(node: dict[str, Any], since: str = "") -> bool:
     """`since`, as the API writes times: a word of before, by a kubelet that ended meanwhile, does not count."""
     conditions = node.get("status", {}).get("conditions", [])
-    return any(one["type"] == "Ready" and one["status"] == "True" and one.get("lastHeartbeatTime", "") >= since for one in conditions)
+    return any(
+        condition["type"] == "Ready" and condition["status"] == "True" and condition.get("lastHeartbeatTime", "") >= since
+        for condition in conditions
+    )

@@ -63,7 +63,9 @@ def leading(name: str, namespace: str, cluster_ip: str, address: str, ports: lis
         spec=core_v1.ServiceSpec(
             clusterIP=cluster_ip,
             type="ClusterIP",
-            ports=[core_v1.ServicePort(name=one, protocol=protocol, port=port, targetPort=to) for one, protocol, port, to in ports],
+            ports=[
+                core_v1.ServicePort(name=port_name, protocol=protocol, port=port, targetPort=to) for port_name, protocol, port, to in ports
+            ],
         ),
     )
     yield core_v1.Endpoints(
@@ -71,7 +73,7 @@ def leading(name: str, namespace: str, cluster_ip: str, address: str, ports: lis
         subsets=[
             core_v1.EndpointSubset(
                 addresses=[core_v1.EndpointAddress(ip=address)],
-                ports=[core_v1.EndpointPort(name=one, protocol=protocol, port=to) for one, protocol, _, to in ports],
+                ports=[core_v1.EndpointPort(name=port_name, protocol=protocol, port=to) for port_name, protocol, _, to in ports],
             )
         ],
     )
@@ -79,7 +81,7 @@ def leading(name: str, namespace: str, cluster_ip: str, address: str, ports: lis
         metadata=ObjectMeta(name=name, namespace=namespace, labels={SERVICE_NAME: name}),
         addressType="IPv4",
         endpoints=[discovery_v1.Endpoint(addresses=[address], conditions=discovery_v1.EndpointConditions(ready=True))],
-        ports=[discovery_v1.EndpointPort(name=one, protocol=protocol, port=to) for one, protocol, _, to in ports],
+        ports=[discovery_v1.EndpointPort(name=port_name, protocol=protocol, port=to) for port_name, protocol, _, to in ports],
     )
 
 

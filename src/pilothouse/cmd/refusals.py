@@ -23,13 +23,13 @@ def explanation(error: BaseException) -> str:
     """The refusal that lies behind an error and what to do about it, in one line; empty when there is none."""
     from pilothouse.node.supervisor import ContainerdFailure  # only now: the command line must be quick
 
-    for one in behind(error):
-        if isinstance(one, OSError) and one.errno in REMEDIES:
-            return f"{told(one)}; {REMEDIES[one.errno]}"
-        if any(words in str(one) for words in FULL):
+    for cause in behind(error):
+        if isinstance(cause, OSError) and cause.errno in REMEDIES:
+            return f"{told(cause)}; {REMEDIES[cause.errno]}"
+        if any(words in str(cause) for words in FULL):
             return f"the disk is full; {REMEDIES[errno.ENOSPC]}"
-        if isinstance(one, ContainerdFailure):
-            return str(one)
+        if isinstance(cause, ContainerdFailure):
+            return str(cause)
     return ""
 
 

@@ -23,12 +23,12 @@ from pilothouse.kit.entropy import Entropy
 def controllers() -> list[Controller]:
     """One of each, in the order of their names."""
     found = plugins.classes(pilothouse.controllers.builtin, Controller)
-    return sorted((one() for one in found), key=lambda one: one.name)
+    return sorted((controller_class() for controller_class in found), key=lambda one: one.name)
 
 
 def rules() -> dict[str, tuple[Rule, ...]]:
     """What each controller must be allowed, by its name."""
-    return {one.name: one.rules for one in controllers()}
+    return {controller.name: controller.rules for controller in controllers()}
 
 
 class ControllerManager:
@@ -47,8 +47,8 @@ class ControllerManager:
         self._informers = informers or Informers(client, clock, entropy)
         self._runs_informers = informers is None
         context = Context(client, self._informers, clock, entropy, settings or Settings())
-        chosen = [one for one in controllers() if only is None or one.name in only]
-        self.components = {one.name: one.component(context) for one in chosen}
+        chosen = [controller for controller in controllers() if only is None or controller.name in only]
+        self.components = {controller.name: controller.component(context) for controller in chosen}
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

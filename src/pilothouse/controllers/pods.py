@@ -30,9 +30,9 @@ def by_node(pod: Pod) -> tuple[str, ...]:
 
 
 def condition(pod: Pod, type: str) -> PodCondition | None:
-    for one in pod.status.conditions:  # a loop, not a generator: this is asked for every Pod in every plan
-        if one.type == type:
-            return one
+    for condition in pod.status.conditions:  # a loop, not a generator: this is asked for every Pod in every plan
+        if condition.type == type:
+            return condition
     return None
 
 
@@ -65,8 +65,8 @@ def is_available(pod: Pod, min_ready_seconds: int, now: datetime) -> bool:
 
 def most_restarts(pod: Pod) -> tuple[int, int]:
     """The restarts of the container that restarted most: of the ordinary ones, then of the init containers."""
-    regular = max((one.restartCount for one in pod.status.containerStatuses), default=0)
-    init = max((one.restartCount for one in pod.status.initContainerStatuses), default=0)
+    regular = max((status.restartCount for status in pod.status.containerStatuses), default=0)
+    init = max((status.restartCount for status in pod.status.initContainerStatuses), default=0)
     return regular, init
 
 

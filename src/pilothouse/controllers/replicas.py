@@ -66,10 +66,10 @@ def _with_status(owner: Any, members: Sequence[Pod], world: World) -> Any:
 
 
 def _conditions(owner: Any, members: Sequence[Pod], world: World) -> list[Any]:
-    others = [one for one in owner.status.conditions if one.type != "ReplicaFailure"]
+    others = [condition for condition in owner.status.conditions if condition.type != "ReplicaFailure"]
     if world.failure is None:
         return others
-    known = next((one for one in owner.status.conditions if one.type == "ReplicaFailure"), None)
+    known = next((condition for condition in owner.status.conditions if condition.type == "ReplicaFailure"), None)
     if known is not None:
         return [*others, known]
     reason = "FailedCreate" if len(members) < _replicas(owner) else "FailedDelete"

@@ -45,7 +45,7 @@ class Authority:
         self._zone = zone
         self._domain = domain.strip(".").lower()
         self._suffix = "." + self._domain
-        self._ranges: list[Network] = [ipaddress.ip_network(one) for one in ranges]
+        self._ranges: list[Network] = [ipaddress.ip_network(network) for network in ranges]
         self._ttl = ttl
         self._server_addresses = tuple(server_addresses)
 
@@ -107,7 +107,7 @@ class Authority:
             case [host]:
                 return self._of_addresses(name, entry.hosts[host], type_) if host in entry.hosts else self._no_name()
             case [port, protocol] if port.startswith("_") and protocol.startswith("_"):
-                found = [one for one in entry.ports if (one.name, one.protocol) == (port[1:], protocol[1:])]
+                found = [entry_port for entry_port in entry.ports if (entry_port.name, entry_port.protocol) == (port[1:], protocol[1:])]
                 if not found:
                     return self._no_name()
                 return self._ports(name, base, entry, found) if type_ == SRV else self._no_data()
@@ -161,7 +161,7 @@ class Authority:
         if address is None:
             return self._no_name(name) if name in REVERSE_ZONES else None
         found = list(self._zone.reverse(address))
-        zone = next(one for one in REVERSE_ZONES if name.endswith(one))
+        zone = next(suffix for suffix in REVERSE_ZONES if name.endswith(suffix))
         if not found:
             return self._no_name(zone) if self._is_ours(address) else None
         records = []
@@ -171,7 +171,7 @@ class Authority:
         return Answer(answers=records) if type_ == PTR else self._no_data(zone)
 
     def _is_ours(self, address: str) -> bool:
-        return any(ipaddress.ip_address(address) in one for one in self._ranges)
+        return any(ipaddress.ip_address(address) in network for network in self._ranges)
 
     # Forms of answers
 
@@ -212,7 +212,7 @@ def reverse_address(name: str) -> str | None:
             parts = name[: -len(V4_SUFFIX)].split(".")
             return str(ipaddress.IPv4Address(".".join(reversed(parts)))) if len(parts) == 4 else None
         digits = name[: -len(V6_SUFFIX)].split(".")
-        if len(digits) != 32 or any(len(one) != 1 for one in digits):
+        if len(digits) != 32 or any(len(digit) != 1 for digit in digits):
             return None
         return str(ipaddress.IPv6Address(int("".join(reversed(digits)), 16)))
     except ValueError:

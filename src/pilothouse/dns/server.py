@@ -174,7 +174,7 @@ class DnsServer:
         self._refresh([(one.metadata.namespace, one.metadata.name)])
 
     def _slice_event(self, _: str, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
-        self._refresh({(one.metadata.namespace, service_of(one)) for one in (old, new) if one is not None})
+        self._refresh({(replicaset.metadata.namespace, service_of(replicaset)) for replicaset in (old, new) if replicaset is not None})
 
     def _refresh(self, names: Iterable[tuple[str, str]]) -> None:
         for name in names:

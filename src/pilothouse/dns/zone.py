@@ -87,14 +87,14 @@ def entry_of(service: Service, slices: Iterable[EndpointSlice]) -> Entry:
     if spec.type == "ExternalName":
         name = spec.externalName.rstrip(".").lower()
         return Entry(external_name=name if all(len(label) <= LABEL_LIMIT for label in name.split(".")) else "")
-    usable = [one for one in slices if one.addressType in ("IPv4", "IPv6")]
+    usable = [slice_ for slice_ in slices if slice_.addressType in ("IPv4", "IPv6")]
     hosts = hosts_of(usable)
     if spec.clusterIP == "None":
         ports = tuple(dict.fromkeys(endpoint_ports(usable)))
         addresses = tuple(dict.fromkeys(address for addresses in hosts.values() for address in addresses))
         reverse = tuple((address, host) for host, addresses in hosts.items() for address in addresses)
         return Entry(addresses, ports, hosts, headless=True, reverse=reverse)
-    addresses = tuple(one for one in (spec.clusterIPs or [spec.clusterIP]) if one)
+    addresses = tuple(cluster_ip for cluster_ip in (spec.clusterIPs or [spec.clusterIP]) if cluster_ip)
     ports = tuple(PortRecord((port.name or "").lower(), (port.protocol or "TCP").lower(), port.port) for port in spec.ports)
     return Entry(addresses, ports, hosts, reverse=tuple((address, "") for address in addresses))
 
@@ -102,8 +102,8 @@ def entry_of(service: Service, slices: Iterable[EndpointSlice]) -> Entry:
 def hosts_of(slices: Iterable[EndpointSlice]) -> dict[str, tuple[str, ...]]:
     """The ready endpoints by host name, in a stable order."""
     found: dict[str, dict[str, None]] = {}
-    for one in slices:
-        for endpoint in one.endpoints or ():
+    for slice_ in slices:
+        for endpoint in slice_.endpoints or ():
             if is_ready(endpoint):
                 for address in endpoint.addresses or ():
                     found.setdefault(host_of(endpoint, address), {})[address] = None
@@ -111,9 +111,9 @@ def hosts_of(slices: Iterable[EndpointSlice]) -> dict[str, tuple[str, ...]]:
 
 
 def endpoint_ports(slices: Iterable[EndpointSlice]) -> Iterable[PortRecord]:
-    for one in slices:
-        for port in one.ports or ():
-            for endpoint in (one.endpoints or ()) if port.port else ():
+    for slice_ in slices:
+        for port in slice_.ports or ():
+            for endpoint in (slice_.endpoints or ()) if port.port else ():
                 if is_ready(endpoint):
                     for address in endpoint.addresses or ():
                         yield PortRecord(

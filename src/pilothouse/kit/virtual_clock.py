@@ -92,9 +92,9 @@ class VirtualClock:
             loop.call_soon(self._let_rest, loop, turns + 1)
             return
         resting, self._resting = self._resting, []
-        for one in resting:
-            if not one.done():
-                one.set_result(None)
+        for future in resting:
+            if not future.done():
+                future.set_result(None)
 
     def next_deadline(self) -> float | None:
         """When the next sleeper is to wake, in this clock's monotonic seconds; None when nobody sleeps."""

@@ -100,7 +100,7 @@ def dump(kernel: socket.socket) -> Iterator[Entry]:
 
 
 def entry_of(found: Mapping[int, bytes]) -> Entry | None:
-    original, reply = (attributes(found.get(one, b"")) for one in (TUPLE_ORIGINAL, TUPLE_REPLY))
+    original, reply = (attributes(found.get(tuple_type, b"")) for tuple_type in (TUPLE_ORIGINAL, TUPLE_REPLY))
     addresses, protocol = attributes(original.get(1, b"")), attributes(original.get(2, b""))
     if protocol.get(1) != bytes((UDP,)) or 2 not in addresses:
         return None

@@ -30,7 +30,7 @@ class Histogram:
 
     def lines(self, name: str) -> Iterator[str]:
         total = 0
-        for bound, count in zip((*(f"{one:g}" for one in self.bounds), "+Inf"), self.counts, strict=True):
+        for bound, count in zip((*(f"{bound:g}" for bound in self.bounds), "+Inf"), self.counts, strict=True):
             total += count
             yield f'{name}_bucket{{ip_family="IPv4",le="{bound}"}} {total}'
         yield f"{name}_sum{LABELS} {self.sum}"

@@ -78,9 +78,9 @@ def plan_service(service: Service, slices: Iterable[EndpointSlice], node_name: s
     """The plans of all ports of a Service."""
     if not is_proxied(service):
         return {}
-    usable = [one for one in slices if one.addressType == "IPv4" and not one.metadata.deletionTimestamp]
+    usable = [slice_ for slice_ in slices if slice_.addressType == "IPv4" and not slice_.metadata.deletionTimestamp]
     plans = (plan_port(service, port, usable, node_name) for port in service.spec.ports)
-    return {one.key: one for one in plans}
+    return {plan.key: plan for plan in plans}
 
 
 def is_proxied(service: Service) -> bool:
@@ -94,7 +94,7 @@ def plan_port(service: Service, port: ServicePort, slices: Sequence[EndpointSlic
     spec = service.spec
     protocol = port.protocol or "TCP"
     everywhere, here = targets(slices, port.name, protocol, node_name)
-    ingress = [one.ip for one in service.status.loadBalancer.ingress if one.ip and one.ipMode != "Proxy"]
+    ingress = [ingress.ip for ingress in service.status.loadBalancer.ingress if ingress.ip and ingress.ipMode != "Proxy"]
     return PortPlan(
         key=PortKey(service.metadata.namespace, service.metadata.name, port.name, protocol),
         port=port.port,
@@ -108,7 +108,13 @@ def plan_port(service: Service, port: ServicePort, slices: Sequence[EndpointSlic
         internal_local=spec.internalTrafficPolicy == "Local",
         external_local=spec.externalTrafficPolicy == "Local",
         affinity_seconds=affinity_seconds(service),
-        source_ranges=tuple(one.strip() for one in spec.loadBalancerSourceRanges if "." in one) if spec.type == "LoadBalancer" else (),
+        source_ranges=tuple(
+            load_balancer_source_range.strip()
+            for load_balancer_source_range in spec.loadBalancerSourceRanges
+            if "." in load_balancer_source_range
+        )
+        if spec.type == "LoadBalancer"
+        else (),
     )
 
 
@@ -119,8 +125,8 @@ def health_check_of(service: Service, slices: Iterable[EndpointSlice], node_name
         return None
     here = {
         endpoint.addresses[0]
-        for one in slices
-        for endpoint in one.endpoints or ()
+        for slice_ in slices
+        for endpoint in slice_.endpoints or ()
         if endpoint.addresses and endpoint.nodeName == node_name and is_ready(endpoint)
     }
     return spec.healthCheckNodePort, len(here)
@@ -128,7 +134,7 @@ def health_check_of(service: Service, slices: Iterable[EndpointSlice], node_name
 
 def ipv4(addresses: Iterable[str]) -> tuple[str, ...]:
     """The IPv4 addresses among them, each once, in order."""
-    return tuple(dict.fromkeys(one for one in addresses if ":" not in one))
+    return tuple(dict.fromkeys(address for address in addresses if ":" not in address))
 
 
 def affinity_seconds(service: Service) -> int:
@@ -160,10 +166,10 @@ def serving(slices: Sequence[EndpointSlice], port_name: str, protocol: str) -> t
 
 def endpoints_of(slices: Sequence[EndpointSlice], port_name: str, protocol: str) -> Iterator[tuple[Endpoint, Target]]:
     """Every endpoint of a port, and where it listens."""
-    for one in slices:
-        number = next((port.port for port in one.ports or () if port.name == port_name and (port.protocol or "TCP") == protocol), None)
+    for slice_ in slices:
+        number = next((port.port for port in slice_.ports or () if port.name == port_name and (port.protocol or "TCP") == protocol), None)
         if number:
-            yield from ((endpoint, Target(endpoint.addresses[0], number)) for endpoint in one.endpoints or () if endpoint.addresses)
+            yield from ((endpoint, Target(endpoint.addresses[0], number)) for endpoint in slice_.endpoints or () if endpoint.addresses)
 
 
 def in_order(found: dict[Target, bool], here: bool) -> tuple[Target, ...]:

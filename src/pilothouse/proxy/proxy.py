@@ -98,9 +98,9 @@ class Proxy:
         moment = trigger_of(new)
         if moment > self._begun and moment != trigger_of(old):  # what happened before was nobody's to put in place
             self._triggers.append(moment)
-        for one in (old, new):
-            if one is not None:
-                self._note((one.metadata.namespace, one.metadata.labels.get(SERVICE_NAME_LABEL, "")))
+        for replicaset in (old, new):
+            if replicaset is not None:
+                self._note((replicaset.metadata.namespace, replicaset.metadata.labels.get(SERVICE_NAME_LABEL, "")))
 
     def _note(self, name: Name) -> None:
         self._changed.add(name)

@@ -128,9 +128,9 @@ class ClusterState:
 
     def supersede(self, pod: PodFacts, node: str) -> list[PodFacts]:
         """Room on a node is cleared for this Pod from now on, no longer for lesser ones: those."""
-        lesser = [one for one in self.nodes.nominated.get(node, {}).values() if one.priority < pod.priority]
-        for one in (pod, *lesser):
-            self.nodes.nominate(one, node if one is pod else "")
+        lesser = [nominated for nominated in self.nodes.nominated.get(node, {}).values() if nominated.priority < pod.priority]
+        for nominated in (pod, *lesser):
+            self.nodes.nominate(nominated, node if nominated is pod else "")
         return lesser
 
     def is_placed(self, uid: str) -> bool:
@@ -149,7 +149,9 @@ class ClusterState:
 def accounted(pod: Pod) -> tuple[object, ...]:
     """What may change of a placed Pod and alters what is accounted for it: cheaper to compare than its facts are to work out."""
     spec, status, meta = pod.spec, pod.status, pod.metadata
-    held = [(one.name, one.resources, one.allocatedResources) for one in (*status.initContainerStatuses, *status.containerStatuses)]
+    held = [
+        (status.name, status.resources, status.allocatedResources) for status in (*status.initContainerStatuses, *status.containerStatuses)
+    ]
     requested = spec.containers, spec.initContainers, spec.resources, held, is_infeasible(pod)
     return requested, meta.labels, bool(meta.deletionTimestamp)
 

@@ -28,7 +28,7 @@ class Outcome:
 def patch_of(pod: Pod, outcome: Outcome, clock: Clock) -> bytes | None:
     """A strategic merge patch of the status; None when it says so already."""
     status: dict[str, Any] = {}
-    current = next((one for one in pod.status.conditions if one.type == POD_SCHEDULED), None)
+    current = next((condition for condition in pod.status.conditions if condition.type == POD_SCHEDULED), None)
     if current is None or (current.status, current.reason, current.message) != ("False", outcome.reason, outcome.message):
         same = current is not None and current.status == "False"
         status["conditions"] = [

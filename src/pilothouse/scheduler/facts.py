@@ -72,7 +72,7 @@ def facts_of(pod: Pod) -> PodFacts:
     spec = pod.spec
     requests = pod_requests(pod)
     filled = pod_requests(pod, {CPU: DEFAULT_MILLI_CPU, MEMORY: DEFAULT_MEMORY})
-    images = tuple(one.image for one in (*spec.initContainers, *spec.containers))
+    images = tuple(container.image for container in (*spec.initContainers, *spec.containers))
     return PodFacts(
         pod=pod,
         requests=requests,
@@ -128,7 +128,7 @@ def host_ports(pod: Pod) -> Iterable[HostPort]:
 
 
 def sidecars(pod: Pod) -> list[Container]:
-    return [one for one in pod.spec.initContainers if one.restartPolicy == "Always"]
+    return [init_container for init_container in pod.spec.initContainers if init_container.restartPolicy == "Always"]
 
 
 def pod_requests(pod: Pod, missing: Mapping[str, int] | None = None) -> Requests:
@@ -169,16 +169,19 @@ def held_requests(pod: Pod) -> dict[str, Requests]:
     """By container, the larger of what the kubelet has granted and what runs."""
     status = pod.status
     held: dict[str, Requests] = {}
-    for one in (*status.initContainerStatuses, *status.containerStatuses):
-        if one.resources is not None:
-            has = amounts(one.resources.requests)
-            raise_to(has, amounts(one.allocatedResources))
-            held[one.name] = has
+    for container_status in (*status.initContainerStatuses, *status.containerStatuses):
+        if container_status.resources is not None:
+            has = amounts(container_status.resources.requests)
+            raise_to(has, amounts(container_status.allocatedResources))
+            held[container_status.name] = has
     return held
 
 
 def is_infeasible(pod: Pod) -> bool:
-    return any(one.type == "PodResizePending" and one.status == "True" and one.reason == "Infeasible" for one in pod.status.conditions)
+    return any(
+        condition.type == "PodResizePending" and condition.status == "True" and condition.reason == "Infeasible"
+        for condition in pod.status.conditions
+    )
 
 
 def add(total: Requests, more: Mapping[str, int]) -> None:

@@ -43,8 +43,8 @@ def matches(
     used: dict[str, Mask] = {}
     for claim in sorted(claims, key=wanted_bytes):
         served = np.zeros_like(nodes.alive)
-        free = (one for one in volumes if promised.get(one.metadata.name, key_of(claim)) == key_of(claim))
-        fitting = (one for one in free if suits(one, claim))
+        free = (volume for volume in volumes if promised.get(volume.metadata.name, key_of(claim)) == key_of(claim))
+        fitting = (volume for volume in free if suits(volume, claim))
         for volume in sorted(fitting, key=size_and_name):
             before = used.setdefault(volume.metadata.name, np.zeros_like(served))
             rows = reachable(volume, nodes) & ~served & ~before

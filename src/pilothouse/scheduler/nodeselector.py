@@ -89,9 +89,9 @@ def names_wanted(selector: NodeSelector) -> frozenset[str] | None:
     names: set[str] = set()
     for term in selector.nodeSelectorTerms or ():
         confined: set[str] | None = None
-        for one in term.matchFields:
-            if one.key == NAME_FIELD and one.operator == "In":
-                confined = set(one.values) if confined is None else confined & set(one.values)
+        for requirement in term.matchFields:
+            if requirement.key == NAME_FIELD and requirement.operator == "In":
+                confined = set(requirement.values) if confined is None else confined & set(requirement.values)
         if confined is None:
             return None
         names |= confined

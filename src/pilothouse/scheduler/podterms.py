@@ -81,12 +81,12 @@ def terms_of(pod: Pod, namespace_labels: NamespaceLabels) -> PodTerms:
         return PodTerms()
     near, far = affinity.podAffinity, affinity.podAntiAffinity
     preferred = [
-        term_of(pod, one.podAffinityTerm, namespace_labels, sign * one.weight)
+        term_of(pod, preferred.podAffinityTerm, namespace_labels, sign * preferred.weight)
         for sign, group in ((1, near), (-1, far))
-        for one in (group.preferredDuringSchedulingIgnoredDuringExecution if group else ())
+        for preferred in (group.preferredDuringSchedulingIgnoredDuringExecution if group else ())
     ]
     return PodTerms(
-        [term_of(pod, one, namespace_labels) for one in (near.requiredDuringSchedulingIgnoredDuringExecution if near else ())],
-        [term_of(pod, one, namespace_labels) for one in (far.requiredDuringSchedulingIgnoredDuringExecution if far else ())],
+        [term_of(pod, term, namespace_labels) for term in (near.requiredDuringSchedulingIgnoredDuringExecution if near else ())],
+        [term_of(pod, term, namespace_labels) for term in (far.requiredDuringSchedulingIgnoredDuringExecution if far else ())],
         preferred,
     )

@@ -64,14 +64,14 @@ def candidate_on(
 ) -> Candidate | Sequence[str]:
     """The fewest victims on one node, or why no victims would do."""
     name = nodes.names[row]
-    lesser = [one for one in nodes.pods[row].values() if one.priority < pod.priority]
+    lesser = [other for other in nodes.pods[row].values() if other.priority < pod.priority]
     if not lesser:
         return (NO_VICTIMS,)
     window = nodes.window(row)
-    for one in lesser:
-        window.remove_pod(name, one)
-    for one in nodes.nominated_before(pod, name):
-        window.add_pod(name, one)
+    for other in lesser:
+        window.remove_pod(name, other)
+    for other in nodes.nominated_before(pod, name):
+        window.add_pod(name, other)
     reasons = trial(pod, window)
     if reasons:
         return reasons
@@ -79,11 +79,11 @@ def candidate_on(
     victims: list[PodFacts] = []
     broken = 0
     for group in (breaking, harmless):
-        for one in group:
-            window.add_pod(name, one)
+        for other in group:
+            window.add_pod(name, other)
             if trial(pod, window):
-                window.remove_pod(name, one)
-                victims.append(one)
+                window.remove_pod(name, other)
+                victims.append(other)
                 broken += group is breaking
     return Candidate(name, sorted(victims, key=importance), broken)
 
@@ -104,14 +104,14 @@ def harm(candidate: Candidate) -> tuple[int, int, int, int, tuple[int, ...]]:
     if not victims:
         return (candidate.broken, -PRIORITY_OFFSET, 0, 0, ())
     highest = victims[0].priority
-    oldest = min(start_of(one) for one in victims if one.priority == highest)
+    oldest = min(start_of(victim) for victim in victims if victim.priority == highest)
     youngest_first = tuple(-ord(sign) for sign in oldest)
-    return (candidate.broken, highest, sum(one.priority + PRIORITY_OFFSET for one in victims), len(victims), youngest_first)
+    return (candidate.broken, highest, sum(victim.priority + PRIORITY_OFFSET for victim in victims), len(victims), youngest_first)
 
 
 def split_by_budgets(pods: Sequence[PodFacts], budgets: Sequence[PodDisruptionBudget]) -> tuple[list[PodFacts], list[PodFacts]]:
     """(those whose eviction would break a disruption budget, the others), each in the given order."""
-    left = [(one, from_label_selector(one.spec.selector)) for one in budgets]
+    left = [(budget, from_label_selector(budget.spec.selector)) for budget in budgets]
     allowed = {id(budget): budget.status.disruptionsAllowed for budget, _ in left}
     breaking: list[PodFacts] = []
     harmless: list[PodFacts] = []

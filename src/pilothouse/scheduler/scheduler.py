@@ -194,8 +194,8 @@ class Scheduler:
     async def _preempt(self, entry: QueuedPod, result: PostFilterResult, outcome: Outcome, lesser: Sequence[PodFacts]) -> None:
         """Clear the nominated node, if there is one, and tell why the Pod has none yet."""
         pod, message = entry.facts, outcome.message
-        for one in lesser:
-            await self._patch(one.pod, NOT_NOMINATED)
+        for nominated in lesser:
+            await self._patch(nominated.pod, NOT_NOMINATED)
         for victim in result.victims:
             try:
                 await self._evictor.evict(victim, pod, result.nominated or "")

@@ -24,11 +24,11 @@ def siblings(informers: Informers) -> Siblings:
     def of(pod: Pod) -> Selector:
         space, labels = pod.metadata.namespace, pod.metadata.labels
         wanted: dict[str, str] = {}
-        for one in services.list(space):
-            if one.spec.selector and match_labels(one.spec.selector).matches(labels):
-                wanted |= one.spec.selector
+        for service in services.list(space):
+            if service.spec.selector and match_labels(service.spec.selector).matches(labels):
+                wanted |= service.spec.selector
         found: list[Requirement] = [*match_labels(wanted).requirements]
-        owner = next((one for one in pod.metadata.ownerReferences if one.controller), None)
+        owner = next((reference for reference in pod.metadata.ownerReferences if reference.controller), None)
         informer = owners.get((owner.apiVersion, owner.kind)) if owner is not None else None
         controller: Any = informer.get(space, owner.name) if informer is not None and owner is not None else None
         if controller is not None:

@@ -227,7 +227,7 @@ class NodeColumns:
     def nominated_before(self, pod: PodFacts, node_name: str) -> list[PodFacts]:
         """The others for which room on a node is being cleared and that do not yield to this Pod."""
         waiting = self.nominated.get(node_name, {})
-        return [one for one in waiting.values() if one.uid != pod.uid and one.priority >= pod.priority]
+        return [other for other in waiting.values() if other.uid != pod.uid and other.priority >= pod.priority]
 
     # Inside
 
@@ -272,7 +272,7 @@ class NodeColumns:
             self.structure += 1
 
     def _taints(self, taints: list[Taint]) -> int:
-        key = tuple((one.key, one.value, one.effect) for one in taints)
+        key = tuple((taint.key, taint.value, taint.effect) for taint in taints)
         if key not in self._taint_index:
             self._taint_index[key] = len(self.taint_sets)
             self.taint_sets.append(list(taints))

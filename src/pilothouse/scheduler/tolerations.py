@@ -8,7 +8,7 @@ from pilothouse.api.types.core_v1 import Taint, Toleration
 
 
 def tolerates(tolerations: Sequence[Toleration], taint: Taint) -> bool:
-    return any(answers(one, taint) for one in tolerations)
+    return any(answers(toleration, taint) for toleration in tolerations)
 
 
 def answers(toleration: Toleration, taint: Taint) -> bool:

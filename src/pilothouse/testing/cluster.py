@@ -180,7 +180,7 @@ class Cluster:
             self._call(_soon(tell, runtime))
 
     def _container(self, pod: str, container: str, namespace: str) -> tuple[SimulatedRuntime, SimulatedContainer]:
-        node = next((one.spec.nodeName for one in self.list(Pod, namespace) if one.metadata.name == pod), "")
+        node = next((candidate.spec.nodeName for candidate in self.list(Pod, namespace) if candidate.metadata.name == pod), "")
         if node not in self.runtimes:
             raise KeyError(f"no pod {pod} of namespace {namespace} is on a node")
         return self.runtimes[node], self.runtimes[node].named(pod, container, namespace)
@@ -280,4 +280,4 @@ async def _soon(function: Any, *arguments: Any, **named: Any) -> Any:
 
 
 def is_ready(node: Node) -> bool:
-    return any(one.type == "Ready" and one.status == "True" for one in node.status.conditions)
+    return any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions)

@@ -43,8 +43,8 @@ def world_of(
 ) -> World:
     """A world that shows these objects and nothing else."""
     stores: dict[type[Any], Store[Any]] = {}
-    for one in objects:
-        stores.setdefault(type(one), Store()).put(one)
+    for object in objects:
+        stores.setdefault(type(object), Store()).put(object)
     return World(
         lambda kind: stores.setdefault(kind, Store()),
         now,

@@ -129,13 +129,13 @@ class FakeTransport:
 
     def put_back(self, revision: int) -> None:
         """Be as before this revision, as a server whose state was restored: objects that were made or changed since are no more."""
-        self._objects = {key: one for key, one in self._objects.items() if strconv.parse_uint(one.metadata.resourceVersion) <= revision}
+        self._objects = {key: obj for key, obj in self._objects.items() if strconv.parse_uint(obj.metadata.resourceVersion) <= revision}
         self._history = [change for change in self._history if change[0] <= revision]
         self.revision, self._forgotten = revision, min(self._forgotten, revision)
 
     def add(self, *objects: Any) -> list[Any]:
         """Create objects without a call being noted; their status is kept."""
-        return [self._create_object(codec.clone(one), one.metadata.namespace) for one in objects]
+        return [self._create_object(codec.clone(object), object.metadata.namespace) for object in objects]
 
     def change(self, obj: Any, edit: Callable[[Any], None]) -> Any:
         """Change an object behind everybody's back, its status too."""
@@ -156,7 +156,7 @@ class FakeTransport:
         self._drop((type(obj), obj.metadata.namespace, obj.metadata.name))
 
     def all(self, kind: type[Any], namespace: str | None = None) -> list[Any]:
-        return [one for key, one in self._objects.items() if key[0] is kind and namespace in (None, key[1])]
+        return [obj for key, obj in self._objects.items() if key[0] is kind and namespace in (None, key[1])]
 
     # The verbs.
 
@@ -164,7 +164,7 @@ class FakeTransport:
         return self._object(call)[1]
 
     def _list(self, call: Call) -> ListResult[Any]:
-        found = [one for one in self.all(call.resource.type, call.namespace or None) if _selected(one, call)]
+        found = [obj for obj in self.all(call.resource.type, call.namespace or None) if _selected(obj, call)]
         start = strconv.parse_uint(call.options.continue_) if call.options.continue_ else 0
         page = found[start : start + call.options.limit] if call.options.limit else found[start:]
         left = len(found) - start - len(page)
@@ -209,9 +209,9 @@ class FakeTransport:
         return self._store(key, new)
 
     def _deletecollection(self, call: Call) -> ListResult[Any]:
-        gone = [one for one in self.all(call.resource.type, call.namespace or None) if _selected(one, call)]
-        for one in gone:
-            self._delete(Call("delete", call.resource, one.metadata.namespace, one.metadata.name, options=call.options))
+        gone = [obj for obj in self.all(call.resource.type, call.namespace or None) if _selected(obj, call)]
+        for obj in gone:
+            self._delete(Call("delete", call.resource, obj.metadata.namespace, obj.metadata.name, options=call.options))
         return ListResult(gone, str(self.revision))
 
     # What stands behind them.

@@ -59,7 +59,7 @@ async def read(log: SimulatedLog, options: LogOptions) -> AsyncIterator[bytes]:
     writer = LogWriter(options)
     number = 0 if options.tail_lines is None else max(log.count - options.tail_lines, 0)
     while True:
-        changed, fresh, number = log.changed, [one.entry for one in log.since(number)], log.count
+        changed, fresh, number = log.changed, [record.entry for record in log.since(number)], log.count
         if piece := writer.render(fresh):
             yield piece
         if not options.follow or log.ended or writer.full:

@@ -133,9 +133,9 @@ class Player:
             self._patch(target, {"spec": {"template": {"metadata": {"annotations": stamp}}}})
         elif verb == "undo":
             history = {
-                strconv.atoi(one.metadata.annotations[REVISION]): one
-                for one in self.cluster.list(ReplicaSet, NAMESPACE)
-                if _owned(one, name)
+                strconv.atoi(namespace.metadata.annotations[REVISION]): namespace
+                for namespace in self.cluster.list(ReplicaSet, NAMESPACE)
+                if _owned(namespace, name)
             }
             wanted = (strconv.integer(revision.partition("=")[2]) or 0) or sorted(history)[-2]
             template = codec.to_dict(history[wanted].spec.template)
@@ -163,31 +163,38 @@ class Player:
         kind, _, name = target.partition("/")
         found = self.cluster.get(named(kind).type, name, NAMESPACE if named(kind).namespaced else "").status.conditions
         self.shown.append(
-            aligned([["TYPE", "STATUS", "REASON", "MESSAGE"], *([one.type, one.status, one.reason, one.message] for one in found)])
+            aligned(
+                [
+                    ["TYPE", "STATUS", "REASON", "MESSAGE"],
+                    *([condition.type, condition.status, condition.reason, condition.message] for condition in found),
+                ]
+            )
         )
 
     def _get(self, kinds: str, *options: str) -> None:
-        resources = [named(one) for one in kinds.split(",")]
-        tables = [self._table(one, wide="wide" in options, prefixed=len(resources) > 1) for one in resources]
-        self.shown.append("\n".join(one for one in tables if one))
+        resources = [named(kind) for kind in kinds.split(",")]
+        tables = [self._table(resource, wide="wide" in options, prefixed=len(resources) > 1) for resource in resources]
+        self.shown.append("\n".join(table for table in tables if table))
 
     def _table(self, resource: Resource[Any], *, wide: bool, prefixed: bool) -> str:
         found = sorted(self.cluster.list(resource.type, NAMESPACE if resource.namespaced else ""), key=lambda one: one.metadata.name)
         made = table(resource, found, self.cluster.clock.now(), "None")
-        columns = [index for index, one in enumerate(made["columnDefinitions"]) if wide or not one["priority"]]
+        columns = [index for index, column in enumerate(made["columnDefinitions"]) if wide or not column["priority"]]
         prefix = f"{resource.singular}.{resource.group}/".replace("./", "/") if prefixed else ""
         heads = [made["columnDefinitions"][index]["name"].upper() for index in columns]
-        rows = [[str(one["cells"][index]) for index in columns] for one in made["rows"]]
+        rows = [[str(row["cells"][index]) for index in columns] for row in made["rows"]]
         for row in rows:
             row[0] = prefix + row[0]
         return aligned([heads, *rows]) if rows else ""
 
     def _events(self, kinds: str) -> None:
-        wanted = {named(one).kind for one in kinds.split(",")}
-        told = [one for one in self.cluster.list(Event, NAMESPACE) if one.involvedObject.kind in wanted]
+        wanted = {named(kind).kind for kind in kinds.split(",")}
+        told = [namespace for namespace in self.cluster.list(Event, NAMESPACE) if namespace.involvedObject.kind in wanted]
         found = sorted(told, key=lambda one: strconv.parse_uint(one.metadata.resourceVersion))
         heads = ["TYPE", "REASON", "OBJECT", "MESSAGE"]
-        rows = [[one.type, one.reason, f"{one.involvedObject.kind.lower()}/{one.involvedObject.name}", one.message] for one in found]
+        rows = [
+            [event.type, event.reason, f"{event.involvedObject.kind.lower()}/{event.involvedObject.name}", event.message] for event in found
+        ]
         self.shown.append(aligned([heads, *rows]))
 
 
@@ -197,9 +204,9 @@ def _owned(one: ReplicaSet, deployment: str) -> bool:
 
 def named(name: str) -> Resource[Any]:
     """A resource by any name that kubectl knows it by."""
-    for one in catalogue.resources():
-        if name.lower() in (one.plural, one.singular, *one.short_names):
-            return one
+    for resource in catalogue.resources():
+        if name.lower() in (resource.plural, resource.singular, *resource.short_names):
+            return resource
     raise ValueError(f"no kind {name!r}")
 
 

@@ -75,8 +75,8 @@ PORT_FORWARD_SPDY = "portforward.k8s.io"
 
 def negotiate(offered: Iterable[str], known: Iterable[Protocol]) -> Protocol | None:
     """The first offered protocol that is known; the unnamed one when none is offered; None when all are strange."""
-    by_name = {one.name: one for one in known}
-    wanted = [one.strip() for one in offered if one.strip()]
+    by_name = {protocol.name: protocol for protocol in known}
+    wanted = [name.strip() for name in offered if name.strip()]
     if not wanted:
         return UNNAMED
-    return next((by_name[one] for one in wanted if one in by_name), None)
+    return next((by_name[name] for name in wanted if name in by_name), None)

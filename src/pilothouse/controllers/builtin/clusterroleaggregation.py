@@ -13,9 +13,9 @@ from pilothouse.machinery import codec, labels
 
 
 def _sums(role: ClusterRole, world: World) -> Iterator[Key]:
-    for one in world.list(ClusterRole):
-        if one.aggregationRule is not None:
-            yield "", one.metadata.name
+    for clusterrole in world.list(ClusterRole):
+        if clusterrole.aggregationRule is not None:
+            yield "", clusterrole.metadata.name
 
 
 class ClusterRoleAggregationController(Controller):
@@ -31,9 +31,9 @@ class ClusterRoleAggregationController(Controller):
             return
         rules: list[PolicyRule] = []
         for selector in map(labels.from_label_selector, role.aggregationRule.clusterRoleSelectors):
-            for one in sorted(world.list(ClusterRole, "", selector), key=lambda each: each.metadata.name):
-                if one.metadata.name != role.metadata.name:
-                    rules.extend(rule for rule in one.rules or () if rule not in rules)
+            for selected in sorted(world.list(ClusterRole, "", selector), key=lambda each: each.metadata.name):
+                if selected.metadata.name != role.metadata.name:
+                    rules.extend(rule for rule in selected.rules or () if rule not in rules)
         if rules != (role.rules or []):
             changed = codec.clone(role)
             changed.rules = rules or None

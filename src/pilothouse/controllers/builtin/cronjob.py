@@ -54,7 +54,10 @@ class CronJobController(Controller):
 
 def _end_of(job: Job) -> str:
     """Complete, Failed or nothing."""
-    return next((one.type for one in job.status.conditions if one.type in ("Complete", "Failed") and one.status == "True"), "")
+    return next(
+        (condition.type for condition in job.status.conditions if condition.type in ("Complete", "Failed") and condition.status == "True"),
+        "",
+    )
 
 
 def _forget_finished(one: CronJob, changed: CronJob, jobs: Sequence[Job]) -> Iterator[Action]:

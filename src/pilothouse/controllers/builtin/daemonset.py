@@ -46,8 +46,8 @@ TOLERATIONS = (
 
 
 def _all(node: Node, world: World) -> Iterator[Key]:
-    for one in world.list(DaemonSet):
-        yield one.metadata.namespace, one.metadata.name
+    for daemonset in world.list(DaemonSet):
+        yield daemonset.metadata.namespace, daemonset.metadata.name
 
 
 def _matters(old: Node, new: Node) -> bool:
@@ -99,7 +99,7 @@ class DaemonSetController(Controller):
         yield from (*claimed.actions, *revisions.actions)
         found = _look(daemons, claimed.members, world)
         changes = [*_manage(daemons, found, revisions, world)]
-        if not any(isinstance(one, (Create, Delete)) for one in changes):
+        if not any(isinstance(change, (Create, Delete)) for change in changes):
             changes += _update(daemons, found, revisions, world)
         yield from changes
         yield from clean_up(revisions, {_hash(pod) for pod in claimed.members}, daemons.spec.revisionHistoryLimit, counting_used=True)
@@ -122,10 +122,10 @@ def _look(daemons: DaemonSet, members: Sequence[Pod], world: World) -> _Found:
         found.nodes.add(node.metadata.name)
         if spec.nodeName not in ("", node.metadata.name) or not affinity.suits(spec, node):
             continue
-        bad = [one for one in node.spec.taints if not any(taints.tolerates(each, one) for each in spec.tolerations)]
-        if not any(one.effect in ("NoSchedule", "NoExecute") for one in bad):
+        bad = [taint for taint in node.spec.taints if not any(taints.tolerates(each, taint) for each in spec.tolerations)]
+        if not any(taint.effect in ("NoSchedule", "NoExecute") for taint in bad):
             found.should_run.add(node.metadata.name)
-        if not any(one.effect == "NoExecute" for one in bad):
+        if not any(taint.effect == "NoExecute" for taint in bad):
             found.may_stay.add(node.metadata.name)
     return found
 
@@ -136,9 +136,9 @@ def node_of(pod: Pod) -> str:
         return pod.spec.nodeName
     required = pod.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
     for term in (required.nodeSelectorTerms or ()) if required else ():
-        for one in term.matchFields:
-            if one.key == "metadata.name" and one.operator == "In" and one.values:
-                return one.values[0]
+        for requirement in term.matchFields:
+            if requirement.key == "metadata.name" and requirement.operator == "In" and requirement.values:
+                return requirement.values[0]
     return ""
 
 
@@ -224,7 +224,7 @@ def _update(daemons: DaemonSet, found: _Found, revisions: History, world: World)
             (serving if available else idle).append(old[0])
     if _surges(daemons):
         chosen = [*idle, *serving[: max(0, _surge(daemons, len(found.should_run)) - surging)]]
-        yield from (Create(_pod(daemons, node_of(one), revisions), owner=daemons, announce=pods.POD_EVENTS) for one in chosen)
+        yield from (Create(_pod(daemons, node_of(node_name), revisions), owner=daemons, announce=pods.POD_EVENTS) for node_name in chosen)
     else:
         chosen = [*idle, *serving[: max(0, _unavailable(daemons, len(found.should_run)) - busy)]]
         yield from (_delete(daemons, pod) for pod in chosen)

@@ -40,9 +40,9 @@ class Expected:
 
 
 def _budgets_of(pod: Pod, world: World) -> Iterator[Key]:
-    for one in world.list(PodDisruptionBudget, pod.metadata.namespace):
-        if labels.from_label_selector(one.spec.selector).matches(pod.metadata.labels):
-            yield one.metadata.namespace, one.metadata.name
+    for budget in world.list(PodDisruptionBudget, pod.metadata.namespace):
+        if labels.from_label_selector(budget.spec.selector).matches(pod.metadata.labels):
+            yield budget.metadata.namespace, budget.metadata.name
 
 
 class DisruptionController(Controller):
@@ -198,7 +198,7 @@ def _failed(budget: PodDisruptionBudget, problem: str, now: str) -> PodDisruptio
 
 
 def _conditions(budget: PodDisruptionBudget, status: str, reason: str, message: str, now: str) -> list[Condition]:
-    known = next((one for one in budget.status.conditions if one.type == ALLOWED), None)
+    known = next((condition for condition in budget.status.conditions if condition.type == ALLOWED), None)
     made = Condition(
         type=ALLOWED,
         status=status,
@@ -207,4 +207,4 @@ def _conditions(budget: PodDisruptionBudget, status: str, reason: str, message: 
         observedGeneration=budget.metadata.generation,
         lastTransitionTime=known.lastTransitionTime if known is not None and known.status == status else now,
     )
-    return [*(one for one in budget.status.conditions if one.type != ALLOWED), made]
+    return [*(condition for condition in budget.status.conditions if condition.type != ALLOWED), made]

@@ -75,7 +75,7 @@ def _endpoints(service: Service, found: Sequence[Pod]) -> Endpoints:
         labels[backends.HEADLESS_LABEL] = ""
     meta = ObjectMeta(name=service.metadata.name, namespace=service.metadata.namespace, labels=labels)
     subsets = _subsets(service, found)
-    if sum(len(one.addresses) + len(one.notReadyAddresses) for one in subsets) > CAPACITY:
+    if sum(len(subset.addresses) + len(subset.notReadyAddresses) for subset in subsets) > CAPACITY:
         subsets = _truncated(subsets)
         meta.annotations[OVER_CAPACITY] = "truncated"
     return Endpoints(metadata=meta, subsets=subsets)
@@ -122,12 +122,12 @@ def _address(pod: Pod, service: Service, ip: str) -> EndpointAddress:
 def _truncated(subsets: Sequence[EndpointSubset]) -> list[EndpointSubset]:
     """The first 1,000 addresses, ready ones before others."""
     room = CAPACITY
-    kept = [codec.clone(one) for one in subsets]
+    kept = [codec.clone(subset) for subset in subsets]
     for field in ("addresses", "notReadyAddresses"):
-        for one in kept:
-            setattr(one, field, getattr(one, field)[:room])
-            room -= len(getattr(one, field))
-    return [one for one in kept if one.addresses or one.notReadyAddresses]
+        for subset in kept:
+            setattr(subset, field, getattr(subset, field)[:room])
+            room -= len(getattr(subset, field))
+    return [subset for subset in kept if subset.addresses or subset.notReadyAddresses]
 
 
 def _same(current: Endpoints, wanted: Endpoints) -> bool:

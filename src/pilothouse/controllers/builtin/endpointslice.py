@@ -54,7 +54,11 @@ class EndpointSliceController(Controller):
         found = [pod for pod in backends.members(service, world) if backends.belongs(pod, terminating=True)]
         wanted = [group for family in backends.families(service) for group in _groups(service, found, family, world)]
         _set_hints(service, wanted)
-        existing = [one for one in world.owned(service, EndpointSlice) if one.metadata.labels.get(MANAGED_BY) == MANAGER]
+        existing = [
+            endpointslice
+            for endpointslice in world.owned(service, EndpointSlice)
+            if endpointslice.metadata.labels.get(MANAGED_BY) == MANAGER
+        ]
         trigger = backends.trigger_time(service, found, world)
         limit = world.settings.endpoint_slice_limit
         yield from changes(existing, wanted, lambda family: _empty(service, family), limit=limit, trigger=trigger)
@@ -104,14 +108,14 @@ def _set_hints(service: Service, wanted: Sequence[Wanted]) -> None:
     distribution = service.spec.trafficDistribution
     if distribution not in ("PreferClose", "PreferSameZone", "PreferSameNode"):
         return
-    ready = [one for group in wanted for one in group.endpoints if one.conditions and one.conditions.ready]
-    zones = all(one.zone for one in ready)
-    nodes = distribution == "PreferSameNode" and all(one.nodeName for one in ready)
-    for one in ready:
+    ready = [endpoint for group in wanted for endpoint in group.endpoints if endpoint.conditions and endpoint.conditions.ready]
+    zones = all(endpoint.zone for endpoint in ready)
+    nodes = distribution == "PreferSameNode" and all(endpoint.nodeName for endpoint in ready)
+    for endpoint in ready:
         hints = EndpointHints(
-            forZones=[ForZone(name=one.zone or "")] if zones else [], forNodes=[ForNode(name=one.nodeName or "")] if nodes else []
+            forZones=[ForZone(name=endpoint.zone or "")] if zones else [], forNodes=[ForNode(name=endpoint.nodeName or "")] if nodes else []
         )
-        one.hints = hints if zones or nodes else None
+        endpoint.hints = hints if zones or nodes else None
 
 
 def _empty(service: Service, family: str) -> EndpointSlice:

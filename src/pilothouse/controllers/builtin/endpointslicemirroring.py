@@ -40,9 +40,13 @@ class EndpointSliceMirroringController(Controller):
     )
 
     def plan(self, endpoints: Endpoints, world: World) -> Iterator[Action]:
-        existing = [one for one in world.owned(endpoints, EndpointSlice) if one.metadata.labels.get(MANAGED_BY) == MANAGER]
+        existing = [
+            endpointslice
+            for endpointslice in world.owned(endpoints, EndpointSlice)
+            if endpointslice.metadata.labels.get(MANAGED_BY) == MANAGER
+        ]
         if not _is_mirrored(endpoints, world) or not endpoints.subsets:
-            yield from (Delete(one) for one in existing)
+            yield from (Delete(slice_) for slice_ in existing)
             return
         wanted = [group for subset in endpoints.subsets for group in _groups(subset)]
         trigger = endpoints.metadata.annotations.get(TRIGGER_TIME, "")
@@ -61,9 +65,9 @@ def _is_mirrored(endpoints: Endpoints, world: World) -> bool:
 def _groups(subset: EndpointSubset) -> Iterator[Wanted]:
     """The endpoints of a subset by address family."""
     ports = [
-        EndpointPort(name=one.name, port=one.port, protocol=one.protocol or "TCP", appProtocol=one.appProtocol) for one in subset.ports
+        EndpointPort(name=port.name, port=port.port, protocol=port.protocol or "TCP", appProtocol=port.appProtocol) for port in subset.ports
     ]
-    every = [*((one, True) for one in subset.addresses), *((one, False) for one in subset.notReadyAddresses)][:SUBSET_LIMIT]
+    every = [*((address, True) for address in subset.addresses), *((address, False) for address in subset.notReadyAddresses)][:SUBSET_LIMIT]
     for family, colon in (("IPv4", False), ("IPv6", True)):
         found = [_endpoint(address, ready) for address, ready in every if (":" in address.ip) == colon]
         if found:

@@ -152,7 +152,7 @@ class GarbageCollector:
         if owners.solid:
             gone = [*owners.dangling, *owners.waiting]
             if gone:
-                await self._set_owners(current, without(references, [one.uid for one in gone]))
+                await self._set_owners(current, without(references, [owner.uid for owner in gone]))
         elif owners.waiting and node.dependents:
             await self._unblock(node)
             await self._delete(current, "Foreground")
@@ -177,8 +177,8 @@ class GarbageCollector:
         if current is None:
             return
         released = codec.clone(current)
-        for one in released.metadata.ownerReferences:
-            one.blockOwnerDeletion = False
+        for reference in released.metadata.ownerReferences:
+            reference.blockOwnerDeletion = False
         await self._set_owners(current, released.metadata.ownerReferences)
 
     async def _orphan(self, node: Node) -> None:
@@ -240,10 +240,10 @@ class GarbageCollector:
         await self._unless_gone(self._client.delete(type(obj), meta.name, meta.namespace, options=options))
 
     async def _set_owners(self, obj: Any, references: Iterable[OwnerReference]) -> None:
-        await self._patch(obj, {"ownerReferences": [codec.to_dict(one) for one in references] or None})
+        await self._patch(obj, {"ownerReferences": [codec.to_dict(reference) for reference in references] or None})
 
     async def _drop_finalizer(self, obj: Any, finalizer: str) -> None:
-        left = [one for one in obj.metadata.finalizers if one != finalizer]
+        left = [present for present in obj.metadata.finalizers if present != finalizer]
         if left != obj.metadata.finalizers:
             await self._patch(obj, {"finalizers": left or None})
 

@@ -73,7 +73,7 @@ class JobController(Controller):
         selectors = [labels.from_label_selector(job.spec.selector) for job in world.list(Job, namespace)]
         for pod in world.list(Pod, namespace):
             up = controller_of(pod)
-            left = up.kind == "Job" and up.name == name if up else not any(one.matches(pod.metadata.labels) for one in selectors)
+            left = up.kind == "Job" and up.name == name if up else not any(selector.matches(pod.metadata.labels) for selector in selectors)
             if left and FINALIZER in pod.metadata.finalizers:
                 yield without_finalizer(pod)
 
@@ -99,10 +99,10 @@ def _go_on(job: Job, members: Sequence[Pod], world: World) -> Iterator[Action]:
     if end is not None:
         found = tally(job, members, Rest.UNCOUNTED if dying or end.kind == COMPLETE else Rest.FAILED)
         # Before they are deleted: that changes them, and one that ends by it would count as failed.
-        yield from (one for one in found.release if pods.is_active(one.object))
+        yield from (action for action in found.release if pods.is_active(action.object))
         yield from _delete(job, [pod for pod in members if pods.is_active(pod)])
         yield from _end(job, end, found, members, world)
-        yield from (one for one in found.release if not pods.is_active(one.object))
+        yield from (action for action in found.release if not pods.is_active(action.object))
     else:
         if not dying:
             yield from _suspend(job, world)
@@ -134,11 +134,11 @@ def _end(job: Job, end: Verdict, found: Tally, members: Sequence[Pod], world: Wo
 
 def _suspend(job: Job, world: World) -> Iterator[Action]:
     """Note (in the copy `job`) and tell of a pause, or its end."""
-    known = next((one for one in job.status.conditions if one.type == "Suspended"), None)
+    known = next((condition for condition in job.status.conditions if condition.type == "Suspended"), None)
     paused = bool(job.spec.suspend)
     if paused == (known is not None and known.status == "True"):
         return
-    job.status.conditions = [one for one in job.status.conditions if one.type != "Suspended"]
+    job.status.conditions = [condition for condition in job.status.conditions if condition.type != "Suspended"]
     made = _made("Suspended", "JobSuspended" if paused else "JobResumed", "Job suspended" if paused else "Job resumed", world)
     made.status = "True" if paused else "False"
     job.status.conditions.append(made)
@@ -244,7 +244,7 @@ def _indexed_pod(job: Job, index: int, annotations: Mapping[str, str]) -> Pod:
     pod.spec.hostname = f"{job.metadata.name}{suffix}"
     source = EnvVarSource(fieldRef=ObjectFieldSelector(apiVersion="v1", fieldPath=f"metadata.labels['{indexes.ANNOTATION}']"))
     for container in (*pod.spec.containers, *pod.spec.initContainers):
-        if all(one.name != "JOB_COMPLETION_INDEX" for one in container.env):
+        if all(variable.name != "JOB_COMPLETION_INDEX" for variable in container.env):
             container.env.append(EnvVar(name="JOB_COMPLETION_INDEX", valueFrom=source))
     return pod
 

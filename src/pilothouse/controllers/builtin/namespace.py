@@ -78,13 +78,13 @@ class NamespaceController(Controller):
             yield RequeueAfter(found.estimate_seconds / 2 + 1)
             return
         final = codec.clone(namespace)
-        final.spec.finalizers = [one for one in namespace.spec.finalizers if one != FINALIZER]
+        final.spec.finalizers = [finalizer for finalizer in namespace.spec.finalizers if finalizer != FINALIZER]
         yield Update(final, subresource="finalize")
 
 
 def contents(catalogue: Catalogue) -> list[Resource[Any]]:
     """Every kind that a namespace may hold, each once though it is served in several versions; Pods first."""
-    found = [one for one in catalogue.stored() if one.namespaced and {"delete", "list"} <= set(one.verbs)]
+    found = [resource for resource in catalogue.stored() if resource.namespaced and {"delete", "list"} <= set(resource.verbs)]
     return sorted(found, key=lambda one: (one.group, one.plural) != ("", "pods"))
 
 
@@ -96,7 +96,7 @@ async def sweep(client: Client, name: str) -> Sweep:
     await _sweep_kind(client, name, first, result)
     if result.remaining or result.failures:
         return result
-    await asyncio.gather(*(_sweep_kind(client, name, one, result) for one in others))
+    await asyncio.gather(*(_sweep_kind(client, name, other, result) for other in others))
     return result
 
 
@@ -117,9 +117,9 @@ async def _sweep_kind(client: Client, name: str, resource: Resource[Any], result
     if not left:
         return
     result.remaining[f"{resource.plural}.{resource.group}"] += len(left)
-    result.finalizers.update(finalizer for one in left for finalizer in one.metadata.finalizers)
-    graces = [one.spec.terminationGracePeriodSeconds or 0 for one in left if isinstance(one, Pod) and not pods.is_finished(one)]
-    estimates = [*graces, *([FINALIZER_ESTIMATE_SECONDS] if any(one.metadata.finalizers for one in left) else [])]
+    result.finalizers.update(finalizer for obj in left for finalizer in obj.metadata.finalizers)
+    graces = [obj.spec.terminationGracePeriodSeconds or 0 for obj in left if isinstance(obj, Pod) and not pods.is_finished(obj)]
+    estimates = [*graces, *([FINALIZER_ESTIMATE_SECONDS] if any(obj.metadata.finalizers for obj in left) else [])]
     result.estimate_seconds = max([result.estimate_seconds, *estimates])
 
 
@@ -128,9 +128,9 @@ async def _delete_all(client: Client, name: str, resource: Resource[Any], left: 
     if "deletecollection" in resource.verbs:
         await client.delete_collection(resource.type, name, options=options)
         return
-    for one in left:
+    for obj in left:
         try:
-            await client.delete(resource.type, one.metadata.name, name, options=options)
+            await client.delete(resource.type, obj.metadata.name, name, options=options)
         except StatusError as error:
             if error.code != 404:
                 raise
@@ -167,12 +167,12 @@ def _conditions(namespace: Namespace, found: Sweep, now: str) -> list[NamespaceC
             "All content-preserving finalizers finished",
         ),
     ]
-    known = {one.type: one for one in namespace.status.conditions}
-    for one in wanted:
-        before = known.get(one.type)
-        one.lastTransitionTime = before.lastTransitionTime if before is not None and before.status == one.status else now
-    names = {one.type for one in wanted}
-    return [*(one for one in namespace.status.conditions if one.type not in names), *wanted]
+    known = {condition.type: condition for condition in namespace.status.conditions}
+    for condition in wanted:
+        before = known.get(condition.type)
+        condition.lastTransitionTime = before.lastTransitionTime if before is not None and before.status == condition.status else now
+    names = {condition.type for condition in wanted}
+    return [*(condition for condition in namespace.status.conditions if condition.type not in names), *wanted]
 
 
 def _condition(type: str, bad_reason: str, bad_text: str, good_reason: str, good_text: str) -> NamespaceCondition:

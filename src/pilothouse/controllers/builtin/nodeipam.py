@@ -30,12 +30,12 @@ class NodeIPAMController(Controller):
             return
         given: dict[str, list[str]] = world.shared.setdefault("given", {})
         used = _used(node, world, given)
-        chosen = [_first_free(one, _mask(one, world), used) for one in ranges]
+        chosen = [_first_free(network, _mask(network, world), used) for network in ranges]
         if not all(chosen):
             name = node.metadata.name
             yield Emit(node, NORMAL, "CIDRNotAvailable", f"Node {name} status is now: CIDRNotAvailable")
             return
-        parts = [str(one) for one in chosen]
+        parts = [str(network) for network in chosen]
         given[node.metadata.name] = parts
         yield Patch(node, {"spec": {"podCIDR": parts[0], "podCIDRs": parts}})
 
@@ -50,20 +50,20 @@ def _mask(one: Network, world: World) -> int:
 
 def _used(node: Node, world: World, given: dict[str, list[str]]) -> set[Network]:
     """What other nodes have, or have been given though the cache does not show it yet."""
-    names = {one.metadata.name for one in world.list(Node)}
+    names = {node.metadata.name for node in world.list(Node)}
     for gone in given.keys() - names:
         del given[gone]
-    parts = [part for one in world.list(Node) for part in (one.spec.podCIDRs or ([one.spec.podCIDR] if one.spec.podCIDR else []))]
+    parts = [part for node in world.list(Node) for part in (node.spec.podCIDRs or ([node.spec.podCIDR] if node.spec.podCIDR else []))]
     parts += [part for name, known in given.items() if name != node.metadata.name for part in known]
     return {ipaddress.ip_network(part) for part in parts}
 
 
 def _first_free(whole: Network, mask: int, used: set[Network]) -> Network | None:
     size = max(mask, whole.prefixlen)
-    same = [one for one in used if one.version == whole.version]
-    taken = {one for one in same if one.prefixlen == size}
-    odd = [one for one in same if one.prefixlen != size]
+    same = [network for network in used if network.version == whole.version]
+    taken = {network for network in same if network.prefixlen == size}
+    odd = [network for network in same if network.prefixlen != size]
     for part in whole.subnets(new_prefix=size):
-        if part not in taken and not any(part.overlaps(one) for one in odd):
+        if part not in taken and not any(part.overlaps(network) for network in odd):
             return part
     return None

@@ -42,9 +42,9 @@ def _note_heartbeat(old: Lease | None, new: Lease | None, shared: dict[str, Any]
 
 def _all_nodes(node: Node, world: World) -> Iterator[Key]:
     """Whether a node's Pods may be evicted depends on how many others have failed."""
-    for one in world.list(Node):
-        if taints.status_of(one, "Ready") != "True":
-            yield "", one.metadata.name
+    for candidate in world.list(Node):
+        if taints.status_of(candidate, "Ready") != "True":
+            yield "", candidate.metadata.name
 
 
 def _readiness_changed(old: Node, new: Node) -> bool:
@@ -146,9 +146,9 @@ def _tell_readiness(node: Node, world: World) -> Iterator[Action]:
         if found is None or found.status != "True":
             continue
         changed = codec.clone(pod)
-        for one in changed.status.conditions:
-            if one.type == "Ready":
-                one.status, one.lastTransitionTime = "False", world.now_text
+        for condition in changed.status.conditions:
+            if condition.type == "Ready":
+                condition.status, condition.lastTransitionTime = "False", world.now_text
         yield UpdateStatus(changed)
         yield Emit(pod, WARNING, "NodeNotReady", "Node is not ready")
 
@@ -162,7 +162,7 @@ def _taint(node: Node, world: World) -> Iterator[Action]:
     if result != node.spec.taints:
         meta = node.metadata
         patch = {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion}}
-        yield Patch(node, {**patch, "spec": {"taints": [codec.to_dict(one) for one in result] or None}})
+        yield Patch(node, {**patch, "spec": {"taints": [codec.to_dict(taint) for taint in result] or None}})
     if wait:
         yield RequeueAfter(wait)
 
@@ -176,8 +176,8 @@ def _executing(node: Node, world: World) -> tuple[list[Taint] | None, float]:
     wanted = [Taint(key=key, effect=taints.NO_EXECUTE, timeAdded=time.text(world.now))]
     zone, states = zones.zone_of(node), zones.states(world.list(Node), world.settings)
     rate = zones.eviction_rate(zone, states, world.settings)
-    present = {one.key for one in taints.no_execute(node)} & {*EXECUTING}
-    if all(one.state == zones.FULL for one in states.values()):
+    present = {taint.key for taint in taints.no_execute(node)} & {*EXECUTING}
+    if all(state.state == zones.FULL for state in states.values()):
         return [], 0.0
     if present:
         return wanted, 0.0  # has had its turn: only the kind of failure may change

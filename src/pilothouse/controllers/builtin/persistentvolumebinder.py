@@ -104,7 +104,7 @@ def _provision(claim: PersistentVolumeClaim, kind: StorageClass, world: World) -
         text = f"no volume plugin matched name: {kind.provisioner}"
         yield from _once(claim, world, WARNING, "ProvisioningFailed", text)
         return
-    if any(claim.metadata.annotations.get(one) != kind.provisioner for one in PROVISIONERS):
+    if any(claim.metadata.annotations.get(annotation) != kind.provisioner for annotation in PROVISIONERS):
         changed = codec.clone(claim)
         changed.metadata.annotations |= dict.fromkeys(PROVISIONERS, kind.provisioner)
         yield Update(changed)

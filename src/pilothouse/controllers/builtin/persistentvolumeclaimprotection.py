@@ -18,14 +18,14 @@ def used_by(pod: Pod) -> tuple[str, ...]:
     if not pod.spec.nodeName:
         return ()
     meta = pod.metadata
-    named = [one.persistentVolumeClaim.claimName for one in pod.spec.volumes if one.persistentVolumeClaim is not None]
-    own = [f"{meta.name}-{one.name}" for one in pod.spec.volumes if one.ephemeral is not None]
+    named = [volume.persistentVolumeClaim.claimName for volume in pod.spec.volumes if volume.persistentVolumeClaim is not None]
+    own = [f"{meta.name}-{volume.name}" for volume in pod.spec.volumes if volume.ephemeral is not None]
     return tuple(f"{meta.namespace}/{name}" for name in (*named, *own))
 
 
 def _claims_of(pod: Pod, world: World) -> Iterator[Key]:
-    for found in used_by(pod):
-        namespace, _, name = found.partition("/")
+    for key in used_by(pod):
+        namespace, _, name = key.partition("/")
         yield namespace, name
 
 
@@ -44,7 +44,7 @@ class PersistentVolumeClaimProtectionController(Controller):
             if FINALIZER not in meta.finalizers:
                 yield with_finalizers(claim, [*meta.finalizers, FINALIZER])
         elif FINALIZER in meta.finalizers and not world.indexed(Pod, used_by, f"{meta.namespace}/{meta.name}"):
-            yield with_finalizers(claim, [one for one in meta.finalizers if one != FINALIZER])
+            yield with_finalizers(claim, [finalizer for finalizer in meta.finalizers if finalizer != FINALIZER])
 
 
 def with_finalizers(claim: PersistentVolumeClaim, finalizers: list[str]) -> Patch:

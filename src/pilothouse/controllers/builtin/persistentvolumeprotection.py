@@ -25,7 +25,7 @@ class PersistentVolumeProtectionController(Controller):
         if not meta.deletionTimestamp and FINALIZER not in meta.finalizers:
             yield _with(volume, [*meta.finalizers, FINALIZER])
         elif meta.deletionTimestamp and FINALIZER in meta.finalizers and volume.status.phase != "Bound":
-            yield _with(volume, [one for one in meta.finalizers if one != FINALIZER])
+            yield _with(volume, [finalizer for finalizer in meta.finalizers if finalizer != FINALIZER])
 
 
 def _with(volume: PersistentVolume, finalizers: list[str]) -> Patch:

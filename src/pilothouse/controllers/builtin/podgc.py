@@ -35,7 +35,7 @@ def _service_changed(old: Node, new: Node) -> bool:
 
 
 def _out_of_service(node: Node) -> bool:
-    return any(one.key == taints.OUT_OF_SERVICE for one in node.spec.taints) and taints.status_of(node, "Ready") != "True"
+    return any(taint.key == taints.OUT_OF_SERVICE for taint in node.spec.taints) and taints.status_of(node, "Ready") != "True"
 
 
 class PodGCController(Controller):

@@ -42,5 +42,7 @@ def _related(rs: ReplicaSet, world: World) -> list[Pod]:
     controller = controller_of(rs)
     if controller is None:
         return [*world.owned(rs, Pod)]
-    siblings = [one for one in world.list(ReplicaSet, rs.metadata.namespace) if (up := controller_of(one)) and up.uid == controller.uid]
-    return [pod for one in siblings for pod in world.owned(one, Pod)]
+    siblings = [
+        sibling for sibling in world.list(ReplicaSet, rs.metadata.namespace) if (up := controller_of(sibling)) and up.uid == controller.uid
+    ]
+    return [pod for sibling in siblings for pod in world.owned(sibling, Pod)]

@@ -62,9 +62,9 @@ class QuotaRunner(Runner):
 
 
 def _quotas_of(resource: Resource[Any], obj: Any, world: World) -> Iterator[Key]:
-    for one in world.list(ResourceQuota, obj.metadata.namespace):
-        if quota.counted(resource, one.spec.hard):
-            yield one.metadata.namespace, one.metadata.name
+    for resource_quota in world.list(ResourceQuota, obj.metadata.namespace):
+        if quota.counted(resource, resource_quota.spec.hard):
+            yield resource_quota.metadata.namespace, resource_quota.metadata.name
 
 
 def _matters(old: Any, new: Any) -> bool:

@@ -39,5 +39,5 @@ class StalePodDisruptionController(Controller):
             return
         changed = codec.clone(pod)
         taken_back = PodCondition(type=TARGET, status="False", lastTransitionTime=world.now_text)
-        changed.status.conditions = [taken_back if one.type == TARGET else one for one in changed.status.conditions]
+        changed.status.conditions = [taken_back if condition.type == TARGET else condition for condition in changed.status.conditions]
         yield UpdateStatus(changed)

@@ -59,7 +59,7 @@ class _Set:
     @property
     def current(self) -> str:
         """The revision that Pods have before the update reaches them."""
-        known = {one.metadata.name for one in (*self.revisions.older, self.revisions.current)}
+        known = {revision.metadata.name for revision in (*self.revisions.older, self.revisions.current)}
         return self.spec.status.currentRevision if self.spec.status.currentRevision in known else self.update
 
     def condemned(self, number: int) -> bool:
@@ -76,9 +76,9 @@ def _set_of(one: PersistentVolumeClaim, world: World) -> Iterator[Key]:
     match = NUMBERED.fullmatch(one.metadata.name)
     if match is None:
         return
-    for found in world.list(StatefulSet, one.metadata.namespace):
-        if any(match[1] == f"{each.metadata.name}-{found.metadata.name}" for each in found.spec.volumeClaimTemplates):
-            yield found.metadata.namespace, found.metadata.name
+    for statefulset in world.list(StatefulSet, one.metadata.namespace):
+        if any(match[1] == f"{each.metadata.name}-{statefulset.metadata.name}" for each in statefulset.spec.volumeClaimTemplates):
+            yield statefulset.metadata.namespace, statefulset.metadata.name
 
 
 class StatefulSetController(Controller):
@@ -136,8 +136,8 @@ def _keep_identity(state: _Set) -> Iterator[Action]:
         name = pod.metadata.name
         if not state.condemned(number) and pod.metadata.labels.get(POD_NAME) != name:
             yield Patch(pod, {"metadata": {"labels": {POD_NAME: name, POD_INDEX: str(number)}}})
-        for one in claims.present(state.spec, number, state.world):
-            changed = claims.reowned(state.spec, one, pod, condemned=state.condemned(number))
+        for pvc in claims.present(state.spec, number, state.world):
+            changed = claims.reowned(state.spec, pvc, pod, condemned=state.condemned(number))
             if changed is not None:
                 yield Update(changed)
 
@@ -209,7 +209,7 @@ def _revision_for(state: _Set, number: int) -> str:
 
 def _create(state: _Set, number: int) -> Iterator[Action]:
     pod = _pod(state, number)
-    if any(claims.is_stale(one, pod.metadata.name) for one in claims.present(state.spec, number, state.world)):
+    if any(claims.is_stale(pvc, pod.metadata.name) for pvc in claims.present(state.spec, number, state.world)):
         yield RequeueAfter(600)  # the end of the claim will tell before that
         return
     yield from _make_claims(state, number)
@@ -246,9 +246,9 @@ def _delete(state: _Set, pod: Pod) -> Delete:
 
 def _template(state: _Set, revision: str) -> PodTemplateSpec:
     """The template of a revision, from what its patch would put back."""
-    for one in state.revisions.older:
-        if one.metadata.name == revision:
-            kept = {name: value for name, value in template_of(one).items() if name != "$patch"}
+    for older in state.revisions.older:
+        if older.metadata.name == revision:
+            kept = {name: value for name, value in template_of(older).items() if name != "$patch"}
             return codec.from_dict(kept, PodTemplateSpec)
     return state.spec.spec.template
 

@@ -19,7 +19,11 @@ class TTLAfterFinishedController(Controller):
 
     def plan(self, job: Job, world: World) -> Iterator[Action]:
         limit = job.spec.ttlSecondsAfterFinished
-        ends = [one.lastTransitionTime for one in job.status.conditions if one.type in ("Complete", "Failed") and one.status == "True"]
+        ends = [
+            condition.lastTransitionTime
+            for condition in job.status.conditions
+            if condition.type in ("Complete", "Failed") and condition.status == "True"
+        ]
         if limit is None or not ends or job.metadata.deletionTimestamp:
             return
         left = limit - world.seconds_since(ends[0] or "")

@@ -84,9 +84,9 @@ def objection(signer: str, request: x509.CertificateSigningRequest, usages: Sequ
 
 
 def _client_usages(usages: Sequence[str]) -> str:
-    for one in usages:
-        if one not in ("digital signature", "key encipherment", "client auth"):
-            return f"invalid usage for client certificate: {one}"
+    for usage in usages:
+        if usage not in ("digital signature", "key encipherment", "client auth"):
+            return f"invalid usage for client certificate: {usage}"
     return "" if "client auth" in usages else "missing required usage for client certificate: client auth"
 
 
@@ -99,15 +99,15 @@ def _exactly(usages: Sequence[str], purpose: str) -> str:
 
 def _of_node(request: x509.CertificateSigningRequest, *, allow_names: bool) -> str:
     """The subject is a node's; its names and addresses are for servers only."""
-    organizations = [one.value for one in request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    organizations = [attribute.value for attribute in request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
     if organizations != [NODES]:
         return "subject organization is not system:nodes"
     names = _alternative_names(request)
-    served = [one for one in names if isinstance(one, (x509.DNSName, x509.IPAddress))]
+    served = [name for name in names if isinstance(name, (x509.DNSName, x509.IPAddress))]
     if allow_names and not served:
         return "DNS or IP subjectAltName is required"
     for kind, word in ((x509.DNSName, "DNS"), (x509.IPAddress, "IP"), (x509.RFC822Name, "Email"), (x509.UniformResourceIdentifier, "URI")):
-        if any(isinstance(one, kind) for one in names) and not (allow_names and word in ("DNS", "IP")):
+        if any(isinstance(name, kind) for name in names) and not (allow_names and word in ("DNS", "IP")):
             return f"{word} subjectAltNames are not allowed"
     common = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return "" if common and str(common[0].value).startswith(NODE) else f"subject common name does not begin with {NODE}"
@@ -136,10 +136,10 @@ def sign(
         .not_valid_after(min(end, issuer.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     )
-    key_usages = {KEY_USAGES[one] for one in usages if one in KEY_USAGES}
+    key_usages = {KEY_USAGES[usage] for usage in usages if usage in KEY_USAGES}
     if key_usages:
         builder = builder.add_extension(x509.KeyUsage(**{name: name in key_usages for name in KEY_USAGES.values()}), critical=True)
-    extended = list(dict.fromkeys(EXTENDED[one] for one in usages if one in EXTENDED))
+    extended = list(dict.fromkeys(EXTENDED[usage] for usage in usages if usage in EXTENDED))
     if extended:
         builder = builder.add_extension(x509.ExtendedKeyUsage(extended), critical=False)
     ski = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value

@@ -72,9 +72,9 @@ def by_creation(one: ReplicaSet) -> tuple[str, str]:
 
 def find_new(deployment: Deployment, replicasets: Iterable[ReplicaSet]) -> ReplicaSet | None:
     """The oldest ReplicaSet of the Deployment's present template: the same for everybody who looks."""
-    for one in sorted(replicasets, key=by_creation):
-        if same_template(one.spec.template, deployment.spec.template):
-            return one
+    for replicaset in sorted(replicasets, key=by_creation):
+        if same_template(replicaset.spec.template, deployment.spec.template):
+            return replicaset
     return None
 
 
@@ -84,7 +84,7 @@ def revision(one: ReplicaSet | Deployment) -> int:
 
 
 def next_revision(old: Sequence[ReplicaSet]) -> int:
-    return max((revision(one) for one in old), default=0) + 1
+    return max((revision(replicaset) for replicaset in old), default=0) + 1
 
 
 def new_replicaset(deployment: Deployment, old: Sequence[ReplicaSet]) -> ReplicaSet:
@@ -118,7 +118,7 @@ def annotations_of_new(deployment: Deployment, new: ReplicaSet, number: int) -> 
 
 
 def _longer_history(history: str, number: str) -> str:
-    numbers = [one for one in history.split(",") if one]
+    numbers = [number for number in history.split(",") if number]
     while len(numbers) > 1 and len(",".join([*numbers, number])) > HISTORY_LIMIT:
         numbers.pop(0)
     return ",".join([*numbers, number])

@@ -36,7 +36,7 @@ class Rollout:
         self.deployment = codec.clone(deployment)
         self.world = world
         self.new = revisions.find_new(deployment, members)
-        self.old = sorted((one for one in members if one is not self.new), key=revisions.by_creation)
+        self.old = sorted((member for member in members if member is not self.new), key=revisions.by_creation)
         self._sized: dict[str, ReplicaSet] = {}
         self._actions: list[Action] = []
         self._revision = ""
@@ -69,9 +69,9 @@ class Rollout:
     def _recreate(self) -> list[Action]:
         if self.new is not None:
             self._mark_new()
-        active = [one for one in self.old if sizes.wanted(one) > 0]
-        for one in active:
-            self._resize_one(one, 0)
+        active = [replicaset for replicaset in self.old if sizes.wanted(replicaset) > 0]
+        for replicaset in active:
+            self._resize_one(replicaset, 0)
         if active or self._old_pods_run():
             return self._finished(self._rolled())
         if self.new is None:
@@ -85,15 +85,15 @@ class Rollout:
         if self.new is not None:
             self._mark_new()
         only = sizes.active_or_latest(self.new, self.old)
-        active = [one for one in self._everything if sizes.wanted(one) > 0]
+        active = [replicaset for replicaset in self._everything if sizes.wanted(replicaset) > 0]
         if only is not None:
             self._resize_one(only, sizes.wanted(self.deployment), annotate=True)
         elif sizes.is_saturated(self.deployment, self.new):
-            for one in self.old:
-                self._resize_one(one, 0)
+            for replicaset in self.old:
+                self._resize_one(replicaset, 0)
         elif sizes.is_rolling(self.deployment):
-            for one, size in sizes.proportional(self.deployment, active):
-                self._resize_one(one, size, annotate=True)
+            for replicaset, size in sizes.proportional(self.deployment, active):
+                self._resize_one(replicaset, size, annotate=True)
         if self.deployment.spec.paused:
             self._clean_up()
         return self._finished(self._counted())
@@ -150,16 +150,16 @@ class Rollout:
         return self._resize_one(new, sizes.new_size(self.deployment, self._everything, new))
 
     def _shrink_old(self, new: ReplicaSet) -> bool:
-        active = [one for one in self.old if sizes.wanted(one) > 0]
+        active = [replicaset for replicaset in self.old if sizes.wanted(replicaset) > 0]
         steps = sizes.shrink_old(self.deployment, new, active)
-        for one, size in steps:
-            self._resize_one(one, size)
+        for step, size in steps:
+            self._resize_one(step, size)
         return bool(steps)
 
     def _old_pods_run(self) -> bool:
-        if any(one.status.replicas > 0 for one in self.old):
+        if any(replicaset.status.replicas > 0 for replicaset in self.old):
             return True
-        return any(not pods.is_finished(pod) for one in self.old for pod in self.world.owned(one, Pod))
+        return any(not pods.is_finished(pod) for replicaset in self.old for pod in self.world.owned(replicaset, Pod))
 
     def _clean_up_if_complete(self) -> None:
         if status.is_complete(self.deployment, self.deployment.status):
@@ -170,11 +170,11 @@ class Rollout:
         limit = self.deployment.spec.revisionHistoryLimit
         if limit is None or limit == NO_HISTORY_LIMIT:
             return
-        alive = sorted((one for one in self.old if not one.metadata.deletionTimestamp), key=revisions.revision)
-        for one in alive[: max(0, len(alive) - limit)]:
-            seen = one.metadata.generation <= one.status.observedGeneration
-            if one.status.replicas == 0 and sizes.wanted(one) == 0 and seen:
-                self._actions.append(Delete(one))
+        alive = sorted((replicaset for replicaset in self.old if not replicaset.metadata.deletionTimestamp), key=revisions.revision)
+        for replicaset in alive[: max(0, len(alive) - limit)]:
+            seen = replicaset.metadata.generation <= replicaset.status.observedGeneration
+            if replicaset.status.replicas == 0 and sizes.wanted(replicaset) == 0 and seen:
+                self._actions.append(Delete(replicaset))
 
     # What was changed, and how it is said.
 
@@ -211,7 +211,7 @@ class Rollout:
         return status.of_rollout(self.deployment, self._counted(), self._everything, self.new, self.world.now)
 
     def _finished(self, new_status: DeploymentStatus) -> list[Action]:
-        return [*(Update(one) for one in self._sized.values()), *self._actions, *self._told(new_status)]
+        return [*(Update(replicaset) for replicaset in self._sized.values()), *self._actions, *self._told(new_status)]
 
     def _told(self, new_status: DeploymentStatus) -> Iterator[Action]:
         d = codec.clone(self.deployment)

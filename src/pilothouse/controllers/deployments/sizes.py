@@ -22,7 +22,7 @@ def wanted(one: Deployment | ReplicaSet) -> int:
 
 def total(replicasets: Iterable[ReplicaSet]) -> int:
     """The Pods that they ask for together."""
-    return sum(wanted(one) for one in replicasets)
+    return sum(wanted(replicaset) for replicaset in replicasets)
 
 
 def is_rolling(deployment: Deployment) -> bool:
@@ -67,27 +67,27 @@ def shrink_old(deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet
     may_go = total([*old, new]) - least - unavailable_new
     if not total(old) or may_go <= 0:
         return []
-    sizes: Sizes = {one.metadata.name: wanted(one) for one in old}
+    sizes: Sizes = {replicaset.metadata.name: wanted(replicaset) for replicaset in old}
     steps = _drop_unhealthy(old, sizes, may_go)
-    available = sum(one.status.availableReplicas for one in (*old, new))
+    available = sum(replicaset.status.availableReplicas for replicaset in (*old, new))
     may_go = available - least
-    for one in old:
-        going = min(sizes[one.metadata.name], may_go)
+    for replicaset in old:
+        going = min(sizes[replicaset.metadata.name], may_go)
         if going > 0:
             may_go -= going
-            sizes[one.metadata.name] -= going
-            steps.append((one, sizes[one.metadata.name]))
+            sizes[replicaset.metadata.name] -= going
+            steps.append((replicaset, sizes[replicaset.metadata.name]))
     return steps
 
 
 def _drop_unhealthy(old: Sequence[ReplicaSet], sizes: Sizes, may_go: int) -> list[tuple[ReplicaSet, int]]:
     steps: list[tuple[ReplicaSet, int]] = []
-    for one in old:
-        going = min(may_go, wanted(one) - one.status.availableReplicas)
+    for replicaset in old:
+        going = min(may_go, wanted(replicaset) - replicaset.status.availableReplicas)
         if going > 0:
             may_go -= going
-            sizes[one.metadata.name] -= going
-            steps.append((one, sizes[one.metadata.name]))
+            sizes[replicaset.metadata.name] -= going
+            steps.append((replicaset, sizes[replicaset.metadata.name]))
     return steps
 
 
@@ -96,9 +96,9 @@ def _drop_unhealthy(old: Sequence[ReplicaSet], sizes: Sizes, may_go: int) -> lis
 
 def is_scaling(deployment: Deployment, replicasets: Iterable[ReplicaSet]) -> bool:
     """The Deployment was scaled since its ReplicaSets were last sized."""
-    for one in replicasets:
-        desired = strconv.integer(one.metadata.annotations.get(DESIRED_REPLICAS, ""), strconv.INT32)
-        if wanted(one) > 0 and desired is not None and desired != wanted(deployment):
+    for replicaset in replicasets:
+        desired = strconv.integer(replicaset.metadata.annotations.get(DESIRED_REPLICAS, ""), strconv.INT32)
+        if wanted(replicaset) > 0 and desired is not None and desired != wanted(deployment):
             return True
     return False
 
@@ -106,7 +106,7 @@ def is_scaling(deployment: Deployment, replicasets: Iterable[ReplicaSet]) -> boo
 def active_or_latest(new: ReplicaSet | None, old: Sequence[ReplicaSet]) -> ReplicaSet | None:
     """The only ReplicaSet with Pods; the newest when none has any; None when several have. `old` is sorted by age."""
     everything = [*reversed(old), *([new] if new else [])]
-    active = [one for one in everything if wanted(one) > 0]
+    active = [replicaset for replicaset in everything if wanted(replicaset) > 0]
     if len(active) == 1:
         return active[0]
     if active:
@@ -129,14 +129,14 @@ def proportional(deployment: Deployment, active: Sequence[ReplicaSet]) -> list[t
     ordered = _largest_first(active, newer=to_add > 0) if to_add else [*active]
     sizes: Sizes = {}
     added = 0
-    for one in ordered:
-        share = _share(one, deployment, to_add, added)
-        sizes[one.metadata.name] = wanted(one) + share
+    for replicaset in ordered:
+        share = _share(replicaset, deployment, to_add, added)
+        sizes[replicaset.metadata.name] = wanted(replicaset) + share
         added += share
     if to_add and ordered:
         first = ordered[0].metadata.name
         sizes[first] = max(0, sizes[first] + to_add - added)
-    return [(one, sizes[one.metadata.name]) for one in ordered]
+    return [(replicaset, sizes[replicaset.metadata.name]) for replicaset in ordered]
 
 
 def _largest_first(replicasets: Sequence[ReplicaSet], *, newer: bool) -> list[ReplicaSet]:

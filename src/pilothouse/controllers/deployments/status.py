@@ -19,7 +19,7 @@ NO_DEADLINE = 2**31 - 1
 
 
 def condition(status: DeploymentStatus, type: str) -> DeploymentCondition | None:
-    return next((one for one in status.conditions if one.type == type), None)
+    return next((condition for condition in status.conditions if condition.type == type), None)
 
 
 def made(type: str, status: str, reason: str, message: str, now: str) -> DeploymentCondition:
@@ -39,7 +39,7 @@ def put(status: DeploymentStatus, new: DeploymentCondition) -> None:
 
 
 def drop(status: DeploymentStatus, type: str) -> None:
-    status.conditions = [one for one in status.conditions if one.type != type]
+    status.conditions = [condition for condition in status.conditions if condition.type != type]
 
 
 def has_deadline(deployment: Deployment) -> bool:
@@ -48,12 +48,12 @@ def has_deadline(deployment: Deployment) -> bool:
 
 def counted(deployment: Deployment, everything: Sequence[ReplicaSet], new: ReplicaSet | None, now: str) -> DeploymentStatus:
     """The counts, the condition Available, and the other conditions as they are. Unavailable is also what was asked for and not made."""
-    available = sum(one.status.availableReplicas for one in everything)
+    available = sum(replicaset.status.availableReplicas for replicaset in everything)
     status = DeploymentStatus(
         observedGeneration=deployment.metadata.generation,
-        replicas=sum(one.status.replicas for one in everything),
+        replicas=sum(replicaset.status.replicas for replicaset in everything),
         updatedReplicas=new.status.replicas if new else 0,
-        readyReplicas=sum(one.status.readyReplicas for one in everything),
+        readyReplicas=sum(replicaset.status.readyReplicas for replicaset in everything),
         availableReplicas=available,
         unavailableReplicas=max(0, sizes.total(everything) - available),
         collisionCount=deployment.status.collisionCount,
@@ -135,15 +135,15 @@ def _judge_progress(deployment: Deployment, status: DeploymentStatus, new: Repli
 
 def _replica_failure(everything: Sequence[ReplicaSet], new: ReplicaSet | None) -> DeploymentCondition | None:
     """The failure of a ReplicaSet as the Deployment's own; that of the new one before others."""
-    for one in ([new] if new else []) + [*everything]:
-        for found in one.status.conditions:
-            if found.type == REPLICA_FAILURE:
+    for replicaset in ([new] if new else []) + [*everything]:
+        for condition in replicaset.status.conditions:
+            if condition.type == REPLICA_FAILURE:
                 return DeploymentCondition(
                     type=REPLICA_FAILURE,
-                    status=found.status,
-                    reason=found.reason,
-                    message=found.message,
-                    lastTransitionTime=found.lastTransitionTime,
-                    lastUpdateTime=found.lastTransitionTime,
+                    status=condition.status,
+                    reason=condition.reason,
+                    message=condition.message,
+                    lastTransitionTime=condition.lastTransitionTime,
+                    lastUpdateTime=condition.lastTransitionTime,
                 )
     return None

@@ -72,7 +72,7 @@ def zone_matters(old: Node, new: Node) -> bool:
 
 def addresses(pod: Pod, address_type: str) -> list[str]:
     """The Pod's addresses of one family (`IPv4`, `IPv6`)."""
-    found = [one.ip for one in pod.status.podIPs] or [pod.status.podIP]
+    found = [pod_ip.ip for pod_ip in pod.status.podIPs] or [pod.status.podIP]
     return [ip for ip in found if ip and (":" in ip) == (address_type == "IPv6")]
 
 
@@ -87,11 +87,11 @@ def port_number(pod: Pod, port: ServicePort) -> int | None:
     target = port.targetPort
     if isinstance(target, int) or not target:
         return target or port.port
-    sidecars = [one for one in pod.spec.initContainers if one.restartPolicy == "Always"]
+    sidecars = [init_container for init_container in pod.spec.initContainers if init_container.restartPolicy == "Always"]
     for container in (*pod.spec.containers, *sidecars):
-        for one in container.ports:
-            if one.name == target and (one.protocol or "TCP") == (port.protocol or "TCP"):
-                return one.containerPort
+        for container_port in container.ports:
+            if container_port.name == target and (container_port.protocol or "TCP") == (port.protocol or "TCP"):
+                return container_port.containerPort
     return None
 
 

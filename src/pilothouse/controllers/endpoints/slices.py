@@ -54,25 +54,29 @@ class _Plan:
 def changes(existing: Sequence[EndpointSlice], wanted: Sequence[Wanted], make: Make, *, limit: int, trigger: str) -> list[Action]:
     """What makes the slices show what is wanted. `wanted` has one entry a group, and at least one an address type."""
     plan = _Plan()
-    types = {one.address_type for one in wanted}
-    plan.delete.extend(one for one in existing if one.addressType not in types)
+    types = {group.address_type for group in wanted}
+    plan.delete.extend(slice_ for slice_ in existing if slice_.addressType not in types)
     for address_type in sorted(types):
-        of_type = [one for one in existing if one.addressType == address_type]
-        _of_type(plan, of_type, [one for one in wanted if one.address_type == address_type], make, limit)
+        of_type = [slice_ for slice_ in existing if slice_.addressType == address_type]
+        _of_type(plan, of_type, [group for group in wanted if group.address_type == address_type], make, limit)
     _rewrite(plan)
-    for one in (*plan.create, *plan.update):
-        one.metadata.annotations.pop(TRIGGER_TIME, None)
+    for slice_ in (*plan.create, *plan.update):
+        slice_.metadata.annotations.pop(TRIGGER_TIME, None)
         if trigger:
-            one.metadata.annotations[TRIGGER_TIME] = trigger
-    return [*(Create(one) for one in plan.create), *(Update(one) for one in plan.update), *(Delete(one) for one in plan.delete)]
+            slice_.metadata.annotations[TRIGGER_TIME] = trigger
+    return [
+        *(Create(slice_) for slice_ in plan.create),
+        *(Update(slice_) for slice_ in plan.update),
+        *(Delete(slice_) for slice_ in plan.delete),
+    ]
 
 
 def _of_type(plan: _Plan, existing: Sequence[EndpointSlice], wanted: Sequence[Wanted], make: Make, limit: int) -> None:
     before = len(plan.create), plan.kept + len(plan.update)
     groups: dict[Ports, Wanted] = {}
-    for one in wanted:
-        if one.endpoints:
-            groups.setdefault(ports_key(one.ports), Wanted(one.address_type, one.ports)).endpoints.extend(one.endpoints)
+    for group in wanted:
+        if group.endpoints:
+            groups.setdefault(ports_key(group.ports), Wanted(group.address_type, group.ports)).endpoints.extend(group.endpoints)
     by_ports: dict[Ports, list[EndpointSlice]] = {key: [] for key in groups}
     for current in existing:
         by_ports.setdefault(ports_key(current.ports or ()), []).append(current)
@@ -90,35 +94,35 @@ def _of_type(plan: _Plan, existing: Sequence[EndpointSlice], wanted: Sequence[Wa
 def _placeholder(plan: _Plan, idle: list[EndpointSlice], wanted: Sequence[Wanted], make: Make) -> list[EndpointSlice]:
     """Have one empty slice; gives the slices that are too many."""
     empty = make(wanted[0].address_type)
-    for one in idle:
-        if not one.endpoints and not one.ports and _same_meta(one, empty):
+    for slice_ in idle:
+        if not slice_.endpoints and not slice_.ports and _same_meta(slice_, empty):
             plan.kept += 1
-            return [other for other in idle if other is not one]
+            return [other for other in idle if other is not slice_]
     plan.create.append(empty)
     return idle
 
 
 def _of_group(plan: _Plan, existing: Sequence[EndpointSlice], group: Wanted, make: Make, limit: int) -> None:
-    left = {_identity(one): one for one in group.endpoints}
+    left = {_identity(endpoint): endpoint for endpoint in group.endpoints}
     pattern = make(group.address_type)
     same: list[EndpointSlice] = []
     rewritten: list[EndpointSlice] = []
-    for one in existing:
-        kept = [found for endpoint in one.endpoints or () if (found := left.pop(_identity(endpoint), None)) is not None]
+    for slice_ in existing:
+        kept = [found for endpoint in slice_.endpoints or () if (found := left.pop(_identity(endpoint), None)) is not None]
         if not kept:
-            plan.delete.append(one)
-        elif kept == one.endpoints and _same_meta(one, pattern):
-            same.append(one)
+            plan.delete.append(slice_)
+        elif kept == slice_.endpoints and _same_meta(slice_, pattern):
+            same.append(slice_)
         else:
-            rewritten.append(_with(one, kept, pattern))
+            rewritten.append(_with(slice_, kept, pattern))
     waiting = [*left.values()]
-    for one in sorted(rewritten, key=lambda each: -len(each.endpoints or ())):
-        room = limit - len(one.endpoints or ())
-        one.endpoints = [*(one.endpoints or ()), *waiting[:room]]
+    for slice_ in sorted(rewritten, key=lambda each: -len(each.endpoints or ())):
+        room = limit - len(slice_.endpoints or ())
+        slice_.endpoints = [*(slice_.endpoints or ()), *waiting[:room]]
         waiting = waiting[room:]
     if waiting and len(waiting) < limit:
         fit = max(
-            (one for one in same if len(one.endpoints or ()) + len(waiting) <= limit),
+            (slice_ for slice_ in same if len(slice_.endpoints or ()) + len(waiting) <= limit),
             key=lambda each: len(each.endpoints or ()),
             default=None,
         )
@@ -137,7 +141,7 @@ def _of_group(plan: _Plan, existing: Sequence[EndpointSlice], group: Wanted, mak
 def _rewrite(plan: _Plan) -> None:
     """Pair slices that would go with slices that would come."""
     for fresh in [*plan.create]:
-        gone = next((one for one in plan.delete if one.addressType == fresh.addressType), None)
+        gone = next((slice_ for slice_ in plan.delete if slice_.addressType == fresh.addressType), None)
         if gone is not None:
             plan.create.remove(fresh)
             plan.delete.remove(gone)

@@ -72,7 +72,7 @@ class Executor:
             elif kind is Delete:
                 await self._delete_all(key, [*group])  # type: ignore[list-item]
             elif kind is RequeueAfter:
-                soonest = min(one.seconds for one in group)  # type: ignore[union-attr]
+                soonest = min(action.seconds for action in group)  # type: ignore[union-attr]
                 again = soonest if again is None else min(again, soonest)
             else:
                 for action in group:
@@ -131,14 +131,16 @@ class Executor:
         if fresh.metadata.uid != meta.uid or fresh.metadata.deletionTimestamp:
             error = ConnectionAbortedError(f"original {owner.kind} {meta.namespace}/{meta.name} is gone or going: nothing is adopted")
             raise Failed(Failure(action, error))
-        references = [codec.to_dict(one) for one in (*obj.metadata.ownerReferences, controller_reference(owner))]
-        missing = [one for one in action.finalizers if one not in obj.metadata.finalizers]
+        references = [codec.to_dict(reference) for reference in (*obj.metadata.ownerReferences, controller_reference(owner))]
+        missing = [finalizer for finalizer in action.finalizers if finalizer not in obj.metadata.finalizers]
         await self._patch_owners(key, obj, references, [*obj.metadata.finalizers, *missing])
 
     async def _release(self, key: Key, action: Release) -> None:
         obj = action.object
-        references = [codec.to_dict(one) for one in obj.metadata.ownerReferences if one.uid != action.owner.metadata.uid]
-        await self._patch_owners(key, obj, references or None, [one for one in obj.metadata.finalizers if one not in action.finalizers])
+        references = [codec.to_dict(reference) for reference in obj.metadata.ownerReferences if reference.uid != action.owner.metadata.uid]
+        await self._patch_owners(
+            key, obj, references or None, [finalizer for finalizer in obj.metadata.finalizers if finalizer not in action.finalizers]
+        )
 
     async def _patch_owners(self, key: Key, obj: Any, references: Any, finalizers: list[str]) -> None:
         meta = obj.metadata
@@ -151,11 +153,11 @@ class Executor:
 
     async def _create_all(self, key: Key, creates: Sequence[Create]) -> None:
         for batch in doubling(creates):
-            failures = [one for one in await asyncio.gather(*(self._create(key, one) for one in batch)) if one is not None]
+            failures = [error for error in await asyncio.gather(*(self._create(key, action) for action in batch)) if error is not None]
             if failures:
-                if all(_namespace_ends(one.error) for one in failures):
+                if all(_namespace_ends(failure.error) for failure in failures):
                     return
-                unanswered = [one for one in failures if isinstance(one.error, ConnectionError)]
+                unanswered = [failure for failure in failures if isinstance(failure.error, ConnectionError)]
                 raise Failed((unanswered or failures)[0])
 
     async def _create(self, key: Key, action: Create) -> Failure | None:
@@ -179,7 +181,7 @@ class Executor:
     async def _delete_all(self, key: Key, deletes: Sequence[Delete]) -> None:
         for start in range(0, len(deletes), DELETES_LIMIT):
             batch = deletes[start : start + DELETES_LIMIT]
-            failures = [one for one in await asyncio.gather(*(self._delete(key, one) for one in batch)) if one is not None]
+            failures = [error for error in await asyncio.gather(*(self._delete(key, action) for action in batch)) if error is not None]
             if failures:
                 raise Failed(failures[0])
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 def controller_of(obj: Any) -> OwnerReference | None:
     """The reference to the object's controller."""
-    return next((one for one in obj.metadata.ownerReferences if one.controller), None)
+    return next((reference for reference in obj.metadata.ownerReferences if reference.controller), None)
 
 
 def controlled_by(obj: Any, owner: Any) -> bool:
@@ -55,17 +55,17 @@ def claim(
     """Divide `candidates` (everything in the owner's namespace that may concern it). `finalizers`: what the owner's objects bear."""
     result: Claim[T] = Claim()
     dying = bool(owner.metadata.deletionTimestamp)
-    for one in candidates:
-        meta = one.metadata  # type: ignore[attr-defined]
-        reference = controller_of(one)
-        matches = selector.matches(meta.labels) and suits(one)
+    for candidate in candidates:
+        meta = candidate.metadata  # type: ignore[attr-defined]
+        reference = controller_of(candidate)
+        matches = selector.matches(meta.labels) and suits(candidate)
         if reference is None:
             if matches and not dying and not meta.deletionTimestamp:
-                result.members.append(one)
-                result.actions.append(Adopt(one, owner, finalizers))
+                result.members.append(candidate)
+                result.actions.append(Adopt(candidate, owner, finalizers))
         elif reference.uid == owner.metadata.uid:
             if matches:
-                result.members.append(one)
+                result.members.append(candidate)
             elif not dying:
-                result.actions.append(Release(one, owner, finalizers))
+                result.actions.append(Release(candidate, owner, finalizers))
     return result

@@ -117,9 +117,9 @@ class Runner:
         owner = self._store.get(*key)
         try:
             for kind in self._unanswered[key] if owner is not None else ():
-                for one in (await self._context.client.list(kind, key[0])).items:
-                    if controlled_by(one, owner):
-                        self._expectations.expect(key, one)
+                for item in (await self._context.client.list(kind, key[0])).items:
+                    if controlled_by(item, owner):
+                        self._expectations.expect(key, item)
         except (StatusError, ConnectionError):
             self.queue.add_rate_limited(key)
             return False
@@ -159,7 +159,7 @@ class Runner:
         if isinstance(failure.action, Create) and isinstance(failure.error, ConnectionError):
             self._unanswered.setdefault(key, set()).add(type(failure.action.object))
         try:
-            await self._executor.execute(key, [one for one in await self._plan(key, failure) if isinstance(one, UpdateStatus)])
+            await self._executor.execute(key, [action for action in await self._plan(key, failure) if isinstance(action, UpdateStatus)])
         except (Failed, StatusError, ConnectionError) as error:
             log.info("the status could not be written", extra={"controller": self.controller.name, "key": key, "error": str(error)})
 

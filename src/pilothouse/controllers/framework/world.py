@@ -67,7 +67,7 @@ class World:
     def claimable(self, owner: Any, kind: type[T], selector: LabelMatcher) -> Sequence[T]:
         """What `owner` controls, and the orphans in its namespace that its selector matches: the candidates of a claim."""
         orphans = self.indexed(kind, orphans_by_namespace, owner.metadata.namespace)
-        return [*self.owned(owner, kind), *(one for one in orphans if selector.matches(one.metadata.labels))]  # type: ignore[attr-defined]
+        return [*self.owned(owner, kind), *(orphan for orphan in orphans if selector.matches(orphan.metadata.labels))]  # type: ignore[attr-defined]
 
     def seconds_since(self, moment: str) -> float:
         """Seconds from an RFC 3339 time until now."""

@@ -43,7 +43,7 @@ class Node:
 
     def blocks(self, owner_uid: str) -> bool:
         """It holds up the foreground deletion of that owner."""
-        return any(one.uid == owner_uid and one.blockOwnerDeletion for one in self.owners)
+        return any(owner.uid == owner_uid and owner.blockOwnerDeletion for owner in self.owners)
 
 
 Note = Callable[[str], None]
@@ -98,7 +98,7 @@ class Graph:
         node = self.nodes.get(meta.uid)
         if node is None:
             node = self.nodes[meta.uid] = Node(meta.uid, type(obj), meta.namespace, meta.name)
-        before_owners = {one.uid for one in node.owners}
+        before_owners = {owner.uid for owner in node.owners}
         shown = node.virtual
         node.kind, node.namespace, node.name, node.virtual = type(obj), meta.namespace, meta.name, False
         fresh = self._set_owners(node, meta.ownerReferences)
@@ -118,8 +118,8 @@ class Graph:
 
     def _set_owners(self, node: Node, owners: list[OwnerReference]) -> bool:
         """Keep both ends of the edges; True when an owner was named that was not before."""
-        before = {one.uid: one for one in node.owners}
-        now = {one.uid: one for one in owners}
+        before = {owner.uid: owner for owner in node.owners}
+        now = {owner.uid: owner for owner in owners}
         node.owners = [*owners]
         for uid, reference in before.items():
             owner = self.nodes.get(uid)
@@ -148,7 +148,7 @@ class Graph:
 
     def _check(self, node: Node, owner: Node) -> None:
         if owner.namespace and owner.namespace != node.namespace:
-            self._elsewhere(node, next(one for one in node.owners if one.uid == owner.uid))
+            self._elsewhere(node, next(reference for reference in node.owners if reference.uid == owner.uid))
             self._deletable(node.uid)
 
     def _owner(self, reference: OwnerReference, dependent: Node) -> Node:
@@ -174,7 +174,7 @@ class Graph:
 
     def blocking(self, uid: str) -> list[Node]:
         """The dependents that hold up a foreground deletion."""
-        return [one for one in self.dependents(uid) if one.blocks(uid)]
+        return [dependent for dependent in self.dependents(uid) if dependent.blocks(uid)]
 
 
 @dataclass(slots=True)
@@ -189,4 +189,4 @@ class Owners:
 
 def without(references: Iterable[OwnerReference], uids: Iterable[str]) -> list[OwnerReference]:
     gone = {*uids}
-    return [one for one in references if one.uid not in gone]
+    return [reference for reference in references if reference.uid not in gone]

@@ -57,7 +57,7 @@ def history(owner: Any, world: World, label: str = HASH_LABEL) -> History:
             collisions += 1
         wanted = _made(owner, data, number, digest(owner, data, collisions), label)
         return History(wanted, known, [*claimed.actions, Create(wanted, owner=owner, if_absent=True)], collisions)
-    others = [one for one in known if one is not same]
+    others = [revision for revision in known if revision is not same]
     if same.revision == known[-1].revision:
         return History(same, others, claimed.actions, collisions)
     renewed = codec.clone(same)
@@ -73,9 +73,9 @@ def template_of(revision: ControllerRevision) -> dict[str, Any]:
 
 def _with_data(known: Sequence[ControllerRevision], data: RawExtension) -> ControllerRevision | None:
     """The newest revision of these bytes, else of this value: older versions of this project did not sort the keys."""
-    same = next((one for one in reversed(known) if one.data == data), None)
+    same = next((revision for revision in reversed(known) if revision.data == data), None)
     if same is None:
-        same = next((one for one in reversed(known) if rawextension.of_value(rawextension.value_of(one.data)) == data), None)
+        same = next((revision for revision in reversed(known) if rawextension.of_value(rawextension.value_of(revision.data)) == data), None)
     return same
 
 
@@ -110,6 +110,6 @@ def _made(owner: Any, data: RawExtension, number: int, hashed: str, label: str) 
 def clean_up(found: History, used: Collection[str], limit: int | None, *, counting_used: bool = False) -> Sequence[Action]:
     """Forget the oldest revisions that are more than the limit; never one that is `used`, by its name or hash. `counting_used`: those
     count toward the limit, as upstream has it for DaemonSets and not for StatefulSets."""
-    idle = [one for one in found.older if not {one.metadata.name, one.metadata.labels.get(HASH_LABEL)} & {*used}]
+    idle = [revision for revision in found.older if not {revision.metadata.name, revision.metadata.labels.get(HASH_LABEL)} & {*used}]
     surplus = len(found.older if counting_used else idle) - (10 if limit is None else limit)
-    return [Delete(one) for one in idle[: max(0, surplus)]]
+    return [Delete(revision) for revision in idle[: max(0, surplus)]]

@@ -20,9 +20,9 @@ def seconds_left(failures: int, last: datetime, now: datetime) -> float:
 
 def finished_at(pod: Pod) -> datetime:
     """When its last container ended; else since when it is not ready, when it was to be gone, or when it was made."""
-    sidecars = {one.name for one in pod.spec.initContainers if one.restartPolicy == "Always"}
-    statuses = [*pod.status.containerStatuses, *(one for one in pod.status.initContainerStatuses if one.name in sidecars)]
-    ends = [(one.state.terminated.finishedAt or "") if one.state.terminated else "" for one in statuses]
+    sidecars = {init_container.name for init_container in pod.spec.initContainers if init_container.restartPolicy == "Always"}
+    statuses = [*pod.status.containerStatuses, *(status for status in pod.status.initContainerStatuses if status.name in sidecars)]
+    ends = [(status.state.terminated.finishedAt or "") if status.state.terminated else "" for status in statuses]
     if ends and all(ends):
         return max(map(time.parse, ends))
     ready = pods.condition(pod, "Ready")

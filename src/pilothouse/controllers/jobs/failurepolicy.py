@@ -47,10 +47,10 @@ def failing_message(job: Job, pods: Iterable[Pod]) -> str:
 def _by_exit_code(pod: Pod, rule: PodFailurePolicyRule) -> str:
     wanted = rule.onExitCodes
     assert wanted is not None
-    for one in (*pod.status.containerStatuses, *pod.status.initContainerStatuses):
-        if _matches(one, wanted):
-            assert one.state.terminated is not None
-            return f"Container {one.name} for pod {_name(pod)} failed with exit code {one.state.terminated.exitCode}"
+    for status in (*pod.status.containerStatuses, *pod.status.initContainerStatuses):
+        if _matches(status, wanted):
+            assert status.state.terminated is not None
+            return f"Container {status.name} for pod {_name(pod)} failed with exit code {status.state.terminated.exitCode}"
     return ""
 
 
@@ -62,8 +62,8 @@ def _matches(one: ContainerStatus, wanted: PodFailurePolicyOnExitCodesRequiremen
 
 
 def _by_condition(pod: Pod, rule: PodFailurePolicyRule) -> str:
-    wanted = {(one.type, one.status or "True") for one in rule.onPodConditions}
-    found = next((one.type for one in pod.status.conditions if (one.type, one.status) in wanted), "")
+    wanted = {(pattern.type, pattern.status or "True") for pattern in rule.onPodConditions}
+    found = next((condition.type for condition in pod.status.conditions if (condition.type, condition.status) in wanted), "")
     return f"Pod {_name(pod)} has condition {found}" if found else ""
 
 

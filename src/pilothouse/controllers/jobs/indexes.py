@@ -30,11 +30,11 @@ def parse(text: str) -> set[int]:
 
 def text(indexes: Iterable[int]) -> str:
     parts: list[list[int]] = []
-    for one in sorted(indexes):
-        if parts and parts[-1][-1] == one - 1:
-            parts[-1].append(one)
+    for index in sorted(indexes):
+        if parts and parts[-1][-1] == index - 1:
+            parts[-1].append(index)
         else:
-            parts.append([one])
+            parts.append([index])
     return ",".join(_range(part) for part in parts)
 
 

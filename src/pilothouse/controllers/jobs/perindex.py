@@ -28,9 +28,9 @@ def failed_indexes(job: Job, uncounted: Iterable[Pod], done: Collection[int]) ->
     if not applies(job):
         return set()
     completions = job.spec.completions or 0
-    known = {one for one in indexes.parse(job.status.failedIndexes or "") if one < completions}
+    known = {index for index in indexes.parse(job.status.failedIndexes or "") if index < completions}
     lost = {indexes.index_of(pod) for pod in uncounted if _has_failed_for_good(job, pod)}
-    return known | {one for one in lost if one is not None and one < completions and one not in done}
+    return known | {index for index in lost if index is not None and index < completions and index not in done}
 
 
 def _has_failed_for_good(job: Job, pod: Pod) -> bool:

@@ -88,7 +88,7 @@ def _done(job: Job, waiting: Iterable[Pod]) -> set[int]:
     completions = job.spec.completions or 0
     known = indexes.parse(job.status.completedIndexes)
     fresh = {indexes.index_of(pod) for pod in waiting if pod.status.phase == "Succeeded"}
-    return {one for one in known | fresh if one is not None and one < completions}
+    return {index for index in known | fresh if index is not None and index < completions}
 
 
 def _note(job: Job, pod: Pod, result: Tally, rest: Rest) -> None:
@@ -109,6 +109,6 @@ def _note(job: Job, pod: Pod, result: Tally, rest: Rest) -> None:
 
 
 def without_finalizer(pod: Pod) -> Patch:
-    left = [one for one in pod.metadata.finalizers if one != FINALIZER]
+    left = [finalizer for finalizer in pod.metadata.finalizers if finalizer != FINALIZER]
     meta = pod.metadata
     return Patch(pod, {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion, "finalizers": left or None}})

@@ -35,7 +35,7 @@ SOME_INDEXES = Verdict(FAILED, "FailedIndexes", "Job has failed indexes")
 
 
 def condition(job: Job, type: str) -> JobCondition | None:
-    return next((one for one in job.status.conditions if one.type == type and one.status == "True"), None)
+    return next((condition for condition in job.status.conditions if condition.type == type and condition.status == "True"), None)
 
 
 def verdict(job: Job, found: Tally, members: Sequence[Pod], world: World) -> Verdict | None:
@@ -75,7 +75,7 @@ def _restarts_exceed(job: Job, members: Sequence[Pod], limit: int) -> bool:
         if pod.status.phase in ("Running", "Pending")
         for status in (*pod.status.initContainerStatuses, *pod.status.containerStatuses)
     )
-    return sum(one.restartCount for one in statuses) >= max(limit, 1)
+    return sum(status.restartCount for status in statuses) >= max(limit, 1)
 
 
 def _success(job: Job, found: Tally, members: Sequence[Pod]) -> Verdict | None:
@@ -92,7 +92,7 @@ def _rule_met(job: Job, found: Tally) -> int | None:
     if job.spec.successPolicy is None or not found.done:
         return None
     for place, rule in enumerate(job.spec.successPolicy.rules or ()):
-        wanted = {one for one in indexes.parse(rule.succeededIndexes or "") if one < (job.spec.completions or 0)}
+        wanted = {index for index in indexes.parse(rule.succeededIndexes or "") if index < (job.spec.completions or 0)}
         if rule.succeededIndexes and not wanted:
             continue
         done = len(found.done & wanted) if wanted else len(found.done)

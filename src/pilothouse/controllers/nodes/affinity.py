@@ -24,8 +24,8 @@ def matches_any(terms: Iterable[NodeSelectorTerm], node: Node) -> bool:
 def _matches(term: NodeSelectorTerm, node: Node) -> bool:
     if not term.matchExpressions and not term.matchFields:
         return False
-    by_label = all(_holds(one, node.metadata.labels) for one in term.matchExpressions)
-    return by_label and all(_holds(one, {"metadata.name": node.metadata.name}) for one in term.matchFields)
+    by_label = all(_holds(requirement, node.metadata.labels) for requirement in term.matchExpressions)
+    return by_label and all(_holds(requirement, {"metadata.name": node.metadata.name}) for requirement in term.matchFields)
 
 
 def _holds(one: NodeSelectorRequirement, values: Mapping[str, str]) -> bool:

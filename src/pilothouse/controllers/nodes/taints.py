@@ -25,7 +25,7 @@ OWN_KEYS = {*BY_CONDITION.values(), UNSCHEDULABLE}
 
 
 def condition(node: Node, type: str) -> NodeCondition | None:
-    return next((one for one in node.status.conditions if one.type == type), None)
+    return next((condition for condition in node.status.conditions if condition.type == type), None)
 
 
 def status_of(node: Node, type: str) -> str:
@@ -36,16 +36,18 @@ def status_of(node: Node, type: str) -> str:
 
 def no_schedule(conditions: Iterable[NodeCondition], unschedulable: bool) -> list[Taint]:
     """The NoSchedule taints that the conditions ask for."""
-    keys = [BY_CONDITION[one.type, one.status] for one in conditions if (one.type, one.status) in BY_CONDITION]
+    keys = [
+        BY_CONDITION[condition.type, condition.status] for condition in conditions if (condition.type, condition.status) in BY_CONDITION
+    ]
     return [Taint(key=key, effect=NO_SCHEDULE) for key in (*keys, *([UNSCHEDULABLE] if unschedulable else []))]
 
 
 def merged(current: Sequence[Taint], wanted: Sequence[Taint], effect: str, keys: Iterable[str]) -> list[Taint]:
     """`current` with those of this effect and these keys made as wanted; what is there already keeps its place and time."""
-    names, own = {one.key for one in wanted}, {*keys}
-    kept = [one for one in current if one.effect != effect or one.key not in own or one.key in names]
-    known = {one.key for one in kept if one.effect == effect}
-    return [*kept, *(one for one in wanted if one.key not in known)]
+    names, own = {taint.key for taint in wanted}, {*keys}
+    kept = [taint for taint in current if taint.effect != effect or taint.key not in own or taint.key in names]
+    known = {taint.key for taint in kept if taint.effect == effect}
+    return [*kept, *(taint for taint in wanted if taint.key not in known)]
 
 
 def tolerates(toleration: Toleration, taint: Taint) -> bool:
@@ -59,16 +61,16 @@ def tolerates(toleration: Toleration, taint: Taint) -> bool:
 
 
 def no_execute(node: Node) -> list[Taint]:
-    return [one for one in node.spec.taints if one.effect == NO_EXECUTE]
+    return [taint for taint in node.spec.taints if taint.effect == NO_EXECUTE]
 
 
 def seconds_tolerated(pod: Pod, taints: Sequence[Taint]) -> float | None:
     """How long the Pod stays under these taints: 0 when one is not tolerated, None for ever."""
     used: list[Toleration] = []
     for taint in taints:
-        found = next((one for one in pod.spec.tolerations if tolerates(one, taint)), None)
+        found = next((toleration for toleration in pod.spec.tolerations if tolerates(toleration, taint)), None)
         if found is None:
             return 0.0
         used.append(found)
-    limits = [max(0, one.tolerationSeconds) for one in used if one.tolerationSeconds is not None]
+    limits = [max(0, toleration.tolerationSeconds) for toleration in used if toleration.tolerationSeconds is not None]
     return float(min(limits)) if limits else None

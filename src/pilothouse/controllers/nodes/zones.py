@@ -52,7 +52,7 @@ def _state(ready: int, failed: int, settings: Settings) -> str:
 
 def eviction_rate(zone: Zone, all_states: dict[Zone, ZoneState], settings: Settings) -> float:
     """Nodes a second whose Pods may be evicted; 0 for none."""
-    if all(one.state == FULL for one in all_states.values()):
+    if all(state.state == FULL for state in all_states.values()):
         return 0.0  # everything is silent: it is this process that cannot hear
     found = all_states[zone]
     if found.state == PARTIAL:

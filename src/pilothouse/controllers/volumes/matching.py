@@ -48,8 +48,8 @@ def best(
 ) -> PersistentVolume | None:
     """The volume that is reserved for the claim, or the smallest free one that does. `node`: it must be reachable from there.
     `delayed`: only a reserved one, for the claim waits for its first consumer."""
-    candidates = [one for one in volumes if not mismatch(one, claim)]
-    reserved = next((one for one in candidates if is_of(one, claim)), None)
+    candidates = [volume for volume in volumes if not mismatch(volume, claim)]
+    reserved = next((candidate for candidate in candidates if is_of(candidate, claim)), None)
     if reserved is not None or (delayed and node is None):
         return reserved
     return min(_free(claim, candidates, node), key=_size, default=None)
@@ -57,11 +57,11 @@ def best(
 
 def _free(claim: PersistentVolumeClaim, candidates: Iterable[PersistentVolume], node: Node | None) -> Iterator[PersistentVolume]:
     selector = labels.from_label_selector(claim.spec.selector) if claim.spec.selector is not None else None
-    for one in candidates:
-        if one.spec.claimRef is not None or one.status.phase != "Available":
+    for candidate in candidates:
+        if candidate.spec.claimRef is not None or candidate.status.phase != "Available":
             continue
-        if (selector is None or selector.matches(one.metadata.labels)) and (node is None or reachable(one, node)):
-            yield one
+        if (selector is None or selector.matches(candidate.metadata.labels)) and (node is None or reachable(candidate, node)):
+            yield candidate
 
 
 def reachable(volume: PersistentVolume, node: Node) -> bool:

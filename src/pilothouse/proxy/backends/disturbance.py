@@ -36,11 +36,11 @@ async def disturbances(table: str) -> AsyncIterator[None]:
                     raise
                 yield
                 continue
-            for type_, found in notifications(data):
-                if type_ in MESSAGES_OF_LOSS and found.get(1, b"").rstrip(b"\0").decode() == table:
+            for type_, attributes in notifications(data):
+                if type_ in MESSAGES_OF_LOSS and attributes.get(1, b"").rstrip(b"\0").decode() == table:
                     touched = True
                 elif type_ == NFT_MSG_NEWGEN:
-                    if touched and int.from_bytes(found.get(NFTA_GEN_PROC_PID, b""), "big") != os.getpid():
+                    if touched and int.from_bytes(attributes.get(NFTA_GEN_PROC_PID, b""), "big") != os.getpid():
                         yield
                     touched = False
 

@@ -120,12 +120,12 @@ def balance(rules: Rules, plan: PortPlan, chain: str, targets: tuple[Target, ...
         return
     ones = [name_of("one", plan, f"/{target.address}/{target.port}") for target in targets]
     remembered = []
-    for one, target in zip(ones, targets, strict=True):
-        clients = "seen" + one[3:]
+    for target_chain, target in zip(ones, targets, strict=True):
+        clients = "seen" + target_chain[3:]
         rules.sets[clients] = f"type ipv4_addr; flags dynamic,timeout; timeout {plan.affinity_seconds}s;"
-        rules.chains[one] = (f"update @{clients} {{ ip saddr }}", dnat(plan, (target,)))
-        remembered.append(f"ip saddr @{clients} goto {one}")
-    choices = ", ".join(f"{place} : goto {one}" for place, one in enumerate(ones))
+        rules.chains[target_chain] = (f"update @{clients} {{ ip saddr }}", dnat(plan, (target,)))
+        remembered.append(f"ip saddr @{clients} goto {target_chain}")
+    choices = ", ".join(f"{place} : goto {target_chain}" for place, target_chain in enumerate(ones))
     rules.chains[chain] = (*remembered, f"numgen random mod {len(ones)} vmap {{ {choices} }}")
 
 
@@ -133,7 +133,7 @@ def dnat(plan: PortPlan, targets: tuple[Target, ...]) -> str:
     match = f"meta l4proto {plan.protocol} dnat ip"
     if len(targets) == 1:
         return f"{match} to {targets[0].address}:{targets[0].port}"
-    choices = ", ".join(f"{place} : {one.address} . {one.port}" for place, one in enumerate(targets))
+    choices = ", ".join(f"{place} : {target.address} . {target.port}" for place, target in enumerate(targets))
     return f"{match} addr . port to numgen random mod {len(targets)} map {{ {choices} }}"
 
 
@@ -253,10 +253,10 @@ def frame_commands(frame: Frame) -> list[str]:
     """A new, empty table in place of whatever has its name."""
     table = f"ip {frame.table}"
     commands = [f"add table {table}", f"delete table {table}", f"add table {table}"]
-    commands += ["add " + one.format(t=table) for one in HOLDERS]
+    commands += ["add " + template.format(t=table) for template in HOLDERS]
     if frame.node_ips:
         commands.append(f"add element {table} node-ips {braces(frame.node_ips)}")
     commands += [f"add chain {table} {name}" for name in ("refuse", "serve", "unserved")]
-    commands += ["add " + one.format(t=table) for one in HOOKS]
+    commands += ["add " + template.format(t=table) for template in HOOKS]
     commands += [f"add rule {table} {chain} {rule}" for chain, rule in frame_rules(frame)]
     return commands

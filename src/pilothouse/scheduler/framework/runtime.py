@@ -132,8 +132,8 @@ class Framework:
             if row is None or not left[row] or not others:
                 continue
             window = nodes.window(row)
-            for one in others:
-                window.add_pod(name, one)
+            for other in others:
+                window.add_pod(name, other)
             reasons = self.trial(pod, window)
             if reasons:
                 left[row] = False

@@ -42,13 +42,13 @@ class DefaultPreemption:
         nominated = next((name for name, waiting in nodes.nominated.items() if pod.uid in waiting), "")
         row = nodes.rows.get(nominated or pod.pod.status.nominatedNodeName)
         if row is not None and helpable[row]:
-            for one in nodes.pods[row].values():
-                if one.priority < pod.priority and is_victim(one.pod):
+            for other in nodes.pods[row].values():
+                if other.priority < pod.priority and is_victim(other.pod):
                     return TERMINATING
         return ""
 
 
 def is_victim(pod: Pod) -> bool:
     """Whether a Pod is going because a scheduler evicted it: of others that go nobody knows when they will be gone."""
-    told = next((one for one in pod.status.conditions if one.type == "DisruptionTarget"), None)
+    told = next((condition for condition in pod.status.conditions if condition.type == "DisruptionTarget"), None)
     return bool(pod.metadata.deletionTimestamp) and told is not None and (told.status, told.reason) == ("True", "PreemptionByScheduler")

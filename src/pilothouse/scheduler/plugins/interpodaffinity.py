@@ -67,7 +67,7 @@ class InterPodAffinity:
         if near is None and far is None and wanted is None:
             return None
         every = np.ones_like(nodes.alive)
-        near, far, wanted = (every if one is None else nodes.cut(one) for one in (near, far, wanted))
+        near, far, wanted = (every if mask is None else nodes.cut(mask) for mask in (near, far, wanted))
         not_near, not_far = ~near, ~far
 
         def reasons(row: int) -> tuple[str]:

@@ -16,7 +16,7 @@ ANY = "0.0.0.0"
 def frees_a_port(pod: PodFacts, gone: Pod, _: object) -> bool:
     """Whether a Pod that is gone had one of the ports that this one wants."""
     had = [*host_ports(gone)]
-    return any(clash(wanted, one) for wanted in pod.host_ports for one in had)
+    return any(clash(wanted, taken) for wanted in pod.host_ports for taken in had)
 
 
 def clash(one: HostPort, other: HostPort) -> bool:

@@ -70,7 +70,7 @@ def counted_nodes(pod: PodFacts, nodes: NodeColumns, constraint: Constraint, key
         rows = rows & selected(pod.pod, nodes)
     if constraint.spec.nodeTaintsPolicy == "Honor":
         bad = [first_untolerated(pod.pod.spec.tolerations, taints, ("NoSchedule", "NoExecute")) for taints in nodes.taint_sets]
-        rows = rows & np.array([one is None for one in bad], np.bool_)[nodes.taint_set]
+        rows = rows & np.array([taint is None for taint in bad], np.bool_)[nodes.taint_set]
     return rows
 
 
@@ -94,14 +94,14 @@ class PodTopologySpread:
 
     def _is_counted(self, pod: PodFacts, _: Pod | None, new: Pod) -> bool:
         """Whether a Pod that has found its node counts for a constraint: where there are fewest there is one more, then."""
-        return any(one.counts(new) for one in self._constraints(pod, HARD))
+        return any(constraint.counts(new) for constraint in self._constraints(pod, HARD))
 
     def _constraints(self, pod: PodFacts, how: str) -> list[Constraint]:
         """The Pod's hard or soft constraints; compiled once a Pod."""
         key = f"{self.name}/{how}"
         if key not in pod.scratch:
             own = pod.pod.spec.topologySpreadConstraints
-            pod.scratch[key] = compiled(pod, [one for one in own if (one.whenUnsatisfiable or HARD) == how])
+            pod.scratch[key] = compiled(pod, [spec for spec in own if (spec.whenUnsatisfiable or HARD) == how])
             if how == SOFT and not own:
                 selector = self._siblings(pod.pod)
                 pod.scratch[key] = [] if selector.everything else compiled(pod, DEFAULTS, selector)
@@ -117,13 +117,13 @@ class PodTopologySpread:
             return None
         whole = nodes.whole
         labelled = np.ones_like(whole.alive)
-        for one in constraints:
-            labelled &= has_label(whole.label(one.spec.topologyKey))
+        for constraint in constraints:
+            labelled &= has_label(whole.label(constraint.spec.topologyKey))
         passes, missing = np.ones_like(whole.alive), np.zeros_like(whole.alive)
-        for one in constraints:  # a node is told the first thing that is wrong with it
-            present = has_label(whole.label(one.spec.topologyKey))
+        for constraint in constraints:  # a node is told the first thing that is wrong with it
+            present = has_label(whole.label(constraint.spec.topologyKey))
             missing |= passes & ~present
-            passes &= present & self._even(pod, nodes, one, labelled)
+            passes &= present & self._even(pod, nodes, constraint, labelled)
         cut = nodes.cut(missing)
         return Verdict(nodes.cut(passes), lambda row: UNLABELLED if cut[row] else SKEWED, unresolvable=cut)
 
@@ -150,19 +150,19 @@ class PodTopologySpread:
         whole = nodes.whole
         constraints = self._constraints(pod, SOFT)
         labelled = np.ones_like(whole.alive)
-        for one in constraints if pod.pod.spec.topologySpreadConstraints else ():
-            labelled &= has_label(whole.label(one.spec.topologyKey))
+        for constraint in constraints if pod.pod.spec.topologySpreadConstraints else ():
+            labelled &= has_label(whole.label(constraint.spec.topologyKey))
         candidates = pod.scratch[FEASIBLE] & labelled
         total = np.zeros(len(whole.names), np.float64)
-        for one in constraints:
-            labels = whole.label(one.spec.topologyKey)
-            counts, present = nodes.pods_matching(one.key, one.counts), has_label(labels)
-            if one.spec.topologyKey == HOSTNAME:  # each node is a domain, and no policy leaves any out
+        for constraint in constraints:
+            labels = whole.label(constraint.spec.topologyKey)
+            counts, present = nodes.pods_matching(constraint.key, constraint.counts), has_label(labels)
+            if constraint.spec.topologyKey == HOSTNAME:  # each node is a domain, and no policy leaves any out
                 size, sums = int(candidates.sum()), counts
             else:
                 size = len(domains(labels, candidates)) + bool((candidates & ~present).any())
-                sums = on_rows(labels, counts, counted_nodes(pod, whole, one, labelled))
-            total += np.where(present, sums * math.log(size + 2) + (one.spec.maxSkew - 1), 0.0)
+                sums = on_rows(labels, counts, counted_nodes(pod, whole, constraint, labelled))
+            total += np.where(present, sums * math.log(size + 2) + (constraint.spec.maxSkew - 1), 0.0)
         scores = np.where(labelled, np.floor(total + 0.5), -1).astype(np.int64)
         return nodes.cut(scores)
 

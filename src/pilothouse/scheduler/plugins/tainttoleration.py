@@ -43,7 +43,7 @@ class TaintToleration:
         return any(taint.effect == "PreferNoSchedule" for taints in nodes.taint_sets for taint in taints)
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
-        tolerations = [one for one in pod.pod.spec.tolerations if one.effect in ("", "PreferNoSchedule")]
+        tolerations = [toleration for toleration in pod.pod.spec.tolerations if toleration.effect in ("", "PreferNoSchedule")]
         counts = [
             sum(1 for taint in taints if taint.effect == "PreferNoSchedule" and not tolerates(tolerations, taint))
             for taints in nodes.taint_sets

@@ -122,9 +122,9 @@ class VolumeBinding:
         served = nodes.alive.copy()
         for claim in unbound:
             rows = self._provisionable(claim, nodes)
-            for one in found:
-                if one.claim is claim:
-                    rows |= one.rows
+            for match in found:
+                if match.claim is claim:
+                    rows |= match.rows
             served &= rows
         return served
 
@@ -144,9 +144,9 @@ class VolumeBinding:
     def reserve(self, pod: PodFacts, node_name: str) -> None:
         nodes, found = pod.scratch.pop(MATCHES, (None, ()))
         given: Sequence[Match] = found
-        for one in given:
-            if one.rows[nodes.rows[node_name]]:
-                self._promised[one.volume.metadata.name] = key_of(one.claim)
+        for match in given:
+            if match.rows[nodes.rows[node_name]]:
+                self._promised[match.volume.metadata.name] = key_of(match.claim)
 
     def unreserve(self, pod: PodFacts, node_name: str) -> None:
         own = {(pod.pod.metadata.namespace, name) for name, _ in claim_names(pod.pod)}
@@ -194,8 +194,8 @@ def allowed(terms: Sequence[TopologySelectorTerm], nodes: NodeColumns) -> Mask:
     rows = np.zeros_like(nodes.alive)
     for term in terms:
         fits = nodes.alive.copy()
-        for one in term.matchLabelExpressions:
-            fits &= nodes.label(one.key).where(set(one.values or ()).__contains__)
+        for requirement in term.matchLabelExpressions:
+            fits &= nodes.label(requirement.key).where(set(requirement.values or ()).__contains__)
         rows |= fits
     return rows
 

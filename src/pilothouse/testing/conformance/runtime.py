@@ -104,7 +104,7 @@ class RuntimeConformance:
         assert len(status.ips) >= 1
         assert (status.sandbox.name, status.sandbox.namespace, status.sandbox.uid) == ("conformance", "default", "uid-conformance")
         assert status.sandbox.labels == LABELS
-        assert [one.id for one in await runtime.list_pod_sandboxes(box)] == [box]
+        assert [sandbox.id for sandbox in await runtime.list_pod_sandboxes(box)] == [box]
 
     async def test_sandboxes_have_addresses_of_their_own(self, runtime: Runtime) -> None:
         found = [await runtime.pod_sandbox_status(await self.sandbox(runtime, name)) for name in ("one", "two")]
@@ -160,7 +160,7 @@ class RuntimeConformance:
         assert status.container.state is ContainerState.RUNNING
         assert status.started_at >= status.container.created_at > 0
         assert status.finished_at == 0.0
-        assert [one.id for one in await runtime.list_containers(box)] == [app]
+        assert [container.id for container in await runtime.list_containers(box)] == [app]
 
     async def test_an_exit_is_told_with_its_code(self, runtime: Runtime) -> None:
         box = await self.sandbox(runtime)
@@ -194,7 +194,7 @@ class RuntimeConformance:
         first = await self.container(runtime, box, "exits 0", attempt=0)
         await self.until_exited(runtime, first)
         second = await self.container(runtime, box, "forever", attempt=1)
-        found = {one.id: one.attempt for one in await runtime.list_containers(box)}
+        found = {container.id: container.attempt for container in await runtime.list_containers(box)}
         assert found == {first: 0, second: 1}
 
     async def test_a_command_runs_in_a_container(self, runtime: Runtime) -> None:
@@ -224,7 +224,7 @@ class RuntimeConformance:
         by_id = await runtime.image_status(found.id)
         assert by_id is not None
         assert by_id.id == found.id
-        assert found.id in {one.id for one in await runtime.list_images()}
+        assert found.id in {image.id for image in await runtime.list_images()}
 
     # Events
 
@@ -242,7 +242,7 @@ class RuntimeConformance:
             box = await self.sandbox(runtime)
             app = await self.container(runtime, box, "exits 3")
             for _ in range(100):
-                if any(one.type is EventType.CONTAINER_STOPPED and one.container_id == app for one in heard):
+                if any(event.type is EventType.CONTAINER_STOPPED and event.container_id == app for event in heard):
                     break
                 await self.pass_time(0.1)
             else:

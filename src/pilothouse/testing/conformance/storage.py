@@ -43,7 +43,7 @@ async def collect(feed: AsyncGenerator[Sequence[Event], None], count: int) -> li
 
 
 def told(events: Sequence[Event]) -> list[tuple[str, str]]:
-    return [(one.type, one.key.rpartition("/")[2]) for one in events]
+    return [(event.type, event.key.rpartition("/")[2]) for event in events]
 
 
 class StorageConformance:
@@ -134,8 +134,8 @@ class StorageConformance:
         results = await asyncio.gather(
             *(storage.commit(key("a"), b"%d" % number, revision) for number in range(20)), return_exceptions=True
         )
-        assert sum(isinstance(one, int) for one in results) == 1
-        assert sum(isinstance(one, CompareFailed) for one in results) == 19
+        assert sum(isinstance(result, int) for result in results) == 1
+        assert sum(isinstance(result, CompareFailed) for result in results) == 19
 
     @pytest.mark.parametrize("value", [b"new", None], ids=["an update", "a delete"])
     async def test_a_failed_compare_says_when_the_write_in_the_way_is_seen(self, storage: Storage, value: bytes | None) -> None:
@@ -150,7 +150,7 @@ class StorageConformance:
         for name in ("b", "a/x", "a-b", "c", "a"):
             await storage.commit(key(name), b"", 0)
         await storage.commit("/registry/thingsandmore/a", b"", 0)
-        assert [one.key for one in (await storage.range(key(""))).items] == sorted(key(one) for one in ("b", "a/x", "a-b", "c", "a"))
+        assert [item.key for item in (await storage.range(key(""))).items] == sorted(key(name) for name in ("b", "a/x", "a-b", "c", "a"))
 
     async def test_pages_join_to_the_whole(self, storage: Storage) -> None:
         names = [f"{number:02}" for number in range(10)]
@@ -161,7 +161,7 @@ class StorageConformance:
         for _ in range(10):
             page = await storage.range(key(""), start, 3)
             assert len(page.items) <= 3
-            found += [one.key for one in page.items]
+            found += [item.key for item in page.items]
             if not page.more:
                 break
             start = found[-1] + "\0"
@@ -181,9 +181,9 @@ class StorageConformance:
         await storage.commit(key("b"), None, None)
         await storage.commit(key("d"), b"2", 0)
         past = await storage.range(key(""), revision=then)
-        assert [(one.key, one.value) for one in past.items] == [(key(name), b"1") for name in "abc"]
+        assert [(item.key, item.value) for item in past.items] == [(key(name), b"1") for name in "abc"]
         assert past.revision == then
-        assert [one.key for one in (await storage.range(key(""))).items] == [key("a"), key("c"), key("d")]
+        assert [item.key for item in (await storage.range(key(""))).items] == [key("a"), key("c"), key("d")]
 
     async def test_pages_of_the_past_are_pages_of_the_past(self, storage: Storage) -> None:
         for name in "abc":
@@ -192,7 +192,7 @@ class StorageConformance:
         await storage.commit(key("bb"), b"2", 0)
         page = await storage.range(key(""), "", 2, then)
         rest = await storage.range(key(""), page.items[-1].key + "\0", 2, then)
-        assert [one.key for one in (*page.items, *rest.items)] == [key(name) for name in "abc"]
+        assert [item.key for item in (*page.items, *rest.items)] == [key(name) for name in "abc"]
 
     async def test_a_key_at_an_old_revision_shows_the_past(self, storage: Storage) -> None:
         first = await storage.commit(key("a"), b"1", 0)
@@ -200,7 +200,7 @@ class StorageConformance:
         gone = await storage.commit(key("a"), None, None)
         await storage.commit(key("a"), b"3", 0)
         found = [await storage.get(key("a"), revision) for revision in (first, second, gone)]
-        assert [one.value if one else None for one in found] == [b"1", b"2", None]
+        assert [item.value if item else None for item in found] == [b"1", b"2", None]
 
     async def test_the_future_cannot_be_read(self, storage: Storage) -> None:
         future = await storage.revision() + 1
@@ -220,9 +220,9 @@ class StorageConformance:
             await storage.commit(key("a"), None, None)
             events = await collect(feed, 4)
         assert told(events) == [("ADDED", "a"), ("MODIFIED", "a"), ("ADDED", "b"), ("DELETED", "a")]
-        assert [one.value for one in events] == [b"1", b"2", b"1", None]
-        assert [one.revision for one in events] == sorted(one.revision for one in events)
-        assert [one.previous for one in events] == [0, events[0].revision, 0, events[1].revision]
+        assert [event.value for event in events] == [b"1", b"2", b"1", None]
+        assert [event.revision for event in events] == sorted(event.revision for event in events)
+        assert [event.previous for event in events] == [0, events[0].revision, 0, events[1].revision]
 
     async def test_a_watch_from_the_past_begins_with_what_was_missed(self, storage: Storage) -> None:
         await storage.commit(key("a"), b"1", 0)
@@ -239,7 +239,7 @@ class StorageConformance:
             await anext(feed)
             for name in ("b/x", "a/x", "ab", "a/y"):
                 await storage.commit(key(name), b"", 0)
-            assert [one.key for one in await collect(feed, 2)] == [key("a/x"), key("a/y")]
+            assert [event.key for event in await collect(feed, 2)] == [key("a/x"), key("a/y")]
 
     async def test_writes_during_the_start_of_a_watch_are_seen_once(self, storage: Storage) -> None:
         names = [f"{number:03}" for number in range(60)]
@@ -248,7 +248,7 @@ class StorageConformance:
             writing = [asyncio.ensure_future(storage.commit(key(name), b"", 0)) for name in names]
             events = await asyncio.wait_for(collect(feed, len(names)), 30)
             await asyncio.gather(*writing)
-        assert [one.revision for one in events] == list(range(before + 1, before + 1 + len(names)))
+        assert [event.revision for event in events] == list(range(before + 1, before + 1 + len(names)))
 
     async def test_all_watchers_see_the_same(self, storage: Storage) -> None:
         before = await storage.revision()
@@ -276,8 +276,8 @@ class StorageConformance:
         await storage.commit(key("c"), None, None)
         now = await storage.revision()
         await storage.compact(now)
-        assert [(one.key, one.value) for one in (await storage.range(key(""))).items] == [(key("a"), b"3"), (key("b"), b"1")]
-        assert [one.key for one in (await storage.range(key(""), revision=now)).items] == [key("a"), key("b")]
+        assert [(item.key, item.value) for item in (await storage.range(key(""))).items] == [(key("a"), b"3"), (key("b"), b"1")]
+        assert [item.key for item in (await storage.range(key(""), revision=now)).items] == [key("a"), key("b")]
         assert await storage.revision() == now
 
     async def test_the_compacted_past_is_refused(self, storage: Storage) -> None:
@@ -299,7 +299,7 @@ class StorageConformance:
         await storage.commit(key("a"), b"3", None)
         await storage.commit(key("a"), None, None)
         await storage.compact(then)
-        assert [one.value for one in (await storage.range(key(""), revision=then)).items] == [b"2"]
+        assert [item.value for item in (await storage.range(key(""), revision=then)).items] == [b"2"]
         async with self.watching(storage, key(""), then) as feed:
             backlog = list(await anext(feed))
         assert told(backlog) == [("MODIFIED", "a"), ("DELETED", "a")]
@@ -363,7 +363,7 @@ class DurableStorageConformance(StorageConformance):
         await storage.close()
         storage = self.open(path)
         assert await storage.revision() == last
-        assert [(one.key, one.value) for one in (await storage.range(key(""))).items] == [(key("a"), b"2")]
+        assert [(item.key, item.value) for item in (await storage.range(key(""))).items] == [(key("a"), b"2")]
         async with self.watching(storage, key(""), then) as feed:
             assert told(await anext(feed)) == [("MODIFIED", "a"), ("DELETED", "b")]
         with pytest.raises(CompareFailed):
@@ -391,13 +391,13 @@ class DurableStorageConformance(StorageConformance):
         for round in range(2):
             acknowledged |= await asyncio.to_thread(self._killed, path, round)
             storage = self.open(path)
-            found = {one.key: one for one in (await storage.range(key(""))).items}
+            found = {item.key: item for item in (await storage.range(key(""))).items}
             missing = {name for name in acknowledged if name not in found}
             assert not missing
             assert all(found[name].revision == revision for name, revision in acknowledged.items())
             assert await storage.revision() >= max(acknowledged.values())
             async with self.watching(storage, key(""), 1) as feed:
-                revisions = [one.revision for one in await anext(feed)]
+                revisions = [event.revision for event in await anext(feed)]
             assert revisions == list(range(2, len(revisions) + 2)), "a hole, or a write seen twice"
             await storage.close()
 

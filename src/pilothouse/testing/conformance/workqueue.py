@@ -163,7 +163,7 @@ class WorkQueueConformance:
             await settle()
             await queue.shut_down()
             found = await asyncio.gather(*workers, return_exceptions=True)
-            assert [type(one) for one in found] == [ShutDown] * 3
+            assert [type(result) for result in found] == [ShutDown] * 3
 
     async def test_shutting_down_with_drain_waits_for_the_work_at_hand(self) -> None:
         async with self.queue() as (queue, _):

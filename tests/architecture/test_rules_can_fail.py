@@ -180,6 +180,9 @@ def test_vague_loops(source: str, count: int) -> None:
         pytest.param("def _f(): pass", 0, id="a private function"),
         pytest.param("class _A:\n    def f(self): pass", 0, id="a method of a private class"),
         pytest.param("def f():\n    'What it does.'", 0, id="a function that says what it does"),
+        pytest.param("if x:\n    def f(): pass", 1, id="a function under a condition"),
+        pytest.param("def f():\n    'What it does.'\n    def g(): pass", 0, id="what a function defines for itself"),
+        pytest.param("class A:\n    def test_a_claim_holds(self): pass", 0, id="a test, whose name is its claim"),
     ],
 )
 def test_undocumented(source: str, count: int) -> None:

@@ -25,10 +25,12 @@ class Client:
         self.catalogue: Catalogue = served or getattr(transport, "catalogue", None) or catalogue.known()
 
     async def get(self, kind: type[T], name: str, namespace: str = "", *, subresource: str = "", options: Options | None = None) -> T:
+        """Read one object. StatusError, reason NotFound, when there is none."""
         found: T = await self._call("get", kind, namespace, name, subresource, options=options)
         return found
 
     async def list(self, kind: type[T], namespace: str = "", *, options: Options | None = None) -> ListResult[T]:
+        """List objects; namespace "" means all. `options` has selectors, limit and continue."""
         found: ListResult[T] = await self._call("list", kind, namespace, options=options)
         return found
 
@@ -64,6 +66,7 @@ class Client:
         subresource: str = "",
         options: Options | None = None,
     ) -> T:
+        """Patch an object and return the result; `patch_type` is the content type of `patch`."""
         call = Call("patch", self.catalogue.of(kind), namespace, name, subresource, patch, patch_type, options or Options())
         made: T = await self.transport.call(call)
         return made
@@ -73,6 +76,7 @@ class Client:
         return await self._call("delete", kind, namespace, name, options=options)
 
     async def delete_collection(self, kind: type[T], namespace: str = "", *, options: Options | None = None) -> ListResult[T]:
+        """Delete all objects that `options` select."""
         gone: ListResult[T] = await self._call("deletecollection", kind, namespace, options=options)
         return gone
 
@@ -93,5 +97,6 @@ class Client:
 
 
 def namespace_of(obj: Any) -> str:
+    """The object's namespace; empty for cluster-wide kinds."""
     namespace: str = obj.metadata.namespace
     return namespace

@@ -36,12 +36,14 @@ class Memory(Generic[V]):
         self._limit = limit
 
     def get(self, key: Identity) -> V | None:
+        """The entry, which now counts as used last; None when there is none."""
         value = self._entries.get(key)
         if value is not None:
             self._entries.move_to_end(key)
         return value
 
     def put(self, key: Identity, value: V) -> None:
+        """Set an entry; drops the one that was unused longest when there are too many."""
         self._entries[key] = value
         self._entries.move_to_end(key)
         if len(self._entries) > self._limit:

@@ -91,6 +91,7 @@ class HttpTransport:
         self._stamps: tuple[float, ...] = ()
 
     async def call(self, call: Call) -> Any:
+        """Send one call and decode the answer. StatusError for an error answer, ConnectionError without one."""
         status, data = await self._persistently(call)
         if status >= 400:
             raise answers.error_of(status, data)
@@ -118,6 +119,7 @@ class HttpTransport:
         return status, data
 
     async def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
+        """Yield the events of a watch until the server ends it. StatusError when it is refused."""
         if call.options.timeout_seconds is None:
             call.options.timeout_seconds = self._entropy.jitter(WATCH_TIMEOUT_SECONDS, 1.0)
         session = await self._ready()
@@ -140,6 +142,7 @@ class HttpTransport:
             raise _not_understood(self.server_url, error) from error
 
     async def close(self) -> None:
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None

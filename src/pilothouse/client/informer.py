@@ -87,15 +87,19 @@ class Informer(Generic[T]):
         self._failures = 0
 
     def get(self, namespace: str, name: str) -> T | None:
+        """The object as the cache has it, or None. Not to be changed."""
         return self.store.get(namespace, name)
 
     def list(self, namespace: str | None = None, selector: LabelMatcher | None = None) -> list[T]:
+        """The cached objects; namespace None means all. Not to be changed."""
         return self.store.list(namespace, selector)
 
     def add_index(self, name: str, function: IndexFunction) -> None:
+        """Add an index: `function` gives the values under which an object is kept."""
         self.store.add_index(name, function)
 
     def by_index(self, name: str, value: str) -> Sequence[T]:
+        """The cached objects that have this value in the index."""
         return self.store.by_index(name, value)
 
     def subscribe(self, callback: Subscriber) -> None:

@@ -50,6 +50,7 @@ class Informers:
                 task.cancel()
 
     async def run(self) -> None:
+        """Run every informer, also those that are added later, until cancelled."""
         async with asyncio.TaskGroup() as self._group:
             for informer in self._informers.values():
                 self._start(informer)

@@ -71,6 +71,7 @@ class Access:
         return result
 
     def put(self, config: Config) -> None:
+        """Add or replace the entries of this cluster in `config`."""
         for section, value in (("clusters", self.cluster), ("users", self.user), ("contexts", self.context)):
             _put(config, section, self.name, dict(value))
 

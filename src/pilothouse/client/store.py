@@ -20,10 +20,13 @@ IndexFunction = Callable[[Any], Iterable[str]]
 class LabelMatcher(Protocol):
     """What `list` needs of a selector: machinery.labels.Selector, or a test's own."""
 
-    def matches(self, labels: Mapping[str, str]) -> bool: ...
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether an object with these labels is selected."""
+        ...
 
 
 def key_of(obj: Any) -> Key:
+    """Namespace and name."""
     return obj.metadata.namespace, obj.metadata.name
 
 
@@ -57,6 +60,7 @@ class Store(Generic[T]):
         return [(namespace, name) for namespace, names in self._namespaces.items() for name in names]
 
     def get(self, namespace: str, name: str) -> T | None:
+        """The object, or None."""
         names = self._namespaces.get(namespace)
         return names.get(name) if names else None
 
@@ -77,6 +81,7 @@ class Store(Generic[T]):
             _enter(index, function(obj), obj)
 
     def by_index(self, name: str, value: str) -> Sequence[T]:
+        """The objects that have this value in the index. KeyError when there is no such index."""
         return [*self._indexes[name].get(value, {}).values()]
 
     def put(self, obj: T) -> T | None:

@@ -60,9 +60,11 @@ class RateLimiter(Generic[Item]):
         return max(alone, self._take_token())
 
     def forget(self, item: Item) -> None:
+        """Start the item's delays at the shortest again."""
         self._failures.pop(item, None)
 
     def failures(self, item: Item) -> int:
+        """How often the item has failed since `forget`."""
         return self._failures.get(item, 0)
 
     def _take_token(self) -> float:

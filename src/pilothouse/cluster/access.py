@@ -38,6 +38,7 @@ def access(state: ClusterState, places: Places) -> Access:
 
 
 def server_of(state: ClusterState) -> str:
+    """The URL of the cluster's API server on loopback."""
     return f"https://127.0.0.1:{state.port}"
 
 
@@ -49,6 +50,7 @@ def user_files() -> tuple[list[Path], Owner]:
 
 
 def sudo_id(variable: str, own: int) -> int:
+    """The user or group id that sudo put into the variable; `own` when there is none."""
     named = strconv.unsigned(os.environ.get(variable, ""), range(1 << 32))
     return own if named is None else named
 
@@ -81,6 +83,7 @@ def merge(state: ClusterState, places: Places, *, make_current: bool | None = No
 
 
 def remember(places: Places, written: Path) -> None:
+    """Note that a kubeconfig was written to, so that `down --purge` finds it."""
     known = remembered(places)
     if written.absolute() not in known:
         places.kubeconfigs.parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +113,7 @@ def remove(places: Places, say: Callable[[str], None] = lambda _: None) -> None:
 
 
 def take_out(name: str, server: str, paths: Sequence[Path], owner: Owner, say: Callable[[str], None]) -> None:
+    """Remove the cluster's context from these kubeconfigs, when it still leads to `server`; failures are said, not raised."""
     try:
         if servers(paths).get(name) == server:
             kubeconfig.remove(name, paths, owner=owner)
@@ -124,6 +128,7 @@ def servers(paths: Sequence[Path]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
+    """Turn KubeconfigError into ClusterFailure with its remedy."""
     try:
         yield
     except kubeconfig.KubeconfigError as error:

@@ -50,11 +50,14 @@ class Subject:
 
     @property
     def server(self) -> bool:
+        """Whether the certificate is for a server: it then has names."""
         return bool(self.names)
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
+    """A certificate authority: its certificate and its key."""
+
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 

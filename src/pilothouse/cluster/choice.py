@@ -12,6 +12,7 @@ from pilothouse.node import routes
 
 
 def check_name(name: str) -> None:
+    """ClusterFailure when the text cannot be a cluster's name."""
     if not NAME_PATTERN.fullmatch(name):
         raise ClusterFailure(
             f"{name!r} is no name for a cluster", "use at most 40 small letters, digits and dashes, a letter or digit at both ends"

@@ -44,6 +44,7 @@ class Finding:
 
     @property
     def well(self) -> bool:
+        """Whether nothing is wrong."""
         return not self.problem
 
 
@@ -68,6 +69,7 @@ def examine(root: Path = Path("/")) -> list[Finding]:
 
 
 def finding(name: str, check: Callable[[], None], needed: bool) -> Finding:
+    """What a check found: its ClusterFailure, or that all is well."""
     try:
         check()
     except ClusterFailure as failure:
@@ -102,6 +104,7 @@ def try_kernel() -> int:
 
 
 def check_runtime() -> None:
+    """ClusterFailure when neither crun nor runc is there and runs."""
     runtime = containerd.find_runtime()
     if not runtime:
         raise ClusterFailure("neither crun nor runc is installed", "apt-get install crun")
@@ -111,6 +114,7 @@ def check_runtime() -> None:
 
 
 def check_python() -> None:
+    """ClusterFailure when this Python is older or newer than those that are tested."""
     version = sys.version_info[:2]
     if not OLDEST_PYTHON <= version <= NEWEST_PYTHON:
         named = ".".join(map(str, version))
@@ -118,6 +122,7 @@ def check_python() -> None:
 
 
 def check_kubectl() -> None:
+    """ClusterFailure when there is no kubectl."""
     if not shutil.which("kubectl", path=f"{os.environ.get('PATH', '')}:{linux.SYSTEM_PATH}"):
         raise ClusterFailure(
             "there is no kubectl on this machine",
@@ -126,6 +131,7 @@ def check_kubectl() -> None:
 
 
 def check_disk(folder: Path) -> None:
+    """ClusterFailure when the disk of this directory has too little room."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free
     if free < FREE_BYTES:
@@ -133,6 +139,7 @@ def check_disk(folder: Path) -> None:
 
 
 def check_port() -> None:
+    """ClusterFailure when the default port is taken."""
     if not preflight.port_is_free(DEFAULT_PORT):
         raise ClusterFailure(f"port {DEFAULT_PORT} of 127.0.0.1 is taken", "a cluster takes the next free one; or choose with --port")
 
@@ -152,4 +159,5 @@ def lines(findings: list[Finding]) -> Iterator[str]:
 
 
 def runs_containers(findings: list[Finding]) -> bool:
+    """Whether every finding that containers need is well."""
     return all(finding.well for finding in findings if finding.needed)

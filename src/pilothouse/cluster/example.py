@@ -22,6 +22,7 @@ ROLLOUT_SECONDS = 60
 
 
 def run(state: ClusterState, places: Places, say: Say) -> None:
+    """Apply the example, wait until it is available and fetch its page. ClusterFailure when a step fails."""
     manifest = next((path for path in MANIFESTS if path.exists()), None)
     if manifest is None:
         raise ClusterFailure("the example is not part of this installation", "take examples/hello.yaml from the repository")
@@ -72,10 +73,12 @@ def without_kubectl(state: ClusterState, places: Places, manifest: Path, say: Sa
 
 
 def is_available(deployment: dict[str, Any]) -> bool:
+    """Whether as many replicas are available as the Deployment asks for."""
     return bool(deployment["status"].get("availableReplicas", 0) == deployment["spec"]["replicas"])
 
 
 def find_kubectl() -> str | None:
+    """The path of kubectl, or None."""
     return shutil.which("kubectl") or shutil.which("kubectl", path=SYSTEM_PATH)
 
 
@@ -107,6 +110,7 @@ def show(address: str, port: int, what: str, say: Say) -> None:
 
 
 def ask(address: str, port: int) -> str:
+    """The body that an HTTP GET of `/` returns."""
     connection: Any = http.client.HTTPConnection(address, port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/")

@@ -46,6 +46,7 @@ def load(state: ClusterState, places: Places, source: str) -> list[str]:
 
 
 def check_runs(state: ClusterState, places: Places) -> None:
+    """ClusterFailure unless the cluster has containers and its containerd runs."""
     if state.simulated:
         raise ClusterFailure(f"the containers of {state.name} are simulated: every image is there", "a cluster with containers needs root")
     if launch.running(places, launch.CONTAINERD) is None:
@@ -192,6 +193,7 @@ def run_import(places: Places, archive: tarfile.TarFile, index: Any) -> None:
 
 
 def copy(archive: tarfile.TarFile, output: tarfile.TarFile, index: Any) -> None:
+    """Copy an image archive; a given `index` replaces its index."""
     for member in archive:
         name = member.name.removeprefix("./")
         if name == INDEX and index is not None:

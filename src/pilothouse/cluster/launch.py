@@ -57,6 +57,7 @@ class Started:
     """What its log held before."""
 
     def go(self) -> None:
+        """Tell the process to begin; calling it again does nothing."""
         if self.go_descriptor >= 0:
             os.write(self.go_descriptor, b"\n")
             os.close(self.go_descriptor)
@@ -81,6 +82,7 @@ class Started:
 
 
 def running(places: Places, name: str) -> processes.Process | None:
+    """The process of this name when it runs, else None."""
     return processes.read(places.pid(name))
 
 
@@ -134,6 +136,7 @@ def start_supervisor(places: Places) -> processes.Process | None:
 
 
 def enter_node(places: Places, state: ClusterState) -> Callable[[], None]:
+    """A function that moves the calling process into the node's namespaces."""
     network = namespaces.network_path(state.namespace) if state.namespace else ""
     return namespaces.entering(network, str(places.mount_namespace))
 
@@ -162,6 +165,7 @@ def environment() -> dict[str, str]:
 
 
 def size(log: Path) -> int:
+    """The size of a log in bytes; 0 when there is none."""
     return log.stat().st_size if log.exists() else 0
 
 

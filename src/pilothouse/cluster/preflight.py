@@ -35,6 +35,7 @@ def check() -> None:
 
 
 def check_root() -> None:
+    """ClusterFailure unless this process is root."""
     if os.geteuid() != 0:
         raise ClusterFailure("pilothouse needs root for namespaces, cgroups and containers", "run it again with sudo")
 
@@ -68,12 +69,14 @@ def missing_packages(which: Callable[[str], str | None], exists: Callable[[Path]
 
 
 def check_programs() -> None:
+    """ClusterFailure that names every missing package."""
     missing = missing_packages(lambda program: shutil.which(program, path=linux.SYSTEM_PATH), Path.exists, images.is_static)
     if missing:
         raise ClusterFailure(f"not installed: {', '.join(missing)}", f"apt-get install {' '.join(missing)}")
 
 
 def port_is_free(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether a TCP port can be listened on."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -48,6 +48,7 @@ class Api:
         return json.loads(content) if answer.headers.get_content_type() == "application/json" else content.decode()
 
     def ready(self) -> bool:
+        """Whether `/readyz` answers ok."""
         try:
             return bool(self.get("/readyz") == "ok")
         except (OSError, ValueError):

@@ -36,6 +36,7 @@ class NetworkRepair:
         """Pods' interfaces that were missing at the last look: one that is missing twice is no pod that ends."""
 
     async def run(self) -> None:
+        """Watch the kernel's messages and restore what was removed, until cancelled."""
         listeners = [*netwatch.open_sockets(), *self._inside()]
         self._lost.set()  # what was lost while nobody watched
         try:

@@ -24,6 +24,7 @@ Port = tuple[str, str, int, int]
 
 
 async def ensure(client: Client, state: ClusterState) -> None:
+    """Create what is missing; correct Endpoints and EndpointSlices that lead elsewhere. StatusError when the API refuses."""
     for obj in wanted(state):
         try:
             found = await client.get(type(obj), obj.metadata.name, obj.metadata.namespace)
@@ -58,6 +59,7 @@ def wanted(state: ClusterState) -> Iterator[Any]:
 
 
 def leading(name: str, namespace: str, cluster_ip: str, address: str, ports: list[Port], labels: dict[str, str]) -> Iterator[Any]:
+    """A Service without a selector, and the Endpoints and EndpointSlice that lead it to `address`."""
     yield core_v1.Service(
         metadata=ObjectMeta(name=name, namespace=namespace, labels=labels),
         spec=core_v1.ServiceSpec(

@@ -34,6 +34,8 @@ BLOCKS = tuple(ipaddress.IPv4Network(f"10.{second}.0.0/16") for second in (*rang
 
 
 class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a cluster in cluster.json."""
+
     name: str
     network: str
     """`node`: a namespace of its own. `host`: the machine's own network. `none`: nothing but the API on loopback (simulated)."""
@@ -52,6 +54,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pod_range(self) -> str:
+        """The range of Pod addresses (CIDR)."""
         return _part(self.block, 18, 1)
 
     @property
@@ -61,18 +64,22 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def service_range(self) -> str:
+        """The range of Service addresses (CIDR)."""
         return _part(self.block, 20, 0)
 
     @property
     def kubernetes_service(self) -> str:
+        """The cluster IP of the Service `kubernetes`: the first of the range."""
         return str(ipaddress.IPv4Network(self.service_range)[1])
 
     @property
     def dns_service(self) -> str:
+        """The cluster IP of the Service `kube-dns`: the tenth of the range."""
         return str(ipaddress.IPv4Network(self.service_range)[10])
 
     @property
     def node_name(self) -> str:
+        """The name of the Node object."""
         return self.name
 
     @property
@@ -82,6 +89,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def simulated(self) -> bool:
+        """Whether the containers are simulated."""
         return self.runtime == SIMULATED
 
     @property
@@ -90,6 +98,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
         return DEFAULT_NAME if self.name == DEFAULT_NAME else f"pilothouse-{self.name}"
 
     def link(self) -> Link:
+        """The link between the host's and the node's network namespaces."""
         return Link(
             namespace=f"pilothouse-{self.name}",
             host_interface=interface_name(self.name),
@@ -113,34 +122,42 @@ class Places:
 
     @property
     def clusters(self) -> Path:
+        """The directory with the state of all clusters."""
         return self.root / "var/lib/pilothouse"
 
     @property
     def state(self) -> Path:
+        """What must outlive a restart of the machine."""
         return self.clusters / self.name
 
     @property
     def run(self) -> Path:
+        """What need not outlive a restart: pid files, sockets, namespaces."""
         return self.root / "run/pilothouse" / self.name
 
     @property
     def logs(self) -> Path:
+        """The directory of log files."""
         return self.root / "var/log/pilothouse" / self.name
 
     @property
     def record(self) -> Path:
+        """The file with the ClusterState."""
         return self.state / "cluster.json"
 
     @property
     def pki(self) -> Path:
+        """Certificates and keys, laid out as kubeadm does."""
         return self.state / "pki"
 
     @property
     def store(self) -> Path:
+        """The database of the API server."""
         return self.state / "store.db"
 
     @property
     def kubelet(self) -> Path:
+        """The kubelet's root directory."""
         return self.state / "kubelet"
 
     @property
@@ -160,17 +177,21 @@ class Places:
 
     @property
     def images(self) -> Path:
+        """The images that the cluster brings with it."""
         return self.state / "images"
 
     @property
     def mount_namespace(self) -> Path:
+        """The file to which the node's mount namespace is bound."""
         return self.run / "namespaces" / "mnt"
 
     @property
     def containerd(self) -> ContainerdPaths:
+        """The paths of the cluster's containerd."""
         return ContainerdPaths(self.state / "containerd", self.run / "containerd")
 
     def pid(self, process: str) -> Path:
+        """The pid file of a process."""
         return self.run / f"{process}.pid"
 
     def waiting(self, process: str) -> Path:
@@ -184,9 +205,11 @@ class Places:
 
     @property
     def supervisor_lock(self) -> Path:
+        """The file that a running supervisor has locked."""
         return self.run / "supervisor.lock"
 
     def log(self, process: str) -> Path:
+        """The log file of a process."""
         return self.logs / f"{process}.log"
 
 
@@ -211,6 +234,7 @@ def load(places: Places) -> ClusterState | None:
 
 
 def save(places: Places, state: ClusterState) -> None:
+    """Write the record so that a crash leaves the old one or the new one."""
     places.state.mkdir(parents=True, exist_ok=True)
     temporary = places.record.with_suffix(".new")
     with temporary.open("wb") as file:
@@ -266,6 +290,7 @@ def held(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 def opened(path: Path) -> IO[str]:
+    """Open the lock file, creating it and its directory where they are missing."""
     path.parent.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     while True:  # who held another lock in that folder may remove it at any moment
         with contextlib.suppress(FileExistsError):
@@ -275,6 +300,7 @@ def opened(path: Path) -> IO[str]:
 
 
 def is_at(path: Path, file: IO[str]) -> bool:
+    """Whether the open file is still the one at this path."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

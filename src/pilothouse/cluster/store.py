@@ -15,6 +15,7 @@ from pilothouse.cluster.state import Places
 
 
 def mark_of(places: Places) -> Path:
+    """The file that says that a store was made once."""
     return places.state / "store.made"
 
 
@@ -50,4 +51,5 @@ def has_tables(store: Path) -> bool:
 
 
 def remedy_of(places: Places) -> str:
+    """What the user can do when the store is gone."""
     return f"put a copy of it back, or give up what it held: pilothouse down --purge --name {places.name}"

@@ -43,6 +43,7 @@ class Supervision:
         self._clock = clock
 
     async def run(self) -> None:
+        """Keep the processes running until the cluster is stopped."""
         async with asyncio.TaskGroup() as group:
             state = load(self._places)
             repairs = NetworkRepair(self._places, state, self._clock).run() if state is not None and not state.simulated else None

@@ -35,6 +35,7 @@ def stop_processes(places: Places, *, gently: bool) -> None:
 
 
 def end_supervisor(places: Places) -> None:
+    """End the supervisor, so that it starts nothing again."""
     found = (launch.running(places, launch.SUPERVISOR), *launch.strays(places, launch.SUPERVISOR))
     processes.end({process for process in found if process}, PROCESS_SECONDS)
 
@@ -53,6 +54,7 @@ def in_control_group(places: Places) -> list[processes.Process]:
 
 
 def take_down_node(places: Places, state: ClusterState | None) -> None:
+    """Remove the node's cgroups, mounts, namespaces and network; nothing when it is simulated."""
     if state is not None and state.simulated:
         return
     remove_cgroups(places)

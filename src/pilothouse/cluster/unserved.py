@@ -31,6 +31,7 @@ Message = tuple[str, str]
 
 
 def of_policy(policy: NetworkPolicy) -> Message:
+    """Reason and message of the event for a NetworkPolicy."""
     return "NotEnforced", "NetworkPolicies are stored but not enforced by this cluster: all traffic is allowed"
 
 
@@ -71,6 +72,7 @@ class Unserved:
         self._told: dict[tuple[str, str], None] = {}
 
     async def run(self) -> None:
+        """Watch and emit events until cancelled."""
         async with asyncio.TaskGroup() as group:
             for informer in (self._policies, self._ingresses, self._classes, self._services):
                 if informer is not self._classes:

@@ -205,6 +205,7 @@ def simulated(wishes: Wishes, others: Sequence[ClusterState]) -> ClusterState:
 
 
 def refuse_second_on_host(others: Sequence[ClusterState], root: Path) -> None:
+    """ClusterFailure when another running cluster uses the machine's own network."""
     for other in others:
         if other.network == "host" and any(launch.running(Places(other.name, root), name) for name in launch.PROCESSES):
             raise ClusterFailure(
@@ -213,6 +214,7 @@ def refuse_second_on_host(others: Sequence[ClusterState], root: Path) -> None:
 
 
 def machine_address() -> str:
+    """The machine's address. ClusterFailure when it has none but loopback's."""
     address = routes.machine_address()
     if not address:
         raise ClusterFailure("this machine has no address but loopback's", "leave --network host out: the node gets a network of its own")
@@ -240,6 +242,7 @@ def fitting(wishes: Wishes, state: ClusterState, places: Places, reserved: Seque
 
 
 def refuse(differing: Mapping[str, object], state: ClusterState) -> None:
+    """ClusterFailure when what was asked for differs from the cluster that exists."""
     if differing:
         present = ", ".join(f"{name} {getattr(state, name)}" for name in differing)
         raise ClusterFailure(
@@ -305,6 +308,7 @@ class Beside:
             self._failure = failure
 
     def join(self) -> None:
+        """Wait for the work; raises what it raised."""
         self._thread.join()
         if self._failure is not None:
             raise self._failure
@@ -323,12 +327,14 @@ def end_holders_of_old_certificates(state: ClusterState, places: Places, clock: 
 
 
 def make_certificates(state: ClusterState, places: Places, clock: Clock, entropy: Entropy) -> None:
+    """Make the cluster's certificates and keys."""
     from pilothouse.cluster import certificates
 
     certificates.make_leaves(places.pki, leaves(state), clock, entropy)
 
 
 def leaves(state: ClusterState) -> Sequence[Subject]:
+    """The certificates that the cluster needs besides its authorities."""
     from pilothouse.cluster import certificates
 
     addresses = ["127.0.0.1", state.node_address, state.kubernetes_service]

@@ -54,6 +54,7 @@ class Reported:
         self._name = name
 
     async def run(self) -> None:
+        """Report the component as healthy until cancelled."""
         self._components[self._name] = lambda: ""
         try:
             await asyncio.Event().wait()

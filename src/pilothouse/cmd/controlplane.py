@@ -82,6 +82,7 @@ class ControlPlane:
         self.clock, self.entropy = clock, entropy
 
     async def run(self, begin: process.Begin) -> None:
+        """Run every component until cancelled, then close the store."""
         try:
             await self._run(begin)
         finally:
@@ -133,6 +134,7 @@ class ControlPlane:
         )
 
     def addresses(self) -> str:
+        """The addresses that the API server listens on, as `host:port` separated by commas."""
         return ",".join(f"{host}:{port}" for host, port in map(socket.socket.getsockname, self.sockets))
 
     def deciders(self) -> Sequence[Component]:
@@ -168,6 +170,7 @@ class KeepSupervisor:
         self._started: list[processes.Process] = []
 
     async def run(self) -> None:
+        """Look for the supervisor from time to time, until cancelled."""
         looks = 0
         while True:
             await self._clock.sleep(LOOK_SECONDS)
@@ -197,6 +200,7 @@ def sockets(state: ClusterState) -> list[socket.socket]:
 
 
 def listening(address: str, port: int) -> socket.socket:
+    """A socket that listens on this address. OSError when it is taken."""
     opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     opened.bind((address, port))
@@ -218,6 +222,7 @@ def made(state: ClusterState, places: Places) -> ControlPlane:
 
 
 def main() -> None:
+    """Entry point of the control plane's process."""
     begin = process.begin("The control plane of a Pilothouse cluster.")
     os.umask(0o077)  # the store holds Secrets
     catalogue.resources()  # every kind is read while the starter still prepares

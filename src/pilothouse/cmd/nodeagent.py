@@ -51,6 +51,7 @@ class NodeAgent:
         self.entropy = Entropy()
 
     async def run(self, begin: process.Begin) -> None:
+        """Run every component of the node until cancelled."""
         images = asyncio.create_task(self._images())
         parts = {name: once(make(), in_loop(make)) for name, make in self.parts().items()}
         await images
@@ -145,6 +146,7 @@ class NodeAgent:
         return [proxy, health, Inspection(proxy.figures, "nftables", self.clock)]
 
     def dns(self, client: Client) -> Component:
+        """The cluster's DNS server; it asks the machine's own resolvers when Pods may reach the outside."""
         from pilothouse.dns.server import DnsServer
 
         upstream = [(address, DNS_PORT) for address in routes.name_servers()] if self.state.egress else []
@@ -159,6 +161,7 @@ class NodeAgent:
         )
 
     def client(self, identity: str) -> Client:
+        """An API client with the certificate of this identity."""
         from pilothouse.client.client import Client
         from pilothouse.client.http import HttpTransport
 
@@ -183,6 +186,7 @@ class Pods:
         self._kubelet = kubelet
 
     def pods(self) -> Iterable[Pod]:
+        """The Pods that the kubelet knows."""
         return self._kubelet.known_pods()
 
 
@@ -198,6 +202,7 @@ def load() -> None:
 
 
 def main() -> None:
+    """Entry point of the node agent's process."""
     begin = process.begin("The node agent of a Pilothouse cluster.")
     state = begin.state()
     places = begin.places

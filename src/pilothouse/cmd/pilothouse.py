@@ -68,12 +68,14 @@ def _named(parsed: argparse.Namespace) -> str:
 
 
 def tell(problem: str, remedy: str) -> None:
+    """Print a problem and what to do about it to standard error."""
     print(f"pilothouse: {problem}", file=sys.stderr)
     if remedy:
         print(f"  what to do: {remedy}", file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command line's parser."""
     top = argparse.ArgumentParser(
         prog="pilothouse",
         description="Kubernetes in Python: a cluster on this machine.",
@@ -141,6 +143,7 @@ def _port(text: str) -> int:
 
 
 def say(text: str) -> None:
+    """Print a line of progress."""
     show(f"  {text}")
 
 
@@ -153,10 +156,12 @@ def show(text: str) -> None:
 
 
 def silence() -> None:
+    """Send standard output nowhere: its reader has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def up(parsed: argparse.Namespace) -> int:
+    """`pilothouse up`: start the cluster. Returns the exit code."""
     from pilothouse.cluster.up import Wishes
     from pilothouse.cluster.up import up as bring_up
     from pilothouse.kit.clock import SystemClock
@@ -190,6 +195,7 @@ def up(parsed: argparse.Namespace) -> int:
 
 
 def down(parsed: argparse.Namespace) -> int:
+    """`pilothouse down`: stop the cluster, with --purge also delete it. Returns the exit code."""
     from pilothouse.cluster.choice import check_name
     from pilothouse.cluster.down import down as take_down
     from pilothouse.cluster.preflight import check_proc, check_root
@@ -218,6 +224,7 @@ def status(parsed: argparse.Namespace) -> int:
 
 
 def kubeconfig(parsed: argparse.Namespace) -> int:
+    """`pilothouse kubeconfig`: print the cluster's kubeconfig. Returns the exit code."""
     import json
 
     from pilothouse.cluster import access
@@ -227,6 +234,7 @@ def kubeconfig(parsed: argparse.Namespace) -> int:
 
 
 def image(parsed: argparse.Namespace) -> int:
+    """`pilothouse image load` and `image list`. Returns the exit code."""
     from pilothouse.cluster import images
     from pilothouse.cluster.preflight import check_root
 
@@ -243,6 +251,7 @@ def image(parsed: argparse.Namespace) -> int:
 
 
 def version(parsed: argparse.Namespace) -> int:
+    """`pilothouse version`: print the versions. Returns the exit code."""
     from importlib.metadata import version as version_of
 
     from pilothouse import KUBERNETES_VERSION

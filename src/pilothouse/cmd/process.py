@@ -76,6 +76,7 @@ class Begin:
 
 
 def begin(description: str) -> Begin:
+    """Parse the arguments of a process and prepare its logs; the result waits for the starter's signal."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--name", default="pilothouse", help="of the cluster")
     parser.add_argument("--root", type=Path, default=Path("/"), help="below which its directories are")

@@ -34,6 +34,7 @@ def explanation(error: BaseException) -> str:
 
 
 def told(error: OSError) -> str:
+    """An OSError in words, with the file when there is one."""
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
 
 

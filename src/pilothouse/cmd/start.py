@@ -40,6 +40,7 @@ def nothing(*arguments: object, **settings: object) -> None:
 
 
 def import_aiohttp() -> None:
+    """Import aiohttp without reading the system's certificate authorities, which takes long."""
     with without_authorities():
         import aiohttp
 
@@ -47,6 +48,7 @@ def import_aiohttp() -> None:
 
 
 def main() -> None:
+    """Entry point of all processes: the first argument says which."""
     gc.disable()
     name = sys.argv.pop(1)
     if name == "control-plane":

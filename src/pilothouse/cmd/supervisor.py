@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
+    """Entry point of the supervisor's process; it ends at once when another runs."""
     begin = process.begin("The supervisor of a Pilothouse cluster.")
     with begin.places.supervisor_lock.open("w") as lock:
         try:

@@ -51,6 +51,7 @@ class ControllerManager:
         self.components = {controller.name: controller.component(context) for controller in chosen}
 
     async def run(self) -> None:
+        """Run every controller, and the informers unless somebody else does, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for name, component in self.components.items():
                 group.create_task(component.run(), name=name)

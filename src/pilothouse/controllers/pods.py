@@ -16,6 +16,7 @@ POD_DELETE_EVENTS = Announce("SuccessfulDelete", "Deleted pod: {name}", "FailedD
 
 
 def is_finished(pod: Pod) -> bool:
+    """Whether the Pod's phase is Succeeded or Failed."""
     return pod.status.phase in FINISHED
 
 
@@ -30,6 +31,7 @@ def by_node(pod: Pod) -> tuple[str, ...]:
 
 
 def condition(pod: Pod, type: str) -> PodCondition | None:
+    """The Pod's condition of this type, or None."""
     for condition in pod.status.conditions:  # a loop, not a generator: this is asked for every Pod in every plan
         if condition.type == type:
             return condition
@@ -37,6 +39,7 @@ def condition(pod: Pod, type: str) -> PodCondition | None:
 
 
 def is_ready(pod: Pod) -> bool:
+    """Whether the condition Ready is True."""
     found = condition(pod, "Ready")
     return found is not None and found.status == "True"
 
@@ -60,6 +63,7 @@ def seconds_to_available(pod: Pod, min_ready_seconds: int, now: datetime) -> flo
 
 
 def is_available(pod: Pod, min_ready_seconds: int, now: datetime) -> bool:
+    """Whether the Pod has been ready for `min_ready_seconds`."""
     return seconds_to_available(pod, min_ready_seconds, now) == 0.0
 
 

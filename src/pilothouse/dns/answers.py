@@ -60,6 +60,7 @@ class Authority:
         return None
 
     def is_inside(self, name: str) -> bool:
+        """Whether the name is the cluster domain or below it."""
         return name == self._domain or name.endswith(self._suffix)
 
     # The parts of the zone

@@ -41,6 +41,8 @@ Key = tuple[int, str, int, int, bytes]
 
 
 class Kept(NamedTuple):
+    """A cached answer, and from when until when (monotonic seconds) it holds."""
+
     answer: bytes
     since: float
     until: float

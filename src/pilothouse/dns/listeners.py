@@ -36,7 +36,9 @@ class Answers(Protocol):
         """The answer; None when there is to be none; WAITING when it takes `answer_later`."""
         ...
 
-    async def answer_later(self, message: bytes, stream: bool) -> bytes | None: ...
+    async def answer_later(self, message: bytes, stream: bool) -> bytes | None:
+        """The answer that needed another server; None when there is none to give."""
+        ...
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -49,9 +51,11 @@ class Datagrams(asyncio.DatagramProtocol):
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio with the open socket."""
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
+        """Answer a query, at once or, when another server must be asked, in a task of its own."""
         answer = self._answers.answer_at_once(data, False)
         if isinstance(answer, bytes):
             self._transport.sendto(answer, addr)
@@ -77,6 +81,7 @@ class Streams:
         self._open = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the queries of one TCP connection until it ends or is silent for too long."""
         if self._open >= STREAMS_LIMIT:
             writer.close()
             return

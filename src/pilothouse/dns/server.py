@@ -174,7 +174,7 @@ class DnsServer:
         self._refresh([(one.metadata.namespace, one.metadata.name)])
 
     def _slice_event(self, _: str, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
-        self._refresh({(replicaset.metadata.namespace, service_of(replicaset)) for replicaset in (old, new) if replicaset is not None})
+        self._refresh({(slice_.metadata.namespace, service_of(slice_)) for slice_ in (old, new) if slice_ is not None})
 
     def _refresh(self, names: Iterable[tuple[str, str]]) -> None:
         for name in names:
@@ -184,6 +184,7 @@ class DnsServer:
 
 
 def service_of(one: EndpointSlice) -> str:
+    """The name of the Service that a slice belongs to; empty when it belongs to none."""
     return one.metadata.labels.get(SERVICE_NAME_LABEL, "")
 
 

@@ -49,6 +49,7 @@ class Query:
 
     @property
     def opcode(self) -> int:
+        """The kind of query; 0 is a standard query."""
         return (self.flags & OPCODE) >> 11
 
 
@@ -115,6 +116,7 @@ def read_name(message: bytes, at: int) -> tuple[str, int]:
 
 
 def pointer_at(message: bytes, at: int) -> int:
+    """The offset that a compression pointer refers to. MalformedMessage when the message ends before it."""
     if at + 2 > len(message):
         raise MalformedMessage("a pointer is cut off")
     return ((message[at] & 0x3F) << 8) | message[at + 1]
@@ -152,6 +154,7 @@ class Writer:
             at += len(label) + 1
 
     def name(self, name: str) -> None:
+        """Write a domain name, compressed where a suffix occurred before."""
         while name:
             place = self._places.get(name)
             if place is not None:
@@ -166,6 +169,7 @@ class Writer:
         self.data.append(0)
 
     def record(self, record: Record) -> None:
+        """Write a resource record."""
         self.name(record.name)
         at = len(self.data) + FIXED.size
         self.data += FIXED.pack(record.type, CLASS_IN, record.ttl, len(record.data))
@@ -219,6 +223,7 @@ def write_error(message: bytes, code: int) -> bytes | None:
 
 
 def udp_limit(query: Query) -> int:
+    """The most bytes that the client takes in one datagram, within our own bounds."""
     return min(max(query.udp_bytes, PLAIN_UDP_BYTES), LARGEST_UDP_BYTES)
 
 
@@ -236,14 +241,17 @@ def address_record(name: str, address: str, ttl: int) -> Record:
 
 @lru_cache(maxsize=ADDRESSES_LIMIT)
 def packed(address: str) -> bytes:
+    """An IP address as bytes."""
     return ipaddress.ip_address(address).packed
 
 
 def srv_record(name: str, target: str, port: int, weight: int, ttl: int) -> Record:
+    """An SRV record with priority 0."""
     return Record(name, SRV, ttl, struct.pack("!HHH", 0, weight, port) + wire_name(target))
 
 
 def txt_record(name: str, text: str, ttl: int) -> Record:
+    """A TXT record of one string, cut at its maximum of 255 bytes."""
     raw = text.encode()[:TEXT_BYTES]
     return Record(name, TXT, ttl, bytes((len(raw),)) + raw)
 

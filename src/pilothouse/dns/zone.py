@@ -52,6 +52,7 @@ class Zone:
         self._reverse: dict[str, dict[tuple[Name, str], None]] = {}
 
     def entry(self, namespace: str, service: str) -> Entry | None:
+        """The Service of this name, or None."""
         return self._entries.get((namespace, service))
 
     def reverse(self, address: str) -> Iterable[tuple[Name, str]]:
@@ -59,6 +60,7 @@ class Zone:
         return self._reverse.get(address, ())
 
     def has_namespace(self, namespace: str) -> bool:
+        """Whether the namespace exists."""
         return namespace in self.namespaces
 
     def put(self, name: Name, entry: Entry | None) -> None:
@@ -111,6 +113,7 @@ def hosts_of(slices: Iterable[EndpointSlice]) -> dict[str, tuple[str, ...]]:
 
 
 def endpoint_ports(slices: Iterable[EndpointSlice]) -> Iterable[PortRecord]:
+    """The named ports of a headless Service: one for each ready endpoint of each slice."""
     for slice_ in slices:
         for port in slice_.ports or ():
             for endpoint in (slice_.endpoints or ()) if port.port else ():
@@ -127,4 +130,5 @@ def host_of(endpoint: Endpoint, address: str) -> str:
 
 
 def is_ready(endpoint: Endpoint) -> bool:
+    """Whether the endpoint is ready; an unknown state counts as ready."""
     return endpoint.conditions.ready is not False

@@ -19,7 +19,9 @@ T = TypeVar("T")
 class Timer(Protocol):
     """Something that will be called, unless it is cancelled before."""
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> None:
+        """Keep the callback from being called; harmless when it was called already."""
+        ...
 
 
 class Clock(Protocol):
@@ -50,22 +52,27 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> datetime:
+        """The machine's wall time, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
+        """Seconds that never go back, from an arbitrary start."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
+        """Sleep for real."""
         import asyncio
 
         await asyncio.sleep(seconds)
 
     def call_after(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` in the running loop after so many seconds."""
         import asyncio
 
         return asyncio.get_running_loop().call_later(max(seconds, 0.0), callback)
 
     async def rest(self) -> None:
+        """Let other tasks run once."""
         import asyncio
 
         await asyncio.sleep(0)

@@ -15,7 +15,9 @@ from typing import Protocol
 class Component(Protocol):
     """Something that runs until it is cancelled."""
 
-    async def run(self) -> None: ...
+    async def run(self) -> None:
+        """Work until cancelled; an exception means that the component failed."""
+        ...
 
 
 async def run_all(components: Iterable[Component]) -> None:

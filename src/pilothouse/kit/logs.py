@@ -26,11 +26,13 @@ class KeyValueFormatter(logging.Formatter):
         super().__init__(FORMAT)
 
     def formatMessage(self, record: logging.LogRecord) -> str:
+        """The message followed by `key=value` of what was passed as `extra`."""
         line = super().formatMessage(record)
         return " ".join([line, *(f"{key}={shown(value)}" for key, value in vars(record).items() if key not in STANDARD)])
 
 
 def shown(value: Any) -> str:
+    """A value as a log line shows it: cut when long, quoted when it has spaces, quotes or unprintable characters."""
     text = "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
     text = text if len(text) <= VALUE_LIMIT else text[:VALUE_LIMIT] + "..."
     plain = text.isprintable() and text and not set(text) & set(' "=')

@@ -27,21 +27,25 @@ class RunningClock(VirtualClock):
         self._alarm_at = 0.0
 
     def monotonic(self) -> float:
+        """Seconds since the start: the machine's, plus what was skipped by `advance`."""
         return self._elapsed if self._since is None else self._elapsed + self._machine.monotonic() - self._since
 
     def call_after(self, seconds: float, callback: Callable[[], object]) -> VirtualTimer:
+        """Call `callback` after so many seconds of this clock, in the running loop."""
         self._catch_up()
         timer = super().call_after(seconds, callback)
         self._set_alarm()
         return timer
 
     async def rest(self) -> None:
+        """Wait until no task is ready (during `advance`), or let other tasks run once."""
         if self._since is None:
             await super().rest()
         else:
             await asyncio.sleep(0)
 
     async def advance(self, seconds: float) -> None:
+        """Move forward at once, doing in order all that falls due on the way."""
         self._catch_up()
         self._since = None
         try:

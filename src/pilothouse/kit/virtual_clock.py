@@ -36,6 +36,7 @@ class VirtualTimer:
         self.done = False
 
     def cancel(self) -> None:
+        """Keep the callback from being called."""
         self.done = True
 
 
@@ -50,12 +51,15 @@ class VirtualClock:
         self._resting: list[asyncio.Future[None]] = []
 
     def now(self) -> datetime:
+        """The virtual wall time, in UTC."""
         return self._start + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
+        """Virtual seconds since the start."""
         return self._elapsed
 
     async def sleep(self, seconds: float) -> None:
+        """Sleep until the clock has been moved that far."""
         if seconds <= 0:
             await asyncio.sleep(0)
             return
@@ -72,6 +76,7 @@ class VirtualClock:
             timer.cancel()
 
     def call_after(self, seconds: float, callback: Callable[[], object]) -> VirtualTimer:
+        """Call `callback` when the clock has been moved that far; at once when the time is not positive."""
         timer = VirtualTimer(callback)
         heapq.heappush(self._timers, (self._elapsed + max(seconds, 0.0), next(self._order), timer))
         if seconds <= 0:  # due already, also while time stands still
@@ -79,6 +84,7 @@ class VirtualClock:
         return timer
 
     async def rest(self) -> None:
+        """Wait until no task of the loop is ready any more."""
         loop = asyncio.get_running_loop()
         rested: asyncio.Future[None] = loop.create_future()
         self._resting.append(rested)

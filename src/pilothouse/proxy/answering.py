@@ -27,6 +27,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self) -> bytes:
+        """The whole HTTP/1.1 response as bytes."""
         headers = {"Content-Type": "application/json", "X-Content-Type-Options": "nosniff", **self.headers}
         lines = [f"HTTP/1.1 {self.status.value} {self.status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
         return "\r\n".join([*lines, f"Content-Length: {len(self.body)}", "Connection: close", "", self.body]).encode()
@@ -54,5 +55,6 @@ class Answering:
 
 
 def path_of(request: bytes) -> str:
+    """The path of a request line without its query; empty when the request is malformed."""
     words = request.partition(b"\r\n")[0].decode("latin-1").split(" ")
     return words[1].partition("?")[0] if len(words) == 3 else ""

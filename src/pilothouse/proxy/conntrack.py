@@ -67,6 +67,7 @@ def stale(entries: Iterable[Entry], known: Frontends) -> Iterator[Entry]:
 
 
 def open_socket() -> socket.socket:
+    """A netlink socket to netfilter with a timeout."""
     made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
     made.settimeout(TIMEOUT_SECONDS)
     return made
@@ -100,6 +101,7 @@ def dump(kernel: socket.socket) -> Iterator[Entry]:
 
 
 def entry_of(found: Mapping[int, bytes]) -> Entry | None:
+    """A UDP entry of the connection table; None for other protocols and for incomplete messages."""
     original, reply = (attributes(found.get(tuple_type, b"")) for tuple_type in (TUPLE_ORIGINAL, TUPLE_REPLY))
     addresses, protocol = attributes(original.get(1, b"")), attributes(original.get(2, b""))
     if protocol.get(1) != bytes((UDP,)) or 2 not in addresses:

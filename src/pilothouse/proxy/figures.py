@@ -25,10 +25,12 @@ class Histogram:
         self.counts = [0] * (len(self.bounds) + 1)
 
     def observe(self, value: float) -> None:
+        """Count one value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
     def lines(self, name: str) -> Iterator[str]:
+        """The histogram in Prometheus' text format."""
         total = 0
         for bound, count in zip((*(f"{bound:g}" for bound in self.bounds), "+Inf"), self.counts, strict=True):
             total += count
@@ -97,5 +99,6 @@ class Figures:
 
 
 def head(name: str, kind: str, told: str) -> Iterator[str]:
+    """The HELP and TYPE lines of a metric."""
     yield f"# HELP kubeproxy_{name} [ALPHA] {told}"
     yield f"# TYPE kubeproxy_{name} {kind}"

@@ -43,6 +43,7 @@ class HealthChecks:
         self._changed = asyncio.Event()
 
     def update(self, changes: Mapping[Name, Check | None]) -> None:
+        """Change what is to listen; None removes the check of a Service."""
         for name, check in changes.items():
             old = self._checks.pop(name, None)
             if check is not None:
@@ -51,6 +52,7 @@ class HealthChecks:
                 self._changed.set()
 
     async def run(self) -> None:
+        """Open and close listeners as `update` asks for, until cancelled."""
         try:
             while True:
                 await self._changed.wait()

@@ -32,6 +32,7 @@ class Inspection:
         self._port = port
 
     async def run(self) -> None:
+        """Serve until cancelled. When the port is taken this is logged, and the proxy goes on without it."""
         try:
             server = await asyncio.start_server(Answering(self._clock, self._answer), ADDRESS, self._port, limit=REQUEST_BYTES)
         except OSError as error:

@@ -37,6 +37,8 @@ TYPES = ("NodePort", "LoadBalancer")
 
 
 class NodePort(NamedTuple):
+    """A node port: TCP or UDP, and its number."""
+
     protocol: str
     number: int
 
@@ -67,6 +69,7 @@ class LoopbackNodePorts:
         self._connections = Connections(address, clock)
 
     async def run(self) -> None:
+        """Keep a listener for each node port until cancelled."""
         self._services.subscribe(lambda *_: self._awake.set())
         try:
             async with asyncio.TaskGroup() as group:
@@ -132,6 +135,7 @@ class Connections:
         self.group: asyncio.TaskGroup | None = None
 
     def start(self, front: Front, port: int) -> None:
+        """Connect a client's side to the node, in a task."""
         assert self.group is not None
         self.group.create_task(self._connect(front, port), name=f"connect {port}")
 
@@ -155,6 +159,7 @@ class Half(asyncio.Protocol):
         """What was read before the other side was there: asyncio may read once although it is paused."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio with the open connection."""
         self.transport = cast(asyncio.Transport, transport)
 
     def join(self, other: Half) -> None:
@@ -169,12 +174,14 @@ class Half(asyncio.Protocol):
             self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
+        """Pass data to the other side; kept until that is connected."""
         if self.other is None:
             self._early.append(data)
         elif self.other.transport is not None:
             self.other.transport.write(data)
 
     def eof_received(self) -> bool:
+        """Pass the end of this direction on; close when both have ended."""
         self.ended = True
         if self.other is not None and self.other.transport is not None:
             if self.other.ended:
@@ -185,14 +192,17 @@ class Half(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
+        """Stop reading on the other side while this side's buffer is full."""
         if self.other is not None and self.other.transport is not None:
             self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
+        """Read on the other side again."""
         if self.other is not None and self.other.transport is not None:
             self.other.transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
+        """Close the other side, or abort it when this side failed."""
         if self.other is not None:
             if error is None:
                 self.other.close()
@@ -205,6 +215,7 @@ class Half(asyncio.Protocol):
             self.transport.close()
 
     def abort(self) -> None:
+        """Close at once and drop what is buffered."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -217,6 +228,7 @@ class Back(Half):
         self._front = front
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start reading from the client, or abort when it has gone meanwhile."""
         super().connection_made(transport)
         if self._front.transport is None or self._front.transport.is_closing():
             self.abort()  # the client has gone meanwhile
@@ -234,6 +246,7 @@ class Front(Half):
         self._port = port
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connect to the node, or abort when there are too many connections."""
         super().connection_made(transport)
         self._connections.count += 1
         if self._connections.count > CONNECTIONS_LIMIT:
@@ -244,6 +257,7 @@ class Front(Half):
         self._connections.start(self, self._port)
 
     def connection_lost(self, error: Exception | None) -> None:
+        """Count the connection off and close the other side."""
         self._connections.count -= 1
         super().connection_lost(error)
 
@@ -259,9 +273,11 @@ class Datagrams(asyncio.DatagramProtocol):
         self._clients: dict[object, Answers] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio with the open socket."""
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: object) -> None:
+        """Send the datagram on from the client's own socket, opened when it is new."""
         client = self._clients.get(addr)
         if client is None:
             if len(self._clients) >= UDP_CLIENTS_LIMIT or self._connections.group is None or self._transport is None:
@@ -274,6 +290,7 @@ class Datagrams(asyncio.DatagramProtocol):
         """An answer that a client did not take: its own affair."""
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Close the sockets of all clients."""
         for client in [*self._clients.values()]:
             client.close()
 
@@ -291,18 +308,21 @@ class Answers(asyncio.DatagramProtocol):
         self._timer: Timer | None = None
 
     async def open(self, target: tuple[str, int]) -> None:
+        """Open the socket to the node; closed again when that fails."""
         try:
             await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, remote_addr=target)
         except OSError:
             self.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send what has waited for the socket."""
         self._transport = cast(asyncio.DatagramTransport, transport)
         for data in self._waiting:
             self._transport.sendto(data)
         self._waiting.clear()
 
     def send(self, data: bytes) -> None:
+        """Send a datagram to the node, or keep it until the socket is open."""
         self._touch()
         if self._transport is not None:
             self._transport.sendto(data)
@@ -310,6 +330,7 @@ class Answers(asyncio.DatagramProtocol):
             self._waiting.append(data)
 
     def datagram_received(self, data: bytes, addr: object) -> None:
+        """Send the node's datagram to the client."""
         self._touch()
         if not self._front.is_closing():
             self._front.sendto(data, self._client)
@@ -323,6 +344,7 @@ class Answers(asyncio.DatagramProtocol):
         self._timer = self._clock.call_after(UDP_IDLE_SECONDS, self.close)
 
     def close(self) -> None:
+        """Close the socket and stop its timer."""
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:

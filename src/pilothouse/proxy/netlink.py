@@ -39,6 +39,7 @@ def attributes(data: bytes) -> dict[int, bytes]:
 
 
 def attribute(type_: int, value: bytes) -> bytes:
+    """A netlink attribute as bytes, padded to four."""
     return struct.pack("=HH", 4 + len(value), type_) + value + b"\0" * (-len(value) % 4)
 
 

@@ -50,6 +50,7 @@ class NodeHealth:
         self._updated = clock.now()
 
     async def run(self) -> None:
+        """Serve until cancelled. When the port is taken this is logged, and the proxy goes on without it."""
         try:
             server = await asyncio.start_server(Answering(self._clock, self._answer), self._addresses, self._port, limit=REQUEST_BYTES)
         except OSError as error:
@@ -80,6 +81,7 @@ def is_eligible(node: Node | None) -> bool:
 
 
 def reply(good: bool, body: dict[str, object]) -> Reply:
+    """200 with the body when good, 503 otherwise."""
     return Reply(HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE, json.dumps(body))
 
 

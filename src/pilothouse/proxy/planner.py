@@ -57,6 +57,7 @@ class PortPlan:
 
     @property
     def protocol(self) -> str:
+        """The protocol in lower case, as nft writes it."""
         return self.key.protocol.lower()
 
     @property
@@ -71,6 +72,7 @@ class PortPlan:
 
     @property
     def is_external(self) -> bool:
+        """Whether the port can be reached from outside the cluster."""
         return bool(self.node_port or self.external_ips or self.load_balancer_ips)
 
 
@@ -84,6 +86,7 @@ def plan_service(service: Service, slices: Iterable[EndpointSlice], node_name: s
 
 
 def is_proxied(service: Service) -> bool:
+    """Whether the Service is this proxy's: it has a cluster IP and names no other proxy."""
     spec = service.spec
     if spec.type == "ExternalName" or PROXY_NAME_LABEL in service.metadata.labels:
         return False
@@ -91,6 +94,7 @@ def is_proxied(service: Service) -> bool:
 
 
 def plan_port(service: Service, port: ServicePort, slices: Sequence[EndpointSlice], node_name: str) -> PortPlan:
+    """The plan for one port of a Service on this node: addresses, targets and policies."""
     spec = service.spec
     protocol = port.protocol or "TCP"
     everywhere, here = targets(slices, port.name, protocol, node_name)
@@ -108,11 +112,7 @@ def plan_port(service: Service, port: ServicePort, slices: Sequence[EndpointSlic
         internal_local=spec.internalTrafficPolicy == "Local",
         external_local=spec.externalTrafficPolicy == "Local",
         affinity_seconds=affinity_seconds(service),
-        source_ranges=tuple(
-            load_balancer_source_range.strip()
-            for load_balancer_source_range in spec.loadBalancerSourceRanges
-            if "." in load_balancer_source_range
-        )
+        source_ranges=tuple(source_range.strip() for source_range in spec.loadBalancerSourceRanges if "." in source_range)
         if spec.type == "LoadBalancer"
         else (),
     )
@@ -173,6 +173,7 @@ def endpoints_of(slices: Sequence[EndpointSlice], port_name: str, protocol: str)
 
 
 def in_order(found: dict[Target, bool], here: bool) -> tuple[Target, ...]:
+    """The targets that are local (or not), sorted."""
     return tuple(sorted(target for target, local in found.items() if local == here))
 
 

@@ -38,6 +38,7 @@ Name = tuple[str, str]
 
 
 def service_of(one: EndpointSlice) -> str:
+    """`namespace/name` of the Service that a slice belongs to."""
     return f"{one.metadata.namespace}/{one.metadata.labels.get(SERVICE_NAME_LABEL, '')}"
 
 
@@ -74,6 +75,7 @@ class Proxy:
         self._failures = 0
 
     async def run(self) -> None:
+        """Follow Services and EndpointSlices and keep the rules, until cancelled."""
         self._services.subscribe(self._service_event)
         self._slices.subscribe(self._slice_event)
         async with asyncio.TaskGroup() as group:
@@ -98,9 +100,9 @@ class Proxy:
         moment = trigger_of(new)
         if moment > self._begun and moment != trigger_of(old):  # what happened before was nobody's to put in place
             self._triggers.append(moment)
-        for replicaset in (old, new):
-            if replicaset is not None:
-                self._note((replicaset.metadata.namespace, replicaset.metadata.labels.get(SERVICE_NAME_LABEL, "")))
+        for slice_ in (old, new):
+            if slice_ is not None:
+                self._note((slice_.metadata.namespace, slice_.metadata.labels.get(SERVICE_NAME_LABEL, "")))
 
     def _note(self, name: Name) -> None:
         self._changed.add(name)

@@ -134,6 +134,7 @@ class ClusterState:
         return lesser
 
     def is_placed(self, uid: str) -> bool:
+        """Whether the Pod with this uid is on a node, assumed or shown by the API."""
         return uid in self._placed
 
     def _place(self, one: Placed) -> None:

@@ -40,6 +40,7 @@ def amount(name: str, value: Quantity) -> int:
 
 
 def amounts(values: Mapping[str, Quantity]) -> Requests:
+    """Quantities as whole numbers in the unit that the columns use for each resource."""
     return {name: amount(name, value) for name, value in values.items()}
 
 
@@ -60,10 +61,12 @@ class PodFacts:
 
     @property
     def uid(self) -> str:
+        """The Pod's uid."""
         return self.pod.metadata.uid
 
     @property
     def key(self) -> str:
+        """The Pod as `namespace/name`, for logs and messages."""
         return f"{self.pod.metadata.namespace}/{self.pod.metadata.name}"
 
 
@@ -128,6 +131,7 @@ def host_ports(pod: Pod) -> Iterable[HostPort]:
 
 
 def sidecars(pod: Pod) -> list[Container]:
+    """Init containers that go on beside the others (restartPolicy Always)."""
     return [init_container for init_container in pod.spec.initContainers if init_container.restartPolicy == "Always"]
 
 
@@ -178,6 +182,7 @@ def held_requests(pod: Pod) -> dict[str, Requests]:
 
 
 def is_infeasible(pod: Pod) -> bool:
+    """Whether the kubelet said that the Pod's resize can never fit its node."""
     return any(
         condition.type == "PodResizePending" and condition.status == "True" and condition.reason == "Infeasible"
         for condition in pod.status.conditions
@@ -185,10 +190,12 @@ def is_infeasible(pod: Pod) -> bool:
 
 
 def add(total: Requests, more: Mapping[str, int]) -> None:
+    """Add the amounts of `more` to `total`, in place."""
     for name, value in more.items():
         total[name] = total.get(name, 0) + value
 
 
 def raise_to(total: Requests, least: Mapping[str, int]) -> None:
+    """Raise each amount of `total` to at least that of `least`, in place."""
     for name, value in least.items():
         total[name] = max(total.get(name, 0), value)

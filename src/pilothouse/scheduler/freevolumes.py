@@ -56,6 +56,7 @@ def matches(
 
 
 def key_of(claim: PersistentVolumeClaim) -> ClaimKey:
+    """Namespace and name of a claim."""
     return claim.metadata.namespace, claim.metadata.name
 
 
@@ -80,13 +81,16 @@ def suits(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
 
 
 def reachable(volume: PersistentVolume, nodes: NodeColumns) -> Mask:
+    """The rows of nodes from which the volume can be reached by its node affinity."""
     required = volume.spec.nodeAffinity.required if volume.spec.nodeAffinity is not None else None
     return nodes.alive.copy() if required is None else selector_matches(required, nodes)
 
 
 def size_and_name(volume: PersistentVolume) -> tuple[int, str]:
+    """Sort key: the smallest volume first, then by name."""
     return quantity.whole(volume.spec.capacity.get(STORAGE, "0")), volume.metadata.name
 
 
 def wanted_bytes(claim: PersistentVolumeClaim) -> int:
+    """The storage that a claim requests, in bytes."""
     return quantity.whole(claim.spec.resources.requests.get(STORAGE, "0"))

@@ -46,6 +46,7 @@ def term_matches(term: NodeSelectorTerm, nodes: NodeColumns, empty: bool = False
 
 
 def requirement_matches(requirement: NodeSelectorRequirement, nodes: NodeColumns) -> Mask:
+    """The rows whose labels satisfy one requirement of a node selector term."""
     labels = nodes.label(requirement.key)
     values = set(requirement.values)
     match requirement.operator:

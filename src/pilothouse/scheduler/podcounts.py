@@ -56,11 +56,13 @@ class Affinities:
 
 
 def has_pod_affinity(pod: Pod) -> bool:
+    """Whether the Pod has pod affinity or pod anti-affinity."""
     affinity = pod.spec.affinity
     return affinity is not None and (affinity.podAffinity is not None or affinity.podAntiAffinity is not None)
 
 
 def label_key(pod: Pod) -> LabelKey:
+    """What selectors can tell of a Pod: its namespace, its labels, and whether it is being deleted."""
     meta = pod.metadata
     return meta.namespace, frozenset(meta.labels.items()), bool(meta.deletionTimestamp)
 

@@ -27,6 +27,7 @@ class Term:
 
 
 def term_of(owner: Pod, term: PodAffinityTerm, namespace_labels: NamespaceLabels, weight: int = 0) -> Term:
+    """Compile one affinity term of `owner`; a `weight` of 0 marks a required term."""
     selector = from_label_selector(term.labelSelector)
     spaces = from_label_selector(term.namespaceSelector)
     named = frozenset(term.namespaces)
@@ -62,6 +63,7 @@ def label_of(selector: Selector) -> tuple[str, str] | None:
 
 
 def key_of(given: object, selector: Selector) -> str:
+    """A selector as part of a key; empty when there was none."""
     return "" if given is None else f"{{{selector}}}"
 
 
@@ -76,6 +78,7 @@ class PodTerms:
 
 
 def terms_of(pod: Pod, namespace_labels: NamespaceLabels) -> PodTerms:
+    """All affinity terms of a Pod, compiled; empty when it has none."""
     affinity = pod.spec.affinity
     if affinity is None:
         return PodTerms()

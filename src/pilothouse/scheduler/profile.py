@@ -37,6 +37,7 @@ ALSO_READ: tuple[type[Any], ...] = (Namespace, PodDisruptionBudget, *SIBLING_KIN
 
 
 def volume_binding(client: Client, informers: Informers) -> VolumeBinding:
+    """The VolumeBinding plugin over the informers' caches."""
     claims, volumes, classes = informers.of(PersistentVolumeClaim), informers.of(PersistentVolume), informers.of(StorageClass)
     known = Volumes(lambda name: volumes.get("", name), volumes.list)
     made = VolumeBinding(client, claims.get, known, lambda name: classes.get("", name))

@@ -86,6 +86,7 @@ class SchedulingQueue:
         return self._enter(entry) if changed and entry.place in ("gated", "unschedulable") else ""
 
     def remove(self, uid: str) -> None:
+        """Take a Pod out of the queue; nothing happens when it is not in it."""
         entry = self._pods.pop(uid, None)
         if entry is not None:
             self._sleeps_no_more(entry)

@@ -72,6 +72,7 @@ class Scheduler:
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
+        """Schedule Pods until cancelled."""
         nodes, pods = self._informers.of(Node), self._informers.of(Pod)
         nodes.subscribe(lambda _, old, new: self.cluster.node_event(old, new))
         for kind in VOLUME_KINDS:

@@ -37,6 +37,7 @@ class LabelColumn:
     index: dict[str, int] = field(default_factory=dict)
 
     def intern(self, value: str | None) -> int:
+        """The id of a value, new when it was not seen before; -1 for None."""
         if value is None:
             return -1
         if value not in self.index:

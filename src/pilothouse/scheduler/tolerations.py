@@ -8,6 +8,7 @@ from pilothouse.api.types.core_v1 import Taint, Toleration
 
 
 def tolerates(tolerations: Sequence[Toleration], taint: Taint) -> bool:
+    """Whether one of the tolerations matches the taint."""
     return any(answers(toleration, taint) for toleration in tolerations)
 
 

@@ -22,6 +22,7 @@ def on_rows(labels: LabelColumn, counts: Ints, counted: Mask) -> Ints:
 
 
 def has_label(labels: LabelColumn) -> Mask:
+    """The rows of nodes that have the label."""
     return labels.ids >= 0
 
 

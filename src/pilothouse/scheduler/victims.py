@@ -26,6 +26,7 @@ class Evictor:
         self._scheduler_name = scheduler_name
 
     async def evict(self, victim: PodFacts, preemptor: PodFacts, node: str) -> None:
+        """Set DisruptionTarget on the victim, delete it and emit Preempted; nothing when it is being deleted already."""
         meta = victim.pod.metadata
         if meta.deletionTimestamp:
             return

@@ -27,6 +27,7 @@ class Access:
     folder: Path
 
     def write_kubeconfig(self, port: int) -> Path:
+        """Write a kubeconfig for the API server at this port and return its path."""
         path = self.folder / "kubeconfig"
         cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(self.folder / "ca.crt")}
         user = {"client-certificate": str(self.folder / "admin.crt"), "client-key": str(self.folder / "admin.key")}
@@ -43,6 +44,7 @@ class Access:
 
 
 def make_access(folder: Path) -> Access:
+    """Make an authority, the API server's certificate and an administrator's below `folder`."""
     leaves = [
         certificates.Subject("apiserver", "kube-apiserver", names=["localhost", "127.0.0.1"], client=False),
         certificates.Subject("admin", "kubernetes-admin", ["system:masters"]),

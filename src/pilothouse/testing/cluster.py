@@ -111,6 +111,7 @@ class Cluster:
         return self._call(apply(self.client, manifest))
 
     def create(self, obj: T) -> T:
+        """Create an object and return it as stored. StatusError when the API refuses it."""
         return self._call(self.client.create(obj))
 
     def get(self, kind: type[T], name: str, namespace: str = "default") -> T:
@@ -118,10 +119,12 @@ class Cluster:
         return self._call(self.client.get(kind, name, namespace))
 
     def list(self, kind: type[T], namespace: str = "", selector: str = "") -> list[T]:
+        """List objects; namespace "" means all."""
         found: ListResult[T] = self._call(self.client.list(kind, namespace, options=Options(label_selector=selector)))
         return found.items
 
     def delete(self, kind: type[Any], name: str, namespace: str = "default", *, options: Options | None = None) -> Any:
+        """Delete an object. StatusError, reason NotFound, when there is none."""
         return self._call(self.client.delete(kind, name, namespace, options=options))
 
     def images_fail(self, *images: str, message: str = "") -> None:
@@ -280,4 +283,5 @@ async def _soon(function: Any, *arguments: Any, **named: Any) -> Any:
 
 
 def is_ready(node: Node) -> bool:
+    """Whether the node's condition Ready is True."""
     return any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions)

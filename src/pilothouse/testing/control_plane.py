@@ -58,6 +58,7 @@ class ControlPlane:
         return self._api.client(name, *groups)
 
     async def run(self) -> None:
+        """Run every component until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._tasks = group
             group.create_task(self.registry.run(), name="registry")

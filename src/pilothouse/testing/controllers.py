@@ -43,8 +43,8 @@ def world_of(
 ) -> World:
     """A world that shows these objects and nothing else."""
     stores: dict[type[Any], Store[Any]] = {}
-    for object in objects:
-        stores.setdefault(type(object), Store()).put(object)
+    for obj in objects:
+        stores.setdefault(type(obj), Store()).put(obj)
     return World(
         lambda kind: stores.setdefault(kind, Store()),
         now,
@@ -109,6 +109,7 @@ class RegistryBench(Bench):
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Start the registry, then the controllers."""
         if self._serving is None:
             self._serving = asyncio.ensure_future(self.registry.run())
             await self.registry.start()
@@ -121,6 +122,7 @@ class RegistryBench(Bench):
             await asyncio.gather(self._serving, return_exceptions=True)
 
     async def all(self, kind: type[T], namespace: str = "") -> list[T]:
+        """All objects of a kind, from the registry."""
         return (await self.client.list(kind, namespace)).items
 
     async def edit(self, kind: type[T], name: str, change: Callable[[T], None], namespace: str = "", *, subresource: str = "") -> T:

@@ -54,6 +54,7 @@ class FakeTransport:
     # The transport.
 
     async def call(self, call: Call) -> Any:
+        """Carry out a call on the objects in memory. StatusError as the API would."""
         if call.verb not in ("get", "list", "watch"):
             self.calls.append(call)
         self._fail_if_ordered(call)
@@ -64,6 +65,7 @@ class FakeTransport:
         return answer
 
     async def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
+        """Yield recorded events after the resourceVersion, then new ones."""
         self._fail_if_ordered(call)
         after = strconv.parse_uint(call.options.resource_version) if call.options.resource_version else self.revision
         if after > self.revision:
@@ -116,6 +118,7 @@ class FakeTransport:
             queue.put_nowait(error or _END)
 
     def bookmark(self, kind: type[Any]) -> None:
+        """Send a BOOKMARK at a new revision to the watchers of a kind."""
         self.revision += 1
         mark = kind()
         mark.metadata.resourceVersion = str(self.revision)
@@ -135,7 +138,7 @@ class FakeTransport:
 
     def add(self, *objects: Any) -> list[Any]:
         """Create objects without a call being noted; their status is kept."""
-        return [self._create_object(codec.clone(object), object.metadata.namespace) for object in objects]
+        return [self._create_object(codec.clone(obj), obj.metadata.namespace) for obj in objects]
 
     def change(self, obj: Any, edit: Callable[[Any], None]) -> Any:
         """Change an object behind everybody's back, its status too."""
@@ -156,6 +159,7 @@ class FakeTransport:
         self._drop((type(obj), obj.metadata.namespace, obj.metadata.name))
 
     def all(self, kind: type[Any], namespace: str | None = None) -> list[Any]:
+        """The objects of a kind; namespace None means all."""
         return [obj for key, obj in self._objects.items() if key[0] is kind and namespace in (None, key[1])]
 
     # The verbs.

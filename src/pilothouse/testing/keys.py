@@ -10,6 +10,7 @@ from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 
 @cache
 def process_key() -> Any:
+    """The RSA key of this process, made once."""
     from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
     return generate_private_key(public_exponent=65537, key_size=2048)
@@ -23,4 +24,5 @@ class ProcessKeys(ServiceAccountKeys):
 
     @cached_property
     def private(self) -> Any:
+        """The key that signs."""
         return process_key()

@@ -38,12 +38,15 @@ class NodeServer:
 
     @property
     def url(self) -> str:
+        """The URL of the kubelet's server."""
         return f"http://127.0.0.1:{self._server.port}"
 
     async def run(self) -> None:
+        """Serve until cancelled."""
         await run_all((self._streams, self._server))
 
     def pods(self) -> Iterable[Pod]:
+        """The Pods that the kubelet knows."""
         return self._kubelet.pods.list()
 
     async def _read_log(self, path: Path, options: LogOptions, clock: Clock, running: Running) -> AsyncIterator[bytes]:

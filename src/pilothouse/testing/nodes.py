@@ -30,6 +30,7 @@ class NodeHost(SimulatedHost):
         self._runtime = runtime
 
     async def read_tail(self, path: str, limit: int) -> bytes:
+        """The end of a container's log from memory, or of a file."""
         log = self._runtime.logs.get(path)
         return await super().read_tail(path, limit) if log is None else log.tail(limit)
 
@@ -46,6 +47,7 @@ class ServedNode:
         self._urls = urls
 
     async def run(self) -> None:
+        """Run the node and note its URL, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._node.run(), name=self._name)
             self._urls[self._name] = await self._node.serve()
@@ -71,6 +73,7 @@ class SimulatedNode:
         self._tasks = asyncio.TaskGroup()
 
     async def run(self) -> None:
+        """Run the kubelet until cancelled."""
         async with self._tasks as tasks:
             tasks.create_task(self.kubelet.run(), name="kubelet")
             self._begun.set()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker `cluster`."""
     config.addinivalue_line("markers", "cluster(**options): how the `cluster` fixture makes its cluster; see testing.Cluster")
 
 

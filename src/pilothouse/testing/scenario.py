@@ -86,6 +86,7 @@ class Player:
     shown: list[str] = field(default_factory=list)
 
     def step(self, words: list[str]) -> None:
+        """Carry out one line of a scenario, given as words."""
         steps: dict[str, Callable[..., object]] = {
             "apply": lambda name: self.cluster.apply((self.folder / name).read_text()),
             "advance": self.cluster.advance,
@@ -133,9 +134,9 @@ class Player:
             self._patch(target, {"spec": {"template": {"metadata": {"annotations": stamp}}}})
         elif verb == "undo":
             history = {
-                strconv.atoi(namespace.metadata.annotations[REVISION]): namespace
-                for namespace in self.cluster.list(ReplicaSet, NAMESPACE)
-                if _owned(namespace, name)
+                strconv.atoi(replicaset.metadata.annotations[REVISION]): replicaset
+                for replicaset in self.cluster.list(ReplicaSet, NAMESPACE)
+                if _owned(replicaset, name)
             }
             wanted = (strconv.integer(revision.partition("=")[2]) or 0) or sorted(history)[-2]
             template = codec.to_dict(history[wanted].spec.template)
@@ -189,7 +190,7 @@ class Player:
 
     def _events(self, kinds: str) -> None:
         wanted = {named(kind).kind for kind in kinds.split(",")}
-        told = [namespace for namespace in self.cluster.list(Event, NAMESPACE) if namespace.involvedObject.kind in wanted]
+        told = [event for event in self.cluster.list(Event, NAMESPACE) if event.involvedObject.kind in wanted]
         found = sorted(told, key=lambda one: strconv.parse_uint(one.metadata.resourceVersion))
         heads = ["TYPE", "REASON", "OBJECT", "MESSAGE"]
         rows = [
@@ -211,6 +212,7 @@ def named(name: str) -> Resource[Any]:
 
 
 def aligned(rows: list[list[str]]) -> str:
+    """Rows as kubectl prints them: left-aligned columns."""
     widths = [max(map(len, column)) + GAP for column in zip(*rows, strict=True)]
     return "".join("".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in rows)
 

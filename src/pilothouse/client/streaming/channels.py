@@ -47,10 +47,12 @@ class Protocol:
 
     @property
     def closes(self) -> bool:
+        """Whether the client can close a single stream (v5)."""
         return self.version >= 5
 
     @property
     def has_status(self) -> bool:
+        """Whether the exit status comes as a Status object (v4 and later)."""
         return self.version >= 4
 
 

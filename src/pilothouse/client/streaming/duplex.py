@@ -33,13 +33,16 @@ class SocketDuplex:
         self.writer = writer
 
     async def read(self) -> bytes:
+        """The next bytes; empty at the end."""
         return await self.reader.read(READ_BYTES)
 
     async def write(self, data: bytes) -> None:
+        """Send bytes; returns when the buffer has room again."""
         self.writer.write(data)
         await self.writer.drain()
 
     async def close(self) -> None:
+        """Close both directions."""
         self.writer.close()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
@@ -77,11 +80,13 @@ class MemoryDuplex:
 
     @classmethod
     def pair(cls) -> tuple[MemoryDuplex, MemoryDuplex]:
+        """Both ends of a new connection."""
         first, second = cls(), cls()
         first.peer, second.peer = second, first
         return first, second
 
     async def read(self) -> bytes:
+        """The next bytes; empty once the connection is closed."""
         if self._incoming.empty() and self._closed.is_set():
             return b""
         getting, ending = asyncio.ensure_future(self._incoming.get()), asyncio.ensure_future(self._closed.wait())
@@ -93,6 +98,7 @@ class MemoryDuplex:
             ending.cancel()
 
     async def write(self, data: bytes) -> None:
+        """Send bytes to the other end. ConnectionResetError when the connection is closed."""
         assert self.peer is not None
         if self._closed.is_set():
             raise ConnectionResetError("the connection is closed")
@@ -100,6 +106,7 @@ class MemoryDuplex:
             await self.peer._incoming.put(bytes(data))
 
     async def close(self) -> None:
+        """Close both ends."""
         assert self.peer is not None
         self._closed.set()
         self.peer._closed.set()

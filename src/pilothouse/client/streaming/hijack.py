@@ -33,6 +33,7 @@ class Hijacked(web.StreamResponse):
 
     @property
     def prepared(self) -> bool:
+        """True: aiohttp is to send no response of its own."""
         return True
 
     def switch(self, headers: Iterable[tuple[str, str]]) -> None:
@@ -58,6 +59,7 @@ class Hijacked(web.StreamResponse):
         self._changed.set()
 
     async def read(self) -> bytes:
+        """The next bytes; empty at the end."""
         while not self._chunks and not self._ended:
             self._changed.clear()
             await self._changed.wait()
@@ -70,17 +72,20 @@ class Hijacked(web.StreamResponse):
         return data
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send bytes; returns when the buffer has room again."""
         self._transport().write(data)
         if self._protocol._paused:
             await self._protocol._drain_helper()
 
     async def close(self) -> None:
+        """Close the connection."""
         self.feed_eof()
         transport = self._protocol.transport
         if transport is not None:
             transport.close()
 
     async def prepare(self, request: web.BaseRequest) -> Any:
+        """Called by aiohttp to send the headers; there are none."""
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:

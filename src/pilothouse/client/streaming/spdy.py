@@ -41,6 +41,7 @@ class Stream:
         """The other side's answer; it may have said all that it had to say, and left, before anybody looks at it."""
 
     async def read(self) -> bytes:
+        """The next bytes of the stream; empty at its end."""
         while not self._chunks and not self._ended:
             self._changed.clear()
             await self._changed.wait()
@@ -60,6 +61,7 @@ class Stream:
         return bytes(kept)
 
     async def write(self, data: bytes) -> None:
+        """Send bytes. ConnectionResetError when the stream or the session has ended."""
         if self._finished or self.session.ended:
             raise ConnectionResetError("the stream has ended")
         for start in range(0, len(data), CHUNK_BYTES):
@@ -79,6 +81,7 @@ class Stream:
         self.end()
 
     async def reset(self) -> None:
+        """End both directions at once (RST_STREAM, CANCEL)."""
         if not self.session.ended:
             self._finished = True
             await self.session.send(Control(frames.RST_STREAM, self.number, status=frames.CANCEL))
@@ -86,6 +89,7 @@ class Stream:
 
     @property
     def over(self) -> bool:
+        """Whether both directions have ended."""
         return self._ended and self._finished
 
     async def take(self, data: bytes) -> None:
@@ -153,6 +157,7 @@ class Session:
         return await self._accepted.get()
 
     async def send(self, frame: Data | Control) -> None:
+        """Write one frame; frames of several tasks do not mix."""
         async with self._writing:
             await self._duplex.write(self._codec.encode(frame))
 
@@ -165,6 +170,7 @@ class Session:
         await self._duplex.close()
 
     def forget_when_over(self, stream: Stream) -> None:
+        """Remove the stream from the session when both directions have ended."""
         if stream.over:
             self._streams.pop(stream.number, None)
 

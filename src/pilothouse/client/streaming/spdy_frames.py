@@ -28,6 +28,8 @@ class SpdyError(ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class Data:
+    """A data frame; `fin` ends the sender's direction."""
+
     stream: int
     data: bytes
     fin: bool = False

@@ -24,6 +24,7 @@ class CertificateCleaner(Controller):
     rules = (Rule("certificates.k8s.io", ("certificatesigningrequests",), READ + DELETE),)
 
     def plan(self, one: CertificateSigningRequest, world: World) -> Iterator[Action]:
+        """Delete the request when its time is over; else look again when it will be."""
         left = min(_ends(one, world))
         yield RequeueAfter(left) if left > 0 else Delete(one)
 

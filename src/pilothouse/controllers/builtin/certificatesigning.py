@@ -27,6 +27,7 @@ class Signed:
 
 
 def has(one: CertificateSigningRequest, *types: str) -> bool:
+    """Whether the request has a condition of one of these types."""
     return any(condition.type in types for condition in one.status.conditions)
 
 
@@ -47,6 +48,7 @@ class CertificateSigningController(Controller):
     )
 
     async def observe(self, one: CertificateSigningRequest, context: Context) -> Signed | None:
+        """Sign an approved request that has no certificate yet. None when there is nothing to do or the signer is not ours."""
         files = context.settings.cluster_signing_cert_file, context.settings.cluster_signing_key_file
         waits = has(one, "Approved") and not has(one, "Denied", "Failed") and not one.status.certificate
         if not waits or not all(files) or not one.spec.signerName.startswith(OWN):
@@ -70,6 +72,7 @@ class CertificateSigningController(Controller):
         return Signed(signing.sign(authority, request, one.spec.usages, life, context.clock.now(), serial))
 
     def plan(self, one: CertificateSigningRequest, world: World) -> Iterator[Action]:
+        """Write the certificate, or the condition Failed with the reason, into the request's status."""
         found: Signed | None = world.observed
         if found is None:
             return

@@ -27,6 +27,7 @@ class ClusterRoleAggregationController(Controller):
     rules = (Rule("rbac.authorization.k8s.io", ("clusterroles",), (*READ, *WRITE, "escalate")),)
 
     def plan(self, role: ClusterRole, world: World) -> Iterator[Action]:
+        """Patch the role's rules when they are not the sum of the roles that its selectors match."""
         if role.aggregationRule is None or role.metadata.deletionTimestamp:
             return
         rules: list[PolicyRule] = []

@@ -41,6 +41,7 @@ class CronJobController(Controller):
     )
 
     def plan(self, one: CronJob, world: World) -> Iterator[Action]:
+        """Start the Job that is due, remove finished Jobs above the history limits, write the status, and look again at the next time."""
         if one.metadata.deletionTimestamp:
             return
         changed = codec.clone(one)

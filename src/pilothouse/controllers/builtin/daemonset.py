@@ -88,6 +88,7 @@ class DaemonSetController(Controller):
     )
 
     def plan(self, daemons: DaemonSet, world: World) -> Iterator[Action]:
+        """Create and delete daemon Pods so that each suitable node has one of the right revision, then write the status."""
         selector = labels.from_label_selector(daemons.spec.selector)
         if selector.everything:
             yield Emit(daemons, WARNING, "SelectingAll", "This daemon set is selecting all pods. A non-empty selector is required.")

@@ -48,6 +48,7 @@ class DeploymentController(Controller):
     )
 
     def plan(self, deployment: Deployment, world: World) -> Iterator[Action]:
+        """The next step of the rollout: create, resize or delete ReplicaSets, then write the status."""
         selector = labels.from_label_selector(deployment.spec.selector)
         if selector.everything:
             yield from _selects_all(deployment)

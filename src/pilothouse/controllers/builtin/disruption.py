@@ -67,6 +67,7 @@ class DisruptionController(Controller):
     )
 
     def plan(self, budget: PodDisruptionBudget, world: World) -> Iterator[Action]:
+        """Write `disruptionsAllowed` and the counts that it follows from into the budget's status."""
         selector = labels.from_label_selector(budget.spec.selector)
         found = world.list(Pod, budget.metadata.namespace, selector)
         if not found:

@@ -43,6 +43,7 @@ class EndpointsController(Controller):
     )
 
     def plan(self, service: Service, world: World) -> Iterator[Action]:
+        """Create or update the Endpoints object of a Service with a selector, when it differs from the Pods."""
         if not backends.has_backends(service) or service.metadata.deletionTimestamp:
             return
         found = [
@@ -64,6 +65,7 @@ class EndpointsController(Controller):
             yield Update(_triggered(changed, trigger))
 
     def plan_gone(self, key: Key, world: World) -> Iterator[Action]:
+        """Delete the Endpoints object of a Service that is gone."""
         left = world.get(Endpoints, *key)
         if left is not None:
             yield Delete(left)

@@ -49,6 +49,7 @@ class EndpointSliceController(Controller):
     )
 
     def plan(self, service: Service, world: World) -> Iterator[Action]:
+        """Create, update and delete slices until they show the Service's Pods; few slices change."""
         if not backends.has_backends(service) or service.metadata.deletionTimestamp:
             return
         found = [pod for pod in backends.members(service, world) if backends.belongs(pod, terminating=True)]

@@ -40,6 +40,7 @@ class EndpointSliceMirroringController(Controller):
     )
 
     def plan(self, endpoints: Endpoints, world: World) -> Iterator[Action]:
+        """Make the mirrored slices equal to the Endpoints object, or delete them when it is not mirrored."""
         existing = [
             endpointslice
             for endpointslice in world.owned(endpoints, EndpointSlice)

@@ -40,6 +40,7 @@ class EphemeralVolumeController(Controller):
     )
 
     def plan(self, pod: Pod, world: World) -> Iterator[Action]:
+        """Create the missing claims of the Pod's ephemeral volumes."""
         if pod.metadata.deletionTimestamp or pods.is_finished(pod):
             return
         for volume in pod.spec.volumes:

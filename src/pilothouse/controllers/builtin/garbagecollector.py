@@ -44,6 +44,7 @@ class GarbageCollectorController(Controller):
     rules = (Rule("*", ("*",), (*READ, *WRITE, "delete")), Rule("", ("events",), (*CREATE, *WRITE)))
 
     def component(self, context: Context) -> Component:
+        """The component that runs the collector, instead of the common Runner."""
         return GarbageCollector(context, self.workers)
 
 
@@ -74,6 +75,7 @@ class GarbageCollector:
         )
 
     async def run(self) -> None:
+        """Follow every kind of the catalogue and collect until cancelled."""
         for resource in self._catalogue.resources():
             self._follow(ADDED, resource)
         end = self._catalogue.subscribe(self._follow)

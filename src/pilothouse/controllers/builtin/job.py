@@ -58,6 +58,7 @@ class JobController(Controller):
     )
 
     def plan(self, job: Job, world: World) -> Iterator[Action]:
+        """Create and delete the Job's Pods, count those that ended, and write the status; a finished Job only loses its active Pods."""
         if job.spec.managedBy and job.spec.managedBy != "kubernetes.io/job-controller":
             return
         if condition(job, COMPLETE) is not None or condition(job, FAILED) is not None:
@@ -69,6 +70,7 @@ class JobController(Controller):
         yield from _go_on(job, claimed.members, world)
 
     def plan_gone(self, key: Key, world: World) -> Iterator[Action]:
+        """Take the tracking finalizer off Pods of a Job that is gone, so that they can be deleted."""
         namespace, name = key
         selectors = [labels.from_label_selector(job.spec.selector) for job in world.list(Job, namespace)]
         for pod in world.list(Pod, namespace):

@@ -62,11 +62,13 @@ class NamespaceController(Controller):
     )
 
     async def observe(self, namespace: Namespace, context: Context) -> Sweep | None:
+        """Delete content of a terminating namespace and say what is left; None for a namespace that stays."""
         if not namespace.metadata.deletionTimestamp or not namespace.spec.finalizers:
             return None
         return await sweep(context.client, namespace.metadata.name)
 
     def plan(self, namespace: Namespace, world: World) -> Iterator[Action]:
+        """Write what is left into the conditions; when nothing is, remove the finalizer `kubernetes`."""
         found: Sweep | None = world.observed
         if found is None:
             return

@@ -25,6 +25,7 @@ class NodeIPAMController(Controller):
     rules = (Rule("", ("nodes",), READ + WRITE), Rule("", ("events",), CREATE + WRITE))
 
     def plan(self, node: Node, world: World) -> Iterator[Action]:
+        """Patch a node that has no podCIDR with a free one of every range; an event when a range is used up."""
         ranges = _ranges(world.settings.cluster_cidr)
         if not world.settings.allocate_node_cidrs or not ranges or node.spec.podCIDR or node.metadata.deletionTimestamp:
             return

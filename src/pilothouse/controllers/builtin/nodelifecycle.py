@@ -73,6 +73,7 @@ class NodeLifecycleController(Controller):
     )
 
     def plan(self, node: Node, world: World) -> Iterator[Action]:
+        """Write the conditions and taints of a node whose heartbeats stopped or came back, and mark its Pods not ready."""
         if not world.memory.get("registered"):
             world.memory["registered"] = True
             name = node.metadata.name
@@ -90,6 +91,7 @@ class NodeLifecycleController(Controller):
         yield from _taint(node, world)
 
     def plan_gone(self, key: Key, world: World) -> Iterator[Action]:
+        """Emit RemovingNode for a node that was registered."""
         _, name = key
         if world.memory.get("registered"):
             about = ObjectReference(kind="Node", name=name, uid=world.memory.get("uid", ""))

@@ -51,6 +51,7 @@ class PersistentVolumeController(Controller):
     )
 
     def plan(self, volume: PersistentVolume, world: World) -> Iterator[Action]:
+        """Write the volume's phase; release, reclaim or delete it when its claim is gone."""
         reference = volume.spec.claimRef
         if reference is None or not reference.uid:
             yield _in_phase(volume, "Available", world)

@@ -71,6 +71,7 @@ class PersistentVolumeBinder(Controller):
     )
 
     def plan(self, claim: PersistentVolumeClaim, world: World) -> Iterator[Action]:
+        """Bind the claim to its volume, choose a volume for it, or have one provisioned."""
         if matching.BIND_COMPLETED in claim.metadata.annotations:
             yield from _keep(claim, world)
         elif claim.spec.volumeName:

@@ -39,6 +39,7 @@ class PersistentVolumeClaimProtectionController(Controller):
     rules = (Rule("", ("persistentvolumeclaims",), READ + WRITE), Rule("", ("pods",), READ))
 
     def plan(self, claim: PersistentVolumeClaim, world: World) -> Iterator[Action]:
+        """Add the protection finalizer, or remove it from a deleted claim that no Pod uses."""
         meta = claim.metadata
         if not meta.deletionTimestamp:
             if FINALIZER not in meta.finalizers:
@@ -48,5 +49,6 @@ class PersistentVolumeClaimProtectionController(Controller):
 
 
 def with_finalizers(claim: PersistentVolumeClaim, finalizers: list[str]) -> Patch:
+    """The patch that gives the claim these finalizers; it fails with a conflict when the claim has changed."""
     meta = claim.metadata
     return Patch(claim, {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion, "finalizers": finalizers or None}})

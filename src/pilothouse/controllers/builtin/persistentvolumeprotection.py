@@ -21,6 +21,7 @@ class PersistentVolumeProtectionController(Controller):
     rules = (Rule("", ("persistentvolumes",), READ + WRITE),)
 
     def plan(self, volume: PersistentVolume, world: World) -> Iterator[Action]:
+        """Add the protection finalizer, or remove it from a deleted volume that is not bound."""
         meta = volume.metadata
         if not meta.deletionTimestamp and FINALIZER not in meta.finalizers:
             yield _with(volume, [*meta.finalizers, FINALIZER])

@@ -66,6 +66,7 @@ class PodGCController(Controller):
         return True
 
     def plan(self, pod: Pod, world: World) -> Iterator[Action]:
+        """Delete the Pod when it is orphaned, terminating without a node, on a node out of service, or above the limit of finished Pods."""
         node = world.get(Node, "", pod.spec.nodeName) if pod.spec.nodeName else None
         if pod.spec.nodeName and node is None:
             yield from _orphaned(pod, world)

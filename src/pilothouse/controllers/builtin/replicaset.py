@@ -34,6 +34,7 @@ class ReplicaSetController(Controller):
     )
 
     def plan(self, rs: ReplicaSet, world: World) -> Iterator[Action]:
+        """Create or delete Pods until there are as many as asked for, then write the status."""
         yield from keep_count(rs, labels.from_label_selector(rs.spec.selector), lambda: _related(rs, world), world)
 
 

@@ -28,5 +28,6 @@ class ReplicationControllerController(Controller):
     )
 
     def plan(self, one: ReplicationController, world: World) -> Iterator[Action]:
+        """Create or delete Pods until there are as many as asked for, then write the status."""
         if one.spec.selector and one.spec.template is not None:
             yield from keep_count(one, labels.match_labels(one.spec.selector), lambda: world.owned(one, Pod), world)

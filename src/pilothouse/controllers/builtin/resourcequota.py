@@ -37,8 +37,11 @@ def watches_of(served: Catalogue) -> tuple[Related, ...]:
 
 
 def watch_of(resource: Resource[Any]) -> Related:
-    """Of what changes and goes. What is new has been charged by admission: who counts between a charge and its commit takes the charge
-    off again, and lets one too many in (upstream's quota monitor ignores additions, too)."""
+    """The watch that recounts a namespace's quotas when an object of this resource changes or goes.
+
+    Admission has charged new objects already. A recount between a charge and its commit would remove the charge and admit one object too
+    many; upstream's quota monitor ignores additions, too.
+    """
     return Related(resource.type, partial(_quotas_of, resource), _matters, creations=False)
 
 
@@ -46,6 +49,7 @@ class QuotaRunner(Runner):
     """A Runner that follows the catalogue: kinds added while it runs are counted as well."""
 
     async def run(self) -> None:
+        """Run the controller and follow the catalogue until cancelled."""
         end = self._context.client.catalogue.subscribe(self._follow)
         try:
             await super().run()
@@ -92,11 +96,13 @@ class ResourceQuotaController(Controller):
     )
 
     def component(self, context: Context) -> Component:
+        """A QuotaRunner that watches every kind that the catalogue has now."""
         self.catalogue = context.client.catalogue
         self.watches = watches_of(self.catalogue)
         return QuotaRunner(self, context)
 
     def plan(self, one: ResourceQuota, world: World) -> Iterator[Action]:
+        """Count the usage of the quota's namespace and write it into the status when it differs."""
         if one.metadata.deletionTimestamp:
             return
         total: quota.Usage = {}

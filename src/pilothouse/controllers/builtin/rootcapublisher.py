@@ -36,6 +36,7 @@ class RootCAPublisher(Controller):
     rules = (Rule("", ("namespaces",), READ), Rule("", ("configmaps",), READ + CREATE + WRITE))
 
     def plan(self, namespace: Namespace, world: World) -> Iterator[Action]:
+        """Create the namespace's ConfigMap with the CA, or correct its data."""
         name, ca = namespace.metadata.name, world.settings.root_ca
         if not ca or namespace.status.phase == "Terminating" or namespace.metadata.deletionTimestamp:
             return

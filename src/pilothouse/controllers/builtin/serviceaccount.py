@@ -28,6 +28,7 @@ class ServiceAccountController(Controller):
     rules = (Rule("", ("namespaces",), READ), Rule("", ("serviceaccounts",), READ + CREATE))
 
     def plan(self, namespace: Namespace, world: World) -> Iterator[Action]:
+        """Create the ServiceAccount `default` when the namespace has none."""
         name = namespace.metadata.name
         if namespace.status.phase == "Terminating" or namespace.metadata.deletionTimestamp:
             return

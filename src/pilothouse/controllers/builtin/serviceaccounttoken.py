@@ -57,6 +57,7 @@ class ServiceAccountTokenController(Controller):
     )
 
     async def observe(self, secret: Secret, context: Context) -> Found | None:
+        """Ask the API server for the account and, when the Secret has no token, for one. None when the Secret names no account."""
         name = account_of(secret)
         if not name or secret.metadata.deletionTimestamp:
             return None
@@ -78,6 +79,7 @@ class ServiceAccountTokenController(Controller):
         return Found(uid, answer.status.token)
 
     def plan(self, secret: Secret, world: World) -> Iterator[Action]:
+        """Fill in what the Secret lacks, or delete it when its account is gone or another."""
         found: Found | None = world.observed
         if found is None:
             return

@@ -30,6 +30,7 @@ class StalePodDisruptionController(Controller):
     rules = (Rule("", ("pods",), READ), Rule("", ("pods/status",), WRITE))
 
     def plan(self, pod: Pod, world: World) -> Iterator[Action]:
+        """Set DisruptionTarget to False when its time is over; else look again when it will be."""
         told = pods.condition(pod, TARGET)
         if told is None or told.status != "True" or told.reason == BY_KUBELET or pod.metadata.deletionTimestamp or pods.is_finished(pod):
             return

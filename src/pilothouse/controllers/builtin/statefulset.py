@@ -106,6 +106,7 @@ class StatefulSetController(Controller):
     )
 
     def plan(self, one: StatefulSet, world: World) -> Iterator[Action]:
+        """Create, replace and delete Pods and claims in order, keep the revisions, and write the status."""
         selector = labels.from_label_selector(one.spec.selector)
         claimed = claim(one, world.claimable(one, Pod, selector), selector, lambda pod: _number(one, pod) is not None)
         revisions = history(one, world, REVISION_HASH)

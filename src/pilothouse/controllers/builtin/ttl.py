@@ -40,6 +40,7 @@ class TTLController(Controller):
     rules = (Rule("", ("nodes",), READ + WRITE),)
 
     def plan(self, node: Node, world: World) -> Iterator[Action]:
+        """Patch the node's annotation when the size of the cluster asks for another time to live."""
         place = world.shared["place"] = next_place(world.shared.get("place", 0), len(world.list(Node)))
         wanted = str(STEPS[place].seconds)
         if node.metadata.annotations.get(ANNOTATION) != wanted:

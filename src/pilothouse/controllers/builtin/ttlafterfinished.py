@@ -18,6 +18,7 @@ class TTLAfterFinishedController(Controller):
     rules = (Rule("batch", ("jobs",), READ + DELETE),)
 
     def plan(self, job: Job, world: World) -> Iterator[Action]:
+        """Delete a finished Job whose time to live is over; else look again when it will be."""
         limit = job.spec.ttlSecondsAfterFinished
         ends = [
             condition.lastTransitionTime

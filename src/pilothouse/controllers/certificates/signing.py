@@ -60,6 +60,7 @@ class Authority:
 
 
 def load_authority(certificate_file: str, key_file: str) -> Authority:
+    """Read a certificate and its unencrypted key from two PEM files. OSError or ValueError when that fails."""
     certificate = x509.load_pem_x509_certificate(Path(certificate_file).read_bytes())
     return Authority(certificate, serialization.load_pem_private_key(Path(key_file).read_bytes(), password=None))
 

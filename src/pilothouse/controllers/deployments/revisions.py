@@ -67,6 +67,7 @@ def same_template(first: PodTemplateSpec | None, second: PodTemplateSpec | None)
 
 
 def by_creation(one: ReplicaSet) -> tuple[str, str]:
+    """Sort key: older ReplicaSets first, then by name."""
     return one.metadata.creationTimestamp, one.metadata.name
 
 
@@ -84,6 +85,7 @@ def revision(one: ReplicaSet | Deployment) -> int:
 
 
 def next_revision(old: Sequence[ReplicaSet]) -> int:
+    """One more than the highest revision of the old ReplicaSets."""
     return max((revision(replicaset) for replicaset in old), default=0) + 1
 
 

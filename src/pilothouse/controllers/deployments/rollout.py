@@ -152,8 +152,8 @@ class Rollout:
     def _shrink_old(self, new: ReplicaSet) -> bool:
         active = [replicaset for replicaset in self.old if sizes.wanted(replicaset) > 0]
         steps = sizes.shrink_old(self.deployment, new, active)
-        for step, size in steps:
-            self._resize_one(step, size)
+        for replicaset, size in steps:
+            self._resize_one(replicaset, size)
         return bool(steps)
 
     def _old_pods_run(self) -> bool:

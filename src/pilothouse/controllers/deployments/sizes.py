@@ -26,6 +26,7 @@ def total(replicasets: Iterable[ReplicaSet]) -> int:
 
 
 def is_rolling(deployment: Deployment) -> bool:
+    """Whether the strategy is RollingUpdate, which is also what an empty type means."""
     return deployment.spec.strategy.type != "Recreate"
 
 
@@ -38,10 +39,12 @@ def _fenceposts(deployment: Deployment) -> tuple[int, int]:
 
 
 def max_surge(deployment: Deployment) -> int:
+    """How many Pods above `spec.replicas` may exist during a rolling update; percentages are rounded up."""
     return _fenceposts(deployment)[0] if is_rolling(deployment) else 0
 
 
 def max_unavailable(deployment: Deployment) -> int:
+    """How many Pods below `spec.replicas` may be unavailable during a rolling update; percentages are rounded down."""
     if not is_rolling(deployment) or wanted(deployment) == 0:
         return 0
     return min(_fenceposts(deployment)[1], wanted(deployment))

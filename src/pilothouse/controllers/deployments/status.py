@@ -19,10 +19,12 @@ NO_DEADLINE = 2**31 - 1
 
 
 def condition(status: DeploymentStatus, type: str) -> DeploymentCondition | None:
+    """The condition of this type, or None."""
     return next((condition for condition in status.conditions if condition.type == type), None)
 
 
 def made(type: str, status: str, reason: str, message: str, now: str) -> DeploymentCondition:
+    """A new condition; `now` becomes both of its times."""
     return DeploymentCondition(type=type, status=status, reason=reason, message=message, lastUpdateTime=now, lastTransitionTime=now)
 
 
@@ -39,10 +41,12 @@ def put(status: DeploymentStatus, new: DeploymentCondition) -> None:
 
 
 def drop(status: DeploymentStatus, type: str) -> None:
+    """Remove the condition of this type, if there is one."""
     status.conditions = [condition for condition in status.conditions if condition.type != type]
 
 
 def has_deadline(deployment: Deployment) -> bool:
+    """Whether `progressDeadlineSeconds` limits the time of a rollout."""
     return deployment.spec.progressDeadlineSeconds not in (None, NO_DEADLINE)
 
 
@@ -89,6 +93,7 @@ def is_progressing(deployment: Deployment, status: DeploymentStatus) -> bool:
 
 
 def has_timed_out(deployment: Deployment, status: DeploymentStatus, now: datetime) -> bool:
+    """Whether the rollout made no progress within its deadline."""
     current = condition(status, PROGRESSING)
     if current is None or current.reason == NEW_AVAILABLE:
         return False

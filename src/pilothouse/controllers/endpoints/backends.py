@@ -22,6 +22,7 @@ def has_backends(service: Service) -> bool:
 
 
 def is_headless(service: Service) -> bool:
+    """Whether the Service asked for no cluster IP."""
     return service.spec.clusterIP == "None"
 
 
@@ -38,6 +39,7 @@ def belongs(pod: Pod, *, terminating: bool) -> bool:
 
 
 def services_of(pod: Pod, world: World) -> Iterator[Key]:
+    """Keys of the Services whose selector matches the Pod."""
     for service in world.list(Service, pod.metadata.namespace):
         if has_backends(service) and labels.match_labels(service.spec.selector).matches(pod.metadata.labels):
             yield service.metadata.namespace, service.metadata.name
@@ -62,11 +64,13 @@ def _facts(pod: Pod) -> tuple[Any, ...]:
 
 
 def services_on(node: Node, world: World) -> Iterator[Key]:
+    """Keys of the Services that select a Pod of this node."""
     for pod in world.indexed(Pod, pods.by_node, node.metadata.name):
         yield from services_of(pod, world)
 
 
 def zone_matters(old: Node, new: Node) -> bool:
+    """Whether the node's zone label changed, which changes the zones of its endpoints."""
     return old.metadata.labels.get(ZONE) != new.metadata.labels.get(ZONE)
 
 
@@ -101,6 +105,7 @@ def hostname(pod: Pod, service: Service) -> str:
 
 
 def reference(pod: Pod) -> ObjectReference:
+    """The `targetRef` of an endpoint."""
     meta = pod.metadata
     return ObjectReference(kind="Pod", namespace=meta.namespace, name=meta.name, uid=meta.uid)
 

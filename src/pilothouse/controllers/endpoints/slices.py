@@ -33,6 +33,7 @@ class Wanted:
 
 
 def ports_key(ports: Iterable[EndpointPort]) -> Ports:
+    """A hashable key that is equal for equal sets of ports, in any order."""
     return tuple(sorted((port.name or "", port.port, port.protocol or "", port.appProtocol or "") for port in ports))
 
 

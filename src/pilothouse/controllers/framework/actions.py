@@ -122,4 +122,5 @@ class Failure:
 
     @property
     def message(self) -> str:
+        """The error's text."""
         return str(self.error)

@@ -24,6 +24,7 @@ def controller_of(obj: Any) -> OwnerReference | None:
 
 
 def controlled_by(obj: Any, owner: Any) -> bool:
+    """Whether the controller reference of `obj` names the uid of `owner`."""
     reference = controller_of(obj)
     return reference is not None and reference.uid == owner.metadata.uid
 

@@ -68,6 +68,7 @@ class Runner:
         self._unanswered: dict[Key, set[type[Any]]] = {}
 
     async def run(self) -> None:
+        """Subscribe to the watches and work through the queue until cancelled."""
         self._subscribe()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._recorder.run(), name=f"{self.controller.name} events")
@@ -127,6 +128,7 @@ class Runner:
         return True
 
     def world(self, key: Key, failure: Failure | None = None, observed: Any = None) -> World:
+        """What a plan for this key sees now."""
         return World(
             self._store_of,
             self._clock.now(),

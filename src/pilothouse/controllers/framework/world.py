@@ -45,12 +45,15 @@ class World:
 
     @property
     def now_text(self) -> str:
+        """The time of this plan as the API writes it (RFC 3339, whole seconds)."""
         return time.text(self.now)
 
     def get(self, kind: type[T], namespace: str, name: str) -> T | None:
+        """The object as the cache has it, or None. Not to be changed."""
         return self._stores(kind).get(namespace, name)
 
     def list(self, kind: type[T], namespace: str | None = None, selector: LabelMatcher | None = None) -> list[T]:
+        """The objects of a kind as the cache has them; namespace None means all. Not to be changed."""
         return self._stores(kind).list(namespace, selector)
 
     def indexed(self, kind: type[T], function: IndexFunction, value: str) -> Sequence[T]:

@@ -169,6 +169,7 @@ class Graph:
             self.nodes.pop(node.uid, None)
 
     def dependents(self, uid: str) -> list[Node]:
+        """The nodes that name this uid as an owner."""
         node = self.nodes.get(uid)
         return [*node.dependents.values()] if node else []
 
@@ -188,5 +189,6 @@ class Owners:
 
 
 def without(references: Iterable[OwnerReference], uids: Iterable[str]) -> list[OwnerReference]:
+    """The references whose uid is none of these."""
     gone = {*uids}
     return [reference for reference in references if reference.uid not in gone]

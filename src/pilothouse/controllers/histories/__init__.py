@@ -40,6 +40,7 @@ class History:
 
     @property
     def hash(self) -> str:
+        """The hash label of the current revision."""
         return self.current.metadata.labels[HASH_LABEL]
 
 

@@ -29,6 +29,7 @@ def parse(text: str) -> set[int]:
 
 
 def text(indexes: Iterable[int]) -> str:
+    """Completion indexes as the API writes them: sorted, runs joined by a dash, separated by commas."""
     parts: list[list[int]] = []
     for index in sorted(indexes):
         if parts and parts[-1][-1] == index - 1:

@@ -20,6 +20,7 @@ IGNORED_FAILURES = "batch.kubernetes.io/job-index-ignored-failure-count"
 
 
 def applies(job: Job) -> bool:
+    """Whether the Job is Indexed and has a back-off limit for each index."""
     return job.spec.completionMode == "Indexed" and job.spec.backoffLimitPerIndex is not None
 
 

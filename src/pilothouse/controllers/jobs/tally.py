@@ -38,10 +38,12 @@ class Tally:
 
     @property
     def succeeded(self) -> int:
+        """Pods that succeeded, also those whose finalizer is still to be removed."""
         return self.counted_succeeded + len(self.uncounted.succeeded)
 
     @property
     def failed(self) -> int:
+        """Pods that failed, also those whose finalizer is still to be removed."""
         return self.counted_failed + len(self.uncounted.failed)
 
 
@@ -54,6 +56,7 @@ class Rest(Enum):
 
 
 def tally(job: Job, members: Sequence[Pod], rest: Rest = Rest.RUN) -> Tally:
+    """Count the Job's ended Pods once each, by finalizer and `uncountedTerminatedPods`, as upstream's job controller does."""
     known = job.status.uncountedTerminatedPods or UncountedTerminatedPods()
     waiting = {pod.metadata.uid: pod for pod in members if FINALIZER in pod.metadata.finalizers}
     result = Tally(job.status.succeeded, job.status.failed, done=_done(job, waiting.values()))
@@ -109,6 +112,7 @@ def _note(job: Job, pod: Pod, result: Tally, rest: Rest) -> None:
 
 
 def without_finalizer(pod: Pod) -> Patch:
+    """The patch that takes the tracking finalizer off a Pod; it fails with a conflict when the Pod has changed."""
     left = [finalizer for finalizer in pod.metadata.finalizers if finalizer != FINALIZER]
     meta = pod.metadata
     return Patch(pod, {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion, "finalizers": left or None}})

@@ -22,6 +22,8 @@ DEFAULT_BACKOFF_LIMIT = 6
 
 
 class Verdict(NamedTuple):
+    """How a Job ends: type of the condition, reason and message."""
+
     kind: str
     reason: str
     message: str
@@ -35,6 +37,7 @@ SOME_INDEXES = Verdict(FAILED, "FailedIndexes", "Job has failed indexes")
 
 
 def condition(job: Job, type: str) -> JobCondition | None:
+    """The Job's condition of this type when its status is True, else None."""
     return next((condition for condition in job.status.conditions if condition.type == type and condition.status == "True"), None)
 
 

@@ -18,6 +18,7 @@ def suits(spec: PodSpec, node: Node) -> bool:
 
 
 def matches_any(terms: Iterable[NodeSelectorTerm], node: Node) -> bool:
+    """Whether the node matches at least one term; an empty list matches no node."""
     return any(_matches(term, node) for term in terms)
 
 

@@ -25,6 +25,7 @@ OWN_KEYS = {*BY_CONDITION.values(), UNSCHEDULABLE}
 
 
 def condition(node: Node, type: str) -> NodeCondition | None:
+    """The node's condition of this type, or None."""
     return next((condition for condition in node.status.conditions if condition.type == type), None)
 
 
@@ -51,6 +52,7 @@ def merged(current: Sequence[Taint], wanted: Sequence[Taint], effect: str, keys:
 
 
 def tolerates(toleration: Toleration, taint: Taint) -> bool:
+    """Whether the toleration matches the taint: effect, key and value (upstream's ToleratesTaint)."""
     if toleration.effect and toleration.effect != taint.effect:
         return False
     if toleration.key and toleration.key != taint.key:
@@ -61,6 +63,7 @@ def tolerates(toleration: Toleration, taint: Taint) -> bool:
 
 
 def no_execute(node: Node) -> list[Taint]:
+    """The node's taints with effect NoExecute."""
     return [taint for taint in node.spec.taints if taint.effect == NO_EXECUTE]
 
 

@@ -24,11 +24,14 @@ Zone = tuple[str, str]
 
 
 def zone_of(node: Node) -> Zone:
+    """Region and zone of a node, from its labels; empty where it has none."""
     return node.metadata.labels.get(REGION, ""), node.metadata.labels.get(ZONE, "")
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneState:
+    """How a zone is (see the states above) and how many nodes it has."""
+
     state: str
     size: int
 

@@ -18,6 +18,7 @@ from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 
 
 def claim_name(one: StatefulSet, template: PersistentVolumeClaim, number: int) -> str:
+    """The name of the claim that a template gives to the Pod of this ordinal."""
     return f"{template.metadata.name}-{one.metadata.name}-{number}"
 
 

@@ -17,6 +17,7 @@ STORAGE = "storage"
 
 
 def class_of(one: PersistentVolume | PersistentVolumeClaim) -> str:
+    """The storage class of a volume or claim; the beta annotation comes first."""
     return volume_class(one, one.spec.storageClassName)
 
 
@@ -65,6 +66,7 @@ def _free(claim: PersistentVolumeClaim, candidates: Iterable[PersistentVolume], 
 
 
 def reachable(volume: PersistentVolume, node: Node) -> bool:
+    """Whether the volume's node affinity, if it has one, admits the node."""
     required = volume.spec.nodeAffinity.required if volume.spec.nodeAffinity is not None else None
     return required is None or affinity.matches_any(required.nodeSelectorTerms or (), node)
 

@@ -36,6 +36,7 @@ class LibNftables:
         return (self._library.nft_ctx_get_output_buffer(context) or b"").decode()
 
     def close(self) -> None:
+        """Free the context; calling it again does nothing."""
         if self._context is not None:
             self._library.nft_ctx_free(self._context)
             self._context = None

@@ -39,6 +39,7 @@ class NftablesBackend:
         self._sound = False
 
     def replace(self, plans: Mapping[PortKey, PortPlan]) -> None:
+        """Build the whole table anew for these plans, in one transaction."""
         remembered = self._clients() if any(plan.affinity_seconds for plan in plans.values()) else {}
         self._rules, self._claims, self._picks, self._order = {}, {}, set(), {}
         commands = [*frame_commands(self._frame), *self._commands(plans)]
@@ -52,6 +53,7 @@ class NftablesBackend:
             self._run(commands)  # rather without than never
 
     def apply(self, changes: Mapping[PortKey, PortPlan | None]) -> None:
+        """Change the rules of some ports; None removes a port. BackendError when the table must be replaced."""
         if not self._sound:
             raise BackendError("the last change failed: the table must be replaced")
         commands = self._commands(changes)
@@ -59,9 +61,11 @@ class NftablesBackend:
             self._run(commands)
 
     def disturbances(self) -> AsyncIterator[None]:
+        """An item each time another process has changed our table."""
         return disturbances(self._frame.table)
 
     def close(self) -> None:
+        """Delete the table and free the library."""
         try:
             self._library.run(f"add table {self._table}\ndelete table {self._table}")
         finally:

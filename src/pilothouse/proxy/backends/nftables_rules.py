@@ -80,6 +80,7 @@ def rules_of(plan: PortPlan, frame: Frame) -> Rules:
 
 
 def key_of(plan: PortPlan, front: Target) -> str:
+    """The key of a map element: address, protocol and port."""
     return f"{front.address} . {plan.protocol} . {front.port}"
 
 
@@ -130,6 +131,7 @@ def balance(rules: Rules, plan: PortPlan, chain: str, targets: tuple[Target, ...
 
 
 def dnat(plan: PortPlan, targets: tuple[Target, ...]) -> str:
+    """The rule that sends packets to one of the targets, chosen at random."""
     match = f"meta l4proto {plan.protocol} dnat ip"
     if len(targets) == 1:
         return f"{match} to {targets[0].address}:{targets[0].port}"
@@ -181,6 +183,7 @@ def guard(rules: Rules, plan: PortPlan) -> None:
 
 
 def braces(values: Iterable[str]) -> str:
+    """The values as nft writes a set: in braces, separated by commas."""
     return f"{{ {', '.join(values)} }}"
 
 

@@ -76,6 +76,8 @@ class Plugin(Protocol):
 
 @runtime_checkable
 class PreEnqueue(Plugin, Protocol):
+    """Decides whether a Pod may enter the queue."""
+
     def pre_enqueue(self, pod: PodFacts) -> str:
         """Why the Pod may not enter the queue yet; empty when it may."""
         ...
@@ -83,6 +85,8 @@ class PreEnqueue(Plugin, Protocol):
 
 @runtime_checkable
 class QueueSort(Plugin, Protocol):
+    """Orders the queue; a profile has one."""
+
     def sort_key(self, pod: PodFacts, since: float) -> tuple[Any, ...]:
         """The smallest key is scheduled first. `since` is when the Pod entered the queue, in the clock's seconds."""
         ...
@@ -90,11 +94,17 @@ class QueueSort(Plugin, Protocol):
 
 @runtime_checkable
 class PreFilter(Plugin, Protocol):
-    def pre_filter(self, pod: PodFacts, nodes: NodeColumns) -> PreFilterResult | None: ...
+    """Looks at a Pod once, before nodes are filtered."""
+
+    def pre_filter(self, pod: PodFacts, nodes: NodeColumns) -> PreFilterResult | None:
+        """Reject the Pod on every node, or narrow the nodes; None when the plugin has nothing to say."""
+        ...
 
 
 @runtime_checkable
 class Filter(Plugin, Protocol):
+    """Says which nodes can take a Pod."""
+
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
         """None when the plugin has nothing against any node."""
         ...
@@ -102,6 +112,8 @@ class Filter(Plugin, Protocol):
 
 @runtime_checkable
 class PostFilter(Plugin, Protocol):
+    """Called when no node passes every filter; preemption is one."""
+
     def post_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis, trial: Trial) -> PostFilterResult | None:
         """`trial(pod, window)` says why the Pod does not fit the one node of a window; nothing when it fits."""
         ...
@@ -109,6 +121,8 @@ class PostFilter(Plugin, Protocol):
 
 @runtime_checkable
 class PreScore(Plugin, Protocol):
+    """Prepares scoring once for all nodes that passed."""
+
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
         """Whether `score` has anything to say of this Pod; False skips it."""
         ...
@@ -116,6 +130,8 @@ class PreScore(Plugin, Protocol):
 
 @runtime_checkable
 class Score(Plugin, Protocol):
+    """Ranks the nodes that passed."""
+
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
         """A raw score for every row; rows that are not feasible are ignored."""
         ...
@@ -136,13 +152,21 @@ class FarReaching(Plugin, Protocol):
 
 @runtime_checkable
 class Reserve(Plugin, Protocol):
-    def reserve(self, pod: PodFacts, node_name: str) -> None: ...
+    """Keeps in its own books that a Pod is about to be bound to a node."""
 
-    def unreserve(self, pod: PodFacts, node_name: str) -> None: ...
+    def reserve(self, pod: PodFacts, node_name: str) -> None:
+        """Note that the Pod is assumed on this node."""
+        ...
+
+    def unreserve(self, pod: PodFacts, node_name: str) -> None:
+        """Undo `reserve`; also called when `reserve` was never reached."""
+        ...
 
 
 @runtime_checkable
 class Permit(Plugin, Protocol):
+    """May delay or refuse a binding."""
+
     async def permit(self, pod: PodFacts, node_name: str) -> str:
         """Return when the Pod may be bound: empty, or why it may not. The plugin brings its own time limit."""
         ...
@@ -150,7 +174,11 @@ class Permit(Plugin, Protocol):
 
 @runtime_checkable
 class PreBind(Plugin, Protocol):
-    async def pre_bind(self, pod: PodFacts, node_name: str) -> None: ...
+    """Prepares a node for a Pod before it is bound."""
+
+    async def pre_bind(self, pod: PodFacts, node_name: str) -> None:
+        """Do what has to be done before binding. StatusError or Refused when the Pod cannot be bound now."""
+        ...
 
 
 class Refused(Exception):
@@ -159,6 +187,8 @@ class Refused(Exception):
 
 @runtime_checkable
 class Settle(Plugin, Protocol):
+    """A PreBind plugin whose work others complete, and which can tell when it is complete."""
+
     def is_settled(self, pod: PodFacts, node_name: str) -> bool:
         """Whether what `pre_bind` began is done."""
         ...
@@ -170,6 +200,8 @@ class Settle(Plugin, Protocol):
 
 @runtime_checkable
 class Bind(Plugin, Protocol):
+    """Binds a Pod to a node."""
+
     async def bind(self, pod: PodFacts, node_name: str) -> bool:
         """True when bound; False leaves it to the next plugin; failures are StatusError."""
         ...
@@ -177,4 +209,8 @@ class Bind(Plugin, Protocol):
 
 @runtime_checkable
 class PostBind(Plugin, Protocol):
-    def post_bind(self, pod: PodFacts, node_name: str) -> None: ...
+    """Is told of every binding."""
+
+    def post_bind(self, pod: PodFacts, node_name: str) -> None:
+        """Called once the Pod is bound; nothing can fail any more."""
+        ...

@@ -268,10 +268,12 @@ class Framework:
         return PostFilterResult(nominated, ", ".join(said))
 
     def reserve(self, pod: PodFacts, node_name: str) -> None:
+        """Call `reserve` of every plugin, in order."""
         for plugin in self._reserves:
             plugin.reserve(pod, node_name)
 
     def unreserve(self, pod: PodFacts, node_name: str) -> None:
+        """Call `unreserve` of every plugin, in reverse order."""
         for plugin in reversed(self._reserves):
             plugin.unreserve(pod, node_name)
 

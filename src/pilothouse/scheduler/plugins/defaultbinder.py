@@ -10,6 +10,8 @@ from pilothouse.scheduler.framework.interfaces import Wake
 
 
 class DefaultBinder:
+    """The Bind plugin of the default profile."""
+
     name = "DefaultBinder"
     woken_by: tuple[Wake, ...] = ()
 
@@ -17,6 +19,7 @@ class DefaultBinder:
         self._client = client
 
     async def bind(self, pod: PodFacts, node_name: str) -> bool:
+        """Create the Binding. Always True; StatusError when the API refuses it."""
         meta = pod.pod.metadata
         binding = Binding(
             metadata=ObjectMeta(name=meta.name, namespace=meta.namespace, uid=meta.uid),

@@ -26,6 +26,7 @@ class DefaultPreemption:
         self._budgets = budgets
 
     def post_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis, trial: Trial) -> PostFilterResult:
+        """Choose a node and victims whose eviction makes room for the Pod; the result says why when there are none."""
         helpable = diagnosis.helpable if diagnosis.helpable is not None else nodes.alive & False
         why_not = self._why_not_eligible(pod, nodes, helpable)
         if why_not:

@@ -20,15 +20,19 @@ NO_STATE = "not found"
 
 
 class DynamicResources:
+    """Rejects every node for Pods with resource claims, since no devices are allocated here yet."""
+
     name = "DynamicResources"
     woken_by: tuple[Wake, ...] = ()
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """No node passes for a Pod with resource claims; None for all others."""
         if not pod.pod.spec.resourceClaims:
             return None
         return Verdict(np.zeros_like(nodes.alive), lambda _: REASON, unresolvable=True)
 
     def post_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis, trial: Trial) -> PostFilterResult:
+        """The message that upstream's plugin gives at this point; it frees nothing."""
         if diagnosis.pre_filter:
             return PostFilterResult(message=NO_STATE, final=True)
         return PostFilterResult(message=NO_HELP if pod.pod.spec.resourceClaims else NOTHING)

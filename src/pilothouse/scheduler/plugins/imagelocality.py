@@ -19,13 +19,17 @@ def full_name(image: str) -> str:
 
 
 class ImageLocality:
+    """Scores nodes by the size of the Pod's images that they have."""
+
     name = "ImageLocality"
     woken_by: tuple[Wake, ...] = ()
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
+        """Whether any node has one of the Pod's images."""
         return any(full_name(image) in nodes.images for image in pod.images)
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
+        """Sum of the sizes of present images, each scaled by the share of nodes that have it, on a scale of 0 to 100."""
         sizes = np.zeros(len(nodes.names), np.int64)
         for image in pod.images:
             holders = nodes.images.get(full_name(image), {})
@@ -36,4 +40,5 @@ class ImageLocality:
         return 100 * (np.clip(sizes, LEAST, most) - LEAST) // (most - LEAST)
 
     def normalize(self, scores: Scores) -> Scores:
+        """The scores as they are: they are between 0 and 100 already."""
         return scores

@@ -57,9 +57,11 @@ class InterPodAffinity:
         return terms
 
     def may_share(self, pod: PodFacts) -> bool:
+        """True: what other Pods change is worked out anew for every Pod."""
         return True
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """Nodes whose domains satisfy the Pod's required terms and the anti-affinity of placed Pods; None when there are no terms."""
         terms = self._terms(pod)
         near = self._near(pod, nodes, terms.affinity) if terms.affinity else None
         far = self._far(nodes, terms.anti_affinity) if terms.anti_affinity else None
@@ -112,9 +114,11 @@ class InterPodAffinity:
         return wanted
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
+        """Whether the Pod has preferred terms, or placed Pods have terms that mean it."""
         return bool(self._terms(pod).preferred) or any(weight for _, weight, _ in placed_terms(pod, nodes, self._terms))
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
+        """Sum of the weights of matching terms over the Pods of each node's domains."""
         whole = nodes.whole
         total = np.zeros(len(whole.names), np.int64)
         for term in self._terms(pod).preferred:
@@ -126,6 +130,7 @@ class InterPodAffinity:
         return nodes.cut(total)
 
     def normalize(self, scores: Scores) -> Scores:
+        """Scale so that the least score becomes 0 and the greatest 100."""
         least, most = int(scores.min()), int(scores.max())
         if most == least:
             return np.zeros_like(scores)

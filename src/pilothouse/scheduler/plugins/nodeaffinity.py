@@ -15,11 +15,14 @@ REASON = ("node(s) didn't match Pod's node affinity/selector",)
 
 
 def affinity_of(pod: PodFacts) -> Affinity | None:
+    """The Pod's node affinity, or None."""
     affinity = pod.pod.spec.affinity
     return affinity.nodeAffinity if affinity else None
 
 
 class NodeAffinity:
+    """Satisfies nodeSelector and node affinity."""
+
     name = "NodeAffinity"
     woken_by = (Wake("Node", "Add"), Wake("Node", "Labels"))
 
@@ -33,6 +36,7 @@ class NodeAffinity:
         return PreFilterResult(rejection="" if names else "pod affinity terms conflict", nodes=names)
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """Nodes that match nodeSelector and the required terms; None when the Pod has neither."""
         affinity = affinity_of(pod)
         required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
         if not pod.pod.spec.nodeSelector and required is None:
@@ -40,10 +44,12 @@ class NodeAffinity:
         return Verdict(selected(pod.pod, nodes), lambda _: REASON, unresolvable=True)
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
+        """Whether the Pod has preferred node affinity."""
         affinity = affinity_of(pod)
         return bool(affinity and affinity.preferredDuringSchedulingIgnoredDuringExecution)
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
+        """Sum of the weights of the preferred terms that a node matches."""
         affinity = affinity_of(pod)
         total = np.zeros(len(nodes.names), np.int64)
         for preferred in affinity.preferredDuringSchedulingIgnoredDuringExecution if affinity else ():
@@ -52,4 +58,5 @@ class NodeAffinity:
         return total
 
     def normalize(self, scores: Scores) -> Scores:
+        """Scale so that the greatest score becomes 100."""
         return percent(scores)

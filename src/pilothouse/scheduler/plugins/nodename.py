@@ -12,10 +12,13 @@ REASON = ("node(s) didn't match the requested node name",)
 
 
 class NodeName:
+    """Filters by `spec.nodeName`."""
+
     name = "NodeName"
     woken_by = (Wake("Node", "Add"),)
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """Only the named node passes; None when the Pod names none."""
         wanted = pod.pod.spec.nodeName
         if not wanted:
             return None

@@ -20,14 +20,18 @@ def frees_a_port(pod: PodFacts, gone: Pod, _: object) -> bool:
 
 
 def clash(one: HostPort, other: HostPort) -> bool:
+    """Whether two host ports (address, protocol, port) cannot be on one node; 0.0.0.0 means every address."""
     return one[1:] == other[1:] and (one[0] == other[0] or ANY in (one[0], other[0]))
 
 
 class NodePorts:
+    """Filters by host ports."""
+
     name = "NodePorts"
     woken_by = (Wake("Node", "Add"), Wake("Pod", "Delete", frees_a_port))
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """Nodes on which none of the Pod's host ports is taken; None when it has none."""
         if not pod.host_ports:
             return None
         passes = np.ones_like(nodes.alive)

@@ -10,13 +10,17 @@ from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
 
 class NodeResourcesBalancedAllocation:
+    """Scores nodes by how alike the used fractions of CPU and memory would be."""
+
     name = "NodeResourcesBalancedAllocation"
     woken_by: tuple[Wake, ...] = ()
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
+        """Whether the Pod requests CPU or memory."""
         return any(pod.requests.get(name, 0) for name in (CPU, MEMORY))
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
+        """The more alike the fractions that are requested with this Pod, the higher: 0 to 100."""
         fractions, present = [], np.ones(len(nodes.names), np.bool_)
         for name in (CPU, MEMORY):
             place = nodes.column[name]
@@ -28,4 +32,5 @@ class NodeResourcesBalancedAllocation:
         return ((1 - deviation) * 100).astype(np.int64)
 
     def normalize(self, scores: Scores) -> Scores:
+        """The scores as they are: they are between 0 and 100 already."""
         return scores

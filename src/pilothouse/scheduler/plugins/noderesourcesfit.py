@@ -20,6 +20,8 @@ def is_large_enough(pod: PodFacts, _: Node | None, node: Node) -> bool:
 
 
 class NodeResourcesFit:
+    """Filters by requested resources and scores by LeastAllocated."""
+
     name = "NodeResourcesFit"
     woken_by = (
         Wake("Node", "Add", is_large_enough),
@@ -29,6 +31,7 @@ class NodeResourcesFit:
     )
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """Nodes with room for every requested resource and for one more Pod."""
         full = nodes.requested[:, nodes.column[PODS]] + 1 > nodes.allocatable[:, nodes.column[PODS]]
         wanted = [(name, value) for name, value in pod.requests.items() if value > 0 and name != PODS]
         unknown = [name for name, _ in wanted if name not in nodes.column]
@@ -50,6 +53,7 @@ class NodeResourcesFit:
         return Verdict(passes, reasons, unresolvable=never)
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
+        """The mean free fraction of CPU and memory with this Pod, 0 to 100."""
         total = np.zeros(len(nodes.names), np.int64)
         counted = np.zeros(len(nodes.names), np.int64)
         for place, wanted in enumerate(pod.nonzero):
@@ -61,4 +65,5 @@ class NodeResourcesFit:
         return result
 
     def normalize(self, scores: Scores) -> Scores:
+        """The scores as they are: they are between 0 and 100 already."""
         return scores

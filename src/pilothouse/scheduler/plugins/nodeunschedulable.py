@@ -13,14 +13,18 @@ REASON = ("node(s) were unschedulable",)
 
 
 def is_open(pod: PodFacts, _: Node | None, node: Node) -> bool:
+    """Whether a changed node can be scheduled to."""
     return not node.spec.unschedulable
 
 
 class NodeUnschedulable:
+    """Filters by `spec.unschedulable`."""
+
     name = "NodeUnschedulable"
     woken_by = (Wake("Node", "Add", is_open), Wake("Node", "Unschedulable", is_open))
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """Nodes that are not cordoned; None when none is, or the Pod tolerates the taint."""
         if not nodes.unschedulable.any() or tolerates(pod.pod.spec.tolerations, UNSCHEDULABLE):
             return None
         return Verdict(~nodes.unschedulable, lambda _: REASON, unresolvable=True)

@@ -45,6 +45,7 @@ class Constraint:
 
 
 def compiled(pod: PodFacts, specs: Sequence[TopologySpreadConstraint], selector: Selector | None = None) -> list[Constraint]:
+    """The constraints with their selectors compiled; `selector` is used instead of each constraint's own when given."""
     namespace, labels = pod.pod.metadata.namespace, pod.pod.metadata.labels
 
     def one(spec: TopologySpreadConstraint) -> Constraint:
@@ -109,9 +110,11 @@ class PodTopologySpread:
         return constraints
 
     def may_share(self, pod: PodFacts) -> bool:
+        """True: what other Pods change is worked out anew for every Pod."""
         return True
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """Nodes that have every topology key and stay within maxSkew of each DoNotSchedule constraint."""
         constraints = self._constraints(pod, HARD)
         if not constraints:
             return None
@@ -142,6 +145,7 @@ class PodTopologySpread:
         return np.asarray(sums[labels.ids] + itself - least <= one.spec.maxSkew)
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
+        """Whether the Pod has ScheduleAnyway constraints, its own or the default ones."""
         pod.scratch[FEASIBLE] = feasible
         return bool(self._constraints(pod, SOFT))
 

@@ -9,8 +9,11 @@ from pilothouse.scheduler.framework.interfaces import Wake
 
 
 class PrioritySort:
+    """The QueueSort plugin of the default profile."""
+
     name = "PrioritySort"
     woken_by: tuple[Wake, ...] = ()
 
     def sort_key(self, pod: PodFacts, since: float) -> tuple[Any, ...]:
+        """Higher priority first, then the earlier `since`."""
         return (-pod.priority, since)

@@ -18,14 +18,18 @@ HARD = ("NoSchedule", "NoExecute")
 
 
 def lets_in(pod: PodFacts, _: Node | None, node: Node) -> bool:
+    """Whether the Pod tolerates the NoSchedule and NoExecute taints of a changed node."""
     return first_untolerated(pod.pod.spec.tolerations, node.spec.taints, HARD) is None
 
 
 class TaintToleration:
+    """Filters and scores by taints."""
+
     name = "TaintToleration"
     woken_by = (Wake("Node", "Add", lets_in), Wake("Node", "Taints", lets_in))
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """Nodes whose NoSchedule and NoExecute taints the Pod tolerates; None when it tolerates all."""
         tolerations = pod.pod.spec.tolerations
         bad = [first_untolerated(tolerations, taints, HARD) for taints in nodes.taint_sets]
         if not any(bad):
@@ -40,9 +44,11 @@ class TaintToleration:
         return Verdict(good[nodes.taint_set], reasons, unresolvable=True)
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
+        """Whether any node has a PreferNoSchedule taint."""
         return any(taint.effect == "PreferNoSchedule" for taints in nodes.taint_sets for taint in taints)
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
+        """The number of PreferNoSchedule taints that the Pod does not tolerate."""
         tolerations = [toleration for toleration in pod.pod.spec.tolerations if toleration.effect in ("", "PreferNoSchedule")]
         counts = [
             sum(1 for taint in taints if taint.effect == "PreferNoSchedule" and not tolerates(tolerations, taint))
@@ -51,4 +57,5 @@ class TaintToleration:
         return np.array(counts, np.int64)[nodes.taint_set]
 
     def normalize(self, scores: Scores) -> Scores:
+        """Reverse and scale: no such taint gives 100."""
         return reversed_percent(scores)

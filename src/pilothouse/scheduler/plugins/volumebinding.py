@@ -66,13 +66,16 @@ class VolumeBinding:
         self._changed = asyncio.Event()
 
     def claims_changed(self) -> None:
+        """Wake those that wait for a claim to be bound."""
         told, self._changed = self._changed, asyncio.Event()
         told.set()
 
     def may_share(self, pod: PodFacts) -> bool:
+        """Whether the Pod has no claims, so that equal Pods have the same result."""
         return not any(claim_names(pod.pod))
 
     def pre_filter(self, pod: PodFacts, nodes: NodeColumns) -> PreFilterResult | None:
+        """Reject the Pod while a claim of its is missing, being deleted or waiting for immediate binding."""
         for name, ephemeral in claim_names(pod.pod):
             claim = self._claims(pod.pod.metadata.namespace, name)
             problem = self._problem(claim, name, ephemeral)
@@ -93,6 +96,7 @@ class VolumeBinding:
         return f'persistentvolumeclaim "{name}" is being deleted' if claim.metadata.deletionTimestamp else ""
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """Nodes from which bound volumes can be reached and on which unbound claims can be served."""
         near, free = np.ones_like(nodes.alive), np.ones_like(nodes.alive)
         unbound = []
         for claim in self._of(pod):
@@ -142,6 +146,7 @@ class VolumeBinding:
         return rows
 
     def reserve(self, pod: PodFacts, node_name: str) -> None:
+        """Promise the free volumes that match on this node to the Pod's claims."""
         nodes, found = pod.scratch.pop(MATCHES, (None, ()))
         given: Sequence[Match] = found
         for match in given:
@@ -149,19 +154,23 @@ class VolumeBinding:
                 self._promised[match.volume.metadata.name] = key_of(match.claim)
 
     def unreserve(self, pod: PodFacts, node_name: str) -> None:
+        """Give back the volumes that were promised to the Pod's claims."""
         own = {(pod.pod.metadata.namespace, name) for name, _ in claim_names(pod.pod)}
         self._promised = {name: claim for name, claim in self._promised.items() if claim not in own}
 
     def post_bind(self, pod: PodFacts, node_name: str) -> None:
+        """Forget the promises: the claims are bound now."""
         self.unreserve(pod, node_name)
 
     async def pre_bind(self, pod: PodFacts, node_name: str) -> None:
+        """Annotate unbound claims with the selected node; `settle` waits until they are bound. StatusError when that fails."""
         for claim in self._of(pod):
             if not is_bound(claim) and claim.metadata.annotations.get(SELECTED_NODE) != node_name:
                 patch = orjson.dumps({"metadata": {"annotations": {SELECTED_NODE: node_name}}})
                 await self._client.patch(PersistentVolumeClaim, claim.metadata.name, claim.metadata.namespace, patch)
 
     def is_settled(self, pod: PodFacts, node_name: str) -> bool:
+        """Whether all of the Pod's claims are bound."""
         return all(map(is_bound, self._of(pod)))
 
     async def settle(self, pod: PodFacts, node_name: str) -> None:
@@ -210,4 +219,5 @@ def claim_names(pod: Pod) -> Iterator[tuple[str, bool]]:
 
 
 def is_bound(claim: PersistentVolumeClaim) -> bool:
+    """Whether the claim has a volume and its binding is complete."""
     return bool(claim.spec.volumeName) and BIND_COMPLETED in claim.metadata.annotations

@@ -21,6 +21,7 @@ Claims = Callable[[str, str], PersistentVolumeClaim | None]
 
 
 def frees_a_claim(pod: PodFacts, gone: Pod, _: object) -> bool:
+    """Whether a deleted Pod used a claim that this Pod uses."""
     return not set(pod.claims).isdisjoint(claims_of(gone))
 
 
@@ -34,6 +35,7 @@ class VolumeRestrictions:
         self._claims = claims
 
     def may_share(self, pod: PodFacts) -> bool:
+        """Whether the Pod has no claims, so that equal Pods have the same result."""
         return not pod.claims
 
     def pre_filter(self, pod: PodFacts, nodes: NodeColumns) -> PreFilterResult | None:
@@ -42,6 +44,7 @@ class VolumeRestrictions:
         return None if missing is None else PreFilterResult(rejection=f'persistentvolumeclaim "{missing}" not found')
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
+        """No node passes while another Pod uses a ReadWriteOncePod claim of this Pod."""
         for key in pod.claims:
             claim = self._claims(*key)
             if claim is not None and ONE_POD in claim.spec.accessModes and nodes.users_of_claim(key):

@@ -38,12 +38,15 @@ class RuntimeConformance:
     log_directory = "/var/log/pods/conformance"
 
     def open(self) -> Runtime:
+        """The runtime under test; to be overridden."""
         raise NotImplementedError
 
     def program(self, kind: str) -> tuple[str, list[str]]:
+        """Image and command that behave as `kind` says ("forever", "exits 3", "stubborn"); to be overridden."""
         raise NotImplementedError
 
     async def pass_time(self, seconds: float) -> None:
+        """Let time pass, real or virtual; to be overridden."""
         raise NotImplementedError
 
     async def after(self, work: Any, seconds: float = 5.0) -> Any:
@@ -59,6 +62,7 @@ class RuntimeConformance:
 
     @pytest.fixture
     async def runtime(self) -> AsyncIterator[Runtime]:
+        """Fixture: an open runtime whose sandboxes are removed afterwards."""
         runtime = self.open()
         yield runtime
         for box in await runtime.list_pod_sandboxes(labels=LABELS):
@@ -67,13 +71,16 @@ class RuntimeConformance:
         await runtime.close()
 
     def sandbox_config(self, name: str = "conformance", attempt: int = 0) -> SandboxConfig:
+        """The configuration of a sandbox."""
         return SandboxConfig(name, f"uid-{name}", "default", attempt, name, f"{self.log_directory}/{name}", labels=LABELS)
 
     async def sandbox(self, runtime: Runtime, name: str = "conformance") -> str:
+        """Run a sandbox and return its id."""
         made: str = await self.after(runtime.run_pod_sandbox(self.sandbox_config(name)), 30)
         return made
 
     async def container(self, runtime: Runtime, box: str, kind: str, name: str = "app", attempt: int = 0, *, start: bool = True) -> str:
+        """Pull the image where needed, create a container, start it unless told otherwise, and return its id."""
         image, command = self.program(kind)
         if await runtime.image_status(image) is None:
             await self.after(runtime.pull_image(image), 60)
@@ -86,9 +93,11 @@ class RuntimeConformance:
         return made
 
     async def state_of(self, runtime: Runtime, container: str) -> ContainerState:
+        """The state of a container."""
         return (await runtime.container_status(container)).container.state
 
     async def until_exited(self, runtime: Runtime, container: str) -> None:
+        """Wait until the container has exited; fails after a limited time."""
         for _ in range(100):
             if await self.state_of(runtime, container) is ContainerState.EXITED:
                 return

@@ -29,6 +29,7 @@ WRITERS = 16
 
 
 def key(name: str) -> str:
+    """A key below the prefix that the tests use."""
     return f"/registry/things/{name}"
 
 
@@ -43,6 +44,7 @@ async def collect(feed: AsyncGenerator[Sequence[Event], None], count: int) -> li
 
 
 def told(events: Sequence[Event]) -> list[tuple[str, str]]:
+    """Type and last part of the key of each event."""
     return [(event.type, event.key.rpartition("/")[2]) for event in events]
 
 
@@ -50,16 +52,19 @@ class StorageConformance:
     """See the module."""
 
     def open(self, path: Path) -> Storage:
+        """The store under test; to be overridden."""
         raise NotImplementedError
 
     @pytest.fixture
     async def storage(self, tmp_path: Path) -> AsyncIterator[Storage]:
+        """Fixture: an open store, closed afterwards."""
         storage = self.open(tmp_path / "store")
         yield storage
         await storage.close()
 
     @asynccontextmanager
     async def watching(self, storage: Storage, prefix: str, after: int) -> AsyncIterator[Any]:
+        """A watch that is closed at the end of the block."""
         feed: Any = storage.watch(prefix, after)
         try:
             yield feed

@@ -22,10 +22,12 @@ class WorkQueueConformance:
     """See the module."""
 
     def make(self, clock: Clock) -> Any:
+        """The queue under test; to be overridden."""
         raise NotImplementedError
 
     @asynccontextmanager
     async def queue(self) -> AsyncIterator[tuple[Any, VirtualClock]]:
+        """A running queue and its clock."""
         clock = VirtualClock()
         queue = self.make(clock)
         running = asyncio.ensure_future(queue.run())

@@ -8,12 +8,12 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pilothouse.api.core.tolerations import tolerations_tolerate_taint
 from pilothouse.api.types.core_v1 import Node, Pod, Toleration
 from pilothouse.kit.entropy import Entropy
 from pilothouse.scheduler.facts import PodFacts, facts_of
 from pilothouse.scheduler.framework.runtime import Framework
 from pilothouse.scheduler.snapshot import NodeColumns
-from pilothouse.scheduler.tolerations import tolerates
 from tests.unit.scheduler.objects import columns, container, node, pod
 from tests.unit.scheduler.world import Board, plugins
 
@@ -81,7 +81,7 @@ def fits_by_hand(one: PodFacts, where: Node, there: list[PodFacts]) -> bool:
         return False
     if where.spec.unschedulable and not spec.tolerations:
         return False
-    if any(taint.effect != "PreferNoSchedule" and not tolerates(spec.tolerations, taint) for taint in where.spec.taints):
+    if any(taint.effect != "PreferNoSchedule" and not tolerations_tolerate_taint(spec.tolerations, taint) for taint in where.spec.taints):
         return False
     if any(where.metadata.labels.get(key) != value for key, value in spec.nodeSelector.items()):
         return False

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pilothouse.api.core.tolerations import tolerations_tolerate_taint
 from pilothouse.api.types.apps_v1 import ControllerRevision, DaemonSet, DaemonSetStatus
 from pilothouse.api.types.core_v1 import (
     Affinity,
@@ -26,7 +27,7 @@ from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WR
 from pilothouse.controllers.framework.owners import claim
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.histories import HASH_LABEL, History, clean_up, history
-from pilothouse.controllers.nodes import affinity, taints
+from pilothouse.controllers.nodes import affinity
 from pilothouse.machinery import codec, intorstring, labels
 
 GENERATION_LABEL = "pod-template-generation"
@@ -123,7 +124,7 @@ def _look(daemons: DaemonSet, members: Sequence[Pod], world: World) -> _Found:
         found.nodes.add(node.metadata.name)
         if spec.nodeName not in ("", node.metadata.name) or not affinity.suits(spec, node):
             continue
-        bad = [taint for taint in node.spec.taints if not any(taints.tolerates(each, taint) for each in spec.tolerations)]
+        bad = [taint for taint in node.spec.taints if not tolerations_tolerate_taint(spec.tolerations, taint)]
         if not any(taint.effect in ("NoSchedule", "NoExecute") for taint in bad):
             found.should_run.add(node.metadata.name)
         if not any(taint.effect == "NoExecute" for taint in bad):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pilothouse.api.core.tolerations import tolerates_taint
 from pilothouse.api.types.core_v1 import Node, NodeCondition, Pod, Taint, Toleration
 
 NOT_READY = "node.kubernetes.io/not-ready"
@@ -51,17 +52,6 @@ def merged(current: Sequence[Taint], wanted: Sequence[Taint], effect: str, keys:
     return [*kept, *(taint for taint in wanted if taint.key not in known)]
 
 
-def tolerates(toleration: Toleration, taint: Taint) -> bool:
-    """Whether the toleration matches the taint: effect, key and value (upstream's ToleratesTaint)."""
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    if toleration.operator == "Exists":
-        return True
-    return toleration.operator in ("", "Equal") and toleration.value == taint.value
-
-
 def no_execute(node: Node) -> list[Taint]:
     """The node's taints with effect NoExecute."""
     return [taint for taint in node.spec.taints if taint.effect == NO_EXECUTE]
@@ -71,7 +61,7 @@ def seconds_tolerated(pod: Pod, taints: Sequence[Taint]) -> float | None:
     """How long the Pod stays under these taints: 0 when one is not tolerated, None for ever."""
     used: list[Toleration] = []
     for taint in taints:
-        found = next((toleration for toleration in pod.spec.tolerations if tolerates(toleration, taint)), None)
+        found = next((toleration for toleration in pod.spec.tolerations if tolerates_taint(toleration, taint)), None)
         if found is None:
             return 0.0
         used.append(found)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from pilothouse.api.types.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration
+from pilothouse.api.core.tolerations import tolerations_tolerate_taint
+from pilothouse.api.types.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint
 from pilothouse.kubelet.node.preemption import is_critical
 from pilothouse.kubelet.pods.allocation import DEFERRED, INFEASIBLE, PendingResize
 from pilothouse.kubelet.pods.amounts import pod_requests
@@ -99,7 +100,7 @@ def _pressed(pod: Pod, pressures: Collection[str]) -> tuple[str, str] | None:
     if not pressures or is_critical(pod):
         return None
     if set(pressures) == {MEMORY_PRESSURE} and (
-        qos_class(pod) != BEST_EFFORT or any(_tolerates(one, MEMORY_PRESSURE_TAINT) for one in pod.spec.tolerations)
+        qos_class(pod) != BEST_EFFORT or tolerations_tolerate_taint(pod.spec.tolerations, MEMORY_PRESSURE_TAINT)
     ):
         return None
     return "Evicted", f"The node had condition: [{' '.join(sorted(pressures))}]. "
@@ -206,14 +207,6 @@ def _taints(pod: Pod, node: Node) -> tuple[str, str] | None:
     if is_static(pod):
         return None
     for taint in node.spec.taints:
-        if taint.effect == "NoExecute" and not any(_tolerates(one, taint) for one in pod.spec.tolerations):
+        if taint.effect == "NoExecute" and not tolerations_tolerate_taint(pod.spec.tolerations, taint):
             return "TaintToleration", "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"
     return None
-
-
-def _tolerates(toleration: Toleration, taint: Taint) -> bool:
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    return toleration.operator == "Exists" or toleration.value == taint.value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pilothouse.api.core.tolerations import tolerations_tolerate_taint
 from pilothouse.api.types.core_v1 import Node, Taint
 from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.interfaces import Verdict, Wake
 from pilothouse.scheduler.snapshot import NodeColumns
-from pilothouse.scheduler.tolerations import tolerates
 
 UNSCHEDULABLE = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
 REASON = ("node(s) were unschedulable",)
@@ -25,6 +25,6 @@ class NodeUnschedulable:
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
         """Nodes that are not cordoned; None when none is, or the Pod tolerates the taint."""
-        if not nodes.unschedulable.any() or tolerates(pod.pod.spec.tolerations, UNSCHEDULABLE):
+        if not nodes.unschedulable.any() or tolerations_tolerate_taint(pod.pod.spec.tolerations, UNSCHEDULABLE):
             return None
         return Verdict(~nodes.unschedulable, lambda _: REASON, unresolvable=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilothouse.api.core.tolerations import find_matching_untolerated_taint
 from pilothouse.api.types.core_v1 import Pod, TopologySpreadConstraint
 from pilothouse.machinery.labels import Selector, from_label_selector
 from pilothouse.scheduler.facts import PodFacts
@@ -20,7 +21,6 @@ from pilothouse.scheduler.framework.interfaces import Scores, Verdict, Wake
 from pilothouse.scheduler.nodeselector import selected
 from pilothouse.scheduler.siblings import Siblings
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
-from pilothouse.scheduler.tolerations import first_untolerated
 from pilothouse.scheduler.topology import domains, has_label, on_rows, per_domain
 
 SKEWED = ("node(s) didn't match pod topology spread constraints",)
@@ -70,7 +70,9 @@ def counted_nodes(pod: PodFacts, nodes: NodeColumns, constraint: Constraint, key
     if (constraint.spec.nodeAffinityPolicy or "Honor") == "Honor":
         rows = rows & selected(pod.pod, nodes)
     if constraint.spec.nodeTaintsPolicy == "Honor":
-        bad = [first_untolerated(pod.pod.spec.tolerations, taints, ("NoSchedule", "NoExecute")) for taints in nodes.taint_sets]
+        bad = [
+            find_matching_untolerated_taint(pod.pod.spec.tolerations, taints, ("NoSchedule", "NoExecute")) for taints in nodes.taint_sets
+        ]
         rows = rows & np.array([taint is None for taint in bad], np.bool_)[nodes.taint_set]
     return rows
 

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from pilothouse.api.core.tolerations import find_matching_untolerated_taint, tolerations_tolerate_taint
 from pilothouse.api.types.core_v1 import Node
 from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.interfaces import Scores, Verdict, Wake
 from pilothouse.scheduler.normalize import reversed_percent
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
-from pilothouse.scheduler.tolerations import first_untolerated, tolerates
 
 HARD = ("NoSchedule", "NoExecute")
 
 
 def lets_in(pod: PodFacts, _: Node | None, node: Node) -> bool:
     """Whether the Pod tolerates the NoSchedule and NoExecute taints of a changed node."""
-    return first_untolerated(pod.pod.spec.tolerations, node.spec.taints, HARD) is None
+    return find_matching_untolerated_taint(pod.pod.spec.tolerations, node.spec.taints, HARD) is None
 
 
 class TaintToleration:
@@ -31,7 +31,7 @@ class TaintToleration:
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
         """Nodes whose NoSchedule and NoExecute taints the Pod tolerates; None when it tolerates all."""
         tolerations = pod.pod.spec.tolerations
-        bad = [first_untolerated(tolerations, taints, HARD) for taints in nodes.taint_sets]
+        bad = [find_matching_untolerated_taint(tolerations, taints, HARD) for taints in nodes.taint_sets]
         if not any(bad):
             return None
         good = np.array([taint is None for taint in bad], np.bool_)
@@ -51,7 +51,7 @@ class TaintToleration:
         """The number of PreferNoSchedule taints that the Pod does not tolerate."""
         tolerations = [toleration for toleration in pod.pod.spec.tolerations if toleration.effect in ("", "PreferNoSchedule")]
         counts = [
-            sum(1 for taint in taints if taint.effect == "PreferNoSchedule" and not tolerates(tolerations, taint))
+            sum(1 for taint in taints if taint.effect == "PreferNoSchedule" and not tolerations_tolerate_taint(tolerations, taint))
             for taints in nodes.taint_sets
         ]
         return np.array(counts, np.int64)[nodes.taint_set]

@@ -23,7 +23,7 @@ from pilothouse.apiserver.registry.registry import Registry
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
 from pilothouse.apiserver.storage.sqlite import SqliteStorage
 from pilothouse.cluster import certificates
-from pilothouse.cmd.process import settle_memory
+from pilothouse.cmd.process import freeze_memory
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.entropy import Entropy
 from tests.bench.api.load import client_tls
@@ -112,7 +112,7 @@ async def serve(folder: Path) -> None:
         await registry.start()
         group.create_task(server.run())
         await server.started.wait()
-        settle_memory()  # as the control plane's process does
+        freeze_memory()  # as the control plane's process does
         print(server.port, flush=True)
 
 

@@ -1,6 +1,6 @@
 """Clusters on this machine as a whole, as kubeadm and minikube manage them: made, stopped, repaired, removed.
 
-- up.py, down.py, teardown.py, begun.py: the commands; whatever a failed `up` had started is undone.
+- up.py, down.py, teardown.py, rollback.py: the commands; whatever a failed `up` had started is undone.
 - state.py: the cluster's record and directories; store.py: whether its database is still there.
 - preflight.py, choice.py, doctor.py: what the machine must have, which ranges and ports are free, what is missing.
 - launch.py, supervision.py, readiness.py: processes, their restarts, and waiting until they serve.

@@ -20,10 +20,10 @@ import msgspec
 
 from pilothouse import API_LEVEL
 from pilothouse.cluster import choice, doctor, launch, preflight, store, teardown
-from pilothouse.cluster.begun import Begun, cleaned_up_on_failure
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.launch import CONTROL_PLANE, NODE_AGENT, Say
 from pilothouse.cluster.node import make_node
+from pilothouse.cluster.rollback import Rollback, cleaned_up_on_failure
 from pilothouse.cluster.state import (
     CONTAINERS,
     DEFAULT_PORT,
@@ -54,8 +54,8 @@ LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What was asked for; None where nothing was said."""
+class UpOptions:
+    """Options of `pilothouse up`; None where the user gave none."""
 
     name: str
     network: str | None = None
@@ -71,33 +71,33 @@ class Wishes:
     """`containers`, `simulated`, or `auto`: containers where this machine can run them."""
 
 
-def up(wishes: Wishes, say: Say, clock: Clock, entropy: Entropy) -> ClusterState:
+def up(options: UpOptions, say: Say, clock: Clock, entropy: Entropy) -> ClusterState:
     """The cluster, running: API served and (with `wait`) node Ready. ClusterFailure says what hinders it."""
-    choice.check_name(wishes.name)
-    places = Places(wishes.name, wishes.root)
-    wishes = replace(wishes, runtime=runtime_of(wishes, load(places), say))
+    choice.check_name(options.name)
+    places = Places(options.name, options.root)
+    options = replace(options, runtime=runtime_of(options, load(places), say))
     with locked(places, say):
         known = load(places) is not None
         launch.end_orphans(places)
         with choosing(places):
-            state = decide(wishes, places)
+            state = decide(options, places)
         start, since = clock.monotonic(), times.now_text(clock)
 
         def progress(text: str) -> None:
             say(f"{text} ({clock.monotonic() - start:.2f} s)")
 
-        with cleaned_up_on_failure(places, state, new=not known) as begun:
-            bring_up(state, places, begun, clock, entropy, progress)
-            await_processes(state, places, begun, progress, make_current=wishes.use_context or None)
-            anew = NODE_AGENT in begun.started
-            check_ready(state, places, wishes.wait, progress, since if anew else "", clock)
+        with cleaned_up_on_failure(places, state, new=not known) as rollback:
+            bring_up(state, places, rollback, clock, entropy, progress)
+            await_processes(state, places, rollback, progress, make_current=options.use_context or None)
+            anew = NODE_AGENT in rollback.started
+            check_ready(state, places, options.wait, progress, since if anew else "", clock)
             launch.start_supervisor(places)
     return state
 
 
-def runtime_of(wishes: Wishes, known: ClusterState | None, say: Say) -> str:
+def runtime_of(options: UpOptions, known: ClusterState | None, say: Say) -> str:
     """What the cluster runs on; ClusterFailure where that is containers and this machine cannot run them."""
-    asked = wishes.runtime
+    asked = options.runtime
     if asked == SIMULATED or (known is not None and known.simulated and asked != CONTAINERS):
         return SIMULATED
     try:
@@ -114,17 +114,17 @@ def runtime_of(wishes: Wishes, known: ClusterState | None, say: Say) -> str:
     return CONTAINERS
 
 
-def await_processes(state: ClusterState, places: Places, begun: Begun, progress: Say, *, make_current: bool | None) -> None:
+def await_processes(state: ClusterState, places: Places, rollback: Rollback, progress: Say, *, make_current: bool | None) -> None:
     """The user's kubeconfig is written when there is something to reach: a cluster that does not start changes nothing in it."""
     for name in launch.PROCESSES:
-        if name in begun.started:
-            begun.started[name].wait(API_SECONDS)
+        if name in rollback.started:
+            rollback.started[name].wait(API_SECONDS)
             progress(SERVING[name])
         if name == CONTROL_PLANE:
-            with begun.used():
+            with rollback.used():
                 written = merge_kubeconfig(state, places, make_current)
             progress(f"kubeconfig written: {written}")
-    if not begun.started:
+    if not rollback.started:
         progress("runs already")
 
 
@@ -158,49 +158,49 @@ def answers(api: Api, places: Places, clock: Clock) -> bool:
     return True
 
 
-def decide(wishes: Wishes, places: Places) -> ClusterState:
-    """The state on record if it fits the wishes, or that of a new cluster."""
+def decide(options: UpOptions, places: Places) -> ClusterState:
+    """The state on record if it fits the options, or that of a new cluster."""
     state = load(places)
-    others = [other for other in all_clusters(wishes.root) if other.name != wishes.name]
+    others = [other for other in all_clusters(options.root) if other.name != options.name]
     if state is not None:
-        return fitting(wishes, state, places, [other.port for other in others])
-    if wishes.runtime != SIMULATED:
-        refuse_foreign(f"pilothouse-{wishes.name}")
-    if wishes.runtime == SIMULATED:
-        state = simulated(wishes, others)
+        return fitting(options, state, places, [other.port for other in others])
+    if options.runtime != SIMULATED:
+        refuse_foreign(f"pilothouse-{options.name}")
+    if options.runtime == SIMULATED:
+        state = simulated(options, others)
         save(places, state)
         return state
-    kind = wishes.network or "node"
+    kind = options.network or "node"
     if kind == "host":
-        refuse_second_on_host(others, wishes.root)
-    port = preflight.free_port(wishes.port or DEFAULT_PORT, wishes.port is not None, [other.port for other in others])
+        refuse_second_on_host(others, options.root)
+    port = preflight.free_port(options.port or DEFAULT_PORT, options.port is not None, [other.port for other in others])
     state = choice.new_cluster(
-        wishes.name,
+        options.name,
         network=kind,
-        egress=True if wishes.egress is None else wishes.egress,
+        egress=True if options.egress is None else options.egress,
         port=port,
         block=choice.free_block(routes.used(), others),
         mtu=routes.mtu(),
         machine_address=machine_address() if kind == "host" else "",
-        kubernetes_version=wishes.kubernetes_version or API_LEVEL,
+        kubernetes_version=options.kubernetes_version or API_LEVEL,
     )
     save(places, state)
     return state
 
 
-def simulated(wishes: Wishes, others: Sequence[ClusterState]) -> ClusterState:
+def simulated(options: UpOptions, others: Sequence[ClusterState]) -> ClusterState:
     """A new cluster whose ranges exist in its own objects only."""
-    port = preflight.free_port(wishes.port or DEFAULT_PORT, wishes.port is not None, [other.port for other in others])
+    port = preflight.free_port(options.port or DEFAULT_PORT, options.port is not None, [other.port for other in others])
     block = choice.free_block([], others)
     return choice.new_cluster(
-        wishes.name,
+        options.name,
         network="none",
         egress=False,
         port=port,
         block=block,
         mtu=1500,
         runtime=SIMULATED,
-        kubernetes_version=wishes.kubernetes_version or API_LEVEL,
+        kubernetes_version=options.kubernetes_version or API_LEVEL,
     )
 
 
@@ -221,14 +221,14 @@ def machine_address() -> str:
     return address
 
 
-def fitting(wishes: Wishes, state: ClusterState, places: Places, reserved: Sequence[int]) -> ClusterState:
+def fitting(options: UpOptions, state: ClusterState, places: Places, reserved: Sequence[int]) -> ClusterState:
     """A cluster keeps its network; its port, its way out and its API level may be changed while it is stopped."""
     asked = {
-        "network": wishes.network,
-        "egress": wishes.egress,
-        "port": wishes.port,
-        "runtime": wishes.runtime if wishes.runtime != AUTO else None,
-        "kubernetes_version": wishes.kubernetes_version,
+        "network": options.network,
+        "egress": options.egress,
+        "port": options.port,
+        "runtime": options.runtime if options.runtime != AUTO else None,
+        "kubernetes_version": options.kubernetes_version,
     }
     differing = {name: value for name, value in asked.items() if value not in (None, getattr(state, name))}
     if any(launch.running(places, name) for name in launch.PROCESSES):
@@ -263,8 +263,8 @@ def refuse_foreign(namespace: str) -> None:
     namespaces.remove(path)
 
 
-def bring_up(state: ClusterState, places: Places, begun: Begun, clock: Clock, entropy: Entropy, progress: Say) -> None:
-    """Start what does not run; `begun` is told at once, so that a failure ends it."""
+def bring_up(state: ClusterState, places: Places, rollback: Rollback, clock: Clock, entropy: Entropy, progress: Say) -> None:
+    """Start what does not run; each process is added to `rollback` at once, so that a failure ends it."""
     store.check(places)
     for directory in (places.state, places.run, places.logs):
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -273,8 +273,8 @@ def bring_up(state: ClusterState, places: Places, begun: Begun, clock: Clock, en
     end_holders_of_old_certificates(state, places, clock, progress)
     control_plane = None
     if launch.running(places, CONTROL_PLANE) is None:
-        control_plane = begun.started[CONTROL_PLANE] = launch.start(CONTROL_PLANE, places, state)
-    certificates = Beside(lambda: make_certificates(state, places, clock, entropy))
+        control_plane = rollback.started[CONTROL_PLANE] = launch.start(CONTROL_PLANE, places, state)
+    certificates = BackgroundThread(lambda: make_certificates(state, places, clock, entropy))
     if not state.simulated:
         make_node(state, places)
         progress("network ready")
@@ -282,18 +282,18 @@ def bring_up(state: ClusterState, places: Places, begun: Begun, clock: Clock, en
     progress("certificates ready")
     if control_plane is not None:
         control_plane.go()
-    tokens_key = Beside(lambda: make_tokens_key(places))
+    tokens_key = BackgroundThread(lambda: make_tokens_key(places))
     check_kubeconfig(state, places)
     node_agent = None
     if not state.simulated and launch.running(places, NODE_AGENT) is None:  # not before: on two cores it would hold the control plane up
-        node_agent = begun.started[NODE_AGENT] = launch.start(NODE_AGENT, places, state)
+        node_agent = rollback.started[NODE_AGENT] = launch.start(NODE_AGENT, places, state)
     tokens_key.join()
     if node_agent is not None:
         node_agent.go()
 
 
-class Beside:
-    """Work in a thread of its own, begun at once; `join` raises what it raised."""
+class BackgroundThread:
+    """Work in a thread of its own, started at once; `join` raises what it raised."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work

@@ -104,7 +104,7 @@ class ControlPlane:
             unserved = in_loop(lambda: [Unserved(self.admin, self.clock, self.entropy)])
             group.create_task(keep_running("events about what is not served", unserved, self.clock), name="unserved")
             group.create_task(KeepSupervisor(self.places, self.clock).run(), name="keeper of the supervisor")
-            process.settle_memory()
+            process.freeze_memory()
             log.info("controllers and scheduler started")
 
     async def ensure_services(self) -> None:

@@ -60,7 +60,7 @@ class NodeAgent:
             for name, make in parts.items():
                 group.create_task(keep_running(name, make, self.clock), name=name)
             begin.serving()
-            process.settle_memory()
+            process.freeze_memory()
             log.info("kubelet, service proxy and DNS started", extra={"node": self.state.node_name, "address": self.state.node_address})
 
     async def _images(self) -> None:
@@ -134,7 +134,7 @@ class NodeAgent:
         """The proxy, and who tells of it."""
         from pilothouse.proxy.backends.nftables import TABLE, NftablesBackend
         from pilothouse.proxy.backends.nftables_rules import Frame
-        from pilothouse.proxy.inspection import Inspection
+        from pilothouse.proxy.metrics_server import MetricsServer
         from pilothouse.proxy.nodehealth import NodeHealth
         from pilothouse.proxy.proxy import Proxy
 
@@ -142,8 +142,8 @@ class NodeAgent:
         frame = Frame(TABLE, [state.node_address], [state.service_range], [state.pod_range])
         proxy = Proxy(client, state.node_name, [state.node_address], NftablesBackend(frame), self.clock)
         addresses = [state.node_address, LOOPBACK]
-        health = NodeHealth(client, state.node_name, addresses, self.clock, proxy.synced.is_set, proxy.figures)
-        return [proxy, health, Inspection(proxy.figures, "nftables", self.clock)]
+        health = NodeHealth(client, state.node_name, addresses, self.clock, proxy.synced.is_set, proxy.metrics)
+        return [proxy, health, MetricsServer(proxy.metrics, "nftables", self.clock)]
 
     def dns(self, client: Client) -> Component:
         """The cluster's DNS server; it asks the machine's own resolvers when Pods may reach the outside."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pilothouse import API_LEVEL, API_LEVELS
 from pilothouse.cluster.failure import ClusterFailure
-from pilothouse.cmd.refusals import REMEDIES, told
+from pilothouse.cmd.refusals import REMEDIES, text_of
 from pilothouse.machinery import strconv
 
 if TYPE_CHECKING:
@@ -29,20 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         sys.exit(COMMANDS[parsed.command](parsed))
     except ClusterFailure as failure:
-        tell(failure.problem, failure.remedy)
+        print_problem(failure.problem, failure.remedy)
         sys.exit(1)
     except BrokenPipeError:  # whoever read the output has seen enough
         silence()
         sys.exit(1)
     except PermissionError as failure:
         remedy = "run it again with sudo" if os.geteuid() else LACKING_CAPABILITY
-        tell(f"{failure.filename}: permission denied" if failure.filename else str(failure), remedy)
+        print_problem(f"{failure.filename}: permission denied" if failure.filename else str(failure), remedy)
         sys.exit(1)
     except OSError as failure:
-        tell(told(failure), REMEDIES.get(failure.errno or 0, ""))
+        print_problem(text_of(failure), REMEDIES.get(failure.errno or 0, ""))
         sys.exit(1)
     except KeyboardInterrupt:
-        tell(*interrupted(parsed))
+        print_problem(*interrupted(parsed))
         sys.exit(130)
 
 
@@ -67,7 +67,7 @@ def _named(parsed: argparse.Namespace) -> str:
     return "" if getattr(parsed, "name", DEFAULT_NAME) == DEFAULT_NAME else f" --name {parsed.name}"
 
 
-def tell(problem: str, remedy: str) -> None:
+def print_problem(problem: str, remedy: str) -> None:
     """Print a problem and what to do about it to standard error."""
     print(f"pilothouse: {problem}", file=sys.stderr)
     if remedy:
@@ -162,14 +162,14 @@ def silence() -> None:
 
 def up(parsed: argparse.Namespace) -> int:
     """`pilothouse up`: start the cluster. Returns the exit code."""
-    from pilothouse.cluster.up import Wishes
+    from pilothouse.cluster.up import UpOptions
     from pilothouse.cluster.up import up as bring_up
     from pilothouse.kit.clock import SystemClock
     from pilothouse.kit.entropy import Entropy
 
     show(f"pilothouse: starting the cluster {parsed.name}")
     places = _places(parsed)
-    wishes = Wishes(
+    options = UpOptions(
         parsed.name,
         parsed.network,
         parsed.egress,
@@ -180,7 +180,7 @@ def up(parsed: argparse.Namespace) -> int:
         runtime=parsed.runtime,
         kubernetes_version=parsed.kubernetes_version,
     )
-    state = bring_up(wishes, say, SystemClock(), Entropy())
+    state = bring_up(options, say, SystemClock(), Entropy())
     show(f"pilothouse: {parsed.name} is up; its context is {state.context}: kubectl --context {state.context} get pods")
     if parsed.example:
         from pilothouse.cluster import example

@@ -97,7 +97,7 @@ def allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def settle_memory() -> None:
+def freeze_memory() -> None:
     """What was made while starting lives as long as the process: the collector need never look at it again."""
     gc.collect()
     gc.freeze()

@@ -25,7 +25,7 @@ def explanation(error: BaseException) -> str:
 
     for cause in behind(error):
         if isinstance(cause, OSError) and cause.errno in REMEDIES:
-            return f"{told(cause)}; {REMEDIES[cause.errno]}"
+            return f"{text_of(cause)}; {REMEDIES[cause.errno]}"
         if any(words in str(cause) for words in FULL):
             return f"the disk is full; {REMEDIES[errno.ENOSPC]}"
         if isinstance(cause, ContainerdFailure):
@@ -33,7 +33,7 @@ def explanation(error: BaseException) -> str:
     return ""
 
 
-def told(error: OSError) -> str:
+def text_of(error: OSError) -> str:
     """An OSError in words, with the file when there is one."""
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
 

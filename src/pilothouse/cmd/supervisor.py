@@ -31,7 +31,7 @@ def main() -> None:
         own = processes.identify(os.getpid())
         assert own is not None
         processes.write(begin.places.pid(SUPERVISOR), own)
-        process.settle_memory()
+        process.freeze_memory()
         log.info("supervisor started", extra={"cluster": begin.places.name})
         asyncio.run(Supervision(begin.places, SystemClock()).run())
         log.info("the cluster is taken down: the supervisor ends")

@@ -40,7 +40,7 @@ CODE = 0xF
 Key = tuple[int, str, int, int, bytes]
 
 
-class Kept(NamedTuple):
+class CacheEntry(NamedTuple):
     """A cached answer, and from when until when (monotonic seconds) it holds."""
 
     answer: bytes
@@ -67,7 +67,7 @@ class AnswerCache:
     def __init__(self, clock: Clock, limit: int = ENTRIES_LIMIT) -> None:
         self._clock = clock
         self._limit = limit
-        self._kept: dict[Key, Kept] = {}
+        self._kept: dict[Key, CacheEntry] = {}
 
     def find(self, message: bytes, query: Query, stream: bool) -> bytes | None:
         """The answer to a client's message; None when none is known that would fit."""
@@ -81,7 +81,7 @@ class AnswerCache:
             return None
         if not stream and len(kept.answer) > udp_limit(query):
             return None
-        return told(kept, query, int(now - kept.since))
+        return answer_for(kept, query, int(now - kept.since))
 
     def keep(self, message: bytes, answer: bytes) -> None:
         """Remember an answer to a message, if it may be."""
@@ -99,7 +99,7 @@ class AnswerCache:
         while len(self._kept) >= self._limit:
             del self._kept[next(iter(self._kept))]
         now = self._clock.monotonic()
-        self._kept[key] = Kept(answer, now, now + seconds, tuple((part.place, part.ttl) for part in found if part.type != OPT))
+        self._kept[key] = CacheEntry(answer, now, now + seconds, tuple((part.place, part.ttl) for part in found if part.type != OPT))
 
 
 def key_of(message: bytes, query: Query) -> Key:
@@ -112,8 +112,8 @@ def rest_of(message: bytes, query: Query) -> bytes:
     return message[HEADER.size + len(query.question) :]
 
 
-def told(kept: Kept, query: Query, age_seconds: int) -> bytes:
-    """A kept answer as this client is to have it."""
+def answer_for(kept: CacheEntry, query: Query, age_seconds: int) -> bytes:
+    """The cached answer with this query's id and question, and each TTL less the age."""
     answer = bytearray(kept.answer)
     flags = int.from_bytes(answer[2:4], "big") & ~AA  # whoever remembers has no authority (RFC 2181)
     struct.pack_into("!HH", answer, 0, query.id, flags)

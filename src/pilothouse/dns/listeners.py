@@ -22,18 +22,18 @@ IDLE_SECONDS = 10.0
 BIND_TRIES = 8
 
 
-class Waiting:
-    """An answer that somebody else must be asked for."""
+class NeedsUpstream:
+    """The type of NEEDS_UPSTREAM: another server must be asked for the answer."""
 
 
-WAITING = Waiting()
+NEEDS_UPSTREAM = NeedsUpstream()
 
 
-class Answers(Protocol):
-    """Who answers messages."""
+class MessageHandler(Protocol):
+    """Answers DNS messages in wire form."""
 
-    def answer_at_once(self, message: bytes, stream: bool) -> bytes | Waiting | None:
-        """The answer; None when there is to be none; WAITING when it takes `answer_later`."""
+    def answer_at_once(self, message: bytes, stream: bool) -> bytes | NeedsUpstream | None:
+        """The answer; None when there is to be none; NEEDS_UPSTREAM when it takes `answer_later`."""
         ...
 
     async def answer_later(self, message: bytes, stream: bool) -> bytes | None:
@@ -44,8 +44,8 @@ class Answers(Protocol):
 class Datagrams(asyncio.DatagramProtocol):
     """Answers each datagram from where it came to."""
 
-    def __init__(self, answers: Answers, group: asyncio.TaskGroup) -> None:
-        self._answers = answers
+    def __init__(self, handler: MessageHandler, group: asyncio.TaskGroup) -> None:
+        self._handler = handler
         self._group = group
         self._waiting = 0
         self._transport: Any = None
@@ -56,7 +56,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """Answer a query, at once or, when another server must be asked, in a task of its own."""
-        answer = self._answers.answer_at_once(data, False)
+        answer = self._handler.answer_at_once(data, False)
         if isinstance(answer, bytes):
             self._transport.sendto(answer, addr)
         elif answer is not None and self._waiting < WAITING_LIMIT:
@@ -65,7 +65,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
     async def _later(self, data: bytes, addr: Any) -> None:
         try:
-            answer = await self._answers.answer_later(data, False)
+            answer = await self._handler.answer_later(data, False)
             if answer is not None and not self._transport.is_closing():
                 self._transport.sendto(answer, addr)
         finally:
@@ -75,8 +75,8 @@ class Datagrams(asyncio.DatagramProtocol):
 class Streams:
     """Answers messages with two bytes of length before each."""
 
-    def __init__(self, answers: Answers, clock: Clock) -> None:
-        self._answers = answers
+    def __init__(self, handler: MessageHandler, clock: Clock) -> None:
+        self._handler = handler
         self._clock = clock
         self._open = 0
 
@@ -100,9 +100,9 @@ class Streams:
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         size = int.from_bytes(await wait_for(self._clock, reader.readexactly(2), IDLE_SECONDS), "big")
         message = await wait_for(self._clock, reader.readexactly(size), IDLE_SECONDS)
-        answer = self._answers.answer_at_once(message, True)
-        if isinstance(answer, Waiting):
-            answer = await self._answers.answer_later(message, True)
+        answer = self._handler.answer_at_once(message, True)
+        if isinstance(answer, NeedsUpstream):
+            answer = await self._handler.answer_later(message, True)
         if answer is None:
             raise ConnectionError("no answer is due to such a message")
         writer.write(len(answer).to_bytes(2, "big") + answer)
@@ -110,7 +110,9 @@ class Streams:
 
 
 @asynccontextmanager
-async def listen(addresses: Sequence[Address], answers: Answers, clock: Clock, group: asyncio.TaskGroup) -> AsyncIterator[list[Address]]:
+async def listen(
+    addresses: Sequence[Address], handler: MessageHandler, clock: Clock, group: asyncio.TaskGroup
+) -> AsyncIterator[list[Address]]:
     """Listen while the context lasts; gives where (a port 0 becomes a free one, the same for datagrams and streams)."""
     loop = asyncio.get_running_loop()
     bound: list[Address] = []
@@ -118,9 +120,9 @@ async def listen(addresses: Sequence[Address], answers: Answers, clock: Clock, g
         for address in addresses:
             datagrams, streams = open_pair(address)
             bound.append((address[0], datagrams.getsockname()[1]))
-            transport, _ = await loop.create_datagram_endpoint(lambda: Datagrams(answers, group), sock=datagrams)
+            transport, _ = await loop.create_datagram_endpoint(lambda: Datagrams(handler, group), sock=datagrams)
             stack.callback(transport.close)
-            server = await asyncio.start_server(Streams(answers, clock).serve, sock=streams)
+            server = await asyncio.start_server(Streams(handler, clock).serve, sock=streams)
             stack.callback(server.close)
         yield bound
 

@@ -17,7 +17,7 @@ from pilothouse.api.types.discovery_v1 import EndpointSlice
 from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
 from pilothouse.dns.answers import Authority
-from pilothouse.dns.listeners import WAITING, Address, Waiting, listen
+from pilothouse.dns.listeners import NEEDS_UPSTREAM, Address, NeedsUpstream, listen
 from pilothouse.dns.upstream import Upstream
 from pilothouse.dns.wire import (
     BADVERS,
@@ -99,8 +99,8 @@ class DnsServer:
 
     # Answering
 
-    def answer_at_once(self, message: bytes, stream: bool) -> bytes | Waiting | None:
-        """As listeners.Answers has it: what needs upstream waits."""
+    def answer_at_once(self, message: bytes, stream: bool) -> bytes | NeedsUpstream | None:
+        """As listeners.MessageHandler has it: what needs upstream waits."""
         try:
             query = read_query(message)
         except MalformedMessage:
@@ -111,7 +111,7 @@ class DnsServer:
         if answer is not None:
             return self._written(query, answer, stream)
         if self._upstream is not None:
-            return self._known_outside(message, query, stream) or WAITING
+            return self._known_outside(message, query, stream) or NEEDS_UPSTREAM
         return self._written(query, Answer(REFUSED, authoritative=False), stream)
 
     def _known_outside(self, message: bytes, query: Query, stream: bool) -> bytes | None:

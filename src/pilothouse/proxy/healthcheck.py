@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from pilothouse.kit.clock import Clock
-from pilothouse.proxy.answering import REQUEST_BYTES, Answering, Reply
+from pilothouse.proxy.http_server import REQUEST_BYTES, HttpServer, Reply
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class HealthChecks:
 
     def __init__(self, addresses: Sequence[str], clock: Clock, is_healthy: Callable[[], bool]) -> None:
         self._addresses = list(addresses)
-        self._serve = Answering(clock, self._answer)
+        self._serve = HttpServer(clock, self._answer)
         self._is_healthy = is_healthy
         self._checks: dict[Name, Check] = {}
         self._servers: dict[int, asyncio.Server] = {}

@@ -108,7 +108,7 @@ class LoopbackNodePorts:
         try:
             if port.protocol == "TCP":
                 self._open[port] = await loop.create_server(
-                    lambda: Front(self._connections, port.number), self._loopback, port.number, backlog=128
+                    lambda: ClientSide(self._connections, port.number), self._loopback, port.number, backlog=128
                 )
             else:
                 transport, _ = await loop.create_datagram_endpoint(
@@ -134,25 +134,25 @@ class Connections:
         self.count = 0
         self.group: asyncio.TaskGroup | None = None
 
-    def start(self, front: Front, port: int) -> None:
+    def start(self, front: ClientSide, port: int) -> None:
         """Connect a client's side to the node, in a task."""
         assert self.group is not None
         self.group.create_task(self._connect(front, port), name=f"connect {port}")
 
-    async def _connect(self, front: Front, port: int) -> None:
+    async def _connect(self, front: ClientSide, port: int) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await wait_for(self.clock, loop.create_connection(lambda: Back(front), self.address, port), CONNECT_SECONDS)
+            await wait_for(self.clock, loop.create_connection(lambda: NodeSide(front), self.address, port), CONNECT_SECONDS)
         except (OSError, TimeoutError):
             front.abort()
 
 
-class Half(asyncio.Protocol):
+class Side(asyncio.Protocol):
     """One side of a connection: what it reads the other side writes, no faster than that can. Both end when both have said all."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.other: Half | None = None
+        self.other: Side | None = None
         self.ended = False
         """Whether it has read the end of its stream."""
         self._early: list[bytes] = []
@@ -162,7 +162,7 @@ class Half(asyncio.Protocol):
         """Called by asyncio with the open connection."""
         self.transport = cast(asyncio.Transport, transport)
 
-    def join(self, other: Half) -> None:
+    def join(self, other: Side) -> None:
         """From now on what is read goes to `other`."""
         self.other = other
         early, self._early = self._early, []
@@ -220,10 +220,10 @@ class Half(asyncio.Protocol):
             self.transport.abort()
 
 
-class Back(Half):
+class NodeSide(Side):
     """The node's side."""
 
-    def __init__(self, front: Half) -> None:
+    def __init__(self, front: Side) -> None:
         super().__init__()
         self._front = front
 
@@ -237,7 +237,7 @@ class Back(Half):
             self._front.join(self)
 
 
-class Front(Half):
+class ClientSide(Side):
     """The client's side; it is read from once the node has taken the connection."""
 
     def __init__(self, connections: Connections, port: int) -> None:
@@ -270,7 +270,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self._clock = clock
         self._connections = connections
         self._transport: asyncio.DatagramTransport | None = None
-        self._clients: dict[object, Answers] = {}
+        self._clients: dict[object, UdpClient] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio with the open socket."""
@@ -282,7 +282,7 @@ class Datagrams(asyncio.DatagramProtocol):
         if client is None:
             if len(self._clients) >= UDP_CLIENTS_LIMIT or self._connections.group is None or self._transport is None:
                 return
-            client = self._clients[addr] = Answers(self._transport, addr, self._clock, lambda: self._clients.pop(addr, None))
+            client = self._clients[addr] = UdpClient(self._transport, addr, self._clock, lambda: self._clients.pop(addr, None))
             self._connections.group.create_task(client.open(self._target), name=f"UDP {self._target[1]}")
         client.send(data)
 
@@ -295,7 +295,7 @@ class Datagrams(asyncio.DatagramProtocol):
             client.close()
 
 
-class Answers(asyncio.DatagramProtocol):
+class UdpClient(asyncio.DatagramProtocol):
     """One UDP client's socket to the node; what comes back goes to the client."""
 
     def __init__(self, front: asyncio.DatagramTransport, client: Any, clock: Clock, forget: Callable[[], object]) -> None:

@@ -18,8 +18,8 @@ from pilothouse.api.types.core_v1 import Node
 from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
 from pilothouse.kit.clock import Clock
-from pilothouse.proxy.answering import REQUEST_BYTES, Answering, Reply
-from pilothouse.proxy.figures import Figures
+from pilothouse.proxy.http_server import REQUEST_BYTES, HttpServer, Reply
+from pilothouse.proxy.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class NodeHealth:
         addresses: Sequence[str],
         clock: Clock,
         is_healthy: Callable[[], bool],
-        figures: Figures,
+        metrics: Metrics,
         port: int = PORT,
     ) -> None:
         self._nodes = Informer(client, Node, clock=clock, field_selector=f"metadata.name={node_name}")
@@ -45,14 +45,14 @@ class NodeHealth:
         self._addresses = list(addresses)
         self._clock = clock
         self._is_healthy = is_healthy
-        self._figures = figures
+        self._metrics = metrics
         self._port = port
         self._updated = clock.now()
 
     async def run(self) -> None:
         """Serve until cancelled. When the port is taken this is logged, and the proxy goes on without it."""
         try:
-            server = await asyncio.start_server(Answering(self._clock, self._answer), self._addresses, self._port, limit=REQUEST_BYTES)
+            server = await asyncio.start_server(HttpServer(self._clock, self._answer), self._addresses, self._port, limit=REQUEST_BYTES)
         except OSError as error:
             log.error("the port of the proxy's health cannot be listened on", extra={"port": self._port, "error": str(error)})
             return
@@ -62,7 +62,7 @@ class NodeHealth:
     def _answer(self, path: str, _: int) -> Reply:
         reply = self._told(path)
         if reply.status != HTTPStatus.NOT_FOUND:
-            self._figures.health_answers[path.strip("/"), reply.status.value] += 1
+            self._metrics.health_answers[path.strip("/"), reply.status.value] += 1
         return reply
 
     def _told(self, path: str) -> Reply:

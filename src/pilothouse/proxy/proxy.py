@@ -21,8 +21,8 @@ from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.machinery import time as times
 from pilothouse.proxy import conntrack
 from pilothouse.proxy.backends.interface import Backend, BackendError
-from pilothouse.proxy.figures import Figures
 from pilothouse.proxy.healthcheck import Check, HealthChecks
+from pilothouse.proxy.metrics import Metrics
 from pilothouse.proxy.planner import SERVICE_NAME_LABEL, PortKey, PortPlan, health_check_of, plan_service
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Proxy:
     def __init__(self, client: Client, node_name: str, node_ips: Sequence[str], backend: Backend, clock: Clock) -> None:
         self.synced = asyncio.Event()
         """Set while the rules are as the cache says."""
-        self.figures = Figures()
+        self.metrics = Metrics()
         self._node_name = node_name
         self._node_ips = tuple(node_ips)
         self._backend = backend
@@ -90,13 +90,13 @@ class Proxy:
     def _service_event(self, _: str, old: Service | None, new: Service | None) -> None:
         one = new or old
         assert one is not None
-        self.figures.service_changes += 1
-        self.figures.service_changes_pending += 1
+        self.metrics.service_changes += 1
+        self.metrics.service_changes_pending += 1
         self._note((one.metadata.namespace, one.metadata.name))
 
     def _slice_event(self, _: str, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
-        self.figures.endpoint_changes += 1
-        self.figures.endpoint_changes_pending += 1
+        self.metrics.endpoint_changes += 1
+        self.metrics.endpoint_changes_pending += 1
         moment = trigger_of(new)
         if moment > self._begun and moment != trigger_of(old):  # what happened before was nobody's to put in place
             self._triggers.append(moment)
@@ -120,7 +120,7 @@ class Proxy:
                 self.synced.set()
             except BackendError as error:
                 self.synced.clear()
-                self.figures.failures += 1
+                self.metrics.failures += 1
                 log.error("service rules were refused", extra={"error": str(error)})
                 await self._back_off()
                 continue
@@ -138,7 +138,7 @@ class Proxy:
     def _measured(self) -> bool:
         began, since = self._clock.now().timestamp(), self._clock.monotonic()
         datagrams = self._sync()
-        self.figures.synced(began, self._clock.now().timestamp(), self._clock.monotonic() - since, self._triggers)
+        self.metrics.synced(began, self._clock.now().timestamp(), self._clock.monotonic() - since, self._triggers)
         self._triggers.clear()
         return datagrams
 

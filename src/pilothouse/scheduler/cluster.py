@@ -22,7 +22,7 @@ Happened = Callable[[str, str, Any, Any], None]
 
 
 @dataclass(slots=True)
-class Placed:
+class PodState:
     """A Pod on a node; `assumed` as long as the API has not shown it there."""
 
     node: str
@@ -37,7 +37,7 @@ class ClusterState:
         self.nodes = NodeColumns()
         self._clock = clock
         self._happened = happened
-        self._placed: dict[str, Placed] = {}
+        self._placed: dict[str, PodState] = {}
         self._unconfirmed: dict[str, float] = {}
         """When assumptions whose binding has ended expire, by UID, the soonest first."""
 
@@ -67,7 +67,7 @@ class ClusterState:
         uid, node = pod.metadata.uid, pod.spec.nodeName
         known = self._placed.get(uid)
         if known is None:
-            self._place(Placed(node, facts_of(pod)))
+            self._place(PodState(node, facts_of(pod)))
             self._happened("Pod", "Add", None, pod)
             return
         old = known.facts
@@ -80,7 +80,7 @@ class ClusterState:
             return
         new = facts_of(pod)
         self._displace(known)
-        self._place(Placed(node, new))
+        self._place(PodState(node, new))
         for change in pod_changes(old, new):
             self._happened("Pod", change, old.pod, pod)
 
@@ -94,7 +94,7 @@ class ClusterState:
     def assume(self, facts: PodFacts, node: str) -> None:
         """We have chosen: the Pod takes its room from now on."""
         self.end_nomination(facts.uid)
-        self._place(Placed(node, facts, assumed=True))
+        self._place(PodState(node, facts, assumed=True))
 
     def bound(self, facts: PodFacts) -> None:
         """The binding has been accepted; the informer will confirm it, or the assumption expires."""
@@ -133,18 +133,18 @@ class ClusterState:
             self.nodes.nominate(nominated, node if nominated is pod else "")
         return lesser
 
-    def is_placed(self, uid: str) -> bool:
+    def is_on_node(self, uid: str) -> bool:
         """Whether the Pod with this uid is on a node, assumed or shown by the API."""
         return uid in self._placed
 
-    def _place(self, one: Placed) -> None:
-        self._placed[one.facts.uid] = one
-        self.nodes.add_pod(one.node, one.facts)
+    def _place(self, state: PodState) -> None:
+        self._placed[state.facts.uid] = state
+        self.nodes.add_pod(state.node, state.facts)
 
-    def _displace(self, one: Placed) -> None:
-        del self._placed[one.facts.uid]
-        self._unconfirmed.pop(one.facts.uid, None)
-        self.nodes.remove_pod(one.node, one.facts)
+    def _displace(self, state: PodState) -> None:
+        del self._placed[state.facts.uid]
+        self._unconfirmed.pop(state.facts.uid, None)
+        self.nodes.remove_pod(state.node, state.facts)
 
 
 def accounted(pod: Pod) -> tuple[object, ...]:

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 DEFAULT_SCHEDULER = "default-scheduler"
 BINDINGS_LIMIT = 128
 """Bindings and status patches that may be under way at once; scheduling waits when there are more."""
-SETTLE_SECONDS = 600.0
+PRE_BIND_WAIT_SECONDS = 600.0
 """How long a binding waits for volumes, as upstream's."""
 Profile = Callable[[Client, Informers], Sequence[tuple[Any, int]]]
 
@@ -138,7 +138,7 @@ class Scheduler:
         uid = new.metadata.uid
         if new.metadata.deletionTimestamp:
             self._leaves_queue(new)
-        elif self.cluster.is_placed(uid):
+        elif self.cluster.is_on_node(uid):
             self.queue.update(facts_of(new), changed=False)  # assumed: its binding is under way
         elif not self.queue.place_of(uid):
             facts = facts_of(new)
@@ -208,7 +208,7 @@ class Scheduler:
 
     async def _bind(self, entry: QueuedPod, node_name: str) -> None:
         pod = entry.facts
-        refused = await self._framework.prepare(pod, node_name) or await self._settle(pod, node_name)
+        refused = await self._framework.prepare(pod, node_name) or await self._wait_pre_bound(pod, node_name)
         refused = refused or await self._framework.bind(pod, node_name)
         if refused:
             self._framework.unreserve(pod, node_name)
@@ -221,14 +221,14 @@ class Scheduler:
         self.queue.remove(pod.uid)
         self._events.event(pod.pod, "Normal", "Scheduled", f"Successfully assigned {pod.key} to {node_name}")
 
-    async def _settle(self, pod: PodFacts, node_name: str) -> str:
+    async def _wait_pre_bound(self, pod: PodFacts, node_name: str) -> str:
         """Wait, without keeping others from being bound, for what others have to do before this Pod can be; why it cannot."""
-        plugin = self._framework.unsettled(pod, node_name)
+        plugin = self._framework.waits_for(pod, node_name)
         if not plugin:
             return ""
         self._slots.release()
         try:
-            return await wait_for(self._clock, self._framework.settle(pod, node_name), SETTLE_SECONDS)
+            return await wait_for(self._clock, self._framework.wait_pre_bound(pod, node_name), PRE_BIND_WAIT_SECONDS)
         except TimeoutError:
             return running("PreBind", plugin, "binding volumes: context deadline exceeded")
         finally:

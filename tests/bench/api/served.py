@@ -23,7 +23,7 @@ from pilothouse.apiserver.server import ApiServer, ServerTLS, context_of, new_ev
 from pilothouse.apiserver.storage.memory import MemoryStorage
 from pilothouse.client.call import Call
 from pilothouse.cluster import certificates
-from pilothouse.cmd.process import settle_memory
+from pilothouse.cmd.process import freeze_memory
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -81,7 +81,7 @@ async def main(folder: Path, pods: int) -> None:
         whole = list_body(resource_of(Pod), many)
         ports = {"api": server.port, "plain": plain.port, "bare_get": await bare(one.encoded, tls)}
         ports["bare_list"] = await bare(whole, tls)
-        settle_memory()  # as the control plane's process does
+        freeze_memory()  # as the control plane's process does
         print(msgspec.json.encode(ports).decode(), flush=True)
 
 

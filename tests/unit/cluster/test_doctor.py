@@ -58,11 +58,11 @@ def test_what_a_new_cluster_runs_on(asked: str | None, works: bool, expected: st
     monkeypatch.setattr(preflight, "check", (lambda: None) if works else refuse)
     monkeypatch.setattr(doctor, "check_kernel", (lambda: None) if works else refuse)
     said: list[str] = []
-    wishes = up.Wishes("dev", runtime=asked)
+    options = up.UpOptions("dev", runtime=asked)
     if expected is None:
         with pytest.raises(ClusterFailure, match="no root") as caught:
-            up.runtime_of(wishes, None, said.append)
+            up.runtime_of(options, None, said.append)
         assert "pilothouse up --runtime simulated" in caught.value.remedy
         return
-    assert up.runtime_of(wishes, None, said.append) == expected
+    assert up.runtime_of(options, None, said.append) == expected
     assert any("no root" in line for line in said) is (asked == "auto" and not works)

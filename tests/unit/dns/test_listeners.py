@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from pilothouse.dns.listeners import IDLE_SECONDS, STREAMS_LIMIT, Streams, Waiting
+from pilothouse.dns.listeners import IDLE_SECONDS, STREAMS_LIMIT, NeedsUpstream, Streams
 from pilothouse.kit.virtual_clock import VirtualClock
 
 QUESTION = b"\0\x02hi"
@@ -19,7 +19,7 @@ class Echo:
     def __init__(self, times: int) -> None:
         self._times = times
 
-    def answer_at_once(self, message: bytes, stream: bool) -> bytes | Waiting | None:
+    def answer_at_once(self, message: bytes, stream: bool) -> bytes | NeedsUpstream | None:
         return message * self._times
 
     async def answer_later(self, message: bytes, stream: bool) -> bytes | None:

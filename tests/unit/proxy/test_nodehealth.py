@@ -12,7 +12,7 @@ from pilothouse.api.types.core_v1 import Node, NodeSpec, Taint
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.virtual_clock import settle
 from pilothouse.machinery.meta_v1 import ObjectMeta
-from pilothouse.proxy.figures import Figures
+from pilothouse.proxy.metrics import Metrics
 from pilothouse.proxy.nodehealth import TAINT, NodeHealth
 from tests.unit.proxy.test_healthcheck import ADDRESS, free_port
 from tests.unit.scheduler.fake_api import FakeApi
@@ -23,11 +23,11 @@ def node(taint: str = "", leaving: bool = False) -> Node:
     return Node(metadata=metadata, spec=NodeSpec(taints=[Taint(key=taint, effect="NoSchedule")] if taint else []))
 
 
-async def ask(path: str, found: Node | None, healthy: bool, figures: Figures | None = None) -> tuple[int, dict[str, Any]]:
+async def ask(path: str, found: Node | None, healthy: bool, metrics: Metrics | None = None) -> tuple[int, dict[str, Any]]:
     api, port = FakeApi(), free_port()
     if found is not None:
         api.put(found)
-    health = NodeHealth(api.client, "here", [ADDRESS], SystemClock(), lambda: healthy, figures or Figures(), port)
+    health = NodeHealth(api.client, "here", [ADDRESS], SystemClock(), lambda: healthy, metrics or Metrics(), port)
     task = asyncio.create_task(health.run())
     try:
         async with asyncio.timeout(60):
@@ -64,10 +64,10 @@ async def test_what_is_told(path: str, found: Node | None, healthy: bool, status
 
 
 async def test_answers_are_counted() -> None:
-    figures = Figures()
+    metrics = Metrics()
     for path, healthy in (("/healthz", True), ("/healthz", True), ("/livez", False), ("/secrets", True)):
-        await ask(path, node(), healthy, figures)
-    counted = [line for line in figures.text().splitlines() if line.startswith("kubeproxy_proxy_")]
+        await ask(path, node(), healthy, metrics)
+    counted = [line for line in metrics.text().splitlines() if line.startswith("kubeproxy_proxy_")]
     assert counted == ['kubeproxy_proxy_healthz_total{code="200"} 2', 'kubeproxy_proxy_livez_total{code="503"} 1']
 
 
@@ -79,4 +79,4 @@ async def test_a_taken_port_ends_nothing_else() -> None:
     server = await asyncio.start_server(lambda reader, writer: None, ADDRESS, 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        await NodeHealth(FakeApi().client, "here", [ADDRESS], SystemClock(), lambda: True, Figures(), port).run()
+        await NodeHealth(FakeApi().client, "here", [ADDRESS], SystemClock(), lambda: True, Metrics(), port).run()

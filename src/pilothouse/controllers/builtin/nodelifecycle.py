@@ -185,9 +185,9 @@ def _executing(node: Node, world: World) -> tuple[list[Taint] | None, float]:
         return wanted, 0.0  # has had its turn: only the kind of failure may change
     if rate == 0:
         return None, 0.0
-    turns: zones.Turns = world.shared.setdefault("turns", zones.Turns())
-    wait = turns.wait(zone, world.now)
+    limiter: zones.EvictionRateLimiter = world.shared.setdefault("eviction limiter", zones.EvictionRateLimiter())
+    wait = limiter.wait(zone, world.now)
     if wait:
         return None, wait
-    turns.next_at[zone] = world.now + timedelta(seconds=1 / rate)
+    limiter.next_at[zone] = world.now + timedelta(seconds=1 / rate)
     return wanted, 0.0

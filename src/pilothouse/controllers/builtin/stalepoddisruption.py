@@ -1,4 +1,4 @@
-"""Pods that were said to be disrupted and were not."""
+"""Pods with a DisruptionTarget condition that were not deleted after all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pilothouse.machinery import codec
 
 TARGET = "DisruptionTarget"
 TIMEOUT_SECONDS = 120.0
-"""From when the condition was set until the deletion that it tells of must have come."""
+"""How long after the condition was set the Pod must have been deleted."""
 BY_KUBELET = "TerminationByKubelet"
 """The reason of conditions that a kubelet set: it ends the Pod itself, and may take its time."""
 
 
 class StalePodDisruptionController(Controller):
-    """Takes the condition DisruptionTarget back two minutes after it was set, when nobody has deleted the Pod since.
+    """Sets the condition DisruptionTarget to False two minutes after it was set, when nobody has deleted the Pod since.
 
     Whoever set it may have ended in between; and a Job's failure policy would judge a later failure by it.
     """
@@ -31,14 +31,20 @@ class StalePodDisruptionController(Controller):
 
     def plan(self, pod: Pod, world: World) -> Iterator[Action]:
         """Set DisruptionTarget to False when its time is over; else look again when it will be."""
-        told = pods.condition(pod, TARGET)
-        if told is None or told.status != "True" or told.reason == BY_KUBELET or pod.metadata.deletionTimestamp or pods.is_finished(pod):
+        target = pods.condition(pod, TARGET)
+        if (
+            target is None
+            or target.status != "True"
+            or target.reason == BY_KUBELET
+            or pod.metadata.deletionTimestamp
+            or pods.is_finished(pod)
+        ):
             return
-        left = TIMEOUT_SECONDS - world.seconds_since(told.lastTransitionTime or "")
+        left = TIMEOUT_SECONDS - world.seconds_since(target.lastTransitionTime or "")
         if left > 0:
             yield RequeueAfter(left)
             return
         changed = codec.clone(pod)
-        taken_back = PodCondition(type=TARGET, status="False", lastTransitionTime=world.now_text)
-        changed.status.conditions = [taken_back if condition.type == TARGET else condition for condition in changed.status.conditions]
+        cleared = PodCondition(type=TARGET, status="False", lastTransitionTime=world.now_text)
+        changed.status.conditions = [cleared if condition.type == TARGET else condition for condition in changed.status.conditions]
         yield UpdateStatus(changed)

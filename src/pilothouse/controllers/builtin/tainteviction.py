@@ -76,11 +76,11 @@ def _disrupted(pod: Pod, now: str) -> Pod:
     """The Pod with the condition that tells its owner why it was deleted."""
     changed = codec.clone(pod)
     known = pods.condition(changed, TARGET)
-    told = known or PodCondition(type=TARGET)
-    if told.status != "True":
-        told.lastTransitionTime = now
-    told.status, told.reason = "True", "DeletionByTaintManager"
-    told.message = "Taint manager: deleting due to NoExecute taint"
+    condition = known or PodCondition(type=TARGET)
+    if condition.status != "True":
+        condition.lastTransitionTime = now
+    condition.status, condition.reason = "True", "DeletionByTaintManager"
+    condition.message = "Taint manager: deleting due to NoExecute taint"
     if known is None:
-        changed.status.conditions.append(told)
+        changed.status.conditions.append(condition)
     return changed

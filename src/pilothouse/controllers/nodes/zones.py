@@ -64,7 +64,7 @@ def eviction_rate(zone: Zone, all_states: dict[Zone, ZoneState], settings: Setti
 
 
 @dataclass(slots=True)
-class Turns:
+class EvictionRateLimiter:
     """One eviction at a time, at a rate: a bucket with one token."""
 
     next_at: dict[Zone, datetime] = field(default_factory=dict)

@@ -186,14 +186,14 @@ class Refused(Exception):
 
 
 @runtime_checkable
-class Settle(Plugin, Protocol):
+class PreBindWait(Plugin, Protocol):
     """A PreBind plugin whose work others complete, and which can tell when it is complete."""
 
-    def is_settled(self, pod: PodFacts, node_name: str) -> bool:
+    def is_pre_bound(self, pod: PodFacts, node_name: str) -> bool:
         """Whether what `pre_bind` began is done."""
         ...
 
-    async def settle(self, pod: PodFacts, node_name: str) -> None:
+    async def wait_pre_bound(self, pod: PodFacts, node_name: str) -> None:
         """Return when it is done; Refused when it failed. Others do it: who calls sets the time limit."""
         ...
 

@@ -26,6 +26,7 @@ from pilothouse.scheduler.framework.interfaces import (
     PostFilter,
     PostFilterResult,
     PreBind,
+    PreBindWait,
     PreEnqueue,
     PreFilter,
     PreScore,
@@ -34,7 +35,6 @@ from pilothouse.scheduler.framework.interfaces import (
     Reserve,
     Score,
     Scores,
-    Settle,
 )
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
@@ -79,7 +79,7 @@ class Framework:
         self._reserves: list[Reserve] = self._at(Reserve)
         self._permits: list[Permit] = self._at(Permit)
         self._pre_binds: list[PreBind] = self._at(PreBind)
-        self._settles: list[Settle] = self._at(Settle)
+        self._pre_bind_waits: list[PreBindWait] = self._at(PreBindWait)
         self._binds: list[Bind] = self._at(Bind)
         self._post_binds: list[PostBind] = self._at(PostBind)
 
@@ -290,15 +290,15 @@ class Framework:
                 return running("PreBind", plugin.name, error)
         return ""
 
-    def unsettled(self, pod: PodFacts, node_name: str) -> str:
+    def waits_for(self, pod: PodFacts, node_name: str) -> str:
         """The plugin for which the binding has to wait; empty when none is."""
-        return next((plugin.name for plugin in self._settles if not plugin.is_settled(pod, node_name)), "")
+        return next((plugin.name for plugin in self._pre_bind_waits if not plugin.is_pre_bound(pod, node_name)), "")
 
-    async def settle(self, pod: PodFacts, node_name: str) -> str:
+    async def wait_pre_bound(self, pod: PodFacts, node_name: str) -> str:
         """Wait for what PreBind began; empty when all is done, else what failed."""
-        for plugin in self._settles:
+        for plugin in self._pre_bind_waits:
             try:
-                await plugin.settle(pod, node_name)
+                await plugin.wait_pre_bound(pod, node_name)
             except Refused as error:
                 return running("PreBind", plugin.name, error)
         return ""

@@ -163,20 +163,20 @@ class VolumeBinding:
         self.unreserve(pod, node_name)
 
     async def pre_bind(self, pod: PodFacts, node_name: str) -> None:
-        """Annotate unbound claims with the selected node; `settle` waits until they are bound. StatusError when that fails."""
+        """Annotate unbound claims with the selected node; `wait_pre_bound` waits until they are bound. StatusError when that fails."""
         for claim in self._of(pod):
             if not is_bound(claim) and claim.metadata.annotations.get(SELECTED_NODE) != node_name:
                 patch = orjson.dumps({"metadata": {"annotations": {SELECTED_NODE: node_name}}})
                 await self._client.patch(PersistentVolumeClaim, claim.metadata.name, claim.metadata.namespace, patch)
 
-    def is_settled(self, pod: PodFacts, node_name: str) -> bool:
+    def is_pre_bound(self, pod: PodFacts, node_name: str) -> bool:
         """Whether all of the Pod's claims are bound."""
         return all(map(is_bound, self._of(pod)))
 
-    async def settle(self, pod: PodFacts, node_name: str) -> None:
+    async def wait_pre_bound(self, pod: PodFacts, node_name: str) -> None:
         """Until all claims are bound. A provisioner that gives up takes the node's name out again."""
         told: set[str] = set()
-        while not self.is_settled(pod, node_name):
+        while not self.is_pre_bound(pod, node_name):
             changed = self._changed
             for claim in self._of(pod):
                 name = claim.metadata.name

@@ -40,7 +40,7 @@ class Histogram:
 
 
 @dataclass(slots=True)
-class Figures:
+class Metrics:
     """Changes seen (and not yet in place), and how rules were put in place. Times are seconds, moments seconds since the epoch."""
 
     service_changes: int = 0

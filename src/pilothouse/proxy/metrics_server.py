@@ -11,8 +11,8 @@ import logging
 from http import HTTPStatus
 
 from pilothouse.kit.clock import Clock
-from pilothouse.proxy.answering import REQUEST_BYTES, Answering, Reply
-from pilothouse.proxy.figures import Figures
+from pilothouse.proxy.http_server import REQUEST_BYTES, HttpServer, Reply
+from pilothouse.proxy.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +22,11 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 METRICS = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 
 
-class Inspection:
+class MetricsServer:
     """See the module. `mode` is the backend's name."""
 
-    def __init__(self, figures: Figures, mode: str, clock: Clock, port: int = PORT) -> None:
-        self._figures = figures
+    def __init__(self, metrics: Metrics, mode: str, clock: Clock, port: int = PORT) -> None:
+        self._metrics = metrics
         self._mode = mode
         self._clock = clock
         self._port = port
@@ -34,7 +34,7 @@ class Inspection:
     async def run(self) -> None:
         """Serve until cancelled. When the port is taken this is logged, and the proxy goes on without it."""
         try:
-            server = await asyncio.start_server(Answering(self._clock, self._answer), ADDRESS, self._port, limit=REQUEST_BYTES)
+            server = await asyncio.start_server(HttpServer(self._clock, self._answer), ADDRESS, self._port, limit=REQUEST_BYTES)
         except OSError as error:
             log.error("the port of the proxy's metrics cannot be listened on", extra={"port": self._port, "error": str(error)})
             return
@@ -44,7 +44,7 @@ class Inspection:
     def _answer(self, path: str, _: int) -> Reply:
         match path:
             case "/metrics":
-                return Reply(HTTPStatus.OK, self._figures.text(), METRICS)
+                return Reply(HTTPStatus.OK, self._metrics.text(), METRICS)
             case "/proxyMode":
                 return Reply(HTTPStatus.OK, self._mode, TEXT)
             case "/healthz":

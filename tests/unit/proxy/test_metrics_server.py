@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.virtual_clock import settle
 from pilothouse.machinery import time as times
-from pilothouse.proxy.figures import Figures, Histogram
-from pilothouse.proxy.inspection import ADDRESS, Inspection
+from pilothouse.proxy.metrics import Histogram, Metrics
+from pilothouse.proxy.metrics_server import ADDRESS, MetricsServer
 from pilothouse.proxy.proxy import TRIGGER_TIME
 from tests.unit.proxy.test_healthcheck import free_port
 from tests.unit.proxy.test_planner import READY, service
@@ -31,7 +31,7 @@ def values(text: str) -> dict[str, float]:
 async def ask(path: str) -> tuple[int, str, str]:
     """Status, content type and body."""
     port = free_port()
-    task = asyncio.create_task(Inspection(Figures(), "nftables", SystemClock(), port).run())
+    task = asyncio.create_task(MetricsServer(Metrics(), "nftables", SystemClock(), port).run())
     try:
         await settle()
         reader, writer = await asyncio.open_connection(ADDRESS, port)
@@ -50,7 +50,7 @@ async def ask(path: str) -> tuple[int, str, str]:
     [
         pytest.param("/proxyMode", 200, "text/plain; charset=utf-8", "nftables", id="the mode"),
         pytest.param("/healthz", 200, "text/plain; charset=utf-8", "ok", id="health"),
-        pytest.param("/metrics", 200, "text/plain; version=0.0.4; charset=utf-8", Figures().text(), id="figures"),
+        pytest.param("/metrics", 200, "text/plain; version=0.0.4; charset=utf-8", Metrics().text(), id="metrics"),
         pytest.param("/secrets", 404, "application/json", "", id="anything else"),
     ],
 )
@@ -74,12 +74,12 @@ async def test_changes_and_what_they_took_are_counted() -> None:
         endpoints = labelled(("1.1.1.1", READY, ""))
         endpoints.metadata.annotations = {TRIGGER_TIME: changed}  # type: ignore[attr-defined]
         await world.put(service(), endpoints)
-        found = values(world.proxy.figures.text())
+        found = values(world.proxy.metrics.text())
         assert (found["sync_proxy_rules_service_changes_total"], found["sync_proxy_rules_endpoint_changes_total"]) == (1, 1)
         assert (found["network_programming_duration_seconds_count"], found["network_programming_duration_seconds_bucket2"]) == (1, 1)
         assert found["sync_proxy_rules_last_timestamp_seconds"] == world.clock.now().timestamp()
 
         world.backend.refusals = 1
         await world.put(service(clusterIP="10.0.0.9"))
-        found = values(world.proxy.figures.text())
+        found = values(world.proxy.metrics.text())
         assert (found["sync_proxy_rules_nftables_sync_failures_total"], found["sync_proxy_rules_service_changes_pending"]) == (1, 1)

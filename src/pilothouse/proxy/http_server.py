@@ -1,6 +1,6 @@
 """The least of HTTP: one request a connection, answered by a function of its path and the port that it came to.
 
-- At most `CONNECTIONS_LIMIT` are answered at a time, each within `PATIENCE_SECONDS`; what is no request gets no answer.
+- At most `CONNECTIONS_LIMIT` are answered at a time, each within `REQUEST_TIMEOUT_SECONDS`; what is no request gets no answer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from http import HTTPStatus
 from pilothouse.kit.clock import Clock, wait_for
 
 CONNECTIONS_LIMIT = 64
-PATIENCE_SECONDS = 5.0
+REQUEST_TIMEOUT_SECONDS = 5.0
 REQUEST_BYTES = 8192
 
 
@@ -33,7 +33,7 @@ class Reply:
         return "\r\n".join([*lines, f"Content-Length: {len(self.body)}", "Connection: close", "", self.body]).encode()
 
 
-class Answering:
+class HttpServer:
     """What asyncio.start_server calls for each connection."""
 
     def __init__(self, clock: Clock, answer: Callable[[str, int], Reply]) -> None:
@@ -46,9 +46,9 @@ class Answering:
         try:
             with suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 if self._open <= CONNECTIONS_LIMIT:
-                    request = await wait_for(self._clock, reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+                    request = await wait_for(self._clock, reader.readuntil(b"\r\n\r\n"), REQUEST_TIMEOUT_SECONDS)
                     writer.write(self._answer(path_of(request), writer.get_extra_info("sockname")[1]).encode())
-                    await wait_for(self._clock, writer.drain(), PATIENCE_SECONDS)
+                    await wait_for(self._clock, writer.drain(), REQUEST_TIMEOUT_SECONDS)
         finally:
             self._open -= 1
             writer.close()

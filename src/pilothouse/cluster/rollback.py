@@ -1,4 +1,4 @@
-"""What a command has begun, and its end when the command fails: nothing of it stays that was not there before."""
+"""Undoes what a command has started when the command fails: nothing stays that was not there before."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pilothouse.node import network
 
 
 @dataclass(slots=True)
-class Begun:
-    """What this command has begun: processes, and perhaps a cluster that nobody has used yet (`new`)."""
+class Rollback:
+    """What this command has rollback: processes, and perhaps a cluster that nobody has used yet (`new`)."""
 
     new: bool
     started: dict[str, Started] = field(default_factory=dict)
@@ -34,23 +34,23 @@ class Begun:
 
 
 @contextlib.contextmanager
-def cleaned_up_on_failure(places: Places, state: ClusterState, *, new: bool) -> Iterator[Begun]:
+def cleaned_up_on_failure(places: Places, state: ClusterState, *, new: bool) -> Iterator[Rollback]:
     """Processes that this command started do not outlive its failure; nor does the node, unless some of it ran before; nor the
     state of a new cluster. Of that only the logs stay that a failed process left."""
     ran_before = any(launch.running(places, name) for name in launch.PROCESSES)
-    begun = Begun(new)
+    rollback = Rollback(new)
     try:
-        yield begun
+        yield rollback
     except BaseException as failure:
         with uninterrupted():
-            for process in begun.started.values():
+            for process in rollback.started.values():
                 process.abandon()
             if not ran_before:
                 teardown.stop_processes(places, gently=False)
                 with contextlib.suppress(network.NetworkFailure):  # what failed first is told
                     teardown.take_down_node(places, state)
                 teardown.remove_run_files(places)
-                if begun.new:
+                if rollback.new:
                     teardown.forget(places, logs=not isinstance(failure, launch.ProcessFailure))
         raise
 

@@ -87,10 +87,10 @@ class EventRecorder:
         self._last_name = max(self._last_name + 1, int(now.timestamp() * 1_000_000) * 1000 + self._name_offset)
         return self._last_name
 
-    async def _send(self, one: Correlated) -> None:
+    async def _send(self, correlated: Correlated) -> None:
         for attempt in range(TRIES_LIMIT):
             try:
-                self._correlator.sent(one.key, await self._deliver(one))
+                self._correlator.sent(correlated.key, await self._deliver(correlated))
                 return
             except StatusError:
                 self.dropped += 1  # the server has judged (the namespace ends, the event is there, ...): asking again changes nothing
@@ -100,9 +100,9 @@ class EventRecorder:
                 await self._clock.sleep(RETRY_SECONDS * first)
         self.dropped += 1
 
-    async def _deliver(self, one: Correlated) -> Event:
-        event = one.event
-        if one.known:
+    async def _deliver(self, correlated: Correlated) -> Event:
+        event = correlated.event
+        if correlated.known:
             meta = event.metadata
             try:
                 return await self._client.patch(Event, meta.name, meta.namespace, orjson.dumps(counted(event)))

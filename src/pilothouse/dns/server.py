@@ -183,9 +183,9 @@ class DnsServer:
             self._zone.put(name, entry)
 
 
-def service_of(one: EndpointSlice) -> str:
+def service_of(slice_: EndpointSlice) -> str:
     """The name of the Service that a slice belongs to; empty when it belongs to none."""
-    return one.metadata.labels.get(SERVICE_NAME_LABEL, "")
+    return slice_.metadata.labels.get(SERVICE_NAME_LABEL, "")
 
 
 def _aliased(answer: Answer) -> bool:

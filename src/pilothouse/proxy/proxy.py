@@ -37,14 +37,14 @@ LONGEST_BACK_OFF_SECONDS = 30.0
 Name = tuple[str, str]
 
 
-def service_of(one: EndpointSlice) -> str:
+def service_of(slice_: EndpointSlice) -> str:
     """`namespace/name` of the Service that a slice belongs to."""
-    return f"{one.metadata.namespace}/{one.metadata.labels.get(SERVICE_NAME_LABEL, '')}"
+    return f"{slice_.metadata.namespace}/{slice_.metadata.labels.get(SERVICE_NAME_LABEL, '')}"
 
 
-def trigger_of(one: EndpointSlice | None) -> float:
+def trigger_of(slice_: EndpointSlice | None) -> float:
     """When what a slice shows happened, in seconds since the epoch; 0 when nobody says so."""
-    text = one.metadata.annotations.get(TRIGGER_TIME, "") if one is not None else ""
+    text = slice_.metadata.annotations.get(TRIGGER_TIME, "") if slice_ is not None else ""
     try:
         return times.parse(text).timestamp() if text else 0.0
     except ValueError:

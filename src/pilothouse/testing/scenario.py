@@ -199,8 +199,8 @@ class Player:
         self.shown.append(aligned([heads, *rows]))
 
 
-def _owned(one: ReplicaSet, deployment: str) -> bool:
-    return any(owner.kind == "Deployment" and owner.name == deployment for owner in one.metadata.ownerReferences)
+def _owned(replicaset: ReplicaSet, deployment: str) -> bool:
+    return any(owner.kind == "Deployment" and owner.name == deployment for owner in replicaset.metadata.ownerReferences)
 
 
 def named(name: str) -> Resource[Any]:

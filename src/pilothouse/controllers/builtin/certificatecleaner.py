@@ -23,19 +23,19 @@ class CertificateCleaner(Controller):
     workers = 1
     rules = (Rule("certificates.k8s.io", ("certificatesigningrequests",), READ + DELETE),)
 
-    def plan(self, one: CertificateSigningRequest, world: World) -> Iterator[Action]:
+    def plan(self, csr: CertificateSigningRequest, world: World) -> Iterator[Action]:
         """Delete the request when its time is over; else look again when it will be."""
-        left = min(_ends(one, world))
-        yield RequeueAfter(left) if left > 0 else Delete(one)
+        left = min(_ends(csr, world))
+        yield RequeueAfter(left) if left > 0 else Delete(csr)
 
 
-def _ends(one: CertificateSigningRequest, world: World) -> Iterator[float]:
+def _ends(csr: CertificateSigningRequest, world: World) -> Iterator[float]:
     """Seconds until each of the reasons to delete it holds."""
-    issued = bool(one.status.certificate)
+    issued = bool(csr.status.certificate)
     if not issued:
-        yield PENDING_SECONDS - world.seconds_since(one.metadata.creationTimestamp)
-    for condition in one.status.conditions:
+        yield PENDING_SECONDS - world.seconds_since(csr.metadata.creationTimestamp)
+    for condition in csr.status.conditions:
         if condition.type in ("Denied", "Failed") or (condition.type == "Approved" and issued):
-            yield DECIDED_SECONDS - world.seconds_since(condition.lastUpdateTime or one.metadata.creationTimestamp)
-    if issued and not one.status.conditions:
-        yield DECIDED_SECONDS - world.seconds_since(one.metadata.creationTimestamp)
+            yield DECIDED_SECONDS - world.seconds_since(condition.lastUpdateTime or csr.metadata.creationTimestamp)
+    if issued and not csr.status.conditions:
+        yield DECIDED_SECONDS - world.seconds_since(csr.metadata.creationTimestamp)

@@ -26,9 +26,9 @@ class Signed:
     objection: str = ""
 
 
-def has(one: CertificateSigningRequest, *types: str) -> bool:
+def has(csr: CertificateSigningRequest, *types: str) -> bool:
     """Whether the request has a condition of one of these types."""
-    return any(condition.type in types for condition in one.status.conditions)
+    return any(condition.type in types for condition in csr.status.conditions)
 
 
 class CertificateSigningController(Controller):
@@ -47,36 +47,36 @@ class CertificateSigningController(Controller):
         Rule("certificates.k8s.io", ("signers",), ("sign",)),
     )
 
-    async def observe(self, one: CertificateSigningRequest, context: Context) -> Signed | None:
+    async def observe(self, csr: CertificateSigningRequest, context: Context) -> Signed | None:
         """Sign an approved request that has no certificate yet. None when there is nothing to do or the signer is not ours."""
         files = context.settings.cluster_signing_cert_file, context.settings.cluster_signing_key_file
-        waits = has(one, "Approved") and not has(one, "Denied", "Failed") and not one.status.certificate
-        if not waits or not all(files) or not one.spec.signerName.startswith(OWN):
+        waits = has(csr, "Approved") and not has(csr, "Denied", "Failed") and not csr.status.certificate
+        if not waits or not all(files) or not csr.spec.signerName.startswith(OWN):
             return None
         from pilothouse.controllers.certificates import signing
 
-        if one.spec.signerName not in signing.SIGNERS:
+        if csr.spec.signerName not in signing.SIGNERS:
             return None
         try:
-            request = signing.parse(base64.b64decode(one.spec.request or ""))
+            request = signing.parse(base64.b64decode(csr.spec.request or ""))
         except ValueError as error:
-            return Signed(objection=f'unable to parse csr "{one.metadata.name}": {error}')
-        problem = signing.objection(one.spec.signerName, request, one.spec.usages)
+            return Signed(objection=f'unable to parse csr "{csr.metadata.name}": {error}')
+        problem = signing.objection(csr.spec.signerName, request, csr.spec.usages)
         if problem:
             return Signed(objection=problem)
         longest = context.settings.cluster_signing_duration_seconds
-        asked = longest if one.spec.expirationSeconds is None else max(one.spec.expirationSeconds, SHORTEST_SECONDS)
+        asked = longest if csr.spec.expirationSeconds is None else max(csr.spec.expirationSeconds, SHORTEST_SECONDS)
         serial = context.entropy.random.getrandbits(127) | 1
         authority = signing.load_authority(*files)
         life = timedelta(seconds=min(asked, longest))
-        return Signed(signing.sign(authority, request, one.spec.usages, life, context.clock.now(), serial))
+        return Signed(signing.sign(authority, request, csr.spec.usages, life, context.clock.now(), serial))
 
-    def plan(self, one: CertificateSigningRequest, world: World) -> Iterator[Action]:
+    def plan(self, csr: CertificateSigningRequest, world: World) -> Iterator[Action]:
         """Write the certificate, or the condition Failed with the reason, into the request's status."""
         found: Signed | None = world.observed
         if found is None:
             return
-        changed = codec.clone(one)
+        changed = codec.clone(csr)
         if found.objection:
             now = world.now_text
             failed = CertificateSigningRequestCondition(type="Failed", status="True", reason="SignerValidationFailure")

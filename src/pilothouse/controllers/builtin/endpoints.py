@@ -22,10 +22,10 @@ CAPACITY = 1000
 PortKey = tuple[str, int, str, str]
 
 
-def _same_name(one: Endpoints, world: World) -> Iterator[Key]:
+def _same_name(endpoints: Endpoints, world: World) -> Iterator[Key]:
     """Of what somebody else made for no Service (to elect a leader, say) nobody takes notice."""
-    key = one.metadata.namespace, one.metadata.name
-    if one.metadata.labels.get(MANAGED_BY) == MANAGER or world.get(Service, *key) is not None:
+    key = endpoints.metadata.namespace, endpoints.metadata.name
+    if endpoints.metadata.labels.get(MANAGED_BY) == MANAGER or world.get(Service, *key) is not None:
         yield key
 
 
@@ -137,8 +137,8 @@ def _same(current: Endpoints, wanted: Endpoints) -> bool:
     return over and current.subsets == wanted.subsets and current.metadata.labels == wanted.metadata.labels
 
 
-def _triggered(one: Endpoints, trigger: str) -> Endpoints:
-    one.metadata.annotations.pop(backends.TRIGGER_TIME, None)
+def _triggered(endpoints: Endpoints, trigger: str) -> Endpoints:
+    endpoints.metadata.annotations.pop(backends.TRIGGER_TIME, None)
     if trigger:
-        one.metadata.annotations[backends.TRIGGER_TIME] = trigger
-    return one
+        endpoints.metadata.annotations[backends.TRIGGER_TIME] = trigger
+    return endpoints

@@ -45,8 +45,8 @@ def _ranges(text: str) -> list[Network]:
     return [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
 
 
-def _mask(one: Network, world: World) -> int:
-    return world.settings.node_cidr_mask_size if one.version == 4 else IPV6_MASK_SIZE
+def _mask(network: Network, world: World) -> int:
+    return world.settings.node_cidr_mask_size if network.version == 4 else IPV6_MASK_SIZE
 
 
 def _used(node: Node, world: World, given: dict[str, list[str]]) -> set[Network]:

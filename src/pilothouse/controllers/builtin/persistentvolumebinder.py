@@ -45,8 +45,8 @@ def _claims_for(volume: PersistentVolume, world: World) -> Iterator[Key]:
     yield from map(key_of, world.indexed(PersistentVolumeClaim, _by_volume, volume.metadata.name))
 
 
-def _claims_of_class(one: StorageClass, world: World) -> Iterator[Key]:
-    yield from map(key_of, world.indexed(PersistentVolumeClaim, _waiting, one.metadata.name))
+def _claims_of_class(storage_class: StorageClass, world: World) -> Iterator[Key]:
+    yield from map(key_of, world.indexed(PersistentVolumeClaim, _waiting, storage_class.metadata.name))
 
 
 class PersistentVolumeBinder(Controller):

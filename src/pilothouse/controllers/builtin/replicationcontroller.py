@@ -27,7 +27,7 @@ class ReplicationControllerController(Controller):
         Rule("", ("events",), CREATE + WRITE),
     )
 
-    def plan(self, one: ReplicationController, world: World) -> Iterator[Action]:
+    def plan(self, controller: ReplicationController, world: World) -> Iterator[Action]:
         """Create or delete Pods until there are as many as asked for, then write the status."""
-        if one.spec.selector and one.spec.template is not None:
-            yield from keep_count(one, labels.match_labels(one.spec.selector), lambda: world.owned(one, Pod), world)
+        if controller.spec.selector and controller.spec.template is not None:
+            yield from keep_count(controller, labels.match_labels(controller.spec.selector), lambda: world.owned(controller, Pod), world)

@@ -101,16 +101,16 @@ class ResourceQuotaController(Controller):
         self.watches = watches_of(self.catalogue)
         return QuotaRunner(self, context)
 
-    def plan(self, one: ResourceQuota, world: World) -> Iterator[Action]:
+    def plan(self, resource_quota: ResourceQuota, world: World) -> Iterator[Action]:
         """Count the usage of the quota's namespace and write it into the status when it differs."""
-        if one.metadata.deletionTimestamp:
+        if resource_quota.metadata.deletionTimestamp:
             return
         total: quota.Usage = {}
         for resource in self.catalogue.resources():
-            if is_countable(resource) and quota.counted(resource, one.spec.hard):
-                total |= quota.used(one, resource, world.list(resource.type, one.metadata.namespace), world.now)
-        changed = codec.clone(one)
-        changed.status.hard = dict(one.spec.hard)
+            if is_countable(resource) and quota.counted(resource, resource_quota.spec.hard):
+                total |= quota.used(resource_quota, resource, world.list(resource.type, resource_quota.metadata.namespace), world.now)
+        changed = codec.clone(resource_quota)
+        changed.status.hard = dict(resource_quota.spec.hard)
         changed.status.used = {name: str(value) for name, value in total.items()}
         yield UpdateStatus(changed)
         yield RequeueAfter(RESYNC_SECONDS)

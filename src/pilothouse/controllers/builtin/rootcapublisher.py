@@ -22,9 +22,9 @@ TEXT = (
 """Upstream's description, which people find in their clusters."""
 
 
-def _namespace_of(one: ConfigMap, world: World) -> Iterator[Key]:
-    if one.metadata.name == NAME:
-        yield "", one.metadata.namespace
+def _namespace_of(config_map: ConfigMap, world: World) -> Iterator[Key]:
+    if config_map.metadata.name == NAME:
+        yield "", config_map.metadata.namespace
 
 
 class RootCAPublisher(Controller):

@@ -71,12 +71,12 @@ class _Set:
         return pod.status.phase == "Running" and ready and not pod.metadata.deletionTimestamp
 
 
-def _set_of(one: PersistentVolumeClaim, world: World) -> Iterator[Key]:
+def _set_of(claim: PersistentVolumeClaim, world: World) -> Iterator[Key]:
     """The set whose next Pod may wait for this claim's end."""
-    match = NUMBERED.fullmatch(one.metadata.name)
+    match = NUMBERED.fullmatch(claim.metadata.name)
     if match is None:
         return
-    for statefulset in world.list(StatefulSet, one.metadata.namespace):
+    for statefulset in world.list(StatefulSet, claim.metadata.namespace):
         if any(match[1] == f"{each.metadata.name}-{statefulset.metadata.name}" for each in statefulset.spec.volumeClaimTemplates):
             yield statefulset.metadata.namespace, statefulset.metadata.name
 
@@ -105,30 +105,32 @@ class StatefulSetController(Controller):
         Rule("", ("events",), CREATE + WRITE),
     )
 
-    def plan(self, one: StatefulSet, world: World) -> Iterator[Action]:
+    def plan(self, statefulset: StatefulSet, world: World) -> Iterator[Action]:
         """Create, replace and delete Pods and claims in order, keep the revisions, and write the status."""
-        selector = labels.from_label_selector(one.spec.selector)
-        claimed = claim(one, world.claimable(one, Pod, selector), selector, lambda pod: _number(one, pod) is not None)
-        revisions = history(one, world, REVISION_HASH)
+        selector = labels.from_label_selector(statefulset.spec.selector)
+        claimed = claim(
+            statefulset, world.claimable(statefulset, Pod, selector), selector, lambda pod: _number(statefulset, pod) is not None
+        )
+        revisions = history(statefulset, world, REVISION_HASH)
         yield from (*claimed.actions, *revisions.actions)
-        by_number = {number: pod for pod in claimed.members if (number := _number(one, pod)) is not None}
-        state = _Set(one, by_number, revisions, world)
-        if not one.metadata.deletionTimestamp:
+        by_number = {number: pod for pod in claimed.members if (number := _number(statefulset, pod)) is not None}
+        state = _Set(statefulset, by_number, revisions, world)
+        if not statefulset.metadata.deletionTimestamp:
             yield from _keep_identity(state)
             steps = [*_scale(state)] or [*_roll(state)]
             yield from steps
             state.leaving = {step.object.metadata.name for step in steps if isinstance(step, Delete)}
         used = {pod.metadata.labels.get(REVISION, "") for pod in claimed.members} | {state.current}
-        yield from clean_up(revisions, used, one.spec.revisionHistoryLimit)
+        yield from clean_up(revisions, used, statefulset.spec.revisionHistoryLimit)
         yield UpdateStatus(_with_status(state))
-        waits = [pods.seconds_to_available(pod, one.spec.minReadySeconds or 0, world.now) for pod in claimed.members]
+        waits = [pods.seconds_to_available(pod, statefulset.spec.minReadySeconds or 0, world.now) for pod in claimed.members]
         yield from (RequeueAfter(seconds) for seconds in waits if seconds)
 
 
-def _number(one: StatefulSet, pod: Pod) -> int | None:
+def _number(statefulset: StatefulSet, pod: Pod) -> int | None:
     """The number in the Pod's name, when it is a name of this set."""
     match = NUMBERED.fullmatch(pod.metadata.name)
-    return strconv.unsigned(match[2], strconv.INT32) if match is not None and match[1] == one.metadata.name else None
+    return strconv.unsigned(match[2], strconv.INT32) if match is not None and match[1] == statefulset.metadata.name else None
 
 
 def _keep_identity(state: _Set) -> Iterator[Action]:

@@ -66,9 +66,9 @@ def same_template(first: PodTemplateSpec | None, second: PodTemplateSpec | None)
     return left == right
 
 
-def by_creation(one: ReplicaSet) -> tuple[str, str]:
+def by_creation(replicaset: ReplicaSet) -> tuple[str, str]:
     """Sort key: older ReplicaSets first, then by name."""
-    return one.metadata.creationTimestamp, one.metadata.name
+    return replicaset.metadata.creationTimestamp, replicaset.metadata.name
 
 
 def find_new(deployment: Deployment, replicasets: Iterable[ReplicaSet]) -> ReplicaSet | None:
@@ -79,9 +79,9 @@ def find_new(deployment: Deployment, replicasets: Iterable[ReplicaSet]) -> Repli
     return None
 
 
-def revision(one: ReplicaSet | Deployment) -> int:
+def revision(obj: ReplicaSet | Deployment) -> int:
     """The number in the annotation; 0 without one."""
-    return strconv.integer(one.metadata.annotations.get(REVISION, "")) or 0
+    return strconv.integer(obj.metadata.annotations.get(REVISION, "")) or 0
 
 
 def next_revision(old: Sequence[ReplicaSet]) -> int:

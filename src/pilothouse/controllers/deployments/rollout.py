@@ -178,25 +178,25 @@ class Rollout:
 
     # What was changed, and how it is said.
 
-    def _copy(self, one: ReplicaSet) -> ReplicaSet:
-        name = one.metadata.name
+    def _copy(self, replicaset: ReplicaSet) -> ReplicaSet:
+        name = replicaset.metadata.name
         if name not in self._sized:
-            self._sized[name] = codec.clone(one)
+            self._sized[name] = codec.clone(replicaset)
         return self._sized[name]
 
-    def _resize_one(self, one: ReplicaSet, size: int, *, annotate: bool = False) -> bool:
+    def _resize_one(self, replicaset: ReplicaSet, size: int, *, annotate: bool = False) -> bool:
         """Give a ReplicaSet a size; `annotate`: note the Deployment's size also where its own stays."""
-        now = sizes.wanted(self._sized.get(one.metadata.name, one))
+        now = sizes.wanted(self._sized.get(replicaset.metadata.name, replicaset))
         if now == size and not annotate:
             return False
-        copied = codec.clone(self._sized.get(one.metadata.name, one))
+        copied = codec.clone(self._sized.get(replicaset.metadata.name, replicaset))
         noted = sizes.annotate(copied, self.deployment)
         copied.spec.replicas = size
         if now != size or noted:
-            self._sized[one.metadata.name] = copied
+            self._sized[replicaset.metadata.name] = copied
         if now != size:
             way = "up" if size > now else "down"
-            text = f"Scaled {way} replica set {one.metadata.name} from {now} to {size}"
+            text = f"Scaled {way} replica set {replicaset.metadata.name} from {now} to {size}"
             self._actions.append(Emit(self.deployment, NORMAL, "ScalingReplicaSet", text))
         return now != size
 

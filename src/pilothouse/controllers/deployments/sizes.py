@@ -15,9 +15,9 @@ Sizes = dict[str, int]
 """ReplicaSet name -> the Pods that it is to have."""
 
 
-def wanted(one: Deployment | ReplicaSet) -> int:
+def wanted(obj: Deployment | ReplicaSet) -> int:
     """What its spec asks for."""
-    return 1 if one.spec.replicas is None else one.spec.replicas
+    return 1 if obj.spec.replicas is None else obj.spec.replicas
 
 
 def total(replicasets: Iterable[ReplicaSet]) -> int:
@@ -148,27 +148,27 @@ def _largest_first(replicasets: Sequence[ReplicaSet], *, newer: bool) -> list[Re
     return sorted(by_age, key=lambda one: -wanted(one))
 
 
-def _share(one: ReplicaSet, deployment: Deployment, to_add: int, added: int) -> int:
-    if wanted(one) == 0 or to_add in (0, added):
+def _share(replicaset: ReplicaSet, deployment: Deployment, to_add: int, added: int) -> int:
+    if wanted(replicaset) == 0 or to_add in (0, added):
         return 0
-    fraction = _fraction(one, deployment)
+    fraction = _fraction(replicaset, deployment)
     return min(fraction, to_add - added) if to_add > 0 else max(fraction, to_add - added)
 
 
-def _fraction(one: ReplicaSet, deployment: Deployment) -> int:
+def _fraction(replicaset: ReplicaSet, deployment: Deployment) -> int:
     if wanted(deployment) == 0:
-        return -wanted(one)
-    before = strconv.integer(one.metadata.annotations.get(MAX_REPLICAS, ""), strconv.INT32) or deployment.status.replicas
+        return -wanted(replicaset)
+    before = strconv.integer(replicaset.metadata.annotations.get(MAX_REPLICAS, ""), strconv.INT32) or deployment.status.replicas
     if before == 0:
         return 0
-    size = wanted(one) * (wanted(deployment) + max_surge(deployment)) / before
-    return math.floor(size + 0.5) - wanted(one)
+    size = wanted(replicaset) * (wanted(deployment) + max_surge(deployment)) / before
+    return math.floor(size + 0.5) - wanted(replicaset)
 
 
-def annotate(one: ReplicaSet, deployment: Deployment) -> bool:
-    """Note for which size of the Deployment the ReplicaSet was sized (changes `one`); False when that is noted already."""
+def annotate(replicaset: ReplicaSet, deployment: Deployment) -> bool:
+    """Note for which size of the Deployment the ReplicaSet was sized (changes `replicaset`); False when that is noted already."""
     notes = {DESIRED_REPLICAS: str(wanted(deployment)), MAX_REPLICAS: str(wanted(deployment) + max_surge(deployment))}
-    if all(one.metadata.annotations.get(name) == value for name, value in notes.items()):
+    if all(replicaset.metadata.annotations.get(name) == value for name, value in notes.items()):
         return False
-    one.metadata.annotations.update(notes)
+    replicaset.metadata.annotations.update(notes)
     return True

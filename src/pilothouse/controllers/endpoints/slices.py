@@ -151,13 +151,13 @@ def _rewrite(plan: _Plan) -> None:
             plan.update.append(reused)
 
 
-def _same_meta(one: EndpointSlice, pattern: EndpointSlice) -> bool:
-    annotations = {name: value for name, value in one.metadata.annotations.items() if name != TRIGGER_TIME}
-    return one.metadata.labels == pattern.metadata.labels and annotations == pattern.metadata.annotations
+def _same_meta(slice_: EndpointSlice, pattern: EndpointSlice) -> bool:
+    annotations = {name: value for name, value in slice_.metadata.annotations.items() if name != TRIGGER_TIME}
+    return slice_.metadata.labels == pattern.metadata.labels and annotations == pattern.metadata.annotations
 
 
-def _with(one: EndpointSlice, endpoints: list[Endpoint], pattern: EndpointSlice) -> EndpointSlice:
-    copied = codec.clone(one)
+def _with(slice_: EndpointSlice, endpoints: list[Endpoint], pattern: EndpointSlice) -> EndpointSlice:
+    copied = codec.clone(slice_)
     copied.endpoints = endpoints or None
     copied.metadata.labels = dict(pattern.metadata.labels)
     copied.metadata.annotations = dict(pattern.metadata.annotations)

@@ -54,9 +54,9 @@ def _by_exit_code(pod: Pod, rule: PodFailurePolicyRule) -> str:
     return ""
 
 
-def _matches(one: ContainerStatus, wanted: PodFailurePolicyOnExitCodesRequirement) -> bool:
-    ended = one.state.terminated
-    if ended is None or ended.exitCode == 0 or (wanted.containerName and wanted.containerName != one.name):
+def _matches(container_status: ContainerStatus, wanted: PodFailurePolicyOnExitCodesRequirement) -> bool:
+    ended = container_status.state.terminated
+    if ended is None or ended.exitCode == 0 or (wanted.containerName and wanted.containerName != container_status.name):
         return False
     return (ended.exitCode in (wanted.values or ())) == (wanted.operator == "In")
 

@@ -29,20 +29,20 @@ def _matches(term: NodeSelectorTerm, node: Node) -> bool:
     return by_label and all(_holds(requirement, {"metadata.name": node.metadata.name}) for requirement in term.matchFields)
 
 
-def _holds(one: NodeSelectorRequirement, values: Mapping[str, str]) -> bool:
-    value = values.get(one.key)
-    match one.operator:
+def _holds(requirement: NodeSelectorRequirement, values: Mapping[str, str]) -> bool:
+    value = values.get(requirement.key)
+    match requirement.operator:
         case "In":
-            return value is not None and value in one.values
+            return value is not None and value in requirement.values
         case "NotIn":
-            return value is None or value not in one.values
+            return value is None or value not in requirement.values
         case "Exists":
             return value is not None
         case "DoesNotExist":
             return value is None
         case "Gt" | "Lt":
-            have, limit = strconv.integer(value), strconv.integer(one.values[0] if one.values else "")
+            have, limit = strconv.integer(value), strconv.integer(requirement.values[0] if requirement.values else "")
             if have is None or limit is None:
                 return False
-            return have > limit if one.operator == "Gt" else have < limit
+            return have > limit if requirement.operator == "Gt" else have < limit
     return False

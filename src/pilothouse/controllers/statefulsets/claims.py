@@ -17,41 +17,41 @@ from pilothouse.machinery import codec
 from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 
 
-def claim_name(one: StatefulSet, template: PersistentVolumeClaim, number: int) -> str:
+def claim_name(statefulset: StatefulSet, template: PersistentVolumeClaim, number: int) -> str:
     """The name of the claim that a template gives to the Pod of this ordinal."""
-    return f"{template.metadata.name}-{one.metadata.name}-{number}"
+    return f"{template.metadata.name}-{statefulset.metadata.name}-{number}"
 
 
-def volumes(one: StatefulSet, number: int) -> list[Volume]:
+def volumes(statefulset: StatefulSet, number: int) -> list[Volume]:
     """The volumes that stand for the claims of a Pod."""
     return [
         Volume(
             name=template.metadata.name,
-            persistentVolumeClaim=PersistentVolumeClaimVolumeSource(claimName=claim_name(one, template, number)),
+            persistentVolumeClaim=PersistentVolumeClaimVolumeSource(claimName=claim_name(statefulset, template, number)),
         )
-        for template in one.spec.volumeClaimTemplates
+        for template in statefulset.spec.volumeClaimTemplates
     ]
 
 
-def present(one: StatefulSet, number: int, world: World) -> list[PersistentVolumeClaim]:
+def present(statefulset: StatefulSet, number: int, world: World) -> list[PersistentVolumeClaim]:
     """Those of a Pod that are there."""
-    names = (claim_name(one, template, number) for template in one.spec.volumeClaimTemplates)
-    found = (world.get(PersistentVolumeClaim, one.metadata.namespace, name) for name in names)
+    names = (claim_name(statefulset, template, number) for template in statefulset.spec.volumeClaimTemplates)
+    found = (world.get(PersistentVolumeClaim, statefulset.metadata.namespace, name) for name in names)
     return [claim for claim in found if claim is not None]
 
 
-def missing(one: StatefulSet, number: int, world: World) -> Iterator[PersistentVolumeClaim]:
+def missing(statefulset: StatefulSet, number: int, world: World) -> Iterator[PersistentVolumeClaim]:
     """Those that a Pod needs and that are not there."""
-    for template in one.spec.volumeClaimTemplates:
-        name = claim_name(one, template, number)
-        if world.get(PersistentVolumeClaim, one.metadata.namespace, name) is None:
+    for template in statefulset.spec.volumeClaimTemplates:
+        name = claim_name(statefulset, template, number)
+        if world.get(PersistentVolumeClaim, statefulset.metadata.namespace, name) is None:
             made = codec.clone(template)
             made.metadata = ObjectMeta(
                 name=name,
-                namespace=one.metadata.namespace,
-                labels=dict(template.metadata.labels) | dict(one.spec.selector.matchLabels if one.spec.selector else {}),
+                namespace=statefulset.metadata.namespace,
+                labels=dict(template.metadata.labels) | dict(statefulset.spec.selector.matchLabels if statefulset.spec.selector else {}),
                 annotations=dict(template.metadata.annotations),
-                ownerReferences=[controller_reference(one)] if _when(one, "whenDeleted") else [],
+                ownerReferences=[controller_reference(statefulset)] if _when(statefulset, "whenDeleted") else [],
             )
             yield made
 
@@ -61,12 +61,12 @@ def is_stale(claim: PersistentVolumeClaim, pod_name: str) -> bool:
     return any(ref.kind == "Pod" and ref.name == pod_name for ref in claim.metadata.ownerReferences)
 
 
-def reowned(one: StatefulSet, claim: PersistentVolumeClaim, pod: Pod, *, condemned: bool) -> PersistentVolumeClaim | None:
+def reowned(statefulset: StatefulSet, claim: PersistentVolumeClaim, pod: Pod, *, condemned: bool) -> PersistentVolumeClaim | None:
     """The claim with the owners that the policy asks for; None when it has them. `condemned`: the Pod is to be scaled away."""
-    own = {one.metadata.uid, pod.metadata.uid}
+    own = {statefulset.metadata.uid, pod.metadata.uid}
     others = [ref for ref in claim.metadata.ownerReferences if ref.uid not in own]
     foreign = controller_of(claim)
-    wanted = [] if foreign is not None and foreign.uid not in own else _owners(one, pod, condemned)
+    wanted = [] if foreign is not None and foreign.uid not in own else _owners(statefulset, pod, condemned)
     if [ref for ref in claim.metadata.ownerReferences if ref.uid in own] == wanted:
         return None
     changed = codec.clone(claim)
@@ -74,13 +74,13 @@ def reowned(one: StatefulSet, claim: PersistentVolumeClaim, pod: Pod, *, condemn
     return changed
 
 
-def _owners(one: StatefulSet, pod: Pod, condemned: bool) -> list[OwnerReference]:
-    if condemned and _when(one, "whenScaled"):
+def _owners(statefulset: StatefulSet, pod: Pod, condemned: bool) -> list[OwnerReference]:
+    if condemned and _when(statefulset, "whenScaled"):
         return [controller_reference(pod)]
-    return [controller_reference(one)] if _when(one, "whenDeleted") else []
+    return [controller_reference(statefulset)] if _when(statefulset, "whenDeleted") else []
 
 
-def _when(one: StatefulSet, case: str) -> bool:
+def _when(statefulset: StatefulSet, case: str) -> bool:
     """Whether the policy says Delete in this case."""
-    policy: Any = one.spec.persistentVolumeClaimRetentionPolicy
+    policy: Any = statefulset.spec.persistentVolumeClaimRetentionPolicy
     return policy is not None and getattr(policy, case) == "Delete"

@@ -16,9 +16,9 @@ SELECTED_NODE = "volume.kubernetes.io/selected-node"
 STORAGE = "storage"
 
 
-def class_of(one: PersistentVolume | PersistentVolumeClaim) -> str:
+def class_of(obj: PersistentVolume | PersistentVolumeClaim) -> str:
     """The storage class of a volume or claim; the beta annotation comes first."""
-    return volume_class(one, one.spec.storageClassName)
+    return volume_class(obj, obj.spec.storageClassName)
 
 
 def is_of(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
@@ -71,5 +71,5 @@ def reachable(volume: PersistentVolume, node: Node) -> bool:
     return required is None or affinity.matches_any(required.nodeSelectorTerms or (), node)
 
 
-def _size(one: PersistentVolume) -> tuple[int, str]:
-    return quantity.whole(one.spec.capacity.get(STORAGE, "0")), one.metadata.name
+def _size(volume: PersistentVolume) -> tuple[int, str]:
+    return quantity.whole(volume.spec.capacity.get(STORAGE, "0")), volume.metadata.name

@@ -19,9 +19,9 @@ def frees_a_port(pod: PodFacts, gone: Pod, _: object) -> bool:
     return any(clash(wanted, taken) for wanted in pod.host_ports for taken in had)
 
 
-def clash(one: HostPort, other: HostPort) -> bool:
+def clash(port: HostPort, other: HostPort) -> bool:
     """Whether two host ports (address, protocol, port) cannot be on one node; 0.0.0.0 means every address."""
-    return one[1:] == other[1:] and (one[0] == other[0] or ANY in (one[0], other[0]))
+    return port[1:] == other[1:] and (port[0] == other[0] or ANY in (port[0], other[0]))
 
 
 class NodePorts:

@@ -132,19 +132,19 @@ class PodTopologySpread:
         cut = nodes.cut(missing)
         return Verdict(nodes.cut(passes), lambda row: UNLABELLED if cut[row] else SKEWED, unresolvable=cut)
 
-    def _even(self, pod: PodFacts, nodes: NodeColumns, one: Constraint, labelled: Mask) -> Mask:
+    def _even(self, pod: PodFacts, nodes: NodeColumns, constraint: Constraint, labelled: Mask) -> Mask:
         """The rows where one Pod more would not exceed the skew."""
         whole = nodes.whole
-        labels = whole.label(one.spec.topologyKey)
-        counted = counted_nodes(pod, whole, one, labelled)
-        counts = nodes.pods_matching(one.key, one.counts)
+        labels = whole.label(constraint.spec.topologyKey)
+        counted = counted_nodes(pod, whole, constraint, labelled)
+        counts = nodes.pods_matching(constraint.key, constraint.counts)
         present = domains(labels, counted)
         sums = per_domain(labels, counts, counted)
         least = int(sums[present].min()) if len(present) else 0
-        if one.spec.minDomains and len(present) < one.spec.minDomains:
+        if constraint.spec.minDomains and len(present) < constraint.spec.minDomains:
             least = 0
-        itself = int(one.selector.matches(pod.pod.metadata.labels))
-        return np.asarray(sums[labels.ids] + itself - least <= one.spec.maxSkew)
+        itself = int(constraint.selector.matches(pod.pod.metadata.labels))
+        return np.asarray(sums[labels.ids] + itself - least <= constraint.spec.maxSkew)
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
         """Whether the Pod has ScheduleAnyway constraints, its own or the default ones."""

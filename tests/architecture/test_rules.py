@@ -61,7 +61,7 @@ NUMBERS_OF_NO_TEXT = {
     *("int(scores[~ignored].max())", "int(scores[~ignored].min())", "int(seconds)", "int(self.clock.now().timestamp())"),
     *("int(self._timings.lease_duration)", "int(sums[present].min())", "int(timeout_seconds)"),
     *("int(address)", "int(elapsed)", "float(int(elapsed))"),
-    "int(one.selector.matches(pod.pod.metadata.labels))",
+    "int(constraint.selector.matches(pod.pod.metadata.labels))",
     "int(best[self._entropy.random.randrange(len(best))])",
 }
 """Of numbers, not of text: each as it stands in the source."""

@@ -52,6 +52,7 @@ class VolumeAttributesClassProtectionController(Controller):
     )
 
     def plan(self, attributes: VolumeAttributesClass, world: World) -> Iterator[Action]:
+        """Add the protection finalizer, or remove it from a deleted class that no claim or volume names."""
         meta = attributes.metadata
         if not meta.deletionTimestamp:
             if FINALIZER not in meta.finalizers:

@@ -25,7 +25,7 @@ BUDGET_BYTES = 96 << 20
 IDLE_SECONDS = 10.0
 MACHINE = SystemClock()
 """Processes live in the machine's own time."""
-LARGE_BYTES, LARGE_YAML_BYTES = 256 * 1024, 32 * 1024
+LARGE_BYTES, LARGE_YAML_BYTES = 96 * 1024, 32 * 1024
 """From here on a body is decoded outside the loop: some milliseconds' work."""
 
 

@@ -123,6 +123,11 @@ class Request:
             self._body = await self._read()
         return self._body
 
+    @property
+    def body_bytes(self) -> int:
+        """The length of the body, once it was read."""
+        return len(self._body or b"")
+
     async def _read(self) -> bytes:
         length = self.http.content_length
         if length is not None and length > BODY_LIMIT_BYTES:

@@ -39,7 +39,7 @@ async def create(store: RegistryStore, request: Request) -> Entry:
 
 async def _attempt(store: RegistryStore, request: Request, obj: Any) -> Entry:
     resource = request.resource
-    admission = await _prepared(store, request, obj)
+    admission = await in_thread_if_large(request.call, _prepared, store, request, obj)
 
     def check(new: Any) -> None:
         strategy.validate_create(resource, new, request.served)
@@ -57,7 +57,7 @@ async def _attempt(store: RegistryStore, request: Request, obj: Any) -> Entry:
     return entry.served(request.served)
 
 
-async def _prepared(store: RegistryStore, request: Request, obj: Any) -> AdmissionRequest:
+def _prepared(store: RegistryStore, request: Request, obj: Any) -> AdmissionRequest:
     """The object, in the stored version, as admission is to see it."""
     strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
     for hook in request.served.defaults:
@@ -65,7 +65,7 @@ async def _prepared(store: RegistryStore, request: Request, obj: Any) -> Admissi
     strategy.single_owners(obj, request.warnings)
     managed = obj.metadata.managedFields
     if not request.applies:
-        managed = await in_thread_if_large(request.call, managers.at_creation, store, request, obj)
+        managed = managers.at_creation(store, request, obj)
     if request.served.to_stored is not None:
         obj = request.served.to_stored(obj)
     strategy.fill_system_fields(obj, store.clock, store.entropy)

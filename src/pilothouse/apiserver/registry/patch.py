@@ -14,6 +14,7 @@ from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.update import PATCH_ATTEMPTS, change, is_missing
 from pilothouse.apiserver.registry.view import MAIN, View
+from pilothouse.apiserver.registry.write import in_thread_if_large
 from pilothouse.client.call import APPLY_PATCH
 from pilothouse.machinery import codec, strict
 from pilothouse.machinery.errors import StatusError, bad_request, conflict, unsupported_media_type
@@ -69,7 +70,7 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
     except StatusError as error:
         if view is not MAIN or not is_missing(error, request):
             raise
-    found = apply.apply(None, (), config, writer)
+    found = await in_thread_if_large(request.call, apply.apply, None, (), config, writer)
     made = codec.at_level(_applied(request, config, found, None, _warnings(request, repeated)), store.catalogue.level)
     if made.metadata.uid:
         cause = f"uid mismatch: the provided object specified uid {made.metadata.uid}, and no existing object was found"

@@ -31,6 +31,7 @@ from pilothouse.apiserver.storage.interface import CompareFailed, Storage, Stora
 from pilothouse.client.call import Call
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kit.entropy import Entropy
+from pilothouse.kit.offload import in_thread
 from pilothouse.machinery import strconv
 from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.codec import at_level, encode
@@ -179,7 +180,7 @@ class RegistryStore:
         if current is not None and not anyway and value == current.value:
             return current
         if len(value) > REQUEST_LIMIT_BYTES:
-            refuse_too_large(obj, len(value))
+            await in_thread(refuse_too_large, obj, len(value))
         key = cache.key(namespace, obj.metadata.name)
         cache.hand_over(key, value, obj)
         try:

@@ -19,7 +19,7 @@ from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
 from pilothouse.apiserver.registry.versions import InvalidRevision, revision_of
 from pilothouse.apiserver.registry.view import MAIN, View
-from pilothouse.apiserver.registry.write import ATTEMPTS, admit_and_commit, guaranteed_update
+from pilothouse.apiserver.registry.write import ATTEMPTS, admit_and_commit, guaranteed_update, in_thread_if_large, sized
 from pilothouse.machinery import access
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict, failure, invalid
@@ -73,9 +73,11 @@ async def change(store: RegistryStore, request: Request, view: View, body_of: Bo
 
     async def attempt(current: Entry) -> Entry:
         del request.warnings[told:]
-        body = body_of(current)
+        current.object  # noqa: B018  decoded here, not by the thread
+        whole = sized(request, current)
+        body = await in_thread_if_large(whole.call, body_of, current)
         _check_identity(request, current, body)
-        return _seen(request, view, await _write(store, request, view, current, body))
+        return _seen(request, view, await _write(store, whole, view, current, body))
 
     return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt, attempts, request.served)
 
@@ -123,20 +125,7 @@ def uid_mismatch(request: Request, wanted: str, found: str) -> str:
 
 async def _write(store: RegistryStore, request: Request, view: View, current: Entry, body: Any) -> Entry:
     resource, old = request.resource, current.object
-    if view.defaulted:
-        for hook in request.served.defaults:
-            hook(body)
-    if view.whole and request.served.to_stored is not None:
-        body = request.served.to_stored(body)
-    body.metadata.resourceVersion = current.object.metadata.resourceVersion
-    said = body.metadata.managedFields
-    new = view.write(resource, old, body)
-    if view is not MAIN and view.whole:
-        drop_disabled(new, old)
-    if view.prepare is not None:
-        view.prepare(resource, old, new, store.clock)
-    new.metadata.resourceVersion = old.metadata.resourceVersion
-    new.metadata.managedFields = managers.after_update(store, request, view, old, new, said)
+    new = await in_thread_if_large(request.call, _new_state, store, request, view, old, body)
     admission = request.admission(UPDATE, request.name, new, old, view.name)
 
     def check(new: Any) -> None:
@@ -147,6 +136,26 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
             request.warnings.extend(strategy.warnings_of(resource, new, old))
 
     return await admit_and_commit(store, request, admission, current, check, removes=ends_with(old, new))
+
+
+def _new_state(store: RegistryStore, request: Request, view: View, old: Any, body: Any) -> Any:
+    """The object, in the stored version, as admission is to see it."""
+    resource = request.resource
+    if view.defaulted:
+        for hook in request.served.defaults:
+            hook(body)
+    if view.whole and request.served.to_stored is not None:
+        body = request.served.to_stored(body)
+    body.metadata.resourceVersion = old.metadata.resourceVersion
+    said = body.metadata.managedFields
+    new = view.write(resource, old, body)
+    if view is not MAIN and view.whole:
+        drop_disabled(new, old)
+    if view.prepare is not None:
+        view.prepare(resource, old, new, store.clock)
+    new.metadata.resourceVersion = old.metadata.resourceVersion
+    new.metadata.managedFields = managers.after_update(store, request, view, old, new, said)
+    return new
 
 
 def ends_with(old: Any, new: Any) -> bool:

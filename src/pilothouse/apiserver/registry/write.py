@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
@@ -23,7 +24,8 @@ from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
 
-LARGE_BYTES = 256 * 1024
+LARGE_BYTES = 64 * 1024
+"""Of an object's JSON: from here on what is made of it is made in a thread."""
 ATTEMPTS = 100
 """Bound of the retries of an unconditional write: reaching it means a livelock."""
 
@@ -71,6 +73,14 @@ async def _first(
     if cached is not None:
         return cached, False
     return await store.newest(resource, namespace, name, served), True
+
+
+def sized(request: Request, current: Entry) -> Request:
+    """The request, as large as what it changes when that is larger than what it brings."""
+    size = len(current.encoded)
+    if size < LARGE_BYTES or request.call.body_bytes >= LARGE_BYTES:
+        return request
+    return replace(request, call=replace(request.call, body_bytes=size))
 
 
 async def in_thread_if_large(call: Call, function: Callable[..., T], *args: Any) -> T:

@@ -16,5 +16,5 @@ async def create(request: Request, resource: Resource[Any]) -> Response:
     chosen = options.for_write(request, "CreateOptions")
     encoding.form_of(request, resource)
     body = await decoding.read(request, resource, chosen.field_validation)
-    call = Call("create", resource, info.object_namespace, info.name, info.subresource, body, options=chosen, body_bytes=request.held_bytes)
+    call = Call("create", resource, info.object_namespace, info.name, info.subresource, body, options=chosen, body_bytes=request.body_bytes)
     return encoding.one(request, resource, await request.api.registry.execute(call, request.user, warnings=request.warnings), 201)

@@ -20,7 +20,7 @@ async def patch(request: Request, resource: Resource[Any]) -> Response:
     chosen = options.for_patch(request, patch_type)
     encoding.form_of(request)
     body = await decoding.body(request, patch_type)
-    call = Call("patch", resource, info.object_namespace, info.name, info.subresource, body, patch_type, chosen)
+    call = Call("patch", resource, info.object_namespace, info.name, info.subresource, body, patch_type, chosen, request.body_bytes)
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
     return encoding.one(request, resource, result, encoding.written(result))
 

@@ -16,6 +16,6 @@ async def update(request: Request, resource: Resource[Any]) -> Response:
     chosen = options.for_write(request, "UpdateOptions")
     encoding.form_of(request)
     body = await decoding.read(request, resource, chosen.field_validation)
-    call = Call("update", resource, info.object_namespace, info.name, info.subresource, body, options=chosen, body_bytes=request.held_bytes)
+    call = Call("update", resource, info.object_namespace, info.name, info.subresource, body, options=chosen, body_bytes=request.body_bytes)
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
     return encoding.one(request, resource, result, encoding.written(result))

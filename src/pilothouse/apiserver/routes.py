@@ -78,16 +78,16 @@ class Routes:
             return no_such_page()
         if resource is None or (info.namespace and not resource.namespaced and info.plural != "namespaces"):
             raise no_such_resource()
-        if info.namespace in (".", "..") and resource.namespaced:
-            raise bad_namespace(resource, info.namespace, info.name, is_new=info.verb == "create" and not info.subresource)
         if info.name in (".", "..") or "/" in info.name or "%" in info.name:
             raise bad_name(info.name)
-        if "\ufffd" in info.name and info.verb in ("get", "delete"):
-            raise no_text(resource, request.path, info.name)
+        if info.namespace in (".", "..") and resource.namespaced:
+            raise bad_namespace(resource, info.namespace, info.name, is_new=info.verb == "create" and not info.subresource)
         if (info.group, info.plural) in DEPRECATED:
             request.warnings.append(DEPRECATED[info.group, info.plural])
         if info.subresource:
             return await self._subresource(request, resource)
+        if "\ufffd" in info.name and info.verb in ("get", "delete"):
+            raise no_text(resource, request.path, info.name)
         request.is_served = True
         if info.verb == "watch" and "list" in resource.verbs and "watch" not in resource.verbs:
             raise _unwatched(request, resource)

@@ -12,6 +12,8 @@ from tests.unit.apiserver.serving import Served, serving_in_thread
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles"
+ROLE = '{"metadata":{"name":"a","uid":"x"}}'
 VERSION = "GET /version HTTP/1.1\r\nHost: x\r\n"
 JSON = "Content-Type: application/json\r\n"
 
@@ -116,6 +118,8 @@ def post(body: str, headers: str = JSON, query: str = "", path: str = MAPS, meth
         (post('{"apiVersion":"apps/v1beta1"}', path=DEPLOYMENTS), 400, "(apps/v1beta1) does not match the expected API version (apps/v1)"),
         (post('{"apiVersion":"apps/"}', path=DEPLOYMENTS), 422, "name or generateName is required"),
         (post('{"kind":"Foo","apiVersion":"apps/"}', path=DEPLOYMENTS), 400, 'is registered for version \\"apps/v1\\" in scheme'),
+        (post(ROLE, method="PUT", path=f"{ROLES}/a"), 409, "Key: /registry/roles/default/a, ResourceVersion: 0"),
+        (post(ROLE, "", "?dryRun=All", f"{ROLES}/a", "PUT"), 409, "Key: /roles/default/a, ResourceVersion: 0"),
         (post("[]"), 400, "json: cannot unmarshal array into Go value"),
         (post('{"metadata":{"name":"\xff"}}'), 422, "metadata.name: Invalid value"),
         (post("\x1f\x8b\x08"), 400, "invalid character '\\\\x1f' looking for beginning of value"),

@@ -203,7 +203,7 @@ async def test_create_of_a_config_map(house: House, change: dict[str, Any], expe
             {"uid": UID},
             (
                 409,
-                "StorageError: invalid object, Code: 4, Key: /configmaps/default/a, ResourceVersion: 0, AdditionalErrorMsg: "
+                "StorageError: invalid object, Code: 4, Key: /registry/configmaps/default/a, ResourceVersion: 0, AdditionalErrorMsg: "
                 f"Precondition failed: UID in precondition: {UID}, UID in object meta: ",
             ),
             id="another object",

@@ -272,5 +272,7 @@ def _with_status(job: Job, found: Tally, members: Sequence[Pod]) -> Job:
     status.succeeded, status.failed = found.counted_succeeded, found.counted_failed
     status.uncountedTerminatedPods = found.uncounted
     if job.spec.completionMode == "Indexed":
-        status.completedIndexes, status.failedIndexes = indexes.text(found.done), indexes.text(found.given_up)
+        status.completedIndexes = indexes.text(found.done)
+        if job.spec.backoffLimitPerIndex is not None:  # else it must be null
+            status.failedIndexes = indexes.text(found.given_up)
     return changed

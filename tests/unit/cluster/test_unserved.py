@@ -55,7 +55,7 @@ def test_ingresses(obj: Ingress, classes: list[IngressClass], expected: str) -> 
 
 def service(type: str, balancer: str = "", address: str = "") -> Service:
     status = ServiceStatus(loadBalancer=LoadBalancerStatus(ingress=[LoadBalancerIngress(ip=address)] if address else []))
-    spec = ServiceSpec(type=type, loadBalancerClass=balancer, ports=[ServicePort(port=80, nodePort=30080)])
+    spec = ServiceSpec(type=type, loadBalancerClass=balancer or None, ports=[ServicePort(port=80, nodePort=30080)])
     return Service(metadata=ObjectMeta(name="web", namespace="default"), spec=spec, status=status)
 
 

@@ -76,7 +76,9 @@ def _validate_times(old: Job, new: Job, before: set[str], after: set[str], probl
         here.invalid(end, "must be equal to or after `startTime`")
     if end and old.status.completionTime and end != old.status.completionTime:
         here.invalid(end, "field is immutable")
-    if old.status.startTime and start != old.status.startTime and not new.spec.suspend:  # a Job that is resumed starts anew
+    suspended = {condition.type: condition.status for condition in new.status.conditions}.get("Suspended")
+    resuming = "Suspended" in before and suspended == "False"  # a Job that is resumed starts anew
+    if old.status.startTime and start != old.status.startTime and not new.spec.suspend and not resuming:
         problems.at("startTime").invalid(start or None, "field is immutable for unsuspended job once set")
 
 

@@ -144,8 +144,7 @@ def _suspend(job: Job, world: World) -> Iterator[Action]:
     made = _made("Suspended", "JobSuspended" if paused else "JobResumed", "Job suspended" if paused else "Job resumed", world)
     made.status = "True" if paused else "False"
     job.status.conditions.append(made)
-    if not paused:
-        job.status.startTime = world.now_text  # so that activeDeadlineSeconds counts from here
+    job.status.startTime = "" if paused else world.now_text  # so that activeDeadlineSeconds counts from here
     yield Emit(job, NORMAL, "Suspended" if paused else "Resumed", made.message)
 
 

@@ -21,6 +21,7 @@ from pilothouse.machinery.resource import Resource
 
 RESYNC_SECONDS = 300.0
 """A Pod whose node is lost stops counting when its grace period is over, which nothing tells (--resource-quota-sync-period)."""
+FINISHED = ("Succeeded", "Failed")
 CHANGEABLE = (Pod, Service, PersistentVolumeClaim)
 """The kinds whose objects may come to count for something else while they live."""
 
@@ -72,10 +73,15 @@ def _quotas_of(resource: Resource[Any], obj: Any, world: World) -> Iterator[Key]
 
 
 def _matters(old: Any, new: Any) -> bool:
+    """Whether an object may count for something else than before. That a Pod is bound or runs does not change what it counts for."""
     if isinstance(new, Pod):
-        ended = old.status.phase != new.status.phase or old.metadata.deletionTimestamp != new.metadata.deletionTimestamp
-        return ended or bool(old.spec != new.spec)
+        ended = new.status.phase in FINISHED and new.status.phase != old.status.phase
+        return ended or old.metadata.deletionTimestamp != new.metadata.deletionTimestamp or _counted_spec(old) != _counted_spec(new)
     return isinstance(new, CHANGEABLE) and bool(old.spec != new.spec or old.status != new.status)
+
+
+def _counted_spec(pod: Pod) -> tuple[object, ...]:
+    return pod.spec.containers, pod.spec.initContainers, pod.spec.resources, pod.spec.activeDeadlineSeconds
 
 
 class ResourceQuotaController(Controller):

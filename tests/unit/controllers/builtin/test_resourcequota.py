@@ -36,6 +36,9 @@ async def test_usage_follows_what_changes_ends_and_goes() -> None:
         [service] = bench.transport.add(service)
         assert await used(bench) == nothing, "what is new has been charged by admission"
         bench.transport.change(first, lambda one: setattr(one.status, "phase", "Running"))
+        bench.transport.change(first, lambda one: setattr(one.spec, "nodeName", "node-1"))
+        assert await used(bench) == nothing, "a Pod that is bound and runs counts for what it counted for"
+        bench.transport.change(first, lambda one: setattr(one.spec, "activeDeadlineSeconds", 60))
         assert await used(bench) == nothing | {"pods": "2", "requests.cpu": "1250m", "count/configmaps": "1"}
         bench.transport.change(service, lambda one: setattr(one.spec, "type", "NodePort"))
         bench.transport.change(second, lambda one: setattr(one.status, "phase", "Failed"))

@@ -2,8 +2,8 @@
 
 - `share` is called on an object that has been committed, or was just decoded: its lists, maps and structs are replaced by equal ones
   of an object that came before. It rests on the rule that nobody changes a committed object.
-- What is equal is told by the bytes of the spec (without `nodeName`, which alone differs between Pods of one template); metadata and
-  status are compared field by field.
+- An example is found by the bytes of the spec (without `nodeName`, which alone differs between Pods of one template) and then compared;
+  metadata and status are compared field by field.
 - The memory of what came before is bounded; what falls out of it is simply no longer shared with what comes later.
 """
 
@@ -39,7 +39,10 @@ def share(obj: Any, encoded: bytes) -> None:
         return
     node_name = getattr(spec, "nodeName", "")
     alike = not node_name or example.spec.nodeName == node_name
-    obj.spec = example.spec if alike else msgspec.structs.replace(example.spec, nodeName=node_name)
+    known = example.spec if alike else msgspec.structs.replace(example.spec, nodeName=node_name)
+    if known != spec:  # the bytes only say where to look: free JSON in a spec may look like a status, where its key would end
+        return
+    obj.spec = known
     share_equal(obj.metadata, example.metadata)
     status = getattr(obj, "status", None)
     if isinstance(status, Object):

@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Callable
 from typing import Any
 
-from pilothouse.api.core.servicefields import needs_node_ports
+from pilothouse.api.core.servicefields import needs_health_check, needs_node_ports
 from pilothouse.api.types.core_v1 import Service
 from pilothouse.apiserver.admission.plugin import World
 from pilothouse.apiserver.registry import services
@@ -195,7 +195,7 @@ class _Choice:
 
     def health_check(self) -> None:
         spec = self._new.spec
-        if spec.type == "LoadBalancer" and spec.externalTrafficPolicy == "Local" and not spec.healthCheckNodePort:
+        if needs_health_check(self._new) and not spec.healthCheckNodePort:
             spec.healthCheckNodePort = self._free_node_port()
             self._take((spec.healthCheckNodePort, "TCP"))
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pilothouse.api.types.core_v1 import ConfigMap, Container, EnvVar, Pod, PodSpec
+from pilothouse.api.types.resource_v1 import DeviceClass
 from pilothouse.apiserver.cache.sharing import parts_of, share, spec_bytes
 from pilothouse.machinery import codec
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry, ObjectMeta
@@ -67,3 +68,17 @@ def test_a_text_that_looks_like_a_field_is_none() -> None:
 def test_numbers_and_texts_are_no_parts() -> None:
     assert {"containers", "volumes", "securityContext", "affinity"} <= set(parts_of(PodSpec))
     assert not {"nodeName", "priority", "hostNetwork", "serviceAccountName"} & set(parts_of(PodSpec))
+
+
+def test_free_json_that_looks_like_a_status_does_not_make_two_specs_one() -> None:
+    def device_class(name: str, value: str) -> DeviceClass:
+        parameters = {"a": 1, "status": {"value": value}}
+        opaque = {"driver": "gpu.example.com", "parameters": parameters}
+        given = {"metadata": {"name": name}, "spec": {"config": [{"opaque": opaque}]}}
+        return codec.from_dict(given, DeviceClass)
+
+    first, second = device_class("a", "one"), device_class("b", "two")
+    before = codec.encode(second)
+    share(first, codec.encode(first))
+    share(second, before)
+    assert codec.encode(second) == before

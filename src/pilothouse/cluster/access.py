@@ -76,32 +76,42 @@ def prepare(state: ClusterState, places: Places) -> None:
 def merge(state: ClusterState, places: Places, *, make_current: bool | None = None) -> Path:
     """Bring the cluster's context into the user's kubeconfig; `make_current` as in client/kubeconfig.py. The file is remembered."""
     paths, owner = user_files()
+    there = [path for path in paths if path.exists()]
     with explained():
         written = kubeconfig.merge(access(state, places), paths, owner=owner, make_current=make_current)
-    remember(places, written)
+    remember(places, written, created=written not in there)
     return written
 
 
-def remember(places: Places, written: Path) -> None:
-    """Note that a kubeconfig was written to, so that `down --purge` finds it."""
-    known = remembered(places)
-    if written.absolute() not in known:
+def remember(places: Places, written: Path, *, created: bool = False) -> None:
+    """Note that a kubeconfig was written to (or created), so that `down --purge` finds it."""
+    known = _remembered(places)
+    if str(written.absolute()) not in known or created:
         places.kubeconfigs.parent.mkdir(parents=True, exist_ok=True)
-        places.kubeconfigs.write_text(json.dumps([*map(str, known), str(written.absolute())]))
+        places.kubeconfigs.write_text(json.dumps(known | {str(written.absolute()): created}))
 
 
 def remembered(places: Places) -> list[Path]:
     """Every kubeconfig that the context was written to."""
+    return [*map(Path, _remembered(places))]
+
+
+def _remembered(places: Places) -> dict[str, bool]:
+    """By path, whether the file was created for the context. Clusters of before that was noted have a list of paths."""
     try:
-        return [Path(name) for name in json.loads(places.kubeconfigs.read_bytes()) if isinstance(name, str)]
-    except (FileNotFoundError, ValueError, TypeError):
-        return []
+        noted = json.loads(places.kubeconfigs.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    if isinstance(noted, list):
+        return {name: False for name in noted if isinstance(name, str)}
+    return {name: created is True for name, created in noted.items()} if isinstance(noted, dict) else {}
 
 
 def remove(places: Places, say: Callable[[str], None] = lambda _: None) -> None:
     """Take the cluster's context out of every kubeconfig it was written to, unless that name leads to another server there.
 
-    Where it leads to is what the cluster's own kubeconfig says: its record may be damaged. A file that cannot be changed is told of.
+    A file that was created for the context goes when nothing else is in it. Where the context leads to is what the cluster's own
+    kubeconfig says: its record may be damaged. A file that cannot be changed is told of.
     """
     with contextlib.suppress(kubeconfig.KubeconfigError):
         own = servers([places.kubeconfig])
@@ -110,6 +120,16 @@ def remove(places: Places, say: Callable[[str], None] = lambda _: None) -> None:
         for group in groups:
             for name, server in own.items():
                 take_out(name, server, group, owner, say)
+    for path, created in _remembered(places).items():
+        if created:
+            remove_if_empty(Path(path))
+
+
+def remove_if_empty(path: Path) -> None:
+    """Remove a kubeconfig in which nothing is left; one that cannot be read stays."""
+    with contextlib.suppress(kubeconfig.KubeconfigError, OSError):
+        if not any(kubeconfig.read(path).get(section) for section in kubeconfig.SECTIONS):
+            path.unlink(missing_ok=True)
 
 
 def take_out(name: str, server: str, paths: Sequence[Path], owner: Owner, say: Callable[[str], None]) -> None:

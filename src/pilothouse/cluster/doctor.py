@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pilothouse.cluster import preflight
+from pilothouse.cluster import launch, preflight
 from pilothouse.cluster.failure import ClusterFailure
-from pilothouse.cluster.state import DEFAULT_PORT, Places
+from pilothouse.cluster.launch import CONTROL_PLANE
+from pilothouse.cluster.state import DEFAULT_PORT, Places, all_clusters
 from pilothouse.node import containerd, linux
 
 FREE_BYTES = 1 << 30
@@ -63,7 +64,7 @@ def examine(root: Path = Path("/")) -> list[Finding]:
         ("Python", check_python),
         ("kubectl", check_kubectl),
         ("disk", lambda: check_disk(Places("", root).clusters)),
-        (f"port {DEFAULT_PORT}", check_port),
+        (f"port {DEFAULT_PORT}", lambda: check_port(root)),
     ]
     return [*found, *(finding(name, check, False) for name, check in beside)]
 
@@ -138,9 +139,10 @@ def check_disk(folder: Path) -> None:
         raise ClusterFailure(f"{there} has {free >> 20} MiB left", f"make room: {FREE_BYTES >> 20} MiB at least (df -h shows it)")
 
 
-def check_port() -> None:
-    """ClusterFailure when the default port is taken."""
-    if not preflight.port_is_free(DEFAULT_PORT):
+def check_port(root: Path = Path("/")) -> None:
+    """ClusterFailure when another program than one of our clusters has the default port."""
+    ours = any(cluster.port == DEFAULT_PORT and launch.running(Places(cluster.name, root), CONTROL_PLANE) for cluster in all_clusters(root))
+    if not ours and not preflight.port_is_free(DEFAULT_PORT):
         raise ClusterFailure(f"port {DEFAULT_PORT} of 127.0.0.1 is taken", "a cluster takes the next free one; or choose with --port")
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.cluster import launch
+from pilothouse.cluster import launch, store
 from pilothouse.cluster.readiness import Api, is_ready_node
 from pilothouse.cluster.state import SIMULATED, ClusterState, Places
 from pilothouse.node.processes import Process, is_stopped
 
 
 def status(state: ClusterState, places: Places) -> dict[str, Any]:
-    """`state` is Running (API answers, a node is Ready), Degraded (something of it runs) or Stopped."""
+    """`state` is Running (API answers, its store takes writes, a node is Ready), Degraded (something of it runs) or Stopped."""
     found = {name: launch.running(places, name) for name in (*launch.PROCESSES, launch.CONTAINERD, launch.SUPERVISOR)}
     processes = {name: described(process) for name, process in found.items()}
     api = Api(state, places) if found[launch.CONTROL_PLANE] else None
     ready = api is not None and api.ready()
     nodes, pods = _nodes_and_pods(api) if api is not None and ready else ([], {})
-    running = ready and any(node["ready"] for node in nodes)
+    problem = store.problem_of(places) if any(found.values()) else ""
+    running = ready and not problem and any(node["ready"] for node in nodes)
     found.pop(launch.SUPERVISOR)  # alone it is nothing that runs
     return {
         "name": state.name,
@@ -26,6 +27,7 @@ def status(state: ClusterState, places: Places) -> dict[str, Any]:
         "context": state.context,
         "server": f"https://127.0.0.1:{state.port}",
         "apiReady": ready,
+        "storeProblem": problem,
         "processes": {name: processes[name] for name in launch.processes_of(state)},
         "runtime": processes[launch.CONTAINERD],
         "supervisor": processes[launch.SUPERVISOR],
@@ -69,6 +71,8 @@ def text(shown: dict[str, Any]) -> str:
         f"{shown['name']}: {shown['state']}",
         f"  API            {shown['server']} {'answers' if shown['apiReady'] else 'does not answer'} (context {shown['context']})",
     ]
+    if shown["storeProblem"]:
+        lines.append(f"  store          {shown['storeProblem']}")
     simulated = shown["runtimeKind"] == SIMULATED
     runtime = {} if simulated else {"containerd": shown["runtime"]}
     for name, process in {**shown["processes"], **runtime, "supervisor": shown["supervisor"]}.items():

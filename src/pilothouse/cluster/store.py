@@ -5,6 +5,7 @@ The mark `store.made` beside the store says that it was made; it goes with the s
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,9 @@ from urllib.parse import quote
 
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.state import Places
+
+FREE_BYTES = 16 << 20
+"""Less room than this on its disk, and a store takes no more writes."""
 
 
 def mark_of(places: Places) -> Path:
@@ -38,6 +42,16 @@ def check(places: Places) -> None:
     if not has_tables(places.store):
         problem = f"the store {places.store} holds nothing of this cluster, though it has had one: copied without its -wal file?"
         raise ClusterFailure(problem, remedy_of(places))
+
+
+def problem_of(places: Places) -> str:
+    """Why writes to the store of a running cluster fail, or soon will; "" when nothing is known against it."""
+    try:
+        check(places)
+    except ClusterFailure as failure:
+        return failure.problem
+    free = shutil.disk_usage(places.state).free
+    return f"the disk of {places.store} has {free >> 20} MiB left: writes fail until there is room" if free < FREE_BYTES else ""
 
 
 def has_tables(store: Path) -> bool:

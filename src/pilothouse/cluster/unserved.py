@@ -1,10 +1,11 @@
 """Events that say what this cluster does not do (yet): nobody is to wait for it in silence.
 
 - A NetworkPolicy is stored and not enforced.
-- An Ingress whose class has no IngressClass has no controller.
+- An Ingress has no controller when its class has no IngressClass, or when the controller of that class does not take it.
 - A Service of type LoadBalancer without a `loadBalancerClass` gets no address; its node ports and its ClusterIP answer.
 
-An Ingress or a Service that somebody has given an address within GRACE_SECONDS is served by a controller of the user's own.
+An Ingress or a Service that somebody has given an address within its grace is served by a controller of the user's own: GRACE_SECONDS,
+and CONTROLLER_SECONDS where an IngressClass names a controller, which may be on its way.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from pilothouse.api.types.networking_v1 import Ingress, IngressClass, NetworkPol
 from pilothouse.client.client import Client
 from pilothouse.client.events import WARNING, EventRecorder
 from pilothouse.client.informer import Informer
-from pilothouse.kit.clock import Clock
+from pilothouse.kit.clock import Clock, Timer
 from pilothouse.kit.entropy import Entropy
 
 GRACE_SECONDS = 5.0
+CONTROLLER_SECONDS = 30.0
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 DEFAULT_CLASS_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 TOLD_LIMIT = 10_000
@@ -36,17 +38,26 @@ def of_policy(policy: NetworkPolicy) -> Message:
 
 
 def of_ingress(ingress: Ingress, classes: list[IngressClass]) -> Message | None:
-    """None when some controller may serve it."""
+    """None when some controller has taken it, or is named by an annotation."""
     if ingress.status.loadBalancer.ingress or ingress.metadata.annotations.get(CLASS_ANNOTATION):
         return None
     name = ingress.spec.ingressClassName
+    known = class_of(ingress, classes)
+    if known is not None:
+        controller = f"{known.spec.controller} of IngressClass {known.metadata.name}"
+        return "NoController", f"no address from the controller {controller}: if it does not run, nothing serves this Ingress"
     if name:
-        if any(known.metadata.name == name for known in classes):
-            return None
         return "NoController", f"there is no IngressClass {name}: no controller serves this Ingress; install one"
-    if any(known.metadata.annotations.get(DEFAULT_CLASS_ANNOTATION) == "true" for known in classes):
-        return None
     return "NoController", "this cluster has no ingress controller: nothing serves this Ingress; install one and name its class"
+
+
+def class_of(ingress: Ingress, classes: list[IngressClass]) -> IngressClass | None:
+    """The IngressClass that an Ingress names, or the default one where it names none."""
+    name = ingress.spec.ingressClassName
+    for known in classes:
+        if known.metadata.name == name if name else known.metadata.annotations.get(DEFAULT_CLASS_ANNOTATION) == "true":
+            return known
+    return None
 
 
 def of_service(service: Service) -> Message | None:
@@ -68,7 +79,7 @@ class Unserved:
         self._ingresses = Informer(client, Ingress, clock=clock)
         self._classes = Informer(client, IngressClass, clock=clock)
         self._services = Informer(client, Service, clock=clock)
-        self._new: asyncio.Queue[tuple[float, Informer[Any], str, str]] = asyncio.Queue()
+        self._timers: dict[tuple[Informer[Any], str, str], Timer] = {}
         self._told: dict[tuple[str, str], None] = {}
 
     async def run(self) -> None:
@@ -78,23 +89,31 @@ class Unserved:
                 if informer is not self._classes:
                     informer.subscribe(self._noting(informer))
                 group.create_task(informer.run(), name=informer.kind.__name__)
-            group.create_task(self._events.run(), name="events")
-            while True:
-                at, informer, namespace, name = await self._new.get()
-                await self._clock.sleep(max(at - self._clock.monotonic(), 0.0))
-                self._tell(informer, namespace, name)
+            try:
+                await self._events.run()
+            finally:
+                for timer in self._timers.values():
+                    timer.cancel()
 
     def _noting(self, informer: Informer[Any]) -> Any:
-        grace = 0.0 if informer is self._policies else GRACE_SECONDS
+        def grace(obj: Any) -> float:
+            if informer is self._policies:
+                return 0.0
+            named = isinstance(obj, Ingress) and class_of(obj, self._classes.list()) is not None
+            return CONTROLLER_SECONDS if named else GRACE_SECONDS
 
         def note(_: str, old: Any, new: Any) -> None:
             changed = old is None or old.metadata.generation != new.metadata.generation if new is not None else False
             if changed or (new is not None and isinstance(new, Service) and old.spec.type != new.spec.type):
-                self._new.put_nowait((self._clock.monotonic() + grace, informer, new.metadata.namespace, new.metadata.name))
+                key = (informer, new.metadata.namespace, new.metadata.name)
+                if key in self._timers:
+                    self._timers[key].cancel()
+                self._timers[key] = self._clock.call_after(grace(new), lambda: self._tell(*key))
 
         return note
 
     def _tell(self, informer: Informer[Any], namespace: str, name: str) -> None:
+        self._timers.pop((informer, namespace, name), None)
         obj = informer.get(namespace, name)
         if obj is None:
             return

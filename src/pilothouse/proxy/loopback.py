@@ -3,6 +3,7 @@
 - It runs where the host's loopback is (the node has a network namespace of its own) and hands connections on to the node's address:
   so no packet with a loopback address ever leaves the host, and nothing of the node's loopback is open to pods (no route_localnet).
 - TCP streams keep their half-closes; UDP clients are known by their address for UDP_IDLE_SECONDS. SCTP is not served.
+- A port of a Service without an endpoint that serves it is closed, so that a connection is refused there as on the node's address.
 - A port that another program has is told by an Event of the Service, and tried again.
 - At most CONNECTIONS_LIMIT connections and UDP_CLIENTS_LIMIT UDP clients a port; more are refused.
 """
@@ -16,6 +17,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from pilothouse.api.types.core_v1 import Service
+from pilothouse.api.types.discovery_v1 import Endpoint, EndpointSlice
 from pilothouse.client.client import Client
 from pilothouse.client.events import EventRecorder
 from pilothouse.client.informer import Informer
@@ -34,6 +36,7 @@ WAITING_LIMIT = 16
 """Datagrams of a client that are kept until its socket is there."""
 PROTOCOLS = ("TCP", "UDP")
 TYPES = ("NodePort", "LoadBalancer")
+SERVICE_NAME = "kubernetes.io/service-name"
 
 
 class NodePort(NamedTuple):
@@ -43,15 +46,34 @@ class NodePort(NamedTuple):
     number: int
 
 
-def node_ports(services: list[Service]) -> Mapping[NodePort, Service]:
-    """Every port that is to answer, with the Service that has it."""
+def node_ports(services: list[Service], slices: list[EndpointSlice]) -> Mapping[NodePort, Service]:
+    """Every port that is to answer, with the Service that has it: those that some endpoint serves."""
+    served = served_ports(slices)
     return {
         NodePort(port.protocol or "TCP", port.nodePort): service
         for service in services
         if service.spec.type in TYPES
         for port in service.spec.ports
-        if port.nodePort and (port.protocol or "TCP") in PROTOCOLS
+        if port.nodePort
+        and (port.protocol or "TCP") in PROTOCOLS
+        and (service.metadata.namespace, service.metadata.name, port.name or "") in served
     }
+
+
+def served_ports(slices: list[EndpointSlice]) -> set[tuple[str, str, str]]:
+    """Namespace and name of Services with the names of those of their ports that an endpoint serves, terminating or not."""
+    return {
+        (part.metadata.namespace, part.metadata.labels[SERVICE_NAME], port.name or "")
+        for part in slices
+        if SERVICE_NAME in part.metadata.labels and any(serves(endpoint) for endpoint in part.endpoints or ())
+        for port in part.ports or ()
+    }
+
+
+def serves(endpoint: Endpoint) -> bool:
+    """Whether the endpoint takes connections: ready, or serving while it terminates."""
+    conditions = endpoint.conditions
+    return conditions.ready is not False or bool(conditions.serving)
 
 
 class LoopbackNodePorts:
@@ -62,6 +84,7 @@ class LoopbackNodePorts:
         self._loopback = loopback
         self._clock = clock
         self._services = Informer(client, Service, clock=clock)
+        self._slices = Informer(client, EndpointSlice, clock=clock)
         self._events = EventRecorder(client, "node-ports", clock, entropy)
         self._awake = asyncio.Event()
         self._open: dict[NodePort, asyncio.Server | asyncio.DatagramTransport] = {}
@@ -70,13 +93,16 @@ class LoopbackNodePorts:
 
     async def run(self) -> None:
         """Keep a listener for each node port until cancelled."""
-        self._services.subscribe(lambda *_: self._awake.set())
+        for informer in (self._services, self._slices):
+            informer.subscribe(lambda *_: self._awake.set())
         try:
             async with asyncio.TaskGroup() as group:
                 self._connections.group = group
                 group.create_task(self._services.run(), name="services")
+                group.create_task(self._slices.run(), name="endpoint slices")
                 group.create_task(self._events.run(), name="events")
                 await self._services.synced.wait()
+                await self._slices.synced.wait()
                 while True:
                     await self._follow()
                     await self._sleep()
@@ -95,7 +121,7 @@ class LoopbackNodePorts:
 
     async def _follow(self) -> None:
         """Open what is wanted, close what is not."""
-        wanted = node_ports(self._services.list())
+        wanted = node_ports(self._services.list(), self._slices.list())
         for port in [port for port in self._open if port not in wanted]:
             self._open.pop(port).close()
         self._refused &= set(wanted)

@@ -169,7 +169,8 @@ class Cluster:
 
     @property
     def client(self) -> Client:
-        """The administrator's client in process, for coroutines given to `run`."""
+        """The administrator's client in process, for coroutines given to `run`. RuntimeError when the cluster is not running."""
+        self._running()
         return self._plane.client
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
@@ -189,8 +190,15 @@ class Cluster:
         return self.runtimes[node], self.runtimes[node].named(pod, container, namespace)
 
     def _call(self, work: Coroutine[Any, Any, R], timeout_seconds: float | None = None) -> R:
-        assert self._thread is not None, "the cluster does not run: use it as a context manager"
-        return self._thread.call(self._at_rest(work), timeout_seconds)
+        if self._thread is None:
+            work.close()
+        return self._running().call(self._at_rest(work), timeout_seconds)
+
+    def _running(self) -> LoopThread:
+        """The thread of the running cluster; RuntimeError with what to do when there is none."""
+        if self._thread is None:
+            raise RuntimeError("the cluster is not running: use it in a with statement (`with Cluster() as cluster:`), or call start()")
+        return self._thread
 
     async def _at_rest(self, work: Coroutine[Any, Any, R]) -> R:
         """Begin when all that came of the call before has happened: so the same steps find the same cluster every time."""

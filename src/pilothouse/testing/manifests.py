@@ -56,10 +56,13 @@ def _objects(document: Any) -> Iterator[Kind]:
         for item in document.get("items") or []:
             yield from _objects(item)
         return
-    group, _, version = str(document.get("apiVersion", "")).rpartition("/")
-    resource = catalogue.known().by_kind(group, version, str(document.get("kind", "")))
+    for field in ("apiVersion", "kind"):
+        if not isinstance(document.get(field), str) or not document[field]:
+            raise ValueError(f"a document of the manifest has no {field}: {msgspec.json.encode(document).decode()[:200]}")
+    group, _, version = document["apiVersion"].rpartition("/")
+    resource = catalogue.known().by_kind(group, version, document["kind"])
     if resource is None:
-        raise ValueError(f"no kind {document.get('kind')!r} in {document.get('apiVersion')!r}")
+        raise ValueError(f'no matches for kind "{document["kind"]}" in version "{document["apiVersion"]}": ensure CRDs are installed first')
     yield resource, _checked(document, resource)
 
 

@@ -41,7 +41,29 @@ def test_the_context_is_merged_and_taken_out_again(places: Places, tmp_path: Pat
     assert (contexts(user), found["current-context"]) == (["pilothouse-dev"], "pilothouse-dev")
     assert found["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:6500"
     access.remove(places)
-    assert contexts(user) == []
+    assert not user.exists(), "it was created for this context, and nothing else is in it"
+
+
+@pytest.mark.parametrize(
+    ("before", "meanwhile"),
+    [
+        pytest.param("apiVersion: v1\nkind: Config\n", "", id="a file that was there, though it was empty"),
+        pytest.param("", "work", id="a file that somebody else has used since"),
+    ],
+)
+def test_a_file_of_the_users_own_stays(places: Places, tmp_path: Path, before: str, meanwhile: str) -> None:
+    user = tmp_path / "user"
+    if before:
+        user.write_text(before)
+    access.prepare(STATE, places)
+    access.merge(STATE, places)
+    access.merge(STATE, places)
+    if meanwhile:
+        config = yaml.safe_load(user.read_text())
+        config["contexts"].append({"name": meanwhile, "context": {"cluster": "c", "user": "u"}})
+        user.write_text(yaml.safe_dump(config))
+    access.remove(places)
+    assert contexts(user) == ([meanwhile] if meanwhile else [])
 
 
 def test_it_is_taken_out_of_every_file_it_was_written_to(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +76,7 @@ def test_it_is_taken_out_of_every_file_it_was_written_to(places: Places, tmp_pat
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "third"))
     said: list[str] = []
     access.remove(places, said.append)
-    assert [contexts(file) for file in files[:2]] == [[], []]
+    assert [file.exists() for file in files[:2]] == [False, False]
     assert files[2].read_text() == "{{{"
     assert [str(files[2]) in text for text in said] == [True], "one that cannot be changed is told of, and hinders nothing"
     assert not (tmp_path / "third").exists()

@@ -53,3 +53,15 @@ def test_a_database_without_the_tables_of_a_store_is_none(tmp_path: Path, tables
     else:
         with pytest.raises(ClusterFailure, match="holds nothing of this cluster"):
             store.check(places)
+
+
+def test_a_full_disk_is_a_problem_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Places("dev", tmp_path)
+    places.state.mkdir(parents=True)
+    assert store.problem_of(places) == ""
+    store.mark_made(places)
+    assert "is missing" in store.problem_of(places)
+    places.store.write_bytes(b"SQLite")
+    assert store.problem_of(places) == ""
+    monkeypatch.setattr(store, "FREE_BYTES", 1 << 60)
+    assert "writes fail until there is room" in store.problem_of(places)

@@ -9,6 +9,7 @@ from pilothouse.api.types.networking_v1 import (
     Ingress,
     IngressBackend,
     IngressClass,
+    IngressClassSpec,
     IngressLoadBalancerIngress,
     IngressLoadBalancerStatus,
     IngressServiceBackend,
@@ -22,7 +23,7 @@ from pilothouse.cluster import unserved
 from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
 from pilothouse.testing import Cluster
 
-NGINX = IngressClass(metadata=ObjectMeta(name="nginx"))
+NGINX = IngressClass(metadata=ObjectMeta(name="nginx"), spec=IngressClassSpec(controller="example.com/nginx"))
 DEFAULT = IngressClass(metadata=ObjectMeta(name="any", annotations={"ingressclass.kubernetes.io/is-default-class": "true"}))
 BACKEND = IngressBackend(service=IngressServiceBackend(name="web", port=ServiceBackendPort(number=80)))
 
@@ -41,9 +42,12 @@ def ingress(name: str = "", address: str = "", **annotations: str) -> Ingress:
     [
         pytest.param(ingress(), [], "no ingress controller", id="no class at all"),
         pytest.param(ingress("nginx"), [], "no IngressClass nginx", id="a class that is not there"),
-        pytest.param(ingress("nginx"), [NGINX], "", id="a class that is there"),
+        pytest.param(
+            ingress("nginx"), [NGINX], "controller example.com/nginx of IngressClass nginx", id="a class whose controller is silent"
+        ),
+        pytest.param(ingress("nginx", "192.0.2.1"), [NGINX], "", id="a class whose controller gave an address"),
         pytest.param(ingress(), [NGINX], "no ingress controller", id="a class that is not the default"),
-        pytest.param(ingress(), [DEFAULT], "", id="the default class"),
+        pytest.param(ingress(), [DEFAULT], "of IngressClass any", id="the default class, whose controller is silent"),
         pytest.param(ingress(address="192.0.2.1"), [], "", id="somebody serves it"),
         pytest.param(ingress(**{"kubernetes.io/ingress.class": "old"}), [], "", id="the old annotation"),
     ],

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pilothouse.api.types.core_v1 import Event, Service, ServicePort, ServiceSpec
+from pilothouse.api.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -38,7 +39,41 @@ def service(name: str, type: str, *ports: tuple[str, int]) -> Service:
     ],
 )
 def test_which_ports_answer(services: list[Service], expected: list[tuple[str, int]]) -> None:
-    assert [*node_ports(services)] == [NodePort(*port) for port in expected]
+    assert [*node_ports(services, [endpoints(made) for made in services])] == [NodePort(*port) for port in expected]
+
+
+@pytest.mark.parametrize(
+    ("slices", "answers"),
+    [
+        pytest.param([], False, id="no slice"),
+        pytest.param([("p30001", {"ready": True})], True, id="a ready endpoint"),
+        pytest.param([("p30001", {})], True, id="an endpoint of unknown state"),
+        pytest.param([("p30001", {"ready": False})], False, id="an endpoint that is not ready"),
+        pytest.param([("p30001", {"ready": False, "serving": True, "terminating": True})], True, id="one that serves while it ends"),
+        pytest.param([("other", {"ready": True})], False, id="an endpoint of another port"),
+    ],
+)
+def test_a_port_without_endpoints_is_closed(slices: list[tuple[str, dict[str, bool]]], answers: bool) -> None:
+    web = service("web", "NodePort", ("TCP", 30001))
+    made = [endpoints(web, EndpointConditions(**conditions), [port]) for port, conditions in slices]
+    assert bool(node_ports([web], made)) is answers
+
+
+def endpoints(of: Service, conditions: EndpointConditions | None = None, ports: list[str] | None = None) -> EndpointSlice:
+    """The slice that a controller would make of one endpoint."""
+    names = [port.name for port in of.spec.ports] if ports is None else ports
+    return EndpointSlice(
+        metadata=ObjectMeta(name=of.metadata.name, namespace="default", labels={"kubernetes.io/service-name": of.metadata.name}),
+        addressType="IPv4",
+        endpoints=[Endpoint(addresses=["10.244.0.2"], conditions=conditions or EndpointConditions())],
+        ports=[EndpointPort(name=name, port=80) for name in names],
+    )
+
+
+async def create(plane: ControlPlane, made: Service) -> None:
+    """The service with an endpoint."""
+    await plane.client.create(made)
+    await plane.client.create(endpoints(made))
 
 
 @asynccontextmanager
@@ -94,7 +129,7 @@ async def test_a_stream_is_handed_on_with_its_half_close() -> None:
     port = free_port()
     server = await asyncio.start_server(shout, NODE, port)
     async with server, running() as plane:
-        await plane.client.create(service("web", "NodePort", ("TCP", port)))
+        await create(plane, service("web", "NodePort", ("TCP", port)))
         reader, writer = await until(lambda: connected(port))
         large = b"hello" * 400_000
         writer.write(large)
@@ -113,7 +148,7 @@ async def test_a_stream_is_handed_on_with_its_half_close() -> None:
 async def test_a_node_that_does_not_answer_ends_the_connection() -> None:
     port = free_port()
     async with running() as plane:
-        await plane.client.create(service("web", "NodePort", ("TCP", port)))
+        await create(plane, service("web", "NodePort", ("TCP", port)))
         reader, _ = await until(lambda: connected(port))
         async with asyncio.timeout(SECONDS):
             assert await reader.read(1) == b""
@@ -131,7 +166,7 @@ async def test_datagrams_come_back_to_who_sent_them() -> None:
     port, loop = free_port(), asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(Echo, (NODE, port))
     async with running() as plane:
-        await plane.client.create(service("dns", "NodePort", ("UDP", port)))
+        await create(plane, service("dns", "NodePort", ("UDP", port)))
         clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
         for number, client in enumerate(clients):
             client.setblocking(False)
@@ -159,7 +194,7 @@ async def test_a_port_that_another_program_has_is_told_and_tried_again(monkeypat
         holder.bind(("127.0.0.1", port))
         holder.listen()
         async with server, running() as plane:
-            await plane.client.create(service("web", "NodePort", ("TCP", port)))
+            await create(plane, service("web", "NodePort", ("TCP", port)))
 
             async def told() -> list[Event]:
                 return [event for event in (await plane.client.list(Event)).items if event.reason == "NodePortNotOnLocalhost"]

@@ -47,6 +47,13 @@ def cluster() -> Any:
         yield made
 
 
+def test_a_cluster_that_is_not_running_says_what_to_do() -> None:
+    idle = Cluster()
+    for call in (lambda: idle.get(ConfigMap, "any"), lambda: idle.advance("1s"), lambda: idle.client, lambda: idle.kubeconfig):
+        with pytest.raises(RuntimeError, match="with Cluster"):
+            call()
+
+
 def test_documents_comments_and_lists(cluster: Cluster) -> None:
     made = cluster.apply(SEVERAL)
     assert [type(obj) for obj in made] == [ConfigMap, ServiceAccount]
@@ -108,8 +115,12 @@ def test_scaling_by_another_survives_an_apply_without_replicas(cluster: Cluster)
         pytest.param(
             "{apiVersion: v1, kind: ConfigMap, metadata: {generateName: a-}}", ValueError, "cannot use generate name", id="generated"
         ),
+        pytest.param("{apiVersion: v1, metadata: {name: bad}}", ValueError, "has no kind", id="no kind"),
         pytest.param(
-            "{apiVersion: v9, kind: Nothing, metadata: {name: bad}}", ValueError, "no kind 'Nothing' in 'v9'", id="an unknown kind"
+            "{apiVersion: v9, kind: Nothing, metadata: {name: bad}}",
+            ValueError,
+            'no matches for kind "Nothing" in version "v9"',
+            id="an unknown kind",
         ),
         pytest.param("{apiVersion: v1", YamlError, "yaml", id="no YAML"),
         pytest.param("- a list", ValueError, "is no object", id="no object"),

@@ -36,6 +36,7 @@ class Strategy:
     status leaves alone. `storage_prefix` is where upstream keeps the kind in its store, as messages show it (default: plural).
     `any_finalizer`: a finalizer need not be a standard one or have a domain. `compares_first`: an update is told what may not change
     before what is wrong in itself. `counts_disabled`: a field of a feature that is off moves the generation, though it is dropped.
+    `begin_deletion(object, now)`: the first delete does this to the object and no more; a controller ends what it begins.
     """
 
     allow_create_on_update: bool = False
@@ -51,6 +52,7 @@ class Strategy:
     any_finalizer: bool = False
     compares_first: bool = False
     counts_disabled: bool = False
+    begin_deletion: Callable[[Any, str], None] | None = None
 
 
 DEFAULT = Strategy()

@@ -20,6 +20,7 @@ from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import ADMIN, ANONYMOUS, User
 from pilothouse.apiserver.registry.registry import Registry
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
+from pilothouse.apiserver.storage.interface import Storage
 from pilothouse.apiserver.storage.memory import MemoryStorage
 from pilothouse.cluster import certificates
 from pilothouse.kit.clock import Clock, SystemClock
@@ -71,7 +72,9 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, *, tls: bool = False, user: User | None = None, clock: Clock | None = None) -> AsyncIterator[Served]:
+async def serving(
+    folder: Path, *, tls: bool = False, user: User | None = None, clock: Clock | None = None, storage: Storage | None = None
+) -> AsyncIterator[Served]:
     """Serve until the end of the block; without TLS every request is an administrator's."""
     clock, entropy = clock or SystemClock(), Entropy()
     certificates.make(folder, LEAVES if tls else (), SystemClock(), entropy)
@@ -82,7 +85,7 @@ async def serving(folder: Path, *, tls: bool = False, user: User | None = None, 
 
     tokens = ServiceAccountTokens(ServiceAccountKeys(folder / "sa.key"), lookup, clock, entropy)
     answers = reviews(StaticAuthorizer(), clock, tokens)
-    registry = Registry(MemoryStorage(), clock, entropy, token_issuer=tokens.issue, reviews=answers)
+    registry = Registry(storage or MemoryStorage(), clock, entropy, token_issuer=tokens.issue, reviews=answers)
     files = [str(folder / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key")]
     server = ApiServer(
         registry,
@@ -168,6 +171,6 @@ async def calling_served(folder: Path) -> AsyncIterator[tuple[Served, Caller]]:
 
 
 @contextlib.asynccontextmanager
-async def calling(folder: Path, *, user: User | None = None) -> AsyncIterator[Caller]:
-    async with serving(folder, user=user) as served, aiohttp.ClientSession() as session:
+async def calling(folder: Path, *, user: User | None = None, storage: Storage | None = None) -> AsyncIterator[Caller]:
+    async with serving(folder, user=user, storage=storage) as served, aiohttp.ClientSession() as session:
         yield Caller(served.url, session)

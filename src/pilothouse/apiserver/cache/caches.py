@@ -41,6 +41,7 @@ class Caches:
     def __init__(self, storage: Storage, clock: Clock, catalogue: Catalogue) -> None:
         self.storage = storage
         self.clock = clock
+        self.catalogue = catalogue
         self.revision = 0
         self._by_prefix: dict[str, Cache] = {}
         self._by_resource: dict[Resource[Any], Cache] = {}

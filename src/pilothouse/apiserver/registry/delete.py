@@ -153,6 +153,11 @@ def _check_namespace_preconditions(request: Request, meta: ObjectMeta) -> None:
 
 async def _attempt(store: RegistryStore, request: Request, current: Entry) -> Entry | Status:
     old = current.object
+    begin = request.resource.strategy.begin_deletion
+    if begin is not None and not old.metadata.deletionTimestamp:
+        new = clone(old)
+        begin(new, time.now_text(store.clock))
+        return await _commit(store, request, current, new)
     finalizers = finalizers_after(request.options, list(old.metadata.finalizers), request.resource.strategy)
     grace = grace_seconds(request, old)
     if is_namespace(request) and (old.spec.finalizers or finalizers):

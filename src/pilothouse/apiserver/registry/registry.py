@@ -18,6 +18,7 @@ from pilothouse.apiserver.auth.user import APISERVER, User
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
 from pilothouse.apiserver.cache.watch import Watch
+from pilothouse.apiserver.extensions.definitions import Definitions
 from pilothouse.apiserver.registry import bootstrap, componentstatus, create, delete, listing, subresource, update, watching
 from pilothouse.apiserver.registry.compaction import compact_regularly
 from pilothouse.apiserver.registry.expiry import expire_regularly
@@ -71,6 +72,7 @@ class Registry:
             authorizer=authorizer,
             plugins=plugins,
         )
+        self.definitions = Definitions(self.catalogue, self.store.caches, self.store.loopback, clock)
         self.authorizer = authorizer
         self.auditor: Auditor | None = None
         self.started = asyncio.Event()
@@ -88,6 +90,8 @@ class Registry:
             group.create_task(self.store.caches.run(), name="caches")
             group.create_task(compact_regularly(self.store.storage, self.store.clock, self.store.written), name="compaction")
             group.create_task(expire_regularly(self.store), name="expiry of events")
+            await self.definitions.start()
+            group.create_task(self.definitions.run(), name="definitions")
             await bootstrap.ensure(self)
             for kind in bootstrap.KEPT:
                 group.create_task(bootstrap.keep(self, kind), name=f"keeping of the {kind.__name__} kubernetes")

@@ -1,0 +1,6 @@
+"""Custom resources: what is served because somebody has defined it.
+
+- `naming`, `kinds`, `columns`, `conversion` are pure: from definitions to names, conditions and `Resource`s.
+- `definitions` is the shell: it follows the definitions, keeps the catalogue and their conditions up to date.
+- `cleanup` removes the instances of a definition that is being deleted.
+"""

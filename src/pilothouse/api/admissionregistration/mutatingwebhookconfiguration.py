@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pilothouse.api.admissionregistration.webhooks import default_webhooks, validate_webhooks
+from pilothouse.api.admissionregistration.static import reserve_static_names
+from pilothouse.api.admissionregistration.webhooks import default_webhooks, validate_webhooks, warnings_of_rules
 from pilothouse.api.types.admissionregistration_v1 import MutatingWebhookConfiguration
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
@@ -16,6 +17,7 @@ MUTATINGWEBHOOKCONFIGURATION = Resource(
     columns=(Column("Webhooks", lambda one: len(one.webhooks), type="integer"), AGE),
     strategy=Strategy(any_finalizer=True, allow_unconditional_update=False),
 )
+reserve_static_names(MUTATINGWEBHOOKCONFIGURATION)
 
 
 @MUTATINGWEBHOOKCONFIGURATION.default
@@ -29,3 +31,8 @@ def default(one: MutatingWebhookConfiguration) -> None:
 @MUTATINGWEBHOOKCONFIGURATION.validate
 def validate(one: MutatingWebhookConfiguration, problems: Problems) -> None:
     validate_webhooks(one.webhooks, problems.at("webhooks"))
+
+
+@MUTATINGWEBHOOKCONFIGURATION.warn
+def warn(new: MutatingWebhookConfiguration, old: MutatingWebhookConfiguration | None) -> list[str]:
+    return warnings_of_rules(new.webhooks)

@@ -1,22 +1,33 @@
-"""Rules that policies which refuse and policies which change share, and those of their bindings.
+"""What ValidatingAdmissionPolicy and MutatingAdmissionPolicy have in common: columns, defaults and the rules of their specs.
 
-Whether CEL compiles is not looked at here.
+The words are upstream's (pkg/apis/admissionregistration/validation).
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from pilothouse.api.admissionregistration.rules import validate_rule
+from pilothouse.api.admissionregistration.webhooks import default_match, validate_conditions
+from pilothouse.api.core.columns import UNSET
 from pilothouse.api.core.validation.fields import report
 from pilothouse.api.core.validation.selectors import validate_label_selector
-from pilothouse.api.types.admissionregistration_v1 import MatchResources, ParamKind, ParamRef, Variable
+from pilothouse.api.types.admissionregistration_v1 import (
+    MatchResources,
+    MutatingAdmissionPolicy,
+    ParamKind,
+    ValidatingAdmissionPolicy,
+    Variable,
+)
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Column
+
+Policy = ValidatingAdmissionPolicy | MutatingAdmissionPolicy
 
 FAILURE_POLICIES, MATCH_POLICIES = ("Fail", "Ignore"), ("Equivalent", "Exact")
-MISSING_ACTIONS = ("Deny", "Allow")
+MUTATING_OPERATIONS = ("*", "CONNECT", "CREATE", "UPDATE")
+"""Operations that a MutatingAdmissionPolicy may match: a DELETE has no object to change."""
 CEL_IDENTIFIER = re.compile("[_a-zA-Z][_a-zA-Z0-9]*")
 CEL_RESERVED = frozenset(
     [
@@ -43,11 +54,30 @@ CEL_RESERVED = frozenset(
         "while",
     ]
 )
-EXCLUSIVE = "name and selector are mutually exclusive"
 
 
-def validate_policy_spec(spec: Any, problems: Problems) -> None:
-    """What comes first in both kinds of policies: when it fails, its parameter, what it matches."""
+def _param_kind(policy: Policy) -> str:
+    kind = policy.spec.paramKind
+    return f"{kind.apiVersion}/{kind.kind}" if kind else UNSET
+
+
+PARAM_KIND = Column("ParamKind", _param_kind)
+
+
+def default_policy(policy: Policy) -> None:
+    """Fill in failurePolicy and what matchConstraints leave out."""
+    if policy.spec.failurePolicy is None:
+        policy.spec.failurePolicy = "Fail"
+    if policy.spec.matchConstraints:
+        default_match(policy.spec.matchConstraints)
+
+
+def validate_policy(policy: Policy, old: Policy | None, problems: Problems) -> None:
+    """The rules of both kinds of policies, as far as they come before those of validations and mutations.
+
+    `old` is None for a new object. Conditions that an update leaves alone are not judged again.
+    """
+    spec = policy.spec
     if spec.failurePolicy is None:
         problems.at("failurePolicy").required()
     elif spec.failurePolicy not in FAILURE_POLICIES:
@@ -60,6 +90,19 @@ def validate_policy_spec(spec: Any, problems: Problems) -> None:
         validate_match_resources(spec.matchConstraints, problems.at("matchConstraints"))
         if not spec.matchConstraints.resourceRules:
             problems.at("matchConstraints", "resourceRules").required()
+        if isinstance(policy, MutatingAdmissionPolicy):
+            validate_operations(spec.matchConstraints, problems.at("matchConstraints"))
+    if old is None or (spec.paramKind, spec.matchConditions) != (old.spec.paramKind, old.spec.matchConditions):
+        validate_conditions(spec.matchConditions, problems.at("matchConditions"))
+    _validate_variables(spec.variables, problems.at("variables"))
+
+
+def validate_operations(resources: MatchResources, problems: Problems) -> None:
+    """Refuse operations that a MutatingAdmissionPolicy cannot match."""
+    for rule in resources.resourceRules:
+        for operation in rule.operations:
+            if operation not in MUTATING_OPERATIONS:
+                problems.at("resourceRules", "operations").not_supported(operation, MUTATING_OPERATIONS)
 
 
 def _validate_kind(kind: ParamKind, problems: Problems) -> None:
@@ -108,7 +151,7 @@ def validate_match_resources(resources: MatchResources | None, problems: Problem
             validate_rule(rule, here)
 
 
-def validate_variables(variables: list[Variable], problems: Problems) -> None:
+def _validate_variables(variables: list[Variable], problems: Problems) -> None:
     for index, variable in enumerate(variables):
         here = problems.at(index)
         if not variable.name.strip():
@@ -117,24 +160,3 @@ def validate_variables(variables: list[Variable], problems: Problems) -> None:
             here.at("name").invalid(variable.name, "must be a valid CEL identifier")
         if not variable.expression.strip():
             here.at("expression").required("expression is not specified")
-
-
-def validate_parameter(reference: ParamRef | None, problems: Problems) -> None:
-    """The object that a binding gives to its policy, or the selector of such."""
-    if reference is None:
-        return
-    if reference.name:
-        report(names.path_segment(reference.name), reference.name, problems, "name")
-        if reference.selector is not None:
-            problems.at("name").forbidden(EXCLUSIVE)
-    if reference.selector is not None:
-        validate_label_selector(reference.selector, problems.at("selector"))
-        if reference.name:
-            problems.at("selector").forbidden(EXCLUSIVE)
-    elif not reference.name:
-        problems.required("one of name or selector must be specified")
-    action = reference.parameterNotFoundAction
-    if not action:
-        problems.at("parameterNotFoundAction").required()
-    elif action not in MISSING_ACTIONS:
-        problems.at("parameterNotFoundAction").not_supported(action, MISSING_ACTIONS)

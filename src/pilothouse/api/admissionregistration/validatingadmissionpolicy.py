@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
-from pilothouse.api.admissionregistration.policies import validate_policy_spec, validate_variables
-from pilothouse.api.admissionregistration.webhooks import default_match, validate_conditions
-from pilothouse.api.core.columns import UNSET
+from pilothouse.api.admissionregistration.policies import (
+    PARAM_KIND,
+    default_policy,
+    validate_policy,
+)
+from pilothouse.api.admissionregistration.static import reserve_static_names
 from pilothouse.api.core.validation.conditions import validate_conditions as validate_status_conditions
 from pilothouse.api.core.validation.fields import report
 from pilothouse.api.types.admissionregistration_v1 import ValidatingAdmissionPolicy, Validation
@@ -14,12 +17,6 @@ from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 from pilothouse.machinery.strategy import METADATA, Strategy
-
-
-def _kind(one: ValidatingAdmissionPolicy) -> str:
-    kind = one.spec.paramKind
-    return f"{kind.apiVersion}/{kind.kind}" if kind else UNSET
-
 
 REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 MOST_ANNOTATIONS, LONGEST_EXPRESSION = 20, 5 * 1024
@@ -30,32 +27,35 @@ VALIDATINGADMISSIONPOLICY = Resource(
     categories=("api-extensions",),
     namespaced=False,
     subresources=(STATUS,),
-    columns=(Column("Validations", lambda one: len(one.spec.validations), type="integer"), Column("ParamKind", _kind), AGE),
+    columns=(Column("Validations", lambda policy: len(policy.spec.validations), type="integer"), PARAM_KIND, AGE),
     reset_fields={"status": ("metadata", "spec")},
     strategy=Strategy(any_finalizer=True, allow_unconditional_update=False, status_keeps=METADATA),
 )
+VALIDATINGADMISSIONPOLICY.default(default_policy)
 
 
-@VALIDATINGADMISSIONPOLICY.default
-def default(one: ValidatingAdmissionPolicy) -> None:
-    if one.spec.failurePolicy is None:
-        one.spec.failurePolicy = "Fail"
-    if one.spec.matchConstraints:
-        default_match(one.spec.matchConstraints)
+@VALIDATINGADMISSIONPOLICY.validate_create
+def validate_create(policy: ValidatingAdmissionPolicy, problems: Problems) -> None:
+    _validate(policy, None, problems.at("spec"))
 
 
-@VALIDATINGADMISSIONPOLICY.validate
-def validate(one: ValidatingAdmissionPolicy, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
-    validate_policy_spec(spec, here)
-    validate_conditions(spec.matchConditions, here.at("matchConditions"))
-    validate_variables(spec.variables, here.at("variables"))
+@VALIDATINGADMISSIONPOLICY.validate_update
+def validate_update(old: ValidatingAdmissionPolicy, new: ValidatingAdmissionPolicy, problems: Problems) -> None:
+    _validate(new, old, problems.at("spec"))
+
+
+reserve_static_names(VALIDATINGADMISSIONPOLICY)
+
+
+def _validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy | None, problems: Problems) -> None:
+    spec = policy.spec
+    validate_policy(policy, old, problems)
     if not spec.validations and not spec.auditAnnotations:
         for field in ("validations", "auditAnnotations"):
-            here.at(field).required("validations or auditAnnotations must contain at least one item")
+            problems.at(field).required("validations or auditAnnotations must contain at least one item")
     for index, validation in enumerate(spec.validations):
-        _validate_validation(validation, here.at("validations", index))
-    _validate_annotations(one, here.at("auditAnnotations"))
+        _validate_validation(validation, problems.at("validations", index))
+    _validate_annotations(policy, problems.at("auditAnnotations"))
 
 
 def _validate_validation(validation: Validation, problems: Problems) -> None:
@@ -71,16 +71,16 @@ def _validate_validation(validation: Validation, problems: Problems) -> None:
         problems.at("reason").not_supported(validation.reason, REASONS)
 
 
-def _validate_annotations(one: ValidatingAdmissionPolicy, problems: Problems) -> None:
+def _validate_annotations(policy: ValidatingAdmissionPolicy, problems: Problems) -> None:
     """Their keys go into the audit log after the policy's name."""
-    annotations = one.spec.auditAnnotations
+    annotations = policy.spec.auditAnnotations
     if len(annotations) > MOST_ANNOTATIONS:
         message = f"must not have more than {MOST_ANNOTATIONS} auditAnnotations"
-        problems.invalid([{"Key": one.key, "ValueExpression": one.valueExpression} for one in annotations], message)
+        problems.invalid([{"Key": each.key, "ValueExpression": each.valueExpression} for each in annotations], message)
     for index, annotation in enumerate(annotations):
         here, expression = problems.at(index), annotation.valueExpression.strip()
-        if one.metadata.name:
-            full = f"{one.metadata.name}/{annotation.key}"
+        if policy.metadata.name:
+            full = f"{policy.metadata.name}/{annotation.key}"
             report(names.qualified_name(full), full, here, "key")
         else:
             here.at("key").invalid(annotation.key, "requires metadata.name be non-empty")

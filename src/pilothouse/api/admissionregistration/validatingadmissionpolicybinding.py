@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-from pilothouse.api.admissionregistration.policies import validate_match_resources, validate_parameter
-from pilothouse.api.admissionregistration.webhooks import default_match
-from pilothouse.api.core.columns import UNSET, selector_text
-from pilothouse.api.core.validation.fields import report
-from pilothouse.api.types.admissionregistration_v1 import ParamRef, ValidatingAdmissionPolicyBinding
-from pilothouse.machinery import names
+from pilothouse.api.admissionregistration.bindings import COLUMNS, default_binding, validate_binding
+from pilothouse.api.admissionregistration.static import reserve_static_names
+from pilothouse.api.types.admissionregistration_v1 import ValidatingAdmissionPolicyBinding
 from pilothouse.machinery.problems import Problems
-from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.strategy import Strategy
 
 ACTIONS = ("Audit", "Deny", "Warn")
-
-
-def parameter_text(reference: ParamRef | None) -> str:
-    """The parameters of a binding, as its column shows them."""
-    if reference is None:
-        return UNSET
-    if reference.name:
-        return f"{reference.namespace or '*'}/{reference.name}"
-    return selector_text(reference.selector) if reference.selector else UNSET
-
 
 VALIDATINGADMISSIONPOLICYBINDING = Resource(
     ValidatingAdmissionPolicyBinding,
     plural="validatingadmissionpolicybindings",
     categories=("api-extensions",),
     namespaced=False,
-    columns=(Column("PolicyName", lambda one: one.spec.policyName), Column("ParamRef", lambda one: parameter_text(one.spec.paramRef)), AGE),
+    columns=COLUMNS,
     strategy=Strategy(any_finalizer=True, allow_unconditional_update=False),
 )
-
-
-@VALIDATINGADMISSIONPOLICYBINDING.default
-def default(one: ValidatingAdmissionPolicyBinding) -> None:
-    if one.spec.matchResources:
-        default_match(one.spec.matchResources)
+VALIDATINGADMISSIONPOLICYBINDING.default(default_binding)
+reserve_static_names(VALIDATINGADMISSIONPOLICYBINDING)
 
 
 @VALIDATINGADMISSIONPOLICYBINDING.validate
-def validate(one: ValidatingAdmissionPolicyBinding, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
-    if spec.policyName:
-        report(names.dns_subdomain(spec.policyName), spec.policyName, here, "policyName")
-    elif not spec.validationActions:
+def validate(binding: ValidatingAdmissionPolicyBinding, problems: Problems) -> None:
+    spec, here = binding.spec, problems.at("spec")
+    if not spec.policyName and not spec.validationActions:
         here.at("policyName").required()
-    validate_parameter(spec.paramRef, here.at("paramRef"))
-    validate_match_resources(spec.matchResources, here.at("matchResources"))
+    validate_binding(binding, here)
     _validate_actions(spec.validationActions, here.at("validationActions"))
     if not spec.policyName:
         here.at("policyName").required()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pilothouse.api.admissionregistration.webhooks import default_webhooks, validate_webhooks
+from pilothouse.api.admissionregistration.static import reserve_static_names
+from pilothouse.api.admissionregistration.webhooks import default_webhooks, validate_webhooks, warnings_of_rules
 from pilothouse.api.types.admissionregistration_v1 import ValidatingWebhookConfiguration
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
@@ -16,6 +17,7 @@ VALIDATINGWEBHOOKCONFIGURATION = Resource(
     columns=(Column("Webhooks", lambda one: len(one.webhooks), type="integer"), AGE),
     strategy=Strategy(any_finalizer=True, allow_unconditional_update=False),
 )
+reserve_static_names(VALIDATINGWEBHOOKCONFIGURATION)
 
 
 @VALIDATINGWEBHOOKCONFIGURATION.default
@@ -26,3 +28,8 @@ def default(one: ValidatingWebhookConfiguration) -> None:
 @VALIDATINGWEBHOOKCONFIGURATION.validate
 def validate(one: ValidatingWebhookConfiguration, problems: Problems) -> None:
     validate_webhooks(one.webhooks, problems.at("webhooks"))
+
+
+@VALIDATINGWEBHOOKCONFIGURATION.warn
+def warn(new: ValidatingWebhookConfiguration, old: ValidatingWebhookConfiguration | None) -> list[str]:
+    return warnings_of_rules(new.webhooks)

@@ -15,6 +15,17 @@ from pilothouse.machinery.problems import Problems
 TIMEOUT_SECONDS, LONGEST_TIMEOUT_SECONDS = 10, 30
 PORT = 443
 MOST_CONDITIONS = 64
+EXCLUDED = frozenset(
+    {
+        ("authentication.k8s.io", "selfsubjectreviews"),
+        ("authentication.k8s.io", "tokenreviews"),
+        ("authorization.k8s.io", "localsubjectaccessreviews"),
+        ("authorization.k8s.io", "selfsubjectaccessreviews"),
+        ("authorization.k8s.io", "selfsubjectrulesreviews"),
+        ("authorization.k8s.io", "subjectaccessreviews"),
+    }
+)
+"""Resources, by (group, plural), that neither webhooks nor policies are asked about: refusing them may break the cluster."""
 
 
 def default_webhooks(webhooks: Iterable[MutatingWebhook | ValidatingWebhook]) -> None:
@@ -112,3 +123,15 @@ def validate_conditions(conditions: list[MatchCondition], problems: Problems) ->
             report(names.qualified_name(one.name), one.name, here, "name")
         if one.name and one.name in {before.name for before in conditions[:index]}:
             here.at("name").duplicate(one.name)
+
+
+def warnings_of_rules(webhooks: Iterable[MutatingWebhook | ValidatingWebhook]) -> list[str]:
+    """Rules that name a resource which no webhook is asked about."""
+    return [
+        f"webhooks[{index}].rules[{place}]: {plural}.{group} is excluded from admission webhooks; this rule will have no effect"
+        for index, webhook in enumerate(webhooks)
+        for place, rule in enumerate(webhook.rules)
+        if "*" not in rule.apiGroups and "*" not in rule.resources
+        for group, plural in dict.fromkeys((group, plural) for group in rule.apiGroups for plural in rule.resources)
+        if (group, plural) in EXCLUDED
+    ]

@@ -10,12 +10,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pilothouse.machinery import codec, strconv, strict
 from pilothouse.machinery.errors import bad_request, too_large
 from pilothouse.machinery.patch import document
+from pilothouse.machinery.quoting import go_quoted
 from pilothouse.machinery.shape import LIST, OPEN, STRING, STRUCT, Shape
 
 OPERATIONS_LIMIT = 10_000
@@ -48,57 +49,104 @@ def change(current: dict[str, Any], patch: bytes | list[Any], type: type[Any] = 
         raise too_large(
             f"Request entity too large: The allowed maximum operations in a JSON patch is {OPERATIONS_LIMIT}, got {len(operations)}"
         )
-    result: Any = current
-    copied = 0
-    for one in operations:
-        do = OPERATIONS.get(_text(one, "op"))
-        if do is None:
-            raise document.rejected()
-        if do is _copy:
-            copied += len(codec.encode(_read(result, _text(one, "from"))))
-        if copied > COPIED_BYTES_LIMIT:
-            raise document.rejected()
-        result = do(result, one)
+    try:
+        result = perform(current, operations)
+    except PatchFailed as error:
+        raise document.rejected() from error
     if not isinstance(result, dict):
         raise document.rejected()
     return result
 
 
+class PatchFailed(Exception):
+    """An operation does not apply. `str()` says why, in the words of upstream's library."""
+
+
+class FailedTest(PatchFailed):
+    """A `test` found another value."""
+
+
+def perform(root: Any, operations: Iterable[Operation]) -> Any:
+    """The document after the operations, done in order on itself; PatchFailed when one of them does not apply."""
+    copied = 0
+    for operation in operations:
+        name = operation.get("op")
+        do = OPERATIONS.get(name) if isinstance(name, str) else None
+        if do is None:
+            raise PatchFailed(f"Unexpected kind: {name if isinstance(name, str) else 'unknown'}")
+        if do is _copy:
+            copied += len(codec.encode(_copied(root, operation)))
+        if copied > COPIED_BYTES_LIMIT:
+            raise PatchFailed(
+                f"Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {COPIED_BYTES_LIMIT}"
+            )
+        root = do(root, operation)
+    return root
+
+
 def _add(root: Any, operation: Operation) -> Any:
-    _put(root, _text(operation, "path"), operation.get("value"))
+    path = _text(operation, "path", "add")
+    _put(
+        *_place(root, path, 'add operation does not apply: doc is missing path: "{path}": missing value'),
+        operation.get("value"),
+        f"error in add for path: '{path}': ",
+    )
     return root
 
 
 def _remove(root: Any, operation: Operation) -> Any:
-    _take(root, _text(operation, "path"))
+    path = _text(operation, "path", "remove")
+    place = _place(root, path, 'remove operation does not apply: doc is missing path: "{path}": missing value')
+    _take(*place, f"error in remove for path: '{path}': ")
     return root
 
 
 def _replace(root: Any, operation: Operation) -> Any:
-    path, value = _text(operation, "path"), operation.get("value")
+    path, value = _text(operation, "path", "replace"), operation.get("value")
     if path == "":
         return value if isinstance(value, (dict, list)) else root
-    container, key = _place(root, path)
-    container[key if isinstance(container, dict) else _index(key, len(container))] = value
+    container, key = _place(root, path, "replace operation does not apply: doc is missing path: {path}: missing value")
+    if isinstance(container, dict):
+        container[key] = value
+    else:
+        try:
+            container[_index(key, len(container))] = value
+        except PatchFailed as error:
+            raise PatchFailed(f"replace operation does not apply: doc is missing key: {path}: missing value") from error
     return root
 
 
 def _move(root: Any, operation: Operation) -> Any:
-    value = _take(root, _text(operation, "from"))
-    _put(root, _text(operation, "path"), value)
+    container, key = _place(
+        root, _text(operation, "from", "move"), "move operation does not apply: doc is missing from path: {path}: missing value"
+    )
+    value = _take(container, key, f"error in move for path: '{key}': ")
+    path = _text(operation, "path", "move")
+    place = _place(root, path, "move operation does not apply: doc is missing destination path: {path}: missing value")
+    _put(*place, value, f"error in move for path: '{path}': ")
     return root
 
 
 def _copy(root: Any, operation: Operation) -> Any:
-    _put(root, _text(operation, "path"), codec.clone(_read(root, _text(operation, "from"))))
+    value = _copied(root, operation)
+    path = _text(operation, "path", "copy")
+    place = _place(root, path, "copy operation does not apply: doc is missing destination path: {path}: missing value")
+    _put(*place, codec.clone(value), "error while adding value during copy: ")
     return root
 
 
+def _copied(root: Any, operation: Operation) -> Any:
+    path = _text(operation, "from", "copy")
+    missing = "copy operation does not apply: doc is missing from path: {path}: missing value"
+    return _found(root, path, missing, f"error in copy for from: '{path}': ")
+
+
 def _test(root: Any, operation: Operation) -> Any:
-    path = _text(operation, "path")
-    found = root if path == "" else _read(root, path)
+    path = _text(operation, "path", "test")
+    missing = "test operation does not apply: is missing path: {path}: missing value"
+    found = root if path == "" else _found(root, path, missing, f"error in test for path: '{path}': ")
     if not _same(found, operation.get("value")):
-        raise document.rejected()
+        raise FailedTest(f"testing value {path} failed: test failed")
     return root
 
 
@@ -110,25 +158,37 @@ OPERATIONS: Mapping[str, Callable[[Any, Operation], Any]] = {
     "copy": _copy,
     "test": _test,
 }
+FROM_MISSING = "operation, missing from field: missing value"
 
 
-def _text(operation: Operation, member: str) -> str:
-    found = operation.get(member)
-    if not isinstance(found, str):
-        raise document.rejected()
-    return found
+def _text(operation: Operation, member: str, name: str) -> str:
+    text = operation.get(member)
+    if isinstance(text, str):
+        return text
+    missing = "missing value" if name in ("add", "remove", "copy") else "operation missing path field: missing value"
+    raise PatchFailed(f"{name} operation failed to decode {member}: {FROM_MISSING if member == 'from' else missing}")
 
 
-def _place(root: Any, path: str) -> tuple[Any, str]:
+def _place(root: Any, path: str, missing: str) -> tuple[Any, str]:
     """The object or list that a path leads to, and the last step in it."""
     way = [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
-    if not way:
-        raise document.rejected()
-    for step in way[:-1]:
-        root = _member(root, step)
-    if not isinstance(root, (dict, list)):
-        raise document.rejected()
+    try:
+        for step in way[:-1]:
+            root = _member(root, step)
+    except PatchFailed as error:
+        raise PatchFailed(missing.format(path=path)) from error
+    if not way or not isinstance(root, (dict, list)):
+        raise PatchFailed(missing.format(path=path))
     return root, way[-1]
+
+
+def _found(root: Any, path: str, missing: str, prefix: str) -> Any:
+    """The value at a path; None for a member that an object has not."""
+    container, key = _place(root, path, missing)
+    try:
+        return _member(container, key)
+    except PatchFailed as error:
+        raise PatchFailed(f"{prefix}{error}") from error
 
 
 def _member(container: Any, key: str) -> Any:
@@ -136,38 +196,40 @@ def _member(container: Any, key: str) -> Any:
         return container.get(key)
     if isinstance(container, list):
         return container[_index(key, len(container))]
-    raise document.rejected()
+    raise PatchFailed("missing value")
 
 
 def _index(key: str, length: int) -> int:
-    value = strconv.integer(key) if INDEX.fullmatch(key) else None
-    number = length if value is None else value
+    number = strconv.integer(key) if INDEX.fullmatch(key) else None
+    if number is None:
+        raise PatchFailed(f"strconv.Atoi: parsing {go_quoted(key)}: invalid syntax")
     if not -length <= number < length:
-        raise document.rejected()
+        raise PatchFailed(f"Unable to access invalid index: {number}: invalid index referenced")
     return number % length
 
 
-def _read(root: Any, path: str) -> Any:
-    return _member(*_place(root, path))
-
-
-def _put(root: Any, path: str, value: Any) -> None:
-    container, key = _place(root, path)
+def _put(container: Any, key: str, value: Any, prefix: str) -> None:
     if isinstance(container, dict):
         container[key] = value
     elif key == "-":
         container.append(value)
     else:
-        container.insert(_index(key, len(container) + 1), value)
+        try:
+            container.insert(_index(key, len(container) + 1), value)
+        except PatchFailed as error:
+            atoi = f"value was not a proper array index: '{key}': " if str(error).startswith("strconv") else ""
+            raise PatchFailed(f"{prefix}{atoi}{error}") from error
 
 
-def _take(root: Any, path: str) -> Any:
-    container, key = _place(root, path)
-    if isinstance(container, list):
+def _take(container: Any, key: str, prefix: str) -> Any:
+    if isinstance(container, dict):
+        if key not in container:
+            raise PatchFailed(f"{prefix}Unable to remove nonexistent key: {key}: missing value")
+        return container.pop(key)
+    try:
         return container.pop(_index(key, len(container)))
-    if key not in container:
-        raise document.rejected()
-    return container.pop(key)
+    except PatchFailed as error:
+        raise PatchFailed(f"{prefix}{error}") from error
 
 
 def _same(one: Any, other: Any) -> bool:

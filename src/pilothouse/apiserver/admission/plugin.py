@@ -1,6 +1,7 @@
 """The port of admission plugins: what may change or refuse a write after it is decoded and before it is committed.
 
-- A plugin has `mutate`, `validate` or both; all mutations run before the object is validated, all validations after.
+- A plugin has `mutate`, `validate` or both. All mutations run on what the client asks for, before the kind's strategy prepares it;
+  all validations on what is to be stored, after the strategy has validated it.
 - It refuses by raising StatusError, and it reads the cluster through `World` only.
 - The order of plugins has a meaning and stands in order.py. One file a plugin, in plugins/.
 """
@@ -16,16 +17,22 @@ from pilothouse.apiserver.auth.user import User
 from pilothouse.client.call import Options
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
 
-CREATE, UPDATE, DELETE = "CREATE", "UPDATE", "DELETE"
+CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 
 
 @dataclass(slots=True)
 class AdmissionRequest:
-    """A write. `object` is the plugin's to change in `mutate` (None for a delete); `old_object` is committed: never change it."""
+    """A write, or a connection. `object` is the plugin's to change, or to replace, in `mutate` (None for a delete); `old_object` is
+    committed: never change it.
+
+    `resource` is the stored version and `served` the one of the request's path. `exchanged` is what `object` is an instance of in the
+    request: the kind itself, or the kind of a subresource (Scale, Eviction). Before a name is generated `name` is empty.
+    """
 
     operation: str
     resource: Resource[Any]
@@ -36,8 +43,18 @@ class AdmissionRequest:
     old_object: Any
     user: User
     options: Options
+    served: Resource[Any]
+    exchanged: Resource[Any]
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def shown_name(self) -> str:
+        """The name that messages show: what a name is to be generated from where there is none yet (upstream: admission.NewForbidden)."""
+        if self.name or self.object is None:
+            return self.name or "Unknown"
+        meta = getattr(self.object, "metadata", None)
+        return "Unknown/errorGettingName" if meta is None else meta.name or meta.generateName or "Unknown"
 
     @property
     def group_plural(self) -> tuple[str, str]:
@@ -49,6 +66,7 @@ class World(Protocol):
 
     clock: Clock
     entropy: Entropy
+    catalogue: Catalogue
 
     async def get(self, kind: type[T], name: str, namespace: str = "") -> T | None: ...
 
@@ -74,6 +92,10 @@ class Plugin:
     kinds: frozenset[tuple[str, str]] | None = None
     """The resources that it is asked about, by (group, plural); None: all."""
 
+    def extends(self, request: AdmissionRequest) -> bool:
+        """Whether what somebody configured in the cluster (webhooks, policies) may change the object of this request."""
+        return False
+
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
         """Change `request.object`, or refuse."""
 
@@ -86,9 +108,14 @@ class Admission:
 
     def __init__(self, plugins: Iterable[Plugin], world: World) -> None:
         self._plugins = tuple(plugins)
+        self._extensions = [plugin for plugin in self._plugins if type(plugin).extends is not Plugin.extends]
         self._mutating: dict[tuple[str, str], list[Plugin]] = {}
         self._validating: dict[tuple[str, str], list[Plugin]] = {}
         self._world = world
+
+    def extends(self, request: AdmissionRequest) -> bool:
+        """Whether webhooks or policies may change the object of this request."""
+        return any(plugin.extends(request) for plugin in self._extensions)
 
     async def mutate(self, request: AdmissionRequest) -> None:
         kind = request.group_plural

@@ -16,4 +16,4 @@ def is_pod(request: AdmissionRequest, *operations: str) -> bool:
 
 def refused(request: AdmissionRequest, cause: str) -> StatusError:
     """403 in upstream's words for the object of the request."""
-    return forbidden(request.resource.plural, request.resource.group, request.name, cause)
+    return forbidden(request.resource.plural, request.resource.group, request.shown_name, cause)

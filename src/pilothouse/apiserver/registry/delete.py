@@ -34,8 +34,11 @@ UNSAFE_VERB = "unsafe-delete-ignore-read-errors"
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 
 
-async def delete(store: RegistryStore, request: Request) -> Entry | Status:
-    """The object as it is now when it stays for a while; a Status (or the object, by kind) when it is gone."""
+async def delete(store: RegistryStore, request: Request, *, admitted: bool = False, of_collection: bool = False) -> Entry | Status:
+    """The object as it is now when it stays for a while; a Status (or the object, by kind) when it is gone.
+
+    `admitted`: admission has been asked already, as of an eviction. Of what is deleted with its collection admission is not told the name.
+    """
     options, warning = request.options, request.resource.strategy.deletion_warning
     _check_options(options)
     if options.ignore_store_read_error:
@@ -48,9 +51,10 @@ async def delete(store: RegistryStore, request: Request) -> Entry | Status:
 
     async def attempt(current: Entry) -> Entry | Status:
         check_preconditions(request, current)
-        admission = request.admission(DELETE, request.name, None, current.object)
-        await store.admission.mutate(admission)
-        await store.admission.validate(admission)
+        if not admitted:
+            admission = request.admission(DELETE, "" if of_collection else request.name, None, current.object)
+            await store.admission.mutate(admission)
+            await store.admission.validate(admission)
         return await _attempt(store, request, current)
 
     return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt, served=request.served)
@@ -83,7 +87,7 @@ async def delete_collection(store: RegistryStore, request: Request) -> EntryList
     for entry in found.entries:
         one = _single(request, entry)
         try:
-            result = await delete(store, one)
+            result = await delete(store, one, of_collection=True)
         except StatusError as error:
             if error.reason == "NotFound":
                 continue

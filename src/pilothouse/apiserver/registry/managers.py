@@ -32,6 +32,10 @@ from pilothouse.machinery.shape import shape_of
 Entries = list[ManagedFieldsEntry]
 AGENTS = {"system:apiserver": "kube-apiserver"}
 NODES = "system:node:"
+INVALID_AFTER_ADMISSION = (
+    ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; "
+    "please fix your requests: "
+)
 
 
 def agent_of(user: str) -> str:
@@ -97,6 +101,18 @@ def after_update(store: RegistryStore, request: Request, view: View, old: Any, n
         return record.encode(apply.update(live, after, owners, writer, changes))
     except NoElement:  # upstream leaves the record when the object does not fit its schema
         return before
+
+
+def after_admission(before: Entries, after: Entries, warnings: list[str]) -> Entries:
+    """The record as mutating admission left it; that from before, with a warning, where it is no record any more."""
+    if after is before or after == before:
+        return before
+    try:
+        record.decode(after)
+    except ValueError as error:
+        warnings.append(f"{INVALID_AFTER_ADMISSION}{error}")
+        return before
+    return after
 
 
 def _after_scale(store: RegistryStore, request: Request, view: View, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]) -> Entries:

@@ -37,11 +37,25 @@ class Request:
     def options(self) -> Options:
         return self.call.options
 
-    def admission(self, operation: str, name: str, obj: Any, old: Any, subresource: str = "") -> AdmissionRequest:
-        """This request as the admission plugins see it."""
+    def admission(
+        self, operation: str, name: str, obj: Any, old: Any, subresource: str = "", exchanged: Resource[Any] | None = None
+    ) -> AdmissionRequest:
+        """This request as the admission plugins see it. `exchanged` is what the subresource exchanges, when that is not the kind itself."""
         namespace = self.namespace
         if not namespace and self.resource.kind == "Namespace" and self.resource.group == "":
             namespace = name
         return AdmissionRequest(
-            operation, self.resource, subresource, namespace, name, obj, old, self.user, self.options, self.options.dry_run, self.warnings
+            operation,
+            self.resource,
+            subresource,
+            namespace,
+            name,
+            obj,
+            old,
+            self.user,
+            self.options,
+            self.served,
+            exchanged or self.served,
+            self.options.dry_run,
+            self.warnings,
         )

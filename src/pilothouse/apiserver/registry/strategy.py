@@ -16,6 +16,7 @@ from pilothouse.machinery.errors import bad_request, invalid
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 
+AFTER_ADMISSION = " after mutating admission happens"
 MAXIMUM_GENERATED_BASE = 58
 """Of a name made from generateName, what comes before the five characters of the suffix."""
 
@@ -24,18 +25,25 @@ def has_status(resource: Resource[Any]) -> bool:
     return "status" in resource.subresources
 
 
-def fill_system_fields(obj: Any, clock: Clock, entropy: Entropy) -> None:
-    """What no client may say of a new object: when it was made, which one it is, and that it is not on its way out."""
+def wipe_system_fields(obj: Any) -> None:
+    """Drop what no client may say of a new object: when it was made, which one it is, and that it is on its way out."""
     meta = obj.metadata
-    meta.creationTimestamp = time.now_text(clock)
-    meta.uid = entropy.uid()
+    meta.creationTimestamp = ""
+    meta.uid = ""
     meta.deletionTimestamp = ""
     meta.deletionGracePeriodSeconds = None
     meta.selfLink = ""
 
 
-def single_owners(obj: Any, warnings: list[str]) -> None:
-    """One reference an owner: more of the same are dropped with a warning, as upstream does."""
+def fill_system_fields(obj: Any, clock: Clock, entropy: Entropy) -> None:
+    """What the server says of a new object, whatever admission has made of it."""
+    wipe_system_fields(obj)
+    obj.metadata.creationTimestamp = time.now_text(clock)
+    obj.metadata.uid = entropy.uid()
+
+
+def single_owners(obj: Any, warnings: list[str], when: str = "") -> None:
+    """One reference an owner: more of the same are dropped with a warning, as upstream does. `when` says since when it is so."""
     owners = obj.metadata.ownerReferences
     if len(owners) < 2:
         return
@@ -44,7 +52,7 @@ def single_owners(obj: Any, warnings: list[str]) -> None:
         return
     doubled = [uid for uid in seen if sum(one.uid == uid for one in owners) > 1]
     warnings.append(
-        ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such "
+        f".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, and may reject such "
         f"requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {', '.join(doubled)}"
     )
     obj.metadata.ownerReferences = [one for one in owners if seen[one.uid] is one]

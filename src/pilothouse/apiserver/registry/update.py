@@ -1,4 +1,4 @@
-"""Update and patch, of objects and of their subresources: read, change, admit, validate, commit; again when another was faster.
+"""Update and patch, of objects and of their subresources: read, change, mutate, prepare, validate, commit; again when another was faster.
 
 - With a resourceVersion the write is for that version or none: 409. Without, it is retried until it fits.
 - What has been told to go away goes with the update that takes its last finalizer.
@@ -19,10 +19,11 @@ from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
 from pilothouse.apiserver.registry.versions import InvalidRevision, revision_of
 from pilothouse.apiserver.registry.view import MAIN, View
-from pilothouse.apiserver.registry.write import ATTEMPTS, admit_and_commit, guaranteed_update, in_thread_if_large, sized
+from pilothouse.apiserver.registry.write import ATTEMPTS, commit_admitted, guaranteed_update, in_thread_if_large, sized
 from pilothouse.machinery import access
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict, failure, invalid
+from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 
@@ -131,8 +132,18 @@ def uid_mismatch(request: Request, wanted: str, found: str) -> str:
 
 async def _write(store: RegistryStore, request: Request, view: View, current: Entry, body: Any) -> Entry:
     resource, old = request.resource, current.object
-    new = await in_thread_if_large(request.call, _new_state, store, request, view, old, body)
-    admission = request.admission(UPDATE, request.name, new, old, view.name)
+    proposed = await in_thread_if_large(request.call, _proposed, request, view, old, body)
+    before = old if view.whole else view.read(resource, old)
+    admission = request.admission(UPDATE, request.name, proposed, before, view.name, view.body)
+    record = None
+    if store.admission.extends(admission):
+        preview = await in_thread_if_large(request.call, _new_state, store, request, view, old, clone(proposed))
+        record = preview.metadata.managedFields
+        proposed.metadata.managedFields = record
+    await store.admission.mutate(admission)
+    strategy.single_owners(admission.object, request.warnings, strategy.AFTER_ADMISSION)
+    new = await in_thread_if_large(request.call, _new_state, store, request, view, old, admission.object, record)
+    admission.object = new if view.whole else view.read(resource, new)
 
     def check(new: Any) -> None:
         if view is not MAIN:
@@ -141,18 +152,28 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
             strategy.validate_update(resource, old, new, request.served)
             request.warnings.extend(strategy.warnings_of(resource, new, old))
 
-    return await admit_and_commit(store, request, admission, current, check, removes=ends_with(old, new))
+    return await commit_admitted(store, request, admission, new, current, check, removes=ends_with(old, new))
 
 
-def _new_state(store: RegistryStore, request: Request, view: View, old: Any, body: Any) -> Any:
-    """The object, in the stored version, as admission is to see it."""
-    resource = request.resource
+def _proposed(request: Request, view: View, old: Any, body: Any) -> Any:
+    """What the client asks for, in the stored version, as mutating admission is to see it: the strategy has not prepared it yet."""
     if view.defaulted:
         for hook in request.served.defaults:
             hook(body)
     if view.whole and request.served.to_stored is not None:
         body = request.served.to_stored(body)
+    if view.taken is not None:  # the body may be blank elsewhere
+        body = access.with_parts(old, **{name: access.field(body, name) for name in view.taken})
     body.metadata.resourceVersion = old.metadata.resourceVersion
+    return body
+
+
+def _new_state(
+    store: RegistryStore, request: Request, view: View, old: Any, body: Any, record: list[ManagedFieldsEntry] | None = None
+) -> Any:
+    """The whole object as it is to be validated. `record` says who owns which fields where that is known: what webhooks and policies
+    have added to what the client asks for is nobody's, as upstream."""
+    resource = request.resource
     said = body.metadata.managedFields
     new = view.write(resource, old, body)
     if view is not MAIN and view.whole:
@@ -160,7 +181,11 @@ def _new_state(store: RegistryStore, request: Request, view: View, old: Any, bod
     if view.prepare is not None:
         view.prepare(resource, old, new, store.clock)
     new.metadata.resourceVersion = old.metadata.resourceVersion
-    new.metadata.managedFields = managers.after_update(store, request, view, old, new, said)
+    if record is None:
+        record = managers.after_update(store, request, view, old, new, said)
+    elif view.whole:
+        record = managers.after_admission(record, said, request.warnings)
+    new.metadata.managedFields = record
     return new
 
 

@@ -2,7 +2,7 @@
 
 - `guaranteed_update` is upstream's GuaranteedUpdate (k8s.io/apiserver/pkg/storage/etcd3): every verb and subresource that changes
   or deletes an object goes through it.
-- `admit_and_commit` is what happens to every new state of an object between its making and the store.
+- `commit_admitted` is what happens to every new state of an object between its making and the store.
 - The first attempt is on the cached object. Before a refusal is told, the store is asked whether the cache was behind.
 """
 
@@ -90,26 +90,23 @@ async def in_thread_if_large(call: Call, function: Callable[..., T], *args: Any)
     return await in_thread(function, *args)
 
 
-async def admit_and_commit(
+async def commit_admitted(
     store: RegistryStore,
     request: Request,
     admission: AdmissionRequest,
+    new: Any,
     current: Entry | None,
     check: Callable[[Any], None],
     *,
-    prepare: Callable[[Any], None] | None = None,
     removes: bool = False,
 ) -> Entry:
-    """Commit `admission.object` over `current` (None: a new object) when admission, allocation and `check` agree.
+    """Commit `new` over `current` (None: a new object) when allocation, `check` and validating admission agree.
 
-    `prepare(object)` is the strategy's part after mutating admission; `check(object)` validates, before validating admission, and
-    raises StatusError. `removes`: the write takes what has kept a deleted object, which goes with it. Nothing is written in a dry
-    run. Raises CompareFailed.
+    Mutating admission and the strategy's preparation have been. `check(object)` validates and raises StatusError; `admission` shows
+    the object as the request exchanges it. `removes`: the write takes what has kept a deleted object, which goes with it. Nothing is
+    written in a dry run. Raises CompareFailed.
     """
-    resource, old, new = request.resource, admission.old_object, admission.object
-    await store.admission.mutate(admission)
-    if prepare is not None:
-        prepare(new)
+    resource, old = request.resource, current.object if current is not None else None
     reserved = await store.reserve(resource, old, new, dry_run=request.options.dry_run)
     try:
         await in_thread_if_large(request.call, check, new)

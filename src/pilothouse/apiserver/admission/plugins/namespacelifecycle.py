@@ -32,7 +32,7 @@ class NamespaceLifecycle(Plugin):
 
 def terminating(request: AdmissionRequest) -> Exception:
     cause = f"unable to create new content in namespace {request.namespace} because it is being terminated"
-    error = forbidden(request.resource.plural, request.resource.group, request.name, cause)
+    error = forbidden(request.resource.plural, request.resource.group, request.shown_name, cause)
     assert error.status.details is not None
     message = f"namespace {request.namespace} is being terminated"
     error.status.details.causes = [StatusCause(reason="NamespaceTerminating", message=message, field="metadata.namespace")]

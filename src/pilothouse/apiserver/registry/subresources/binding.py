@@ -20,8 +20,9 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     binding: Binding = request.call.body
     name = request.name or binding.metadata.name
     _check(binding, name)
-    admission = request.admission(CREATE, name, binding, None, "binding")
+    admission = request.admission(CREATE, name, binding, None, "binding", store.catalogue.of(Binding))
     await store.admission.mutate(admission)
+    binding = admission.object
     await store.admission.validate(admission)
     pods = stored(store.catalogue.of(Pod))
 

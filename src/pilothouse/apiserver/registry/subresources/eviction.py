@@ -18,11 +18,13 @@ from pilothouse.machinery import labels, time
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError, bad_request, failure, forbidden, not_found, too_many_requests
 from pilothouse.machinery.meta_v1 import Condition, Status, StatusCause
+from pilothouse.machinery.resource import Resource
 
 ATTEMPTS = 20
 DISRUPTED_LIMIT = 2_000
 """Evictions that a budget's controller has not confirmed yet; more are refused."""
 TARGET = "DisruptionTarget"
+EVICTIONS = Resource(Eviction, plural="evictions", verbs=())
 VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
@@ -30,8 +32,11 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     eviction: Eviction = request.call.body
     if eviction.metadata.name != request.name:
         raise bad_request("name in URL does not match name in Eviction object")
+    admission = request.admission(CREATE, request.name, eviction, None, "eviction", EVICTIONS)
+    await store.admission.mutate(admission)
+    eviction = admission.object
+    await store.admission.validate(admission)
     request = replace(request, call=replace(request.call, verb="delete", subresource="", options=delete_options(eviction, request.options)))
-    await store.admission.validate(request.admission(CREATE, request.name, eviction, None, "eviction"))
     pod: Pod = (await store.entry(request.resource, request.namespace, request.name)).object
     if not ends_anyway(pod):
         budgets = [one for one in await store.list(PodDisruptionBudget, request.namespace) if covers(one, pod)]
@@ -39,7 +44,7 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
             raise failure(500, "", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
         if budgets and not is_spare(budgets[0], pod):
             await _spend(store, request, budgets[0].metadata.name)
-    await delete(store, await _marked(store, request))
+    await delete(store, await _marked(store, request), admitted=True)
     return Status(status="Success", code=201)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.api.types.authentication_v1 import TokenRequest
+from pilothouse.apiserver.admission.plugin import CREATE
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
@@ -18,10 +19,14 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     wanted: TokenRequest = request.call.body
     if wanted.metadata.name and wanted.metadata.name != request.name:
         raise bad_request(f"the name of the object ({wanted.metadata.name}) does not match the name on the URL ({request.name})")
+    admission = request.admission(CREATE, request.name, wanted, None, "token", TOKEN_REQUEST)
+    await store.admission.mutate(admission)
     account = await store.entry(request.resource, request.namespace, request.name)
+    wanted = admission.object
     if store.token_issuer is None:
         raise failure(500, "InternalError", "Internal error occurred: this server has no key to sign tokens with")
     wanted.metadata.name, wanted.metadata.namespace = request.name, request.namespace
+    await store.admission.validate(admission)
     issued = await store.token_issuer(account.object, wanted, request.user)
     issued.metadata.creationTimestamp = account.object.metadata.creationTimestamp
     return made(TOKEN_REQUEST, issued)

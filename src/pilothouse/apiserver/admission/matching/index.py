@@ -1,0 +1,68 @@
+"""Index of those who have criteria, by what requests have in common: what nobody is about costs one lookup in a dict.
+
+What rules select follows from operation, resource, subresource and whether a namespace is named: it is found once for each such
+combination. The index is made anew when its owners change; it begins anew when the catalogue changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pilothouse.apiserver.admission.matching.criteria import Criteria, is_chosen, selected
+from pilothouse.apiserver.admission.matching.rules import is_exempt
+from pilothouse.apiserver.admission.matching.versions import Version, kind_of
+from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
+from pilothouse.machinery.catalogue import Catalogue
+from pilothouse.machinery.resource import Resource
+
+T = TypeVar("T")
+Key = tuple[str, Resource[Any], Resource[Any], str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Generic[T]):
+    """An owner whose rules select a request. `version` None: that depends on the name as well."""
+
+    owner: T
+    criteria: Criteria
+    version: Version | None
+
+    async def match(self, request: AdmissionRequest, world: World) -> Version | None:
+        """The version in which the owner is to see the request; None when the selectors, or the name, leave it out. StatusError when
+        that cannot be judged."""
+        version = self.version or selected(self.criteria, request, world.catalogue)
+        return version if version is not None and await is_chosen(self.criteria, request, world) else None
+
+
+class Index(Generic[T]):
+    """See the module docstring. `owners` in the order in which they are asked."""
+
+    def __init__(self, owners: Iterable[tuple[T, Criteria]], catalogue: Catalogue) -> None:
+        self._owners = tuple(owners)
+        self._catalogue = catalogue
+        self._revision = catalogue.revision
+        self._known: dict[Key, Sequence[Candidate[T]]] = {}
+
+    def candidates(self, request: AdmissionRequest) -> Sequence[Candidate[T]]:
+        """Those who may be about the request, in their order."""
+        if not self._owners:
+            return ()
+        if self._revision != self._catalogue.revision:
+            self._known.clear()
+            self._revision = self._catalogue.revision
+        key = (request.operation, request.served, request.exchanged, request.subresource, bool(request.namespace))
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = tuple(self._found(request))
+        return known
+
+    def _found(self, request: AdmissionRequest) -> Iterable[Candidate[T]]:
+        if is_exempt(kind_of(request.exchanged)):
+            return
+        for owner, criteria in self._owners:
+            if criteria.looks_at_names:
+                yield Candidate(owner, criteria, None)
+            elif (version := selected(criteria, request, self._catalogue)) is not None:
+                yield Candidate(owner, criteria, version)

@@ -1,0 +1,60 @@
+"""The versions of a resource: under which of them a rule selects a request, and the request's objects in it (matchPolicy: Equivalent)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.apiserver.admission.plugin import AdmissionRequest
+from pilothouse.machinery.catalogue import Catalogue
+from pilothouse.machinery.resource import Resource
+
+Kind = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A resource in one version, and the kind that requests exchange there: its own, or that of the subresource (Scale)."""
+
+    resource: Resource[Any]
+    kind: Kind
+
+
+def requested(request: AdmissionRequest) -> Version:
+    """The version in which the request was made."""
+    return Version(request.served, kind_of(request.exchanged))
+
+
+def kind_of(resource: Resource[Any]) -> Kind:
+    return resource.group, resource.version, resource.kind
+
+
+def equivalents(request: AdmissionRequest, catalogue: Catalogue) -> Iterator[Version]:
+    """The other versions of the request's resource (other groups', too: events) that have its subresource."""
+    for resource in catalogue.resources():
+        if (resource.stored_as or resource) is not request.resource or resource is request.served:
+            continue
+        if not request.subresource:
+            yield Version(resource, kind_of(resource))
+        elif (subresource := resource.subresources.get(request.subresource)) is not None:
+            yield Version(resource, subresource.kind or kind_of(resource))
+
+
+def versioned(obj: Any, request: AdmissionRequest, version: Version) -> Any:
+    """An object of the request (its object or its old object), as it is in `version`. None stays None; nothing is copied needlessly."""
+    convert = version.resource.from_stored
+    if obj is None or convert is None or not is_convertible(request):
+        return obj
+    return convert(obj)
+
+
+def stored(obj: Any, request: AdmissionRequest, version: Version) -> Any:
+    """An object in `version` as it is in the stored version."""
+    convert = version.resource.to_stored
+    return obj if convert is None or not is_convertible(request) else convert(obj)
+
+
+def is_convertible(request: AdmissionRequest) -> bool:
+    """Whether the request exchanges the kind itself, which differs by version: a Scale is the same everywhere."""
+    return request.exchanged is request.served

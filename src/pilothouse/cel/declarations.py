@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Cost = Callable[[Sequence[Any], Any], "int | None"]
 """Cost of one call at run time from (arguments, result), receiver first; None for the cost of the standard (1 unless it says otherwise).
 
-An argument whose evaluation failed does not come here: the call costs nothing then.
+It is not asked when an argument or the call failed: that costs 1.
 """
 Estimate = Callable[..., Any]
 """Estimated cost of a call: `(estimator, target, arguments) -> CallEstimate | None`, see estimating.py. `target` is None for a global call.
@@ -57,7 +57,9 @@ class Function:
     overloads: tuple[Overload, ...]
     cost: Cost | None = None
     estimate: Estimate | None = None
-    """Cost and estimate of every overload that has none of its own."""
+    """Cost and estimate of every overload that has none of its own, and of calls whose overload is found only at run time."""
+    dynamic: Callable[..., Any] | None = None
+    """What is called when the overload is found only at run time; None to look for the first whose parameters match the values."""
 
 
 @dataclass(frozen=True, slots=True)

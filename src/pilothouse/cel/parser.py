@@ -19,8 +19,10 @@ from pilothouse.cel.syntax import Call, Entry, Expression, Identifier, ListLiter
 LONGEST_EXPRESSION = 100_000
 DEEPEST = 250
 RESERVED = frozenset(
-    ("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "package")
-    + ("namespace", "null", "return", "true", "var", "void", "while")
+    (
+        *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "package"),
+        *("namespace", "null", "return", "true", "var", "void", "while"),
+    )
 )
 _LOGIC = {"||": ("_||_", 1), "&&": ("_&&_", 2)}
 _LEVELS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pilothouse.cel.declarations import Function, Overload
@@ -59,24 +59,24 @@ def merged(functions: Mapping[str, Function], more: tuple[Function, ...]) -> dic
     """The functions with those of another library: overloads of one name together, one of an id that is there already taking its place."""
     result = dict(functions)
     for function in more:
-        overloads: dict[str, Overload] = {overload.id: overload for overload in _complete(function)}
         known = result.get(function.name)
-        if known is not None:
-            overloads = {overload.id: overload for overload in known.overloads} | overloads
-        result[function.name] = Function(function.name, tuple(overloads.values()))
+        if known is None:
+            result[function.name] = replace(function, overloads=_complete(function))
+            continue
+        overloads = {overload.id: overload for overload in (*known.overloads, *_complete(function))}
+        result[function.name] = Function(
+            function.name,
+            tuple(overloads.values()),
+            known.cost or function.cost,
+            known.estimate or function.estimate,
+            known.dynamic or function.dynamic,
+        )
     return result
 
 
-def _complete(function: Function) -> list[Overload]:
+def _complete(function: Function) -> tuple[Overload, ...]:
     """Its overloads with the cost and the estimate of the function where they have none."""
-    if function.cost is None and function.estimate is None:
-        return [*function.overloads]
-    return [
-        Overload(
-            *(overload.id, overload.parameters, overload.result, overload.call, overload.receiver),
-            overload.cost or function.cost,
-            overload.estimate or function.estimate,
-            overload.strict,
-        )
+    return tuple(
+        replace(overload, cost=overload.cost or function.cost, estimate=overload.estimate or function.estimate)
         for overload in function.overloads
-    ]
+    )

@@ -61,6 +61,7 @@ class Select(Expression):
     test_only: bool = False
 
     def children(self) -> Iterator[Expression]:
+        """The operand."""
         return iter((self.operand,))
 
 
@@ -73,6 +74,7 @@ class Call(Expression):
     arguments: list[Expression]
 
     def children(self) -> Iterator[Expression]:
+        """The target, then the arguments."""
         if self.target is not None:
             yield self.target
         yield from self.arguments
@@ -86,6 +88,7 @@ class ListLiteral(Expression):
     optional: frozenset[int] = frozenset()
 
     def children(self) -> Iterator[Expression]:
+        """The elements."""
         return iter(self.elements)
 
 
@@ -107,6 +110,7 @@ class MapLiteral(Expression):
     entries: list[Entry]
 
     def children(self) -> Iterator[Expression]:
+        """Keys and values in turn."""
         for entry in self.entries:
             yield entry.key
             yield entry.value
@@ -120,6 +124,7 @@ class StructLiteral(Expression):
     entries: list[Entry]
 
     def children(self) -> Iterator[Expression]:
+        """The values."""
         return (entry.value for entry in self.entries)
 
 
@@ -137,6 +142,7 @@ class Comprehension(Expression):
     result: Expression
 
     def children(self) -> Iterator[Expression]:
+        """The five parts."""
         return iter((self.range, self.initial, self.condition, self.step, self.result))
 
 

@@ -233,4 +233,11 @@ def items(value: Any) -> Iterator[Any]:
     """What a comprehension goes through: items of a list, keys of a map."""
     if isinstance(value, list | dict):
         return iter(value)
-    raise EvaluationError(f"got '{type_name(value)}', expected iterable type")
+    raise EvaluationError(f"got '{_GO_NAMES.get(type(value), type_name(value))}', expected iterable type")
+
+
+_GO_NAMES = {
+    **{bool: "types.Bool", int: "types.Int", Uint: "types.Uint", float: "types.Double", str: "types.String", bytes: "types.Bytes"},
+    **{type(None): "types.Null", Timestamp: "types.Timestamp", Duration: "types.Duration", Type: "*types.Type"},
+    **{types.ObjectType: "*types.Type", Optional: "*types.Optional"},
+}

@@ -1,0 +1,172 @@
+"""Compiled calls: arguments, the check of their types at run time where the checker could not know them, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import ceil
+from typing import Any
+
+from pilothouse.cel import types
+from pilothouse.cel.declarations import Cost, Function, Overload
+from pilothouse.cel.errors import EvaluationError, no_such_overload
+from pilothouse.cel.frames import ABORTS, Frame, Run
+from pilothouse.cel.types import Type
+from pilothouse.cel.values import equal, matches, size_of, type_name
+
+Implementation = Callable[..., Any]
+TRAVERSAL = 0.1
+"""Cost of a character that is gone through once."""
+
+
+def cost_of(function: Function, overloads: tuple[Overload, ...]) -> Cost | None:
+    """How a call is charged; None is 1. Without a single overload only the function's own cost counts, as cel-go finds none by its id."""
+    single = overloads[0].cost if len(overloads) == 1 else None
+    return single or function.cost
+
+
+def implementation(function: Function, overloads: tuple[Overload, ...], arguments: Sequence[Type]) -> Implementation:
+    """What is called: the overload itself where types are certain, otherwise what finds it by the values."""
+    if len(overloads) == 1 and not any(map(_uncertain, arguments)) and overloads[0].call is not None:
+        return overloads[0].call
+    if function.dynamic is not None:
+        return function.dynamic
+    return _dispatching(function.name, overloads)
+
+
+def _uncertain(argument: Type) -> bool:
+    """Whether values of this type may be of another one at run time."""
+    if argument.is_dyn or argument.nullable or argument.kind in (types.NULL_KIND, types.ERROR_KIND):
+        return True
+    return any(map(_uncertain, argument.parameters))
+
+
+def _dispatching(name: str, overloads: tuple[Overload, ...]) -> Implementation:
+    candidates = [(overload.parameters, overload.call) for overload in overloads if overload.call is not None]
+
+    def call(*arguments: Any) -> Any:
+        for parameters, implementation in candidates:
+            if len(parameters) == len(arguments) and all(map(matches, parameters, arguments)):
+                return implementation(*arguments)
+        raise no_such_overload(name, *map(type_name, arguments))
+
+    return call
+
+
+def call_of(call: Implementation, arguments: Sequence[Run], cost: Cost | None) -> Run:
+    """A call with its cost."""
+    if len(arguments) == 2:
+        return _binary(call, arguments[0], arguments[1], cost)
+    if len(arguments) == 1:
+        return _unary(call, arguments[0], cost)
+    return _any_arity(call, tuple(arguments), cost)
+
+
+def _charge(frame: Frame, cost: Cost | None, arguments: Sequence[Any], result: Any) -> None:
+    charged = None if cost is None else cost(arguments, result)
+    frame.cost += 1 if charged is None else charged
+    if frame.cost > frame.budget:
+        frame.check()
+
+
+def _unary(call: Implementation, argument: Run, cost: Cost | None) -> Run:
+    def run(frame: Frame) -> Any:
+        try:
+            value = argument(frame)
+            result = call(value)
+        except EvaluationError:
+            frame.cost += 1
+            raise
+        if cost is None:
+            frame.cost += 1
+        else:
+            _charge(frame, cost, (value,), result)
+        return result
+
+    return run
+
+
+def _binary(call: Implementation, left: Run, right: Run, cost: Cost | None) -> Run:
+    def run(frame: Frame) -> Any:
+        try:
+            first = left(frame)
+        except ABORTS:
+            raise
+        except EvaluationError:
+            _both_evaluated(frame, right)
+            raise
+        try:
+            second = right(frame)
+            result = call(first, second)
+        except EvaluationError:
+            frame.cost += 1
+            raise
+        if cost is None:
+            frame.cost += 1
+        else:
+            _charge(frame, cost, (first, second), result)
+        return result
+
+    return run
+
+
+def _both_evaluated(frame: Frame, right: Run) -> None:
+    """cel-go evaluates the second argument also where the first one failed, and charges for both and the call."""
+    try:
+        right(frame)
+    except ABORTS:
+        raise
+    except EvaluationError:
+        pass
+    finally:
+        frame.cost += 1
+
+
+def _any_arity(call: Implementation, arguments: tuple[Run, ...], cost: Cost | None) -> Run:
+    def run(frame: Frame) -> Any:
+        values = [argument(frame) for argument in arguments]
+        try:
+            result = call(*values)
+        except EvaluationError:
+            frame.cost += 1
+            raise
+        _charge(frame, cost, values, result)
+        return result
+
+    return run
+
+
+def equality(left: Run, right: Run, *, exact: bool, negated: bool) -> Run:
+    """`==` or `!=`: `exact` where both are known to be of one simple type, so that Python's equality is CEL's."""
+    same: Callable[[Any, Any], bool] = equal
+
+    def run(frame: Frame) -> Any:
+        try:
+            first = left(frame)
+        except ABORTS:
+            raise
+        except EvaluationError:
+            _both_evaluated(frame, right)
+            raise
+        try:
+            second = right(frame)
+        except EvaluationError:
+            frame.cost += 1
+            raise
+        if exact:
+            frame.cost += 1 if type(first) is not str else _tenth(first, second)
+            return (first == second) is not negated
+        frame.cost += equality_cost(first, second, negated)
+        return same(first, second) is not negated
+
+    return run
+
+
+def _tenth(first: str, second: str) -> int:
+    return ceil(min(len(first), len(second)) * TRAVERSAL)
+
+
+def equality_cost(first: Any, second: Any, negated: bool) -> int:
+    """A tenth of the smaller size, rounded up; 1 for `==` of Kubernetes' own values, whose size counts only for `!=`."""
+    if not negated and hasattr(first, "cel_type") and first.cel_type.name != types.OPTIONAL_NAME:
+        return 1
+    return ceil(min(size_of(first), size_of(second)) * TRAVERSAL)

@@ -1,0 +1,144 @@
+"""Compiled comprehensions. Those that the standard macros make have loops of their own; any other runs as it is written.
+
+Costs per element are those of the nodes that the macro stands for: the condition, the step and the accumulator's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.cel.errors import EvaluationError
+from pilothouse.cel.frames import ABORTS, UNSET, Frame, Run
+from pilothouse.cel.values import items, type_name
+
+ALL_TURN, ALL_STOP = 3, 2
+ANY_TURN, ANY_STOP = 4, 3
+LIST_COST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """What every comprehension goes through: the range, and the slots of its variables (-1 where there is no second one)."""
+
+    range: Run
+    first: int
+    second: int
+
+    def turns(self, frame: Frame) -> Iterator[None]:
+        """Set the variables to one element after another; between two the budget is looked at."""
+        collection = self.range(frame)
+        variables, first, second = frame.locals, self.first, self.second
+        if second < 0:
+            for item in items(collection):
+                variables[first] = item
+                yield
+                if frame.cost > frame.budget or frame.cancelled is not None:
+                    frame.check()
+            return
+        for variables[first], variables[second] in _pairs(collection):
+            yield
+            if frame.cost > frame.budget or frame.cancelled is not None:
+                frame.check()
+
+
+def _pairs(collection: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(collection, dict):
+        return iter(collection.items())
+    if isinstance(collection, list):
+        return iter(enumerate(collection))
+    raise EvaluationError(f"unsupported comprehension range type: {type_name(collection)}")
+
+
+def quantifier(loop: Loop, predicate: Run, *, until: bool) -> Run:
+    """`exists` (until a true one) or `all` (until a false one). Errors count only when no element decides."""
+    per_turn, at_stop = (ANY_TURN, ANY_STOP) if until else (ALL_TURN, ALL_STOP)
+
+    def run(frame: Frame) -> Any:
+        failure: EvaluationError | None = None
+        decided = False
+        for _ in loop.turns(frame):
+            if decided:
+                frame.cost += at_stop
+                break
+            frame.cost += per_turn
+            try:
+                holds = predicate(frame)
+            except ABORTS:
+                raise
+            except EvaluationError as error:
+                failure = failure or error
+                continue
+            if holds is until:
+                decided = True
+            elif holds is not (not until):
+                failure = failure or EvaluationError("no such overload")
+        frame.cost += 1
+        if failure is not None and not decided:
+            raise failure
+        return decided is until
+
+    return run
+
+
+def exactly_one(loop: Loop, predicate: Run) -> Run:
+    """`exists_one`."""
+
+    def run(frame: Frame) -> Any:
+        count = 0
+        for _ in loop.turns(frame):
+            holds = predicate(frame)
+            if holds is True:
+                count += 1
+                frame.cost += 2
+            elif holds is not False:
+                raise EvaluationError("no such overload")
+        frame.cost += 2
+        return count == 1
+
+    return run
+
+
+def collecting(loop: Loop, only: Run | None, start: Callable[[], Any], add: Callable[[Frame, Any], None]) -> Run:
+    """`map`, `filter`, `transformList`, `transformMap`: one growing list or map instead of a new one at each step."""
+
+    def run(frame: Frame) -> Any:
+        collected = start()
+        for _ in loop.turns(frame):
+            if only is not None:
+                wanted = only(frame)
+                if wanted is False:
+                    continue
+                if wanted is not True:
+                    raise EvaluationError("no such overload")
+            add(frame, collected)
+        frame.cost += 1
+        return collected
+
+    return run
+
+
+def adding_item(item: Run, *, constant: bool) -> Callable[[Frame, list[Any]], None]:
+    """The step `accumulator + [item]`: a list that is a constant costs nothing to make."""
+    charge = 2 if constant else 2 + LIST_COST
+
+    def add(frame: Frame, collected: list[Any]) -> None:
+        collected.append(item(frame))
+        frame.cost += charge
+
+    return add
+
+
+def general(loop: Loop, slot: int, condition: Run, step: Run, result: Run) -> Run:
+    """Any comprehension, as it is written; the accumulator in `slot` gets its first value when it is asked for."""
+
+    def run(frame: Frame) -> Any:
+        frame.locals[slot] = UNSET
+        for _ in loop.turns(frame):
+            if condition(frame) is not True:
+                break
+            frame.locals[slot] = step(frame)
+        return result(frame)
+
+    return run

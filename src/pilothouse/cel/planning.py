@@ -1,0 +1,468 @@
+"""From the checked tree to closures: each node becomes a `Run`.
+
+As in cel-go, constants are computed once when the program is made (literals of constants, conversions of constants, membership in a list
+of constants) and cost nothing at run time; a chain of selections is one attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.cel import attributes, calls, folds, types
+from pilothouse.cel.attributes import Attribute, Qualifier
+from pilothouse.cel.errors import EvaluationError
+from pilothouse.cel.frames import ABORTS, UNSET, Frame, Run
+from pilothouse.cel.macros import NOT_STRICTLY_FALSE
+from pilothouse.cel.scopes import Names
+from pilothouse.cel.shown import shown
+from pilothouse.cel.syntax import (
+    Call,
+    Comprehension,
+    Expression,
+    Identifier,
+    ListLiteral,
+    Literal,
+    MapLiteral,
+    Select,
+    StructLiteral,
+)
+from pilothouse.cel.types import ObjectType, Type
+from pilothouse.cel.values import NUMBERS, Optional, Uint, type_name
+
+LIST_COST, MAP_COST, STRUCT_COST = 10, 30, 40
+MAP_INSERT = "cel.@mapInsert"
+CONVERSIONS = frozenset(("bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"))
+_EXACT = frozenset((types.STRING_KIND, types.INT_KIND, types.BOOL_KIND))
+_NO_FRAME = Frame({}, (), 0, 1 << 62, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One node: how to get its value. `constant` holds the value of a constant (UNSET otherwise), `attribute` what it may extend."""
+
+    run: Run
+    constant: Any = UNSET
+    attribute: Attribute | None = None
+
+
+def constant(value: Any) -> Plan:
+    """A value that is known already."""
+    return Plan(lambda frame: value, value)
+
+
+class Planner:
+    """Makes the closures of one program. Afterwards `variables` and `slots` say what a frame needs."""
+
+    def __init__(self, names: Names) -> None:
+        self.variables: list[tuple[str, Type]] = []
+        self.slots = 0
+        self._names = names
+        self._indexes: dict[str, int] = {}
+        self._locals: list[dict[str, Run]] = []
+
+    def plan(self, node: Expression) -> Plan:
+        """The plan of any node."""
+        return _PLANS[type(node)](self, node)
+
+    def _run(self, node: Expression) -> Run:
+        return self.plan(node).run
+
+    def _attribute(self, attribute: Attribute) -> Plan:
+        return Plan(attribute.run(), attribute=attribute)
+
+    def literal(self, node: Literal) -> Plan:
+        """A constant."""
+        return constant(node.value)
+
+    def identifier(self, node: Expression) -> Plan:
+        """A variable, or a name that stands for a constant or a type."""
+        reference = node.reference
+        assert reference is not None
+        if reference.is_constant:
+            return constant(reference.value)
+        local = None if isinstance(node, Identifier) and node.name.startswith(".") else self._local(reference.name)
+        return self._attribute(Attribute(local or _variable(self._index(reference.name))))
+
+    def _local(self, name: str) -> Run | None:
+        for scope in reversed(self._locals):
+            if name in scope:
+                return scope[name]
+        return None
+
+    def _index(self, name: str) -> int:
+        if name not in self._indexes:
+            self._indexes[name] = len(self.variables)
+            self.variables.append((name, self._names.variables[name]))
+        return self._indexes[name]
+
+    def _extended(self, operand: Plan, qualifier: Qualifier) -> Plan:
+        attribute = operand.attribute or Attribute(operand.run)
+        attribute.add(qualifier)
+        if qualifier.test_only:
+            return Plan(attribute.resolve())
+        return self._attribute(attribute)
+
+    def select(self, node: Select) -> Plan:
+        """A field, its presence, or a qualified name."""
+        if node.reference is not None:
+            return self.identifier(node)
+        return self._extended(self.plan(node.operand), _field(node.operand.type, node.field_name, test_only=node.test_only))
+
+    # Calls.
+
+    def call(self, node: Call) -> Plan:
+        """A call, an operator or an index."""
+        special = _SPECIAL.get(node.function)
+        if special is not None:
+            return special(self, node)
+        assert node.reference is not None
+        function, overloads = self._names.functions[node.function], node.reference.overloads
+        operands = node.arguments if node.target is None else [node.target, *node.arguments]
+        plans = [self.plan(operand) for operand in operands]
+        call = calls.implementation(function, overloads, [operand.type for operand in operands])
+        cost = calls.cost_of(function, overloads)
+        run = calls.call_of(call, [plan.run for plan in plans], cost)
+        if node.function in CONVERSIONS and len(plans) == 1 and plans[0].constant is not UNSET:
+            return constant(run(_NO_FRAME))
+        return Plan(run)
+
+    def logic(self, node: Call) -> Plan:
+        """`&&` and `||`: the second operand is asked only when the first does not decide, and an error counts only then."""
+        return Plan(_logic(self._run(node.arguments[0]), self._run(node.arguments[1]), decisive=node.function == "_||_"))
+
+    def conditional(self, node: Call) -> Plan:
+        """`?:`, an attribute with two branches."""
+        condition, *branches = [self.plan(argument) for argument in node.arguments]
+        first, second = [branch.attribute or Attribute(branch.run) for branch in branches]
+        return self._attribute(Attribute(None, condition=condition.run, branches=(first, second)))
+
+    def equal(self, node: Call) -> Plan:
+        """`==` and `!=`."""
+        left, right = node.arguments
+        exact = left.type.kind in _EXACT and left.type == right.type and not left.type.nullable
+        return Plan(calls.equality(self._run(left), self._run(right), exact=exact, negated=node.function == "_!=_"))
+
+    def index(self, node: Call) -> Plan:
+        """`a[b]`, `a[?b]`, `a.?b`."""
+        operand, index = [self.plan(argument) for argument in node.arguments]
+        optional = node.function != "_[_]"
+        if index.constant is not UNSET:
+            if node.function == "_?._":
+                return self._extended(operand, _field(node.arguments[0].type, index.constant, optional=True))
+            return self._extended(operand, Qualifier(index.constant, optional=optional))
+        dynamic = index.attribute.resolve() if index.attribute is not None else index.run
+        return self._extended(operand, Qualifier(dynamic=dynamic, optional=optional))
+
+    def membership(self, node: Call) -> Plan:
+        """`in`: a list of constants is looked up as a set, which costs nothing."""
+        collection = self.plan(node.arguments[1])
+        values = collection.constant
+        assert node.reference is not None
+        if values is UNSET or len(node.reference.overloads) != 1 or node.reference.overloads[0].id != "in_list":
+            return self._membership_of(node, collection)
+        if not values:
+            return constant(False)
+        members = _members(values)
+        return Plan(_in_set(self._run(node.arguments[0]), members)) if members is not None else self._membership_of(node, collection)
+
+    def _membership_of(self, node: Call, collection: Plan) -> Plan:
+        assert node.reference is not None
+        function = self._names.functions[node.function]
+        overloads = node.reference.overloads
+        call = calls.implementation(function, overloads, [argument.type for argument in node.arguments])
+        return Plan(calls.call_of(call, [self._run(node.arguments[0]), collection.run], calls.cost_of(function, overloads)))
+
+    def alternative(self, node: Call) -> Plan:
+        """`or` and `orValue` of optionals: the other one is asked only when the first has no value."""
+        assert node.target is not None
+        return Plan(_alternative(self._run(node.target), self._run(node.arguments[0]), unwrap=node.function == "orValue"))
+
+    # Aggregates.
+
+    def list(self, node: ListLiteral) -> Plan:
+        """A list; a constant when its elements are."""
+        plans = [self.plan(element) for element in node.elements]
+        run = _list([plan.run for plan in plans], node.optional)
+        return constant(run(_NO_FRAME)) if all(plan.constant is not UNSET for plan in plans) else Plan(run)
+
+    def map(self, node: MapLiteral) -> Plan:
+        """A map; a constant when keys and values are."""
+        keys = [self.plan(entry.key) for entry in node.entries]
+        values = [self.plan(entry.value) for entry in node.entries]
+        entries = [(key.run, value.run, entry.optional) for key, value, entry in zip(keys, values, node.entries, strict=True)]
+        run = _map(entries)
+        return constant(run(_NO_FRAME)) if all(plan.constant is not UNSET for plan in (*keys, *values)) else Plan(run)
+
+    def struct(self, node: StructLiteral) -> Plan:
+        """An object."""
+        assert isinstance(node.type, ObjectType)
+        fields = [(entry.key, self._run(entry.value), entry.optional) for entry in node.entries]
+        return Plan(_struct(node.type, fields))
+
+    # Comprehensions.
+
+    def comprehension(self, node: Comprehension) -> Plan:
+        """A fold, by the form of its parts."""
+        range_ = self._run(node.range)
+        initial = self.plan(node.initial)
+        first, second, slot = self._new_slot(), self._new_slot() if node.variable2 else -1, self._new_slot()
+        loop = folds.Loop(range_, first, second)
+        variables = {node.variable: _local(first)} | ({node.variable2: _local(second)} if node.variable2 else {})
+        self._locals += [{node.accumulator: _accumulator(slot, initial.run)}, variables]
+        run = self._special(node, loop, initial)
+        if run is None:
+            condition, step = self._run(node.condition), self._run(node.step)
+            self._locals.pop()
+            run = folds.general(loop, slot, condition, step, self._run(node.result))
+        else:
+            self._locals.pop()
+        self._locals.pop()
+        return Plan(run)
+
+    def _new_slot(self) -> int:
+        self.slots += 1
+        return self.slots - 1
+
+    def _special(self, node: Comprehension, loop: folds.Loop, initial: Plan) -> Run | None:
+        step = node.step
+        if not isinstance(step, Call):
+            return None
+        accumulates = _is_name(step.arguments[0] if step.arguments else step, node.accumulator)
+        if step.function in ("_&&_", "_||_") and accumulates and _is_quantifier(node, step.function):
+            return folds.quantifier(loop, self._run(step.arguments[1]), until=step.function == "_||_")
+        if not isinstance(node.condition, Literal) or node.condition.value is not True:
+            return None
+        only, inner = (step.arguments[0], step.arguments[1]) if step.function == "_?_:_" else (None, step)
+        if only is not None and not _is_name(step.arguments[2], node.accumulator):
+            return None
+        if not isinstance(inner, Call) or not inner.arguments or not _is_name(inner.arguments[0], node.accumulator):
+            return None
+        if initial.constant == 0 and only is not None and _counts(inner) and _is_one(node):
+            return folds.exactly_one(loop, self._run(only))
+        if not _is_name(node.result, node.accumulator) or initial.constant not in ([], {}):
+            return None
+        add = self._adding(inner)
+        if add is None:
+            return None
+        return folds.collecting(loop, None if only is None else self._run(only), type(initial.constant), add)
+
+    def _adding(self, step: Call) -> Callable[[Frame, Any], None] | None:
+        item = step.arguments[1]
+        if step.function == "_+_" and isinstance(item, ListLiteral) and len(item.elements) == 1 and not item.optional:
+            plan = self.plan(item.elements[0])
+            return folds.adding_item(plan.run, constant=plan.constant is not UNSET)
+        if step.function == MAP_INSERT:
+            return _inserting([self._run(argument) for argument in step.arguments[1:]])
+        return None
+
+
+def _is_name(node: Expression, name: str) -> bool:
+    return isinstance(node, Identifier) and node.name == name
+
+
+def _is_quantifier(node: Comprehension, function: str) -> bool:
+    """Whether condition, initial value and result are those that `all` and `exists` expand to."""
+    condition = node.condition
+    if not isinstance(condition, Call) or condition.function != NOT_STRICTLY_FALSE or not _is_name(node.result, node.accumulator):
+        return False
+    tested = condition.arguments[0]
+    if function == "_||_":
+        if not isinstance(tested, Call) or tested.function != "!_":
+            return False
+        tested = tested.arguments[0]
+    return isinstance(node.initial, Literal) and node.initial.value is (function == "_&&_") and _is_name(tested, node.accumulator)
+
+
+def _counts(step: Call) -> bool:
+    return step.function == "_+_" and isinstance(step.arguments[1], Literal) and step.arguments[1].value == 1
+
+
+def _is_one(node: Comprehension) -> bool:
+    result = node.result
+    return isinstance(result, Call) and result.function == "_==_" and _is_name(result.arguments[0], node.accumulator)
+
+
+def _field(operand: Type, name: str, *, optional: bool = False, test_only: bool = False) -> Qualifier:
+    """A selection by name: the property's name in JSON, and how its values are converted."""
+    target = operand.element if types.is_optional(operand) else operand
+    if isinstance(target, ObjectType):
+        declared = target.field_type(name)
+        convert = None if declared is None else declared.convert
+        return Qualifier(target.properties.get(name, name), None, convert, optional, test_only)
+    return Qualifier(name, optional=optional, test_only=test_only)
+
+
+def _local(slot: int) -> Run:
+    return lambda frame: frame.locals[slot]
+
+
+def _accumulator(slot: int, initial: Run) -> Run:
+    """The variable of a comprehension that is computed; its first value only when it is asked for, as cel-go does."""
+
+    def run(frame: Frame) -> Any:
+        value = frame.locals[slot]
+        if value is UNSET:
+            value = frame.locals[slot] = initial(frame)
+        return value
+
+    return run
+
+
+def _variable(index: int) -> Run:
+    def run(frame: Frame) -> Any:
+        value = frame.values[index]
+        return frame.fetch(index) if value is UNSET else value
+
+    return run
+
+
+def _logic(left: Run, right: Run, *, decisive: bool) -> Run:
+    def run(frame: Frame) -> Any:
+        failure: EvaluationError | None = None
+        for operand in (left, right):
+            try:
+                value = operand(frame)
+            except ABORTS:
+                raise
+            except EvaluationError as error:
+                failure = failure or error
+                continue
+            if value is decisive:
+                return decisive
+            if value is not (not decisive):
+                failure = failure or EvaluationError("no such overload")
+        if failure is not None:
+            raise failure
+        return not decisive
+
+    return run
+
+
+def _alternative(left: Run, right: Run, *, unwrap: bool) -> Run:
+    def run(frame: Frame) -> Any:
+        value = left(frame)
+        if type(value) is not Optional:
+            raise EvaluationError("no such overload")
+        if not value.present:
+            return right(frame)
+        return value.value if unwrap else value
+
+    return run
+
+
+def _members(values: Any) -> frozenset[Any] | None:
+    """The set of a list of constants, None when it holds what cannot be looked up: bools are kept apart from numbers by their type."""
+    if not all(type(value) in NUMBERS or type(value) in (str, bool) for value in values):
+        return None
+    return frozenset((type(value) is bool, value) for value in values if value == value)
+
+
+def _in_set(operand: Run, members: frozenset[Any]) -> Run:
+    def run(frame: Frame) -> Any:
+        value = operand(frame)
+        try:
+            return (type(value) is bool, value) in members
+        except TypeError:
+            return False
+
+    return run
+
+
+def _list(elements: list[Run], optional: frozenset[int]) -> Run:
+    if not optional:
+
+        def run(frame: Frame) -> Any:
+            values = [element(frame) for element in elements]
+            frame.cost += LIST_COST
+            return values
+
+        return run
+
+    def run_optional(frame: Frame) -> Any:
+        values: list[Any] = []
+        for index, element in enumerate(elements):
+            value = element(frame)
+            if index in optional:
+                if type(value) is not Optional:
+                    raise EvaluationError(f"cannot initialize optional list element from non-optional value {shown(value)}")
+                if not value.present:
+                    continue
+                value = value.value
+            values.append(value)
+        frame.cost += LIST_COST
+        return values
+
+    return run_optional
+
+
+def _unwrapped(key: Any, value: Any) -> Any:
+    """The value of an entry behind a question mark, or ABSENT."""
+    if type(value) is not Optional:
+        raise EvaluationError(f"cannot initialize optional entry '{shown(key)}' from non-optional value {shown(value)}")
+    return value.value if value.present else attributes.ABSENT
+
+
+def _map(entries: list[tuple[Run, Run, bool]]) -> Run:
+    def run(frame: Frame) -> Any:
+        made: dict[Any, Any] = {}
+        for key_of, value_of, optional in entries:
+            key = key_of(frame)
+            if type(key) not in (str, int, Uint, bool, float):
+                raise EvaluationError(f"unsupported key type: {type_name(key)}")
+            value = value_of(frame)
+            if optional:
+                value = _unwrapped(key, value)
+                if value is attributes.ABSENT:
+                    made.pop(key, None)
+                    continue
+            made[key] = value
+        frame.cost += MAP_COST
+        return made
+
+    return run
+
+
+def _struct(made: ObjectType, fields: list[tuple[str, Run, bool]]) -> Run:
+    def run(frame: Frame) -> Any:
+        values: dict[str, Any] = {}
+        for name, value_of, optional in fields:
+            value = value_of(frame)
+            if optional:
+                value = _unwrapped(name, value)
+                if value is attributes.ABSENT:
+                    continue
+            values[made.properties.get(name, name)] = value
+        frame.cost += STRUCT_COST
+        return values if made.construct is None else made.construct(values)
+
+    return run
+
+
+def _inserting(arguments: list[Run]) -> Callable[[Frame, Any], None]:
+    """The step that adds a key and its value, or all entries of a map, to the map that is being made."""
+
+    def add(frame: Frame, collected: Any) -> None:
+        values = [argument(frame) for argument in arguments]
+        entries = values[0].items() if len(values) == 1 and isinstance(values[0], dict) else [tuple(values)]
+        for key, value in entries:
+            if key in collected:
+                raise EvaluationError(f"insert failed: key {shown(key)} already exists")
+            collected[key] = value
+        frame.cost += 2
+
+    return add
+
+
+_PLANS: dict[type, Callable[[Planner, Any], Plan]] = {
+    **{Literal: Planner.literal, Identifier: Planner.identifier, Select: Planner.select, Call: Planner.call},
+    **{ListLiteral: Planner.list, MapLiteral: Planner.map, StructLiteral: Planner.struct, Comprehension: Planner.comprehension},
+}
+_SPECIAL: dict[str, Callable[[Planner, Call], Plan]] = {
+    **dict.fromkeys(("_&&_", "_||_"), Planner.logic),
+    **dict.fromkeys(("_==_", "_!=_"), Planner.equal),
+    **dict.fromkeys(("_[_]", "_[?_]", "_?._"), Planner.index),
+    **dict.fromkeys(("or", "orValue"), Planner.alternative),
+    **{"_?_:_": Planner.conditional, "@in": Planner.membership},
+}

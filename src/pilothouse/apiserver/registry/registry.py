@@ -85,6 +85,12 @@ class Registry:
     async def run(self) -> None:
         """Keep the caches up to date until cancelled."""
         await self.store.caches.start()
+        try:
+            await self._run()
+        finally:
+            await self.store.webhooks.aclose()
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             self._tasks = group
             group.create_task(self.store.caches.run(), name="caches")

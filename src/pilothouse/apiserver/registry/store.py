@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from pilothouse.api.protobuf import envelope
+from pilothouse.api.types import core_v1
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Admission, Plugin
 from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
@@ -28,6 +29,9 @@ from pilothouse.apiserver.registry.allocation import Allocation, Reservation
 from pilothouse.apiserver.registry.compaction import Written
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.interface import CompareFailed, Storage, StorageFailed
+from pilothouse.apiserver.webhooks.client import WebhookClient
+from pilothouse.apiserver.webhooks.endpoint import Service
+from pilothouse.apiserver.webhooks.services import Address, address_of
 from pilothouse.client.call import Call
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kit.entropy import Entropy
@@ -95,6 +99,9 @@ class RegistryStore:
         """Caches that are loaded, by class: admission asks for the same few in every request."""
         catalogue.subscribe(lambda what, resource: self._loaded.clear())
         self.allocation = Allocation(settings)
+        self.webhooks = WebhookClient(self._service_address)
+        self.local_services: dict[tuple[str, str], Address] = {}
+        """Where programs of the tests answer for Services of a simulated cluster, by namespace and name."""
         self.admission = Admission((one() for one in plugins), self)
 
     # World, as admission plugins see it.
@@ -118,6 +125,9 @@ class RegistryStore:
         finally:
             await watch.aclose()
         return await self.get(kind, name, namespace)
+
+    async def _service_address(self, wanted: Service) -> Address:
+        return address_of(wanted, await self.get(core_v1.Service, wanted.name, wanted.namespace), self.local_services)
 
     async def update_status(self, obj: Any) -> bool:
         resource, meta = self.catalogue.of(type(obj)), obj.metadata

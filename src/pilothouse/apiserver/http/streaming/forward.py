@@ -18,9 +18,10 @@ from yarl import URL
 
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.request import WEBSOCKET_TOKEN, Request, Response
-from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS, dialing_failed, why
+from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS, dialing_failed
 from pilothouse.apiserver.http.streaming.links import Way, rewritten
 from pilothouse.apiserver.http.streaming.relay import joined
+from pilothouse.client.neterrors import why
 from pilothouse.client.streaming.upgrade import UpgradeRefused, upgrade
 from pilothouse.machinery import errors
 

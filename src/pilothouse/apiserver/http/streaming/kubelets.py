@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import quote, urlencode, urlsplit
-
-from aiohttp import ClientConnectorError, ServerDisconnectedError
+from urllib.parse import quote, urlencode
 
 from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.apiserver.auth.user import ADMIN
 from pilothouse.apiserver.http.context import ApiContext, KubeletClient
 from pilothouse.apiserver.http.request import Request
 from pilothouse.client.client import Client
+from pilothouse.client.neterrors import why
 from pilothouse.client.streaming.upgrade import PROTOCOL_HEADER, Upgraded, upgrade
 from pilothouse.kit.clock import wait_for
 from pilothouse.machinery import errors
@@ -130,23 +128,6 @@ async def reach(request: Request, kubelet: Kubelet, url: str, protocols: Iterabl
 def dialing_failed(error: Exception, url: str) -> StatusError:
     """Upstream's words for a backend that cannot be reached."""
     return errors.failure(500, "InternalError", f"error dialing backend: {why(error, url)}")
-
-
-def why(error: Exception, url: str) -> str:
-    """What went wrong with a connection to `url`, in the words of Go's net package: clients and people look for them."""
-    cause = error.os_error if isinstance(error, ClientConnectorError) else error
-    dial = f"dial tcp {urlsplit(url).netloc}"
-    if isinstance(cause, ssl.SSLError):
-        if cause.reason == "WRONG_VERSION_NUMBER":
-            return "http: server gave HTTP response to HTTPS client"
-        return f"tls: {cause.reason}"
-    if isinstance(cause, TimeoutError):
-        return f"{dial}: i/o timeout"
-    if isinstance(error, ServerDisconnectedError):
-        return "EOF"
-    if isinstance(cause, OSError) and cause.errno:
-        return f"{dial}: connect: {os.strerror(cause.errno).lower()}"
-    return str(error) or type(error).__name__
 
 
 def flag(request: Request, name: str) -> bool:

@@ -36,7 +36,8 @@ class Column:
     """A column of `kubectl get`: name, what to show, type (string, integer, number, boolean, date), priority 1 for `-o wide`.
 
     `value` may return None, which is shown as `<none>` by kubectl, or a `Since`; a date is an RFC 3339 string. The table begins
-    with the column Name by itself, unless a column of that name is declared.
+    with the column Name by itself, unless a column of that name is declared. `raw`: as custom resources have it, None is null, and
+    the type is told as it is; such a column named Name is one beside the first.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Column:
     format: str = ""
     priority: int = 0
     description: str = ""
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ GROUP = "meta.k8s.io"
 def columns_of(resource: Resource[Any]) -> tuple[Column, ...]:
     """The columns as shown: the name stands first, unless the kind says where it stands."""
     declared = (AGE,) if resource.columns is None else resource.columns
-    return declared if any(one.name == "Name" for one in declared) else (NAME, *declared)
+    return declared if any(one.name == "Name" and not one.raw for one in declared) else (NAME, *declared)
 
 
 def table(
@@ -50,11 +50,11 @@ def table(
 
 
 def definition(column: Column) -> dict[str, Any]:
-    kind = "string" if column.type == "date" else column.type
+    kind = "string" if column.type == "date" and not column.raw else column.type
     return {
         "name": column.name,
         "type": kind,
-        "format": "name" if column.name == "Name" and not column.format else column.format,
+        "format": "name" if column.name == "Name" and not column.format and not column.raw else column.format,
         "description": column.description or column.name,
         "priority": column.priority,
     }
@@ -72,11 +72,11 @@ def row(columns: tuple[Column, ...], obj: Any, now: datetime, include: str, vers
 
 def cell(column: Column, obj: Any, now: datetime) -> Any:
     value = column.value(obj)
-    if column.type == "date":
+    if column.type == "date" and not column.raw:
         return age(value or "", now)
     if isinstance(value, Since):
         return value.text.replace("{}", age(value.moment, now))
-    return NONE if value is None else value
+    return NONE if value is None and not column.raw else value
 
 
 def partial(obj: Any, version: str = "v1") -> dict[str, Any]:

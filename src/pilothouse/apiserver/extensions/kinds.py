@@ -13,6 +13,7 @@ from pilothouse.api.types.apiextensions_v1 import (
     CustomResourceDefinitionVersion,
     CustomResourceSubresourceScale,
 )
+from pilothouse.apiserver.extensions.columns import columns_of
 from pilothouse.machinery import access, codec
 from pilothouse.machinery.resource import STATUS, Resource, Scale, Subresource
 from pilothouse.machinery.strategy import METADATA, Strategy
@@ -49,6 +50,7 @@ def _resource(
         categories=names.categories,
         namespaced=spec.scope == "Namespaced",
         subresources=_subresources(version),
+        columns=columns_of(version.additionalPrinterColumns),
         stored_as=stored,
         reset_fields={"": ("status",) if _has_status(version) else (), "status": ("metadata", "spec")},
         schema=schema_of(version),

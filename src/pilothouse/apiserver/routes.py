@@ -11,7 +11,7 @@ from typing import Any
 from pilothouse.apiserver.http.connect import Connect
 from pilothouse.apiserver.http.decoding import media_type_of
 from pilothouse.apiserver.http.negotiation import check_route
-from pilothouse.apiserver.http.refusals import bad_name, bad_namespace, method_not_allowed, no_such_page, no_such_resource, no_text
+from pilothouse.apiserver.http.refusals import bad_name, bad_namespace, method_not_allowed, no_such_page, no_text
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.apiserver.verbs.create import create
 from pilothouse.apiserver.verbs.delete import delete
@@ -23,7 +23,7 @@ from pilothouse.apiserver.verbs.update import update
 from pilothouse.apiserver.verbs.watch import watch
 from pilothouse.machinery import errors
 from pilothouse.machinery.catalogue import Catalogue
-from pilothouse.machinery.errors import StatusError, method_not_supported
+from pilothouse.machinery.errors import StatusError, method_not_supported, no_such_resource
 from pilothouse.machinery.meta_v1 import StatusDetails
 from pilothouse.machinery.resource import Resource
 

@@ -65,8 +65,8 @@ class Catalogue:
         return self._sorted
 
     def stored(self) -> Iterator[Resource[Any]]:
-        """Every resource once, in the version in which it is stored."""
-        return (resource for resource in self.resources() if resource.stored_as is None)
+        """Every resource once, in the version in which it is stored, or the first one where that is not served."""
+        return (resource for resource in self.resources() if resource.primary is resource)
 
     def by_kind(self, group: str, version: str, kind: str) -> Resource[Any] | None:
         """The resource of a kind; None when it is not served."""

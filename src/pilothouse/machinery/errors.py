@@ -44,6 +44,11 @@ def not_found(plural: str, group: str, name: str) -> StatusError:
     return failure(404, "NotFound", f"{qualified(plural, group)} {go_quoted(name)} not found", details)
 
 
+def no_such_resource() -> StatusError:
+    """404 for a path below an API that is served: no such version, kind or subresource."""
+    return failure(404, "NotFound", "the server could not find the requested resource", StatusDetails())
+
+
 def already_exists(plural: str, group: str, name: str) -> StatusError:
     details = StatusDetails(name=name, group=group, kind=plural)
     return failure(409, "AlreadyExists", f"{qualified(plural, group)} {go_quoted(name)} already exists", details)

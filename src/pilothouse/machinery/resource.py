@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from functools import update_wrapper
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -94,7 +95,9 @@ class Resource(Generic[T]):
 
     `columns` None means Name and Age. `selectable_fields` are beside metadata.name and metadata.namespace, which all kinds have.
     `stored_as` with its two conversions is for a kind served in several versions: one of them is the stored form. The others' own
-    hooks of validation see the stored form, too, after those of the stored kind.
+    hooks of validation see the stored form, too, after those of the stored kind; but where a version `is_hub`, all that is done with
+    an object is done in that version, by its hooks, and only the store sees another (custom resources).
+    `list_kind` is the kind of its lists.
     `graceful(object, gracePeriodSeconds)` gives the seconds that a delete waits for the object's owner (Pods): 0 deletes at once.
     `reset_fields` says by subresource ("" is the object itself) which dotted fields its strategy resets, where that is other than
     the status of the object and the spec of `status`: nobody comes to own them there. `written_fields` says instead what a
@@ -112,6 +115,7 @@ class Resource(Generic[T]):
         plural: str,
         *,
         singular: str = "",
+        list_kind: str = "",
         short_names: Sequence[str] = (),
         categories: Sequence[str] = (),
         namespaced: bool = True,
@@ -130,11 +134,13 @@ class Resource(Generic[T]):
         schema: Mapping[str, Any] | None = None,
         strategy: Strategy = DEFAULT,
         unknown_field: str = "field label not supported: {}",
+        is_hub: bool = False,
     ) -> None:
         self.type = type
         self.group, self.version, self.kind = type.GVK  # type: ignore[attr-defined]
         self.plural = plural
         self.singular = singular or self.kind.lower()
+        self.list_kind = list_kind or f"{self.kind}List"
         self.short_names = tuple(short_names)
         self.categories = tuple(categories)
         self.namespaced = namespaced
@@ -153,6 +159,15 @@ class Resource(Generic[T]):
         self.schema = schema
         self.strategy = strategy
         self.unknown_field = unknown_field
+        self.is_hub = is_hub
+        self.is_served = True
+        """False for the stored form of a custom kind that is served in other versions only."""
+        self.read: Callable[[T], bool] | None = None
+        """Brings what the store has up to what its declaration says today; whether anything was changed."""
+        self.versions: tuple[Resource[Any], ...] = (self,)
+        """All versions of a custom kind that are served or stored, this one too."""
+        self.remembered: dict[Any, Any] = {}
+        """What others have made of this declaration, by their own keys: it goes with it."""
         self.defaults: list[Default] = []
         self.validators: list[Validate] = []
         self.create_validators: list[Validate] = []
@@ -163,6 +178,17 @@ class Resource(Generic[T]):
         self.status_preparers: list[PrepareStatus] = []
         self.warners: list[Warn] = []
         self._decoder: msgspec.json.Decoder[T] | None = None
+
+    @property
+    def hub(self) -> Resource[Any]:
+        """The version in which objects of a request for this one are changed, admitted and validated."""
+        return self if self.is_hub else self.stored_as or self
+
+    @property
+    def primary(self) -> Resource[Any]:
+        """The version that stands for all of them to those who want each object once: the stored one, or the first that is served."""
+        stored = self.stored_as or self
+        return stored if stored.is_served else next(version for version in stored.versions if version.is_served)
 
     @property
     def api_version(self) -> str:
@@ -225,6 +251,21 @@ class Resource(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Resource {self.plural} {self.api_version}>"
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def per_resource(function: F) -> F:
+    """Decorator: what a function makes of a resource, and of arguments that can be keys, is made once and lives as long as the resource."""
+
+    def of(resource: Resource[Any], *args: Any) -> Any:
+        remembered, key = resource.remembered, (function, args)
+        if key not in remembered:
+            remembered[key] = function(resource, *args)
+        return remembered[key]
+
+    return cast(F, update_wrapper(of, function))
 
 
 AGE = Column("Age", lambda one: one.metadata.creationTimestamp, type="date")

@@ -17,7 +17,7 @@ from msgspec import MsgspecError
 from sortedcontainers import SortedDict
 
 from pilothouse.apiserver.cache.corrupt import CorruptValue, problem_of
-from pilothouse.apiserver.cache.entry import Entry, head_of
+from pilothouse.apiserver.cache.entry import Entry, RewrittenEntry, head_of
 from pilothouse.apiserver.cache.event import ADDED, DELETED, MODIFIED, CacheEvent, bookmark
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
@@ -160,20 +160,32 @@ class Cache:
         entries = (self._entry(item.key, item.value, item.revision, item.created) for item in items)
         return [entry for entry in entries if entry is not None]
 
+    def read(self, item: Item) -> Entry | CorruptValue:
+        """The entry of what the store has, in the form in which it would be stored today."""
+        try:
+            obj = self.resource.decoder.decode(item.value)
+        except (MsgspecError, ValueError, RecursionError):
+            return CorruptValue(item.key, item.revision, problem_of(item.value, self.resource))
+        is_changed = self.resource.read is not None and self.resource.read(obj)
+        if not is_changed and item.value.startswith(self.head):
+            return Entry.stored(self.resource, item.key, self.head, item.value, item.revision, item.created, obj)
+        value = encode(as_kind(obj))  # written by another hand, or before its definition changed: all here builds on how ours begins
+        return RewrittenEntry.stored(self.resource, item.key, self.head, value, item.revision, item.created, obj)
+
     def _entry(self, key: str, value: bytes, revision: int, created: int, obj: Any = None) -> Entry | None:
         """The entry of a stored value; None for one that cannot be decoded, which is noted as corrupt."""
-        if obj is None:
-            try:
-                obj = self.resource.decoder.decode(value)
-            except (MsgspecError, ValueError, RecursionError):
-                self.corrupt[key] = CorruptValue(key, revision, problem_of(value, self.resource))
-                log.error("a stored object cannot be decoded", extra={"key": key, "problem": self.corrupt[key].problem})
+        if obj is not None:
+            entry = Entry.stored(self.resource, key, self.head, value, revision, created, obj)
+        else:
+            read = self.read(Item(key, value, revision, created))
+            if isinstance(read, CorruptValue):
+                self.corrupt[key] = read
+                log.error("a stored object cannot be decoded", extra={"key": key, "problem": read.problem})
                 return None
-            if not value.startswith(self.head):  # written by another hand: everything here builds on how ours begins
-                value = encode(as_kind(obj))
+            entry = read
         if self.corrupt:
             self.corrupt.pop(key, None)
-        return Entry.stored(self.resource, key, self.head, value, revision, created, obj)
+        return entry
 
     def load(self, entries: Sequence[Entry], found: int, revision: int) -> None:
         """Take what the store has as of the revision `found`; `revision` is how far the feed has come."""

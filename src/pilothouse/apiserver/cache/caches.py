@@ -21,7 +21,7 @@ from pilothouse.apiserver.storage.interface import Compacted, Event, Storage
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery.catalogue import DELETED as REMOVED
 from pilothouse.machinery.catalogue import Catalogue
-from pilothouse.machinery.errors import expired
+from pilothouse.machinery.errors import expired, no_such_resource
 from pilothouse.machinery.resource import Resource
 
 ROOT = "/registry/"
@@ -52,8 +52,8 @@ class Caches:
         catalogue.subscribe(self._catalogue_changed)
 
     def _catalogue_changed(self, what: str, resource: Resource[Any]) -> None:
-        """Forget the cache of a resource that is served no longer; watches of it end."""
-        cache = self._by_resource.pop(resource, None) if what == REMOVED else None
+        """Forget the cache of a resource that is served no longer, in one of its versions; watches of it end."""
+        cache = self._by_resource.pop(resource.stored_as or resource, None) if what == REMOVED else None
         if cache is None:
             return
         del self._by_prefix[cache.prefix]
@@ -61,16 +61,28 @@ class Caches:
             watch.end()
 
     def peek(self, resource: Resource[Any]) -> Cache:
-        """The cache of a (stored) resource, loaded or not."""
-        cache = self._by_resource.get(resource)
+        """The cache of a resource in whatever version, loaded or not. StatusError NotFound for a custom one that is served no longer."""
+        stored = resource.stored_as or resource
+        cache = self._by_resource.get(stored)
         if cache is None:
-            prefix = prefix_of(resource)
-            cache = Cache(resource, prefix, resource.indexes)
-            self._by_resource[resource] = self._by_prefix[prefix] = cache
+            stored = self._current(stored)
+            prefix = prefix_of(stored)
+            cache = self._by_prefix.get(prefix) or Cache(stored, prefix, stored.indexes)
+            self._by_resource[stored] = self._by_prefix[prefix] = cache
         return cache
 
+    def _current(self, stored: Resource[Any]) -> Resource[Any]:
+        """The stored form that takes the place of this one, if its definition has changed while a request was under way."""
+        if not stored.is_hub:
+            return stored
+        for version in stored.versions:
+            served = self.catalogue.by_plural(version.group, version.version, version.plural)
+            if served is not None:
+                return served.stored_as or served
+        raise no_such_resource()
+
     async def of(self, resource: Resource[Any]) -> Cache:
-        """The cache of a (stored) resource, loaded."""
+        """The cache of a resource in whatever version, loaded."""
         cache = self.peek(resource)
         while not cache.loaded:
             loading = self._loading.get(cache)

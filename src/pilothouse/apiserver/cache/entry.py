@@ -65,6 +65,8 @@ class Entry:
 
     __slots__ = ("_object", "_protobuf", "_served", "encoded", "head", "key", "resource", "revision", "since")
     created = False
+    is_rewritten = False
+    """Whether the store has other bytes, which a write that changes nothing else brings up to date."""
 
     def __init__(self, resource: Resource[Any], key: str, head: bytes, encoded: bytes, revision: int, since: int, obj: Any = None) -> None:
         self.resource = resource
@@ -129,8 +131,34 @@ class Entry:
             self._served = {}
         if resource not in self._served:
             obj = resource.from_stored(self.object)
-            self._served[resource] = Entry(resource, self.key, head_of(resource), encode(obj), self.revision, self.since, obj)
+            self._served[resource] = ServedEntry(self, resource, obj)
         return self._served[resource]
+
+    @property
+    def origin(self) -> Entry:
+        """The entry in the version in which it is stored."""
+        return self
+
+
+class RewrittenEntry(Entry):
+    """The entry of a value that was stored in another version, or under another schema."""
+
+    __slots__ = ()
+    is_rewritten = True
+
+
+class ServedEntry(Entry):
+    """An entry in another version than the stored one."""
+
+    __slots__ = ("_origin",)
+
+    def __init__(self, origin: Entry, resource: Resource[Any], obj: Any) -> None:
+        super().__init__(resource, origin.key, head_of(resource), encode(obj), origin.revision, origin.since, obj)
+        self._origin = origin
+
+    @property
+    def origin(self) -> Entry:
+        return self._origin
 
 
 class CreatedEntry(Entry):

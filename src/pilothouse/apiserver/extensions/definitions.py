@@ -123,12 +123,14 @@ class Definitions:
         resources = resources_of(definition)
         added: list[Resource[Any]] = []
         for resource in resources:
+            if not resource.is_served:
+                continue
             try:
                 self._catalogue.add(resource)
+                added.append(resource)
             except ValueError as taken:  # a built-in kind has the name: it goes before
                 log.warning("a custom resource is not served", extra={"definition": name, "problem": str(taken)})
-                continue
-            added.append(resource)
+                resource.is_served = False
         self._served[name] = Served(definition, tuple(added))
 
     def _withdraw(self, name: str) -> None:

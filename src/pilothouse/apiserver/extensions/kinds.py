@@ -29,6 +29,8 @@ def resources_of(definition: CustomResourceDefinition) -> tuple[Resource[Any], .
         resource = _resource(definition, version, stored)
         stored = stored or resource
         made.append(resource)
+    for resource in made:
+        resource.versions = tuple(made)
     return tuple(made)
 
 
@@ -46,6 +48,7 @@ def _resource(
         names.kind,
         names.plural,
         singular=names.singular,
+        list_kind=names.listKind,
         short_names=names.shortNames,
         categories=names.categories,
         namespaced=spec.scope == "Namespaced",
@@ -55,7 +58,9 @@ def _resource(
         reset_fields={"": ("status",) if _has_status(version) else (), "status": ("metadata", "spec")},
         schema=schema_of(version),
         strategy=_strategy(definition),
+        is_hub=True,
     )
+    resource.is_served = version.served
     if stored is not None:
         resource.to_stored, resource.from_stored = _renamed(stored.type), _renamed(resource.type)
     return resource

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -20,7 +19,7 @@ from pilothouse.apiserver.registry.store import REQUEST_LIMIT_BYTES, refuse_too_
 from pilothouse.kit.offload import in_thread
 from pilothouse.machinery import codec, errors, strict, time
 from pilothouse.machinery.meta_v1 import DeleteOptions
-from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.resource import Resource, per_resource
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 READ = {PROTOBUF: PROTOBUF, "application/json": "application/json", "application/yaml": "application/yaml", "": "application/json"}
@@ -162,7 +161,7 @@ def make_times_canonical(metadata: Any) -> None:
                 raise errors.bad_request(str(problem)) from problem
 
 
-@cache
+@per_resource
 def exchanged_type(resource: Resource[Any], subresource: str) -> type[Any] | None:
     """The struct class that a subresource exchanges (Scale, Binding, Eviction, TokenRequest); None for the kind itself."""
     declared = resource.subresources.get(subresource)

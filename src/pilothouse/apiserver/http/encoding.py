@@ -130,7 +130,7 @@ def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer
     form = form_of(request, resource)
     if not form.as_ and form.media_type == PROTOBUF:
         messages = [entry.protobuf for entry in result.entries]
-        return Answer(200, envelope.encode_list(resource.api_version, f"{resource.kind}List", list_meta(result), messages), PROTOBUF)
+        return Answer(200, envelope.encode_list(resource.api_version, resource.list_kind, list_meta(result), messages), PROTOBUF)
     if not form.as_:
         return finish(request, form, list_body(resource, result))
     check_transformation(form, resource.group, resource.kind, is_list=True)
@@ -151,7 +151,7 @@ def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer
 def list_body(resource: Resource[Any], result: EntryList) -> bytes:
     """The JSON of a list: a head, and the bytes of the items as they were committed, but for their apiVersion and kind."""
     meta = encode_json(list_meta(result)).decode()
-    head = f'{{"kind":"{resource.kind}List","apiVersion":"{resource.api_version}","metadata":{meta},"items":['
+    head = f'{{"kind":"{resource.list_kind}","apiVersion":"{resource.api_version}","metadata":{meta},"items":['
     items = [entry.encoded[len(entry.head) :] for entry in result.entries]
     body = ITEM_HEAD + (b"," + ITEM_HEAD).join(items) if items else b""
     return b"".join((head.encode(), body, b"]}\n"))

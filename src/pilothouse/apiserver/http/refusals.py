@@ -13,11 +13,6 @@ from pilothouse.machinery.meta_v1 import StatusDetails
 from pilothouse.machinery.resource import Resource
 
 
-def no_such_resource() -> StatusError:
-    """404 for a path below an API that is served: no such version, kind or subresource."""
-    return errors.failure(404, "NotFound", "the server could not find the requested resource", StatusDetails())
-
-
 def no_such_page() -> Answer:
     """404 for a path that nobody has anything to do with, as Go's router says it."""
     return Answer(404, b"404 page not found\n", "text/plain; charset=utf-8", [("X-Content-Type-Options", "nosniff")])

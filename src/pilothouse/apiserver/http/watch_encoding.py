@@ -24,7 +24,7 @@ def encoder(request: Request, resource: Resource[Any], form: Form) -> Encode:
     """What turns a batch of events into lines or frames. YAML has no form for a stream: 406, also where JSON would be accepted as well."""
     if form.media_type == YAML:
         raise not_acceptable(STREAMED)
-    if resource.stored_as is not None:
+    if resource.from_stored is not None:
         form_encode = _of_form(request, resource, form)
         return lambda batch: form_encode([event.served(resource) for event in batch])
     return _of_form(request, resource, form)

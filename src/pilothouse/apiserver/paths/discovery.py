@@ -13,9 +13,9 @@ from pilothouse.apiserver.discovery.index import Discovery, Encoded
 from pilothouse.apiserver.http.answer import JSON, Answer
 from pilothouse.apiserver.http.encoding import finish, yaml_of
 from pilothouse.apiserver.http.negotiation import PROTOBUF, Form, check_route, clauses, not_acceptable, served_by
-from pilothouse.apiserver.http.refusals import no_such_resource
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.machinery import meta_v1
+from pilothouse.machinery.errors import no_such_resource
 
 SLASHES_OF_A_VERSION = 3
 """Those of `/apis/<group>/<version>`, which a route serves, as it does `/api` and what is below."""

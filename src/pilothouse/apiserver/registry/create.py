@@ -53,7 +53,7 @@ def _proposed(store: RegistryStore, request: Request) -> AdmissionRequest:
     managed = obj.metadata.managedFields
     if not request.applies:
         managed = managers.at_creation(store, request, obj)
-    if request.served.to_stored is not None:
+    if request.served is not request.resource and request.served.to_stored is not None:
         obj = request.served.to_stored(obj)
     obj.metadata.managedFields = managed
     return request.admission(CREATE, obj.metadata.name, obj, None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pilothouse.apiserver.cache.cache import Cache
-from pilothouse.apiserver.cache.corrupt import CorruptValue, problem_of, unlistable
+from pilothouse.apiserver.cache.corrupt import CorruptValue, unlistable
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import ADDED, DELETED
 from pilothouse.apiserver.cache.selection import Selection
@@ -62,7 +62,7 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
     if cache.corrupt and request.options.resource_version != "0" and not request.options.ignore_store_read_error:
         refuse_corrupt(cache, selection, start, page.next_key)
     entries = page.entries
-    if request.served is not request.resource:
+    if request.served.from_stored is not None:
         entries = [one.served(request.served) for one in entries]
     token = continue_token(page.revision, page.next_key.removeprefix(selection.prefix)) if page.next_key else ""
     return EntryList(request.served, entries, page.revision, token, page.remaining)
@@ -129,9 +129,9 @@ async def _from_store(store: RegistryStore, request: Request, cache: Cache, sele
         while True:
             found = await store.storage.range(selection.prefix, start, STORE_PAGE, revision)
             for item in found.items:
-                if problem := problem_of(item.value, cache.resource):
-                    raise unlistable(cache.resource, [CorruptValue(item.key, item.revision, problem)])
-                entry = Entry.stored(cache.resource, item.key, cache.head, item.value, item.revision, item.created)
+                entry = cache.read(item)
+                if isinstance(entry, CorruptValue):
+                    raise unlistable(cache.resource, [entry])
                 if selection.matches(entry):
                     if limit and len(entries) == limit:
                         next_key = entries[-1].key + "\0"

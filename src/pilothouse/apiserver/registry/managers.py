@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,10 +23,10 @@ from pilothouse.machinery.patch import manager as record
 from pilothouse.machinery.patch.apply import Writer
 from pilothouse.machinery.patch.creating import CreatedFields
 from pilothouse.machinery.patch.manager import UPDATE
-from pilothouse.machinery.patch.schema import Type, of_shape, without_schema
+from pilothouse.machinery.patch.schema import Type, of_custom, of_shape
 from pilothouse.machinery.patch.typed import NoElement
 from pilothouse.machinery.patch.updater import Filter, Map, Versions
-from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.resource import Resource, per_resource
 from pilothouse.machinery.shape import shape_of
 
 Entries = list[ManagedFieldsEntry]
@@ -91,7 +91,7 @@ def after_update(store: RegistryStore, request: Request, view: View, old: Any, n
     if is_untouched and (not parts or not before):
         return before
     writer = writer_of(store, request)
-    live, after = _as_served(request.served, old, parts), _as_served(request.served, new, parts)
+    live, after = _as_served(request, old, parts), _as_served(request, new, parts)
     try:
         changes = updater.compared(writer.versions, live, after, writer.version)
         entries = apply.renewed(before, changes, writer) if is_untouched else None
@@ -152,10 +152,10 @@ def without_record(metadata: Any) -> Any:
     return msgspec.structs.replace(metadata, managedFields=[], resourceVersion="")
 
 
-def _as_served(served: Resource[Any], obj: Any, parts: Sequence[str]) -> Map:
+def _as_served(request: Request, obj: Any, parts: Sequence[str]) -> Map:
     """The object as a dict in the version in which it is served: the parts that matter, or all where versions or presence ask for it."""
-    if served.from_stored is not None:
-        return codec.to_dict(served.from_stored(obj))
+    if request.served is not request.resource and request.served.from_stored is not None:
+        return codec.to_dict(request.served.from_stored(obj))
     values = {name: without_record(obj.metadata) if name == "metadata" else access.field(obj, name) for name in parts}
     if all(isinstance(value, msgspec.Struct) for value in values.values()):
         return codec.to_dict(values)
@@ -171,29 +171,30 @@ def _with_old_times(before: Entries, after: Entries, old: Any, new: Any) -> Entr
     return before if timeless == before and not _changed_parts(old, new) else after
 
 
-@cache
+@per_resource
 def _created(resource: Resource[Any], subresource: str) -> CreatedFields:
     return CreatedFields(_type(resource), _empty(resource), _kept(resource, subresource), apply.STRIPPED)
 
 
+@per_resource
 def _type(resource: Resource[Any]) -> Type:
     """The schema of a kind."""
     if issubclass(resource.type, msgspec.Struct):
         return of_shape(shape_of(resource.type))
-    return without_schema(shape_of(ObjectMeta))
+    return of_custom(resource.schema, shape_of(ObjectMeta))
 
 
-@cache
+@per_resource
 def _empty(resource: Resource[Any]) -> Map:
     """An object of the kind in which nothing is set, as it is written."""
     return codec.to_dict(resource.type())
 
 
-@cache
+@per_resource
 def _versions(resource: Resource[Any], subresource: str) -> Versions:
     """The kind in all its versions, as the endpoint of a subresource writes it."""
     stored = resource.stored_as or resource
-    served = [one for one in resources() if (one.stored_as or one) is stored] or [resource]
+    served = [one for one in resources() if (one.stored_as or one) is stored] or list(resource.versions)
     types = {one.api_version: _type(one) for one in served}
     kept = _kept(resource, subresource)
     if len(served) == 1:
@@ -205,7 +206,7 @@ def _converted(by_version: dict[str, Resource[Any]], value: Map, source: str, ta
     """An object's dict in another version."""
     origin, wanted = by_version[source], by_version[target]
     obj = codec.from_dict(value, origin.type)
-    if origin.to_stored is not None:
+    if origin.to_stored is not None and wanted is not origin:
         obj = origin.to_stored(obj)
     return codec.to_dict(wanted.from_stored(obj) if wanted.from_stored is not None else obj)
 

@@ -31,7 +31,7 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
         accepted = ", ".join((*parts.CHANGES, APPLY_PATCH))
         raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {accepted}")
     body = call.body if isinstance(call.body, bytes) else orjson.dumps(call.body)
-    taken = view.taken if request.served.to_stored is None else None  # a conversion may look at all
+    taken = view.taken if request.served is request.resource else None  # a conversion may look at all
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.served(request.served).object)

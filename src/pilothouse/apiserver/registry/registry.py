@@ -25,7 +25,7 @@ from pilothouse.apiserver.registry.expiry import expire_regularly
 from pilothouse.apiserver.registry.patch import patch
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.settings import Settings
-from pilothouse.apiserver.registry.store import RegistryStore, Review, TokenIssuer, made, stored
+from pilothouse.apiserver.registry.store import RegistryStore, Review, TokenIssuer, made
 from pilothouse.apiserver.registry.transport import InProcessTransport
 from pilothouse.apiserver.registry.view import MAIN
 from pilothouse.apiserver.storage.interface import Storage
@@ -154,7 +154,7 @@ class Registry:
         watch = await self.open_watch(call, user)
         resource = call.resource
         try:
-            if resource is stored(resource):
+            if resource.from_stored is None:
                 async for event in watch:
                     yield event
             else:
@@ -168,7 +168,7 @@ class Registry:
         return InProcessTransport(self, user)
 
     def _request(self, call: Call, user: User, warnings: list[str] | None) -> Request:
-        return Request(call, user, call.resource, stored(call.resource), [] if warnings is None else warnings)
+        return Request(call, user, call.resource, call.resource.hub, [] if warnings is None else warnings)
 
 
 async def reviewed(request: Request, review: Review) -> Entry:

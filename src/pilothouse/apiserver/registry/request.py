@@ -13,7 +13,8 @@ from pilothouse.machinery.resource import Resource
 
 @dataclass(slots=True)
 class Request:
-    """`served` is the version that the client speaks, `resource` the stored one; `warnings` go back to the client.
+    """`served` is the version that the client speaks, `resource` that in which objects are changed, admitted and validated (the stored
+    one, but of custom resources the served one, too); `warnings` go back to the client.
 
     `applies` says that the body's managedFields are the server's own work and not the client's word.
     """

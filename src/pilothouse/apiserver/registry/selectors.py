@@ -29,7 +29,7 @@ def selection_of(request: Request, cache: Cache) -> Selection:
         for wanted in fields_wanted.requirements:
             if wanted.operator == "=" and wanted.field == NAME:
                 names.add(wanted.value)
-            elif wanted.operator == "=" and cache.has_index(wanted.field):
+            elif wanted.operator == "=" and request.served is cache.resource and cache.has_index(wanted.field):
                 trigger = (wanted.field, wanted.value)
         if any(one.operator == "!=" or one.field != NAME for one in fields_wanted.requirements):
             predicates.append(by_fields(fields_wanted, request.served, getters))

@@ -20,7 +20,7 @@ from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.caches import Caches
-from pilothouse.apiserver.cache.corrupt import CorruptValue, problem_of
+from pilothouse.apiserver.cache.corrupt import CorruptValue
 from pilothouse.apiserver.cache.entry import Entry, head_of
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.sharing import share
@@ -147,19 +147,19 @@ class RegistryStore:
 
     async def cache_of(self, kind: type[Any]) -> Cache:
         """The loaded cache of the stored form of a kind."""
-        cache = await self.caches.of(stored(self.catalogue.of(kind)))
+        cache = await self.caches.of(self.catalogue.of(kind))
         self._loaded[kind] = cache
         return cache
 
     async def entry(self, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None = None) -> Entry:
-        """The newest entry; StatusError NotFound, in the name of what is `served`, when there is none."""
+        """The newest entry in the version of `resource`; StatusError NotFound, in the name of what is `served`, when there is none."""
         cache = await self.caches.of(resource)
         if cache.corrupt and (corrupt := cache.corrupt.get(cache.key(namespace, name))) is not None:
             raise corrupt.unreadable()
         found = cache.get(namespace, name)
         if found is None:
             raise not_found(resource.plural, (served or resource).group, name)
-        return found
+        return found.served(resource)
 
     async def newest(self, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None = None) -> Entry:
         """The entry that the store has, whatever the cache shows; StatusError NotFound as above when there is none."""
@@ -170,24 +170,30 @@ class RegistryStore:
             raise not_found(resource.plural, (served or resource).group, name)
         cached = cache.get(namespace, name)
         if cached is not None and cached.revision == item.revision:
-            return cached
-        if problem := problem_of(item.value, resource):
-            raise CorruptValue(key, item.revision, problem).unchangeable()
-        return Entry.stored(resource, key, cache.head, item.value, item.revision, item.created)
+            return cached.served(resource)
+        entry = cache.read(item)
+        if isinstance(entry, CorruptValue):
+            raise entry.unchangeable()
+        return entry.served(resource)
 
     # Writing.
 
     async def commit(self, resource: Resource[Any], namespace: str, obj: Any, current: Entry | None, *, anyway: bool = False) -> Entry:
-        """Write `obj` over `current` (None: it must not exist yet). Raises CompareFailed when another was faster."""
+        """Write `obj`, of the version of `resource`, over `current` (None: it must not exist yet); the new entry is in that version, too.
+
+        Raises CompareFailed when another was faster.
+        """
         cache = await self.caches.of(resource)
         if current is None and version_of(obj.metadata.resourceVersion):
             raise failure(500, "", "resourceVersion should not be set on objects to be created")  # as upstream: without a reason
         obj.metadata.resourceVersion = ""
         obj = at_level(obj, self.catalogue.level)
+        if resource is not cache.resource and resource.to_stored is not None:
+            obj = resource.to_stored(obj)
         value = encode(obj)
         if not value.startswith(cache.head):
             raise internal_error(f"an object of another kind than {resource.kind} was to be stored")
-        if current is not None and not anyway and value == current.value:
+        if current is not None and not anyway and not current.origin.is_rewritten and value == current.origin.value:
             return current
         if len(value) > REQUEST_LIMIT_BYTES:
             await in_thread(refuse_too_large, obj, len(value))
@@ -200,9 +206,9 @@ class RegistryStore:
             raise
         share(obj, value)  # not before: who failed may change the object and try again
         found = cache.get(namespace, obj.metadata.name)
-        if found is not None and found.revision == revision:
-            return found
-        return Entry.stored(resource, key, cache.head, value, revision, current.since if current else revision, obj)
+        if found is None or found.revision != revision:
+            found = Entry.stored(cache.resource, key, cache.head, value, revision, current.since if current else revision, obj)
+        return found.served(resource)
 
     async def _write(self, key: str, value: bytes | None, expected: int) -> int:
         self.written.add(len(key) + len(value or b""))
@@ -238,11 +244,6 @@ def version_of(text: str) -> int:
         return strconv.parse_uint(text) if text else 0
     except ValueError:
         return 0
-
-
-def stored(resource: Resource[Any]) -> Resource[Any]:
-    """The resource in the version in which it is stored."""
-    return resource.stored_as or resource
 
 
 def made(resource: Resource[Any], obj: Any, revision: int = 0, key: str = "//") -> Entry:

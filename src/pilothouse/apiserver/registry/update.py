@@ -160,7 +160,7 @@ def _proposed(request: Request, view: View, old: Any, body: Any) -> Any:
     if view.defaulted:
         for hook in request.served.defaults:
             hook(body)
-    if view.whole and request.served.to_stored is not None:
+    if view.whole and request.served is not request.resource and request.served.to_stored is not None:
         body = request.served.to_stored(body)
     if view.taken is not None:  # the body may be blank elsewhere
         body = access.with_parts(old, **{name: access.field(body, name) for name in view.taken})

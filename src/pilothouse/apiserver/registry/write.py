@@ -71,7 +71,7 @@ async def _first(
         raise corrupt.unchangeable()
     cached = cache.get(namespace, name)
     if cached is not None:
-        return cached, False
+        return cached.served(resource), False
     return await store.newest(resource, namespace, name, served), True
 
 

@@ -51,7 +51,7 @@ class GarbageCollectorController(Controller):
 def is_collected(resource: Resource[Any]) -> bool:
     """Whether a kind is watched: what can be listed, watched and deleted, each once though it is served in several versions."""
     may = {"delete", "list", "watch"} <= set(resource.verbs)
-    return may and resource.stored_as is None and (resource.group, resource.kind) not in EVENTS
+    return may and resource.primary is resource and (resource.group, resource.kind) not in EVENTS
 
 
 class GarbageCollector:
@@ -231,7 +231,7 @@ class GarbageCollector:
         resource = self._catalogue.by_kind(group, version, reference.kind)
         if resource is None:
             return None
-        kind = resource.stored_as.type if resource.stored_as else resource.type
+        kind = resource.primary.type
         return kind if kind in self._kinds else None
 
     # What is done.

@@ -29,7 +29,7 @@ CHANGEABLE = (Pod, Service, PersistentVolumeClaim)
 def is_countable(resource: Resource[Any]) -> bool:
     """Whether a namespace may hold objects of it, each kind once; Events are not counted, as upstream has it."""
     may = resource.namespaced and {"create", "list", "watch"} <= set(resource.verbs)
-    return may and resource.stored_as is None and resource.kind != "Event"
+    return may and resource.primary is resource and resource.kind != "Event"
 
 
 def watches_of(served: Catalogue) -> tuple[Related, ...]:

@@ -104,9 +104,24 @@ def of_shape(kind: Shape) -> Type:
     return made
 
 
-def without_schema(metadata: Shape) -> Type:
-    """The type of a kind that has no schema: all but its metadata is deduced from the values."""
-    return Type(is_map=True, fields={"apiVersion": TEXT, "kind": TEXT, "metadata": of_shape(metadata)}, values=DEDUCED)
+def of_custom(schema: Mapping[str, Any] | None, metadata: Shape) -> Type:
+    """The type of a custom kind; without a schema all is deduced from the values. An embedded object's metadata is as the kind's own."""
+    if schema is None:
+        return of_openapi({"type": "object"})
+    return of_openapi(_with_object_fields(schema, is_object=True), lambda name: {}, known={OBJECT_META: of_shape(metadata)})
+
+
+def _with_object_fields(schema: Mapping[str, Any], *, is_object: bool = False) -> Mapping[str, Any]:
+    """A schema in which every embedded object has the fields that all objects have."""
+    made = dict(schema)
+    if isinstance(made.get("properties"), Mapping):
+        made["properties"] = {name: _with_object_fields(below) for name, below in made["properties"].items()}
+    for name in ("items", "additionalProperties"):
+        if isinstance(made.get(name), Mapping):
+            made[name] = _with_object_fields(made[name])
+    if is_object or made.get("x-kubernetes-embedded-resource") is True:
+        made["properties"] = {**(made.get("properties") or {}), **OBJECT_FIELDS}
+    return made
 
 
 def _field(owner: Shape, name: str, below: Shape) -> Type:
@@ -131,16 +146,20 @@ def _value(kind: Shape) -> Type:
     return UNTYPED_ATOMIC if kind.go == shape.EXTENSION else SCALARS[kind.kind]
 
 
+OBJECT_META = "ObjectMeta"
+OBJECT_FIELDS = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"$ref": OBJECT_META}}
 References = Callable[[str], Mapping[str, Any]]
 """The schema of the last part of a `$ref`."""
 
 
-def of_openapi(schema: Mapping[str, Any], references: References | None = None, *, preserves: bool = False) -> Type:
-    """The type of an OpenAPI schema. `preserves`: fields that are not declared are kept (a custom resource's default).
+def of_openapi(
+    schema: Mapping[str, Any], references: References | None = None, *, preserves: bool = False, known: dict[str, Type] | None = None
+) -> Type:
+    """The type of an OpenAPI schema. `preserves`: fields that are not declared are kept. `known` are types that need not be resolved.
 
     ValueError for a list or map type that is unknown.
     """
-    return _Reader(references, {}).read(schema, preserves)
+    return _Reader(references, dict(known or {})).read(schema, preserves)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from pilothouse.api.types.core_v1 import Binding, Pod, PodCondition
 from pilothouse.apiserver.admission.plugin import CREATE
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.request import Request
-from pilothouse.apiserver.registry.store import RegistryStore, stored
+from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.subresource import Action
 from pilothouse.apiserver.registry.write import guaranteed_update
 from pilothouse.machinery import time
@@ -24,7 +24,7 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     await store.admission.mutate(admission)
     binding = admission.object
     await store.admission.validate(admission)
-    pods = stored(store.catalogue.of(Pod))
+    pods = store.catalogue.of(Pod)
 
     async def attempt(current: Entry) -> None:
         new = bound(clone(current.object), binding, time.now_text(store.clock))

@@ -246,6 +246,11 @@ def version_of(text: str) -> int:
         return 0
 
 
+def stored(resource: Resource[Any]) -> Resource[Any]:
+    """The resource in the version in which it is stored."""
+    return resource.stored_as or resource
+
+
 def made(resource: Resource[Any], obj: Any, revision: int = 0, key: str = "//") -> Entry:
     """An entry of something that is not stored: a dry run's result, a Scale, a review."""
     if revision:

@@ -118,7 +118,7 @@ async def test_discovery_openapi_and_table(tmp_path: Path) -> None:
         assert GROUP in (await call("GET", "/")).json()["paths"]
         index = (await call("GET", "/openapi/v3")).json()["paths"]
         document = (await call("GET", index["apis/example.com/v1"]["serverRelativeURL"])).json()
-        assert document["components"]["schemas"]["com.example.v1.Widget"]["properties"] == SCHEMA["properties"]
+        assert document["components"]["schemas"]["com.example.v1.Widget"]["properties"]["spec"] == SCHEMA["properties"]["spec"]
         table = (await call("GET", WIDGETS, Accept="application/json;as=Table;v=v1;g=meta.k8s.io")).json()
         assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Size", "Age"]
         assert table["rows"][0]["cells"][:2] == ["a", 1]

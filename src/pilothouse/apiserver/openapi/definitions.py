@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 
 from pilothouse import API_LEVEL
 from pilothouse.api import fields
+from pilothouse.apiserver.openapi import custom
 from pilothouse.machinery.resource import Resource
 
 FILE = Path(__file__).with_name("definitions.json.gz")
@@ -36,7 +37,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "io.k8s.api.core.v1.LocalObjectReference": {"name": ""},
 }
 """Defaults that upstream declares in its schemas (all others come from code, and are in no document)."""
-LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
+META = custom.META
+LIST_META = custom.LIST_META
+ALWAYS = (f"{META}.APIResourceList", f"{META}.Status", f"{META}.DeleteOptions", f"{META}.WatchEvent", f"{META}.Patch")
+"""Schemas that every document has."""
+SCALE = "io.k8s.api.autoscaling.v1.Scale"
 GROUPS_APART = {
     "apiextensions.k8s.io": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions",
     "apiregistration.k8s.io": "io.k8s.kube-aggregator.pkg.apis.apiregistration",
@@ -44,19 +49,38 @@ GROUPS_APART = {
 
 
 def load(resources: Iterable[Resource[Any]], level: str = API_LEVEL) -> dict[str, Schema]:
-    """All schemas of an API level. Large: whoever asks makes his document of it and lets it go."""
+    """All built-in schemas of an API level. Large: whoever asks makes his document of it and lets it go."""
     if not FILE.exists():
-        return {name_of(one.group, one.version, one.kind): bare(one) for one in resources}
+        return {schema_name(one): bare(one) for one in resources if not is_custom(one)}
     found: dict[str, Schema] = msgspec.json.decode(gzip.decompress(FILE.read_bytes()))
     for name, defaults in DEFAULTS.items():
         for field, value in defaults.items():
             found[name]["properties"][field]["default"] = value
-    if level != API_LEVEL:
-        found = dict(at_level(found, level))
-    for one in resources:
-        if one.schema is not None:
-            found |= custom(one)
-    return found
+    return found if level == API_LEVEL else dict(at_level(found, level))
+
+
+@lru_cache(maxsize=4)
+def shared(level: str) -> tuple[dict[str, Schema], custom.ObjectFields]:
+    """What the documents of custom kinds have of the built-in schemas, and the fields that all objects have."""
+    schemas = load((), level)
+    return closure(schemas, (*ALWAYS, custom.OBJECT_META, LIST_META, SCALE)), custom.object_fields(schemas)
+
+
+def custom_schemas(resource: Resource[Any], level: str = API_LEVEL, version: int = 3) -> dict[str, Schema]:
+    """The schemas of a custom kind and its list, for a version of OpenAPI."""
+    return custom.schemas_of(resource, schema_name(resource), shared(level)[1], version=version)
+
+
+def is_custom(resource: Resource[Any]) -> bool:
+    """Whether a kind is not in the built-in definitions."""
+    return resource.is_hub or resource.schema is not None
+
+
+def schema_name(resource: Resource[Any]) -> str:
+    """The full name of a kind's schema; of a custom kind, its group's domain turned round (`com.example.v1.Widget`)."""
+    if is_custom(resource):
+        return f"{'.'.join(reversed(resource.group.split('.')))}.{resource.version}.{resource.kind}"
+    return name_of(resource.group, resource.version, resource.kind)
 
 
 def at_level(schemas: dict[str, Schema], level: str) -> Iterator[tuple[str, Schema]]:
@@ -72,22 +96,6 @@ def at_level(schemas: dict[str, Schema], level: str) -> Iterator[tuple[str, Sche
             yield name, schema
 
 
-def custom(resource: Resource[Any]) -> dict[str, Schema]:
-    """The schemas of a kind that declares its own, and of its list."""
-    name, gvk = name_of(resource.group, resource.version, resource.kind), {"group": resource.group, "version": resource.version}
-    items = {"type": "array", "items": {"$ref": name}}
-    listed = {"apiVersion": {"type": "string"}, "items": items, "kind": {"type": "string"}, "metadata": {"$ref": LIST_META}}
-    return {
-        name: {**(resource.schema or {}), "x-kubernetes-group-version-kind": [{**gvk, "kind": resource.kind}]},
-        f"{name}List": {
-            "type": "object",
-            "required": ["items"],
-            "properties": listed,
-            "x-kubernetes-group-version-kind": [{**gvk, "kind": f"{resource.kind}List"}],
-        },
-    }
-
-
 @cache
 def digest() -> str:
     """Changes whenever a document may have changed."""
@@ -97,9 +105,7 @@ def digest() -> str:
 
 
 def name_of(group: str, version: str, kind: str) -> str:
-    """The full name of a kind's schema; of a custom kind, its group's domain turned round (`com.example.v1.Widget`)."""
-    if "." in group and not group.endswith(".k8s.io"):
-        return f"{'.'.join(reversed(group.split('.')))}.{version}.{kind}"
+    """The full name of a built-in kind's schema."""
     prefix = GROUPS_APART.get(group) or f"io.k8s.api.{group.partition('.')[0] or 'core'}"
     return f"{prefix}.{version}.{kind}"
 

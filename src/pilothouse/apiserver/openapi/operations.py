@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pilothouse.apiserver.openapi.definitions import name_of
+from pilothouse.apiserver.openapi.definitions import META, is_custom, name_of, schema_name
+from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from pilothouse.machinery.resource import Resource, Scale, Subresource
 
-META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 STATUS, DELETE_OPTIONS, PATCH, WATCH_EVENT = f"{META}.Status", f"{META}.DeleteOptions", f"{META}.Patch", f"{META}.WatchEvent"
 
 STRING, INTEGER, BOOLEAN = "string", "integer", "boolean"
@@ -60,6 +60,7 @@ OPTIONS: dict[str, tuple[Parameter, ...]] = {
     "delete": DELETE,
     "deletecollection": (*DELETE, *LIST),
 }
+PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 BODY_OPTIONAL = ("delete", "deletecollection")
 ON_COLLECTION = ("list", "create", "deletecollection")
 
@@ -79,6 +80,12 @@ class Operation:
     takes: str
     gives: str
     gvk: dict[str, str]
+    is_custom: bool = False
+
+    @property
+    def patch_types(self) -> tuple[str, ...]:
+        """What a patch may be: of custom kinds no strategic merge patch."""
+        return (*PATCH_TYPES[:2], APPLY_PATCH) if self.is_custom else PATCH_TYPES
 
 
 def operations(resources: Iterable[Resource[Any]]) -> Iterator[Operation]:
@@ -94,7 +101,8 @@ def base_of(one: Resource[Any]) -> str:
 
 
 def _of_resource(one: Resource[Any]) -> Iterator[Operation]:
-    name = name_of(one.group, one.version, one.kind)
+    name = schema_name(one)
+    list_name = f"{name.rpartition('.')[0]}.{one.list_kind}"
     scope = "/namespaces/{namespace}" if one.namespaced else ""
     namespaced = "Namespaced" if one.namespaced else ""
     in_path = ("namespace",) if one.namespaced else ()
@@ -103,16 +111,16 @@ def _of_resource(one: Resource[Any]) -> Iterator[Operation]:
             continue
         collection = verb in ON_COLLECTION
         path = f"{base_of(one)}{scope}/{one.plural}" + ("" if collection else "/{name}")
-        gives = {"list": f"{name}List", "delete": STATUS, "deletecollection": STATUS}.get(verb, name)
+        gives = {"list": list_name, "delete": STATUS, "deletecollection": STATUS}.get(verb, name)
         path_parameters = in_path if collection else ("name", *in_path)
         yield _operation(one, verb, path, f"{namespaced}{one.kind}", path_parameters, _taken(verb, name), gives)
     if one.namespaced and "list" in one.verbs:
-        yield _operation(one, "list", f"{base_of(one)}/{one.plural}", f"{one.kind}ForAllNamespaces", (), "", f"{name}List")
+        yield _operation(one, "list", f"{base_of(one)}/{one.plural}", f"{one.kind}ForAllNamespaces", (), "", list_name)
 
 
 def _of_subresource(one: Resource[Any], sub: Subresource | Scale) -> Iterator[Operation]:
     group, version, kind = sub.kind or (one.group, one.version, one.kind)
-    name = name_of(group, version, kind)
+    name = schema_name(one) if sub.kind is None else name_of(group, version, kind)
     scope, in_path = ("/namespaces/{namespace}", ("name", "namespace")) if one.namespaced else ("", ("name",))
     path = f"{base_of(one)}{scope}/{one.plural}/{{name}}/{sub.name}"
     label = f"{'Namespaced' if one.namespaced else ''}{one.kind}{sub.name.capitalize()}"
@@ -136,18 +144,26 @@ def _operation(
     gives: str,
     gvk: dict[str, str] | None = None,
 ) -> Operation:
-    tag = f"{one.group.partition('.')[0] or 'core'}_{one.version}"
+    group = _camel(one.group) if is_custom(one) else one.group.partition(".")[0]
+    tag = f"{group or 'core'}_{one.version}"
     word = {"get": "read", "update": "replace", "deletecollection": "deleteCollection"}.get(verb, verb)
     return Operation(
         path=path,
         method=METHODS[verb],
         verb=verb,
         action=ACTIONS.get(verb, verb),
-        id=f"{word}{''.join(part.capitalize() for part in tag.split('_'))}{label}",
+        id=f"{word}{group[:1].upper() or 'C'}{group[1:] or 'ore'}{one.version.capitalize()}{label}",
         tag=tag,
         parameters=OPTIONS[verb],
         in_path=in_path,
         takes=takes,
         gives=gives,
         gvk=gvk or {"group": one.group, "kind": one.kind, "version": one.version},
+        is_custom=is_custom(one),
     )
+
+
+def _camel(group: str) -> str:
+    """A group as its operations are tagged: `exampleCom`."""
+    first, *others = group.split(".")
+    return first + "".join(part.capitalize() for part in others)

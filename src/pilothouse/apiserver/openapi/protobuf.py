@@ -19,10 +19,24 @@ SCHEMA_KEYS = frozenset(
 
 def encode(document: dict[str, Any]) -> bytes:
     """The bytes of a Document."""
-    info = text(1, document["info"]["title"]) + text(2, document["info"]["version"])
-    items = b"".join(part(2, text(1, path) + part(2, path_item(item))) for path, item in document["paths"].items())
-    definitions = b"".join(part(1, text(1, name) + part(2, schema(one))) for name, one in document["definitions"].items())
-    return text(1, document["swagger"]) + part(2, info) + part(8, items) + part(9, definitions)
+    paths = (path(name, item) for name, item in document["paths"].items())
+    return document_of(document, paths, (definition(name, one) for name, one in document["definitions"].items()))
+
+
+def document_of(head: dict[str, Any], paths: Iterable[bytes], definitions: Iterable[bytes]) -> bytes:
+    """A Document of paths and definitions that are encoded already."""
+    info = text(1, head["info"]["title"]) + text(2, head["info"]["version"])
+    return text(1, head["swagger"]) + part(2, info) + part(8, b"".join(paths)) + part(9, b"".join(definitions))
+
+
+def path(name: str, item: dict[str, Any]) -> bytes:
+    """A path with its operations, as a member of a Document."""
+    return part(2, text(1, name) + part(2, path_item(item)))
+
+
+def definition(name: str, one: dict[str, Any]) -> bytes:
+    """A schema with its name, as a member of a Document."""
+    return part(1, text(1, name) + part(2, schema(one)))
 
 
 def path_item(item: dict[str, Any]) -> bytes:

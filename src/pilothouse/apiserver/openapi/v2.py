@@ -6,34 +6,58 @@ from collections.abc import Iterable
 from typing import Any
 
 from pilothouse import API_LEVEL
-from pilothouse.apiserver.openapi.definitions import closure, load, name_of
+from pilothouse.apiserver.openapi.definitions import closure, custom_schemas, is_custom, load, schema_name
 from pilothouse.apiserver.openapi.operations import BODY_OPTIONAL, STATUS, Operation, operations
-from pilothouse.apiserver.openapi.v3 import PATCH_TYPES
 from pilothouse.machinery.resource import Resource
 
 REFERENCE = "#/definitions/"
 
 
+Parts = tuple[dict[str, Any], dict[str, Any]]
+"""Paths and definitions, of some kinds."""
+
+
 def document(resources: Iterable[Resource[Any]], level: str = API_LEVEL) -> dict[str, Any]:
     """/openapi/v2."""
+    every = list(resources)
+    paths, definitions = built_in([one for one in every if not is_custom(one)], level)
+    for one in every:
+        if is_custom(one):
+            more_paths, more_definitions = custom(one, level)
+            paths, definitions = more_paths | paths, more_definitions | definitions
+    return head(level) | {"paths": dict(sorted(paths.items())), "definitions": dict(sorted(definitions.items()))}
+
+
+def head(level: str) -> dict[str, Any]:
+    return {"swagger": "2.0", "info": {"title": "Kubernetes", "version": level}}
+
+
+def built_in(resources: Iterable[Resource[Any]], level: str) -> Parts:
+    """The parts of all built-in kinds."""
     every = sorted(resources, key=lambda one: (one.group, one.version, one.plural))
     schemas = load(every, level)
     made = list(operations(every))
     wanted = {name for one in made for name in (one.takes, one.gives) if name} | {STATUS}
-    wanted |= {name_of(one.group, one.version, one.kind) for one in every}
+    wanted |= {schema_name(one) for one in every}
     definitions = {name: rewritten(schema) for name, schema in closure(schemas, wanted).items()}
+    return _paths(made, definitions), definitions
+
+
+def custom(resource: Resource[Any], level: str) -> Parts:
+    """The parts of a custom kind; what it refers to beside itself, the built-in kinds have."""
+    definitions = {name: rewritten(schema) for name, schema in custom_schemas(resource, level, 2).items()}
+    return _paths(operations((resource,)), None), definitions
+
+
+def _paths(made: Iterable[Operation], definitions: dict[str, Any] | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for one in made:
         found.setdefault(one.path, {})[one.method] = operation(one, definitions)
-    return {
-        "swagger": "2.0",
-        "info": {"title": "Kubernetes", "version": level},
-        "paths": dict(sorted(found.items())),
-        "definitions": definitions,
-    }
+    return found
 
 
-def operation(one: Operation, definitions: dict[str, Any]) -> dict[str, Any]:
+def operation(one: Operation, definitions: dict[str, Any] | None) -> dict[str, Any]:
+    """An operation; without `definitions` all that it refers to is there."""
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "type": "string", "required": True, "uniqueItems": True} for name in one.in_path
     ]
@@ -46,7 +70,7 @@ def operation(one: Operation, definitions: dict[str, Any]) -> dict[str, Any]:
     return {
         "tags": [one.tag],
         "operationId": one.id,
-        "consumes": list(PATCH_TYPES) if one.verb == "patch" else ["*/*"],
+        "consumes": list(one.patch_types) if one.verb == "patch" else ["*/*"],
         "produces": ["application/json", "application/yaml"],
         "parameters": parameters,
         "responses": {"200": {"description": "OK", "schema": reference(one.gives, definitions)}},
@@ -55,8 +79,8 @@ def operation(one: Operation, definitions: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def reference(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    return {"$ref": REFERENCE + name} if name in definitions else {"type": "string"}
+def reference(name: str, definitions: dict[str, Any] | None) -> dict[str, Any]:
+    return {"$ref": REFERENCE + name} if definitions is None or name in definitions else {"type": "string"}
 
 
 def rewritten(schema: Any) -> Any:

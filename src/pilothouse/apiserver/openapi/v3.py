@@ -9,14 +9,12 @@ from functools import lru_cache
 from typing import Any
 
 from pilothouse import API_LEVEL
-from pilothouse.apiserver.openapi.definitions import Schema, closure, digest, load
-from pilothouse.apiserver.openapi.operations import BODY_OPTIONAL, META, Operation, Parameter, operations
-from pilothouse.machinery.resource import Resource
+from pilothouse.apiserver.openapi.definitions import ALWAYS, Schema, closure, custom_schemas, digest, is_custom, load, shared
+from pilothouse.apiserver.openapi.operations import BODY_OPTIONAL, Operation, Parameter, operations
+from pilothouse.machinery.resource import Resource, per_resource
 
 REFERENCE = "#/components/schemas/"
 MEDIA_TYPES = ("application/json", "application/yaml")
-PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
-ALWAYS = (f"{META}.APIResourceList", f"{META}.Status", f"{META}.DeleteOptions", f"{META}.WatchEvent", f"{META}.Patch")
 INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 
@@ -41,8 +39,15 @@ def url_of(name: str, hashed: str) -> str:
 
 def hash_of(name: str, resources: Iterable[Resource[Any]]) -> str:
     """Changes when the document of these resources does: with the built-in schemas, or with the schemas of other kinds."""
-    schemas = sorted((resource.api_version, resource.plural, json.dumps(resource.schema)) for resource in resources if resource.schema)
-    return _hash_of(name, repr(schemas) if schemas else "")
+    return _hash_of(name, "".join(sorted(_digest_of(resource) for resource in resources if is_custom(resource))))
+
+
+@per_resource
+def _digest_of(resource: Resource[Any]) -> str:
+    """Changes when the documents of a custom kind do."""
+    names = (resource.api_version, resource.plural, resource.kind, resource.list_kind, resource.namespaced)
+    said = json.dumps([*names, sorted(resource.subresources), sorted(resource.selectable_fields), resource.schema])
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 @lru_cache(maxsize=1024)
@@ -55,7 +60,10 @@ def document(resources: Iterable[Resource[Any]], group: str, version: str, level
     every = list(resources)
     mine = sorted((one for one in every if (one.group, one.version) == (group, version)), key=lambda one: one.plural)
     made = list(operations(mine))
-    schemas = load(every, level)
+    custom = [one for one in mine if is_custom(one)]
+    schemas = dict(shared(level)[0]) if custom == mine else load(every, level)
+    for one in custom:
+        schemas |= custom_schemas(one, level)
     wanted = {name for one in made for name in (one.takes, one.gives) if name}
     components = {name: rewritten(name, schema) for name, schema in closure(schemas, wanted | set(ALWAYS)).items()}
     return {
@@ -83,7 +91,7 @@ def operation(one: Operation, components: dict[str, Any]) -> dict[str, Any]:
         "x-kubernetes-group-version-kind": one.gvk,
     }
     if one.takes:
-        types = PATCH_TYPES if one.verb == "patch" else ("*/*",)
+        types = one.patch_types if one.verb == "patch" else ("*/*",)
         result["requestBody"] = {"content": content(types, one.takes, components), "required": one.verb not in BODY_OPTIONAL}
     return result
 

@@ -6,6 +6,7 @@ Documents are made in a thread at first use and kept as bytes; a document under 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -15,9 +16,11 @@ import msgspec
 from pilothouse.apiserver.http.answer import JSON, Answer
 from pilothouse.apiserver.http.negotiation import clauses
 from pilothouse.apiserver.http.request import Handler, Request, Response
-from pilothouse.apiserver.openapi import protobuf, protobuf_v3, v2, v3
+from pilothouse.apiserver.openapi import protobuf_v3, v3
+from pilothouse.apiserver.openapi.assembled import JSON as AS_JSON
+from pilothouse.apiserver.openapi.assembled import PROTOBUF as AS_PROTOBUF
+from pilothouse.apiserver.openapi.assembled import Assembled
 from pilothouse.machinery.catalogue import Catalogue
-from pilothouse.machinery.resource import Resource
 
 V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 V2_PROTOBUF_OLD = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
@@ -29,14 +32,19 @@ V3_FORMS = {"*/*": JSON, "application/*": JSON, JSON: JSON, V3_PROTOBUF_OLD: V3_
 FOR_EVER = "public, immutable"
 
 
+KEPT_BYTES = 48 << 20
+"""Of documents, in sum."""
+
+
 class OpenApi:
-    """The documents of what a catalogue serves now: made anew after each change of it."""
+    """The documents of what a catalogue serves now: after a change those of its group are made anew, and its parts of version 2."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._revision = -1
-        self._made: dict[str, bytes] = {}
+        self._made: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        """By name and hash; what was asked for last stands last."""
         self._making = asyncio.Lock()
+        self._version_two_of = {JSON: Assembled(AS_JSON, catalogue.level), V2_PROTOBUF: Assembled(AS_PROTOBUF, catalogue.level)}
 
     def paths(self) -> Mapping[str, Handler]:
         return {
@@ -45,20 +53,13 @@ class OpenApi:
             "/openapi/v2": self._version_two,
         }
 
-    def _current(self) -> tuple[Resource[Any], ...]:
-        """The resources that are served; what was made of others is forgotten."""
-        if self._revision != self._catalogue.revision:
-            self._revision = self._catalogue.revision
-            self._made = {}
-        return self._catalogue.resources()
-
     async def _index(self, request: Request) -> Response:
-        resources = self._current()
-        return Answer(200, await self._once("index", lambda: msgspec.json.encode(v3.index(resources))))
+        resources = self._catalogue.resources()
+        return Answer(200, await self._once("index", str(self._catalogue.revision), lambda: msgspec.json.encode(v3.index(resources))))
 
     async def _version_three(self, request: Request) -> Response:
         name = request.info.path.removeprefix("/openapi/v3/").strip("/")
-        resources = self._current()
+        resources = self._catalogue.resources()
         mine = [resource for resource in resources if v3.path_of(resource.group, resource.version) == name]
         if not mine or request.info.path.endswith("/"):
             return Answer(404, content_type="")
@@ -71,7 +72,7 @@ class OpenApi:
             return Answer(301, b"", form, [("ETag", etag), ("Vary", "Accept"), ("Location", v3.url_of(name, hashed))])
         encode: Callable[[Any], bytes] = msgspec.json.encode if form == JSON else protobuf_v3.encode
         make = partial(v3.document, resources, mine[0].group, mine[0].version, self._catalogue.level)
-        body = await self._once(f"v3 {form} {name}", lambda: encode(make()))
+        body = await self._once(f"v3 {form} {name}", hashed, lambda: encode(make()))
         cache = FOR_EVER if asked else "no-cache, private"
         return self._known(request, Answer(200, body, form, [("ETag", etag), ("Vary", "Accept")], cache=cache), etag)
 
@@ -79,23 +80,30 @@ class OpenApi:
         form = accepted_form(request, V2_FORMS)
         if not form:
             return not_acceptable()
-        encode: Callable[[Any], bytes] = msgspec.json.encode if form == JSON else protobuf.encode
-        resources = self._current()
-        body = await self._once(f"v2 {form}", lambda: encode(v2.document(resources, self._catalogue.level)))
-        etag = f'"{v3.hash_of("v2", resources)}"'
+        resources = self._catalogue.resources()
+        hashed = v3.hash_of("v2", resources)
+        body = await self._once(f"v2 {form}", hashed, lambda: self._version_two_of[form].body(resources))
+        etag = f'"{hashed}"'
         return self._known(request, Answer(200, body, form, [("ETag", etag), ("Vary", "Accept")]), etag)
 
     def _known(self, request: Request, answer: Answer, etag: str) -> Answer:
         """304 when the client has it."""
         return Answer(304, b"", answer.content_type, answer.headers) if etag in request.header("If-None-Match") else answer
 
-    async def _once(self, name: str, make: Callable[[], bytes]) -> bytes:
-        made = self._made
-        if name not in made:
+    async def _once(self, name: str, hashed: str, make: Callable[[], bytes]) -> bytes:
+        key, made = (name, hashed), self._made
+        if key not in made:
             async with self._making:
-                if name not in made:
-                    made[name] = await asyncio.to_thread(make)
-        return made[name]
+                if key not in made:
+                    body = await asyncio.to_thread(make)
+                    for other in [other for other in made if other[0] == name]:  # of what is served no longer
+                        del made[other]
+                    made[key] = body
+                    while sum(map(len, made.values())) > KEPT_BYTES and len(made) > 1:
+                        made.popitem(last=False)
+                    return body
+        made.move_to_end(key)
+        return made[key]
 
 
 def accepted_form(request: Request, forms: Mapping[str, str]) -> str:

@@ -207,4 +207,7 @@ def _seen(request: Request, view: View, entry: Entry) -> Entry:
 async def read_view(store: RegistryStore, request: Request, view: View) -> Entry:
     """GET of a view."""
     entry = await store.entry(request.resource, request.namespace, request.name, request.served)
-    return _seen(request, view, entry)
+    seen = _seen(request, view, entry)
+    if view.check_shown is not None:
+        view.check_shown(request.resource, seen.object)
+    return seen

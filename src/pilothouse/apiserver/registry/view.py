@@ -30,7 +30,7 @@ class View:
     that may be changed; `check(resource, old, new)` raises StatusError. `body` is what is exchanged when that is not the kind itself,
     and then `replicas(resource)` the path of the one field of the object that it writes.
     `prepare(resource, old, new, clock)` sets what the client leaves to the server. `taken` are the top-level fields of the body that
-    `write` looks at; None: all."""
+    `write` looks at; None: all. `check_shown(resource, body)` raises StatusError for what can be written, but not be read."""
 
     name: str
     write: Callable[[Resource[Any], Any, Any], Any]
@@ -42,6 +42,7 @@ class View:
     replicas: Callable[[Resource[Any]], tuple[str, ...]] | None = None
     prepare: Callable[[Resource[Any], Any, Any, Clock], None] | None = None
     taken: frozenset[str] | None = None
+    check_shown: Callable[[Resource[Any], Any], None] | None = None
 
     @property
     def whole(self) -> bool:

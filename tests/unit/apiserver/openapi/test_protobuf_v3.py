@@ -10,6 +10,7 @@ import pytest
 
 from pilothouse.api import catalogue
 from pilothouse.apiserver.openapi import protobuf_v3, v3
+from pilothouse.apiserver.openapi.operations import PATCH_TYPES
 
 RESOURCES = catalogue.resources()
 SCHEMAS = {
@@ -92,5 +93,5 @@ def test_an_operation_has_its_parameters_body_and_answers() -> None:
     parameters = [dict(fields(dict(fields(value))[1])) for number, value in written if number == 6]
     assert [(one[1].decode(), one[2].decode()) for one in parameters] == [(one["name"], one["in"]) for one in patch["parameters"]]
     body = dict(fields(dict(fields(dict(written)[7]))[1]))
-    assert names(body[2], 1) == list(v3.PATCH_TYPES)
+    assert names(body[2], 1) == list(PATCH_TYPES)
     assert (names(dict(written)[8], 2), body[3]) == (["200"], 1)

@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Any
 
 from pilothouse.api.types.autoscaling_v1 import Scale, ScaleSpec, ScaleStatus
+from pilothouse.apiserver.extensions import scale as custom
 from pilothouse.apiserver.registry import strategy
 from pilothouse.apiserver.registry.view import View, with_metadata_of
 from pilothouse.machinery import labels
@@ -13,6 +14,7 @@ from pilothouse.machinery.errors import invalid
 from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.unstructured import Unstructured
 
 COLUMNS = (
     Column("Desired", lambda one: one.spec.replicas, "integer"),
@@ -27,6 +29,8 @@ def _at(obj: Any, path: str) -> Any:
 
 
 def read(resource: Resource[Any], obj: Any) -> Scale:
+    if isinstance(obj, Unstructured):
+        return custom.read(resource, obj)
     paths: Any = resource.subresources["scale"]
     meta = obj.metadata
     selector = _at(obj, paths.selector)
@@ -45,6 +49,11 @@ def read(resource: Resource[Any], obj: Any) -> Scale:
 
 
 def write(resource: Resource[Any], old: Any, body: Scale) -> Any:
+    if isinstance(old, Unstructured):
+        made = with_metadata_of(old, body)
+        custom.write(resource, made, body)
+        strategy.prepare_update(resource, old, made)
+        return made
     replicas = body.spec.replicas or 0
     if replicas < 0:
         problems = Problems("spec.replicas")
@@ -64,4 +73,4 @@ def replicas_path(resource: Resource[Any]) -> tuple[str, ...]:
     return tuple(f"f:{step}" for step in paths.replicas.split("."))
 
 
-SCALE = View("scale", write, strategy.validate_update, read=read, body=BODY, replicas=replicas_path)
+SCALE = View("scale", write, strategy.validate_update, read=read, body=BODY, replicas=replicas_path, check_shown=custom.check_shown)

@@ -31,8 +31,8 @@ def gvk(obj: Any) -> tuple[str, str, str]:
 
 
 def field(obj: Any, name: str) -> Any:
-    """A top-level field (`spec`, `status`, `data`); None where the object has none."""
-    return obj.content.get(name) if isinstance(obj, Unstructured) else getattr(obj, name, None)
+    """A top-level field (`metadata`, `spec`, `status`, `data`); None where the object has none."""
+    return obj.content.get(name) if isinstance(obj, Unstructured) and name != "metadata" else getattr(obj, name, None)
 
 
 def status(obj: Any) -> Any:

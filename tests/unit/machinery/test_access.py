@@ -43,6 +43,7 @@ def test_a_field_of_any_name() -> None:
     access.set_field(obj, "spec", None)
     access.set_field(config, "data", {"c": "d"})
     assert access.field(obj, "spec") is None
+    assert access.field(obj, "metadata") is obj.metadata
     assert access.field(config, "data") == {"c": "d"}
     assert access.field(config, "spec") is None
 

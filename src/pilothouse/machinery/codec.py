@@ -20,7 +20,7 @@ import msgspec
 import orjson
 
 from pilothouse import API_LEVEL
-from pilothouse.machinery import rawextension, strconv, strict
+from pilothouse.machinery import coercing, rawextension, strconv, strict
 from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.quoting import go_quoted
@@ -240,8 +240,11 @@ class _Decoding:
         media = content_type.partition(";")[0].strip().lower()
         if media not in ("", JSON) and not is_yaml(content_type):
             raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}")
-        fast = self._fast() if media in ("", JSON) else None
-        found = self._slow(content_type) if fast is None else fast
+        if issubclass(self.kind, Unstructured):
+            found: Any = self._custom(content_type)
+        else:
+            fast = self._fast() if media in ("", JSON) else None
+            found = self._slow(content_type) if fast is None else fast
         if MANAGED_FIELDS in self.data and self.gvk:
             self._mark_cleared(found, content_type)
         return Decoded(found, self.warnings)
@@ -254,7 +257,7 @@ class _Decoding:
 
     def _fast(self) -> Any:
         """The object, or None when the bytes need a closer look."""
-        if issubclass(self.kind, (dict, Unstructured)):
+        if issubclass(self.kind, dict):
             return None
         data = rawextension.compact_document(self.data, shape_of(self.kind, self.level))
         data, dropped = strict.without_null_times(data) if b"null" in data else (data, 0)
@@ -272,6 +275,32 @@ class _Decoding:
         return as_kind(found) if self.gvk else found
 
     def _slow(self, content_type: str) -> Any:
+        parsed = self._parsed(content_type)
+        shape = OPEN if self.kind is dict else shape_of(self.kind, self.level)
+        if text := strict.type_error(parsed, shape):
+            raise self._cannot_handle(text)
+        if self.strictness in ("Warn", "Strict"):
+            self._judge(parsed, content_type)
+        if not is_yaml(content_type):
+            parsed = rawextension.with_text(parsed, shape, self.data)
+        return parsed if self.kind is dict else self._convert(strict.without_nulls(parsed, shape))
+
+    def _custom(self, content_type: str) -> Unstructured:
+        """An object without a struct: its schema says what is unknown of it."""
+        parsed = self._parsed(content_type)
+        found: list[str] = []
+        if self.strictness in ("Warn", "Strict") and not is_yaml(content_type) and not strict.surely_unique(self.data, parsed):
+            found = strict.suspicious(self.data, OPEN)
+        try:
+            made, unknown = coercing.coerced(parsed, self.kind, b"." if is_yaml(content_type) else self.data)
+        except ValueError as problem:
+            raise self._cannot_handle(str(problem)) from problem
+        if self.strictness in ("Warn", "Strict"):
+            self._tell([*found, *(f'unknown field "{path}"' for path in unknown)])
+        return made
+
+    def _parsed(self, content_type: str) -> dict[str, Any]:
+        """The document, of the kind that is expected."""
         try:
             parsed = parse(self.data, content_type, self.repeated)
         except ValueError as error:
@@ -289,14 +318,7 @@ class _Decoding:
                 text = f"json: cannot unmarshal {strict.described(parsed[name])} into Go struct field .{name} of type string"
                 raise self._unrecognized(f"couldn't get version/kind; json parse error: {text}")
         check_kind(self.gvk, parsed.get("apiVersion") or "", parsed.get("kind") or "")
-        shape = OPEN if self.kind is dict else shape_of(self.kind, self.level)
-        if text := strict.type_error(parsed, shape):
-            raise self._cannot_handle(text)
-        if self.strictness in ("Warn", "Strict"):
-            self._judge(parsed, content_type)
-        if not is_yaml(content_type):
-            parsed = rawextension.with_text(parsed, shape, self.data)
-        return parsed if self.kind is dict else self._convert(strict.without_nulls(parsed, shape))
+        return parsed
 
     def _convert(self, cleaned: Any) -> Any:
         try:
@@ -312,6 +334,10 @@ class _Decoding:
             found = [f'unknown field "{path}"' for path in strict.unknown_fields(parsed, shape)]
         else:
             found = strict.suspicious(self.data, shape)
+        self._tell(found)
+
+    def _tell(self, found: list[str]) -> None:
+        """Warn of fields, and of keys that YAML repeats, or refuse them."""
         if self.strictness != "Strict":
             self.warnings.extend([*self.repeated, *found])
             return

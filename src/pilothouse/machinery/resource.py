@@ -97,7 +97,8 @@ class Resource(Generic[T]):
     `stored_as` with its two conversions is for a kind served in several versions: one of them is the stored form. The others' own
     hooks of validation see the stored form, too, after those of the stored kind; but where a version `is_hub`, all that is done with
     an object is done in that version, by its hooks, and only the store sees another (custom resources).
-    `list_kind` is the kind of its lists.
+    `list_kind` is the kind of its lists. `versions` are all versions of a custom kind that are served or stored, this one too.
+    `remembered` is what others have made of this declaration: see `per_resource`.
     `graceful(object, gracePeriodSeconds)` gives the seconds that a delete waits for the object's owner (Pods): 0 deletes at once.
     `reset_fields` says by subresource ("" is the object itself) which dotted fields its strategy resets, where that is other than
     the status of the object and the spec of `status`: nobody comes to own them there. `written_fields` says instead what a
@@ -108,6 +109,12 @@ class Resource(Generic[T]):
     `strategy` says how it is written and deleted where that differs from other kinds.
     `unknown_field` is what a client is told that selects by a field (`{}`) that cannot be selected by.
     """
+
+    is_hub = False
+    is_served = True
+    """False for the stored form of a custom kind that is served in other versions only."""
+    read: Callable[[T], bool] | None = None
+    """Brings what the store has up to what the declaration says today; whether anything was changed."""
 
     def __init__(
         self,
@@ -134,7 +141,6 @@ class Resource(Generic[T]):
         schema: Mapping[str, Any] | None = None,
         strategy: Strategy = DEFAULT,
         unknown_field: str = "field label not supported: {}",
-        is_hub: bool = False,
     ) -> None:
         self.type = type
         self.group, self.version, self.kind = type.GVK  # type: ignore[attr-defined]
@@ -149,8 +155,7 @@ class Resource(Generic[T]):
         self.columns = None if columns is None else tuple(columns)
         self.selectable_fields = dict(selectable_fields or {})
         self.stored_as = stored_as
-        self.to_stored = to_stored
-        self.from_stored = from_stored
+        self.to_stored, self.from_stored = to_stored, from_stored
         self.graceful = graceful
         self.name_rule = name_rule
         self.reset_fields = {name: _paths(fields) for name, fields in {**RESET_FIELDS, **(reset_fields or {})}.items()}
@@ -159,15 +164,8 @@ class Resource(Generic[T]):
         self.schema = schema
         self.strategy = strategy
         self.unknown_field = unknown_field
-        self.is_hub = is_hub
-        self.is_served = True
-        """False for the stored form of a custom kind that is served in other versions only."""
-        self.read: Callable[[T], bool] | None = None
-        """Brings what the store has up to what its declaration says today; whether anything was changed."""
         self.versions: tuple[Resource[Any], ...] = (self,)
-        """All versions of a custom kind that are served or stored, this one too."""
         self.remembered: dict[Any, Any] = {}
-        """What others have made of this declaration, by their own keys: it goes with it."""
         self.defaults: list[Default] = []
         self.validators: list[Validate] = []
         self.create_validators: list[Validate] = []

@@ -9,7 +9,7 @@ Upstream: apimachinery's unstructured.Unstructured.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
@@ -23,10 +23,26 @@ if TYPE_CHECKING:
     from pilothouse.machinery.resource import Resource
 
 
+TYPE_META = frozenset({"apiVersion", "kind", "metadata"})
+
+
+class Rules(Protocol):
+    """What the schema of a kind does to its objects, whose content is given without TYPE_META. Paths are in upstream's order."""
+
+    def prune(self, value: dict[str, Any]) -> list[str]:
+        """Take out what the schema does not know; the paths of that."""
+        ...
+
+    def coerce(self, value: dict[str, Any], *, drop_invalid: bool = False) -> list[str]:
+        """Bring the metadata of embedded objects into form; the paths of what they do not have. ValueError for metadata that are none."""
+        ...
+
+
 class Unstructured:
     """See the module docstring. Two are equal when they are of one kind and say the same."""
 
     GVK: ClassVar[tuple[str, str, str]] = ("", "", "")
+    RULES: ClassVar[Rules | None] = None
     __slots__ = ("apiVersion", "content", "kind", "metadata")
 
     def __init__(self, metadata: ObjectMeta | None = None, content: dict[str, Any] | None = None) -> None:
@@ -37,7 +53,9 @@ class Unstructured:
         self.content: dict[str, Any] = content if content is not None else {}
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and (self.metadata, self.content) == (other.metadata, other.content)
+        if not isinstance(other, Unstructured):
+            return NotImplemented
+        return (self.GVK, self.metadata, self.content) == (other.GVK, other.metadata, other.content)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -45,11 +63,13 @@ class Unstructured:
         return f"{type(self).__name__}({self.metadata!r}, {self.content!r})"
 
 
-def unstructured_resource(group: str, version: str, kind: str, plural: str, **options: Any) -> Resource[Any]:
+def unstructured_resource(group: str, version: str, kind: str, plural: str, *, rules: Rules | None = None, **options: Any) -> Resource[Any]:
     """A `Resource` of a kind known only at run time; `options` are those of `Resource`."""
     from pilothouse.machinery.resource import Resource
 
-    made = type(kind, (Unstructured,), {"GVK": (group, version, kind), "__slots__": (), "__doc__": f"{kind} of {group}/{version}."})
+    made = type(
+        kind, (Unstructured,), {"GVK": (group, version, kind), "RULES": rules, "__slots__": (), "__doc__": f"{kind} of {group}/{version}."}
+    )
     return Resource(made, plural, **options)
 
 
@@ -72,6 +92,9 @@ def decode_hook(kind: type[Any], value: Any) -> Any:
         raise NotImplementedError(f"objects of type {kind.__name__} are not decoded")
     if not isinstance(value, dict):
         raise msgspec.ValidationError("Expected `object`")
-    content = {name: field for name, field in value.items() if name not in ("apiVersion", "kind", "metadata")}
-    metadata = strict.without_nulls(value.get("metadata") or {}, shape_of(ObjectMeta))
-    return kind(msgspec.convert(metadata, ObjectMeta), content)
+    content = {name: field for name, field in value.items() if name not in TYPE_META}
+    metadata = value.get("metadata") or {}
+    try:  # what is stored, or was encoded here, needs nothing else
+        return kind(msgspec.convert(metadata, ObjectMeta), content)
+    except msgspec.ValidationError:
+        return kind(msgspec.convert(strict.without_nulls(metadata, shape_of(ObjectMeta)), ObjectMeta), content)

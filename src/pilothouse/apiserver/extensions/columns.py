@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -75,14 +76,14 @@ def text_of(value: Any) -> str:
 
 
 def _integer(value: Any) -> int | None:
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return math.trunc(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _number(value: Any) -> int | float | None:
     """A number as Go's JSON has it: whole ones without a fraction."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
+    return math.trunc(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
 
 
 def _boolean(value: Any) -> bool | None:

@@ -58,9 +58,8 @@ def _resource(
         reset_fields={"": ("status",) if _has_status(version) else (), "status": ("metadata", "spec")},
         schema=schema_of(version),
         strategy=_strategy(definition),
-        is_hub=True,
     )
-    resource.is_served = version.served
+    resource.is_hub, resource.is_served = True, version.served
     if stored is not None:
         resource.to_stored, resource.from_stored = _renamed(stored.type), _renamed(resource.type)
     return resource

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pilothouse import API_LEVEL
-from pilothouse.machinery import codec, fieldset, strict
+from pilothouse.machinery import codec, coercing, fieldset, strict
 from pilothouse.machinery.codec import Decoded
 from pilothouse.machinery.errors import StatusError, failure, invalid
 from pilothouse.machinery.patch import document
@@ -17,6 +17,7 @@ from pilothouse.machinery.patch.converting import conversion_error, with_go_inte
 from pilothouse.machinery.patch.json import OPERATION_LIST
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.shape import OPEN, Shape, shape_of
+from pilothouse.machinery.unstructured import Unstructured
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -33,6 +34,8 @@ def object_of(
     """
     if type is dict:
         return Decoded(patched)
+    if issubclass(type, Unstructured):
+        return _custom_object(patched, patch, patch_type, type, strictness)
     shape = shape_of(type, level)
     found = _at_a_glance(patched, shape, type)
     is_converted = patch_type == STRATEGIC_MERGE_PATCH
@@ -53,6 +56,22 @@ def object_of(
         return Decoded(codec.as_kind(found), warnings)
     except msgspec.ValidationError as error:
         raise _refused(patched, patch, patch_type, str(error)) from error
+
+
+def _custom_object(patched: dict[str, Any], patch: bytes | Any, patch_type: str, type: type[Unstructured], strictness: str) -> Decoded:
+    """The same of a kind without a struct."""
+    text, warnings = _other_kind(patched, patch_type, type), list[str]()
+    try:
+        made, unknown = coercing.coerced(codec.clone(patched), type)
+    except ValueError as problem:
+        raise _refused(patched, patch, patch_type, text or str(problem)) from problem
+    if not text and strictness != "Ignore":
+        warnings = [*_suspicious(patch, patch_type), *(f'unknown field "{path}"' for path in unknown)]
+    if warnings and strictness == "Strict":
+        text = f"strict decoding error: {', '.join(warnings)}"
+    if text:
+        raise _refused(patched, patch, patch_type, text)
+    return Decoded(made, warnings)
 
 
 def applied_object(applied: dict[str, Any], config: dict[str, Any], type: type[Any], level: str = API_LEVEL) -> Any:

@@ -1,0 +1,73 @@
+"""Custom objects as they come in: their metadata read, what their schema does not know taken out.
+
+`coerced` is for what clients send, `repaired` for what the store has: there malformed metadata is dropped instead of refused.
+
+Upstream: unstructuredSchemaCoercer of apiextensions-apiserver (pkg/apiserver/customresource_handler.go).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import msgspec
+
+from pilothouse.machinery import strict
+from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.machinery.shape import shape_of
+from pilothouse.machinery.unstructured import TYPE_META, Unstructured
+
+FRACTION = re.compile(rb"[:,\[]\s*-?\d+(?:\.\d|[eE])")
+"""Where a JSON text may have a number that is no integer."""
+LARGEST_WHOLE = 1e21
+"""From here on Go writes floats with an exponent."""
+
+
+def coerced(value: dict[str, Any], kind: type[Unstructured], data: bytes = b".") -> tuple[Unstructured, list[str]]:
+    """The object of a parsed document, and the paths of its unknown fields in upstream's order. The document is used up.
+
+    `data` is its text, where that is at hand. ValueError in upstream's words for metadata, or embedded metadata, that are none.
+    """
+    if FRACTION.search(data) is not None or data == b".":
+        value = whole_numbers(value)
+    metadata, unknown = _metadata(value.get("metadata"))
+    content = {name: field for name, field in value.items() if name not in TYPE_META}
+    if kind.RULES is not None:
+        unknown += kind.RULES.prune(content)
+        unknown += kind.RULES.coerce(content)
+    return kind(metadata, content), unknown
+
+
+def _metadata(value: Any) -> tuple[ObjectMeta, list[str]]:
+    shape = shape_of(ObjectMeta)
+    if value is None:
+        return ObjectMeta(), []
+    try:
+        metadata = msgspec.convert(value, ObjectMeta)
+        if isinstance(value, dict) and not strict.survey(value, shape):
+            return metadata, []
+    except (msgspec.ValidationError, strict.Doubt):
+        pass
+    if text := strict.type_error(value, shape):
+        raise ValueError(text)
+    unknown = [f"metadata.{path}" for path in sorted(strict.unknown_fields(value, shape))]
+    try:
+        return msgspec.convert(strict.without_nulls(value, shape), ObjectMeta), unknown
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
+
+
+def whole_numbers(value: Any) -> Any:
+    """The value with every number that is whole as an integer, as Go writes it; lists and maps in it are changed."""
+    if isinstance(value, dict):
+        for name, child in value.items():
+            if isinstance(child, (dict, list, float)):
+                value[name] = whole_numbers(child)
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            if isinstance(child, (dict, list, float)):
+                value[index] = whole_numbers(child)
+    elif isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_WHOLE:
+        return math.trunc(value)
+    return value

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.machinery.quoting import go_quoted
+from pilothouse.machinery.quoting import go_float, go_quoted, json_float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,10 @@ class Problems:
     def invalid(self, value: object, detail: str) -> None:
         self._add("FieldValueInvalid", f"Invalid value: {quoted(value)}", detail)
 
+    def type_invalid(self, value: object, detail: str) -> None:
+        """Not of the type that a schema asks for."""
+        self._add("FieldValueTypeInvalid", f"Invalid value: {quoted(value)}", detail)
+
     def wrong(self, detail: str) -> None:
         """Invalid as a whole: upstream leaves the value out."""
         self._add("FieldValueInvalid", "Invalid value", detail)
@@ -86,10 +90,10 @@ class Problems:
         self._add("FieldValueNotFound", f"Not found: {quoted(value)}", detail)
 
     def too_long(self, limit: int, unit: str = "bytes") -> None:
-        self._add("FieldValueTooLong", "Too long", f"may not be more than {limit} {unit}")
+        self._add("FieldValueTooLong", "Too long", f"may not be more than {limit} {unit.removesuffix('s') if limit == 1 else unit}")
 
     def too_many(self, actual: int, limit: int) -> None:
-        self._add("FieldValueTooMany", f"Too many: {actual}", f"must have at most {limit} items")
+        self._add("FieldValueTooMany", f"Too many: {actual}", f"must have at most {limit} item{'s' if limit != 1 else ''}")
 
     def _add(self, reason: str, head: str, detail: str) -> None:
         self.found.append(Problem(self.path, reason, f"{head}: {detail}" if detail else head))
@@ -99,13 +103,29 @@ def quoted(value: Any) -> str:
     """A value as upstream's %v/%q prints it in field errors: strings in quotes, all that is no plain value as JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float):
+        return go_float(value)
     return go_quoted(value) if isinstance(value, str) else _json(value)
 
 
 def _json(value: Any) -> str:
     """JSON as Go's encoder writes it: maps sorted, and what HTML would take for markup escaped."""
-    text = msgspec.json.encode(value, order="deterministic").decode()
+    text = msgspec.json.encode(_with_floats(value), order="deterministic").decode()
     for character in "<>&\u2028\u2029":
         if character in text:
             text = text.replace(character, f"\\u{ord(character):04x}")
     return text
+
+
+def _with_floats(value: Any) -> Any:
+    """Floats as Go writes them: those of whole numbers without a fraction."""
+    if isinstance(value, dict):
+        return {name: _with_floats(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return [_with_floats(child) for child in value]
+    return msgspec.Raw(json_float(value).encode()) if isinstance(value, float) else value
+
+
+def go_json(value: Any) -> str:
+    """A value of parsed JSON as Go's encoder writes it."""
+    return _json(value)

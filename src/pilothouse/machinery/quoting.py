@@ -1,6 +1,8 @@
-"""Strings in quotes as Go's %q prints them: in field errors, events, files of the downward API."""
+"""Strings in quotes as Go's %q prints them, and numbers as its %v: in field errors, events, files of the downward API."""
 
 from __future__ import annotations
+
+from decimal import Decimal
 
 PLAIN = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
 
@@ -20,3 +22,27 @@ def _escaped(char: str) -> str:
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def go_float(value: float) -> str:
+    """A float64 as %v prints it: with an exponent from a million on."""
+    return _go_float(value, smallest=-4, largest=5, exponent_digits=2)
+
+
+def json_float(value: float) -> str:
+    """A float64 as Go's JSON encoder writes it."""
+    return _go_float(value, smallest=-6, largest=20, exponent_digits=1)
+
+
+def _go_float(value: float, *, smallest: int, largest: int, exponent_digits: int) -> str:
+    """The shortest digits that give the number again; an exponent is written where it is below `smallest` or above `largest`."""
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    if not isinstance(exponent, int):  # infinite or no number
+        return {"inf": "+Inf", "-inf": "-Inf"}.get(repr(value), "NaN")
+    power = exponent + len(digits) - 1 if value else 0
+    minus = "-" if sign else ""
+    if smallest <= power <= largest:
+        return minus + format(abs(Decimal(repr(value)).normalize()), "f")
+    first, *rest = map(str, digits)
+    mantissa = f"{first}.{''.join(rest)}" if rest else first
+    return f"{minus}{mantissa}e{'-' if power < 0 else '+'}{abs(power):0{exponent_digits}d}"

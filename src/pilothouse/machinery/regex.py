@@ -60,12 +60,12 @@ MEMORY = 16 << 20
 class Regex:
     """A compiled pattern. `search` says whether it matches anywhere in a text, as Regexp.MatchString does."""
 
-    __slots__ = ("_compiled", "_engine", "_flat", "pattern")
+    __slots__ = ("_anywhere", "_compiled", "_engine", "_flat", "pattern")
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
         self._compiled = _compiled(pattern)
-        self._engine = self._compiled._regexp.Match
+        self._engine, self._anywhere = self._compiled._regexp.Match, _anywhere()
         self._flat = _flat(pattern)
 
     def search(self, text: str) -> bool:
@@ -73,7 +73,7 @@ class Regex:
         if self._flat is not None and len(text) <= SHORT_TEXT:
             return self._flat.search(text) is not None
         encoded = text.encode(errors="replace")
-        return bool(self._engine(_anchor(), encoded, 0, len(encoded))[0][0] >= 0)
+        return bool(self._engine(self._anywhere, encoded, 0, len(encoded))[0][0] >= 0)
 
     def spans(self, text: str) -> Iterator[list[tuple[int, int]]]:
         """Each match that does not overlap the last: the span of the whole and of each group (-1, -1 where a group has none)."""
@@ -173,8 +173,7 @@ def _flat(pattern: str) -> re.Pattern[str] | None:
     return re.compile(pattern[:-1] + r"\Z", re.ASCII)
 
 
-@lru_cache(maxsize=1)
-def _anchor() -> Any:
+def _anywhere() -> Any:
     import re2
 
     return re2._re2.RE2.Anchor.UNANCHORED

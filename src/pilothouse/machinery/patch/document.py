@@ -7,6 +7,7 @@ from typing import Any
 from pilothouse.machinery import codec
 from pilothouse.machinery.errors import StatusError, bad_request, failure
 from pilothouse.machinery.meta_v1 import StatusDetails
+from pilothouse.machinery.quoting import go_float
 
 
 def read(patch: bytes | Any, content_type: str = codec.JSON) -> Any:
@@ -42,19 +43,8 @@ def go_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return _go_float(value)
+        return go_float(value)
     return "<nil>" if value is None else str(value)
-
-
-def _go_float(value: float) -> str:
-    """A float64 as %v prints it: an exponent from 1e+21 on and below 1e-04."""
-    if value.is_integer() and abs(value) < 1e21:
-        return f"{value:.0f}"
-    digits, _, exponent = repr(value).partition("e")
-    if not exponent:
-        return digits
-    sign = exponent[0] if exponent[0] in "+-" else "+"
-    return f"{digits.removesuffix('.0')}e{sign}{exponent.lstrip('+-').zfill(2)}"
 
 
 def go_string_verb(value: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from pilothouse.api.core.connectoptions import ConnectOptions
 from pilothouse.apiserver.http.connect import Connect
 from pilothouse.apiserver.http.decoding import media_type_of
 from pilothouse.apiserver.http.negotiation import check_route
@@ -113,7 +114,9 @@ class Routes:
         if connect is not None:
             if request.method not in connect.methods:
                 raise method_not_allowed()
-            return await connect.handle(request)
+            if connect.options is None:
+                return await connect.handle(request)
+            return await connect.handle(request, await _admitted(request, resource, connect.options(request)))
         endpoint = ENDPOINTS.get(info.verb)
         if request.method == "HEAD" or endpoint is None or info.verb not in declared.verbs:
             raise method_not_allowed()
@@ -137,6 +140,15 @@ class Routes:
             if path.startswith(prefix):
                 return handler
         return None
+
+
+async def _admitted(request: Request, resource: Resource[Any], options: ConnectOptions) -> ConnectOptions:
+    """What a connection asks for, after admission has seen it."""
+    info = request.info
+    if request.parameter("dryRun"):
+        raise errors.bad_request("dryRun is not supported")
+    place = (resource, info.namespace, info.name, info.subresource)
+    return await request.api.registry.connect(*place, options, request.user, request.warnings)
 
 
 def check_forms(request: Request) -> None:

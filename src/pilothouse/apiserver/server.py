@@ -205,7 +205,7 @@ class ApiServer:
             **OpenApi(self.api.registry.catalogue).paths(),
             **health.paths(every.healthy, every.live, every.ready),
             **version.paths(),
-            **metrics.paths(self.api.metrics, self.api.clock),
+            **metrics.paths((self.api.metrics, self.api.registry.store.metrics), self.api.clock),
         }
         if self._tokens is not None:
             found |= issuer.paths(self._tokens, lambda: f"127.0.0.1:{self.port}")

@@ -11,6 +11,7 @@ from pilothouse.apiserver.admission.plugins.defaultingressclass import DefaultIn
 from pilothouse.apiserver.admission.plugins.defaultstorageclass import DefaultStorageClass
 from pilothouse.apiserver.admission.plugins.defaulttolerationseconds import DefaultTolerationSeconds
 from pilothouse.apiserver.admission.plugins.limitranger import LimitRanger
+from pilothouse.apiserver.admission.plugins.mutatingadmissionwebhook import MutatingAdmissionWebhook
 from pilothouse.apiserver.admission.plugins.namespacelifecycle import NamespaceLifecycle
 from pilothouse.apiserver.admission.plugins.noderestriction import NodeRestriction
 from pilothouse.apiserver.admission.plugins.persistentvolumeclaimresize import PersistentVolumeClaimResize
@@ -21,6 +22,7 @@ from pilothouse.apiserver.admission.plugins.runtimeclass import RuntimeClassAdmi
 from pilothouse.apiserver.admission.plugins.serviceaccount import ServiceAccountAdmission
 from pilothouse.apiserver.admission.plugins.storageobjectinuseprotection import StorageObjectInUseProtection
 from pilothouse.apiserver.admission.plugins.taintnodesbycondition import TaintNodesByCondition
+from pilothouse.apiserver.admission.plugins.validatingadmissionwebhook import ValidatingAdmissionWebhook
 
 ORDER: tuple[type[Plugin], ...] = (
     NamespaceLifecycle,
@@ -35,10 +37,12 @@ ORDER: tuple[type[Plugin], ...] = (
     StorageObjectInUseProtection,
     PersistentVolumeClaimResize,
     RuntimeClassAdmission,
-    CertificateRequester,
     CertificateApproval,
     CertificateSigning,
     CertificateSubjectRestriction,
     DefaultIngressClass,
+    MutatingAdmissionWebhook,
+    CertificateRequester,
+    ValidatingAdmissionWebhook,
     ResourceQuotaAdmission,
 )

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from pilothouse.apiserver.auth.authorizer import Attributes
+from pilothouse.apiserver.admission.metrics import AdmissionMetrics
+from pilothouse.apiserver.auth.authorizer import Attributes, Decision
 from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.webhooks.client import WebhookClient
 from pilothouse.client.call import Options
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
@@ -23,6 +25,18 @@ from pilothouse.machinery.resource import Resource
 T = TypeVar("T")
 
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
+
+
+@dataclass(slots=True)
+class Reinvocation:
+    """Of one request: mutating plugins are asked a second time when a webhook or a policy has changed its object (`required`).
+
+    `states` is what a plugin keeps from the first pass to the second, by its name. Upstream: admission.ReinvocationContext.
+    """
+
+    is_second: bool = False
+    required: bool = False
+    states: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -47,6 +61,8 @@ class AdmissionRequest:
     exchanged: Resource[Any]
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
+    audit_annotations: dict[str, str] = field(default_factory=dict)
+    reinvocation: Reinvocation = field(default_factory=Reinvocation)
 
     @property
     def shown_name(self) -> str:
@@ -67,6 +83,8 @@ class World(Protocol):
     clock: Clock
     entropy: Entropy
     catalogue: Catalogue
+    webhooks: WebhookClient
+    metrics: AdmissionMetrics
 
     async def get(self, kind: type[T], name: str, namespace: str = "") -> T | None: ...
 
@@ -80,8 +98,16 @@ class World(Protocol):
         """Update the status subresource as system:apiserver; False when the object was changed since, or is gone."""
         ...
 
+    def changed(self, kind: type[Any]) -> int:
+        """The revision of the last change of a kind's objects; another number after each change. -1 as long as nobody has read them."""
+        ...
+
     def may(self, user: User, attributes: Attributes) -> bool:
         """Whether the user is allowed that, beyond the request itself."""
+        ...
+
+    def decision(self, user: User, attributes: Attributes) -> Decision:
+        """The same with its reason."""
         ...
 
 
@@ -92,7 +118,7 @@ class Plugin:
     kinds: frozenset[tuple[str, str]] | None = None
     """The resources that it is asked about, by (group, plural); None: all."""
 
-    def extends(self, request: AdmissionRequest) -> bool:
+    def extends(self, request: AdmissionRequest, world: World) -> bool:
         """Whether what somebody configured in the cluster (webhooks, policies) may change the object of this request."""
         return False
 
@@ -115,14 +141,19 @@ class Admission:
 
     def extends(self, request: AdmissionRequest) -> bool:
         """Whether webhooks or policies may change the object of this request."""
-        return any(plugin.extends(request) for plugin in self._extensions)
+        return any(plugin.extends(request, self._world) for plugin in self._extensions)
 
     async def mutate(self, request: AdmissionRequest) -> None:
         kind = request.group_plural
         if kind not in self._mutating:
             self._mutating[kind] = [one for one in self._asked(kind) if type(one).mutate is not Plugin.mutate]
-        for plugin in self._mutating[kind]:
+        plugins, reinvocation = self._mutating[kind], request.reinvocation
+        for plugin in plugins:
             await plugin.mutate(request, self._world)
+        if reinvocation.required:
+            reinvocation.is_second = True
+            for plugin in plugins:
+                await plugin.mutate(request, self._world)
 
     async def validate(self, request: AdmissionRequest) -> None:
         kind = request.group_plural

@@ -6,19 +6,26 @@ An exposition is kept for a moment and made in a thread: with many series it tak
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.request import Handler, Request, Response
-from pilothouse.apiserver.http.request_metrics import RequestMetrics
 from pilothouse.kit.clock import Clock
 
 KEPT_SECONDS = 1.0
 
 
-def paths(metrics: RequestMetrics, clock: Clock) -> Mapping[str, Handler]:
-    exposition = Exposition(metrics, clock)
+class Collector(Protocol):
+    """Who counts something."""
+
+    def collect(self) -> Iterator[Any]:
+        """The families of prometheus-client."""
+        ...
+
+
+def paths(collectors: Sequence[Collector], clock: Clock) -> Mapping[str, Handler]:
+    exposition = Exposition(collectors, clock)
 
     async def serve(request: Request) -> Response:
         return Answer(200, await exposition.body(), "text/plain; version=0.0.4; charset=utf-8")
@@ -29,8 +36,8 @@ def paths(metrics: RequestMetrics, clock: Clock) -> Mapping[str, Handler]:
 class Exposition:
     """The text, not older than KEPT_SECONDS."""
 
-    def __init__(self, metrics: RequestMetrics, clock: Clock) -> None:
-        self._metrics = metrics
+    def __init__(self, collectors: Sequence[Collector], clock: Clock) -> None:
+        self._collectors = tuple(collectors)
         self._clock = clock
         self._made = float("-inf")
         self._body = b""
@@ -48,5 +55,6 @@ class Exposition:
 
         if self._registry is None:
             self._registry = CollectorRegistry()
-            self._registry.register(self._metrics)
+            for collector in self._collectors:
+                self._registry.register(collector)
         return generate_latest(self._registry) + generate_latest(REGISTRY)

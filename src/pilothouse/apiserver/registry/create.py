@@ -64,6 +64,7 @@ async def _attempt(store: RegistryStore, request: Request, mutated: AdmissionReq
     strategy.fill_system_fields(obj, store.clock, store.entropy)
     if not obj.metadata.name and obj.metadata.generateName:
         obj.metadata.name = strategy.generate_name(obj.metadata.generateName, store.entropy)
+    strategy.match_namespace(obj, request.namespace)
     strategy.prepare_create(resource, obj)
     admission = replace(mutated, object=obj, name=mutated.name or obj.metadata.name)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
+from typing import Any
 
 from pilothouse.api.catalogue import built_in
+from pilothouse.api.core.connectoptions import EXCHANGED, ConnectOptions
 from pilothouse.apiserver.admission.order import ORDER
-from pilothouse.apiserver.admission.plugin import Plugin
+from pilothouse.apiserver.admission.plugin import CONNECT, Plugin
 from pilothouse.apiserver.auth.authorizer import Auditor, Authorizer
 from pilothouse.apiserver.auth.user import APISERVER, User
 from pilothouse.apiserver.cache.entry import Entry, EntryList
@@ -35,6 +37,7 @@ from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.errors import method_not_supported
 from pilothouse.machinery.meta_v1 import Status
+from pilothouse.machinery.resource import Resource
 
 COMPONENTS = ("", "componentstatuses")
 Result = Entry | EntryList | Status
@@ -141,6 +144,25 @@ class Registry:
         if (request.resource.group, request.resource.plural) == ("", "bindings"):
             return subresource.bind(self.store, request)
         return create.create(self.store, request)
+
+    async def connect(
+        self,
+        resource: Resource[Any],
+        namespace: str,
+        name: str,
+        subresource: str,
+        options: ConnectOptions,
+        user: User,
+        warnings: list[str],
+    ) -> ConnectOptions:
+        """What a connection to a pod, a service or a node asks for, after admission; StatusError when it is refused. Making it is the
+        caller's."""
+        call = Call("connect", resource, namespace, name, subresource)
+        admission = self._request(call, user, warnings).admission(CONNECT, name, options, None, subresource, EXCHANGED[type(options)])
+        await self.store.admission.mutate(admission)
+        await self.store.admission.validate(admission)
+        changed: ConnectOptions = admission.object
+        return changed
 
     async def open_watch(self, call: Call, user: User) -> Watch:
         """A watch that has begun: StatusError 410 and others are raised here, not from the iteration. Close it with `aclose`."""

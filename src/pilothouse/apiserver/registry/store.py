@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.types import core_v1
+from pilothouse.apiserver.admission.metrics import AdmissionMetrics
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Admission, Plugin
-from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
+from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, Decision
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.caches import Caches
@@ -100,6 +101,7 @@ class RegistryStore:
         catalogue.subscribe(lambda what, resource: self._loaded.clear())
         self.allocation = Allocation(settings)
         self.webhooks = WebhookClient(self._service_address)
+        self.metrics = AdmissionMetrics()
         self.local_services: dict[tuple[str, str], Address] = {}
         """Where programs of the tests answer for Services of a simulated cluster, by namespace and name."""
         self.admission = Admission((one() for one in plugins), self)
@@ -112,6 +114,10 @@ class RegistryStore:
 
     async def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
         return (self._loaded.get(kind) or await self.cache_of(kind)).objects(namespace)
+
+    def changed(self, kind: type[Any]) -> int:
+        cache = self._loaded.get(kind)
+        return -1 if cache is None else cache.changed
 
     async def appears(self, kind: type[T], name: str, namespace: str, seconds: float) -> T | None:
         cache = await self.cache_of(kind)
@@ -141,7 +147,10 @@ class RegistryStore:
 
     def may(self, user: User, attributes: Attributes) -> bool:
         """Without an authorizer everybody may everything, as everywhere else then."""
-        return self._authorizer is None or self._authorizer.authorize(user, attributes).allowed
+        return self.decision(user, attributes).allowed
+
+    def decision(self, user: User, attributes: Attributes) -> Decision:
+        return Decision(True) if self._authorizer is None else self._authorizer.authorize(user, attributes)
 
     # Reading.
 

@@ -185,6 +185,7 @@ def _new_state(
         record = managers.after_update(store, request, view, old, new, said)
     elif view.whole:
         record = managers.after_admission(record, said, request.warnings)
+        strategy.match_namespace(new, request.namespace)
     new.metadata.managedFields = record
     return new
 

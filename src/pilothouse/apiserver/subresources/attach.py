@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pilothouse.api.core.connectoptions import PodAttachOptions
 from pilothouse.apiserver.http.connect import Connect
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.apiserver.http.streaming.kubelets import container_of, flag, kubelet_of, pod_of
@@ -13,10 +14,10 @@ from pilothouse.client.streaming.upgrade import SPDY
 from pilothouse.machinery import errors
 
 
-async def attach(request: Request) -> Response:
-    wanted = Wanted(flag(request, "stdin"), flag(request, "stdout"), flag(request, "stderr"), flag(request, "tty"))
+async def attach(request: Request, options: PodAttachOptions) -> Response:
+    wanted = Wanted(options.stdin, options.stdout, options.stderr, options.tty)
     pod = await pod_of(request)
-    container = container_of(pod, request.parameter("container"))
+    container = container_of(pod, options.container)
     kubelet = await kubelet_of(request, pod)
     url = kubelet.url("attach", pod.metadata.namespace, pod.metadata.name, container, query=wanted.query())
     if is_websocket(request):
@@ -26,4 +27,15 @@ async def attach(request: Request) -> Response:
     raise errors.bad_request("Upgrade request required")
 
 
-ATTACH = Connect(("pods",), "attach", attach)
+def options_of(request: Request) -> PodAttachOptions:
+    """What the query asks for."""
+    return PodAttachOptions(
+        stdin=flag(request, "stdin"),
+        stdout=flag(request, "stdout"),
+        stderr=flag(request, "stderr"),
+        tty=flag(request, "tty"),
+        container=request.parameter("container"),
+    )
+
+
+ATTACH = Connect(("pods",), "attach", attach, options=options_of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pilothouse.api.core.connectoptions import PodExecOptions
 from pilothouse.apiserver.http.connect import Connect
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.apiserver.http.streaming.kubelets import container_of, flag, kubelet_of, pod_of
@@ -13,13 +14,12 @@ from pilothouse.client.streaming.upgrade import SPDY
 from pilothouse.machinery import errors
 
 
-async def exec_(request: Request) -> Response:
-    wanted = Wanted(flag(request, "stdin"), flag(request, "stdout"), flag(request, "stderr"), flag(request, "tty"))
-    command = request.query.get("command", [])
+async def exec_(request: Request, options: PodExecOptions) -> Response:
+    wanted = Wanted(options.stdin, options.stdout, options.stderr, options.tty)
     pod = await pod_of(request)
-    container = container_of(pod, request.parameter("container"))
+    container = container_of(pod, options.container)
     kubelet = await kubelet_of(request, pod)
-    query = [*wanted.query(), *(("command", one) for one in command)]
+    query = [*wanted.query(), *(("command", word) for word in options.command or ())]
     url = kubelet.url("exec", pod.metadata.namespace, pod.metadata.name, container, query=query)
     if is_websocket(request):
         return await translate(request, kubelet, url, wanted)
@@ -28,4 +28,16 @@ async def exec_(request: Request) -> Response:
     raise errors.bad_request("Upgrade request required")
 
 
-EXEC = Connect(("pods",), "exec", exec_)
+def options_of(request: Request) -> PodExecOptions:
+    """What the query asks for."""
+    return PodExecOptions(
+        stdin=flag(request, "stdin"),
+        stdout=flag(request, "stdout"),
+        stderr=flag(request, "stderr"),
+        tty=flag(request, "tty"),
+        container=request.parameter("container"),
+        command=request.query.get("command"),
+    )
+
+
+EXEC = Connect(("pods",), "exec", exec_, options=options_of)

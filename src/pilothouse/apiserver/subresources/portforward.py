@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pilothouse.api.core.connectoptions import PodPortForwardOptions
 from pilothouse.apiserver.http.connect import Connect
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.apiserver.http.streaming import sockets
@@ -12,10 +13,10 @@ from pilothouse.apiserver.http.streaming.tunnel import tunnel
 from pilothouse.client.streaming.channels import TUNNEL
 from pilothouse.client.streaming.hijack import wants
 from pilothouse.client.streaming.upgrade import SPDY
-from pilothouse.machinery import errors
+from pilothouse.machinery import errors, strconv
 
 
-async def port_forward(request: Request) -> Response:
+async def port_forward(request: Request, options: PodPortForwardOptions) -> Response:
     pod = await pod_of(request)
     kubelet = await kubelet_of(request, pod)
     url = kubelet.url("portForward", pod.metadata.namespace, pod.metadata.name)
@@ -28,4 +29,10 @@ async def port_forward(request: Request) -> Response:
     raise errors.bad_request("Upgrade request required")
 
 
-PORT_FORWARD = Connect(("pods",), "portforward", port_forward)
+def options_of(request: Request) -> PodPortForwardOptions:
+    """What the query asks for: over SPDY ports are named later."""
+    numbers = (strconv.integer(text) for each in request.query.get("ports", []) for text in each.split(","))
+    return PodPortForwardOptions(ports=[number for number in numbers if number is not None])
+
+
+PORT_FORWARD = Connect(("pods",), "portforward", port_forward, options=options_of)

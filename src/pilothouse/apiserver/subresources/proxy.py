@@ -5,13 +5,14 @@ The name in the path may say more than the name: `[scheme:]name[:port]`.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from pilothouse.api.core.connectoptions import NodeProxyOptions, PodProxyOptions, ServiceProxyOptions
 from pilothouse.api.types.core_v1 import Pod, Service
 from pilothouse.api.types.discovery_v1 import Endpoint, EndpointSlice
 from pilothouse.apiserver.http.connect import Connect
 from pilothouse.apiserver.http.request import Request, Response
-from pilothouse.apiserver.http.streaming.forward import Backend, forward
+from pilothouse.apiserver.http.streaming.forward import Backend, forward, prefix_and_rest
 from pilothouse.apiserver.http.streaming.kubelets import kubelet_on, must_be_real, reader
 from pilothouse.client import dialing
 from pilothouse.client.call import Options
@@ -33,7 +34,7 @@ def split(text: str, kind: str) -> tuple[str, str, str]:
     return parts[0], parts[1], parts[2]
 
 
-async def proxy_pod(request: Request) -> Response:
+async def proxy_pod(request: Request, options: PodProxyOptions) -> Response:
     scheme, name, port = split(request.info.name, "pod")
     pod = await reader(request.api).get(Pod, name, request.info.namespace)
     host = allowed(request, pod.status.podIP)
@@ -71,15 +72,15 @@ def pod_port(pod: Pod, text: str) -> int:
     return port_number(text)
 
 
-async def proxy_service(request: Request) -> Response:
+async def proxy_service(request: Request, options: ServiceProxyOptions) -> Response:
     scheme, name, port = split(request.info.name, "service")
     client, namespace = reader(request.api), request.info.namespace
     number = strconv.integer(port)
     if number is not None:
         service = await client.get(Service, name, namespace)
         port = port_name(service, number)
-    options = Options(label_selector=str(labels.match_labels({SERVICE_NAME: name})))
-    slices = (await client.list(EndpointSlice, namespace, options=options)).items
+    selecting = Options(label_selector=str(labels.match_labels({SERVICE_NAME: name})))
+    slices = (await client.list(EndpointSlice, namespace, options=selecting)).items
     candidates = ready_endpoints(slices, port)
     request.api.entropy.random.shuffle(candidates)
     for endpoint, number in candidates:
@@ -126,7 +127,7 @@ async def is_of_pod(request: Request, endpoint: Endpoint) -> bool:
     return first_address(endpoint) in (pod.status.podIP, *(each.ip for each in pod.status.podIPs))
 
 
-async def proxy_node(request: Request) -> Response:
+async def proxy_node(request: Request, options: NodeProxyOptions) -> Response:
     scheme, name, port = split(request.info.name, "node")
     kubelet = await kubelet_on(request.api, name)
     parts = urlsplit(kubelet.base)
@@ -146,7 +147,13 @@ async def resolved(request: Request, host: str) -> str:
         raise errors.bad_request(str(problem)) from problem
 
 
+def path_behind(request: Request) -> str:
+    """The path behind the proxy, as admission sees it."""
+    _, rest = prefix_and_rest(request)
+    return unquote(rest)
+
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-POD_PROXY = Connect(("pods",), "proxy", proxy_pod, METHODS)
-SERVICE_PROXY = Connect(("services",), "proxy", proxy_service, METHODS)
-NODE_PROXY = Connect(("nodes",), "proxy", proxy_node, METHODS)
+POD_PROXY = Connect(("pods",), "proxy", proxy_pod, METHODS, lambda request: PodProxyOptions(path=path_behind(request)))
+SERVICE_PROXY = Connect(("services",), "proxy", proxy_service, METHODS, lambda request: ServiceProxyOptions(path=path_behind(request)))
+NODE_PROXY = Connect(("nodes",), "proxy", proxy_node, METHODS, lambda request: NodeProxyOptions(path=path_behind(request)))

@@ -73,6 +73,10 @@ class WebhookClient:
         except TimeoutError as error:
             raise _post_failed(url, "context deadline exceeded") from error
 
+    def now(self) -> float:
+        """Monotonic seconds of the time in which webhooks answer."""
+        return self._clock.monotonic()
+
     async def aclose(self) -> None:
         """Close all connections."""
         if self._session is not None:

@@ -30,7 +30,7 @@ class Changing(Plugin):
     mutated: ClassVar[list[tuple[str, Any]]] = []
     validated: ClassVar[list[tuple[str, Any]]] = []
 
-    def extends(self, request: AdmissionRequest) -> bool:
+    def extends(self, request: AdmissionRequest, world: World) -> bool:
         return bool(self.changes)
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pilothouse.apiserver.admission.matching.criteria import Criteria, is_chosen, selected
-from pilothouse.apiserver.admission.matching.rules import is_exempt
+from pilothouse.apiserver.admission.matching.rules import EXEMPT_KINDS, is_exempt
 from pilothouse.apiserver.admission.matching.versions import Version, kind_of
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.machinery.catalogue import Catalogue
@@ -37,11 +37,12 @@ class Candidate(Generic[T]):
 
 
 class Index(Generic[T]):
-    """See the module docstring. `owners` in the order in which they are asked."""
+    """See the module docstring. `owners` in the order in which they are asked. Requests of `exempt` kinds are shown to none of them."""
 
-    def __init__(self, owners: Iterable[tuple[T, Criteria]], catalogue: Catalogue) -> None:
+    def __init__(self, owners: Iterable[tuple[T, Criteria]], catalogue: Catalogue, exempt: frozenset[str] = EXEMPT_KINDS) -> None:
         self._owners = tuple(owners)
         self._catalogue = catalogue
+        self._exempt = exempt
         self._revision = catalogue.revision
         self._known: dict[Key, Sequence[Candidate[T]]] = {}
 
@@ -59,7 +60,7 @@ class Index(Generic[T]):
         return known
 
     def _found(self, request: AdmissionRequest) -> Iterable[Candidate[T]]:
-        if is_exempt(kind_of(request.exchanged)):
+        if is_exempt(kind_of(request.exchanged), self._exempt):
             return
         for owner, criteria in self._owners:
             if criteria.looks_at_names:

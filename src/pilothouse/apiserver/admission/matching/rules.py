@@ -14,17 +14,17 @@ from pilothouse.machinery.resource import Resource
 ANY = "*"
 NAMESPACES = ("", "v1", "namespaces")
 GROUP = "admissionregistration.k8s.io"
-EXEMPT_KINDS = frozenset(
+POLICY_KINDS = frozenset(
     {
         "MutatingAdmissionPolicy",
         "MutatingAdmissionPolicyBinding",
-        "MutatingWebhookConfiguration",
         "ValidatingAdmissionPolicy",
         "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
     }
 )
-"""Of GROUP: nothing that is configured may keep its own configuration from being mended."""
+"""Of GROUP: what policies are not asked about."""
+EXEMPT_KINDS = POLICY_KINDS | {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
+"""Of GROUP: what webhooks are not asked about. Nothing that is configured may keep its own configuration from being mended."""
 
 
 class Rule(Protocol):
@@ -47,9 +47,9 @@ class Target:
     is_in_namespace: bool
 
 
-def is_exempt(kind: tuple[str, str, str]) -> bool:
-    """Whether requests of a kind are never shown to webhooks and policies."""
-    return kind[0] == GROUP and kind[2] in EXEMPT_KINDS
+def is_exempt(kind: tuple[str, str, str], kinds: frozenset[str] = EXEMPT_KINDS) -> bool:
+    """Whether requests of a kind are never shown to those who exempt these kinds of GROUP."""
+    return kind[0] == GROUP and kind[2] in kinds
 
 
 def matches(rule: Rule, target: Target) -> bool:

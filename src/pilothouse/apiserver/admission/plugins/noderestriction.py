@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilothouse.api.types.core_v1 import Pod
-from pilothouse.apiserver.admission.plugin import CREATE, DELETE, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.plugin import CONNECT, CREATE, DELETE, UPDATE, AdmissionRequest, Plugin, World
 from pilothouse.apiserver.admission.pods import MIRROR, PODS, refused
 from pilothouse.apiserver.auth.user import NODES, User
 
@@ -32,7 +32,7 @@ class NodeRestriction(Plugin):
             raise refused(request, "could not determine node from user")
         if request.group_plural == PODS:
             await _check_pod(request, world, node)
-        elif request.group_plural == NODE_RESOURCE:
+        elif request.group_plural == NODE_RESOURCE and request.operation != CONNECT:
             _check_node(request, node)
         elif request.group_plural == LEASES:
             _check_lease(request, node)

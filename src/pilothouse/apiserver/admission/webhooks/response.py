@@ -1,0 +1,130 @@
+"""What a webhook answers: whether it is an answer at all, and what it says (upstream: VerifyAdmissionResponse, ToStatusErr). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import msgspec
+
+from pilothouse.apiserver.admission.webhooks.review import GROUP, KIND
+from pilothouse.apiserver.webhooks.answers import decoded
+from pilothouse.apiserver.webhooks.failure import CallFailed
+from pilothouse.machinery import codec, octets, strict
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.meta_v1 import Status
+from pilothouse.machinery.quoting import go_quoted
+from pilothouse.machinery.struct import Object
+
+JSON_PATCH = "JSONPatch"
+
+
+class AdmissionResponse(Object):
+    """The `response` of a review. `patch` is base64."""
+
+    GO: ClassVar[dict[str, str]] = {"patch": "bytes"}
+    uid: str = ""
+    allowed: bool = False
+    status: Status | None = None
+    patch: str = ""
+    patchType: str | None = None
+    auditAnnotations: dict[str, str] = msgspec.field(default_factory=dict)
+    warnings: list[str] = msgspec.field(default_factory=list)
+
+
+class AdmissionReview(Object):
+    """A review as it comes back; what was asked is of no interest any more."""
+
+    kind: str = ""
+    apiVersion: str = ""
+    response: AdmissionResponse | None = None
+
+
+class InvalidResponse(Exception):
+    """An answer that is a review, and still none for this question. `str()` is upstream's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a webhook says. `status` belongs to a refusal; `patch` is JSON, b"" for no change."""
+
+    allowed: bool
+    status: Status | None = None
+    patch: bytes = b""
+    patch_type: str = ""
+    warnings: list[str] = field(default_factory=list)
+    audit_annotations: dict[str, str] = field(default_factory=dict)
+
+
+def verdict_of(body: bytes, uid: str, review_version: str, *, mutating: bool) -> Verdict:
+    """The verdict in an answer; CallFailed when it is no review, InvalidResponse when it is none for this question."""
+    review: AdmissionReview = decoded(body, AdmissionReview)
+    _check_kind(review, review_version)
+    response = review.response
+    if response is None:
+        raise InvalidResponse("webhook response was absent")
+    if review_version == "v1":
+        _check(review, response, uid, mutating=mutating)
+    patch = octets.decoded(response.patch)
+    if patch is None:
+        raise CallFailed(octets.parse_error(response.patch))
+    patch_type = (response.patchType or "") if review_version == "v1" else JSON_PATCH
+    return Verdict(response.allowed, response.status, patch if mutating else b"", patch_type, response.warnings, response.auditAnnotations)
+
+
+def _check_kind(review: AdmissionReview, review_version: str) -> None:
+    """As the decoder of the API's types: another type is no answer, none is a matter of the version."""
+    if not review.kind and not review.apiVersion:
+        return
+    group, _, version = review.apiVersion.rpartition("/")
+    if review.kind != KIND or group != GROUP or version not in ("v1", "v1beta1"):
+        where = f"version {go_quoted(review.apiVersion)}"
+        raise CallFailed(f"no kind {go_quoted(review.kind)} is registered for {where} in scheme {go_quoted(SCHEME)}")
+    if version != review_version:
+        raise CallFailed(f"converting ({version}.{KIND}) to ({review_version}.{KIND}): unknown conversion")
+
+
+SCHEME = "k8s.io/apiserver/pkg/util/webhook/client.go:73"
+"""What upstream calls the set of types that an answer may be of."""
+
+
+def _check(review: AdmissionReview, response: AdmissionResponse, uid: str, *, mutating: bool) -> None:
+    if response.uid != uid:
+        raise InvalidResponse(f"expected response.uid={go_quoted(uid)}, got {go_quoted(response.uid)}")
+    if not review.kind:
+        raise InvalidResponse(f"expected webhook response of {GROUP}/v1, Kind={KIND}, got /, Kind=")
+    if not mutating:
+        if response.patch:
+            raise InvalidResponse("validating webhook may not return response.patch")
+        if response.patchType is not None:
+            raise InvalidResponse("validating webhook may not return response.patchType")
+    elif response.patch and response.patchType is None:
+        raise InvalidResponse("webhook returned response.patch but not response.patchType")
+    elif response.patchType is not None and not response.patch:
+        raise InvalidResponse("webhook returned response.patchType but not response.patch")
+    elif response.patchType == "":
+        raise InvalidResponse('webhook returned invalid response.patchType of ""')
+
+
+def refusal(name: str, status: Status | None) -> StatusError:
+    """The answer to a request that a webhook has refused: the webhook's own Status, which is a failure whatever it says."""
+    said = Status() if status is None else status
+    denied = f"admission webhook {go_quoted(name)} denied the request"
+    cause = said.message or said.reason
+    said.code = max(said.code, 400)
+    said.status = "Failure" if said.status in ("", "Success") else said.status
+    said.message = f"{denied}: {cause}" if cause else f"{denied} without explanation"
+    return StatusError(said)
+
+
+def operations_of(patch: bytes) -> list[dict[str, Any]]:
+    """The operations of a JSON Patch; ValueError, in Go's words, for what is none."""
+    parsed = codec.parse(patch, "application/json")
+    if parsed is None:
+        return []
+    if not isinstance(parsed, list):
+        raise ValueError(f"json: cannot unmarshal {strict.described(parsed)} into Go value of type jsonpatch.Patch")
+    for operation in parsed:
+        if operation is not None and not isinstance(operation, dict):
+            raise ValueError(f"json: cannot unmarshal {strict.described(operation)} into Go value of type jsonpatch.Operation")
+    return [operation or {} for operation in parsed]

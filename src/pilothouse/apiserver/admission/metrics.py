@@ -66,7 +66,7 @@ class Histogram:
         counted = 0
         for bound, count in zip((*map(str, self.bounds), "+Inf"), buckets, strict=True):
             counted += count
-            yield bound, float(counted)
+            yield bound, counted
 
 
 class AdmissionMetrics:

@@ -32,8 +32,9 @@ def kind_of(resource: Resource[Any]) -> Kind:
 
 def equivalents(request: AdmissionRequest, catalogue: Catalogue) -> Iterator[Version]:
     """The other versions of the request's resource (other groups', too: events) that have its subresource."""
+    stored = request.resource.stored_as or request.resource
     for resource in catalogue.resources():
-        if (resource.stored_as or resource) is not request.resource or resource is request.served:
+        if (resource.stored_as or resource) is not stored or resource is request.served or not resource.is_served:
             continue
         if not request.subresource:
             yield Version(resource, kind_of(resource))
@@ -43,16 +44,20 @@ def equivalents(request: AdmissionRequest, catalogue: Catalogue) -> Iterator[Ver
 
 def versioned(obj: Any, request: AdmissionRequest, version: Version) -> Any:
     """An object of the request (its object or its old object), as it is in `version`. None stays None; nothing is copied needlessly."""
-    convert = version.resource.from_stored
-    if obj is None or convert is None or not is_convertible(request):
-        return obj
-    return convert(obj)
+    return obj if obj is None or not is_convertible(request) else _converted(obj, request.resource, version.resource)
 
 
 def stored(obj: Any, request: AdmissionRequest, version: Version) -> Any:
-    """An object in `version` as it is in the stored version."""
-    convert = version.resource.to_stored
-    return obj if convert is None or not is_convertible(request) else convert(obj)
+    """An object in `version` as the request has it: in the version in which objects are admitted (`request.resource`)."""
+    return obj if not is_convertible(request) else _converted(obj, version.resource, request.resource)
+
+
+def _converted(obj: Any, origin: Resource[Any], target: Resource[Any]) -> Any:
+    if origin is target:
+        return obj
+    if origin.to_stored is not None:
+        obj = origin.to_stored(obj)
+    return obj if target.from_stored is None else target.from_stored(obj)
 
 
 def is_convertible(request: AdmissionRequest) -> bool:

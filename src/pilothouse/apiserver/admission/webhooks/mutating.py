@@ -108,4 +108,4 @@ class Mutations:
         self._request.audit_annotations[self._place(prefix, hook)] = orjson.dumps(value).decode()
 
     def _place(self, prefix: str, hook: Hook) -> str:
-        return f"{prefix}round_{int(self._is_second)}_index_{hook.position}"
+        return f"{prefix}round_{1 if self._is_second else 0}_index_{hook.position}"

@@ -7,11 +7,13 @@ from typing import Any
 from pilothouse.apiserver.admission.matching.versions import Version, is_convertible, stored, versioned
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
 from pilothouse.machinery import codec, strict
+from pilothouse.machinery.coercing import coerced
 from pilothouse.machinery.errors import internal_error
 from pilothouse.machinery.patch.json import PatchFailed, perform
 from pilothouse.machinery.quoting import go_quoted
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.shape import shape_of
+from pilothouse.machinery.unstructured import Unstructured
 
 
 class RequestObjects:
@@ -55,6 +57,11 @@ def _object_of(value: Any, resource: Resource[Any]) -> Any:
     kind, api_version = value.get("kind"), value.get("apiVersion")
     if (kind, api_version) != (resource.kind, resource.api_version):
         raise internal_error(f"no kind {go_quoted(str(kind or ''))} is registered for version {go_quoted(str(api_version or ''))}")
+    if issubclass(resource.type, Unstructured):
+        try:
+            return coerced(value, resource.type)[0]
+        except ValueError as error:
+            raise internal_error(str(error)) from error
     shape = shape_of(resource.type)
     if wrong := strict.type_error(value, shape):
         raise internal_error(wrong)

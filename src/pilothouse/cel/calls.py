@@ -68,13 +68,26 @@ def _charge(frame: Frame, cost: Cost | None, arguments: Sequence[Any], result: A
         frame.check()
 
 
+def _charge_failure(frame: Frame, cost: Cost | None, arguments: Sequence[Any], error: EvaluationError) -> None:
+    """A call that fails costs as one that does not: its result is the error, of size 1."""
+    try:
+        charged = None if cost is None or isinstance(error, ABORTS) else cost(arguments, error)
+    except (AttributeError, IndexError, TypeError):  # arguments that no overload takes
+        charged = None
+    frame.cost += 1 if charged is None else charged
+
+
 def _unary(call: Implementation, argument: Run, cost: Cost | None) -> Run:
     def run(frame: Frame) -> Any:
         try:
             value = argument(frame)
-            result = call(value)
         except EvaluationError:
             frame.cost += 1
+            raise
+        try:
+            result = call(value)
+        except EvaluationError as error:
+            _charge_failure(frame, cost, (value,), error)
             raise
         if cost is None:
             frame.cost += 1
@@ -96,9 +109,13 @@ def _binary(call: Implementation, left: Run, right: Run, cost: Cost | None) -> R
             raise
         try:
             second = right(frame)
-            result = call(first, second)
         except EvaluationError:
             frame.cost += 1
+            raise
+        try:
+            result = call(first, second)
+        except EvaluationError as error:
+            _charge_failure(frame, cost, (first, second), error)
             raise
         if cost is None:
             frame.cost += 1
@@ -126,8 +143,8 @@ def _any_arity(call: Implementation, arguments: tuple[Run, ...], cost: Cost | No
         values = [argument(frame) for argument in arguments]
         try:
             result = call(*values)
-        except EvaluationError:
-            frame.cost += 1
+        except EvaluationError as error:
+            _charge_failure(frame, cost, values, error)
             raise
         _charge(frame, cost, values, result)
         return result
@@ -156,7 +173,12 @@ def equality(left: Run, right: Run, *, exact: bool, negated: bool) -> Run:
             frame.cost += 1 if type(first) is not str else _tenth(first, second)
             return (first == second) is not negated
         frame.cost += equality_cost(first, second, negated)
-        return same(first, second) is not negated
+        try:
+            return same(first, second) is not negated
+        except EvaluationError:
+            if negated:
+                return True
+            raise
 
     return run
 

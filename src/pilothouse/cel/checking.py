@@ -257,7 +257,7 @@ class _Checker:
         element: Type | None = None
         for index, item in enumerate(node.elements):
             self.check(item)
-            element = self._join(item, element, self._unwrapped(item, index in node.optional))
+            element = self._join(element, self._unwrapped(item, index in node.optional))
         return types.list_of(element or self._new_parameter())
 
     def map(self, node: MapLiteral) -> Type:
@@ -266,9 +266,9 @@ class _Checker:
         value: Type | None = None
         for entry in node.entries:
             self.check(entry.key)
-            key = self._join(entry.key, key, entry.key.type)
+            key = self._join(key, entry.key.type)
             self.check(entry.value)
-            value = self._join(entry.value, value, self._unwrapped(entry.value, entry.optional))
+            value = self._join(value, self._unwrapped(entry.value, entry.optional))
         if key is None or value is None:
             return types.map_of(self._new_parameter(), self._new_parameter())
         return types.map_of(key, value)
@@ -283,13 +283,11 @@ class _Checker:
             self.mismatch(node, types.optional_of(node.type), node.type)
         return node.type
 
-    def _join(self, node: Expression, previous: Type | None, current: Type) -> Type:
+    def _join(self, previous: Type | None, current: Type) -> Type:
+        """The type of elements of two types; those of mixed literals are refused later (validating.py)."""
         if previous is None:
             return current
-        if self._assign(previous, current):
-            return most_general(previous, current)
-        self.mismatch(node, previous, current)
-        return types.ERROR
+        return most_general(previous, current) if self._assign(previous, current) else types.DYN
 
     def struct(self, node: StructLiteral) -> Type:
         """The type of an object that an expression makes."""

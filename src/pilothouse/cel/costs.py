@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pilothouse.cel.errors import CostLimitExceeded
 from pilothouse.cel.limits import PER_CALL_LIMIT
-from pilothouse.cel.types import Type
+from pilothouse.cel.types import BYTES_KIND, STRING_KIND, Type
 from pilothouse.cel.values import size_of
 
 MOST = (1 << 64) - 1
@@ -136,8 +136,41 @@ def element_node(node: Node) -> Node | None:
         return None
     return Node((*node.path, "@items") if node.path else (), node.type.parameters[0])
 
+
+def tree_size(value: Any) -> int:
+    """Cost of going through a value and all in it: 1 for a scalar, a tenth of the octets of a text."""
+    if isinstance(value, str):
+        return int(len(value.encode(errors="surrogatepass")) * STRING_TRAVERSAL)
+    if isinstance(value, bytes):
+        return int(len(value) * STRING_TRAVERSAL)
+    if isinstance(value, list):
+        return sum(map(tree_size, value))
+    if isinstance(value, dict):
+        return sum(tree_size(key) + tree_size(item) for key, item in value.items())
+    return 1
+
+
+def search_cost(arguments: Sequence[Any], result: Any) -> int:
+    """One traversal of the receiver and all in it; for `indexOf` and `lastIndexOf` of texts too."""
+    return tree_size(arguments[0])
+
+
+def search_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:
+    """One comparison an item; items that are texts cost their traversal as well. A text costs one traversal."""
+    if target is None:
+        return None
+    size = estimator.size(target)
+    item = element_node(target)
+    if item is None:
+        return CallEstimate(size.scaled(STRING_TRAVERSAL))
+    cost = ONE
+    if item.type.kind in (STRING_KIND, BYTES_KIND):
+        cost = cost.plus(estimator.size(item).scaled(STRING_TRAVERSAL))
+    return CallEstimate(size.multiplied(cost))
+
+
 LARGEST_TEXT = 64 << 20
-"""Characters of a text that a call may make. Upstream does not bound what its costs do not count (replace, format); it runs out of memory."""
+"""Characters of a text that a call may make. Upstream has no such bound where costs do not count the result."""
 
 
 def afford(cost: float) -> None:

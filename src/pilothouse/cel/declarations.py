@@ -9,13 +9,14 @@ CEL value, and raises `EvaluationError` with cel-go's words. Arguments have been
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pilothouse.cel.types import Type
 
 if TYPE_CHECKING:
+    from pilothouse.cel.errors import Issue
     from pilothouse.cel.syntax import Expression
 
 Cost = Callable[[Sequence[Any], Any], "int | None"]
@@ -86,12 +87,17 @@ class MacroError(Exception):
         self.at = at
 
 
+Validator = Callable[[str, "Expression"], "Iterable[Issue]"]
+"""What is wrong with a checked expression beyond its types, from its text and its tree."""
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     """Functions, macros, constants and types that an environment may enable.
 
     - `since`, `until`: minor versions of Kubernetes 1.x: enabled for new expressions from `since` on and before `until` (None: for ever).
       Stored expressions use the newest: every library without `until`.
+    - `validators`: each looks at a checked expression of an environment that has the library, and gives issues.
     - `constants`: name -> (type, value); `types`: names of types that expressions may write (`type(x) == net.IP`).
     """
 
@@ -100,6 +106,7 @@ class Library:
     constants: Mapping[str, tuple[Type, Any]] = field(default_factory=dict)
     macros: tuple[Macro, ...] = ()
     types: tuple[Type, ...] = ()
+    validators: tuple[Validator, ...] = ()
     since: int = 0
     until: int | None = None
 

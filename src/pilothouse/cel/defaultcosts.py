@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from pilothouse.cel.costs import MOST, ONE, REGEX_LENGTH, STRING_TRAVERSAL, UNKNOWN, CallEstimate, Node, Range
 
-COMPARISONS = frozenset(
-    ("equals", "not_equals", *(f"{order}_{kind}" for order in ("less", "less_equals", "greater", "greater_equals") for kind in ("string", "bytes")))
-)
+_ORDERS = ("less", "less_equals", "greater", "greater_equals")
+COMPARISONS = frozenset(("equals", "not_equals", *(f"{order}_{kind}" for order in _ORDERS for kind in ("string", "bytes"))))
 CONCATENATIONS = ("add_string", "add_bytes", "add_list")
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pilothouse.cel import checking, validating
 from pilothouse.cel.checking import Checked
-from pilothouse.cel.declarations import Library, Macro
+from pilothouse.cel.declarations import Library, Macro, Validator
 from pilothouse.cel.errors import CompileError, CostLimitExceeded, EvaluationError
 from pilothouse.cel.frames import Frame, Run
 from pilothouse.cel.macros import STANDARD_MACROS
@@ -104,6 +104,7 @@ class Environment:
     macros: MacroTable
     optional_syntax: bool = False
     validates_literals: bool = True
+    validators: tuple[Validator, ...] = ()
 
     @staticmethod
     def of(
@@ -137,15 +138,17 @@ class Environment:
             named |= _objects(declared, named)
         names = Names({**self.names.variables, **(variables or {})}, constants, named, functions, (*self.names.resolvers, *resolvers))
         optional_syntax = self.optional_syntax or any(library.name == "optional" for library in libraries)
-        return replace(self, names=names, macros=macros, optional_syntax=optional_syntax)
+        validators = (*self.validators, *(validator for library in libraries for validator in library.validators))
+        return replace(self, names=names, macros=macros, optional_syntax=optional_syntax, validators=validators)
 
     def check(self, text: str) -> Checked:
         """The expression with its types, or CompileError."""
         checked = checking.check(text, parse(text, self.macros, optional_syntax=self.optional_syntax), self.names)
-        if self.validates_literals:
-            issues = validating.issues(text, checked.expression)
-            if issues:
-                raise CompileError(text, issues)
+        issues = validating.issues(text, checked.expression, self.validates_literals)
+        for validator in self.validators:
+            issues += validator(text, checked.expression)
+        if issues:
+            raise CompileError(text, issues)
         return checked
 
     def compile(self, text: str) -> Program:

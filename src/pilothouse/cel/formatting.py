@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pilothouse.cel import shown, types
+from pilothouse.cel import shown, syntax, types
 from pilothouse.cel.costs import afford_text
-from pilothouse.cel.errors import EvaluationError
+from pilothouse.cel.errors import EvaluationError, Issue
+from pilothouse.cel.parser import place
+from pilothouse.cel.syntax import Call, Expression, ListLiteral, Literal, MapLiteral
 from pilothouse.cel.types import Type
 from pilothouse.cel.values import Duration, Timestamp, Uint, type_name
 from pilothouse.machinery import strconv
@@ -141,7 +143,7 @@ def written(clause: Clause, value: Any) -> str:
             raise refused(clause, type_name(value))
         return _fixed(value, clause.precision) if clause.letter == "f" else _scientific(value, clause.precision)
     if clause.letter in "xX" and kind in (str, bytes):
-        digits = (value.encode(errors="surrogatepass") if kind is str else value).hex()
+        digits: str = (value.encode(errors="surrogatepass") if kind is str else value).hex()
         return digits.upper() if clause.letter == "X" else digits
     if kind not in (int, Uint) and not (kind is bool and clause.letter == "b"):
         raise refused(clause, type_name(value))
@@ -204,9 +206,9 @@ def _plain(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int):
-        return str(value) if isinstance(value, str) else int.__str__(value)
+        return str(value) if isinstance(value, str) else int.__repr__(value)
     if isinstance(value, float):
-        return shown.general(value)
+        return shown.double(value)
     if isinstance(value, bytes):
         return _decoded(value)
     if isinstance(value, Timestamp):
@@ -257,3 +259,41 @@ def _map(value: dict[Any, Any]) -> str:
         entries.append((_literal(key), _literal(item)))
     entries.sort(key=lambda entry: entry[0].encode(errors="surrogatepass"))
     return f"{{{', '.join(f'{key}:{item}' for key, item in entries)}}}"
+
+
+def faults(text: str, tree: Expression) -> Iterator[Issue]:
+    """What is wrong with calls of `format` on a literal text with a literal list."""
+    for node in syntax.walk(tree):
+        if not isinstance(node, Call) or node.function != "format" or not isinstance(node.target, Literal) or len(node.arguments) != 1:
+            continue
+        arguments = node.arguments[0]
+        if isinstance(node.target.value, str) and isinstance(arguments, ListLiteral):
+            fault = _fault(node.target.value, arguments.elements)
+            if fault is not None:
+                yield Issue(*place(text, (fault.at or node).offset), str(fault))
+
+
+def _fault(text: str, arguments: list[Expression]) -> FormatError | None:
+    def check(clause: Clause, index: int) -> str:
+        refused_at = _misfit(clause, arguments[index])
+        if refused_at is not None:
+            raise refused(clause, refused_at.type.name, refused_at)
+        return ""
+
+    try:
+        _, used = walk(text, len(arguments), check)
+    except FormatError as fault:
+        return fault
+    if len(arguments) > used:
+        return FormatError(f"too many arguments supplied to string.format (expected {used}, got {len(arguments)})")
+    return None
+
+
+def _misfit(clause: Clause, node: Expression) -> Expression | None:
+    """The argument, or what is in it, whose type the clause does not take."""
+    if node.type.kind != types.DYN_KIND and node.type.kind not in clause.kinds:
+        return node
+    if clause.letter == "s":
+        parts = node.children() if isinstance(node, ListLiteral | MapLiteral) else ()
+        return next((misfit for part in parts if (misfit := _misfit(clause, part)) is not None), None)
+    return None

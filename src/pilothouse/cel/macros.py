@@ -160,7 +160,8 @@ def _quantifier(make: Callable[..., Expression]) -> Callable[[Factory, Expressio
     return expand
 
 
-def _map(factory: Factory, target: Expression, arguments: list[Expression]) -> Expression:
+def map_items(factory: Factory, target: Expression, arguments: list[Expression]) -> Expression:
+    """`map(name, value)` and `map(name, only, value)`."""
     name = _variable(arguments[0], "argument is not an identifier")
     only = arguments[1] if len(arguments) == 3 else None
     step = factory.call("_+_", factory.accumulator(), factory.list(arguments[-1]))
@@ -178,7 +179,7 @@ STANDARD_MACROS = (
     Macro("all", 2, True, _quantifier(for_all)),
     Macro("exists", 2, True, _quantifier(for_any)),
     Macro("exists_one", 2, True, _quantifier(for_exactly_one)),
-    Macro("map", 2, True, _map),
-    Macro("map", 3, True, _map),
+    Macro("map", 2, True, map_items),
+    Macro("map", 3, True, map_items),
     Macro("filter", 2, True, _filter),
 )

@@ -197,7 +197,10 @@ def with_object_meta(schema: Schema, capped: bool = True) -> Schema:
     texts = (properties.get("kind"), properties.get("apiVersion"), names.get("name"), names.get("generateName"))
     if _ref(metadata) is not None or (metadata.get("type") == "object" and all((text or {}).get("type") == "string" for text in texts)):
         return schema
-    made = {"name": _name(names.get("name"), NAME_LENGTH, capped), "generateName": _name(names.get("generateName"), NAME_LENGTH - 1, capped)}
+    made = {
+        "name": _name(names.get("name"), NAME_LENGTH, capped),
+        "generateName": _name(names.get("generateName"), NAME_LENGTH - 1, capped),
+    }
     text = {"type": "string"}
     added = {"kind": text, "apiVersion": text, "metadata": {"type": "object", "properties": made}}
     return {**schema, "properties": {**properties, **added}}

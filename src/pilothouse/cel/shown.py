@@ -38,14 +38,14 @@ def shown(value: Any) -> str:
 
 
 def double(value: float) -> str:
-    """A float as Go's %g writes it: the shortest digits that read back, with an exponent below -4 and from 21 on."""
+    """A float as Go's %g writes it: the shortest digits that read back, with an exponent below -4 and from 6 on."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     sign, digits, point = _shortest(value)
     exponent = point - 1
-    if exponent < -4 or exponent >= 21:
+    if exponent < -4 or exponent >= 6:
         fraction = f".{digits[1:]}" if len(digits) > 1 else ""
         return f"{sign}{digits[0]}{fraction}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
     return sign + _positional(digits, point)

@@ -1,4 +1,7 @@
-"""What a checked expression is refused for although its types fit: literals that would fail at every evaluation (since Kubernetes 1.29)."""
+"""What a checked expression is refused for although its types fit.
+
+Lists and maps of mixed types, and since Kubernetes 1.29 literals that would fail at every evaluation.
+"""
 
 from __future__ import annotations
 
@@ -31,17 +34,22 @@ _LITERALS = {"duration": _text(duration_of), "timestamp": _text(timestamp_of), "
 """Functions whose first argument is looked at; of `matches(text, pattern)` that is the text, as in cel-go."""
 
 
-def issues(text: str, tree: Expression) -> list[Issue]:
-    """Everything that is wrong with literals of a checked tree."""
+MIXED_FUNCTION = "format"
+"""What stands in a call of it may be of mixed types."""
+
+
+def issues(text: str, tree: Expression, literals: bool = True) -> list[Issue]:
+    """Everything that is wrong with a checked tree; `literals`: also of times and expressions."""
     wrong: list[tuple[Expression, str]] = []
     nodes = [*walk(tree)]
-    for function, passes in _LITERALS.items():
+    for function, passes in _LITERALS.items() if literals else ():
         wrong += [(argument, f"invalid {function} argument") for argument in _arguments(nodes, function) if not passes(argument.value)]
+    exempt = {id(inner) for node in nodes if isinstance(node, Call) and node.function == MIXED_FUNCTION for inner in walk(node)}
     for node in nodes:
-        if isinstance(node, ListLiteral):
+        if isinstance(node, ListLiteral) and id(node) not in exempt:
             wrong += _mixed([(element, index in node.optional) for index, element in enumerate(node.elements)])[:1]
     for node in nodes:
-        if isinstance(node, MapLiteral):
+        if isinstance(node, MapLiteral) and id(node) not in exempt:
             wrong += _mixed([(entry.key, False) for entry in node.entries]) + _mixed([_value(entry) for entry in node.entries])
     return [Issue(*place(text, node.offset), message) for node, message in wrong]
 

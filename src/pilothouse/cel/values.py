@@ -92,6 +92,16 @@ class TypedList(list[Any]):
         return list.__add__(self, other)
 
 
+class TypedMap(dict[Any, Any]):
+    """A map with an equality of its own: an object of a schema that has sets or times in it. See schemavalues.py."""
+
+    __slots__ = ()
+
+    def equals(self, other: dict[Any, Any]) -> bool:
+        """Whether the maps are equal as `==` has it."""
+        return len(self) == len(other) and all(key in other and equal(value, other[key]) for key, value in self.items())
+
+
 _TYPES: dict[type, Type] = {
     **{bool: types.BOOL, int: types.INT, Uint: types.UINT, float: types.DOUBLE, str: types.STRING, bytes: types.BYTES},
     **{type(None): types.NULL, Timestamp: types.TIMESTAMP, Duration: types.DURATION, Type: types.TYPE, types.ObjectType: types.TYPE},
@@ -143,7 +153,10 @@ def size_of(value: Any) -> int:
 
 
 def equal(left: Any, right: Any) -> bool:
-    """CEL's `==` of any two values: never an error; numbers are equal across their types, other types never."""
+    """CEL's `==` of any two values: numbers are equal across their types, other types never.
+
+    What equality of an opaque value on the left says is its own matter: Kubernetes' values refuse those of other types.
+    """
     kind, other = type(left), type(right)
     if kind is other and kind in (str, int, bool):
         return bool(left == right)
@@ -153,7 +166,7 @@ def equal(left: Any, right: Any) -> bool:
         return isinstance(right, list) and _equal_lists(left, right)
     if isinstance(left, dict):
         return isinstance(right, dict) and _equal_maps(left, right)
-    if kind is not other:
+    if kind is not other and not hasattr(kind, "cel_type"):
         return isinstance(left, Type) and isinstance(right, Type) and left.name == right.name
     return left.name == right.name if kind is Type else bool(left == right)
 
@@ -167,8 +180,6 @@ def _equal_numbers(left: Any, right: Any) -> bool:
 def _equal_lists(left: list[Any], right: list[Any]) -> bool:
     if isinstance(left, TypedList):
         return left.equals(right)
-    if isinstance(right, TypedList):
-        return right.equals(left)
     return len(left) == len(right) and all(map(equal, left, right))
 
 
@@ -176,6 +187,8 @@ _ABSENT = object()
 
 
 def _equal_maps(left: dict[Any, Any], right: dict[Any, Any]) -> bool:
+    if isinstance(left, TypedMap):
+        return left.equals(right)
     if len(left) != len(right):
         return False
     for key, value in left.items():
@@ -219,7 +232,7 @@ def checked_duration(nanoseconds: int) -> Duration:
     """A duration of 64 bits of nanoseconds, or cel-go's overflow error."""
     if LEAST_INT <= nanoseconds <= GREATEST_INT:
         return Duration(nanoseconds)
-    raise EvaluationError("duration overflow")
+    raise EvaluationError("integer overflow")
 
 
 def checked_timestamp(nanoseconds: int, offset_seconds: int = 0) -> Timestamp:

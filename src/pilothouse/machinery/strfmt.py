@@ -121,7 +121,10 @@ def _first_illegal(text: str) -> int:
 def _scales(unit: str) -> list[int]:
     """The units that upstream's loop adds up: a text may match several."""
     return [
-        scale for scale, variants in _UNITS for variant in variants if unit == variant or (variant == variants[-1] and unit.startswith(variant))
+        scale
+        for scale, variants in _UNITS
+        for variant in variants
+        if unit == variant or (variant == variants[-1] and unit.startswith(variant))
     ]
 
 

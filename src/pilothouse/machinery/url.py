@@ -22,7 +22,8 @@ QUERY = UNRESERVED
 FRAGMENT = UNRESERVED | frozenset("$&+,/:;=?@!()*")
 """What each part of a URL may hold unescaped."""
 USER = frozenset(LETTERS + DIGITS + "-._:~!$&'()*+,;=%@")
-WRITTEN_PATH = PATH | frozenset("!'()*[]%")
+WRITTEN_PATH, WRITTEN_FRAGMENT = PATH | frozenset("!'()*[]%;"), FRAGMENT | frozenset("!'()*[]%;")
+"""What a part may hold to be shown as it was written."""
 HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
@@ -56,7 +57,7 @@ class URL:
     @property
     def escaped_path(self) -> str:
         """The path as it was written where that is valid, else escaped."""
-        if self.raw_path and all(sign in WRITTEN_PATH for sign in _octets(self.raw_path)):
+        if self.raw_path and WRITTEN_PATH.issuperset(_octets(self.raw_path)):
             return self.raw_path
         return "*" if self.path == "*" else _escape(self.path, PATH)
 
@@ -71,7 +72,8 @@ class URL:
         if self.force_query or self.raw_query:
             text += f"?{self.raw_query}"
         if self.fragment:
-            text += f"#{self.raw_fragment or _escape(self.fragment, FRAGMENT)}"
+            written = self.raw_fragment if WRITTEN_FRAGMENT.issuperset(_octets(self.raw_fragment)) else ""
+            text += f"#{written or _escape(self.fragment, FRAGMENT)}"
         return text
 
     def _with_authority(self, text: str) -> str:

@@ -79,7 +79,6 @@ class Authorizer(Protocol):
 class _Receiver:
     """A value that is only there for its methods; equality has no overload for it."""
 
-    equality_cost = 1
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
@@ -214,7 +213,7 @@ LIBRARY = Library(
     since=27,
     functions=(
         _method("path", ("authorizer_path", (AUTHORIZER, STRING), PATH_CHECK, _path)),
-        _method("group", ("authorizer_group", (AUTHORIZER, STRING), GROUP_CHECK, lambda value, group: _GroupCheck(value, group))),
+        _method("group", ("authorizer_group", (AUTHORIZER, STRING), GROUP_CHECK, _GroupCheck)),
         _method("serviceAccount", ("authorizer_serviceaccount", (AUTHORIZER, STRING, STRING), AUTHORIZER, _service_account)),
         _method("resource", ("groupcheck_resource", (GROUP_CHECK, STRING), RESOURCE_CHECK, _resource)),
         _narrowing("subresource", "subresource"),

@@ -32,7 +32,6 @@ class FormatValue:
     regex_size: int
 
     cel_type = FORMAT
-    equality_cost = 1
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
@@ -93,7 +92,8 @@ def validate(form: FormatValue, text: str) -> Optional:
 
 def validation_cost(arguments: Sequence[Any], result: Any) -> int:
     """As matching an expression of the format's length."""
-    return math.ceil((1.0 + size_of(arguments[1])) * STRING_TRAVERSAL) * math.ceil(arguments[0].regex_size * REGEX_LENGTH)
+    form: FormatValue = arguments[0]
+    return math.ceil((1.0 + size_of(arguments[1])) * STRING_TRAVERSAL) * math.ceil(form.regex_size * REGEX_LENGTH)
 
 
 def validation_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:

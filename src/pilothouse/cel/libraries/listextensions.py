@@ -92,7 +92,11 @@ def sort_by(items: Sequence[Any], keys: Sequence[Any]) -> Sequence[Any]:
         raise EvaluationError("list elements must be comparable")
     if len(keys) > 1 and len({type_name(key) for key in keys}) > 1:
         raise EvaluationError("list elements must have the same type")
-    positions = sorted(range(len(keys)), key=cmp_to_key(lambda left, right: order(keys[left], keys[right])))
+
+    def compare(left: int, right: int) -> int:
+        return order(keys[left], keys[right])
+
+    positions = sorted(range(len(keys)), key=cmp_to_key(compare))
     return [items[position] for position in positions]
 
 
@@ -197,9 +201,32 @@ def _comparison_cost(position: int) -> Cost:
     return cost
 
 
-def _method(name: str, *overloads: tuple[str, tuple[Type, ...], Type, Callable[..., Any]], cost: Cost, estimate: Estimate) -> Function:
+def _dynamic_flatten(items: Any, *depth: Any) -> list[Any]:
+    if not isinstance(items, list) or any(type(level) is not int for level in depth):
+        raise EvaluationError(f"no such overload: {type_name(items)}.flatten({', '.join(map(type_name, depth))})")
+    return flatten(items, *depth)
+
+
+def _dynamic(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """A call whose overload only the values decide: cel-go looks at the receiver alone."""
+
+    def run(items: Any, *keys: Any) -> Any:
+        if not isinstance(items, list):
+            raise EvaluationError(f"no such overload: {name}")
+        return call(items, *keys)
+
+    return run
+
+
+def _method(
+    name: str,
+    *overloads: tuple[str, tuple[Type, ...], Type, Callable[..., Any]],
+    cost: Cost,
+    estimate: Estimate,
+    dynamic: Callable[..., Any] | None = None,
+) -> Function:
     made = tuple(Overload(id, parameters, result, call, receiver=True) for id, parameters, result, call in overloads)
-    return Function(name, made, cost, estimate)
+    return Function(name, made, cost, estimate, dynamic)
 
 
 def _sorts(name: str, key: Type) -> Overload:
@@ -227,9 +254,10 @@ LIBRARY = Library(
             ("list_flatten_int", (list_of(DYN), INT), list_of(DYN), flatten),
             cost=flatten_cost,
             estimate=flatten_estimate,
+            dynamic=_dynamic_flatten,
         ),
-        Function("sort", tuple(_sorts(name, key) for name, key in ORDERED.items())),
-        Function(SORT_BY, tuple(_sorts_by(name, key) for name, key in ORDERED.items())),
+        Function("sort", tuple(_sorts(name, key) for name, key in ORDERED.items()), dynamic=_dynamic("sort", sort)),
+        Function(SORT_BY, tuple(_sorts_by(name, key) for name, key in ORDERED.items()), dynamic=_dynamic(SORT_BY, sort_by)),
         Function("lists.range", (Overload("lists_range", (INT,), list_of(INT), number_range),), result_cost, range_estimate),
         _method("reverse", ("list_reverse", (ITEMS,), ITEMS, lambda items: list(items[::-1])), cost=result_cost, estimate=reverse_estimate),
         _method("distinct", ("list_distinct", (ITEMS,), ITEMS, distinct), cost=_comparison_cost(0), estimate=distinct_estimate),

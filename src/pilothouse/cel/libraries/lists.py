@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pilothouse.cel.costs import ONE, STRING_TRAVERSAL, CallEstimate, Estimator, Node, element_node
+from pilothouse.cel.costs import CallEstimate, Estimator, Node, element_node, search_cost, search_estimate
 from pilothouse.cel.declarations import Function, Library, Overload
 from pilothouse.cel.errors import EvaluationError
 from pilothouse.cel.ordering import ORDERED, ORDERED_CLASSES, order, same
-from pilothouse.cel.types import BOOL, BYTES_KIND, DYN, INT, STRING_KIND, Type, list_of, parameter
+from pilothouse.cel.types import BOOL, DYN, INT, Type, list_of, parameter
 from pilothouse.cel.values import Duration, Uint, checked_duration, checked_int, checked_uint
 
 ITEM = parameter("A")
@@ -78,38 +78,6 @@ SUMS = {
     "double": _sum(float, 0.0, float.__add__),
     "duration": _sum(Duration, Duration(0), lambda left, right: checked_duration(left.nanoseconds + right.nanoseconds)),
 }
-
-
-def tree_size(value: Any) -> int:
-    """Cost of going through a value and all in it: 1 for a scalar, a tenth of the octets of a text."""
-    if isinstance(value, str):
-        return int(len(value.encode(errors="surrogatepass")) * STRING_TRAVERSAL)
-    if isinstance(value, bytes):
-        return int(len(value) * STRING_TRAVERSAL)
-    if isinstance(value, list):
-        return sum(map(tree_size, value))
-    if isinstance(value, dict):
-        return sum(tree_size(key) + tree_size(item) for key, item in value.items())
-    return 1
-
-
-def search_cost(arguments: Sequence[Any], result: Any) -> int:
-    """One traversal of the receiver and all in it; for `indexOf` and `lastIndexOf` of texts too."""
-    return tree_size(arguments[0])
-
-
-def search_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:
-    """One comparison an item; items that are texts cost their traversal as well. A text costs one traversal."""
-    if target is None:
-        return None
-    size = estimator.size(target)
-    item = element_node(target)
-    if item is None:
-        return CallEstimate(size.scaled(STRING_TRAVERSAL))
-    cost = ONE
-    if item.type.kind in (STRING_KIND, BYTES_KIND):
-        cost = cost.plus(estimator.size(item).scaled(STRING_TRAVERSAL))
-    return CallEstimate(size.multiplied(cost))
 
 
 def includes_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:

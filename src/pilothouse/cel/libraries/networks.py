@@ -42,7 +42,6 @@ class IpValue:
     address: netip.Addr
 
     cel_type = IP
-    equality_cost = 1
     __hash__ = None  # type: ignore[assignment]
 
     @property
@@ -63,7 +62,6 @@ class CidrValue:
     prefix: netip.Prefix
 
     cel_type = CIDR
-    equality_cost = 1
     __hash__ = None  # type: ignore[assignment]
 
     @property

@@ -41,7 +41,6 @@ class QuantityValue:
     is_sum: bool = False
 
     cel_type = QUANTITY
-    equality_cost = 1
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
@@ -181,7 +180,7 @@ def int_of(digits: str) -> int:
 
 def integer(value: QuantityValue) -> int | None:
     """The value as an int, None where upstream sees none."""
-    if not value.is_small or value.exponent < 0 or value.exponent > FAST_DIGITS and value.number:
+    if not value.is_small or value.exponent < 0 or (value.exponent > FAST_DIGITS and value.number):
         return None
     number = value.number * 10**value.exponent if value.number else 0
     return number if LEAST_INT <= number <= GREATEST_INT else None

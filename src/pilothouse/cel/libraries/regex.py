@@ -51,7 +51,9 @@ STRINGS = list_of(STRING)
 LIBRARY = Library(
     "kubernetes.regex",
     functions=(
-        Function("find", (Overload("string_find_string", (STRING, STRING), STRING, find, receiver=True),), matching_cost, matching_estimate),
+        Function(
+            "find", (Overload("string_find_string", (STRING, STRING), STRING, find, receiver=True),), matching_cost, matching_estimate
+        ),
         Function(
             "findAll",
             (

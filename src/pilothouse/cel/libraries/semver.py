@@ -27,7 +27,6 @@ class SemverValue:
     prerelease: tuple[int | str, ...] = ()
 
     cel_type = SEMVER
-    equality_cost = 1
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:

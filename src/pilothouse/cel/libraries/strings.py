@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pilothouse.cel import formatting
@@ -18,12 +18,13 @@ from pilothouse.cel.costs import (
     afford_text,
     double_traversal,
     element_node,
+    search_cost,
+    search_estimate,
     target_traversal_estimate,
     traversal,
 )
 from pilothouse.cel.declarations import Cost, Estimate, Function, Library, Overload
 from pilothouse.cel.errors import EvaluationError
-from pilothouse.cel.libraries.lists import search_cost, search_estimate
 from pilothouse.cel.shown import shown
 from pilothouse.cel.types import DYN, INT, STRING, Type, list_of
 from pilothouse.cel.values import size_of
@@ -169,11 +170,6 @@ def _replacements(size: int, old: int, new: int, keeps: bool) -> tuple[int, int]
     return 0, min(math.ceil(size * 1.0 / (old * 1.0)), MOST)
 
 
-def format_faults(checked: Any) -> Iterator[Any]:
-    """What is wrong with calls of `format` on a literal text with a literal list: see formatting.py."""
-    yield from formatting.faults(checked)
-
-
 def _method(
     name: str,
     *overloads: tuple[str, tuple[Type, ...], Type, Callable[..., Any]],
@@ -236,4 +232,4 @@ FORMAT = _method("format", ("string_format", (STRING, list_of(DYN)), STRING, for
 QUOTE = Function("strings.quote", (Overload("strings_quote", (STRING,), STRING, quote),), traversal)
 
 LIBRARY_0 = Library("cel.lib.ext.strings", functions=FUNCTIONS, until=29)
-LIBRARY_2 = Library("cel.lib.ext.strings", functions=(*FUNCTIONS, FORMAT, QUOTE), since=29)
+LIBRARY_2 = Library("cel.lib.ext.strings", functions=(*FUNCTIONS, FORMAT, QUOTE), validators=(formatting.faults,), since=29)

@@ -20,7 +20,6 @@ class UrlValue:
     url: url.URL
 
     cel_type = URL
-    equality_cost = 1
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:

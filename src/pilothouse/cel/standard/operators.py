@@ -10,6 +10,7 @@ from typing import Any
 from pilothouse.cel import values
 from pilothouse.cel.declarations import Cost, Function, Library, Overload
 from pilothouse.cel.errors import EvaluationError
+from pilothouse.cel.ordering import same
 from pilothouse.cel.types import BOOL, BYTES, DOUBLE, DURATION, INT, STRING, TIMESTAMP, UINT, Type, list_of, map_of, parameter
 from pilothouse.cel.values import (
     Duration,
@@ -20,7 +21,6 @@ from pilothouse.cel.values import (
     checked_int,
     checked_timestamp,
     checked_uint,
-    equal,
     size_of,
 )
 
@@ -220,7 +220,7 @@ def contained(value: Any, collection: Any) -> bool:
     if isinstance(collection, dict):
         return _is_key(value, collection)
     if isinstance(collection, list):
-        return any(equal(value, item) for item in collection)
+        return any(same(value, item) for item in collection)
     raise EvaluationError("no such overload")
 
 

@@ -61,6 +61,8 @@ class Function:
     """Cost and estimate of every overload that has none of its own, and of calls whose overload is found only at run time."""
     dynamic: Callable[..., Any] | None = None
     """What is called when the overload is found only at run time; None to look for the first whose parameters match the values."""
+    prepare: Callable[[Sequence[Any]], None] | None = None
+    """Looks at the arguments that are constants (others are UNSET) when a program is made; raises EvaluationError for those that fail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,8 @@ class Planner:
         function, overloads = self._names.functions[node.function], node.reference.overloads
         operands = node.arguments if node.target is None else [node.target, *node.arguments]
         plans = [self.plan(operand) for operand in operands]
+        if function.prepare is not None:
+            function.prepare([plan.constant for plan in plans])
         call = calls.implementation(function, overloads, [operand.type for operand in operands])
         cost = calls.cost_of(function, overloads)
         run = calls.call_of(call, [plan.run for plan in plans], cost)

@@ -70,6 +70,7 @@ def merged(functions: Mapping[str, Function], more: tuple[Function, ...]) -> dic
             known.cost or function.cost,
             known.estimate or function.estimate,
             known.dynamic or function.dynamic,
+            known.prepare or function.prepare,
         )
     return result
 

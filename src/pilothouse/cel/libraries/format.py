@@ -39,6 +39,9 @@ class FormatValue:
             raise EvaluationError("no such overload")
         return self.name == other.name
 
+    def __str__(self) -> str:
+        return self.name
+
 
 def _prefix(check: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
     """A rule of names for what a generated suffix follows: a dash at the end is allowed."""

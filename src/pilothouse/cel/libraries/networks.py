@@ -54,6 +54,9 @@ class IpValue:
             raise EvaluationError("no such overload")
         return self.address == other.address
 
+    def __str__(self) -> str:
+        return str(self.address)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CidrValue:
@@ -73,6 +76,9 @@ class CidrValue:
         if not isinstance(other, CidrValue):
             raise EvaluationError("no such overload")
         return self.prefix == other.prefix
+
+    def __str__(self) -> str:
+        return str(self.prefix)
 
 
 def parse_ip(text: str) -> IpValue:

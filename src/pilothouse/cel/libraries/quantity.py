@@ -48,6 +48,9 @@ class QuantityValue:
             raise EvaluationError("no such overload")
         return compare(self, other) == 0
 
+    def __str__(self) -> str:
+        return f"{self.number}e{self.exponent}"
+
 
 def compare(left: QuantityValue, right: QuantityValue) -> int:
     """-1, 0 or 1."""

@@ -22,6 +22,15 @@ def compiled(pattern: str) -> regex.Regex:
         raise EvaluationError(f"Illegal regex: {fault}") from None
 
 
+def prepare(arguments: Sequence[Any]) -> None:
+    """Refuses a constant that is no expression when the program is made, in Go's words alone."""
+    if isinstance(arguments[1], str):
+        try:
+            regex.compile(arguments[1])
+        except ValueError as fault:
+            raise EvaluationError(str(fault)) from None
+
+
 def find(text: str, pattern: str) -> str:
     """`text.find(pattern)`: the first match, empty where there is none."""
     return compiled(pattern).find(text) or ""
@@ -52,7 +61,11 @@ LIBRARY = Library(
     "kubernetes.regex",
     functions=(
         Function(
-            "find", (Overload("string_find_string", (STRING, STRING), STRING, find, receiver=True),), matching_cost, matching_estimate
+            "find",
+            (Overload("string_find_string", (STRING, STRING), STRING, find, receiver=True),),
+            matching_cost,
+            matching_estimate,
+            prepare=prepare,
         ),
         Function(
             "findAll",
@@ -62,6 +75,7 @@ LIBRARY = Library(
             ),
             matching_cost,
             matching_estimate,
+            prepare=prepare,
         ),
     ),
 )

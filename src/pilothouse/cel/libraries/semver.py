@@ -34,6 +34,10 @@ class SemverValue:
             raise EvaluationError("no such overload")
         return self.order() == other.order()
 
+    def __str__(self) -> str:
+        release = ".".join(map(str, self.numbers))
+        return f"{release}-{'.'.join(map(str, self.prerelease))}" if self.prerelease else release
+
     def order(self) -> tuple[Any, ...]:
         """What versions are ordered by: a release after its prereleases, numbers before words, fewer parts before more."""
         parts = tuple((isinstance(part, str), part) for part in self.prerelease)

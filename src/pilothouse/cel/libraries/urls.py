@@ -27,6 +27,9 @@ class UrlValue:
             raise EvaluationError("no such overload")
         return str(self.url) == str(other.url)
 
+    def __str__(self) -> str:
+        return str(self.url)
+
 
 def to_url(text: str) -> UrlValue:
     """`url(text)`: absolute URLs and absolute paths; the text is parsed again so that a fragment is one."""

@@ -7,13 +7,13 @@ attribute is a branch of `?:`, an index, or in `has()`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pilothouse.cel.errors import EvaluationError
-from pilothouse.cel.frames import Frame, Run
+from pilothouse.cel.frames import UNSET, Frame, Run
 from pilothouse.cel.shown import shown
-from pilothouse.cel.values import GREATEST_INT, LEAST_INT, NONE, Optional, Uint, type_name
+from pilothouse.cel.values import GREATEST_INT, LEAST_INT, NONE, Optional, Uint, go_name, type_name
 
 ABSENT: Any = object()
 
@@ -21,6 +21,15 @@ ABSENT: Any = object()
 def missing_key(key: Any) -> EvaluationError:
     """What cel-go says of a field or key that is not there."""
     return EvaluationError(f"no such key: {shown(key)}")
+
+
+def check_key(key: Any) -> None:
+    """An error for a key that no list or map can have."""
+    if type(key) not in _KEYS:
+        raise EvaluationError(f"invalid qualifier type: {go_name(key)}")
+
+
+_KEYS = frozenset((str, int, Uint, float, bool))
 
 
 def find(container: Any, key: Any) -> Any:
@@ -49,16 +58,6 @@ def _find_key(container: dict[Any, Any], key: Any) -> Any:
     return value
 
 
-def get(container: Any, key: Any) -> Any:
-    """The same, with cel-go's error for what is absent."""
-    value = find(container, key)
-    if value is not ABSENT:
-        return value
-    if isinstance(container, list):
-        raise EvaluationError(f"index out of bounds: {shown(key)}")
-    raise missing_key(key)
-
-
 def list_index(key: Any) -> int:
     """An index as a whole number, from any numeric type that has one."""
     kind = type(key)
@@ -75,23 +74,45 @@ def list_index(key: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Qualifier:
-    """One selection: by a constant `key`, or by what `dynamic` gives. `convert` makes the CEL value of a field of a schema."""
+    """One selection: by a constant `key`, or by what `dynamic` gives.
+
+    `convert` makes the CEL value of a field of a schema; `of_object` is a field of an object, where null counts as absent.
+    """
 
     key: Any = None
     dynamic: Run | None = None
     convert: Callable[[Any], Any] | None = None
     optional: bool = False
     test_only: bool = False
+    of_object: bool = False
+    name: Any = None
+    """What messages call the field, where that is not the key."""
 
     @property
     def is_plain(self) -> bool:
         """Whether it always gives a value or an error, by a constant."""
         return not (self.dynamic or self.optional or self.test_only)
 
+    def key_for(self, frame: Frame) -> Any:
+        """The key to select by."""
+        if self.dynamic is None:
+            return self.key
+        key = self.dynamic(frame)
+        if type(key) not in _KEYS:
+            check_key(key)
+        return key
+
+    def missing(self, container: Any) -> EvaluationError:
+        """What is said when the container does not have it."""
+        if isinstance(container, list):
+            return EvaluationError(f"index out of bounds: {shown(self.key)}")
+        return missing_key(self.key if self.name is None else self.name)
+
     def search(self, frame: Frame, container: Any) -> Any:
         """The selected value or ABSENT. Its cost is the caller's matter."""
-        key = self.key if self.dynamic is None else self.dynamic(frame)
-        value = find(container, key)
+        value = find(container, self.key_for(frame))
+        if value is None and self.of_object:
+            return ABSENT
         if self.convert is not None and value is not None and value is not ABSENT:
             return self.convert(value)
         return value
@@ -105,6 +126,8 @@ class Attribute:
     qualifiers: list[Qualifier] = field(default_factory=list)
     condition: Run | None = None
     branches: tuple[Attribute, ...] = ()
+    place: tuple[str, int] | None = None
+    """Where a frame holds the beginning: ("locals", slot) or ("values", index)."""
 
     def add(self, qualifier: Qualifier) -> None:
         """Select from what it gives so far."""
@@ -117,24 +140,32 @@ class Attribute:
         """Its value without the charge for the beginning."""
         if self.condition is not None:
             return _conditional(self.condition, self.branches[0].resolve(), self.branches[1].resolve())
-        assert self.start is not None
-        if not self.qualifiers:
-            return self.start
-        if all(qualifier.is_plain for qualifier in self.qualifiers):
-            return _fields(self.start, self.qualifiers)
-        return _qualified(self.start, self.qualifiers)
+        return self._compiled(0)
 
     def run(self) -> Run:
         """Its value with that charge, which conditions do not have."""
         if self.condition is not None:
             return self.resolve()
-        return _charged(self.resolve())
+        return self._compiled(1)
+
+    def _compiled(self, charge: int) -> Run:
+        assert self.start is not None
+        qualifiers = self.qualifiers
+        general = _qualified(self.start, qualifiers, charge) if qualifiers else _begun(self.start, charge)
+        if self.place is not None and all(qualifier.is_plain for qualifier in qualifiers):
+            fast = _FAST[self.place[0]].get(len(qualifiers))
+            if fast is not None:
+                return fast(self.place[1], qualifiers, charge, general)
+        return general
 
 
-def _charged(resolve: Run) -> Run:
+def _begun(start: Run, charge: int) -> Run:
+    if not charge:
+        return start
+
     def run(frame: Frame) -> Any:
-        frame.cost += 1
-        return resolve(frame)
+        frame.cost += charge
+        return start(frame)
 
     return run
 
@@ -151,44 +182,89 @@ def _conditional(condition: Run, then: Run, otherwise: Run) -> Run:
     return run
 
 
-def _fields(start: Run, qualifiers: list[Qualifier]) -> Run:
-    if len(qualifiers) == 1:
-        return _one_field(start, qualifiers[0])
+# The fast ways: names and one or two fields of dicts, without a call for each. Whatever else it is goes the general way.
 
+
+def _local(slot: int, _: list[Qualifier], charge: int, general: Run) -> Run:
     def run(frame: Frame) -> Any:
-        value = start(frame)
-        if type(value) is Optional:
-            return _of_optional(frame, value, qualifiers)
-        for qualifier in qualifiers:
-            frame.cost += 1
-            selected = find(value, qualifier.key)
-            if selected is ABSENT:
-                selected = get(value, qualifier.key)
-            convert = qualifier.convert
-            value = selected if convert is None or selected is None else convert(selected)
+        frame.cost += charge
+        return frame.locals[slot]
+
+    return run
+
+
+def _global(index: int, _: list[Qualifier], charge: int, general: Run) -> Run:
+    def run(frame: Frame) -> Any:
+        value = frame.values[index]
+        if value is UNSET:
+            return general(frame)
+        frame.cost += charge
         return value
 
     return run
 
 
-def _one_field(start: Run, qualifier: Qualifier) -> Run:
-    key, convert = qualifier.key, qualifier.convert
+def _local_field(slot: int, qualifiers: list[Qualifier], charge: int, general: Run) -> Run:
+    key, convert, charged = qualifiers[0].key, qualifiers[0].convert, charge + 1
 
     def run(frame: Frame) -> Any:
-        value = start(frame)
-        if type(value) is Optional:
-            return _of_optional(frame, value, [qualifier])
-        frame.cost += 1
-        selected = get(value, key) if type(value) is not dict or type(key) is bool else value.get(key, ABSENT)
-        if selected is ABSENT:
-            raise missing_key(key)
-        return selected if convert is None or selected is None else convert(selected)
+        value = frame.locals[slot]
+        if type(value) is not dict:
+            return general(frame)
+        selected = value.get(key)
+        if selected is None:
+            return general(frame)
+        frame.cost += charged
+        return selected if convert is None else convert(selected)
 
     return run
 
 
-def _qualified(start: Run, qualifiers: list[Qualifier]) -> Run:
+def _global_field(index: int, qualifiers: list[Qualifier], charge: int, general: Run) -> Run:
+    key, convert, charged = qualifiers[0].key, qualifiers[0].convert, charge + 1
+
     def run(frame: Frame) -> Any:
+        value = frame.values[index]
+        if type(value) is not dict:
+            return general(frame)
+        selected = value.get(key)
+        if selected is None:
+            return general(frame)
+        frame.cost += charged
+        return selected if convert is None else convert(selected)
+
+    return run
+
+
+def _global_fields(index: int, qualifiers: list[Qualifier], charge: int, general: Run) -> Run:
+    steps = [(qualifier.key, qualifier.convert) for qualifier in qualifiers]
+    charged = charge + len(steps)
+
+    def run(frame: Frame) -> Any:
+        value = frame.values[index]
+        for key, convert in steps:
+            if type(value) is not dict:
+                return general(frame)
+            value = value.get(key)
+            if value is None:
+                return general(frame)
+            if convert is not None:
+                value = convert(value)
+        frame.cost += charged
+        return value
+
+    return run
+
+
+_FAST: dict[str, dict[int, Callable[[int, list[Qualifier], int, Run], Run]]] = {
+    "locals": {0: _local, 1: _local_field},
+    "values": {0: _global, 1: _global_field, **dict.fromkeys((2, 3, 4, 5, 6), _global_fields)},
+}
+
+
+def _qualified(start: Run, qualifiers: list[Qualifier], charge: int) -> Run:
+    def run(frame: Frame) -> Any:
+        frame.cost += charge
         value = start(frame)
         if type(value) is Optional:
             return _of_optional(frame, value, qualifiers)
@@ -220,8 +296,11 @@ def _select(frame: Frame, value: Any, qualifiers: list[Qualifier], optional: boo
             value = selected
             continue
         frame.cost += 1
-        key = qualifier.key if qualifier.dynamic is None else qualifier.dynamic(frame)
-        value = get(value, key)
+        key = qualifier.key_for(frame)
+        selected = find(value, key)
+        if selected is ABSENT or (selected is None and qualifier.of_object):
+            raise replace(qualifier, key=key).missing(value)
+        value = selected
         if qualifier.convert is not None and value is not None:
             value = qualifier.convert(value)
     return Optional.of(value) if optional else value

@@ -9,13 +9,18 @@ from typing import Any
 from pilothouse.cel import types
 from pilothouse.cel.declarations import Cost, Function, Overload
 from pilothouse.cel.errors import EvaluationError, no_such_overload
-from pilothouse.cel.frames import ABORTS, Frame, Run
+from pilothouse.cel.frames import ABORTS, UNSET, Frame, Run
 from pilothouse.cel.types import Type
 from pilothouse.cel.values import equal, matches, size_of, type_name
 
 Implementation = Callable[..., Any]
 TRAVERSAL = 0.1
 """Cost of a character that is gone through once."""
+
+
+def searched(arguments: Sequence[Any], result: Any) -> int:
+    """Cost of `in` a list: one for each item."""
+    return size_of(arguments[1])
 
 
 def cost_of(function: Function, overloads: tuple[Overload, ...]) -> Cost | None:
@@ -52,8 +57,10 @@ def _dispatching(name: str, overloads: tuple[Overload, ...]) -> Implementation:
     return call
 
 
-def call_of(call: Implementation, arguments: Sequence[Run], cost: Cost | None) -> Run:
-    """A call with its cost."""
+def call_of(call: Implementation, arguments: Sequence[Run], cost: Cost | None, constant: Any = UNSET) -> Run:
+    """A call with its cost. `constant` is the second of two arguments where it is known."""
+    if len(arguments) == 2 and constant is not UNSET:
+        return _with_constant(call, arguments[0], constant, cost)
     if len(arguments) == 2:
         return _binary(call, arguments[0], arguments[1], cost)
     if len(arguments) == 1:
@@ -69,25 +76,24 @@ def _charge(frame: Frame, cost: Cost | None, arguments: Sequence[Any], result: A
 
 
 def _charge_failure(frame: Frame, cost: Cost | None, arguments: Sequence[Any], error: EvaluationError) -> None:
-    """A call that fails costs as one that does not: its result is the error, of size 1."""
+    """cel-go charges a call that failed, or whose argument did, as any other: an error has the size 1."""
+    if isinstance(error, ABORTS):
+        return
     try:
-        charged = None if cost is None or isinstance(error, ABORTS) else cost(arguments, error)
-    except (AttributeError, IndexError, TypeError):  # arguments that no overload takes
+        charged = None if cost is None else cost(arguments, error)
+    except (AttributeError, IndexError, TypeError):  # a cost that needs to look into its arguments
         charged = None
     frame.cost += 1 if charged is None else charged
 
 
 def _unary(call: Implementation, argument: Run, cost: Cost | None) -> Run:
     def run(frame: Frame) -> Any:
+        value: Any = None
         try:
             value = argument(frame)
-        except EvaluationError:
-            frame.cost += 1
-            raise
-        try:
             result = call(value)
         except EvaluationError as error:
-            _charge_failure(frame, cost, (value,), error)
+            _charge_failure(frame, cost, (error if value is None else value,), error)
             raise
         if cost is None:
             frame.cost += 1
@@ -102,20 +108,15 @@ def _binary(call: Implementation, left: Run, right: Run, cost: Cost | None) -> R
     def run(frame: Frame) -> Any:
         try:
             first = left(frame)
-        except ABORTS:
+        except EvaluationError as error:
+            _both_evaluated(frame, error, right, cost)
             raise
-        except EvaluationError:
-            _both_evaluated(frame, right)
-            raise
+        second: Any = None
         try:
             second = right(frame)
-        except EvaluationError:
-            frame.cost += 1
-            raise
-        try:
             result = call(first, second)
         except EvaluationError as error:
-            _charge_failure(frame, cost, (first, second), error)
+            _charge_failure(frame, cost, (first, error if second is None else second), error)
             raise
         if cost is None:
             frame.cost += 1
@@ -126,16 +127,35 @@ def _binary(call: Implementation, left: Run, right: Run, cost: Cost | None) -> R
     return run
 
 
-def _both_evaluated(frame: Frame, right: Run) -> None:
-    """cel-go evaluates the second argument also where the first one failed, and charges for both and the call."""
+def _with_constant(call: Implementation, left: Run, second: Any, cost: Cost | None) -> Run:
+    def run(frame: Frame) -> Any:
+        first: Any = None
+        try:
+            first = left(frame)
+            result = call(first, second)
+        except EvaluationError as error:
+            _charge_failure(frame, cost, (error if first is None else first, second), error)
+            raise
+        if cost is None:
+            frame.cost += 1
+        else:
+            _charge(frame, cost, (first, second), result)
+        return result
+
+    return run
+
+
+def _both_evaluated(frame: Frame, first: EvaluationError, right: Run, cost: Cost | None) -> None:
+    """cel-go evaluates the second argument also where the first one failed."""
+    if isinstance(first, ABORTS):
+        return
     try:
-        right(frame)
+        second = right(frame)
     except ABORTS:
         raise
-    except EvaluationError:
-        pass
-    finally:
-        frame.cost += 1
+    except EvaluationError as error:
+        second = error
+    _charge_failure(frame, cost, (first, second), first)
 
 
 def _any_arity(call: Implementation, arguments: tuple[Run, ...], cost: Cost | None) -> Run:
@@ -156,18 +176,19 @@ def equality(left: Run, right: Run, *, exact: bool, negated: bool) -> Run:
     """`==` or `!=`: `exact` where both are known to be of one simple type, so that Python's equality is CEL's."""
     same: Callable[[Any, Any], bool] = equal
 
+    def cost(arguments: Sequence[Any], result: Any) -> int:
+        return equality_cost(arguments[0], arguments[1], negated)
+
     def run(frame: Frame) -> Any:
         try:
             first = left(frame)
-        except ABORTS:
-            raise
-        except EvaluationError:
-            _both_evaluated(frame, right)
+        except EvaluationError as error:
+            _both_evaluated(frame, error, right, cost)
             raise
         try:
             second = right(frame)
-        except EvaluationError:
-            frame.cost += 1
+        except EvaluationError as error:
+            _charge_failure(frame, cost, (first, error), error)
             raise
         if exact:
             frame.cost += 1 if type(first) is not str else _tenth(first, second)
@@ -179,6 +200,28 @@ def equality(left: Run, right: Run, *, exact: bool, negated: bool) -> Run:
             if negated:
                 return True
             raise
+
+    return run
+
+
+def equality_to(left: Run, second: Any, *, negated: bool) -> Run:
+    """The same for a constant of a simple type."""
+    length = len(second) if type(second) is str else 0
+
+    def cost(arguments: Sequence[Any], result: Any) -> int:
+        return equality_cost(arguments[0], arguments[1], negated)
+
+    def run(frame: Frame) -> Any:
+        try:
+            first = left(frame)
+        except EvaluationError as error:
+            _charge_failure(frame, cost, (error, second), error)
+            raise
+        if type(first) is str:
+            frame.cost += ceil(min(len(first), length) * TRAVERSAL)
+        else:
+            frame.cost += 1
+        return (first == second) is not negated
 
     return run
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Cost = Callable[[Sequence[Any], Any], "int | None"]
 """Cost of one call at run time from (arguments, result), receiver first; None for the cost of the standard (1 unless it says otherwise).
 
-It is not asked when an argument or the call failed: that costs 1.
+Where an argument or the call failed, the EvaluationError stands in its place; `values.size_of` says 1 of it.
 """
 Estimate = Callable[..., Any]
 """Estimated cost of a call: `(estimator, target, arguments) -> CallEstimate | None`, see estimating.py. `target` is None for a global call.

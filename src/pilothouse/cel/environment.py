@@ -7,7 +7,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -81,7 +84,14 @@ class Program:
         self, activation: Mapping[str, Any], *, budget: int = PER_CALL_LIMIT, cancelled: Callable[[], bool] | None = None
     ) -> Result:
         """Its value for these variables. A variable that is a function is called when it is needed first."""
-        frame = Frame(activation, self._variables, self._slots, budget, cancelled)
+        try:
+            return self._evaluate(Frame(activation, self._variables, self._slots, budget, cancelled))
+        except RecursionError:
+            with deep_stack():
+                return self._evaluate(Frame(activation, self._variables, self._slots, budget, cancelled))
+
+    def _evaluate(self, frame: Frame) -> Result:
+        budget = frame.budget
         try:
             value = self._run(frame)
             if frame.cost > budget:
@@ -89,10 +99,6 @@ class Program:
         except EvaluationError as error:
             error.cost = frame.cost
             raise
-        except RecursionError:
-            deep = EvaluationError("expression is nested too deeply")
-            deep.cost = frame.cost
-            raise deep from None
         return Result(value, frame.cost)
 
 
@@ -134,8 +140,7 @@ class Environment:
             macros |= _macros(library.macros)
             named |= {type_.name: type_ for type_ in library.types}
         named |= {type_.name: type_ for type_ in types}
-        for declared in (variables or {}).values():
-            named |= _objects(declared, named)
+        named |= {declared.name: declared for declared in (variables or {}).values() if isinstance(declared, ObjectType)}
         names = Names({**self.names.variables, **(variables or {})}, constants, named, functions, (*self.names.resolvers, *resolvers))
         optional_syntax = self.optional_syntax or any(library.name == "optional" for library in libraries)
         validators = (*self.validators, *(validator for library in libraries for validator in library.validators))
@@ -153,6 +158,13 @@ class Environment:
 
     def compile(self, text: str) -> Program:
         """The program of an expression, or CompileError (ProgramError, which is one, for constants that cannot be converted)."""
+        try:
+            return self._compile(text)
+        except RecursionError:
+            with deep_stack():
+                return self._compile(text)
+
+    def _compile(self, text: str) -> Program:
         checked = self.check(text)
         planner = Planner(self.names)
         try:
@@ -162,20 +174,22 @@ class Environment:
         return Program(checked, run, tuple(planner.variables), planner.slots)
 
 
+_DEEP = threading.Lock()
+DEEP_STACK_FRAMES = 10_000
+"""Enough for the deepest tree that the parser lets pass: 250 nested expressions and as many operators, each of a few frames."""
+
+
+@contextmanager
+def deep_stack() -> Iterator[None]:
+    """More frames than Python allows by default, for expressions that need them; few ever do."""
+    with _DEEP:
+        usual = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(usual, DEEP_STACK_FRAMES))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(usual)
+
+
 def _macros(macros: Iterable[Macro]) -> dict[tuple[str, int, bool], Macro]:
     return {(macro.name, -1 if macro.variadic else macro.arguments, macro.receiver): macro for macro in macros}
-
-
-def _objects(declared: Type, known: Mapping[str, Type]) -> dict[str, Type]:
-    """The object types in a declared type, by name: an expression may name them."""
-    found: dict[str, Type] = {}
-    pending = [declared]
-    while pending:
-        type_ = pending.pop()
-        if isinstance(type_, ObjectType):
-            if type_.name in known or type_.name in found:
-                continue
-            found[type_.name] = type_
-            pending += type_.fields.values()
-        pending += type_.parameters
-    return found

@@ -83,21 +83,32 @@ def quantifier(loop: Loop, predicate: Run, *, until: bool) -> Run:
 
 
 def exactly_one(loop: Loop, predicate: Run) -> Run:
-    """`exists_one`."""
+    """`exists_one`. An error of any element is the result, but the others are asked all the same."""
 
     def run(frame: Frame) -> Any:
         count = 0
+        failure: EvaluationError | None = None
         for _ in loop.turns(frame):
-            holds = predicate(frame)
-            if holds is True:
-                count += 1
-                frame.cost += 2
-            elif holds is not False:
-                raise EvaluationError("no such overload")
+            try:
+                if _truth(predicate(frame)):
+                    count += 1
+                    frame.cost += 2
+            except ABORTS:
+                raise
+            except EvaluationError as error:
+                failure = failure or error
         frame.cost += 2
+        if failure is not None:
+            raise failure
         return count == 1
 
     return run
+
+
+def _truth(value: Any) -> bool:
+    if value is True or value is False:
+        return bool(value)
+    raise EvaluationError("no such overload")
 
 
 def collecting(loop: Loop, only: Run | None, start: Callable[[], Any], add: Callable[[Frame, Any], None]) -> Run:
@@ -105,15 +116,18 @@ def collecting(loop: Loop, only: Run | None, start: Callable[[], Any], add: Call
 
     def run(frame: Frame) -> Any:
         collected = start()
+        failure: EvaluationError | None = None
         for _ in loop.turns(frame):
-            if only is not None:
-                wanted = only(frame)
-                if wanted is False:
-                    continue
-                if wanted is not True:
-                    raise EvaluationError("no such overload")
-            add(frame, collected)
+            try:
+                if only is None or _truth(only(frame)):
+                    add(frame, collected)
+            except ABORTS:
+                raise
+            except EvaluationError as error:
+                failure = failure or error
         frame.cost += 1
+        if failure is not None:
+            raise failure
         return collected
 
     return run
@@ -124,8 +138,8 @@ def adding_item(item: Run, *, constant: bool) -> Callable[[Frame, list[Any]], No
     charge = 2 if constant else 2 + LIST_COST
 
     def add(frame: Frame, collected: list[Any]) -> None:
-        collected.append(item(frame))
         frame.cost += charge
+        collected.append(item(frame))
 
     return add
 

@@ -59,7 +59,7 @@ def parse(text: str, macros: Macros, *, optional_syntax: bool = True) -> Express
     """The tree of an expression, or CompileError with everything that is wrong with its form."""
     if len(text) > LONGEST_EXPRESSION:
         message = f"expression code point size exceeds limit: size: {len(text)}, limit {LONGEST_EXPRESSION}"
-        raise CompileError(text, [Issue(-1, 0, message)])
+        raise CompileError(text, [Issue(-1, -1, message)])
     parser = _Parser(text, macros, optional_syntax)
     tree = parser.whole()
     if tree is None or parser.issues:
@@ -84,6 +84,7 @@ class _Parser:
         self._next = 0
         self._id = 0
         self._depth = 0
+        self._chain = 0
         self._open: list[str] = []
 
     def report(self, offset: int, message: str) -> None:
@@ -103,18 +104,20 @@ class _Parser:
             self._match(END, "<EOF>")
         except _SyntaxError:
             return None
-        except RecursionError:
-            self._too_deep()
-            return None
         return tree
 
-    def _too_deep(self) -> None:
-        self.issues.append(Issue(-1, 0, f"expression recursion limit exceeded: {DEEPEST}"))
-
-    def _deeper(self, by: int) -> None:
-        self._depth += by
+    def _nested(self) -> None:
+        """Count an expression within an expression."""
+        self._depth += 1
         if self._depth > DEEPEST:
-            self._too_deep()
+            self.issues.append(Issue(-1, -1, f"expression recursion limit exceeded: {DEEPEST}"))
+            raise _SyntaxError
+
+    def _chained(self) -> None:
+        """Count an operator or a selection on what is before it."""
+        self._chain += 1
+        if self._chain > DEEPEST:
+            self.issues.append(Issue(-1, -1, "max recursion depth exceeded"))
             raise _SyntaxError
 
     @property
@@ -161,7 +164,7 @@ class _Parser:
         raise _SyntaxError
 
     def _expression(self, expecting: str = _OPERAND) -> Expression:
-        self._deeper(1)
+        self._nested()
         self._begin_operand(expecting)
         condition = self._operation(1)
         if self._kind == "?":
@@ -183,11 +186,11 @@ class _Parser:
                 continue
             operator = self._advance()
             chained += 1
-            self._deeper(1)
+            self._chained()
             self._begin_operand(_OPERAND)
             right = self._operation(level + 1)
             left = Call(self.new_id(), operator.offset, _OPERATORS[operator.kind], None, [left, right])
-        self._depth -= chained
+        self._chain -= chained
         return left
 
     def _logic(self, first: Expression, function: str, level: int) -> Expression:
@@ -214,6 +217,9 @@ class _Parser:
         count = 1
         while self._accept(sign):
             count += 1
+        if self._kind == END:
+            self._complain("extraneous", _OPERAND)
+            raise _SyntaxError
         operand = self._member()
         if count % 2 == 0:
             return operand
@@ -227,9 +233,9 @@ class _Parser:
         chained = 0
         while self._kind in (".", "["):
             chained += 1
-            self._deeper(1)
+            self._chained()
             operand = self._selection(operand) if self._kind == "." else self._index(operand)
-        self._depth -= chained
+        self._chain -= chained
         return operand
 
     def _selection(self, operand: Expression) -> Expression:

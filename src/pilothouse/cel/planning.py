@@ -7,7 +7,6 @@ of constants) and cost nothing at run time; a chain of selections is one attribu
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from pilothouse.cel import attributes, calls, folds, types
@@ -29,7 +28,7 @@ from pilothouse.cel.syntax import (
     StructLiteral,
 )
 from pilothouse.cel.types import ObjectType, Type
-from pilothouse.cel.values import NUMBERS, Optional, Uint, type_name
+from pilothouse.cel.values import NUMBERS, Optional, type_name
 
 LIST_COST, MAP_COST, STRUCT_COST = 10, 30, 40
 MAP_INSERT = "cel.@mapInsert"
@@ -38,18 +37,32 @@ _EXACT = frozenset((types.STRING_KIND, types.INT_KIND, types.BOOL_KIND))
 _NO_FRAME = Frame({}, (), 0, 1 << 62, None)
 
 
-@dataclass(frozen=True, slots=True)
 class Plan:
     """One node: how to get its value. `constant` holds the value of a constant (UNSET otherwise), `attribute` what it may extend."""
 
-    run: Run
-    constant: Any = UNSET
-    attribute: Attribute | None = None
+    __slots__ = ("_run", "attribute", "constant")
+
+    def __init__(self, run: Run | None, constant: Any = UNSET, attribute: Attribute | None = None) -> None:
+        self._run = run
+        self.constant = constant
+        self.attribute = attribute
+
+    @property
+    def run(self) -> Run:
+        """The closure; that of an attribute is made when nothing more is selected from it."""
+        if self._run is None:
+            assert self.attribute is not None
+            self._run = self.attribute.run()
+        return self._run
 
 
 def constant(value: Any) -> Plan:
     """A value that is known already."""
     return Plan(lambda frame: value, value)
+
+
+Local = tuple[Run, "tuple[str, int] | None"]
+"""How to get a variable of a comprehension, and its place in a frame if it has one from the start."""
 
 
 class Planner:
@@ -60,17 +73,19 @@ class Planner:
         self.slots = 0
         self._names = names
         self._indexes: dict[str, int] = {}
-        self._locals: list[dict[str, Run]] = []
+        self._locals: list[dict[str, Local]] = []
 
     def plan(self, node: Expression) -> Plan:
         """The plan of any node."""
+        if isinstance(node, Call):
+            return _SPECIAL.get(node.function, Planner.call)(self, node)
         return _PLANS[type(node)](self, node)
 
     def _run(self, node: Expression) -> Run:
         return self.plan(node).run
 
     def _attribute(self, attribute: Attribute) -> Plan:
-        return Plan(attribute.run(), attribute=attribute)
+        return Plan(None, attribute=attribute)
 
     def literal(self, node: Literal) -> Plan:
         """A constant."""
@@ -83,9 +98,12 @@ class Planner:
         if reference.is_constant:
             return constant(reference.value)
         local = None if isinstance(node, Identifier) and node.name.startswith(".") else self._local(reference.name)
-        return self._attribute(Attribute(local or _variable(self._index(reference.name))))
+        if local is not None:
+            return self._attribute(Attribute(local[0], place=local[1]))
+        index = self._index(reference.name)
+        return self._attribute(Attribute(_variable(index), place=("values", index)))
 
-    def _local(self, name: str) -> Run | None:
+    def _local(self, name: str) -> Local | None:
         for scope in reversed(self._locals):
             if name in scope:
                 return scope[name]
@@ -101,7 +119,8 @@ class Planner:
         attribute = operand.attribute or Attribute(operand.run)
         attribute.add(qualifier)
         if qualifier.test_only:
-            return Plan(attribute.resolve())
+            run = attribute.resolve()
+            return Plan(run if attribute.condition is None else _discounted(run))
         return self._attribute(attribute)
 
     def select(self, node: Select) -> Plan:
@@ -114,9 +133,6 @@ class Planner:
 
     def call(self, node: Call) -> Plan:
         """A call, an operator or an index."""
-        special = _SPECIAL.get(node.function)
-        if special is not None:
-            return special(self, node)
         assert node.reference is not None
         function, overloads = self._names.functions[node.function], node.reference.overloads
         operands = node.arguments if node.target is None else [node.target, *node.arguments]
@@ -125,7 +141,7 @@ class Planner:
             function.prepare([plan.constant for plan in plans])
         call = calls.implementation(function, overloads, [operand.type for operand in operands])
         cost = calls.cost_of(function, overloads)
-        run = calls.call_of(call, [plan.run for plan in plans], cost)
+        run = calls.call_of(call, [plan.run for plan in plans], cost, plans[-1].constant if len(plans) == 2 else UNSET)
         if node.function in CONVERSIONS and len(plans) == 1 and plans[0].constant is not UNSET:
             return constant(run(_NO_FRAME))
         return Plan(run)
@@ -136,15 +152,20 @@ class Planner:
 
     def conditional(self, node: Call) -> Plan:
         """`?:`, an attribute with two branches."""
-        condition, *branches = [self.plan(argument) for argument in node.arguments]
-        first, second = [branch.attribute or Attribute(branch.run) for branch in branches]
-        return self._attribute(Attribute(None, condition=condition.run, branches=(first, second)))
+        condition = self.plan(node.arguments[0])
+        first = self.plan(node.arguments[1])
+        second = self.plan(node.arguments[2])
+        branches = first.attribute or Attribute(first.run), second.attribute or Attribute(second.run)
+        return self._attribute(Attribute(None, condition=condition.run, branches=branches))
 
     def equal(self, node: Call) -> Plan:
         """`==` and `!=`."""
         left, right = node.arguments
         exact = left.type.kind in _EXACT and left.type == right.type and not left.type.nullable
-        return Plan(calls.equality(self._run(left), self._run(right), exact=exact, negated=node.function == "_!=_"))
+        first, second, negated = self.plan(left), self.plan(right), node.function == "_!=_"
+        if exact and second.constant is not UNSET:
+            return Plan(calls.equality_to(first.run, second.constant, negated=negated))
+        return Plan(calls.equality(first.run, second.run, exact=exact, negated=negated))
 
     def index(self, node: Call) -> Plan:
         """`a[b]`, `a[?b]`, `a.?b`."""
@@ -153,6 +174,7 @@ class Planner:
         if index.constant is not UNSET:
             if node.function == "_?._":
                 return self._extended(operand, _field(node.arguments[0].type, index.constant, optional=True))
+            attributes.check_key(index.constant)
             return self._extended(operand, Qualifier(index.constant, optional=optional))
         dynamic = index.attribute.resolve() if index.attribute is not None else index.run
         return self._extended(operand, Qualifier(dynamic=dynamic, optional=optional))
@@ -212,7 +234,7 @@ class Planner:
         first, second, slot = self._new_slot(), self._new_slot() if node.variable2 else -1, self._new_slot()
         loop = folds.Loop(range_, first, second)
         variables = {node.variable: _local(first)} | ({node.variable2: _local(second)} if node.variable2 else {})
-        self._locals += [{node.accumulator: _accumulator(slot, initial.run)}, variables]
+        self._locals += [{node.accumulator: (_accumulator(slot, initial.run), None)}, variables]
         run = self._special(node, loop, initial)
         if run is None:
             condition, step = self._run(node.condition), self._run(node.step)
@@ -292,12 +314,22 @@ def _field(operand: Type, name: str, *, optional: bool = False, test_only: bool 
     if isinstance(target, ObjectType):
         declared = target.field_type(name)
         convert = None if declared is None else declared.convert
-        return Qualifier(target.properties.get(name, name), None, convert, optional, test_only)
+        return Qualifier(target.properties.get(name, name), None, convert, optional, test_only, of_object=True, name=name)
     return Qualifier(name, optional=optional, test_only=test_only)
 
 
-def _local(slot: int) -> Run:
-    return lambda frame: frame.locals[slot]
+def _discounted(run: Run) -> Run:
+    """`has()` of a branch: cel-go takes back a charge for the beginning of the attribute that it never made."""
+
+    def discounted(frame: Frame) -> Any:
+        frame.cost -= 1
+        return run(frame)
+
+    return discounted
+
+
+def _local(slot: int) -> Local:
+    return (lambda frame: frame.locals[slot]), ("locals", slot)
 
 
 def _accumulator(slot: int, initial: Run) -> Run:
@@ -376,13 +408,15 @@ def _list(elements: list[Run], optional: frozenset[int]) -> Run:
     if not optional:
 
         def run(frame: Frame) -> Any:
-            values = [element(frame) for element in elements]
-            frame.cost += LIST_COST
-            return values
+            try:
+                return [element(frame) for element in elements]
+            finally:
+                frame.cost += LIST_COST
 
         return run
 
     def run_optional(frame: Frame) -> Any:
+        frame.cost += LIST_COST
         values: list[Any] = []
         for index, element in enumerate(elements):
             value = element(frame)
@@ -393,7 +427,6 @@ def _list(elements: list[Run], optional: frozenset[int]) -> Run:
                     continue
                 value = value.value
             values.append(value)
-        frame.cost += LIST_COST
         return values
 
     return run_optional
@@ -408,19 +441,20 @@ def _unwrapped(key: Any, value: Any) -> Any:
 
 def _map(entries: list[tuple[Run, Run, bool]]) -> Run:
     def run(frame: Frame) -> Any:
+        frame.cost += MAP_COST
         made: dict[Any, Any] = {}
         for key_of, value_of, optional in entries:
             key = key_of(frame)
-            if type(key) not in (str, int, Uint, bool, float):
-                raise EvaluationError(f"unsupported key type: {type_name(key)}")
             value = value_of(frame)
             if optional:
                 value = _unwrapped(key, value)
                 if value is attributes.ABSENT:
-                    made.pop(key, None)
+                    made = {known: item for known, item in made.items() if known != key}
                     continue
-            made[key] = value
-        frame.cost += MAP_COST
+            try:
+                made[key] = value
+            except TypeError:
+                raise EvaluationError(f"unsupported key type: {type_name(key)}") from None
         return made
 
     return run
@@ -428,6 +462,7 @@ def _map(entries: list[tuple[Run, Run, bool]]) -> Run:
 
 def _struct(made: ObjectType, fields: list[tuple[str, Run, bool]]) -> Run:
     def run(frame: Frame) -> Any:
+        frame.cost += STRUCT_COST
         values: dict[str, Any] = {}
         for name, value_of, optional in fields:
             value = value_of(frame)
@@ -436,7 +471,6 @@ def _struct(made: ObjectType, fields: list[tuple[str, Run, bool]]) -> Run:
                 if value is attributes.ABSENT:
                     continue
             values[made.properties.get(name, name)] = value
-        frame.cost += STRUCT_COST
         return values if made.construct is None else made.construct(values)
 
     return run
@@ -446,13 +480,13 @@ def _inserting(arguments: list[Run]) -> Callable[[Frame, Any], None]:
     """The step that adds a key and its value, or all entries of a map, to the map that is being made."""
 
     def add(frame: Frame, collected: Any) -> None:
+        frame.cost += 2
         values = [argument(frame) for argument in arguments]
         entries = values[0].items() if len(values) == 1 and isinstance(values[0], dict) else [tuple(values)]
         for key, value in entries:
             if key in collected:
                 raise EvaluationError(f"insert failed: key {shown(key)} already exists")
             collected[key] = value
-        frame.cost += 2
 
     return add
 

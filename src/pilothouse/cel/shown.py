@@ -34,7 +34,9 @@ def shown(value: Any) -> str:
         return f"optional({shown(value.value)})" if value.present else "optional.none()"
     if value is None:
         return "null"
-    return str(value) if isinstance(value, str | int) else type_name(value)
+    if isinstance(value, int):
+        return int.__repr__(value)
+    return value if isinstance(value, str) else type_name(value)
 
 
 def double(value: float) -> str:

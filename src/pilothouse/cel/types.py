@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pilothouse.cel.escaping import RESERVED
+
 BOOL_KIND, INT_KIND, UINT_KIND, DOUBLE_KIND, STRING_KIND, BYTES_KIND = "bool", "int", "uint", "double", "string", "bytes"
 NULL_KIND, TIMESTAMP_KIND, DURATION_KIND, TYPE_KIND = "null", "timestamp", "duration", "type"
 LIST_KIND, MAP_KIND, OBJECT_KIND, OPAQUE_KIND = "list", "map", "object", "opaque"
@@ -81,8 +83,9 @@ class ObjectType(Type):
     construct: Callable[[dict[str, Any]], Any] | None = field(default=None, compare=False, repr=False)
 
     def field_type(self, name: str) -> Type | None:
-        """The type of a field, None where there is none."""
-        return self.fields.get(name)
+        """The type of a field, None where there is none. A reserved word may be written as it is: `namespace`."""
+        found = self.fields.get(name)
+        return found if found is not None or name not in RESERVED else self.fields.get(f"__{name}__")
 
     def __str__(self) -> str:
         return self.name

@@ -12,6 +12,7 @@ from pilothouse.cel.parser import place
 from pilothouse.cel.standard.conversions import duration_of, timestamp_of
 from pilothouse.cel.syntax import Call, Entry, Expression, ListLiteral, Literal, MapLiteral, walk
 from pilothouse.cel.types import DYN, PARAMETER_KIND, Type
+from pilothouse.cel.values import GREATEST_SECOND, LEAST_SECOND
 from pilothouse.machinery import regex
 
 
@@ -30,7 +31,13 @@ def _text(check: Callable[[str], object]) -> Callable[[object], bool]:
     return passes
 
 
-_LITERALS = {"duration": _text(duration_of), "timestamp": _text(timestamp_of), "matches": _text(regex.compile)}
+def _is_timestamp(value: object) -> bool:
+    if type(value) is int:
+        return LEAST_SECOND <= value <= GREATEST_SECOND
+    return _text(timestamp_of)(value)
+
+
+_LITERALS = {"duration": _text(duration_of), "timestamp": _is_timestamp, "matches": _text(regex.compile)}
 """Functions whose first argument is looked at; of `matches(text, pattern)` that is the text, as in cel-go."""
 
 

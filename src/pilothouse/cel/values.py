@@ -144,7 +144,7 @@ def matches(expected: Type, value: Any) -> bool:
 
 def size_of(value: Any) -> int:
     """Size for costs: code points, bytes, items, entries; 1 of everything else."""
-    if isinstance(value, str | bytes | list | dict):
+    if type(value) is str or isinstance(value, str | bytes | list | dict):
         return len(value)
     if isinstance(value, Optional) and value.present:
         return size_of(value.value)
@@ -246,11 +246,16 @@ def items(value: Any) -> Iterator[Any]:
     """What a comprehension goes through: items of a list, keys of a map."""
     if isinstance(value, list | dict):
         return iter(value)
-    raise EvaluationError(f"got '{_GO_NAMES.get(type(value), type_name(value))}', expected iterable type")
+    raise EvaluationError(f"got '{go_name(value)}', expected iterable type")
+
+
+def go_name(value: Any) -> str:
+    """cel-go's name of a value's class, which some of its messages have."""
+    return _GO_NAMES.get(type(value), type_name(value))
 
 
 _GO_NAMES = {
     **{bool: "types.Bool", int: "types.Int", Uint: "types.Uint", float: "types.Double", str: "types.String", bytes: "types.Bytes"},
     **{type(None): "types.Null", Timestamp: "types.Timestamp", Duration: "types.Duration", Type: "*types.Type"},
-    **{types.ObjectType: "*types.Type", Optional: "*types.Optional"},
+    **{types.ObjectType: "*types.Type", Optional: "*types.Optional", dict: "*types.baseMap", list: "*types.baseList"},
 }

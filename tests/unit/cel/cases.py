@@ -7,6 +7,7 @@ Columns: expression, type, result, cost. A result is a value (`7`, `"text"`, `[1
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ def read(name: str) -> list[Case]:
 
 
 def _unescaped(column: str) -> str:
-    return column.replace("\\t", "\t").replace("\\n", "\n").replace("\\\\", "\\")
+    return re.sub(r"\\(.)", lambda match: {"t": "\t", "n": "\n"}.get(match[1], match[1]), column)
 
 
 def evaluated(environment: Environment, expression: str, budget: int = 1_000_000, activation: dict[str, Any] | None = None) -> Case:

@@ -22,6 +22,7 @@ from pilothouse.cel.values import (
     checked_int,
     checked_timestamp,
     checked_uint,
+    size_of,
 )
 from pilothouse.cel.values import type_of as type_of_value
 from pilothouse.machinery import strconv, time
@@ -106,7 +107,7 @@ def _identity(value: Any) -> Any:
 
 
 def _traversal(arguments: Sequence[Any], result: Any) -> int:
-    return math.ceil(len(arguments[0]) * TRAVERSAL)
+    return math.ceil(size_of(arguments[0]) * TRAVERSAL)
 
 
 def _conversion(name: str, target: Type, sources: dict[str, tuple[Type, Callable[[Any], Any]]]) -> Function:
@@ -184,6 +185,6 @@ CONVERSIONS = Library(
     ),
     types=(
         *(types.BOOL, types.BYTES, types.DOUBLE, types.DURATION, types.INT, types.NULL, types.STRING, types.TIMESTAMP),
-        *(types.TYPE, types.UINT, types.list_of(DYN), types.map_of(DYN, DYN), types.DYN),
+        *(types.TYPE, types.UINT, types.list_of(DYN), types.map_of(DYN, DYN)),
     ),
 )

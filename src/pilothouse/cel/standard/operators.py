@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pilothouse.cel import values
+from pilothouse.cel.calls import searched
 from pilothouse.cel.declarations import Cost, Function, Library, Overload
 from pilothouse.cel.errors import EvaluationError
 from pilothouse.cel.ordering import same
@@ -169,10 +170,6 @@ def _smaller(arguments: Sequence[Any], result: Any) -> int:
     return math.ceil(min(size_of(arguments[0]), size_of(arguments[1])) * TRAVERSAL)
 
 
-def _searched(arguments: Sequence[Any], result: Any) -> int:
-    return size_of(arguments[1])
-
-
 ADD = by_type(
     "_+_",
     {
@@ -243,17 +240,22 @@ def _of(kinds: dict[str, Type], count: int) -> dict[str, tuple[tuple[Type, ...],
 
 
 _NUMBERS = {"double": DOUBLE, "int64": INT, "uint64": UINT}
-_TIMES = {
+_SUMS: dict[str, tuple[tuple[Type, ...], Type]] = {
+    **_of({"bytes": BYTES, "double": DOUBLE}, 2),
     "duration_duration": ((DURATION, DURATION), DURATION),
     "duration_timestamp": ((DURATION, TIMESTAMP), TIMESTAMP),
     "timestamp_duration": ((TIMESTAMP, DURATION), TIMESTAMP),
+    **_of({"int64": INT, "list": list_of(A), "string": STRING, "uint64": UINT}, 2),
 }
-_SUMS = _of({**_NUMBERS, "bytes": BYTES, "list": list_of(A), "string": STRING}, 2)
-_DIFFERENCES = _of(_NUMBERS, 2) | {
+_DIFFERENCES: dict[str, tuple[tuple[Type, ...], Type]] = {
+    "double": ((DOUBLE, DOUBLE), DOUBLE),
     "duration_duration": ((DURATION, DURATION), DURATION),
+    "int64": ((INT, INT), INT),
     "timestamp_duration": ((TIMESTAMP, DURATION), TIMESTAMP),
     "timestamp_timestamp": ((TIMESTAMP, TIMESTAMP), DURATION),
+    "uint64": ((UINT, UINT), UINT),
 }
+"""In cel-go's order: where several fit, the first one says the type."""
 _ORDERED = {
     **{"bool": (BOOL, BOOL), "int64": (INT, INT), "int64_double": (INT, DOUBLE), "int64_uint64": (INT, UINT), "uint64": (UINT, UINT)},
     **{"uint64_double": (UINT, DOUBLE), "uint64_int64": (UINT, INT), "double": (DOUBLE, DOUBLE), "double_int64": (DOUBLE, INT)},
@@ -303,7 +305,7 @@ OPERATORS = Library(
         _evaluated("_[_]", ("index_list", (list_of(A), INT), A), ("index_map", (map_of(A, B), A), B)),
         Function("!_", (Overload("logical_not", (BOOL,), BOOL, not_),), dynamic=not_),
         Function("@not_strictly_false", (Overload("not_strictly_false", (BOOL,), BOOL, _identity, strict=False),)),
-        _arithmetic("_+_", "add", ADD, _SUMS | _TIMES),
+        _arithmetic("_+_", "add", ADD, _SUMS),
         _arithmetic("_-_", "subtract", SUBTRACT, _DIFFERENCES),
         _arithmetic("_*_", "multiply", MULTIPLY, _of(_NUMBERS, 2)),
         _arithmetic("_/_", "divide", DIVIDE, _of(_NUMBERS, 2)),
@@ -316,7 +318,7 @@ OPERATORS = Library(
         Function(
             "@in",
             (
-                Overload("in_list", (A, list_of(A)), BOOL, contained, cost=_searched),
+                Overload("in_list", (A, list_of(A)), BOOL, contained, cost=searched),
                 Overload("in_map", (A, map_of(A, B)), BOOL, contained),
             ),
             dynamic=contained,

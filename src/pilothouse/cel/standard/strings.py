@@ -10,6 +10,7 @@ from pilothouse.cel.declarations import Cost, Function, Library, Overload
 from pilothouse.cel.errors import EvaluationError
 from pilothouse.cel.standard.operators import no_overload
 from pilothouse.cel.types import BOOL, BYTES, INT, STRING, Type, list_of, map_of, parameter
+from pilothouse.cel.values import size_of
 from pilothouse.machinery import regex
 
 TRAVERSAL, REGEX_LENGTH = 0.1, 0.25
@@ -45,26 +46,18 @@ def matches(text: str, pattern: str) -> bool:
         raise EvaluationError(str(error)) from None
 
 
-def _matches_dynamic(left: Any, right: Any) -> Any:
-    if type(left) is not str:
-        raise no_overload("matches", left)
-    if type(right) is not str:
-        raise EvaluationError("no such overload")
-    return matches(left, right)
-
-
 def regex_cost(arguments: Sequence[Any], result: Any) -> int:
     """A tenth of the text (and one more sign) times a quarter of the pattern."""
     text, pattern = arguments
-    return math.ceil((1.0 + len(text)) * TRAVERSAL) * math.ceil(len(pattern) * REGEX_LENGTH)
+    return math.ceil((1.0 + size_of(text)) * TRAVERSAL) * math.ceil(size_of(pattern) * REGEX_LENGTH)
 
 
 def _second_traversed(arguments: Sequence[Any], result: Any) -> int:
-    return math.ceil(len(arguments[1]) * TRAVERSAL)
+    return math.ceil(size_of(arguments[1]) * TRAVERSAL)
 
 
 def _product(arguments: Sequence[Any], result: Any) -> int:
-    return math.ceil(len(arguments[0]) * TRAVERSAL) * math.ceil(len(arguments[1]) * TRAVERSAL)
+    return math.ceil(size_of(arguments[0]) * TRAVERSAL) * math.ceil(size_of(arguments[1]) * TRAVERSAL)
 
 
 def _method(name: str, id_: str, call: Callable[[str, str], bool], cost: Cost) -> Function:
@@ -93,7 +86,7 @@ STRINGS = Library(
                 Overload("matches", (STRING, STRING), BOOL, matches, cost=regex_cost),
                 Overload("matches_string", (STRING, STRING), BOOL, matches, receiver=True, cost=regex_cost),
             ),
-            dynamic=_matches_dynamic,
+            dynamic=_texts(matches),
         ),
     ),
 )

@@ -54,7 +54,7 @@ def offset(instant: Timestamp, zone: str) -> int:
     hours, colon, minutes = zone.partition(":")
     if colon:
         return _written(hours, minutes)
-    if zone in ("", "UTC"):
+    if zone in ("", "UTC", "Local"):
         return 0
     place = _zone(zone)
     if place is None:

@@ -81,7 +81,7 @@ def _charge_failure(frame: Frame, cost: Cost | None, arguments: Sequence[Any], e
         return
     try:
         charged = None if cost is None else cost(arguments, error)
-    except (AttributeError, IndexError, TypeError):  # a cost that needs to look into its arguments
+    except (AttributeError, LookupError, TypeError):  # a cost that needs to look into its arguments
         charged = None
     frame.cost += 1 if charged is None else charged
 

@@ -15,6 +15,7 @@ from typing import Any
 from pilothouse.cel import costs, macros, types
 from pilothouse.cel.costs import ONE, UNKNOWN, CallEstimate, Node, Range, SizeEstimator, fixed
 from pilothouse.cel.defaultcosts import default_estimate
+from pilothouse.cel.escaping import RESERVED
 from pilothouse.cel.syntax import (
     Call,
     Comprehension,
@@ -33,6 +34,7 @@ ZERO, FREE = Range(0, 0), fixed(costs.CONSTANT)
 NAMED = fixed(costs.SELECT_OR_IDENTIFIER)
 SELECTED_KINDS = (types.MAP_KIND, types.OBJECT_KIND, types.PARAMETER_KIND)
 FIXED_SIZE_KINDS = (types.BOOL_KIND, types.DOUBLE_KIND, types.DURATION_KIND, types.INT_KIND, types.TIMESTAMP_KIND, types.UINT_KIND)
+OPTIONAL_SELECT = "_?._"
 Path = tuple[str, ...]
 
 
@@ -57,7 +59,9 @@ def _below(parent: Type, name: str) -> Type | None:
         return parent.element if parent.kind in (types.LIST_KIND, types.MAP_KIND) else None
     if name == KEYS:
         return parent.key if parent.kind == types.MAP_KIND else None
-    return parent.field_type(name) if isinstance(parent, ObjectType) else None
+    if name in RESERVED or not isinstance(parent, ObjectType):  # upstream looks for escaped names only
+        return None
+    return parent.field_type(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ class _Estimator:
             arguments.append(self._node(argument))
         overloads = node.reference.overloads if node.reference is not None else ()
         if not overloads:
-            return ZERO
+            return _total(argument_costs).plus(ONE) if node.function == OPTIONAL_SELECT else ZERO
         cost, target = ZERO, None
         if node.target is not None:
             cost, target = self.cost(node.target), self._node(node.target)

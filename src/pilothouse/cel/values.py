@@ -133,7 +133,7 @@ def matches(expected: Type, value: Any) -> bool:
     if expected.is_dyn or (expected.nullable and value is None):
         return True
     if expected.name != type_name(value):
-        return isinstance(value, dict) and expected.kind == types.OBJECT_KIND and isinstance(expected, types.ObjectType)
+        return False
     if expected.kind == types.LIST_KIND and value:
         return matches(expected.element, value[0])
     if expected.kind == types.MAP_KIND and value:

@@ -24,7 +24,7 @@ PARTS = re.compile(r"([0-9]*+)(?:\.([0-9]*+))?([eEinumkKMGTP]*+[-+]?[0-9]*+)")
 NANO = -9
 FAST_DIGITS = 18
 LARGEST_BINARY = GREATEST_INT
-LONGEST_DIGITS = 100_000
+LONGEST_DIGITS = 20_000
 """Of a decimal that is added to or read: upstream has no bound, and no text of a sane object comes near it."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pilothouse.cel.costs import MOST, ONE, CallEstimate, Estimator, Node
+from pilothouse.cel.costs import MOST, ONE, CallEstimate, Estimator, Node, afford
 from pilothouse.cel.declarations import Cost, Estimate, Function, Library, Overload
 from pilothouse.cel.types import BOOL, list_of, parameter
 from pilothouse.cel.values import equal, size_of
@@ -15,16 +15,19 @@ ITEMS = list_of(parameter("T"))
 
 def contains(container: Sequence[Any], contained: Sequence[Any]) -> bool:
     """`sets.contains(a, b)`: whether each item of b is equal to one of a."""
+    afford(len(container) * len(contained))
     return all(any(equal(item, candidate) for candidate in container) for item in contained)
 
 
 def equivalent(left: Sequence[Any], right: Sequence[Any]) -> bool:
     """`sets.equivalent(a, b)`: whether each contains the other."""
+    afford(2 * len(left) * len(right))
     return contains(left, right) and contains(right, left)
 
 
 def intersects(left: Sequence[Any], right: Sequence[Any]) -> bool:
     """`sets.intersects(a, b)`: whether they share an item."""
+    afford(len(left) * len(right))
     return any(equal(item, candidate) for item in left for candidate in right)
 
 

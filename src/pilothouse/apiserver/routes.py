@@ -22,6 +22,7 @@ from pilothouse.apiserver.verbs.list import list_
 from pilothouse.apiserver.verbs.patch import PATCH_TYPES, patch
 from pilothouse.apiserver.verbs.update import update
 from pilothouse.apiserver.verbs.watch import watch
+from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH
 from pilothouse.machinery import errors
 from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.errors import StatusError, method_not_supported, no_such_resource
@@ -49,6 +50,8 @@ BELOW_APIS = ("/api/", "/version/")
 """Below these a path that leads nowhere is answered with a Status, as below a group that is served; elsewhere with a line of text."""
 ANY_METHOD = ("/healthz", "/livez", "/readyz", "/metrics", "/openapi/")
 """Below these, at `/`, `/apis` and a group's own path any method is a GET; elsewhere GET alone is served, not even HEAD."""
+CUSTOM_PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
+UNKNOWN_FORMAT = "the body of the request was in an unknown format - accepted media types include: "
 ACROSS_NAMESPACES = ("list", "watch")
 WITHOUT_NAME = ("list", "watch", "create", "deletecollection")
 
@@ -83,8 +86,10 @@ class Routes:
             raise bad_name(info.name)
         if info.namespace in (".", "..") and resource.namespaced:
             raise bad_namespace(resource, info.namespace, info.name, is_new=info.verb == "create" and not info.subresource)
-        if (info.group, info.plural) in DEPRECATED:
-            request.warnings.append(DEPRECATED[info.group, info.plural])
+        if resource.deprecation or (info.group, info.plural) in DEPRECATED:
+            request.warnings.append(resource.deprecation or DEPRECATED[info.group, info.plural])
+        if resource.is_hub:
+            return await self._custom(request, resource)
         if info.subresource:
             return await self._subresource(request, resource)
         if "\ufffd" in info.name and info.verb in ("get", "delete"):
@@ -102,6 +107,24 @@ class Routes:
             if info.verb not in ACROSS_NAMESPACES:
                 raise method_not_allowed()
         check_forms(request)
+        return await endpoint(request, resource)
+
+    async def _custom(self, request: Request, resource: Resource[Any]) -> Response:
+        """A custom resource: upstream serves it by no routes, so that what its handlers do not look at is overlooked."""
+        info = request.info
+        if resource.namespaced and not info.namespace and (info.name or info.verb not in ACROSS_NAMESPACES):
+            return no_such_page()
+        if info.subresource and info.subresource not in resource.subresources:
+            raise errors.not_found(resource.plural, resource.group, info.name)
+        request.is_served = True
+        verbs = resource.subresources[info.subresource].verbs if info.subresource else resource.verbs
+        endpoint = ENDPOINTS.get(info.verb)
+        if endpoint is None or info.verb not in verbs or request.method == "HEAD":
+            raise method_not_supported(resource.plural, resource.group, info.verb)
+        if not info.name and info.verb in ("update", "patch"):
+            raise errors.bad_request("name must be provided")
+        if request.method == "PATCH" and media_type_of(request.header("Content-Type")) not in CUSTOM_PATCH_TYPES:
+            raise errors.unsupported_media_type(f"{UNKNOWN_FORMAT}{', '.join(CUSTOM_PATCH_TYPES)}")
         return await endpoint(request, resource)
 
     async def _subresource(self, request: Request, resource: Resource[Any]) -> Response:

@@ -53,6 +53,10 @@ class Catalogue:
             del self._versions[key]
         self._changed(DELETED, resource)
 
+    def refresh(self) -> None:
+        """Something has changed of what is told of a resource, and nothing of how it is served."""
+        self.revision += 1
+
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Tell `callback` of every change from now on; call what is returned to end that."""
         self._subscribers.append(callback)

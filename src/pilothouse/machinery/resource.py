@@ -113,6 +113,10 @@ class Resource(Generic[T]):
     is_hub = False
     is_served = True
     """False for the stored form of a custom kind that is served in other versions only."""
+    deprecation = ""
+    """What whoever uses the resource is warned of."""
+    is_terminating = False
+    """Its definition is being deleted: nothing new is created."""
     read: Callable[[T], bool] | None = None
     """Brings what the store has up to what the declaration says today; whether anything was changed."""
 

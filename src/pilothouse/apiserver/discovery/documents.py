@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pilothouse.machinery import strconv
+from pilothouse.machinery import versions
 from pilothouse.machinery.resource import Resource, Scale, Subresource
 
 GROUP_ORDER = (
@@ -44,13 +44,6 @@ def group_order(group: str) -> tuple[int, str]:
     return (GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER), group)
 
 
-def version_order(version: str) -> tuple[int, int]:
-    """Newest stable first: v2, v1, v1beta2, v1beta1, v1alpha1."""
-    number, _, unstable = version[1:].partition("beta" if "beta" in version else "alpha")
-    stage = 0 if not unstable else (1 if "beta" in version else 2)
-    return (stage, -(strconv.unsigned(number) or 0) * 1000 - (strconv.unsigned(unstable) or 0))
-
-
 class Documents:
     """All documents of one set of resources."""
 
@@ -64,7 +57,7 @@ class Documents:
         return sorted((group for group in self._by_group if group), key=group_order)
 
     def versions(self, group: str) -> list[str]:
-        return sorted(self._by_group.get(group, {}), key=version_order)
+        return sorted(self._by_group.get(group, {}), key=versions.order)
 
     def api_versions(self, server_address: str) -> Document:
         """/api."""
@@ -88,7 +81,7 @@ class Documents:
         found: list[Document] = []
         for one in self._resources(group, version):
             found.append(resource_document(one))
-            found.extend(subresource_document(one, sub) for sub in sorted(one.subresources.values(), key=lambda sub: sub.name))
+            found.extend(subresource_document(one, sub) for sub in subresources_of(one))
         group_version = f"{group}/{version}" if group else version
         return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": found}
 
@@ -113,19 +106,36 @@ class Documents:
         return sorted(self._by_group[group][version], key=lambda one: one.plural)
 
 
+CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+TERMINATING_VERBS = ("delete", "deletecollection", "get", "list", "watch")
+"""Of a custom kind whose definition is being deleted."""
+
+
+def verbs_of(one: Resource[Any]) -> list[str]:
+    """The verbs as they are told: of custom kinds in upstream's own order."""
+    if not one.is_hub:
+        return sorted(one.verbs)
+    return list(TERMINATING_VERBS if one.is_terminating else CUSTOM_VERBS)
+
+
+def subresources_of(one: Resource[Any]) -> Sequence[Subresource | Scale]:
+    """The subresources in the order in which they are told."""
+    return list(one.subresources.values()) if one.is_hub else sorted(one.subresources.values(), key=lambda sub: sub.name)
+
+
 def resource_document(one: Resource[Any]) -> Document:
     document: Document = {
         "name": one.plural,
         "singularName": one.singular,
         "namespaced": one.namespaced,
         "kind": one.kind,
-        "verbs": sorted(one.verbs),
+        "verbs": verbs_of(one),
     }
     if one.short_names:
         document["shortNames"] = list(one.short_names)
     if one.categories:
         document["categories"] = list(one.categories)
-    if "list" in one.verbs:
+    if "list" in one.verbs and (one.stored_as or one).is_served:
         document["storageVersionHash"] = storage_version_hash(one)
     return document
 
@@ -149,14 +159,14 @@ def aggregated_resource(one: Resource[Any]) -> Document:
         "responseKind": {"group": one.group, "version": one.version, "kind": one.kind},
         "scope": "Namespaced" if one.namespaced else "Cluster",
         "singularResource": one.singular,
-        "verbs": sorted(one.verbs),
+        "verbs": verbs_of(one),
     }
     if one.short_names:
         document["shortNames"] = list(one.short_names)
     if one.categories:
         document["categories"] = list(one.categories)
     if one.subresources:
-        document["subresources"] = [aggregated_subresource(one, sub) for sub in sorted(one.subresources.values(), key=lambda sub: sub.name)]
+        document["subresources"] = [aggregated_subresource(one, sub) for sub in subresources_of(one)]
     return document
 
 

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pilothouse.api.apiextensions.conditions import CLEANUP_FINALIZER, is_served
+from pilothouse.api.apiextensions.conditions import CLEANUP_FINALIZER, TERMINATING, is_served, is_true
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition
 from pilothouse.apiserver.cache.caches import Caches
 from pilothouse.apiserver.cache.event import DELETED, CacheEvent
@@ -45,6 +45,7 @@ class Served:
     """What is served of a definition, and of which of its states."""
 
     definition: CustomResourceDefinition
+    stored: Resource[Any]
     resources: tuple[Resource[Any], ...]
 
     def fits(self, definition: CustomResourceDefinition) -> bool:
@@ -118,6 +119,7 @@ class Definitions:
         name = definition.metadata.name
         known = self._served.get(name)
         if known is not None and known.fits(definition):
+            self._mark_terminating(known, definition)
             return
         self._withdraw(name)
         resources = resources_of(definition)
@@ -131,7 +133,16 @@ class Definitions:
             except ValueError as taken:  # a built-in kind has the name: it goes before
                 log.warning("a custom resource is not served", extra={"definition": name, "problem": str(taken)})
                 resource.is_served = False
-        self._served[name] = Served(definition, tuple(added))
+        self._served[name] = Served(definition, resources[0], tuple(added))
+        self._mark_terminating(self._served[name], definition)
+
+    def _mark_terminating(self, served: Served, definition: CustomResourceDefinition) -> None:
+        """Of a definition that is being deleted nothing is created any more; discovery tells so when its condition does."""
+        is_terminating = bool(definition.metadata.deletionTimestamp) or is_true(definition, TERMINATING)
+        if is_terminating != served.stored.is_terminating:
+            for resource in served.stored.versions:
+                resource.is_terminating = is_terminating
+            self._catalogue.refresh()
 
     def _withdraw(self, name: str) -> None:
         known = self._served.pop(name, None)
@@ -141,7 +152,7 @@ class Definitions:
     def _resource_of(self, name: str) -> Resource[Any] | None:
         """The stored form of what is served of a definition."""
         known = self._served.get(name)
-        return known.resources[0] if known is not None and known.resources else None
+        return known.stored if known is not None and known.resources else None
 
     def _group(self, definition: CustomResourceDefinition) -> Iterator[CustomResourceDefinition]:
         return (other for other in self._definitions.values() if other.spec.group == definition.spec.group)

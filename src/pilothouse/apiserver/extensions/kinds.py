@@ -13,10 +13,13 @@ from pilothouse.api.types.apiextensions_v1 import (
     CustomResourceDefinitionVersion,
     CustomResourceSubresourceScale,
 )
-from pilothouse.apiserver.extensions.columns import columns_of
-from pilothouse.machinery import access, codec
+from pilothouse.apiserver.extensions.columns import columns_of, view
+from pilothouse.apiserver.extensions.schema import Preserving, add_hooks, fit
+from pilothouse.machinery import access, codec, jsonpath, versions
+from pilothouse.machinery.patch.document import go_text
 from pilothouse.machinery.resource import STATUS, Resource, Scale, Subresource
 from pilothouse.machinery.strategy import METADATA, Strategy
+from pilothouse.machinery.structural import StructuralSchema
 from pilothouse.machinery.unstructured import Unstructured, unstructured_resource
 
 
@@ -42,6 +45,9 @@ def _resource(
     definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion, stored: Resource[Any] | None
 ) -> Resource[Any]:
     names, spec = definition.status.acceptedNames, definition.spec
+    data = schema_of(version)
+    schema = StructuralSchema.of(data)
+    fields = _selectable_fields(version)
     resource = unstructured_resource(
         spec.group,
         version.name,
@@ -56,13 +62,53 @@ def _resource(
         columns=columns_of(version.additionalPrinterColumns),
         stored_as=stored,
         reset_fields={"": ("status",) if _has_status(version) else (), "status": ("metadata", "spec")},
-        schema=schema_of(version),
+        schema=data,
+        rules=Preserving(schema) if spec.preserveUnknownFields else schema,
+        selectable_fields=fields,
+        indexes=fields,
         strategy=_strategy(definition),
     )
     resource.is_hub, resource.is_served = True, version.served
+    resource.deprecation = deprecation_of(definition, version)
+    add_hooks(resource, schema)
+    resource.remembered[StructuralSchema] = schema
     if stored is not None:
-        resource.to_stored, resource.from_stored = _renamed(stored.type), _renamed(resource.type)
+        resource.to_stored, resource.from_stored = _renamed(stored), _renamed(resource)
     return resource
+
+
+def _selectable_fields(version: CustomResourceDefinitionVersion) -> dict[str, Callable[[Any], str]]:
+    return {field.jsonPath.removeprefix("."): _field(field.jsonPath) for field in version.selectableFields}
+
+
+def _field(path: str) -> Callable[[Any], str]:
+    """What a selector compares: the value as text, nothing where there is none."""
+    try:
+        compiled = jsonpath.compile(path)
+    except ValueError:
+        return lambda obj: ""
+
+    def value(obj: Any) -> str:
+        try:
+            found = compiled.find(view(obj, compiled.head))
+        except jsonpath.PathError:
+            return ""
+        return go_text(found[0]) if found and found[0] is not None else ""
+
+    return value
+
+
+def deprecation_of(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion) -> str:
+    """What whoever uses a version is warned of; "" when it is not deprecated."""
+    if not version.deprecated:
+        return ""
+    if version.deprecationWarning is not None:
+        return version.deprecationWarning
+    group, kind, mine = definition.spec.group, definition.spec.names.kind, versions.order(version.name)
+    others = [other.name for other in definition.spec.versions or () if other.served and not other.deprecated]
+    newer = sorted((name for name in others if versions.order(name) < mine), key=versions.order)
+    instead = f"; use {group}/{newer[0]} {kind}" if newer else ""
+    return f"{group}/{version.name} {kind} is deprecated{instead}"
 
 
 def _strategy(definition: CustomResourceDefinition) -> Strategy:
@@ -101,6 +147,12 @@ def schema_of(version: CustomResourceDefinitionVersion) -> dict[str, Any] | None
     return codec.to_dict(declared) if declared is not None else None
 
 
-def _renamed(kind: type[Unstructured]) -> Callable[[Unstructured], Unstructured]:
-    """The conversion None: nothing but the version's name differs."""
-    return lambda obj: kind(obj.metadata, obj.content)
+def _renamed(target: Resource[Any]) -> Callable[[Unstructured], Unstructured]:
+    """The conversion None: nothing but the version's name differs, and what the other version's schema makes of it."""
+
+    def convert(obj: Unstructured) -> Unstructured:
+        made: Unstructured = target.type(obj.metadata, codec.clone(obj.content))
+        fit(made, target.remembered[StructuralSchema])
+        return made
+
+    return convert

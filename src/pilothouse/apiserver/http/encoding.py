@@ -71,13 +71,14 @@ def form_of(request: Request, resource: Resource[Any] | None = None) -> Form:
     accept = request.http.headers.get("Accept", "")
     if accept == JSON:
         return PLAIN
-    check_route(accept, collection=not request.info.name and request.info.verb in ("list", "watch"))
+    if resource is None or not resource.is_hub:
+        check_route(accept, collection=not request.info.name and request.info.verb in ("list", "watch"))
     if resource is None:
         return negotiate(accept)
-    if not has_protobuf(resource.type):
+    exchanged = resource.subresources.get(request.info.subresource)
+    if not has_protobuf(resource.type) and (exchanged is None or exchanged.kind is None):
         return negotiate(accept, NO_PROTOBUF)
-    exchanged = resource.subresources.get(request.info.subresource, resource)
-    return negotiate(accept, ANSWER_ONLY if tuple(exchanged.verbs) == ("create",) else OBJECT)
+    return negotiate(accept, ANSWER_ONLY if tuple((exchanged or resource).verbs) == ("create",) else OBJECT)
 
 
 async def encode_in_turns(request: Request, form: Form, result: EntryList) -> None:
@@ -151,9 +152,14 @@ def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer
 def list_body(resource: Resource[Any], result: EntryList) -> bytes:
     """The JSON of a list: a head, and the bytes of the items as they were committed, but for their apiVersion and kind."""
     meta = encode_json(list_meta(result)).decode()
+    if resource.is_hub and not result.continue_:  # as upstream's lists of such objects have it
+        meta = f'{{"continue":"",{meta[1:]}'
     head = f'{{"kind":"{resource.list_kind}","apiVersion":"{resource.api_version}","metadata":{meta},"items":['
-    items = [entry.encoded[len(entry.head) :] for entry in result.entries]
-    body = ITEM_HEAD + (b"," + ITEM_HEAD).join(items) if items else b""
+    if resource.is_hub:  # items of custom kinds say their kind, as upstream's do
+        body = b",".join([entry.encoded for entry in result.entries])
+    else:
+        items = [entry.encoded[len(entry.head) :] for entry in result.entries]
+        body = ITEM_HEAD + (b"," + ITEM_HEAD).join(items) if items else b""
     return b"".join((head.encode(), body, b"]}\n"))
 
 

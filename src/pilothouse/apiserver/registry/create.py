@@ -14,13 +14,16 @@ from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.write import commit_admitted, in_thread_if_large
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.machinery.codec import clone
-from pilothouse.machinery.errors import StatusError, already_exists
+from pilothouse.machinery.errors import StatusError, already_exists, forbidden
 
 GENERATED_NAME_ATTEMPTS = 8
+TERMINATING = "create not allowed while custom resource definition is terminating"
 
 
 async def create(store: RegistryStore, request: Request) -> Entry:
     """The new object's entry, in the version of the request."""
+    if request.resource.is_terminating:
+        raise forbidden(request.resource.plural, request.served.group, request.call.body.metadata.name, TERMINATING)
     admission = await in_thread_if_large(request.call, _proposed, store, request)
     await store.admission.mutate(admission)
     obj = admission.object

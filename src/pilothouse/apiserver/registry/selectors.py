@@ -53,10 +53,11 @@ def _getters(resource: Resource[Any], wanted: list[str]) -> dict[str, Callable[[
     Kinds that can be selected by more than their names say the namespace only when they have one; the others always.
     """
     known: dict[str, Callable[[Any], str]] = {NAME: lambda obj: str(obj.metadata.name), **resource.selectable_fields}
-    if resource.namespaced or not resource.selectable_fields:
+    says_which = bool(resource.selectable_fields) or resource.is_hub
+    if resource.namespaced or not says_which:
         known[NAMESPACE] = lambda obj: str(obj.metadata.namespace)
     for label in wanted:
-        if label not in known and resource.selectable_fields:
+        if label not in known and says_which:
             raise bad_request(resource.unknown_field.format(label))
         if label not in known:
             raise bad_request(f'"{label}" is not a known field selector: only "{NAME}", "{NAMESPACE}"')

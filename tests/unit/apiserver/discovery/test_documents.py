@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.api import catalogue
-from pilothouse.apiserver.discovery.documents import Documents, version_order
+from pilothouse.apiserver.discovery.documents import Documents
+from pilothouse.machinery.versions import order
 
 DOCUMENTS = Documents(catalogue.resources())
 
@@ -26,7 +27,7 @@ def test_the_preferred_version_is_the_newest() -> None:
 )
 def test_versions_are_ordered(versions: list[str]) -> None:
     mixed = versions[::-1]
-    assert sorted(mixed, key=version_order) == versions
+    assert sorted(mixed, key=order) == versions
 
 
 def test_a_resource_with_its_subresources() -> None:

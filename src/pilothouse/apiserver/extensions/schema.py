@@ -1,0 +1,107 @@
+"""What the schema of a version does to its objects: pruning and defaults as they come in and are read, validation as they are written.
+
+Order, as upstream: what the schema does not know is taken out, defaults are filled in; metadata are validated, then the object by its
+schema, then its Scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pilothouse.apiserver.extensions import scale
+from pilothouse.machinery import names
+from pilothouse.machinery.metadata import STANDARD_FINALIZERS
+from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.quoting import go_quoted
+from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.structural import StructuralSchema
+from pilothouse.machinery.unstructured import Unstructured
+
+_content = msgspec.json.Encoder(order="deterministic").encode
+PREFER = "to avoid accidental conflicts with other finalizer writers"
+
+
+class Preserving:
+    """The rules of a definition that preserves unknown fields everywhere, as old ones may."""
+
+    def __init__(self, schema: StructuralSchema) -> None:
+        self._schema = schema
+
+    def prune(self, value: dict[str, Any]) -> list[str]:
+        return []
+
+    def coerce(self, value: dict[str, Any], *, drop_invalid: bool = False) -> list[str]:
+        return self._schema.coerce(value, drop_invalid=drop_invalid)
+
+
+def add_hooks(resource: Resource[Any], schema: StructuralSchema) -> None:
+    """Have the objects of a resource defaulted, validated and read by its schema."""
+    kind: type[Unstructured] = resource.type
+
+    @resource.default
+    def default(obj: Unstructured) -> None:
+        schema.default(obj.content)
+
+    @resource.validate_create
+    def validate(obj: Unstructured, problems: Problems) -> None:
+        schema.validate(seen(obj, schema), problems)
+        scale.validate(resource, obj, problems)
+
+    @resource.validate_update
+    def validate_update(old: Unstructured, new: Unstructured, problems: Problems) -> None:
+        schema.validate(seen(new, schema), problems, seen(old, schema))
+        scale.validate(resource, new, problems)
+
+    @resource.validate_status
+    def validate_status(old: Unstructured, new: Unstructured, problems: Problems) -> None:
+        schema.validate_status(seen(new, schema), problems, seen(old, schema))
+        scale.validate(resource, new, problems, spec=False)
+
+    resource.warn(finalizer_warnings)
+    resource.read = _reader(kind, schema)
+
+
+def seen(obj: Unstructured, schema: StructuralSchema) -> dict[str, Any]:
+    """The object as its schema looks at it: of the metadata a schema may speak of the name alone."""
+    if not schema.reads_root:
+        return obj.content
+    metadata = {name: value for name in ("name", "generateName") if (value := getattr(obj.metadata, name))}
+    return {"apiVersion": obj.apiVersion, "kind": obj.kind, "metadata": metadata, **obj.content}
+
+
+def _reader(kind: type[Unstructured], schema: StructuralSchema) -> Callable[[Unstructured], bool]:
+    def read(obj: Unstructured) -> bool:
+        """Bring an object of the store up to the schema of today; whether that changed it."""
+        before = _content(obj.content)
+        fit(obj, schema)
+        is_old = obj.metadata.generation == 0
+        if is_old:  # of the first custom resources
+            obj.metadata.generation = 1
+        return is_old or _content(obj.content) != before
+
+    return read
+
+
+def fit(obj: Unstructured, schema: StructuralSchema) -> None:
+    """Take out what the schema does not know, and fill in its defaults: of objects of the store, and of other versions."""
+    rules = obj.RULES
+    if rules is not None:
+        rules.prune(obj.content)
+        rules.coerce(obj.content, drop_invalid=True)
+    schema.default(obj.content)
+
+
+def finalizer_warnings(new: Unstructured, old: Unstructured | None) -> list[str]:
+    """What the writer of a finalizer is told whose name others might take, too."""
+    known = set(old.metadata.finalizers) if old is not None else set()
+    found: list[str] = []
+    for name in sorted(set(new.metadata.finalizers) - known):
+        where = f"metadata.finalizers: {go_quoted(name)}"
+        found += [f"{where}: {problem}" for problem in names.qualified_name(name)]
+        if "/" not in name and name not in STANDARD_FINALIZERS:
+            path = " including a path (/)" if "." in name else ""
+            found.append(f"{where}: prefer a domain-qualified finalizer name{path} {PREFER}")
+    return found

@@ -33,7 +33,7 @@ SCALARS = {
     "bool": "bool",
     "int32": "int",
     "int64": "int",
-    "float64": "float",
+    "float64": "int | float",
     "api/resource.Quantity": "Quantity",
     "util/intstr.IntOrString": "IntOrString",
     "meta/v1.Time": "str",

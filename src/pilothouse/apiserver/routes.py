@@ -11,6 +11,7 @@ from typing import Any
 from pilothouse.api.core.connectoptions import ConnectOptions
 from pilothouse.apiserver.http.connect import Connect
 from pilothouse.apiserver.http.decoding import media_type_of
+from pilothouse.apiserver.http.encoding import form_of
 from pilothouse.apiserver.http.negotiation import check_route
 from pilothouse.apiserver.http.refusals import bad_name, bad_namespace, method_not_allowed, no_such_page, no_text
 from pilothouse.apiserver.http.request import Handler, Request, Response
@@ -78,7 +79,7 @@ class Routes:
         if not info.is_resource:
             return await self._plain(request)
         resource = self._catalogue.by_plural(info.group, info.version, info.plural)
-        if resource is None and info.group and not any(known.group == info.group for known in self._catalogue.resources()):
+        if resource is None and info.group and not self._has_built_in(info.group):
             return no_such_page()
         if resource is None or (info.namespace and not resource.namespaced and info.plural != "namespaces"):
             raise no_such_resource()
@@ -125,6 +126,7 @@ class Routes:
             raise errors.bad_request("name must be provided")
         if request.method == "PATCH" and media_type_of(request.header("Content-Type")) not in CUSTOM_PATCH_TYPES:
             raise errors.unsupported_media_type(f"{UNKNOWN_FORMAT}{', '.join(CUSTOM_PATCH_TYPES)}")
+        form_of(request, resource)  # who accepts nothing that there is, is told so before all else
         return await endpoint(request, resource)
 
     async def _subresource(self, request: Request, resource: Resource[Any]) -> Response:
@@ -151,12 +153,16 @@ class Routes:
         handler = self._exact.get(path) or self._discovery(path) or self._by_prefix(path)
         if handler is None:
             group = path.split("/")[2] if path.startswith("/apis/") else ""
-            if path.startswith(BELOW_APIS) or any(resource.group == group for resource in self._catalogue.resources() if group):
+            if path.startswith(BELOW_APIS) or (group and self._has_built_in(group)):
                 raise no_such_resource()
             return no_such_page()
         if request.method != "GET" and not takes_any_method(path):
             raise method_not_allowed()
         return await handler(request)
+
+    def _has_built_in(self, group: str) -> bool:
+        """Whether a group has other kinds than custom ones: then what is not there is told by its own server."""
+        return any(known.group == group and not known.is_hub for known in self._catalogue.resources())
 
     def _by_prefix(self, path: str) -> Handler | None:
         for prefix, handler in self._prefixes:

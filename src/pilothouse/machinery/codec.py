@@ -21,8 +21,9 @@ import orjson
 
 from pilothouse import API_LEVEL
 from pilothouse.machinery import coercing, rawextension, strconv, strict
-from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
+from pilothouse.machinery.errors import StatusError, bad_request, invalid, unsupported_media_type
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
+from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.quoting import go_quoted
 from pilothouse.machinery.rawextension import ESCAPES
 from pilothouse.machinery.shape import OPEN, shape_of
@@ -287,7 +288,11 @@ class _Decoding:
 
     def _custom(self, content_type: str) -> Unstructured:
         """An object without a struct: its schema says what is unknown of it."""
-        parsed = self._parsed(content_type)
+        parsed = self._document(content_type)
+        if not isinstance(parsed, dict) or not parsed.get("kind"):
+            text = encode(parsed).decode() if is_yaml(content_type) else self.data.decode(errors="replace")
+            raise self._unrecognized(f"Object 'Kind' is missing in '{text}'")
+        self._check_custom(parsed)
         found: list[str] = []
         if self.strictness in ("Warn", "Strict") and not is_yaml(content_type) and not strict.surely_unique(self.data, parsed):
             found = strict.suspicious(self.data, OPEN)
@@ -299,8 +304,29 @@ class _Decoding:
             self._tell([*found, *(f'unknown field "{path}"' for path in unknown)])
         return made
 
+    def _check_custom(self, parsed: dict[str, Any]) -> None:
+        """A StatusError in the words that upstream has for other versions and kinds than a custom one."""
+        assert self.gvk is not None
+        group, version, kind = self.gvk
+        said, wanted = parsed.get("apiVersion") or "", f"{group}/{version}"
+        if said.count("/") > 1:
+            raise self._unrecognized(f"unexpected GroupVersion string: {said}")
+        if said != wanted:
+            raise bad_request(f"the API version in the data ({said}) does not match the expected API version ({wanted})")
+        if parsed["kind"] != kind:
+            problems = Problems("kind")
+            problems.invalid(parsed["kind"], f"must be {kind}")
+            metadata = parsed.get("metadata")
+            raise invalid(parsed["kind"], group, str(metadata.get("name") or "") if isinstance(metadata, dict) else "", problems.found)
+
     def _parsed(self, content_type: str) -> dict[str, Any]:
         """The document, of the kind that is expected."""
+        parsed: dict[str, Any] = self._document(content_type) or {}
+        check_kind(self.gvk, parsed.get("apiVersion") or "", parsed.get("kind") or "")
+        return parsed
+
+    def _document(self, content_type: str) -> Any:
+        """A map of whatever kind, or null."""
         try:
             parsed = parse(self.data, content_type, self.repeated)
         except ValueError as error:
@@ -308,7 +334,7 @@ class _Decoding:
                 raise self._unrecognized(str(error).removeprefix(YAML_ERROR)) from error
             raise self._unrecognized(f"couldn't get version/kind; json parse error: {error}") from error
         if parsed is None and self.gvk is not None:
-            parsed = {}
+            return None
         if not isinstance(parsed, dict):
             type_name = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
             text = f"json: cannot unmarshal {strict.described(parsed)} into Go value of type {type_name}"
@@ -317,7 +343,6 @@ class _Decoding:
             if not isinstance(parsed.get(name) or "", str):
                 text = f"json: cannot unmarshal {strict.described(parsed[name])} into Go struct field .{name} of type string"
                 raise self._unrecognized(f"couldn't get version/kind; json parse error: {text}")
-        check_kind(self.gvk, parsed.get("apiVersion") or "", parsed.get("kind") or "")
         return parsed
 
     def _convert(self, cleaned: Any) -> Any:

@@ -16,10 +16,11 @@ import msgspec
 from pilothouse.machinery import strict
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.machinery.shape import shape_of
+from pilothouse.machinery.strconv import INT64
 from pilothouse.machinery.unstructured import TYPE_META, Unstructured
 
-FRACTION = re.compile(rb"[:,\[]\s*-?\d+(?:\.\d|[eE])")
-"""Where a JSON text may have a number that is no integer."""
+FRACTION = re.compile(rb"[:,\[]\s*-?(?:\d{19}|\d+(?:\.\d|[eE]))")
+"""Where a JSON text may have a number that is no integer of 64 bits."""
 LARGEST_WHOLE = 1e21
 """From here on Go writes floats with an exponent."""
 
@@ -29,8 +30,8 @@ def coerced(value: dict[str, Any], kind: type[Unstructured], data: bytes = b".")
 
     `data` is its text, where that is at hand. ValueError in upstream's words for metadata, or embedded metadata, that are none.
     """
-    if FRACTION.search(data) is not None or data == b".":
-        value = whole_numbers(value)
+    if data == b"." or FRACTION.search(data) is not None:
+        value = go_numbers(value)
     metadata, unknown = _metadata(value.get("metadata"))
     content = {name: field for name, field in value.items() if name not in TYPE_META}
     if kind.RULES is not None:
@@ -58,16 +59,21 @@ def _metadata(value: Any) -> tuple[ObjectMeta, list[str]]:
         raise ValueError(str(error)) from error
 
 
-def whole_numbers(value: Any) -> Any:
-    """The value with every number that is whole as an integer, as Go writes it; lists and maps in it are changed."""
+def go_numbers(value: Any) -> Any:
+    """The value with every whole number as an integer, as Go writes it, and integers beyond 64 bits as floats, as Go reads them.
+
+    Lists and maps in it are changed.
+    """
     if isinstance(value, dict):
         for name, child in value.items():
-            if isinstance(child, (dict, list, float)):
-                value[name] = whole_numbers(child)
+            if isinstance(child, (dict, list, float, int)):
+                value[name] = go_numbers(child)
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            if isinstance(child, (dict, list, float)):
-                value[index] = whole_numbers(child)
+            if isinstance(child, (dict, list, float, int)):
+                value[index] = go_numbers(child)
     elif isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_WHOLE:
         return math.trunc(value)
+    elif isinstance(value, int) and value not in INT64:
+        return value * 1.0
     return value

@@ -110,6 +110,8 @@ def _union(members: tuple[Any, ...], go: str, level: str) -> Shape:
         return _shape(members[0], go, level)
     if set(members) == {str, int, float}:
         return Shape(QUANTITY, "resource.Quantity")
+    if set(members) == {int, float}:
+        return Shape(NUMBER, GO_NAMES[NUMBER], checked=False)
     if set(members) == {str, int}:
         return Shape(INT_OR_STRING, "intstr.IntOrString")
     return Shape(ANY, "interface {}")

@@ -171,9 +171,9 @@ class JSONSchemaProps(
     format: str = ""
     title: str = ""
     default: Any = None
-    maximum: float | None = None
+    maximum: int | float | None = None
     exclusiveMaximum: bool = False
-    minimum: float | None = None
+    minimum: int | float | None = None
     exclusiveMinimum: bool = False
     maxLength: int | None = None
     minLength: int | None = None
@@ -181,7 +181,7 @@ class JSONSchemaProps(
     maxItems: int | None = None
     minItems: int | None = None
     uniqueItems: bool = False
-    multipleOf: float | None = None
+    multipleOf: int | float | None = None
     enum: list[Any] = field(default_factory=list)
     maxProperties: int | None = None
     minProperties: int | None = None

@@ -26,6 +26,7 @@ READ = {PROTOBUF: PROTOBUF, "application/json": "application/json", "application
 OLD_EVICTION = re.compile(rb'("?apiVersion"?\s*:\s*"?)policy/v1beta1\b')
 PARAMETERS = re.compile(r"""[^;]*(;\s*[^\s;="]+\s*=\s*("[^"]*"|[^\s;="]+)\s*)*;?\s*""")
 """A media type with parameters that can be read: `a/b; c=d; e="f"`."""
+SCHEME = "pkg/runtime/scheme.go:111"
 WIDE_VALUES = 20_000
 CANONICAL_LENGTH = len("2006-01-02T15:04:05Z")
 UNSUPPORTED = (
@@ -60,7 +61,7 @@ async def read(request: Request, resource: Resource[Any], strictness: str) -> An
         else:
             decoded = await in_thread(decode_large, data, resource, exchanged, strictness, content_type, level)
     except errors.StatusError:
-        if exchanged is None and content_type != PROTOBUF and len(data) < LARGE_BYTES:
+        if exchanged is None and content_type != PROTOBUF and len(data) < LARGE_BYTES and not resource.is_hub:
             refuse_unregistered(request, data, resource, content_type)
         raise
     request.warnings.extend(decoded.warnings)
@@ -113,7 +114,7 @@ def refuse_unregistered(request: Request, data: bytes, resource: Resource[Any], 
         if completed == expected or is_registered(request, *completed):
             return
         api_version = f"{group}/{version}" if group else version
-        text = f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
+        text = f'no kind "{kind}" is registered for version "{api_version}" in scheme "{SCHEME}"'
         if not version:
             text = f"Object 'apiVersion' is missing in '{data.decode(errors='replace')}'"
         raise errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {text}')
@@ -173,26 +174,28 @@ def exchanged_type(resource: Resource[Any], subresource: str) -> type[Any] | Non
     return found
 
 
-async def read_delete_options(request: Request) -> DeleteOptions | None:
+async def read_delete_options(request: Request, resource: Resource[Any]) -> DeleteOptions | None:
     """The DeleteOptions in a DELETE's body; None when there is no body."""
     data = await request.body()
     if not data:
         return None
     content_type = content_type_of(request)
-    refuse_other_kinds(data, content_type)
+    refuse_other_kinds(data, content_type, resource)
     if content_type == PROTOBUF:
         return read_protobuf(data, DeleteOptions)  # type: ignore[no-any-return]
     options: DeleteOptions = codec.decode_as(data, DeleteOptions, content_type=content_type).object
     return options
 
 
-def refuse_other_kinds(data: bytes, content_type: str) -> None:
+def refuse_other_kinds(data: bytes, content_type: str, resource: Resource[Any]) -> None:
     """DeleteOptions are served in every group's version, so that the version says nothing; but another kind is a mistake,
     and what was meant as something else must not delete with defaults."""
     with suppress(ValueError):  # what cannot be read is told better by who decodes it
         kind = envelope.opened(data)[1] if content_type == PROTOBUF else ""
         found = {"kind": kind} if content_type == PROTOBUF else codec.parse(data, content_type)
         if isinstance(found, dict) and found.get("kind", "") not in ("", "DeleteOptions"):
+            if resource.is_hub:
+                raise errors.bad_request(f'no kind "{found["kind"]}" is registered for version "meta.k8s.io/v1" in scheme "{SCHEME}"')
             raise errors.bad_request("decoded object cannot be converted to DeleteOptions")
 
 

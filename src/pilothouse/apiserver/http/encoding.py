@@ -95,7 +95,7 @@ def one(request: Request, resource: Resource[Any], result: Any, status: int = 20
     """One object, or a Status, as an answer."""
     form = form_of(request, resource)
     if form.as_ and isinstance(result, Entry):
-        check_transformation(form, resource.group, result.resource.kind, is_list=False)
+        check_transformation(form, result.resource, is_list=False)
     if form.media_type == PROTOBUF:
         return Answer(status, protobuf_of(form, result), PROTOBUF)
     if form.as_ and isinstance(result, Entry):
@@ -134,7 +134,7 @@ def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer
         return Answer(200, envelope.encode_list(resource.api_version, resource.list_kind, list_meta(result), messages), PROTOBUF)
     if not form.as_:
         return finish(request, form, list_body(resource, result))
-    check_transformation(form, resource.group, resource.kind, is_list=True)
+    check_transformation(form, resource, is_list=True)
     meta = list_meta(result)
     if form.media_type == PROTOBUF:
         messages = [envelope.partial_metadata(entry.object.metadata) for entry in result.entries]
@@ -144,8 +144,13 @@ def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer
         table = table_of(request, resource, objects, form, columns=True)
         table["metadata"] = meta
         return finish(request, form, encode_json(table))
-    items = [partial_metadata(one, form) for one in objects]
-    body = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{form.version}", "metadata": meta, "items": items}
+    items = [partial_metadata(one, form) for one in objects] or (None if resource.is_hub else [])
+    body = {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": f"meta.k8s.io/{form.version}",
+        "metadata": meta,
+        "items": items,
+    }
     return finish(request, form, encode_json(body))
 
 

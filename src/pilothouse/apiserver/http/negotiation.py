@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pilothouse.kit.remember import remember
 from pilothouse.machinery import errors, strconv
 from pilothouse.machinery.meta_v1 import StatusDetails
+from pilothouse.machinery.resource import Resource
 
 ACCEPTS_REMEMBERED = 1024
 JSON = "application/json"
@@ -109,12 +111,13 @@ def not_acceptable(offered: str = OFFERED) -> errors.StatusError:
     return errors.failure(406, "NotAcceptable", f"only the following media types are accepted: {offered}")
 
 
-def check_transformation(form: Form, group: str, kind: str, *, is_list: bool) -> None:
+def check_transformation(form: Form, resource: Resource[Any], *, is_list: bool) -> None:
     """PartialObjectMetadata is made of one object, PartialObjectMetadataList of a list; the other way round is a 406."""
     if form.as_ not in PARTIAL or (form.as_ == "PartialObjectMetadataList") == is_list:
         return
-    package = group.partition(".")[0] if group not in ("", "events.k8s.io") else "core"
-    text = f"is a list (*{package}.{kind}List)" if is_list else f"is not a list (*{package}.{kind})"
+    package = resource.group.partition(".")[0] if resource.group not in ("", "events.k8s.io") else "core"
+    kind = "unstructured.Unstructured" if resource.is_hub else f"{package}.{resource.kind}"
+    text = f"is a list (*{kind}List)" if is_list else f"is not a list (*{kind})"
     raise errors.failure(406, "NotAcceptable", f"you requested {form.as_}, but the requested object {text}")
 
 

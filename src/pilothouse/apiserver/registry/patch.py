@@ -17,9 +17,14 @@ from pilothouse.apiserver.registry.view import MAIN, View
 from pilothouse.apiserver.registry.write import in_thread_if_large
 from pilothouse.client.call import APPLY_PATCH
 from pilothouse.machinery import codec, strict
-from pilothouse.machinery.errors import StatusError, bad_request, conflict, unsupported_media_type
+from pilothouse.machinery.errors import StatusError, bad_request, conflict, failure, unsupported_media_type
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.patch import apply, outcome, parts
+
+UNRECORDED = (
+    "failed to create manager for existing fields: failed to convert live object (/; autoscaling/v1, Kind=Scale) to proper version: "
+    "request to convert CR to an invalid group/version: autoscaling/v1"
+)
 
 
 async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
@@ -62,6 +67,8 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
         live = codec.to_dict(seen)
         live["metadata"].pop("managedFields", None)
         known = managers.record_in(view, request.resource, current.object)
+        if not known and view.body is not None and request.resource.is_hub:  # upstream cannot make a record for a Scale of custom kinds
+            raise failure(500, "", UNRECORDED)
         found = apply.apply(live, known, config, writer, force=request.options.force)
         return codec.at_level(_applied(request, config, found, seen, _warnings(request, repeated)), store.catalogue.level)
 

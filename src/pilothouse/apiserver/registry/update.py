@@ -77,13 +77,13 @@ async def change(store: RegistryStore, request: Request, view: View, body_of: Bo
         current.object  # noqa: B018  decoded here, not by the thread
         whole = sized(request, current)
         body = await in_thread_if_large(whole.call, body_of, current)
-        _check_identity(request, current, body)
+        _check_identity(request, view, current, body)
         return _seen(request, view, await _write(store, whole, view, current, body))
 
     return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt, attempts, request.served)
 
 
-def _check_identity(request: Request, current: Entry, body: Any) -> None:
+def _check_identity(request: Request, view: View, current: Entry, body: Any) -> None:
     """The version and the object that the client means must be those that there are."""
     resource, said, there = request.resource, body.metadata, current.object.metadata
     is_patch = request.call.verb == "patch"
@@ -97,7 +97,7 @@ def _check_identity(request: Request, current: Entry, body: Any) -> None:
     if is_another:
         problems.at("uid").invalid(said.uid, IMMUTABLE)
         raise invalid(resource.kind, resource.group, request.name, problems.found)
-    if not version and (said.resourceVersion or not is_patch) and not resource.strategy.allow_unconditional_update:
+    if not version and (said.resourceVersion or not is_patch) and not resource.strategy.allow_unconditional_update and view.whole:
         problems.at("resourceVersion").invalid(0, "must be specified for an update")
         raise invalid(resource.plural, resource.group, request.name, problems.found)
 

@@ -64,13 +64,13 @@ def _custom_object(patched: dict[str, Any], patch: bytes | Any, patch_type: str,
     try:
         made, unknown = coercing.coerced(codec.clone(patched), type)
     except ValueError as problem:
-        raise _refused(patched, patch, patch_type, text or str(problem)) from problem
+        raise _refused(patched, patch, patch_type, text or str(problem), is_custom=True) from problem
     if not text and strictness != "Ignore":
         warnings = [*_suspicious(patch, patch_type), *(f'unknown field "{path}"' for path in unknown)]
     if warnings and strictness == "Strict":
         text = f"strict decoding error: {', '.join(warnings)}"
     if text:
-        raise _refused(patched, patch, patch_type, text)
+        raise _refused(patched, patch, patch_type, text, is_custom=True)
     return Decoded(made, warnings)
 
 
@@ -143,10 +143,12 @@ def _unknown(patched: dict[str, Any], shape: Shape) -> list[str]:
     return [f'unknown field "{path}"' for path in strict.unknown_fields(in_order, shape)]
 
 
-def _refused(patched: dict[str, Any], patch: bytes | Any, patch_type: str, text: str) -> StatusError:
-    """Upstream shows the whole result for JSON and merge patches, the patch itself for strategic ones."""
+def _refused(patched: dict[str, Any], patch: bytes | Any, patch_type: str, text: str, *, is_custom: bool = False) -> StatusError:
+    """Upstream shows the result for JSON and merge patches (of custom objects its keys are sorted), the patch itself for strategic ones."""
     said = document.read(patch)
-    if patch_type == MERGE_PATCH:
+    if is_custom:
+        shown = fieldset.escaped(json.dumps(patched, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+    elif patch_type == MERGE_PATCH:
         shown = _as_patched(patched, frozenset(_maps(said, ())))
     elif patch_type == JSON_PATCH:
         ways = [tuple(operation[name].split("/")[1:]) for operation in said for name in ("path", "from") if operation.get(name)]

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from pilothouse.api.catalogue import resource_of
+from pilothouse.api.types.apps_v1 import Deployment
+from pilothouse.api.types.core_v1 import Pod
+from pilothouse.api.types.events_v1 import Event
 from pilothouse.apiserver.http.negotiation import ERROR, JSON, PROTOBUF, YAML, Form, check_route, check_transformation, negotiate
 from pilothouse.machinery.errors import StatusError
 
@@ -95,20 +101,20 @@ def test_the_router_refuses_what_names_none(accept: str, collection: bool, strea
 
 
 @pytest.mark.parametrize(
-    ("as_", "group", "kind", "is_list", "message"),
+    ("as_", "kind", "is_list", "message"),
     [
-        pytest.param("PartialObjectMetadata", "", "Pod", True, "is a list (*core.PodList)", id="one for a list"),
-        pytest.param("PartialObjectMetadataList", "apps", "Deployment", False, "is not a list (*apps.Deployment)", id="a list for one"),
-        pytest.param("PartialObjectMetadataList", "events.k8s.io", "Event", False, "is not a list (*core.Event)", id="an Event"),
-        pytest.param("PartialObjectMetadataList", "", "Pod", True, "", id="a list for a list"),
-        pytest.param("Table", "", "Pod", True, "", id="a Table is both"),
+        pytest.param("PartialObjectMetadata", Pod, True, "is a list (*core.PodList)", id="one for a list"),
+        pytest.param("PartialObjectMetadataList", Deployment, False, "is not a list (*apps.Deployment)", id="a list for one"),
+        pytest.param("PartialObjectMetadataList", Event, False, "is not a list (*core.Event)", id="an Event"),
+        pytest.param("PartialObjectMetadataList", Pod, True, "", id="a list for a list"),
+        pytest.param("Table", Pod, True, "", id="a Table is both"),
     ],
 )
-def test_metadata_of_one_and_of_many(as_: str, group: str, kind: str, is_list: bool, message: str) -> None:
+def test_metadata_of_one_and_of_many(as_: str, kind: type[Any], is_list: bool, message: str) -> None:
     form = Form(JSON, as_)
     if not message:
-        check_transformation(form, group, kind, is_list=is_list)
+        check_transformation(form, resource_of(kind), is_list=is_list)
         return
     with pytest.raises(StatusError) as caught:
-        check_transformation(form, group, kind, is_list=is_list)
+        check_transformation(form, resource_of(kind), is_list=is_list)
     assert (caught.value.code, str(caught.value)) == (406, f"you requested {as_}, but the requested object {message}")

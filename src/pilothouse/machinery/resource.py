@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -22,6 +22,14 @@ T = TypeVar("T")
 
 READ = ("get", "list", "watch")
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+class Converter(Protocol):
+    """Converts objects of a kind between its versions, where that takes time."""
+
+    async def convert(self, objects: Sequence[Any], target: Resource[Any]) -> list[Any]:
+        """The objects in the version of `target`, in their order; they are left as they are. StatusError when that cannot be."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ class Resource(Generic[T]):
     `stored_as` with its two conversions is for a kind served in several versions: one of them is the stored form. The others' own
     hooks of validation see the stored form, too, after those of the stored kind; but where a version `is_hub`, all that is done with
     an object is done in that version, by its hooks, and only the store sees another (custom resources).
-    `list_kind` is the kind of its lists. `versions` are all versions of a custom kind that are served or stored, this one too.
+    `list_kind` is the kind of its lists. `versions` are all versions of a custom kind, served or not, this one too.
     `remembered` is what others have made of this declaration: see `per_resource`.
     `graceful(object, gracePeriodSeconds)` gives the seconds that a delete waits for the object's owner (Pods): 0 deletes at once.
     `reset_fields` says by subresource ("" is the object itself) which dotted fields its strategy resets, where that is other than
@@ -117,6 +125,8 @@ class Resource(Generic[T]):
     """What whoever uses the resource is warned of."""
     is_terminating = False
     """Its definition is being deleted: nothing new is created."""
+    converter: Converter | None = None
+    """What converts objects of other versions: `to_stored` and `from_stored` are then for code that runs in a thread."""
     read: Callable[[T], bool] | None = None
     """Brings what the store has up to what the declaration says today; whether anything was changed."""
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import MsgspecError
 from sortedcontainers import SortedDict
 
@@ -159,6 +160,24 @@ class Cache:
         """Entries of what the store has: for `load`, in as many parts as the caller likes."""
         entries = (self._entry(item.key, item.value, item.revision, item.created) for item in items)
         return [entry for entry in entries if entry is not None]
+
+    async def converted(self, items: Sequence[Item]) -> list[Entry]:
+        """The same where a webhook converts what was stored in other versions. StatusError when it does not."""
+        assert self.resource.converter is not None
+        others = {version.api_version: version for version in self.resource.versions}
+        current = [item for item in items if item.value.startswith(self.head)]
+        older: dict[str, list[Item]] = {}
+        for item in items:
+            if not item.value.startswith(self.head):
+                older.setdefault(str(msgspec.json.decode(item.value).get("apiVersion")), []).append(item)
+        entries = self.decoded(current)
+        for api_version, found in older.items():
+            source = others.get(api_version, self.resource)
+            objects = await self.resource.converter.convert([source.decoder.decode(item.value) for item in found], self.resource)
+            for item, obj in zip(found, objects, strict=True):
+                entry = RewrittenEntry.stored(self.resource, item.key, self.head, encode(obj), item.revision, item.created, obj)
+                entries.append(entry)
+        return entries
 
     def read(self, item: Item) -> Entry | CorruptValue:
         """The entry of what the store has, in the form in which it would be stored today."""

@@ -100,7 +100,8 @@ class Caches:
             for start in range(0, len(found.items), DECODED_AT_ONCE):
                 if start:
                     await self.clock.sleep(0)
-                entries += cache.decoded(found.items[start : start + DECODED_AT_ONCE])
+                items = found.items[start : start + DECODED_AT_ONCE]
+                entries += cache.decoded(items) if cache.resource.converter is None else await cache.converted(items)
             cache.load(entries, found.revision, self.revision)
         finally:
             del self._loading[cache]

@@ -134,6 +134,14 @@ class Entry:
             self._served[resource] = ServedEntry(self, resource, obj)
         return self._served[resource]
 
+    def is_served(self, resource: Resource[Any]) -> bool:
+        """Whether `served` has the entry in a version at hand."""
+        return resource is self.resource or resource.from_stored is None or (self._served is not None and resource in self._served)
+
+    def remember(self, resource: Resource[Any], obj: Any) -> None:
+        """Take the object in another version, which took time to be made."""
+        self._served = {**(self._served or {}), resource: ServedEntry(self, resource, obj)}
+
     @property
     def origin(self) -> Entry:
         """The entry in the version in which it is stored."""

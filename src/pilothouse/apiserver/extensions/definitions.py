@@ -22,6 +22,7 @@ from pilothouse.apiserver.cache.event import DELETED, CacheEvent
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.extensions.cleanup import Cleanup
+from pilothouse.apiserver.extensions.converter import Ask, WebhookConverter
 from pilothouse.apiserver.extensions.kinds import resources_of
 from pilothouse.apiserver.extensions.status import status_after
 from pilothouse.client.call import Call
@@ -61,7 +62,10 @@ class Served:
 class Definitions:
     """One per registry. `execute` makes calls as the API server itself."""
 
-    def __init__(self, catalogue: Catalogue, caches: Caches, execute: Execute, clock: Clock) -> None:
+    def __init__(self, catalogue: Catalogue, caches: Caches, execute: Execute, clock: Clock, ask: Ask, uid: Callable[[], str]) -> None:
+        """`ask` calls conversion webhooks; `uid` makes the uids of reviews."""
+        self._ask = ask
+        self._uid = uid
         self._catalogue = catalogue
         self._caches = caches
         self._execute = execute
@@ -122,7 +126,9 @@ class Definitions:
             self._mark_terminating(known, definition)
             return
         self._withdraw(name)
-        resources = resources_of(definition)
+        conversion = definition.spec.conversion
+        is_webhook = conversion is not None and conversion.strategy == "Webhook"
+        resources = resources_of(definition, WebhookConverter(definition, self._ask, self._uid) if is_webhook else None)
         added: list[Resource[Any]] = []
         for resource in resources:
             if not resource.is_served:

@@ -14,6 +14,7 @@ from pilothouse.api.types.apiextensions_v1 import (
     CustomResourceSubresourceScale,
 )
 from pilothouse.apiserver.extensions.columns import columns_of, view
+from pilothouse.apiserver.extensions.converter import WebhookConverter
 from pilothouse.apiserver.extensions.schema import Preserving, add_hooks, fit
 from pilothouse.machinery import access, codec, jsonpath, versions
 from pilothouse.machinery.patch.document import go_text
@@ -23,9 +24,12 @@ from pilothouse.machinery.structural import StructuralSchema
 from pilothouse.machinery.unstructured import Unstructured, unstructured_resource
 
 
-def resources_of(definition: CustomResourceDefinition) -> tuple[Resource[Any], ...]:
-    """The versions that are stored or served, the stored one first."""
-    versions = sorted((version for version in definition.spec.versions or () if version.storage or version.served), key=is_not_stored)
+def resources_of(definition: CustomResourceDefinition, converter: WebhookConverter | None = None) -> tuple[Resource[Any], ...]:
+    """All versions, the stored one first; those that are not served may have been stored once.
+
+    `converter` is that of a definition with a conversion webhook.
+    """
+    versions = sorted(definition.spec.versions or (), key=is_not_stored)
     stored: Resource[Any] | None = None
     made: list[Resource[Any]] = []
     for version in versions:
@@ -34,6 +38,9 @@ def resources_of(definition: CustomResourceDefinition) -> tuple[Resource[Any], .
         made.append(resource)
     for resource in made:
         resource.versions = tuple(made)
+        resource.converter = converter
+        if converter is not None and resource.stored_as is not None:
+            resource.to_stored, resource.from_stored = _in_thread(converter, made[0]), _in_thread(converter, resource)
     return tuple(made)
 
 
@@ -145,6 +152,11 @@ def schema_of(version: CustomResourceDefinitionVersion) -> dict[str, Any] | None
     """The schema of a version as plain data."""
     declared = version.schema.openAPIV3Schema if version.schema is not None else None
     return codec.to_dict(declared) if declared is not None else None
+
+
+def _in_thread(converter: WebhookConverter, target: Resource[Any]) -> Callable[[Unstructured], Any]:
+    """The conversion by a webhook, for code that does not run on the loop."""
+    return lambda obj: converter.convert_one(obj, target)
 
 
 def _renamed(target: Resource[Any]) -> Callable[[Unstructured], Unstructured]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pilothouse.apiserver.cache.cache import Cache
+from pilothouse.apiserver.cache.converting import converted
 from pilothouse.apiserver.cache.corrupt import CorruptValue, unlistable
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import ADDED, DELETED
@@ -54,6 +55,8 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
     cache = await store.caches.of(request.resource)
     selection = selection_of(request, cache)
     start, revision = await _position(store, request, selection.prefix)
+    if request.served.converter is not None and request.options.field_selector:
+        await converted(cache.entries(selection.prefix), request.served)
     if revision and revision < cache.changed:
         page = await _from_store(store, request, cache, selection, start, revision)
     else:
@@ -63,6 +66,7 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
         refuse_corrupt(cache, selection, start, page.next_key)
     entries = page.entries
     if request.served.from_stored is not None:
+        await converted(entries, request.served)
         entries = [one.served(request.served) for one in entries]
     token = continue_token(page.revision, page.next_key.removeprefix(selection.prefix)) if page.next_key else ""
     return EntryList(request.served, entries, page.revision, token, page.remaining)

@@ -75,7 +75,9 @@ class Registry:
             authorizer=authorizer,
             plugins=plugins,
         )
-        self.definitions = Definitions(self.catalogue, self.store.caches, self.store.loopback, clock)
+        self.definitions = Definitions(
+            self.catalogue, self.store.caches, self.store.loopback, clock, self.store.ask_for_conversion, entropy.uid
+        )
         self.authorizer = authorizer
         self.auditor: Auditor | None = None
         self.started = asyncio.Event()

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.types import core_v1
+from pilothouse.api.types.apiextensions_v1 import WebhookClientConfig
 from pilothouse.apiserver.admission.metrics import AdmissionMetrics
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Admission, Plugin
@@ -21,17 +22,20 @@ from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, Decisio
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.caches import Caches
+from pilothouse.apiserver.cache.converting import converted
 from pilothouse.apiserver.cache.corrupt import CorruptValue
 from pilothouse.apiserver.cache.entry import Entry, head_of
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.sharing import share
 from pilothouse.apiserver.cache.watch import Watch
+from pilothouse.apiserver.extensions.conversion import ConversionFailed
 from pilothouse.apiserver.registry.allocation import Allocation, Reservation
 from pilothouse.apiserver.registry.compaction import Written
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.interface import CompareFailed, Storage, StorageFailed
 from pilothouse.apiserver.webhooks.client import WebhookClient
-from pilothouse.apiserver.webhooks.endpoint import Service
+from pilothouse.apiserver.webhooks.endpoint import Service, endpoint_of
+from pilothouse.apiserver.webhooks.failure import CallFailed
 from pilothouse.apiserver.webhooks.services import Address, address_of
 from pilothouse.client.call import Call
 from pilothouse.kit.clock import Clock, wait_for
@@ -152,6 +156,13 @@ class RegistryStore:
     def decision(self, user: User, attributes: Attributes) -> Decision:
         return Decision(True) if self._authorizer is None else self._authorizer.authorize(user, attributes)
 
+    async def ask_for_conversion(self, config: WebhookClientConfig, review: bytes, seconds: float) -> bytes:
+        """The answer of a conversion webhook; ConversionFailed when there is none."""
+        try:
+            return await self.webhooks.call(endpoint_of(config), review, seconds)
+        except CallFailed as failed:
+            raise ConversionFailed(str(failed)) from failed
+
     # Reading.
 
     async def cache_of(self, kind: type[Any]) -> Cache:
@@ -168,6 +179,7 @@ class RegistryStore:
         found = cache.get(namespace, name)
         if found is None:
             raise not_found(resource.plural, (served or resource).group, name)
+        await converted((found,), resource)
         return found.served(resource)
 
     async def newest(self, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None = None) -> Entry:
@@ -178,11 +190,10 @@ class RegistryStore:
         if item is None:
             raise not_found(resource.plural, (served or resource).group, name)
         cached = cache.get(namespace, name)
-        if cached is not None and cached.revision == item.revision:
-            return cached.served(resource)
-        entry = cache.read(item)
+        entry = cached if cached is not None and cached.revision == item.revision else cache.read(item)
         if isinstance(entry, CorruptValue):
             raise entry.unchangeable()
+        await converted((entry,), resource)
         return entry.served(resource)
 
     # Writing.
@@ -198,7 +209,8 @@ class RegistryStore:
         obj.metadata.resourceVersion = ""
         obj = at_level(obj, self.catalogue.level)
         if resource is not cache.resource and resource.to_stored is not None:
-            obj = resource.to_stored(obj)
+            converter = resource.converter
+            obj = resource.to_stored(obj) if converter is None else (await converter.convert([obj], cache.resource))[0]
         value = encode(obj)
         if not value.startswith(cache.head):
             raise internal_error(f"an object of another kind than {resource.kind} was to be stored")
@@ -217,6 +229,7 @@ class RegistryStore:
         found = cache.get(namespace, obj.metadata.name)
         if found is None or found.revision != revision:
             found = Entry.stored(cache.resource, key, cache.head, value, revision, current.since if current else revision, obj)
+        await converted((found,), resource)
         return found.served(resource)
 
     async def _write(self, key: str, value: bytes | None, expected: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pilothouse.apiserver.cache.cache import Cache
+from pilothouse.apiserver.cache.converting import ConvertingWatch, converted
 from pilothouse.apiserver.cache.event import ADDED, CacheEvent, bookmark
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
@@ -29,7 +30,9 @@ async def watch(store: RegistryStore, request: Request, tasks: asyncio.TaskGroup
         revision = revision_of(options.resource_version)
     except InvalidRevision as error:
         raise failure(500, "", str(error)) from error
-    made = Watch(selection, wants_bookmarks=options.allow_watch_bookmarks)
+    made = _opened(request, selection, wants_bookmarks=options.allow_watch_bookmarks)
+    if isinstance(made, ConvertingWatch):
+        await converted(cache.entries(selection.prefix), request.served)
     if options.send_initial_events:
         await reached_or_timeout(store, revision)
         if not options.resource_version:
@@ -44,6 +47,12 @@ async def watch(store: RegistryStore, request: Request, tasks: asyncio.TaskGroup
         timer = tasks.create_task(_end_after(store, cache, made, options.timeout_seconds), name="watch timeout")
         made.closing.append(lambda: _cancel(timer))
     return made
+
+
+def _opened(request: Request, selection: Selection, *, wants_bookmarks: bool) -> Watch:
+    if request.served.converter is None or request.served.from_stored is None:
+        return Watch(selection, wants_bookmarks=wants_bookmarks)
+    return ConvertingWatch(selection, request.served, wants_bookmarks=wants_bookmarks)
 
 
 def _state(cache: Cache, revision: int, selection: Selection, *, ends: bool) -> list[CacheEvent]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
+from pilothouse.apiserver.cache.converting import converted
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
@@ -71,6 +72,7 @@ async def _first(
         raise corrupt.unchangeable()
     cached = cache.get(namespace, name)
     if cached is not None:
+        await converted((cached,), resource)
         return cached.served(resource), False
     return await store.newest(resource, namespace, name, served), True
 
@@ -84,8 +86,9 @@ def sized(request: Request, current: Entry) -> Request:
 
 
 async def in_thread_if_large(call: Call, function: Callable[..., T], *args: Any) -> T:
-    """The result of a function of the call's own object alone: of a large one it takes so long that nobody else is to wait for it."""
-    if call.body_bytes < LARGE_BYTES:
+    """The result of a function of the call's own object alone, in a thread where others would wait for it: of a large object, or of one
+    that a webhook converts."""
+    if call.body_bytes < LARGE_BYTES and call.resource.converter is None:
         return function(*args)
     return await in_thread(function, *args)
 

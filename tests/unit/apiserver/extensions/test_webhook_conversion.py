@@ -1,0 +1,159 @@
+"""Custom kinds whose versions a webhook converts, over HTTP: reads, lists, watches and writes in every version."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from pilothouse.apiserver.auth.user import ADMIN
+from pilothouse.apiserver.webhooks.endpoint import Endpoint
+from pilothouse.apiserver.webhooks.failure import CallFailed
+from pilothouse.client.client import Client
+from tests.unit.apiserver.extensions.definitions import DEFINITIONS, WIDGETS, define, definition, gone, version, widget
+from tests.unit.apiserver.serving import Caller, serving
+
+V2 = WIDGETS.replace("v1", "v2")
+MERGE = "application/merge-patch+json"
+FIELDS = {"v1": "size", "v2": "dimension"}
+Map = dict[str, Any]
+
+
+class Webhook:
+    """Renames spec.size to spec.dimension and back; `calls` are the numbers of objects that it was asked for."""
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+        self.fails = ""
+
+    async def call(self, endpoint: Endpoint, review: bytes, seconds: float) -> bytes:
+        if self.fails:
+            raise CallFailed(self.fails)
+        assert (endpoint.url(seconds), seconds) == ("https://127.0.0.1:1/convert?timeout=30s", 30)
+        request = msgspec.json.decode(review)["request"]
+        self.calls.append(len(request["objects"]))
+        made = [self.convert(obj, request["desiredAPIVersion"]) for obj in request["objects"]]
+        response = {"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": made}
+        return msgspec.json.encode({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "response": response})
+
+    def convert(self, obj: Map, wanted: str) -> Map:
+        before, after = FIELDS[obj["apiVersion"].rpartition("/")[2]], FIELDS[wanted.rpartition("/")[2]]
+        spec = dict(obj.get("spec") or {})
+        if before in spec:
+            spec[after] = spec.pop(before)
+        return {**obj, "apiVersion": wanted, "spec": spec}
+
+
+def schema(name: str) -> Map:
+    spec = {"type": "object", "properties": {name: {"type": "integer", "minimum": 1}, "note": {"type": "string"}}}
+    return {"type": "object", "properties": {"spec": spec}}
+
+
+def widgets(stored: str = "v1") -> Map:
+    selectable = {"v1": [], "v2": [{"jsonPath": ".spec.dimension"}]}
+    made = definition(*(version(name, schema(FIELDS[name]), storage=name == stored, selectableFields=selectable[name]) for name in FIELDS))
+    webhook = {"clientConfig": {"url": "https://127.0.0.1:1/convert"}, "conversionReviewVersions": ["v1"]}
+    made["spec"]["conversion"] = {"strategy": "Webhook", "webhook": webhook}
+    return made
+
+
+@asynccontextmanager
+async def converting(folder: Path) -> AsyncIterator[tuple[Caller, Webhook, Client]]:
+    async with serving(folder) as served, aiohttp.ClientSession() as session:
+        webhook = Webhook()
+        served.registry.store.webhooks = webhook  # type: ignore[assignment]
+        call = Caller(served.url, session)
+        await define(call, widgets())
+        yield call, webhook, Client(served.registry.transport(ADMIN))
+
+
+async def test_each_version_is_read_and_written(tmp_path: Path) -> None:
+    async with converting(tmp_path) as (call, webhook, _):
+        await call("POST", WIDGETS, widget("a", spec={"size": 1}))
+        assert webhook.calls == []
+        assert (await call("GET", f"{V2}/a")).json()["spec"] == {"dimension": 1}
+        await call("GET", f"{V2}/a")
+        assert webhook.calls == [1]
+        made = await call("POST", V2, widget("b", "v2", spec={"dimension": 2}))
+        assert (made.status, made.json()["spec"]) == (201, {"dimension": 2})
+        assert (await call("GET", f"{WIDGETS}/b")).json()["spec"] == {"size": 2}
+        changed = await call("PATCH", f"{V2}/a", b'{"spec":{"dimension":5}}', Content_Type=MERGE)
+        assert (changed.json()["spec"], changed.json()["metadata"]["generation"]) == ({"dimension": 5}, 2)
+        refused = await call("PATCH", f"{V2}/a", b'{"spec":{"dimension":0}}', Content_Type=MERGE)
+        assert (refused.status, refused.json()["details"]["causes"][0]["field"]) == (422, "spec.dimension")
+        applied = await call(
+            "PATCH", f"{V2}/b?fieldManager=x&force=1", widget("b", "v2", spec={"note": "n"}), Content_Type="application/apply-patch+yaml"
+        )
+        assert applied.json()["spec"] == {"dimension": 2, "note": "n"}
+        owned = await call(
+            "PATCH", f"{WIDGETS}/b?fieldManager=x", widget("b", spec={"size": 2}), Content_Type="application/apply-patch+yaml"
+        )
+        assert (owned.status, owned.json()["spec"]) == (200, {"size": 2})
+
+
+async def test_a_list_is_converted_by_one_call(tmp_path: Path) -> None:
+    async with converting(tmp_path) as (call, webhook, _):
+        for name in "abc":
+            await call("POST", WIDGETS, widget(name, spec={"size": ord(name) - 96}))
+        listed = (await call("GET", V2)).json()
+        assert [item["spec"] for item in listed["items"]] == [{"dimension": 1}, {"dimension": 2}, {"dimension": 3}]
+        assert webhook.calls == [3]
+        chosen = (await call("GET", f"{V2}?fieldSelector=spec.dimension=2")).json()
+        assert ([item["metadata"]["name"] for item in chosen["items"]], webhook.calls) == (["b"], [3])
+
+
+async def test_a_watch_sees_the_version_that_it_asked_for(tmp_path: Path) -> None:
+    async with converting(tmp_path) as (call, _, client):
+        await call("POST", WIDGETS, widget("a", spec={"size": 1}))
+        resource = client.catalogue.by_plural("example.com", "v2", "widgets")
+        assert resource is not None
+        events = client.watch(resource.type, "default")
+        await call("POST", WIDGETS, widget("b", spec={"size": 7}))
+        seen = await anext(events)
+        while seen.object.metadata.name != "b":
+            seen = await anext(events)
+        assert (seen.type, seen.object.apiVersion, seen.object.content["spec"]) == ("ADDED", "example.com/v2", {"dimension": 7})
+        await events.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_webhook_that_is_down_fails_what_needs_it_alone(tmp_path: Path) -> None:
+    async with converting(tmp_path) as (call, webhook, _):
+        await call("POST", WIDGETS, widget("a", spec={"size": 1}))
+        webhook.fails = 'Post "https://127.0.0.1:1/convert?timeout=30s": dial tcp 127.0.0.1:1: connect: connection refused'
+        for path in (f"{V2}/a", V2):
+            failed = await call("GET", path)
+            assert failed.status == 500
+            assert failed.json()["message"] == f"conversion webhook for example.com/v1, Kind=Widget failed: {webhook.fails}"
+        assert (await call("GET", WIDGETS)).status == 200
+        assert (await call("POST", V2, widget("b", "v2", spec={"dimension": 2}))).status == 500
+        webhook.fails = ""
+        assert (await call("GET", f"{V2}/a")).json()["spec"] == {"dimension": 1}
+
+
+async def test_what_is_stored_in_the_old_version_is_converted_when_it_is_read(tmp_path: Path) -> None:
+    async with converting(tmp_path) as (call, webhook, _):
+        await call("POST", WIDGETS, widget("a", spec={"size": 4}))
+        found = (await call("GET", f"{DEFINITIONS}/widgets.example.com")).json()
+        found["spec"] = widgets("v2")["spec"]
+        found["spec"]["versions"][0]["served"] = False
+        await call("PUT", f"{DEFINITIONS}/widgets.example.com", found)
+        await gone(call, WIDGETS)
+        assert (await call("GET", f"{V2}/a")).json()["spec"] == {"dimension": 4}
+        assert webhook.calls == [1]
+
+
+@pytest.mark.parametrize("path", [WIDGETS, V2])
+async def test_deleting_needs_no_webhook_for_the_stored_version(path: str, tmp_path: Path) -> None:
+    async with converting(tmp_path) as (call, webhook, _):
+        await call("POST", WIDGETS, widget("a", spec={"size": 4}))
+        assert (await call("DELETE", f"{path}/a")).status == 200
+        assert (await call("GET", f"{WIDGETS}/a")).status == 404
+        assert webhook.calls == ([] if path == WIDGETS else [1])

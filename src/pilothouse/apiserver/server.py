@@ -90,7 +90,7 @@ http_log.addFilter(_is_no_nonsense)
 
 @dataclass(frozen=True, slots=True)
 class ServerTLS:
-    """Files of the CA that signs client certificates, and of the server's own certificate (with its chain) and key."""
+    """Files of the CA that signs client certificates ("" asks for none), and of the server's own certificate (with its chain) and key."""
 
     ca_file: str
     certificate_file: str
@@ -235,8 +235,9 @@ def context_of(tls: ServerTLS) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(tls.certificate_file, tls.key_file)
-    context.load_verify_locations(tls.ca_file)
-    context.verify_mode = ssl.CERT_OPTIONAL
+    if tls.ca_file:
+        context.load_verify_locations(tls.ca_file)
+        context.verify_mode = ssl.CERT_OPTIONAL
     context.verify_flags |= NO_CHECK_TIME  # an expired certificate is answered with 401: auth/x509.py
     context.set_alpn_protocols(["http/1.1"])
     context.num_tickets = 0  # clients of clusters do not resume sessions; making tickets is a third of a handshake

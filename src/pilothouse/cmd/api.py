@@ -6,20 +6,22 @@ Both who runs a control plane as a process and who runs one in a test wire it he
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pilothouse import API_LEVEL
 from pilothouse.api.catalogue import built_in, resource_of
 from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
-from pilothouse.apiserver.auth.authenticator import Authenticators
+from pilothouse.apiserver.admission.order import ORDER
+from pilothouse.apiserver.admission.plugin import Plugin
+from pilothouse.apiserver.auth.authenticator import Authenticators, TokenAuthenticator
 from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 from pilothouse.apiserver.auth.rbac import RoleAuthorizer
 from pilothouse.apiserver.auth.reviews import reviews
-from pilothouse.apiserver.auth.static import StaticAuthorizer
-from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
+from pilothouse.apiserver.auth.static import AlwaysAllow, StaticAuthorizer
+from pilothouse.apiserver.auth.tokens import ISSUER, ServiceAccountTokens
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.registry.registry import Registry
@@ -62,8 +64,21 @@ class Reported:
             self._components[self._name] = lambda: f"{self._name} does not run"
 
 
-def wire(storage: Storage, clock: Clock, entropy: Entropy, settings: Settings, keys: ServiceAccountKeys, level: str = API_LEVEL) -> Api:
-    """`level` is that of the API which is served: `1.35`."""
+def wire(
+    storage: Storage,
+    clock: Clock,
+    entropy: Entropy,
+    settings: Settings,
+    keys: ServiceAccountKeys,
+    level: str = API_LEVEL,
+    *,
+    plugins: Iterable[type[Plugin]] = ORDER,
+    issuer: str = "",
+    token_authenticators: tuple[TokenAuthenticator, ...] = (),
+    allow_all: bool = False,
+) -> Api:
+    """`level` is that of the API which is served: `1.35`. `issuer` is that of ServiceAccount tokens ("": upstream's default);
+    `token_authenticators` are asked after these. `allow_all`: everybody may do everything."""
 
     async def lookup(kind: type[Any], name: str, namespace: str) -> Any:
         """How the tokens' issuer finds what a token is bound to."""
@@ -83,8 +98,8 @@ def wire(storage: Storage, clock: Clock, entropy: Entropy, settings: Settings, k
             return max(cache.changed for cache in roles)
 
     roles: list[Cache] = []
-    authorizer = RoleAuthorizer(StaticAuthorizer(), Granted())
-    tokens = ServiceAccountTokens(keys, lookup, clock, entropy)
+    authorizer: Authorizer = AlwaysAllow() if allow_all else RoleAuthorizer(StaticAuthorizer(), Granted())
+    tokens = ServiceAccountTokens(keys, lookup, clock, entropy, issuer or ISSUER)
     answers = reviews(authorizer, clock, tokens)
     registry = Registry(
         storage,
@@ -95,6 +110,7 @@ def wire(storage: Storage, clock: Clock, entropy: Entropy, settings: Settings, k
         token_issuer=tokens.issue,
         reviews=answers,
         authorizer=authorizer,
+        plugins=plugins,
     )
     roles += (registry.store.caches.peek(resource_of(kind)) for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding))
-    return Api(registry, tokens, Authenticators((tokens,)), authorizer)
+    return Api(registry, tokens, Authenticators((tokens, *token_authenticators)), authorizer)

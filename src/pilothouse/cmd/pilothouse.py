@@ -115,6 +115,14 @@ def parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--quiet", "-q", action="store_true", help="print nothing: the exit status says whether it can run containers")
 
+    envtest = commands.add_parser(
+        "envtest",
+        help="make kube-apiserver, etcd and kubectl for test frameworks that start them",
+        description="Make a folder with kube-apiserver, etcd and kubectl for envtest, and print KUBEBUILDER_ASSETS.",
+    )
+    envtest.add_argument("--bin-dir", type=Path, help="the folder (default: below the user's data)")
+    envtest.add_argument("--print", "-p", dest="form", choices=("env", "path"), default="env", help="a line for a shell, or the path alone")
+
     _command(commands, "kubeconfig", "print a kubeconfig of this cluster alone")
     version = commands.add_parser("version", help="print the versions of Pilothouse and of the API that it serves")
     version.set_defaults(root=Path("/"))
@@ -250,6 +258,17 @@ def image(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def envtest(parsed: argparse.Namespace) -> int:
+    """`pilothouse envtest`: make the executables and print where they are. Returns the exit code."""
+    import shlex
+
+    from pilothouse.cmd.envtest import assets
+
+    folder = assets.make(parsed.bin_dir or assets.default_folder(os.environ))
+    print(folder if parsed.form == "path" else f"export KUBEBUILDER_ASSETS={shlex.quote(str(folder))}")
+    return 0
+
+
 def version(parsed: argparse.Namespace) -> int:
     """`pilothouse version`: print the versions. Returns the exit code."""
     from importlib.metadata import version as version_of
@@ -292,4 +311,13 @@ def _known(parsed: argparse.Namespace) -> ClusterState:
     return state
 
 
-COMMANDS = {"up": up, "down": down, "status": status, "doctor": doctor, "image": image, "kubeconfig": kubeconfig, "version": version}
+COMMANDS = {
+    "up": up,
+    "down": down,
+    "status": status,
+    "doctor": doctor,
+    "image": image,
+    "envtest": envtest,
+    "kubeconfig": kubeconfig,
+    "version": version,
+}

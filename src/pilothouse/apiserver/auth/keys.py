@@ -31,9 +31,7 @@ class ServiceAccountKeys:
     @cached_property
     def public(self) -> dict[str, Any]:
         """The believed keys by their ids; the one that signs first."""
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-        keys = [self.private.public_key(), *(load_pem_public_key(one.read_bytes()) for one in self._verification_files)]
+        keys = [self.private.public_key(), *(public_key_in(file.read_bytes()) for file in self._verification_files)]
         return {key_id(key): key for key in keys}
 
     @cached_property
@@ -44,6 +42,18 @@ class ServiceAccountKeys:
     def jwks(self) -> dict[str, Any]:
         """The believed keys as a JSON Web Key Set."""
         return {"keys": [jwk(name, key) for name, key in self.public.items()]}
+
+
+def public_key_in(pem: bytes) -> Any:
+    """The public key of a PEM text: itself, or that of a certificate or of a private key, as upstream takes them. ValueError for none."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+    from cryptography.x509 import load_pem_x509_certificate
+
+    if b"-----BEGIN CERTIFICATE-----" in pem:
+        return load_pem_x509_certificate(pem).public_key()
+    if b"PRIVATE KEY-----" in pem:
+        return load_pem_private_key(pem, None).public_key()
+    return load_pem_public_key(pem)
 
 
 def key_id(key: Any) -> str:

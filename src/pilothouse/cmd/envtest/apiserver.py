@@ -1,0 +1,155 @@
+"""The executable `kube-apiserver` of envtest: an API server over memory, started by upstream's flags.
+
+- Serves with `apiserver.crt` and `apiserver.key` of --cert-dir, which are made when they are missing, or with the files that it is given.
+- Everybody may do everything unless --authorization-mode says RBAC, as upstream.
+- PILOTHOUSE_ENVTEST_CONTROLLERS=1: the controllers run beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pilothouse import API_LEVEL
+from pilothouse.apiserver.admission.order import ORDER
+from pilothouse.apiserver.admission.plugin import Plugin
+from pilothouse.apiserver.auth.keys import ServiceAccountKeys
+from pilothouse.apiserver.auth.tokenfile import TokenFile
+from pilothouse.apiserver.registry.settings import Settings
+from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
+from pilothouse.apiserver.storage.memory import MemoryStorage
+from pilothouse.cmd.api import Api, wire
+from pilothouse.cmd.envtest.flags import BadFlag, Flags, parse
+from pilothouse.kit import logs
+from pilothouse.kit.clock import SystemClock
+from pilothouse.kit.entropy import Entropy
+
+CONTROLLERS = "PILOTHOUSE_ENVTEST_CONTROLLERS"
+DEFAULT_CERT_DIR = "/var/run/kubernetes"
+OPEN_MODES = ("", "AlwaysAllow")
+MODES = (*OPEN_MODES, "RBAC", "Node", "ABAC", "Webhook", "AlwaysDeny")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point. Exit status 1 for flags that cannot be used and for what hinders the start."""
+    flags = parse(sys.argv[1:] if arguments is None else arguments)
+    if "version" in flags.values:
+        print(f"Kubernetes v{API_LEVEL}.0 (Pilothouse)")
+        return
+    logs.set_up()
+    for name in flags.unknown:
+        print(f"kube-apiserver: {name} is not known to Pilothouse and has no effect", file=sys.stderr)
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(run(flags))
+    except (BadFlag, OSError, ValueError) as error:
+        sys.exit(f"Error: {error}")
+
+
+async def run(flags: Flags) -> None:
+    """Serve until a signal asks to end."""
+    clock, entropy = SystemClock(), Entropy()
+    api = wire_by(flags, clock, entropy)
+    server = ApiServer(
+        api.registry,
+        clock=clock,
+        entropy=entropy,
+        tls=tls_of(flags, clock, entropy),
+        addresses=[(flags.last("bind-address", "0.0.0.0"), flags.secure_port)],
+        authenticators=api.authenticators,
+        authorizer=api.authorizer,
+        tokens=api.tokens,
+    )
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(api.registry.run()), group.create_task(server.run())]
+        tasks.append(group.create_task(_beside(flags, api, clock, entropy, server)))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
+
+
+async def _beside(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy, server: ApiServer) -> None:
+    """Once it serves: memory is at rest, and the controllers start where they are asked for."""
+    from pilothouse.cmd.process import freeze_memory
+
+    await server.started.wait()
+    await api.registry.start()
+    if os.environ.get(CONTROLLERS, "") not in ("", "0", "false"):
+        from pilothouse.controllers.framework.settings import Settings as ControllerSettings
+        from pilothouse.controllers.manager import ControllerManager
+
+        settings = ControllerSettings(root_ca=api.registry.store.settings.client_ca)
+        freeze_memory()
+        await ControllerManager(api.client("system:kube-controller-manager"), clock, entropy, settings).run()
+    freeze_memory()
+
+
+def wire_by(flags: Flags, clock: SystemClock, entropy: Entropy) -> Api:
+    """Registry, tokens and authorization as the flags say. BadFlag for values that cannot be."""
+    flags.switch("allow-privileged", True), flags.switch("anonymous-auth", True)
+    modes = flags.all("authorization-mode")
+    for mode in modes:
+        if mode not in MODES:
+            raise BadFlag(f'--authorization-mode: "{mode}" is not a valid mode')
+    authority = flags.last("client-ca-file")
+    settings = Settings(
+        service_ranges=flags.service_ranges,
+        node_ports=flags.node_ports,
+        api_addresses=flags.api_addresses,
+        api_port=flags.secure_port,
+        client_ca=Path(authority).read_text() if authority else "",
+    )
+    return wire(
+        MemoryStorage(),
+        clock,
+        entropy,
+        settings,
+        keys_of(flags),
+        plugins=plugins_of(flags),
+        issuer=flags.last("service-account-issuer"),
+        token_authenticators=tuple(map(TokenFile, flags.all("token-auth-file"))),
+        allow_all=not modes or any(mode in OPEN_MODES for mode in modes),
+    )
+
+
+def keys_of(flags: Flags) -> ServiceAccountKeys:
+    """The keys of ServiceAccount tokens; without a file of one a key of this process's own."""
+    signing = flags.last("service-account-signing-key-file")
+    if signing:
+        return ServiceAccountKeys(signing, flags.all("service-account-key-file"))
+    from pilothouse.testing.keys import ProcessKeys
+
+    return ProcessKeys()
+
+
+def plugins_of(flags: Flags) -> Iterator[type[Plugin]]:
+    """The admission plugins that are asked; those that are unknown are warned of."""
+    off = flags.all("disable-admission-plugins")
+    known = {plugin.name for plugin in ORDER}
+    for name in (*off, *flags.all("enable-admission-plugins")):
+        if name not in known:
+            print(f"kube-apiserver: the admission plugin {name} is not known to Pilothouse", file=sys.stderr)
+    return (plugin for plugin in ORDER if plugin.name not in off)
+
+
+def tls_of(flags: Flags, clock: SystemClock, entropy: Entropy) -> ServerTLS:
+    """The certificate that is shown, made when there is none; and the authority of clients' certificates."""
+    authority, certificate, key = (flags.last(name) for name in ("client-ca-file", "tls-cert-file", "tls-private-key-file"))
+    if certificate and key:
+        return ServerTLS(authority, certificate, key)
+    folder = Path(flags.last("cert-dir", DEFAULT_CERT_DIR))
+    files = folder / "apiserver.crt", folder / "apiserver.key"
+    if not all(file.exists() for file in files):
+        from pilothouse.cluster import certificates
+
+        folder.mkdir(parents=True, exist_ok=True)
+        names = ["kubernetes.default.svc", "kubernetes.default", "kubernetes", "localhost", "127.0.0.1"]
+        with suppress(ValueError):
+            names += [name for name in (flags.last("advertise-address"), flags.last("bind-address")) if name and name != "0.0.0.0"]
+        leaf = certificates.Subject("apiserver", "kube-apiserver", names=list(dict.fromkeys(names)), client=False)
+        certificates.make_leaves(folder, [leaf], clock, entropy)
+    return ServerTLS(authority, str(files[0]), str(files[1]))

@@ -1,0 +1,120 @@
+"""kube-apiserver's flags, as far as they have a meaning here. Pure.
+
+- `--name=value`, `--name value`, `-name`; a flag that may be given several times adds up, another's last value counts.
+- Flags that are unknown here are named in `unknown`, with what follows them when it cannot be a flag: they are warned of, and never fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+
+from pilothouse.machinery import strconv
+
+VALUES = frozenset((
+    "admission-control", "advertise-address", "authorization-mode", "bind-address", "cert-dir", "client-ca-file",
+    "disable-admission-plugins", "enable-admission-plugins", "etcd-servers", "proxy-client-cert-file", "proxy-client-key-file",
+    "secure-port", "service-account-issuer", "service-account-key-file", "service-account-signing-key-file",
+    "service-cluster-ip-range", "service-node-port-range", "tls-cert-file", "tls-private-key-file", "token-auth-file",
+))  # fmt: skip
+"""Flags with a value that means something here."""
+SWITCHES = frozenset(("allow-privileged", "anonymous-auth", "version", "help"))
+"""Flags that are true without a value."""
+WITHOUT_EFFECT = frozenset((
+    "allow-metric-labels", "api-audiences", "audit-log-path", "audit-policy-file", "authentication-token-webhook-config-file",
+    "default-watch-cache-size", "enable-aggregator-routing", "endpoint-reconciler-type", "etcd-cafile", "etcd-certfile",
+    "etcd-keyfile", "etcd-prefix", "event-ttl", "feature-gates", "insecure-port", "kubelet-certificate-authority",
+    "kubelet-client-certificate", "kubelet-client-key", "kubelet-preferred-address-types", "max-mutating-requests-inflight",
+    "max-requests-inflight", "min-request-timeout", "requestheader-allowed-names", "requestheader-client-ca-file",
+    "requestheader-extra-headers-prefix", "requestheader-group-headers", "requestheader-username-headers", "request-timeout",
+    "runtime-config", "shutdown-delay-duration", "storage-backend", "storage-media-type", "v", "vmodule", "watch-cache",
+))  # fmt: skip
+"""Flags of kube-apiserver that change nothing here, and whose absence nobody notices: not warned of."""
+PORTS = range(65536)
+
+
+class BadFlag(ValueError):
+    """A flag whose value cannot be used; the text says which and why."""
+
+
+@dataclass(slots=True)
+class Flags:
+    """What was asked for, with upstream's defaults."""
+
+    values: dict[str, list[str]] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+
+    def last(self, name: str, default: str = "") -> str:
+        """The value that counts of a flag that is given once."""
+        return self.values[name][-1] if self.values.get(name) else default
+
+    def all(self, name: str) -> list[str]:
+        """All values of a flag, those between commas apart."""
+        return [part for value in self.values.get(name, ()) for part in value.split(",") if part]
+
+    def switch(self, name: str, default: bool) -> bool:
+        """A flag that is true or false, in Go's words for them. BadFlag for another."""
+        text = self.last(name)
+        if not text:
+            return default
+        if text.lower() not in ("true", "false", "1", "0", "t", "f"):
+            raise BadFlag(f'invalid argument "{text}" for "--{name}" flag: strconv.ParseBool: parsing "{text}": invalid syntax')
+        return text.lower() in ("true", "1", "t")
+
+    @property
+    def secure_port(self) -> int:
+        """The port to listen on. BadFlag for what is none."""
+        text = self.last("secure-port", "6443")
+        port = strconv.unsigned(text, PORTS)
+        if port is None:
+            raise BadFlag(f"--secure-port {text} must be between 1 and 65535, inclusive. It cannot be turned off with 0")
+        return port
+
+    @property
+    def service_ranges(self) -> tuple[str, ...]:
+        """The ranges of Services, one of each family at most. BadFlag for what is none."""
+        texts = self.all("service-cluster-ip-range") or ["10.0.0.0/24"]
+        try:
+            return tuple(str(ip_network(text, strict=False)) for text in texts)
+        except ValueError as error:
+            raise BadFlag(f"--service-cluster-ip-range {','.join(texts)}: {error}") from error
+
+    @property
+    def api_addresses(self) -> tuple[str, ...]:
+        """Where the Service `kubernetes` leads: nowhere when the address is loopback's, as no Endpoints may. BadFlag for no address."""
+        text = self.last("advertise-address")
+        try:
+            return (text,) if text and not ip_address(text).is_loopback else ()
+        except ValueError as error:
+            raise BadFlag(f'invalid argument "{text}" for "--advertise-address" flag: failed to parse IP: "{text}"') from error
+
+    @property
+    def node_ports(self) -> tuple[int, int]:
+        """The first and the last node port. BadFlag for what is no range."""
+        text = self.last("service-node-port-range", "30000-32767")
+        first, dash, last = text.partition("-")
+        begin, end = strconv.unsigned(first, PORTS), strconv.unsigned(last, PORTS)
+        if not dash or begin is None or end is None or begin > end:
+            raise BadFlag(f"--service-node-port-range {text}: a range such as 30000-32767 is wanted")
+        return begin, end
+
+
+def parse(arguments: Sequence[str]) -> Flags:
+    """Flags out of a command line."""
+    flags, rest = Flags(), list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-") or word.strip("-") == "":
+            flags.unknown.append(word)
+            continue
+        name, equals, value = word.lstrip("-").partition("=")
+        if not equals and name not in SWITCHES and rest and not rest[0].startswith("-"):
+            value = rest.pop(0)
+        elif not equals:
+            value = "true"
+        if name in VALUES or name in SWITCHES:
+            flags.values.setdefault(name, []).append(value)
+        elif name not in WITHOUT_EFFECT:
+            flags.unknown.append(f"--{name}")
+    return flags

@@ -1,6 +1,6 @@
 """What stands in for etcd: it listens where it is told to and says that it is healthy; the API server keeps its objects by itself.
 
-Only the standard library's sockets are imported: whoever starts it waits for it.
+Little is imported: whoever starts it waits for it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import signal
 import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
+
+from pilothouse.kit.clock import SystemClock, wait_for
 
 VERSION = "3.6.0"
 ANSWERS = {
@@ -47,8 +49,7 @@ def answer(request_line: str) -> bytes:
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer one request and close the connection."""
     try:
-        async with asyncio.timeout(HEAD_SECONDS):
-            head = await reader.readuntil(b"\r\n\r\n")
+        head = await wait_for(SystemClock(), reader.readuntil(b"\r\n\r\n"), HEAD_SECONDS)
         writer.write(answer(head.partition(b"\r\n")[0].decode("latin-1")))
         await writer.drain()
     except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):

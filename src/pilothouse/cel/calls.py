@@ -57,11 +57,14 @@ def _dispatching(name: str, overloads: tuple[Overload, ...]) -> Implementation:
     return call
 
 
-def call_of(call: Implementation, arguments: Sequence[Run], cost: Cost | None, constant: Any = UNSET) -> Run:
-    """A call with its cost. `constant` is the second of two arguments where it is known."""
+def call_of(call: Implementation, arguments: Sequence[Run], cost: Cost | None, constant: Any = UNSET, *, in_order: bool = False) -> Run:
+    """A call with its cost. `constant` is the second of two arguments where it is known.
+
+    `in_order`: of two arguments too the second one is left alone when the first one failed, as cel-go does it with three.
+    """
     if len(arguments) == 2 and constant is not UNSET:
-        return _with_constant(call, arguments[0], constant, cost)
-    if len(arguments) == 2:
+        return _with_constant(call, arguments[0], constant, cost, charges_failure=not in_order)
+    if len(arguments) == 2 and not in_order:
         return _binary(call, arguments[0], arguments[1], cost)
     if len(arguments) == 1:
         return _unary(call, arguments[0], cost)
@@ -127,14 +130,15 @@ def _binary(call: Implementation, left: Run, right: Run, cost: Cost | None) -> R
     return run
 
 
-def _with_constant(call: Implementation, left: Run, second: Any, cost: Cost | None) -> Run:
+def _with_constant(call: Implementation, left: Run, second: Any, cost: Cost | None, *, charges_failure: bool) -> Run:
     def run(frame: Frame) -> Any:
         first: Any = None
         try:
             first = left(frame)
             result = call(first, second)
         except EvaluationError as error:
-            _charge_failure(frame, cost, (error if first is None else first, second), error)
+            if charges_failure or first is not None:
+                _charge_failure(frame, cost, (error if first is None else first, second), error)
             raise
         if cost is None:
             frame.cost += 1
@@ -160,7 +164,14 @@ def _both_evaluated(frame: Frame, first: EvaluationError, right: Run, cost: Cost
 
 def _any_arity(call: Implementation, arguments: tuple[Run, ...], cost: Cost | None) -> Run:
     def run(frame: Frame) -> Any:
-        values = [argument(frame) for argument in arguments]
+        values: list[Any] = []
+        try:
+            for argument in arguments:
+                values.append(argument(frame))  # noqa: PERF401 - how many there are when one fails is what counts
+        except EvaluationError as error:
+            if len(values) == len(arguments) - 1:  # cel-go stops at the first that fails, and charges when it has all
+                _charge_failure(frame, cost, (*values, error), error)
+            raise
         try:
             result = call(*values)
         except EvaluationError as error:

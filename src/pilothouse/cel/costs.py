@@ -26,7 +26,7 @@ REGEX_LENGTH = 0.25
 
 def scaled(size: int, factor: float) -> int:
     """A size times a factor, rounded up, at most 64 bits."""
-    return min(math.ceil(size * factor), MOST)
+    return min(math.ceil(size * 1.0 * factor), MOST)
 
 
 class Range(NamedTuple):

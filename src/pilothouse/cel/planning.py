@@ -32,6 +32,10 @@ from pilothouse.cel.values import NUMBERS, Optional, type_name
 
 LIST_COST, MAP_COST, STRUCT_COST = 10, 30, 40
 MAP_INSERT = "cel.@mapInsert"
+REGEXES = frozenset(("matches", "find", "findAll"))
+"""Functions whose second argument cel-go compiles when it is constant; its arguments are then evaluated in order."""
+IN_ORDER = frozenset(("format",))
+"""Functions of two arguments that are always evaluated in order."""
 CONVERSIONS = frozenset(("bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"))
 _EXACT = frozenset((types.STRING_KIND, types.INT_KIND, types.BOOL_KIND))
 _NO_FRAME = Frame({}, (), 0, 1 << 62, None)
@@ -141,7 +145,9 @@ class Planner:
             function.prepare([plan.constant for plan in plans])
         call = calls.implementation(function, overloads, [operand.type for operand in operands])
         cost = calls.cost_of(function, overloads)
-        run = calls.call_of(call, [plan.run for plan in plans], cost, plans[-1].constant if len(plans) == 2 else UNSET)
+        second = plans[-1].constant if len(plans) == 2 else UNSET
+        in_order = node.function in IN_ORDER or (second is not UNSET and node.function in REGEXES)
+        run = calls.call_of(call, [plan.run for plan in plans], cost, second, in_order=in_order)
         if node.function in CONVERSIONS and len(plans) == 1 and plans[0].constant is not UNSET:
             return constant(run(_NO_FRAME))
         return Plan(run)

@@ -189,7 +189,8 @@ def flatten_cost(arguments: Sequence[Any], result: Any) -> int:
 
 
 def _steps(size: int, factor: float) -> int:
-    return min(int(size * factor) + 1 + LIST_CREATION, MOST)
+    steps = int(size * factor)
+    return min((steps if steps <= MOST else 1 << 63) + 1 + LIST_CREATION, MOST)  # how Go converts a float that is too large
 
 
 def _comparison_cost(position: int) -> Cost:

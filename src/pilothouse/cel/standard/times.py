@@ -56,6 +56,8 @@ def offset(instant: Timestamp, zone: str) -> int:
         return _written(hours, minutes)
     if zone in ("", "UTC", "Local"):
         return 0
+    if ".." in zone or zone[0] in "/\\":
+        raise EvaluationError("time: invalid location name")
     place = _zone(zone)
     if place is None:
         raise EvaluationError(f"unknown time zone {zone}")

@@ -96,7 +96,7 @@ def exactly_one(loop: Loop, predicate: Run) -> Run:
             except ABORTS:
                 raise
             except EvaluationError as error:
-                failure = failure or error
+                failure = error
         frame.cost += 2
         if failure is not None:
             raise failure
@@ -118,13 +118,15 @@ def collecting(loop: Loop, only: Run | None, start: Callable[[], Any], add: Call
         collected = start()
         failure: EvaluationError | None = None
         for _ in loop.turns(frame):
+            chosen = only is None
             try:
-                if only is None or _truth(only(frame)):
+                chosen = only is None or _truth(only(frame))
+                if chosen:
                     add(frame, collected)
             except ABORTS:
                 raise
             except EvaluationError as error:
-                failure = failure or error
+                failure = failure if failure is not None and chosen else error
         frame.cost += 1
         if failure is not None:
             raise failure

@@ -18,6 +18,8 @@ from pilothouse.cel.syntax import Call, Entry, Expression, Identifier, ListLiter
 
 LONGEST_EXPRESSION = 100_000
 DEEPEST = 250
+MOST_NODES = 100_000
+"""Nodes of a tree; cel-go has no such limit, though `optMap` copies what it stands on, so that a chain of them grows exponentially."""
 RESERVED = frozenset(
     (
         *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "package"),
@@ -95,6 +97,9 @@ class _Parser:
     def new_id(self) -> int:
         """The next number of a node."""
         self._id += 1
+        if self._id > MOST_NODES:
+            self.issues.append(Issue(-1, -1, f"expression node limit exceeded: {MOST_NODES}"))
+            raise _SyntaxError
         return self._id
 
     def whole(self) -> Expression | None:

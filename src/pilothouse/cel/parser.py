@@ -47,6 +47,8 @@ def _expected(*more: str) -> str:
 
 _OPERAND = _expected()
 _ARGUMENT, _INDEX, _ELEMENT, _ENTRY = _expected("')'"), _expected("'?'"), _expected("']'", "','", "'?'"), _expected("'}'", "','", "'?'")
+_FIELD_KINDS = (lexer.IDENTIFIER, lexer.ESCAPED)
+_NAMES = "{IDENTIFIER, ESC_IDENTIFIER}"
 _FIELD = "{'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}"
 
 Macros = Mapping[tuple[str, int, bool], Macro]
@@ -148,17 +150,28 @@ class _Parser:
             if token.kind != END and self._tokens[self._next + 1].kind == kind:
                 self._complain("extraneous", wanted)
                 self._next += 1
-            elif token.kind in self._after and kind in (")", "]"):
+            elif self._may_be_missing(kind, token.kind):
                 self.report(token.offset, f"Syntax error: missing {wanted} at '{lexer.shown(token.text)}'")
                 return token
             else:
                 raise self._fail(wanted)
         return self._advance()
 
-    @property
-    def _after(self) -> tuple[str, ...]:
-        """What may follow the bracket that is being closed, besides operators."""
-        return (END,) if len(self._open) < 2 else (self._open[-2], ",")
+    def _may_be_missing(self, kind: str, following: str) -> bool:
+        """Whether parsing may go on as if a token of this kind stood before the following one."""
+        if kind == ":":
+            return following in _OPERAND_KINDS
+        if kind not in (")", "]", "}"):
+            return False
+        after = (END,) if len(self._open) < 2 else (self._open[-2], ",")
+        return following in _LEVELS or following in after or following in (".", "[", "?")
+
+    def _no_alternative(self, start: Token) -> _SyntaxError:
+        """What ANTLR says when no way leads on from a token."""
+        token = self._tokens[self._next]
+        end = token.offset + len(token.text) if token.kind != END else token.offset
+        self.report(token.offset, f"Syntax error: no viable alternative at input '{lexer.shown(self.text[start.offset : end])}'")
+        raise _SyntaxError
 
     def _complain(self, how: str, expecting: str) -> None:
         token = self._tokens[self._next]
@@ -222,13 +235,21 @@ class _Parser:
         count = 1
         while self._accept(sign):
             count += 1
-        if self._kind == END:
-            self._complain("extraneous", _OPERAND)
-            raise _SyntaxError
+        if self._kind not in _OPERAND_KINDS:
+            self._after_sign(first)
         operand = self._member()
         if count % 2 == 0:
             return operand
         return self._call(first.offset, "!_" if sign == "!" else "-_", None, [operand])
+
+    def _after_sign(self, sign: Token) -> None:
+        """Complain of what is no operand behind `!` or `-`; a single such token is left out."""
+        if sign.kind == "-":
+            raise self._no_alternative(sign)
+        self._complain("extraneous", _OPERAND)
+        if self._kind == END or self._tokens[self._next + 1].kind not in _OPERAND_KINDS:
+            raise _SyntaxError
+        self._next += 1
 
     def _negative_number(self) -> bool:
         return self._tokens[self._next + 1].kind in (lexer.NUM_INT, lexer.NUM_FLOAT)
@@ -248,7 +269,7 @@ class _Parser:
         optional = self._accept("?")
         if optional and not self._optional_syntax:
             self.report(dot.offset, "unsupported syntax '.?'")
-        name, offset = self._field_name()
+        name, offset = self._field_name(dot, optional)
         if not optional and self._kind == "(" and self._tokens[self._next - 1].kind == lexer.IDENTIFIER:
             opening = self._advance()
             return self._call(opening.offset, name, operand, self._arguments())
@@ -257,14 +278,19 @@ class _Parser:
             return Call(self.new_id(), dot.offset, "_?._", None, [operand, field])
         return Select(self.new_id(), dot.offset, operand, name)
 
-    def _field_name(self) -> tuple[str, int]:
+    def _field_name(self, dot: Token | None, optional: bool) -> tuple[str, int]:
         token = self._tokens[self._next]
-        if token.kind not in (lexer.IDENTIFIER, lexer.ESCAPED):
-            text = "" if token.kind == END else lexer.shown(token.text)
-            if token.kind in ("true", "false", "null"):
-                raise self._fail(lexer.IDENTIFIER)
-            self.report(token.offset, f"Syntax error: no viable alternative at input '.{text}'")
-            raise _SyntaxError
+        if token.kind not in _FIELD_KINDS:
+            if dot is not None and not optional:
+                if token.kind in _CONSTANTS:
+                    raise self._fail(lexer.IDENTIFIER)
+                raise self._no_alternative(dot)
+            following = self._tokens[min(self._next + 1, len(self._tokens) - 1)]
+            if following.kind not in _FIELD_KINDS:
+                raise self._fail(_NAMES)
+            self._complain("extraneous", _NAMES)
+            self._next += 1
+            token = following
         self._next += 1
         return token.text[1:-1] if token.kind == lexer.ESCAPED else token.text, token.offset
 
@@ -353,7 +379,9 @@ class _Parser:
     def _name(self) -> Expression:
         start = self._tokens[self._next]
         dot = "." if self._accept(".") else ""
-        token = self._match(lexer.IDENTIFIER, lexer.IDENTIFIER)
+        if self._kind != lexer.IDENTIFIER:
+            raise self._fail(lexer.IDENTIFIER) if self._kind in _CONSTANTS else self._no_alternative(start)
+        token = self._advance()
         if self._begins_struct():
             return self._struct(dot + token.text)
         if token.text in RESERVED:
@@ -375,8 +403,8 @@ class _Parser:
             name += "." + self._advance().text
         brace = self._advance()
         entries: list[Entry] = []
-        for optional in self._items("}", _FIELD, (lexer.IDENTIFIER, lexer.ESCAPED)):
-            field, _ = self._field_name()
+        for optional in self._items("}", _FIELD, _FIELD_KINDS):
+            field, _ = self._field_name(None, False)
             colon = self._match(":")
             entries.append(Entry(self.new_id(), colon.offset, field, self._expression(), optional))
         return StructLiteral(self.new_id(), brace.offset, name, entries)
@@ -404,7 +432,11 @@ class _Parser:
         """Once for each item up to the closing bracket, whether a question mark is before it; the caller reads the item."""
         self._open.append(closing)
         if self._kind not in (closing, ",", "?") and self._kind not in begin:
-            raise self._fail(expecting)
+            following = self._tokens[min(self._next + 1, len(self._tokens) - 1)].kind
+            if following not in (closing, ",", "?") and following not in begin:
+                raise self._fail(expecting)
+            self._complain("extraneous", expecting)
+            self._next += 1
         while self._kind == "?" or self._kind in begin:
             yield self._optional_mark()
             if not self._accept(","):

@@ -30,7 +30,7 @@ from pilothouse.cel.syntax import (
     walk,
 )
 from pilothouse.cel.types import ObjectType, Type
-from pilothouse.cel.unification import Substitution, assign, assign_all, is_dyn_or_error, most_general, substitute
+from pilothouse.cel.unification import Substitution, is_dyn_or_error, most_general, substitute
 from pilothouse.cel.values import type_of
 
 OPTIONAL_SELECT = "_?._"
@@ -65,7 +65,7 @@ class _Checker:
         self.issues: list[Issue] = []
         self._text = text
         self._names = names
-        self._known: Substitution = {}
+        self._known = Substitution()
         self._locals: list[dict[str, Type]] = []
         self._free = 0
 
@@ -92,11 +92,7 @@ class _Checker:
         return types.parameter(f"_var{self._free - 1}")
 
     def _assign(self, source: Type, target: Type) -> bool:
-        known = assign(self._known, source, target)
-        if known is None:
-            return False
-        self._known = known
-        return True
+        return self._known.assign(source, target)
 
     def _undeclared(self, node: Expression, name: str) -> Type:
         self.report(node, f"undeclared reference to '{name}' (in container '')")
@@ -229,11 +225,9 @@ class _Checker:
         for parameter in (*overload.parameters, overload.result):
             self._freshen(parameter, fresh)
         parameters = [substitute(fresh, parameter) for parameter in overload.parameters] if fresh else overload.parameters
-        known = assign_all(self._known, arguments, parameters)
-        if known is None:
+        if not self._known.assign_all(arguments, parameters):
             return None
-        self._known = known
-        return substitute(known, substitute(fresh, overload.result) if fresh else overload.result)
+        return substitute(self._known, substitute(fresh, overload.result) if fresh else overload.result)
 
     def _freshen(self, declared: Type, fresh: dict[str, Type]) -> None:
         if declared.kind == types.PARAMETER_KIND and declared.name not in fresh:

@@ -1,6 +1,6 @@
 """Assignability of types with type parameters: the rules by which cel-go's checker takes an argument for a parameter.
 
-A `Substitution` maps names of type parameters to types. It is never changed: each success gives a new one.
+A `Substitution` holds what type parameters stand for. What fails leaves it as it was, in time of what was tried and not of what is known.
 """
 
 from __future__ import annotations
@@ -11,25 +11,45 @@ from dataclasses import replace
 from pilothouse.cel import types
 from pilothouse.cel.types import Type
 
-Substitution = Mapping[str, Type]
 _LEGACY_NULLABLE = frozenset((types.OPAQUE_KIND, types.OBJECT_KIND, types.ANY_KIND, types.DURATION_KIND, types.TIMESTAMP_KIND))
 _COMPOSED = frozenset((types.OPAQUE_KIND, types.LIST_KIND, types.MAP_KIND))
 _PARAMETERIZED = _COMPOSED | {types.TYPE_KIND}
 
 
-def assign(known: Substitution, source: Type, target: Type) -> Substitution | None:
-    """What is known once `source` stands for `target`; None when it may not."""
-    tried = dict(known)
-    return tried if _assignable(tried, source, target) else None
+class Substitution(dict[str, Type]):
+    """Types by the names of the parameters that stand for them."""
+
+    __slots__ = ("_tried",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tried: list[tuple[str, Type | None]] = []
+
+    def assign(self, source: Type, target: Type) -> bool:
+        """Whether `source` may stand for `target`; if so, what follows from it is kept."""
+        return self._settled(_assignable(self, source, target))
+
+    def assign_all(self, sources: Sequence[Type], targets: Sequence[Type]) -> bool:
+        """The same for the arguments of a call."""
+        return self._settled(_all_assignable(self, sources, targets))
+
+    def bind(self, name: str, bound: Type) -> None:
+        """Note what a parameter stands for, until the trial fails."""
+        self._tried.append((name, self.get(name)))
+        self[name] = bound
+
+    def _settled(self, success: bool) -> bool:
+        if not success:
+            for name, former in reversed(self._tried):
+                if former is None:
+                    del self[name]
+                else:
+                    self[name] = former
+        self._tried.clear()
+        return success
 
 
-def assign_all(known: Substitution, sources: Sequence[Type], targets: Sequence[Type]) -> Substitution | None:
-    """The same for the arguments of a call."""
-    tried = dict(known)
-    return tried if _all_assignable(tried, sources, targets) else None
-
-
-def substitute(known: Substitution, original: Type, *, free_to_dyn: bool = False) -> Type:
+def substitute(known: Mapping[str, Type], original: Type, *, free_to_dyn: bool = False) -> Type:
     """The type with its parameters replaced by what is known; the others stay, or become dyn."""
     if original.kind == types.PARAMETER_KIND:
         bound = known.get(original.name)
@@ -68,7 +88,7 @@ def is_dyn_or_error(candidate: Type) -> bool:
     return candidate.kind in (types.DYN_KIND, types.ANY_KIND, types.ERROR_KIND)
 
 
-def _assignable(known: dict[str, Type], source: Type, target: Type) -> bool:
+def _assignable(known: Substitution, source: Type, target: Type) -> bool:
     if target.kind == types.PARAMETER_KIND:
         valid, bound = _bind(known, source, target)
         if valid or bound:
@@ -88,13 +108,13 @@ def _assignable(known: dict[str, Type], source: Type, target: Type) -> bool:
     return accepts(target, source)
 
 
-def _all_assignable(known: dict[str, Type], sources: Sequence[Type], targets: Sequence[Type]) -> bool:
+def _all_assignable(known: Substitution, sources: Sequence[Type], targets: Sequence[Type]) -> bool:
     if len(sources) != len(targets):
         return False
     return all(_assignable(known, source, target) for source, target in zip(sources, targets, strict=True))
 
 
-def _bind(known: dict[str, Type], value: Type, parameter: Type) -> tuple[bool, bool]:
+def _bind(known: Substitution, value: Type, parameter: Type) -> tuple[bool, bool]:
     """Whether `value` may be what `parameter` stands for, and whether that was known already."""
     if value == parameter:
         return True, True
@@ -106,10 +126,10 @@ def _bind(known: dict[str, Type], value: Type, parameter: Type) -> tuple[bool, b
             return False, True
         general = most_general(value, bound)
         if _free_of(known, parameter, general):
-            known[parameter.name] = general
+            known.bind(parameter.name, general)
         return True, True
     if _free_of(known, parameter, value):
-        known[parameter.name] = value
+        known.bind(parameter.name, value)
         return True, False
     return False, False
 

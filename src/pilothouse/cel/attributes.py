@@ -152,7 +152,7 @@ class Attribute:
         assert self.start is not None
         qualifiers = self.qualifiers
         general = _qualified(self.start, qualifiers, charge) if qualifiers else _begun(self.start, charge)
-        if self.place is not None and all(qualifier.is_plain for qualifier in qualifiers):
+        if self.place is not None and all(qualifier.is_plain and type(qualifier.key) is not bool for qualifier in qualifiers):
             fast = _FAST[self.place[0]].get(len(qualifiers))
             if fast is not None:
                 return fast(self.place[1], qualifiers, charge, general)
@@ -209,7 +209,7 @@ def _local_field(slot: int, qualifiers: list[Qualifier], charge: int, general: R
 
     def run(frame: Frame) -> Any:
         value = frame.locals[slot]
-        if type(value) is not dict:
+        if type(value) is not dict and not isinstance(value, dict):
             return general(frame)
         selected = value.get(key)
         if selected is None:
@@ -225,7 +225,7 @@ def _global_field(index: int, qualifiers: list[Qualifier], charge: int, general:
 
     def run(frame: Frame) -> Any:
         value = frame.values[index]
-        if type(value) is not dict:
+        if type(value) is not dict and not isinstance(value, dict):
             return general(frame)
         selected = value.get(key)
         if selected is None:
@@ -243,7 +243,7 @@ def _global_fields(index: int, qualifiers: list[Qualifier], charge: int, general
     def run(frame: Frame) -> Any:
         value = frame.values[index]
         for key, convert in steps:
-            if type(value) is not dict:
+            if type(value) is not dict and not isinstance(value, dict):
                 return general(frame)
             value = value.get(key)
             if value is None:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 @cache
 def resources() -> tuple[Resource[Any], ...]:
     """Every built-in resource, in the order of group, version and plural."""
-    found = plugins.instances(pilothouse.api, Resource)
+    found = plugins.instances(pilothouse.api, Resource, without="pilothouse.api.expressions")
     return tuple(sorted(found, key=lambda resource: (resource.group, resource.version, resource.plural)))
 
 

@@ -35,6 +35,8 @@ class Options:
     dry_run: bool = False
     field_validation: str = ""
     field_manager: str = ""
+    manager_is_agent: bool = False
+    """The field manager was not said: it is the name in the User-Agent."""
     force: bool = False
     grace_period_seconds: int | None = None
     propagation_policy: str = ""

@@ -14,17 +14,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def modules(package: ModuleType) -> Iterator[ModuleType]:
-    """Every module below `package`, in the order of their names."""
+def modules(package: ModuleType, without: str = "") -> Iterator[ModuleType]:
+    """Every module below `package`, in the order of their names; none of the package `without`, which is not loaded either."""
     found = pkgutil.walk_packages(package.__path__, package.__name__ + ".")
     for name in sorted(info.name for info in found):
-        yield importlib.import_module(name)
+        if not without or not f"{name}.".startswith(f"{without}."):
+            yield importlib.import_module(name)
 
 
-def instances(package: ModuleType, wanted: type[T]) -> Iterator[T]:
-    """Every module-level instance of `wanted` that is defined in a module below `package`, each once."""
+def instances(package: ModuleType, wanted: type[T], without: str = "") -> Iterator[T]:
+    """Every module-level instance of `wanted` that is defined in a module below `package`, but `without`, each once."""
     seen: set[int] = set()
-    for module in modules(package):
+    for module in modules(package, without):
         for value in vars(module).values():
             if isinstance(value, wanted) and id(value) not in seen:
                 seen.add(id(value))

@@ -86,6 +86,10 @@ class Problems:
     def duplicate(self, value: object) -> None:
         self._add("FieldValueDuplicate", f"Duplicate value: {quoted(value)}", "")
 
+    def internal(self, detail: str) -> None:
+        """The server could not judge the value."""
+        self._add("InternalError", "Internal error", detail)
+
     def not_found(self, value: object, detail: str = "") -> None:
         self._add("FieldValueNotFound", f"Not found: {quoted(value)}", detail)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.admissionregistration.policies import (
     PARAM_KIND,
+    Expressions,
     default_policy,
     validate_policy,
 )
@@ -44,15 +45,17 @@ reserve_static_names(MUTATINGADMISSIONPOLICY)
 
 def _validate(policy: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy | None, problems: Problems) -> None:
     spec = policy.spec
-    validate_policy(policy, old, problems)
+    before = [] if old is None else [each.applyConfiguration.expression for each in old.spec.mutations if each.applyConfiguration]
+    expressions = Expressions(policy, before, composed=True)
+    validate_policy(policy, old, expressions, problems)
     if not spec.mutations:
         problems.at("mutations").required("mutations must contain at least one item")
     for index, mutation in enumerate(spec.mutations):
-        _validate_mutation(mutation, problems.at("mutations", index))
+        _validate_mutation(mutation, expressions, problems.at("mutations", index))
     one_of(spec.reinvocationPolicy, ("IfNeeded", "Never"), problems, "reinvocationPolicy")
 
 
-def _validate_mutation(mutation: Mutation, problems: Problems) -> None:
+def _validate_mutation(mutation: Mutation, expressions: Expressions, problems: Problems) -> None:
     if not mutation.patchType:
         problems.at("patchType").required()
         return
@@ -65,5 +68,7 @@ def _validate_mutation(mutation: Mutation, problems: Problems) -> None:
         problems.at(needed).required(f"must be specified when patchType is {mutation.patchType}")
     elif not expression.expression.strip():
         problems.at(needed, "expression").required()
+    else:
+        expressions.check(expression.expression.strip(), needed, problems.at(needed, "expression"))
     if getattr(mutation, excluded) is not None:
         problems.at(excluded).invalid(f"{{{excluded}}}", f"must not be specified when patchType is {mutation.patchType}")

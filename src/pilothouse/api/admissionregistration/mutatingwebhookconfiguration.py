@@ -17,7 +17,6 @@ MUTATINGWEBHOOKCONFIGURATION = Resource(
     columns=(Column("Webhooks", lambda one: len(one.webhooks), type="integer"), AGE),
     strategy=Strategy(any_finalizer=True, allow_unconditional_update=False),
 )
-reserve_static_names(MUTATINGWEBHOOKCONFIGURATION)
 
 
 @MUTATINGWEBHOOKCONFIGURATION.default
@@ -28,11 +27,19 @@ def default(one: MutatingWebhookConfiguration) -> None:
             webhook.reinvocationPolicy = "Never"
 
 
-@MUTATINGWEBHOOKCONFIGURATION.validate
-def validate(one: MutatingWebhookConfiguration, problems: Problems) -> None:
-    validate_webhooks(one.webhooks, problems.at("webhooks"))
+@MUTATINGWEBHOOKCONFIGURATION.validate_create
+def validate_create(one: MutatingWebhookConfiguration, problems: Problems) -> None:
+    validate_webhooks(one.webhooks, [], problems.at("webhooks"))
+
+
+@MUTATINGWEBHOOKCONFIGURATION.validate_update
+def validate_update(old: MutatingWebhookConfiguration, new: MutatingWebhookConfiguration, problems: Problems) -> None:
+    validate_webhooks(new.webhooks, old.webhooks, problems.at("webhooks"))
 
 
 @MUTATINGWEBHOOKCONFIGURATION.warn
 def warn(new: MutatingWebhookConfiguration, old: MutatingWebhookConfiguration | None) -> list[str]:
     return warnings_of_rules(new.webhooks)
+
+
+reserve_static_names(MUTATINGWEBHOOKCONFIGURATION)

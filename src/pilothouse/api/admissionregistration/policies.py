@@ -6,6 +6,7 @@ The words are upstream's (pkg/apis/admissionregistration/validation).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from pilothouse.api.admissionregistration.rules import validate_rule
 from pilothouse.api.admissionregistration.webhooks import default_match, validate_conditions
@@ -56,6 +57,28 @@ CEL_RESERVED = frozenset(
 )
 
 
+class Expressions:
+    """Judges the expressions of a policy in their order: variables are seen by what follows them.
+
+    `before` are expressions that the policy had already: they may use what is too new for other API servers of the cluster.
+    """
+
+    def __init__(self, policy: Policy, before: Iterable[str], *, composed: bool) -> None:
+        from pilothouse.api.expressions.admission import Compiler
+
+        self._compiler = Compiler(params=policy.spec.paramKind is not None, composed=composed)
+        self._before = frozenset(before)
+
+    def add_variable(self, name: str, expression: str, problems: Problems) -> None:
+        """Judge a variable, and let what follows see it."""
+        self._compiler.add_variable(name, expression, stored=expression in self._before).report(problems)
+
+    def check(self, expression: str, purpose: str, problems: Problems, *, shown: str = "") -> None:
+        """Report an expression that does not compile, or returns something else than its purpose wants (see expressions.RETURNS).
+        `shown` is what is told of it, if not itself."""
+        self._compiler.compile(expression, purpose, stored=expression in self._before).report(problems, shown)
+
+
 def _param_kind(policy: Policy) -> str:
     kind = policy.spec.paramKind
     return f"{kind.apiVersion}/{kind.kind}" if kind else UNSET
@@ -72,7 +95,7 @@ def default_policy(policy: Policy) -> None:
         default_match(policy.spec.matchConstraints)
 
 
-def validate_policy(policy: Policy, old: Policy | None, problems: Problems) -> None:
+def validate_policy(policy: Policy, old: Policy | None, expressions: Expressions, problems: Problems) -> None:
     """The rules of both kinds of policies, as far as they come before those of validations and mutations.
 
     `old` is None for a new object. Conditions that an update leaves alone are not judged again.
@@ -93,8 +116,9 @@ def validate_policy(policy: Policy, old: Policy | None, problems: Problems) -> N
         if isinstance(policy, MutatingAdmissionPolicy):
             validate_operations(spec.matchConstraints, problems.at("matchConstraints"))
     if old is None or (spec.paramKind, spec.matchConditions) != (old.spec.paramKind, old.spec.matchConditions):
-        validate_conditions(spec.matchConditions, problems.at("matchConditions"))
-    _validate_variables(spec.variables, problems.at("variables"))
+        before = [] if old is None else old.spec.matchConditions
+        validate_conditions(spec.matchConditions, before, problems.at("matchConditions"), params=spec.paramKind is not None)
+    _validate_variables(spec.variables, expressions, problems.at("variables"))
 
 
 def validate_operations(resources: MatchResources, problems: Problems) -> None:
@@ -151,7 +175,7 @@ def validate_match_resources(resources: MatchResources | None, problems: Problem
             validate_rule(rule, here)
 
 
-def _validate_variables(variables: list[Variable], problems: Problems) -> None:
+def _validate_variables(variables: list[Variable], expressions: Expressions, problems: Problems) -> None:
     for index, variable in enumerate(variables):
         here = problems.at(index)
         if not variable.name.strip():
@@ -160,3 +184,5 @@ def _validate_variables(variables: list[Variable], problems: Problems) -> None:
             here.at("name").invalid(variable.name, "must be a valid CEL identifier")
         if not variable.expression.strip():
             here.at("expression").required("expression is not specified")
+        else:
+            expressions.add_variable(variable.name, variable.expression, here.at("expression"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from pilothouse.api.admissionregistration.policies import (
     PARAM_KIND,
+    Expressions,
     default_policy,
     validate_policy,
 )
@@ -49,20 +51,34 @@ reserve_static_names(VALIDATINGADMISSIONPOLICY)
 
 def _validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy | None, problems: Problems) -> None:
     spec = policy.spec
-    validate_policy(policy, old, problems)
+    expressions = Expressions(policy, _expressions(old), composed=bool(spec.variables))
+    validate_policy(policy, old, expressions, problems)
     if not spec.validations and not spec.auditAnnotations:
         for field in ("validations", "auditAnnotations"):
             problems.at(field).required("validations or auditAnnotations must contain at least one item")
     for index, validation in enumerate(spec.validations):
-        _validate_validation(validation, problems.at("validations", index))
-    _validate_annotations(policy, problems.at("auditAnnotations"))
+        _validate_validation(validation, expressions, problems.at("validations", index))
+    _validate_annotations(policy, expressions, problems.at("auditAnnotations"))
 
 
-def _validate_validation(validation: Validation, problems: Problems) -> None:
+def _expressions(policy: ValidatingAdmissionPolicy | None) -> Iterator[str]:
+    """The expressions of a policy that an update may keep."""
+    for validation in policy.spec.validations if policy is not None else ():
+        yield validation.expression
+        yield validation.messageExpression
+    for annotation in policy.spec.auditAnnotations if policy is not None else ():
+        yield annotation.valueExpression
+
+
+def _validate_validation(validation: Validation, expressions: Expressions, problems: Problems) -> None:
     if not validation.expression.strip():
         problems.at("expression").required("expression is not specified")
+    else:
+        expressions.check(validation.expression, "validation", problems.at("expression"))
     if validation.messageExpression and not validation.messageExpression.strip():
         problems.at("messageExpression").invalid(validation.messageExpression, "must be non-empty if specified")
+    elif validation.messageExpression:
+        expressions.check(validation.messageExpression, "messageExpression", problems.at("messageExpression"))
     if validation.message and not validation.message.strip():
         problems.at("message").invalid(validation.message, "must be non-empty if specified")
     elif re.search(r"[\n\r]", validation.message.strip()):
@@ -71,7 +87,7 @@ def _validate_validation(validation: Validation, problems: Problems) -> None:
         problems.at("reason").not_supported(validation.reason, REASONS)
 
 
-def _validate_annotations(policy: ValidatingAdmissionPolicy, problems: Problems) -> None:
+def _validate_annotations(policy: ValidatingAdmissionPolicy, expressions: Expressions, problems: Problems) -> None:
     """Their keys go into the audit log after the policy's name."""
     annotations = policy.spec.auditAnnotations
     if len(annotations) > MOST_ANNOTATIONS:
@@ -86,8 +102,10 @@ def _validate_annotations(policy: ValidatingAdmissionPolicy, problems: Problems)
             here.at("key").invalid(annotation.key, "requires metadata.name be non-empty")
         if not expression:
             here.at("valueExpression").required("valueExpression is not specified")
-        elif len(expression) > LONGEST_EXPRESSION:
+        elif len(expression.encode()) > LONGEST_EXPRESSION:
             here.at("valueExpression").required(f"must not exceed {LONGEST_EXPRESSION} bytes in length")
+        else:
+            expressions.check(expression, "valueExpression", here.at("valueExpression"), shown=annotation.valueExpression)
         if annotation.key in {before.key for before in annotations[:index]}:
             here.at("key").duplicate(annotation.key)
 

@@ -17,7 +17,6 @@ VALIDATINGWEBHOOKCONFIGURATION = Resource(
     columns=(Column("Webhooks", lambda one: len(one.webhooks), type="integer"), AGE),
     strategy=Strategy(any_finalizer=True, allow_unconditional_update=False),
 )
-reserve_static_names(VALIDATINGWEBHOOKCONFIGURATION)
 
 
 @VALIDATINGWEBHOOKCONFIGURATION.default
@@ -25,11 +24,19 @@ def default(one: ValidatingWebhookConfiguration) -> None:
     default_webhooks(one.webhooks)
 
 
-@VALIDATINGWEBHOOKCONFIGURATION.validate
-def validate(one: ValidatingWebhookConfiguration, problems: Problems) -> None:
-    validate_webhooks(one.webhooks, problems.at("webhooks"))
+@VALIDATINGWEBHOOKCONFIGURATION.validate_create
+def validate_create(one: ValidatingWebhookConfiguration, problems: Problems) -> None:
+    validate_webhooks(one.webhooks, [], problems.at("webhooks"))
+
+
+@VALIDATINGWEBHOOKCONFIGURATION.validate_update
+def validate_update(old: ValidatingWebhookConfiguration, new: ValidatingWebhookConfiguration, problems: Problems) -> None:
+    validate_webhooks(new.webhooks, old.webhooks, problems.at("webhooks"))
 
 
 @VALIDATINGWEBHOOKCONFIGURATION.warn
 def warn(new: ValidatingWebhookConfiguration, old: ValidatingWebhookConfiguration | None) -> list[str]:
     return warnings_of_rules(new.webhooks)
+
+
+reserve_static_names(VALIDATINGWEBHOOKCONFIGURATION)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pilothouse.api.admissionregistration.rules import validate_client, validate_rule
 from pilothouse.api.core.validation.fields import optional_one_of, report
@@ -11,6 +11,8 @@ from pilothouse.api.types.admissionregistration_v1 import MatchCondition, MatchR
 from pilothouse.machinery import names
 from pilothouse.machinery.meta_v1 import LabelSelector
 from pilothouse.machinery.problems import Problems
+
+Webhook = MutatingWebhook | ValidatingWebhook
 
 TIMEOUT_SECONDS, LONGEST_TIMEOUT_SECONDS = 10, 30
 PORT = 443
@@ -28,7 +30,7 @@ EXCLUDED = frozenset(
 """Resources, by (group, plural), that neither webhooks nor policies are asked about: refusing them may break the cluster."""
 
 
-def default_webhooks(webhooks: Iterable[MutatingWebhook | ValidatingWebhook]) -> None:
+def default_webhooks(webhooks: Iterable[Webhook]) -> None:
     for one in webhooks:
         if one.failurePolicy is None:
             one.failurePolicy = "Fail"
@@ -55,18 +57,25 @@ def default_match(resources: MatchResources) -> None:
             rule.scope = "*"
 
 
-def validate_webhooks(webhooks: Iterable[MutatingWebhook | ValidatingWebhook], problems: Problems) -> None:
+def validate_webhooks(webhooks: Sequence[Webhook], old: Sequence[Webhook], problems: Problems) -> None:
+    """All webhooks of a configuration; `old` are those that it had. Conditions that no webhook has changed are not judged again."""
     seen: set[str] = set()
+    before = [condition for webhook in old for condition in webhook.matchConditions]
+    same = len(webhooks) == len(old) and all(
+        webhook.matchConditions == other.matchConditions for webhook, other in zip(webhooks, old, strict=True)
+    )
     for index, one in enumerate(webhooks):
         here = problems.at(index)
         _validate_webhook(one, here)
+        if not same or not old:
+            validate_conditions(one.matchConditions, before, here.at("matchConditions"))
         _validate_versions(one.admissionReviewVersions or [], here.at("admissionReviewVersions"))
         if one.name in seen:
             here.at("name").duplicate(one.name)
         seen.add(one.name)
 
 
-def _validate_webhook(one: MutatingWebhook | ValidatingWebhook, problems: Problems) -> None:
+def _validate_webhook(one: Webhook, problems: Problems) -> None:
     _validate_name(one.name, problems.at("name"))
     for index, rule in enumerate(one.rules):
         validate_rule(rule, problems.at("rules", index))
@@ -83,7 +92,6 @@ def _validate_webhook(one: MutatingWebhook | ValidatingWebhook, problems: Proble
     if isinstance(one, MutatingWebhook):
         optional_one_of(one.reinvocationPolicy, ("IfNeeded", "Never"), problems, "reinvocationPolicy")
     validate_client(one.clientConfig, problems.at("clientConfig"))
-    validate_conditions(one.matchConditions, problems.at("matchConditions"))
 
 
 def _validate_name(name: str, problems: Problems) -> None:
@@ -109,23 +117,33 @@ def _validate_versions(versions: list[str], problems: Problems) -> None:
         problems.invalid(versions, "must include at least one of v1, v1beta1")
 
 
-def validate_conditions(conditions: list[MatchCondition], problems: Problems) -> None:
-    """Each has a name of its own and says something. (Whether its CEL compiles is seen where it is used.)"""
+def validate_conditions(
+    conditions: list[MatchCondition], before: list[MatchCondition], problems: Problems, *, params: bool = False
+) -> None:
+    """Each has its own name and an expression that compiles. `before` are those that the object had; `params`: whether there are any."""
+    if not conditions:
+        return
+    from pilothouse.api.expressions.admission import Compiler
+
     if len(conditions) > MOST_CONDITIONS:
         problems.too_many(len(conditions), MOST_CONDITIONS)
-    for index, one in enumerate(conditions):
-        here = problems.at(index)
-        if not one.expression.strip():
+    compiler = Compiler(params=params, composed=False)
+    stored = {condition.expression for condition in before}
+    for index, condition in enumerate(conditions):
+        here, expression = problems.at(index), condition.expression.strip()
+        if not expression:
             here.at("expression").required()
-        if not one.name:
+        else:
+            compiler.compile(expression, "condition", stored=expression in stored).report(here.at("expression"))
+        if not condition.name:
             here.at("name").required()
         else:
-            report(names.qualified_name(one.name), one.name, here, "name")
-        if one.name and one.name in {before.name for before in conditions[:index]}:
-            here.at("name").duplicate(one.name)
+            report(names.qualified_name(condition.name), condition.name, here, "name")
+        if condition.name and condition.name in {each.name for each in conditions[:index]}:
+            here.at("name").duplicate(condition.name)
 
 
-def warnings_of_rules(webhooks: Iterable[MutatingWebhook | ValidatingWebhook]) -> list[str]:
+def warnings_of_rules(webhooks: Iterable[Webhook]) -> list[str]:
     """Rules that name a resource which no webhook is asked about."""
     return [
         f"webhooks[{index}].rules[{place}]: {plural}.{group} is excluded from admission webhooks; this rule will have no effect"

@@ -11,9 +11,11 @@ from pilothouse.apiserver.admission.plugins.defaultingressclass import DefaultIn
 from pilothouse.apiserver.admission.plugins.defaultstorageclass import DefaultStorageClass
 from pilothouse.apiserver.admission.plugins.defaulttolerationseconds import DefaultTolerationSeconds
 from pilothouse.apiserver.admission.plugins.limitranger import LimitRanger
+from pilothouse.apiserver.admission.plugins.mutatingadmissionpolicy import MutatingAdmissionPolicyPlugin
 from pilothouse.apiserver.admission.plugins.mutatingadmissionwebhook import MutatingAdmissionWebhook
 from pilothouse.apiserver.admission.plugins.namespacelifecycle import NamespaceLifecycle
 from pilothouse.apiserver.admission.plugins.noderestriction import NodeRestriction
+from pilothouse.apiserver.admission.plugins.paramaccess import ParamAccess
 from pilothouse.apiserver.admission.plugins.persistentvolumeclaimresize import PersistentVolumeClaimResize
 from pilothouse.apiserver.admission.plugins.podsecurity import PodSecurity
 from pilothouse.apiserver.admission.plugins.priority import Priority
@@ -22,10 +24,12 @@ from pilothouse.apiserver.admission.plugins.runtimeclass import RuntimeClassAdmi
 from pilothouse.apiserver.admission.plugins.serviceaccount import ServiceAccountAdmission
 from pilothouse.apiserver.admission.plugins.storageobjectinuseprotection import StorageObjectInUseProtection
 from pilothouse.apiserver.admission.plugins.taintnodesbycondition import TaintNodesByCondition
+from pilothouse.apiserver.admission.plugins.validatingadmissionpolicy import ValidatingAdmissionPolicyPlugin
 from pilothouse.apiserver.admission.plugins.validatingadmissionwebhook import ValidatingAdmissionWebhook
 
 ORDER: tuple[type[Plugin], ...] = (
     NamespaceLifecycle,
+    ParamAccess,
     LimitRanger,
     ServiceAccountAdmission,
     NodeRestriction,
@@ -41,8 +45,10 @@ ORDER: tuple[type[Plugin], ...] = (
     CertificateSigning,
     CertificateSubjectRestriction,
     DefaultIngressClass,
+    MutatingAdmissionPolicyPlugin,
     MutatingAdmissionWebhook,
     CertificateRequester,
+    ValidatingAdmissionPolicyPlugin,
     ValidatingAdmissionWebhook,
     ResourceQuotaAdmission,
 )

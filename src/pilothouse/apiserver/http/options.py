@@ -55,9 +55,11 @@ def for_write(request: Request, kind: str) -> Options:
     agent = request.header("User-Agent")
     if not request.query_string:
         return _of_agent(agent)
+    manager = request.parameter("fieldManager")
     options = Options(
         dry_run=_dry_run(request.query.get("dryRun", [])),
-        field_manager=request.parameter("fieldManager") or _of_agent(agent).field_manager,
+        field_manager=manager or _of_agent(agent).field_manager,
+        manager_is_agent=not manager,
         field_validation=request.parameter("fieldValidation"),
     )
     problems = Problems()
@@ -70,7 +72,8 @@ def for_write(request: Request, kind: str) -> Options:
 def _of_agent(agent: str) -> Options:
     """The options of a write without a query: its manager is the client's own name, what the User-Agent says before the slash."""
     name = "".join(filter(str.isprintable, agent.partition("/")[0])).encode()
-    return Options(field_manager=name[:FIELD_MANAGER_LIMIT_BYTES].decode(errors="ignore") or UNKNOWN_MANAGER)
+    manager = name[:FIELD_MANAGER_LIMIT_BYTES].decode(errors="ignore") or UNKNOWN_MANAGER
+    return Options(field_manager=manager, manager_is_agent=True)
 
 
 def for_patch(request: Request, patch_type: str) -> Options:

@@ -27,6 +27,7 @@ async def create(store: RegistryStore, request: Request) -> Entry:
     admission = await in_thread_if_large(request.call, _proposed, store, request)
     await store.admission.mutate(admission)
     obj = admission.object
+    strategy.match_namespace(obj, request.namespace)
     strategy.single_owners(obj, request.warnings, strategy.AFTER_ADMISSION)
     if obj.metadata.name or not obj.metadata.generateName:
         return await _attempt(store, request, admission, obj)

@@ -141,6 +141,7 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
         record = preview.metadata.managedFields
         proposed.metadata.managedFields = record
     await store.admission.mutate(admission)
+    strategy.match_namespace(admission.object, request.namespace)
     strategy.single_owners(admission.object, request.warnings, strategy.AFTER_ADMISSION)
     new = await in_thread_if_large(request.call, _new_state, store, request, view, old, admission.object, record)
     admission.object = new if view.whole else view.read(resource, new)

@@ -78,16 +78,48 @@ def applied_object(applied: dict[str, Any], config: dict[str, Any], type: type[A
     """The typed object of what an apply made; where a value does not fit upstream answers 500 without a reason."""
     if type is dict:
         return applied
+    try:
+        return converted(applied, type, level)
+    except ConversionFailed as error:
+        raise _unconvertible(config, str(error)) from error
+
+
+class ConversionFailed(Exception):
+    """JSON that is no object of a type. `str()` is the text of upstream's converter of unstructured objects."""
+
+
+def converted(value: dict[str, Any], type: type[Any], level: str = API_LEVEL) -> Any:
+    """The typed object of JSON; ConversionFailed where a value does not fit. Fields that the type does not have are dropped."""
     shape = shape_of(type, level)
-    found = _at_a_glance(applied, shape, type)
+    found = _at_a_glance(value, shape, type)
     if found is None:
-        if text := conversion_error(applied, shape):
-            raise _unconvertible(config, text)
+        if text := conversion_error(value, shape):
+            raise ConversionFailed(text)
         try:
-            found = codec.convert(strict.without_nulls(with_go_integers(applied, shape), shape), type)
+            found = codec.convert(strict.without_nulls(with_go_integers(value, shape), shape), type)
         except msgspec.ValidationError as error:
-            raise _unconvertible(config, str(error)) from error
+            raise ConversionFailed(str(error)) from error
     return codec.as_kind(found)
+
+
+class StrictDecodingFailed(Exception):
+    """JSON that is no object of a type, or has more fields than that. `str()` is the text of upstream's strict decoder."""
+
+
+def strictly_decoded(value: dict[str, Any], type: type[Any], level: str = API_LEVEL) -> Any:
+    """The typed object of JSON that has no other fields; StrictDecodingFailed otherwise."""
+    shape = shape_of(type, level)
+    found = _at_a_glance(value, shape, type)
+    if found is not None:
+        return codec.as_kind(found)
+    if text := strict.type_error(value, shape):
+        raise StrictDecodingFailed(text)
+    if unknown := _unknown(value, shape):
+        raise StrictDecodingFailed(f"strict decoding error: {', '.join(unknown)}")
+    try:
+        return codec.as_kind(codec.convert(strict.without_nulls(value, shape), type))
+    except msgspec.ValidationError as error:
+        raise StrictDecodingFailed(str(error)) from error
 
 
 def _unconvertible(config: dict[str, Any], text: str) -> StatusError:

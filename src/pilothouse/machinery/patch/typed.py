@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pilothouse.machinery import fieldset
@@ -22,6 +23,18 @@ Problem = tuple[str, str]
 
 class NoElement(ValueError):
     """An item of a list that merges cannot be told from others: the value does not fit its schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoJson:
+    """A value that is none of JSON's, with what Go prints of it by %v, %#v and %T: it fits no scalar, list or map."""
+
+    text: str
+    syntax: str
+    go_type: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class _Absent:
@@ -84,6 +97,8 @@ def item_element(kind: Type, item: Any) -> str:
 
 
 def _set_element(item: Any) -> str:
+    if isinstance(item, NoJson):
+        return "v:{{undefined}}"
     if isinstance(item, dict):
         raise NoElement("associative list without keys has an element that's a map type")
     if isinstance(item, list):
@@ -223,7 +238,7 @@ def _go_syntax(value: Any) -> str:
         return f"map[string]interface {{}}{{{members}}}"
     if isinstance(value, list):
         return f"[]interface {{}}{{{', '.join(map(_go_syntax, value))}}}"
-    return go_text(value)
+    return value.syntax if isinstance(value, NoJson) else go_text(value)
 
 
 def _go_type(value: Any) -> str:
@@ -231,4 +246,6 @@ def _go_type(value: Any) -> str:
         return "map[string]interface {}"
     if isinstance(value, list):
         return "[]interface {}"
+    if isinstance(value, NoJson):
+        return value.go_type
     return "bool" if isinstance(value, bool) else "string"

@@ -1,0 +1,244 @@
+"""The variables of CEL for one request: `object`, `oldObject`, `request`, `namespaceObject`, `params`, `authorizer`.
+
+Values are JSON as the API has it, in the version in which the policy or webhook sees the request; each is made when it is needed first.
+Upstream: admission/plugin/cel/activation.go, CreateAdmissionRequest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pilothouse.api.types.core_v1 import Namespace
+from pilothouse.apiserver.admission.matching.versions import Version, kind_of, versioned
+from pilothouse.apiserver.admission.plugin import CREATE, DELETE, UPDATE, AdmissionRequest, World
+from pilothouse.apiserver.auth.authorizer import Attributes
+from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User, service_account_groups
+from pilothouse.cel.libraries.authz import ALLOW, NO_OPINION, Answer, AuthorizerValue, ResourceCheckValue
+from pilothouse.cel.libraries.authz import Attributes as Question
+from pilothouse.client.call import Options
+from pilothouse.machinery import codec
+from pilothouse.machinery.errors import not_found
+from pilothouse.machinery.resource import Resource
+
+MISSING = object()
+OPTIONS = {CREATE: "CreateOptions", UPDATE: "UpdateOptions", DELETE: "DeleteOptions"}
+HIDDEN = ("managedFields", "ownerReferences", "selfLink")
+"""Fields of a Namespace's metadata that expressions do not see."""
+
+
+class Once:
+    """A function of no arguments that is called at most once."""
+
+    __slots__ = ("_make", "_value")
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make: Callable[[], Any] | None = make
+        self._value: Any = None
+
+    def __call__(self) -> Any:
+        if self._make is not None:
+            self._value, self._make = self._make(), None
+        return self._value
+
+
+class RequestVariables:
+    """The variables of one version of a request with one param, for the kinds of expressions that see different ones."""
+
+    __slots__ = ("_conditions", "all", "unauthorized")
+
+    def __init__(self, unauthorized: Mapping[str, Any], authorizer: Mapping[str, Any]) -> None:
+        self.unauthorized = unauthorized
+        """What messages and audit annotations see."""
+        self.all = {**unauthorized, **authorizer}
+        self._conditions: Mapping[str, Any] | None = None
+
+    @property
+    def of_conditions(self) -> Mapping[str, Any]:
+        """What match conditions see: no namespace, as upstream."""
+        if self._conditions is None:
+            self._conditions = {**self.all, "namespaceObject": None}
+        return self._conditions
+
+
+class RequestValues:
+    """The variables that a request gives, for all policies or webhooks that are asked about it."""
+
+    def __init__(self, request: AdmissionRequest, world: World) -> None:
+        self._request, self._world = request, world
+        self._by_version: dict[Version, RequestVariables] = {}
+        self._namespace: Any = MISSING
+        self._params: tuple[Any, Any] = (None, None)
+        self._authorizer = authorizer_values(request, world)
+
+    async def variables(self, version: Version, param: Any = None, resource: Resource[Any] | None = None) -> RequestVariables:
+        """The variables in one version with one param (an object of the stored version); StatusError 404 without the namespace."""
+        known = self._by_version.get(version)
+        if known is None:
+            values = {**values_of(self._request, version), "namespaceObject": await self._namespace_json()}
+            known = self._by_version[version] = RequestVariables(values, self._authorizer)
+        if resource is None:
+            return known
+        return RequestVariables({**known.unauthorized, "params": self._param_json(param, resource)}, self._authorizer)
+
+    def _param_json(self, param: Any, resource: Resource[Any]) -> Any:
+        if self._params[0] is not param:
+            self._params = param, param_json(param, resource)
+        return self._params[1]
+
+    async def _namespace_json(self) -> Any:
+        if self._namespace is MISSING:
+            self._namespace = namespace_json(await namespace_of(self._request, self._world))
+        return self._namespace
+
+
+def values_of(request: AdmissionRequest, version: Version) -> dict[str, Any]:
+    """The variables that a request gives in one version; params, namespace and authorizer come on top."""
+    return {
+        "object": json_of(versioned(request.object, request, version)),
+        "oldObject": Once(lambda: json_of(versioned(request.old_object, request, version))),
+        "request": request_json(request, version),
+    }
+
+
+def authorizer_values(request: AdmissionRequest, world: World) -> dict[str, Any]:
+    """`authorizer` and `authorizer.requestResource` for the user of a request."""
+    authorizer = _Authorizer(world)
+    resource = Question(
+        request.user,
+        "",
+        group=request.served.group,
+        resource=request.served.plural,
+        subresource=request.subresource,
+        namespace=request.namespace,
+        name=request.name,
+    )
+    return {
+        "authorizer": AuthorizerValue(authorizer, request.user),
+        "authorizer.requestResource": ResourceCheckValue(authorizer, resource),
+    }
+
+
+class _Authorizer:
+    """Answers what expressions ask, once for each question of a request. (Selectors do not matter: RBAC does not look at them.)"""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._answers: dict[Any, Answer] = {}
+
+    def authorize(self, question: Question) -> Answer:
+        """The decision and its reason."""
+        user: User = question.user
+        asked = Attributes(
+            question.verb,
+            question.group,
+            question.version,
+            question.resource,
+            question.subresource,
+            question.namespace,
+            question.name,
+            question.path,
+        )
+        key = (user.name, user.groups, asked)
+        if key not in self._answers:
+            decision = self._world.decision(user, asked)
+            self._answers[key] = Answer(ALLOW if decision.allowed else NO_OPINION, decision.reason)
+        return self._answers[key]
+
+    def service_account(self, namespace: str, name: str) -> User:
+        """The user that a service account is."""
+        return User(f"{SERVICE_ACCOUNT_PREFIX}{namespace}:{name}", groups=service_account_groups(namespace))
+
+
+async def namespace_of(request: AdmissionRequest, world: World) -> Namespace | None:
+    """The namespace of a request's object; None of what is in none, and of a Namespace itself. StatusError 404 when it is not there."""
+    kind = request.exchanged
+    if not request.namespace or (kind.group, kind.version, kind.kind) == ("", "v1", "Namespace"):
+        return None
+    namespace = await world.get(Namespace, request.namespace)
+    if namespace is None:
+        raise not_found("namespaces", "", request.namespace)
+    return namespace
+
+
+def json_of(obj: Any) -> Any:
+    """An object as JSON; None stays None."""
+    return None if obj is None else codec.to_dict(obj)
+
+
+def param_json(param: Any, resource: Resource[Any] | None) -> Any:
+    """A param as JSON in the version of the paramKind."""
+    if param is None or resource is None or resource.from_stored is None:
+        return json_of(param)
+    return json_of(resource.from_stored(param))
+
+
+def namespace_json(namespace: Namespace | None) -> Any:
+    """What expressions see of the namespace: no kind, and no record of fields or owners."""
+    if namespace is None:
+        return None
+    value = codec.to_dict(namespace)
+    metadata = {name: field for name, field in value["metadata"].items() if name not in HIDDEN}
+    return {"metadata": metadata, "spec": value.get("spec", {}), "status": value.get("status", {})}
+
+
+def request_json(request: AdmissionRequest, version: Version) -> dict[str, Any]:
+    """The AdmissionRequest without its objects, as `request` shows it."""
+    seen = {
+        "kind": _kind(version.kind),
+        "resource": _resource(version.resource),
+        "subResource": request.subresource,
+        "requestKind": _kind(kind_of(request.exchanged)),
+        "requestResource": _resource(request.served),
+        "requestSubResource": request.subresource,
+        "name": request.name,
+        "namespace": request.namespace,
+        "operation": request.operation,
+        "userInfo": user_json(request.user),
+        "dryRun": request.dry_run,
+        "options": options_json(request.operation, request.options),
+    }
+    for name in ("subResource", "requestSubResource", "name", "namespace"):
+        if not seen[name]:
+            del seen[name]
+    return seen
+
+
+def _kind(kind: tuple[str, str, str]) -> dict[str, str]:
+    group, version, name = kind
+    return {"group": group, "version": version, "kind": name}
+
+
+def _resource(resource: Resource[Any]) -> dict[str, str]:
+    return {"group": resource.group, "version": resource.version, "resource": resource.plural}
+
+
+def user_json(user: User) -> dict[str, Any]:
+    """The UserInfo of a request's user."""
+    fields: Mapping[str, Any] = {
+        "username": user.name,
+        "uid": user.uid,
+        "groups": list(user.groups),
+        "extra": {name: list(values) for name, values in user.extra.items()},
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def options_json(operation: str, options: Options) -> dict[str, Any] | None:
+    """The options of a request as the API's kind for its operation; None of a connection."""
+    kind = OPTIONS.get(operation)
+    if kind is None:
+        return None
+    fields: dict[str, Any] = {"dryRun": ["All"] if options.dry_run else []}
+    if kind == "DeleteOptions":
+        preconditions = {"uid": options.precondition_uid, "resourceVersion": options.precondition_resource_version}
+        fields |= {
+            "gracePeriodSeconds": options.grace_period_seconds,
+            "preconditions": {name: value for name, value in preconditions.items() if value} or None,
+            "orphanDependents": options.orphan_dependents,
+            "propagationPolicy": options.propagation_policy or None,
+        }
+    else:
+        manager = "" if options.manager_is_agent else options.field_manager
+        fields |= {"fieldManager": manager or None, "fieldValidation": options.field_validation or None}
+    return {"kind": kind, "apiVersion": "meta.k8s.io/v1", **{name: value for name, value in fields.items() if value not in (None, [])}}

@@ -1,0 +1,31 @@
+"""Match conditions: whether a policy or a webhook is asked about a request that its rules select (upstream: webhook/matchconditions).
+
+The first that is false settles it. Errors count only where none is false: then the failure policy has the word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pilothouse.api.expressions.admission import Compiled
+from pilothouse.apiserver.admission.expressions.evaluation import BudgetExceeded, Evaluation
+
+
+class ConditionsFailed(Exception):
+    """Conditions could not be evaluated, and the failure policy is Fail. `str()` is upstream's text of all errors."""
+
+
+def matches(conditions: Sequence[Compiled], evaluation: Evaluation, *, fails: bool) -> bool:
+    """Whether all conditions are true; ConditionsFailed when that cannot be said and the failure policy is Fail, else False."""
+    try:
+        results = [evaluation.one(condition) for condition in conditions]
+    except BudgetExceeded as error:
+        if fails:
+            raise ConditionsFailed(str(error)) from error
+        return False
+    if any(not result.error and result.value is False for result in results):
+        return False
+    errors = list(dict.fromkeys(result.error for result in results if result.error))
+    if errors and fails:
+        raise ConditionsFailed(errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]")
+    return not errors

@@ -1,0 +1,207 @@
+"""ValidatingAdmissionPolicy on a request: every binding that matches, with each of its params; then warnings, audit, or a refusal.
+
+Upstream: policy/validating (plugin.go, validator.go, dispatcher.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from pilothouse.api.expressions.admission import Compiled, Compiler
+from pilothouse.api.types.admissionregistration_v1 import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
+from pilothouse.apiserver.admission.expressions.activation import RequestValues, RequestVariables
+from pilothouse.apiserver.admission.expressions.conditions import ConditionsFailed, matches
+from pilothouse.apiserver.admission.expressions.evaluation import (
+    BUDGET,
+    CONDITIONS_BUDGET,
+    BudgetExceeded,
+    Evaluation,
+    in_thread_if_costly,
+)
+from pilothouse.apiserver.admission.matching.index import Candidate
+from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
+from pilothouse.apiserver.admission.policies.decisions import NOTHING, Annotation, Decision, Verdict, annotated, decided, failure
+from pilothouse.apiserver.admission.policies.invocations import ConfigurationError, Hook, invocations
+from pilothouse.machinery.errors import StatusError, forbidden
+from pilothouse.machinery.meta_v1 import StatusCause
+
+KIND = "ValidatingAdmissionPolicy"
+CODES = {"Forbidden": 403, "Unauthorized": 401, "RequestEntityTooLarge": 413, "Invalid": 422}
+FAILURES_LIMIT = 50
+"""Failures of validations that one audit annotation tells of."""
+ANNOTATION_LIMIT_BYTES = 10 * 1024
+FAILURE_ANNOTATION = "validation.policy.admission.k8s.io/validation_failure"
+
+
+class Validator:
+    """A policy compiled: at its first request, not when it is written."""
+
+    def __init__(self, policy: ValidatingAdmissionPolicy) -> None:
+        self.policy = policy
+        self.fails = policy.spec.failurePolicy != "Ignore"
+        self._compiler = Compiler(params=policy.spec.paramKind is not None)
+
+    @cached_property
+    def variables(self) -> Mapping[str, Compiled]:
+        return {each.name: self._compiler.add_variable(each.name, each.expression) for each in self.policy.spec.variables}
+
+    @cached_property
+    def conditions(self) -> Sequence[Compiled]:
+        return self._compiled("condition", [each.expression for each in self.policy.spec.matchConditions])
+
+    @cached_property
+    def validations(self) -> Sequence[Compiled]:
+        return self._compiled("validation", [each.expression for each in self.policy.spec.validations])
+
+    @cached_property
+    def messages(self) -> Sequence[Compiled | None]:
+        expressions = [each.messageExpression for each in self.policy.spec.validations]
+        if not any(expressions):
+            return ()
+        _ = self.variables
+        return [self._compiler.compile(each, "messageExpression") if each else None for each in expressions]
+
+    @cached_property
+    def annotations(self) -> Sequence[Compiled]:
+        return self._compiled("valueExpression", [each.valueExpression for each in self.policy.spec.auditAnnotations])
+
+    def _compiled(self, purpose: str, expressions: Sequence[str]) -> list[Compiled]:
+        _ = self.variables  # what they may use is declared before
+        return [self._compiler.compile(each, purpose) for each in expressions]
+
+    def verdict(self, values: RequestVariables, *, is_small: bool) -> Verdict:
+        """What the policy says of a request."""
+        if self.conditions:
+            evaluation = Evaluation(values.of_conditions, self.variables, CONDITIONS_BUDGET, is_small=is_small)
+            try:
+                if not matches(self.conditions, evaluation, fails=self.fails):
+                    return NOTHING
+            except ConditionsFailed as error:
+                return failure(str(error), fails=self.fails)
+        try:
+            decisions = self._decisions(Evaluation(values.all, self.variables, BUDGET, is_small=is_small), values)
+            if not self.annotations:
+                return Verdict(decisions) if decisions else NOTHING
+            return Verdict(decisions, self._annotations(Evaluation(values.unauthorized, self.variables, BUDGET, is_small=is_small)))
+        except BudgetExceeded as error:
+            return failure(str(error), fails=self.fails)
+
+    def _decisions(self, evaluation: Evaluation, values: RequestVariables) -> Sequence[Decision]:
+        """The decisions; none when all validations are true and no message costs anything."""
+        results = [evaluation.one(each) for each in self.validations]
+        if not self.messages and all(result.value is True for result in results):
+            return ()
+        messages, spent = self._messages(evaluation, values.unauthorized)
+        return [
+            decided(validation, result, messages[index] if messages else None, fails=self.fails, spent=spent)
+            for index, (validation, result) in enumerate(zip(self.policy.spec.validations, results, strict=True))
+        ]
+
+    def _messages(self, before: Evaluation, values: Mapping[str, Any]) -> tuple[list[Any], str]:
+        """The results of message expressions, within what validations have left of the budget; and why there are none."""
+        if not self.messages:
+            return [], ""
+        evaluation = before.continued(values)
+        try:
+            return evaluation.all(self.messages), ""
+        except BudgetExceeded as error:
+            return [], str(error)
+
+    def _annotations(self, evaluation: Evaluation) -> list[Annotation]:
+        return [
+            annotated(annotation.key, annotation.valueExpression, evaluation.one(compiled), fails=self.fails)
+            for annotation, compiled in zip(self.policy.spec.auditAnnotations, self.annotations, strict=True)
+        ]
+
+
+@dataclass(slots=True)
+class Refusal:
+    """Why a request is denied: the policy, its binding ("" when the policy itself could not be configured), message and reason."""
+
+    policy: str
+    binding: str
+    message: str
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What all policies say of one request, in their order."""
+
+    refusals: list[Refusal] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    annotations: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """By policy and key: different values of several bindings or params."""
+
+    def add_error(self, policy: ValidatingAdmissionPolicy, binding: ValidatingAdmissionPolicyBinding | None, message: str) -> None:
+        """A policy or its binding cannot be configured: that denies unless failures are ignored."""
+        if policy.spec.failurePolicy == "Ignore":
+            return
+        part = "policy" if binding is None else "binding"
+        name = "" if binding is None else binding.metadata.name
+        self.refusals.append(Refusal(policy.metadata.name, name, f"failed to configure {part}: {message}"))
+
+    def add(self, policy: ValidatingAdmissionPolicy, binding: ValidatingAdmissionPolicyBinding, verdict: Verdict) -> None:
+        """What a policy says under a binding."""
+        for index, decision in enumerate(verdict.decisions):
+            if decision.denies:
+                self._add_denied(policy.metadata.name, binding, decision, index)
+        for annotation in verdict.annotations:
+            if annotation.error:
+                self.refusals.append(Refusal(policy.metadata.name, binding.metadata.name, annotation.error))
+            elif annotation.value:
+                values = self.annotations.setdefault(policy.metadata.name, {}).setdefault(annotation.key, [])
+                value = annotation.value.encode()[:ANNOTATION_LIMIT_BYTES].decode(errors="ignore")
+                if value not in values:
+                    values.append(value)
+
+    def _add_denied(self, policy: str, binding: ValidatingAdmissionPolicyBinding, decision: Decision, index: int) -> None:
+        name, actions = binding.metadata.name, binding.spec.validationActions
+        for action in actions:
+            if action == "Deny":
+                self.refusals.append(Refusal(policy, name, decision.message, decision.reason))
+            elif action == "Warn":
+                self.warnings.append(f"Validation failed for {KIND} '{policy}' with binding '{name}': {decision.message}")
+            else:
+                failure = {"message": decision.message, "policy": binding.spec.policyName, "binding": name, "expressionIndex": index}
+                self.failures.append({**failure, "validationActions": actions})
+
+    def audit_annotations(self) -> dict[str, str]:
+        """What goes into the audit log."""
+        said = {f"{policy}/{key}": ", ".join(values) for policy, keys in self.annotations.items() for key, values in keys.items()}
+        if self.failures:
+            said[FAILURE_ANNOTATION] = msgspec.json.encode(self.failures[:FAILURES_LIMIT]).decode()
+        return said
+
+
+def refusal_of(request: AdmissionRequest, refusal: Refusal) -> StatusError:
+    """The answer to a request that is denied: the first refusal, with its reason and that reason's code."""
+    binding = f" with binding '{refusal.binding}'" if refusal.binding else ""
+    message = f"{KIND} '{refusal.policy}'{binding} denied request: {refusal.message}"
+    error = forbidden(request.served.plural, request.served.group, request.shown_name, message)
+    reason = refusal.reason or "Invalid"
+    error.status.reason, error.status.code = reason, CODES.get(reason, 422)
+    assert error.status.details is not None
+    error.status.details.causes = [*error.status.details.causes, StatusCause(message=message)]
+    return error
+
+
+async def judge(candidates: Sequence[Candidate[Hook[Validator]]], request: AdmissionRequest, world: World) -> Outcome:
+    """What all policies say of a request. Nothing is refused here."""
+    outcome, seen = Outcome(), RequestValues(request, world)
+    async for found in invocations(candidates, request, world):
+        if isinstance(found, ConfigurationError):
+            outcome.add_error(found.hook.policy, found.binding, found.message)
+            continue
+        for param in found.params:
+            values = await seen.variables(found.version, param, found.param_resource)
+            verdict = await in_thread_if_costly(found.hook.evaluator.verdict, values)
+            if verdict is not NOTHING:
+                outcome.add(found.hook.policy, found.binding, verdict)
+    return outcome

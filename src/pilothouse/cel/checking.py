@@ -325,7 +325,7 @@ class _Checker:
             first, second = (types.INT, range_.element) if node.variable2 else (range_.element, types.DYN)
         elif range_.kind == types.MAP_KIND:
             first, second = range_.key, range_.element
-        elif range_.is_dyn or range_.kind == types.ERROR_KIND:
+        elif range_.kind in (types.DYN_KIND, types.PARAMETER_KIND, types.ERROR_KIND):
             self._assign(types.DYN, range_)
             first = second = types.DYN
         else:

@@ -146,7 +146,7 @@ class Compiler:
     def add_variable(self, name: str, expression: str, *, stored: bool = True) -> Compiled:
         """Compile a variable and declare it: of the type that it has, or dynamic when it does not compile."""
         compiled = self.compile(expression, "variable", stored=stored)
-        self._fields[name] = _declared(compiled.output_type)
+        self._fields[name] = declared_variable(compiled.output_type)
         return compiled
 
     def compile(self, expression: str, purpose: str, *, stored: bool = True) -> Compiled:
@@ -191,12 +191,12 @@ def _environment(params: bool, authorizer: bool, patches: bool, stored: bool) ->
 DECLARED = (ANY, BOOL, BYTES, DOUBLE, DURATION, INT, NULL, STRING, TIMESTAMP, UINT)
 
 
-def _declared(given: Type | None) -> Type:
+def declared_variable(given: Type | None) -> Type:
     """The type that `variables` declares for a result: primitive types, lists and maps of them; all others are dynamic."""
     if given is None:
         return DYN
     if given.kind in (LIST_KIND, MAP_KIND):
-        return Type(given.kind, given.name, tuple(map(_declared, given.parameters)))
+        return Type(given.kind, given.name, tuple(map(declared_variable, given.parameters)))
     return given if given in DECLARED else DYN
 
 

@@ -102,10 +102,14 @@ def _validate_asked(request: Any, problems: Problems) -> None:
 
 
 def validate_selectors(selectors: list[Any], problems: Problems) -> None:
-    """Each has an expression. (Whether it compiles is not looked at yet.)"""
+    """Each has an expression that selects devices."""
     for index, selector in enumerate(selectors if len(selectors) <= MAXIMUM_SELECTORS else ()):
         if selector.cel is None:
             problems.at(index, "cel").required()
+            continue
+        from pilothouse.api.expressions.devices import validate_selector
+
+        validate_selector(selector.cel.expression, problems.at(index, "cel", "expression"))
 
 
 def _validate_constraint(constraint: DeviceConstraint, known: Names, problems: Problems) -> None:

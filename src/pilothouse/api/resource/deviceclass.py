@@ -10,7 +10,7 @@ from pilothouse.api.resource.claimspec import (
     validate_opaque,
     validate_selectors,
 )
-from pilothouse.api.types.resource_v1 import DeviceClass
+from pilothouse.api.types.resource_v1 import DeviceClass, DeviceSelector
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
@@ -24,10 +24,21 @@ DEVICECLASS = Resource(
 )
 
 
-@DEVICECLASS.validate
-def validate(one: DeviceClass, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
-    validate_selectors(spec.selectors, here.at("selectors"))
+@DEVICECLASS.validate_create
+def validate_create(deviceclass: DeviceClass, problems: Problems) -> None:
+    _validate(deviceclass, [], problems.at("spec"))
+
+
+@DEVICECLASS.validate_update
+def validate_update(old: DeviceClass, new: DeviceClass, problems: Problems) -> None:
+    _validate(new, old.spec.selectors, problems.at("spec"))
+
+
+def _validate(deviceclass: DeviceClass, before: list[DeviceSelector], here: Problems) -> None:
+    """Selectors that an update leaves as they were are not judged again."""
+    spec = deviceclass.spec
+    if spec.selectors != before:
+        validate_selectors(spec.selectors, here.at("selectors"))
     for index, config in enumerate(spec.config if len(spec.config) <= MAXIMUM_CONFIGURATIONS else ()):
         validate_opaque(config, here.at("config", index))
     if len(spec.selectors) > MAXIMUM_SELECTORS:

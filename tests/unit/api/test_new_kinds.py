@@ -61,7 +61,7 @@ def migration(resource: str = "pods", group: str = "") -> dict[str, Any]:
 
 
 RULE = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}
-MUTATION = {"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}}
+MUTATION = {"patchType": "JSONPatch", "jsonPatch": {"expression": "[JSONPatch{op: 'test', path: '/a'}]"}}
 ADMISSION = "admissionregistration.k8s.io/v1"
 
 

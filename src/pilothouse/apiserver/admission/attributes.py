@@ -68,6 +68,7 @@ def options_json(operation: str, options: Options) -> dict[str, Any] | None:
             "dryRun": dry_run,
         }
     else:
-        said = {"fieldManager": options.field_manager or None, "fieldValidation": options.field_validation or None}
+        manager = None if options.manager_is_agent else options.field_manager or None
+        said = {"fieldManager": manager, "fieldValidation": options.field_validation or None}
         fields = {"dryRun": dry_run, **said}
     return {"kind": kind, "apiVersion": "meta.k8s.io/v1", **{name: value for name, value in fields.items() if value is not None}}

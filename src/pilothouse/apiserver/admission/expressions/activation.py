@@ -10,19 +10,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pilothouse.api.types.core_v1 import Namespace
-from pilothouse.apiserver.admission.matching.versions import Version, kind_of, versioned
-from pilothouse.apiserver.admission.plugin import CREATE, DELETE, UPDATE, AdmissionRequest, World
+from pilothouse.apiserver.admission.attributes import request_json
+from pilothouse.apiserver.admission.matching.versions import Version, versioned
+from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.apiserver.auth.authorizer import Attributes
 from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User, service_account_groups
 from pilothouse.cel.libraries.authz import ALLOW, NO_OPINION, Answer, AuthorizerValue, ResourceCheckValue
 from pilothouse.cel.libraries.authz import Attributes as Question
-from pilothouse.client.call import Options
 from pilothouse.machinery import codec
 from pilothouse.machinery.errors import not_found
 from pilothouse.machinery.resource import Resource
 
 MISSING = object()
-OPTIONS = {CREATE: "CreateOptions", UPDATE: "UpdateOptions", DELETE: "DeleteOptions"}
 HIDDEN = ("managedFields", "ownerReferences", "selfLink")
 """Fields of a Namespace's metadata that expressions do not see."""
 
@@ -180,65 +179,3 @@ def namespace_json(namespace: Namespace | None) -> Any:
     value = codec.to_dict(namespace)
     metadata = {name: field for name, field in value["metadata"].items() if name not in HIDDEN}
     return {"metadata": metadata, "spec": value.get("spec", {}), "status": value.get("status", {})}
-
-
-def request_json(request: AdmissionRequest, version: Version) -> dict[str, Any]:
-    """The AdmissionRequest without its objects, as `request` shows it."""
-    seen = {
-        "kind": _kind(version.kind),
-        "resource": _resource(version.resource),
-        "subResource": request.subresource,
-        "requestKind": _kind(kind_of(request.exchanged)),
-        "requestResource": _resource(request.served),
-        "requestSubResource": request.subresource,
-        "name": request.name,
-        "namespace": request.namespace,
-        "operation": request.operation,
-        "userInfo": user_json(request.user),
-        "dryRun": request.dry_run,
-        "options": options_json(request.operation, request.options),
-    }
-    for name in ("subResource", "requestSubResource", "name", "namespace"):
-        if not seen[name]:
-            del seen[name]
-    return seen
-
-
-def _kind(kind: tuple[str, str, str]) -> dict[str, str]:
-    group, version, name = kind
-    return {"group": group, "version": version, "kind": name}
-
-
-def _resource(resource: Resource[Any]) -> dict[str, str]:
-    return {"group": resource.group, "version": resource.version, "resource": resource.plural}
-
-
-def user_json(user: User) -> dict[str, Any]:
-    """The UserInfo of a request's user."""
-    fields: Mapping[str, Any] = {
-        "username": user.name,
-        "uid": user.uid,
-        "groups": list(user.groups),
-        "extra": {name: list(values) for name, values in user.extra.items()},
-    }
-    return {name: value for name, value in fields.items() if value}
-
-
-def options_json(operation: str, options: Options) -> dict[str, Any] | None:
-    """The options of a request as the API's kind for its operation; None of a connection."""
-    kind = OPTIONS.get(operation)
-    if kind is None:
-        return None
-    fields: dict[str, Any] = {"dryRun": ["All"] if options.dry_run else []}
-    if kind == "DeleteOptions":
-        preconditions = {"uid": options.precondition_uid, "resourceVersion": options.precondition_resource_version}
-        fields |= {
-            "gracePeriodSeconds": options.grace_period_seconds,
-            "preconditions": {name: value for name, value in preconditions.items() if value} or None,
-            "orphanDependents": options.orphan_dependents,
-            "propagationPolicy": options.propagation_policy or None,
-        }
-    else:
-        manager = "" if options.manager_is_agent else options.field_manager
-        fields |= {"fieldManager": manager or None, "fieldValidation": options.field_validation or None}
-    return {"kind": kind, "apiVersion": "meta.k8s.io/v1", **{name: value for name, value in fields.items() if value not in (None, [])}}

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pilothouse.api.types.admissionregistration_v1 import MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding
 from pilothouse.apiserver.admission.plugin import DELETE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.policies.reinvocation import Reinvocations
 from pilothouse.apiserver.admission.policies.source import Source
+from pilothouse.apiserver.admission.reinvocation import Reinvocations
 
 if TYPE_CHECKING:
     from pilothouse.apiserver.admission.policies.mutating import Mutator

@@ -25,8 +25,8 @@ from pilothouse.apiserver.admission.matching.index import Candidate
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.apiserver.admission.policies.invocations import ConfigurationError, Hook, Invocation, invocations
 from pilothouse.apiserver.admission.policies.patches import MutationFailed, applied, patched
-from pilothouse.apiserver.admission.policies.reinvocation import Key, Reinvocations
 from pilothouse.apiserver.admission.policies.schemas import VersionedObject
+from pilothouse.apiserver.admission.reinvocation import Reinvocations
 from pilothouse.machinery.errors import StatusError, forbidden
 from pilothouse.machinery.meta_v1 import StatusCause
 from pilothouse.machinery.patch.schema import Type
@@ -182,7 +182,7 @@ class Mutations:
             self.errors.append(MutationError(hook.policy.metadata.name, "" if binding is None else binding.metadata.name, message, reason))
 
 
-def key_of(invocation: Invocation[Mutator], param: Any) -> Key:
+def key_of(invocation: Invocation[Mutator], param: Any) -> tuple[str, ...]:
     """What tells one invocation from all others in both passes."""
     names = ("", "") if param is None else (param.metadata.namespace, param.metadata.name)
     return (invocation.hook.policy.metadata.name, invocation.binding.metadata.name, *names)

@@ -19,7 +19,7 @@ from pilothouse.apiserver.admission.expressions.evaluation import OUT_OF_BUDGET,
 from pilothouse.apiserver.admission.policies import params
 from pilothouse.apiserver.admission.policies.decisions import Result, annotated, decided, message_of
 from pilothouse.apiserver.admission.policies.params import ParamsError
-from pilothouse.apiserver.admission.policies.reinvocation import Reinvocations
+from pilothouse.apiserver.admission.reinvocation import Reinvocations
 from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
 
 COMPILER = Compiler()

@@ -90,6 +90,7 @@ PrepareStatus = Callable[[Any, Any, str], None]
 Warn = Callable[[Any, Any], Iterable[str]]
 
 
+Schema = Mapping[str, Any] | Callable[[], Mapping[str, Any] | None]
 RESET_FIELDS: Mapping[str, Sequence[str]] = {"": ("status",), "status": ("spec",)}
 
 
@@ -113,7 +114,7 @@ class Resource(Generic[T]):
     subresource writes (`*` is any item of a list).
     `name_rule(name)` gives what is wrong with a name (default: DNS subdomain), in upstream's words.
     `indexes` are the selectable fields that watch caches keep an index of, beside the namespace.
-    `schema` is the OpenAPI schema of a kind that is not in the built-in definitions.
+    `schema` is the OpenAPI schema of a kind that is not in the built-in definitions, or what makes it whenever it is asked for.
     `strategy` says how it is written and deleted where that differs from other kinds.
     `unknown_field` is what a client is told that selects by a field (`{}`) that cannot be selected by.
     """
@@ -152,7 +153,7 @@ class Resource(Generic[T]):
         reset_fields: Mapping[str, Sequence[str]] | None = None,
         written_fields: Mapping[str, Sequence[str]] | None = None,
         indexes: Mapping[str, Callable[[T], str]] | None = None,
-        schema: Mapping[str, Any] | None = None,
+        schema: Schema | None = None,
         strategy: Strategy = DEFAULT,
         unknown_field: str = "field label not supported: {}",
     ) -> None:
@@ -175,7 +176,7 @@ class Resource(Generic[T]):
         self.reset_fields = {name: _paths(fields) for name, fields in {**RESET_FIELDS, **(reset_fields or {})}.items()}
         self.written_fields = {name: _paths(fields) for name, fields in (written_fields or {}).items()}
         self.indexes = dict(indexes or {})
-        self.schema = schema
+        self._schema = schema
         self.strategy = strategy
         self.unknown_field = unknown_field
         self.versions: tuple[Resource[Any], ...] = (self,)
@@ -190,6 +191,11 @@ class Resource(Generic[T]):
         self.status_preparers: list[PrepareStatus] = []
         self.warners: list[Warn] = []
         self._decoder: msgspec.json.Decoder[T] | None = None
+
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """The OpenAPI schema of a kind that is not in the built-in definitions."""
+        return self._schema() if callable(self._schema) else self._schema
 
     @property
     def hub(self) -> Resource[Any]:

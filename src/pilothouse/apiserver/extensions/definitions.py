@@ -123,6 +123,7 @@ class Definitions:
         name = definition.metadata.name
         known = self._served.get(name)
         if known is not None and known.fits(definition):
+            known.definition = definition  # the cache's own, so that no other is kept
             self._mark_terminating(known, definition)
             return
         self._withdraw(name)

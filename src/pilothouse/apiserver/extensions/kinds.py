@@ -5,8 +5,11 @@ What is costly (schemas) is made when it is first used: definitions come by the 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any
+
+import orjson
 
 from pilothouse.api.types.apiextensions_v1 import (
     CustomResourceDefinition,
@@ -15,13 +18,16 @@ from pilothouse.api.types.apiextensions_v1 import (
 )
 from pilothouse.apiserver.extensions.columns import columns_of, view
 from pilothouse.apiserver.extensions.converter import WebhookConverter
-from pilothouse.apiserver.extensions.schema import Preserving, add_hooks, fit
+from pilothouse.apiserver.extensions.schema import DeferredSchema, Preserving, add_hooks, fit
 from pilothouse.machinery import access, codec, jsonpath, versions
 from pilothouse.machinery.patch.document import go_text
 from pilothouse.machinery.resource import STATUS, Resource, Scale, Subresource
 from pilothouse.machinery.strategy import METADATA, Strategy
 from pilothouse.machinery.structural import StructuralSchema
 from pilothouse.machinery.unstructured import Unstructured, unstructured_resource
+
+COMPRESSED_BYTES = 8 * 1024
+"""Texts of schemas from here on are kept compressed."""
 
 
 def resources_of(definition: CustomResourceDefinition, converter: WebhookConverter | None = None) -> tuple[Resource[Any], ...]:
@@ -53,7 +59,7 @@ def _resource(
 ) -> Resource[Any]:
     names, spec = definition.status.acceptedNames, definition.spec
     data = schema_of(version)
-    schema = StructuralSchema.of(data)
+    schema = DeferredSchema(data)
     fields = _selectable_fields(version)
     resource = unstructured_resource(
         spec.group,
@@ -148,10 +154,16 @@ def _scale(declared: CustomResourceSubresourceScale) -> Scale:
     return Scale(replicas, status_replicas, (declared.labelSelectorPath or "").removeprefix("."))
 
 
-def schema_of(version: CustomResourceDefinitionVersion) -> dict[str, Any] | None:
-    """The schema of a version as plain data."""
+def schema_of(version: CustomResourceDefinitionVersion) -> Callable[[], dict[str, Any] | None]:
+    """What gives the schema of a version as plain data, which takes many times the room of its text."""
     declared = version.schema.openAPIV3Schema if version.schema is not None else None
-    return codec.to_dict(declared) if declared is not None else None
+    if declared is None:
+        return lambda: None
+    text = codec.encode(declared)
+    if len(text) < COMPRESSED_BYTES:
+        return lambda: orjson.loads(text)
+    compressed = zlib.compress(text, 1)
+    return lambda: orjson.loads(zlib.decompress(compressed))
 
 
 def _in_thread(converter: WebhookConverter, target: Resource[Any]) -> Callable[[Unstructured], Any]:

@@ -6,7 +6,8 @@ schema, then its Scale.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -18,10 +19,23 @@ from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.quoting import go_quoted
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.structural import StructuralSchema
+from pilothouse.machinery.structural.schema import Node, parse
 from pilothouse.machinery.unstructured import Unstructured
 
 _content = msgspec.json.Encoder(order="deterministic").encode
 PREFER = "to avoid accidental conflicts with other finalizer writers"
+
+
+class DeferredSchema(StructuralSchema):
+    """A schema whose data are made when it is first used."""
+
+    def __init__(self, make: Callable[[], Mapping[str, Any] | None]) -> None:
+        super().__init__(None)
+        self._make = make
+
+    @cached_property
+    def root(self) -> Node:
+        return parse(self._make())
 
 
 class Preserving:

@@ -39,3 +39,12 @@ async def in_thread(function: Callable[..., T], *args: Any) -> T:
         if not _State.running:
             gc.enable()
             sys.setswitchinterval(_State.usual_switch)
+
+
+WAITERS = 64
+_waiting = ThreadPoolExecutor(WAITERS, "waiting")
+
+
+async def in_waiting_thread(function: Callable[..., T], *args: Any) -> T:
+    """The result of a function that may wait for others: it keeps nobody but its like from a thread."""
+    return await asyncio.get_running_loop().run_in_executor(_waiting, function, *args)

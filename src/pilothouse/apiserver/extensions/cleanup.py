@@ -40,6 +40,8 @@ POLLS = 120
 """A minute: then the condition says that instances are left, and all begins again."""
 
 Execute = Callable[[Call], Awaitable[Any]]
+Empty = Callable[[Resource[Any], str], Awaitable[None]]
+"""Deletes all objects of a resource in a namespace, past admission."""
 IN_PROGRESS = condition(TERMINATING, TRUE, "InstanceDeletionInProgress", "CustomResource deletion is in progress")
 COMPLETED = condition(TERMINATING, FALSE, "InstanceDeletionCompleted", "removed all instances")
 NEVER_ESTABLISHED = condition(TERMINATING, FALSE, "NeverEstablished", "resource was never established")
@@ -49,8 +51,11 @@ TIMED_OUT = "could not confirm zero CustomResources remaining: timed out waiting
 class Cleanup:
     """One per registry. `resource_of` gives the stored form of what a definition, by its name, serves."""
 
-    def __init__(self, execute: Execute, caches: Caches, clock: Clock, resource_of: Callable[[str], Resource[Any] | None]) -> None:
+    def __init__(
+        self, execute: Execute, empty: Empty, caches: Caches, clock: Clock, resource_of: Callable[[str], Resource[Any] | None]
+    ) -> None:
         self._execute = execute
+        self._empty = empty
         self._caches = caches
         self._clock = clock
         self._resource_of = resource_of
@@ -117,7 +122,7 @@ class Cleanup:
         cache = await self._caches.of(resource)
         try:
             for namespace in sorted({entry.namespace for entry in cache.entries()}):
-                await self._execute(Call("deletecollection", resource, namespace))
+                await self._empty(resource, namespace)
         except StatusError as error:
             return condition(TERMINATING, TRUE, "InstanceDeletionFailed", f"could not issue all deletes: {error.status.message}")
         for _ in range(POLLS):

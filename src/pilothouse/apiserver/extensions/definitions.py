@@ -21,7 +21,7 @@ from pilothouse.apiserver.cache.caches import Caches
 from pilothouse.apiserver.cache.event import DELETED, CacheEvent
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
-from pilothouse.apiserver.extensions.cleanup import Cleanup
+from pilothouse.apiserver.extensions.cleanup import Cleanup, Empty
 from pilothouse.apiserver.extensions.converter import Ask, WebhookConverter
 from pilothouse.apiserver.extensions.kinds import resources_of
 from pilothouse.apiserver.extensions.status import status_after
@@ -60,10 +60,15 @@ class Served:
 
 
 class Definitions:
-    """One per registry. `execute` makes calls as the API server itself."""
+    """One per registry."""
 
-    def __init__(self, catalogue: Catalogue, caches: Caches, execute: Execute, clock: Clock, ask: Ask, uid: Callable[[], str]) -> None:
-        """`ask` calls conversion webhooks; `uid` makes the uids of reviews."""
+    def __init__(
+        self, catalogue: Catalogue, caches: Caches, clock: Clock, *, execute: Execute, empty: Empty, ask: Ask, uid: Callable[[], str]
+    ) -> None:
+        """`execute` makes calls as the API server itself; `empty` deletes all objects of a resource in a namespace.
+
+        `ask` calls conversion webhooks; `uid` makes the uids of reviews.
+        """
         self._ask = ask
         self._uid = uid
         self._catalogue = catalogue
@@ -75,7 +80,7 @@ class Definitions:
         self._watch: Watch | None = None
         self._waiting: dict[str, None] = {}
         self._woken = asyncio.Event()
-        self._cleanup = Cleanup(execute, caches, clock, self._resource_of)
+        self._cleanup = Cleanup(execute, empty, caches, clock, self._resource_of)
 
     async def start(self) -> None:
         """Return when the kinds of all definitions in the store are served."""

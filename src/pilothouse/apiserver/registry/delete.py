@@ -80,14 +80,14 @@ async def delete_corrupt(store: RegistryStore, request: Request) -> Status:
     return Status(status="Success", code=200, details=StatusDetails(name=name, group=resource.group, kind=resource.kind))
 
 
-async def delete_collection(store: RegistryStore, request: Request) -> EntryList:
-    """Delete everything that the request selects; what is gone already by then is no error."""
+async def delete_collection(store: RegistryStore, request: Request, *, admitted: bool = False) -> EntryList:
+    """Delete everything that the request selects; what is gone already by then is no error. `admitted`: admission is not asked."""
     found = await list_(store, request)
     gone: list[Entry] = []
     for entry in found.entries:
         one = _single(request, entry)
         try:
-            result = await delete(store, one, of_collection=True)
+            result = await delete(store, one, admitted=admitted, of_collection=True)
         except StatusError as error:
             if error.reason == "NotFound":
                 continue

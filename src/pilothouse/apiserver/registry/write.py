@@ -19,7 +19,7 @@ from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.client.call import Call
-from pilothouse.kit.offload import in_thread
+from pilothouse.kit.offload import in_thread, in_waiting_thread
 from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict
 from pilothouse.machinery.resource import Resource
 
@@ -88,7 +88,9 @@ def sized(request: Request, current: Entry) -> Request:
 async def in_thread_if_large(call: Call, function: Callable[..., T], *args: Any) -> T:
     """The result of a function of the call's own object alone, in a thread where others would wait for it: of a large object, or of one
     that a webhook converts."""
-    if call.body_bytes < LARGE_BYTES and call.resource.converter is None:
+    if call.resource.converter is not None:
+        return await in_waiting_thread(function, *args)
+    if call.body_bytes < LARGE_BYTES:
         return function(*args)
     return await in_thread(function, *args)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
+from pilothouse.kit.offload import in_waiting_thread
 from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.resource import Resource
 
+T = TypeVar("T")
 Kind = tuple[str, str, str]
 
 
@@ -50,6 +52,13 @@ def versioned(obj: Any, request: AdmissionRequest, version: Version) -> Any:
 def stored(obj: Any, request: AdmissionRequest, version: Version) -> Any:
     """An object in `version` as the request has it: in the version in which objects are admitted (`request.resource`)."""
     return obj if not is_convertible(request) else _converted(obj, version.resource, request.resource)
+
+
+async def aside(request: AdmissionRequest, function: Callable[..., T], *args: Any) -> T:
+    """The result of a function that looks at a request's objects in other versions: in a thread where a webhook converts them."""
+    if request.resource.converter is None:
+        return function(*args)
+    return await in_waiting_thread(function, *args)
 
 
 def _converted(obj: Any, origin: Resource[Any], target: Resource[Any]) -> Any:

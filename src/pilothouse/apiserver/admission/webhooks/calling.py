@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pilothouse.apiserver.admission.matching.versions import Version
+from pilothouse.apiserver.admission.matching.versions import Version, aside
 from pilothouse.apiserver.admission.metrics import CALLING_ERROR, NO_ERROR, SERVER_ERROR, AdmissionMetrics, code_label
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.apiserver.admission.webhooks.configuration import SIDE_EFFECT_FREE, Hook
@@ -53,7 +53,7 @@ async def ask(hook: Hook, request: AdmissionRequest, version: Version, objects: 
         text = "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)"
         raise WebhookFailed(hook.name, text, 400)
     uid = world.entropy.uid()
-    body = review_of(uid, review_version, request, version, *objects(version))
+    body = review_of(uid, review_version, request, version, *await aside(request, objects, version))
     verdict = await _answer(hook, world, body, uid, review_version, mutating=mutating)
     request.audit_annotations.update((f"{hook.name}/{key}", value) for key, value in verdict.audit_annotations.items())
     request.warnings.extend(verdict.warnings)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import orjson
 
 from pilothouse.apiserver.admission.matching.index import Candidate
-from pilothouse.apiserver.admission.matching.versions import Version
+from pilothouse.apiserver.admission.matching.versions import Version, aside
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.apiserver.admission.reinvocation import Reinvocations
 from pilothouse.apiserver.admission.webhooks.calling import Rejected, WebhookFailed, ask, count
@@ -97,9 +97,11 @@ class Mutations:
             raise internal_error(text)
         if verdict.patch_type != JSON_PATCH:
             raise WebhookFailed(hook.name, f"unsupported patch type {go_quoted(verdict.patch_type)}", 400)
-        size = len(verdict.patch) + len(self._objects(version)[0] or b"")
+        shown, _ = await aside(self._request, self._objects, version)
+        size = len(verdict.patch) + len(shown or b"")
         change = (self._request, version, operations)
-        is_changed = patched(*change) if size < LARGE_BYTES else await in_thread(patched, *change)
+        is_large = size >= LARGE_BYTES and self._request.resource.converter is None
+        is_changed = await (in_thread(patched, *change) if is_large else aside(self._request, patched, *change))
         self._note(hook, PATCH, patch=operations, patchType=JSON_PATCH)
         return is_changed
 

@@ -98,6 +98,8 @@ async def serving(
     tasks = [asyncio.create_task(registry.run()), asyncio.create_task(server.run())]
     try:
         await registry.start()
+        for hook in registry.hooks.values():
+            await hook.reconciled.wait()
         await server.started.wait()
         yield Served(registry, server, tokens, folder, "https" if tls else "http")
     finally:

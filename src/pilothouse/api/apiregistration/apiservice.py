@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 
+from pilothouse.api.apiregistration.availability import condition_of, local
 from pilothouse.api.core.validation.fields import report
-from pilothouse.api.types.apiregistration_v1 import APIService, APIServiceCondition, APIServiceSpec
+from pilothouse.api.types.apiregistration_v1 import APIService, APIServiceSpec
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
@@ -21,10 +22,10 @@ def _service(one: APIService) -> str:
 
 
 def _available(one: APIService) -> str:
-    found = next((condition for condition in one.status.conditions if condition.type == "Available"), None)
-    if found is None:
+    condition = condition_of(one)
+    if condition is None:
         return "Unknown"
-    return found.status if found.status == "True" else f"{found.status} ({found.reason})"
+    return condition.status if condition.status == "True" else f"{condition.status} ({condition.reason})"
 
 
 APISERVICE = Resource(
@@ -61,8 +62,9 @@ def prepare_create(one: APIService) -> None:
     """What this server serves itself is available from the beginning."""
     one.status.conditions = []
     if one.spec.service is None:
-        local = {"type": "Available", "status": "True", "reason": "Local", "message": "Local APIServices are always available"}
-        one.status.conditions = [APIServiceCondition(**local, lastTransitionTime=one.metadata.creationTimestamp)]
+        condition = local()
+        condition.lastTransitionTime = one.metadata.creationTimestamp
+        one.status.conditions = [condition]
 
 
 @APISERVICE.validate

@@ -7,41 +7,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from pilothouse.api.apiregistration.priorities import priority_of
+from pilothouse.api.apiregistration.registration import name_of
 from pilothouse.machinery import versions
 from pilothouse.machinery.resource import Resource, Scale, Subresource
 
-GROUP_ORDER = (
-    "apiregistration.k8s.io",
-    "apps",
-    "events.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "networking.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "storage.k8s.io",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "scheduling.k8s.io",
-    "coordination.k8s.io",
-    "node.k8s.io",
-    "discovery.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-)
-"""Upstream's order of groups by priority; the rest follows by name. Clients prefer what comes first when a name is ambiguous."""
 ANY_ADDRESS = "0.0.0.0/0"
 
 Document = dict[str, Any]
 
 
-def group_order(group: str) -> tuple[int, str]:
-    return (GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER), group)
+def group_order(group_version: tuple[str, str]) -> tuple[int, str]:
+    """Where a version stands among all: by its group's priority, then by the name of its APIService."""
+    return -priority_of(*group_version).group, name_of(*group_version)
 
 
 class Documents:
@@ -53,11 +34,15 @@ class Documents:
             self._by_group.setdefault(one.group, {}).setdefault(one.version, []).append(one)
 
     def groups(self) -> list[str]:
-        """The named groups, in order."""
-        return sorted((group for group in self._by_group if group), key=group_order)
+        """The named groups, in order of their priorities; equal ones by the names of their APIServices."""
+        return list(dict.fromkeys(group for group, _ in sorted(self._group_versions(), key=group_order)))
+
+    def _group_versions(self) -> Iterator[tuple[str, str]]:
+        return ((group, version) for group, versions in self._by_group.items() if group for version in versions)
 
     def versions(self, group: str) -> list[str]:
-        return sorted(self._by_group.get(group, {}), key=versions.order)
+        """The versions of a group, the preferred one first."""
+        return sorted(self._by_group.get(group, {}), key=lambda version: (-priority_of(group, version).version, versions.order(version)))
 
     def api_versions(self, server_address: str) -> Document:
         """/api."""
@@ -87,9 +72,12 @@ class Documents:
 
     def aggregated(self, *, core: bool, api_version: str) -> Document:
         """The whole of /api or /apis in one document, as `apidiscovery.k8s.io/v2` (or v2beta1) has it."""
-        groups = [""] if core else self.groups()
+        groups = [""] if core else sorted(self.groups(), key=lambda group: (-self._priority(group), group))
         items = [self._aggregated_group(group) for group in groups]
         return {"kind": "APIGroupDiscoveryList", "apiVersion": f"apidiscovery.k8s.io/{api_version}", "metadata": {}, "items": items}
+
+    def _priority(self, group: str) -> int:
+        return max(priority_of(group, version).group for version in self._by_group[group])
 
     def _aggregated_group(self, group: str) -> Document:
         versions = [

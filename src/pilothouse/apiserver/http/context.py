@@ -10,6 +10,7 @@ from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.failed_logins import FailedLogins
 from pilothouse.apiserver.auth.user import ANONYMOUS, User
+from pilothouse.apiserver.http.flows import Flows
 from pilothouse.apiserver.http.in_flight import InFlight
 from pilothouse.apiserver.http.large_bodies import LargeBodies
 from pilothouse.apiserver.http.request_metrics import RequestMetrics
@@ -51,7 +52,9 @@ class ApiContext:
     in_flight: InFlight = field(default_factory=InFlight)
     large_bodies: LargeBodies = field(default_factory=LargeBodies)
     failed_logins: FailedLogins = field(init=False)
+    flows: Flows = field(init=False)
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
 
     def __post_init__(self) -> None:
         self.failed_logins = FailedLogins(SystemClock())  # clients live in the machine's own time
+        self.flows = Flows(self.registry.store.caches)

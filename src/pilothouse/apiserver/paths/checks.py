@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from pilothouse.apiserver.paths.health import Check, Checks
+from pilothouse.apiserver.registry.poststart.hook import Hook
 from pilothouse.apiserver.registry.registry import Registry
 from pilothouse.kit.clock import SystemClock, wait_for
 
@@ -40,20 +41,21 @@ HOOKS = (
     ("start-service-ip-repair-controllers", STARTED),
     ("rbac/bootstrap-roles", STARTED),
     ("scheduling/bootstrap-system-priority-classes", STARTED),
-    ("priority-and-fairness-config-producer", STARTED),
+    ("priority-and-fairness-config-producer", "priority-and-fairness-config"),
     ("bootstrap-controller", STARTED),
-    ("start-kubernetes-service-cidr-controller", STARTED),
+    ("start-kubernetes-service-cidr-controller", "kubernetes-service-cidr"),
     ("start-kube-aggregator-informers", CACHES),
-    ("apiservice-status-local-available-controller", STARTED),
-    ("apiservice-status-remote-available-controller", STARTED),
+    ("apiservice-status-local-available-controller", "apiservices"),
+    ("apiservice-status-remote-available-controller", "apiservices"),
     ("apiservice-registration-controller", STARTED),
     ("apiservice-discovery-controller", DISCOVERY),
-    ("kube-apiserver-autoregistration", STARTED),
-    ("", DISCOVERY),
+    ("kube-apiserver-autoregistration", "apiservices"),
+    ("", "apiservices"),
     ("apiservice-openapi-controller", DISCOVERY),
     ("apiservice-openapiv3-controller", DISCOVERY),
 )
-"""Each hook and what it is looked at by, in upstream's order; the empty one is where `autoregister-completion` stands."""
+"""Each hook and what it is looked at by (a part, or a hook of registry/poststart), in upstream's order; the empty one is where
+`autoregister-completion` stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,19 @@ def checks_of(
         STARTED: lambda: "" if registry.started.is_set() else "not finished",
         DISCOVERY: lambda: "" if discovered() else "nothing is served yet",
         SERVING: lambda: "" if is_serving() else "no listener",
+        **{name: finished(hook) for name, hook in registry.hooks.items()},
     }
-    hooks = {f"{HOOK}{name}" if name else "autoregister-completion": looks[look] for name, look in HOOKS}
+    hooks = {f"{HOOK}{name}" if name else "autoregister-completion": looks.get(look, looks[STARTED]) for name, look in HOOKS}
     base: dict[str, Check] = {"ping": lambda: "", "log": lambda: ""}
     live = {**base, "loopback-serving-certificate": looks[SERVING], "etcd": looks[STORE], **hooks}
     shutdown: Check = lambda: "process is shutting down" if stopping() else ""  # noqa: E731
     ready = {**base, "etcd": looks[STORE], "etcd-readiness": looks[STORE], "informer-sync": looks[CACHES], **hooks, **more}
     return AllChecks(live, live, {**ready, "shutdown": shutdown})
+
+
+def finished(hook: Hook) -> Check:
+    """The check that a hook has done its work once."""
+    return lambda: "" if hook.reconciled.is_set() else "not finished"
 
 
 def within(ask: Callable[[], Awaitable[str]]) -> Check:

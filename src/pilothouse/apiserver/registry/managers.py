@@ -76,6 +76,12 @@ def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
     return [record.entry(record.manager(name, UPDATE, resource.api_version), resource.api_version, fields, time.now_text(store.clock))]
 
 
+def of_seed(store: RegistryStore, resource: Resource[Any], obj: Any, name: str) -> ManagedFieldsEntry:
+    """What the server owns of an object that it makes by itself, as manager `name`."""
+    owner = record.manager(name or agent_of("system:apiserver"), UPDATE, resource.api_version)
+    return record.entry(owner, resource.api_version, _created(resource, "").of(obj), time.now_text(store.clock))
+
+
 def after_update(store: RegistryStore, request: Request, view: View, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]) -> Entries:
     """The record after an update from `old` to `new` (in the stored version); `said` is what the client sent of it.
 

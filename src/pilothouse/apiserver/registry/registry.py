@@ -21,10 +21,11 @@ from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.extensions.definitions import Definitions
-from pilothouse.apiserver.registry import bootstrap, componentstatus, create, delete, listing, subresource, update, watching
+from pilothouse.apiserver.registry import bootstrap, componentstatus, create, delete, listing, poststart, subresource, update, watching
 from pilothouse.apiserver.registry.compaction import compact_regularly
 from pilothouse.apiserver.registry.expiry import expire_regularly
 from pilothouse.apiserver.registry.patch import patch
+from pilothouse.apiserver.registry.poststart.hook import Hook
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.registry.store import RegistryStore, Review, TokenIssuer, made
@@ -32,6 +33,7 @@ from pilothouse.apiserver.registry.transport import InProcessTransport
 from pilothouse.apiserver.registry.view import MAIN
 from pilothouse.apiserver.storage.interface import Storage
 from pilothouse.client.call import Call
+from pilothouse.kit import plugins as discovery
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.catalogue import Catalogue
@@ -88,6 +90,12 @@ class Registry:
         self.auditor: Auditor | None = None
         self.started = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
+        self.hooks: Mapping[str, Hook] = {
+            hook.name: hook(self)
+            for hook in discovery.classes(poststart, Hook)
+            if all(self.catalogue.by_kind(*kind.GVK) for kind in hook.kinds)
+        }
+        """What runs beside once the registry has started."""
 
     async def start(self) -> None:
         """Return when the registry can be called; `run` must have been begun, or be about to."""
@@ -113,6 +121,8 @@ class Registry:
             for kind in bootstrap.KEPT:
                 group.create_task(bootstrap.keep(self, kind), name=f"keeping of the {kind.__name__} kubernetes")
             self.started.set()
+            for hook in self.hooks.values():
+                group.create_task(hook.run(), name=hook.name)
 
     async def execute(self, call: Call, user: User, *, warnings: list[str] | None = None) -> Result:
         """Every verb but watch. StatusError for an answer other than success; `warnings` collects what the client should be told."""

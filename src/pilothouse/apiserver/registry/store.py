@@ -56,6 +56,9 @@ Loopback = Callable[[Call], Awaitable[Any]]
 Review = Callable[[Any, User], Awaitable[Any]]
 """(review object, user) -> the same with its status: for kinds that are answered and never stored."""
 
+ExtensionDiscovery = Callable[[Any], Awaitable[str]]
+"""(APIService) -> what its discovery document cannot be had for; "" when the server answers. Bounded in time by itself."""
+
 REQUEST_LIMIT_BYTES = 1536 * 1024
 """What etcd takes in one request (its --max-request-bytes); upstream's store counts objects in protobuf."""
 FRESH_SECONDS = 3.0
@@ -98,6 +101,8 @@ class RegistryStore:
         self.written = Written()
         self.components: dict[str, Callable[[], str]] = {}
         """What is wrong with the scheduler and the controller-manager, by these names; "" when nothing is."""
+        self.extension_discovery: ExtensionDiscovery | None = None
+        """Asks the server behind a remote APIService; without it nothing is proxied."""
         self.catalogue = catalogue
         self.caches = Caches(storage, clock, catalogue)
         self._loaded: dict[type[Any], Cache] = {}

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from pilothouse.api.types.flowcontrol_v1 import (
-    ExemptPriorityLevelConfiguration,
-    PriorityLevelConfiguration,
-    PriorityLevelConfigurationSpec,
-)
+from pilothouse.api.types.flowcontrol_v1 import FlowSchema, PriorityLevelConfiguration
 from pilothouse.apiserver.auth.user import ADMIN, ANONYMOUS, User
-from pilothouse.apiserver.chain.flow_control import FLOW_SCHEMA, PRIORITY_LEVEL, classified
-from pilothouse.apiserver.http.request_info import parse
+from pilothouse.apiserver.chain.flow_control import FLOW_SCHEMA, PRIORITY_LEVEL
+from pilothouse.apiserver.fairness.defaults import flow_schemas, priority_levels
+from pilothouse.apiserver.fairness.matching import FlowTable
+from pilothouse.apiserver.http.request_info import attributes_of, parse
 from pilothouse.client.client import Client
-from pilothouse.machinery.meta_v1 import ObjectMeta
 from tests.unit.apiserver.serving import calling_served
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/a"
-
-
-def asked(user: User, path: str) -> Any:
-    return SimpleNamespace(user=user, info=parse("GET", path, False))
+EVERYBODY = ("system:authenticated",)
 
 
 @pytest.mark.parametrize(
@@ -32,9 +24,16 @@ def asked(user: User, path: str) -> Any:
     [
         pytest.param(ADMIN, "/api/v1/pods", ("exempt", "exempt"), id="an administrator"),
         pytest.param(ANONYMOUS, "/livez", ("probes", "exempt"), id="a probe"),
+        pytest.param(ANONYMOUS, "/livez/ping", ("probes", "exempt"), id="a path below a probe's"),
         pytest.param(User("system:kube-scheduler"), LEASES, ("system-leader-election", "leader-election"), id="who wants to lead"),
         pytest.param(User("system:kube-scheduler"), "/api/v1/pods", ("kube-scheduler", "workload-high"), id="the scheduler"),
         pytest.param(User("system:node:a", groups=("system:nodes",)), LEASES, ("system-node-high", "node-high"), id="a node's lease"),
+        pytest.param(
+            User("system:node:a", groups=("system:nodes",)),
+            "/api/v1/nodes/a/status",
+            ("system-node-high", "node-high"),
+            id="a node's status",
+        ),
         pytest.param(User("system:node:a", groups=("system:nodes",)), "/api/v1/pods", ("system-nodes", "system"), id="a node"),
         pytest.param(
             User("system:serviceaccount:kube-system:dns", groups=("system:serviceaccounts",)),
@@ -48,20 +47,32 @@ def asked(user: User, path: str) -> Any:
             ("service-accounts", "workload-low"),
             id="a ServiceAccount",
         ),
-        pytest.param(User("jane"), "/api/v1/pods", ("global-default", "global-default"), id="anybody else"),
+        pytest.param(User("jane", groups=EVERYBODY), "/api/v1/pods", ("global-default", "global-default"), id="anybody else"),
+        pytest.param(User("nobody"), "/api/v1/pods", ("catch-all", "catch-all"), id="a user without groups"),
     ],
 )
 def test_the_first_schema_that_fits(user: User, path: str, expected: tuple[str, str]) -> None:
-    assert classified(asked(user, path)) == expected
+    flow = FlowTable(flow_schemas(), priority_levels()).flow_of(user, attributes_of(parse("GET", path, False), ""))
+    assert (flow.schema, flow.level) == expected
 
 
-async def test_every_answer_says_its_flow(folder: Path) -> None:
+def test_a_schema_whose_priority_level_is_missing_matches_nothing() -> None:
+    levels = [level for level in priority_levels() if level.metadata.name != "global-default"]
+    flow = FlowTable(flow_schemas(), levels).flow_of(User("jane", groups=EVERYBODY), attributes_of(parse("GET", "/api", False), ""))
+    assert flow.schema == "catch-all"
+
+
+def test_mandatory_schemas_stand_without_their_objects() -> None:
+    flow = FlowTable((), ()).flow_of(ADMIN, attributes_of(parse("GET", "/api/v1/pods", False), ""))
+    assert (flow.schema, flow.schema_uid) == ("exempt", "")
+
+
+async def test_every_answer_says_its_flow_by_the_uids_of_the_objects(folder: Path) -> None:
     async with calling_served(folder) as (served, call):
+        client = Client(served.registry.transport(ADMIN))
+        await served.registry.hooks["priority-and-fairness-config"].reconciled.wait()
         first = await call("GET", "/api/v1/namespaces/default")
         missing = await call("GET", "/api/v1/namespaces/nothing")
-        assert first.headers[FLOW_SCHEMA] == missing.headers[FLOW_SCHEMA]
-        client = Client(served.registry.transport(ADMIN))
-        spec = PriorityLevelConfigurationSpec(type="Exempt", exempt=ExemptPriorityLevelConfiguration())
-        level = await client.create(PriorityLevelConfiguration(metadata=ObjectMeta(name="exempt"), spec=spec))
-        after = await call("GET", "/api/v1/namespaces/default")
-        assert after.headers[PRIORITY_LEVEL] == level.metadata.uid != first.headers[PRIORITY_LEVEL]
+        schema, level = await client.get(FlowSchema, "exempt"), await client.get(PriorityLevelConfiguration, "exempt")
+        for answer in (first, missing):
+            assert (answer.headers[FLOW_SCHEMA], answer.headers[PRIORITY_LEVEL]) == (schema.metadata.uid, level.metadata.uid)

@@ -49,6 +49,8 @@ async def open_house(storage: MemoryStorage | None = None, **settings: Any) -> A
     registry = Registry(storage, clock, Entropy(1), **settings)
     running = asyncio.create_task(registry.run())
     await registry.start()
+    for hook in registry.hooks.values():
+        await hook.reconciled.wait()
     try:
         yield House(registry, storage, clock, Client(registry.transport(ADMIN)))
     finally:

@@ -1,0 +1,130 @@
+"""APIServices: those of what is served here, and whether each is available."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from pilothouse.api.apiregistration import availability, registration
+from pilothouse.api.types.apiregistration_v1 import APIService, APIServiceCondition
+from pilothouse.api.types.core_v1 import Service
+from pilothouse.api.types.discovery_v1 import EndpointSlice
+from pilothouse.apiserver.registry.bootstrap import BootstrapRegistry
+from pilothouse.apiserver.registry.poststart.hook import Hook
+from pilothouse.machinery import time
+from pilothouse.machinery.codec import clone, encode
+
+RESYNC_SECONDS = 30.0
+"""How often extension API servers are asked again, as upstream."""
+SERVICE_NAME = "kubernetes.io/service-name"
+NOT_PROXIED = "failing or missing response from https://{name}.{namespace}.svc:{port}/apis/{group}/{version}: requests are not proxied"
+"""What is said while nothing in this server speaks to extension API servers."""
+
+
+class APIServices(Hook):
+    """Upstream's hooks kube-apiserver-autoregistration and apiservice-status-local-available-controller and -remote-."""
+
+    name = "apiservices"
+    kinds = (APIService,)
+
+    def __init__(self, registry: BootstrapRegistry) -> None:
+        super().__init__(registry)
+        self._at_start = True
+        self._behind: set[tuple[str, str]] = set()
+        """(namespace, name) of the Services of remote APIServices."""
+        self._answers: dict[str, tuple[tuple[Any, ...], str]] = {}
+        """What was seen when an extension API server was asked, and its answer, by the name of its APIService."""
+        self._round = 0
+        self._following: asyncio.Task[None] | None = None
+        self.store.catalogue.subscribe(lambda what, resource: self.wake())
+
+    async def reconcile(self) -> None:
+        """Register what is served, then say of every APIService whether it is available."""
+        served = ((resource.group, resource.version) for resource in self.store.catalogue.resources())
+        current = {each.metadata.name: each for each in await self.store.list(APIService)}
+        for verb, apiservice in registration.steps(current, registration.wanted(served), at_start=self._at_start):
+            if verb == "create":
+                apiservice.status.conditions = availability.with_condition(apiservice, availability.local(), self._now()) or []
+                await self.seed(apiservice)
+            else:
+                await self.write(verb, apiservice)
+        self._at_start = False
+        for apiservice in await self.store.list(APIService):
+            await self._tell(apiservice, await self._condition(apiservice))
+        remote = [each for each in await self.store.list(APIService) if each.spec.service is not None]
+        self._answers = {each.metadata.name: self._answers[each.metadata.name] for each in remote if each.metadata.name in self._answers}
+        self._follow_remote(remote)
+
+    def concerns(self, obj: Any) -> bool:
+        """Of Services and EndpointSlices only those behind an APIService."""
+        if isinstance(obj, Service):
+            return (obj.metadata.namespace, obj.metadata.name) in self._behind
+        if isinstance(obj, EndpointSlice):
+            return (obj.metadata.namespace, obj.metadata.labels.get(SERVICE_NAME, "")) in self._behind
+        return True
+
+    async def _condition(self, apiservice: APIService) -> APIServiceCondition:
+        reference = apiservice.spec.service
+        if reference is None:
+            return availability.local()
+        service = await self.store.get(Service, reference.name, reference.namespace)
+        slices = [
+            each
+            for each in await self.store.list(EndpointSlice, reference.namespace)
+            if each.metadata.labels.get(SERVICE_NAME) == reference.name
+        ]
+        problem = availability.problem_behind(apiservice, service, slices)
+        if problem is not None:
+            return problem
+        assert service is not None
+        versions = [service.metadata.resourceVersion, *(each.metadata.resourceVersion for each in slices)]
+        seen = (self._round, encode(apiservice.spec), *versions)
+        message = await self._answer(apiservice, seen)
+        return availability.failed_discovery(message) if message else availability.passed()
+
+    async def _answer(self, apiservice: APIService, seen: tuple[Any, ...]) -> str:
+        """What the extension API server said last, when nothing was seen to change since; or says now."""
+        name = apiservice.metadata.name
+        known = self._answers.get(name)
+        if known is None or known[0] != seen:
+            known = self._answers[name] = (seen, await self._discovery_problem(apiservice))
+        return known[1]
+
+    async def _discovery_problem(self, apiservice: APIService) -> str:
+        ask = self.store.extension_discovery
+        if ask is not None:
+            return await ask(apiservice)
+        reference = apiservice.spec.service
+        assert reference is not None
+        place = {"name": reference.name, "namespace": reference.namespace, "port": reference.port}
+        return NOT_PROXIED.format(group=apiservice.spec.group, version=apiservice.spec.version, **place)
+
+    def _now(self) -> str:
+        return time.now_text(self.store.clock)
+
+    async def _tell(self, apiservice: APIService, condition: APIServiceCondition) -> None:
+        conditions = availability.with_condition(apiservice, condition, self._now())
+        if conditions is not None:
+            changed = clone(apiservice)
+            changed.status.conditions = conditions
+            await self.write("update", changed, subresource="status")
+
+    def _follow_remote(self, apiservices: Sequence[APIService]) -> None:
+        """Look at what is behind remote APIServices as long as there are any."""
+        references = [each.spec.service for each in apiservices if each.spec.service is not None]
+        self._behind = {(reference.namespace, reference.name) for reference in references}
+        if self._behind and self._following is None:
+            self._following = self.spawn(self._follow_services())
+        elif not self._behind and self._following is not None:
+            self._following.cancel()
+            self._following = None
+
+    async def _follow_services(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.follow(Service))
+            group.create_task(self.follow(EndpointSlice))
+            while True:
+                await self.store.clock.sleep(RESYNC_SECONDS)
+                self._round += 1
+                self.wake()

@@ -1,0 +1,55 @@
+"""The default FlowSchemas and PriorityLevelConfigurations, and the condition Dangling of every FlowSchema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pilothouse.api.types.flowcontrol_v1 import FlowSchema, FlowSchemaCondition, PriorityLevelConfiguration
+from pilothouse.apiserver.fairness.defaults import MANDATORY, flow_schemas, priority_levels
+from pilothouse.apiserver.fairness.ensuring import condition_of, dangling, steps
+from pilothouse.apiserver.registry.poststart.hook import Hook
+from pilothouse.machinery import time
+
+PRODUCER = "api-priority-and-fairness-config-producer-v1"
+CONSUMER = "api-priority-and-fairness-config-consumer-v1"
+"""Upstream's field managers of the two."""
+
+CONDITIONS = (
+    b'{"f:status":{"f:conditions":{"k:{\\"type\\":\\"Dangling\\"}":{".":{},"f:lastTransitionTime":{},"f:message":{},"f:reason":{},'
+    b'"f:status":{},"f:type":{}}}}}'
+)
+"""What the consumer owns."""
+
+
+class FlowControl(Hook):
+    """Upstream's hooks priority-and-fairness-config-producer and -consumer."""
+
+    name = "priority-and-fairness-config"
+    kinds = (FlowSchema, PriorityLevelConfiguration)
+
+    async def reconcile(self) -> None:
+        """Make and mend the defaults, then tell the schemas what of them dangles."""
+        await self._ensure(PriorityLevelConfiguration, priority_levels())
+        await self._ensure(FlowSchema, flow_schemas())
+        levels = MANDATORY.union(level.metadata.name for level in await self.store.list(PriorityLevelConfiguration))
+        for schema in await self.store.list(FlowSchema):
+            condition = dangling(schema, levels)
+            if condition is not None:
+                status = {"conditions": [self._timed(condition)]}
+                await self.apply_status(FlowSchema, schema.metadata.name, status, manager=CONSUMER)
+
+    async def _ensure(self, kind: type[Any], defaults: Sequence[Any]) -> None:
+        current = {obj.metadata.name: obj for obj in await self.store.list(kind)}
+        for step in steps(current, defaults):
+            if step.verb != "create":
+                await self.write(step.verb, step.object, manager=PRODUCER)
+            elif kind is FlowSchema:
+                step.object.status.conditions = [self._timed(condition_of(step.object, is_dangling=False))]
+                await self.seed(step.object, self.applied(FlowSchema, CONDITIONS, CONSUMER), manager=PRODUCER)
+            else:
+                await self.seed(step.object, manager=PRODUCER)
+
+    def _timed(self, condition: FlowSchemaCondition) -> FlowSchemaCondition:
+        condition.lastTransitionTime = time.now_text(self.store.clock)
+        return condition

@@ -1,0 +1,129 @@
+"""Hook: a loop of the API server itself that keeps some objects as they should be.
+
+- `reconcile` runs at the start, after every change of one of `kinds`, and RETRY_SECONDS after a failure.
+- It looks at everything anew each time: what changes while it runs wakes it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import aclosing, suppress
+from typing import Any, ClassVar
+
+from pilothouse.apiserver.auth.user import APISERVER
+from pilothouse.apiserver.registry import managers, strategy
+from pilothouse.apiserver.registry.bootstrap import BootstrapRegistry
+from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.client.call import APPLY_PATCH, Call, Options
+from pilothouse.machinery import time
+from pilothouse.machinery.codec import encode
+from pilothouse.machinery.errors import StatusError
+from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
+from pilothouse.machinery.patch.manager import APPLY, Manager, entry
+
+log = logging.getLogger(__name__)
+RETRY_SECONDS = 10.0
+
+
+class Hook:
+    """See the module docstring; a subclass is found by discovery."""
+
+    name: ClassVar[str]
+    kinds: ClassVar[tuple[type[Any], ...]]
+
+    def __init__(self, registry: BootstrapRegistry) -> None:
+        self.registry = registry
+        self.store = registry.store
+        self.reconciled = asyncio.Event()
+        """Set once `reconcile` has succeeded."""
+        self._changed = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def reconcile(self) -> None:
+        """Make what is missing, mend what differs. Raises StatusError when it could not."""
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        """Reconcile soon."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._tasks = group
+            for kind in self.kinds:
+                self.spawn(self.follow(kind))
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                try:
+                    await self.reconcile()
+                    self.reconciled.set()
+                except StatusError as error:
+                    log.warning("%s failed", self.name, extra={"problem": error.status.message})
+                    await self.store.clock.sleep(RETRY_SECONDS)
+                    self.wake()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something beside, until the hook ends."""
+        assert self._tasks is not None, "the hook does not run"
+        return self._tasks.create_task(work, name=self.name)
+
+    def concerns(self, obj: Any) -> bool:
+        """Whether a change of an object wakes the hook."""
+        return True
+
+    async def follow(self, kind: type[Any]) -> None:
+        """Wake the hook at every change of a kind, until cancelled."""
+        while True:
+            try:
+                call = Call("watch", self.store.catalogue.of(kind), options=Options(resource_version=str(self.store.caches.revision)))
+                async with aclosing(self.registry.watch(call, APISERVER)) as events:
+                    self.wake()
+                    async for event in events:
+                        if event.entry is not None and self.concerns(event.entry.object):
+                            self.wake()
+            except StatusError:
+                await self.store.clock.sleep(RETRY_SECONDS)
+
+    async def write(self, verb: str, obj: Any, *, subresource: str = "", manager: str = "") -> None:
+        """Create, update or delete an object as the API server. A conflict is no failure: the change that was in the way wakes the hook."""
+        meta = obj.metadata
+        name = meta.name if verb != "create" else ""
+        body = obj if verb != "delete" else None
+        options = Options(field_manager=manager)
+        await self._tolerant(Call(verb, self.store.catalogue.of(type(obj)), meta.namespace, name, subresource, body, options=options))
+
+    async def seed(self, obj: Any, *owners: ManagedFieldsEntry, manager: str = "") -> None:
+        """Make one of the objects that no cluster is without, whole and complete, status included, in one write.
+
+        It is the server's own, from a table of this program: nothing is left to default, to admit or to validate. What is there stays.
+        """
+        resource = self.store.catalogue.of(type(obj))
+        obj.metadata.managedFields = [*owners, managers.of_seed(self.store, resource, obj, manager)]
+        strategy.fill_system_fields(obj, self.store.clock, self.store.entropy)
+        if resource.strategy.generation is not None:
+            obj.metadata.generation = resource.strategy.first_generation or 0
+        with suppress(CompareFailed):
+            await self.store.commit(resource, obj.metadata.namespace, obj, None)
+
+    def applied(self, kind: type[Any], fields: bytes, manager: str) -> ManagedFieldsEntry:
+        """The record of an apply of the status, for `seed`."""
+        owner = Manager(manager, APPLY, subresource="status")
+        return entry(owner, self.store.catalogue.of(kind).api_version, fields, time.now_text(self.store.clock))
+
+    async def apply_status(self, kind: type[Any], name: str, status: Any, *, manager: str) -> None:
+        """Apply fields of the status of a cluster-wide object."""
+        resource = self.store.catalogue.of(kind)
+        said = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": name}, "status": status}
+        options = Options(field_manager=manager, force=True)
+        await self._tolerant(Call("patch", resource, "", name, "status", encode(said), APPLY_PATCH, options))
+
+    async def _tolerant(self, call: Call) -> None:
+        try:
+            await self.registry.execute(call, APISERVER)
+        except StatusError as error:
+            if error.reason not in ("Conflict", "NotFound", "AlreadyExists"):
+                raise

@@ -1,0 +1,48 @@
+"""The ServiceCIDR `kubernetes`: the ranges that the server was started with."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.networking_v1 import ServiceCIDR, ServiceCIDRSpec
+from pilothouse.apiserver.registry.poststart.hook import Hook
+from pilothouse.machinery import time
+from pilothouse.machinery.codec import clone
+from pilothouse.machinery.meta_v1 import Condition, ObjectMeta
+
+DEFAULT = "kubernetes"
+MESSAGE = "Kubernetes default Service CIDR is ready"
+CONDITIONS = (
+    b'{"f:status":{"f:conditions":{"k:{\\"type\\":\\"Ready\\"}":{".":{},"f:lastTransitionTime":{},"f:message":{},"f:status":{},'
+    b'"f:type":{}}}}}'
+)
+"""What the hook owns of the status."""
+MANAGER = "kubernetes-service-cidr-controller"
+
+
+class DefaultServiceCIDR(Hook):
+    """Upstream's hook start-kubernetes-service-cidr-controller."""
+
+    name = "kubernetes-service-cidr"
+    kinds = (ServiceCIDR,)
+
+    async def reconcile(self) -> None:
+        """Make it when it is missing, add a second family to it, and say that it is ready while it bears this server's ranges."""
+        ranges = list(self.store.settings.service_ranges)
+        there = await self.store.get(ServiceCIDR, DEFAULT)
+        if there is None:
+            made = ServiceCIDR(metadata=ObjectMeta(name=DEFAULT), spec=ServiceCIDRSpec(cidrs=ranges))
+            made.status.conditions = [self._ready()]
+            await self.seed(made, self.applied(ServiceCIDR, CONDITIONS, MANAGER))
+            return
+        if len(ranges) == 2 and there.spec.cidrs == ranges[:1]:
+            changed = clone(there)
+            changed.spec.cidrs = ranges
+            await self.write("update", changed)
+            return
+        said = next((condition for condition in there.status.conditions if condition.type == "Ready"), None)
+        if there.metadata.deletionTimestamp or there.spec.cidrs != ranges or (said is not None and said.status != "Unknown"):
+            return
+        status = {"conditions": [self._ready()]}
+        await self.apply_status(ServiceCIDR, DEFAULT, status, manager=MANAGER)
+
+    def _ready(self) -> Condition:
+        return Condition(type="Ready", status="True", message=MESSAGE, lastTransitionTime=time.now_text(self.store.clock))

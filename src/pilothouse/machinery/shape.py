@@ -10,6 +10,8 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
 from typing import Any, Union
 
 import msgspec
@@ -49,6 +51,10 @@ class Shape:
     """`x-kubernetes-map-type` of the struct itself: "atomic" or ""."""
     maps: Mapping[str, str] = field(default_factory=dict)
     """Map types of fields; they go before the `map_type` of the field's struct."""
+    named: str = ""
+    """How Go prints the type where it has a name of its own: `v1.RestartPolicy` for a string."""
+    embedded: Mapping[str, str] = field(default_factory=dict)
+    """For fields that stand in embedded structs of Go's type: the names of these, joined by dots."""
 
 
 EXTENSION = "RawExtension"
@@ -71,16 +77,46 @@ def shape_of(kind: type[Any], level: str = API_LEVEL) -> Shape:
     _structs[kind, level] = made
     since: Mapping[str, str] = getattr(kind, "SINCE", {})
     go: Mapping[str, str] = getattr(kind, "GO", {})
+    names = _go_names(kind)
     made.fields = {
-        each.encode_name: _shape(each.type, go.get(each.encode_name, ""), level)
+        each.encode_name: _named(_shape(each.type, go.get(each.encode_name, ""), level), names.get(each.encode_name, ("", ""))[1])
         for each in msgspec.structs.fields(kind)
         if since.get(each.encode_name, "") <= level
     }
+    made.embedded = {name: embedded for name, (embedded, _) in names.items() if embedded}
     made.merges = getattr(kind, "MERGES", {})
     made.lists = getattr(kind, "LISTS", {})
     made.map_type = getattr(kind, "MAP_TYPE", "")
     made.maps = getattr(kind, "MAPS", {})
     return made
+
+
+def _named(made: Shape, go: str) -> Shape:
+    """A field's shape under the name that its type has in Go; structs and what is told apart by its Go type keep theirs."""
+    if not go or made.kind in (STRUCT, INTEGER, RAW):
+        return made
+    made.named = go
+    if made.item is not None and go.startswith(("[]", "map[")):
+        _named(made.item, go.partition("]")[2])
+    return made
+
+
+def _go_names(kind: type[Any]) -> Mapping[str, tuple[str, str]]:
+    """By field: the embedded structs of Go's type that it stands in, and the name of its own type (tools/generate_go_names.py)."""
+    package, _, module = kind.__module__.rpartition(".")
+    group, _, version = module.rpartition("_")
+    return _go_table(package).get(f"{group}/{version}.{kind.__name__}", {})
+
+
+@cache
+def _go_table(package: str) -> Mapping[str, Mapping[str, tuple[str, str]]]:
+    """The table that lies beside the modules of structs in a package; empty where there is none."""
+    path = resources.files(package).joinpath("go_names.tsv") if package else None
+    table: dict[str, dict[str, tuple[str, str]]] = {}
+    for line in path.read_text().splitlines() if path is not None and path.is_file() else ():
+        owner, name, embedded, go = line.split("\t")
+        table.setdefault(owner, {})[name] = (embedded, go)
+    return table
 
 
 def _shape(annotation: Any, go: str, level: str) -> Shape:

@@ -312,14 +312,17 @@ def type_error(value: Any, kind: Shape, *, owner: str = "", path: str = "") -> s
         return ""
     if kind.kind == shape.STRUCT and isinstance(value, dict):
         below = ((name, kind.fields.get(name), child) for name, child in value.items())
-        texts = (
-            type_error(child, known, owner=kind.name, path=f"{path}.{name}" if path else name) for name, known, child in below if known
-        )
+        texts = (type_error(child, known, owner=kind.name, path=_go_path(kind, path, name)) for name, known, child in below if known)
         return next(filter(None, texts), "")
     if kind.item is not None and isinstance(value, list if kind.kind == shape.LIST else dict):
         items = value if isinstance(value, list) else value.values()
         return next(filter(None, (type_error(one, kind.item, owner=owner, path=path) for one in items)), "")
     return _scalar_error(value, kind, owner, path)
+
+
+def _go_path(kind: Shape, path: str, name: str) -> str:
+    """The path of a field as Go's decoder says it: embedded structs are steps of it."""
+    return ".".join(filter(None, (path, kind.embedded.get(name, ""), name)))
 
 
 def _scalar_error(value: Any, kind: Shape, owner: str, path: str) -> str:
@@ -342,8 +345,8 @@ def _scalar_error(value: Any, kind: Shape, owner: str, path: str) -> str:
         return ""
     shown = f"number {_literal(value)}" if kind.kind == shape.INTEGER and described(value) == "number" else described(value)
     if not path:
-        return f"json: cannot unmarshal {shown} into Go value of type {kind.go}"
-    return f"json: cannot unmarshal {shown} into Go struct field {owner}.{path} of type {kind.go}"
+        return f"json: cannot unmarshal {shown} into Go value of type {kind.named or kind.go}"
+    return f"json: cannot unmarshal {shown} into Go struct field {owner}.{path} of type {kind.named or kind.go}"
 
 
 def _literal(value: Any) -> str:

@@ -34,8 +34,8 @@ DEVICETAINTRULE = Resource(
 )
 
 
-@DEVICETAINTRULE.prepare_create
-def prepare_create(one: DeviceTaintRule) -> None:
+@DEVICETAINTRULE.default
+def default(one: DeviceTaintRule) -> None:
     """The taint was added when the rule was made, unless the client says otherwise."""
     one.spec.taint.timeAdded = one.spec.taint.timeAdded or one.metadata.creationTimestamp
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from pilothouse.api.internal import internal
 from pilothouse.api.types.authentication_v1 import SelfSubjectReview, TokenReview, UserInfo
 from pilothouse.api.types.authorization_v1 import (
@@ -26,6 +28,7 @@ from pilothouse.apiserver.auth.selectors import evaluation_error, validate_selec
 from pilothouse.apiserver.auth.user import User
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery import errors, time
+from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.machinery.problems import Problems
 
 AUTHORIZATION = "authorization.k8s.io"
@@ -120,6 +123,7 @@ def check(review: Any, resource: ResourceAttributes | None, path: NonResourceAtt
         problems.at("spec", "user").invalid("", "at least one of user or group must be specified")
     if resource is not None:
         validate_selectors(resource, problems.at("spec", "resourceAttributes"))
+    _check_metadata(review, problems)
     if isinstance(review, LocalSubjectAccessReview):
         if resource is not None and resource.namespace != review.metadata.namespace:
             problems.at("spec", "resourceAttributes", "namespace").invalid(resource.namespace, "must match metadata.namespace")
@@ -127,6 +131,15 @@ def check(review: Any, resource: ResourceAttributes | None, path: NonResourceAtt
             problems.at("spec", "nonResourceAttributes").invalid(shown, "disallowed on this kind of request")
     if problems:
         raise errors.invalid("", AUTHORIZATION, "", problems.found)
+
+
+def _check_metadata(review: Any, problems: Problems) -> None:
+    """A question has no metadata, but for the namespace that a local one is about."""
+    is_local = isinstance(review, LocalSubjectAccessReview)
+    bare = msgspec.structs.replace(review.metadata, managedFields=[], **({"namespace": ""} if is_local else {}))
+    if bare != ObjectMeta():
+        said = "must be empty except for namespace" if is_local else "must be empty"
+        problems.at("metadata").invalid(review.metadata, said)
 
 
 def decide(

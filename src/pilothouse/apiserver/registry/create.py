@@ -13,6 +13,7 @@ from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.write import commit_admitted, in_thread_if_large
 from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.machinery import time
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError, already_exists, forbidden
 
@@ -50,6 +51,7 @@ def _proposed(store: RegistryStore, request: Request) -> AdmissionRequest:
     """The object, in the stored version, as mutating admission is to see it: without a uid, and without a name that is to be generated."""
     obj = request.call.body
     strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
+    obj.metadata.creationTimestamp = time.now_text(store.clock)  # some default is this time
     for hook in request.served.defaults:
         hook(obj)
     strategy.single_owners(obj, request.warnings)

@@ -66,6 +66,8 @@ def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
     if said:  # a record that comes with the object is kept
         bare = access.with_parts(obj, metadata=without_record(obj.metadata))
         return record.encode(apply.update(None, codec.to_dict(bare), said, writer_of(store, request)))
+    if resource.to_stored is not None and resource.from_stored is not None:  # what the conversion writes belongs to the creator, too
+        obj = resource.from_stored(resource.to_stored(obj))
     try:
         fields = _created(resource, request.call.subresource).of(obj)
     except NoElement:  # items without keys: upstream writes such an object without a record

@@ -21,7 +21,19 @@ from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.extensions.definitions import Definitions
-from pilothouse.apiserver.registry import bootstrap, componentstatus, create, delete, listing, poststart, subresource, update, watching
+from pilothouse.apiserver.registry import (
+    bootstrap,
+    componentstatus,
+    create,
+    delete,
+    listing,
+    managers,
+    poststart,
+    strategy,
+    subresource,
+    update,
+    watching,
+)
 from pilothouse.apiserver.registry.compaction import compact_regularly
 from pilothouse.apiserver.registry.expiry import expire_regularly
 from pilothouse.apiserver.registry.patch import patch
@@ -158,7 +170,7 @@ class Registry:
     def _create(self, request: Request) -> Awaitable[Entry | Status]:
         review = self.store.reviews.get((request.resource.group, request.resource.kind))
         if review is not None:
-            return reviewed(request, review)
+            return reviewed(self.store, request, review)
         if (request.resource.group, request.resource.plural) == ("", "bindings"):
             return subresource.bind(self.store, request)
         return create.create(self.store, request)
@@ -216,5 +228,9 @@ class Registry:
         return Request(call, user, call.resource, call.resource.hub, [] if warnings is None else warnings)
 
 
-async def reviewed(request: Request, review: Review) -> Entry:
-    return made(request.served, await review(request.call.body, request.user))
+async def reviewed(store: RegistryStore, request: Request, review: Review) -> Entry:
+    """The answered review. As of every object that is created, upstream says who owns its fields."""
+    obj = request.call.body
+    strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
+    obj.metadata.managedFields = managers.at_creation(store, request, obj)
+    return made(request.served, await review(obj, request.user))

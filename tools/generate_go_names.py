@@ -59,7 +59,7 @@ def qualified(go: str, package: str, types: Types) -> str:
     if "." not in go:
         return f"{package}.{go}"
     alias, name = go.split(".")
-    homes = {"v1": "core/v1", "corev1": "core/v1", "metav1": "meta/v1", "types": "types"}
+    homes = {"v1": "core/v1", "apiv1": "core/v1", "corev1": "core/v1", "metav1": "meta/v1", "types": "types"}
     return f"{homes.get(alias, alias)}.{name}"
 
 

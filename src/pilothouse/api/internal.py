@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.machinery import codec
+
 Fields = tuple[tuple[str, str], ...]
 RENAMED = {
     "deprecatedserviceaccount": "serviceaccount", "datadiskuri": "diskuri", "endpointsname": "endpoints",
@@ -67,7 +69,7 @@ def _struct(value: Any, kind: str) -> dict[str, Any]:
     values = _by_folded_name(value)
     for name, inner in _types()[kind]:
         if inner == "m":
-            meta = msgspec.to_builtins(values.get("metadata")) or {}
+            meta = json.loads(codec.encode(values.get("metadata")) or b"null") or {}
             shown |= {name: meta[name] for name in META_ORDER if name in meta}
         elif not name and "." in inner:
             shown |= _struct(value, inner)

@@ -60,6 +60,8 @@ class Call:
     options: Options = field(default_factory=Options)
     body_bytes: int = 0
     """How long the body was that it came in: what is done about a large one is done outside the loop."""
+    empty_lists: tuple[tuple[str, ...], ...] = ()
+    """Paths of the lists that the client said are empty, where an object keeps no difference between that and no list."""
 
 
 @dataclass(slots=True)

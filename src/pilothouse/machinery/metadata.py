@@ -25,7 +25,7 @@ def validate_metadata(
     """The metadata of a new object, its name already generated. `problems` stands at the object's `metadata`."""
     rule = name_rule or names.dns_subdomain
     if meta.generateName:
-        for message in rule(_maskable(meta.generateName)):
+        for message in rule(maskable(meta.generateName)):
             problems.at("generateName").invalid(meta.generateName, message)
     if not meta.name:
         problems.at("name").required("name or generateName is required")
@@ -63,7 +63,7 @@ def validate_metadata_update(new: ObjectMeta, old: ObjectMeta, problems: Problem
     _validate_managed_fields(new, problems.at("managedFields"))
 
 
-def _maskable(generate_name: str) -> str:
+def maskable(generate_name: str) -> str:
     """A prefix may end in a hyphen: what is generated comes after it."""
     return generate_name[:-2] + "a" if generate_name.endswith("-") and len(generate_name) > 1 else generate_name
 

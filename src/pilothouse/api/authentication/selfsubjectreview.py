@@ -10,4 +10,5 @@ SELFSUBJECTREVIEW = Resource(
     plural="selfsubjectreviews",
     namespaced=False,
     verbs=("create",),
+    reset_fields={"": ()},
 )

@@ -10,4 +10,5 @@ TOKENREVIEW = Resource(
     plural="tokenreviews",
     namespaced=False,
     verbs=("create",),
+    reset_fields={"": ()},
 )

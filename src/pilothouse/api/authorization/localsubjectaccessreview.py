@@ -9,4 +9,5 @@ LOCALSUBJECTACCESSREVIEW = Resource(
     LocalSubjectAccessReview,
     plural="localsubjectaccessreviews",
     verbs=("create",),
+    reset_fields={"": ()},
 )

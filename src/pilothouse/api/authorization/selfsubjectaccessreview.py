@@ -10,4 +10,5 @@ SELFSUBJECTACCESSREVIEW = Resource(
     plural="selfsubjectaccessreviews",
     namespaced=False,
     verbs=("create",),
+    reset_fields={"": ()},
 )

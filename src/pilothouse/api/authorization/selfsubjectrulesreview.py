@@ -10,4 +10,5 @@ SELFSUBJECTRULESREVIEW = Resource(
     plural="selfsubjectrulesreviews",
     namespaced=False,
     verbs=("create",),
+    reset_fields={"": ()},
 )

@@ -10,4 +10,5 @@ SUBJECTACCESSREVIEW = Resource(
     plural="subjectaccessreviews",
     namespaced=False,
     verbs=("create",),
+    reset_fields={"": ()},
 )

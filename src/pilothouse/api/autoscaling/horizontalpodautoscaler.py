@@ -9,7 +9,7 @@ from typing import Any
 
 from pilothouse.api.autoscaling.metrics import SOURCES, validate_metric, validate_reference
 from pilothouse.api.core.columns import NONE, UNKNOWN, UNSET
-from pilothouse.api.core.defaults.quantities import canonical
+from pilothouse.api.core.defaults.quantities import exact
 from pilothouse.api.core.validation.fields import NEGATIVE, nonnegative, optional_one_of
 from pilothouse.api.types.autoscaling_v2 import (
     CrossVersionObjectReference,
@@ -96,7 +96,7 @@ def _rules(given: HPAScalingRules | None, policies: list[tuple[str, int]], windo
     if rules.stabilizationWindowSeconds is None:
         rules.stabilizationWindowSeconds = window
     if rules.tolerance is not None:
-        rules.tolerance = canonical(rules.tolerance)
+        rules.tolerance = exact(rules.tolerance)
     return rules
 
 

@@ -10,6 +10,16 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.api.autoscaling.annotations import (
+    SOURCES,
+    STATUSES,
+    read_behavior,
+    read_conditions,
+    read_metrics,
+    write_behavior,
+    write_conditions,
+    write_metrics,
+)
 from pilothouse.api.autoscaling.horizontalpodautoscaler import HORIZONTALPODAUTOSCALER, UTILIZATION
 from pilothouse.api.core.columns import converted
 from pilothouse.api.types import autoscaling_v1 as v1
@@ -26,28 +36,27 @@ ANNOTATIONS = (METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR)
 def to_stored(one: v1.HorizontalPodAutoscaler) -> v2.HorizontalPodAutoscaler:
     """The v2 form; annotations that cannot be read are dropped, as upstream drops them."""
     notes = one.metadata.annotations
-    metrics = _read(notes, METRICS, list[v2.MetricSpec]) or []
     target = one.spec.targetCPUUtilizationPercentage
-    if target is not None:
-        metrics.append(_cpu(target))
+    own = [_cpu(target)] if target is not None else []
+    metrics = (read_metrics(notes[METRICS], v2.MetricSpec, SOURCES) or []) + own if METRICS in notes else own
     if not metrics:  # upstream, too, fills this in on the way: only here it is known that there is nothing else
-        metrics.append(_cpu(UTILIZATION))
-    current = _read(notes, CURRENT_METRICS, list[v2.MetricStatus]) or []
-    if one.status.currentCPUUtilizationPercentage is not None:
+        metrics = [_cpu(UTILIZATION)]
+    current = read_metrics(notes[CURRENT_METRICS], v2.MetricStatus, STATUSES) if CURRENT_METRICS in notes else None
+    if current is None and one.status.currentCPUUtilizationPercentage is not None:
         value = v2.MetricValueStatus(averageUtilization=one.status.currentCPUUtilizationPercentage)
-        current.append(v2.MetricStatus(type="Resource", resource=v2.ResourceMetricStatus(name="cpu", current=value)))
+        current = [v2.MetricStatus(type="Resource", resource=v2.ResourceMetricStatus(name="cpu", current=value))]
     return v2.HorizontalPodAutoscaler(
         metadata=_with(one.metadata, {key: value for key, value in notes.items() if key not in ANNOTATIONS}),
         spec=v2.HorizontalPodAutoscalerSpec(
-            behavior=_read(notes, BEHAVIOR, v2.HorizontalPodAutoscalerBehavior),
+            behavior=read_behavior(notes[BEHAVIOR]) if BEHAVIOR in notes else None,
             maxReplicas=one.spec.maxReplicas,
             metrics=metrics,
             minReplicas=one.spec.minReplicas,
             scaleTargetRef=_reference(one.spec.scaleTargetRef, v2.CrossVersionObjectReference),
         ),
         status=v2.HorizontalPodAutoscalerStatus(
-            conditions=_read(notes, CONDITIONS, list[v2.HorizontalPodAutoscalerCondition]) or [],
-            currentMetrics=current,
+            conditions=(read_conditions(notes[CONDITIONS]) if CONDITIONS in notes else None) or [],
+            currentMetrics=current or [],
             currentReplicas=one.status.currentReplicas,
             desiredReplicas=one.status.desiredReplicas,
             lastScaleTime=one.status.lastScaleTime,
@@ -60,13 +69,16 @@ def from_stored(one: v2.HorizontalPodAutoscaler) -> v1.HorizontalPodAutoscaler:
     """The v1 form of a stored object."""
     cpu = next((metric for metric in one.spec.metrics if _is_cpu_target(metric)), None)
     seen = next((metric for metric in one.status.currentMetrics or () if _is_cpu_status(metric)), None)
-    kept: list[tuple[str, Any]] = [
-        (METRICS, [metric for metric in one.spec.metrics if metric is not cpu]),
-        (CURRENT_METRICS, [metric for metric in one.status.currentMetrics or () if metric is not seen]),
-        (CONDITIONS, one.status.conditions),
-        (BEHAVIOR, one.spec.behavior),
-    ]
-    notes = dict(one.metadata.annotations) | {key: msgspec.json.encode(value).decode() for key, value in kept if value}
+    notes = {key: value for key, value in one.metadata.annotations.items() if key not in ANNOTATIONS}
+    others = [metric for metric in one.spec.metrics if not _is_cpu_target(metric)]
+    if others:
+        notes[METRICS] = write_metrics(others, SOURCES)
+    if one.status.currentMetrics:  # the CPU's, too: v1 has no field for the raw value
+        notes[CURRENT_METRICS] = write_metrics(one.status.currentMetrics, STATUSES)
+    if one.spec.behavior is not None:
+        notes[BEHAVIOR] = write_behavior(one.spec.behavior)
+    if one.status.conditions:
+        notes[CONDITIONS] = write_conditions(one.status.conditions)
     return v1.HorizontalPodAutoscaler(
         metadata=_with(one.metadata, notes),
         spec=v1.HorizontalPodAutoscalerSpec(
@@ -99,13 +111,6 @@ def _is_cpu_status(metric: v2.MetricStatus) -> bool:
     return metric.resource is not None and metric.resource.name == "cpu" and metric.resource.current.averageUtilization is not None
 
 
-def _read(annotations: dict[str, str], key: str, type: Any) -> Any:
-    try:
-        return msgspec.json.decode(annotations[key], type=type) if key in annotations else None
-    except msgspec.DecodeError:
-        return None
-
-
 def _with(metadata: Any, annotations: dict[str, str]) -> Any:
     return msgspec.structs.replace(metadata, annotations=annotations)
 
@@ -131,5 +136,3 @@ HORIZONTALPODAUTOSCALER_V1 = Resource(
 def default(one: v1.HorizontalPodAutoscaler) -> None:
     if one.spec.minReplicas is None:
         one.spec.minReplicas = 1
-    if one.spec.targetCPUUtilizationPercentage is None and METRICS not in one.metadata.annotations:
-        one.spec.targetCPUUtilizationPercentage = UTILIZATION

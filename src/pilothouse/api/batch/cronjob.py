@@ -56,24 +56,23 @@ def validate(one: CronJob, problems: Problems) -> None:
     if not one.metadata.resourceVersion and len(one.metadata.name) > NAME_LIMIT:
         # The controller adds eleven characters to name a Job. Upstream asks only when it is new.
         problems.at("metadata", "name").invalid(one.metadata.name, f"must be no more than {NAME_LIMIT} characters")
-    if not spec.schedule:
-        here.at("schedule").required()
-    else:
-        wrong = schedule_error(spec.schedule)
-        if wrong:
-            here.at("schedule").invalid(spec.schedule, wrong)
+    wrong = schedule_error(spec.schedule) if spec.schedule else ""
+    if wrong:
+        here.at("schedule").invalid(spec.schedule, wrong)
     if spec.timeZone is not None:
         _validate_zone(spec.timeZone, here.at("timeZone"))
     nonnegative(spec.startingDeadlineSeconds, here, "startingDeadlineSeconds")
     one_of(spec.concurrencyPolicy, ("Allow", "Forbid", "Replace"), here, "concurrencyPolicy")
-    nonnegative(spec.successfulJobsHistoryLimit, here, "successfulJobsHistoryLimit")
-    nonnegative(spec.failedJobsHistoryLimit, here, "failedJobsHistoryLimit")
     template = here.at("jobTemplate", "spec")
     validate_job_spec(spec.jobTemplate.spec, template)
     if spec.jobTemplate.spec.selector is not None:
         template.at("selector").invalid(spec.jobTemplate.spec.selector, "`selector` will be auto-generated")
     if spec.jobTemplate.spec.manualSelector:
         template.at("manualSelector").not_supported(True, ("nil", "false"))
+    nonnegative(spec.successfulJobsHistoryLimit, here, "successfulJobsHistoryLimit")
+    nonnegative(spec.failedJobsHistoryLimit, here, "failedJobsHistoryLimit")
+    if not spec.schedule:  # declared, and so after the rest
+        here.at("schedule").required()
 
 
 @CRONJOB.warn

@@ -94,14 +94,14 @@ def validate_success_policy(spec: JobSpec, problems: Problems) -> None:
 
 
 def _validate_success_rule(rule: SuccessPolicyRule, completions: int | None, problems: Problems) -> None:
-    if rule.succeededCount is None and not rule.succeededIndexes:
+    if rule.succeededCount is None and rule.succeededIndexes is None:
         problems.required("at least one of succeededCount or succeededIndexes must be specified")
     total = 0
-    if rule.succeededIndexes:
+    if rule.succeededIndexes is not None:
         here = problems.at("succeededIndexes")
         if len(rule.succeededIndexes) > LONGEST_INDEXES:
             here.too_long(LONGEST_INDEXES)
-        total, wrong = count_of_indexes(rule.succeededIndexes, completions or 0)
+        total, wrong = count_of_indexes(rule.succeededIndexes, completions or 0) if rule.succeededIndexes else (0, "")
         if wrong:
             here.invalid(rule.succeededIndexes, f"error parsing succeededIndexes: {wrong}")
     if rule.succeededCount is not None:
@@ -109,7 +109,7 @@ def _validate_success_rule(rule: SuccessPolicyRule, completions: int | None, pro
         here = problems.at("succeededCount")
         if completions is not None and rule.succeededCount > completions:
             here.invalid(rule.succeededCount, f"must be less than or equal to {completions} (the number of specified completions)")
-        if rule.succeededIndexes and rule.succeededCount > total:
+        if rule.succeededIndexes is not None and rule.succeededCount > total:
             message = f"must be less than or equal to {total} (the number of indexes in the specified succeededIndexes field)"
             here.invalid(rule.succeededCount, message)
 

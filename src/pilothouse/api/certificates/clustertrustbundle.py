@@ -31,7 +31,8 @@ CLUSTERTRUSTBUNDLE = Resource(
 
 @CLUSTERTRUSTBUNDLE.validate
 def validate(one: ClusterTrustBundle, problems: Problems) -> None:
-    report(name_errors(one.metadata.name, one.spec.signerName), one.metadata.name, problems, "metadata", "name")
+    if one.metadata.name:
+        report(name_errors(one.metadata.name, one.spec.signerName), one.metadata.name, problems, "metadata", "name")
     here = problems.at("spec")
     if one.spec.signerName:
         validate_signer_name(one.spec.signerName, here.at("signerName"))

@@ -44,6 +44,12 @@ def default(one: LimitRange) -> None:
             fill(item.defaultRequest, item.min)
 
 
+@LIMITRANGE.prepare_create
+def prepare_create(one: LimitRange) -> None:
+    """A LimitRange without a name gets a uid for one, as upstream."""
+    one.metadata.name = one.metadata.name or one.metadata.uid
+
+
 @LIMITRANGE.validate
 def validate(one: LimitRange, problems: Problems) -> None:
     seen: set[str] = set()

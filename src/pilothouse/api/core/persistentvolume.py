@@ -13,12 +13,12 @@ from pilothouse.api.core.storagecells import BETA_CLASS, access_modes, volume_cl
 from pilothouse.api.core.validation.claims import VOLUME_MODES, validate_access_modes, validate_positive
 from pilothouse.api.core.validation.fields import immutable, optional_one_of, report
 from pilothouse.api.core.validation.paths import validate_no_backsteps
-from pilothouse.api.core.validation.remote import PATHS, validate_csi_driver, validate_remote
+from pilothouse.api.core.validation.remote import validate_csi_driver, validate_remote
 from pilothouse.api.core.validation.selectors import validate_node_selector
 from pilothouse.api.core.validation.volumes import validate_host_path
 from pilothouse.api.core.warnings.names import of_node_selector_term
 from pilothouse.api.core.warnings.volumes import GONE
-from pilothouse.api.internal import difference
+from pilothouse.api.internal import difference, internal
 from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeSpec
 from pilothouse.machinery import names, quantity
 from pilothouse.machinery.codec import clone
@@ -34,6 +34,9 @@ SOURCES = (
 """The order in which upstream looks at sources: the first counts, and those after it are too many."""
 NOT_INLINE = "may not be specified in the context of inline volumes"
 CSI_SECRETS = ("controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef")
+SECRET_RULES = (("name", names.dns_subdomain), ("namespace", names.dns_label))
+TOO_MANY = {"cephfs": "cephFS"}
+"""How upstream calls a source that is one too many."""
 OLD_ANNOTATIONS = {BETA_CLASS: ("v1.8", "storageClassName"), "volume.beta.kubernetes.io/mount-options": ("v1.31", "mountOptions")}
 
 
@@ -134,33 +137,37 @@ def _validate_rest(spec: PersistentVolumeSpec, here: Problems, inline: bool = Fa
             here.at("storageClassName").forbidden(NOT_INLINE)
         else:
             report(names.dns_subdomain(spec.storageClassName), spec.storageClassName, here, "storageClassName")
-    optional_one_of(spec.volumeMode, VOLUME_MODES, here, "volumeMode")
-    if spec.volumeAttributesClassName is not None:
+    if not inline:
+        optional_one_of(spec.volumeMode, VOLUME_MODES, here, "volumeMode")
+    elif spec.volumeMode not in (None, "Filesystem"):
+        here.at("volumeMode").forbidden("may not specify volumeMode other than Filesystem in the context of inline volumes")
+    if spec.volumeAttributesClassName is not None and not inline:
         where = here.at("volumeAttributesClassName")
         if not spec.volumeAttributesClassName:
             where.required("an empty string is disallowed")
-        if inline:
-            where.forbidden(NOT_INLINE)
-        elif spec.volumeAttributesClassName:
+        else:
             report(names.dns_subdomain(spec.volumeAttributesClassName), spec.volumeAttributesClassName, where)
         if spec.csi is None:
             here.at("csi").required("has to be specified when using volumeAttributesClassName")
 
 
 def _validate_source(spec: PersistentVolumeSpec, problems: Problems) -> None:
-    given = [field for field in SOURCES if getattr(spec, field) is not None]
-    for field in given[:1]:
+    count = 0
+    for field in SOURCES:
         source = getattr(spec, field)
-        if field in SPECIAL:
+        if source is None:
+            continue
+        if count and field != "flexVolume":  # upstream never counts a flexVolume as one too many
+            problems.at(TOO_MANY.get(field, field)).forbidden("may not specify more than 1 volume type")
+        elif field in SPECIAL:
             SPECIAL[field](source, problems.at(field))
         else:
             validate_remote(field, source, problems)
-    for field in given[1:]:
-        problems.at(PATHS.get(field, field)).forbidden("may not specify more than 1 volume type")
-    if not given:
+        if field == "local" and not count and spec.nodeAffinity is None:
+            problems.at("nodeAffinity").required("Local volume requires node affinity")
+        count += 1
+    if not count:
         problems.required("must specify a volume type")
-    if spec.local and spec.nodeAffinity is None:
-        problems.at("nodeAffinity").required("Local volume requires node affinity")
     path = spec.hostPath.path if spec.hostPath else ""
     whole = path.startswith("/") and posixpath.normpath("/" + path.lstrip("/")) == "/"
     if whole and spec.persistentVolumeReclaimPolicy == "Recycle":
@@ -170,6 +177,7 @@ def _validate_source(spec: PersistentVolumeSpec, problems: Problems) -> None:
 def _local(source: Any, problems: Problems) -> None:
     if not source.path:
         problems.at("path").required()
+        return
     validate_no_backsteps(source.path, problems.at("path"))
 
 
@@ -179,8 +187,10 @@ def _csi(source: Any, problems: Problems) -> None:
         problems.at("volumeHandle").required()
     for field in CSI_SECRETS:
         secret = getattr(source, field)
-        for part in ("name", "namespace") if secret else ():
-            if not getattr(secret, part):
+        for part, rule in SECRET_RULES if secret else ():
+            if value := getattr(secret, part):
+                report(rule(value), value, problems, field, part)
+            else:
                 problems.at(field, part).required()
 
 
@@ -199,7 +209,7 @@ def validate_update(old: PersistentVolume, new: PersistentVolume, problems: Prob
     immutable(new.spec.volumeMode, old.spec.volumeMode, problems, "volumeMode")
     if old.spec.nodeAffinity is not None and old.spec.nodeAffinity != new.spec.nodeAffinity:
         message = "field is immutable, except for updating from beta label to GA"
-        problems.at("nodeAffinity").invalid(new.spec.nodeAffinity, message)
+        problems.at("nodeAffinity").invalid(internal(new.spec.nodeAffinity, "core.VolumeNodeAffinity"), message)
     if old.spec.volumeAttributesClassName and not new.spec.volumeAttributesClassName:
         here.at("volumeAttributesClassName").forbidden("update from non-nil value to nil is forbidden")
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pilothouse.api.apps.workload import validate_replica_counts
 from pilothouse.api.core.columns import labels_text, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
-from pilothouse.api.core.validation.fields import nonnegative
+from pilothouse.api.core.validation.declared import in_bytes
+from pilothouse.api.core.validation.fields import nonnegative, report
 from pilothouse.api.core.validation.podspec import validate_pod_template
 from pilothouse.api.core.warnings.names import of_name
 from pilothouse.api.core.warnings.podspec import of_template
 from pilothouse.api.types.core_v1 import ReplicationController
+from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
 from pilothouse.machinery.strategy import Strategy
@@ -31,6 +33,7 @@ REPLICATIONCONTROLLER = Resource(
         Column("Selector", lambda one: labels_text(one.spec.selector), priority=1),
     ),
     selectable_fields={"status.replicas": lambda one: str(one.status.replicas)},
+    name_rule=lambda name: [],  # declared, and so after the rest: see validate
     strategy=Strategy(default_deletion="Orphan", storage_prefix="controllers"),
 )
 
@@ -50,7 +53,14 @@ def default(one: ReplicationController) -> None:
 
 @REPLICATIONCONTROLLER.validate
 def validate(one: ReplicationController, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+    """What upstream checks by hand, then by declarations."""
+    _validate_spec(one, problems.at("spec"))
+    if one.metadata.name:
+        report(in_bytes(names.dns_subdomain(one.metadata.name)), one.metadata.name, problems, "metadata", "name")
+
+
+def _validate_spec(one: ReplicationController, here: Problems) -> None:
+    spec = one.spec
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
     if not spec.selector:
         here.at("selector").required()
@@ -60,7 +70,7 @@ def validate(one: ReplicationController, problems: Problems) -> None:
         here.required()
         return
     if not spec.selector.items() <= template.metadata.labels.items():
-        here.at("metadata", "labels").invalid(template.metadata.labels, "`selector` does not match template `labels`")
+        here.at("metadata", "labels").invalid(template.metadata.labels or None, "`selector` does not match template `labels`")
     validate_pod_template(template, here)
     if template.spec.restartPolicy != "Always":
         here.at("spec", "restartPolicy").not_supported(template.spec.restartPolicy, ("Always",))

@@ -11,7 +11,7 @@ from pilothouse.api.internal import internal
 from pilothouse.api.types import core_v1
 from pilothouse.api.types.events_v1 import Event, EventSeries
 from pilothouse.machinery import names
-from pilothouse.machinery.metadata import IMMUTABLE
+from pilothouse.machinery.metadata import IMMUTABLE, maskable
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.strategy import Strategy
@@ -101,7 +101,11 @@ def validate(one: core_v1.Event, problems: Problems) -> None:
     """This face is strict about new events, where the older one takes what old clients send."""
     for index, problem in enumerate(problems.found):
         problems.found[index] = replace(problem, path=SHOWN.get(problem.path, problem.path))
-    report(names.dns_subdomain(one.metadata.name), one.metadata.name, problems, "metadata", "name")
+    if one.metadata.name:
+        report(names.dns_subdomain(one.metadata.name), one.metadata.name, problems, "metadata", "name")
+    if one.metadata.generateName:
+        masked = maskable(one.metadata.generateName)
+        report(names.dns_subdomain(masked), one.metadata.generateName, problems, "metadata", "generateName")
     _validate_series(one, problems)
     if not one.eventTime:
         problems.at("eventTime").required()

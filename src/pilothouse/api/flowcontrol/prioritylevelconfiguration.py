@@ -131,22 +131,22 @@ def _validate_queuing(queuing: QueuingConfiguration, problems: Problems) -> None
 
 def _validate_declared(spec: PriorityLevelConfigurationSpec, here: Problems) -> None:
     """What upstream checks by declarations, after the rest."""
-    if not spec.type:
-        here.at("type").required()
     if spec.limited is not None:
         if spec.type != "Limited":
             here.at("limited").forbidden("")
         response, where = spec.limited.limitResponse or LimitResponse(), here.at("limited", "limitResponse")
-        if not response.type:
-            where.at("type").required()
         if response.queuing is not None and response.type != "Queue":
             where.at("queuing").forbidden("")
         if response.queuing is None and response.type == "Queue":
             where.at("queuing").required()
+        if not response.type:
+            where.at("type").required()
     elif spec.type == "Limited":
         here.at("limited").required()
     if spec.exempt is not None and spec.type != "Exempt":
         here.at("exempt").forbidden("")
+    if not spec.type:
+        here.at("type").required()
 
 
 @PRIORITYLEVELCONFIGURATION.validate_status

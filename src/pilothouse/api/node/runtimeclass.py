@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pilothouse.api.core.defaults.quantities import canonicalise
+from pilothouse.api.core.validation.declared import in_bytes
 from pilothouse.api.core.validation.fields import report
 from pilothouse.api.core.validation.resources import validate_requirements
 from pilothouse.api.core.validation.tolerations import validate_tolerations
@@ -37,7 +38,8 @@ def validate(one: RuntimeClass, problems: Problems) -> None:
     if not one.handler:
         problems.at("handler").required()
     else:
-        report(names.dns_label(one.handler), one.handler, problems, "handler")
+        rule = names.dns_label if one.metadata.resourceVersion else lambda handler: in_bytes(names.dns_label(handler))
+        report(rule(one.handler), one.handler, problems, "handler")
     if one.overhead:
         validate_requirements(ResourceRequirements(limits=one.overhead.podFixed), frozenset(), problems.at("overhead"))
     if one.scheduling:

@@ -155,15 +155,15 @@ def validate_declared_claim_spec(spec: ResourceClaimSpec, problems: Problems) ->
         validate_unique(requests, lambda request: request.name, here.at("requests"), lambda request: request)
         for request, where in _asked(claim, here):
             _validate_declared_request(request, where)
-    _limited(claim.constraints, MAXIMUM_CONSTRAINTS, here.at("constraints"))
-    for index, constraint in enumerate(claim.constraints):
+    may_look = _limited(claim.constraints, MAXIMUM_CONSTRAINTS, here.at("constraints"))
+    for index, constraint in enumerate(claim.constraints if may_look else ()):
         where = here.at("constraints", index)
         _validate_declared_set(constraint.requests, where.at("requests"))
         for field in ("matchAttribute", "distinctAttribute"):
             if getattr(constraint, field):
                 validate_fully_qualified_name(getattr(constraint, field), where.at(field))
-    _limited(claim.config, MAXIMUM_CONFIGURATIONS, here.at("config"))
-    for index, config in enumerate(claim.config):
+    may_look = _limited(claim.config, MAXIMUM_CONFIGURATIONS, here.at("config"))
+    for index, config in enumerate(claim.config if may_look else ()):
         where = here.at("config", index)
         _validate_declared_set(config.requests, where.at("requests"))
         validate_declared_opaque(config, where)
@@ -174,7 +174,8 @@ def _asked(claim: DeviceClaim, problems: Problems) -> Iterator[tuple[Any, Proble
         here = problems.at("requests", index)
         if request.exactly:
             yield request.exactly, here.at("exactly")
-        _limited(request.firstAvailable, MAXIMUM_ALTERNATIVES, here.at("firstAvailable"))
+        if not _limited(request.firstAvailable, MAXIMUM_ALTERNATIVES, here.at("firstAvailable")):
+            continue
         validate_unique(request.firstAvailable, lambda one: one.name, here.at("firstAvailable"), lambda one: one)
         for position, alternative in enumerate(request.firstAvailable):
             yield alternative, here.at("firstAvailable", position)
@@ -189,8 +190,8 @@ def _validate_declared_request(request: Any, problems: Problems) -> None:
     _limited(request.selectors, MAXIMUM_SELECTORS, problems.at("selectors"))
     if request.allocationMode not in MODES:
         problems.at("allocationMode").not_supported(request.allocationMode, MODES)
-    _limited(request.tolerations, MAXIMUM_TOLERATIONS, problems.at("tolerations"))
-    for index, toleration in enumerate(request.tolerations):
+    may_look = _limited(request.tolerations, MAXIMUM_TOLERATIONS, problems.at("tolerations"))
+    for index, toleration in enumerate(request.tolerations if may_look else ()):
         validate_declared_toleration(toleration, problems.at("tolerations", index))
 
 
@@ -216,6 +217,9 @@ def _validate_declared_set(requests: list[str], problems: Problems) -> None:
         validate_unique(requests, str, problems)
 
 
-def _limited(items: list[Any], limit: int, problems: Problems) -> None:
+def _limited(items: list[Any], limit: int, problems: Problems) -> bool:
+    """Whether a list is short enough for its items to be looked at."""
     if len(items) > limit:
         problems.too_many(len(items), limit)
+        return False
+    return True

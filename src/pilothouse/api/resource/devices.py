@@ -59,7 +59,7 @@ def validate_device(device: Device, per_device: bool, problems: Problems) -> Non
             validate_taint(taint, problems.at("taints", index))
     if per_device:
         _validate_node(device, problems)
-    elif device.nodeName or device.nodeSelector is not None or device.allNodes is not None:
+    elif device.nodeName is not None or device.nodeSelector is not None or device.allNodes is not None:
         problems.invalid(None, NO_NODE)
     validate_bindings(device.bindingConditions, device.bindingFailureConditions, problems)
 

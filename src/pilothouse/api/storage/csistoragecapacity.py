@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.api.core.columns import UNSET
-from pilothouse.api.core.defaults.quantities import canonical
+from pilothouse.api.core.defaults.quantities import exact
 from pilothouse.api.core.validation.fields import NEGATIVE, immutable, report
 from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.types.storage_v1 import CSIStorageCapacity
@@ -25,8 +25,8 @@ CSISTORAGECAPACITY = Resource(
 
 @CSISTORAGECAPACITY.default
 def default(one: CSIStorageCapacity) -> None:
-    one.capacity = None if one.capacity is None else canonical(one.capacity)
-    one.maximumVolumeSize = None if one.maximumVolumeSize is None else canonical(one.maximumVolumeSize)
+    one.capacity = None if one.capacity is None else exact(one.capacity)
+    one.maximumVolumeSize = None if one.maximumVolumeSize is None else exact(one.maximumVolumeSize)
 
 
 @CSISTORAGECAPACITY.validate

@@ -60,7 +60,7 @@ def validate(one: StorageClass, problems: Problems) -> None:
             problems.at("parameters").invalid(key, "field can not be empty.")
     if sum(len(key) + len(value) for key, value in one.parameters.items()) > MAXIMUM_PARAMETER_BYTES:
         problems.at("parameters").too_long(MAXIMUM_PARAMETER_BYTES)
-    optional_one_of(one.reclaimPolicy, ("Delete", "Retain"), problems, "reclaimPolicy")
+    optional_one_of(one.reclaimPolicy or None, ("Delete", "Retain"), problems, "reclaimPolicy")
     optional_one_of(one.volumeBindingMode, ("Immediate", "WaitForFirstConsumer"), problems, "volumeBindingMode")
     _validate_topologies(one.allowedTopologies, problems.at("allowedTopologies"))
 

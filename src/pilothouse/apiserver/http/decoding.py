@@ -6,10 +6,14 @@ Problems that are only warned of go into the request, and from there into the an
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
+import msgspec
+
+from pilothouse.api.catalogue import known
 from pilothouse.api.earlier import EARLIER
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.protobuf.decoder import decode_message
@@ -49,6 +53,29 @@ def media_type_of(header: str) -> str:
     return header.partition(";")[0].strip()
 
 
+def empty_lists(data: bytes, resource: Resource[Any], content_type: str) -> tuple[tuple[str, ...], ...]:
+    """Paths of the lists of an object that its body says are empty, though the object is kept without them: they are owned all the same.
+
+    Only lists that are reached without going through another list.
+    """
+    if content_type != "application/json" or b"[]" not in data or len(data) >= LARGE_BYTES or not issubclass(resource.type, msgspec.Struct):
+        return ()
+    with suppress(ValueError):
+        return tuple(_empty_lists(codec.parse(data, content_type), resource.type(), ()))
+    return ()
+
+
+def _empty_lists(value: Any, zero: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, child in value.items() if isinstance(value, dict) else ():
+        if not hasattr(zero, name):
+            continue
+        at_zero = getattr(zero, name)
+        if child == [] and at_zero is None and isinstance(child, list):
+            yield (*path, name)
+        elif isinstance(at_zero, msgspec.Struct):
+            yield from _empty_lists(child, at_zero, (*path, name))
+
+
 async def read(request: Request, resource: Resource[Any], strictness: str) -> Any:
     """The object in the body: of the resource's kind, or of the kind that its subresource exchanges."""
     content_type = content_type_of(request)
@@ -66,6 +93,8 @@ async def read(request: Request, resource: Resource[Any], strictness: str) -> An
         raise
     request.warnings.extend(decoded.warnings)
     make_times_canonical(getattr(decoded.object, "metadata", None))
+    if exchanged is None:
+        request.empty_lists = empty_lists(data, resource, content_type)
     return decoded.object
 
 
@@ -187,6 +216,17 @@ async def read_delete_options(request: Request, resource: Resource[Any]) -> Dele
     return options
 
 
+def other_options(found: dict[str, Any], resource: Resource[Any]) -> str:
+    """What upstream says of a body of DeleteOptions that names another kind: one that it knows cannot be converted."""
+    kind, api_version = found["kind"], found.get("apiVersion") or ""
+    group, _, version = api_version.rpartition("/")
+    if resource.is_hub:
+        return f'no kind "{kind}" is registered for version "meta.k8s.io/v1" in scheme "{SCHEME}"'
+    if api_version and known().by_kind(group, version, kind) is None:
+        return f'no kind "{kind}" is registered for version "{api_version}" in scheme "{SCHEME}"'
+    return "decoded object cannot be converted to DeleteOptions"
+
+
 def refuse_other_kinds(data: bytes, content_type: str, resource: Resource[Any]) -> None:
     """DeleteOptions are served in every group's version, so that the version says nothing; but another kind is a mistake,
     and what was meant as something else must not delete with defaults."""
@@ -194,9 +234,7 @@ def refuse_other_kinds(data: bytes, content_type: str, resource: Resource[Any]) 
         kind = envelope.opened(data)[1] if content_type == PROTOBUF else ""
         found = {"kind": kind} if content_type == PROTOBUF else codec.parse(data, content_type)
         if isinstance(found, dict) and found.get("kind", "") not in ("", "DeleteOptions"):
-            if resource.is_hub:
-                raise errors.bad_request(f'no kind "{found["kind"]}" is registered for version "meta.k8s.io/v1" in scheme "{SCHEME}"')
-            raise errors.bad_request("decoded object cannot be converted to DeleteOptions")
+            raise errors.bad_request(other_options(found, resource))
 
 
 def read_protobuf(data: bytes, kind: type[Any]) -> Any:

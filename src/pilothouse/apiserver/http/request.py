@@ -63,6 +63,7 @@ class Request:
         "_body",
         "_query",
         "api",
+        "empty_lists",
         "held_bytes",
         "http",
         "info",
@@ -90,6 +91,7 @@ class Request:
         self.user: User = ANONYMOUS
         self.started = 0.0
         self.warnings: list[str] = []
+        self.empty_lists: tuple[tuple[str, ...], ...] = ()
         self._query: dict[str, list[str]] | None = None
         self._body: bytes | None = None
         self.held_bytes = 0

@@ -51,6 +51,7 @@ def _proposed(store: RegistryStore, request: Request) -> AdmissionRequest:
     """The object, in the stored version, as mutating admission is to see it: without a uid, and without a name that is to be generated."""
     obj = request.call.body
     strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
+    strategy.wipe_system_fields(obj)
     obj.metadata.creationTimestamp = time.now_text(store.clock)  # some default is this time
     for hook in request.served.defaults:
         hook(obj)

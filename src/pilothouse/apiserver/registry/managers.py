@@ -72,10 +72,12 @@ def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
         fields = _created(resource, request.call.subresource).of(obj)
     except NoElement:  # items without keys: upstream writes such an object without a record
         return []
+    if request.call.empty_lists:
+        fields = fieldset.encode(fieldset.parse(fields) | _paths(request))
     if fields == b"{}":
         return []
-    name = request.options.field_manager or agent_of(request.user.name)
-    return [record.entry(record.manager(name, UPDATE, resource.api_version), resource.api_version, fields, time.now_text(store.clock))]
+    owner = record.manager(request.options.field_manager or agent_of(request.user.name), UPDATE, resource.api_version)
+    return [record.entry(owner, resource.api_version, fields, time.now_text(store.clock))]
 
 
 def of_seed(store: RegistryStore, resource: Resource[Any], obj: Any, name: str) -> ManagedFieldsEntry:
@@ -84,7 +86,28 @@ def of_seed(store: RegistryStore, resource: Resource[Any], obj: Any, name: str) 
     return record.entry(owner, resource.api_version, _created(resource, "").of(obj), time.now_text(store.clock))
 
 
+def _paths(request: Request) -> fieldset.Fields:
+    """The lists that the client said are empty, as paths of a set of fields."""
+    return frozenset(tuple(f"f:{name}" for name in path) for path in request.call.empty_lists)
+
+
 def after_update(store: RegistryStore, request: Request, view: View, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]) -> Entries:
+    """The record after an update, as `_after_update`; who says that a list is empty owns it."""
+    entries = _after_update(store, request, view, old, new, said)
+    if not request.call.empty_lists or request.call.subresource:
+        return entries
+    paths, writer = _paths(request), writer_of(store, request)
+    owner = record.manager(writer.name, UPDATE, writer.version)
+    owners = record.decode(entries)
+    own = owners.get(owner)
+    if own is not None and paths <= own.paths:
+        return entries
+    others = {each: record.Owned(owned.paths - paths, owned.api_version, owned.time) for each, owned in owners.items() if each != owner}
+    mine = record.Owned((own.paths if own else fieldset.NONE) | paths, writer.version, writer.time)
+    return record.encode({owner: mine, **{each: owned for each, owned in others.items() if owned.paths}})
+
+
+def _after_update(store: RegistryStore, request: Request, view: View, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]) -> Entries:
     """The record after an update from `old` to `new` (in the stored version); `said` is what the client sent of it.
 
     A client may change the record, or drop it with one empty entry. Of an apply `said` is its outcome.

@@ -36,12 +36,13 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
         accepted = ", ".join((*parts.CHANGES, APPLY_PATCH))
         raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {accepted}")
     body = call.body if isinstance(call.body, bytes) else orjson.dumps(call.body)
+    given = tuple(request.warnings)
     taken = view.taken if request.served is request.resource else None  # a conversion may look at all
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.served(request.served).object)
         decoded = parts.patched(seen, body, call.patch_type, request.options.field_validation, store.catalogue.level, taken)
-        request.warnings[:] = decoded.warnings
+        request.warnings[:] = [*given, *decoded.warnings]
         return _checked(request, decoded.object, seen)
 
     return await change(store, request, view, body_of, PATCH_ATTEMPTS)
@@ -59,6 +60,7 @@ def _checked(request: Request, made: Any, seen: Any) -> Any:
 async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
     """Server-side apply: what is not there is made."""
     config, repeated = _configuration(request)
+    given = tuple(request.warnings)
     request.applies = True
     writer = managers.writer_of(store, request, view.body)
 
@@ -70,7 +72,7 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
         if not known and view.body is not None and request.resource.is_hub:  # upstream cannot make a record for a Scale of custom kinds
             raise failure(500, "", UNRECORDED)
         found = apply.apply(live, known, config, writer, force=request.options.force)
-        return codec.at_level(_applied(request, config, found, seen, _warnings(request, repeated)), store.catalogue.level)
+        return codec.at_level(_applied(request, config, found, seen, [*given, *_warnings(request, repeated)]), store.catalogue.level)
 
     try:
         return await change(store, request, view, body_of, PATCH_ATTEMPTS)
@@ -78,7 +80,7 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
         if view is not MAIN or not is_missing(error, request):
             raise
     found = await in_thread_if_large(request.call, apply.apply, None, (), config, writer)
-    made = codec.at_level(_applied(request, config, found, None, _warnings(request, repeated)), store.catalogue.level)
+    made = codec.at_level(_applied(request, config, found, None, [*given, *_warnings(request, repeated)]), store.catalogue.level)
     if made.metadata.uid:
         cause = f"uid mismatch: the provided object specified uid {made.metadata.uid}, and no existing object was found"
         raise conflict(request.resource.plural, request.resource.group, request.name, cause)

@@ -232,5 +232,6 @@ async def reviewed(store: RegistryStore, request: Request, review: Review) -> En
     """The answered review. As of every object that is created, upstream says who owns its fields."""
     obj = request.call.body
     strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
+    strategy.wipe_system_fields(obj)
     obj.metadata.managedFields = managers.at_creation(store, request, obj)
     return made(request.served, await review(obj, request.user))

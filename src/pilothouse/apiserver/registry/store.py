@@ -211,7 +211,7 @@ class RegistryStore:
         cache = await self.caches.of(resource)
         if current is None and version_of(obj.metadata.resourceVersion):
             raise failure(500, "", "resourceVersion should not be set on objects to be created")  # as upstream: without a reason
-        obj.metadata.resourceVersion = ""
+        obj.metadata.resourceVersion = obj.metadata.selfLink = ""
         obj = at_level(obj, self.catalogue.level)
         if resource is not cache.resource and resource.to_stored is not None:
             converter = resource.converter

@@ -109,7 +109,6 @@ def carry_metadata(old: Any, new: Any) -> None:
     after.deletionTimestamp = before.deletionTimestamp or after.deletionTimestamp
     if after.deletionGracePeriodSeconds is None:
         after.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds
-    after.selfLink = ""
     after.managedFields = before.managedFields
 
 

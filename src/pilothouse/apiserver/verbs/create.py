@@ -17,4 +17,5 @@ async def create(request: Request, resource: Resource[Any]) -> Response:
     encoding.form_of(request, resource)
     body = await decoding.read(request, resource, chosen.field_validation)
     call = Call("create", resource, info.object_namespace, info.name, info.subresource, body, options=chosen, body_bytes=request.body_bytes)
+    call.empty_lists = request.empty_lists
     return encoding.one(request, resource, await request.api.registry.execute(call, request.user, warnings=request.warnings), 201)

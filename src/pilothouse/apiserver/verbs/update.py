@@ -17,5 +17,6 @@ async def update(request: Request, resource: Resource[Any]) -> Response:
     encoding.form_of(request)
     body = await decoding.read(request, resource, chosen.field_validation)
     call = Call("update", resource, info.object_namespace, info.name, info.subresource, body, options=chosen, body_bytes=request.body_bytes)
+    call.empty_lists = request.empty_lists
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
     return encoding.one(request, resource, result, encoding.written(result))

@@ -53,7 +53,7 @@ class CreatedFields:
         data = encode(value)
         known = self._by_bytes.get((name, data))
         if known is None:
-            known = self._named((name, self._values.sub(rb'"\1":0', data)), obj)
+            known = self._named((name, self._values.sub(rb'"\1":1', data)), obj)
             _remember(self._by_bytes, (name, data), known)
         return known
 
@@ -103,7 +103,7 @@ def _keys(kind: Type, seen: set[int]) -> Iterator[str]:
 
 
 def _value_pattern(keys: Iterator[str]) -> re.Pattern[bytes]:
-    """Texts and numbers of JSON objects, but for those of keys."""
+    """Texts and numbers of JSON objects, but for those of keys and for "" and 0, which may say that nothing is set."""
     excluded = "|".join(sorted({re.escape(f'{key}"') for key in keys}))
     head = f'"(?!{excluded})' if excluded else '"'
-    return re.compile(rf'{head}([\w./-]+)":(?:"[^"\\]*"|-?[0-9.]+)'.encode())
+    return re.compile(rf'{head}([\w./-]+)":(?:"[^"\\]+"|-?(?:[1-9][0-9.]*|0[0-9.]+))'.encode())

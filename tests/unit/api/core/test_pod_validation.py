@@ -423,7 +423,7 @@ SPEC = [
     ),
     case(
         pod(hostPID=True, shareProcessNamespace=True),
-        "spec.securityContext.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled",
+        "spec.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled",
         id="two kinds of sharing processes",
     ),
     case(

@@ -24,6 +24,14 @@ def canonical(value: Quantity) -> str:
     return str(found)
 
 
+def exact(value: Quantity) -> str:
+    """The canonical form of a quantity that stands alone: nothing is rounded."""
+    try:
+        return str(quantity.parse(value))
+    except ValueError:
+        return str(value)
+
+
 def canonicalise(resources: dict[str, Quantity]) -> None:
     """Put every quantity of a resource list into its canonical form."""
     for name, value in resources.items():

@@ -72,7 +72,10 @@ def validate_init_containers(scope: PodScope, problems: Problems) -> None:
     for index, one in enumerate(scope.spec.initContainers):
         here = problems.at(index)
         _validate_common(one, scope, here)
-        validate_restart_rules(one, here)
+        if one.restartPolicy is not None:
+            validate_restart_rules(one, here)
+        elif one.restartPolicyRules:  # upstream looks at the rules of an init container only beside a policy
+            here.at("restartPolicy").required("must specify restartPolicy when restart rules are used")
         if one.name in seen:
             here.at("name").duplicate(one.name)
         elif one.name:

@@ -30,5 +30,5 @@ def validate_declared_driver(name: str, problems: Problems) -> None:
             "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', "
             "and must start and end with an alphanumeric character"
         )
-        wrong.append(names.mismatch(rule, MIXED_SUBDOMAIN, "example.com"))
+        wrong.append(names.mismatch(rule, names.SUBDOMAIN, "Example.com"))  # upstream shows the expression of lower case
     report(wrong, name, problems)

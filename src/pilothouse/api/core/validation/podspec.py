@@ -20,6 +20,7 @@ from pilothouse.api.core.validation.security import validate_pod_security
 from pilothouse.api.core.validation.tolerations import validate_tolerations
 from pilothouse.api.core.validation.volumes import validate_volumes
 from pilothouse.api.core.validation.windows import validate_os
+from pilothouse.api.core.validation.windowsoptions import validate_host_process
 from pilothouse.api.internal import internal
 from pilothouse.api.types.core_v1 import PodSpec, PodTemplateSpec, ResourceRequirements
 from pilothouse.machinery import names, quantity
@@ -71,6 +72,8 @@ def validate_pod_spec(spec: PodSpec, problems: Problems, *, is_pod: bool = False
     if spec.nodeSelector:
         validate_labels(spec.nodeSelector, problems.at("nodeSelector"))
     validate_pod_security(spec, problems.at("securityContext"))
+    if spec.shareProcessNamespace and spec.hostPID:
+        problems.at("shareProcessNamespace").invalid(True, "ShareProcessNamespace and HostPID cannot both be enabled")
     if spec.affinity is not None:
         validate_affinity(spec.affinity, problems.at("affinity"))
     if spec.dnsConfig is not None or spec.dnsPolicy == "None":
@@ -79,6 +82,7 @@ def validate_pod_spec(spec: PodSpec, problems: Problems, *, is_pod: bool = False
         _validate_gates(spec, problems)
     if spec.topologySpreadConstraints:
         validate_spreading(spec.topologySpreadConstraints, problems.at("topologySpreadConstraints"))
+    validate_host_process(spec, problems)
     _validate_host_users(spec, problems)
     if spec.hostnameOverride is not None:
         _validate_host_name(spec, problems.at("hostnameOverride"))
@@ -123,16 +127,16 @@ def _validate_claims(spec: PodSpec, problems: Problems) -> frozenset[str]:
             report(names.dns_label(claim.name), claim.name, here, "name")
         seen.add(claim.name)
         shown = internal(claim, "core.PodResourceClaim")
-        if claim.resourceClaimName and claim.resourceClaimTemplateName:
+        if claim.resourceClaimName is not None and claim.resourceClaimTemplateName is not None:
             here.invalid(
                 internal(claim, "core.PodResourceClaim"),
                 "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified",
             )
-        elif not claim.resourceClaimName and not claim.resourceClaimTemplateName:
+        elif claim.resourceClaimName is None and claim.resourceClaimTemplateName is None:
             here.invalid(shown, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`")
         for field in ("resourceClaimName", "resourceClaimTemplateName"):
             value = getattr(claim, field)
-            if value:
+            if value is not None:
                 report(names.dns_subdomain(value), value, here, field)
     return frozenset(seen - {""})
 

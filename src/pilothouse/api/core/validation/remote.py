@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pilothouse.api.core.validation.fields import report
+from pilothouse.api.types.core_v1 import ISCSIPersistentVolumeSource
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 
@@ -14,13 +15,17 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "nfs": ("server", "path"), "iscsi": ("targetPortal", "iqn"), "glusterfs": ("endpoints", "path"), "rbd": ("monitors", "image"),
     "cinder": ("volumeID",), "cephfs": ("monitors",), "flexVolume": ("driver",), "azureFile": ("secretName", "shareName"),
     "azureDisk": ("diskName", "diskURI"), "vsphereVolume": ("volumePath",), "photonPersistentDisk": ("pdID",),
-    "portworxVolume": ("volumeID",), "scaleIO": ("gateway", "system", "volumeName"), "quobyte": ("volume",),
+    "portworxVolume": ("volumeID",), "scaleIO": ("gateway", "system", "volumeName"),
     "gcePersistentDisk": ("pdName",), "awsElasticBlockStore": ("volumeID",), "storageos": ("volumeName",),
 }  # fmt: skip
 PATHS = {"gcePersistentDisk": "persistentDisk"}
 """Where upstream calls a field otherwise."""
 PARTITION = "must be between 1 and 255, inclusive"
-IQN, EUI, NAA = r"iqn\.\d{4}-\d{2}\.([A-Za-z0-9.-]+)(:[^,;*&$|\s]+)$", r"^eui.[A-Za-z0-9]{16}$", r"^naa.[A-Za-z0-9]{32}$"
+INITIATORS = {
+    "iqn": r"iqn\.\d{4}-\d{2}\.([A-Za-z0-9.-]+)(:[^,;*&$|\s]+)$",
+    "eui": r"^eui.[A-Za-z0-9]{16}$",
+    "naa": r"^naa.[A-Za-z0-9]{32}$",
+}
 NAMES_OF_OTHERS = (".kubernetes.io", ".k8s.io")
 REGISTRY = "must be a host:port pair or multiple pairs separated by commas"
 LONGEST_DRIVER, LONGEST_PORTAL, LONGEST_TENANT = 63, 64, 64
@@ -54,15 +59,37 @@ def _nfs(source: Any, problems: Problems) -> None:
 
 
 def _iscsi(source: Any, problems: Problems) -> None:
-    for field, value in (("iqn", source.iqn), ("initiatorname", source.initiatorName)):
-        if value and not value.startswith(("iqn", "eui", "naa")):
-            problems.at(field).invalid(value, "must be valid format starting with iqn, eui, or naa")
-        elif value and not re.search({"iqn": IQN, "eui": EUI, "naa": NAA}[value[:3]], value):
-            problems.at(field).invalid(value, "must be valid format")
+    if source.iqn:
+        _initiator(source.iqn, source, problems.at("iqn"))
     if not 0 <= source.lun <= 255:
         problems.at("lun").invalid(source.lun, "must be between 0 and 255, inclusive")
     if (source.chapAuthDiscovery or source.chapAuthSession) and source.secretRef is None:
         problems.at("secretRef").required()
+    if source.secretRef is not None and isinstance(source, ISCSIPersistentVolumeSource) and not source.secretRef.name:
+        problems.at("secretRef", "name").required()
+    if source.initiatorName is not None:
+        _initiator(source.initiatorName, source, problems.at("initiatorname"))
+
+
+def _initiator(name: str, source: Any, problems: Problems) -> None:
+    pattern = INITIATORS.get(name[:3])
+    if pattern is None and not isinstance(source, ISCSIPersistentVolumeSource):
+        problems.invalid(name, "must be valid format starting with iqn, eui, or naa")
+    elif pattern is None or not re.search(pattern, name):
+        problems.invalid(name, "must be valid format")
+
+
+def _glusterfs(source: Any, problems: Problems) -> None:
+    namespace = getattr(source, "endpointsNamespace", None)
+    if namespace == "":
+        problems.at("endpointsNamespace").invalid("", "if the endpointnamespace is set, it must be a valid namespace name")
+    elif namespace is not None:
+        report(names.dns_label(namespace), namespace, problems, "endpointsNamespace")
+
+
+def _azure_file(source: Any, problems: Problems) -> None:
+    if getattr(source, "secretNamespace", None) == "":
+        problems.at("secretNamespace").required()
 
 
 def _fc(source: Any, problems: Problems) -> None:
@@ -100,6 +127,8 @@ def _quobyte(source: Any, problems: Problems) -> None:
         for pair in source.registry.split(","):
             if not re.fullmatch(r"([^:]*|\[[^]]*\]):[^:]*", pair):
                 problems.at("registry").invalid(source.registry, REGISTRY)
+    if not source.volume:
+        problems.at("volume").required()
 
 
 def _secret(source: Any, problems: Problems) -> None:
@@ -137,4 +166,5 @@ def _azure_disk(source: Any, problems: Problems) -> None:
 SPECIAL: dict[str, Callable[[Any, Problems], None]] = {
     "nfs": _nfs, "iscsi": _iscsi, "fc": _fc, "gcePersistentDisk": _partitioned, "awsElasticBlockStore": _partitioned,
     "flocker": _flocker, "quobyte": _quobyte, "cinder": _secret, "storageos": _storageos, "flexVolume": _flex, "azureDisk": _azure_disk,
+    "glusterfs": _glusterfs, "azureFile": _azure_file,
 }  # fmt: skip

@@ -6,6 +6,7 @@ import re
 
 from pilothouse.api.core.validation.fields import INT32, optional_one_of, report
 from pilothouse.api.core.validation.paths import validate_descending
+from pilothouse.api.core.validation.windowsoptions import validate_windows_options
 from pilothouse.api.internal import internal
 from pilothouse.api.types.core_v1 import AppArmorProfile, PodSpec, SeccompProfile, SecurityContext
 from pilothouse.machinery import names
@@ -33,6 +34,7 @@ def validate_container_security(context: SecurityContext | None, host_users: boo
             problems.invalid(context, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true")
         if context.capabilities and "CAP_SYS_ADMIN" in context.capabilities.add:
             problems.invalid(context, "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN")
+    validate_windows_options(context.windowsOptions, problems.at("windowsOptions"))
     _validate_apparmor(context.appArmorProfile, problems.at("appArmorProfile"))
 
 
@@ -43,11 +45,10 @@ def validate_pod_security(spec: PodSpec, problems: Problems) -> None:
     _validate_identity(context, ("fsGroup", "runAsUser", "runAsGroup"), problems)
     for index, group in enumerate(context.supplementalGroups):
         report(names.in_range(group, 0, INT32), group, problems, "supplementalGroups", index)
-    if spec.shareProcessNamespace and spec.hostPID:
-        problems.at("shareProcessNamespace").invalid(True, "ShareProcessNamespace and HostPID cannot both be enabled")
     _validate_sysctls(spec, problems.at("sysctls"))
     optional_one_of(context.fsGroupChangePolicy, ("Always", "OnRootMismatch"), problems, "fsGroupChangePolicy")
     _validate_seccomp(context.seccompProfile, problems.at("seccompProfile"))
+    validate_windows_options(context.windowsOptions, problems.at("windowsOptions"))
     _validate_apparmor(context.appArmorProfile, problems.at("appArmorProfile"))
     optional_one_of(context.supplementalGroupsPolicy, ("Merge", "Strict"), problems, "supplementalGroupsPolicy")
     optional_one_of(context.seLinuxChangePolicy, ("MountOption", "Recursive"), problems, "seLinuxChangePolicy")

@@ -159,7 +159,7 @@ def validate_template_metadata(meta: ObjectMeta, problems: Problems) -> None:
     for field in type(meta).__struct_fields__:
         value = getattr(meta, field)
         if field not in ("annotations", "labels") and value and field != "managedFields":
-            problems.at(field).forbidden("cannot be set")
+            problems.at("uID" if field == "uid" else field).forbidden("cannot be set")
 
 
 def _image(source: Any, problems: Problems) -> None:

@@ -28,6 +28,7 @@ from pilothouse.machinery.patch.typed import NoElement
 from pilothouse.machinery.patch.updater import Filter, Map, Versions
 from pilothouse.machinery.resource import Resource, per_resource
 from pilothouse.machinery.shape import shape_of
+from pilothouse.machinery.unstructured import Unstructured
 
 Entries = list[ManagedFieldsEntry]
 AGENTS = {"system:apiserver": "kube-apiserver"}
@@ -66,7 +67,8 @@ def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
     if said:  # a record that comes with the object is kept
         bare = access.with_parts(obj, metadata=without_record(obj.metadata))
         return record.encode(apply.update(None, codec.to_dict(bare), said, writer_of(store, request)))
-    if resource.to_stored is not None and resource.from_stored is not None:  # what the conversion writes belongs to the creator, too
+    if resource.to_stored is not None and resource.from_stored is not None and not isinstance(obj, Unstructured):
+        # What the conversion writes belongs to the creator, too.
         obj = resource.from_stored(resource.to_stored(obj))
     try:
         fields = _created(resource, request.call.subresource).of(obj)

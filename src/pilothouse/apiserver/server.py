@@ -47,6 +47,7 @@ from pilothouse.apiserver.http.request import Handler, HttpRequest, Link, Reques
 from pilothouse.apiserver.http.wire import WireResponse
 from pilothouse.apiserver.paths import checks, discovery, health, issuer, metrics, root, version
 from pilothouse.apiserver.paths.openapi import OpenApi
+from pilothouse.apiserver.paths.server_metrics import ServerMetrics
 from pilothouse.apiserver.routes import Routes
 from pilothouse.kit import plugins
 from pilothouse.kit.clock import Clock
@@ -205,7 +206,7 @@ class ApiServer:
             **OpenApi(self.api.registry.catalogue).paths(),
             **health.paths(every.healthy, every.live, every.ready),
             **version.paths(),
-            **metrics.paths((self.api.metrics, self.api.registry.store.metrics), self.api.clock),
+            **metrics.paths((self.api.metrics, self.api.registry.store.metrics, ServerMetrics(self.api)), self.api.clock),
         }
         if self._tokens is not None:
             found |= issuer.paths(self._tokens, lambda: f"127.0.0.1:{self.port}")

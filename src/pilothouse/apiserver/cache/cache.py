@@ -52,6 +52,8 @@ class Cache:
         self.floor = 0
         self.revision = 0
         self.changed = 0
+        self.received = 0
+        """Events that the store has told of."""
         self.ring: deque[CacheEvent] = deque()
         self._aged = 0
         self._entries: SortedDict = SortedDict()
@@ -238,6 +240,7 @@ class Cache:
         if change is None:
             return
         self.changed = self.revision = event.revision
+        self.received += 1
         self.ring.append(change)
         if len(self.ring) > RING_LIMIT:
             self.floor = self.ring.popleft().revision

@@ -133,6 +133,10 @@ class Caches:
             if not future.done():
                 future.set_result(None)
 
+    def loaded(self) -> list[Cache]:
+        """The caches that have been read from the store."""
+        return [cache for cache in list(self._by_resource.values()) if cache.loaded]
+
     def shown(self, cache: Cache) -> int:
         """The newest revision up to which a cache shows everything."""
         return max(cache.revision, self.revision)
@@ -143,6 +147,11 @@ class Caches:
         return self._by_prefix.get(f"{ROOT}{parts[2]}/") or (
             self._by_prefix.get(f"{ROOT}{parts[2]}/{parts[3]}/") if len(parts) > 3 else None
         )
+
+    def named(self, key: str) -> tuple[str, str]:
+        """The group and the plural of what a key of the store is an object of; empty for another key."""
+        cache = self._cache_of(key)
+        return ("", "") if cache is None else (cache.resource.group, cache.resource.plural)
 
     async def reached(self, revision: int) -> None:
         """Return when every cache shows everything up to `revision`."""

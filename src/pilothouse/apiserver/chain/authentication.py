@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.http.counters import FAILURE, SUCCESS
 from pilothouse.apiserver.http.request import WEBSOCKET_TOKEN, Handler, Request, Response
 from pilothouse.machinery.errors import StatusError, unauthorized
 
@@ -19,6 +20,7 @@ def authenticate(request: Request, next: Handler) -> Awaitable[Response]:
     if user is None:
         return authenticate_token(request, next)
     request.user = user
+    request.api.counters.authentications.observe(SUCCESS, 0.0)
     return next(request)
 
 
@@ -36,9 +38,14 @@ async def authenticate_token(request: Request, next: Handler, refused: StatusErr
 
 async def by_token(request: Request, token: str) -> User:
     """The user of the token; StatusError 401 when it is not valid, later the more of them come from one address."""
+    clock, counted = request.api.clock, request.api.counters.authentications
+    since = clock.monotonic()
     try:
-        return await request.api.authenticators.by_token(token)
+        user = await request.api.authenticators.by_token(token)
+        counted.observe(SUCCESS, clock.monotonic() - since)
+        return user
     except StatusError:
+        counted.observe(FAILURE, clock.monotonic() - since)
         await request.api.failed_logins.note(request.http.remote or "")
         raise
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 
 from pilothouse.apiserver.auth.authorizer import denial
 from pilothouse.apiserver.auth.user import MASTERS
+from pilothouse.apiserver.http.counters import ALLOWED, DENIED
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.apiserver.http.request_info import attributes_of
 from pilothouse.machinery import errors, fields, names
@@ -15,7 +16,9 @@ def authorize(request: Request, next: Handler) -> Awaitable[Response]:
     if MASTERS in request.user.groups:  # as upstream: decided before, and whatever, any rule
         return next(request)
     attributes = attributes_of(request.info, request.info.name or selected_name(request))
+    since = request.api.clock.monotonic()
     decision = request.api.authorizer.authorize(request.user, attributes)
+    request.api.counters.authorizations.observe(ALLOWED if decision.allowed else DENIED, request.api.clock.monotonic() - since)
     if decision.allowed:
         return next(request)
     cause = denial(request.user, attributes)

@@ -23,6 +23,7 @@ async def name_flow(request: Request, next: Handler) -> Response:
     response = await next(request)
     if isinstance(response, Answer) and response.status != UNAUTHORIZED:
         flow = request.api.flows.flow_of(request.user, request.info)
+        request.api.counters.dispatch(flow.schema, flow.level)
         uids = (
             flow.schema_uid or derived_uid("FlowSchema", flow.schema),
             flow.level_uid or derived_uid("PriorityLevelConfiguration", flow.level),

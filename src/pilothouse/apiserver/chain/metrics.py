@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.apiserver.http.request_metrics import OTHER
 
@@ -17,5 +18,6 @@ async def count(request: Request, next: Handler) -> Response:
         labels = request.info.labels
         if not request.is_served:
             labels = UNSERVED.get(labels[0], OTHER)
-        request.api.metrics.observe(labels, response.status, clock.monotonic() - started)
+        size = len(response.body) if isinstance(response, Answer) else -1
+        request.api.metrics.observe(labels, response.status, clock.monotonic() - started, size)
     return response

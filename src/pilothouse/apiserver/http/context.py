@@ -10,6 +10,7 @@ from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.failed_logins import FailedLogins
 from pilothouse.apiserver.auth.user import ANONYMOUS, User
+from pilothouse.apiserver.http.counters import Counters
 from pilothouse.apiserver.http.flows import Flows
 from pilothouse.apiserver.http.in_flight import InFlight
 from pilothouse.apiserver.http.large_bodies import LargeBodies
@@ -53,6 +54,7 @@ class ApiContext:
     large_bodies: LargeBodies = field(default_factory=LargeBodies)
     failed_logins: FailedLogins = field(init=False)
     flows: Flows = field(init=False)
+    counters: Counters = field(default_factory=Counters)
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
 
     def __post_init__(self) -> None:

@@ -10,8 +10,13 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
+from pilothouse.kit.histogram import cumulative
+
 BUCKETS_SECONDS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
 """Upstream's buckets of apiserver_request_duration_seconds."""
+BUCKETS_BYTES = tuple(1000 * 10**power for power in range(7))
+"""Upstream's buckets of apiserver_response_sizes."""
+SIZED = ("GET", "LIST")
 SERIES_LIMIT = 20_000
 LABELS = ("verb", "group", "version", "resource", "subresource", "scope")
 OTHER = ("OTHER", "", "", "", "", "")
@@ -20,12 +25,14 @@ OTHER = ("OTHER", "", "", "", "", "")
 class Series:
     """One combination of labels: how many requests of each code, and how their latencies are spread."""
 
-    __slots__ = ("buckets", "codes", "seconds")
+    __slots__ = ("buckets", "bytes", "codes", "seconds", "sizes")
 
     def __init__(self) -> None:
         self.codes: dict[int, int] = {}
         self.buckets = [0] * (len(BUCKETS_SECONDS) + 1)
         self.seconds = 0.0
+        self.sizes: list[int] | None = None
+        self.bytes = 0
 
 
 class RequestMetrics:
@@ -36,8 +43,8 @@ class RequestMetrics:
         self.long_running: dict[tuple[str, ...], int] = {}
         self.rejected: dict[str, int] = {"mutating": 0, "readOnly": 0}
 
-    def observe(self, labels: tuple[str, ...], code: int, seconds: float) -> None:
-        """Count one answered request."""
+    def observe(self, labels: tuple[str, ...], code: int, seconds: float, size: int = -1) -> None:
+        """Count one answered request. `size` is the length of its body; of reads alone, and -1 where it is not known."""
         series = self.series.get(labels)
         if series is None:
             labels = labels if len(self.series) < SERIES_LIMIT else OTHER
@@ -45,6 +52,11 @@ class RequestMetrics:
         series.codes[code] = series.codes.get(code, 0) + 1
         series.buckets[bisect_left(BUCKETS_SECONDS, seconds)] += 1
         series.seconds += seconds
+        if size >= 0 and labels[0] in SIZED:
+            if series.sizes is None:
+                series.sizes = [0] * (len(BUCKETS_BYTES) + 1)
+            series.sizes[bisect_left(BUCKETS_BYTES, size)] += 1
+            series.bytes += size
 
     def begin(self, labels: tuple[str, ...]) -> None:
         """A watch or stream has begun."""
@@ -70,12 +82,29 @@ class RequestMetrics:
             "scope and component.",
             labels=(*LABELS, "component", "dry_run"),
         )
+        indicator = HistogramMetricFamily(
+            "apiserver_request_sli_duration_seconds",
+            "Response latency distribution (not counting webhook duration and priority & fairness queue wait times) in seconds for each "
+            "verb, group, version, resource, subresource, scope and component.",
+            labels=(*LABELS, "component"),
+        )
+        sizes = HistogramMetricFamily(
+            "apiserver_response_sizes",
+            "Response size distribution in bytes for each group, version, verb, resource, subresource, scope and component.",
+            labels=(*LABELS, "component"),
+        )
         for labels, series in list(self.series.items()):
             for code, count in series.codes.items():
                 total.add_metric((*labels, "apiserver", "", str(code)), count)
-            duration.add_metric((*labels, "apiserver", ""), cumulative(series.buckets), series.seconds)
+            buckets = cumulative(BUCKETS_SECONDS, series.buckets)
+            duration.add_metric((*labels, "apiserver", ""), buckets, series.seconds)
+            indicator.add_metric((*labels, "apiserver"), buckets, series.seconds)
+            if series.sizes is not None:
+                sizes.add_metric((*labels, "apiserver"), cumulative(BUCKETS_BYTES, series.sizes), series.bytes)
         yield total
         yield duration
+        yield indicator
+        yield sizes
         watches = GaugeMetricFamily(
             "apiserver_longrunning_requests",
             "Gauge of all active long-running apiserver requests broken out by verb, group, version, resource, scope and component.",
@@ -92,13 +121,3 @@ class RequestMetrics:
         for kind, count in self.rejected.items():
             dropped.add_metric((kind,), count)
         yield dropped
-
-
-def cumulative(buckets: list[int]) -> list[tuple[str, float]]:
-    """Prometheus' form of a histogram: each bucket counts all that is not above its bound."""
-    bounds = [str(float(bound)) if bound % 1 else str(int(bound)) for bound in BUCKETS_SECONDS] + ["+Inf"]
-    found, total = [], 0
-    for bound, count in zip(bounds, buckets, strict=True):
-        total += count
-        found.append((bound, float(total)))
-    return found

@@ -25,6 +25,7 @@ class Collector(Protocol):
 
 
 def paths(collectors: Sequence[Collector], clock: Clock) -> Mapping[str, Handler]:
+    """The handler of /metrics."""
     exposition = Exposition(collectors, clock)
 
     async def serve(request: Request) -> Response:

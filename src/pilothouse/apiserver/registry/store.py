@@ -40,6 +40,7 @@ from pilothouse.apiserver.webhooks.services import Address, address_of
 from pilothouse.client.call import Call
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kit.entropy import Entropy
+from pilothouse.kit.histogram import Histograms
 from pilothouse.kit.offload import in_thread
 from pilothouse.machinery import strconv
 from pilothouse.machinery.catalogue import Catalogue
@@ -59,6 +60,10 @@ Review = Callable[[Any, User], Awaitable[Any]]
 ExtensionDiscovery = Callable[[Any], Awaitable[str]]
 """(APIService) -> what its discovery document cannot be had for; "" when the server answers. Bounded in time by itself."""
 
+STORE_SECONDS = (
+    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
+)  # fmt: skip
+"""Upstream's buckets of etcd_request_duration_seconds."""
 REQUEST_LIMIT_BYTES = 1536 * 1024
 """What etcd takes in one request (its --max-request-bytes); upstream's store counts objects in protobuf."""
 FRESH_SECONDS = 3.0
@@ -99,6 +104,8 @@ class RegistryStore:
         self.loopback = loopback
         self._authorizer = authorizer
         self.written = Written()
+        self.store_seconds = Histograms(STORE_SECONDS, ("operation", "group", "resource"))
+        """How long writes to the store took."""
         self.components: dict[str, Callable[[], str]] = {}
         """What is wrong with the scheduler and the controller-manager, by these names; "" when nothing is."""
         self.extension_discovery: ExtensionDiscovery | None = None
@@ -239,10 +246,13 @@ class RegistryStore:
 
     async def _write(self, key: str, value: bytes | None, expected: int) -> int:
         self.written.add(len(key) + len(value or b""))
+        since = self.clock.monotonic()
         try:
             revision = await self.storage.commit(key, value, expected)
         except StorageFailed as error:
             raise internal_error(f"the store cannot write: {error}") from error
+        operation = "delete" if value is None else "update" if expected else "create"
+        self.store_seconds.observe((operation, *self.caches.named(key)), self.clock.monotonic() - since)
         await self.caches.reached(revision)
         return revision
 

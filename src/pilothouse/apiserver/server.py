@@ -129,6 +129,8 @@ class ApiServer:
         self._addresses = tuple(addresses)
         self._sockets = tuple(sockets)
         self._stopping = False
+        self.connections: Connections
+        """Of a server that runs."""
         self._tokens = tokens
         self._ready_checks = dict(ready_checks or {})
         self.api = ApiContext(
@@ -145,8 +147,8 @@ class ApiServer:
         self._handler = compose(CHAIN, Routes(registry.catalogue, self._paths(index), discovery.finder(index), connects()))
 
     async def run(self) -> None:
-        server = Connections(
-            self._handle,  # type: ignore[arg-type]
+        server = self.connections = Connections(
+            self._handle,
             access_log=None,
             logger=http_log,
             max_line_size=LINE_LIMIT_BYTES,

@@ -20,6 +20,7 @@ from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage, Stream
 
 from pilothouse.apiserver.http.heads import MALFORMED, readable, refusal_of, refusal_of_bytes
 from pilothouse.apiserver.http.request import HttpRequest
+from pilothouse.apiserver.http.unsent import Unsent
 from pilothouse.kit.clock import SystemClock, wait_for
 
 HEAD_SECONDS, IDLE_SECONDS = 32.0, 90.0
@@ -43,10 +44,12 @@ MACHINE = SystemClock()
 class Connection(web.RequestHandler):
     """Made by `Connections` for each client that connects."""
 
-    __slots__ = ("_head_bytes", "_is_idle", "_method", "_refusal", "on_pause")
+    __slots__ = ("_head_bytes", "_is_idle", "_method", "_refusal", "on_pause", "unsent")
 
-    def __init__(self, manager: web.Server, **kwargs: Any) -> None:
+    def __init__(self, manager: Connections, **kwargs: Any) -> None:
         super().__init__(manager, keepalive_timeout=HEAD_SECONDS, **kwargs)
+        self.unsent: Unsent = manager.unsent
+        """What the answers of all connections hold that their clients have not read."""
         self.on_pause: Callable[[], None] | None = None
         """Called when the client has so much unread that writing should wait."""
         self._head_bytes = 0
@@ -118,6 +121,11 @@ class Connection(web.RequestHandler):
             if self.transport is not None:
                 self.transport.abort()
             raise ConnectionResetError("the client does not read") from error
+
+    def cut(self) -> None:
+        """End the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()
 
     async def _arrival(self) -> None:
         self._head_bytes = 0
@@ -198,6 +206,10 @@ class Connections(web.Server):
     """All connections of a server, CONNECTIONS_LIMIT at most: what is given to `loop.create_server`."""
 
     limit = CONNECTIONS_LIMIT
+
+    def __init__(self, handler: Any, **kwargs: Any) -> None:
+        super().__init__(handler, **kwargs)
+        self.unsent = Unsent(MACHINE)
 
     def __call__(self) -> Connection | Refused:  # type: ignore[override]
         if len(self._connections) >= self.limit:

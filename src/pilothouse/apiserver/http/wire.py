@@ -51,12 +51,14 @@ class WireResponse(web.StreamResponse):
             raise ConnectionResetError("Cannot write to closing transport")
         head = head_of(self._answer, bool(self._keep_alive))
         body = self._answer.body if request.method != "HEAD" else b""
-        if len(body) <= JOINED_LIMIT_BYTES:
-            transport.write(head + body)
-        else:
-            await _write_large(protocol, transport, head, body)
+        if len(body) > JOINED_LIMIT_BYTES:
+            with protocol.unsent.holding(protocol, len(body)):
+                await _write_large(protocol, transport, head, body)
+            return
+        transport.write(head + body)
         if protocol._paused:
-            await protocol.drained()
+            with protocol.unsent.holding(protocol, len(body)):
+                await protocol.drained()
 
 
 async def _write_large(protocol: Any, transport: Any, head: bytes, body: bytes) -> None:
@@ -66,6 +68,7 @@ async def _write_large(protocol: Any, transport: Any, head: bytes, body: bytes) 
         transport.write(view[start : start + SLICE_BYTES])
         if protocol._paused:
             await protocol.drained()
+            protocol.unsent.taken(protocol)
 
 
 def head_of(answer: Answer, keep_alive: bool) -> bytes:

@@ -95,7 +95,7 @@ class ServerMetrics:
         unavailable = {}
         for apiservice in self._objects(APIService):
             condition = condition_of(apiservice)
-            unavailable[apiservice.metadata.name,] = int(condition is None or condition.status != "True")
+            unavailable[apiservice.metadata.name,] = 0 if condition is not None and condition.status == "True" else 1
         text = "Gauge of APIServices which are marked as unavailable broken down by APIService name."
         yield _gauge("aggregator_unavailable_apiservice", text, unavailable, ("name",))
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -63,15 +63,32 @@ OFF: Mapping[str, tuple[str, ...]] = {
     "WorkloadWithJob": ("batch/v1.JobSpec.scheduling",),
 }
 ENDS_EMPTY = "core/v1.Lifecycle"
+Note = Callable[[Any, set[str]], None]
 
 
-@dataclass(frozen=True, slots=True)
+def _lines(*lines: str) -> Callable[[str], list[str]]:
+    return lambda field: [line.format(field=field) for line in lines]
+
+
+NOTE_STRUCT = _lines("    value = obj.{field}", "    if value is not None: note_{field}(value, features)")
+NOTE_BELOW = {
+    "[": _lines("    for part in obj.{field} or (): note_{field}(part, features)"),
+    "map[string": _lines("    for part in obj.{field}.values(): note_{field}(part, features)"),
+}
+"""How Python looks below a field: of a list, of a map."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Of one type: its fields that are off, as (field, feature), and those through which others are reached, as (field, their plan)."""
+    """Of one type: its fields that are off, as (field, feature), and those through which others are reached, as (field, their plan).
+
+    `note(object, features)` adds the features whose fields are in use.
+    """
 
     off: tuple[tuple[str, str], ...]
     below: tuple[tuple[str, Plan], ...]
     ends_empty: bool
+    note: Note
 
 
 @cache
@@ -92,13 +109,21 @@ def plan_of(name: str, above: frozenset[str] = frozenset()) -> Plan | None:
         return None
     gated = _gates().get(name, {})
     below = []
+    lines = ["def note(obj, features):"]
+    names: dict[str, Any] = {}
     for each in json_fields(name):
+        if feature := gated.get(each.json):
+            test = " is not None" if each.pointer else ""
+            lines.append(f"    if obj.{each.json}{test}: features.add({feature!r})")
         inner = plan_of(each.go.rpartition("]")[2].lstrip("*"), above | {name})
         if inner is not None:
             below.append((each.json, inner))
+            names[f"note_{each.json}"] = inner.note
+            lines += NOTE_BELOW[each.go.partition("]")[0]](each.json) if "]" in each.go else NOTE_STRUCT(each.json)
     if not gated and not below:
         return None
-    return Plan(tuple(gated.items()), tuple(below), name == ENDS_EMPTY)
+    exec("\n".join(lines), names)  # of names in our own tables: walking by data costs five times as much, for every object written
+    return Plan(tuple(gated.items()), tuple(below), name == ENDS_EMPTY, names["note"])
 
 
 @cache
@@ -112,31 +137,23 @@ def drop_disabled(new: Any, old: Any | None = None) -> None:
     plan = _plan_of_kind(kind)
     if plan is None:
         return
-    used = {feature for _, _, feature in _uses(new, plan)}
+    used: set[str] = set()
+    if old is None:
+        plan.note(new, used)
+    else:
+        for field, inner in plan.below:
+            if (value := getattr(new, field)) is not getattr(old, field):  # what is shared is used by both
+                inner.note(value, used)
     if used and old is not None:
-        used -= {feature for _, _, feature in _uses(old, plan)}
+        before: set[str] = set()
+        plan.note(old, before)
+        used -= before
     if used:
         _drop(new, plan, used)
 
 
-def _uses(obj: Any, plan: Plan) -> Iterator[tuple[Any, str, str]]:
-    """(holder, field, feature) of the fields in use."""
-    for field, feature in plan.off:
-        kind: Any = type(obj)
-        if getattr(obj, field) != _default(kind, field):
-            yield obj, field, feature
-    for field, inner in plan.below:
-        for part in _parts(getattr(obj, field)):
-            yield from _uses(part, inner)
-
-
-@cache
-def _default(kind: type[Any], field: str) -> Any:
-    return getattr(kind(), field)
-
-
 def _parts(value: Any) -> Any:
-    if value is None or value == "":
+    if not value:
         return ()
     if isinstance(value, dict):
         return value.values()

@@ -160,24 +160,6 @@ def _read(node: Any, path: Path, found: list[Path]) -> None:
         found.append(path)
 
 
-def holds(fields: Any, paths: Iterable[Path]) -> bool:
-    """Whether a parsed FieldsV1 has all these paths."""
-    return all(_has(fields, path) for path in paths)
-
-
-def has_any(fields: Any, paths: Iterable[Path]) -> bool:
-    """Whether a parsed FieldsV1 has one of these paths."""
-    return any(_has(fields, path) for path in paths)
-
-
-def _has(node: Any, path: Path) -> bool:
-    for element in path:
-        node = node.get(element)
-        if node is None:
-            return False
-    return not node or "." in node
-
-
 class Tree:
     """A set as a tree, for those who walk values by it: `members` are elements in the set, `children` what is below elements."""
 

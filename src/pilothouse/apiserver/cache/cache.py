@@ -21,6 +21,7 @@ from pilothouse.apiserver.cache.corrupt import CorruptValue, problem_of
 from pilothouse.apiserver.cache.entry import Entry, RewrittenEntry, head_of
 from pilothouse.apiserver.cache.event import ADDED, DELETED, MODIFIED, CacheEvent, bookmark
 from pilothouse.apiserver.cache.selection import Selection
+from pilothouse.apiserver.cache.sharing import share
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.storage.interface import Event, Item
 from pilothouse.machinery.codec import as_kind, encode
@@ -204,6 +205,7 @@ class Cache:
                 log.error("a stored object cannot be decoded", extra={"key": key, "problem": read.problem})
                 return None
             entry = read
+            share(entry.object, value)
         if self.corrupt:
             self.corrupt.pop(key, None)
         return entry

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pilothouse.apiserver.cache.cache import Cache
@@ -48,7 +48,8 @@ class Caches:
         self._loading: dict[Cache, asyncio.Future[None]] = {}
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
-        self._feed: AsyncIterator[Sequence[Event]] | None = None
+        self._unfollow: Callable[[], None] | None = None
+        self._failed: asyncio.Future[None] | None = None
         catalogue.subscribe(self._catalogue_changed)
 
     def _catalogue_changed(self, what: str, resource: Resource[Any]) -> None:
@@ -108,19 +109,33 @@ class Caches:
             done.set_result(None)
 
     async def start(self) -> None:
-        """Begin to follow the store; what is written from now on is seen once `run` runs."""
-        if self._feed is None:
-            self.revision = await self.storage.revision()
-            self._feed = self.storage.watch(ROOT, self.revision)
-            self._deliver(await anext(self._feed))
+        """Begin to follow the store."""
+        if self._unfollow is None:
+            self._failed = asyncio.get_running_loop().create_future()
+            self._unfollow = self.storage.follow(self._take)
+            self.revision = max(self.revision, await self.storage.revision())
 
     async def run(self) -> None:
+        """Follow the store and send bookmarks until cancelled."""
         await self.start()
-        assert self._feed is not None
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._send_bookmarks(), name="bookmarks")
-            async for batch in self._feed:
-                self._deliver(batch)
+        assert self._failed is not None
+        assert self._unfollow is not None
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._send_bookmarks(), name="bookmarks")
+                await self._failed
+        finally:
+            self._unfollow()
+
+    def _take(self, batch: Sequence[Event]) -> None:
+        """A batch of writes; what fails here ends `run`, not the store."""
+        assert self._failed is not None
+        if self._failed.done():
+            return
+        try:
+            self._deliver(batch)
+        except Exception as error:
+            self._failed.set_exception(error)
 
     def _deliver(self, batch: Sequence[Event]) -> None:
         for event in batch:

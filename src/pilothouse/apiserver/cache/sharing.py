@@ -9,27 +9,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from pilothouse.machinery.struct import NO_FIELDS, FieldsV1, Object
+from pilothouse.machinery.patch.manager import shared
+from pilothouse.machinery.struct import Object
 
 SPECS_LIMIT = 256
 """Different specs that are remembered; a Pod's has some two kilobytes."""
-FIELDS_LIMIT = 1024
 
 _examples: dict[tuple[type[Any], bytes], Any] = {}
-_fields: dict[bytes, FieldsV1] = {}
 
 
-def share(obj: Any, encoded: bytes) -> None:
-    """Replace parts of `obj`, whose JSON is `encoded`, by equal parts of objects that came before. Only for kinds with a spec."""
+def share(obj: Any, encoded: bytes, previous: Any = None) -> None:
+    """Replace parts of `obj`, whose JSON is `encoded`, by equal parts of `previous`, the same object before it was changed, or else of
+    objects that came before. Of kinds without a spec the record of fields only."""
+    share_managed_fields(obj)
     spec = getattr(obj, "spec", None)
     if not isinstance(spec, Object):
         return
-    share_managed_fields(obj)
+    if previous is not None:
+        share_part(obj, previous, "spec")
+        share_equal(obj.metadata, previous.metadata)
+        share_part(obj, previous, "status")
+        return
     key = type(obj), spec_bytes(encoded, getattr(spec, "nodeName", ""))
     example = _examples.get(key)
     if example is None:
@@ -44,12 +51,21 @@ def share(obj: Any, encoded: bytes) -> None:
         return
     obj.spec = known
     share_equal(obj.metadata, example.metadata)
-    status = getattr(obj, "status", None)
-    if isinstance(status, Object):
-        if status == example.status:
-            obj.status = example.status
-        else:
-            share_equal(status, example.status)
+    share_part(obj, example, "status")
+
+
+def share_part(obj: Any, example: Any, name: str) -> None:
+    """A field that holds a struct becomes the same as that of the example where they are equal, else what is equal in it."""
+    part = getattr(obj, name, None)
+    if not isinstance(part, Object):
+        return
+    other = getattr(example, name)
+    if part is other:
+        return
+    if part == other:
+        setattr(obj, name, other)
+    else:
+        share_equal(part, other)
 
 
 def spec_bytes(encoded: bytes, node_name: str) -> bytes:
@@ -62,32 +78,31 @@ def spec_bytes(encoded: bytes, node_name: str) -> bytes:
 
 def share_equal(target: Object, example: Object) -> None:
     """The fields of one struct that are equal to those of the other become the same."""
-    for name in parts_of(type(target)):
-        value = getattr(example, name)
-        if getattr(target, name) == value:
-            setattr(target, name, value)
+    parts = parts_of(type(target))
+    if parts is None:
+        return
+    names, values = parts
+    for name, value, known in zip(names, values(target), values(example)):  # noqa: B905  called for every object that is written
+        if value is not known and value == known:
+            setattr(target, name, known)
 
 
 def share_managed_fields(obj: Any) -> None:
     """Each set of fields is kept once, cut from the request or the stored value that it was read from."""
     for entry in obj.metadata.managedFields:
-        if entry.fieldsV1 is NO_FIELDS:
-            continue
-        data = bytes(entry.fieldsV1)
-        known = _fields.get(data)
-        if known is None:
-            if len(_fields) >= FIELDS_LIMIT:
-                del _fields[next(iter(_fields))]
-            known = _fields[data] = msgspec.Raw(data)
-        entry.fieldsV1 = known
+        entry.fieldsV1 = shared(entry.fieldsV1)
 
 
 @cache
-def parts_of(kind: type[Object]) -> tuple[str, ...]:
-    """The fields of a struct that hold more than one value: lists, maps and structs."""
+def parts_of(kind: type[Object]) -> tuple[tuple[str, ...], Callable[[Object], tuple[Any, ...]]] | None:
+    """The fields of a struct that hold more than one value (lists, maps and structs), and what gives their values; None without any."""
     described = msgspec.inspect.type_info(kind)
     assert isinstance(described, msgspec.inspect.StructType)
-    return tuple(field.name for field in described.fields if not is_scalar(field.type) and field.name != "managedFields")
+    names = tuple(field.name for field in described.fields if not is_scalar(field.type) and field.name != "managedFields")
+    if not names:
+        return None
+    first = attrgetter(*names)
+    return names, first if len(names) > 1 else lambda obj: (first(obj),)
 
 
 def is_scalar(kind: msgspec.inspect.Type) -> bool:

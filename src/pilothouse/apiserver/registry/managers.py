@@ -18,7 +18,7 @@ from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.view import View
 from pilothouse.machinery import access, codec, fieldset, time
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry, ObjectMeta
-from pilothouse.machinery.patch import apply, scaled, updater
+from pilothouse.machinery.patch import apply, scaled, structs, updater
 from pilothouse.machinery.patch import manager as record
 from pilothouse.machinery.patch.apply import Writer
 from pilothouse.machinery.patch.creating import CreatedFields
@@ -120,20 +120,45 @@ def _after_update(store: RegistryStore, request: Request, view: View, old: Any, 
     if request.applies:
         return _with_old_times(before, list(said), old, new)
     is_untouched = bool(request.call.subresource) or not said or said is before or said == before
+    if is_untouched and not before:
+        return before
+    try:
+        if is_untouched and request.served.from_stored is None and isinstance(old, msgspec.Struct):
+            entries = _renewed(store, request, old, new)
+            if entries is not None:
+                return entries
+        return _updated(store, request, old, new, said, is_untouched=is_untouched)
+    except NoElement:  # upstream leaves the record when the object does not fit its schema
+        return before
+
+
+def _renewed(store: RegistryStore, request: Request, old: Any, new: Any) -> Entries | None:
+    """The record after an update that touches only what its writer owns already; None when that is not so."""
+    before: Entries = old.metadata.managedFields
+    changes = updater.kept(structs.compare(old, new), _kept(request.served, request.call.subresource))
+    if changes.is_empty:
+        return before
+    name = request.options.field_manager or agent_of(request.user.name)
+    who = record.manager(name, UPDATE, request.served.api_version, request.call.subresource)
+    return apply.renewed(before, changes, who, time.now_text(store.clock))
+
+
+def _updated(
+    store: RegistryStore, request: Request, old: Any, new: Any, said: Sequence[ManagedFieldsEntry], *, is_untouched: bool
+) -> Entries:
+    """The record after an update that may take fields from others, or comes with a record of its own."""
+    before: Entries = old.metadata.managedFields
     parts = _changed_parts(old, new)
-    if is_untouched and (not parts or not before):
+    if is_untouched and not parts:
         return before
     writer = writer_of(store, request)
     live, after = _as_served(request, old, parts), _as_served(request, new, parts)
-    try:
-        changes = updater.compared(writer.versions, live, after, writer.version)
-        entries = apply.renewed(before, changes, writer) if is_untouched else None
-        if entries is not None:
-            return entries
-        owners = apply.record_of(before, said, subresource=request.call.subresource)
-        return record.encode(apply.update(live, after, owners, writer, changes))
-    except NoElement:  # upstream leaves the record when the object does not fit its schema
-        return before
+    changes = updater.compared(writer.versions, live, after, writer.version)
+    entries = apply.renewed(before, changes, writer.manager(UPDATE), writer.time) if is_untouched else None
+    if entries is not None:
+        return entries
+    owners = apply.record_of(before, said, subresource=request.call.subresource)
+    return record.encode(apply.update(live, after, owners, writer, changes))
 
 
 def after_admission(before: Entries, after: Entries, warnings: list[str]) -> Entries:

@@ -237,7 +237,7 @@ class RegistryStore:
         except BaseException:
             cache.take_back(key)
             raise
-        share(obj, value)  # not before: who failed may change the object and try again
+        share(obj, value, None if current is None else current.object)  # not before: who failed may change the object and try again
         found = cache.get(namespace, obj.metadata.name)
         if found is None or found.revision != revision:
             found = Entry.stored(cache.resource, key, cache.head, value, revision, current.since if current else revision, obj)

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -114,6 +114,13 @@ class Storage(Protocol):
 
         The first batch comes at once: it is what was written before the call, and may be empty. `previous_values` asks for what each
         write replaced. Raises Compacted.
+        """
+        ...
+
+    def follow(self, deliver: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
+        """Have `deliver` called with every batch of writes from now on, before the commits in it return; it must not raise.
+
+        Returns what ends that. No task need be woken for a write to be seen, as the reader of a watch is.
         """
         ...
 

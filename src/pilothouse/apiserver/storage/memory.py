@@ -6,8 +6,9 @@ present with those events undone. Every event has the value that it replaced, wh
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 from sortedcontainers import SortedDict
@@ -17,6 +18,8 @@ from pilothouse.apiserver.storage.watchers import Watchers
 
 AFTER_ALL = "\U0010ffff"
 """Sorts after every character that a key may have."""
+WRITES_IN_A_ROW = 8
+"""A write takes no turn of the loop by itself; after so many, all other tasks have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,10 @@ class MemoryStorage:
         event = Event(key, value, self._revision, created, present, current.value if current else None)
         self._log.append(_Write(event, current))
         self._watchers.publish((event,))
-        return self._revision
+        revision = self._revision
+        if revision % WRITES_IN_A_ROW == 0:
+            await asyncio.sleep(0)
+        return revision
 
     async def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncGenerator[Sequence[Event], None]:
         self._check(after)
@@ -79,6 +85,9 @@ class MemoryStorage:
             yield backlog
             while (batch := await watcher.batch()) is not None:
                 yield batch
+
+    def follow(self, deliver: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
+        return self._watchers.follow(deliver)
 
     async def compact(self, revision: int) -> None:
         if revision > self._revision:

@@ -157,6 +157,9 @@ class SqliteStorage:
             while (batch := await watcher.batch()) is not None:
                 yield await self._with_previous(batch) if previous_values else batch
 
+    def follow(self, deliver: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
+        return self._watchers.follow(deliver)
+
     async def _with_previous(self, events: Sequence[Event]) -> list[Event]:
         """The events with the values that they replaced, of those that are kept."""
         wanted = [event.previous for event in events if event.previous]

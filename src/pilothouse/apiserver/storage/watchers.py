@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from pilothouse.apiserver.storage.interface import Compacted, Event
@@ -58,8 +58,17 @@ class Watchers:
 
     def __init__(self) -> None:
         self._all: set[Watcher] = set()
+        self._followers: dict[Callable[[Sequence[Event]], None], None] = {}
+
+    def follow(self, deliver: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
+        """See `Storage.follow`."""
+        self._followers[deliver] = None
+        return lambda: self._followers.pop(deliver, None)
 
     def publish(self, events: Sequence[Event]) -> None:
+        """Tell everybody of a batch."""
+        for deliver in tuple(self._followers):
+            deliver(events)
         for watcher in self._all:
             watcher.push(events)
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 import orjson
 
-from pilothouse.machinery import codec, fieldset, metadata
+from pilothouse.machinery import codec, metadata
 from pilothouse.machinery.errors import bad_request, failure
 from pilothouse.machinery.fieldset import Fields, compact
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
@@ -72,7 +72,7 @@ def record_of(live: Sequence[ManagedFieldsEntry], said: Sequence[ManagedFieldsEn
         return {}
 
 
-def renewed(entries: Sequence[ManagedFieldsEntry], changes: Comparison, writer: Writer) -> list[ManagedFieldsEntry] | None:
+def renewed(entries: Sequence[ManagedFieldsEntry], changes: Comparison, who: Manager, time: str) -> list[ManagedFieldsEntry] | None:
     """The record after an update by whom all of what it changes belongs to already, and to nobody else: only a time is new.
 
     None when it is not so. Most updates are (a status, a lease), and this way no set of fields is taken apart.
@@ -80,32 +80,28 @@ def renewed(entries: Sequence[ManagedFieldsEntry], changes: Comparison, writer: 
     touched = changes.touched - STRIPPED
     if not touched or changes.removed - STRIPPED:
         return None
-    heads = {f'"{path[0]}"'.encode() for path in touched}
-    if any(entry.apiVersion != writer.version for entry in entries):
-        return None
     mine = None
     for index, entry in enumerate(entries):
-        if not any(head in bytes(entry.fieldsV1) for head in heads):
-            continue
-        fields = orjson.loads(bytes(entry.fieldsV1))
-        if _is_of(entry, writer) and fieldset.holds(fields, touched):
+        if entry.apiVersion != who.api_version or entry.fieldsType != managers.FIELDS_TYPE:
+            return None
+        paths = managers.paths_of(entry)
+        if touched <= paths and _is_of(entry, who):
             mine = index
-        elif fieldset.has_any(fields, touched):
+        elif not touched.isdisjoint(paths):
             return None
     if mine is None:
         return None
     found = [*entries]
-    found[mine] = msgspec.structs.replace(entries[mine], time=writer.time)
-    return sorted(found, key=managers.entry_order)
+    found[mine] = msgspec.structs.replace(entries[mine], time=time)
+    return sorted(found, key=managers.entry_order) if len(found) > 1 else found
 
 
-def _is_of(entry: ManagedFieldsEntry, writer: Writer) -> bool:
+def _is_of(entry: ManagedFieldsEntry, who: Manager) -> bool:
     return (
         entry.operation == UPDATE
-        and entry.manager == (writer.name or managers.UNKNOWN)
-        and entry.apiVersion == writer.version
-        and entry.subresource == writer.subresource
-        and entry.fieldsType == managers.FIELDS_TYPE
+        and entry.manager == who.name
+        and entry.apiVersion == who.api_version
+        and entry.subresource == who.subresource
     )
 
 

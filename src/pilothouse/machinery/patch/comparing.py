@@ -27,21 +27,29 @@ class Comparison:
     def touched(self) -> Fields:
         return self.added | self.modified
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changed."""
+        return not (self.modified or self.added or self.removed)
+
 
 def compare(old: Any, new: Any, kind: Type) -> Comparison:
     """The difference of two values that fit `kind`."""
-    walk = _Walk()
+    walk = Walk()
     walk.value(old, new, kind, ())
     return Comparison(frozenset(walk.added), frozenset(walk.modified), frozenset(walk.removed))
 
 
 @dataclass(slots=True)
-class _Walk:
+class Walk:
+    """A walk through two values, and the paths that it has found to differ."""
+
     added: list[Path] = field(default_factory=list)
     modified: list[Path] = field(default_factory=list)
     removed: list[Path] = field(default_factory=list)
 
     def value(self, old: Any, new: Any, kind: Type, path: Path) -> None:
+        """Compare two values; ABSENT for one that is not there."""
         if old is ABSENT:
             self._all(new, kind, path, self.added)
             return

@@ -106,6 +106,8 @@ def entry_order(one: ManagedFieldsEntry) -> tuple[str, ...]:
 
 
 _raws: dict[bytes, FieldsV1] = {}
+_paths: dict[int, tuple[FieldsV1, Fields]] = {}
+"""Sets by the identity of their bytes, which are kept alive as long: most objects of a kind share them."""
 
 
 def interned(fields: bytes) -> FieldsV1:
@@ -116,6 +118,25 @@ def interned(fields: bytes) -> FieldsV1:
             _raws.clear()
         raw = _raws[fields] = FieldsV1(fields)
     return raw
+
+
+def shared(raw: FieldsV1) -> FieldsV1:
+    """The same FieldsV1, shared by all objects that have the same, and no part of a request's body."""
+    return raw if id(raw) in _paths or not raw else interned(bytes(raw))
+
+
+def paths_of(entry: ManagedFieldsEntry) -> Fields:
+    """The set of fields of an entry of a committed object; ValueError when it has none."""
+    raw = entry.fieldsV1
+    known = _paths.get(id(raw))
+    if known is not None:
+        return known[1]
+    paths = fieldset.parse(bytes(raw))
+    if len(raw) <= fieldset.LONGEST_SET_REMEMBERED:
+        if len(_paths) >= RAWS_REMEMBERED:
+            _paths.clear()
+        _paths[id(raw)] = raw, paths
+    return paths
 
 
 def capped(owners: Owners) -> Owners:

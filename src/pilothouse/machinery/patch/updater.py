@@ -67,8 +67,12 @@ class Value:
 
 def compared(versions: Versions, live: Map, new: Map, version: str) -> Comparison:
     """What changed, as far as the endpoint writes it."""
-    found, kept = compare(live, new, versions.types[version]), versions.kept
-    return Comparison(kept(found.added), kept(found.modified), kept(found.removed))
+    return kept(compare(live, new, versions.types[version]), versions.kept)
+
+
+def kept(changes: Comparison, wanted: Filter) -> Comparison:
+    """Of changes, those that an endpoint writes."""
+    return Comparison(wanted(changes.added), wanted(changes.modified), wanted(changes.removed))
 
 
 def update(versions: Versions, live: Map, new: Map, version: str, owners: Owners, who: Manager, known: Comparison | None = None) -> Owners:

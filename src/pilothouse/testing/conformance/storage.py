@@ -83,6 +83,15 @@ class StorageConformance:
         assert item is not None
         assert (item.key, item.value, item.revision, item.created) == (key("a"), b"one", revision, revision)
 
+    async def test_a_follower_is_told_of_a_write_before_its_commit_returns(self, storage: Storage) -> None:
+        seen: list[int] = []
+        end = storage.follow(lambda events: seen.extend(event.revision for event in events))
+        revision = await storage.commit(key("a"), b"one", 0)
+        assert seen == [revision]
+        end()
+        await storage.commit(key("a"), b"two", revision)
+        assert seen == [revision]
+
     async def test_an_update_keeps_the_revision_of_the_creation(self, storage: Storage) -> None:
         created = await storage.commit(key("a"), b"one", 0)
         revision = await storage.commit(key("a"), b"two", created)

@@ -66,8 +66,21 @@ def test_a_text_that_looks_like_a_field_is_none() -> None:
 
 
 def test_numbers_and_texts_are_no_parts() -> None:
-    assert {"containers", "volumes", "securityContext", "affinity"} <= set(parts_of(PodSpec))
-    assert not {"nodeName", "priority", "hostNetwork", "serviceAccountName"} & set(parts_of(PodSpec))
+    parts = parts_of(PodSpec)
+    assert parts is not None
+    names, values = parts
+    assert {"containers", "volumes", "securityContext", "affinity"} <= set(names)
+    assert not {"nodeName", "priority", "hostNetwork", "serviceAccountName"} & set(names)
+    assert len(values(PodSpec())) == len(names)
+
+
+def test_an_object_shares_with_what_it_was_before() -> None:
+    old, new = pod("a", "node-1"), pod("a", "node-2")
+    new.status.message = "another"
+    share(new, codec.encode(new), old)
+    assert new.spec.containers is old.spec.containers
+    assert new.metadata.labels is old.metadata.labels
+    assert (new.spec.nodeName, new.status.message) == ("node-2", "another")
 
 
 def test_free_json_that_looks_like_a_status_does_not_make_two_specs_one() -> None:

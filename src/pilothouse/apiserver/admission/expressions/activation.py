@@ -61,12 +61,15 @@ class RequestVariables:
 
 
 class RequestValues:
-    """The variables that a request gives, for all policies or webhooks that are asked about it."""
+    """The variables that a request gives, for all policies or webhooks that are asked about it.
 
-    def __init__(self, request: AdmissionRequest, world: World) -> None:
+    `has_namespace` False: `namespaceObject` is null, and the namespace need not be there.
+    """
+
+    def __init__(self, request: AdmissionRequest, world: World, *, has_namespace: bool = True) -> None:
         self._request, self._world = request, world
         self._by_version: dict[Version, RequestVariables] = {}
-        self._namespace: Any = MISSING
+        self._namespace: Any = MISSING if has_namespace else None
         self._params: tuple[Any, Any] = (None, None)
         self._authorizer = authorizer_values(request, world)
 

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from pilothouse.api.types.admissionregistration_v1 import MutatingWebhook, ValidatingWebhook
 from pilothouse.apiserver.admission.matching.criteria import of_webhook
 from pilothouse.apiserver.admission.matching.index import Candidate, Index
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
+
+if TYPE_CHECKING:
+    from pilothouse.api.expressions.admission import Compiled
 
 TIMEOUT_SECONDS = 10
 SIDE_EFFECT_FREE = ("None", "NoneOnDryRun")
@@ -37,6 +41,14 @@ class Hook:
     def key(self) -> str:
         """What tells it from all others."""
         return f"{self.configuration}/{self.name}/{self.index}"
+
+    @cached_property
+    def conditions(self) -> Sequence[Compiled]:
+        """Its match conditions, compiled when they are needed first."""
+        from pilothouse.api.expressions.admission import Compiler
+
+        compiler = Compiler(composed=False)
+        return [compiler.compile(condition.expression, "condition") for condition in self.webhook.matchConditions]
 
     @property
     def ignores_failures(self) -> bool:

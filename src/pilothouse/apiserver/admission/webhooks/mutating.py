@@ -15,6 +15,7 @@ from pilothouse.apiserver.admission.matching.versions import Version, aside
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.apiserver.admission.reinvocation import Reinvocations
 from pilothouse.apiserver.admission.webhooks.calling import Rejected, WebhookFailed, ask, count
+from pilothouse.apiserver.admission.webhooks.conditions import version_for
 from pilothouse.apiserver.admission.webhooks.configuration import Hook
 from pilothouse.apiserver.admission.webhooks.objects import RequestObjects, patched
 from pilothouse.apiserver.admission.webhooks.response import JSON_PATCH, Verdict, operations_of
@@ -49,7 +50,7 @@ class Mutations:
 
     async def _consider(self, candidate: Candidate[Hook]) -> None:
         hook, request, world = candidate.owner, self._request, self._world
-        version = await candidate.match(request, world)
+        version = await version_for(candidate, request, world)
         if version is None:
             return
         if self._is_second and not self._reinvocations.is_due(hook.key):

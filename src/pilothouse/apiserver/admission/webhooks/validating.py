@@ -13,6 +13,7 @@ from pilothouse.apiserver.admission.matching.index import Candidate
 from pilothouse.apiserver.admission.matching.versions import Version
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.apiserver.admission.webhooks.calling import Objects, Rejected, WebhookFailed, ask, count
+from pilothouse.apiserver.admission.webhooks.conditions import version_for
 from pilothouse.apiserver.admission.webhooks.configuration import Hook
 from pilothouse.apiserver.admission.webhooks.objects import RequestObjects
 from pilothouse.machinery.errors import StatusError
@@ -25,7 +26,7 @@ async def validate(candidates: Sequence[Candidate[Hook]], request: AdmissionRequ
     """Return when every webhook lets the request pass; StatusError otherwise, when all have answered."""
     asked: list[tuple[Hook, Version]] = []
     for candidate in candidates:
-        version = await candidate.match(request, world)
+        version = await version_for(candidate, request, world)
         if version is not None:
             asked.append((candidate.owner, version))
     objects = RequestObjects(request)

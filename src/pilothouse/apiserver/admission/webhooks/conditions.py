@@ -1,0 +1,37 @@
+"""Match conditions of webhooks: whether one is asked about a request that its rules and selectors choose.
+
+Upstream: webhook/generic/webhook.go (ShouldCallHook), where conditions that fail refuse the request unless failures are ignored.
+"""
+
+from __future__ import annotations
+
+from pilothouse.apiserver.admission.matching.index import Candidate
+from pilothouse.apiserver.admission.matching.versions import Version
+from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
+from pilothouse.apiserver.admission.webhooks.configuration import Hook
+from pilothouse.machinery.errors import forbidden
+
+
+async def version_for(candidate: Candidate[Hook], request: AdmissionRequest, world: World) -> Version | None:
+    """The version in which a webhook is to see the request; None when it is not asked. StatusError 403 when its conditions cannot be
+    evaluated, and 404 without the namespace that its selector looks at."""
+    version = await candidate.match(request, world)
+    if version is None or not candidate.owner.webhook.matchConditions:
+        return version
+    return version if await _are_met(candidate.owner, version, request, world) else None
+
+
+async def _are_met(hook: Hook, version: Version, request: AdmissionRequest, world: World) -> bool:
+    from pilothouse.apiserver.admission.expressions.activation import RequestValues
+    from pilothouse.apiserver.admission.expressions.conditions import ConditionsFailed, matches
+    from pilothouse.apiserver.admission.expressions.evaluation import CONDITIONS_BUDGET, Evaluation, in_thread_if_costly
+
+    values = (await RequestValues(request, world, has_namespace=False).variables(version)).of_conditions
+
+    def evaluate(*, is_small: bool) -> bool:
+        return matches(hook.conditions, Evaluation(values, {}, CONDITIONS_BUDGET, is_small=is_small), fails=not hook.ignores_failures)
+
+    try:
+        return await in_thread_if_costly(evaluate)
+    except ConditionsFailed as error:
+        raise forbidden(request.served.plural, request.served.group, request.name, str(error)) from error

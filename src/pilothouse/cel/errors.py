@@ -66,6 +66,13 @@ class Interrupted(EvaluationError):
         super().__init__(INTERRUPTED)
 
 
+class InternalError(EvaluationError):
+    """A fault of cel-go's own, which ends the whole evaluation: its cost of a call fails on arguments that no overload takes."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"internal error: {message}")
+
+
 def no_such_overload(function: str, *types: str) -> EvaluationError:
     """What cel-go says when no overload takes the arguments found at run time."""
     return EvaluationError(f"no such overload: {function}({', '.join(types)})")

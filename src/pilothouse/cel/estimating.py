@@ -95,8 +95,14 @@ class _Local:
 
 
 def estimate(checked: Any, sizes: SizeEstimator | None = None) -> Range:
-    """The cost of an expression. `checked` has the typed tree as `expression` (`Program.checked`)."""
-    return _Estimator(sizes or NoSizes()).cost(checked.expression)
+    """The cost of an expression. `checked` has the typed tree as `expression` (`Program.checked`).
+
+    An expression that is nested too deeply for this process may cost anything.
+    """
+    try:
+        return _Estimator(sizes or NoSizes()).cost(checked.expression)
+    except RecursionError:
+        return UNKNOWN
 
 
 class _Estimator:

@@ -20,15 +20,16 @@ from pilothouse.cel.costs import (
     fixed,
 )
 from pilothouse.cel.declarations import Cost, Estimate, Function, Library, Macro, MacroError, Overload
-from pilothouse.cel.errors import EvaluationError
+from pilothouse.cel.errors import EvaluationError, InternalError
 from pilothouse.cel.macros import Factory
 from pilothouse.cel.ordering import ORDERED, ORDERED_CLASSES, order, same
 from pilothouse.cel.syntax import Expression, Literal, MapLiteral, StructLiteral
 from pilothouse.cel.types import BYTES, DYN, INT, STRING, Type, list_of, parameter
-from pilothouse.cel.values import size_of, type_name
+from pilothouse.cel.values import Duration, Timestamp, Uint, go_name, size_of, type_name
 
 ITEMS = list_of(parameter("T"))
 LONGEST_RANGE = 1_000_000
+GO_ADDABLE = (int, Uint, float, str, bytes, Timestamp, Duration)
 SORT_BY = "@sortByAssociatedKeys"
 SORT_INPUT = "@__sortBy_input__"
 
@@ -184,6 +185,9 @@ def result_cost(arguments: Sequence[Any], result: Any) -> int:
 
 def flatten_cost(arguments: Sequence[Any], result: Any) -> int:
     """One step an item and level."""
+    if len(arguments) == 2 and type(arguments[1]) is not int:
+        given = "*types.Err" if isinstance(arguments[1], EvaluationError) else go_name(arguments[1])
+        raise InternalError(f"interface conversion: ref.Val is {given}, not types.Int")
     depth = arguments[1] * 1.0 if len(arguments) == 2 else 1.0
     return _steps(size_of(arguments[0]), depth if depth >= 0 else 1.0)
 
@@ -193,9 +197,18 @@ def _steps(size: int, factor: float) -> int:
     return min((steps if steps <= MOST else 1 << 63) + 1 + LIST_CREATION, MOST)  # how Go converts a float that is too large
 
 
+def _not_a_list(value: Any) -> str:
+    """What Go says of a value that is no list; what can be added has the first of a list's methods."""
+    missing = "Contains" if type(value) in GO_ADDABLE else "Add"
+    name = "*types.Err" if isinstance(value, EvaluationError) else go_name(value)
+    return f"interface conversion: {name} is not traits.Lister: missing method {missing}"
+
+
 def _comparison_cost(position: int) -> Cost:
     def cost(arguments: Sequence[Any], result: Any) -> int:
         keys = arguments[position]
+        if not isinstance(keys, list):
+            raise InternalError(_not_a_list(keys))
         factor = 2.0 + (STRING_TRAVERSAL if keys and isinstance(keys[0], str | bytes) else 0)
         return _steps(len(keys) ** 2, factor)
 

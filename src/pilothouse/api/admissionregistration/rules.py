@@ -14,6 +14,7 @@ from pilothouse.api.types.admissionregistration_v1 import (
     ServiceReference,
     WebhookClientConfig,
 )
+from pilothouse.api.types.apiextensions_v1 import ServiceReference as ConversionService
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 
@@ -77,12 +78,13 @@ def validate_client(config: WebhookClientConfig, problems: Problems) -> None:
     if (config.url is None) == (config.service is None):
         problems.required("exactly one of url or service is required")
     elif config.service:
-        _validate_service(config.service, problems.at("service"))
+        validate_service(config.service, problems.at("service"))
     else:
-        _validate_url(config.url or "", problems.at("url"))
+        validate_url(config.url or "", problems.at("url"))
 
 
-def _validate_url(text: str, problems: Problems) -> None:
+def validate_url(text: str, problems: Problems) -> None:
+    """The URL of a webhook: https, a host, and a path at most."""
     try:
         url = urlsplit(text)
     except ValueError as error:
@@ -101,7 +103,8 @@ def _validate_url(text: str, problems: Problems) -> None:
         problems.invalid(url.query, "query parameters are not permitted in the URL")
 
 
-def _validate_service(service: ServiceReference, problems: Problems) -> None:
+def validate_service(service: ServiceReference | ConversionService, problems: Problems) -> None:
+    """The Service of a webhook, of admission or of conversion."""
     for said, shown in (("namespace", "name"), ("name", "namespace")):  # upstream shows one for the other
         if not getattr(service, said):
             problems.at(shown).required()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from pilothouse.api.apiextensions.conditions import CLEANUP_FINALIZER, TERMINATING, TRUE, condition, with_condition
-from pilothouse.api.core.columns import CREATED_AT
-from pilothouse.api.core.validation.fields import one_of
+from pilothouse.api.apiextensions import validation
+from pilothouse.api.apiextensions.conditions import CLEANUP_FINALIZER, ESTABLISHED, TERMINATING, TRUE, condition, is_true, with_condition
+from pilothouse.api.apiextensions.warnings import new_warnings
 from pilothouse.api.types.apiextensions_v1 import CustomResourceConversion, CustomResourceDefinition
 from pilothouse.machinery.problems import Problems
-from pilothouse.machinery.resource import STATUS, Resource
+from pilothouse.machinery.resource import STATUS, Column, Resource
 from pilothouse.machinery.strategy import Strategy
+
+HTTPS_PORT = 443
 
 
 def begin_deletion(definition: CustomResourceDefinition, now: str) -> None:
@@ -23,6 +25,22 @@ def begin_deletion(definition: CustomResourceDefinition, now: str) -> None:
     status.conditions = with_condition(status.conditions, condition(TERMINATING, TRUE, "InstanceDeletionPending", told), now)
 
 
+def served_versions(definition: CustomResourceDefinition) -> str:
+    """The served versions by name, the stored one marked."""
+    served = (version for version in definition.spec.versions or () if version.served)
+    return ",".join(sorted(f"{version.name}(storage)" if version.storage else version.name for version in served))
+
+
+COLUMNS = (
+    Column("Scope", lambda one: one.spec.scope, description="Cluster/Namespaced"),
+    Column("Versions", served_versions, description="Served versions"),
+    Column("Created At", lambda one: one.metadata.creationTimestamp, type="date"),
+    Column("Group", lambda one: one.spec.group, priority=1, description="API group"),
+    Column("Kind", lambda one: one.spec.names.kind, priority=1, description="CustomResource kind"),
+    Column("ShortNames", lambda one: ",".join(one.spec.names.shortNames), priority=1, description="Short names"),
+    Column("Established", lambda one: is_true(one, ESTABLISHED), type="boolean", priority=1, description="Established status"),
+)
+
 CUSTOMRESOURCEDEFINITION = Resource(
     CustomResourceDefinition,
     plural="customresourcedefinitions",
@@ -30,7 +48,7 @@ CUSTOMRESOURCEDEFINITION = Resource(
     categories=("api-extensions",),
     namespaced=False,
     subresources=(STATUS,),
-    columns=(CREATED_AT,),
+    columns=COLUMNS,
     strategy=Strategy(
         any_finalizer=True,
         allow_unconditional_update=False,
@@ -46,22 +64,32 @@ def default(one: CustomResourceDefinition) -> None:
     names.singular = names.singular or names.kind.lower()
     names.listKind = names.listKind or (f"{names.kind}List" if names.kind else "")
     one.spec.conversion = one.spec.conversion or CustomResourceConversion(strategy="None")
+    webhook = one.spec.conversion.webhook
+    if webhook is not None and webhook.clientConfig is not None and (service := webhook.clientConfig.service) is not None:
+        service.port = HTTPS_PORT if service.port is None else service.port
+    stored = next((version.name for version in one.spec.versions or () if version.storage), None)
+    if stored is not None and not one.status.storedVersions:
+        one.status.storedVersions = [stored]
 
 
-@CUSTOMRESOURCEDEFINITION.validate
+@CUSTOMRESOURCEDEFINITION.validate_create
 def validate(one: CustomResourceDefinition, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
-    wanted = f"{spec.names.plural}.{spec.group}"
-    if one.metadata.name != wanted:
-        problems.at("metadata", "name").invalid(one.metadata.name, 'must be spec.names.plural+"."+spec.group')
-    for field in ("plural", "singular", "kind", "listKind"):
-        if not getattr(spec.names, field):
-            here.at("names", field).required()
-    if not spec.group:
-        here.at("group").required()
-    one_of(spec.scope, ("Cluster", "Namespaced"), here, "scope")
-    if sum(version.storage for version in spec.versions or ()) != 1:
-        here.at("versions").invalid(spec.versions, "must have exactly one version marked as storage version")
+    validation.validate(one, problems)
+
+
+@CUSTOMRESOURCEDEFINITION.validate_update
+def validate_update(old: CustomResourceDefinition, new: CustomResourceDefinition, problems: Problems) -> None:
+    validation.validate_update(old, new, problems)
+
+
+@CUSTOMRESOURCEDEFINITION.validate_status
+def validate_status(old: CustomResourceDefinition, new: CustomResourceDefinition, problems: Problems) -> None:
+    validation.validate_status(new, problems)
+
+
+@CUSTOMRESOURCEDEFINITION.warn
+def warn(new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> list[str]:
+    return new_warnings(old, new)
 
 
 @CUSTOMRESOURCEDEFINITION.prepare_create

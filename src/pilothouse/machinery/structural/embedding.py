@@ -20,15 +20,25 @@ from pilothouse.machinery.structural.schema import Node
 NO_NAME = "fakename"
 
 
+class Unreadable(ValueError):
+    """An apiVersion, kind or metadata that is none; as text it is the field error."""
+
+    def __init__(self, path: str, value: Any, detail: str) -> None:
+        problems = Problems(path)
+        problems.invalid(value, detail)
+        self.problem = problems.found[0]
+        super().__init__(str(self.problem))
+
+
 def has_embedded(node: Node) -> bool:
     """Whether an embedded resource is here or below."""
     return node.embedded or any(map(has_embedded, node.below()))
 
 
-def coerce(value: Any, node: Node | None, *, drop_invalid: bool, path: str = "", prefix: str = "") -> list[str]:
+def coerce(value: Any, node: Node | None, *, drop_invalid: bool, prefix: str = "") -> list[str]:
     """Make the metadata of embedded resources what ObjectMeta holds of it, in place; the sorted paths of its unknown fields.
 
-    `prefix` is the path with map keys in brackets, as field errors write it. ValueError for what cannot be read, unless it is dropped.
+    `prefix` is the path of the value. Unreadable for what cannot be read, unless it is dropped.
     """
     unknown: list[str] = []
     _coerce(value, node, drop_invalid, prefix, unknown)
@@ -55,7 +65,7 @@ def _coerce_resource(value: dict[str, Any], drop_invalid: bool, path: str, unkno
     for name in ("apiVersion", "kind"):
         if name in value and not isinstance(value[name], str):
             if not drop_invalid:
-                raise ValueError(_told(Problems(path).at(name), value[name], "must be a string"))
+                raise Unreadable(Problems(path).at(name).path, value[name], "must be a string")
             del value[name]
     if "metadata" not in value:
         return
@@ -65,7 +75,7 @@ def _coerce_resource(value: dict[str, Any], drop_invalid: bool, path: str, unkno
         unknown += [f"{here}.{name}" for name in strict.unknown_fields(value["metadata"], shape_of(ObjectMeta))]
     except ValueError as error:
         if not drop_invalid:
-            raise ValueError(_told(Problems(path).at("metadata"), value["metadata"], str(error))) from None
+            raise Unreadable(here, value["metadata"], str(error)) from None
         if not isinstance(value["metadata"], dict):
             return
         meta = _readable_metadata(value["metadata"])
@@ -105,11 +115,6 @@ def _readable_metadata(value: dict[str, Any]) -> ObjectMeta:
             continue
         good[name] = value[name]
     return read_metadata(good)
-
-
-def _told(problems: Problems, value: Any, detail: str) -> str:
-    problems.invalid(value, detail)
-    return str(problems.found[-1])
 
 
 def validate(value: Any, node: Node | None, problems: Problems) -> None:

@@ -80,10 +80,10 @@ class StructuralSchema:
         if self._default is not None:
             self._default(value)
 
-    def coerce(self, value: dict[str, Any], *, drop_invalid: bool = False, level: str = "") -> list[str]:
+    def coerce(self, value: dict[str, Any], *, drop_invalid: bool = False) -> list[str]:
         """Read the metadata of embedded resources and write it back, in place; the paths of its unknown fields.
 
-        ValueError (a field error as text) for an apiVersion, kind or metadata that is none, unless they are to be dropped.
+        embedding.Unreadable (as text the field error) for an apiVersion, kind or metadata that is none, unless they are to be dropped.
         """
         return embedding.coerce(value, self.root, drop_invalid=drop_invalid) if self._has_embedded else []
 

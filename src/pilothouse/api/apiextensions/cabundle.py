@@ -1,0 +1,32 @@
+"""Certificates of authorities in a webhook's client configuration, read as client-go reads them.
+
+Upstream: client-go transport (rootCertPool), apiserver pkg/util/webhook (ValidateCABundle).
+"""
+
+from __future__ import annotations
+
+import base64
+
+from pilothouse.api.certificates.trustanchors import blocks
+
+WORDS = "unable to load root certificates: "
+
+
+def bundle_problem(bundle: str) -> str:
+    """What is wrong with a caBundle (base64 of PEM), in upstream's words; "" when it has a certificate."""
+    from cryptography import x509  # late: heavy to import, and needed for few objects
+
+    found = blocks(base64.b64decode(bundle).decode(errors="replace"))
+    wrong = ""
+    for block in found:
+        if block.type != "CERTIFICATE":
+            continue
+        try:
+            x509.load_der_x509_certificate(block.der)
+        except ValueError as error:
+            wrong = wrong or f"failed to parse certificate: {error}"
+        else:
+            return ""
+    if not found:
+        return f"{WORDS}unable to parse bytes as PEM block"
+    return WORDS + (wrong or "no valid certificate authority data seen")

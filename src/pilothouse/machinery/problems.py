@@ -86,8 +86,12 @@ class Problems:
     def duplicate(self, value: object) -> None:
         self._add("FieldValueDuplicate", f"Duplicate value: {quoted(value)}", "")
 
+    def duplicated(self) -> None:
+        """A duplicate as a whole: the value is left out."""
+        self._add("FieldValueDuplicate", "Duplicate value", "")
+
     def internal(self, detail: str) -> None:
-        """The server could not judge the value."""
+        """Something that is no fault of the input."""
         self._add("InternalError", "Internal error", detail)
 
     def not_found(self, value: object, detail: str = "") -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from pilothouse.api.apiextensions import validation
 from pilothouse.api.apiextensions.conditions import CLEANUP_FINALIZER, ESTABLISHED, TERMINATING, TRUE, condition, is_true, with_condition
+from pilothouse.api.apiextensions.rules.compiling import Definition, expressions_of
 from pilothouse.api.apiextensions.warnings import new_warnings
 from pilothouse.api.types.apiextensions_v1 import CustomResourceConversion, CustomResourceDefinition
 from pilothouse.machinery.problems import Problems
@@ -74,12 +75,12 @@ def default(one: CustomResourceDefinition) -> None:
 
 @CUSTOMRESOURCEDEFINITION.validate_create
 def validate(one: CustomResourceDefinition, problems: Problems) -> None:
-    validation.validate(one, problems)
+    validation.validate(one, problems, Definition())
 
 
 @CUSTOMRESOURCEDEFINITION.validate_update
 def validate_update(old: CustomResourceDefinition, new: CustomResourceDefinition, problems: Problems) -> None:
-    validation.validate_update(old, new, problems)
+    validation.validate_update(old, new, problems, Definition(expressions_of(old)))
 
 
 @CUSTOMRESOURCEDEFINITION.validate_status
@@ -105,6 +106,6 @@ def prepare_update(old: CustomResourceDefinition, new: CustomResourceDefinition)
 def _note_stored_version(definition: CustomResourceDefinition) -> None:
     """The storage version joins those in which objects may be stored; who has migrated them takes the others away."""
     known = definition.status.storedVersions or []
-    stored = next((version.name for version in definition.spec.versions or () if version.storage), "")
-    if stored and stored not in known:
+    stored = next((version.name for version in definition.spec.versions or () if version.storage), None)
+    if stored is not None and stored not in known:
         definition.status = msgspec.structs.replace(definition.status, storedVersions=[*known, stored])

@@ -9,9 +9,11 @@ Upstream: apiextensions-apiserver pkg/apis/apiextensions (types, and their conve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from pilothouse.api.types.apiextensions_v1 import (
     CustomResourceColumnDefinition,
@@ -24,6 +26,7 @@ from pilothouse.api.types.apiextensions_v1 import (
     SelectableField,
 )
 from pilothouse.machinery import codec
+from pilothouse.machinery.problems import go_json
 
 Data = dict[str, Any]
 
@@ -66,6 +69,8 @@ class Spec(Served):
     versions: list[Version] = field(default_factory=list)
     conversion: CustomResourceConversion | None = None
     preserve: bool = False
+    lists_versions: bool = True
+    """Whether there is a list of versions, even an empty one."""
 
     def schemas(self) -> list[Data]:
         """Every schema of the definition."""
@@ -94,6 +99,7 @@ def spec_of(definition: CustomResourceDefinition) -> Spec:
         versions=versions,
         conversion=spec.conversion,
         preserve=spec.preserveUnknownFields,
+        lists_versions=spec.versions is not None,
     )
     if not versions:
         return made
@@ -184,6 +190,19 @@ GO_FIELDS: tuple[tuple[str, str, int], ...] = (
 """The fields of a schema in Go's order: name, name in JSON, form."""
 
 
+def ordered(value: Any) -> msgspec.Raw:
+    """JSON of Go's structs: fields stay in their order, where `go_json` sorts those of maps."""
+    return msgspec.Raw(_ordered(value).encode())
+
+
+def _ordered(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{go_json(name)}:{_ordered(below)}" for name, below in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_ordered, value)) + "]"
+    return bytes(value).decode() if isinstance(value, msgspec.Raw) else go_json(value)
+
+
 def shown_schema(schema: Mapping[str, Any] | None) -> Data | None:
     """A schema by Go's names, with everything that is not set."""
     return None if schema is None else {name: shown(schema.get(key), form) for name, key, form in GO_FIELDS}
@@ -219,7 +238,7 @@ def shown(value: Any, form: int) -> Any:
         return {"Description": value.get("description", ""), "URL": value.get("url", "")}
     if form == DEPENDENCIES:
         return {name: _dependency(below) for name, below in sorted(value.items())}
-    return value
+    return msgspec.Raw(go_json(value).encode())
 
 
 def _dependency(value: Any) -> Data:
@@ -235,9 +254,9 @@ def shown_rule(rule: Mapping[str, Any]) -> Data:
     return texts | {"Reason": rule.get("reason"), "FieldPath": rule.get("fieldPath", ""), "OptionalOldSelf": rule.get("optionalOldSelf")}
 
 
-def shown_versions(versions: Sequence[Version]) -> list[Data] | None:
-    """Versions by Go's names."""
-    return [_shown_version(version) for version in versions] or None
+def shown_versions(spec: Spec) -> msgspec.Raw:
+    """The versions of a spec by Go's names."""
+    return ordered([_shown_version(version) for version in spec.versions] if spec.versions or spec.lists_versions else None)
 
 
 def _shown_version(version: Version) -> Data:

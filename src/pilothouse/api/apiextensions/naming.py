@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pilothouse.api.admissionregistration.rules import validate_service, validate_url
 from pilothouse.api.apiextensions import fieldpaths
-from pilothouse.api.apiextensions.internal import Data
+from pilothouse.api.apiextensions.internal import Data, ordered
 from pilothouse.api.types.apiextensions_v1 import (
     CustomResourceColumnDefinition,
     CustomResourceConversion,
@@ -84,7 +84,8 @@ def validate_subresources(subresources: CustomResourceSubresources | None, probl
                 here.required()
         elif _simple_path(value, here) and not value.startswith(under):
             said = "either .spec or .status" if len(under) > 1 else under[0].removesuffix(".")
-            here.invalid(value, f"should be a json path under {said}")
+            shown = ordered(value) if field == "labelSelectorPath" else value
+            here.invalid(shown, f"should be a json path under {said}")
 
 
 def _simple_path(path: str, problems: Problems) -> bool:

@@ -36,8 +36,8 @@ JUNCTORS = ("allOf", "oneOf", "anyOf")
 class Context(Protocol):
     """What compiles the CEL rules of a schema, and of the schemas below it."""
 
-    def below(self, schema: Schema | None, step: str | None) -> Context:
-        """The context of a field by its name, of items ("[]") or of a map's values (None)."""
+    def below(self, schema: Schema) -> Context:
+        """The context of a field, of items or of a map's values."""
 
     def compile(self, problems: Problems, uncorrelatable: str | None) -> None:
         """Report what is wrong with the rules; `uncorrelatable` is the path above that forbids oldSelf."""
@@ -93,12 +93,12 @@ class Walk:
                 here.at("additionalProperties").forbidden("additionalProperties and properties are mutual exclusive")
             inner = replace(scope, no_default=HEAD_OF_MAP) if scope.in_head else scope
             if isinstance(additional, Mapping):
-                self.validate(additional, (*steps, "additionalProperties"), inner, context and context.below(additional, None))
+                self.validate(additional, (*steps, "additionalProperties"), inner, context and context.below(additional))
         for name in sorted(fields):
-            inner = scope if schema.get(MAP_TYPE) in (None, "granular") else scope.without_old(here.path)
+            inner = scope if schema.get(MAP_TYPE) in (None, "granular", "atomic") else scope.without_old(here.path)
             if (root or schema.get(EMBEDDED)) and name in META_FIELDS:
                 inner = replace(inner, in_head=True, no_default=f"in top-level {name}" if root else inner.no_default)
-            self.validate(fields[name], (*steps, "properties", f"[{name}]"), inner, context and context.below(fields[name], name))
+            self.validate(fields[name], (*steps, "properties", f"[{name}]"), inner, context and context.below(fields[name]))
         self.validate(schema.get("not"), (*steps, "not"), scope, None)
         for junctor in JUNCTORS:
             for index, part in enumerate(schema.get(junctor) or ()):
@@ -114,9 +114,9 @@ class Walk:
         items = schema.get("items")
         inner = scope if schema.get(LIST_TYPE) == "map" else scope.without_old(self.problems.at(*steps).path)
         if isinstance(items, Mapping):
-            self.validate(items, (*steps, "items"), inner, context and context.below(items, "[]"))
+            self.validate(items, (*steps, "items"), inner, context and context.below(items))
         for index, part in enumerate(items if isinstance(items, list) else ()):
-            self.validate(part, (*steps, "items", index), inner, context and context.below(part, "[]"))
+            self.validate(part, (*steps, "items", index), inner, context and context.below(part))
 
 
 def _of_standard(schema: Schema, scope: Scope, problems: Problems) -> None:

@@ -13,7 +13,18 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pilothouse.api.apiextensions import cabundle, conditions, defaults, naming, schemas, structure
-from pilothouse.api.apiextensions.internal import GO_FIELDS, Data, Served, Spec, Version, shown, shown_schema, shown_versions, spec_of
+from pilothouse.api.apiextensions.internal import (
+    GO_FIELDS,
+    Data,
+    Served,
+    Spec,
+    Version,
+    ordered,
+    shown,
+    shown_schema,
+    shown_versions,
+    spec_of,
+)
 from pilothouse.api.apiextensions.tolerance import Tolerance, tolerance_of
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition
 from pilothouse.machinery import names
@@ -172,17 +183,18 @@ def _warning(version: Version, problems: Problems) -> None:
     warning = version.warning
     if warning is None:
         return
+    told = ordered(warning)
     if not version.deprecated:
-        problems.invalid(warning, "can only be set for deprecated versions")
+        problems.invalid(told, "can only be set for deprecated versions")
         return
     if len(warning.encode()) > WARNING_BYTES:
-        problems.invalid(warning, f"must be <= {WARNING_BYTES} characters long")
+        problems.invalid(told, f"must be <= {WARNING_BYTES} characters long")
     if not warning:
-        problems.invalid(warning, "must not be an empty string")
+        problems.invalid(told, "must not be an empty string")
     wrong = next((index for index, character in enumerate(warning) if not character.isprintable()), None)
     if wrong is not None:
         at = len(warning[:wrong].encode())
-        problems.invalid(warning, f"must only contain printable UTF-8 characters; non-printable character found at index {at}")
+        problems.invalid(told, f"must only contain printable UTF-8 characters; non-printable character found at index {at}")
 
 
 def _schema(part: Served, has_status: bool, problems: Problems, tolerance: Tolerance, rules: Rules | None, version: str) -> None:
@@ -230,7 +242,7 @@ def _root_with_status(schema: Data, problems: Problems) -> None:
             words = (
                 f"only [{' '.join(AT_ROOT_WITH_STATUS)}] fields are allowed at the root of the schema if the status subresource is enabled"
             )
-            problems.invalid(shown_schema(schema), words)
+            problems.invalid(ordered(shown_schema(schema)), words)
             return
 
 
@@ -251,9 +263,9 @@ def _selectable(part: Served, problems: Problems, tolerance: Tolerance, version:
 def _versions(spec: Spec, problems: Problems) -> None:
     here, known = problems.at("versions"), [version.name for version in spec.versions]
     if len(set(known)) < len(known):
-        here.invalid(shown_versions(spec.versions), "must contain unique version names")
+        here.invalid(shown_versions(spec), "must contain unique version names")
     if sum(version.storage for version in spec.versions) != 1:
-        here.invalid(shown_versions(spec.versions), "must have exactly one version marked as storage version")
+        here.invalid(shown_versions(spec), "must have exactly one version marked as storage version")
     if spec.version:
         naming.label(spec.version, problems.at("version"))
 

@@ -10,7 +10,7 @@ Upstream: apiextensions-apiserver pkg/apis/apiextensions/validation/validation.g
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from pilothouse.api.apiextensions import cabundle, conditions, defaults, naming, schemas, structure
 from pilothouse.api.apiextensions.internal import (
@@ -30,6 +30,7 @@ from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition
 from pilothouse.machinery import names
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.structural.schema import Node
 
 PRESERVE_FORBIDDEN = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
 WARNING_BYTES = 256
@@ -68,7 +69,8 @@ class Rules(Protocol):
     def total(self, context: schemas.Context, problems: Problems) -> None:
         """Report where all rules of a schema together cost too much."""
 
-    check_default: defaults.CheckRules
+    def check_default(self, node: Node, default: Any, problems: Problems, is_resource: bool) -> None:
+        """Report the rules of a schema that its own default breaks."""
 
 
 def validate(definition: CustomResourceDefinition, problems: Problems, rules: Rules | None = None) -> None:

@@ -1,7 +1,7 @@
 """What the schema of a version does to its objects: pruning and defaults as they come in and are read, validation as they are written.
 
 Order, as upstream: what the schema does not know is taken out, defaults are filled in; metadata are validated, then the object by its
-schema, then its Scale.
+schema, then its Scale, then its CEL rules are run.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.api.apiextensions.rules.running import RuleSet
 from pilothouse.apiserver.extensions import scale
 from pilothouse.machinery import names
 from pilothouse.machinery.metadata import STANDARD_FINALIZERS
@@ -54,6 +55,11 @@ class Preserving:
 def add_hooks(resource: Resource[Any], schema: StructuralSchema) -> None:
     """Have the objects of a resource defaulted, validated and read by its schema."""
     kind: type[Unstructured] = resource.type
+    rules = RuleSet(schema)
+
+    def run_rules(problems: Problems, new: Unstructured, old: Unstructured | None = None) -> None:
+        if rules.exist:
+            rules.validate(whole(new), problems, whole(old) if old is not None else None)
 
     @resource.default
     def default(obj: Unstructured) -> None:
@@ -63,16 +69,19 @@ def add_hooks(resource: Resource[Any], schema: StructuralSchema) -> None:
     def validate(obj: Unstructured, problems: Problems) -> None:
         schema.validate(seen(obj, schema), problems)
         scale.validate(resource, obj, problems)
+        run_rules(problems, obj)
 
     @resource.validate_update
     def validate_update(old: Unstructured, new: Unstructured, problems: Problems) -> None:
         schema.validate(seen(new, schema), problems, seen(old, schema))
         scale.validate(resource, new, problems)
+        run_rules(problems, new, old)
 
     @resource.validate_status
     def validate_status(old: Unstructured, new: Unstructured, problems: Problems) -> None:
         schema.validate_status(seen(new, schema), problems, seen(old, schema))
         scale.validate(resource, new, problems, spec=False)
+        run_rules(problems, new, old)
 
     resource.warn(finalizer_warnings)
     resource.read = _reader(kind, schema)
@@ -80,8 +89,11 @@ def add_hooks(resource: Resource[Any], schema: StructuralSchema) -> None:
 
 def seen(obj: Unstructured, schema: StructuralSchema) -> dict[str, Any]:
     """The object as its schema looks at it: of the metadata a schema may speak of the name alone."""
-    if not schema.reads_root:
-        return obj.content
+    return whole(obj) if schema.reads_root else obj.content
+
+
+def whole(obj: Unstructured) -> dict[str, Any]:
+    """The object with its apiVersion, its kind and the names in its metadata."""
     metadata = {name: value for name in ("name", "generateName") if (value := getattr(obj.metadata, name))}
     return {"apiVersion": obj.apiVersion, "kind": obj.kind, "metadata": metadata, **obj.content}
 

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from pilothouse.api.apiextensions.internal import ordered, shown_rule, spec_of
+from pilothouse.api.apiextensions.rules import running
 from pilothouse.api.apiextensions.rules.programs import Compiler
-from pilothouse.api.apiextensions.rules.running import check_default
 from pilothouse.api.apiextensions.schemas import Context, has
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition
 from pilothouse.cel import kubernetes
@@ -25,7 +25,7 @@ from pilothouse.cel.environment import Environment
 from pilothouse.cel.limits import STATIC_DEFINITION_LIMIT, STATIC_LIMIT
 from pilothouse.cel.types import Type
 from pilothouse.machinery.problems import Problems
-from pilothouse.machinery.structural.schema import EMBEDDED, RULES
+from pilothouse.machinery.structural.schema import EMBEDDED, RULES, Node
 
 MOST = (1 << 64) - 1
 TOLD = 4
@@ -45,11 +45,14 @@ class Definition:
 
     def __init__(self, stored: frozenset[str] = frozenset()) -> None:
         self.stored = stored
-        self.check_default = check_default
 
     def context(self, schema: dict[str, Any], *, any_cost: bool) -> Context:
         """The context of a resource's schema; `any_cost` where the schema did not change."""
         return SchemaContext(schema, Costs(any_cost), self.stored)
+
+    def check_default(self, node: Node, default: Any, problems: Problems, is_resource: bool) -> None:
+        """Report the rules of a schema that its own default breaks."""
+        running.check_default(node, default, problems, is_resource)
 
     def total(self, context: Context, problems: Problems) -> None:
         """Report where the rules of a schema together cost too much."""

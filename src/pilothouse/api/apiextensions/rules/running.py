@@ -25,6 +25,7 @@ from pilothouse.cel.types import ObjectType, Type
 from pilothouse.cel.values import NONE, Optional
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.quoting import go_quoted
+from pilothouse.machinery.structural import StructuralSchema
 from pilothouse.machinery.structural.correlating import Correlation, map_key
 from pilothouse.machinery.structural.failures import ROOT
 from pilothouse.machinery.structural.schema import MAP_TYPE, Node
@@ -39,12 +40,18 @@ CORRELATABLE_MAPS = (None, "granular", "atomic")
 class RuleSet:
     """The rules of a kind's schema; compiled when the first object comes."""
 
-    def __init__(self, root: Node) -> None:
-        self._root = root
+    def __init__(self, schema: StructuralSchema) -> None:
+        self._schema = schema
 
     @cached_property
     def _tree(self) -> _Rules | None:
-        return _rules(self._root, cel_schema.declared(self._root.data, True, "selfType")) if has_rules(self._root) else None
+        root = self._schema.root
+        return _rules(root, cel_schema.declared(root.data, True, "selfType")) if has_rules(root) else None
+
+    @property
+    def exist(self) -> bool:
+        """Whether there are any."""
+        return self._tree is not None
 
     def validate(self, value: dict[str, Any], problems: Problems, old: dict[str, Any] | None = None) -> None:
         """Run the rules on a whole object, apiVersion, kind and metadata in it. They are skipped after problems that make a value unfit."""
@@ -53,7 +60,7 @@ class RuleSet:
         if any(problem.reason in BLOCKING for problem in problems.found):
             Problems(ROOT, problems.found).invalid(None, SKIPPED)
             return
-        correlation = Correlation(value, old, self._root) if old is not None else None
+        correlation = Correlation(value, old, self._schema.root) if old is not None else None
         _Run(problems, RUNTIME_BUDGET).validate(self._tree, "", value, old, _Ratchet(correlation))
 
 

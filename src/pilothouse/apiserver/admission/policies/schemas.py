@@ -14,12 +14,14 @@ from pilothouse.apiserver.admission.matching.versions import Version, is_convert
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
 from pilothouse.apiserver.admission.policies.patches import MutationFailed
 from pilothouse.machinery import codec
+from pilothouse.machinery.coercing import coerced
 from pilothouse.machinery.errors import internal_error
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.machinery.patch.outcome import ConversionFailed, StrictDecodingFailed, converted, strictly_decoded
 from pilothouse.machinery.patch.schema import Type, of_custom, of_shape
 from pilothouse.machinery.resource import Resource, per_resource
 from pilothouse.machinery.shape import shape_of
+from pilothouse.machinery.unstructured import Unstructured
 
 SCHEME = "pkg/runtime/scheme.go:111"
 
@@ -48,12 +50,20 @@ class VersionedObject:
     def replace(self, value: dict[str, Any], *, strict: bool) -> dict[str, Any]:
         """Make JSON the request's object, with its defaults; returns it with them. `strict` refuses fields that the kind does not have:
         StatusError 500, as upstream. MutationFailed when the JSON is no object of the kind, or the kind is another version's."""
-        obj = self._strictly(value) if strict else self._converted(value)
+        obj = self._decoded(value, strict)
         self._refuse_other_version()
         for hook in self._resource.defaults:
             hook(obj)
         self._request.object = stored(obj, self._request, self._version)
         return codec.to_dict(obj)
+
+    def _decoded(self, value: dict[str, Any], strict: bool) -> Any:
+        if not issubclass(self._resource.type, Unstructured):
+            return self._strictly(value) if strict else self._converted(value)
+        try:
+            return coerced(value, self._resource.type)[0]
+        except ValueError as error:
+            raise internal_error(str(error)) from error
 
     def _converted(self, value: dict[str, Any]) -> Any:
         try:

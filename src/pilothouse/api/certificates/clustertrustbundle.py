@@ -8,6 +8,7 @@ from pilothouse.api.core.validation.fields import immutable, report
 from pilothouse.api.core.validation.signers import validate_signer_name
 from pilothouse.api.types.certificates_v1 import ClusterTrustBundle
 from pilothouse.machinery import names
+from pilothouse.machinery.metadata import maskable
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Column, Resource
 from pilothouse.machinery.strategy import Strategy
@@ -33,6 +34,9 @@ CLUSTERTRUSTBUNDLE = Resource(
 def validate(one: ClusterTrustBundle, problems: Problems) -> None:
     if one.metadata.name:
         report(name_errors(one.metadata.name, one.spec.signerName), one.metadata.name, problems, "metadata", "name")
+    if one.metadata.generateName:
+        named = maskable(one.metadata.generateName)
+        report(name_errors(named, one.spec.signerName), one.metadata.generateName, problems, "metadata", "generateName")
     here = problems.at("spec")
     if one.spec.signerName:
         validate_signer_name(one.spec.signerName, here.at("signerName"))

@@ -10,6 +10,7 @@ from pilothouse.api.core.validation.fields import report
 from pilothouse.api.core.validation.resources import validate_requirements
 from pilothouse.api.core.validation.tolerations import validate_tolerations
 from pilothouse.api.core.warnings.names import OLD_NODE_LABELS
+from pilothouse.api.internal import internal
 from pilothouse.api.types.core_v1 import ResourceRequirements
 from pilothouse.api.types.node_v1 import RuntimeClass
 from pilothouse.machinery import names
@@ -48,7 +49,7 @@ def validate(one: RuntimeClass, problems: Problems) -> None:
         validate_tolerations(one.scheduling.tolerations, here)
         for index, toleration in enumerate(one.scheduling.tolerations):
             if toleration in one.scheduling.tolerations[:index]:
-                here.at(index).duplicate(toleration)
+                here.at(index).duplicate(internal(toleration, "core.Toleration"))
 
 
 @RUNTIMECLASS.validate_update

@@ -1,4 +1,5 @@
-"""The cluster's own authority and what it signs, as kubeadm lays them out below `pki/`.
+"""The cluster's own authorities and what they sign, as kubeadm lays them out below `pki/`: `ca`, and `front-proxy-ca` for the API server's
+client certificate towards extension API servers, which believe what it says of the user.
 
 - Keys are EC P-256 (made in under a millisecond); the key of service account tokens is RSA, since tokens say RS256.
 - Every certificate bears SKI and AKI, servers bear SANs. Authorities last ten years, leaves one.
@@ -32,6 +33,9 @@ Loaded = TypeVar("Loaded")
 
 AUTHORITY_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=365)
+AUTHORITIES = {"ca": "kubernetes", "front-proxy-ca": "front-proxy-ca"}
+"""The common names of the authorities by their files."""
+FRONT_PROXY = "front-proxy-client"
 RENEW_BEFORE = timedelta(days=90)
 CLOCK_SKEW = timedelta(minutes=5)
 """Certificates are valid from this long ago."""
@@ -47,6 +51,8 @@ class Subject:
     names: Sequence[str] = ()
     """DNS names and addresses that a server answers to."""
     client: bool = True
+    authority: str = "ca"
+    """The file of the authority that signs it."""
 
     @property
     def server(self) -> bool:
@@ -62,6 +68,9 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
 
 
+FRONT_PROXY_CLIENT = Subject(FRONT_PROXY, FRONT_PROXY, authority="front-proxy-ca")
+
+
 def subjects(node_name: str, node_address: str, api_addresses: Sequence[str], domain: str) -> list[Subject]:
     """Every leaf of a cluster of one node."""
     api_names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{domain}", "localhost"]
@@ -73,6 +82,7 @@ def subjects(node_name: str, node_address: str, api_addresses: Sequence[str], do
         Subject("controller-manager", "system:kube-controller-manager"),
         Subject("scheduler", "system:kube-scheduler"),
         Subject("admin", "kubernetes-admin", ["system:masters"]),
+        FRONT_PROXY_CLIENT,
     ]
 
 
@@ -85,16 +95,20 @@ def make(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: Entropy
 def make_leaves(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: Entropy) -> None:
     """What nobody can begin without; quick."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    authority = _load_authority(folder, clock) or _make_authority(folder, clock, entropy)
+    used = dict.fromkeys(["ca", *(leaf.authority for leaf in leaves)])
+    authorities = {name: _load_authority(folder, name, clock) or _make_authority(folder, name, clock, entropy) for name in used}
     for leaf in leaves:
-        if not _still_good(folder, leaf, authority, clock):
-            _make_leaf(folder, leaf, authority, clock, entropy)
+        if not _still_good(folder, leaf, authorities[leaf.authority], clock):
+            _make_leaf(folder, leaf, authorities[leaf.authority], clock, entropy)
 
 
 def is_due(folder: Path, leaves: Sequence[Subject], clock: Clock) -> bool:
     """Whether `make_leaves` would make any anew: who has read the old ones should then read again."""
-    authority = _load_authority(folder, clock)
-    return authority is None or not all(_still_good(folder, leaf, authority, clock) for leaf in leaves)
+    for leaf in leaves:
+        authority = _load_authority(folder, leaf.authority, clock)
+        if authority is None or not _still_good(folder, leaf, authority, clock):
+            return True
+    return False
 
 
 def make_service_account_key(folder: Path) -> None:
@@ -109,9 +123,9 @@ def make_service_account_key(folder: Path) -> None:
     _write(folder / "sa.key", _pem(key), 0o600)
 
 
-def _make_authority(folder: Path, clock: Clock, entropy: Entropy) -> Authority:
+def _make_authority(folder: Path, file: str, clock: Clock, entropy: Entropy) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, AUTHORITIES[file])])
     usage = _usage(key_cert_sign=True, crl_sign=True, digital_signature=True)
     ski = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (
@@ -122,8 +136,8 @@ def _make_authority(folder: Path, clock: Clock, entropy: Entropy) -> Authority:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski), critical=False)
         .sign(key, hashes.SHA256())
     )
-    _write(folder / "ca.key", _pem(key), 0o600)
-    _write(folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    _write(folder / f"{file}.key", _pem(key), 0o600)
+    _write(folder / f"{file}.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
     return Authority(certificate, key)
 
 
@@ -164,13 +178,14 @@ def _builder(
     )
 
 
-def _load_authority(folder: Path, clock: Clock) -> Authority | None:
-    if not (folder / "ca.crt").exists() or not (folder / "ca.key").exists():
+def _load_authority(folder: Path, file: str, clock: Clock) -> Authority | None:
+    certificate_file, key_file = folder / f"{file}.crt", folder / f"{file}.key"
+    if not certificate_file.exists() or not key_file.exists():
         return None
-    certificate = _read(folder / "ca.crt", x509.load_pem_x509_certificate)
-    key = _read(folder / "ca.key", _load_key)
+    certificate = _read(certificate_file, x509.load_pem_x509_certificate)
+    key = _read(key_file, _load_key)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        raise _damaged(folder / "ca.key")
+        raise _damaged(key_file)
     _check_time(certificate, clock)
     return Authority(certificate, key)
 
@@ -202,8 +217,9 @@ UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
 def _damaged(path: Path) -> ClusterFailure:
-    kind = "authority" if path.stem == "ca" else "key"
-    files = " and ".join(str(path.with_suffix(suffix)) for suffix in ((".crt", ".key") if path.stem == "ca" else (".key",)))
+    is_authority = path.stem in AUTHORITIES
+    kind = "authority" if is_authority else "key"
+    files = " and ".join(str(path.with_suffix(suffix)) for suffix in ((".crt", ".key") if is_authority else (".key",)))
     return ClusterFailure(
         f"{path} is damaged, or does not belong to its pair",
         f"put its copy back; without one stop the cluster (pilothouse down --name {path.parents[1].name}), remove {files},"

@@ -15,6 +15,7 @@ import socket
 from collections.abc import Sequence
 
 from pilothouse.api import catalogue
+from pilothouse.apiserver.aggregation.tls import FrontProxy
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 from pilothouse.apiserver.auth.user import MASTERS
 from pilothouse.apiserver.http.context import KubeletClient
@@ -58,6 +59,7 @@ class ControlPlane:
             api_addresses=(state.node_address,),
             api_port=API_PORT,
             client_ca=(pki / "ca.crt").read_text(),
+            front_proxy_ca=(pki / "front-proxy-ca.crt").read_text(),
         )
         self.api = wire(self.storage, clock, entropy, settings, ServiceAccountKeys(pki / "sa.key"), state.kubernetes_version)
         self.registry = self.api.registry
@@ -77,6 +79,7 @@ class ControlPlane:
             kubelet_client=KubeletClient(
                 str(pki / "apiserver-kubelet-client.crt"), str(pki / "apiserver-kubelet-client.key"), str(pki / "ca.crt")
             ),
+            front_proxy=FrontProxy(str(pki / "front-proxy-client.crt"), str(pki / "front-proxy-client.key")),
         )
         self.admin = self.api.client("system:apiserver", MASTERS)
         self.clock, self.entropy = clock, entropy

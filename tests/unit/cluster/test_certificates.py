@@ -38,11 +38,18 @@ def folder(tmp_path: Path, clock: VirtualClock) -> Path:
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.file)
 def test_leaves_are_signed_and_say_by_whom(folder: Path, leaf: certificates.Subject) -> None:
-    authority, certificate = load(folder, "ca"), load(folder, leaf.file)
+    authority, certificate = load(folder, leaf.authority), load(folder, leaf.file)
     certificate.verify_directly_issued_by(authority)
     own = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     assert certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier == own
     assert certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+
+
+def test_the_front_proxy_has_an_authority_of_its_own(folder: Path) -> None:
+    client = load(folder, "front-proxy-client")
+    assert (client.subject.rfc4514_string(), client.issuer.rfc4514_string()) == ("CN=front-proxy-client", "CN=front-proxy-ca")
+    with pytest.raises(Exception):  # noqa: B017, PT011 - cryptography has several for this
+        client.verify_directly_issued_by(load(folder, "ca"))
 
 
 def test_servers_bear_their_names_and_clients_their_groups(folder: Path) -> None:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from typing import Any, Protocol
@@ -135,9 +136,18 @@ def kubernetes_service(settings: Settings) -> Service:
 
 def authentication_info(settings: Settings) -> Iterator[ConfigMap]:
     """What extension API servers read to authenticate as this server does; without a CA there is nothing to tell."""
-    if settings.client_ca:
-        meta = ObjectMeta(name="extension-apiserver-authentication", namespace="kube-system")
-        yield ConfigMap(metadata=meta, data={"client-ca-file": settings.client_ca})
+    data = {"client-ca-file": settings.client_ca} if settings.client_ca else {}
+    if settings.front_proxy_ca:
+        data |= {
+            "requestheader-allowed-names": json.dumps(settings.front_proxy_names, separators=(",", ":")),
+            "requestheader-client-ca-file": settings.front_proxy_ca,
+            "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+            "requestheader-group-headers": '["X-Remote-Group"]',
+            "requestheader-uid-headers": '["X-Remote-Uid"]',
+            "requestheader-username-headers": '["X-Remote-User"]',
+        }
+    if data:
+        yield ConfigMap(metadata=ObjectMeta(name="extension-apiserver-authentication", namespace="kube-system"), data=data)
 
 
 def endpoints(settings: Settings) -> Iterator[Any]:

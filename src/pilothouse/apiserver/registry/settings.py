@@ -19,6 +19,9 @@ class Settings:
     api_port: int = 6443
     client_ca: str = ""
     """The PEM of the CA of clients' certificates: told to extension API servers by a ConfigMap of kube-system."""
+    front_proxy_ca: str = ""
+    """The PEM of the CA of this server's own client certificate towards them: who shows one of these may say for whom it asks."""
+    front_proxy_names: tuple[str, ...] = ("front-proxy-client",)
 
     @property
     def service_networks(self) -> tuple[Network, ...]:

@@ -69,13 +69,18 @@ async def forward(request: Request, backend: Backend) -> Response:
         query = f"?{request.query_string}" if request.query_string else ""
         return Answer(301, headers=[("Location", f"{prefix}/{query}")])
     url = f"{backend.base}{rest or '/'}{'?' + request.query_string if request.query_string else ''}"
-    wanted = request.header("Upgrade")
-    if wanted and "upgrade" in request.header("Connection").lower():
-        return await _upgraded(request, backend, url, wanted)
+    if wanted := upgrade_of(request):
+        return await upgraded(request, backend, url, wanted, headers_of(request))
     return await _passed(request, backend, url, Way(prefix, backend.authority, request.header("Host")))
 
 
-def _headers(request: Request) -> list[tuple[str, str]]:
+def upgrade_of(request: Request) -> str:
+    """The protocol that the client wants to go on with; "" for an ordinary request."""
+    return request.header("Upgrade") if "upgrade" in request.header("Connection").lower() else ""
+
+
+def headers_of(request: Request) -> list[tuple[str, str]]:
+    """What a backend is told of the request: neither the headers of the hop nor those that say who somebody is."""
     kept = []
     for name, value in request.http.headers.items():
         lower = name.lower()
@@ -96,16 +101,15 @@ def _tls(backend: Backend) -> ssl.SSLContext | None:
     return context
 
 
-async def _upgraded(request: Request, backend: Backend, url: str, wanted: str) -> Response:
+async def upgraded(request: Request, backend: Backend, url: str, wanted: str, headers: list[tuple[str, str]]) -> Response:
+    """Upgrade the connection to the backend, then the client's, and carry bytes between them."""
     try:
-        upgraded = await upgrade(
-            url, _headers(request), method=request.method, protocol=wanted, tls=_tls(backend), server_name=backend.server_name
-        )
+        there = await upgrade(url, headers, method=request.method, protocol=wanted, tls=_tls(backend), server_name=backend.server_name)
     except UpgradeRefused as error:
         return Answer(error.status, error.body, error.content_type or "text/plain")
     except OSError as error:
         raise dialing_failed(error, url) from error
-    return await joined(request, upgraded, list(upgraded.headers.items()))
+    return await joined(request, there, list(there.headers.items()))
 
 
 async def _passed(request: Request, backend: Backend, url: str, way: Way) -> Response:
@@ -114,30 +118,30 @@ async def _passed(request: Request, backend: Backend, url: str, way: Way) -> Res
     async with ClientSession(connector=connector, timeout=timeout, auto_decompress=False, skip_auto_headers=("User-Agent",)) as session:
         body = request.http.content if request.http.can_read_body else None
         try:
-            headers = _headers(request)
             name = backend.server_name or None
             answer = await session.request(
-                request.method, _as_is(url), data=body, headers=headers, allow_redirects=False, server_hostname=name
+                request.method, as_is(url), data=body, headers=headers_of(request), allow_redirects=False, server_hostname=name
             )
         except (ClientError, OSError) as error:
             raise errors.unavailable(f"error trying to reach service: {why(error, url)}") from error
-        return await _answered(request, answer, way)
+        return await streamed(request, answer, way)
 
 
-def _as_is(url: str) -> URL:
+def as_is(url: str) -> URL:
     """aiohttp would else decode and encode it anew."""
     return URL(url, encoded=True)
 
 
-async def _answered(request: Request, answer: ClientResponse, way: Way) -> Response:
+async def streamed(request: Request, answer: ClientResponse, way: Way | None = None) -> Response:
+    """The backend's answer, block by block; with `way` its links to itself lead back through the proxy."""
     response = web.StreamResponse(status=answer.status, reason=answer.reason)
     for name, value in answer.headers.items():
         if name.lower() not in ANSWER_HOP_HEADERS:
-            response.headers.add(name, way.back(value) if name.lower() == "location" else value)
+            response.headers.add(name, way.back(value) if way is not None and name.lower() == "location" else value)
     request.on_gone(answer.close)
     request.api.streams.add(answer.close)
     try:
-        begun = await _page(answer, way) if _is_page(request, answer) else b""
+        begun = await _page(answer, way) if way is not None and _is_page(request, answer) else b""
         if begun and answer.content.at_eof():
             response.content_length = len(begun)
         elif "Content-Length" not in answer.headers:

@@ -1,0 +1,76 @@
+"""What this server itself asks of extension API servers: whether they answer, their discovery, their OpenAPI. Bounded in time and size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import ClientError, ClientResponse
+
+from pilothouse.apiserver.aggregation.backends import Backends
+from pilothouse.apiserver.aggregation.extensions import Extension
+from pilothouse.apiserver.aggregation.identity import headers_of
+from pilothouse.apiserver.aggregation.tls import BadBundle
+from pilothouse.apiserver.auth.user import AUTHENTICATED, MASTERS, User
+from pilothouse.apiserver.http.streaming import forward
+from pilothouse.apiserver.http.streaming.kubelets import why
+from pilothouse.apiserver.webhooks.failure import CallFailed
+from pilothouse.kit.clock import Clock, wait_for
+
+AGGREGATOR = User("system:kube-aggregator", groups=(MASTERS, AUTHENTICATED))
+"""Who asks, as upstream."""
+SECONDS = 5.0
+LIMIT_BYTES = 64 << 20
+
+
+class NoAnswer(Exception):
+    """An extension API server that did not answer, or not as one does; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An answer: its code, its body, its media type with parameters and its ETag."""
+
+    code: int
+    body: bytes
+    content_type: str = ""
+    etag: str = ""
+
+    def json(self) -> Any:
+        """The body decoded. NoAnswer when it is no JSON."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise NoAnswer(f"not JSON: {error}") from error
+
+
+async def ask(backends: Backends, clock: Clock, extension: Extension, path: str, accept: str, etag: str = "") -> Document:
+    """GET of a path. NoAnswer when there is none within SECONDS, or one of more than LIMIT_BYTES."""
+    headers = [("Accept", accept), *headers_of(AGGREGATOR), *([("If-None-Match", etag)] if etag else [])]
+    url = f"https://{extension.server_name}:{extension.port}{path}"
+    try:
+        return await wait_for(clock, _asked(backends, extension, path, headers), SECONDS)
+    except TimeoutError as error:
+        raise NoAnswer(f"Get {url}: context deadline exceeded") from error
+    except (CallFailed, BadBundle) as error:
+        raise NoAnswer(str(error)) from error
+    except (ClientError, OSError) as error:
+        raise NoAnswer(f'Get "{url}": {why(error, url)}') from error
+
+
+async def _asked(backends: Backends, extension: Extension, path: str, headers: list[tuple[str, str]]) -> Document:
+    backend, session = await backends.of(extension), await backends.session(extension)
+    url = forward.as_is(f"{backend.base}{path}")
+    async with session.get(url, headers=headers, allow_redirects=False, server_hostname=backend.server_name) as answer:
+        body = await _whole(answer)
+        return Document(answer.status, body, answer.headers.get("Content-Type", ""), answer.headers.get("ETag", ""))
+
+
+async def _whole(answer: ClientResponse) -> bytes:
+    read = bytearray()
+    async for block in answer.content.iter_any():
+        read += block
+        if len(read) > LIMIT_BYTES:
+            raise NoAnswer(f"an answer of more than {LIMIT_BYTES >> 20} MiB")
+    return bytes(read)

@@ -53,13 +53,15 @@ ANY_METHOD = ("/healthz", "/livez", "/readyz", "/metrics", "/openapi/")
 """Below these, at `/`, `/apis` and a group's own path any method is a GET; elsewhere GET alone is served, not even HEAD."""
 CUSTOM_PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
 UNKNOWN_FORMAT = "the body of the request was in an unknown format - accepted media types include: "
+GROUP_VERSION_SLASHES = 3
+"""Of `/apis/<group>/<version>`."""
 ACROSS_NAMESPACES = ("list", "watch")
 WITHOUT_NAME = ("list", "watch", "create", "deletecollection")
 
 
 class Routes:
     """The end of the chain. `paths` are the plain paths, by exact path or by prefix (with a trailing `*`); `discovery` gives the
-    handler of a discovery document by its path."""
+    handler of a discovery document by its path; `extension` that of a group and version that an extension API server serves."""
 
     def __init__(
         self,
@@ -67,17 +69,22 @@ class Routes:
         paths: Mapping[str, Handler],
         discovery: Callable[[str], Handler | None],
         connects: Mapping[tuple[str, str], Connect],
+        extension: Callable[[str, str], Handler | None] = lambda group, version: None,
     ) -> None:
         self._catalogue = catalogue
         self._exact = {path: handler for path, handler in paths.items() if not path.endswith("*")}
         self._prefixes = [(path[:-1], handler) for path, handler in paths.items() if path.endswith("*")]
         self._discovery = discovery
         self._connects = connects
+        self._extension = extension
 
     async def __call__(self, request: Request) -> Response:
         info = request.info
         if not info.is_resource:
             return await self._plain(request)
+        extension = self._extension(info.group, info.version)
+        if extension is not None:
+            return await extension(request)
         resource = self._catalogue.by_plural(info.group, info.version, info.plural)
         if resource is None and info.group and not self._has_built_in(info.group):
             return no_such_page()
@@ -150,6 +157,10 @@ class Routes:
 
     async def _plain(self, request: Request) -> Response:
         path = request.info.path
+        if path.startswith("/apis/") and path.rstrip("/").count("/") == GROUP_VERSION_SLASHES:
+            extension = self._extension(*path.rstrip("/").split("/")[2:])
+            if extension is not None:
+                return await extension(request)
         handler = self._exact.get(path) or self._discovery(path) or self._by_prefix(path)
         if handler is None:
             group = path.split("/")[2] if path.startswith("/apis/") else ""

@@ -22,6 +22,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 import pilothouse.apiserver.subresources
+from pilothouse.apiserver.aggregation.aggregator import Aggregator
+from pilothouse.apiserver.aggregation.tls import FrontProxy
 from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.static import StaticAuthorizer
@@ -117,6 +119,7 @@ class ApiServer:
         default_user: User = ANONYMOUS,
         tokens: ServiceAccountTokens | None = None,
         ready_checks: Mapping[str, Callable[[], str]] | None = None,
+        front_proxy: FrontProxy | None = None,
     ) -> None:
         """
         `addresses` are (host, port), port 0 for any; `sockets` are bound already. Both may be given; without either it listens
@@ -143,8 +146,11 @@ class ApiServer:
             kubelet_urls={} if kubelet_urls is None else kubelet_urls,
             default_user=default_user,
         )
-        index = Discovery(registry.catalogue, lambda: f"127.0.0.1:{self.port}")
-        self._handler = compose(CHAIN, Routes(registry.catalogue, self._paths(index), discovery.finder(index), connects()))
+        self._aggregator = Aggregator(registry, clock, front_proxy)
+        self.api.is_extension = self._aggregator.serves
+        index = Discovery(registry.catalogue, lambda: f"127.0.0.1:{self.port}", self._aggregator.discovery)
+        paths, documents = self._paths(index), discovery.finder(index)
+        self._handler = compose(CHAIN, Routes(registry.catalogue, paths, documents, connects(), self._aggregator.handler_of))
 
     async def run(self) -> None:
         server = self.connections = Connections(
@@ -159,7 +165,9 @@ class ApiServer:
         listeners = await self._listen(server)
         try:
             self.started.set()
-            await self.api.in_flight.sweep(self.api.clock)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._aggregator.run(), name="aggregator")
+                await self.api.in_flight.sweep(self.api.clock)
         finally:
             await self._stop(server, listeners)
 

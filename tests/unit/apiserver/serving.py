@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from pilothouse.apiserver.aggregation.tls import FrontProxy
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 from pilothouse.apiserver.auth.reviews import reviews
 from pilothouse.apiserver.auth.static import StaticAuthorizer
@@ -73,9 +74,15 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder: Path, *, tls: bool = False, user: User | None = None, clock: Clock | None = None, storage: Storage | None = None
+    folder: Path,
+    *,
+    tls: bool = False,
+    user: User | None = None,
+    clock: Clock | None = None,
+    storage: Storage | None = None,
+    front_proxy: Path | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve until the end of the block; without TLS every request is an administrator's."""
+    """Serve until the end of the block; without TLS every request is an administrator's. `front_proxy`: the folder of its certificate."""
     clock, entropy = clock or SystemClock(), Entropy()
     certificates.make(folder, LEAVES if tls else (), SystemClock(), entropy)
     registry: Registry
@@ -94,6 +101,7 @@ async def serving(
         tls=ServerTLS(*files) if tls else None,
         tokens=tokens,
         default_user=user or (ANONYMOUS if tls else ADMIN),
+        front_proxy=proxy_of(front_proxy) if front_proxy is not None else None,
     )
     tasks = [asyncio.create_task(registry.run()), asyncio.create_task(server.run())]
     try:
@@ -106,6 +114,10 @@ async def serving(
         for task in reversed(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def proxy_of(folder: Path) -> FrontProxy:
+    return FrontProxy(str(folder / "front-proxy-client.crt"), str(folder / "front-proxy-client.key"))
 
 
 @contextlib.contextmanager

@@ -66,7 +66,7 @@ def test_servers_bear_their_names_and_clients_their_groups(folder: Path) -> None
 
 def test_only_root_reads_keys(folder: Path) -> None:
     keys = [*folder.glob("*.key")]
-    assert len(keys) == len(LEAVES) + 2
+    assert len(keys) == len(LEAVES) + 3
     assert all(stat.S_IMODE(key.stat().st_mode) == 0o600 for key in keys)
 
 

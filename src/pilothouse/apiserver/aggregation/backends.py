@@ -7,38 +7,30 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
-
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-from pilothouse.api.types.core_v1 import Service
 from pilothouse.apiserver.aggregation.extensions import Extension
 from pilothouse.apiserver.aggregation.tls import FrontProxy, context_of
 from pilothouse.apiserver.http.streaming.forward import Backend
 from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS
-from pilothouse.apiserver.webhooks import endpoint
-from pilothouse.apiserver.webhooks.failure import CallFailed
-from pilothouse.apiserver.webhooks.services import Address, address_of
-from pilothouse.client.client import Client
-from pilothouse.machinery.errors import StatusError
+from pilothouse.apiserver.webhooks.client import Resolve
+from pilothouse.apiserver.webhooks.endpoint import Service
 
 CONNECTIONS_LIMIT = 256
 """To one extension API server."""
 
 
 class Backends:
-    """See the module docstring. `local` are the addresses of Services that programs of tests answer for, by namespace and name."""
+    """See the module docstring. `resolve` says which address is dialled for a Service."""
 
-    def __init__(self, client: Client, front_proxy: FrontProxy | None, local: Mapping[tuple[str, str], Address]) -> None:
-        self._client = client
+    def __init__(self, resolve: Resolve, front_proxy: FrontProxy | None) -> None:
+        self._resolve = resolve
         self._front_proxy = front_proxy
-        self._local = local
         self._sessions: dict[tuple[str, str, int], tuple[ssl.SSLContext, ClientSession]] = {}
 
     async def of(self, extension: Extension) -> Backend:
-        """Where it answers; CallFailed in upstream's words when its Service leads nowhere, BadBundle for a caBundle that is none."""
-        wanted = endpoint.Service(extension.namespace, extension.service, extension.port)
-        host, port = address_of(wanted, await self._service(extension), self._local)
+        """Where it answers; CallFailed in upstream's words when its Service leads nowhere, and for a caBundle that is none."""
+        host, port = await self._resolve(Service(extension.namespace, extension.service, extension.port))
         return Backend("https", host, port, self._context(extension), extension.server_name)
 
     async def session(self, extension: Extension) -> ClientSession:
@@ -67,11 +59,3 @@ class Backends:
 
     def _context(self, extension: Extension) -> ssl.SSLContext:
         return context_of(extension.ca_bundle, insecure=extension.insecure, front_proxy=self._front_proxy)
-
-    async def _service(self, extension: Extension) -> Service | None:
-        try:
-            return await self._client.get(Service, extension.service, extension.namespace)
-        except StatusError as error:
-            if error.reason != "NotFound":
-                raise CallFailed(error.status.message, error) from error
-            return None

@@ -1,4 +1,7 @@
-"""What this server itself asks of extension API servers: whether they answer, their discovery, their OpenAPI. Bounded in time and size."""
+"""What this server itself asks of extension API servers: whether they answer, their discovery, their OpenAPI.
+
+Bounded in time and size. They answer in the machine's own time, also in a cluster whose time is virtual.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,11 @@ from aiohttp import ClientError, ClientResponse
 from pilothouse.apiserver.aggregation.backends import Backends
 from pilothouse.apiserver.aggregation.extensions import Extension
 from pilothouse.apiserver.aggregation.identity import headers_of
-from pilothouse.apiserver.aggregation.tls import BadBundle
 from pilothouse.apiserver.auth.user import AUTHENTICATED, MASTERS, User
 from pilothouse.apiserver.http.streaming import forward
-from pilothouse.apiserver.http.streaming.kubelets import why
 from pilothouse.apiserver.webhooks.failure import CallFailed
-from pilothouse.kit.clock import Clock, wait_for
+from pilothouse.client.neterrors import why
+from pilothouse.kit.clock import SystemClock, wait_for
 
 AGGREGATOR = User("system:kube-aggregator", groups=(MASTERS, AUTHENTICATED))
 """Who asks, as upstream."""
@@ -45,15 +47,15 @@ class Document:
             raise NoAnswer(f"not JSON: {error}") from error
 
 
-async def ask(backends: Backends, clock: Clock, extension: Extension, path: str, accept: str, etag: str = "") -> Document:
+async def ask(backends: Backends, extension: Extension, path: str, accept: str, etag: str = "") -> Document:
     """GET of a path. NoAnswer when there is none within SECONDS, or one of more than LIMIT_BYTES."""
     headers = [("Accept", accept), *headers_of(AGGREGATOR), *([("If-None-Match", etag)] if etag else [])]
     url = f"https://{extension.server_name}:{extension.port}{path}"
     try:
-        return await wait_for(clock, _asked(backends, extension, path, headers), SECONDS)
+        return await wait_for(SystemClock(), _asked(backends, extension, path, headers), SECONDS)
     except TimeoutError as error:
         raise NoAnswer(f"Get {url}: context deadline exceeded") from error
-    except (CallFailed, BadBundle) as error:
+    except CallFailed as error:
         raise NoAnswer(str(error)) from error
     except (ClientError, OSError) as error:
         raise NoAnswer(f'Get "{url}": {why(error, url)}') from error

@@ -78,7 +78,12 @@ class RemoteDiscovery:
             servers.setdefault((extension.namespace, extension.service, extension.port), []).append(extension)
         answers = await asyncio.gather(*(self._asked(group) for group in servers.values()))
         found: dict[Key, RemoteVersion] = {key: version for answer in answers for key, version in answer.items()}
-        self._put({key: found[key] if key in found and extensions.get(key) == now else self._known(now) for key, now in self._extensions.all().items()})
+        self._put(
+            {
+                key: found[key] if key in found and extensions.get(key) == now else self._known(now)
+                for key, now in self._extensions.all().items()
+            }
+        )
 
     async def _asked(self, extensions: Sequence[Extension]) -> Mapping[Key, RemoteVersion]:
         """The versions that one server has."""
@@ -97,13 +102,13 @@ class RemoteDiscovery:
     async def _aggregated(self, extension: Extension) -> Mapping[Key, Resources] | None:
         """Its aggregated discovery; None when it has none, or does not answer."""
         with suppress(NoAnswer, msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
-            answer = await ask(self._backends, self._clock, extension, "/apis", V2)
+            answer = await ask(self._backends, extension, "/apis", V2)
             if answer.code == 200 and is_aggregated(answer):
                 return read_aggregated(answer.body)
         return None
 
     async def _legacy(self, extension: Extension) -> Resources:
-        answer = await ask(self._backends, self._clock, extension, extension.path, "application/json")
+        answer = await ask(self._backends, extension, extension.path, "application/json")
         if answer.code != 200:
             raise NoAnswer(f"status {answer.code}")
         try:

@@ -12,12 +12,11 @@ from aiohttp import ClientError
 from pilothouse.apiserver.aggregation.backends import Backends
 from pilothouse.apiserver.aggregation.extensions import Extension
 from pilothouse.apiserver.aggregation.identity import headers_of
-from pilothouse.apiserver.aggregation.tls import BadBundle
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.apiserver.http.streaming import forward
-from pilothouse.apiserver.http.streaming.kubelets import why
 from pilothouse.apiserver.webhooks.failure import CallFailed
+from pilothouse.client.neterrors import why
 
 PLAIN = "text/plain; charset=utf-8"
 
@@ -27,12 +26,13 @@ async def proxy(request: Request, extension: Extension, backends: Backends) -> R
     if not extension.is_available:
         return unavailable("service unavailable")
     try:
-        backend = await backends.of(extension)
         session = await backends.session(extension)
+    except CallFailed as problem:
+        return Answer(500, f"{problem}\n".encode(), PLAIN)
+    try:
+        backend = await backends.of(extension)
     except CallFailed:
         return unavailable("service unavailable")
-    except BadBundle as problem:
-        return Answer(500, f"{problem}\n".encode(), PLAIN)
     url = f"{backend.base}{request.path}{'?' + request.query_string if request.query_string else ''}"
     headers = [*forward.headers_of(request), *headers_of(request.user)]
     if wanted := forward.upgrade_of(request):

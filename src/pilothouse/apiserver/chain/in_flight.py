@@ -44,7 +44,8 @@ async def limit_changing(request: Request, next: Handler) -> Response:
 
 def counted_changing(next: Handler) -> Handler:
     async def answer(request: Request) -> Response:
-        if request.info.is_resource and not request.http.content.is_eof():
+        info = request.info
+        if info.is_resource and not request.http.content.is_eof() and not request.api.is_extension(info.group, info.version):
             await request.body()
         return await count_changing(request, next)
 

@@ -1,4 +1,5 @@
-"""The discovery documents, made from the resource declarations: pure, encoded once and then served as bytes.
+"""The discovery documents, made from the resource declarations and from what extension API servers say they serve: pure, encoded once
+and then served as bytes.
 
 /api, /apis, /apis/<group>, /api/v1, /apis/<group>/<version>, and the aggregated form of the first two.
 """
@@ -10,8 +11,9 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from pilothouse.api.apiregistration.priorities import priority_of
+from pilothouse.api.apiregistration.priorities import Priority, priority_of
 from pilothouse.api.apiregistration.registration import name_of
+from pilothouse.apiserver.discovery.remote import RemoteVersion
 from pilothouse.machinery import versions
 from pilothouse.machinery.resource import Resource, Scale, Subresource
 
@@ -20,29 +22,41 @@ ANY_ADDRESS = "0.0.0.0/0"
 Document = dict[str, Any]
 
 
-def group_order(group_version: tuple[str, str]) -> tuple[int, str]:
-    """Where a version stands among all: by its group's priority, then by the name of its APIService."""
-    return -priority_of(*group_version).group, name_of(*group_version)
 
 
 class Documents:
-    """All documents of one set of resources."""
+    """All documents of one set of resources and of what extension API servers serve; of a version in both the latter counts."""
 
-    def __init__(self, resources: Iterable[Resource[Any]]) -> None:
+    def __init__(self, resources: Iterable[Resource[Any]], remote: Iterable[RemoteVersion] = ()) -> None:
         self._by_group: dict[str, dict[str, list[Resource[Any]]]] = {}
+        self._remote = {(version.group, version.version): version for version in remote}
         for one in resources:
             self._by_group.setdefault(one.group, {}).setdefault(one.version, []).append(one)
+        for group, version in self._remote:
+            self._by_group.setdefault(group, {})[version] = []
 
     def groups(self) -> list[str]:
         """The named groups, in order of their priorities; equal ones by the names of their APIServices."""
-        return list(dict.fromkeys(group for group, _ in sorted(self._group_versions(), key=group_order)))
+        return list(dict.fromkeys(group for group, _ in sorted(self._group_versions(), key=self._group_order)))
+
+    def _priority_of(self, group: str, version: str) -> Priority:
+        remote = self._remote.get((group, version))
+        return priority_of(group, version) if remote is None else Priority(remote.group_priority, remote.version_priority)
+
+    def _group_order(self, group_version: tuple[str, str]) -> tuple[int, str]:
+        """Where a version stands among all: by its group's priority, then by the name of its APIService."""
+        return -self._priority_of(*group_version).group, name_of(*group_version)
 
     def _group_versions(self) -> Iterator[tuple[str, str]]:
         return ((group, version) for group, versions in self._by_group.items() if group for version in versions)
 
     def versions(self, group: str) -> list[str]:
         """The versions of a group, the preferred one first."""
-        return sorted(self._by_group.get(group, {}), key=lambda version: (-priority_of(group, version).version, versions.order(version)))
+
+        def order(version: str) -> tuple[int, Any]:
+            return -self._priority_of(group, version).version, versions.order(version)
+
+        return sorted(self._by_group.get(group, {}), key=order)
 
     def api_versions(self, server_address: str) -> Document:
         """/api."""
@@ -77,18 +91,23 @@ class Documents:
         return {"kind": "APIGroupDiscoveryList", "apiVersion": f"apidiscovery.k8s.io/{api_version}", "metadata": {}, "items": items}
 
     def _priority(self, group: str) -> int:
-        return max(priority_of(group, version).group for version in self._by_group[group])
+        return max(self._priority_of(group, version).group for version in self._by_group[group])
 
     def _aggregated_group(self, group: str) -> Document:
-        versions = [
-            {
-                "version": version,
-                "resources": [aggregated_resource(one) for one in self._resources(group, version)],
-                "freshness": "Current",
-            }
-            for version in self.versions(group)
-        ]
+        versions = [self._aggregated_version(group, version) for version in self.versions(group)]
         return {"metadata": {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None}, "versions": versions}
+
+    def _aggregated_version(self, group: str, version: str) -> Document:
+        remote = self._remote.get((group, version))
+        if remote is None:
+            resources = [aggregated_resource(one) for one in self._resources(group, version)]
+            return {"version": version, "resources": resources, "freshness": "Current"}
+        said: Document = {"resources": list(remote.resources)} if remote.resources else {}
+        return {"version": version, **said, "freshness": "Current" if remote.is_fresh else "Stale"}
+
+    def is_remote(self, group: str, version: str) -> bool:
+        """Whether an extension API server serves the version: then it serves its own resource list, too."""
+        return (group, version) in self._remote
 
     def _resources(self, group: str, version: str) -> Sequence[Resource[Any]]:
         return sorted(self._by_group[group][version], key=lambda one: one.plural)

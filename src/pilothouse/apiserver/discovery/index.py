@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Protocol
 
 import msgspec
 
 from pilothouse.apiserver.discovery.documents import Document, Documents
+from pilothouse.apiserver.discovery.remote import RemoteVersion
 from pilothouse.machinery.catalogue import Catalogue
 
 AGGREGATED_VERSIONS = ("v2", "v2beta1")
@@ -35,13 +37,23 @@ class Encoded:
         return self._etag
 
 
-class Discovery:
-    """The documents of what a catalogue serves now: made anew after each change of it."""
+class Remote(Protocol):
+    """What extension API servers serve; `revision` changes with it."""
 
-    def __init__(self, catalogue: Catalogue, server_address: Callable[[], str]) -> None:
+    revision: int
+
+    @property
+    def versions(self) -> Sequence[RemoteVersion]: ...
+
+
+class Discovery:
+    """The documents of what a catalogue and extension API servers serve now: made anew after each change of it."""
+
+    def __init__(self, catalogue: Catalogue, server_address: Callable[[], str], remote: Remote | None = None) -> None:
         self._catalogue = catalogue
         self._server_address = server_address
-        self._revision = -1
+        self._remote = remote
+        self._revision = (-1, -1)
         self._plain: dict[str, Encoded] = {}
         self._aggregated: dict[tuple[str, str], Encoded] = {}
 
@@ -61,10 +73,11 @@ class Discovery:
         return self._aggregated.get((path, version))
 
     def _follow(self) -> None:
-        if self._revision == self._catalogue.revision:
+        revision = (self._catalogue.revision, self._remote.revision if self._remote is not None else 0)
+        if self._revision == revision:
             return
-        self._revision = self._catalogue.revision
-        documents = Documents(self._catalogue.resources())
+        self._revision = revision
+        documents = Documents(self._catalogue.resources(), self._remote.versions if self._remote is not None else ())
         self._plain = {path: Encoded(make) for path, make in _plain(documents, self._server_address).items()}
         self._aggregated = {
             (path, version): Encoded(partial(documents.aggregated, core=path == "/api", api_version=version))
@@ -83,5 +96,7 @@ def _plain(documents: Documents, server_address: Callable[[], str]) -> dict[str,
     for group in documents.groups():
         made[f"/apis/{group}"] = partial(documents.group, group)
         for version in documents.versions(group):
+            if documents.is_remote(group, version):
+                continue
             made[f"/apis/{group}/{version}"] = partial(documents.resource_list, group, version)
     return made

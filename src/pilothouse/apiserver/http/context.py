@@ -48,6 +48,8 @@ class ApiContext:
     """Where proxy subresources may lead beside proxyable addresses: only tests have backends on loopback."""
     default_user: User = ANONYMOUS
     """Who a request without any credential is from."""
+    is_extension: Callable[[str, str], bool] = lambda group, version: False
+    """Whether an extension API server answers for a group and version: bodies of requests for it are passed on as they come."""
     streams: set[Callable[[], None]] = field(default_factory=set)
     """How to end each watch and stream: all are called when the server stops."""
     in_flight: InFlight = field(default_factory=InFlight)

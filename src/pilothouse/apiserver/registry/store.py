@@ -116,7 +116,7 @@ class RegistryStore:
         """Caches that are loaded, by class: admission asks for the same few in every request."""
         catalogue.subscribe(lambda what, resource: self._loaded.clear())
         self.allocation = Allocation(settings)
-        self.webhooks = WebhookClient(self._service_address)
+        self.webhooks = WebhookClient(self.service_address)
         self.metrics = AdmissionMetrics()
         self.local_services: dict[tuple[str, str], Address] = {}
         """Where programs of the tests answer for Services of a simulated cluster, by namespace and name."""
@@ -148,7 +148,8 @@ class RegistryStore:
             await watch.aclose()
         return await self.get(kind, name, namespace)
 
-    async def _service_address(self, wanted: Service) -> Address:
+    async def service_address(self, wanted: Service) -> Address:
+        """Where a Service is dialled from here; CallFailed when nowhere."""
         return address_of(wanted, await self.get(core_v1.Service, wanted.name, wanted.namespace), self.local_services)
 
     async def update_status(self, obj: Any) -> bool:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ssl
+
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
 from pilothouse.apiserver.aggregation.extensions import Extension

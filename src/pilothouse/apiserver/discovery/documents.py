@@ -22,8 +22,6 @@ ANY_ADDRESS = "0.0.0.0/0"
 Document = dict[str, Any]
 
 
-
-
 class Documents:
     """All documents of one set of resources and of what extension API servers serve; of a version in both the latter counts."""
 

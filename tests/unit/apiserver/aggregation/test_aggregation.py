@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,16 @@ class Place:
 
 @asynccontextmanager
 async def place(folder: Path, *, endpoints: bool = True) -> AsyncIterator[Place]:
-    async with extension_server(folder / "extension") as extension:
-        async with serving(folder, front_proxy=extension.folder) as served, aiohttp.ClientSession() as session:
-            served.registry.store.local_services["default", "readings"] = ("127.0.0.1", extension.port)
-            call = Caller(served.url, session)
-            await call("POST", "/api/v1/namespaces/default/services", service())
-            if endpoints:
-                await call("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", endpoint_slice())
-            yield Place(call, extension, session, served.url)
+    async with AsyncExitStack() as stack:
+        extension = await stack.enter_async_context(extension_server(folder / "extension"))
+        served = await stack.enter_async_context(serving(folder, front_proxy=extension.folder))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        served.registry.store.local_services["default", "readings"] = ("127.0.0.1", extension.port)
+        call = Caller(served.url, session)
+        await call("POST", "/api/v1/namespaces/default/services", service())
+        if endpoints:
+            await call("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", endpoint_slice())
+        yield Place(call, extension, session, served.url)
 
 
 async def test_requests_are_passed_on_with_the_user_in_headers(tmp_path: Path) -> None:

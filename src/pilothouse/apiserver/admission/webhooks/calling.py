@@ -15,7 +15,6 @@ from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.apiserver.admission.webhooks.configuration import SIDE_EFFECT_FREE, Hook
 from pilothouse.apiserver.admission.webhooks.response import InvalidResponse, Verdict, refusal, verdict_of
 from pilothouse.apiserver.admission.webhooks.review import review_of, version_of
-from pilothouse.apiserver.webhooks.endpoint import endpoint_of
 from pilothouse.apiserver.webhooks.failure import CallFailed
 from pilothouse.machinery.errors import StatusError, bad_request, internal_error
 from pilothouse.machinery.quoting import go_quoted
@@ -72,7 +71,7 @@ def _check_side_effects(hook: Hook) -> None:
 
 async def _answer(hook: Hook, world: World, body: bytes, uid: str, review_version: str, *, mutating: bool) -> Verdict:
     try:
-        endpoint = endpoint_of(hook.webhook.clientConfig)
+        endpoint = hook.endpoint
     except CallFailed as failed:
         raise WebhookFailed(hook.name, f"could not get REST client: {failed}", 500) from failed
     try:

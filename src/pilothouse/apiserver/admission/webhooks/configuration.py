@@ -14,6 +14,7 @@ from pilothouse.api.types.admissionregistration_v1 import MutatingWebhook, Valid
 from pilothouse.apiserver.admission.matching.criteria import of_webhook
 from pilothouse.apiserver.admission.matching.index import Candidate, Index
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
+from pilothouse.apiserver.webhooks.endpoint import Endpoint, endpoint_of
 
 if TYPE_CHECKING:
     from pilothouse.api.expressions.admission import Compiled
@@ -61,6 +62,11 @@ class Hook:
     @property
     def seconds(self) -> int:
         return self.webhook.timeoutSeconds or TIMEOUT_SECONDS
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """Where it answers; CallFailed when its clientConfig names nothing."""
+        return endpoint_of(self.webhook.clientConfig)
 
 
 class Source:

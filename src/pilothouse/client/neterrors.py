@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from aiohttp import ClientConnectorDNSError, ClientConnectorError, ClientOSError
 UNKNOWN_AUTHORITY = "tls: failed to verify certificate: x509: certificate signed by unknown authority"
 CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID, HOST_MISMATCH, ADDRESS_MISMATCH = 10, 9, 62, 64
 """OpenSSL's codes of what is wrong with a certificate, as far as the text is in the certificate itself."""
+DIALLED = re.compile(r"\('([0-9a-fA-F.:]+)', (\d+)")
 ALERTS = ("TLSV1_ALERT_", "TLSV13_ALERT_", "SSLV3_ALERT_")
 
 
@@ -32,6 +34,7 @@ def why(error: Exception, url: str) -> str:
     if isinstance(error, ClientResponseError):
         return "net/http: HTTP/1.x transport connection broken: malformed HTTP response"
     if isinstance(cause, OSError) and cause.errno:
+        authority = _dialled(cause) or authority
         step = (
             f"dial tcp {authority}: connect"
             if isinstance(error, ClientConnectorError) or not isinstance(error, ClientOSError)
@@ -39,6 +42,15 @@ def why(error: Exception, url: str) -> str:
         )
         return f"{step}: {os.strerror(cause.errno).lower()}"
     return str(error) or type(error).__name__
+
+
+def _dialled(cause: OSError) -> str:
+    """The address that was dialled for a name, as asyncio tells it."""
+    found = DIALLED.search(str(cause))
+    if found is None:
+        return ""
+    host, port = found.groups()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _tls_error(cause: ssl.SSLError) -> str:

@@ -26,8 +26,10 @@ async def create(store: RegistryStore, request: Request) -> Entry:
     if request.resource.is_terminating:
         raise forbidden(request.resource.plural, request.served.group, request.call.body.metadata.name, TERMINATING)
     admission = await in_thread_if_large(request.call, _proposed, store, request)
+    record = admission.object.metadata.managedFields
     await store.admission.mutate(admission)
     obj = admission.object
+    obj.metadata.managedFields = managers.after_admission(record, obj.metadata.managedFields, request.warnings)
     strategy.match_namespace(obj, request.namespace)
     strategy.single_owners(obj, request.warnings, strategy.AFTER_ADMISSION)
     if obj.metadata.name or not obj.metadata.generateName:

@@ -51,7 +51,7 @@ async def delete(store: RegistryStore, request: Request, *, admitted: bool = Fal
 
     async def attempt(current: Entry) -> Entry | Status:
         check_preconditions(request, current)
-        if not admitted:
+        if not admitted and not is_pending(request, current.object):
             admission = request.admission(DELETE, "" if of_collection else request.name, None, current.object)
             await store.admission.mutate(admission)
             await store.admission.validate(admission)
@@ -191,6 +191,14 @@ def grace_seconds(request: Request, old: Any) -> int | None:
     if asked is None or grace >= before:
         return 0 if before == 0 and not old.metadata.finalizers else None
     return grace
+
+
+def is_pending(request: Request, old: Any) -> bool:
+    """Whether the object ends already, and this delete changes nothing: then nobody is asked about it either."""
+    if grace_seconds(request, old) is not None:
+        return False
+    finalizers = list(old.metadata.finalizers)
+    return finalizers_after(request.options, finalizers, request.resource.strategy) == finalizers
 
 
 def propagation_of(options: Options, finalizers: list[str], strategy: Strategy) -> str:

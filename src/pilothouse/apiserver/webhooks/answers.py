@@ -35,23 +35,20 @@ OWN_WORDS = {403: "Forbidden", 406: "NotAcceptable", 415: "UnsupportedMediaType"
 
 
 def body_of(code: int, content_type: str, body: bytes) -> bytes:
-    """The body of a successful answer in JSON; CallFailed for any other."""
-    media = _media_type(content_type)
+    """The body of a successful answer, whatever type it says it is of; CallFailed for any other."""
     if not 200 <= code <= 206:
-        status = _status_in(body) if media in ("", JSON) else None
-        error = status or StatusError(_generic(code, body, is_text=media == "" or media.startswith("text/")))
+        is_text = not content_type or _media_type(content_type).startswith("text/")
+        error = _status_in(body) or StatusError(_generic(code, body, is_text=is_text))
         raise CallFailed(error.status.message, error)
-    if media not in ("", JSON):
-        raise CallFailed(f"serializer for {content_type} doesn't exist")
     if not body:
-        raise CallFailed(f"0-length response with status code: {code} and content type: {content_type}")
+        raise CallFailed(f"0-length response with status code: {code} and content type: {content_type or JSON}")
     return body
 
 
 def _media_type(content_type: str) -> str:
     parsed = Message()
     parsed["Content-Type"] = content_type
-    return parsed.get_content_type() if content_type else ""
+    return parsed.get_content_type()
 
 
 def _status_in(body: bytes) -> StatusError | None:
@@ -80,7 +77,7 @@ def _generic(code: int, body: bytes, *, is_text: bool) -> Status:
 
 
 def decoded(body: bytes, kind: type[Any]) -> Any:
-    """A review out of JSON; CallFailed, in the words of Go's json package, for what is none."""
+    """A review out of JSON (or YAML, as upstream); CallFailed, in the words of Go's json package, for what is none."""
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -90,9 +87,11 @@ def decoded(body: bytes, kind: type[Any]) -> Any:
 def _decoded_slowly(body: bytes, kind: type[Any]) -> Any:
     """What the fast decoder refuses: nulls and such, which Go takes, or a complaint."""
     try:
-        parsed = codec.parse(body, JSON)
+        parsed = codec.parse(body, JSON if body.lstrip()[:1] == b"{" else codec.YAML)
     except ValueError as error:
         raise CallFailed(f"{NO_KIND}{error}") from error
+    if parsed is None:
+        return kind()
     if not isinstance(parsed, dict):
         raise CallFailed(f"{NO_KIND}json: cannot unmarshal {strict.described(parsed)} into Go value of type {META}")
     shape = shape_of(kind)

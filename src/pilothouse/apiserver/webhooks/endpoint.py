@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from pilothouse.apiserver.webhooks.failure import CallFailed
+from pilothouse.apiserver.webhooks.failure import NoClient
 
 HTTPS_PORT = 443
 
@@ -66,19 +66,19 @@ def duration(seconds: float) -> str:
 
 
 def endpoint_of(config: ClientConfig) -> Endpoint:
-    """The endpoint that a clientConfig means; CallFailed when it means none."""
+    """The endpoint that a clientConfig means; NoClient when it means none."""
     said = config.service
     if said is not None:
         port = said.port or HTTPS_PORT
         host = f"{said.name}.{said.namespace}.svc"
         return Endpoint(f"{host}:{port}", host, port, _path(said.path or ""), config.caBundle, Service(said.namespace, said.name, port))
     if not config.url:
-        raise CallFailed("webhook configuration must have either service or URL")
+        raise NoClient("webhook configuration must have either service or URL")
     try:
         parts = urlsplit(config.url)
         port = parts.port or HTTPS_PORT
     except ValueError as error:
-        raise CallFailed(f"Unparsable URL: {error}") from error
+        raise NoClient(f"Unparsable URL: {error}") from error
     return Endpoint(parts.netloc.rpartition("@")[2], parts.hostname or "", port, _path(parts.path), config.caBundle, scheme=parts.scheme)
 
 

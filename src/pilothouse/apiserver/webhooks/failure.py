@@ -17,3 +17,7 @@ class CallFailed(Exception):
     def code(self) -> int:
         """The HTTP code that metrics show: 503 when there was no answer."""
         return self.status.code if self.status is not None else 503
+
+
+class NoClient(CallFailed):
+    """A clientConfig by which nobody can be called: it names nothing, or believes nobody."""

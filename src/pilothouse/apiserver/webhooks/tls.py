@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
-from pilothouse.apiserver.webhooks.failure import CallFailed
+from pilothouse.apiserver.webhooks.failure import NoClient
 from pilothouse.client.neterrors import UNKNOWN_AUTHORITY
 
 PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
@@ -21,7 +21,7 @@ FAILED = "tls: failed to verify certificate: x509: "
 
 
 def context_of(ca_bundle: str) -> ssl.SSLContext:
-    """A client's context that believes the bundle (base64 of PEM) alone, or without one the machine's authorities. CallFailed when
+    """A client's context that believes the bundle (base64 of PEM) alone, or without one the machine's authorities. NoClient when
     there is no certificate in the bundle."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -34,10 +34,10 @@ def context_of(ca_bundle: str) -> ssl.SSLContext:
     try:
         found = PEM.findall(base64.b64decode(ca_bundle))
         if not found:
-            raise CallFailed("unable to load root certificates: unable to parse bytes as PEM block")
+            raise NoClient("unable to load root certificates: unable to parse bytes as PEM block")
         context.load_verify_locations(cadata="\n".join(each.decode("ascii") for each in found))
     except (ssl.SSLError, binascii.Error, ValueError) as error:
-        raise CallFailed(f"unable to load root certificates: {error}") from error
+        raise NoClient(f"unable to load root certificates: {error}") from error
     return context
 
 

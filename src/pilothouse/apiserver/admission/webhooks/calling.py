@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from pilothouse.apiserver.admission.matching.versions import Version, aside
 from pilothouse.apiserver.admission.metrics import CALLING_ERROR, NO_ERROR, SERVER_ERROR, AdmissionMetrics, code_label
@@ -15,10 +16,13 @@ from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.apiserver.admission.webhooks.configuration import SIDE_EFFECT_FREE, Hook
 from pilothouse.apiserver.admission.webhooks.response import InvalidResponse, Verdict, refusal, verdict_of
 from pilothouse.apiserver.admission.webhooks.review import review_of, version_of
-from pilothouse.apiserver.webhooks.failure import CallFailed
+from pilothouse.apiserver.webhooks.failure import CallFailed, NoClient
+from pilothouse.kit.offload import in_thread
 from pilothouse.machinery.errors import StatusError, bad_request, internal_error
 from pilothouse.machinery.quoting import go_quoted
 
+LARGE_BYTES = 64 * 1024
+"""Of an answer: from here on it is read in a thread."""
 Objects = Callable[[Version], tuple[bytes | None, bytes | None]]
 """The JSON of a request's object and old object in a version."""
 
@@ -71,12 +75,11 @@ def _check_side_effects(hook: Hook) -> None:
 
 async def _answer(hook: Hook, world: World, body: bytes, uid: str, review_version: str, *, mutating: bool) -> Verdict:
     try:
-        endpoint = hook.endpoint
-    except CallFailed as failed:
+        answer = await world.webhooks.call(hook.endpoint, body, hook.seconds)
+        judge = partial(verdict_of, answer, uid, review_version, mutating=mutating)
+        return judge() if len(answer) < LARGE_BYTES else await in_thread(judge)
+    except NoClient as failed:
         raise WebhookFailed(hook.name, f"could not get REST client: {failed}", 500) from failed
-    try:
-        answer = await world.webhooks.call(endpoint, body, hook.seconds)
-        return verdict_of(answer, uid, review_version, mutating=mutating)
     except CallFailed as failed:
         raise WebhookFailed(hook.name, f"failed to call webhook: {failed}", failed.code) from failed
     except InvalidResponse as invalid:

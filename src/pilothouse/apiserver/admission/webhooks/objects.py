@@ -6,11 +6,12 @@ from typing import Any
 
 from pilothouse.apiserver.admission.matching.versions import Version, is_convertible, stored, versioned
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
+from pilothouse.apiserver.admission.webhooks.response import no_kind
+from pilothouse.apiserver.webhooks.answers import META, NO_KIND
 from pilothouse.machinery import codec, strict
 from pilothouse.machinery.coercing import coerced
 from pilothouse.machinery.errors import internal_error
 from pilothouse.machinery.patch.json import PatchFailed, perform
-from pilothouse.machinery.quoting import go_quoted
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.shape import shape_of
 from pilothouse.machinery.unstructured import Unstructured
@@ -53,10 +54,10 @@ def patched(request: AdmissionRequest, version: Version, operations: list[dict[s
 
 def _object_of(value: Any, resource: Resource[Any]) -> Any:
     if not isinstance(value, dict):
-        raise internal_error(f"couldn't get version/kind; json parse error: json: cannot unmarshal {strict.described(value)} into Go value")
-    kind, api_version = value.get("kind"), value.get("apiVersion")
+        raise internal_error(f"{NO_KIND}json: cannot unmarshal {strict.described(value)} into Go value of type {META}")
+    kind, api_version = str(value.get("kind") or ""), str(value.get("apiVersion") or "")
     if (kind, api_version) != (resource.kind, resource.api_version):
-        raise internal_error(f"no kind {go_quoted(str(kind or ''))} is registered for version {go_quoted(str(api_version or ''))}")
+        raise internal_error(no_kind(kind, api_version))
     if issubclass(resource.type, Unstructured):
         try:
             return coerced(value, resource.type)[0]

@@ -63,36 +63,42 @@ def verdict_of(body: bytes, uid: str, review_version: str, *, mutating: bool) ->
     response = review.response
     if response is None:
         raise InvalidResponse("webhook response was absent")
-    if review_version == "v1":
-        _check(review, response, uid, mutating=mutating)
     patch = octets.decoded(response.patch)
     if patch is None:
         raise CallFailed(octets.parse_error(response.patch))
+    if review_version == "v1":
+        _check(review, response, uid, mutating=mutating)
     patch_type = (response.patchType or "") if review_version == "v1" else JSON_PATCH
     return Verdict(response.allowed, response.status, patch if mutating else b"", patch_type, response.warnings, response.auditAnnotations)
 
 
 def _check_kind(review: AdmissionReview, review_version: str) -> None:
-    """As the decoder of the API's types: another type is no answer, none is a matter of the version."""
-    if not review.kind and not review.apiVersion:
-        return
-    group, _, version = review.apiVersion.rpartition("/")
-    if review.kind != KIND or group != GROUP or version not in ("v1", "v1beta1"):
-        where = f"version {go_quoted(review.apiVersion)}"
-        raise CallFailed(f"no kind {go_quoted(review.kind)} is registered for {where} in scheme {go_quoted(SCHEME)}")
-    if version != review_version:
-        raise CallFailed(f"converting ({version}.{KIND}) to ({review_version}.{KIND}): unknown conversion")
+    """As the decoder of the API's types: another type is no answer. What is not said is taken for right, and looked at later."""
+    kind, api_version = review.kind or KIND, review.apiVersion or f"{GROUP}/{review_version}"
+    version = api_version.rpartition("/")[2]
+    if (kind, api_version) not in DECODED:
+        raise CallFailed(no_kind(kind, api_version))
+    if (kind, version) != (KIND, review_version):
+        raise CallFailed(f"converting ({version}.{kind}) to ({review_version}.{KIND}): unknown conversion")
 
 
-SCHEME = "k8s.io/apiserver/pkg/util/webhook/client.go:73"
-"""What upstream calls the set of types that an answer may be of."""
+DECODED = ((KIND, f"{GROUP}/v1"), (KIND, f"{GROUP}/v1beta1"), ("Status", "v1"))
+"""Types that an answer may be of, to upstream's decoder."""
+SCHEME = "pkg/runtime/scheme.go:111"
+"""What upstream calls a set of types."""
+
+
+def no_kind(kind: str, api_version: str) -> str:
+    """What upstream's decoder says of a type that it does not know."""
+    return f"no kind {go_quoted(kind)} is registered for version {go_quoted(api_version)} in scheme {go_quoted(SCHEME)}"
 
 
 def _check(review: AdmissionReview, response: AdmissionResponse, uid: str, *, mutating: bool) -> None:
     if response.uid != uid:
         raise InvalidResponse(f"expected response.uid={go_quoted(uid)}, got {go_quoted(response.uid)}")
-    if not review.kind:
-        raise InvalidResponse(f"expected webhook response of {GROUP}/v1, Kind={KIND}, got /, Kind=")
+    if not review.kind or not review.apiVersion:
+        said = f"{review.apiVersion or '/'}, Kind={review.kind}"
+        raise InvalidResponse(f"expected webhook response of {GROUP}/v1, Kind={KIND}, got {said}")
     if not mutating:
         if response.patch:
             raise InvalidResponse("validating webhook may not return response.patch")

@@ -70,7 +70,12 @@ async def kubelet_of(request: Request, pod: Pod) -> Kubelet:
     """The kubelet that runs `pod`; 400 when it has no node yet."""
     if not pod.spec.nodeName:
         raise errors.bad_request(f"pod {pod.metadata.name} does not have a host assigned")
-    return await kubelet_on(request.api, pod.spec.nodeName)
+    try:
+        return await kubelet_on(request.api, pod.spec.nodeName)
+    except StatusError as error:
+        if error.reason == "NotFound":  # upstream names the resource of the request
+            raise errors.not_found("pods", "", pod.spec.nodeName) from error
+        raise
 
 
 async def kubelet_on(api: ApiContext, node_name: str) -> Kubelet:

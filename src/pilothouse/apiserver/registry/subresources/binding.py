@@ -5,6 +5,7 @@ from __future__ import annotations
 from pilothouse.api.types.core_v1 import Binding, Pod, PodCondition
 from pilothouse.apiserver.admission.plugin import CREATE
 from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.apiserver.registry import strategy
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.subresource import Action
@@ -20,7 +21,8 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     binding: Binding = request.call.body
     name = request.name or binding.metadata.name
     _check(binding, name)
-    admission = request.admission(CREATE, name, binding, None, "binding", store.catalogue.of(Binding))
+    strategy.match_namespace(binding, request.namespace)
+    admission = request.admission(CREATE, name, binding, None, request.call.subresource, store.catalogue.of(Binding))
     await store.admission.mutate(admission)
     binding = admission.object
     await store.admission.validate(admission)

@@ -8,6 +8,7 @@ from pilothouse.api.types.core_v1 import Pod, PodCondition
 from pilothouse.api.types.policy_v1 import Eviction, PodDisruptionBudget
 from pilothouse.apiserver.admission.plugin import CREATE
 from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.apiserver.registry import strategy
 from pilothouse.apiserver.registry.delete import check_preconditions, delete
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
@@ -32,6 +33,7 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     eviction: Eviction = request.call.body
     if eviction.metadata.name != request.name:
         raise bad_request("name in URL does not match name in Eviction object")
+    strategy.match_namespace(eviction, request.namespace)
     admission = request.admission(CREATE, request.name, eviction, None, "eviction", EVICTIONS)
     await store.admission.mutate(admission)
     eviction = admission.object
@@ -113,7 +115,6 @@ def disrupted(pod: Pod, now: str) -> Pod:
     if found.status != "True":
         found.status, found.lastTransitionTime = "True", now
     found.reason, found.message = "EvictionByEvictionAPI", "Eviction API: evicting"
-    found.observedGeneration = pod.metadata.generation
     return pod
 
 

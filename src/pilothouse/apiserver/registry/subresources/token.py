@@ -8,17 +8,28 @@ from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
 from pilothouse.apiserver.registry.subresource import Action
+from pilothouse.machinery import time
 from pilothouse.machinery.errors import bad_request, failure
 from pilothouse.machinery.meta_v1 import Status
 from pilothouse.machinery.resource import Resource
 
 TOKEN_REQUEST = Resource(TokenRequest, plural="tokenrequests", verbs=("create",))
+DEFAULT_SECONDS = 3600
+
+
+@TOKEN_REQUEST.default
+def default(request: TokenRequest) -> None:
+    """A token lasts an hour, unless it is said otherwise."""
+    if request.spec.expirationSeconds is None:
+        request.spec.expirationSeconds = DEFAULT_SECONDS
 
 
 async def run(store: RegistryStore, request: Request) -> Entry | Status:
     wanted: TokenRequest = request.call.body
     if wanted.metadata.name and wanted.metadata.name != request.name:
         raise bad_request(f"the name of the object ({wanted.metadata.name}) does not match the name on the URL ({request.name})")
+    for hook in TOKEN_REQUEST.defaults:
+        hook(wanted)
     admission = request.admission(CREATE, request.name, wanted, None, "token", TOKEN_REQUEST)
     await store.admission.mutate(admission)
     account = await store.entry(request.resource, request.namespace, request.name)
@@ -26,6 +37,8 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     if store.token_issuer is None:
         raise failure(500, "InternalError", "Internal error occurred: this server has no key to sign tokens with")
     wanted.metadata.name, wanted.metadata.namespace = request.name, request.namespace
+    wanted.metadata.uid = wanted.metadata.uid or account.object.metadata.uid
+    wanted.metadata.creationTimestamp = time.now_text(store.clock)
     await store.admission.validate(admission)
     issued = await store.token_issuer(account.object, wanted, request.user)
     issued.metadata.creationTimestamp = account.object.metadata.creationTimestamp

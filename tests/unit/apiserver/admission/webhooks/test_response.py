@@ -13,6 +13,7 @@ from pilothouse.apiserver.admission.webhooks.response import InvalidResponse, Ve
 from pilothouse.apiserver.webhooks.failure import CallFailed
 from pilothouse.machinery.meta_v1 import Status
 
+SCHEME = '"pkg/runtime/scheme.go:111"'
 UID = "705ab4f5-6393-11e8-b7cc-42010a800002"
 PATCH = base64.b64encode(b'[{"op":"add","path":"/a","value":1}]').decode()
 
@@ -59,6 +60,19 @@ def test_an_answer_is_a_verdict(body: bytes, expected: Verdict) -> None:
             "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got /, Kind=",
             id="no kind",
         ),
+        pytest.param(b"null", True, "webhook response was absent", id="null"),
+        pytest.param(
+            orjson.dumps({"kind": "AdmissionReview", "response": {"uid": UID}}),
+            True,
+            "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got /, Kind=AdmissionReview",
+            id="no apiVersion",
+        ),
+        pytest.param(
+            orjson.dumps({"apiVersion": "admission.k8s.io/v1", "response": {"uid": UID}}),
+            True,
+            "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got admission.k8s.io/v1, Kind=",
+            id="apiVersion without kind",
+        ),
         pytest.param(review(patch=PATCH), True, "webhook returned response.patch but not response.patchType", id="no patchType"),
         pytest.param(review(patchType="JSONPatch"), True, "webhook returned response.patchType but not response.patch", id="no patch"),
         pytest.param(review(patch=PATCH, patchType=""), True, 'webhook returned invalid response.patchType of ""', id="empty patchType"),
@@ -76,7 +90,29 @@ def test_an_answer_may_be_none_for_the_question(body: bytes, mutating: bool, com
     ("body", "complaint"),
     [
         pytest.param(
-            b"<html>", "couldn't get version/kind; json parse error: invalid character '<' looking for beginning of value", id="HTML"
+            b"<html>",
+            "couldn't get version/kind; json parse error: json: cannot unmarshal string into Go value of type "
+            'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }',
+            id="HTML",
+        ),
+        pytest.param(
+            b"nonsense",
+            "couldn't get version/kind; json parse error: json: cannot unmarshal string into Go value of type "
+            'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }',
+            id="text",
+        ),
+        pytest.param(
+            b'{"kind":"Pod","apiVersion":"v1"}',
+            'no kind "Pod" is registered for version "v1" in scheme "pkg/runtime/scheme.go:111"',
+            id="a Pod",
+        ),
+        pytest.param(
+            b'{"kind":"Status","apiVersion":"v1"}', "converting (v1.Status) to (v1.AdmissionReview): unknown conversion", id="a Status"
+        ),
+        pytest.param(
+            review("v2"),
+            'no kind "AdmissionReview" is registered for version "admission.k8s.io/v2" in scheme "pkg/runtime/scheme.go:111"',
+            id="v2",
         ),
         pytest.param(b'{"kind":', "couldn't get version/kind; json parse error: unexpected end of JSON input", id="cut off"),
         pytest.param(

@@ -167,6 +167,10 @@ class Cluster:
         """The node's kubelet comes (back) to life with the containers that it had."""
         self._call(self._start_node(name))
 
+    def answer_for(self, service: str, port: int, namespace: str = "default") -> None:
+        """A program of the test answers, at this port of 127.0.0.1, for a Service whose webhook the API server calls."""
+        self._plane.registry.store.local_services[namespace, service] = ("127.0.0.1", port)
+
     @property
     def client(self) -> Client:
         """The administrator's client in process, for coroutines given to `run`. RuntimeError when the cluster is not running."""

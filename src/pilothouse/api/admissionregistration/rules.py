@@ -16,6 +16,7 @@ from pilothouse.api.types.admissionregistration_v1 import (
 )
 from pilothouse.api.types.apiextensions_v1 import ServiceReference as ConversionService
 from pilothouse.machinery import names
+from pilothouse.machinery import url as urls
 from pilothouse.machinery.problems import Problems
 
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
@@ -86,6 +87,7 @@ def validate_client(config: WebhookClientConfig, problems: Problems) -> None:
 def validate_url(text: str, problems: Problems) -> None:
     """The URL of a webhook: https, a host, and a path at most."""
     try:
+        urls.parse(text)
         url = urlsplit(text)
     except ValueError as error:
         problems.required(f"url must be a valid URL: {error}{FORM}")

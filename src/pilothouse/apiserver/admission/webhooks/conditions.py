@@ -11,6 +11,9 @@ from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.apiserver.admission.webhooks.configuration import Hook
 from pilothouse.machinery.errors import forbidden
 
+KIND = "webhook"
+"""As metrics call it."""
+
 
 async def version_for(candidate: Candidate[Hook], request: AdmissionRequest, world: World) -> Version | None:
     """The version in which a webhook is to see the request; None when it is not asked. StatusError 403 when its conditions cannot be
@@ -31,7 +34,12 @@ async def _are_met(hook: Hook, version: Version, request: AdmissionRequest, worl
     def evaluate(*, is_small: bool) -> bool:
         return matches(hook.conditions, Evaluation(values, {}, CONDITIONS_BUDGET, is_small=is_small), fails=not hook.ignores_failures)
 
+    labels = (hook.name, KIND, hook.type, request.operation)
     try:
-        return await in_thread_if_costly(evaluate)
+        is_met = await in_thread_if_costly(evaluate)
     except ConditionsFailed as error:
+        world.metrics.condition_errors.add(*labels)
         raise forbidden(request.served.plural, request.served.group, request.name, str(error)) from error
+    if not is_met:
+        world.metrics.condition_exclusions.add(*labels)
+    return is_met

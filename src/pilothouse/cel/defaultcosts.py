@@ -67,3 +67,28 @@ def _converted(overload: str, size: Range) -> Range:
     if overload == "bytes_to_string":
         return Range(size.least // 4, size.most)
     return Range(size.least + 2 & MOST, size.most * 2 + 2 & MOST)
+
+
+def _url_equality(right: Node) -> CallEstimate:
+    """Upstream takes the size of the right side for both."""
+    most = 1 if right.computed_size is None else right.computed_size.most
+    return CallEstimate(Range(1, most).scaled(STRING_TRAVERSAL))
+
+
+def _single(_: Node) -> CallEstimate:
+    return CallEstimate(ONE)
+
+
+_EQUALITY = {
+    **dict.fromkeys(("net.IP", "net.CIDR", "kubernetes.Quantity", "kubernetes.Semver"), _single),
+    **{f"kubernetes.authorization.{name}": _single for name in ("Authorizer", "PathCheck", "GroupCheck", "ResourceCheck", "Decision")},
+    "kubernetes.NamedFormat": lambda _: CallEstimate(Range(1, 64).scaled(STRING_TRAVERSAL)),
+    "kubernetes.URL": _url_equality,
+}
+"""Estimates of `==` by the type of both sides, from the right side."""
+
+
+def equality_estimate(name: str, right: Node) -> CallEstimate | None:
+    """Cost of `==` of two values of a type of Kubernetes' own; None for other types."""
+    estimate = _EQUALITY.get(name)
+    return estimate(right) if estimate is not None else None

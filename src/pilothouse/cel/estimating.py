@@ -14,7 +14,7 @@ from typing import Any
 
 from pilothouse.cel import costs, macros, types
 from pilothouse.cel.costs import ONE, UNKNOWN, CallEstimate, Node, Range, SizeEstimator, fixed
-from pilothouse.cel.defaultcosts import default_estimate
+from pilothouse.cel.defaultcosts import default_estimate, equality_estimate
 from pilothouse.cel.escaping import RESERVED
 from pilothouse.cel.syntax import (
     Call,
@@ -203,7 +203,7 @@ class _Estimator:
         """`==` of two values of one type of Kubernetes' own."""
         if function != "_==_" or len(arguments) != 2 or arguments[0].type != arguments[1].type:
             return None
-        return KUBERNETES_EQUALITY.get(arguments[0].type.name, lambda _: None)(arguments[1])
+        return equality_estimate(arguments[0].type.name, arguments[1])
 
     def _note_entries(self, node: Call, overload: str) -> None:
         """What is known of the entries of a choice or a concatenation."""
@@ -357,22 +357,3 @@ def _shown_size(node: Expression) -> Range | None:
 
 def _has_fixed_size(of: Type) -> bool:
     return of.kind in FIXED_SIZE_KINDS or (types.is_optional(of) and _has_fixed_size(of.parameters[0]))
-
-
-def _url_equality(right: Node) -> CallEstimate:
-    """Upstream takes the size of the right side for both."""
-    most = 1 if right.computed_size is None else right.computed_size.most
-    return CallEstimate(Range(1, most).scaled(costs.STRING_TRAVERSAL))
-
-
-def _single(_: Node) -> CallEstimate:
-    return CallEstimate(ONE)
-
-
-KUBERNETES_EQUALITY = {
-    **dict.fromkeys(("net.IP", "net.CIDR", "kubernetes.Quantity", "kubernetes.Semver"), _single),
-    **{f"kubernetes.authorization.{name}": _single for name in ("Authorizer", "PathCheck", "GroupCheck", "ResourceCheck", "Decision")},
-    "kubernetes.NamedFormat": lambda _: CallEstimate(Range(1, 64).scaled(costs.STRING_TRAVERSAL)),
-    "kubernetes.URL": _url_equality,
-}
-"""Estimates of `==` by the type of both sides, from the right side."""

@@ -79,4 +79,4 @@ def _step(name: str, schema: Schema) -> tuple[str, Schema]:
         return name, fields[name]
     if additional is None:
         raise WrongPath(NO_FIELD)
-    return f"[{name}]", additional if isinstance(additional, Mapping) else {}
+    return f"[{name}]", additional if isinstance(additional, dict) else {}

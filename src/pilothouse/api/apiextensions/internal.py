@@ -225,7 +225,7 @@ def shown(value: Any, form: int) -> Any:
             else [shown_schema(below) for below in value]
         )
     if form == OR_BOOL:
-        return {"Allows": value is not False, "Schema": shown_schema(value) if isinstance(value, Mapping) else None}
+        return {"Allows": value is not False, "Schema": shown_schema(value) if isinstance(value, dict) else None}
     if form == OR_LIST:
         of_many = isinstance(value, list)
         return {

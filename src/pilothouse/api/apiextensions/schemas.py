@@ -31,6 +31,9 @@ IN_SET = "must be atomic as item of a list with x-kubernetes-list-type=set"
 HEAD_OF_MAP = "inside additionalProperties applying to object metadata"
 QUADRATIC = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
 JUNCTORS = ("allOf", "oneOf", "anyOf")
+SINGLE = frozenset({"items", "not", "additionalProperties", "additionalItems", *JUNCTORS})
+NAMED = frozenset({"properties", "patternProperties", "definitions", "dependencies"})
+"""Where a schema has others below it: one or a list of them, or some by their names."""
 
 
 class Context(Protocol):
@@ -92,7 +95,7 @@ class Walk:
             if fields and additional is not True:
                 here.at("additionalProperties").forbidden("additionalProperties and properties are mutual exclusive")
             inner = replace(scope, no_default=HEAD_OF_MAP) if scope.in_head else scope
-            if isinstance(additional, Mapping):
+            if isinstance(additional, dict):
                 self.validate(additional, (*steps, "additionalProperties"), inner, context and context.below(additional))
         for name in sorted(fields):
             inner = scope if schema.get(MAP_TYPE) in (None, "granular", "atomic") else scope.without_old(here.path)
@@ -107,13 +110,15 @@ class Walk:
             self.validate(part, (*steps, "definitions", f"[{name}]"), scope, None)
         self._items(schema, steps, scope, context)
         for name, part in sorted((schema.get("dependencies") or {}).items()):
-            if isinstance(part, Mapping):
+            if isinstance(part, dict):
                 self.validate(part, (*steps, "dependencies", f"[{name}]"), scope, None)
 
     def _items(self, schema: Schema, steps: tuple[str | int, ...], scope: Scope, context: Context | None) -> None:
         items = schema.get("items")
+        if items is None:
+            return
         inner = scope if schema.get(LIST_TYPE) == "map" else scope.without_old(self.problems.at(*steps).path)
-        if isinstance(items, Mapping):
+        if isinstance(items, dict):
             self.validate(items, (*steps, "items"), inner, context and context.below(items))
         for index, part in enumerate(items if isinstance(items, list) else ()):
             self.validate(part, (*steps, "items", index), inner, context and context.below(part))
@@ -129,7 +134,7 @@ def _of_standard(schema: Schema, scope: Scope, problems: Problems) -> None:
     if schema.get("id"):
         problems.at("id").forbidden("id is not supported")
     for name in UNSUPPORTED:
-        if schema.get(name) not in (None, {}):
+        if name in schema and schema[name] not in (None, {}):
             problems.at(name).forbidden(f"{name} is not supported")
     if kind == "null":
         problems.at("type").forbidden("type cannot be set to null, use nullable as an alternative")
@@ -173,7 +178,7 @@ def _of_type(kind: str, wanted: str, by: str, problems: Problems) -> bool:
 def is_unatomic(schema: Schema) -> str:
     """The extension by which the items of a set would be atomic and are not; "" where they are."""
     items = schema.get("items")
-    if schema.get(LIST_TYPE) != "set" or not isinstance(items, Mapping):
+    if schema.get(LIST_TYPE) != "set" or not isinstance(items, dict):
         return ""
     if items.get("type") == "array" and items.get(LIST_TYPE) not in (None, "atomic"):
         return LIST_TYPE
@@ -192,7 +197,7 @@ def _map(schema: Schema, problems: Problems) -> None:
     if items is None:
         problems.at("items").required("must have a schema if x-kubernetes-list-type is map")
         return
-    if not isinstance(items, Mapping):
+    if not isinstance(items, dict):
         problems.at("items").invalid(items, "must only have a single schema if x-kubernetes-list-type is map")
         return
     if (kind := items.get("type") or "") != "object":
@@ -212,7 +217,7 @@ def _map(schema: Schema, problems: Problems) -> None:
 def validate_keys(schema: Schema, problems: Problems) -> None:
     """Items of sets and maps are not null; keys of maps are never absent, nor null."""
     items, list_type = schema.get("items"), schema.get(LIST_TYPE)
-    if not isinstance(items, Mapping) or list_type not in ("set", "map"):
+    if not isinstance(items, dict) or list_type not in ("set", "map"):
         return
     if items.get("nullable"):
         problems.at("items", "nullable").forbidden(f"cannot be nullable when x-kubernetes-list-type is {list_type}")
@@ -255,19 +260,12 @@ def _rule(rule: Schema, schema: Schema, problems: Problems) -> None:
 
 def has(schema: Any, wanted: Callable[[Schema], bool]) -> bool:
     """Whether a schema, or one anywhere below it, is as wanted."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return False
     if wanted(schema):
         return True
-    items = schema.get("items")
-    parts = [
-        *(items if isinstance(items, list) else [items]),
-        schema.get("not"),
-        schema.get("additionalProperties"),
-        schema.get("additionalItems"),
-    ]
-    for name in ("allOf", "anyOf", "oneOf"):
-        parts += schema.get(name) or ()
-    for name in ("properties", "patternProperties", "definitions", "dependencies"):
-        parts += (schema.get(name) or {}).values()
-    return any(has(part, wanted) for part in parts)
+    for name in SINGLE & schema.keys():
+        part = schema[name]
+        if any(has(below, wanted) for below in part) if isinstance(part, list) else has(part, wanted):
+            return True
+    return any(has(part, wanted) for name in NAMED & schema.keys() for part in (schema[name] or {}).values())

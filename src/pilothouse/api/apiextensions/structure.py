@@ -25,6 +25,7 @@ EMPTY_TYPE = (
     "must not be empty for specified object fields",
 )
 UNSUPPORTED = ("id", "$schema", "$ref", "patternProperties", "dependencies", "additionalItems", "definitions")
+RESTRICTING = ("not", "allOf", "anyOf", "oneOf")
 UNSUPPORTED_WORDS = {"$schema": "schema"}
 INT_OR_STRING_CHOICES = [{"type": "integer"}, {"type": "string"}]
 ONLY_RESTRICTING: tuple[tuple[str, str], ...] = (
@@ -61,20 +62,22 @@ def violations(definition: CustomResourceDefinition) -> list[Problem]:
 
 def unreadable(schema: Schema | None) -> str:
     """Why no structural schema can be made of a schema at all; "" where one can."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return ""
     for name in UNSUPPORTED:
-        if schema.get(name) not in (None, "", {}, []):
+        if name in schema and schema[name] not in (None, "", {}, []):
             return f"OpenAPIV3Schema '{UNSUPPORTED_WORDS.get(name, name)}' is not supported"
-    parts = [schema.get("not"), *(below for name in JUNCTORS for below in schema.get(name) or ())]
-    for part in parts:
-        if problem := unreadable(part):
-            return problem
+    for name in RESTRICTING:
+        if name not in schema:
+            continue
+        for part in schema[name] if isinstance(schema[name], list) else (schema[name],):
+            if problem := unreadable(part):
+                return problem
     if schema.get(PRESERVE) is False:
         return "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined"
     if isinstance(schema.get("items"), list) and schema["items"]:
         return "OpenAPIV3Schema 'items' must be a schema, but is an array"
-    below = [schema.get("items"), *(schema.get("properties") or {}).values(), schema.get("additionalProperties")]
+    below = [schema[name] for name in ("items", "additionalProperties") if name in schema] + list((schema.get("properties") or {}).values())
     return next((problem for part in below if (problem := unreadable(part))), "")
 
 
@@ -98,7 +101,7 @@ def _invariants(schema: Schema, level: int, problems: Problems) -> None:
     if additional is not None:
         if level == ROOT:
             problems.at("additionalProperties").forbidden("must not be used at the root")
-        if isinstance(additional, Mapping):
+        if isinstance(additional, dict):
             _invariants(additional, FIELD, problems.at("additionalProperties"))
     if schema.get(INT_OR_STRING):
         for name in (PRESERVE, EMBEDDED):
@@ -183,6 +186,8 @@ def _only_restricts(schema: Schema, problems: Problems, level: int, *, skip_any_
     if schema.get("additionalProperties") not in (None, False):
         problems.at("additionalProperties").forbidden("must be undefined to be structural")
     for name, wanted in ONLY_RESTRICTING:
+        if name not in schema:
+            continue
         if schema.get(name) not in (None, "", False, [], {}) or (name in ("default", LIST_TYPE, MAP_TYPE) and schema.get(name) is not None):
             problems.at(name).forbidden(f"must be {wanted} to be structural")
     if "metadata" in fields:

@@ -214,7 +214,7 @@ def _schema(part: Served, has_status: bool, problems: Problems, tolerance: Toler
     if tolerance.structural and not unreadable:
         start = len(problems.found)
         structure.validate(schema, here)
-        if len(problems.found) == start:
+        if len(problems.found) == start and schemas.has(schema, _has_default):
             defaults.validate(
                 schema, here, pruned=tolerance.pruned_defaults, check_rules=rules.check_default if rules is not None else None
             )
@@ -294,17 +294,17 @@ def _stored_versions(stored: list[str], spec: Spec, problems: Problems) -> None:
     if not stored:
         problems.invalid(stored or None, "must have at least one stored version")
         return
-    known = [version.name for version in spec.versions]
+    left = {name: index for index, name in enumerate(stored)}
     for version in spec.versions:
-        if version.storage and version.name not in stored:
+        if version.storage and version.name not in left:  # also where an earlier version has this name: upstream counts each name once
             problems.invalid(stored, f"must have the storage version {version.name}")
-    for index, name in enumerate(stored):
-        if name not in known and name not in stored[index + 1 :]:
-            words = (
-                f"missing from spec.versions; {name} was previously a storage version, and must remain in spec.versions until a storage "
-                f"migration ensures no data remains persisted in {name} and removes {name} from status.storedVersions"
-            )
-            problems.at(index).invalid(name, words)
+        left.pop(version.name, None)
+    for name, index in left.items():
+        words = (
+            f"missing from spec.versions; {name} was previously a storage version, and must remain in spec.versions until a storage "
+            f"migration ensures no data remains persisted in {name} and removes {name} from status.storedVersions"
+        )
+        problems.at(index).invalid(name, words)
 
 
 def _approval(definition: CustomResourceDefinition, old: CustomResourceDefinition | None, problems: Problems) -> None:

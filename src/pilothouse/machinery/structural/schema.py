@@ -64,14 +64,14 @@ class Node:
         self.enum, self.required = tuple(map(deeply_normalized, data.get("enum") or ())), tuple(data.get("required") or ())
 
         def below(schema: Any) -> Node:
-            return Node(schema if isinstance(schema, Mapping) else {}, faithful=faithful)
+            return Node(schema if isinstance(schema, dict) else {}, faithful=faithful)
 
         self.properties = {name: below(schema) for name, schema in (data.get("properties") or {}).items()}
         items = data.get("items")
-        self.items = below(items) if isinstance(items, Mapping) else None
+        self.items = below(items) if isinstance(items, dict) else None
         additional = data.get("additionalProperties")
         self.has_additional = additional is not None
-        self.additional = below(additional) if isinstance(additional, Mapping) else None
+        self.additional = below(additional) if isinstance(additional, dict) else None
         self.additional_allowed = additional is not False
         self.all_of, self.any_of, self.one_of = (tuple(map(below, data.get(key) or ())) for key in ("allOf", "anyOf", "oneOf"))
         self.unless = below(data["not"]) if data.get("not") is not None else None

@@ -21,9 +21,8 @@ import orjson
 
 from pilothouse import API_LEVEL
 from pilothouse.machinery import coercing, rawextension, strconv, strict
-from pilothouse.machinery.errors import StatusError, bad_request, invalid, unsupported_media_type
+from pilothouse.machinery.errors import StatusError, bad_request, unsupported_media_type
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
-from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.quoting import go_quoted
 from pilothouse.machinery.rawextension import ESCAPES
 from pilothouse.machinery.shape import OPEN, shape_of
@@ -307,17 +306,13 @@ class _Decoding:
     def _check_custom(self, parsed: dict[str, Any]) -> None:
         """A StatusError in the words that upstream has for other versions and kinds than a custom one."""
         assert self.gvk is not None
-        group, version, kind = self.gvk
+        group, version, _ = self.gvk
         said, wanted = parsed.get("apiVersion") or "", f"{group}/{version}"
         if said.count("/") > 1:
             raise self._unrecognized(f"unexpected GroupVersion string: {said}")
         if said != wanted:
             raise bad_request(f"the API version in the data ({said}) does not match the expected API version ({wanted})")
-        if parsed["kind"] != kind:
-            problems = Problems("kind")
-            problems.invalid(parsed["kind"], f"must be {kind}")
-            metadata = parsed.get("metadata")
-            raise invalid(parsed["kind"], group, str(metadata.get("name") or "") if isinstance(metadata, dict) else "", problems.found)
+        coercing.check_type_meta(parsed, self.kind)
 
     def _parsed(self, content_type: str) -> dict[str, Any]:
         """The document, of the kind that is expected."""

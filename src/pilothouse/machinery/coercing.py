@@ -14,7 +14,9 @@ from typing import Any
 import msgspec
 
 from pilothouse.machinery import strict
+from pilothouse.machinery.errors import invalid
 from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.shape import shape_of
 from pilothouse.machinery.strconv import INT64
 from pilothouse.machinery.unstructured import TYPE_META, Unstructured
@@ -38,6 +40,21 @@ def coerced(value: dict[str, Any], kind: type[Unstructured], data: bytes = b".")
         unknown += kind.RULES.prune(content)
         unknown += kind.RULES.coerce(content)
     return kind(metadata, content), unknown
+
+
+def check_type_meta(value: dict[str, Any], kind: type[Unstructured]) -> None:
+    """A StatusError 422 when an object says another kind or version than it is to be of."""
+    group, version, name = kind.GVK
+    wanted, said = f"{group}/{version}", str(value.get("apiVersion") or "")
+    problems = Problems()
+    if value.get("kind") != name:
+        problems.at("kind").invalid(value.get("kind") or "", f"must be {name}")
+    if said != wanted:
+        problems.at("apiVersion").invalid(said, f"must be {wanted}")
+    if problems:
+        metadata = value.get("metadata")
+        called = str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
+        raise invalid(str(value.get("kind") or ""), said.rpartition("/")[0], called, problems.found)
 
 
 def _metadata(value: Any) -> tuple[ObjectMeta, list[str]]:

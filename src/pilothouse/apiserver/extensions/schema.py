@@ -7,7 +7,7 @@ schema, then its Scale, then its CEL rules are run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -67,14 +67,12 @@ def add_hooks(resource: Resource[Any], schema: StructuralSchema) -> None:
 
     @resource.validate_create
     def validate(obj: Unstructured, problems: Problems) -> None:
-        schema.validate(seen(obj, schema), problems)
-        scale.validate(resource, obj, problems)
+        schema.validate(seen(obj, schema), problems, then=partial(scale.validate, resource, obj, problems))
         run_rules(problems, obj)
 
     @resource.validate_update
     def validate_update(old: Unstructured, new: Unstructured, problems: Problems) -> None:
-        schema.validate(seen(new, schema), problems, seen(old, schema))
-        scale.validate(resource, new, problems)
+        schema.validate(seen(new, schema), problems, seen(old, schema), partial(scale.validate, resource, new, problems))
         run_rules(problems, new, old)
 
     @resource.validate_status

@@ -60,17 +60,18 @@ def object_of(
 
 def _custom_object(patched: dict[str, Any], patch: bytes | Any, patch_type: str, type: type[Unstructured], strictness: str) -> Decoded:
     """The same of a kind without a struct."""
-    text, warnings = _other_kind(patched, patch_type, type), list[str]()
+    text, warnings = "", list[str]()
     try:
         made, unknown = coercing.coerced(codec.clone(patched), type)
     except ValueError as problem:
-        raise _refused(patched, patch, patch_type, text or str(problem), is_custom=True) from problem
-    if not text and strictness != "Ignore":
+        raise _refused(patched, patch, patch_type, str(problem), is_custom=True) from problem
+    if strictness != "Ignore":
         warnings = [*_suspicious(patch, patch_type), *(f'unknown field "{path}"' for path in unknown)]
     if warnings and strictness == "Strict":
         text = f"strict decoding error: {', '.join(warnings)}"
     if text:
         raise _refused(patched, patch, patch_type, text, is_custom=True)
+    coercing.check_type_meta(patched, type)
     return Decoded(made, warnings)
 
 

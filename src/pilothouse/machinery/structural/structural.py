@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -87,11 +87,18 @@ class StructuralSchema:
         """
         return embedding.coerce(value, self.root, drop_invalid=drop_invalid) if self._has_embedded else []
 
-    def validate(self, value: dict[str, Any], problems: Problems, old: dict[str, Any] | None = None) -> None:
-        """Report what is wrong with an object, or with the change from `old`: by the schema, in embedded metadata, in typed lists."""
+    def validate(
+        self, value: dict[str, Any], problems: Problems, old: dict[str, Any] | None = None, then: Callable[[], None] | None = None
+    ) -> None:
+        """Report what is wrong with an object, or with the change from `old`: by the schema, in embedded metadata, in typed lists.
+
+        `then` is called after the first of these: what it reports stands there.
+        """
         if self._check is not None and not self._check(value):
             correlation = Correlation(value, old, self.root) if old is not None else None
             report(explain(self.root, value, "", correlation).failures, problems)
+        if then is not None:
+            then()
         if self._has_embedded:
             embedding.validate(value, self.root, problems)
         self._validate_list_types(value, problems, old)

@@ -126,6 +126,8 @@ class Resource(Generic[T]):
     """What whoever uses the resource is warned of."""
     is_terminating = False
     """Its definition is being deleted: nothing new is created."""
+    offload_bytes = 64 * 1024
+    """Of an object's JSON: from here on what is made of it is made in a thread."""
     converter: Converter | None = None
     """What converts objects of other versions: `to_stored` and `from_stored` are then for code that runs in a thread."""
     read: Callable[[T], bool] | None = None

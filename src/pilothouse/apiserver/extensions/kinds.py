@@ -26,8 +26,15 @@ from pilothouse.machinery.strategy import METADATA, Strategy
 from pilothouse.machinery.structural import StructuralSchema
 from pilothouse.machinery.unstructured import Unstructured, unstructured_resource
 
+RULES_BYTES = 4 * 1024
+"""Objects from here on are validated in a thread where their schema has CEL rules, which may take their whole budget."""
 COMPRESSED_BYTES = 8 * 1024
 """Texts of schemas from here on are kept compressed."""
+
+
+def _has_rules(version: CustomResourceDefinitionVersion) -> bool:
+    declared = version.schema.openAPIV3Schema if version.schema is not None else None
+    return declared is not None and b'"x-kubernetes-validations"' in codec.encode(declared)
 
 
 def resources_of(definition: CustomResourceDefinition, converter: WebhookConverter | None = None) -> tuple[Resource[Any], ...]:
@@ -84,6 +91,8 @@ def _resource(
     resource.is_hub, resource.is_served = True, version.served
     resource.deprecation = deprecation_of(definition, version)
     add_hooks(resource, schema)
+    if _has_rules(version):
+        resource.offload_bytes = RULES_BYTES
     resource.remembered[StructuralSchema] = schema
     if stored is not None:
         resource.to_stored, resource.from_stored = _renamed(stored), _renamed(resource)

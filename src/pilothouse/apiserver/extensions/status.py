@@ -6,7 +6,18 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pilothouse.api.apiextensions.conditions import NAMES_ACCEPTED, Condition, approval, find, same, with_condition
+from pilothouse.api.apiextensions.conditions import (
+    NAMES_ACCEPTED,
+    NON_STRUCTURAL,
+    TRUE,
+    Condition,
+    approval,
+    condition,
+    find,
+    same,
+    with_condition,
+)
+from pilothouse.api.apiextensions.structure import violations
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionStatus
 from pilothouse.apiserver.extensions import naming
 
@@ -22,11 +33,25 @@ def status_after(
         wanted += [accepted, naming.established(definition, accepted)]
     elif (known := find(definition, NAMES_ACCEPTED)) is not None:
         wanted.append(naming.established(definition, known))
-    wanted.append(approval(definition))
+    wanted += [approval(definition), _non_structural(definition)]
     conditions = status.conditions
-    for condition in wanted:
-        if condition is not None and not same(condition, find(definition, condition.type)):
-            conditions = with_condition(conditions, condition, now)
+    if conditions and wanted[-1] is None and find(definition, NON_STRUCTURAL) is not None:
+        conditions = [known for known in conditions if known.type != NON_STRUCTURAL]
+    for said in wanted:
+        if said is not None and not same(said, find(definition, said.type)):
+            conditions = with_condition(conditions, said, now)
     if names == status.acceptedNames and conditions is status.conditions:
         return None
     return msgspec.structs.replace(status, acceptedNames=names, conditions=conditions)
+
+
+def _non_structural(definition: CustomResourceDefinition) -> Condition | None:
+    """The condition of a definition that is not structural, as only those can be that were stored long ago."""
+    if not definition.spec.preserveUnknownFields and find(definition, NON_STRUCTURAL) is None:
+        return None
+    found = list(dict.fromkeys(str(problem) for problem in violations(definition)))
+    if definition.spec.preserveUnknownFields:
+        found.insert(0, "spec.preserveUnknownFields: Invalid value: true: must be false")
+    if not found:
+        return None
+    return condition(NON_STRUCTURAL, TRUE, "Violations", f"[{', '.join(found)}]" if len(found) > 1 else found[0])

@@ -25,8 +25,6 @@ from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
 
-LARGE_BYTES = 64 * 1024
-"""Of an object's JSON: from here on what is made of it is made in a thread."""
 ATTEMPTS = 100
 """Bound of the retries of an unconditional write: reaching it means a livelock."""
 
@@ -80,7 +78,8 @@ async def _first(
 def sized(request: Request, current: Entry) -> Request:
     """The request, as large as what it changes when that is larger than what it brings."""
     size = len(current.encoded)
-    if size < LARGE_BYTES or request.call.body_bytes >= LARGE_BYTES:
+    limit = request.call.resource.offload_bytes
+    if size < limit or request.call.body_bytes >= limit:
         return request
     return replace(request, call=replace(request.call, body_bytes=size))
 
@@ -90,7 +89,7 @@ async def in_thread_if_large(call: Call, function: Callable[..., T], *args: Any)
     that a webhook converts."""
     if call.resource.converter is not None:
         return await in_waiting_thread(function, *args)
-    if call.body_bytes < LARGE_BYTES:
+    if call.body_bytes < call.resource.offload_bytes:
         return function(*args)
     return await in_thread(function, *args)
 

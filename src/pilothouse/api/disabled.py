@@ -128,13 +128,13 @@ def plan_of(name: str, above: frozenset[str] = frozenset()) -> Plan | None:
 
 @cache
 def _plan_of_kind(kind: type[Any]) -> Plan | None:
-    return plan_of(type_name(kind)) if issubclass(kind, msgspec.Struct) else None
+    return plan_of(type_name(kind))
 
 
 def drop_disabled(new: Any, old: Any | None = None) -> None:
     """Take from `new`, which is the caller's own, the fields of features that are off and that `old` does not use."""
     kind: Any = type(new)
-    plan = _plan_of_kind(kind)
+    plan = _plan_of_kind(kind) if issubclass(kind, msgspec.Struct) else None  # kinds made at run time are not remembered
     if plan is None:
         return
     used: set[str] = set()

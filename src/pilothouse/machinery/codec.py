@@ -67,7 +67,11 @@ _decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
 
 
 def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
-    """The typed decoder of a struct class; shared, since making one takes milliseconds."""
+    """The typed decoder of a struct class; shared, since making one takes milliseconds. That of a kind made at run time goes with it."""
+    if issubclass(kind, Unstructured):
+        if kind.DECODER is None:
+            kind.DECODER = msgspec.json.Decoder(kind, dec_hook=decode_hook)
+        return kind.DECODER
     found = _decoders.get(kind)
     if found is None:
         found = _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=decode_hook)

@@ -43,6 +43,7 @@ class Unstructured:
 
     GVK: ClassVar[tuple[str, str, str]] = ("", "", "")
     RULES: ClassVar[Rules | None] = None
+    DECODER: ClassVar[msgspec.json.Decoder[Any] | None] = None
     __slots__ = ("apiVersion", "content", "kind", "metadata")
 
     def __init__(self, metadata: ObjectMeta | None = None, content: dict[str, Any] | None = None) -> None:
@@ -68,7 +69,9 @@ def unstructured_resource(group: str, version: str, kind: str, plural: str, *, r
     from pilothouse.machinery.resource import Resource
 
     made = type(
-        kind, (Unstructured,), {"GVK": (group, version, kind), "RULES": rules, "__slots__": (), "__doc__": f"{kind} of {group}/{version}."}
+        kind,
+        (Unstructured,),
+        {"GVK": (group, version, kind), "RULES": rules, "DECODER": None, "__slots__": (), "__doc__": f"{kind} of {group}/{version}."},
     )
     return Resource(made, plural, **options)
 

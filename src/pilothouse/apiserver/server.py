@@ -213,7 +213,7 @@ class ApiServer:
             self.api.registry, self.started.is_set, lambda: bool(index.paths()), lambda: self._stopping, self._ready_checks
         )
         found: dict[str, Handler] = {
-            **OpenApi(self.api.registry.catalogue).paths(),
+            **OpenApi(self.api.registry.catalogue, self._aggregator.discovery.openapi, self._aggregator.handler_of).paths(),
             **health.paths(every.healthy, every.live, every.ready),
             **version.paths(),
             **metrics.paths((self.api.metrics, self.api.registry.store.metrics, ServerMetrics(self.api)), self.api.clock),

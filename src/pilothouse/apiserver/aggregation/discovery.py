@@ -16,6 +16,7 @@ import msgspec
 from pilothouse.apiserver.aggregation.backends import Backends
 from pilothouse.apiserver.aggregation.client import Document, NoAnswer, ask
 from pilothouse.apiserver.aggregation.extensions import Extension, Extensions
+from pilothouse.apiserver.aggregation.openapi import RemoteOpenApi
 from pilothouse.apiserver.discovery.remote import RemoteVersion, Resources, read_aggregated, read_legacy
 from pilothouse.kit.clock import Clock, wait_for
 
@@ -36,6 +37,7 @@ class RemoteDiscovery:
         self._backends = backends
         self._clock = clock
         self._versions: dict[Key, RemoteVersion] = {}
+        self.openapi = RemoteOpenApi(backends)
         self._changed = asyncio.Event()
         extensions.subscribe(self._note)
 
@@ -77,6 +79,7 @@ class RemoteDiscovery:
         for extension in extensions.values():
             servers.setdefault((extension.namespace, extension.service, extension.port), []).append(extension)
         answers = await asyncio.gather(*(self._asked(group) for group in servers.values()))
+        await self.openapi.refresh(servers.values())
         found: dict[Key, RemoteVersion] = {key: version for answer in answers for key, version in answer.items()}
         self._put(
             {

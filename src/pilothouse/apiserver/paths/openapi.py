@@ -9,7 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -36,11 +36,28 @@ KEPT_BYTES = 48 << 20
 """Of documents, in sum."""
 
 
-class OpenApi:
-    """The documents of what a catalogue serves now: after a change those of its group are made anew, and its parts of version 2."""
+class Remote(Protocol):
+    """The documents of extension API servers: URLs by name; `revision` changes with them."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    revision: int
+    index: Mapping[str, str]
+
+
+class OpenApi:
+    """The documents of what a catalogue serves now: after a change those of its group are made anew, and its parts of version 2.
+
+    `remote` are those of extension API servers, in version 3; `extension` gives who passes on requests for a group and version.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        remote: Remote | None = None,
+        extension: Callable[[str, str], Handler | None] = lambda group, version: None,
+    ) -> None:
         self._catalogue = catalogue
+        self._remote = remote
+        self._extension = extension
         self._made: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         """By name and hash; what was asked for last stands last."""
         self._making = asyncio.Lock()
@@ -54,11 +71,24 @@ class OpenApi:
         }
 
     async def _index(self, request: Request) -> Response:
-        resources = self._catalogue.resources()
-        return Answer(200, await self._once("index", str(self._catalogue.revision), lambda: msgspec.json.encode(v3.index(resources))))
+        resources, remote = self._catalogue.resources(), self._remote
+        hashed = f"{self._catalogue.revision} {remote.revision if remote is not None else 0}"
+
+        def make() -> bytes:
+            document = v3.index(resources)
+            if remote is not None and remote.index:
+                others = {name: {"serverRelativeURL": url} for name, url in remote.index.items()}
+                document["paths"] = dict(sorted((document["paths"] | others).items()))
+            return msgspec.json.encode(document)
+
+        return Answer(200, await self._once("index", hashed, make))
 
     async def _version_three(self, request: Request) -> Response:
         name = request.info.path.removeprefix("/openapi/v3/").strip("/")
+        if self._remote is not None and name in self._remote.index:
+            handler = self._extension(*name.split("/")[1:3])
+            if handler is not None:
+                return await handler(request)
         resources = self._catalogue.resources()
         mine = [resource for resource in resources if v3.path_of(resource.group, resource.version) == name]
         if not mine or request.info.path.endswith("/"):

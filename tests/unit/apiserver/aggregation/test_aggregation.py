@@ -129,6 +129,21 @@ async def test_discovery_is_merged_and_ends_with_the_apiservice(tmp_path: Path, 
         assert GROUP not in [group["name"] for group in (await here.call("GET", "/apis")).json()["groups"]]
 
 
+async def test_openapi_of_an_extension_is_in_the_index_and_passed_on(tmp_path: Path) -> None:
+    async with place(tmp_path) as here:
+        await here.register()
+        await here.available()
+
+        async def url() -> Any:
+            paths = (await here.call("GET", "/openapi/v3")).json()["paths"]
+            return paths.get(PATH[1:], {}).get("serverRelativeURL")
+
+        assert await here.until(url) == f"/openapi/v3{PATH}?hash=ABC"
+        document = (await here.call("GET", f"/openapi/v3{PATH}?hash=ABC")).json()
+        assert document["components"]["schemas"] == {"com.example.Reading": {"type": "object"}}
+        assert "apis/apps/v1" in (await here.call("GET", "/openapi/v3")).json()["paths"]
+
+
 async def test_a_server_that_falls_ill_is_said_to_be_unavailable(tmp_path: Path) -> None:
     async with place(tmp_path) as here:
         here.extension.fails = 500

@@ -140,10 +140,16 @@ class WebhookClient:
         """Made once a bundle: those of the machine are read from a hundred files."""
         context = self._contexts.get(endpoint.ca_bundle)
         if context is None:
-            context = await in_thread(tls.context_of, endpoint.ca_bundle)
-            self._contexts[endpoint.ca_bundle] = context
-            if len(self._contexts) > CONTEXTS_LIMIT:
+            context = await in_thread(self._make_context, endpoint.ca_bundle)
+            while len(self._contexts) > CONTEXTS_LIMIT:
                 self._contexts.popitem(last=False)
+        return context
+
+    def _make_context(self, ca_bundle: str) -> ssl.SSLContext:
+        """In a thread; kept also when the call that wanted it has given up, so that a slow disk costs one call and not every call."""
+        context = self._contexts.get(ca_bundle)
+        if context is None:
+            context = self._contexts[ca_bundle] = tls.context_of(ca_bundle)
         return context
 
     async def _complaint(self, error: ClientConnectorCertificateError, endpoint: Endpoint, address: Address) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from pilothouse.api.types.admissionregistration_v1 import ServiceReference, WebhookClientConfig
+from pilothouse.apiserver.webhooks import tls
 from pilothouse.apiserver.webhooks.client import WebhookClient
 from pilothouse.apiserver.webhooks.endpoint import Endpoint, Service, endpoint_of
 from pilothouse.apiserver.webhooks.failure import CallFailed
@@ -295,6 +298,26 @@ async def test_an_answer_that_is_an_error(
 async def test_whatever_type_an_answer_says_it_is_of_it_is_read(client: WebhookClient, localhost: Certificate) -> None:
     async with serving_webhook(lambda review: web.Response(text="{}", content_type="text/html"), localhost) as server:
         assert await client.call(endpoint(server.port, localhost.bundle), REVIEW, 10) == b"{}"
+
+
+async def test_what_a_call_that_gave_up_has_waited_for_is_there_for_the_next(
+    client: WebhookClient, localhost: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, begin, real = [], threading.Event(), tls.context_of
+
+    def slowly(ca_bundle: str) -> ssl.SSLContext:
+        begin.wait(30)
+        made.append(ca_bundle)
+        return real(ca_bundle)
+
+    monkeypatch.setattr(tls, "context_of", slowly)
+    async with serving_webhook(lambda review: {}, localhost) as server:
+        asked = endpoint(server.port, localhost.bundle)
+        for _ in range(2):
+            assert str(await failure(client, asked, 0.1)).endswith("context deadline exceeded")
+        begin.set()
+        assert await client.call(asked, REVIEW, 10) == b"{}"
+    assert made == [localhost.bundle]
 
 
 async def test_many_calls_at_once_and_a_server_that_comes_and_goes(client: WebhookClient, localhost: Certificate) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from pilothouse.cel import types
 from pilothouse.cel.declarations import Cost, Function, Overload
-from pilothouse.cel.errors import EvaluationError, no_such_overload
-from pilothouse.cel.frames import ABORTS, UNSET, Frame, Run
+from pilothouse.cel.errors import ABORTS, EvaluationError, no_such_overload
+from pilothouse.cel.frames import UNSET, Frame, Run
 from pilothouse.cel.types import Type
 from pilothouse.cel.values import equal, matches, size_of, type_name
 
@@ -207,6 +207,8 @@ def equality(left: Run, right: Run, *, exact: bool, negated: bool) -> Run:
         frame.cost += equality_cost(first, second, negated)
         try:
             return same(first, second) is not negated
+        except ABORTS:
+            raise
         except EvaluationError:
             if negated:
                 return True

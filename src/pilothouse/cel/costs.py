@@ -14,6 +14,7 @@ from pilothouse.cel.errors import CostLimitExceeded
 from pilothouse.cel.limits import PER_CALL_LIMIT
 from pilothouse.cel.types import BYTES_KIND, STRING_KIND, Type
 from pilothouse.cel.values import size_of
+from pilothouse.cel.work import spend
 
 MOST = (1 << 64) - 1
 SELECT_OR_IDENTIFIER, CONSTANT = 1, 0
@@ -143,6 +144,8 @@ def tree_size(value: Any) -> int:
         return int(len(value.encode(errors="surrogatepass")) * STRING_TRAVERSAL)
     if isinstance(value, bytes):
         return int(len(value) * STRING_TRAVERSAL)
+    if isinstance(value, list | dict):
+        spend(len(value))
     if isinstance(value, list):
         return sum(map(tree_size, value))
     if isinstance(value, dict):

@@ -28,6 +28,7 @@ from pilothouse.cel.standard.operators import OPERATORS
 from pilothouse.cel.standard.strings import STRINGS
 from pilothouse.cel.standard.times import TIMES
 from pilothouse.cel.types import ObjectType, Type
+from pilothouse.cel.work import evaluation
 
 PER_CALL_LIMIT = 1_000_000
 """Kubernetes' budget of one evaluation."""
@@ -93,7 +94,8 @@ class Program:
     def _evaluate(self, frame: Frame) -> Result:
         budget = frame.budget
         try:
-            value = self._run(frame)
+            with evaluation():
+                value = self._run(frame)
             if frame.cost > budget:
                 raise CostLimitExceeded
         except EvaluationError as error:

@@ -73,6 +73,10 @@ class InternalError(EvaluationError):
         super().__init__(f"internal error: {message}")
 
 
+ABORTS = (CostLimitExceeded, InternalError, Interrupted)
+"""Errors that end the evaluation whatever stands around them."""
+
+
 def no_such_overload(function: str, *types: str) -> EvaluationError:
     """What cel-go says when no overload takes the arguments found at run time."""
     return EvaluationError(f"no such overload: {function}({', '.join(types)})")

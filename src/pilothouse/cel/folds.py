@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pilothouse.cel.errors import EvaluationError
-from pilothouse.cel.frames import ABORTS, UNSET, Frame, Run
+from pilothouse.cel.errors import ABORTS, EvaluationError
+from pilothouse.cel.frames import UNSET, Frame, Run
 from pilothouse.cel.values import items, type_name
 
 ALL_TURN, ALL_STOP = 3, 2

@@ -18,6 +18,7 @@ from pilothouse.cel.parser import place
 from pilothouse.cel.syntax import Call, Expression, ListLiteral, Literal, MapLiteral
 from pilothouse.cel.types import Type
 from pilothouse.cel.values import Duration, Timestamp, Uint, type_name
+from pilothouse.cel.work import spend
 from pilothouse.machinery import strconv
 from pilothouse.machinery.quoting import go_quoted
 
@@ -248,17 +249,23 @@ def _literal(value: Any) -> str:
 
 
 def _list(value: list[Any]) -> str:
-    return f"[{', '.join(map(_literal, value))}]"
+    spend(len(value))
+    members = ", ".join(map(_literal, value))
+    afford_text(len(members))
+    return f"[{members}]"
 
 
 def _map(value: dict[Any, Any]) -> str:
     entries: list[tuple[str, str]] = []
+    spend(len(value))
     for key, item in value.items():
         if not isinstance(key, str | int):
             raise ClauseError(f"no formatting function for map key of type {type_name(key)}")
         entries.append((_literal(key), _literal(item)))
     entries.sort(key=lambda entry: entry[0].encode(errors="surrogatepass"))
-    return f"{{{', '.join(f'{key}:{item}' for key, item in entries)}}}"
+    members = ", ".join(f"{key}:{item}" for key, item in entries)
+    afford_text(len(members))
+    return f"{{{members}}}"
 
 
 def faults(text: str, tree: Expression) -> Iterator[Issue]:

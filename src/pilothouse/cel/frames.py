@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pilothouse.cel.errors import CostLimitExceeded, EvaluationError, InternalError, Interrupted
+from pilothouse.cel.errors import CostLimitExceeded, EvaluationError, Interrupted
 from pilothouse.cel.types import Type
 
 UNSET: Any = object()
@@ -57,5 +57,3 @@ class Frame:
 
 Run = Callable[[Frame], Any]
 """A compiled node: gives its value and adds its cost to the frame, or raises EvaluationError."""
-ABORTS = (CostLimitExceeded, InternalError, Interrupted)
-"""Errors that end the evaluation whatever stands around them."""

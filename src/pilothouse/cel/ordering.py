@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.cel.errors import EvaluationError
+from pilothouse.cel.errors import ABORTS, EvaluationError
 from pilothouse.cel.types import BOOL, BYTES, DOUBLE, DURATION, INT, STRING, TIMESTAMP, UINT
 from pilothouse.cel.values import Duration, Timestamp, Uint, compare, equal
 
@@ -20,6 +20,8 @@ def same(left: Any, right: Any) -> bool:
     """Whether two values are equal; values that cannot be compared are not."""
     try:
         return equal(left, right)
+    except ABORTS:
+        raise
     except EvaluationError:
         return False
 
@@ -28,5 +30,7 @@ def order(left: Any, right: Any) -> int:
     """-1, 0 or 1; 0 for what has no order, as upstream passes it over."""
     try:
         return compare(left, right)
+    except ABORTS:
+        raise
     except EvaluationError:
         return 0

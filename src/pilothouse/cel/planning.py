@@ -11,8 +11,8 @@ from typing import Any
 
 from pilothouse.cel import attributes, calls, folds, types
 from pilothouse.cel.attributes import Attribute, Qualifier
-from pilothouse.cel.errors import EvaluationError
-from pilothouse.cel.frames import ABORTS, UNSET, Frame, Run
+from pilothouse.cel.errors import ABORTS, EvaluationError
+from pilothouse.cel.frames import UNSET, Frame, Run
 from pilothouse.cel.macros import NOT_STRICTLY_FALSE
 from pilothouse.cel.scopes import Names
 from pilothouse.cel.shown import shown

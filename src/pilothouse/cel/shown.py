@@ -7,6 +7,7 @@ from typing import Any
 
 from pilothouse.cel.types import Type
 from pilothouse.cel.values import SECOND, Duration, Optional, Timestamp, type_name
+from pilothouse.cel.work import spend
 from pilothouse.machinery import strconv
 
 _DAYS_PER_400_YEARS, _DAYS_TO_1970 = 146097, 719468
@@ -20,6 +21,8 @@ def shown(value: Any) -> str:
         return double(value)
     if isinstance(value, Type):
         return value.name
+    if isinstance(value, list | dict):
+        spend(len(value))
     if isinstance(value, list):
         return f"[{', '.join(map(shown, value))}]"
     if isinstance(value, dict):

@@ -23,6 +23,7 @@ from typing import Any
 from pilothouse.cel import types
 from pilothouse.cel.errors import EvaluationError
 from pilothouse.cel.types import Type
+from pilothouse.cel.work import spend
 
 LEAST_INT, GREATEST_INT, GREATEST_UINT = -(1 << 63), (1 << 63) - 1, (1 << 64) - 1
 SECOND = 1_000_000_000
@@ -180,7 +181,10 @@ def _equal_numbers(left: Any, right: Any) -> bool:
 def _equal_lists(left: list[Any], right: list[Any]) -> bool:
     if isinstance(left, TypedList):
         return left.equals(right)
-    return len(left) == len(right) and all(map(equal, left, right))
+    if len(left) != len(right):
+        return False
+    spend(len(left))
+    return all(map(equal, left, right))
 
 
 _ABSENT = object()
@@ -191,6 +195,7 @@ def _equal_maps(left: dict[Any, Any], right: dict[Any, Any]) -> bool:
         return left.equals(right)
     if len(left) != len(right):
         return False
+    spend(len(left))
     for key, value in left.items():
         other = right.get(key, _ABSENT)
         if other is _ABSENT or not equal(value, other):

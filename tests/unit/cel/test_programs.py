@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.cel import kubernetes, types
+from pilothouse.cel import kubernetes, types, work
 from pilothouse.cel.environment import Environment, ProgramError
 from pilothouse.cel.errors import CompileError, CostLimitExceeded, EvaluationError, Interrupted
 from pilothouse.cel.types import ObjectType
@@ -49,6 +49,38 @@ def test_a_spent_budget_is_not_absorbed(expression: str) -> None:
         return
     with pytest.raises(CostLimitExceeded):
         program.evaluate({**ACTIVATION, "l": list(range(1, 1000))}, budget=10)
+
+
+def _doubled(inner: str, use: str, times: int = 30) -> str:
+    """An expression that uses a value with 2**times items in it, made of the list by `inner`, whose {0} is the value before."""
+    names = ["l", *(f"v{depth}" for depth in range(times))]
+    opened = "".join(f"[{inner.format(name)}].map(v{depth}, " for depth, name in enumerate(names[:-1]))
+    return opened + use.format(names[-1]) + ")" * times
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        pytest.param(_doubled("{0} + {0}", "{0}.size()"), id="lists that are added"),
+        pytest.param(_doubled("[{0}, {0}]", "{0} == {0}"), id="lists that are compared"),
+        pytest.param(_doubled("[{0}, {0}]", "{0} != {0}"), id="lists that are told apart"),
+        pytest.param(_doubled("[{0}, {0}]", "{0} in [{0}]"), id="lists that are looked for"),
+        pytest.param(_doubled('{{"a": {0}, "b": {0}}}', "{0} == {0}"), id="maps that are compared"),
+        pytest.param(_doubled("[{0}, {0}]", "'%s'.format([{0}])"), id="lists that are written"),
+        pytest.param(_doubled("[{0}, {0}]", "{0}.flatten(40)", 20) + ".map(v, v.size() > 0)", id="lists that are flattened"),
+        pytest.param(_doubled("[{0}, {0}]", "[?dyn({0})]"), id="lists that a message shows"),
+    ],
+)
+def test_what_costs_do_not_count_is_bounded_too(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "LIMIT", 100_000)
+    with pytest.raises(CostLimitExceeded):
+        ENVIRONMENT.compile(expression.replace("[?", "[dyn(1), ?")).evaluate(ACTIVATION)
+
+
+def test_large_lists_are_compared_and_added_within_the_bound() -> None:
+    items = list(range(300_000))
+    program = ENVIRONMENT.compile("l + l == l + l && l != [1]")
+    assert program.evaluate({"l": items}).value is True
 
 
 def test_a_tree_that_doubles_is_refused_before_it_is_made() -> None:

@@ -26,6 +26,7 @@ from pilothouse.cel.ordering import ORDERED, ORDERED_CLASSES, order, same
 from pilothouse.cel.syntax import Expression, Literal, MapLiteral, StructLiteral
 from pilothouse.cel.types import BYTES, DYN, INT, STRING, Type, list_of, parameter
 from pilothouse.cel.values import Duration, Timestamp, Uint, go_name, size_of, type_name
+from pilothouse.cel.work import spend
 
 ITEMS = list_of(parameter("T"))
 LONGEST_RANGE = 1_000_000
@@ -52,6 +53,7 @@ def flatten(items: Sequence[Any], depth: int = 1) -> list[Any]:
         raise EvaluationError("level must be non-negative")
     flat = list(items)
     while depth and any(isinstance(item, list) for item in flat):
+        spend(sum(len(item) if isinstance(item, list) else 1 for item in flat))
         flat = [inner for item in flat for inner in (item if isinstance(item, list) else (item,))]
         depth -= 1
     return flat

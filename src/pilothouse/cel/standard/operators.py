@@ -24,6 +24,7 @@ from pilothouse.cel.values import (
     checked_uint,
     size_of,
 )
+from pilothouse.cel.work import spend
 
 TRAVERSAL = 0.1
 A, B = parameter("A"), parameter("B")
@@ -88,6 +89,7 @@ def add_list(left: list[Any], right: Any) -> list[Any]:
     """`+` of lists; a list of a schema that is a set or a map list merges."""
     if not isinstance(right, list):
         raise EvaluationError("no such overload")
+    spend(len(left) + len(right))
     return left.plus(right) if isinstance(left, TypedList) else left + right
 
 

@@ -32,7 +32,7 @@ FORMAT_MESSAGE = "quantities must match the regular expression '^([+-]?[0-9.]+)(
 SUFFIX_MESSAGE = "unable to parse quantity's suffix"
 NUMBER_MESSAGE = "unable to parse numeric part of quantity"
 
-PARTS = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?([eEinumkKMGTP]*)([-+]?\d*)", re.ASCII)
+PARTS = re.compile(r"([+-]?)(\d*+)(?:\.(\d*+))?([eEinumkKMGTP]*+)([-+]?\d*+)", re.ASCII)
 DECIMAL_SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 BINARY_SUFFIXES = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 DECIMAL_NAMES = {exponent: suffix for suffix, exponent in DECIMAL_SUFFIXES.items()}

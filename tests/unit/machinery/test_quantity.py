@@ -146,3 +146,9 @@ def test_refuses_what_python_would_take(text: str, message: str) -> None:
 def test_who_counts_in_64_bits_gets_no_more() -> None:
     assert quantity.whole("1e99") == 2**63 - 1
     assert quantity.milli("-9E") == -(2**63)
+
+
+@pytest.mark.parametrize("text", ["1" * 1_000_000 + "x", "0" * 1_000_000 + "x", "1." + "1" * 1_000_000 + "x", "1" + "e" * 1_000_000 + "x"])
+def test_a_long_text_that_is_no_quantity_is_refused_in_linear_time(text: str) -> None:
+    with pytest.raises(ValueError, match="quantities must match the regular expression"):
+        quantity.parse(text)

@@ -124,3 +124,9 @@ def test_fuzz_any_text_is_a_number_or_a_value_error(text: str) -> None:
         except ValueError as refused:
             assert str(refused).startswith("strconv.")  # noqa: PT017
     assert strconv.integer(text) is None or text.isascii()
+
+
+@pytest.mark.parametrize("text", ["1" * 1_000_000 + "x", "0" * 1_000_000 + "x", "1_" * 500_000 + "x", "0x" + "f" * 1_000_000 + "x"])
+def test_a_long_text_that_is_no_number_is_refused_in_linear_time(text: str) -> None:
+    with pytest.raises(ValueError, match="invalid syntax"):
+        strconv.parse_float(text)

@@ -106,6 +106,28 @@ class AdmissionMetrics:
             "Admission match condition evaluation exclusions count, identified by name, kind, type and operation.",
             of_conditions,
         )
+        of_policy, bounds = ("policy", "policy_binding", "error_type"), (0.0000005, 0.001, 0.01, 0.1, 1.0)
+        identified = "labeled by policy and further identified by binding"
+        self.validation_checks = Counter(
+            "apiserver_validating_admission_policy_check_total",
+            f"Validation admission policy check total, {identified} and enforcement action taken.",
+            (*of_policy, "enforcement_action"),
+        )
+        self.validation_seconds = Histogram(
+            "apiserver_validating_admission_policy_check_duration_seconds",
+            f"Validation admission latency for individual validation expressions in seconds, {identified} and enforcement action taken.",
+            (*of_policy, "enforcement_action"),
+            bounds,
+        )
+        self.mutation_checks = Counter(
+            "apiserver_mutating_admission_policy_check_total", f"Mutation admission policy check total, {identified}.", of_policy
+        )
+        self.mutation_seconds = Histogram(
+            "apiserver_mutating_admission_policy_check_duration_seconds",
+            f"Mutation admission latency for individual mutation expressions in seconds, {identified}.",
+            of_policy,
+            bounds,
+        )
 
     def collect(self) -> Iterator[Any]:
         """The families of prometheus-client, but those without a sample."""

@@ -5,7 +5,7 @@ The first that is false settles it. Errors count only where none is false: then 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pilothouse.api.expressions.admission import Compiled
 from pilothouse.apiserver.admission.expressions.evaluation import BudgetExceeded, Evaluation
@@ -15,16 +15,21 @@ class ConditionsFailed(Exception):
     """Conditions could not be evaluated, and the failure policy is Fail. `str()` is upstream's text of all errors."""
 
 
-def matches(conditions: Sequence[Compiled], evaluation: Evaluation, *, fails: bool) -> bool:
-    """Whether all conditions are true; ConditionsFailed when that cannot be said and the failure policy is Fail, else False."""
+def matches(conditions: Sequence[Compiled], evaluation: Evaluation, *, fails: bool, failed: Callable[[], None] = lambda: None) -> bool:
+    """Whether all conditions are true; ConditionsFailed when that cannot be said and the failure policy is Fail, else False.
+
+    `failed` is called for each that cannot be evaluated before one that is false."""
     try:
         results = [evaluation.one(condition) for condition in conditions]
     except BudgetExceeded as error:
         if fails:
             raise ConditionsFailed(str(error)) from error
         return False
-    if any(not result.error and result.value is False for result in results):
-        return False
+    for result in results:
+        if result.error:
+            failed()
+        elif result.value is False:
+            return False
     errors = list(dict.fromkeys(result.error for result in results if result.error))
     if errors and fails:
         raise ConditionsFailed(errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]")

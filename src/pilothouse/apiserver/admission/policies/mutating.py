@@ -23,6 +23,7 @@ from pilothouse.apiserver.admission.expressions.evaluation import (
 )
 from pilothouse.apiserver.admission.matching.index import Candidate
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
+from pilothouse.apiserver.admission.policies.counting import count_mutation
 from pilothouse.apiserver.admission.policies.invocations import ConfigurationError, Hook, Invocation, invocations
 from pilothouse.apiserver.admission.policies.patches import MutationFailed, applied, patched
 from pilothouse.apiserver.admission.policies.schemas import VersionedObject
@@ -159,16 +160,20 @@ class Mutations:
         if self._request.object is None:
             return False
         versioned, mutator = VersionedObject(self._request, invocation.version), invocation.hook.evaluator
+        names = (mutator.policy.metadata.name, invocation.binding.metadata.name)
         before = current = versioned.json()
         for index, mutation in enumerate(mutator.policy.spec.mutations):
             values = {**(await self._variables(invocation, param)).all, "object": current}
+            started, problem = self._world.clock.monotonic(), ""
             try:
                 result = await in_thread_if_costly(mutator.mutated, index, current, versioned.type, values)
                 if result is not current:
                     current = versioned.replace(result, strict=mutation.jsonPatch is not None)
                 self.has_changed = True  # upstream does not look whether it did
             except MutationFailed as error:
-                self._add_error(invocation.hook, invocation.binding, str(error), "Invalid")
+                problem = str(error)
+                self._add_error(invocation.hook, invocation.binding, problem, "Invalid")
+            count_mutation(self._world.metrics, names, problem, self._world.clock.monotonic() - started)
         if current is before or current == before:
             return False
         self._seen = RequestValues(self._request, self._world)

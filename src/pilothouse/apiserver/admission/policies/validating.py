@@ -25,6 +25,7 @@ from pilothouse.apiserver.admission.expressions.evaluation import (
 )
 from pilothouse.apiserver.admission.matching.index import Candidate
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
+from pilothouse.apiserver.admission.policies.counting import count_verdict
 from pilothouse.apiserver.admission.policies.decisions import NOTHING, Annotation, Decision, Verdict, annotated, decided, failure
 from pilothouse.apiserver.admission.policies.invocations import ConfigurationError, Hook, invocations
 from pilothouse.machinery.errors import StatusError, forbidden
@@ -201,7 +202,10 @@ async def judge(candidates: Sequence[Candidate[Hook[Validator]]], request: Admis
             continue
         for param in found.params:
             values = await seen.variables(found.version, param, found.param_resource)
+            started = world.clock.monotonic()
             verdict = await in_thread_if_costly(found.hook.evaluator.verdict, values)
             if verdict is not NOTHING:
                 outcome.add(found.hook.policy, found.binding, verdict)
+                names, actions = (found.hook.policy.metadata.name, found.binding.metadata.name), found.binding.spec.validationActions
+                count_verdict(world.metrics, names, actions, verdict, world.clock.monotonic() - started)
     return outcome

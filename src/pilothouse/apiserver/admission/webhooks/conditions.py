@@ -21,7 +21,14 @@ async def version_for(candidate: Candidate[Hook], request: AdmissionRequest, wor
     version = await candidate.match(request, world)
     if version is None or not candidate.owner.webhook.matchConditions:
         return version
-    return version if await _are_met(candidate.owner, version, request, world) else None
+    if await _are_met(candidate.owner, version, request, world):
+        return version
+    world.metrics.condition_exclusions.add(*_labels(candidate.owner, request))
+    return None
+
+
+def _labels(hook: Hook, request: AdmissionRequest) -> tuple[str, str, str, str]:
+    return hook.name, "webhook", hook.type, request.operation
 
 
 async def _are_met(hook: Hook, version: Version, request: AdmissionRequest, world: World) -> bool:
@@ -31,8 +38,12 @@ async def _are_met(hook: Hook, version: Version, request: AdmissionRequest, worl
 
     values = (await RequestValues(request, world, has_namespace=False).variables(version)).of_conditions
 
+    def noted() -> None:
+        world.metrics.condition_errors.add(*_labels(hook, request))
+
     def evaluate(*, is_small: bool) -> bool:
-        return matches(hook.conditions, Evaluation(values, {}, CONDITIONS_BUDGET, is_small=is_small), fails=not hook.ignores_failures)
+        evaluation = Evaluation(values, {}, CONDITIONS_BUDGET, is_small=is_small)
+        return matches(hook.conditions, evaluation, fails=not hook.ignores_failures, failed=noted)
 
     labels = (hook.name, KIND, hook.type, request.operation)
     try:

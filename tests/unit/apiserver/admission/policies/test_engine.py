@@ -16,8 +16,9 @@ from pilothouse.api.types.core_v1 import ConfigMap
 from pilothouse.apiserver.admission.expressions import evaluation
 from pilothouse.apiserver.admission.expressions.conditions import ConditionsFailed, matches
 from pilothouse.apiserver.admission.expressions.evaluation import OUT_OF_BUDGET, BudgetExceeded, Evaluation, TooLarge, in_thread_if_costly
-from pilothouse.apiserver.admission.policies import params
-from pilothouse.apiserver.admission.policies.decisions import Result, annotated, decided, message_of
+from pilothouse.apiserver.admission.metrics import AdmissionMetrics
+from pilothouse.apiserver.admission.policies import counting, params
+from pilothouse.apiserver.admission.policies.decisions import Annotation, Decision, Result, Verdict, annotated, decided, message_of
 from pilothouse.apiserver.admission.policies.params import ParamsError
 from pilothouse.apiserver.admission.reinvocation import Reinvocations
 from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
@@ -250,3 +251,26 @@ def test_all_are_asked_again_when_another_plugin_changed_the_object_between_the_
     state.end("object")
     state.begin("changed by another", is_second=True)
     assert state.is_due(key)
+
+
+def test_metrics_tell_what_policies_did() -> None:
+    metrics, names = AdmissionMetrics(), ("p", "b")
+    decisions = [
+        Decision(True, "failed expression: x", "Invalid"),
+        Decision(False, "compilation failed: x", is_error=True),
+        Decision(True, OUT_OF_BUDGET, is_error=True),
+        Decision(),
+    ]
+    counting.count_verdict(metrics, names, ["Warn", "Audit"], Verdict(decisions, [Annotation("k", error="boom"), Annotation("l")]), 0.002)
+    counting.count_mutation(metrics, names, "", 0.002)
+    counting.count_mutation(metrics, names, "compilation failed: x", 0.002)
+    checks = [("invalid_error", "warn"), ("invalid_error", "audit"), ("compile_error", "allow")]
+    checks += [("out_of_budget", "warn"), ("out_of_budget", "audit"), ("invalid_error", "deny")]
+    assert metrics.validation_checks.values == {(*names, *labels): 1 for labels in checks}
+    assert metrics.mutation_checks.values == {(*names, "no_error"): 1, (*names, "compile_error"): 1}
+    assert {family.name for family in metrics.collect()} == {
+        "apiserver_validating_admission_policy_check",
+        "apiserver_validating_admission_policy_check_duration_seconds",
+        "apiserver_mutating_admission_policy_check",
+        "apiserver_mutating_admission_policy_check_duration_seconds",
+    }

@@ -65,3 +65,7 @@ async def test_conditions_that_fail_refuse_unless_failures_are_ignored(
             async with refused(403, f'configmaps "a" is forbidden: {text}'):
                 await house.client.create(config("a"))
     assert server.reviews == []
+    metrics = house.registry.store.metrics
+    labels = ("test.example.com", "webhook", "validating" if kind is ValidatingWebhookConfiguration else "admit", "CREATE")
+    assert metrics.condition_errors.values == {labels: 1}
+    assert metrics.condition_exclusions.values == ({} if text else {labels: 1})

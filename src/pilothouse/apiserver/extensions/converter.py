@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ class WebhookConverter:
         self._ask = ask
         self._uid = uid
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
 
     async def convert(self, objects: Sequence[Any], target: Resource[Any]) -> list[Any]:
         """The objects, which are left as they are, in the version of `target`."""
@@ -46,7 +48,9 @@ class WebhookConverter:
         return [next(made) if obj.apiVersion != target.api_version else obj for obj in objects]
 
     def convert_one(self, obj: Any, target: Resource[Any]) -> Any:
-        """The same for one object, for code that runs in a thread."""
+        """The same for one object, for code that runs in a thread. On the loop, which must not wait, it is a StatusError 500."""
+        if threading.get_ident() == self._thread:
+            raise failure(500, "", f"conversion webhook for {obj.apiVersion}, Kind={obj.kind} cannot be waited for here")
         return asyncio.run_coroutine_threadsafe(self.convert([obj], target), self._loop).result()[0]
 
     async def _converted(self, objects: Sequence[Unstructured], target: Resource[Any]) -> list[Unstructured]:

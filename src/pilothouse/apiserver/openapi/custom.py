@@ -28,7 +28,7 @@ EITHER = [{"type": "integer"}, {"type": "string"}]
 CONVENTIONS = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"
 
 ObjectFields = Mapping[str, Schema]
-"""The schemas of apiVersion, kind and metadata, with the prose that they have everywhere."""
+"""The schemas of apiVersion, kind, metadata, and of the metadata of lists, with the prose that they have everywhere."""
 
 
 def object_fields(schemas: Mapping[str, Schema]) -> ObjectFields:
@@ -39,6 +39,7 @@ def object_fields(schemas: Mapping[str, Schema]) -> ObjectFields:
         "apiVersion": known.get("apiVersion", text),
         "kind": known.get("kind", text),
         "metadata": known.get("metadata", {"$ref": OBJECT_META}),
+        "listMetadata": schemas.get("io.k8s.api.core.v1.ConfigMapList", {}).get("properties", {}).get("metadata", {"$ref": LIST_META}),
     }
 
 
@@ -61,8 +62,12 @@ def _published(schema: Mapping[str, Any] | None, fields: ObjectFields, version: 
     if version == 2:
         made = _in_version_two(made)
     made = _with_embedded(made, fields, version)
-    made["properties"] = {**made.get("properties", {}), **fields}
+    made["properties"] = {**made.get("properties", {}), **_of_objects(fields)}
     return made
+
+
+def _of_objects(fields: ObjectFields) -> Schema:
+    return {name: fields[name] for name in ("apiVersion", "kind", "metadata")}
 
 
 def _list(resource: Resource[Any], name: str, fields: ObjectFields) -> Schema:
@@ -71,7 +76,7 @@ def _list(resource: Resource[Any], name: str, fields: ObjectFields) -> Schema:
         "description": f"{resource.list_kind} is a list of {resource.kind}",
         "type": "object",
         "required": ["items"],
-        "properties": {"apiVersion": fields["apiVersion"], "items": items, "kind": fields["kind"], "metadata": {"$ref": LIST_META}},
+        "properties": {"apiVersion": fields["apiVersion"], "items": items, "kind": fields["kind"], "metadata": fields["listMetadata"]},
     }
 
 
@@ -132,7 +137,7 @@ def _drop_required(made: Schema) -> None:
 def _with_embedded(schema: Mapping[str, Any], fields: ObjectFields, version: int) -> Schema:
     made = _below(schema, lambda below: _with_embedded(below, fields, version))
     if made.get(EMBEDDED) and not (version == 2 and made.get(PRESERVES)):
-        made["properties"] = {**made.get("properties", {}), **fields}
+        made["properties"] = {**made.get("properties", {}), **_of_objects(fields)}
         required = made.get("required", [])
         made["required"] = [*required, *(name for name in ("kind", "apiVersion") if name not in required)]
     return made

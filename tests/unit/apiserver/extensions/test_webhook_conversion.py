@@ -15,6 +15,7 @@ from pilothouse.apiserver.auth.user import ADMIN
 from pilothouse.apiserver.webhooks.endpoint import Endpoint
 from pilothouse.apiserver.webhooks.failure import CallFailed
 from pilothouse.client.client import Client
+from pilothouse.machinery.errors import StatusError
 from tests.unit.apiserver.extensions.definitions import DEFINITIONS, WIDGETS, define, definition, gone, version, widget
 from tests.unit.apiserver.serving import Caller, serving
 
@@ -157,3 +158,15 @@ async def test_deleting_needs_no_webhook_for_the_stored_version(path: str, tmp_p
         assert (await call("DELETE", f"{path}/a")).status == 200
         assert (await call("GET", f"{WIDGETS}/a")).status == 404
         assert webhook.calls == ([] if path == WIDGETS else [1])
+
+
+async def test_the_loop_never_waits_for_a_webhook(tmp_path: Path) -> None:
+    async with converting(tmp_path) as (call, _, client):
+        await call("POST", WIDGETS, widget("a", spec={"size": 4}))
+        stored, other = (client.catalogue.by_plural("example.com", name, "widgets") for name in FIELDS)
+        assert stored is not None
+        assert other is not None
+        assert other.from_stored is not None
+        obj = await client.get(stored.type, "a", "default")
+        with pytest.raises(StatusError, match="cannot be waited for here"):
+            other.from_stored(obj)

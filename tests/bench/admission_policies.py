@@ -12,10 +12,12 @@ from typing import Any
 from pilothouse.api.catalogue import built_in, resource_of
 from pilothouse.api.types.admissionregistration_v1 import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
 from pilothouse.api.types.core_v1 import Namespace, Pod
+from pilothouse.apiserver.admission.metrics import AdmissionMetrics
 from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest
 from pilothouse.apiserver.admission.plugins.validatingadmissionpolicy import ValidatingAdmissionPolicyPlugin
 from pilothouse.apiserver.auth.user import ADMIN
 from pilothouse.client.call import Options
+from pilothouse.kit.clock import SystemClock
 from pilothouse.machinery.codec import from_dict
 from tests.bench.figure import report
 
@@ -50,7 +52,7 @@ RESOURCE = resource_of(Pod)
 class World:
     """A cluster of policies, their bindings and one namespace."""
 
-    catalogue = built_in()
+    catalogue, clock, metrics = built_in(), SystemClock(), AdmissionMetrics()
 
     def __init__(self, count: int) -> None:
         self.objects: dict[type[Any], list[Any]] = {

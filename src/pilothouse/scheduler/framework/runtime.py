@@ -58,6 +58,17 @@ class Choice:
     diagnosis: Diagnosis | None = None
 
 
+_AT: dict[tuple[type[Any], Any], bool] = {}
+
+
+def is_at(plugin: Any, point: Any) -> bool:
+    """Whether a plugin has the methods of an extension point. Looked up once a class: asking a Protocol takes long."""
+    key = (type(plugin), point)
+    if key not in _AT:
+        _AT[key] = isinstance(plugin, point)
+    return _AT[key]
+
+
 class Framework:
     """The plugins of one profile. `plugins` are (plugin, weight of its score), in order."""
 
@@ -84,7 +95,7 @@ class Framework:
         self._post_binds: list[PostBind] = self._at(PostBind)
 
     def _at(self, point: Any) -> list[Any]:
-        return [plugin for plugin in self.plugins if isinstance(plugin, point)]
+        return [plugin for plugin in self.plugins if is_at(plugin, point)]
 
     # Choosing
 

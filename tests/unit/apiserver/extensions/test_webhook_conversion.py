@@ -17,7 +17,8 @@ from pilothouse.apiserver.webhooks.failure import CallFailed
 from pilothouse.client.client import Client
 from pilothouse.machinery.errors import StatusError
 from tests.unit.apiserver.extensions.definitions import DEFINITIONS, WIDGETS, define, definition, gone, version, widget
-from tests.unit.apiserver.serving import Caller, serving
+from tests.unit.apiserver.serving import Caller, calling, serving
+from tests.unit.apiserver.webhooks.servers import certificate, serving_webhook
 
 V2 = WIDGETS.replace("v1", "v2")
 MERGE = "application/merge-patch+json"
@@ -170,3 +171,33 @@ async def test_the_loop_never_waits_for_a_webhook(tmp_path: Path) -> None:
         obj = await client.get(stored.type, "a", "default")
         with pytest.raises(StatusError, match="cannot be waited for here"):
             other.from_stored(obj)
+
+
+async def test_over_https_beside_an_admission_webhook_of_the_other_version(tmp_path: Path) -> None:
+    convert = Webhook().convert
+
+    def answer(review: Map) -> Map:
+        request = review["request"]
+        if review["kind"] == "ConversionReview":
+            made = [convert(obj, request["desiredAPIVersion"]) for obj in request["objects"]]
+            response = {"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": made}
+        else:
+            response = {"uid": request["uid"], "allowed": True}
+        return {"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response}
+
+    async with calling(tmp_path) as call, serving_webhook(answer, certificate(tmp_path / "webhook")) as server:
+        wanted = widgets()
+        wanted["spec"]["conversion"]["webhook"]["clientConfig"] = {"url": f"{server.url}/convert", "caBundle": server.bundle}
+        await define(call, wanted)
+        rules = {"operations": ["CREATE"], "apiGroups": ["example.com"], "apiVersions": ["v2"], "resources": ["widgets"]}
+        admission = {"name": "a.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"], "rules": [rules]}
+        admission["clientConfig"] = {"url": f"{server.url}/admit", "caBundle": server.bundle}
+        configurations = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+        assert (await call("POST", configurations, {"metadata": {"name": "a"}, "webhooks": [admission]})).status == 201
+        for number in range(100):  # until the configuration acts
+            made = await call("POST", WIDGETS, widget(f"w{number}", spec={"size": 3}))
+            assert made.status == 201, made.body
+            if admitted := [review for review in server.reviews if review["kind"] == "AdmissionReview"]:
+                break
+        assert admitted[0]["request"]["object"]["spec"] == {"dimension": 3}
+        assert (await call("GET", f"{V2}/w0")).json()["spec"] == {"dimension": 3}

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from pilothouse.cel import checking, validating
+from pilothouse.cel import checking, validating, work
 from pilothouse.cel.checking import Checked
 from pilothouse.cel.declarations import Library, Macro, Validator
 from pilothouse.cel.errors import CompileError, CostLimitExceeded, EvaluationError
@@ -28,7 +28,6 @@ from pilothouse.cel.standard.operators import OPERATORS
 from pilothouse.cel.standard.strings import STRINGS
 from pilothouse.cel.standard.times import TIMES
 from pilothouse.cel.types import ObjectType, Type
-from pilothouse.cel.work import evaluation
 
 PER_CALL_LIMIT = 1_000_000
 """Kubernetes' budget of one evaluation."""
@@ -93,14 +92,16 @@ class Program:
 
     def _evaluate(self, frame: Frame) -> Result:
         budget = frame.budget
+        work.begin()
         try:
-            with evaluation():
-                value = self._run(frame)
+            value = self._run(frame)
             if frame.cost > budget:
                 raise CostLimitExceeded
         except EvaluationError as error:
             error.cost = frame.cost
             raise
+        finally:
+            work.end()
         return Result(value, frame.cost)
 
 

@@ -79,17 +79,24 @@ def object_conversion(fields: Any) -> Convert | None:
     special = {fields.written.get(name, name): made for name, made in fields.items() if made.convert is not None}
     if not special:
         return None
-    return lambda value: ObjectMap(value, special) if type(value) is dict else value
+
+    def convert(value: Any) -> Any:
+        if type(value) is not dict:
+            return value
+        made = ObjectMap(value)
+        made.fields = special
+        return made
+
+    return convert
 
 
 class ObjectMap(TypedMap):
     """An object as it came from JSON that knows which of its fields have values of their own."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("fields",)
 
-    def __init__(self, value: Mapping[str, Any], fields: Mapping[str, Type]) -> None:
-        super().__init__(value)
-        self._fields = fields
+    fields: Mapping[str, Type]
+    """By their names in JSON. Set after the map is made: that costs half of what a constructor would, and every object is made so."""
 
     def equals(self, other: dict[Any, Any]) -> bool:
         """Field by field, each as its type compares."""
@@ -98,7 +105,7 @@ class ObjectMap(TypedMap):
         return all(name in other and self._same(name, value, other[name]) for name, value in self.items())
 
     def _same(self, name: str, left: Any, right: Any) -> bool:
-        convert = self._fields[name].convert if name in self._fields else None
+        convert = self.fields[name].convert if name in self.fields else None
         return equal(convert(left), convert(right)) if convert is not None else equal(left, right)
 
 

@@ -7,8 +7,6 @@ So a short expression may build a value that would take hours and gigabytes to c
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from pilothouse.cel.errors import CostLimitExceeded
 
@@ -31,13 +29,13 @@ def spend(items: int) -> None:
         raise CostLimitExceeded
 
 
-@contextmanager
-def evaluation() -> Iterator[None]:
-    """One evaluation with all that it evaluates on its way."""
+def begin() -> None:
+    """Start an evaluation; what it evaluates on its way shares its bound. Call `end` when it is over, whatever came of it."""
     if not _LOCAL.nested:
         _LOCAL.left = LIMIT
     _LOCAL.nested += 1
-    try:
-        yield
-    finally:
-        _LOCAL.nested -= 1
+
+
+def end() -> None:
+    """The evaluation is over."""
+    _LOCAL.nested -= 1

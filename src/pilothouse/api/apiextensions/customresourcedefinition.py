@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from pilothouse.api.apiextensions import validation
+from pilothouse.api.apiextensions import nested, validation
 from pilothouse.api.apiextensions.conditions import CLEANUP_FINALIZER, ESTABLISHED, TERMINATING, TRUE, condition, is_true, with_condition
-from pilothouse.api.apiextensions.rules.compiling import Definition, expressions_of
 from pilothouse.api.apiextensions.warnings import new_warnings
 from pilothouse.api.types.apiextensions_v1 import CustomResourceConversion, CustomResourceDefinition
 from pilothouse.machinery.problems import Problems
@@ -61,6 +60,7 @@ CUSTOMRESOURCEDEFINITION = Resource(
 
 @CUSTOMRESOURCEDEFINITION.default
 def default(one: CustomResourceDefinition) -> None:
+    nested.read(one)
     names = one.spec.names
     names.singular = names.singular or names.kind.lower()
     names.listKind = names.listKind or (f"{names.kind}List" if names.kind else "")
@@ -75,11 +75,15 @@ def default(one: CustomResourceDefinition) -> None:
 
 @CUSTOMRESOURCEDEFINITION.validate_create
 def validate(one: CustomResourceDefinition, problems: Problems) -> None:
+    from pilothouse.api.apiextensions.rules.compiling import Definition  # late: CEL takes 60 ms to import
+
     validation.validate(one, problems, Definition())
 
 
 @CUSTOMRESOURCEDEFINITION.validate_update
 def validate_update(old: CustomResourceDefinition, new: CustomResourceDefinition, problems: Problems) -> None:
+    from pilothouse.api.apiextensions.rules.compiling import Definition, expressions_of
+
     validation.validate_update(old, new, problems, Definition(expressions_of(old)))
 
 

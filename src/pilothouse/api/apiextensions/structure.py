@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pilothouse.api.apiextensions.internal import spec_of
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition
-from pilothouse.machinery import regex
+from pilothouse.machinery import codec, regex
 from pilothouse.machinery.problems import Problem, Problems
 from pilothouse.machinery.structural.schema import EMBEDDED, INT_OR_STRING, LIST_KEYS, LIST_TYPE, MAP_TYPE, PRESERVE, RULES
 
@@ -51,12 +50,10 @@ METADATA_ALLOWED = frozenset({"name", "generateName"})
 
 def violations(definition: CustomResourceDefinition) -> list[Problem]:
     """What is not structural in the schemas of a definition: the condition NonStructuralSchema tells it."""
-    spec, problems = spec_of(definition), Problems()
-    if spec.schema is not None:
-        validate(spec.schema, problems.at("spec", "validation", "openAPIV3Schema"))
-    for index, version in enumerate(spec.versions):
-        if version.schema is not None:
-            validate(version.schema, problems.at("spec", "versions", index, "schema", "openAPIV3Schema"))
+    problems = Problems()
+    for index, version in enumerate(definition.spec.versions or ()):
+        if version.schema is not None and version.schema.openAPIV3Schema is not None:
+            validate(codec.to_dict(version.schema.openAPIV3Schema), problems.at("spec", "versions", index, "schema", "openAPIV3Schema"))
     return problems.found
 
 

@@ -7,12 +7,11 @@ schema, then its Scale, then its CEL rules are run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
-from typing import Any
+from functools import cache, cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pilothouse.api.apiextensions.rules.running import RuleSet
 from pilothouse.apiserver.extensions import scale
 from pilothouse.machinery import names
 from pilothouse.machinery.metadata import STANDARD_FINALIZERS
@@ -22,6 +21,9 @@ from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.structural import StructuralSchema
 from pilothouse.machinery.structural.schema import Node, parse
 from pilothouse.machinery.unstructured import Unstructured
+
+if TYPE_CHECKING:
+    from pilothouse.api.apiextensions.rules.running import RuleSet
 
 _content = msgspec.json.Encoder(order="deterministic").encode
 PREFER = "to avoid accidental conflicts with other finalizer writers"
@@ -55,11 +57,16 @@ class Preserving:
 def add_hooks(resource: Resource[Any], schema: StructuralSchema) -> None:
     """Have the objects of a resource defaulted, validated and read by its schema."""
     kind: type[Unstructured] = resource.type
-    rules = RuleSet(schema)
+
+    @cache
+    def rules() -> RuleSet:
+        from pilothouse.api.apiextensions.rules.running import RuleSet  # late: CEL takes 60 ms to import
+
+        return RuleSet(schema)
 
     def run_rules(problems: Problems, new: Unstructured, old: Unstructured | None = None) -> None:
-        if rules.exist:
-            rules.validate(whole(new), problems, whole(old) if old is not None else None)
+        if schema.has_rules:
+            rules().validate(whole(new), problems, whole(old) if old is not None else None)
 
     @resource.default
     def default(obj: Unstructured) -> None:

@@ -103,6 +103,11 @@ def parse(data: Mapping[str, Any] | None, *, faithful: bool = False) -> Node:
     return Node(data or {}, faithful=faithful)
 
 
+def has_rules(node: Node | None) -> bool:
+    """Whether a schema has CEL rules, or one below it."""
+    return node is not None and (bool(node.rules) or any(map(has_rules, node.below())))
+
+
 def _types(kind: str, int_or_string: bool, faithful: bool) -> tuple[str, ...]:
     if int_or_string and not faithful:
         return ("integer", "string")

@@ -11,7 +11,7 @@ from pilothouse.machinery.structural import checking, defaulting, embedding, lis
 from pilothouse.machinery.structural.correlating import Correlation
 from pilothouse.machinery.structural.explaining import explain
 from pilothouse.machinery.structural.failures import report
-from pilothouse.machinery.structural.schema import META_FIELDS, Node, parse
+from pilothouse.machinery.structural.schema import META_FIELDS, Node, has_rules, parse
 
 
 class StructuralSchema:
@@ -62,6 +62,11 @@ class StructuralSchema:
         named = META_FIELDS & (root.properties.keys() | set(root.required))
         counted = any(root.data.get(limit) is not None for limit in ("minProperties", "maxProperties", "enum"))
         return bool(named or counted or root.all_of or root.any_of or root.one_of or root.unless)
+
+    @cached_property
+    def has_rules(self) -> bool:
+        """Whether the schema has CEL rules, here or below."""
+        return has_rules(self.root)
 
     def prune(self, value: dict[str, Any]) -> list[str]:
         """Take out, in place, fields that the schema does not know, and then nulls that it does not allow; the paths of the fields."""

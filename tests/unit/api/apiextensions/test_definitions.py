@@ -1,6 +1,6 @@
 """Definitions of custom resources beside a real server's answers: what is refused, in which words, and what is warned of.
 
-`definitions.jsonl` was made with kube-apiserver 1.37.2. Upstream visits fields at random: problems are compared as sets.
+`definitions.jsonl` and `changes.jsonl` were made with kube-apiserver 1.37.2, which visits fields at random: problems are compared as sets.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pilothouse.machinery import codec
 from pilothouse.machinery.problems import Problems
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "definitions.jsonl").read_text().splitlines()]
+CHANGES = [json.loads(line) for line in (Path(__file__).parent / "changes.jsonl").read_text().splitlines()]
 GOOD: dict[str, Any] = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"a": {"type": "string"}}}}}
 
 
@@ -64,6 +65,13 @@ def test_a_definition_is_refused_and_warned_of_as_upstream_does(case: dict[str, 
     assert sorted(refused(made)) == sorted(case["errors"])
     if not case["errors"]:
         assert sorted(text for warn in CUSTOMRESOURCEDEFINITION.warners for text in warn(made, None)) == sorted(case.get("warnings", []))
+
+
+@pytest.mark.parametrize("case", CHANGES, ids=range(len(CHANGES)))
+def test_a_change_is_refused_as_upstream_does(case: dict[str, Any]) -> None:
+    annotations = {"annotations": case["annotations"]} if "annotations" in case else {}
+    new = definition(case["new"], annotations)
+    assert set(refused_change(definition(case["old"], status=case["status"]), new)) == set(case["errors"])
 
 
 ESTABLISHED = {"conditions": [{"type": "Established", "status": "True"}], "storedVersions": ["v1"]}

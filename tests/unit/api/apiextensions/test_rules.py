@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,6 +128,21 @@ def test_rules_are_run_on_objects(value: dict[str, Any], old: dict[str, Any] | N
     found = Problems()
     RuleSet(StructuralSchema.of(RANGE)).validate(HEAD | {"spec": value}, found, None if old is None else HEAD | {"spec": old})
     assert [str(problem) for problem in found.found] == problems
+
+
+OBJECTS = [json.loads(line) for line in (Path(__file__).parent / "objects.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("case", OBJECTS, ids=range(len(OBJECTS)))
+def test_schemas_and_rules_say_of_objects_what_upstream_says(case: dict[str, Any]) -> None:
+    """`objects.jsonl`: objects that were created and changed on kube-apiserver 1.37.2, some after their schema became stricter."""
+    schema, value, problems = StructuralSchema.of(case["schema"]), HEAD | case["value"], Problems()
+    old = HEAD | case["old"] if "old" in case else None
+    schema.prune(value)
+    schema.default(value)
+    schema.validate(value, problems, old)
+    RuleSet(schema).validate(value, problems, old)
+    assert {str(problem) for problem in problems.found} == set(case["errors"])
 
 
 def test_rules_are_not_run_on_an_object_that_its_schema_refuses() -> None:

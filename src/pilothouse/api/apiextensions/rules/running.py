@@ -28,7 +28,7 @@ from pilothouse.machinery.quoting import go_quoted
 from pilothouse.machinery.structural import StructuralSchema
 from pilothouse.machinery.structural.correlating import Correlation, map_key
 from pilothouse.machinery.structural.failures import ROOT
-from pilothouse.machinery.structural.schema import MAP_TYPE, Node
+from pilothouse.machinery.structural.schema import MAP_TYPE, Node, has_rules
 
 SKIPPED = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
 BLOCKING = frozenset({"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"})
@@ -46,12 +46,7 @@ class RuleSet:
     @cached_property
     def _tree(self) -> _Rules | None:
         root = self._schema.root
-        return _rules(root, cel_schema.declared(root.data, True, "selfType")) if has_rules(root) else None
-
-    @property
-    def exist(self) -> bool:
-        """Whether there are any."""
-        return self._tree is not None
+        return _rules(root, cel_schema.declared(root.data, True, "selfType")) if self._schema.has_rules else None
 
     def validate(self, value: dict[str, Any], problems: Problems, old: dict[str, Any] | None = None) -> None:
         """Run the rules on a whole object, apiVersion, kind and metadata in it. They are skipped after problems that make a value unfit."""
@@ -62,11 +57,6 @@ class RuleSet:
             return
         correlation = Correlation(value, old, self._schema.root) if old is not None else None
         _Run(problems, RUNTIME_BUDGET).validate(self._tree, "", value, old, _Ratchet(correlation))
-
-
-def has_rules(node: Node | None) -> bool:
-    """Whether a schema has rules, or one below it."""
-    return node is not None and (bool(node.rules) or any(map(has_rules, node.below())))
 
 
 def check_default(node: Node, default: Any, problems: Problems, is_resource: bool) -> None:

@@ -15,10 +15,11 @@ class ConditionsFailed(Exception):
     """Conditions could not be evaluated, and the failure policy is Fail. `str()` is upstream's text of all errors."""
 
 
-def matches(conditions: Sequence[Compiled], evaluation: Evaluation, *, fails: bool, failed: Callable[[], None] = lambda: None) -> bool:
+def matches(conditions: Sequence[Compiled], evaluation: Evaluation, *, fails: bool, failed: Callable[[str], None] = lambda _: None) -> bool:
     """Whether all conditions are true; ConditionsFailed when that cannot be said and the failure policy is Fail, else False.
 
-    `failed` is called for each that cannot be evaluated before one that is false."""
+    `failed` is told the error of each that cannot be evaluated before one that is false.
+    """
     try:
         results = [evaluation.one(condition) for condition in conditions]
     except BudgetExceeded as error:
@@ -27,7 +28,7 @@ def matches(conditions: Sequence[Compiled], evaluation: Evaluation, *, fails: bo
         return False
     for result in results:
         if result.error:
-            failed()
+            failed(result.error)
         elif result.value is False:
             return False
     errors = list(dict.fromkeys(result.error for result in results if result.error))

@@ -21,14 +21,7 @@ async def version_for(candidate: Candidate[Hook], request: AdmissionRequest, wor
     version = await candidate.match(request, world)
     if version is None or not candidate.owner.webhook.matchConditions:
         return version
-    if await _are_met(candidate.owner, version, request, world):
-        return version
-    world.metrics.condition_exclusions.add(*_labels(candidate.owner, request))
-    return None
-
-
-def _labels(hook: Hook, request: AdmissionRequest) -> tuple[str, str, str, str]:
-    return hook.name, "webhook", hook.type, request.operation
+    return version if await _are_met(candidate.owner, version, request, world) else None
 
 
 async def _are_met(hook: Hook, version: Version, request: AdmissionRequest, world: World) -> bool:
@@ -37,20 +30,19 @@ async def _are_met(hook: Hook, version: Version, request: AdmissionRequest, worl
     from pilothouse.apiserver.admission.expressions.evaluation import CONDITIONS_BUDGET, Evaluation, in_thread_if_costly
 
     values = (await RequestValues(request, world, has_namespace=False).variables(version)).of_conditions
-
-    def noted() -> None:
-        world.metrics.condition_errors.add(*_labels(hook, request))
+    labels, errors = (hook.name, KIND, hook.type, request.operation), list[str]()
 
     def evaluate(*, is_small: bool) -> bool:
         evaluation = Evaluation(values, {}, CONDITIONS_BUDGET, is_small=is_small)
-        return matches(hook.conditions, evaluation, fails=not hook.ignores_failures, failed=noted)
+        return matches(hook.conditions, evaluation, fails=not hook.ignores_failures, failed=errors.append)
 
-    labels = (hook.name, KIND, hook.type, request.operation)
     try:
         is_met = await in_thread_if_costly(evaluate)
     except ConditionsFailed as error:
-        world.metrics.condition_errors.add(*labels)
         raise forbidden(request.served.plural, request.served.group, request.name, str(error)) from error
+    finally:
+        for _ in errors:  # the loop counts, not the thread
+            world.metrics.condition_errors.add(*labels)
     if not is_met:
         world.metrics.condition_exclusions.add(*labels)
     return is_met

@@ -14,6 +14,7 @@ import pytest
 from pilothouse.api.apiextensions.customresourcedefinition import CUSTOMRESOURCEDEFINITION
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition
 from pilothouse.machinery import codec
+from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.problems import Problems
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "definitions.jsonl").read_text().splitlines()]
@@ -144,3 +145,33 @@ def test_a_definition_shows_its_scope_and_its_served_versions() -> None:
     columns = {column.name: column.value for column in CUSTOMRESOURCEDEFINITION.columns or ()}
     made = definition(spec_of(GOOD), status=ESTABLISHED)
     assert (columns["Scope"](made), columns["Versions"](made), columns["Established"](made)) == ("Namespaced", "v1(storage)", True)
+
+
+UNREADABLE = 'CustomResourceDefinition in version "v1" cannot be handled as a CustomResourceDefinition: '
+BELOW = "JSONSchemaProps.spec.versions.schema.openAPIV3Schema.properties"
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"items": {"type": 5}}, f"json: cannot unmarshal number into Go struct field {BELOW}.items.type of type string"),
+        (
+            {"items": {"properties": {"a": 5}}},
+            f"json: cannot unmarshal number into Go struct field {BELOW}.items.properties of type v1.JSONSchemaProps",
+        ),
+        ({"additionalProperties": "x"}, "boolean or JSON schema expected"),
+        ({"items": [5]}, f"json: cannot unmarshal number into Go struct field {BELOW}.items of type v1.JSONSchemaProps"),
+    ],
+)
+def test_a_schema_below_items_is_read_as_those_around_it(part: dict[str, Any], message: str) -> None:
+    with pytest.raises(StatusError) as refusal:
+        definition(spec_of({"type": "object", "properties": {"a": part}}))
+    assert refusal.value.status.message == UNREADABLE + message
+
+
+def test_unknown_fields_below_items_are_taken_out() -> None:
+    made = definition(spec_of({"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string", "foo": 1}}}}))
+    schema = (made.spec.versions or [])[0].schema
+    assert schema is not None
+    assert schema.openAPIV3Schema is not None
+    assert schema.openAPIV3Schema.properties["a"].items == {"type": "string"}

@@ -86,6 +86,10 @@ class Cache:
         """The objects of a namespace, or all."""
         return [one.object for one in self.entries(self.scope(namespace))] if self._entries else []
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._entries
+
     def count(self, prefix: str, start: str) -> int:
         """How many keys begin with `prefix` and are not below `start`; nothing is walked."""
         return self._entries.bisect_left(prefix + AFTER_ALL) - self._entries.bisect_left(max(prefix, start))  # type: ignore[no-any-return]

@@ -75,7 +75,11 @@ async def _attempt(store: RegistryStore, request: Request, mutated: AdmissionReq
         obj.metadata.name = strategy.generate_name(obj.metadata.generateName, store.entropy)
     strategy.match_namespace(obj, request.namespace)
     strategy.prepare_create(resource, obj)
-    admission = replace(mutated, object=obj, name=mutated.name or obj.metadata.name)
+    name = mutated.name or obj.metadata.name
+    if obj is mutated.object and name == mutated.name:
+        admission = mutated
+    else:  # a generated name, which another attempt replaces
+        admission = replace(mutated, object=obj, name=name)
 
     def check(new: Any) -> None:
         strategy.validate_create(resource, new, request.served)

@@ -135,6 +135,10 @@ class RegistryStore:
         cache = self._loaded.get(kind)
         return -1 if cache is None else cache.changed
 
+    def may_have(self, kind: type[Any]) -> bool:
+        cache = self._loaded.get(kind)
+        return cache is None or not cache.is_empty
+
     async def appears(self, kind: type[T], name: str, namespace: str, seconds: float) -> T | None:
         cache = await self.cache_of(kind)
         watch = Watch(Selection(cache.scope(namespace), key=cache.key(namespace, name)))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import Pod, Toleration
-from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import PODS, is_pod
+from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World
 
 SECONDS = 300
 TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -17,7 +16,7 @@ class DefaultTolerationSeconds(Plugin):
     kinds = frozenset({PODS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
-        if not is_pod(request, CREATE, UPDATE):
+        if not request.is_pod or request.operation not in (CREATE, UPDATE):
             return
         pod: Pod = request.object
         missing = [taint for taint in TAINTS if not any(tolerates(one, taint) for one in pod.spec.tolerations)]

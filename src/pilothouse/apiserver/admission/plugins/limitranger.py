@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 
 from pilothouse.api.core import podresources
 from pilothouse.api.types.core_v1 import LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod
-from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import PODS, is_pod, refused
+from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import refused
 from pilothouse.machinery import quantity
 from pilothouse.machinery.struct import Quantity
 
@@ -30,13 +30,13 @@ class LimitRanger(Plugin):
     kinds = frozenset({PODS, CLAIMS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
-        if is_pod(request, CREATE):
+        if request.is_pod and request.operation == CREATE:
             for limit_range in await world.list(LimitRange, request.namespace):
                 set_defaults(request.object, limit_range)
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
         found: list[str] = []
-        if is_pod(request, CREATE):
+        if request.is_pod and request.operation == CREATE:
             for limit_range in await world.list(LimitRange, request.namespace):
                 found += pod_breaches(request.object, limit_range)
         elif request.group_plural == CLAIMS and not request.subresource and request.operation in (CREATE, UPDATE):

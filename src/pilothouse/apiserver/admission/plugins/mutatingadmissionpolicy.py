@@ -24,6 +24,7 @@ class MutatingAdmissionPolicyPlugin(Plugin):
     """Asks all policies in order, and those that want it once more when the object was changed after them."""
 
     name = "MutatingAdmissionPolicy"
+    configured_by = MutatingAdmissionPolicy
 
     def __init__(self) -> None:
         self._source: Source[Mutator] = Source(MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, _compiled)

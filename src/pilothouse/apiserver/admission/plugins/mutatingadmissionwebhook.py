@@ -13,6 +13,7 @@ class MutatingAdmissionWebhook(Plugin):
     """Asks the webhooks in order, and those that want it once more when the object was changed after them."""
 
     name = "MutatingAdmissionWebhook"
+    configured_by = MutatingWebhookConfiguration
 
     def __init__(self) -> None:
         self._source = Source(MutatingWebhookConfiguration, "admit")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from pilothouse.api.types.core_v1 import Pod
-from pilothouse.apiserver.admission.plugin import CONNECT, CREATE, DELETE, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import MIRROR, PODS, refused
+from pilothouse.apiserver.admission.plugin import CONNECT, CREATE, DELETE, PODS, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import MIRROR, refused
 from pilothouse.apiserver.auth.user import NODES, User
 
 NODE_PREFIX = "system:node:"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from pilothouse.api.types.core_v1 import Namespace, Pod, PodSpec
-from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import PODS, refused
+from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import refused
 from pilothouse.apiserver.admission.podsecurity.policy import NOTHING, Policy, Standard, policy_of
 from pilothouse.machinery.errors import invalid
 from pilothouse.machinery.meta_v1 import ObjectMeta

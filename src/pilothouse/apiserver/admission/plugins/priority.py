@@ -5,8 +5,8 @@ from __future__ import annotations
 from pilothouse.api.scheduling.priorityclass import SYSTEM
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.api.types.scheduling_v1 import PriorityClass
-from pilothouse.apiserver.admission.plugin import CREATE, DELETE, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import PODS, is_pod, refused
+from pilothouse.apiserver.admission.plugin import CREATE, DELETE, PODS, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import refused
 
 CLASSES = ("scheduling.k8s.io", "priorityclasses")
 PREEMPT = "PreemptLowerPriority"
@@ -19,9 +19,9 @@ class Priority(Plugin):
     kinds = frozenset({PODS, CLASSES})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
-        if is_pod(request, UPDATE):
+        if request.is_pod and request.operation == UPDATE:
             _keep(request.object, request.old_object)
-        elif is_pod(request, CREATE):
+        elif request.is_pod and request.operation == CREATE:
             await _resolve(request, world)
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:

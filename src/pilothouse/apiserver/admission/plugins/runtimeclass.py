@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.api.types.node_v1 import RuntimeClass
-from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import PODS, is_pod, refused
+from pilothouse.apiserver.admission.plugin import CREATE, PODS, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import refused
 from pilothouse.machinery import quantity
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.struct import Quantity
@@ -18,7 +18,7 @@ class RuntimeClassAdmission(Plugin):
     kinds = frozenset({PODS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
-        if not is_pod(request, CREATE) or not request.object.spec.runtimeClassName:
+        if not request.is_pod or request.operation != CREATE or not request.object.spec.runtimeClassName:
             return
         found = await _class_of(request, world)
         spec = request.object.spec
@@ -30,7 +30,7 @@ class RuntimeClassAdmission(Plugin):
             _narrow(request, found)
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
-        if not is_pod(request, CREATE):
+        if not request.is_pod or request.operation != CREATE:
             return
         pod: Pod = request.object
         wanted: dict[str, Quantity] = {}

@@ -24,8 +24,8 @@ from pilothouse.api.types.core_v1 import (
     VolumeMount,
     VolumeProjection,
 )
-from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import MIRROR, PODS, is_pod, refused
+from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World
+from pilothouse.apiserver.admission.pods import MIRROR, refused
 
 DEFAULT_NAME = "default"
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -46,7 +46,7 @@ class ServiceAccountAdmission(Plugin):
         self._token: Volume | None = None
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
-        if not is_pod(request, CREATE):
+        if not request.is_pod or request.operation != CREATE:
             return
         pod: Pod = request.object
         if MIRROR in pod.metadata.annotations:
@@ -61,7 +61,7 @@ class ServiceAccountAdmission(Plugin):
             pod.spec.imagePullSecrets = [LocalObjectReference(name=one.name) for one in account.imagePullSecrets]
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
-        if not is_pod(request, CREATE, UPDATE):
+        if not request.is_pod or request.operation not in (CREATE, UPDATE):
             return
         pod: Pod = request.object
         if MIRROR in pod.metadata.annotations:

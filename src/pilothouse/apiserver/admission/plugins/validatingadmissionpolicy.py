@@ -23,6 +23,7 @@ class ValidatingAdmissionPolicyPlugin(Plugin):
     """Asks all policies; the first that denies is the answer. Warnings and audit annotations are told in any case."""
 
     name = "ValidatingAdmissionPolicy"
+    configured_by = ValidatingAdmissionPolicy
 
     def __init__(self) -> None:
         self._source: Source[Validator] = Source(ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, _compiled)

@@ -12,6 +12,7 @@ class ValidatingAdmissionWebhook(Plugin):
     """Asks all webhooks at once."""
 
     name = "ValidatingAdmissionWebhook"
+    configured_by = ValidatingWebhookConfiguration
 
     def __init__(self) -> None:
         self._source = Source(ValidatingWebhookConfiguration, "validating")

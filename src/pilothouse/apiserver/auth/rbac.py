@@ -1,7 +1,8 @@
 """Roles and bindings of the cluster, asked where the static table does not allow: what users and operators are granted.
 
 - A RoleBinding grants in its namespace, a ClusterRoleBinding everywhere; `*/scale` means that subresource of everything.
-- `cluster-admin`, `admin`, `edit` and `view` are known without being objects; ClusterRoles labelled to be aggregated add to them.
+- `cluster-admin`, `admin`, `edit`, `view` and what extension API servers are granted (`system:auth-delegator`, in kube-system
+  `extension-apiserver-authentication-reader`) are known without being objects; ClusterRoles labelled to be aggregated add to them.
 - Who may write roles and bindings only by such a grant must hold every right in that scope, or be granted `escalate` or `bind`:
   stricter than upstream, which compares the rules one by one, so that nobody grants himself more than he has.
 """
@@ -51,7 +52,18 @@ KNOWN = {
     "admin": ADMIN,
     "edit": EDIT,
     "view": VIEW,
+    "system:auth-delegator": (
+        Rule(("create",), ("authentication.k8s.io",), ("tokenreviews",)),
+        Rule(("create",), ("authorization.k8s.io",), ("subjectaccessreviews",)),
+    ),
 }
+"""ClusterRoles."""
+KNOWN_ROLES = {
+    ("kube-system", "extension-apiserver-authentication-reader"): (
+        Rule(READ, ("",), ("configmaps",), ("extension-apiserver-authentication",)),
+    ),
+}
+"""Roles by namespace and name."""
 
 
 class Objects(Protocol):
@@ -100,7 +112,10 @@ class RoleAuthorizer:
     def _rules_of(self, ref: RoleRef, namespace: str) -> Iterator[Rule]:
         if ref.kind == "Role":
             role = self._objects.get(Role, ref.name, namespace) if namespace else None
-            yield from map(_rule, (role.rules or ()) if role is not None else ())
+            if role is not None:
+                yield from map(_rule, role.rules or ())
+            else:
+                yield from KNOWN_ROLES.get((namespace, ref.name), ())
             return
         found = self._objects.get(ClusterRole, ref.name)
         yield from map(_rule, (found.rules or ()) if found is not None else ())

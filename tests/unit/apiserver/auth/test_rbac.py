@@ -123,3 +123,22 @@ def test_what_is_granted(user: User, asked: Attributes, allowed: bool) -> None:
 def test_the_rules_that_a_user_is_told() -> None:
     told = RoleAuthorizer(StaticAuthorizer(), OBJECTS).rules(JANE, "a")
     assert [one.verbs for one in told if "pods" in one.resources] == [("get", "list")]
+
+
+def test_an_extension_api_server_may_read_whom_to_believe_and_ask_who_may_what() -> None:
+    server = User("system:serviceaccount:a:extension")
+    reader = bound("extension-apiserver-authentication-reader", "Role", "ServiceAccount", "extension", "a")
+    reader.metadata.namespace = "kube-system"
+    authorizer = RoleAuthorizer(
+        StaticAuthorizer(),
+        Objects(reader, bound_everywhere("system:auth-delegator", "ServiceAccount", "extension", "a")),  # type: ignore[arg-type]
+    )
+
+    def allowed(verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+        return authorizer.authorize(server, Attributes(verb, group, "v1", resource, "", namespace, name)).allowed
+
+    assert allowed("get", "", "configmaps", "kube-system", "extension-apiserver-authentication")
+    assert allowed("create", "authorization.k8s.io", "subjectaccessreviews")
+    assert allowed("create", "authentication.k8s.io", "tokenreviews")
+    assert not allowed("get", "", "configmaps", "kube-system", "other")
+    assert not allowed("get", "", "configmaps", "a", "extension-apiserver-authentication")

@@ -37,6 +37,7 @@ from pilothouse.kubelet.runtime.port import ExecResult
 from pilothouse.kubelet.runtime.simulated import Behaviour, SimulatedContainer, SimulatedRuntime
 from pilothouse.testing.control_plane import ControlPlane
 from pilothouse.testing.durations import seconds
+from pilothouse.testing.installing import install
 from pilothouse.testing.loop_thread import LoopThread
 from pilothouse.testing.manifests import apply
 from pilothouse.testing.nodes import SimulatedNode
@@ -109,6 +110,13 @@ class Cluster:
     def apply(self, manifest: str) -> list[Any]:
         """Create or update every object of a YAML text, in its order; what the server made of them."""
         return self._call(apply(self.client, manifest))
+
+    def install(self, *paths: str | Path) -> list[Any]:
+        """Apply YAML files, or all of folders (a chart's `crds/`), definitions of kinds first; what the server made of them.
+
+        It returns when the kinds that they define are served. ValueError for a path without manifests.
+        """
+        return self._call(install(self.client, self.clock, [Path(path) for path in paths]))
 
     def create(self, obj: T) -> T:
         """Create an object and return it as stored. StatusError when the API refuses it."""

@@ -7,20 +7,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from pilothouse.api import catalogue
 from pilothouse.client.call import MERGE_PATCH, STRATEGIC_MERGE_PATCH, Options
 from pilothouse.client.client import Client
 from pilothouse.machinery import codec, yaml
+from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.errors import StatusError, bad_request
 from pilothouse.machinery.patch import three_way
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.shape import shape_of
 from pilothouse.machinery.strict import unknown_fields
+from pilothouse.machinery.structural import StructuralSchema
+from pilothouse.machinery.unstructured import Unstructured
 
 DEFAULT_NAMESPACE = "default"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -35,32 +38,32 @@ async def apply(client: Client, manifest: str) -> list[Any]:
 
     ValueError for what kubectl refuses by itself (no kind, no name, a kind that nobody knows); StatusError for what the server refuses.
     """
-    return [await _apply(client, resource, document) for resource, document in [*_read(manifest)]]
+    return [await _apply(client, resource, document) for resource, document in [*_read(manifest, client.catalogue)]]
 
 
-def _read(manifest: str) -> Iterator[Kind]:
+def _read(manifest: str, catalogue: Catalogue) -> Iterator[Kind]:
     repeated: list[str] = []
     documents = yaml.parse_all(manifest, repeated)
     if repeated:
         raise bad_request(f"error converting YAML to JSON: {yaml.unmarshal_errors(repeated)}")
     for document in documents:
         if document is not None:
-            yield from _objects(document)
+            yield from _objects(document, catalogue)
 
 
-def _objects(document: Any) -> Iterator[Kind]:
+def _objects(document: Any, catalogue: Catalogue) -> Iterator[Kind]:
     """The object, or those of a List, each with its kind."""
     if not isinstance(document, dict):
         raise ValueError(f"a document of the manifest is no object: {document!r}")
     if document.get("kind") == "List" and document.get("apiVersion") == "v1":
         for item in document.get("items") or []:
-            yield from _objects(item)
+            yield from _objects(item, catalogue)
         return
     for field in ("apiVersion", "kind"):
         if not isinstance(document.get(field), str) or not document[field]:
             raise ValueError(f"a document of the manifest has no {field}: {msgspec.json.encode(document).decode()[:200]}")
     group, _, version = document["apiVersion"].rpartition("/")
-    resource = catalogue.known().by_kind(group, version, document["kind"])
+    resource = catalogue.by_kind(group, version, document["kind"])
     if resource is None:
         raise ValueError(f'no matches for kind "{document["kind"]}" in version "{document["apiVersion"]}": ensure CRDs are installed first')
     yield resource, _checked(document, resource)
@@ -73,13 +76,26 @@ def _checked(document: Document, resource: Resource[Any]) -> Document:
         raise ValueError(f"cannot use generate name with apply: {metadata['generateName']}")
     if not metadata.get("name"):
         raise ValueError(f"{document['kind']}: resource name may not be empty")
-    unknown = unknown_fields(document, shape_of(resource.type))
+    unknown = _unknown_fields(document, resource)
     if unknown:
         kind, version = document["kind"], str(document["apiVersion"]).rpartition("/")[2]
         told = ", ".join(f'unknown field "{path}"' for path in unknown)
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {told}')
     namespace = {"namespace": metadata.get("namespace") or DEFAULT_NAMESPACE} if resource.namespaced else {}
     return {**document, "metadata": {**metadata, **namespace}}
+
+
+def _unknown_fields(document: Document, resource: Resource[Any]) -> list[str]:
+    """Paths that the kind does not have; of a custom one those that its schema does not."""
+    if not is_custom(resource):
+        return unknown_fields(document, shape_of(resource.type))
+    known = {name: value for name, value in document.items() if name not in ("apiVersion", "kind", "metadata")}
+    return [] if resource.schema is None else StructuralSchema.of(dict(resource.schema)).prune(copy.deepcopy(known))
+
+
+def is_custom(resource: Resource[Any]) -> bool:
+    """Whether objects of the kind are plain data: then patches are JSON merge patches, as kubectl's of custom kinds."""
+    return issubclass(resource.type, Unstructured)
 
 
 async def _apply(client: Client, resource: Resource[Any], document: Document) -> Any:
@@ -93,12 +109,13 @@ async def _apply(client: Client, resource: Resource[Any], document: Document) ->
         return await client.create(codec.from_dict(modified, resource.type), options=OPTIONS)
     current = codec.to_dict(live)
     original = msgspec.json.decode((current.get("metadata") or {}).get("annotations", {}).get(LAST_APPLIED) or "{}")
-    patch = three_way.create(original, modified, current, resource.type)
+    custom = is_custom(resource)
+    patch = three_way.create(original, modified, current, dict if custom else resource.type)
     patch.pop("apiVersion", None)
     patch.pop("kind", None)
     if not patch:
         return live
-    kind = MERGE_PATCH if resource.type is dict else STRATEGIC_MERGE_PATCH
+    kind = MERGE_PATCH if custom else STRATEGIC_MERGE_PATCH
     return await client.patch(resource.type, name, namespace, msgspec.json.encode(patch), patch_type=kind, options=OPTIONS)
 
 

@@ -24,7 +24,7 @@ from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
 from pilothouse.apiserver.storage.memory import MemoryStorage
 from pilothouse.cmd.api import Api, wire
-from pilothouse.cmd.envtest.flags import BadFlag, Flags, parse
+from pilothouse.cmd.envtest.flags import BadFlag, Flags, help_text, parse
 from pilothouse.kit import logs
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.entropy import Entropy
@@ -38,6 +38,9 @@ MODES = (*OPEN_MODES, "RBAC", "Node", "ABAC", "Webhook", "AlwaysDeny")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Exit status 1 for flags that cannot be used and for what hinders the start."""
     flags = parse(sys.argv[1:] if arguments is None else arguments)
+    if "help" in flags.values:
+        print(help_text())
+        return
     if "version" in flags.values:
         print(f"Kubernetes v{API_LEVEL}.0 (Pilothouse)")
         return

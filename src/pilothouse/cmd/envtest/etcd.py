@@ -23,6 +23,18 @@ ANSWERS = {
 HEAD_SECONDS = 10.0
 HEAD_LIMIT_BYTES = 16 * 1024
 DEFAULT_URL = "http://localhost:2379"
+HELP = """Usage: etcd [flags]
+Pilothouse's stand-in for envtest: it says that it is healthy, and keeps nothing.
+
+  --listen-client-urls   where it listens, with commas between
+  --version              print the version
+Flags of etcd that have no effect:
+  --advertise-client-urls
+  --data-dir
+  --listen-peer-urls
+  --unsafe-no-fsync
+"""
+"""envtest looks for the flags that it would give."""
 
 
 def client_urls(arguments: Sequence[str]) -> list[str]:
@@ -73,6 +85,9 @@ async def run(urls: Sequence[str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the executable `etcd`."""
     given = sys.argv[1:] if arguments is None else arguments
+    if "--help" in given or "-h" in given:
+        print(HELP, end="")
+        return
     if "--version" in given:
         print(f"etcd Version: {VERSION}\nPilothouse's stand-in for envtest")
         return

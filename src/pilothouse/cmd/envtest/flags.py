@@ -24,7 +24,7 @@ SWITCHES = frozenset(("allow-privileged", "anonymous-auth", "version", "help"))
 WITHOUT_EFFECT = frozenset((
     "allow-metric-labels", "api-audiences", "audit-log-path", "audit-policy-file", "authentication-token-webhook-config-file",
     "default-watch-cache-size", "enable-aggregator-routing", "endpoint-reconciler-type", "etcd-cafile", "etcd-certfile",
-    "etcd-keyfile", "etcd-prefix", "event-ttl", "feature-gates", "insecure-port", "kubelet-certificate-authority",
+    "etcd-keyfile", "etcd-prefix", "event-ttl", "feature-gates", "kubelet-certificate-authority",
     "kubelet-client-certificate", "kubelet-client-key", "kubelet-preferred-address-types", "max-mutating-requests-inflight",
     "max-requests-inflight", "min-request-timeout", "requestheader-allowed-names", "requestheader-client-ca-file",
     "requestheader-extra-headers-prefix", "requestheader-group-headers", "requestheader-username-headers", "request-timeout",
@@ -32,6 +32,14 @@ WITHOUT_EFFECT = frozenset((
 ))  # fmt: skip
 """Flags of kube-apiserver that change nothing here, and whose absence nobody notices: not warned of."""
 PORTS = range(65536)
+
+
+def help_text() -> str:
+    """Every flag that is known, a line each: envtest looks there for the flags that it would give."""
+    lines = ["Usage: kube-apiserver [flags]", "Pilothouse's API server for envtest: objects are kept in memory.", ""]
+    lines += [f"      --{name}" for name in sorted(VALUES | SWITCHES)]
+    lines += ["", "Flags of kube-apiserver that have no effect:", *(f"      --{name}" for name in sorted(WITHOUT_EFFECT))]
+    return "\n".join(lines)
 
 
 class BadFlag(ValueError):

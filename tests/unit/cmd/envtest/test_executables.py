@@ -127,6 +127,15 @@ def test_controllers_run_when_they_are_asked_for(folder: Path) -> None:
         until(f"{url}/api/v1/namespaces/default/pods", admin, lambda _, body: len(json.loads(body)["items"]) == 2)
 
 
+@pytest.mark.parametrize(
+    ("program", "there", "absent"), [("etcd", "unsafe-no-fsync", "x"), ("kube-apiserver", "secure-port", "insecure-port")]
+)
+def test_help_names_the_flags_that_envtest_looks_for(folder: Path, program: str, there: str, absent: str) -> None:
+    done = subprocess.run([folder / program, "--help"], capture_output=True, text=True, check=True, timeout=SECONDS)
+    flags = [line.split()[0] for line in done.stdout.splitlines() if line.strip().startswith("--")]
+    assert (f"--{there}" in flags, f"--{absent}" in flags) == (True, False)
+
+
 def test_a_flag_that_cannot_be_used_ends_it_with_a_reason(folder: Path) -> None:
     done = subprocess.run([folder / "kube-apiserver", "--authorization-mode=Magic"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, 'Error: --authorization-mode: "Magic" is not a valid mode\n')

@@ -57,7 +57,7 @@ async def test_a_certificate_names_user_and_groups(served: Served) -> None:
 
 async def test_a_certificate_whose_time_is_over_is_refused_in_words(served: Served) -> None:
     long_ago = VirtualClock(datetime(2001, 1, 1, tzinfo=UTC))
-    authority = certificates._load_authority(served.folder, SystemClock())
+    authority = certificates._load_authority(served.folder, "ca", SystemClock())
     assert authority is not None
     stale = certificates.Subject("stale", "jane", ["system:masters"])
     certificates._make_leaf(served.folder, stale, authority, long_ago, Entropy())

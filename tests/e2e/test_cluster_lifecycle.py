@@ -114,8 +114,9 @@ def running_commands() -> dict[int, str]:
     return found
 
 
-def nothing(traces: dict[str, list[str]]) -> bool:
-    return not any(traces.values())
+def remaining(traces: dict[str, list[str]]) -> str:
+    """What there is, as a text that a failing assertion shows whole."""
+    return "; ".join(f"{name}: {found}" for name, found in traces.items() if found)
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def test_up_status_down_up_purge(machine: Machine) -> None:
     block = machine.traces()
     assert block["routes"]
     machine.down("--purge")
-    assert nothing(machine.traces()), machine.traces()
+    assert remaining(machine.traces()) == ""
 
 
 def test_up_twice_changes_nothing(machine: Machine) -> None:
@@ -232,7 +233,7 @@ def test_purge_after_everything_was_killed_leaves_nothing(machine: Machine) -> N
             os.kill(process_id, signal.SIGKILL)
     until("all are dead", lambda: machine.status()["state"] == "Stopped")
     machine.down("--purge")
-    assert nothing(machine.traces()), machine.traces()
+    assert remaining(machine.traces()) == ""
 
 
 def test_up_takes_over_what_a_crash_left(machine: Machine) -> None:
@@ -300,7 +301,7 @@ def test_who_interrupts_up_leaves_nothing_running_and_is_told_what_to_do(machine
     )
     left = machine.traces()
     files = left.pop("files")
-    assert nothing(left), left
+    assert remaining(left) == ""
     if moment in UNUSED:
         assert (files, machine.kubeconfig.exists()) == ([], False)
     assert files or not machine.kubeconfig.exists(), "a context leads to a cluster that can be started again"
@@ -331,7 +332,7 @@ def test_programs_are_found_whatever_the_callers_path(machine: Machine, monkeypa
             patched.setenv("PATH", path)
         assert "node Ready" in machine.up()
         machine.down("--purge")
-    assert nothing(machine.traces()), machine.traces()
+    assert remaining(machine.traces()) == ""
 
 
 def test_processes_whose_pid_files_are_lost_end_all_the_same(machine: Machine) -> None:
@@ -339,7 +340,7 @@ def test_processes_whose_pid_files_are_lost_end_all_the_same(machine: Machine) -
     for file in Path(f"/run/pilothouse/{machine.name}").glob("*.pid"):
         file.unlink()
     machine.down("--purge")
-    assert nothing(machine.traces()), machine.traces()
+    assert remaining(machine.traces()) == ""
 
 
 def test_a_cluster_whose_record_is_damaged_is_purged(machine: Machine) -> None:
@@ -348,7 +349,7 @@ def test_a_cluster_whose_record_is_damaged_is_purged(machine: Machine) -> None:
     refused = machine.run("down")
     assert (refused.returncode, "pilothouse down --purge" in refused.stderr) == (1, True)
     machine.down("--purge")
-    assert nothing(machine.traces()), machine.traces()
+    assert remaining(machine.traces()) == ""
     assert not machine.kubeconfig.exists(), "it was created for this cluster, and nothing else is in it"
 
 
@@ -374,7 +375,7 @@ def test_a_new_cluster_that_does_not_start_leaves_nothing(machine: Machine) -> N
     machine.kubeconfig.write_text("{broken")
     refused = machine.run("up", "--no-egress")
     assert (refused.returncode, "not valid YAML" in refused.stderr, "mend this one" in refused.stderr) == (1, True, True)
-    assert nothing(machine.traces()), machine.traces()
+    assert remaining(machine.traces()) == ""
     assert machine.kubeconfig.read_text() == "{broken"
 
 
@@ -546,7 +547,7 @@ def test_in_a_chroot_without_cgroups(machine: Machine, chroot: list[str]) -> Non
     finally:
         machine.down("--purge")
         machine.prefix = []
-    assert nothing(machine.traces()), machine.traces()
+    assert remaining(machine.traces()) == ""
 
 
 def test_the_callers_umask_is_not_the_containers(machine: Machine) -> None:
@@ -568,7 +569,7 @@ def test_what_is_wrong_is_said(machine: Machine) -> None:
         taken = machine.run("up", "--no-egress", "--port", str(port))
     assert (taken.returncode, f"port {port} of 127.0.0.1 is taken" in taken.stderr) == (1, True)
     assert "what to do:" in taken.stderr
-    assert nothing(machine.traces()), machine.traces()
+    assert remaining(machine.traces()) == ""
 
     unknown = machine.run("status")
     assert (unknown.returncode, "there is no cluster named" in unknown.stderr) == (1, True)
@@ -583,7 +584,7 @@ def test_what_is_wrong_is_said(machine: Machine) -> None:
 def test_without_root_nothing_is_begun(machine: Machine, command: str) -> None:
     status, said = as_nobody([command, "--name", machine.name])
     assert (status, "pilothouse needs root" in said, "what to do: run it again with sudo" in said) == (1, True, True)
-    assert nothing(machine.traces())
+    assert remaining(machine.traces()) == ""
 
 
 def as_nobody(words: list[str]) -> tuple[int, str]:

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pilothouse.api.expressions.admission import Compiled, Compiler
+from pilothouse.api.expressions.admission import Compiled
 from pilothouse.api.types.admissionregistration_v1 import MutatingAdmissionPolicy, Mutation
 from pilothouse.apiserver.admission.expressions.activation import RequestValues, RequestVariables
-from pilothouse.apiserver.admission.expressions.conditions import ConditionsFailed, matches
+from pilothouse.apiserver.admission.expressions.conditions import ConditionsFailed
 from pilothouse.apiserver.admission.expressions.evaluation import (
     BUDGET,
-    CONDITIONS_BUDGET,
     BudgetExceeded,
     Evaluation,
     in_thread_if_costly,
 )
 from pilothouse.apiserver.admission.matching.index import Candidate
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
+from pilothouse.apiserver.admission.policies.compiled import CompiledPolicy
 from pilothouse.apiserver.admission.policies.counting import count_mutation
 from pilothouse.apiserver.admission.policies.invocations import ConfigurationError, Hook, Invocation, invocations
 from pilothouse.apiserver.admission.policies.patches import MutationFailed, applied, patched
@@ -34,40 +34,18 @@ from pilothouse.machinery.patch.schema import Type
 from pilothouse.machinery.quoting import go_quoted
 
 
-class Mutator:
-    """A policy compiled: at its first request, not when it is written."""
-
-    def __init__(self, policy: MutatingAdmissionPolicy) -> None:
-        self.policy = policy
-        self.fails = policy.spec.failurePolicy != "Ignore"
-        self._compiler = Compiler(params=policy.spec.paramKind is not None)
-
-    @cached_property
-    def variables(self) -> Mapping[str, Compiled]:
-        return {each.name: self._compiler.add_variable(each.name, each.expression) for each in self.policy.spec.variables}
-
-    @cached_property
-    def conditions(self) -> Sequence[Compiled]:
-        _ = self.variables
-        return [self._compiler.compile(each.expression, "condition") for each in self.policy.spec.matchConditions]
+class Mutator(CompiledPolicy[MutatingAdmissionPolicy]):
+    """A policy with its mutations."""
 
     @cached_property
     def mutations(self) -> Sequence[Compiled]:
-        _ = self.variables
         return list(map(self._mutation, self.policy.spec.mutations))
 
     def _mutation(self, mutation: Mutation) -> Compiled:
         if mutation.jsonPatch is not None:
-            return self._compiler.compile(mutation.jsonPatch.expression, "jsonPatch")
+            return self.compiled("jsonPatch", mutation.jsonPatch.expression)
         assert mutation.applyConfiguration is not None
-        return self._compiler.compile(mutation.applyConfiguration.expression, "applyConfiguration")
-
-    def applies(self, values: RequestVariables, *, is_small: bool) -> bool:
-        """Whether its match conditions are true; ConditionsFailed when that cannot be said and the failure policy is Fail."""
-        if not self.conditions:
-            return True
-        evaluation = Evaluation(values.of_conditions, self.variables, CONDITIONS_BUDGET, is_small=is_small)
-        return matches(self.conditions, evaluation, fails=self.fails)
+        return self.compiled("applyConfiguration", mutation.applyConfiguration.expression)
 
     def mutated(self, index: int, obj: dict[str, Any], kind: Type | None, values: Mapping[str, Any], *, is_small: bool) -> dict[str, Any]:
         """The object after one of its mutations; MutationFailed when that cannot be made."""

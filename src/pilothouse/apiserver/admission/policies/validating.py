@@ -12,19 +12,19 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.api.expressions.admission import Compiled, Compiler
+from pilothouse.api.expressions.admission import Compiled
 from pilothouse.api.types.admissionregistration_v1 import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
 from pilothouse.apiserver.admission.expressions.activation import RequestValues, RequestVariables
-from pilothouse.apiserver.admission.expressions.conditions import ConditionsFailed, matches
+from pilothouse.apiserver.admission.expressions.conditions import ConditionsFailed
 from pilothouse.apiserver.admission.expressions.evaluation import (
     BUDGET,
-    CONDITIONS_BUDGET,
     BudgetExceeded,
     Evaluation,
     in_thread_if_costly,
 )
 from pilothouse.apiserver.admission.matching.index import Candidate
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
+from pilothouse.apiserver.admission.policies.compiled import CompiledPolicy
 from pilothouse.apiserver.admission.policies.counting import count_verdict
 from pilothouse.apiserver.admission.policies.decisions import NOTHING, Annotation, Decision, Verdict, annotated, decided, failure
 from pilothouse.apiserver.admission.policies.invocations import ConfigurationError, Hook, invocations
@@ -39,51 +39,31 @@ ANNOTATION_LIMIT_BYTES = 10 * 1024
 FAILURE_ANNOTATION = "validation.policy.admission.k8s.io/validation_failure"
 
 
-class Validator:
-    """A policy compiled: at its first request, not when it is written."""
-
-    def __init__(self, policy: ValidatingAdmissionPolicy) -> None:
-        self.policy = policy
-        self.fails = policy.spec.failurePolicy != "Ignore"
-        self._compiler = Compiler(params=policy.spec.paramKind is not None)
-
-    @cached_property
-    def variables(self) -> Mapping[str, Compiled]:
-        return {each.name: self._compiler.add_variable(each.name, each.expression) for each in self.policy.spec.variables}
-
-    @cached_property
-    def conditions(self) -> Sequence[Compiled]:
-        return self._compiled("condition", [each.expression for each in self.policy.spec.matchConditions])
+class Validator(CompiledPolicy[ValidatingAdmissionPolicy]):
+    """A policy with its validations, their messages and its audit annotations."""
 
     @cached_property
     def validations(self) -> Sequence[Compiled]:
-        return self._compiled("validation", [each.expression for each in self.policy.spec.validations])
+        return [self.compiled("validation", each.expression) for each in self.policy.spec.validations]
 
     @cached_property
     def messages(self) -> Sequence[Compiled | None]:
         expressions = [each.messageExpression for each in self.policy.spec.validations]
         if not any(expressions):
             return ()
-        _ = self.variables
-        return [self._compiler.compile(each, "messageExpression") if each else None for each in expressions]
+        return [self.compiled("messageExpression", each) if each else None for each in expressions]
 
     @cached_property
     def annotations(self) -> Sequence[Compiled]:
-        return self._compiled("valueExpression", [each.valueExpression for each in self.policy.spec.auditAnnotations])
-
-    def _compiled(self, purpose: str, expressions: Sequence[str]) -> list[Compiled]:
-        _ = self.variables  # what they may use is declared before
-        return [self._compiler.compile(each, purpose) for each in expressions]
+        return [self.compiled("valueExpression", each.valueExpression) for each in self.policy.spec.auditAnnotations]
 
     def verdict(self, values: RequestVariables, *, is_small: bool) -> Verdict:
         """What the policy says of a request."""
-        if self.conditions:
-            evaluation = Evaluation(values.of_conditions, self.variables, CONDITIONS_BUDGET, is_small=is_small)
-            try:
-                if not matches(self.conditions, evaluation, fails=self.fails):
-                    return NOTHING
-            except ConditionsFailed as error:
-                return failure(str(error), fails=self.fails)
+        try:
+            if not self.applies(values, is_small=is_small):
+                return NOTHING
+        except ConditionsFailed as error:
+            return failure(str(error), fails=self.fails)
         try:
             decisions = self._decisions(Evaluation(values.all, self.variables, BUDGET, is_small=is_small), values)
             if not self.annotations:

@@ -15,6 +15,7 @@ from pilothouse.apiserver.http.encoding import form_of
 from pilothouse.apiserver.http.negotiation import check_route
 from pilothouse.apiserver.http.refusals import bad_name, bad_namespace, method_not_allowed, no_such_page, no_text
 from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.apiserver.paths.discovery import SLASHES_OF_A_VERSION
 from pilothouse.apiserver.verbs.create import create
 from pilothouse.apiserver.verbs.delete import delete
 from pilothouse.apiserver.verbs.deletecollection import deletecollection
@@ -53,8 +54,6 @@ ANY_METHOD = ("/healthz", "/livez", "/readyz", "/metrics", "/openapi/")
 """Below these, at `/`, `/apis` and a group's own path any method is a GET; elsewhere GET alone is served, not even HEAD."""
 CUSTOM_PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
 UNKNOWN_FORMAT = "the body of the request was in an unknown format - accepted media types include: "
-GROUP_VERSION_SLASHES = 3
-"""Of `/apis/<group>/<version>`."""
 ACROSS_NAMESPACES = ("list", "watch")
 WITHOUT_NAME = ("list", "watch", "create", "deletecollection")
 
@@ -157,7 +156,7 @@ class Routes:
 
     async def _plain(self, request: Request) -> Response:
         path = request.info.path
-        if path.startswith("/apis/") and path.rstrip("/").count("/") == GROUP_VERSION_SLASHES:
+        if path.startswith("/apis/") and path.rstrip("/").count("/") == SLASHES_OF_A_VERSION:
             extension = self._extension(*path.rstrip("/").split("/")[2:])
             if extension is not None:
                 return await extension(request)

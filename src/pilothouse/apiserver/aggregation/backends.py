@@ -1,12 +1,14 @@
 """Backends: how each extension API server is reached, over connections that are kept.
 
 - A Service is dialled at its ClusterIP, as kube-apiserver does without aggregator routing (webhooks/services.py says what else there is).
-- What changes in an APIService's TLS makes another session; the one before ends with its last request.
+- What changes in an APIService's TLS makes another session; the last SESSIONS_KEPT are kept, so that APIServices of one Service that
+  believe different authorities do not end each other's requests.
 """
 
 from __future__ import annotations
 
 import ssl
+from collections import OrderedDict
 
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
@@ -17,6 +19,7 @@ from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS
 from pilothouse.apiserver.webhooks.client import Resolve
 from pilothouse.apiserver.webhooks.endpoint import Service
 
+SESSIONS_KEPT = 64
 CONNECTIONS_LIMIT = 256
 """To one extension API server."""
 
@@ -27,7 +30,7 @@ class Backends:
     def __init__(self, resolve: Resolve, front_proxy: FrontProxy | None) -> None:
         self._resolve = resolve
         self._front_proxy = front_proxy
-        self._sessions: dict[tuple[str, str, int], tuple[ssl.SSLContext, ClientSession]] = {}
+        self._sessions: OrderedDict[tuple[str, str, int, ssl.SSLContext], ClientSession] = OrderedDict()
 
     async def of(self, extension: Extension) -> Backend:
         """Where it answers; CallFailed in upstream's words when its Service leads nowhere, and for a caBundle that is none."""
@@ -36,10 +39,11 @@ class Backends:
 
     async def session(self, extension: Extension) -> ClientSession:
         """The session of its connections."""
-        key, context = (extension.namespace, extension.service, extension.port), self._context(extension)
-        known = self._sessions.get(key)
-        if known is not None and known[0] is context and not known[1].closed:
-            return known[1]
+        context = self._context(extension)
+        key = (extension.namespace, extension.service, extension.port, context)
+        if key in self._sessions:
+            self._sessions.move_to_end(key)
+            return self._sessions[key]
         connector = TCPConnector(ssl=context, limit=CONNECTIONS_LIMIT)
         made = ClientSession(
             connector=connector,
@@ -48,14 +52,14 @@ class Backends:
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
         )
-        self._sessions[key] = (context, made)
-        if known is not None:
-            await known[1].close()
+        self._sessions[key] = made
+        if len(self._sessions) > SESSIONS_KEPT:
+            await self._sessions.popitem(last=False)[1].close()
         return made
 
     async def close(self) -> None:
         """End all connections."""
-        for _, session in self._sessions.values():
+        for session in self._sessions.values():
             await session.close()
 
     def _context(self, extension: Extension) -> ssl.SSLContext:

@@ -6,9 +6,7 @@ Bounded in time and size. They answer in the machine's own time, also in a clust
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
 from aiohttp import ClientError, ClientResponse
 
 from pilothouse.apiserver.aggregation.backends import Backends
@@ -32,24 +30,16 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An answer: its code, its body, its media type with parameters and its ETag."""
+    """An answer: its code, its body and its media type with parameters."""
 
     code: int
     body: bytes
     content_type: str = ""
-    etag: str = ""
-
-    def json(self) -> Any:
-        """The body decoded. NoAnswer when it is no JSON."""
-        try:
-            return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise NoAnswer(f"not JSON: {error}") from error
 
 
-async def ask(backends: Backends, extension: Extension, path: str, accept: str, etag: str = "") -> Document:
+async def ask(backends: Backends, extension: Extension, path: str, accept: str) -> Document:
     """GET of a path. NoAnswer when there is none within SECONDS, or one of more than LIMIT_BYTES."""
-    headers = [("Accept", accept), *headers_of(AGGREGATOR), *([("If-None-Match", etag)] if etag else [])]
+    headers = [("Accept", accept), *headers_of(AGGREGATOR)]
     url = f"https://{extension.server_name}:{extension.port}{path}"
     try:
         return await wait_for(SystemClock(), _asked(backends, extension, path, headers), SECONDS)
@@ -66,7 +56,7 @@ async def _asked(backends: Backends, extension: Extension, path: str, headers: l
     url = forward.as_is(f"{backend.base}{path}")
     async with session.get(url, headers=headers, allow_redirects=False, server_hostname=backend.server_name) as answer:
         body = await _whole(answer)
-        return Document(answer.status, body, answer.headers.get("Content-Type", ""), answer.headers.get("ETag", ""))
+        return Document(answer.status, body, answer.headers.get("Content-Type", ""))
 
 
 async def _whole(answer: ClientResponse) -> bytes:

@@ -1,6 +1,6 @@
 """Extensions: the APIServices that lead to a Service, by group and version, as they are now.
 
-- It follows the watch cache; who asks gets what was last said. `revision` is another number after each change.
+- It follows the watch cache; who asks gets what was last said.
 - Without any it costs a look into an empty table.
 """
 
@@ -66,7 +66,6 @@ class Extensions:
     """See the module docstring."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
-        self.revision = 0
         self._by_version: dict[tuple[str, str], Extension] = {}
         self._subscribers: list[Callable[[], None]] = []
         self._apiservices = Informer(client, APIService, clock=clock)
@@ -99,6 +98,5 @@ class Extensions:
             del self._by_version[key]
         else:
             self._by_version[key] = extension
-        self.revision += 1
         for subscriber in self._subscribers:
             subscriber()

@@ -7,6 +7,7 @@ Upstream: kube-aggregator's openapiv3 aggregator.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -37,10 +38,11 @@ class RemoteOpenApi:
         """Another number after each change of `index`."""
 
     async def refresh(self, servers: Iterable[Sequence[Extension]]) -> None:
-        """Ask each server (its extensions) for its index."""
+        """Ask each server (its extensions) for its index, all side by side."""
+        groups = list(servers)
+        answers = await asyncio.gather(*(self._urls(extensions[0]) for extensions in groups))
         made: dict[str, str] = {}
-        for extensions in servers:
-            urls = await self._urls(extensions[0])
+        for extensions, urls in zip(groups, answers, strict=True):
             names = [extension.path[1:] for extension in extensions]
             made |= {name: urls[name] for name in names if name in urls}
         if made != self.index:

@@ -17,12 +17,13 @@ from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from pilothouse.api.types.core_v1 import Service
-from pilothouse.api.types.discovery_v1 import Endpoint, EndpointSlice
+from pilothouse.api.types.discovery_v1 import EndpointSlice
 from pilothouse.client.client import Client
 from pilothouse.client.events import EventRecorder
 from pilothouse.client.informer import Informer
 from pilothouse.kit.clock import Clock, Timer, wait_for
 from pilothouse.kit.entropy import Entropy
+from pilothouse.proxy.planner import SERVICE_NAME_LABEL, is_ending, is_ready
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,6 @@ WAITING_LIMIT = 16
 """Datagrams of a client that are kept until its socket is there."""
 PROTOCOLS = ("TCP", "UDP")
 TYPES = ("NodePort", "LoadBalancer")
-SERVICE_NAME = "kubernetes.io/service-name"
 
 
 class NodePort(NamedTuple):
@@ -63,17 +63,11 @@ def node_ports(services: list[Service], slices: list[EndpointSlice]) -> Mapping[
 def served_ports(slices: list[EndpointSlice]) -> set[tuple[str, str, str]]:
     """Namespace and name of Services with the names of those of their ports that an endpoint serves, terminating or not."""
     return {
-        (part.metadata.namespace, part.metadata.labels[SERVICE_NAME], port.name or "")
+        (part.metadata.namespace, part.metadata.labels[SERVICE_NAME_LABEL], port.name or "")
         for part in slices
-        if SERVICE_NAME in part.metadata.labels and any(serves(endpoint) for endpoint in part.endpoints or ())
+        if SERVICE_NAME_LABEL in part.metadata.labels and any(is_ready(each) or is_ending(each) for each in part.endpoints or ())
         for port in part.ports or ()
     }
-
-
-def serves(endpoint: Endpoint) -> bool:
-    """Whether the endpoint takes connections: ready, or serving while it terminates."""
-    conditions = endpoint.conditions
-    return conditions.ready is not False or bool(conditions.serving)
 
 
 class LoopbackNodePorts:

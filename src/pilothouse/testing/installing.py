@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.api.apiextensions.conditions import ESTABLISHED, is_true
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition
 from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock, wait_for
@@ -50,13 +51,8 @@ def _text(documents: Sequence[Any]) -> str:
 
 async def _established(client: Client, name: str) -> None:
     """Return when the definition is established."""
-    if is_established(await client.get(CustomResourceDefinition, name)):
+    if is_true(await client.get(CustomResourceDefinition, name), ESTABLISHED):
         return
     async for event in client.watch(CustomResourceDefinition):
-        if event.object is not None and event.object.metadata.name == name and is_established(event.object):
+        if event.object is not None and event.object.metadata.name == name and is_true(event.object, ESTABLISHED):
             return
-
-
-def is_established(definition: CustomResourceDefinition) -> bool:
-    """Whether the kind of a definition is served."""
-    return any(condition.type == "Established" and condition.status == "True" for condition in definition.status.conditions or ())

@@ -22,7 +22,6 @@ from pilothouse.machinery.patch import three_way
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.shape import shape_of
 from pilothouse.machinery.strict import unknown_fields
-from pilothouse.machinery.structural import StructuralSchema
 from pilothouse.machinery.unstructured import Unstructured
 
 DEFAULT_NAMESPACE = "default"
@@ -90,7 +89,8 @@ def _unknown_fields(document: Document, resource: Resource[Any]) -> list[str]:
     if not is_custom(resource):
         return unknown_fields(document, shape_of(resource.type))
     known = {name: value for name, value in document.items() if name not in ("apiVersion", "kind", "metadata")}
-    return [] if resource.schema is None else StructuralSchema.of(dict(resource.schema)).prune(copy.deepcopy(known))
+    rules = resource.type.RULES
+    return [] if rules is None else rules.prune(copy.deepcopy(known))
 
 
 def is_custom(resource: Resource[Any]) -> bool:

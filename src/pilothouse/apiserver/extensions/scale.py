@@ -49,9 +49,21 @@ def _type(value: Any) -> str:
     return "<nil>" if value is None else go_type(value)
 
 
+def metadata_of(obj: Any) -> ObjectMeta:
+    """What a Scale tells of the object whose it is."""
+    meta = obj.metadata
+    return ObjectMeta(
+        name=meta.name,
+        namespace=meta.namespace,
+        uid=meta.uid,
+        resourceVersion=meta.resourceVersion,
+        creationTimestamp=meta.creationTimestamp,
+    )
+
+
 def read(resource: Resource[Any], obj: Unstructured) -> Scale:
     """The Scale; its count is NEVER_SET where the object has none. A StatusError 500 for values of another type."""
-    paths, meta = _paths(resource), obj.metadata
+    paths = _paths(resource)
     try:
         replicas = nested(obj, paths.replicas, int)
         shown = nested(obj, paths.status_replicas, int)
@@ -59,13 +71,7 @@ def read(resource: Resource[Any], obj: Unstructured) -> Scale:
     except ValueError as error:
         raise failure(500, "", str(error)) from error
     return Scale(
-        metadata=ObjectMeta(
-            name=meta.name,
-            namespace=meta.namespace,
-            uid=meta.uid,
-            resourceVersion=meta.resourceVersion,
-            creationTimestamp=meta.creationTimestamp,
-        ),
+        metadata=metadata_of(obj),
         spec=ScaleSpec(replicas=NEVER_SET if replicas is None else replicas),
         status=ScaleStatus(replicas=shown or 0, selector=selector or ""),
     )

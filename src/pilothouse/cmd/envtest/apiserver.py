@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from pilothouse import API_LEVEL
@@ -93,7 +92,8 @@ async def _beside(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy, 
 
 def wire_by(flags: Flags, clock: SystemClock, entropy: Entropy) -> Api:
     """Registry, tokens and authorization as the flags say. BadFlag for values that cannot be."""
-    flags.switch("allow-privileged", True), flags.switch("anonymous-auth", True)
+    for name in ("allow-privileged", "anonymous-auth"):
+        flags.switch(name, True)  # their words are judged, though they change nothing
     modes = flags.all("authorization-mode")
     for mode in modes:
         if mode not in MODES:
@@ -151,8 +151,7 @@ def tls_of(flags: Flags, clock: SystemClock, entropy: Entropy) -> ServerTLS:
 
         folder.mkdir(parents=True, exist_ok=True)
         names = ["kubernetes.default.svc", "kubernetes.default", "kubernetes", "localhost", "127.0.0.1"]
-        with suppress(ValueError):
-            names += [name for name in (flags.last("advertise-address"), flags.last("bind-address")) if name and name != "0.0.0.0"]
+        names += [name for name in (flags.last("advertise-address"), flags.last("bind-address")) if name and name != "0.0.0.0"]
         leaf = certificates.Subject("apiserver", "kube-apiserver", names=list(dict.fromkeys(names)), client=False)
         certificates.make_leaves(folder, [leaf], clock, entropy)
     return ServerTLS(authority, str(files[0]), str(files[1]))

@@ -11,7 +11,7 @@ from pilothouse.apiserver.registry import strategy
 from pilothouse.apiserver.registry.view import View, with_metadata_of
 from pilothouse.machinery import labels
 from pilothouse.machinery.errors import invalid
-from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
+from pilothouse.machinery.meta_v1 import LabelSelector
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.unstructured import Unstructured
@@ -32,17 +32,10 @@ def read(resource: Resource[Any], obj: Any) -> Scale:
     if isinstance(obj, Unstructured):
         return custom.read(resource, obj)
     paths: Any = resource.subresources["scale"]
-    meta = obj.metadata
     selector = _at(obj, paths.selector)
     chosen = labels.from_label_selector(selector) if isinstance(selector, LabelSelector) else labels.match_labels(selector or {})
     return Scale(
-        metadata=ObjectMeta(
-            name=meta.name,
-            namespace=meta.namespace,
-            uid=meta.uid,
-            resourceVersion=meta.resourceVersion,
-            creationTimestamp=meta.creationTimestamp,
-        ),
+        metadata=custom.metadata_of(obj),
         spec=ScaleSpec(replicas=_at(obj, paths.replicas)),
         status=ScaleStatus(replicas=_at(obj, paths.status_replicas) or 0, selector=str(chosen)),
     )

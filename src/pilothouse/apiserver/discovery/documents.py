@@ -98,7 +98,7 @@ class Documents:
     def _aggregated_version(self, group: str, version: str) -> Document:
         remote = self._remote.get((group, version))
         if remote is None:
-            resources = [aggregated_resource(one) for one in self._resources(group, version)]
+            resources = [aggregated_resource(resource) for resource in self._resources(group, version)]
             return {"version": version, "resources": resources, "freshness": "Current"}
         said: Document = {"resources": list(remote.resources)} if remote.resources else {}
         return {"version": version, **said, "freshness": "Current" if remote.is_fresh else "Stale"}

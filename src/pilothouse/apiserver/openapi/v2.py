@@ -20,11 +20,11 @@ Parts = tuple[dict[str, Any], dict[str, Any]]
 def document(resources: Iterable[Resource[Any]], level: str = API_LEVEL) -> dict[str, Any]:
     """/openapi/v2."""
     every = list(resources)
-    paths, definitions = built_in([one for one in every if not is_custom(one)], level)
-    for one in every:
-        if is_custom(one):
-            more_paths, more_definitions = custom(one, level)
-            paths, definitions = more_paths | paths, more_definitions | definitions
+    paths, definitions = built_in([resource for resource in every if not is_custom(resource)], level)
+    for resource in filter(is_custom, every):
+        more_paths, more_definitions = custom(resource, level)
+        for more, known in ((more_paths, paths), (more_definitions, definitions)):
+            known.update((name, part) for name, part in more.items() if name not in known)
     return head(level) | {"paths": dict(sorted(paths.items())), "definitions": dict(sorted(definitions.items()))}
 
 
@@ -34,11 +34,11 @@ def head(level: str) -> dict[str, Any]:
 
 def built_in(resources: Iterable[Resource[Any]], level: str) -> Parts:
     """The parts of all built-in kinds."""
-    every = sorted(resources, key=lambda one: (one.group, one.version, one.plural))
+    every = sorted(resources, key=lambda resource: (resource.group, resource.version, resource.plural))
     schemas = load(every, level)
     made = list(operations(every))
-    wanted = {name for one in made for name in (one.takes, one.gives) if name} | {STATUS}
-    wanted |= {schema_name(one) for one in every}
+    wanted = {name for operation in made for name in (operation.takes, operation.gives) if name} | {STATUS}
+    wanted |= {schema_name(resource) for resource in every}
     definitions = {name: rewritten(schema) for name, schema in closure(schemas, wanted).items()}
     return _paths(made, definitions), definitions
 

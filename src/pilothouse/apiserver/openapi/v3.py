@@ -58,12 +58,12 @@ def _hash_of(name: str, schemas: str) -> str:
 def document(resources: Iterable[Resource[Any]], group: str, version: str, level: str = API_LEVEL) -> dict[str, Any]:
     """/openapi/v3/<name>."""
     every = list(resources)
-    mine = sorted((one for one in every if (one.group, one.version) == (group, version)), key=lambda one: one.plural)
+    mine = sorted((each for each in every if (each.group, each.version) == (group, version)), key=lambda resource: resource.plural)
     made = list(operations(mine))
-    custom = [one for one in mine if is_custom(one)]
+    custom = [resource for resource in mine if is_custom(resource)]
     schemas = dict(shared(level)[0]) if custom == mine else load(every, level)
-    for one in custom:
-        schemas |= custom_schemas(one, level)
+    for resource in custom:
+        schemas |= custom_schemas(resource, level)
     wanted = {name for one in made for name in (one.takes, one.gives) if name}
     components = {name: rewritten(name, schema) for name, schema in closure(schemas, wanted | set(ALWAYS)).items()}
     return {

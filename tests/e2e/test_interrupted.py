@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_cluster_lifecycle import IMAGE, Machine, nothing, run_pod
+from tests.e2e.test_cluster_lifecycle import IMAGE, Machine, remaining, run_pod
 from tests.e2e.tools import Kubectl, kubectls, until
 
 NAME = f"halfway-{os.getpid()}"
@@ -25,7 +25,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     made.down("--purge")
     yield made
     made.down("--purge")
-    assert nothing(made.traces()), made.traces()
+    assert remaining(made.traces()) == ""
 
 
 def begun(machine: Machine, *words: str) -> subprocess.Popen[str]:
@@ -53,14 +53,14 @@ def test_after_kill_9_of_down_another_down_or_up_goes_on(machine: Machine, secon
     assert kubectl.get("pod", "survivor")["metadata"]["uid"] == uid
     kill_after(begun(machine, "down", "--purge"), seconds, signal.SIGKILL)
     machine.down("--purge")
-    assert nothing(machine.traces()), machine.traces()
+    assert remaining(machine.traces()) == ""
 
 
 @pytest.mark.parametrize("seconds", [0.3, 0.8, 1.6, 2.4])
 def test_after_kill_9_of_up_down_leaves_nothing(machine: Machine, seconds: float) -> None:
     kill_after(begun(machine, "up", "--no-egress"), seconds, signal.SIGKILL)
     machine.down("--purge")
-    assert nothing(machine.traces()), machine.traces()
+    assert remaining(machine.traces()) == ""
 
 
 @pytest.mark.parametrize("seconds", [0.3, 0.8, 1.6, 2.4])

@@ -13,7 +13,7 @@ import pytest
 from pilothouse.node import mounts
 from pilothouse.node.network import interface_name
 from tests.e2e.namespaces import inside
-from tests.e2e.test_cluster_lifecycle import IMAGE, Machine, container_of, nothing, run_pod, shell
+from tests.e2e.test_cluster_lifecycle import IMAGE, Machine, container_of, remaining, run_pod, shell
 from tests.e2e.tools import Kubectl, until
 
 NAME = f"kept-{os.getpid()}"
@@ -28,7 +28,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     made.up()
     yield made
     made.down("--purge")
-    assert nothing(made.traces()), made.traces()
+    assert remaining(made.traces()) == ""
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def test_a_full_disk_refuses_writes_and_goes_on_when_there_is_room(tmp_path: Pat
         machine.down("--purge")
         mounts.unmount_below(str(state))
         state.rmdir()
-    assert nothing(machine.traces()), machine.traces()
+    assert remaining(machine.traces()) == ""
 
 
 LOSSES = {

@@ -105,7 +105,43 @@ def said(action: argparse.Action) -> str:
     return action.help % vars(action)
 
 
-PAGES = {"kinds": kinds, "controllers": controllers, "admission": admission, "scheduling": scheduling, "commands": commands}
+def testing() -> str:
+    """What testers may import, each class with its public methods and properties."""
+    from pilothouse import testing
+
+    return page("pilothouse.testing", "\n\n".join(described(name, getattr(testing, name)) for name in testing.__all__))
+
+
+def described(name: str, thing: type[Any]) -> str:
+    members = {known: value for known, value in vars(thing).items() if not known.startswith("_")}
+    rows = [
+        (f"`{known}`" if isinstance(value, property) else f"`{known}{arguments(value)}`", first_sentence(value))
+        for known, value in members.items()
+        if isinstance(value, property | classmethod) or inspect.isfunction(value)
+    ]
+    fields = ", ".join(f"`{known}`" for known in getattr(thing, "__dataclass_fields__", ()))
+    parts = [f"## {name}", first_sentence(thing), fields and f"Fields: {fields}.", table(["member", "what it does"], rows) if rows else ""]
+    return "\n\n".join(filter(None, parts))
+
+
+def arguments(function: Any) -> str:
+    """The names of a method's parameters, those by keyword behind the star."""
+    known = inspect.signature(getattr(function, "__func__", function)).parameters.values()
+    shown = [str(each.replace(annotation=inspect.Parameter.empty)) for each in known if each.name not in ("self", "cls")]
+    by_keyword = [each for each in known if each.kind is inspect.Parameter.KEYWORD_ONLY]
+    if by_keyword and not any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in known):
+        shown.insert(len([each for each in known if each.name not in ("self", "cls") and each.kind is each.POSITIONAL_OR_KEYWORD]), "*")
+    return f"({', '.join(shown)})"
+
+
+PAGES = {
+    "kinds": kinds,
+    "controllers": controllers,
+    "admission": admission,
+    "scheduling": scheduling,
+    "commands": commands,
+    "testing": testing,
+}
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
@@ -47,6 +48,11 @@ class Clock(Protocol):
         """Let others go first: in real time for one turn of the loop, in virtual time until nothing else happens at this moment."""
         ...
 
+    def held(self) -> AbstractContextManager[None]:
+        """While the block runs virtual time does not move: for a call to a program outside, which answers in the machine's time and is
+        bounded in it."""
+        ...
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -76,6 +82,10 @@ class SystemClock:
         import asyncio
 
         await asyncio.sleep(0)
+
+    def held(self) -> AbstractContextManager[None]:
+        """The machine's time cannot be held."""
+        return nullcontext()
 
 
 async def wait_for(clock: Clock, awaitable: Awaitable[T], seconds: float) -> T:

@@ -2,7 +2,8 @@
 
 - `advance(seconds)` wakes every sleeper in the order of its deadline, those of one moment together in the order in which they
   went to sleep, and lets the loop come to rest after each moment: what it causes has happened before the next.
-- At rest means: no callback of the loop is ready. Whoever waits for a socket or a thread is not seen as busy.
+- At rest means: no callback of the loop is ready. Whoever waits for a socket or a thread is not seen as busy, unless it holds the time
+  meanwhile (`held`): so webhooks are answered before the time moves on.
 - Whoever waits in `rest()` goes on when all others are at rest, before time moves.
 - What is ready is run in one callback of the loop, in the loop's own order: a turn of the loop for each step, with its look
   at the sockets, would cost more than the steps. Sockets get their turn once in SLICE callbacks, and at the beginning and end.
@@ -13,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -49,6 +51,8 @@ class VirtualClock:
         self._order = itertools.count()
         self._timers: list[tuple[float, int, VirtualTimer]] = []
         self._resting: list[asyncio.Future[None]] = []
+        self._holds = 0
+        self._on_release: list[Callable[[], object]] = []
 
     def now(self) -> datetime:
         """The virtual wall time, in UTC."""
@@ -102,6 +106,28 @@ class VirtualClock:
             if not future.done():
                 future.set_result(None)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While the block runs the time does not move, and the cluster is not at rest."""
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            if not self._holds:
+                waiting, self._on_release = self._on_release, []
+                for go_on in waiting:
+                    go_on()
+
+    async def settle(self) -> None:
+        """Return when the running loop has nothing left to do, and nobody holds the time."""
+        await settle()
+        while self._holds:
+            released = asyncio.Event()
+            self._on_release.append(released.set)
+            await released.wait()
+            await settle()
+
     def next_deadline(self) -> float | None:
         """When the next sleeper is to wake, in this clock's monotonic seconds; None when nobody sleeps."""
         while self._timers and self._timers[0][2].done:
@@ -110,12 +136,12 @@ class VirtualClock:
 
     async def advance(self, seconds: float) -> None:
         """Move the time forward by `seconds`, waking sleepers on the way."""
-        await settle()
+        await self.settle()
         loop = asyncio.get_running_loop()
         arrived: asyncio.Future[None] = loop.create_future()
         loop.call_soon(self._drive, loop, self._elapsed + seconds, arrived, 0)
         await arrived
-        await settle()
+        await self.settle()
 
     def _drive(self, loop: Any, until: float, arrived: asyncio.Future[None], busy: int) -> None:
         """Run what is ready, wake the next, and so on; after a slice of it give way to the sockets. `busy`: callbacks without rest."""
@@ -129,6 +155,9 @@ class VirtualClock:
                     _go_on(arrived, busy, partial(loop.call_soon, self._drive, loop, until, arrived, busy))
                     return
                 busy = 0
+                if self._holds:  # the loop looks at its sockets until the last of them is released
+                    self._on_release.append(partial(loop.call_soon, self._drive, loop, until, arrived, 0))
+                    return
                 deadline = self.next_deadline()
                 if deadline is None or deadline > until:
                     self._elapsed = until

@@ -6,9 +6,10 @@
         cluster.apply(manifest)
         cluster.advance("1m")
 
-In it: the cluster (`cluster.py`), the pytest fixture of that name (`pytest_plugin.py`), scenarios as text (`scenario.py`), and the suites
-that storage drivers, work queues and runtimes must pass (`conformance/`, which needs pytest). Names are imported when they are first
-asked for: pytest loads the plugin in every project that has this package.
+In it: the cluster (`cluster.py`), functions as admission webhooks (`webhooks.py`), events of watches (`watching.py`), the pytest fixture
+`cluster` (`pytest_plugin.py`), scenarios as text (`scenario.py`), and the suites that storage drivers, work queues and runtimes must pass
+(`conformance/`, which needs pytest). Names are imported when they are first asked for: pytest loads the plugin in every project that has
+this package.
 """
 
 from __future__ import annotations
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
     from pilothouse.kubelet.runtime.simulated import Behaviour
     from pilothouse.kubelet.runtime.simulated_logs import Line
     from pilothouse.testing.cluster import Cluster
+    from pilothouse.testing.watching import Events
+    from pilothouse.testing.webhooks import AdmissionRequest, Refused, Webhook
 
-__all__ = ["Behaviour", "Cluster", "ExecResult", "Line"]
+__all__ = ["AdmissionRequest", "Behaviour", "Cluster", "Events", "ExecResult", "Line", "Refused", "Webhook"]
 
 HOMES = {
+    "AdmissionRequest": "pilothouse.testing.webhooks",
+    "Events": "pilothouse.testing.watching",
+    "Refused": "pilothouse.testing.webhooks",
+    "Webhook": "pilothouse.testing.webhooks",
     "Behaviour": "pilothouse.kubelet.runtime.simulated",
     "Cluster": "pilothouse.testing.cluster",
     "ExecResult": "pilothouse.kubelet.runtime.port",

@@ -19,20 +19,21 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from pilothouse import API_LEVEL, API_LEVELS
+from pilothouse.api.types.admissionregistration_v1 import RuleWithOperations
 from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.client.call import ListResult, Options
 from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.running_clock import RunningClock
-from pilothouse.kit.virtual_clock import VirtualClock, settle
+from pilothouse.kit.virtual_clock import VirtualClock
 from pilothouse.kubelet.runtime.port import ExecResult
 from pilothouse.kubelet.runtime.simulated import Behaviour, SimulatedContainer, SimulatedRuntime
 from pilothouse.testing.control_plane import ControlPlane
@@ -41,6 +42,8 @@ from pilothouse.testing.installing import install
 from pilothouse.testing.loop_thread import LoopThread
 from pilothouse.testing.manifests import apply
 from pilothouse.testing.nodes import SimulatedNode
+from pilothouse.testing.watching import EVENTS_LIMIT, Events, Gathering
+from pilothouse.testing.webhooks import CHANGES, Handler, Webhook, Webhooks, is_answering, rule_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -52,7 +55,9 @@ START_LIMIT_SECONDS = 30.0
 
 
 class Cluster:
-    """See the module docstring. Every method blocks until it is done; call them from one thread."""
+    """A whole cluster in this process. Every method blocks until it is done; call them from one thread.
+
+    See the module docstring for its time and its nodes."""
 
     def __init__(self, *, nodes: int = 1, seed: int = 0, clock: Clock | str = "running", kubernetes_version: str = API_LEVEL) -> None:
         """`kubernetes_version` is the level of the API that is served: one of `pilothouse.API_LEVELS`."""
@@ -67,6 +72,7 @@ class Cluster:
         self._nodes: dict[str, tuple[SimulatedNode, asyncio.Task[None]]] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._kubeconfig: Path | None = None
+        self._webhooks = Webhooks()
         self._told: list[Callable[[SimulatedRuntime], object]] = []
         self._thread: LoopThread | None = None
 
@@ -175,6 +181,28 @@ class Cluster:
         """The node's kubelet comes (back) to life with the containers that it had."""
         self._call(self._start_node(name))
 
+    def webhook(
+        self,
+        handler: Handler,
+        *resources: str,
+        operations: Sequence[str] = CHANGES,
+        mutating: bool = False,
+        name: str = "",
+        rules: Sequence[RuleWithOperations] = (),
+        **settings: Any,
+    ) -> Webhook:
+        """Register a Python function as an admission webhook of `resources`, named as kubectl does (`pods`, `deployments.apps`).
+
+        `rules` say more than names can; `settings` are other fields of the webhook by the API's names (`failurePolicy="Ignore"`,
+        `namespaceSelector={...}`). It acts when this returns. StatusError when the API refuses the configuration. See testing/webhooks.py.
+        """
+        told = [*rules, *(rule_of(resource, operations) for resource in resources)]
+        return self._call(self._webhooks.register(self.client, handler, told, name, settings, self._call, mutating=mutating))
+
+    def watch_events(self, kind: type[T], namespace: str = "", selector: str = "", *, limit: int = EVENTS_LIMIT) -> Events[T]:
+        """Gather the watch events of a kind from now on: take those that came, or wait for one. At most `limit` wait to be taken."""
+        return self._call(self._watch_events(Gathering(self.client, kind, namespace, selector, limit)))
+
     def answer_for(self, service: str, port: int, namespace: str = "default") -> None:
         """A program of the test answers, at this port of 127.0.0.1, for a Service whose webhook the API server calls."""
         self._plane.registry.store.local_services[namespace, service] = ("127.0.0.1", port)
@@ -188,6 +216,16 @@ class Cluster:
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         """The result of a coroutine that runs in the cluster's own loop."""
         return self._call(work)
+
+    async def _watch_events(self, gathering: Gathering[T]) -> Events[T]:
+        await gathering.begin()
+        task = self._plane.start(gathering.run(), "events of a test")
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        return Events(self._call, self.clock, gathering, lambda: self._call(stop()))
 
     def _everywhere(self, tell: Callable[[SimulatedRuntime], object]) -> None:
         """Tell the runtime of each node, and of those that will join later."""
@@ -204,7 +242,7 @@ class Cluster:
     def _call(self, work: Coroutine[Any, Any, R], timeout_seconds: float | None = None) -> R:
         if self._thread is None:
             work.close()
-        return self._running().call(self._at_rest(work), timeout_seconds)
+        return self._running().call(self._at_rest(work, answering=is_answering()), timeout_seconds)
 
     def _running(self) -> LoopThread:
         """The thread of the running cluster; RuntimeError with what to do when there is none."""
@@ -212,10 +250,12 @@ class Cluster:
             raise RuntimeError("the cluster is not running: use it in a with statement (`with Cluster() as cluster:`), or call start()")
         return self._thread
 
-    async def _at_rest(self, work: Coroutine[Any, Any, R]) -> R:
-        """Begin when all that came of the call before has happened: so the same steps find the same cluster every time."""
-        if isinstance(self.clock, VirtualClock):
-            await settle()
+    async def _at_rest(self, work: Coroutine[Any, Any, R], *, answering: bool) -> R:
+        """Begin when all that came of the call before has happened: so the same steps find the same cluster every time.
+
+        Not for a webhook's handler, whose answer the cluster waits for."""
+        if isinstance(self.clock, VirtualClock) and not answering:
+            await self.clock.settle()
         return await work
 
     async def _start(self) -> None:
@@ -281,6 +321,7 @@ class Cluster:
             await self._stop_node(name)
         for runtime in self.runtimes.values():
             await runtime.close()
+        await self._webhooks.stop()
         task = getattr(self, "_task", None)
         if task is not None:
             task.cancel()

@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pilothouse import API_LEVEL
 from pilothouse.apiserver.auth.user import MASTERS
@@ -66,13 +67,17 @@ class ControlPlane:
             for run in self._components:
                 group.create_task(run())
 
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run `work` beside the components; when it fails, they end."""
+        assert self._tasks is not None, "the control plane does not run"
+        return self._tasks.create_task(work, name=name)
+
     async def serve(self, folder: Path) -> Path:
         """Let clients from outside in: certificates and the kubeconfig are written to `folder`; the kubeconfig's path."""
         from pilothouse.testing.access import make_access, server_of
 
-        assert self._tasks is not None, "the control plane does not run"
         access = make_access(folder)
         server: ApiServer = server_of(self._api, access, self._clock, self._entropy, self.kubelet_urls)
-        self._tasks.create_task(server.run(), name="api server")
+        self.start(server.run(), "api server")
         await server.started.wait()
         return access.write_kubeconfig(server.port)

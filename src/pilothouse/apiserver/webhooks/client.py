@@ -1,7 +1,7 @@
 """WebhookClient: one POST to a webhook, over connections that are kept.
 
 - A call ends within its seconds, whatever the other side does; an answer is bounded in bytes; redirects are not followed.
-- A webhook answers in the machine's own time, also in a cluster whose time is virtual.
+- A webhook answers in the machine's own time, also in a cluster whose time is virtual, and stands still meanwhile (`hold`).
 - Connections are shared by the calls of one endpoint and one bundle, and bounded in number. One that the other side has closed while it
   was idle costs a second attempt, not the call.
 - It dials whatever a configuration names, as upstream: who may write configurations of webhooks may do everything.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import ssl
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,13 +54,15 @@ HEADERS = {
 IN_CERTIFICATE = (CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID, HOST_MISMATCH, ADDRESS_MISMATCH)
 Resolve = Callable[[Service], Awaitable[Address]]
 """The address of a Service; CallFailed when it has none."""
+Hold = Callable[[], AbstractContextManager[None]]
 
 
 class WebhookClient:
     """See the module docstring. One per API server; close it with `aclose`."""
 
-    def __init__(self, resolve: Resolve, clock: Clock | None = None) -> None:
+    def __init__(self, resolve: Resolve, clock: Clock | None = None, *, hold: Hold = nullcontext) -> None:
         self._resolve = resolve
+        self._hold = hold
         self._clock = clock or SystemClock()
         self._session: ClientSession | None = None
         self._contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
@@ -69,7 +71,8 @@ class WebhookClient:
         """The body, JSON, that the webhook answers `review` with; CallFailed for anything else."""
         url = endpoint.url(seconds)
         try:
-            return await wait_for(self._clock, self._call(endpoint, url, review, limit_bytes), seconds)
+            with self._hold():
+                return await wait_for(self._clock, self._call(endpoint, url, review, limit_bytes), seconds)
         except TimeoutError as error:
             raise _post_failed(url, "context deadline exceeded") from error
 

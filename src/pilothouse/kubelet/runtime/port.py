@@ -309,6 +309,8 @@ class Credentials:
 
 @dataclass(slots=True, frozen=True)
 class ExecResult:
+    """What a command in a container has written, and its exit code."""
+
     stdout: bytes
     stderr: bytes
     exit_code: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -300,3 +301,15 @@ SHORT_LINES = 15
 def is_short(source: str) -> bool:
     """Whether a file is too small to be a chapter; empty packages are none."""
     return 0 < len(source.splitlines()) < SHORT_LINES
+
+
+WELL_KNOWN = re.compile(r"[a-z0-9.-]*kubernetes\.io/[\w.-]+")
+
+
+def well_known_keys(tree: ast.Module) -> Iterator[str]:
+    """Keys of labels, annotations and taints that a module gives a name of its own."""
+    for node in tree.body:
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        for part in value.elts if isinstance(value, ast.Tuple) else [value]:
+            if isinstance(part, ast.Constant) and isinstance(part.value, str) and WELL_KNOWN.fullmatch(part.value):
+                yield part.value

@@ -227,3 +227,10 @@ def test_nothing_names_the_machine_it_was_made_on() -> None:
 def is_made(folder: str) -> bool:
     """Folders of tools' caches and of other people's files."""
     return folder in {".venv", ".git", "node_modules", "dist", "build"} or folder.endswith(("_cache", ".hypothesis", ".egg-info"))
+
+
+def test_a_well_known_key_has_one_name() -> None:
+    """What two rooms read stands in api/wellknown.py (in machinery, where that needs it)."""
+    named = Counter(key for path in files() for key in set(rules.well_known_keys(tree(path))))
+    twice = sorted(key for key, count in named.items() if count > 1)
+    assert not twice, f"name these once, in api/wellknown.py: {twice}"

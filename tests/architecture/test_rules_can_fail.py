@@ -271,3 +271,17 @@ def test_what_blocks_the_loop_is_found(source: str) -> None:
 )
 def test_what_leaves_it_to_threads_is_not(source: str) -> None:
     assert not [*rules.blocks_the_loop(ast.parse(source))]
+
+
+@pytest.mark.parametrize(
+    ("source", "keys"),
+    [
+        pytest.param('ZONE = "topology.kubernetes.io/zone"', ["topology.kubernetes.io/zone"], id="a label"),
+        pytest.param('A, B = "kubernetes.io/a", "kubernetes.io/"', ["kubernetes.io/a"], id="two, one a mere domain"),
+        pytest.param('ZONE: Final = "kubernetes.io/zone"', ["kubernetes.io/zone"], id="with its type"),
+        pytest.param('HELP = "see kubernetes.io/zone"', [], id="a sentence"),
+        pytest.param('def f(): x = "kubernetes.io/zone"', [], id="inside a function"),
+    ],
+)
+def test_well_known_keys(source: str, keys: list[str]) -> None:
+    assert [*rules.well_known_keys(ast.parse(source))] == keys

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pilothouse.api import wellknown
 from pilothouse.api.types import core_v1, discovery_v1
 from pilothouse.client.client import Client
 from pilothouse.cluster.state import ClusterState
@@ -18,7 +19,6 @@ from pilothouse.machinery.meta_v1 import ObjectMeta
 API_PORT = 6443
 """Of the API on the node's address."""
 SKIP_MIRROR = {"endpointslice.kubernetes.io/skip-mirror": "true"}
-SERVICE_NAME = "kubernetes.io/service-name"
 Port = tuple[str, str, int, int]
 """Name, protocol, port, target port."""
 
@@ -80,7 +80,7 @@ def leading(name: str, namespace: str, cluster_ip: str, address: str, ports: lis
         ],
     )
     yield discovery_v1.EndpointSlice(
-        metadata=ObjectMeta(name=name, namespace=namespace, labels={SERVICE_NAME: name}),
+        metadata=ObjectMeta(name=name, namespace=namespace, labels={wellknown.SERVICE_NAME: name}),
         addressType="IPv4",
         endpoints=[discovery_v1.Endpoint(addresses=[address], conditions=discovery_v1.EndpointConditions(ready=True))],
         ports=[discovery_v1.EndpointPort(name=port_name, protocol=protocol, port=to) for port_name, protocol, _, to in ports],

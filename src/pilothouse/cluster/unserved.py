@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Service
 from pilothouse.api.types.networking_v1 import Ingress, IngressClass, NetworkPolicy
 from pilothouse.client.client import Client
@@ -23,8 +24,6 @@ from pilothouse.kit.entropy import Entropy
 
 GRACE_SECONDS = 5.0
 CONTROLLER_SECONDS = 30.0
-CLASS_ANNOTATION = "kubernetes.io/ingress.class"
-DEFAULT_CLASS_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 TOLD_LIMIT = 10_000
 """Objects that are remembered as told about."""
 
@@ -39,7 +38,7 @@ def of_policy(policy: NetworkPolicy) -> Message:
 
 def of_ingress(ingress: Ingress, classes: list[IngressClass]) -> Message | None:
     """None when some controller has taken it, or is named by an annotation."""
-    if ingress.status.loadBalancer.ingress or ingress.metadata.annotations.get(CLASS_ANNOTATION):
+    if ingress.status.loadBalancer.ingress or ingress.metadata.annotations.get(wellknown.INGRESS_CLASS):
         return None
     name = ingress.spec.ingressClassName
     known = class_of(ingress, classes)
@@ -55,7 +54,7 @@ def class_of(ingress: Ingress, classes: list[IngressClass]) -> IngressClass | No
     """The IngressClass that an Ingress names, or the default one where it names none."""
     name = ingress.spec.ingressClassName
     for known in classes:
-        if known.metadata.name == name if name else known.metadata.annotations.get(DEFAULT_CLASS_ANNOTATION) == "true":
+        if known.metadata.name == name if name else known.metadata.annotations.get(wellknown.DEFAULT_INGRESS_CLASS) == "true":
             return known
     return None
 

@@ -10,7 +10,6 @@ from pilothouse.machinery import codec, names, time
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 FINISHED = ("Succeeded", "Failed")
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 POD_EVENTS = Announce("SuccessfulCreate", "Created pod: {name}", "FailedCreate", "Error creating: {error}")
 POD_DELETE_EVENTS = Announce("SuccessfulDelete", "Deleted pod: {name}", "FailedDelete", "Error deleting: {error}")
 

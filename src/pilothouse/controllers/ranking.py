@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cmp_to_key
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.controllers import pods
 from pilothouse.machinery import strconv, time
@@ -77,6 +78,6 @@ def _created(pod: Pod) -> datetime | None:
 
 def deletion_cost(pod: Pod) -> int:
     """The annotation's value; 0 without one, or with one that is no 32-bit number."""
-    text = pod.metadata.annotations.get(pods.DELETION_COST, "0")
+    text = pod.metadata.annotations.get(wellknown.POD_DELETION_COST, "0")
     value = strconv.integer(text, strconv.INT32)
     return value if value is not None and text == str(value) else 0

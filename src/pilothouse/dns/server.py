@@ -12,6 +12,7 @@ import asyncio
 import itertools
 from collections.abc import Iterable, Sequence
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Namespace, Service
 from pilothouse.api.types.discovery_v1 import EndpointSlice
 from pilothouse.client.client import Client
@@ -42,7 +43,6 @@ from pilothouse.dns.zone import Zone, entry_of
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 BY_SERVICE = "service"
 TTL_SECONDS = 5
 """CoreDNS's own default."""
@@ -185,7 +185,7 @@ class DnsServer:
 
 def service_of(slice_: EndpointSlice) -> str:
     """The name of the Service that a slice belongs to; empty when it belongs to none."""
-    return slice_.metadata.labels.get(SERVICE_NAME_LABEL, "")
+    return slice_.metadata.labels.get(wellknown.SERVICE_NAME, "")
 
 
 def _aliased(answer: Answer) -> bool:

@@ -8,16 +8,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from pilothouse.api import wellknown
 from pilothouse.api.catalogue import resource_of
 from pilothouse.api.types.core_v1 import Node, Pod, PodStatus, Toleration, Volume
 from pilothouse.kubelet.objects import references
-from pilothouse.kubelet.pods.spec import MIRROR, STATIC_SOURCE
 from pilothouse.machinery import codec, metadata
 from pilothouse.machinery.errors import StatusError, bad_request, invalid
 from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 from pilothouse.machinery.problems import Problems
 
-HASH, SEEN = "kubernetes.io/config.hash", "kubernetes.io/config.seen"
+HASH = "kubernetes.io/config.hash"
 OF_THE_API = {
     "configMap": "configmaps (via configmap volumes)",
     "secret": "secrets (via secret volumes)",
@@ -47,7 +47,7 @@ def read_pod(text: bytes, node_name: str, seen: str) -> Pod:
         raise bad_request("invalid pod: name is needed for the pod")
     meta.name, meta.namespace = f"{meta.name}-{node_name}", meta.namespace or "default"
     meta.uid = uid_of(digest)
-    meta.annotations = {**meta.annotations, STATIC_SOURCE: "file", HASH: digest[:32], SEEN: seen}
+    meta.annotations = {**meta.annotations, wellknown.CONFIG_SOURCE: "file", HASH: digest[:32], wellknown.CONFIG_SEEN: seen}
     meta.creationTimestamp = seen
     pod.spec.nodeName = node_name
     pod.spec.tolerations = [*pod.spec.tolerations, Toleration(operator="Exists", effect="NoExecute")]
@@ -72,7 +72,7 @@ def mirror_of(pod: Pod, node: Node) -> Pod:
             name=meta.name,
             namespace=meta.namespace,
             labels=meta.labels,
-            annotations={**meta.annotations, MIRROR: meta.annotations[HASH]},
+            annotations={**meta.annotations, wellknown.CONFIG_MIRROR: meta.annotations[HASH]},
             ownerReferences=[owner],
         ),
         spec=pod.spec,

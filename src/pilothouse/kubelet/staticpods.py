@@ -14,13 +14,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.client.call import Options
 from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.pods.publisher import StatusPublisher
-from pilothouse.kubelet.pods.spec import MIRROR, is_mirror
+from pilothouse.kubelet.pods.spec import is_mirror
 from pilothouse.kubelet.staticmanifest import HASH, mirror_of, read_pod
 from pilothouse.machinery import time as times
 from pilothouse.machinery.errors import StatusError
@@ -121,12 +122,14 @@ class StaticPods:
     def _as_shown(self, pod: Pod) -> Pod:
         """With what a kubelet before this one told of it: the next word is about what has changed since."""
         shown = pod.metadata.annotations[HASH]
-        pod.status = next((one.status for one in self._mirrors() if one.metadata.annotations.get(MIRROR) == shown), pod.status)
+        pod.status = next(
+            (one.status for one in self._mirrors() if one.metadata.annotations.get(wellknown.CONFIG_MIRROR) == shown), pod.status
+        )
         return pod
 
     async def _forget(self, pod: Pod) -> None:
         """Take away a mirror that shows nothing any more."""
-        if pod.metadata.annotations.get(MIRROR) not in {one.metadata.annotations[HASH] for one in self.pods.values()}:
+        if pod.metadata.annotations.get(wellknown.CONFIG_MIRROR) not in {one.metadata.annotations[HASH] for one in self.pods.values()}:
             await self._delete(pod)
 
     async def _attempt(self, work: Callable[[Pod], Awaitable[None]], pod: Pod) -> None:
@@ -142,7 +145,10 @@ class StaticPods:
             return
         mirror = await self._mirror(pod)
         if mirror is not None:
-            if mirror.metadata.annotations.get(MIRROR) == pod.metadata.annotations[HASH] and not mirror.metadata.deletionTimestamp:
+            if (
+                mirror.metadata.annotations.get(wellknown.CONFIG_MIRROR) == pod.metadata.annotations[HASH]
+                and not mirror.metadata.deletionTimestamp
+            ):
                 return
             if not is_mirror(mirror):
                 log.warning("a pod of the API has the name of a static pod", extra={"pod": mirror.metadata.name})

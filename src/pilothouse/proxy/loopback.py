@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Service
 from pilothouse.api.types.discovery_v1 import EndpointSlice
 from pilothouse.client.client import Client
@@ -23,7 +24,7 @@ from pilothouse.client.events import EventRecorder
 from pilothouse.client.informer import Informer
 from pilothouse.kit.clock import Clock, Timer, wait_for
 from pilothouse.kit.entropy import Entropy
-from pilothouse.proxy.planner import SERVICE_NAME_LABEL, is_ending, is_ready
+from pilothouse.proxy.planner import is_ending, is_ready
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,9 @@ def node_ports(services: list[Service], slices: list[EndpointSlice]) -> Mapping[
 def served_ports(slices: list[EndpointSlice]) -> set[tuple[str, str, str]]:
     """Namespace and name of Services with the names of those of their ports that an endpoint serves, terminating or not."""
     return {
-        (part.metadata.namespace, part.metadata.labels[SERVICE_NAME_LABEL], port.name or "")
+        (part.metadata.namespace, part.metadata.labels[wellknown.SERVICE_NAME], port.name or "")
         for part in slices
-        if SERVICE_NAME_LABEL in part.metadata.labels and any(is_ready(each) or is_ending(each) for each in part.endpoints or ())
+        if wellknown.SERVICE_NAME in part.metadata.labels and any(is_ready(each) or is_ending(each) for each in part.endpoints or ())
         for port in part.ports or ()
     }
 

@@ -17,7 +17,6 @@ from pilothouse.api.types.discovery_v1 import Endpoint, EndpointSlice
 
 DEFAULT_AFFINITY_SECONDS = 10800
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
 class PortKey(NamedTuple):

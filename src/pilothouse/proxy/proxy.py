@@ -13,6 +13,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Service
 from pilothouse.api.types.discovery_v1 import EndpointSlice
 from pilothouse.client.client import Client
@@ -23,13 +24,11 @@ from pilothouse.proxy import conntrack
 from pilothouse.proxy.backends.interface import Backend, BackendError
 from pilothouse.proxy.healthcheck import Check, HealthChecks
 from pilothouse.proxy.metrics import Metrics
-from pilothouse.proxy.planner import SERVICE_NAME_LABEL, PortKey, PortPlan, health_check_of, plan_service
+from pilothouse.proxy.planner import PortKey, PortPlan, health_check_of, plan_service
 
 log = logging.getLogger(__name__)
 
-TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
-HEADLESS_LABEL = "service.kubernetes.io/headless"
-NOT_OURS = f"!{HEADLESS_LABEL},!service.kubernetes.io/service-proxy-name"
+NOT_OURS = f"!{wellknown.HEADLESS},!service.kubernetes.io/service-proxy-name"
 BY_SERVICE = "service"
 FIRST_BACK_OFF_SECONDS = 1.0
 LONGEST_BACK_OFF_SECONDS = 30.0
@@ -39,12 +38,12 @@ Name = tuple[str, str]
 
 def service_of(slice_: EndpointSlice) -> str:
     """`namespace/name` of the Service that a slice belongs to."""
-    return f"{slice_.metadata.namespace}/{slice_.metadata.labels.get(SERVICE_NAME_LABEL, '')}"
+    return f"{slice_.metadata.namespace}/{slice_.metadata.labels.get(wellknown.SERVICE_NAME, '')}"
 
 
 def trigger_of(slice_: EndpointSlice | None) -> float:
     """When what a slice shows happened, in seconds since the epoch; 0 when nobody says so."""
-    text = slice_.metadata.annotations.get(TRIGGER_TIME, "") if slice_ is not None else ""
+    text = slice_.metadata.annotations.get(wellknown.LAST_CHANGE_TRIGGER_TIME, "") if slice_ is not None else ""
     try:
         return times.parse(text).timestamp() if text else 0.0
     except ValueError:
@@ -102,7 +101,7 @@ class Proxy:
             self._triggers.append(moment)
         for slice_ in (old, new):
             if slice_ is not None:
-                self._note((slice_.metadata.namespace, slice_.metadata.labels.get(SERVICE_NAME_LABEL, "")))
+                self._note((slice_.metadata.namespace, slice_.metadata.labels.get(wellknown.SERVICE_NAME, "")))
 
     def _note(self, name: Name) -> None:
         self._changed.add(name)

@@ -19,13 +19,13 @@ from pilothouse.machinery import codec, yaml
 from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.errors import StatusError, bad_request
 from pilothouse.machinery.patch import three_way
+from pilothouse.machinery.patch.apply import LAST_APPLIED
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.shape import shape_of
 from pilothouse.machinery.strict import unknown_fields
 from pilothouse.machinery.unstructured import Unstructured
 
 DEFAULT_NAMESPACE = "default"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 OPTIONS = Options(field_manager="kubectl-client-side-apply")
 
 Document = dict[str, Any]

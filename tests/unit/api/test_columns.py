@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.api import catalogue
-from pilothouse.api.storage.storageclass import DEFAULT_ANNOTATIONS
+from pilothouse.api import catalogue, wellknown
 from pilothouse.machinery.resource import Resource, Since
 from tests.unit.api.objects import cells, parsed
 
@@ -128,7 +127,7 @@ def text(kind: str, api: str = "v1", **fields: Any) -> dict[str, Any]:
             text("Ingress", "networking.k8s.io/v1", spec={"rules": [{"host": h} for h in "abcd"]}), "Hosts", "a,b,c + 1 more...", id="hosts"
         ),
         pytest.param(
-            text("StorageClass", "storage.k8s.io/v1", metadata={"name": "s", "annotations": {DEFAULT_ANNOTATIONS[0]: "true"}}),
+            text("StorageClass", "storage.k8s.io/v1", metadata={"name": "s", "annotations": {wellknown.DEFAULT_STORAGE_CLASS[0]: "true"}}),
             "Name", "s (default)", id="the default class",
         ),
         pytest.param(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
+from pilothouse.api import wellknown
 from pilothouse.api.types import core_v1, discovery_v1
 from pilothouse.cluster import choice, services
 
@@ -16,4 +17,4 @@ def test_the_api_and_dns_have_services_that_lead_to_the_node() -> None:
         assert [address.ip for address in endpoints.subsets[0].addresses] == ["10.222.255.2"]
         assert endpoints.metadata.labels == services.SKIP_MIRROR
     slices = [one for one in wanted if isinstance(one, discovery_v1.EndpointSlice)]
-    assert {one.metadata.labels[services.SERVICE_NAME] for one in slices} == {"kubernetes", "kube-dns"}
+    assert {one.metadata.labels[wellknown.SERVICE_NAME] for one in slices} == {"kubernetes", "kube-dns"}

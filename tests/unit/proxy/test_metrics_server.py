@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from pilothouse.api import wellknown
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.virtual_clock import settle
 from pilothouse.machinery import time as times
 from pilothouse.proxy.metrics import Histogram, Metrics
 from pilothouse.proxy.metrics_server import ADDRESS, MetricsServer
-from pilothouse.proxy.proxy import TRIGGER_TIME
 from tests.unit.proxy.test_healthcheck import free_port
 from tests.unit.proxy.test_planner import READY, service
 from tests.unit.proxy.test_proxy import World, labelled
@@ -72,7 +72,7 @@ async def test_changes_and_what_they_took_are_counted() -> None:
         await world.clock.advance(5)
         changed = times.text(world.clock.now() - timedelta(seconds=2))
         endpoints = labelled(("1.1.1.1", READY, ""))
-        endpoints.metadata.annotations = {TRIGGER_TIME: changed}  # type: ignore[attr-defined]
+        endpoints.metadata.annotations = {wellknown.LAST_CHANGE_TRIGGER_TIME: changed}  # type: ignore[attr-defined]
         await world.put(service(), endpoints)
         found = values(world.proxy.metrics.text())
         assert (found["sync_proxy_rules_service_changes_total"], found["sync_proxy_rules_endpoint_changes_total"]) == (1, 1)

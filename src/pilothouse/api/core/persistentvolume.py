@@ -6,10 +6,11 @@ import posixpath
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.columns import UNSET
 from pilothouse.api.core.defaults.quantities import canonicalise
 from pilothouse.api.core.defaults.volumes import default_remote
-from pilothouse.api.core.storagecells import BETA_CLASS, access_modes, volume_class
+from pilothouse.api.core.storagecells import access_modes, volume_class
 from pilothouse.api.core.validation.claims import VOLUME_MODES, validate_access_modes, validate_positive
 from pilothouse.api.core.validation.fields import immutable, optional_one_of, report
 from pilothouse.api.core.validation.paths import validate_no_backsteps
@@ -37,7 +38,10 @@ CSI_SECRETS = ("controllerPublishSecretRef", "controllerExpandSecretRef", "nodeP
 SECRET_RULES = (("name", names.dns_subdomain), ("namespace", names.dns_label))
 TOO_MANY = {"cephfs": "cephFS"}
 """How upstream calls a source that is one too many."""
-OLD_ANNOTATIONS = {BETA_CLASS: ("v1.8", "storageClassName"), "volume.beta.kubernetes.io/mount-options": ("v1.31", "mountOptions")}
+OLD_ANNOTATIONS = {
+    wellknown.STORAGE_CLASS_BETA: ("v1.8", "storageClassName"),
+    "volume.beta.kubernetes.io/mount-options": ("v1.31", "mountOptions"),
+}
 
 
 def _claim(one: PersistentVolume) -> str:

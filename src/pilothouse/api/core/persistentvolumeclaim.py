@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.columns import UNSET
 from pilothouse.api.core.defaults.quantities import canonicalise
 from pilothouse.api.core.defaults.volumes import default_claim
-from pilothouse.api.core.storagecells import BETA_CLASS, access_modes, volume_class
+from pilothouse.api.core.storagecells import access_modes, volume_class
 from pilothouse.api.core.validation.claims import validate_claim_spec
 from pilothouse.api.core.validation.fields import immutable, report
 from pilothouse.api.core.validation.resources import is_native
@@ -101,7 +102,7 @@ def validate_update(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
     if bound and "storage" in old.spec.resources.requests:
         requests["storage"] = old.spec.resources.requests["storage"]
     # A claim without a class may get the default one afterwards; one with the annotation of old, that one.
-    same_class = old.metadata.annotations.get(BETA_CLASS) in (None, new.spec.storageClassName)
+    same_class = old.metadata.annotations.get(wellknown.STORAGE_CLASS_BETA) in (None, new.spec.storageClassName)
     before = msgspec.structs.replace(old.spec, volumeName=old.spec.volumeName or new.spec.volumeName)
     after = msgspec.structs.replace(
         new.spec,
@@ -116,8 +117,8 @@ def validate_update(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
     if quantity.compare(wished, held) < 0 and quantity.compare(wished, old.status.capacity.get("storage", 0)) <= 0:
         here.forbidden("field can not be less than status.capacity")
     immutable(new.spec.volumeMode, old.spec.volumeMode, problems, "volumeMode")
-    after_class, before_class = (one.metadata.annotations.get(BETA_CLASS, "") for one in (new, old))
-    immutable(after_class, before_class, problems, "metadata", "annotations", BETA_CLASS)
+    after_class, before_class = (one.metadata.annotations.get(wellknown.STORAGE_CLASS_BETA, "") for one in (new, old))
+    immutable(after_class, before_class, problems, "metadata", "annotations", wellknown.STORAGE_CLASS_BETA)
     if old.spec.volumeAttributesClassName is not None and not new.spec.volumeAttributesClassName:
         nothing = "nil" if new.spec.volumeAttributesClassName is None else "an empty string"
         problems.at("spec", "volumeAttributesClassName").forbidden(f"update from non-nil value to {nothing} is forbidden")
@@ -153,6 +154,6 @@ def _is_growing(name: str, problems: Problems) -> bool:
 
 @PERSISTENTVOLUMECLAIM.warn
 def warn(new: PersistentVolumeClaim, old: PersistentVolumeClaim | None) -> Iterator[str]:
-    if BETA_CLASS in new.metadata.annotations:
-        yield f'metadata.annotations[{BETA_CLASS}]: deprecated since v1.8; use "storageClassName" attribute instead'
+    if wellknown.STORAGE_CLASS_BETA in new.metadata.annotations:
+        yield f'metadata.annotations[{wellknown.STORAGE_CLASS_BETA}]: deprecated since v1.8; use "storageClassName" attribute instead'
     yield from of_claim_spec(new.spec, Problems("spec"))

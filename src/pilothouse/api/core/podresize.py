@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.podresources import restartable
 from pilothouse.api.core.qos import qos_class
-from pilothouse.api.core.validation.annotations import MIRROR
 from pilothouse.api.types.core_v1 import Container, Pod, PodSpec, ResourceRequirements
 from pilothouse.machinery.problems import Problems
 
@@ -21,7 +21,7 @@ replace = msgspec.structs.replace
 
 def validate_resize(old: Pod, new: Pod, problems: Problems) -> None:
     spec = problems.at("spec")
-    for refused, why in ((MIRROR in old.metadata.annotations, "static"), (_is_windows(old), "windows")):
+    for refused, why in ((wellknown.CONFIG_MIRROR in old.metadata.annotations, "static"), (_is_windows(old), "windows")):
         if refused:
             problems.found[:] = []  # upstream says this alone
             problems.at("[]").forbidden(f"{why} pods cannot be resized")

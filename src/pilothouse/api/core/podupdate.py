@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pilothouse.api.core.validation.annotations import MIRROR, validate_annotations_kept
+from pilothouse.api import wellknown
+from pilothouse.api.core.validation.annotations import validate_annotations_kept
 from pilothouse.api.core.validation.containers import PADDED
 from pilothouse.api.core.validation.fields import INT32, report
 from pilothouse.api.internal import difference
@@ -146,7 +147,7 @@ def _validate_narrowed(old: NodeAffinity | None, new: NodeAffinity | None, probl
 
 def validate_ephemeral_update(old: Pod, new: Pod, problems: Problems) -> None:
     """Ephemeral containers are added; those that are there stay as they are."""
-    if MIRROR in old.metadata.annotations:
+    if wellknown.CONFIG_MIRROR in old.metadata.annotations:
         problems.forbidden("static pods do not support ephemeral containers")
         return
     here = problems.at("spec", "ephemeralContainers")

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from pilothouse.api import wellknown
 from pilothouse.api.core import podresources
 from pilothouse.api.core.qos import BEST_EFFORT, qos_class
 from pilothouse.api.types.core_v1 import (
@@ -124,7 +125,7 @@ def _of_claim(claim: PersistentVolumeClaim) -> Usage:
     sizes = [quantity.parse(one) for one in (asked, given) if one is not None]
     if asked is not None:
         result["requests.storage"] = max(sizes)
-    name = claim.metadata.annotations.get("volume.beta.kubernetes.io/storage-class") or claim.spec.storageClassName
+    name = claim.metadata.annotations.get(wellknown.STORAGE_CLASS_BETA) or claim.spec.storageClassName
     return result | ({f"{name}{OF_CLASS}{key}": value for key, value in result.items()} if name else {})
 
 

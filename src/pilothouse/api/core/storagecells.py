@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pilothouse.api import wellknown
+
 SHORT = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
-BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 
 
 def access_modes(modes: Iterable[str]) -> str:
@@ -17,5 +18,5 @@ def access_modes(modes: Iterable[str]) -> str:
 
 def volume_class(one: Any, name: str | None) -> str:
     """The storage class; an annotation of old goes before the field."""
-    annotated: str | None = one.metadata.annotations.get(BETA_CLASS)
+    annotated: str | None = one.metadata.annotations.get(wellknown.STORAGE_CLASS_BETA)
     return annotated if annotated is not None else name or ""

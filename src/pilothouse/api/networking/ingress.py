@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.columns import NONE, load_balancer_text
 from pilothouse.api.core.validation.addresses import parsed, validate_address
 from pilothouse.api.core.validation.fields import NO_LIST, report, validate_reference
@@ -14,7 +15,6 @@ from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 from pilothouse.machinery.strategy import Strategy
 
 SHOWN_HOSTS = 3
-CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 BAD_SEQUENCES = ("//", "/./", "/../", "%2f", "%2F")
 BAD_ENDINGS = ("/..", "/.")
@@ -65,11 +65,11 @@ def validate(one: Ingress, problems: Problems) -> None:
             report(names.dns_subdomain(tls.secretName), tls.secretName, here, "tls", index, "secretName")
     if spec.ingressClassName:
         report(names.dns_subdomain(spec.ingressClassName), spec.ingressClassName, here, "ingressClassName")
-        annotated = one.metadata.annotations.get(CLASS_ANNOTATION, spec.ingressClassName)
+        annotated = one.metadata.annotations.get(wellknown.INGRESS_CLASS, spec.ingressClassName)
         if not one.metadata.resourceVersion and annotated != spec.ingressClassName:
             # Upstream asks only when it is new, and leaves `metadata` out of the path.
             message = "must match `ingressClassName` when both are specified"
-            problems.at("annotations", CLASS_ANNOTATION).invalid(annotated, message)
+            problems.at("annotations", wellknown.INGRESS_CLASS).invalid(annotated, message)
 
 
 def _host_rule(host: str) -> list[str]:
@@ -147,5 +147,5 @@ def validate_status(old: Ingress, new: Ingress, problems: Problems) -> None:
 
 @INGRESS.warn
 def warn(new: Ingress, old: Ingress | None) -> Iterator[str]:
-    if CLASS_ANNOTATION in new.metadata.annotations and old is None:
-        yield f"annotation \"{CLASS_ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"
+    if wellknown.INGRESS_CLASS in new.metadata.annotations and old is None:
+        yield f"annotation \"{wellknown.INGRESS_CLASS}\" is deprecated, please use 'spec.ingressClassName' instead"

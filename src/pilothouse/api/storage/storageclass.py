@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.validation.fields import optional_one_of, report
 from pilothouse.api.types.core_v1 import TopologySelectorTerm
 from pilothouse.api.types.storage_v1 import StorageClass
@@ -13,13 +14,12 @@ from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.strategy import Strategy
 
-DEFAULT_ANNOTATIONS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 MAXIMUM_PARAMETERS, MAXIMUM_PARAMETER_BYTES = 512, 256 * 1024
 
 
 def is_default(one: Any) -> bool:
     """Whether claims that name no class get this one."""
-    return any(one.metadata.annotations.get(key) == "true" for key in DEFAULT_ANNOTATIONS)
+    return any(one.metadata.annotations.get(key) == "true" for key in wellknown.DEFAULT_STORAGE_CLASS)
 
 
 STORAGECLASS = Resource(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
 from pilothouse.machinery.errors import StatusError, forbidden
 
-MIRROR = "kubernetes.io/config.mirror"
-
 
 def refused(request: AdmissionRequest, cause: str) -> StatusError:
     """403 in upstream's words for the object of the request."""

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import (
     ConfigMap,
     EndpointAddress,
@@ -163,7 +164,7 @@ def endpoints(settings: Settings) -> Iterator[Any]:
     yield Endpoints(metadata=ObjectMeta(name="kubernetes", namespace="default", labels=labels), subsets=[subset])
     family = f"IPv{ipaddress.ip_address(addresses[0]).version}"
     yield EndpointSlice(
-        metadata=ObjectMeta(name="kubernetes", namespace="default", labels={"kubernetes.io/service-name": "kubernetes"}),
+        metadata=ObjectMeta(name="kubernetes", namespace="default", labels={wellknown.SERVICE_NAME: "kubernetes"}),
         addressType=family,
         endpoints=[Endpoint(addresses=[one], conditions=EndpointConditions(ready=True)) for one in addresses],
         ports=[SlicePort(name="https", port=settings.api_port, protocol="TCP")],

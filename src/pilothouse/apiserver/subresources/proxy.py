@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.connectoptions import NodeProxyOptions, PodProxyOptions, ServiceProxyOptions
 from pilothouse.api.types.core_v1 import Pod, Service
 from pilothouse.api.types.discovery_v1 import Endpoint, EndpointSlice
@@ -21,7 +22,6 @@ from pilothouse.machinery.quoting import go_quoted
 
 HTTP_PORT = 80
 HTTPS_PORT = 443
-SERVICE_NAME = "kubernetes.io/service-name"
 
 
 def split(text: str, kind: str) -> tuple[str, str, str]:
@@ -79,7 +79,7 @@ async def proxy_service(request: Request, options: ServiceProxyOptions) -> Respo
     if number is not None:
         service = await client.get(Service, name, namespace)
         port = port_name(service, number)
-    selecting = Options(label_selector=str(labels.match_labels({SERVICE_NAME: name})))
+    selecting = Options(label_selector=str(labels.match_labels({wellknown.SERVICE_NAME: name})))
     slices = (await client.list(EndpointSlice, namespace, options=selecting)).items
     candidates = ready_endpoints(slices, port)
     request.api.entropy.random.shuffle(candidates)

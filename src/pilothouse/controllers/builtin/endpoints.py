@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Pod, Service
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
@@ -74,7 +75,7 @@ class EndpointsController(Controller):
 def _endpoints(service: Service, found: Sequence[Pod]) -> Endpoints:
     labels = dict(service.metadata.labels) | {MANAGED_BY: MANAGER}
     if backends.is_headless(service):
-        labels[backends.HEADLESS_LABEL] = ""
+        labels[wellknown.HEADLESS] = ""
     meta = ObjectMeta(name=service.metadata.name, namespace=service.metadata.namespace, labels=labels)
     subsets = _subsets(service, found)
     if sum(len(subset.addresses) + len(subset.notReadyAddresses) for subset in subsets) > CAPACITY:
@@ -138,7 +139,7 @@ def _same(current: Endpoints, wanted: Endpoints) -> bool:
 
 
 def _triggered(endpoints: Endpoints, trigger: str) -> Endpoints:
-    endpoints.metadata.annotations.pop(backends.TRIGGER_TIME, None)
+    endpoints.metadata.annotations.pop(wellknown.LAST_CHANGE_TRIGGER_TIME, None)
     if trigger:
-        endpoints.metadata.annotations[backends.TRIGGER_TIME] = trigger
+        endpoints.metadata.annotations[wellknown.LAST_CHANGE_TRIGGER_TIME] = trigger
     return endpoints

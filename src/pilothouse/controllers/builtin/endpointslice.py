@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Node, Pod, Service
 from pilothouse.api.types.discovery_v1 import (
     Endpoint,
@@ -16,7 +17,7 @@ from pilothouse.api.types.discovery_v1 import (
 )
 from pilothouse.controllers import pods
 from pilothouse.controllers.endpoints import backends
-from pilothouse.controllers.endpoints.slices import MANAGED_BY, SERVICE_NAME, Wanted, changes, ports_key
+from pilothouse.controllers.endpoints.slices import MANAGED_BY, Wanted, changes, ports_key
 from pilothouse.controllers.framework.actions import Action
 from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
 from pilothouse.controllers.framework.owners import controller_reference
@@ -24,7 +25,7 @@ from pilothouse.controllers.framework.world import World
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 MANAGER = "endpointslice-controller.k8s.io"
-RESERVED = {MANAGED_BY, SERVICE_NAME, backends.HEADLESS_LABEL}
+RESERVED = {MANAGED_BY, wellknown.SERVICE_NAME, wellknown.HEADLESS}
 
 
 class EndpointSliceController(Controller):
@@ -100,7 +101,7 @@ def _endpoint(service: Service, pod: Pod, node: Node | None, family: str) -> End
         hostname=backends.hostname(pod, service) or None,
         nodeName=pod.spec.nodeName or None,
         targetRef=backends.reference(pod),
-        zone=node.metadata.labels.get(backends.ZONE) if node else None,
+        zone=node.metadata.labels.get(wellknown.TOPOLOGY_ZONE) if node else None,
     )
 
 
@@ -122,9 +123,9 @@ def _set_hints(service: Service, wanted: Sequence[Wanted]) -> None:
 def _empty(service: Service, family: str) -> EndpointSlice:
     """A slice of the Service with no endpoints yet."""
     labels = {name: value for name, value in service.metadata.labels.items() if name not in RESERVED}
-    labels |= {SERVICE_NAME: service.metadata.name, MANAGED_BY: MANAGER}
+    labels |= {wellknown.SERVICE_NAME: service.metadata.name, MANAGED_BY: MANAGER}
     if backends.is_headless(service):
-        labels[backends.HEADLESS_LABEL] = ""
+        labels[wellknown.HEADLESS] = ""
     meta = ObjectMeta(
         generateName=f"{service.metadata.name}-",
         namespace=service.metadata.namespace,

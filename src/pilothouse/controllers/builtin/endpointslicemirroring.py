@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import EndpointAddress, Endpoints, EndpointSubset, Service
 from pilothouse.api.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from pilothouse.client.store import Key
-from pilothouse.controllers.endpoints.backends import TRIGGER_TIME
-from pilothouse.controllers.endpoints.slices import MANAGED_BY, SERVICE_NAME, Wanted, changes
+from pilothouse.controllers.endpoints.slices import MANAGED_BY, Wanted, changes
 from pilothouse.controllers.framework.actions import Action, Delete
 from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
 from pilothouse.controllers.framework.owners import controller_reference
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.machinery.patch.apply import LAST_APPLIED
 
 MANAGER = "endpointslicemirroring-controller.k8s.io"
 SKIP = "endpointslice.kubernetes.io/skip-mirror"
 LEADER = "control-plane.alpha.kubernetes.io/leader"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 SUBSET_LIMIT = 1000
 """Addresses of a subset that are mirrored."""
 
@@ -50,7 +50,7 @@ class EndpointSliceMirroringController(Controller):
             yield from (Delete(slice_) for slice_ in existing)
             return
         wanted = [group for subset in endpoints.subsets for group in _groups(subset)]
-        trigger = endpoints.metadata.annotations.get(TRIGGER_TIME, "")
+        trigger = endpoints.metadata.annotations.get(wellknown.LAST_CHANGE_TRIGGER_TIME, "")
         limit = world.settings.endpoint_slice_limit
         yield from changes(existing, wanted, lambda family: _empty(endpoints, family), limit=limit, trigger=trigger)
 
@@ -90,8 +90,10 @@ def _empty(endpoints: Endpoints, family: str) -> EndpointSlice:
     meta = ObjectMeta(
         generateName=f"{source.name}-",
         namespace=source.namespace,
-        labels=dict(source.labels) | {SERVICE_NAME: source.name, MANAGED_BY: MANAGER},
-        annotations={name: value for name, value in source.annotations.items() if name not in (TRIGGER_TIME, LAST_APPLIED)},
+        labels=dict(source.labels) | {wellknown.SERVICE_NAME: source.name, MANAGED_BY: MANAGER},
+        annotations={
+            name: value for name, value in source.annotations.items() if name not in (wellknown.LAST_CHANGE_TRIGGER_TIME, LAST_APPLIED)
+        },
         ownerReferences=[controller_reference(endpoints)],
     )
     return EndpointSlice(metadata=meta, addressType=family)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.coordination_v1 import Lease
 from pilothouse.api.types.core_v1 import Node, NodeCondition, ObjectReference, Pod, Taint
 from pilothouse.client.events import NORMAL, WARNING
@@ -21,7 +22,7 @@ LEASES = "kube-node-lease"
 JUDGED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 STOPPED = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
 NEVER = ("NodeStatusNeverUpdated", "Kubelet never posted node status.")
-EXECUTING = (taints.NOT_READY, taints.UNREACHABLE)
+EXECUTING = (wellknown.NODE_NOT_READY, wellknown.NODE_UNREACHABLE)
 
 
 HEARTBEATS = "heartbeats"
@@ -174,7 +175,7 @@ def _executing(node: Node, world: World) -> tuple[list[Taint] | None, float]:
     ready = taints.condition(node, "Ready")
     if ready is None or ready.status == "True":
         return [], 0.0
-    key = taints.UNREACHABLE if ready.status == "Unknown" else taints.NOT_READY
+    key = wellknown.NODE_UNREACHABLE if ready.status == "Unknown" else wellknown.NODE_NOT_READY
     wanted = [Taint(key=key, effect=taints.NO_EXECUTE, timeAdded=time.text(world.now))]
     zone, states = zones.zone_of(node), zones.states(world.list(Node), world.settings)
     rate = zones.eviction_rate(zone, states, world.settings)

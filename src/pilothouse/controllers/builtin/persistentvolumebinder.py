@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Node, PersistentVolume, PersistentVolumeClaim
 from pilothouse.api.types.storage_v1 import StorageClass
 from pilothouse.client.events import NORMAL, WARNING, reference_to
@@ -72,7 +73,7 @@ class PersistentVolumeBinder(Controller):
 
     def plan(self, claim: PersistentVolumeClaim, world: World) -> Iterator[Action]:
         """Bind the claim to its volume, choose a volume for it, or have one provisioned."""
-        if matching.BIND_COMPLETED in claim.metadata.annotations:
+        if wellknown.BIND_COMPLETED in claim.metadata.annotations:
             yield from _keep(claim, world)
         elif claim.spec.volumeName:
             yield from _as_asked(claim, world)
@@ -83,7 +84,7 @@ class PersistentVolumeBinder(Controller):
 def _find(claim: PersistentVolumeClaim, world: World) -> Iterator[Action]:
     kind = world.get(StorageClass, "", matching.class_of(claim)) if matching.class_of(claim) else None
     delayed = kind is not None and kind.volumeBindingMode == "WaitForFirstConsumer"
-    chosen = claim.metadata.annotations.get(matching.SELECTED_NODE, "") if delayed else ""
+    chosen = claim.metadata.annotations.get(wellknown.SELECTED_NODE, "") if delayed else ""
     node = world.get(Node, "", chosen) if chosen else None
     volume = matching.best(claim, world.list(PersistentVolume), node, delayed=delayed)
     if volume is not None:
@@ -158,12 +159,12 @@ def _bind(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Iterator[Ac
             taken.metadata.annotations[matching.BOUND_BY_CONTROLLER] = "yes"
         yield Update(taken)
         return
-    if matching.BIND_COMPLETED not in claim.metadata.annotations or not claim.spec.volumeName:
+    if wellknown.BIND_COMPLETED not in claim.metadata.annotations or not claim.spec.volumeName:
         bound = codec.clone(claim)
         if not claim.spec.volumeName:
             bound.metadata.annotations[matching.BOUND_BY_CONTROLLER] = "yes"
         bound.spec.volumeName = volume.metadata.name
-        bound.metadata.annotations[matching.BIND_COMPLETED] = "yes"
+        bound.metadata.annotations[wellknown.BIND_COMPLETED] = "yes"
         yield Update(bound)
         return
     told = codec.clone(claim)

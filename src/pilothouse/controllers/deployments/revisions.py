@@ -10,6 +10,7 @@ from pilothouse.controllers.deployments import sizes
 from pilothouse.kit.entropy import SUFFIX_ALPHABET
 from pilothouse.machinery import codec, strconv
 from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
+from pilothouse.machinery.patch.apply import LAST_APPLIED
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -17,7 +18,7 @@ REVISION_HISTORY = "deployment.kubernetes.io/revision-history"
 HISTORY_LIMIT = 2000
 """Characters of the revision-history annotation."""
 NOT_COPIED = {
-    "kubectl.kubernetes.io/last-applied-configuration",
+    LAST_APPLIED,
     "deprecated.deployment.rollback.to",
     REVISION,
     REVISION_HISTORY,

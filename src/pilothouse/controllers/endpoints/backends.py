@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Node, ObjectReference, Pod, Service, ServicePort
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import labels
-
-TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
-ZONE = "topology.kubernetes.io/zone"
-HEADLESS_LABEL = "service.kubernetes.io/headless"
 
 
 def has_backends(service: Service) -> bool:
@@ -71,7 +68,7 @@ def services_on(node: Node, world: World) -> Iterator[Key]:
 
 def zone_matters(old: Node, new: Node) -> bool:
     """Whether the node's zone label changed, which changes the zones of its endpoints."""
-    return old.metadata.labels.get(ZONE) != new.metadata.labels.get(ZONE)
+    return old.metadata.labels.get(wellknown.TOPOLOGY_ZONE) != new.metadata.labels.get(wellknown.TOPOLOGY_ZONE)
 
 
 def addresses(pod: Pod, address_type: str) -> list[str]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
-from pilothouse.controllers.endpoints.backends import TRIGGER_TIME
 from pilothouse.controllers.framework.actions import Action, Create, Delete, Update
 from pilothouse.machinery import codec
 
-SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 
 Ports = tuple[tuple[str, int | None, str, str], ...]
@@ -62,9 +61,9 @@ def changes(existing: Sequence[EndpointSlice], wanted: Sequence[Wanted], make: M
         _of_type(plan, of_type, [group for group in wanted if group.address_type == address_type], make, limit)
     _rewrite(plan)
     for slice_ in (*plan.create, *plan.update):
-        slice_.metadata.annotations.pop(TRIGGER_TIME, None)
+        slice_.metadata.annotations.pop(wellknown.LAST_CHANGE_TRIGGER_TIME, None)
         if trigger:
-            slice_.metadata.annotations[TRIGGER_TIME] = trigger
+            slice_.metadata.annotations[wellknown.LAST_CHANGE_TRIGGER_TIME] = trigger
     return [
         *(Create(slice_) for slice_ in plan.create),
         *(Update(slice_) for slice_ in plan.update),
@@ -152,7 +151,7 @@ def _rewrite(plan: _Plan) -> None:
 
 
 def _same_meta(slice_: EndpointSlice, pattern: EndpointSlice) -> bool:
-    annotations = {name: value for name, value in slice_.metadata.annotations.items() if name != TRIGGER_TIME}
+    annotations = {name: value for name, value in slice_.metadata.annotations.items() if name != wellknown.LAST_CHANGE_TRIGGER_TIME}
     return slice_.metadata.labels == pattern.metadata.labels and annotations == pattern.metadata.annotations
 
 

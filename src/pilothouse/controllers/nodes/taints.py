@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.tolerations import tolerates_taint
 from pilothouse.api.types.core_v1 import Node, NodeCondition, Pod, Taint, Toleration
 
-NOT_READY = "node.kubernetes.io/not-ready"
-UNREACHABLE = "node.kubernetes.io/unreachable"
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 NO_SCHEDULE, NO_EXECUTE = "NoSchedule", "NoExecute"
 
 BY_CONDITION = {
-    ("Ready", "False"): NOT_READY,
-    ("Ready", "Unknown"): UNREACHABLE,
+    ("Ready", "False"): wellknown.NODE_NOT_READY,
+    ("Ready", "Unknown"): wellknown.NODE_UNREACHABLE,
     ("MemoryPressure", "True"): "node.kubernetes.io/memory-pressure",
     ("DiskPressure", "True"): "node.kubernetes.io/disk-pressure",
     ("PIDPressure", "True"): "node.kubernetes.io/pid-pressure",

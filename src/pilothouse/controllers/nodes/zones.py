@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Node
 from pilothouse.controllers.framework.settings import Settings
 from pilothouse.controllers.nodes.taints import status_of
 
-ZONE = "topology.kubernetes.io/zone"
 REGION = "topology.kubernetes.io/region"
 NORMAL, PARTIAL, FULL = "Normal", "PartialDisruption", "FullDisruption"
 PARTIAL_AT_LEAST = 2
@@ -25,7 +25,7 @@ Zone = tuple[str, str]
 
 def zone_of(node: Node) -> Zone:
     """Region and zone of a node, from its labels; empty where it has none."""
-    return node.metadata.labels.get(REGION, ""), node.metadata.labels.get(ZONE, "")
+    return node.metadata.labels.get(REGION, ""), node.metadata.labels.get(wellknown.TOPOLOGY_ZONE, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,8 @@ from pilothouse.api.types.core_v1 import Node, PersistentVolume, PersistentVolum
 from pilothouse.controllers.nodes import affinity
 from pilothouse.machinery import labels, quantity
 
-BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
 BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
 PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
-SELECTED_NODE = "volume.kubernetes.io/selected-node"
 STORAGE = "storage"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.launch.naming import dns_config, fqdn_error, hostname
@@ -9,7 +10,7 @@ from pilothouse.kubelet.launch.resources import cgroup_path, milli, quota, share
 from pilothouse.kubelet.launch.security import sandbox_security
 from pilothouse.kubelet.paths import Paths
 from pilothouse.kubelet.pods.amounts import pod_limits, pod_requests
-from pilothouse.kubelet.pods.identity import CONFIG_SEEN, CONFIG_SOURCE, pod_labels
+from pilothouse.kubelet.pods.identity import pod_labels
 from pilothouse.kubelet.pods.spec import every_container
 from pilothouse.kubelet.runtime.port import DnsConfig, PortMapping, Resources, RuntimeFailure, SandboxConfig
 
@@ -21,8 +22,8 @@ def sandbox_config(pod: Pod, attempt: int, config: KubeletConfig, host_dns: DnsC
     if error:
         raise RuntimeFailure(error, code="")
     paths = Paths(config.root_dir, config.pod_log_dir)
-    annotations = {CONFIG_SOURCE: "api", **pod.metadata.annotations}
-    annotations.setdefault(CONFIG_SEEN, pod.metadata.creationTimestamp)
+    annotations = {wellknown.CONFIG_SOURCE: "api", **pod.metadata.annotations}
+    annotations.setdefault(wellknown.CONFIG_SEEN, pod.metadata.creationTimestamp)
     return SandboxConfig(
         name=pod.metadata.name,
         uid=pod.metadata.uid,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.validation.resources import is_extended
 from pilothouse.api.types.core_v1 import (
     ContainerImage,
@@ -180,7 +181,7 @@ def labels(config: KubeletConfig, hostname: str, architecture: str) -> dict[str,
         "beta.kubernetes.io/arch": architecture,
         "beta.kubernetes.io/os": "linux",
         "kubernetes.io/arch": architecture,
-        "kubernetes.io/hostname": hostname,
+        wellknown.HOSTNAME: hostname,
         "kubernetes.io/os": "linux",
         **config.node_labels,
     }

@@ -21,8 +21,6 @@ RESTART_COUNT = "io.kubernetes.container.restartCount"
 MESSAGE_PATH = "io.kubernetes.container.terminationMessagePath"
 MESSAGE_POLICY = "io.kubernetes.container.terminationMessagePolicy"
 GRACE_PERIOD = "io.kubernetes.pod.terminationGracePeriod"
-CONFIG_SEEN = "kubernetes.io/config.seen"
-CONFIG_SOURCE = "kubernetes.io/config.source"
 
 
 def pod_labels(pod: Pod) -> dict[str, str]:

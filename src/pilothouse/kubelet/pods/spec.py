@@ -6,14 +6,13 @@ import hashlib
 
 import msgspec
 
+from pilothouse.api import wellknown
 from pilothouse.api.core import restartrules
 from pilothouse.api.core.restartrules import RESTART_ALL
 from pilothouse.api.types.core_v1 import Container, Pod
 from pilothouse.kubelet.pods.steps import AnyContainer
 
 DEFAULT_GRACE_SECONDS = 30
-STATIC_SOURCE = "kubernetes.io/config.source"
-MIRROR = "kubernetes.io/config.mirror"
 
 
 def is_sidecar(container: AnyContainer) -> bool:
@@ -44,19 +43,19 @@ def is_terminal(pod: Pod) -> bool:
 
 
 def is_static(pod: Pod) -> bool:
-    return pod.metadata.annotations.get(STATIC_SOURCE, "api") != "api"
+    return pod.metadata.annotations.get(wellknown.CONFIG_SOURCE, "api") != "api"
 
 
 def from_api(pod: Pod) -> Pod:
     """A pod of the API, whatever its annotations say of where it comes from: only this kubelet's own files make static pods."""
-    if STATIC_SOURCE not in pod.metadata.annotations:
+    if wellknown.CONFIG_SOURCE not in pod.metadata.annotations:
         return pod
-    meta = msgspec.structs.replace(pod.metadata, annotations={**pod.metadata.annotations, STATIC_SOURCE: "api"})
+    meta = msgspec.structs.replace(pod.metadata, annotations={**pod.metadata.annotations, wellknown.CONFIG_SOURCE: "api"})
     return msgspec.structs.replace(pod, metadata=meta)
 
 
 def is_mirror(pod: Pod) -> bool:
-    return MIRROR in pod.metadata.annotations
+    return wellknown.CONFIG_MIRROR in pod.metadata.annotations
 
 
 def shown(pod: Pod) -> str:

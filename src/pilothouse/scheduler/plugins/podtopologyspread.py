@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.tolerations import find_matching_untolerated_taint
 from pilothouse.api.types.core_v1 import Pod, TopologySpreadConstraint
 from pilothouse.machinery.labels import Selector, from_label_selector
@@ -25,10 +26,9 @@ from pilothouse.scheduler.topology import domains, has_label, on_rows, per_domai
 
 SKEWED = ("node(s) didn't match pod topology spread constraints",)
 UNLABELLED = ("node(s) didn't match pod topology spread constraints (missing required label)",)
-HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 DEFAULTS = (
-    TopologySpreadConstraint(topologyKey=HOSTNAME, maxSkew=3, whenUnsatisfiable="ScheduleAnyway"),
-    TopologySpreadConstraint(topologyKey=ZONE, maxSkew=5, whenUnsatisfiable="ScheduleAnyway"),
+    TopologySpreadConstraint(topologyKey=wellknown.HOSTNAME, maxSkew=3, whenUnsatisfiable="ScheduleAnyway"),
+    TopologySpreadConstraint(topologyKey=wellknown.TOPOLOGY_ZONE, maxSkew=5, whenUnsatisfiable="ScheduleAnyway"),
 )
 HARD, SOFT = "DoNotSchedule", "ScheduleAnyway"
 FEASIBLE = "PodTopologySpread/feasible"
@@ -163,7 +163,7 @@ class PodTopologySpread:
         for constraint in constraints:
             labels = whole.label(constraint.spec.topologyKey)
             counts, present = nodes.pods_matching(constraint.key, constraint.counts), has_label(labels)
-            if constraint.spec.topologyKey == HOSTNAME:  # each node is a domain, and no policy leaves any out
+            if constraint.spec.topologyKey == wellknown.HOSTNAME:  # each node is a domain, and no policy leaves any out
                 size, sums = int(candidates.sum()), counts
             else:
                 size = len(domains(labels, candidates)) + bool((candidates & ~present).any())

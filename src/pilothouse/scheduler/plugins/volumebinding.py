@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import orjson
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod, TopologySelectorTerm
 from pilothouse.api.types.storage_v1 import StorageClass
 from pilothouse.client.client import Client
@@ -27,8 +28,6 @@ NODE_CONFLICT = "node(s) had volume node affinity conflict"
 NO_MATCH = "node(s) didn't find available persistent volumes to bind"
 NO_VOLUME = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
-SELECTED_NODE = "volume.kubernetes.io/selected-node"
-BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
 WAIT_FOR_FIRST_CONSUMER = "WaitForFirstConsumer"
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 MATCHES = "VolumeBinding/matches"
@@ -140,7 +139,7 @@ class VolumeBinding:
         rows = nodes.alive.copy()
         if found.allowedTopologies:
             rows &= allowed(found.allowedTopologies, nodes)
-        chosen = claim.metadata.annotations.get(SELECTED_NODE)
+        chosen = claim.metadata.annotations.get(wellknown.SELECTED_NODE)
         if chosen is not None:
             rows &= np.array([name == chosen for name in nodes.names])
         return rows
@@ -165,8 +164,8 @@ class VolumeBinding:
     async def pre_bind(self, pod: PodFacts, node_name: str) -> None:
         """Annotate unbound claims with the selected node; `wait_pre_bound` waits until they are bound. StatusError when that fails."""
         for claim in self._of(pod):
-            if not is_bound(claim) and claim.metadata.annotations.get(SELECTED_NODE) != node_name:
-                patch = orjson.dumps({"metadata": {"annotations": {SELECTED_NODE: node_name}}})
+            if not is_bound(claim) and claim.metadata.annotations.get(wellknown.SELECTED_NODE) != node_name:
+                patch = orjson.dumps({"metadata": {"annotations": {wellknown.SELECTED_NODE: node_name}}})
                 await self._client.patch(PersistentVolumeClaim, claim.metadata.name, claim.metadata.namespace, patch)
 
     def is_pre_bound(self, pod: PodFacts, node_name: str) -> bool:
@@ -180,7 +179,7 @@ class VolumeBinding:
             changed = self._changed
             for claim in self._of(pod):
                 name = claim.metadata.name
-                if claim.metadata.annotations.get(SELECTED_NODE) == node_name:
+                if claim.metadata.annotations.get(wellknown.SELECTED_NODE) == node_name:
                     told.add(name)
                 elif name in told and not is_bound(claim):
                     raise Refused(f'binding volumes: provisioning failed for PVC "{name}"')
@@ -220,4 +219,4 @@ def claim_names(pod: Pod) -> Iterator[tuple[str, bool]]:
 
 def is_bound(claim: PersistentVolumeClaim) -> bool:
     """Whether the claim has a volume and its binding is complete."""
-    return bool(claim.spec.volumeName) and BIND_COMPLETED in claim.metadata.annotations
+    return bool(claim.spec.volumeName) and wellknown.BIND_COMPLETED in claim.metadata.annotations

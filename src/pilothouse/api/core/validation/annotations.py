@@ -5,31 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.validation.paths import validate_descending
 from pilothouse.api.types.core_v1 import PodSpec
 from pilothouse.machinery import strconv
 from pilothouse.machinery.problems import Problems
 
-MIRROR = "kubernetes.io/config.mirror"
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
-SECCOMP, SECCOMP_CONTAINER = "seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/"
-APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 SECCOMP_PROFILES, APPARMOR_PROFILES = ("runtime/default", "docker/default", "unconfined"), ("", "runtime/default", "unconfined")
 LOCALHOST = "localhost/"
 
 
 def validate_pod_annotations(annotations: Mapping[str, str], spec: PodSpec, problems: Problems) -> None:
     """In a Pod as in a template."""
-    if MIRROR in annotations and not spec.nodeName:
-        problems.at(f"[{MIRROR}]").invalid(annotations[MIRROR], "must set spec.nodeName if mirror pod annotation is set")
-    cost = annotations.get(DELETION_COST)
+    if wellknown.CONFIG_MIRROR in annotations and not spec.nodeName:
+        problems.at(f"[{wellknown.CONFIG_MIRROR}]").invalid(
+            annotations[wellknown.CONFIG_MIRROR], "must set spec.nodeName if mirror pod annotation is set"
+        )
+    cost = annotations.get(wellknown.POD_DELETION_COST)
     if cost is not None and not _is_int32(cost):
-        problems.at(f"[{DELETION_COST}]").invalid(cost, "must be a 32bit integer")
+        problems.at(f"[{wellknown.POD_DELETION_COST}]").invalid(cost, "must be a 32bit integer")
     for key, value in annotations.items():
-        if key == SECCOMP or key.startswith(SECCOMP_CONTAINER):
+        if key == wellknown.SECCOMP_POD or key.startswith(wellknown.SECCOMP_CONTAINER_PREFIX):
             _validate_seccomp(value, problems.at(key))
     for key, value in annotations.items():
-        if key.startswith(APPARMOR):
+        if key.startswith(wellknown.APPARMOR_CONTAINER_PREFIX):
             _validate_apparmor(key, value, spec, problems.at(f"[{key}]"))
 
 
@@ -46,7 +45,7 @@ def _validate_seccomp(profile: str, problems: Problems) -> None:
 
 
 def _validate_apparmor(key: str, profile: str, spec: PodSpec, problems: Problems) -> None:
-    name = key.removeprefix(APPARMOR)
+    name = key.removeprefix(wellknown.APPARMOR_CONTAINER_PREFIX)
     known = [one.name for one in (*spec.initContainers, *spec.containers)] + [one.name for one in spec.ephemeralContainers]
     if name not in known:
         problems.invalid(name, "container not found")
@@ -59,14 +58,14 @@ def validate_annotations_kept(old: Mapping[str, str], new: Mapping[str, str], pr
     for key, value in old.items():
         if new.get(key) == value:
             continue
-        if key.startswith(APPARMOR):
+        if key.startswith(wellknown.APPARMOR_CONTAINER_PREFIX):
             problems.at(f"[{key}]").forbidden("may not remove or update AppArmor annotations")
-        if key == MIRROR:
+        if key == wellknown.CONFIG_MIRROR:
             problems.at(f"[{key}]").forbidden("may not remove or update mirror pod annotation")
     for key in new:
         if key in old:
             continue
-        if key.startswith(APPARMOR):
+        if key.startswith(wellknown.APPARMOR_CONTAINER_PREFIX):
             problems.at(f"[{key}]").forbidden("may not add AppArmor annotations")
-        if key == MIRROR:
+        if key == wellknown.CONFIG_MIRROR:
             problems.at(f"[{key}]").forbidden("may not add mirror pod annotation")

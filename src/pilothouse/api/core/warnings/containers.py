@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.podresources import restartable
 from pilothouse.api.types.core_v1 import Container, ContainerPort, EnvVar, EphemeralContainer, PodSpec
 from pilothouse.machinery import quantity
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.struct import Quantity
 
-SECCOMP, APPARMOR = "container.seccomp.security.alpha.kubernetes.io/", "container.apparmor.security.beta.kubernetes.io/"
 IN_BYTES = ("memory", "ephemeral-storage")
 Visited = tuple[Container | EphemeralContainer, Problems]
 
@@ -50,11 +50,13 @@ def _of_annotations(
     spec: PodSpec, one: Container | EphemeralContainer, annotations: Mapping[str, str], here: Problems, *, is_pod: bool
 ) -> Iterator[str]:
     own, shared = one.securityContext, spec.securityContext
-    if SECCOMP + one.name in annotations and not (own and own.seccompProfile):
-        yield f'{here.at(f"[{SECCOMP}{one.name}]").path}: non-functional in v1.27+; use the "seccompProfile" field instead'
+    if wellknown.SECCOMP_CONTAINER_PREFIX + one.name in annotations and not (own and own.seccompProfile):
+        key = f"[{wellknown.SECCOMP_CONTAINER_PREFIX}{one.name}]"
+        yield f'{here.at(key).path}: non-functional in v1.27+; use the "seccompProfile" field instead'
     profiled = (own and own.appArmorProfile) or (shared and shared.appArmorProfile)
-    if APPARMOR + one.name in annotations and not profiled and not is_pod:
-        yield f'{here.at(f"[{APPARMOR}{one.name}]").path}: deprecated since v1.30; use the "appArmorProfile" field instead'
+    if wellknown.APPARMOR_CONTAINER_PREFIX + one.name in annotations and not profiled and not is_pod:
+        key = f"[{wellknown.APPARMOR_CONTAINER_PREFIX}{one.name}]"
+        yield f'{here.at(key).path}: deprecated since v1.30; use the "appArmorProfile" field instead'
 
 
 def _of_resources(one: Container | EphemeralContainer, here: Problems) -> Iterator[str]:

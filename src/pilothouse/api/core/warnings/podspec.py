@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from pilothouse.api import wellknown
 from pilothouse.api.core.warnings.addresses import of_address
 from pilothouse.api.core.warnings.containers import of_containers, of_fractions
 from pilothouse.api.core.warnings.names import OLD_NODE_LABELS, of_node_selector_term
@@ -16,7 +17,6 @@ OLD_ANNOTATIONS = {
     "security.alpha.kubernetes.io/sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
     "security.alpha.kubernetes.io/unsafe-sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
 }
-SECCOMP = "seccomp.security.alpha.kubernetes.io/pod"
 NO_SELECTOR = "a null labelSelector results in matching no pod"
 REQUIRED, PREFERRED = "requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution"
 
@@ -47,8 +47,8 @@ def of_pod_spec(spec: PodSpec, annotations: Mapping[str, str], at: Problems, *, 
         yield from of_volumes(spec.volumes, here.at("volumes"))
     yield from _of_lists(spec, here)
     yield from of_fractions(spec.overhead, here.at("overhead"))
-    if SECCOMP in annotations and not (spec.securityContext and spec.securityContext.seccompProfile):
-        yield f'{noted.at(f"[{SECCOMP}]").path}: non-functional in v1.27+; use the "seccompProfile" field instead'
+    if wellknown.SECCOMP_POD in annotations and not (spec.securityContext and spec.securityContext.seccompProfile):
+        yield f'{noted.at(f"[{wellknown.SECCOMP_POD}]").path}: non-functional in v1.27+; use the "seccompProfile" field instead'
     yield from of_containers(spec, annotations, at, is_pod=is_pod)
     if (spec.terminationGracePeriodSeconds or 0) < 0:
         yield f"{here.at('terminationGracePeriodSeconds').path}: must be >= 0; negative values are invalid and will be treated as 1"

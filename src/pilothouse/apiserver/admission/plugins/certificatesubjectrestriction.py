@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.certificates_v1 import CertificateSigningRequest
 from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plugin, World
 from pilothouse.apiserver.admission.pods import refused
 from pilothouse.apiserver.auth.user import MASTERS
 
 REQUESTS = ("certificates.k8s.io", "certificatesigningrequests")
-CLIENTS = "kubernetes.io/kube-apiserver-client"
+CLIENTS = wellknown.KUBE_APISERVER_CLIENT
 
 
 class CertificateSubjectRestriction(Plugin):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.networking_v1 import Ingress, IngressClass
 from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plugin, World
 
 INGRESSES = ("networking.k8s.io", "ingresses")
-CLASS_ANNOTATION = "kubernetes.io/ingress.class"
-DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 
 
 class DefaultIngressClass(Plugin):
@@ -20,9 +19,9 @@ class DefaultIngressClass(Plugin):
         if request.operation != CREATE or request.subresource:
             return
         ingress: Ingress = request.object
-        if ingress.spec.ingressClassName or CLASS_ANNOTATION in ingress.metadata.annotations:
+        if ingress.spec.ingressClassName or wellknown.INGRESS_CLASS in ingress.metadata.annotations:
             return
-        marked = [one for one in await world.list(IngressClass) if one.metadata.annotations.get(DEFAULT_ANNOTATION) == "true"]
+        marked = [one for one in await world.list(IngressClass) if one.metadata.annotations.get(wellknown.DEFAULT_INGRESS_CLASS) == "true"]
         if marked:
             newest = max(one.metadata.creationTimestamp for one in marked)
             names = sorted(one.metadata.name for one in marked if one.metadata.creationTimestamp == newest)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import PersistentVolumeClaim
 from pilothouse.api.types.storage_v1 import StorageClass
 from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plugin, World
 
 CLAIMS = ("", "persistentvolumeclaims")
-CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
-DEFAULT_ANNOTATIONS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 
 
 class DefaultStorageClass(Plugin):
@@ -21,7 +20,7 @@ class DefaultStorageClass(Plugin):
         if request.operation != CREATE or request.subresource:
             return
         claim: PersistentVolumeClaim = request.object
-        if claim.spec.storageClassName is not None or CLASS_ANNOTATION in claim.metadata.annotations:
+        if claim.spec.storageClassName is not None or wellknown.STORAGE_CLASS_BETA in claim.metadata.annotations:
             return
         defaults = [one for one in await world.list(StorageClass) if is_default(one)]
         if defaults:
@@ -31,4 +30,4 @@ class DefaultStorageClass(Plugin):
 
 
 def is_default(storage_class: StorageClass) -> bool:
-    return any(storage_class.metadata.annotations.get(one) == "true" for one in DEFAULT_ANNOTATIONS)
+    return any(storage_class.metadata.annotations.get(one) == "true" for one in wellknown.DEFAULT_STORAGE_CLASS)

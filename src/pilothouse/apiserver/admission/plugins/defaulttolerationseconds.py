@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Pod, Toleration
 from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World
 
 SECONDS = 300
-TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+TAINTS = (wellknown.NODE_NOT_READY, wellknown.NODE_UNREACHABLE)
 
 
 class DefaultTolerationSeconds(Plugin):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.apiserver.admission.plugin import CONNECT, CREATE, DELETE, PODS, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import MIRROR, refused
+from pilothouse.apiserver.admission.pods import refused
 from pilothouse.apiserver.auth.user import NODES, User
 
 NODE_PREFIX = "system:node:"
@@ -48,8 +49,8 @@ def node_of(user: User) -> str | None:
 async def _check_pod(request: AdmissionRequest, world: World, node: str) -> None:
     if request.operation == CREATE and not request.subresource:
         pod: Pod = request.object
-        if MIRROR not in pod.metadata.annotations:
-            raise refused(request, f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods')
+        if wellknown.CONFIG_MIRROR not in pod.metadata.annotations:
+            raise refused(request, f'pod does not have "{wellknown.CONFIG_MIRROR}" annotation, node "{node}" can only create mirror pods')
         if pod.spec.nodeName != node:
             raise refused(request, f'node "{node}" can only create pods with spec.nodeName set to itself')
         return

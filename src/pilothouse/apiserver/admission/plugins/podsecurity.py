@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Namespace, Pod, PodSpec
 from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World
 from pilothouse.apiserver.admission.pods import refused
@@ -30,7 +31,6 @@ WORKLOADS = frozenset(
 )
 IGNORED = frozenset({"attach", "binding", "eviction", "exec", "log", "portforward", "proxy", "status"})
 """Subresources of pods that change nothing of what the standards look at."""
-SECCOMP = "seccomp.security.alpha.kubernetes.io/pod"
 PODS_LIMIT = 3_000
 """How many pods of a namespace are looked at when it becomes stricter."""
 
@@ -128,7 +128,7 @@ def template_of(workload: Any) -> Any:
 
 def matters(new: Pod, old: Pod) -> bool:
     """Whether an update changes what the standards look at: images (and so containers), or the old form of seccomp profiles."""
-    if new.metadata.annotations.get(SECCOMP) != old.metadata.annotations.get(SECCOMP):
+    if new.metadata.annotations.get(wellknown.SECCOMP_POD) != old.metadata.annotations.get(wellknown.SECCOMP_POD):
         return True
     for kind in ("containers", "initContainers", "ephemeralContainers"):
         now, before = ([(one.name, one.image) for one in getattr(pod.spec, kind)] for pod in (new, old))

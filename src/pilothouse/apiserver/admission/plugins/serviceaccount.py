@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import (
     ConfigMapProjection,
     Container,
@@ -25,7 +26,7 @@ from pilothouse.api.types.core_v1 import (
     VolumeProjection,
 )
 from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import MIRROR, refused
+from pilothouse.apiserver.admission.pods import refused
 
 DEFAULT_NAME = "default"
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -49,7 +50,7 @@ class ServiceAccountAdmission(Plugin):
         if not request.is_pod or request.operation != CREATE:
             return
         pod: Pod = request.object
-        if MIRROR in pod.metadata.annotations:
+        if wellknown.CONFIG_MIRROR in pod.metadata.annotations:
             return
         pod.spec.serviceAccountName = pod.spec.serviceAccountName or pod.spec.serviceAccount or DEFAULT_NAME
         pod.spec.serviceAccount = pod.spec.serviceAccountName
@@ -64,7 +65,7 @@ class ServiceAccountAdmission(Plugin):
         if not request.is_pod or request.operation not in (CREATE, UPDATE):
             return
         pod: Pod = request.object
-        if MIRROR in pod.metadata.annotations:
+        if wellknown.CONFIG_MIRROR in pod.metadata.annotations:
             _check_mirror(request, pod)
         elif request.operation == CREATE:
             await _account(request, world, pod.spec.serviceAccountName)

@@ -5,11 +5,11 @@ The taint is taken by controllers/builtin/nodelifecycle.py.
 
 from __future__ import annotations
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Node, Taint
 from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plugin, World
 
 NODES = ("", "nodes")
-NOT_READY = "node.kubernetes.io/not-ready"
 
 
 class TaintNodesByCondition(Plugin):
@@ -22,5 +22,5 @@ class TaintNodesByCondition(Plugin):
         if request.operation != CREATE or request.subresource:
             return
         node: Node = request.object
-        if not any(one.key == NOT_READY and one.effect == "NoSchedule" for one in node.spec.taints):
-            node.spec.taints = [*node.spec.taints, Taint(key=NOT_READY, effect="NoSchedule")]
+        if not any(one.key == wellknown.NODE_NOT_READY and one.effect == "NoSchedule" for one in node.spec.taints):
+            node.spec.taints = [*node.spec.taints, Taint(key=wellknown.NODE_NOT_READY, effect="NoSchedule")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import PodSpec, SELinuxOptions
 from pilothouse.apiserver.admission.podsecurity.check import Check, Finding, Run, containers, contexts, named, number, quoted, setters
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -25,9 +26,6 @@ SYSCTLS_1_32 = SYSCTLS_1_29 | {"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"}
 SELINUX_1_0 = frozenset(("", "container_init_t", "container_kvm_t", "container_t"))
 SELINUX_1_31 = SELINUX_1_0 | {"container_engine_t"}
 PROFILES = frozenset(("Localhost", "RuntimeDefault"))
-APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
-SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
-SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
 
 
 def apparmor_profiles(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
@@ -44,7 +42,9 @@ def apparmor_profiles(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
     annotations = sorted(
         f"{key}={json.dumps(value)}"
         for key, value in meta.annotations.items()
-        if key.startswith(APPARMOR) and value not in ("", "runtime/default") and not value.startswith("localhost/")
+        if key.startswith(wellknown.APPARMOR_CONTAINER_PREFIX)
+        and value not in ("", "runtime/default")
+        and not value.startswith("localhost/")
     )
     if annotations:
         wrong.append(number("annotation", "annotations", len(annotations)))
@@ -137,7 +137,7 @@ def _is_wrong(options: SELinuxOptions, allowed: frozenset[str]) -> bool:
 
 def seccomp_annotations(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
     """How profiles were told before there was a field for them."""
-    keys = {SECCOMP_POD, *(SECCOMP_CONTAINER + one.name for one in containers(spec))}
+    keys = {wellknown.SECCOMP_POD, *(wellknown.SECCOMP_CONTAINER_PREFIX + one.name for one in containers(spec))}
     wrong = sorted(f"{key}={json.dumps(value)}" for key, value in meta.annotations.items() if key in keys and not _is_known(value))
     return Finding("seccompProfile", f"forbidden {number('annotation', 'annotations', len(wrong))} {', '.join(wrong)}") if wrong else None
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from pilothouse.api import wellknown
 from pilothouse.api.apiregistration import availability, registration
 from pilothouse.api.types.apiregistration_v1 import APIService, APIServiceCondition
 from pilothouse.api.types.core_v1 import Service
@@ -17,7 +18,6 @@ from pilothouse.machinery.codec import clone, encode
 
 RESYNC_SECONDS = 30.0
 """How often extension API servers are asked again, as upstream."""
-SERVICE_NAME = "kubernetes.io/service-name"
 NOT_PROXIED = "failing or missing response from https://{name}.{namespace}.svc:{port}/apis/{group}/{version}: requests are not proxied"
 """What is said while nothing in this server speaks to extension API servers."""
 
@@ -61,7 +61,7 @@ class APIServices(Hook):
         if isinstance(obj, Service):
             return (obj.metadata.namespace, obj.metadata.name) in self._behind
         if isinstance(obj, EndpointSlice):
-            return (obj.metadata.namespace, obj.metadata.labels.get(SERVICE_NAME, "")) in self._behind
+            return (obj.metadata.namespace, obj.metadata.labels.get(wellknown.SERVICE_NAME, "")) in self._behind
         return True
 
     async def _condition(self, apiservice: APIService) -> APIServiceCondition:
@@ -72,7 +72,7 @@ class APIServices(Hook):
         slices = [
             each
             for each in await self.store.list(EndpointSlice, reference.namespace)
-            if each.metadata.labels.get(SERVICE_NAME) == reference.name
+            if each.metadata.labels.get(wellknown.SERVICE_NAME) == reference.name
         ]
         problem = availability.problem_behind(apiservice, service, slices)
         if problem is not None:

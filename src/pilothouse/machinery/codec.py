@@ -199,9 +199,9 @@ def _no_constant(name: str) -> Any:
 def _without_surrogates(value: Any) -> Any:
     """The value with U+FFFD for every half of a pair that stands alone: no encoder takes it."""
     if isinstance(value, dict):
-        return {_without_surrogates(name): _without_surrogates(one) for name, one in value.items()}
+        return {_without_surrogates(name): _without_surrogates(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_without_surrogates(one) for one in value]
+        return [_without_surrogates(item) for item in value]
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
 
 
@@ -225,6 +225,7 @@ def _syntax_text(error: json.JSONDecodeError) -> str:
 
 
 def is_yaml(content_type: str) -> bool:
+    """Whether a Content-Type names YAML: any of the media types that are read as YAML, parameters ignored."""
     return content_type.partition(";")[0].strip().lower() in (YAML, "application/x-yaml", "text/yaml", "application/apply-patch+yaml")
 
 

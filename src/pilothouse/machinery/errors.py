@@ -22,10 +22,12 @@ class StatusError(Exception):
 
     @property
     def code(self) -> int:
+        """HTTP status code of the Status; 500 when it carries none."""
         return self.status.code or 500
 
     @property
     def reason(self) -> str:
+        """`reason` of the Status, as `NotFound`; empty when it carries none."""
         return self.status.reason
 
 
@@ -40,6 +42,7 @@ def qualified(plural: str, group: str) -> str:
 
 
 def not_found(plural: str, group: str, name: str) -> StatusError:
+    """404 NotFound: no object `name` of this resource. Message and details as apierrors.NewNotFound."""
     details = StatusDetails(name=name, group=group, kind=plural)
     return failure(404, "NotFound", f"{qualified(plural, group)} {go_quoted(name)} not found", details)
 
@@ -50,11 +53,13 @@ def no_such_resource() -> StatusError:
 
 
 def already_exists(plural: str, group: str, name: str) -> StatusError:
+    """409 AlreadyExists: an object of this name exists. Message and details as apierrors.NewAlreadyExists."""
     details = StatusDetails(name=name, group=group, kind=plural)
     return failure(409, "AlreadyExists", f"{qualified(plural, group)} {go_quoted(name)} already exists", details)
 
 
 def conflict(plural: str, group: str, name: str, cause: str) -> StatusError:
+    """409 Conflict: the write lost against another one; `cause` says how. As apierrors.NewConflict."""
     details = StatusDetails(name=name, group=group, kind=plural)
     message = f"Operation cannot be fulfilled on {qualified(plural, group)} {go_quoted(name)}: {cause}"
     return failure(409, "Conflict", message, details)
@@ -65,34 +70,42 @@ OBJECT_MODIFIED = "the object has been modified; please apply your changes to th
 
 def invalid(kind: str, group: str, name: str, problems: Sequence[Problem]) -> StatusError:
     """422: everything that is wrong with an object. `kind` is the kind, `Pod`, not the plural."""
-    causes = [StatusCause(reason=one.reason, message=one.message, field=one.path) for one in problems]
+    causes = [StatusCause(reason=problem.reason, message=problem.message, field=problem.path) for problem in problems]
     details = StatusDetails(name=name, group=group, kind=kind, causes=causes)
-    shown = [str(one) for one in problems]
+    shown = [str(problem) for problem in problems]
     text = shown[0] if len(shown) == 1 else f"[{', '.join(shown)}]"
     return failure(422, "Invalid", f"{qualified(kind, group)} {go_quoted(name)} is invalid: {text}", details)
 
 
 def bad_request(message: str) -> StatusError:
+    """400 BadRequest with this message. As apierrors.NewBadRequest."""
     return failure(400, "BadRequest", message)
 
 
 def unauthorized(message: str = "Unauthorized") -> StatusError:
+    """401 Unauthorized: the request has no valid credentials. As apierrors.NewUnauthorized."""
     return failure(401, "Unauthorized", message)
 
 
 def forbidden(plural: str, group: str, name: str, cause: str) -> StatusError:
+    """403 Forbidden: the request is understood and refused; `cause` says why.
+
+    The message names the object when `name` is set. As apierrors.NewForbidden.
+    """
     details = StatusDetails(name=name, group=group, kind=plural)
     subject = f"{qualified(plural, group)} {go_quoted(name)}" if name else qualified(plural, group)
     return failure(403, "Forbidden", f"{subject} is forbidden: {cause}", details)
 
 
 def method_not_supported(plural: str, group: str, verb: str) -> StatusError:
+    """405 MethodNotAllowed: the resource does not serve this verb. As apierrors.NewMethodNotSupported."""
     details = StatusDetails(group=group, kind=plural)
     message = f'{verb} is not supported on resources of kind "{qualified(plural, group)}"'
     return failure(405, "MethodNotAllowed", message, details)
 
 
 def gone(message: str) -> StatusError:
+    """410 Gone with this message, as for a `continue` token or a resource version that was compacted away."""
     return failure(410, "Gone", message)
 
 
@@ -102,25 +115,31 @@ def expired(message: str) -> StatusError:
 
 
 def too_large(message: str) -> StatusError:
+    """413 RequestEntityTooLarge: the body exceeds a limit. As apierrors.NewRequestEntityTooLargeError."""
     return failure(413, "RequestEntityTooLarge", message)
 
 
 def unsupported_media_type(message: str) -> StatusError:
+    """415 UnsupportedMediaType: the Content-Type of a request body is not accepted."""
     return failure(415, "UnsupportedMediaType", message)
 
 
 def too_many_requests(message: str, retry_after_seconds: int = 1) -> StatusError:
+    """429 TooManyRequests; clients wait `retry_after_seconds` before they try again. As apierrors.NewTooManyRequests."""
     return failure(429, "TooManyRequests", message, StatusDetails(retryAfterSeconds=retry_after_seconds))
 
 
 def internal_error(message: str) -> StatusError:
+    """500 InternalError; `message` becomes its cause. As apierrors.NewInternalError."""
     details = StatusDetails(causes=[StatusCause(message=message)])
     return failure(500, "InternalError", f"Internal error occurred: {message}", details)
 
 
 def unavailable(message: str) -> StatusError:
+    """503 ServiceUnavailable: the server cannot serve this now. As apierrors.NewServiceUnavailable."""
     return failure(503, "ServiceUnavailable", message)
 
 
 def timeout(message: str) -> StatusError:
+    """504 Timeout: the request did not complete within its deadline. As apierrors.NewTimeoutError."""
     return failure(504, "Timeout", f"Timeout: {message}")

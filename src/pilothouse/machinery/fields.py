@@ -36,17 +36,19 @@ class FieldSelector:
 
     def matches(self, getter: Callable[[str], str]) -> bool:
         """`getter` gives the value of a field by its name."""
-        return all((getter(one.field) == one.value) == (one.operator == "=") for one in self.requirements)
+        return all((getter(requirement.field) == requirement.value) == (requirement.operator == "=") for requirement in self.requirements)
 
     def exact(self, field: str) -> str | None:
         """The value that `field` must have, when one is said."""
-        return next((one.value for one in self.requirements if one.field == field and one.operator == "="), None)
+        return next(
+            (requirement.value for requirement in self.requirements if requirement.field == field and requirement.operator == "="), None
+        )
 
     def __bool__(self) -> bool:
         return bool(self.requirements)
 
     def __str__(self) -> str:
-        return ",".join(str(one) for one in self.requirements)
+        return ",".join(str(requirement) for requirement in self.requirements)
 
 
 EVERYTHING = FieldSelector()
@@ -84,18 +86,18 @@ def _requirement(term: str, text: str) -> Requirement:
 def _unescaped(value: str) -> str:
     result: list[str] = []
     escaped = False
-    for one in value:
+    for char in value:
         if escaped:
-            if one not in ESCAPABLE:
-                raise bad_request(f"invalid field selector: invalid escape sequence: \\{one}")
-            result.append(one)
+            if char not in ESCAPABLE:
+                raise bad_request(f"invalid field selector: invalid escape sequence: \\{char}")
+            result.append(char)
             escaped = False
-        elif one == "\\":
+        elif char == "\\":
             escaped = True
-        elif one in ",=":
-            raise bad_request(f"invalid field selector: unescaped character in value: {ord(one)}")
+        elif char in ",=":
+            raise bad_request(f"invalid field selector: unescaped character in value: {ord(char)}")
         else:
-            result.append(one)
+            result.append(char)
     if escaped:
         raise bad_request("invalid field selector: invalid escape sequence: \\")
     return "".join(result)

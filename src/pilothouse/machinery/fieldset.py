@@ -205,6 +205,10 @@ def shown(path: Path) -> str:
 
 @remember(ELEMENTS_REMEMBERED)
 def shown_element(element: str) -> str:
+    """One element of a path as messages print it:
+
+    `f:name` as `.name`, `k:{"name":"a"}` as `[name="a"]`, `v:1` as `[=1]`, `i:0` as `[0]`. As fieldpath's PathElement.String.
+    """
     kind, rest = element[0], element[2:]
     if kind == "f":
         return f".{rest}"

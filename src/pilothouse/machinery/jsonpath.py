@@ -237,7 +237,7 @@ def _descendants(values: Values) -> Values:
 
 
 def _union(paths: list[JsonPath]) -> Step:
-    return lambda values: [found for path in paths for found in _all(path, values)]
+    return lambda values: [value for path in paths for value in _all(path, values)]
 
 
 def _all(path: JsonPath, values: Values) -> Values:

@@ -39,6 +39,11 @@ class Requirement:
     values: tuple[str, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether the labels satisfy this requirement.
+
+        A missing label satisfies NotIn, `!=` and DoesNotExist only; `Gt` and `Lt` compare integers and refuse other text. As
+        labels.Requirement.Matches.
+        """
         value = labels.get(self.key)
         if self.operator in (EQUAL, DOUBLE_EQUAL, IN):
             return value is not None and value in self.values
@@ -69,16 +74,18 @@ class Selector:
     never: bool = False
 
     def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether the labels satisfy every requirement."""
         if self.never:
             return False
-        return all(one.matches(labels) for one in self.requirements)
+        return all(requirement.matches(labels) for requirement in self.requirements)
 
     @property
     def everything(self) -> bool:
+        """Whether the selector is empty and so matches all labels."""
         return not self.requirements and not self.never
 
     def __str__(self) -> str:
-        return ",".join(str(one) for one in self.requirements)
+        return ",".join(str(requirement) for requirement in self.requirements)
 
 
 EVERYTHING = Selector()
@@ -99,10 +106,10 @@ def _selector(requirements: Iterable[Requirement]) -> Selector:
     found = tuple(requirements)
     if not found:
         return EVERYTHING
-    if any(one.operator not in (EQUAL, DOUBLE_EQUAL, IN) or len(one.values) != 1 for one in found):
+    if any(requirement.operator not in (EQUAL, DOUBLE_EQUAL, IN) or len(requirement.values) != 1 for requirement in found):
         return Selector(found)
     simple = _Equalities(found)
-    object.__setattr__(simple, "pairs", tuple((one.key, one.values[0]) for one in found))
+    object.__setattr__(simple, "pairs", tuple((requirement.key, requirement.values[0]) for requirement in found))
     return simple
 
 
@@ -116,11 +123,11 @@ def from_label_selector(selector: LabelSelector | None) -> Selector:
     if selector is None:
         return NOTHING
     found = [Requirement(key, EQUAL, (value,)) for key, value in selector.matchLabels.items()]
-    for one in selector.matchExpressions:
-        operator = API_OPERATORS.get(one.operator)
+    for expression in selector.matchExpressions:
+        operator = API_OPERATORS.get(expression.operator)
         if operator is None:
-            raise SelectorError(f"{quoted(one.operator)} is not a valid label selector operator")
-        found.append(requirement(one.key, operator, one.values))
+            raise SelectorError(f"{quoted(expression.operator)} is not a valid label selector operator")
+        found.append(requirement(expression.key, operator, expression.values))
     return _selector(sorted(found, key=lambda one: one.key))
 
 
@@ -128,7 +135,7 @@ def requirement(key: str, operator: str, values: Iterable[str]) -> Requirement:
     """A checked requirement; SelectorError in upstream's words."""
     listed = tuple(sorted(set(values)))
     problems = [f"key: Invalid value: {quoted(key)}: {'; '.join(wrong)}" for wrong in [names.qualified_name(key)] if wrong]
-    problems += [f"values: Invalid value: {_go_list(listed)}: {one}" for one in _counted_wrong(operator, listed)]
+    problems += [f"values: Invalid value: {_go_list(listed)}: {problem}" for problem in _counted_wrong(operator, listed)]
     for index, value in enumerate(listed):
         if operator in (GREATER, LESS) and strconv.integer(value) is None:
             problems.append(f"values[{index}]: Invalid value: {quoted(value)}: for 'Gt', 'Lt' operators, the value must be an integer")
@@ -150,7 +157,7 @@ def _counted_wrong(operator: str, values: tuple[str, ...]) -> list[str]:
 
 
 def _go_list(values: tuple[str, ...]) -> str:
-    return f"[{', '.join(quoted(one) for one in values)}]"
+    return f"[{', '.join(quoted(value) for value in values)}]"
 
 
 def parse(text: str) -> Selector:

@@ -47,7 +47,7 @@ def validate_metadata_update(new: ObjectMeta, old: ObjectMeta, problems: Problem
     if old.deletionTimestamp:
         extra = sorted(set(new.finalizers) - set(old.finalizers))
         if extra:
-            shown = ", ".join(json.dumps(one) for one in extra)
+            shown = ", ".join(json.dumps(name) for name in extra)
             problems.at("finalizers").forbidden(
                 f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
             )
@@ -83,6 +83,10 @@ def _validate_common(meta: ObjectMeta, problems: Problems, *, any_finalizer: boo
 
 
 def validate_labels(labels: Mapping[str, str], problems: Problems) -> None:
+    """Report every label whose key is no qualified name or whose value is no label value.
+
+    As ValidateLabels of apimachinery's unversioned validation.
+    """
     for key, value in labels.items():
         for message in names.qualified_name(key):
             problems.invalid(key, message)
@@ -91,6 +95,10 @@ def validate_labels(labels: Mapping[str, str], problems: Problems) -> None:
 
 
 def validate_annotations(annotations: Mapping[str, str], problems: Problems) -> None:
+    """Report every annotation whose key is no qualified name, and all of them when keys and values exceed 256 KiB together.
+
+    As apimachinery's ValidateAnnotations.
+    """
     size = 0
     for key, value in annotations.items():
         size += len(key.encode()) + len(value.encode())
@@ -145,7 +153,7 @@ def _validate_managed_fields(meta: ObjectMeta, problems: Problems) -> None:
 
 def controller_of(meta: ObjectMeta) -> OwnerReference | None:
     """The owner that controls an object, if it has one."""
-    return next((one for one in meta.ownerReferences if one.controller), None)
+    return next((owner for owner in meta.ownerReferences if owner.controller), None)
 
 
 def controller_reference(owner: Any) -> OwnerReference:

@@ -40,7 +40,7 @@ def mismatch(message: str, pattern: str, *examples: str) -> str:
     """Upstream's RegexError: the rule, examples, and the expression itself."""
     if not examples:
         return f"{message} (regex used for validation is '{pattern}')"
-    shown = " or ".join(f"'{one}', " for one in examples)
+    shown = " or ".join(f"'{example}', " for example in examples)
     return f"{message} (e.g. {shown}regex used for validation is '{pattern}')"
 
 
@@ -96,7 +96,7 @@ def path_segment(value: str) -> list[str]:
     """What any name must be to stand in a URL's path; the rule of RBAC names."""
     if value in (".", ".."):
         return [f"may not be '{value}'"]
-    return [f"may not contain '{one}'" for one in "/%" if one in value]
+    return [f"may not contain '{char}'" for char in "/%" if char in value]
 
 
 def qualified_name(value: str) -> list[str]:
@@ -121,6 +121,7 @@ def qualified_name(value: str) -> list[str]:
 
 
 def label_value(value: str) -> list[str]:
+    """A label's value: empty or up to 63 characters that start and end alphanumeric. As validation.IsValidLabelValue."""
     found = [too_long(LABEL_LIMIT, "bytes")] if len(value) > LABEL_LIMIT else []
     if not _value.fullmatch(value):
         rule = (
@@ -132,10 +133,12 @@ def label_value(value: str) -> list[str]:
 
 
 def port_number(value: int) -> list[str]:
+    """A port: 1 to 65535. As validation.IsValidPortNum."""
     return [] if 1 <= value <= 65535 else ["must be between 1 and 65535, inclusive"]
 
 
 def in_range(value: int, low: int, high: int) -> list[str]:
+    """An integer from `low` to `high`, both included. As validation.IsInRange."""
     return [] if low <= value <= high else [f"must be between {low} and {high}, inclusive"]
 
 
@@ -178,12 +181,14 @@ def relaxed_environment_name(value: str) -> list[str]:
 
 
 def percentage(value: str) -> list[str]:
+    """A percentage as text, `10%`. As validation.IsValidPercent."""
     if _percent.fullmatch(value):
         return []
     return [mismatch("a valid percent string must be a numeric string followed by an ending '%'", PERCENT, "1%", "93%")]
 
 
 def http_header_name(value: str) -> list[str]:
+    """A name of an HTTP header: alphanumeric characters and dashes. As validation.IsHTTPHeaderName."""
     if _header.fullmatch(value):
         return []
     return [mismatch("a valid HTTP header must consist of alphanumeric characters or '-'", HEADER, "X-Header-Name")]

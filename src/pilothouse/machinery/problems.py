@@ -51,6 +51,7 @@ class Problems:
 
     @property
     def path(self) -> str:
+        """The field's path as messages print it: `spec.containers[0].name`, `metadata.labels[app]`."""
         path = self._parent.path if self._parent is not None else ""
         for step in self._steps:
             if isinstance(step, int):
@@ -62,9 +63,11 @@ class Problems:
         return path
 
     def required(self, detail: str = "") -> None:
+        """Report a missing value (FieldValueRequired)."""
         self._add("FieldValueRequired", "Required value", detail)
 
     def invalid(self, value: object, detail: str) -> None:
+        """Report a value that breaks a rule; `detail` says which (FieldValueInvalid)."""
         self._add("FieldValueInvalid", f"Invalid value: {quoted(value)}", detail)
 
     def type_invalid(self, value: object, detail: str) -> None:
@@ -81,9 +84,11 @@ class Problems:
         self._add("FieldValueNotSupported", f"Unsupported value: {quoted(value)}", f"supported values: {names}")
 
     def forbidden(self, detail: str) -> None:
+        """Report a field that must not be set or changed here (FieldValueForbidden)."""
         self._add("FieldValueForbidden", "Forbidden", detail)
 
     def duplicate(self, value: object) -> None:
+        """Report a value that occurs twice where it must be unique (FieldValueDuplicate)."""
         self._add("FieldValueDuplicate", f"Duplicate value: {quoted(value)}", "")
 
     def duplicated(self) -> None:
@@ -95,12 +100,15 @@ class Problems:
         self._add("InternalError", "Internal error", detail)
 
     def not_found(self, value: object, detail: str = "") -> None:
+        """Report a reference to something that does not exist (FieldValueNotFound)."""
         self._add("FieldValueNotFound", f"Not found: {quoted(value)}", detail)
 
     def too_long(self, limit: int, unit: str = "bytes") -> None:
+        """Report a text longer than `limit` (FieldValueTooLong). `unit` is a plural noun; its s is dropped for a limit of 1."""
         self._add("FieldValueTooLong", "Too long", f"may not be more than {limit} {unit.removesuffix('s') if limit == 1 else unit}")
 
     def too_many(self, actual: int, limit: int) -> None:
+        """Report a list of `actual` items where at most `limit` are allowed (FieldValueTooMany)."""
         self._add("FieldValueTooMany", f"Too many: {actual}", f"must have at most {limit} item{'s' if limit != 1 else ''}")
 
     def _add(self, reason: str, head: str, detail: str) -> None:

@@ -187,10 +187,18 @@ def canonical(value: str | int | float | Quantity) -> str:
 
 
 def add(first: str | int | float, second: str | int | float) -> str:
+    """Sum of two quantities in canonical form, in the format of the first unless that is zero.
+
+    Raises ValueError for what is no quantity.
+    """
     return str(parse(first) + parse(second))
 
 
 def subtract(first: str | int | float, second: str | int | float) -> str:
+    """Difference of two quantities in canonical form, in the format of the first unless that is zero.
+
+    Raises ValueError for what is no quantity.
+    """
     return str(parse(first) - parse(second))
 
 

@@ -8,6 +8,7 @@ PLAIN = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "\a": 
 
 
 def go_quoted(text: str) -> str:
+    """Text in double quotes with Go's escapes, as fmt's `%q` prints it."""
     return f'"{"".join(map(_escaped, text))}"'
 
 

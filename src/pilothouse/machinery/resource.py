@@ -96,7 +96,7 @@ RESET_FIELDS: Mapping[str, Sequence[str]] = {"": ("status",), "status": ("spec",
 
 def _paths(fields: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Dotted fields as paths of a set of fields."""
-    return tuple(tuple(step if step == "*" else f"f:{step}" for step in one.split(".")) for one in fields)
+    return tuple(tuple(step if step == "*" else f"f:{step}" for step in path.split(".")) for path in fields)
 
 
 class Resource(Generic[T]):
@@ -168,7 +168,7 @@ class Resource(Generic[T]):
         self.categories = tuple(categories)
         self.namespaced = namespaced
         self.verbs = tuple(verbs)
-        self.subresources = {one.name: one for one in subresources}
+        self.subresources = {subresource.name: subresource for subresource in subresources}
         self.columns = None if columns is None else tuple(columns)
         self.selectable_fields = dict(selectable_fields or {})
         self.stored_as = stored_as

@@ -81,10 +81,10 @@ def without_null_times(data: bytes) -> tuple[bytes, int]:
     Only for text that parses as it came, and of which `survey` finds as many in structs: elsewhere null means something else.
     """
     count = 0
-    for found, left in ((b'{"creationTimestamp":null,', b"{"), (b'{"creationTimestamp":null}', b"{}"), (b',"creationTimestamp":null', b"")):
-        if found in data:
-            count += data.count(found)
-            data = data.replace(found, left)
+    for null, left in ((b'{"creationTimestamp":null,', b"{"), (b'{"creationTimestamp":null}', b"{}"), (b',"creationTimestamp":null', b"")):
+        if null in data:
+            count += data.count(null)
+            data = data.replace(null, left)
     return data, count
 
 
@@ -141,7 +141,7 @@ def _survey_structs(item: Shape) -> Survey:
 
 def _plain(kind: Shape) -> frozenset[str]:
     """The fields of a struct that need no look."""
-    return frozenset(name for name, one in kind.fields.items() if not one.checked)
+    return frozenset(name for name, field in kind.fields.items() if not field.checked)
 
 
 def _survey_map(kind: Shape) -> Survey:
@@ -286,9 +286,9 @@ def without_nulls(value: Any, kind: Shape) -> Any:
         if kind.kind == shape.STRUCT:
             fields = kind.fields
             return {name: without_nulls(child, fields[name]) for name, child in value.items() if child is not None and name in fields}
-        return value if kind.item is None else {name: _item(one, kind.item) for name, one in value.items()}
+        return value if kind.item is None else {name: _item(item, kind.item) for name, item in value.items()}
     if isinstance(value, list) and kind.item is not None:
-        return [_item(one, kind.item) for one in value]
+        return [_item(item, kind.item) for item in value]
     if not isinstance(value, str):
         return value
     if kind.octets:
@@ -316,7 +316,7 @@ def type_error(value: Any, kind: Shape, *, owner: str = "", path: str = "") -> s
         return next(filter(None, texts), "")
     if kind.item is not None and isinstance(value, list if kind.kind == shape.LIST else dict):
         items = value if isinstance(value, list) else value.values()
-        return next(filter(None, (type_error(one, kind.item, owner=owner, path=path) for one in items)), "")
+        return next(filter(None, (type_error(item, kind.item, owner=owner, path=path) for item in items)), "")
     return _scalar_error(value, kind, owner, path)
 
 

@@ -23,7 +23,7 @@ GROUP = "meta.k8s.io"
 def columns_of(resource: Resource[Any]) -> tuple[Column, ...]:
     """The columns as shown: the name stands first, unless the kind says where it stands."""
     declared = (AGE,) if resource.columns is None else resource.columns
-    return declared if any(one.name == "Name" and not one.raw for one in declared) else (NAME, *declared)
+    return declared if any(column.name == "Name" and not column.raw for column in declared) else (NAME, *declared)
 
 
 def table(
@@ -44,12 +44,13 @@ def table(
         "kind": "Table",
         "apiVersion": f"{GROUP}/{version}",
         "metadata": metadata or {},
-        "columnDefinitions": [definition(one) for one in columns],
-        "rows": [row(columns, one, now, include, version) for one in objects],
+        "columnDefinitions": [definition(column) for column in columns],
+        "rows": [row(columns, obj, now, include, version) for obj in objects],
     }
 
 
 def definition(column: Column) -> dict[str, Any]:
+    """A `TableColumnDefinition` as JSON: name, type, format, description, priority."""
     kind = "string" if column.type == "date" and not column.raw else column.type
     return {
         "name": column.name,
@@ -62,7 +63,7 @@ def definition(column: Column) -> dict[str, Any]:
 
 def row(columns: tuple[Column, ...], obj: Any, now: datetime, include: str, version: str = "v1") -> dict[str, Any]:
     """One row; also what a watch sends, in a Table of its own."""
-    result: dict[str, Any] = {"cells": [cell(one, obj, now) for one in columns]}
+    result: dict[str, Any] = {"cells": [cell(column, obj, now) for column in columns]}
     if include == "Object":
         result["object"] = obj
     elif include != "None":
@@ -71,6 +72,10 @@ def row(columns: tuple[Column, ...], obj: Any, now: datetime, include: str, vers
 
 
 def cell(column: Column, obj: Any, now: datetime) -> Any:
+    """One cell of a row as JSON.
+
+    A date becomes its age at `now` (`5m`), a missing value `<none>`; columns of custom resources (`raw`) keep both as they are.
+    """
     value = column.value(obj)
     if column.type == "date" and not column.raw:
         return age(value or "", now)

@@ -69,7 +69,7 @@ def parse(value: str) -> datetime:
     match = RFC3339.fullmatch(value)
     if match is None:
         raise ValueError(_fault(value))
-    year, month, day, hour, minute, second = (int(one) for one in match.group(1, 2, 3, 4, 5, 6))
+    year, month, day, hour, minute, second = (int(digits) for digits in match.group(1, 2, 3, 4, 5, 6))
     fraction = int((match[7] or "0")[:6].ljust(6, "0"))
     offset = timedelta(hours=int(match[9] or 0), minutes=int(match[10] or 0))
     try:
@@ -96,7 +96,7 @@ def _fault(value: str) -> str:
 
 def _quoted(text: str) -> str:
     """As Go's package time quotes: bytes that are no printable ASCII are escaped one by one."""
-    shown = (f"\\{chr(one)}" if chr(one) in '"\\' else chr(one) if 0x20 <= one < 0x80 else f"\\x{one:02x}" for one in text.encode())
+    shown = (f"\\{chr(byte)}" if chr(byte) in '"\\' else chr(byte) if 0x20 <= byte < 0x80 else f"\\x{byte:02x}" for byte in text.encode())
     return f'"{"".join(shown)}"'
 
 

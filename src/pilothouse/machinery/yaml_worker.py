@@ -23,6 +23,7 @@ NICENESS = 10
 
 
 def main(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer documents from `source` on `sink`, one at a time, until `source` ends."""
     while len(head := source.read(8)) == 8:
         for part in answer(source.read(int.from_bytes(head, "big"))):
             sink.write(part)
@@ -30,6 +31,10 @@ def main(source: BinaryIO, sink: BinaryIO) -> None:
 
 
 def answer(document: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """The four parts of one answer: length of the note and of the document, the note, the document as JSON.
+
+    Raises nothing: bad YAML becomes a note.
+    """
     repeated: list[str] = []
     note: dict[str, Any] = {"repeated": repeated}
     value = b""

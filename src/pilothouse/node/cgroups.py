@@ -98,6 +98,10 @@ def limits_v1(cpu_shares: int, cpu_quota: int, cpu_period: int, memory_limit: in
 
 
 def limits_v2(cpu_shares: int, cpu_quota: int, cpu_period: int, memory_limit: int, pids_limit: int) -> dict[str, str]:
+    """Files and contents of a cgroup v2 for limits in the words of v1: shares 2 to 262144, quota and period in µs, memory in bytes.
+
+    A quota, memory or pids limit of 0 or less means none (`max`).
+    """
     quota = str(cpu_quota) if cpu_quota > 0 else "max"
     return {
         "cpu.weight": str(weight(cpu_shares) if cpu_shares else 100),

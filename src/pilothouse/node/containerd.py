@@ -43,6 +43,7 @@ class ContainerdPaths:
 
     @property
     def socket(self) -> Path:
+        """Unix socket on which containerd serves CRI."""
         return self.run / "containerd.sock"
 
     @property
@@ -52,10 +53,12 @@ class ContainerdPaths:
 
     @property
     def configuration(self) -> Path:
+        """containerd's `config.toml`."""
         return self.root / "config.toml"
 
     @property
     def cni_configuration(self) -> Path:
+        """Network configuration that containerd's CRI plugin reads."""
         return self.root / "cni" / "10-pilothouse.conflist"
 
     @property

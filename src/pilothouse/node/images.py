@@ -56,9 +56,11 @@ class Layer:
         self.archive = tarfile.TarFile(fileobj=self.buffer, mode="w", format=tarfile.USTAR_FORMAT)
 
     def directory(self, path: str, mode: int = 0o755) -> None:
+        """Add a directory at `path`."""
         self._add(path, tarfile.DIRTYPE, mode)
 
     def file(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """Add a regular file with this content at `path`."""
         self._add(path, tarfile.REGTYPE, mode, content=content)
 
     def link(self, path: str, target: str) -> None:
@@ -66,6 +68,7 @@ class Layer:
         self._add(path, tarfile.LNKTYPE, 0o755, target=target)
 
     def finish(self) -> bytes:
+        """Close the layer and give its tar, uncompressed. Nothing can be added afterwards."""
         self.archive.close()
         return self.buffer.getvalue()
 
@@ -104,6 +107,7 @@ def version() -> str:
 
 
 def busybox_path() -> Path:
+    """The machine's statically linked busybox. Raises FileNotFoundError when none is installed."""
     for path in BUSYBOX_PATHS:
         if is_static(path):
             return path
@@ -121,6 +125,7 @@ def is_static(program: Path) -> bool:
 
 
 def pause_image() -> Image:
+    """The image of pod sandboxes: one static program for this machine's architecture that waits for a signal."""
     layer = Layer()
     layer.file("pause", pause.program(architecture()), 0o755)
     return Image(PAUSE, layer.finish(), {"Entrypoint": ["/pause"], "User": "65535:65535"})

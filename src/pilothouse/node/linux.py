@@ -49,10 +49,12 @@ def has_capability(name: str, status: str = "/proc/self/status") -> bool:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
+    """mount(2): `source` onto `target`, file system type `kind`, options in `data`. Raises OSError."""
     _call("mount", target, source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None)
 
 
 def unmount(target: str, flags: int = MNT_DETACH) -> None:
+    """umount2(2) of what is mounted last at `target`; lazily by default. Raises OSError."""
     _call("umount2", target, target.encode(), flags)
 
 

@@ -44,6 +44,7 @@ def points(table: str = "/proc/thread-self/mountinfo") -> list[Mount]:
 
 
 def is_point(path: str) -> bool:
+    """Whether something is mounted at exactly this path in this process's mount namespace."""
     return any(mount.point == path for mount in points())
 
 

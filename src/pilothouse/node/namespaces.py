@@ -28,6 +28,7 @@ NETNS_MOUNTED = Path("/run/pilothouse/.netns-mounted")
 
 
 def network_path(name: str) -> str:
+    """Where the network namespace `name` is pinned; `ip netns` uses the same folder."""
     return f"{NETNS_DIRECTORY}/{name}"
 
 

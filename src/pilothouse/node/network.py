@@ -83,6 +83,11 @@ def table_name(cluster_namespace: str) -> str:
 
 
 def plan(link: Link) -> Plan:
+    """Everything that joins the node's namespace to the host:
+
+    `ip -batch` lines for both sides, settings below /proc/sys, nftables rules. Pure; a default route and masquerading only with
+    `link.egress`.
+    """
     wire = str(ipaddress.ip_interface(f"{link.host_address}/{link.prefix_length}").network)
     host = [
         f"route replace unreachable {link.block} metric {LAST_RESORT_METRIC}",
@@ -174,6 +179,10 @@ def set_up(link: Link) -> None:
 
 
 def set_up_on_host(link: Link) -> None:
+    """Apply `plan_on_host`: the node shares the host's network namespace.
+
+    Idempotent. Raises NetworkFailure with the words of `ip` or `nft`.
+    """
     wanted = plan_on_host(link)
     ip([f"link add {SERVICE_BRIDGE} type bridge"], ignore_failure=True)
     ip(wanted.host)
@@ -247,7 +256,7 @@ def _stands(words: Sequence[str], links: Mapping[str, Any], routed: set[tuple[st
         return "UP" in links.get(words[2], {}).get("flags", ())
     if words[0] == "addr":
         entry = links.get(words[words.index("dev") + 1], {})
-        return words[2].partition("/")[0] in {one.get("local") for one in entry.get("addr_info", ())}
+        return words[2].partition("/")[0] in {address.get("local") for address in entry.get("addr_info", ())}
     kind = "unreachable" if words[2] == "unreachable" else "unicast"
     return (kind, words[3] if kind == "unreachable" else words[2]) in routed
 
@@ -271,6 +280,7 @@ def shown(*words: str, namespace: str = "") -> list[dict[str, Any]]:
 
 
 def has_table(name: str) -> bool:
+    """Whether nftables has an IPv4 table `name` with a masquerading rule."""
     command = ["nft", "list", "table", "ip", name]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=linux.environment())
     return done.returncode == 0 and "masquerade" in done.stdout
@@ -295,6 +305,7 @@ def ip(lines: Sequence[str], namespace: str = "", *, ignore_failure: bool = Fals
 
 
 def nft(rules: str) -> None:
+    """Load nftables rules in one transaction (`nft -f -`). Raises NetworkFailure when nft is missing or refuses them."""
     _run(["nft", "-f", "-"], rules)
 
 

@@ -48,9 +48,9 @@ def results(folder: Path) -> list[PodInterface]:
 def interface_of(result: dict[str, Any]) -> PodInterface | None:
     """None for a result that is not of a bridge."""
     interfaces, ips = result.get("interfaces") or [], result.get("ips") or []
-    bridge = next((one for one in interfaces if one.get("name") == cni.BRIDGE), None)
-    host = next((one for one in interfaces if one is not bridge and not one.get("sandbox")), None)
-    inside = next((one for one in interfaces if one.get("sandbox")), None)
+    bridge = next((candidate for candidate in interfaces if candidate.get("name") == cni.BRIDGE), None)
+    host = next((candidate for candidate in interfaces if candidate is not bridge and not candidate.get("sandbox")), None)
+    inside = next((candidate for candidate in interfaces if candidate.get("sandbox")), None)
     if bridge is None or host is None or inside is None or not ips:
         return None
     address, gateway = ips[0]["address"], ips[0].get("gateway", "")
@@ -77,10 +77,12 @@ def plan(pods: Sequence[PodInterface], masters: dict[str, str], mtu: int) -> Ite
 
 
 def missing_links(pods: Sequence[PodInterface], masters: dict[str, str]) -> list[PodInterface]:
+    """The pods whose host-side interface does not exist. `masters` maps each interface on the node to its bridge."""
     return [pod for pod in pods if pod.host_name not in masters]
 
 
 def is_whole(pods: Sequence[PodInterface], masters: dict[str, str]) -> bool:
+    """Whether every pod's host-side interface is attached to the pods' bridge."""
     return all(masters.get(pod.host_name) == cni.BRIDGE for pod in pods)
 
 
@@ -90,6 +92,7 @@ def running(root: Path) -> list[PodInterface]:
 
 
 def sandbox_of(pod: PodInterface, root: Path) -> Path:
+    """Path of the pod's network namespace, seen from a mount namespace whose root is `root`."""
     return root / pod.sandbox.lstrip("/")
 
 

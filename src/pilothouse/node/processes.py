@@ -29,6 +29,7 @@ class Process:
     """Ticks between boot and the start, as /proc/<id>/stat has it."""
 
     def alive(self) -> bool:
+        """Whether this very process still runs: id and start time agree, and it is no zombie."""
         return started_at(self.id) == self.started
 
 
@@ -74,6 +75,7 @@ async def ended(process: Process) -> None:
 
 
 def identify(process_id: int) -> Process | None:
+    """The process that has this id now, or None when there is none."""
     started = started_at(process_id)
     return None if started is None else Process(process_id, started)
 

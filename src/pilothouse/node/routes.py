@@ -36,11 +36,12 @@ def ranges_of(entries: Sequence[dict[str, Any]]) -> list[Network]:
 
 def blocks_over(interface: str, prefix: int) -> list[Network]:
     """The blocks of that size in which the ranges lie that the machine reaches over an interface; none when it is not there."""
-    entries = [one for one in _ask("route", "show", "table", "main") if one.get("dev") == interface]
-    return sorted({one.supernet(new_prefix=prefix) for one in ranges_of(entries) if one.prefixlen >= prefix})
+    entries = [route for route in _ask("route", "show", "table", "main") if route.get("dev") == interface]
+    return sorted({network.supernet(new_prefix=prefix) for network in ranges_of(entries) if network.prefixlen >= prefix})
 
 
 def resolvers(texts: Iterable[str]) -> list[Network]:
+    """IPv4 addresses of the name servers in these texts of resolv.conf, as /32 networks."""
     found = []
     for text in texts:
         for line in text.splitlines():
@@ -53,7 +54,7 @@ def resolvers(texts: Iterable[str]) -> list[Network]:
 
 def name_servers() -> list[str]:
     """The addresses that the machine's own resolver asks; a stub on loopback is passed over for what stands behind it."""
-    found = [str(one.network_address) for one in resolvers(Path(path).read_text() for path in RESOLVERS if Path(path).exists())]
+    found = [str(resolver.network_address) for resolver in resolvers(Path(path).read_text() for path in RESOLVERS if Path(path).exists())]
     return [address for address in dict.fromkeys(found) if not address.startswith("127.")]
 
 

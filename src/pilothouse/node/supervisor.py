@@ -98,6 +98,7 @@ class Supervisor:
 
 
 def answers(path: Path) -> bool:
+    """Whether something accepts connections on this Unix socket."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))

@@ -51,6 +51,7 @@ class Writer(NamedTuple):
     subresource: str = ""
 
     def manager(self, operation: str) -> Manager:
+        """The field manager under which this writer's fields are recorded for `operation` (Apply or Update)."""
         return managers.manager(self.name, operation, self.version, self.subresource)
 
 
@@ -130,7 +131,7 @@ def _stripped(owners: Owners, who: Manager) -> Owners:
     paths = owned.paths - STRIPPED
     if paths:
         return {**owners, who: replace(owned, paths=paths)}
-    return {one: value for one, value in owners.items() if one != who}
+    return {manager: value for manager, value in owners.items() if manager != who}
 
 
 def apply(

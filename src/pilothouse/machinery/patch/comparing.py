@@ -25,6 +25,7 @@ class Comparison:
 
     @property
     def touched(self) -> Fields:
+        """Paths that were added or modified: what a writer owns after the write."""
         return self.added | self.modified
 
     @property

@@ -66,9 +66,9 @@ def _go_kind(value: Any) -> str:
 def with_go_integers(value: Any, kind: Shape) -> Any:
     """A copy in which whole floats are integers where the type has those, and too large ones have lost their upper bits."""
     if isinstance(value, dict):
-        return {name: with_go_integers(one, kind.fields.get(name) or kind.item or OPEN) for name, one in value.items()}
+        return {name: with_go_integers(item, kind.fields.get(name) or kind.item or OPEN) for name, item in value.items()}
     if isinstance(value, list):
-        return [with_go_integers(one, kind.item or OPEN) for one in value]
+        return [with_go_integers(item, kind.item or OPEN) for item in value]
     if kind.kind != shape.INTEGER or isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
         return value
     half = 1 << (63 if kind.go == "int64" else 31)

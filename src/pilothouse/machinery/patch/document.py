@@ -39,7 +39,7 @@ def go_text(value: Any) -> str:
     if isinstance(value, dict):
         return f"map[{' '.join(f'{key}:{go_text(value[key])}' for key in sorted(value))}]"
     if isinstance(value, list):
-        return f"[{' '.join(go_text(one) for one in value)}]"
+        return f"[{' '.join(go_text(item) for item in value)}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

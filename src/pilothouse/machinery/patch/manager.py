@@ -90,6 +90,7 @@ def encode(owners: Mapping[Manager, Owned]) -> list[ManagedFieldsEntry]:
 
 
 def entry(owner: Manager, api_version: str, fields: bytes, time: str) -> ManagedFieldsEntry:
+    """One entry of `metadata.managedFields`; `fields` is FieldsV1 as JSON bytes, `time` an RFC 3339 text."""
     return ManagedFieldsEntry(
         apiVersion=api_version,
         fieldsType=FIELDS_TYPE,
@@ -102,6 +103,10 @@ def entry(owner: Manager, api_version: str, fields: bytes, time: str) -> Managed
 
 
 def entry_order(one: ManagedFieldsEntry) -> tuple[str, ...]:
+    """Sort key of entries of `metadata.managedFields`: operation, time, manager, version, subresource.
+
+    As apimachinery's sortEncodedManagedFields.
+    """
     return one.operation, one.time, one.manager, one.apiVersion, one.subresource
 
 
@@ -141,7 +146,7 @@ def paths_of(entry: ManagedFieldsEntry) -> Fields:
 
 def capped(owners: Owners) -> Owners:
     """The owners with the oldest updates beyond the limit merged into one a version."""
-    updaters = sorted((one for one in owners if one.operation == UPDATE), key=lambda one: (owners[one].time, one.identifier))
+    updaters = sorted((manager for manager in owners if manager.operation == UPDATE), key=lambda one: (owners[one].time, one.identifier))
     count, first = len(updaters), dict[str, Manager]()
     if count <= UPDATERS_LIMIT:
         return owners
@@ -167,20 +172,21 @@ class Conflicts(Exception):
     """What others own of that an apply would change. `status` is the answer to the client."""
 
     def __init__(self, conflicts: Mapping[Manager, Fields]) -> None:
-        self.conflicts = {one: conflicts[one] for one in sorted(conflicts, key=lambda one: one.identifier)}
+        self.conflicts = {manager: conflicts[manager] for manager in sorted(conflicts, key=lambda one: one.identifier)}
         super().__init__(str(self.status()))
 
     def status(self) -> StatusError:
         """409 in upstream's words."""
-        pairs = [(one, path) for one, paths in self.conflicts.items() for path in fieldset.iteration_order(paths)]
+        pairs = [(manager, path) for manager, paths in self.conflicts.items() for path in fieldset.iteration_order(paths)]
         causes = [
-            StatusCause(reason="FieldManagerConflict", message=f"conflict with {one}", field=fieldset.shown(path)) for one, path in pairs
+            StatusCause(reason="FieldManagerConflict", message=f"conflict with {manager}", field=fieldset.shown(path))
+            for manager, path in pairs
         ]
         return failure(409, "Conflict", _conflict_text(pairs), StatusDetails(causes=causes))
 
     def beyond(self, allowed: Fields) -> Conflicts | None:
         """The conflicts over other fields than `allowed`; None when there are none."""
-        left = {one: paths - allowed for one, paths in self.conflicts.items() if paths - allowed}
+        left = {manager: paths - allowed for manager, paths in self.conflicts.items() if paths - allowed}
         return Conflicts(left) if left else None
 
 
@@ -189,9 +195,9 @@ def _conflict_text(pairs: list[tuple[Manager, Path]]) -> str:
         return f"Apply failed with 1 conflict: conflict with {pairs[0][0]}: {fieldset.shown(pairs[0][1])}"
     lines: list[str] = []
     last = None
-    for one, path in pairs:
-        if one != last:
-            lines.append(f"conflicts with {one}:")
-        last = one
+    for manager, path in pairs:
+        if manager != last:
+            lines.append(f"conflicts with {manager}:")
+        last = manager
         lines.append(f"- {fieldset.shown(path)}")
     return f"Apply failed with {len(pairs)} conflicts: " + "\n".join(lines)

@@ -162,7 +162,7 @@ def _suspicious(patch: bytes | Any, patch_type: str) -> list[str]:
     if not isinstance(patch, bytes):
         return []
     if patch_type == JSON_PATCH:
-        return [f"json patch {one}" for one in strict.suspicious(patch, OPERATION_LIST)]
+        return [f"json patch {problem}" for problem in strict.suspicious(patch, OPERATION_LIST)]
     if patch_type in (MERGE_PATCH, STRATEGIC_MERGE_PATCH) and not strict.surely_unique(patch, document.read(patch)):
         return strict.suspicious(patch, OPEN)
     return []
@@ -208,6 +208,6 @@ def _as_patched(patched: Any, touched: frozenset[tuple[str, ...]]) -> str:
         if isinstance(value, dict):
             names = sorted(value) if path in touched else list(value)
             return {name: arranged(value[name], (*path, name)) for name in names}
-        return [arranged(one, (*path, str(index))) for index, one in enumerate(value)] if isinstance(value, list) else value
+        return [arranged(item, (*path, str(index))) for index, item in enumerate(value)] if isinstance(value, list) else value
 
     return fieldset.escaped(json.dumps(arranged(patched, ()), separators=(",", ":"), ensure_ascii=False))

@@ -19,22 +19,22 @@ SCALE_VERSION = "autoscaling/v1"
 def to_scale(owners: Owners, replicas: Path) -> Owners:
     """The record of the Scale of an object that has its count at `replicas`."""
     count = frozenset((REPLICAS,))
-    return {one: replace(owned, paths=count, api_version=SCALE_VERSION) for one, owned in owners.items() if replicas in owned.paths}
+    return {manager: replace(owned, paths=count, api_version=SCALE_VERSION) for manager, owned in owners.items() if replicas in owned.paths}
 
 
 def to_parent(owners: Owners, replicas: Path, api_version: str, scale: Owners) -> Owners:
     """The object's record after a write that left that of its Scale as `scale`."""
-    remaining = {one: owned for one, owned in scale.items() if REPLICAS in owned.paths}
+    remaining = {manager: owned for manager, owned in scale.items() if REPLICAS in owned.paths}
     found: Owners = {}
-    for one, owned in owners.items():
+    for manager, owned in owners.items():
         paths = owned.paths
-        if replicas in paths and one not in remaining:
+        if replicas in paths and manager not in remaining:
             paths = paths - {replicas}
         if paths:
-            found[one] = replace(owned, paths=paths)
+            found[manager] = replace(owned, paths=paths)
         if replicas in paths:
-            remaining.pop(one, None)
-    for one in remaining:
-        before = owners.get(one)
-        found[one] = Owned(frozenset((replicas,)), api_version, before.time if before is not None else "")
+            remaining.pop(manager, None)
+    for manager in remaining:
+        before = owners.get(manager)
+        found[manager] = Owned(frozenset((replicas,)), api_version, before.time if before is not None else "")
     return found

@@ -48,6 +48,7 @@ class Type:
 
     @property
     def is_associative(self) -> bool:
+        """Whether a list of this type merges item by item (set or map) instead of being replaced as one value."""
         return self.list_type != ATOMIC
 
     def child(self, element: str) -> Type | None:

@@ -206,7 +206,7 @@ def _check_order(items: list[Any], order: list[Any], merge_key: str) -> None:
 
 def _element(*lists: list[Any]) -> Any:
     """The first item of some lists; all must be of one type, and none a list."""
-    items = [item for one in lists for item in one]
+    items = [item for values in lists for item in values]
     if not items:
         raise _failed("no elements in any of the given slices")
     if isinstance(items[0], list):
@@ -228,15 +228,15 @@ def _merge_list(original: list[Any], patch: list[Any], merge_key: str, item: Sha
     if is_replaced:
         return ordered(wanted, [], wanted, merge_key)
     standing = list(kept)
-    place = {identity(one.get(merge_key)): index for index, one in reversed(list(enumerate(kept)))}
+    place = {identity(element.get(merge_key)): index for index, element in reversed(list(enumerate(kept)))}
     last, is_in_order = -1, True
-    for one in wanted:
-        key = identity(_key_of(one, merge_key))
+    for element in wanted:
+        key = identity(_key_of(element, merge_key))
         index = place.setdefault(key, len(kept))
         if index < len(kept):
-            kept[index] = _merge_map(kept[index], one, item)
+            kept[index] = _merge_map(kept[index], element, item)
         else:
-            kept.append(one)
+            kept.append(element)
         is_in_order = is_in_order and last < index < len(standing)
         last = index
     return kept if is_in_order and len(place) == len(kept) else ordered(kept, wanted, standing, merge_key)
@@ -249,20 +249,20 @@ def _go_kind(shape: Shape) -> str:
 def _special_items(original: list[Any], patch: list[Any], merge_key: str) -> tuple[list[Any], list[Any], bool]:
     """Do what the items with `$patch` say: what stays of the original, the plain items of the patch, whether they replace all."""
     removed, wanted, is_replaced = set(), [], False
-    for one in patch:
-        if DIRECTIVE not in one:
-            wanted.append(one)
+    for item in patch:
+        if DIRECTIVE not in item:
+            wanted.append(item)
             continue
-        directive = one[DIRECTIVE]
+        directive = item[DIRECTIVE]
         if directive == "delete":
-            removed.add(identity(_key_of(one, merge_key)))
+            removed.add(identity(_key_of(item, merge_key)))
         elif directive == "replace":
             is_replaced = True
         elif directive == "merge":
             raise _failed("merging lists cannot yet be specified in the patch")
         else:
-            raise _unknown_directive(directive, one)
-    return [one for one in original if merge_key not in one or identity(one[merge_key]) not in removed], wanted, is_replaced
+            raise _unknown_directive(directive, item)
+    return [item for item in original if merge_key not in item or identity(item[merge_key]) not in removed], wanted, is_replaced
 
 
 def _key_of(one: Any, merge_key: str) -> Any:

@@ -24,10 +24,12 @@ Filter = Callable[[Fields], Fields]
 
 
 def everything(paths: Fields) -> Fields:
+    """Filter for an endpoint that resets no fields: gives all paths back."""
     return paths
 
 
 def same_version(value: Map, source: str, target: str) -> Map:
+    """Conversion for a kind with one version: gives the value back."""
     return value
 
 
@@ -53,6 +55,7 @@ class Value:
     _converted: dict[str, Any] = field(default_factory=dict)
 
     def at(self, version: str) -> Any:
+        """The object in `version`; converted on the first call, then remembered. The result is shared: do not change it."""
         if version == self.version:
             return self.value
         if version not in self._converted:
@@ -111,11 +114,11 @@ def apply(versions: Versions, live: Map, config: Map, version: str, owners: Owne
 def reconcile(versions: Versions, owners: Owners) -> Owners:
     """The owners of versions that are known, fitted to what is atomic now."""
     found: Owners = {}
-    for one, owned in owners.items():
+    for manager, owned in owners.items():
         kind = versions.types.get(owned.api_version)
         if kind is not None:
             paths = reconciled(owned.paths, kind)
-            found[one] = owned if paths == owned.paths else replace(owned, paths=paths)
+            found[manager] = owned if paths == owned.paths else replace(owned, paths=paths)
     return found
 
 
@@ -137,16 +140,20 @@ class _Changes:
 
 def _handed_over(changes: _Changes, owners: Owners, who: Manager, *, force: bool) -> Owners:
     """The owners without what others than `who` lose by a change. Raises Conflicts unless forced."""
-    conflicts = {one: lost for one, owned in owners.items() if one != who and (lost := owned.paths & changes.at(owned.api_version).touched)}
+    conflicts = {
+        manager: lost
+        for manager, owned in owners.items()
+        if manager != who and (lost := owned.paths & changes.at(owned.api_version).touched)
+    }
     if conflicts and not force:
         raise Conflicts(conflicts)
     kept: Owners = {}
-    for one, owned in owners.items():
-        lost = NONE if one == who else conflicts.get(one, NONE) | (owned.paths & changes.at(owned.api_version).removed)
+    for manager, owned in owners.items():
+        lost = NONE if manager == who else conflicts.get(manager, NONE) | (owned.paths & changes.at(owned.api_version).removed)
         if not lost and owned.paths:
-            kept[one] = owned
+            kept[manager] = owned
         elif lost != owned.paths:
-            kept[one] = replace(owned, paths=owned.paths - lost)
+            kept[manager] = replace(owned, paths=owned.paths - lost)
     return kept
 
 

@@ -165,7 +165,7 @@ class Cache:
 
     def decoded(self, items: Sequence[Item]) -> list[Entry]:
         """Entries of what the store has: for `load`, in as many parts as the caller likes."""
-        entries = (self._entry(item.key, item.value, item.revision, item.created) for item in items)
+        entries = map(self._entry, items)
         return [entry for entry in entries if entry is not None]
 
     async def converted(self, items: Sequence[Item]) -> list[Entry]:
@@ -198,20 +198,15 @@ class Cache:
         value = encode(as_kind(obj))  # written by another hand, or before its definition changed: all here builds on how ours begins
         return RewrittenEntry.stored(self.resource, item.key, self.head, value, item.revision, item.created, obj)
 
-    def _entry(self, key: str, value: bytes, revision: int, created: int, obj: Any = None) -> Entry | None:
+    def _entry(self, item: Item) -> Entry | None:
         """The entry of a stored value; None for one that cannot be decoded, which is noted as corrupt."""
-        if obj is not None:
-            entry = Entry.stored(self.resource, key, self.head, value, revision, created, obj)
-        else:
-            read = self.read(Item(key, value, revision, created))
-            if isinstance(read, CorruptValue):
-                self.corrupt[key] = read
-                log.error("a stored object cannot be decoded", extra={"key": key, "problem": read.problem})
-                return None
-            entry = read
-            share(entry.object, value)
-        if self.corrupt:
-            self.corrupt.pop(key, None)
+        entry = self.read(item)
+        if isinstance(entry, CorruptValue):
+            self.corrupt[item.key] = entry
+            log.error("a stored object cannot be decoded", extra={"key": item.key, "problem": entry.problem})
+            return None
+        share(entry.object, item.value)
+        self.corrupt.pop(item.key, None)
         return entry
 
     def load(self, entries: Sequence[Entry], found: int, revision: int) -> None:
@@ -226,8 +221,9 @@ class Cache:
         for event in early:
             self.apply(event)
 
-    def hand_over(self, key: str, value: bytes, obj: Any) -> None:
-        """The struct that `value` was encoded from, so that it need not be decoded when the write comes back."""
+    def hand_over(self, key: str, value: bytes, obj: Any = None) -> None:
+        """The struct that `value` was encoded from, so that it need not be decoded when the write comes back. Without one the value is
+        known to be right, and decoded when somebody asks for its struct."""
         if len(self._handed) < HANDED_LIMIT:
             self._handed[key] = (value, obj)
 
@@ -260,10 +256,13 @@ class Cache:
                 return None
             self._remove(previous)
             return CacheEvent(DELETED, previous.moved(event.revision), previous, event.revision)
-        value, obj = self._handed.pop(event.key, (b"", None))
-        if obj is not None and value is not event.value and value != event.value:
-            obj = None
-        entry = self._entry(event.key, event.value, event.revision, event.created, obj)
+        handed = self._handed.pop(event.key, None)
+        if handed is not None and (handed[0] is event.value or handed[0] == event.value):
+            entry: Entry | None = Entry.stored(self.resource, event.key, self.head, event.value, event.revision, event.created, handed[1])
+            if self.corrupt:
+                self.corrupt.pop(event.key, None)
+        else:
+            entry = self._entry(Item(event.key, event.value, event.revision, event.created))
         if entry is None:
             return None
         if previous is not None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing, suppress
+from functools import cache
 from typing import Any, Protocol
 
 from pilothouse.api import wellknown
@@ -33,6 +34,7 @@ from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, 
 from pilothouse.api.types.scheduling_v1 import PriorityClass
 from pilothouse.apiserver.auth.user import APISERVER, User
 from pilothouse.apiserver.cache.event import DELETED
+from pilothouse.apiserver.registry.seeding import Seed, seed
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.client.call import Call, Options
@@ -57,12 +59,12 @@ class BootstrapRegistry(Protocol):
     def watch(self, call: Call, user: User) -> AsyncGenerator[Any, None]: ...
 
 
-async def ensure(registry: BootstrapRegistry) -> None:
-    """Return when everything is there, and what authorization looks up is at hand."""
+async def ensure(registry: BootstrapRegistry, seeds: Iterable[Seed]) -> None:
+    """Return when everything is there, `seeds` included, and what authorization looks up is at hand."""
     for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding):
         await registry.store.caches.of(registry.store.catalogue.of(kind))
-    for obj in first_objects(registry.store.settings):
-        await _create(registry, obj)
+    await seed(registry.store, (*first_seeds(), *seeds))
+    await _create(registry, kubernetes_service(registry.store.settings))
     for obj in (*endpoints(registry.store.settings), *authentication_info(registry.store.settings)):
         await _create_or_update(registry, obj)
 
@@ -107,13 +109,13 @@ async def _create_or_update(registry: BootstrapRegistry, obj: Any) -> None:
         await registry.execute(Call("update", registry.store.catalogue.of(type(obj)), meta.namespace, meta.name, body=obj), APISERVER)
 
 
-def first_objects(settings: Settings) -> Iterator[Any]:
-    for name in NAMESPACES:
-        yield Namespace(metadata=ObjectMeta(name=name))
-        yield ServiceAccount(metadata=ObjectMeta(name="default", namespace=name))
-    yield _priority_class("system-cluster-critical", 2_000_000_000)
-    yield _priority_class("system-node-critical", 2_000_001_000)
-    yield kubernetes_service(settings)
+@cache
+def first_seeds() -> tuple[Seed, ...]:
+    """The namespaces, each with its ServiceAccount, and the priority classes."""
+    accounts = (ServiceAccount(metadata=ObjectMeta(name="default", namespace=name)) for name in NAMESPACES)
+    namespaces = (Namespace(metadata=ObjectMeta(name=name)) for name in NAMESPACES)
+    classes = (_priority_class("system-cluster-critical", 2_000_000_000), _priority_class("system-node-critical", 2_000_001_000))
+    return tuple(map(Seed.of, (*namespaces, *accounts, *classes)))
 
 
 def _priority_class(name: str, value: int) -> PriorityClass:

@@ -82,10 +82,13 @@ def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
     return [record.entry(owner, resource.api_version, fields, time.now_text(store.clock))]
 
 
-def of_seed(store: RegistryStore, resource: Resource[Any], obj: Any, name: str) -> ManagedFieldsEntry:
-    """What the server owns of an object that it makes by itself, as manager `name`."""
+def of_seed(resource: Resource[Any], obj: Any, name: str, written: str) -> Entries:
+    """What the server owns of an object that it makes by itself, as manager `name`, at the time `written`."""
+    fields = _created(resource, "").of(obj)
+    if fields == b"{}":
+        return []
     owner = record.manager(name or agent_of("system:apiserver"), UPDATE, resource.api_version)
-    return record.entry(owner, resource.api_version, _created(resource, "").of(obj), time.now_text(store.clock))
+    return [record.entry(owner, resource.api_version, fields, written)]
 
 
 def _paths(request: Request) -> fieldset.Fields:

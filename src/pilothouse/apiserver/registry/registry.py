@@ -129,7 +129,7 @@ class Registry:
             group.create_task(expire_regularly(self.store), name="expiry of events")
             await self.definitions.start()
             group.create_task(self.definitions.run(), name="definitions")
-            await bootstrap.ensure(self)
+            await bootstrap.ensure(self, [seed for hook in self.hooks.values() for seed in hook.seeds()])
             for kind in bootstrap.KEPT:
                 group.create_task(bootstrap.keep(self, kind), name=f"keeping of the {kind.__name__} kubernetes")
             self.started.set()

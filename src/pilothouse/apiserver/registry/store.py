@@ -261,6 +261,15 @@ class RegistryStore:
         await self.caches.reached(revision)
         return revision
 
+    async def create(self, values: Mapping[str, bytes]) -> None:
+        """Write the values whose keys do not exist, in one commit; StatusError when the store cannot."""
+        self.written.add(sum(len(key) + len(value) for key, value in values.items()))
+        try:
+            await self.storage.create(values)
+        except StorageFailed as error:
+            raise internal_error(f"the store cannot write: {error}") from error
+        await self.caches.reached(await self.storage.revision())
+
     async def remove(self, current: Entry, last: Any = None) -> Entry:
         """Delete; returns the last state (`last`, or as it was) under the revision of its end. Raises CompareFailed when it was
         changed meanwhile."""

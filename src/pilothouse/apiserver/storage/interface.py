@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -107,6 +107,10 @@ class Storage(Protocol):
     async def commit(self, key: str, value: bytes | None, expected: int | None) -> int:
         """Write (or with None delete) and return the new revision. `expected` is the key's revision, 0 for "must not exist",
         None for "whatever it is". Raises CompareFailed, also for the delete of what does not exist, and StorageFailed."""
+        ...
+
+    async def create(self, values: Mapping[str, bytes]) -> None:
+        """Write those whose keys do not exist, together and in this order; what exists stays. Raises StorageFailed."""
         ...
 
     def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncIterator[Sequence[Event]]:

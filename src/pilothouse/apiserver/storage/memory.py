@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sortedcontainers import SortedDict
@@ -62,19 +62,27 @@ class MemoryStorage:
         present = current.revision if current else 0
         if (expected is not None and expected != present) or (value is None and current is None):
             raise CompareFailed(key, present, self._revision)
+        event = self._write(key, value, current)
+        self._watchers.publish((event,))
+        if event.revision % WRITES_IN_A_ROW == 0:
+            await asyncio.sleep(0)
+        return event.revision
+
+    def _write(self, key: str, value: bytes | None, current: Item | None) -> Event:
         self._revision += 1
         created = current.created if current else self._revision
         if value is None:
             del self._items[key]
         else:
             self._items[key] = Item(key, value, self._revision, created)
-        event = Event(key, value, self._revision, created, present, current.value if current else None)
+        present, replaced = (current.revision, current.value) if current else (0, None)
+        event = Event(key, value, self._revision, created, present, replaced)
         self._log.append(_Write(event, current))
-        self._watchers.publish((event,))
-        revision = self._revision
-        if revision % WRITES_IN_A_ROW == 0:
-            await asyncio.sleep(0)
-        return revision
+        return event
+
+    async def create(self, values: Mapping[str, bytes]) -> None:
+        missing = [key for key in values if key not in self._items]
+        self._watchers.publish([self._write(key, values[key], None) for key in missing])
 
     async def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncGenerator[Sequence[Event], None]:
         self._check(after)

@@ -15,7 +15,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future as ConcurrentFuture
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -94,6 +94,15 @@ class SqliteStorage:
         present, created = self._newest.get(key, (0, 0))
         if (expected is not None and expected != present) or (value is None and not present):
             raise CompareFailed(key, present, present or self._assigned)
+        return await self._begin(key, value, present, created)
+
+    async def create(self, values: Mapping[str, bytes]) -> None:
+        missing = [key for key in values if key not in self._newest]
+        if missing:  # what is handed over in one turn of the loop is written in one transaction
+            await asyncio.gather(*[self._begin(key, values[key], 0, 0) for key in missing])
+
+    def _begin(self, key: str, value: bytes | None, present: int, created: int) -> asyncio.Future[int]:
+        """Begin a write; the future has its revision once the disk has it."""
         if len(self._waiting) >= WAITING_LIMIT:
             raise StorageFailed(f"{WAITING_LIMIT} writes are waiting for the disk")
         self._assigned += 1
@@ -107,7 +116,7 @@ class SqliteStorage:
         if not self._fresh:
             self._loop.call_soon(self._hand_over)
         self._fresh.append(write)
-        return await done
+        return done
 
     def _hand_over(self) -> None:
         """What was committed in one turn of the loop goes to the writer together: each wake-up of a thread costs a system call."""

@@ -113,6 +113,18 @@ class StorageConformance:
         assert await storage.commit(key("a"), None, None) == first + 4
         assert await storage.revision() == first + 4
 
+    async def test_create_writes_what_is_missing_and_leaves_what_is_there(self, storage: Storage) -> None:
+        there = await storage.commit(key("b"), b"old", 0)
+        batches: list[Sequence[Event]] = []
+        storage.follow(batches.append)
+        await storage.create({key(name): b"new" for name in "abc"})
+        assert [told(batch) for batch in batches] == [[("ADDED", "a"), ("ADDED", "c")]]
+        items = (await storage.range(key(""))).items
+        assert [(item.key[-1], item.value) for item in items] == [("a", b"new"), ("b", b"old"), ("c", b"new")]
+        assert items[0].revision > there
+        await storage.create({key(name): b"newer" for name in "ac"})
+        assert list((await storage.range(key(""))).items) == list(items)
+
     async def test_what_was_deleted_is_gone(self, storage: Storage) -> None:
         revision = await storage.commit(key("a"), b"", 0)
         await storage.commit(key("a"), None, revision)

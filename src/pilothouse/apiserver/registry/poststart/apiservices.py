@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pilothouse.api import wellknown
@@ -13,6 +14,7 @@ from pilothouse.api.types.core_v1 import Service
 from pilothouse.api.types.discovery_v1 import EndpointSlice
 from pilothouse.apiserver.registry.bootstrap import BootstrapRegistry
 from pilothouse.apiserver.registry.poststart.hook import Hook
+from pilothouse.apiserver.registry.seeding import TIME, Seed, seed
 from pilothouse.machinery import time
 from pilothouse.machinery.codec import clone, encode
 
@@ -39,14 +41,19 @@ class APIServices(Hook):
         self._following: asyncio.Task[None] | None = None
         self.store.catalogue.subscribe(lambda what, resource: self.wake())
 
+    def seeds(self) -> Iterable[Seed]:
+        """Those of what is served here."""
+        return [local_seed(each.spec.group, each.spec.version) for each in self._wanted().values()]
+
+    def _wanted(self) -> dict[str, APIService]:
+        return registration.wanted((resource.group, resource.version) for resource in self.store.catalogue.resources())
+
     async def reconcile(self) -> None:
         """Register what is served, then say of every APIService whether it is available."""
-        served = ((resource.group, resource.version) for resource in self.store.catalogue.resources())
         current = {each.metadata.name: each for each in await self.store.list(APIService)}
-        for verb, apiservice in registration.steps(current, registration.wanted(served), at_start=self._at_start):
+        for verb, apiservice in registration.steps(current, self._wanted(), at_start=self._at_start):
             if verb == "create":
-                apiservice.status.conditions = availability.with_condition(apiservice, availability.local(), self._now()) or []
-                await self.seed(apiservice)
+                await seed(self.store, [local_seed(apiservice.spec.group, apiservice.spec.version)])
             else:
                 await self.write(verb, apiservice)
         self._at_start = False
@@ -128,3 +135,11 @@ class APIServices(Hook):
                 await self.store.clock.sleep(RESYNC_SECONDS)
                 self._round += 1
                 self.wake()
+
+
+@lru_cache(maxsize=256)
+def local_seed(group: str, version: str) -> Seed:
+    """The APIService of a group and version that this server serves itself, which is always available."""
+    (apiservice,) = registration.wanted(((group, version),)).values()
+    apiservice.status.conditions = availability.with_condition(apiservice, availability.local(), TIME) or []
+    return Seed.of(apiservice)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from pilothouse.api.types.flowcontrol_v1 import FlowSchema, FlowSchemaCondition, PriorityLevelConfiguration
 from pilothouse.apiserver.fairness.defaults import MANDATORY, flow_schemas, priority_levels
 from pilothouse.apiserver.fairness.ensuring import condition_of, dangling, steps
 from pilothouse.apiserver.registry.poststart.hook import Hook
+from pilothouse.apiserver.registry.seeding import TIME, Seed, applied_status, seed
 from pilothouse.machinery import time
 
 PRODUCER = "api-priority-and-fairness-config-producer-v1"
@@ -28,6 +30,10 @@ class FlowControl(Hook):
     name = "priority-and-fairness-config"
     kinds = (FlowSchema, PriorityLevelConfiguration)
 
+    def seeds(self) -> Iterable[Seed]:
+        """The defaults; a schema says that its priority level is there."""
+        return default_seeds()
+
     async def reconcile(self) -> None:
         """Make and mend the defaults, then tell the schemas what of them dangles."""
         await self._ensure(PriorityLevelConfiguration, priority_levels())
@@ -42,14 +48,24 @@ class FlowControl(Hook):
     async def _ensure(self, kind: type[Any], defaults: Sequence[Any]) -> None:
         current = {obj.metadata.name: obj for obj in await self.store.list(kind)}
         for step in steps(current, defaults):
-            if step.verb != "create":
-                await self.write(step.verb, step.object, manager=PRODUCER)
-            elif kind is FlowSchema:
-                step.object.status.conditions = [self._timed(condition_of(step.object, is_dangling=False))]
-                await self.seed(step.object, self.applied(FlowSchema, CONDITIONS, CONSUMER), manager=PRODUCER)
+            if step.verb == "create":
+                await seed(self.store, [each for each in default_seeds() if (each.kind, each.name) == (kind, step.object.metadata.name)])
             else:
-                await self.seed(step.object, manager=PRODUCER)
+                await self.write(step.verb, step.object, manager=PRODUCER)
 
     def _timed(self, condition: FlowSchemaCondition) -> FlowSchemaCondition:
         condition.lastTransitionTime = time.now_text(self.store.clock)
         return condition
+
+
+@cache
+def default_seeds() -> tuple[Seed, ...]:
+    """The defaults, with the conditions that they have while all of them are there."""
+    schemas = flow_schemas()
+    for schema in schemas:
+        condition = condition_of(schema, is_dangling=False)
+        condition.lastTransitionTime = TIME
+        schema.status.conditions = [condition]
+    consumer = applied_status(FlowSchema, CONDITIONS, CONSUMER)
+    levels = (Seed.of(level, manager=PRODUCER) for level in priority_levels())
+    return (*levels, *(Seed.of(schema, consumer, manager=PRODUCER) for schema in schemas))

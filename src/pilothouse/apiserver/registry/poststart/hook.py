@@ -1,5 +1,6 @@
 """Hook: a loop of the API server itself that keeps some objects as they should be.
 
+- `seeds` are the objects that it makes where they are missing when the server starts, in one commit with those of all other hooks.
 - `reconcile` runs at the start, after every change of one of `kinds`, and RETRY_SECONDS after a failure.
 - It looks at everything anew each time: what changes while it runs wakes it again.
 """
@@ -8,20 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from contextlib import aclosing, suppress
+from collections.abc import Coroutine, Iterable
+from contextlib import aclosing
 from typing import Any, ClassVar
 
 from pilothouse.apiserver.auth.user import APISERVER
-from pilothouse.apiserver.registry import managers, strategy
 from pilothouse.apiserver.registry.bootstrap import BootstrapRegistry
-from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.apiserver.registry.seeding import Seed
 from pilothouse.client.call import APPLY_PATCH, Call, Options
-from pilothouse.machinery import time
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.errors import StatusError
-from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
-from pilothouse.machinery.patch.manager import APPLY, Manager, entry
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 10.0
@@ -40,6 +37,10 @@ class Hook:
         """Set once `reconcile` has succeeded."""
         self._changed = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
+
+    def seeds(self) -> Iterable[Seed]:
+        """The objects that no cluster is without. Asked before the server has started, while `store` can be read."""
+        return ()
 
     async def reconcile(self) -> None:
         """Make what is missing, mend what differs. Raises StatusError when it could not."""
@@ -95,24 +96,6 @@ class Hook:
         body = obj if verb != "delete" else None
         options = Options(field_manager=manager)
         await self._tolerant(Call(verb, self.store.catalogue.of(type(obj)), meta.namespace, name, subresource, body, options=options))
-
-    async def seed(self, obj: Any, *owners: ManagedFieldsEntry, manager: str = "") -> None:
-        """Make one of the objects that no cluster is without, whole and complete, status included, in one write.
-
-        It is the server's own, from a table of this program: nothing is left to default, to admit or to validate. What is there stays.
-        """
-        resource = self.store.catalogue.of(type(obj))
-        obj.metadata.managedFields = [*owners, managers.of_seed(self.store, resource, obj, manager)]
-        strategy.fill_system_fields(obj, self.store.clock, self.store.entropy)
-        if resource.strategy.generation is not None:
-            obj.metadata.generation = resource.strategy.first_generation or 0
-        with suppress(CompareFailed):
-            await self.store.commit(resource, obj.metadata.namespace, obj, None)
-
-    def applied(self, kind: type[Any], fields: bytes, manager: str) -> ManagedFieldsEntry:
-        """The record of an apply of the status, for `seed`."""
-        owner = Manager(manager, APPLY, subresource="status")
-        return entry(owner, self.store.catalogue.of(kind).api_version, fields, time.now_text(self.store.clock))
 
     async def apply_status(self, kind: type[Any], name: str, status: Any, *, manager: str) -> None:
         """Apply fields of the status of a cluster-wide object."""

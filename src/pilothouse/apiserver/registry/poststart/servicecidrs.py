@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pilothouse.api.types.networking_v1 import ServiceCIDR, ServiceCIDRSpec
 from pilothouse.apiserver.registry.poststart.hook import Hook
+from pilothouse.apiserver.registry.seeding import TIME, Seed, applied_status, seed
 from pilothouse.machinery import time
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.meta_v1 import Condition, ObjectMeta
@@ -24,14 +27,18 @@ class DefaultServiceCIDR(Hook):
     name = "kubernetes-service-cidr"
     kinds = (ServiceCIDR,)
 
+    def seeds(self) -> Iterable[Seed]:
+        """It, ready."""
+        made = ServiceCIDR(metadata=ObjectMeta(name=DEFAULT), spec=ServiceCIDRSpec(cidrs=list(self.store.settings.service_ranges)))
+        made.status.conditions = [Condition(type="Ready", status="True", message=MESSAGE, lastTransitionTime=TIME)]
+        yield Seed.of(made, applied_status(ServiceCIDR, CONDITIONS, MANAGER))
+
     async def reconcile(self) -> None:
         """Make it when it is missing, add a second family to it, and say that it is ready while it bears this server's ranges."""
         ranges = list(self.store.settings.service_ranges)
         there = await self.store.get(ServiceCIDR, DEFAULT)
         if there is None:
-            made = ServiceCIDR(metadata=ObjectMeta(name=DEFAULT), spec=ServiceCIDRSpec(cidrs=ranges))
-            made.status.conditions = [self._ready()]
-            await self.seed(made, self.applied(ServiceCIDR, CONDITIONS, MANAGER))
+            await seed(self.store, self.seeds())
             return
         if len(ranges) == 2 and there.spec.cidrs == ranges[:1]:
             changed = clone(there)
@@ -41,8 +48,6 @@ class DefaultServiceCIDR(Hook):
         said = next((condition for condition in there.status.conditions if condition.type == "Ready"), None)
         if there.metadata.deletionTimestamp or there.spec.cidrs != ranges or (said is not None and said.status != "Unknown"):
             return
-        status = {"conditions": [self._ready()]}
+        ready = Condition(type="Ready", status="True", message=MESSAGE, lastTransitionTime=time.now_text(self.store.clock))
+        status = {"conditions": [ready]}
         await self.apply_status(ServiceCIDR, DEFAULT, status, manager=MANAGER)
-
-    def _ready(self) -> Condition:
-        return Condition(type="Ready", status="True", message=MESSAGE, lastTransitionTime=time.now_text(self.store.clock))

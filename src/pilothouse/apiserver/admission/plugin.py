@@ -90,9 +90,11 @@ class World(Protocol):
     webhooks: WebhookClient
     metrics: AdmissionMetrics
 
-    async def get(self, kind: type[T], name: str, namespace: str = "") -> T | None: ...
+    async def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
+        """The committed object, or None when there is none."""
 
-    async def list(self, kind: type[T], namespace: str = "") -> Sequence[T]: ...
+    async def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
+        """All committed objects of this kind, of one namespace when `namespace` is set."""
 
     async def appears(self, kind: type[T], name: str, namespace: str, seconds: float) -> T | None:
         """The object as soon as it is there; None when it is not there after `seconds`."""
@@ -157,9 +159,13 @@ class Admission:
         return False
 
     async def mutate(self, request: AdmissionRequest) -> None:
+        """Run the mutating plugins on the request's object, and all of them a second time when a webhook or policy asked for reinvocation.
+
+        Raises the StatusError of the plugin that refuses.
+        """
         kind = request.group_plural
         if kind not in self._mutating:
-            self._mutating[kind] = [one for one in self._asked(kind) if type(one).mutate is not Plugin.mutate]
+            self._mutating[kind] = [plugin for plugin in self._asked(kind) if type(plugin).mutate is not Plugin.mutate]
         plugins, reinvocation = self._mutating[kind], request.reinvocation
         for plugin in plugins:
             if plugin.configured_by is None or self._world.may_have(plugin.configured_by):
@@ -170,13 +176,14 @@ class Admission:
                 await plugin.mutate(request, self._world)
 
     async def validate(self, request: AdmissionRequest) -> None:
+        """Run the validating plugins on the object that is to be stored. Raises the StatusError of the first that refuses."""
         kind = request.group_plural
         if kind not in self._validating:
-            self._validating[kind] = [one for one in self._asked(kind) if type(one).validate is not Plugin.validate]
+            self._validating[kind] = [plugin for plugin in self._asked(kind) if type(plugin).validate is not Plugin.validate]
         for plugin in self._validating[kind]:
             if plugin.configured_by is None or self._world.may_have(plugin.configured_by):
                 await plugin.validate(request, self._world)
 
     def _asked(self, kind: tuple[str, str]) -> Iterator[Plugin]:
         """Chosen once for each resource: most plugins are for a few, and asking one costs as much as what it decides."""
-        return (one for one in self._plugins if one.kinds is None or kind in one.kinds)
+        return (plugin for plugin in self._plugins if plugin.kinds is None or kind in plugin.kinds)

@@ -10,5 +10,6 @@ REQUESTS = (GROUP, "certificatesigningrequests")
 
 
 def may(request: AdmissionRequest, world: World, verb: str, signer: str) -> bool:
+    """Whether the request's user has `verb` on the signer, by its full name or by `<domain>/*`."""
     names = (signer, f"{signer.partition('/')[0]}/*")
     return any(world.may(request.user, Attributes(verb, GROUP, "*", resource="signers", name=name)) for name in names)

@@ -62,6 +62,7 @@ class Variables(dict[str, Any]):
         return value
 
     def get(self, name: str, default: Any = None) -> Any:
+        """The value of variable `name`, evaluated now if it was not yet; `default` when the policy defines no such variable."""
         return self[name] if name in self._compiled else default
 
 

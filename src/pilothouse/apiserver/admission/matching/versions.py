@@ -29,6 +29,7 @@ def requested(request: AdmissionRequest) -> Version:
 
 
 def kind_of(resource: Resource[Any]) -> Kind:
+    """Group, version and kind of a resource."""
     return resource.group, resource.version, resource.kind
 
 

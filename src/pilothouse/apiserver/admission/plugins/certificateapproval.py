@@ -14,6 +14,7 @@ class CertificateApproval(Plugin):
     kinds = frozenset({REQUESTS})
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse an update of `approval` by a user who lacks the verb `approve` on the request's signer."""
         if request.operation != UPDATE or request.subresource != "approval":
             return
         signer: str = request.old_object.spec.signerName

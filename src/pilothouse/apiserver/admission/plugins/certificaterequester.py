@@ -18,6 +18,7 @@ class CertificateRequester(Plugin):
     kinds = frozenset({REQUESTS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Write the requesting user's name, uid, groups and extra into the spec of a new CertificateSigningRequest."""
         if request.operation != CREATE or request.subresource:
             return
         asked: CertificateSigningRequest = request.object

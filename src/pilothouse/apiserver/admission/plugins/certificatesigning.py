@@ -14,6 +14,7 @@ class CertificateSigning(Plugin):
     kinds = frozenset({REQUESTS})
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse a new certificate or condition in `status` by a user who lacks the verb `sign` on the request's signer."""
         if request.operation != UPDATE or request.subresource != "status":
             return
         new, old = request.object.status, request.old_object.status

@@ -21,6 +21,7 @@ class CertificateSubjectRestriction(Plugin):
     kinds = frozenset({REQUESTS})
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse a new request to `kubernetes.io/kube-apiserver-client` whose subject has the organization `system:masters`."""
         if request.operation != CREATE or request.subresource:
             return
         asked: CertificateSigningRequest = request.object
@@ -40,4 +41,4 @@ def groups_of(request: str) -> list[str]:
         subject = x509.load_pem_x509_csr(base64.b64decode(request)).subject
     except ValueError:
         return []
-    return [str(one.value) for one in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    return [str(attribute.value) for attribute in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]

@@ -16,13 +16,18 @@ class DefaultIngressClass(Plugin):
     kinds = frozenset({INGRESSES})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Set `ingressClassName` of a new Ingress to the default class; of several the newest, then the first by name."""
         if request.operation != CREATE or request.subresource:
             return
         ingress: Ingress = request.object
         if ingress.spec.ingressClassName or wellknown.INGRESS_CLASS in ingress.metadata.annotations:
             return
-        marked = [one for one in await world.list(IngressClass) if one.metadata.annotations.get(wellknown.DEFAULT_INGRESS_CLASS) == "true"]
+        marked = [
+            ingress_class
+            for ingress_class in await world.list(IngressClass)
+            if ingress_class.metadata.annotations.get(wellknown.DEFAULT_INGRESS_CLASS) == "true"
+        ]
         if marked:
-            newest = max(one.metadata.creationTimestamp for one in marked)
-            names = sorted(one.metadata.name for one in marked if one.metadata.creationTimestamp == newest)
+            newest = max(ingress_class.metadata.creationTimestamp for ingress_class in marked)
+            names = sorted(ingress_class.metadata.name for ingress_class in marked if ingress_class.metadata.creationTimestamp == newest)
             ingress.spec.ingressClassName = names[0]

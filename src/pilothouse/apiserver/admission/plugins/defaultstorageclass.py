@@ -17,17 +17,19 @@ class DefaultStorageClass(Plugin):
     kinds = frozenset({CLAIMS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Set `storageClassName` of a new claim to the default class; of several the newest, then the first by name."""
         if request.operation != CREATE or request.subresource:
             return
         claim: PersistentVolumeClaim = request.object
         if claim.spec.storageClassName is not None or wellknown.STORAGE_CLASS_BETA in claim.metadata.annotations:
             return
-        defaults = [one for one in await world.list(StorageClass) if is_default(one)]
+        defaults = [storage_class for storage_class in await world.list(StorageClass) if is_default(storage_class)]
         if defaults:
-            newest = max(one.metadata.creationTimestamp for one in defaults)
-            names = sorted(one.metadata.name for one in defaults if one.metadata.creationTimestamp == newest)
+            newest = max(storage_class.metadata.creationTimestamp for storage_class in defaults)
+            names = sorted(storage_class.metadata.name for storage_class in defaults if storage_class.metadata.creationTimestamp == newest)
             claim.spec.storageClassName = names[0]
 
 
 def is_default(storage_class: StorageClass) -> bool:
-    return any(storage_class.metadata.annotations.get(one) == "true" for one in wellknown.DEFAULT_STORAGE_CLASS)
+    """Whether the class is annotated as the cluster's default, by the current or the beta annotation."""
+    return any(storage_class.metadata.annotations.get(annotation) == "true" for annotation in wellknown.DEFAULT_STORAGE_CLASS)

@@ -17,14 +17,16 @@ class DefaultTolerationSeconds(Plugin):
     kinds = frozenset({PODS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Add tolerations of 300 seconds for the taints not-ready and unreachable, unless the pod tolerates them already."""
         if not request.is_pod or request.operation not in (CREATE, UPDATE):
             return
         pod: Pod = request.object
-        missing = [taint for taint in TAINTS if not any(tolerates(one, taint) for one in pod.spec.tolerations)]
+        missing = [taint for taint in TAINTS if not any(tolerates(toleration, taint) for toleration in pod.spec.tolerations)]
         added = [Toleration(key=taint, operator="Exists", effect="NoExecute", tolerationSeconds=SECONDS) for taint in missing]
         if added:
             pod.spec.tolerations = [*pod.spec.tolerations, *added]
 
 
 def tolerates(toleration: Toleration, taint: str) -> bool:
+    """Whether the toleration covers this NoExecute taint, whatever its value."""
     return toleration.key in ("", taint) and toleration.effect in ("", "NoExecute")

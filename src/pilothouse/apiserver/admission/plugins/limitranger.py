@@ -30,11 +30,13 @@ class LimitRanger(Plugin):
     kinds = frozenset({PODS, CLAIMS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Give the containers of a new pod the default requests and limits of the namespace's LimitRanges."""
         if request.is_pod and request.operation == CREATE:
             for limit_range in await world.list(LimitRange, request.namespace):
                 set_defaults(request.object, limit_range)
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse a new pod, or a claim, that breaks a minimum, maximum or ratio; the message lists every breach."""
         found: list[str] = []
         if request.is_pod and request.operation == CREATE:
             for limit_range in await world.list(LimitRange, request.namespace):
@@ -47,18 +49,22 @@ class LimitRanger(Plugin):
 
 
 def items(limit_range: LimitRange, type: str) -> Iterator[LimitRangeItem]:
-    return (one for one in limit_range.spec.limits or () if one.type == type)
+    """The items of a LimitRange for one type: Container, Pod or PersistentVolumeClaim."""
+    return (item for item in limit_range.spec.limits or () if item.type == type)
 
 
 def set_defaults(pod: Pod, limit_range: LimitRange) -> None:
+    """Fill in requests and limits that containers and init containers lack, and note what was set in the annotation
+    `kubernetes.io/limit-ranger`.
+    """
     notes: list[str] = []
     for kind, containers in (("container", pod.spec.containers), ("init container", pod.spec.initContainers)):
         for container in containers:
             for what, amounts, given in (
-                ("request", container.resources.requests, [one.defaultRequest for one in items(limit_range, "Container")]),
-                ("limit", container.resources.limits, [one.default for one in items(limit_range, "Container")]),
+                ("request", container.resources.requests, [item.defaultRequest for item in items(limit_range, "Container")]),
+                ("limit", container.resources.limits, [item.default for item in items(limit_range, "Container")]),
             ):
-                missing = {name: value for one in given for name, value in one.items() if name not in amounts}
+                missing = {name: value for defaults in given for name, value in defaults.items() if name not in amounts}
                 amounts.update(missing)
                 if missing:
                     notes.append(f"{', '.join(sorted(missing))} {what} for {kind} {container.name}")
@@ -67,6 +73,7 @@ def set_defaults(pod: Pod, limit_range: LimitRange) -> None:
 
 
 def pod_breaches(pod: Pod, limit_range: LimitRange) -> Iterator[str]:
+    """What a pod breaks of the items for containers, then for pods, in upstream's words. As LimitRanger's PodValidateLimitFunc."""
     for item in items(limit_range, "Container"):
         for container in (*pod.spec.containers, *pod.spec.initContainers):
             yield from _breaches(item, container.resources.requests, container.resources.limits)
@@ -91,6 +98,7 @@ def _texts(totals: podresources.Totals) -> Amounts:
 
 
 def claim_breaches(claim: PersistentVolumeClaim, limit_range: LimitRange) -> Iterator[str]:
+    """What a claim's storage request breaks of the items for claims. As LimitRanger's PersistentVolumeClaimValidateLimitFunc."""
     asked = claim.spec.resources.requests
     for item in items(limit_range, "PersistentVolumeClaim"):
         for name, bound in sorted(item.min.items()):
@@ -110,6 +118,7 @@ def _breaches(item: LimitRangeItem, requests: Amounts, limits: Amounts) -> Itera
 
 
 def shown(value: Quantity) -> str:
+    """A quantity in canonical form, as messages print it."""
     return str(quantity.parse(value))
 
 

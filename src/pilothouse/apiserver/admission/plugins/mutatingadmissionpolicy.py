@@ -30,9 +30,14 @@ class MutatingAdmissionPolicyPlugin(Plugin):
         self._source: Source[Mutator] = Source(MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, _compiled)
 
     def extends(self, request: AdmissionRequest, world: World) -> bool:
+        """Whether a policy may select this request, judged without its match conditions; deletions never."""
         return request.operation != DELETE and self._source.may_select(request, world)
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Apply the mutations of every policy that matches.
+
+        A change asks for reinvocation; an error of a policy that fails closed refuses the request.
+        """
         if request.operation == DELETE:
             return
         candidates = await self._source.candidates(request, world)

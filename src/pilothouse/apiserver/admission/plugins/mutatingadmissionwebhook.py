@@ -19,9 +19,14 @@ class MutatingAdmissionWebhook(Plugin):
         self._source = Source(MutatingWebhookConfiguration, "admit")
 
     def extends(self, request: AdmissionRequest, world: World) -> bool:
+        """Whether a webhook may select this request, judged without its match conditions."""
         return self._source.may_select(request, world)
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Call every webhook that matches, one after the other, and apply its patch.
+
+        Raises the refusal of a webhook, or its failure under failurePolicy Fail.
+        """
         candidates = await self._source.candidates(request, world)
         if candidates:
             state: Reinvocations = request.reinvocation.states.setdefault(self.name, Reinvocations())

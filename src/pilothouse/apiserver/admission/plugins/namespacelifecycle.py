@@ -17,6 +17,7 @@ class NamespaceLifecycle(Plugin):
     name = "NamespaceLifecycle"
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse creation in a missing (404) or terminating (403) namespace, and deletion of the namespaces that always exist."""
         if request.operation == DELETE and request.group_plural == NAMESPACES and request.name in IMMORTAL:
             raise forbidden("namespaces", "", request.name, "this namespace may not be deleted")
         if request.operation != CREATE or not request.namespace or request.group_plural == NAMESPACES:
@@ -31,6 +32,7 @@ class NamespaceLifecycle(Plugin):
 
 
 def terminating(request: AdmissionRequest) -> Exception:
+    """The 403 for creation in a namespace that is being deleted, with the cause NamespaceTerminating that clients look for."""
     cause = f"unable to create new content in namespace {request.namespace} because it is being terminated"
     error = forbidden(request.resource.plural, request.resource.group, request.shown_name, cause)
     assert error.status.details is not None

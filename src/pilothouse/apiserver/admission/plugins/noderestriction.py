@@ -26,6 +26,7 @@ class NodeRestriction(Plugin):
     name = "NodeRestriction"
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse what a kubelet writes to pods of other nodes, other Nodes or other Leases. Other users pass."""
         node = node_of(request.user)
         if node is None:
             return

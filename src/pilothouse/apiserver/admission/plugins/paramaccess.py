@@ -34,6 +34,7 @@ class ParamAccess(Plugin):
     kinds = frozenset((GROUP, plural) for plural in (*POLICIES, *BINDINGS))
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse a policy or binding whose writer may not read the params that it names; `system:masters` may."""
         if request.operation == DELETE or request.subresource or MASTERS in request.user.groups:
             return
         if request.resource.plural in POLICIES:

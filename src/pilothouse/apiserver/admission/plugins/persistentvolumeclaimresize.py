@@ -20,6 +20,7 @@ class PersistentVolumeClaimResize(Plugin):
     kinds = frozenset({CLAIMS})
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse a larger storage request when the claim's StorageClass does not set `allowVolumeExpansion`."""
         if request.operation != UPDATE or request.subresource:
             return
         new: PersistentVolumeClaim = request.object

@@ -42,6 +42,9 @@ class PodSecurity(Plugin):
     kinds = frozenset({PODS, NAMESPACES, *WORKLOADS})
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Check a pod, a workload's template or a namespace's new labels against the standards: refuse (pods only), warn, annotate for
+        audit.
+        """
         if request.operation not in (CREATE, UPDATE):
             return
         kind = request.group_plural
@@ -103,16 +106,17 @@ def of_those_that_stay(namespace: str, standard: Standard, pods: Any) -> list[st
     for pod in pods[:PODS_LIMIT]:
         broken = standard.findings(pod.metadata, pod.spec)
         if broken:
-            names.setdefault(", ".join(one.reason for one in broken), []).append(pod.metadata.name)
+            names.setdefault(", ".join(finding.reason for finding in broken), []).append(pod.metadata.name)
     told = []
     if len(pods) > PODS_LIMIT:
         told.append(f"new PodSecurity enforce level only checked against the first {PODS_LIMIT} of {len(pods)} existing pods")
     if names:
         told.append(f'existing pods in namespace "{namespace}" violate the new PodSecurity enforce level "{standard}"')
-    return told + sorted(f"{min(found)}{others(len(found) - 1)}: {reasons}" for reasons, found in names.items())
+    return told + sorted(f"{min(pods)}{others(len(pods) - 1)}: {reasons}" for reasons, pods in names.items())
 
 
 def others(count: int) -> str:
+    """The end of a warning that names one pod: how many more break the same rules."""
     if not count:
         return ""
     return " (and 1 other pod)" if count == 1 else f" (and {count} other pods)"
@@ -131,7 +135,7 @@ def matters(new: Pod, old: Pod) -> bool:
     if new.metadata.annotations.get(wellknown.SECCOMP_POD) != old.metadata.annotations.get(wellknown.SECCOMP_POD):
         return True
     for kind in ("containers", "initContainers", "ephemeralContainers"):
-        now, before = ([(one.name, one.image) for one in getattr(pod.spec, kind)] for pod in (new, old))
+        now, before = ([(container.name, container.image) for container in getattr(pod.spec, kind)] for pod in (new, old))
         if now != before:
             return True
     return False

@@ -19,12 +19,14 @@ class Priority(Plugin):
     kinds = frozenset({PODS, CLASSES})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Set `priority` and `preemptionPolicy` of a new pod from its PriorityClass, or from the default class; an update keeps them."""
         if request.is_pod and request.operation == UPDATE:
             _keep(request.object, request.old_object)
         elif request.is_pod and request.operation == CREATE:
             await _resolve(request, world)
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse deletion of a system PriorityClass, and a second class with `globalDefault`."""
         if request.group_plural == CLASSES and request.operation == DELETE and request.name in SYSTEM:
             raise refused(request, "this is a system priority class and cannot be deleted")
         if request.group_plural != CLASSES or request.operation not in (CREATE, UPDATE) or not request.object.globalDefault:
@@ -69,7 +71,7 @@ async def _class_of(request: AdmissionRequest, world: World, pod: Pod) -> Priori
         if found is None:
             raise refused(request, f"no PriorityClass with name {name} was found")
         return found
-    defaults = [one for one in await world.list(PriorityClass) if one.globalDefault]
+    defaults = [priority_class for priority_class in await world.list(PriorityClass) if priority_class.globalDefault]
     if not defaults:
         return None
     lowest = min(defaults, key=lambda one: (one.value, one.metadata.name))

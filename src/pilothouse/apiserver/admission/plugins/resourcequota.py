@@ -31,16 +31,21 @@ class ResourceQuotaAdmission(Plugin):
     name = "ResourceQuota"
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Charge the request to every quota of its namespace.
+
+        Refuses what exceeds one (403); a quota that others change too often is a conflict (409) after some attempts. A dry run charges
+        nothing.
+        """
         if not is_charged(request):
             return
         quotas: Sequence[ResourceQuota] = await world.list(ResourceQuota, request.namespace)
         for _ in range(ATTEMPTS):
-            charged = [changed for one in quotas if (changed := await _charged(request, world, one)) is not None]
+            charged = [changed for quota in quotas if (changed := await _charged(request, world, quota)) is not None]
             if request.dry_run:
                 return
-            left = [one for one in charged if not await world.update_status(one)]
-            newest = [await world.get(ResourceQuota, one.metadata.name, request.namespace) for one in left]
-            quotas = [one for one in newest if one is not None]
+            left = [quota for quota in charged if not await world.update_status(quota)]
+            newest = [await world.get(ResourceQuota, quota.metadata.name, request.namespace) for quota in left]
+            quotas = [quota for quota in newest if quota is not None]
             if not quotas:
                 return
         raise _too_contended(quotas[0])
@@ -109,6 +114,7 @@ def breach(one: ResourceQuota, used: quota.Usage, more: quota.Usage) -> str:
 
 
 def shown(amounts: Mapping[str, Any], names: Iterable[str]) -> str:
+    """Amounts by name as messages print them: `cpu=1,pods=2`."""
     return ",".join(f"{name}={amounts[name]}" for name in sorted(names))
 
 

@@ -18,6 +18,10 @@ class RuntimeClassAdmission(Plugin):
     kinds = frozenset({PODS})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Set the pod's overhead, node selector and tolerations from its RuntimeClass.
+
+        Refuses (403) another overhead, a missing class, or a contradicting node selector.
+        """
         if not request.is_pod or request.operation != CREATE or not request.object.spec.runtimeClassName:
             return
         found = await _class_of(request, world)
@@ -30,6 +34,7 @@ class RuntimeClassAdmission(Plugin):
             _narrow(request, found)
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse a new pod with an overhead that its RuntimeClass does not define."""
         if not request.is_pod or request.operation != CREATE:
             return
         pod: Pod = request.object
@@ -51,6 +56,7 @@ async def _class_of(request: AdmissionRequest, world: World) -> RuntimeClass:
 
 
 def same(one: dict[str, Quantity], other: dict[str, Quantity]) -> bool:
+    """Whether two maps of quantities have equal names and amounts."""
     return one.keys() == other.keys() and all(quantity.parse(one[name]).nanos == quantity.parse(other[name]).nanos for name in one)
 
 
@@ -63,5 +69,5 @@ def _narrow(request: AdmissionRequest, found: RuntimeClass) -> None:
             theirs = f"runtimeClass.scheduling.nodeSelector[{key}] = {value}"
             raise refused(request, f"conflict: {theirs}; pod.spec.nodeSelector[{key}] = {spec.nodeSelector[key]}")
         spec.nodeSelector[key] = value
-    missing = [clone(one) for one in found.scheduling.tolerations if one not in spec.tolerations]
+    missing = [clone(toleration) for toleration in found.scheduling.tolerations if toleration not in spec.tolerations]
     spec.tolerations = [*spec.tolerations, *missing]

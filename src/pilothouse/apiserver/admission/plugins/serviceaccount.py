@@ -47,6 +47,10 @@ class ServiceAccountAdmission(Plugin):
         self._token: Volume | None = None
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Set the account, the token volume with its mounts, and the account's image pull secrets on a new pod.
+
+        Mirror pods are left as they are.
+        """
         if not request.is_pod or request.operation != CREATE:
             return
         pod: Pod = request.object
@@ -59,9 +63,10 @@ class ServiceAccountAdmission(Plugin):
             self._token = self._token or token_volume(VOLUME_PREFIX + world.entropy.suffix())
             mount_token(pod, self._token)
         if not pod.spec.imagePullSecrets:
-            pod.spec.imagePullSecrets = [LocalObjectReference(name=one.name) for one in account.imagePullSecrets]
+            pod.spec.imagePullSecrets = [LocalObjectReference(name=reference.name) for reference in account.imagePullSecrets]
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Refuse a mirror pod that refers to API objects, and a new pod whose account does not exist."""
         if not request.is_pod or request.operation not in (CREATE, UPDATE):
             return
         pod: Pod = request.object
@@ -88,7 +93,7 @@ def _check_mirror(request: AdmissionRequest, pod: Pod) -> None:
     for volume in pod.spec.volumes:
         if volume.secret is not None:
             raise refused(request, "a mirror pod may not reference secrets")
-        if volume.projected is not None and any(one.serviceAccountToken is not None for one in volume.projected.sources or ()):
+        if volume.projected is not None and any(source.serviceAccountToken is not None for source in volume.projected.sources or ()):
             raise refused(request, "a mirror pod may not use ServiceAccountToken volume projections")
 
 
@@ -102,7 +107,7 @@ def should_mount(account: ServiceAccount, pod: Pod) -> bool:
 
 def mount_token(pod: Pod, token: Volume) -> None:
     """Mount the token where nothing else is mounted in its place: from the pod's own volume of that kind, where it has one."""
-    found = next((one for one in pod.spec.volumes if one.name.startswith(VOLUME_PREFIX)), None)
+    found = next((volume for volume in pod.spec.volumes if volume.name.startswith(VOLUME_PREFIX)), None)
     mount = VolumeMount(name=(found or token).name, readOnly=True, mountPath=MOUNT_PATH)
     needed = False
     for container in (*pod.spec.initContainers, *pod.spec.containers):
@@ -112,7 +117,7 @@ def mount_token(pod: Pod, token: Volume) -> None:
 
 
 def _mount(container: Container, mount: VolumeMount) -> bool:
-    if any(one.mountPath == MOUNT_PATH for one in container.volumeMounts):
+    if any(mount.mountPath == MOUNT_PATH for mount in container.volumeMounts):
         return False
     container.volumeMounts = [*container.volumeMounts, mount]
     return True

@@ -21,6 +21,7 @@ class StorageObjectInUseProtection(Plugin):
     kinds = frozenset(FINALIZERS)
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Add the protection finalizer of its kind to a new object."""
         if request.operation != CREATE or request.subresource:
             return
         meta, finalizer = request.object.metadata, FINALIZERS[request.group_plural]

@@ -19,8 +19,9 @@ class TaintNodesByCondition(Plugin):
     kinds = frozenset({NODES})
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
+        """Add the taint `node.kubernetes.io/not-ready:NoSchedule` to a new Node."""
         if request.operation != CREATE or request.subresource:
             return
         node: Node = request.object
-        if not any(one.key == wellknown.NODE_NOT_READY and one.effect == "NoSchedule" for one in node.spec.taints):
+        if not any(taint.key == wellknown.NODE_NOT_READY and taint.effect == "NoSchedule" for taint in node.spec.taints):
             node.spec.taints = [*node.spec.taints, Taint(key=wellknown.NODE_NOT_READY, effect="NoSchedule")]

@@ -29,6 +29,7 @@ class ValidatingAdmissionPolicyPlugin(Plugin):
         self._source: Source[Validator] = Source(ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, _compiled)
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Evaluate every policy that matches; collect warnings and audit annotations, then raise the first refusal."""
         candidates = await self._source.candidates(request, world)
         if not candidates:
             return

@@ -18,6 +18,7 @@ class ValidatingAdmissionWebhook(Plugin):
         self._source = Source(ValidatingWebhookConfiguration, "validating")
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
+        """Call every webhook that matches, in parallel. Raises the refusal of a webhook, or its failure under failurePolicy Fail."""
         candidates = await self._source.candidates(request, world)
         if candidates:
             await validate(candidates, request, world)

@@ -29,6 +29,7 @@ PROFILES = frozenset(("Localhost", "RuntimeDefault"))
 
 
 def apparmor_profiles(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    """AppArmor profiles other than RuntimeDefault and Localhost, in fields or annotations. Upstream: check_appArmorProfile."""
     wrong: list[str] = []
     values: set[str] = set()
     of_pod = spec.securityContext.appArmorProfile if spec.securityContext is not None else None
@@ -56,7 +57,8 @@ def apparmor_profiles(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
 
 
 def added_capabilities(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
-    added = {name: set(one.capabilities.add) - CAPABILITIES for name, one in contexts(spec) if one.capabilities is not None}
+    """Added capabilities outside the default set. Upstream: check_capabilities_baseline."""
+    added = {name: set(context.capabilities.add) - CAPABILITIES for name, context in contexts(spec) if context.capabilities is not None}
     wrong = [name for name, capabilities in added.items() if capabilities]
     if not wrong:
         return None
@@ -65,17 +67,20 @@ def added_capabilities(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
 
 
 def host_namespaces(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
-    shared = [f"{one}=true" for one in ("hostNetwork", "hostPID", "hostIPC") if getattr(spec, one)]
+    """Sharing of the host's network, PID or IPC namespace. Upstream: check_hostNamespaces."""
+    shared = [f"{field}=true" for field in ("hostNetwork", "hostPID", "hostIPC") if getattr(spec, field)]
     return Finding("host namespaces", ", ".join(shared)) if shared else None
 
 
 def host_paths(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
-    wrong = [one.name for one in spec.volumes if one.hostPath is not None]
+    """Volumes of type hostPath. Upstream: check_hostPathVolumes."""
+    wrong = [volume.name for volume in spec.volumes if volume.hostPath is not None]
     return Finding("hostPath volumes", f"{number('volume', 'volumes', len(wrong))} {quoted(wrong)}") if wrong else None
 
 
 def host_ports(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
-    used = {one.name: {str(port.hostPort) for port in one.ports if port.hostPort} for one in containers(spec)}
+    """Container ports with a hostPort. Upstream: check_hostPorts."""
+    used = {container.name: {str(port.hostPort) for port in container.ports if port.hostPort} for container in containers(spec)}
     wrong = [name for name, ports in used.items() if ports]
     if not wrong:
         return None
@@ -86,7 +91,7 @@ def host_ports(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
 
 def probed_hosts(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
     """A probe or hook that asks another host than the pod makes the kubelet ask for it."""
-    asked = {one.name: hosts for one in containers(spec) if (hosts := _hosts(one))}
+    asked = {container.name: hosts for container in containers(spec) if (hosts := _hosts(container))}
     if not asked:
         return None
     told = sorted(set().union(*asked.values()))
@@ -97,16 +102,18 @@ def probed_hosts(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
 def _hosts(container: Any) -> set[str]:
     hooks = [container.lifecycle.postStart, container.lifecycle.preStop] if container.lifecycle is not None else []
     handlers = [container.livenessProbe, container.readinessProbe, container.startupProbe, *hooks]
-    asked = [how for one in handlers if one is not None for how in (one.httpGet, one.tcpSocket)]
-    return {one.host for one in asked if one is not None and one.host}
+    asked = [how for handler in handlers if handler is not None for how in (handler.httpGet, handler.tcpSocket)]
+    return {action.host for action in asked if action is not None and action.host}
 
 
 def privileged(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
-    wrong = [name for name, one in contexts(spec) if one.privileged]
+    """Privileged containers. Upstream: check_privileged."""
+    wrong = [name for name, context in contexts(spec) if context.privileged]
     return Finding("privileged", f"{named(wrong)} must not set securityContext.privileged=true") if wrong else None
 
 
 def proc_mounts(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    """A procMount other than Default. Upstream: check_procMount."""
     wrong = {name: context.procMount for name, context in contexts(spec) if context.procMount and context.procMount != "Default"}
     if not wrong:
         return None
@@ -114,17 +121,19 @@ def proc_mounts(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
 
 
 def selinux_options(allowed: frozenset[str]) -> Run:
+    """A check of SELinux options: types outside `allowed`, and any user or role. Upstream: check_seLinuxOptions."""
+
     def check(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
         of_pod = spec.securityContext.seLinuxOptions if spec.securityContext is not None else None
-        of_containers = {name: one.seLinuxOptions for name, one in contexts(spec) if one.seLinuxOptions is not None}
-        wrong = [name for name, one in of_containers.items() if _is_wrong(one, allowed)]
+        of_containers = {name: context.seLinuxOptions for name, context in contexts(spec) if context.seLinuxOptions is not None}
+        wrong = [name for name, options in of_containers.items() if _is_wrong(options, allowed)]
         pod_is_wrong = of_pod is not None and _is_wrong(of_pod, allowed)
         if not wrong and not pod_is_wrong:
             return None
-        given = [one for one in (of_pod, *of_containers.values()) if one is not None]
-        types = sorted({one.type for one in given} - allowed)
+        given = [options for options in (of_pod, *of_containers.values()) if options is not None]
+        types = sorted({options.type for options in given} - allowed)
         told = [f"{number('type', 'types', len(types))} {quoted(types)}"] if types else []
-        told += [f"{one} may not be set" for one in ("user", "role") if any(getattr(options, one) for options in given)]
+        told += [f"{field} may not be set" for field in ("user", "role") if any(getattr(options, field) for options in given)]
         detail = f"{setters(pod_is_wrong, wrong)} set forbidden securityContext.seLinuxOptions: {'; '.join(told)}"
         return Finding("seLinuxOptions", detail)
 
@@ -137,7 +146,7 @@ def _is_wrong(options: SELinuxOptions, allowed: frozenset[str]) -> bool:
 
 def seccomp_annotations(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
     """How profiles were told before there was a field for them."""
-    keys = {wellknown.SECCOMP_POD, *(wellknown.SECCOMP_CONTAINER_PREFIX + one.name for one in containers(spec))}
+    keys = {wellknown.SECCOMP_POD, *(wellknown.SECCOMP_CONTAINER_PREFIX + container.name for container in containers(spec))}
     wrong = sorted(f"{key}={json.dumps(value)}" for key, value in meta.annotations.items() if key in keys and not _is_known(value))
     return Finding("seccompProfile", f"forbidden {number('annotation', 'annotations', len(wrong))} {', '.join(wrong)}") if wrong else None
 
@@ -147,8 +156,9 @@ def _is_known(value: str) -> bool:
 
 
 def seccomp_profiles(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    """Seccomp profiles other than RuntimeDefault and Localhost, in fields. Upstream: check_seccompProfile_baseline."""
     of_pod = spec.securityContext.seccompProfile if spec.securityContext is not None else None
-    wrong = {name: one.seccompProfile.type for name, one in contexts(spec) if one.seccompProfile is not None}
+    wrong = {name: context.seccompProfile.type for name, context in contexts(spec) if context.seccompProfile is not None}
     wrong = {name: type for name, type in wrong.items() if type not in PROFILES}
     pod_is_wrong = of_pod is not None and of_pod.type not in PROFILES
     if not wrong and not pod_is_wrong:
@@ -159,16 +169,19 @@ def seccomp_profiles(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
 
 
 def sysctls(allowed: frozenset[str]) -> Run:
+    """A check of the pod's sysctls: names outside `allowed`. Upstream: check_sysctls."""
+
     def check(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
         set_ = spec.securityContext.sysctls if spec.securityContext is not None else []
-        wrong = [one.name for one in set_ if one.name not in allowed]
+        wrong = [sysctl.name for sysctl in set_ if sysctl.name not in allowed]
         return Finding("forbidden sysctls", ", ".join(wrong)) if wrong else None
 
     return check
 
 
 def host_processes(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
-    wrong = [name for name, one in contexts(spec) if _is_host(one)]
+    """Windows containers that run as host processes. Upstream: check_windowsHostProcess."""
+    wrong = [name for name, context in contexts(spec) if _is_host(context)]
     of_pod = _is_host(spec.securityContext)
     if not wrong and not of_pod:
         return None

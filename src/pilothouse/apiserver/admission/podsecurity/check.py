@@ -48,7 +48,7 @@ def containers(spec: PodSpec) -> Iterator[Any]:
 
 def contexts(spec: PodSpec) -> Iterator[tuple[str, SecurityContext]]:
     """(name, security context) of every container that has one."""
-    return ((one.name, one.securityContext) for one in containers(spec) if one.securityContext is not None)
+    return ((container.name, container.securityContext) for container in containers(spec) if container.securityContext is not None)
 
 
 def quoted(names: Iterable[str]) -> str:
@@ -57,6 +57,7 @@ def quoted(names: Iterable[str]) -> str:
 
 
 def number(one: str, many: str, count: int) -> str:
+    """The singular for a count of 1, else the plural."""
     return one if count == 1 else many
 
 
@@ -71,6 +72,7 @@ def setters(pod: bool, names: Sequence[str]) -> str:
 
 
 def on_windows(spec: PodSpec) -> bool:
+    """Whether `spec.os` declares a Windows pod, to which some restricted checks do not apply."""
     return spec.os is not None and spec.os.name == "windows"
 
 

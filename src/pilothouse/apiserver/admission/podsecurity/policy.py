@@ -37,16 +37,17 @@ class Standard:
 
     @property
     def strictness(self) -> int:
+        """Rank of the level: privileged, baseline, restricted."""
         return LEVELS.index(self.level)
 
     def findings(self, meta: ObjectMeta, spec: PodSpec) -> list[Finding]:
         """What a pod breaks."""
         if not self.strictness:
             return []
-        stricter = [one for one in RESTRICTED if one.at(self.minor)] if self.level == "restricted" else []
-        overridden = [one.overrides for one in stricter]
-        checks = [*(one for one in BASELINE if one not in overridden), *stricter]
-        runs = (one.at(self.minor) for one in checks)
+        stricter = [check for check in RESTRICTED if check.at(self.minor)] if self.level == "restricted" else []
+        overridden = [check.overrides for check in stricter]
+        checks = [*(check for check in BASELINE if check not in overridden), *stricter]
+        runs = (check.at(self.minor) for check in checks)
         return [found for run in runs if run is not None and (found := run(meta, spec)) is not None]
 
 

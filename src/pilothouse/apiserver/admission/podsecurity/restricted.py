@@ -24,18 +24,20 @@ NON_ROOT = "runAsNonRoot != true"
 
 
 def privilege_escalation(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
-    bound = {name for name, one in contexts(spec) if one.allowPrivilegeEscalation is False}
-    wrong = [one.name for one in containers(spec) if one.name not in bound]
+    """Containers that do not set allowPrivilegeEscalation to false. Upstream: check_allowPrivilegeEscalation."""
+    bound = {name for name, context in contexts(spec) if context.allowPrivilegeEscalation is False}
+    wrong = [container.name for container in containers(spec) if container.name not in bound]
     if not wrong:
         return None
     return Finding("allowPrivilegeEscalation != false", f"{named(wrong)} must set securityContext.allowPrivilegeEscalation=false")
 
 
 def capabilities(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
-    given = {name: one.capabilities for name, one in contexts(spec) if one.capabilities is not None}
-    keeping = [one.name for one in containers(spec) if one.name not in given or "ALL" not in given[one.name].drop]
-    added = {name: set(one.add) - {"NET_BIND_SERVICE"} for name, one in given.items()}
-    adding = [name for name, one in added.items() if one]
+    """Containers that do not drop ALL, or add more than NET_BIND_SERVICE. Upstream: check_capabilities_restricted."""
+    given = {name: context.capabilities for name, context in contexts(spec) if context.capabilities is not None}
+    keeping = [container.name for container in containers(spec) if container.name not in given or "ALL" not in given[container.name].drop]
+    added = {name: set(context.add) - {"NET_BIND_SERVICE"} for name, context in given.items()}
+    adding = [name for name, names in added.items() if names]
     told = [f'{named(keeping)} must set securityContext.capabilities.drop=["ALL"]'] if keeping else []
     if adding:
         names = quoted(sorted(set().union(*added.values())))
@@ -44,7 +46,8 @@ def capabilities(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
 
 
 def volumes(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
-    wrong = {one.name: kind for one in spec.volumes if (kind := kind_of(one)) not in VOLUMES}
+    """Volumes of other types than the restricted standard allows. Upstream: check_restrictedVolumes."""
+    wrong = {volume.name: kind for volume in spec.volumes if (kind := kind_of(volume)) not in VOLUMES}
     if not wrong:
         return None
     kinds = sorted(set(wrong.values()))
@@ -55,33 +58,40 @@ def volumes(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
 
 
 def kind_of(volume: Volume) -> str:
-    kinds = (one.name for one in msgspec.structs.fields(volume) if one.name != "name")
-    return next((one for one in kinds if getattr(volume, one) is not None), "unknown")
+    """The type of a volume: its field that is set, `unknown` when none is."""
+    kinds = (field.name for field in msgspec.structs.fields(volume) if field.name != "name")
+    return next((kind for kind in kinds if getattr(volume, kind) is not None), "unknown")
 
 
 def non_root(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    """Pods and containers that do not run as non-root by runAsNonRoot. Upstream: check_runAsNonRoot."""
     of_pod = spec.securityContext.runAsNonRoot if spec.securityContext is not None else None
-    said = {name: one.runAsNonRoot for name, one in contexts(spec) if one.runAsNonRoot is not None}
-    wrong = [name for name, one in said.items() if not one]
+    said = {name: context.runAsNonRoot for name, context in contexts(spec) if context.runAsNonRoot is not None}
+    wrong = [name for name, value in said.items() if not value]
     if of_pod is False or wrong:
         return Finding(NON_ROOT, f"{setters(of_pod is False, wrong)} must not set securityContext.runAsNonRoot=false")
-    silent = [one.name for one in containers(spec) if one.name not in said] if of_pod is None else []
+    silent = [container.name for container in containers(spec) if container.name not in said] if of_pod is None else []
     return Finding(NON_ROOT, f"pod or {named(silent)} must set securityContext.runAsNonRoot=true") if silent else None
 
 
 def root_user(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    """A runAsUser of 0 in the pod or a container. Upstream: check_runAsUser."""
     of_pod = spec.securityContext is not None and spec.securityContext.runAsUser == 0
-    wrong = [name for name, one in contexts(spec) if one.runAsUser == 0]
+    wrong = [name for name, context in contexts(spec) if context.runAsUser == 0]
     return Finding("runAsUser=0", f"{setters(of_pod, wrong)} must not set runAsUser=0") if of_pod or wrong else None
 
 
 def seccomp(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
+    """Containers without a seccomp profile in a pod without one, and profiles that the baseline forbids.
+
+    Upstream: check_seccompProfile_restricted.
+    """
     wrong = seccomp_profiles(meta, spec)
     of_pod = spec.securityContext.seccompProfile if spec.securityContext is not None else None
     if wrong is not None or of_pod is not None:
         return wrong
-    said = {name for name, one in contexts(spec) if one.seccompProfile is not None}
-    silent = [one.name for one in containers(spec) if one.name not in said]
+    said = {name for name, context in contexts(spec) if context.seccompProfile is not None}
+    silent = [container.name for container in containers(spec) if container.name not in said]
     if not silent:
         return None
     return Finding(

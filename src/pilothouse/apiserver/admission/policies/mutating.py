@@ -39,6 +39,7 @@ class Mutator(CompiledPolicy[MutatingAdmissionPolicy]):
 
     @cached_property
     def mutations(self) -> Sequence[Compiled]:
+        """The policy's mutations, compiled, in their order."""
         return list(map(self._mutation, self.policy.spec.mutations))
 
     def _mutation(self, mutation: Mutation) -> Compiled:

@@ -44,10 +44,12 @@ class Validator(CompiledPolicy[ValidatingAdmissionPolicy]):
 
     @cached_property
     def validations(self) -> Sequence[Compiled]:
+        """The expressions of the policy's validations, compiled, in their order."""
         return [self.compiled("validation", each.expression) for each in self.policy.spec.validations]
 
     @cached_property
     def messages(self) -> Sequence[Compiled | None]:
+        """The message expression of each validation, None where it has none; empty when no validation has one."""
         expressions = [each.messageExpression for each in self.policy.spec.validations]
         if not any(expressions):
             return ()
@@ -55,6 +57,7 @@ class Validator(CompiledPolicy[ValidatingAdmissionPolicy]):
 
     @cached_property
     def annotations(self) -> Sequence[Compiled]:
+        """The value expressions of the policy's audit annotations, compiled, in their order."""
         return [self.compiled("valueExpression", each.valueExpression) for each in self.policy.spec.auditAnnotations]
 
     def verdict(self, values: RequestVariables, *, is_small: bool) -> Verdict:
@@ -176,16 +179,19 @@ def refusal_of(request: AdmissionRequest, refusal: Refusal) -> StatusError:
 async def judge(candidates: Sequence[Candidate[Hook[Validator]]], request: AdmissionRequest, world: World) -> Outcome:
     """What all policies say of a request. Nothing is refused here."""
     outcome, seen = Outcome(), RequestValues(request, world)
-    async for found in invocations(candidates, request, world):
-        if isinstance(found, ConfigurationError):
-            outcome.add_error(found.hook.policy, found.binding, found.message)
+    async for invocation in invocations(candidates, request, world):
+        if isinstance(invocation, ConfigurationError):
+            outcome.add_error(invocation.hook.policy, invocation.binding, invocation.message)
             continue
-        for param in found.params:
-            values = await seen.variables(found.version, param, found.param_resource)
+        for param in invocation.params:
+            values = await seen.variables(invocation.version, param, invocation.param_resource)
             started = world.clock.monotonic()
-            verdict = await in_thread_if_costly(found.hook.evaluator.verdict, values)
+            verdict = await in_thread_if_costly(invocation.hook.evaluator.verdict, values)
             if verdict is not NOTHING:
-                outcome.add(found.hook.policy, found.binding, verdict)
-                names, actions = (found.hook.policy.metadata.name, found.binding.metadata.name), found.binding.spec.validationActions
+                outcome.add(invocation.hook.policy, invocation.binding, verdict)
+                names, actions = (
+                    (invocation.hook.policy.metadata.name, invocation.binding.metadata.name),
+                    invocation.binding.spec.validationActions,
+                )
                 count_verdict(world.metrics, names, actions, verdict, world.clock.monotonic() - started)
     return outcome

@@ -36,6 +36,7 @@ class Hook:
 
     @property
     def name(self) -> str:
+        """Full name of the webhook, as messages print it."""
         return self.webhook.name
 
     @property
@@ -53,14 +54,17 @@ class Hook:
 
     @property
     def ignores_failures(self) -> bool:
+        """Whether a call that fails lets the request pass (failurePolicy Ignore)."""
         return self.webhook.failurePolicy == "Ignore"
 
     @property
     def is_reinvoked(self) -> bool:
+        """Whether a change by later plugins calls this mutating webhook again (reinvocationPolicy IfNeeded)."""
         return isinstance(self.webhook, MutatingWebhook) and self.webhook.reinvocationPolicy == "IfNeeded"
 
     @property
     def seconds(self) -> int:
+        """Time limit of one call; 10 seconds when the webhook sets none."""
         return self.webhook.timeoutSeconds or TIMEOUT_SECONDS
 
     @cached_property

@@ -31,8 +31,9 @@ DECODED_AT_ONCE = 100
 
 
 def prefix_of(resource: Resource[Any]) -> str:
-    """Where the objects of a resource lie in the store: `/registry/pods/`, `/registry/apps/deployments/`."""
-    return f"{ROOT}{resource.group}/{resource.plural}/" if resource.group else f"{ROOT}{resource.plural}/"
+    """Where the objects of a resource lie in the store, as upstream has it: `/registry/deployments/`, `/registry/minions/`, and with
+    the group for custom resources."""
+    return f"{ROOT}{resource.strategy.storage_prefix or resource.plural}/"
 
 
 class Caches:
@@ -157,7 +158,7 @@ class Caches:
         return max(cache.revision, self.revision)
 
     def _cache_of(self, key: str) -> Cache | None:
-        """The first or the first two segments after the root name the resource: no group has the name of a plural."""
+        """The first or the first two segments after the root name the resource: no group of custom resources has the name of a plural."""
         parts = key.split("/", 4)
         return self._by_prefix.get(f"{ROOT}{parts[2]}/") or (
             self._by_prefix.get(f"{ROOT}{parts[2]}/{parts[3]}/") if len(parts) > 3 else None

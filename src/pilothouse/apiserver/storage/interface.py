@@ -16,6 +16,10 @@ FIRST_REVISION = 1
 """The revision of an empty store, as etcd has it: 0 means "any" in the API and must never be an answer."""
 
 
+PROGRESS = "//progress/"
+"""The key of an event that is no write: everything up to its revision has been told. Only a store that others write to as well sends it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A key's value, the revision that wrote it and the revision that created the key (both equal for a new one)."""
@@ -72,6 +76,10 @@ class StorageFailed(Exception):
     """The store could not write, or read: a full or broken disk. Nothing of what was waiting has been written."""
 
 
+class StorageUnavailable(StorageFailed):
+    """A store elsewhere did not answer, or could not do it now. The text is what clients are told; a write may have been made."""
+
+
 class Compacted(Exception):
     """The revision asked for is older than what the store keeps; `oldest` is the first one that it can still show."""
 
@@ -92,6 +100,9 @@ class FutureRevision(Exception):
 
 class Storage(Protocol):
     """See the module docstring. All methods are called from one event loop."""
+
+    shared: bool
+    """Whether other API servers may write to it, too: what this one has been told of may then be behind."""
 
     async def get(self, key: str, revision: int = 0) -> Item | None:
         """A key's item as of `revision` (0: now); raises as `range` does."""

@@ -33,6 +33,8 @@ class _Write:
 class MemoryStorage:
     """See `interface.Storage`."""
 
+    shared = False
+
     def __init__(self) -> None:
         self._items: SortedDict = SortedDict()
         self._log: list[_Write] = []

@@ -51,6 +51,8 @@ class StoreInUse(schema.StoreUnusable):
 class SqliteStorage:
     """See `interface.Storage`. The constructor opens (or makes) the file; it must be called in a running event loop."""
 
+    shared = False
+
     def __init__(self, path: Path) -> None:
         with ExitStack() as opened, schema.explained(path):
             self._lock = opened.enter_context(_locked(path))

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.apiserver.storage.interface import FIRST_REVISION, Event
+from pilothouse.apiserver.storage.sqlite_layout import MOVED
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 AFTER_ALL = "\U0010ffff"
 COLUMNS = "(revision, key, created, previous, deleted, value)"
 CREATE = """
@@ -76,8 +77,20 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.executescript(CREATE)
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?), ('compacted', ?)", (SCHEMA_VERSION, FIRST_REVISION))
     found = _meta(connection, "schema")
-    if found != SCHEMA_VERSION:
+    if found == 1:
+        move_keys(connection)
+    elif found != SCHEMA_VERSION:
         raise UnknownSchema(f"the store has schema {found}, this version knows {SCHEMA_VERSION}")
+
+
+def move_keys(connection: sqlite3.Connection) -> None:
+    """Bring the keys of schema 1 to the layout of upstream's etcd, all or none."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for old, new in MOVED:
+            statement = "UPDATE entry SET key = ? || substr(key, ?) WHERE key >= ? AND key < ?"
+            connection.execute(statement, (new, len(old) + 1, old, old + AFTER_ALL))
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (SCHEMA_VERSION,))
 
 
 def _meta(connection: sqlite3.Connection, name: str) -> int:

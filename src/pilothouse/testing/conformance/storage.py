@@ -51,6 +51,9 @@ def told(events: Sequence[Event]) -> list[tuple[str, str]]:
 class StorageConformance:
     """See the module."""
 
+    compaction_is_a_write = False
+    """Whether a compaction takes a revision, as that of a store does which several compact by turns."""
+
     def open(self, path: Path) -> Storage:
         """The store under test; to be overridden."""
         raise NotImplementedError
@@ -166,7 +169,8 @@ class StorageConformance:
     @pytest.mark.parametrize("value", [b"new", None], ids=["an update", "a delete"])
     async def test_a_failed_compare_says_when_the_write_in_the_way_is_seen(self, storage: Storage, value: bytes | None) -> None:
         revision = await storage.commit(key("a"), b"old", 0)
-        first, second = await asyncio.gather(*(storage.commit(key("a"), value, revision) for _ in range(2)), return_exceptions=True)
+        results = await asyncio.gather(*(storage.commit(key("a"), value, revision) for _ in range(2)), return_exceptions=True)
+        first, second = sorted(results, key=lambda result: isinstance(result, CompareFailed))
         assert isinstance(second, CompareFailed)
         assert second.seen_at == first
 
@@ -304,7 +308,7 @@ class StorageConformance:
         await storage.compact(now)
         assert [(item.key, item.value) for item in (await storage.range(key(""))).items] == [(key("a"), b"3"), (key("b"), b"1")]
         assert [item.key for item in (await storage.range(key(""), revision=now)).items] == [key("a"), key("b")]
-        assert await storage.revision() == now
+        assert await storage.revision() == now + self.compaction_is_a_write
 
     async def test_the_compacted_past_is_refused(self, storage: Storage) -> None:
         then = await storage.commit(key("a"), b"1", 0)
@@ -364,14 +368,14 @@ class StorageConformance:
         await storage.compact(now)
         await storage.compact(now - 1)
         with pytest.raises(FutureRevision):
-            await storage.compact(now + 1)
+            await storage.compact(await storage.revision() + 1)
 
     async def test_after_a_compaction_that_forgets_the_newest_write_revisions_go_on(self, storage: Storage) -> None:
         await storage.commit(key("a"), b"1", 0)
         now = await storage.commit(key("a"), None, None)
         await storage.compact(now)
-        assert await storage.revision() == now
-        assert await storage.commit(key("a"), b"1", 0) == now + 1
+        assert await storage.revision() == now + self.compaction_is_a_write
+        assert await storage.commit(key("a"), b"1", 0) == now + self.compaction_is_a_write + 1
 
 
 class DurableStorageConformance(StorageConformance):
@@ -405,10 +409,10 @@ class DurableStorageConformance(StorageConformance):
         await storage.compact(last)
         await storage.close()
         storage = self.open(path)
-        assert await storage.revision() == last
+        assert await storage.revision() == last + self.compaction_is_a_write
         with pytest.raises(Compacted):
             await storage.range(key(""), revision=last - 1)
-        assert await storage.commit(key("a"), b"1", 0) == last + 1
+        assert await storage.commit(key("a"), b"1", 0) == last + self.compaction_is_a_write + 1
         await storage.close()
 
     async def test_nothing_acknowledged_is_lost_by_kill_9(self, tmp_path: Path) -> None:

@@ -31,6 +31,34 @@ async def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
         SqliteStorage(tmp_path / "store")
 
 
+async def test_keys_of_schema_1_are_moved_to_where_upstream_has_them(tmp_path: Path) -> None:
+    moved = {
+        "/registry/services/default/a": "/registry/services/specs/default/a",
+        "/registry/endpoints/default/a": "/registry/services/endpoints/default/a",
+        "/registry/nodes/n1": "/registry/minions/n1",
+        "/registry/replicationcontrollers/default/a": "/registry/controllers/default/a",
+        "/registry/networking.k8s.io/ingresses/default/a": "/registry/ingress/default/a",
+        "/registry/networking.k8s.io/networkpolicies/default/a": "/registry/networkpolicies/default/a",
+        "/registry/apps/deployments/default/a": "/registry/deployments/default/a",
+        "/registry/pods/apps/a": "/registry/pods/apps/a",
+        "/registry/apiextensions.k8s.io/customresourcedefinitions/a": "/registry/apiextensions.k8s.io/customresourcedefinitions/a",
+        "/registry/gateway.networking.k8s.io/gateways/default/a": "/registry/gateway.networking.k8s.io/gateways/default/a",
+    }
+    storage = SqliteStorage(tmp_path / "store")
+    revisions = [await storage.commit(key, key.encode(), 0) for key in moved]
+    await storage.close()
+    connection = sqlite3.connect(tmp_path / "store")
+    connection.execute("UPDATE meta SET value = 1 WHERE name = 'schema'")
+    connection.commit()
+    connection.close()
+    for _ in range(2):  # the second time there is nothing left to move
+        storage = SqliteStorage(tmp_path / "store")
+        items = (await storage.range("/registry/")).items
+        assert sorted((item.key, item.value) for item in items) == sorted((new, old.encode()) for old, new in moved.items())
+        assert sorted(item.revision for item in items) == revisions
+        await storage.close()
+
+
 async def test_waiting_writes_are_committed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
     insert = sqlite_schema.insert

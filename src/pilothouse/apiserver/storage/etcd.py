@@ -1,0 +1,210 @@
+"""The store of a cluster with several API servers: etcd v3.
+
+- A revision is etcd's. Writes are transactions that compare the revision of their key; reads are linearizable.
+- Every write is told to followers by one watch (etcd_feed.py), those of other API servers as well; a commit returns after its own.
+- Events have leases (etcd_leases.py): etcd forgets them by itself.
+- Of several API servers one compacts at a time (etcd_compaction.py), as upstream's do.
+
+Keys: etcd_keys.py, below `--etcd-prefix`. Calls and their errors: etcd_client.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any
+
+from pilothouse.apiserver.storage.etcd_client import COMPACTED, EtcdClient, EtcdServers, Refused, pb
+from pilothouse.apiserver.storage.etcd_compaction import compact
+from pilothouse.apiserver.storage.etcd_feed import Feed, ask_for_progress
+from pilothouse.apiserver.storage.etcd_keys import Keys, end_of
+from pilothouse.apiserver.storage.etcd_leases import EVENT_SECONDS, EVENTS, Leases
+from pilothouse.apiserver.storage.interface import Compacted, CompareFailed, Event, FutureRevision, Item, Range
+from pilothouse.kit.clock import Clock, SystemClock
+from pilothouse.machinery import strconv
+
+PAGE = 1_000
+"""Items of one call: a large list is read in pages as of one revision."""
+LEAST_PROGRESS = ((3, 4, 31), (3, 5, 13))
+"""Versions since which etcd never tells of progress before the events that it covers, of the minors that were mended."""
+
+
+class EtcdStorage:
+    """See `interface.Storage`. Made in a running loop; the first call connects."""
+
+    shared = True
+
+    def __init__(self, servers: EtcdServers, clock: Clock | None = None, event_seconds: int = EVENT_SECONDS) -> None:
+        self._clock = clock or SystemClock()
+        self._client = EtcdClient(servers, self._clock)
+        self._keys = Keys(servers.prefix)
+        self._feed = Feed(self._client, self._keys, self._clock)
+        self._leases = Leases(self._client, self._clock, event_seconds)
+        self._started: asyncio.Future[None] | None = None
+        self._streams: set[Any] = set()
+        self._closed = False
+
+    async def _start(self) -> None:
+        """Return when the feed runs; begun once, and again when it failed."""
+        if self._started is None or (self._started.done() and self._started.exception() is not None):
+            self._started = asyncio.ensure_future(self._begin())
+        await asyncio.shield(self._started)
+
+    async def _begin(self) -> None:
+        status = await self._client.read("Status", pb.StatusRequest())
+        revision = await self._newest()
+        await self._feed.start(revision, tells_progress=tells_progress(status.version))
+
+    async def get(self, key: str, revision: int = 0) -> Item | None:
+        answer = await self._range(pb.RangeRequest(key=self._keys.encode(key), revision=revision))
+        return self._keys.item(answer.kvs[0]) if answer.kvs else None
+
+    async def range(self, prefix: str, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+        first, end = self._keys.encode(prefix), end_of(self._keys.encode(prefix))
+        if start > prefix:
+            first = self._keys.encode(start)
+        items: list[Item] = []
+        while True:
+            wanted = min(limit - len(items), PAGE) if limit else PAGE
+            answer = await self._range(pb.RangeRequest(key=first, range_end=end, limit=wanted, revision=revision))
+            revision = revision or answer.header.revision
+            items += map(self._keys.item, answer.kvs)
+            if not answer.more or (limit and len(items) >= limit):
+                return Range(items, revision, answer.more)
+            first = answer.kvs[-1].key + b"\0"
+
+    async def _range(self, request: Any) -> Any:
+        """The answer to a Range. Compacted or FutureRevision for a revision that cannot be shown."""
+        try:
+            return await self._client.read("Range", request)
+        except Refused as refused:
+            raise await self._refusal(refused, request.revision) from refused
+
+    async def _refusal(self, refused: Refused, revision: int) -> Exception:
+        """What etcd's refusal of a revision is to the port."""
+        if refused.details == COMPACTED:
+            return Compacted(revision, await self._oldest())
+        return FutureRevision(revision, await self._newest())
+
+    async def _newest(self) -> int:
+        """The newest revision of the whole of etcd, linearizable."""
+        answer = await self._client.read("Range", pb.RangeRequest(key=self._keys.fence, count_only=True))
+        return int(answer.header.revision)
+
+    async def _oldest(self) -> int:
+        """The oldest revision that etcd can show: only the refusal of a watch tells it."""
+        stream = self._client.watch()
+        try:
+            create = pb.WatchCreateRequest(key=self._keys.fence, start_revision=1)
+            await self._client.send(stream, pb.WatchRequest(create_request=create))
+            while not (answer := await self._client.next(stream)).canceled:
+                pass
+            return int(answer.compact_revision)
+        except Refused as refused:
+            raise refused.failure() from refused
+        finally:
+            stream.cancel()
+
+    async def commit(self, key: str, value: bytes | None, expected: int | None) -> int:
+        if self._started is None or not self._started.done():
+            await self._start()
+        answer = await self._client.write("Txn", await self._transaction(key, value, expected))
+        revision = int(answer.header.revision)
+        if not answer.succeeded:
+            stored = answer.responses[0].response_range.kvs
+            present = stored[0].mod_revision if stored else 0
+            raise CompareFailed(key, present, present or revision)
+        if value is None and not answer.responses[0].response_delete_range.deleted:
+            raise CompareFailed(key, 0, revision)
+        await self._feed.reached(revision)
+        return revision
+
+    async def _transaction(self, key: str, value: bytes | None, expected: int | None) -> Any:
+        """A write under its condition; otherwise the key is read."""
+        name = self._keys.encode(key)
+        if value is None:
+            write = pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=name))
+        else:
+            lease = await self._leases.of_now() if key.startswith(EVENTS) else 0
+            write = pb.RequestOp(request_put=pb.PutRequest(key=name, value=value, lease=lease))
+        compare = [] if expected is None else [pb.Compare(key=name, target=pb.Compare.MOD, mod_revision=expected)]
+        return pb.TxnRequest(
+            compare=compare, success=[write], failure=[pb.RequestOp(request_range=pb.RangeRequest(key=name, keys_only=True))]
+        )
+
+    async def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncGenerator[Sequence[Event], None]:
+        await self._start()
+        now = await self._newest()
+        if after > now:
+            raise FutureRevision(after, now)
+        stream = self._client.watch()
+        self._streams.add(stream)
+        reached = after
+        asking = asyncio.create_task(ask_for_progress(self._feed, lambda: stream, lambda: reached >= now), name="progress of a watch")
+        try:
+            await self._client.send(stream, self._create_watch(prefix, after))
+            backlog: list[Event] = []
+            while reached < now:
+                events, reached = await self._told(stream, prefix, reached)
+                backlog += events
+            yield backlog
+            while True:
+                events, reached = await self._told(stream, prefix, reached)
+                if events:
+                    yield events
+        except Refused as refused:
+            if not self._closed:
+                raise refused.failure() from refused
+        finally:
+            asking.cancel()
+            self._streams.discard(stream)
+            stream.cancel()
+
+    def _create_watch(self, prefix: str, after: int) -> Any:
+        """A watch of a prefix; of all keys where only the writes of all can show how far it has come."""
+        key = self._keys.encode(prefix) if self._feed.tells_progress else self._keys.root
+        create = pb.WatchCreateRequest(key=key, range_end=end_of(key), start_revision=after + 1, prev_kv=True)
+        return pb.WatchRequest(create_request=create)
+
+    async def _told(self, stream: Any, prefix: str, reached: int) -> tuple[list[Event], int]:
+        """The next events of a watch, and the revision up to which all have been told."""
+        answer = await self._client.next(stream)
+        if answer.canceled:
+            if answer.compact_revision:
+                raise Compacted(reached, answer.compact_revision)
+            raise Refused("UNAVAILABLE", answer.cancel_reason)
+        if answer.events:
+            events = self._keys.events(answer.events)
+            return [event for event in events if event.key.startswith(prefix)], events[-1].revision
+        return [], reached if answer.created else max(reached, answer.header.revision)
+
+    def follow(self, deliver: Callable[[Sequence[Event]], None], missed: Callable[[int], None] | None = None) -> Callable[[], None]:
+        return self._feed.follow(deliver, missed)
+
+    async def compact(self, revision: int) -> None:
+        now = await self._newest()
+        if revision > now:
+            raise FutureRevision(revision, now)
+        await compact(self._client, revision)
+
+    async def revision(self) -> int:
+        """As `interface.Storage`; calls that come while one waits for its answer share the next."""
+        await self._start()
+        revision = await self._newest()
+        self._feed.want(revision)
+        return revision
+
+    async def close(self) -> None:
+        self._closed = True
+        for stream in tuple(self._streams):
+            stream.cancel()
+        await asyncio.sleep(0)
+        await self._feed.close()
+        await self._client.close()
+
+
+def tells_progress(version: str) -> bool:
+    """Whether an etcd of this version may be asked for progress."""
+    numbers = tuple(strconv.unsigned(part.partition("-")[0], range(1 << 16)) or 0 for part in version.split("."))
+    least = next((least for least in LEAST_PROGRESS if least[:2] == numbers[:2]), (3, 6, 0))
+    return numbers >= least

@@ -1,0 +1,225 @@
+"""Calls to etcd v3: channels to its members, one answer or one error a call, in the words that upstream shows its clients.
+
+- A call goes to one member; when that cannot be reached, the next is taken. Reads are repeated until READ_SECONDS have passed; a write
+  only where no member has received it.
+- A refusal becomes StorageUnavailable, Compacted or FutureRevision; nothing of gRPC leaves these modules.
+- Messages and method names are `aetcd`'s, generated from etcd's own definitions; its client is not used: it shows no revisions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+from aetcd import rpc
+
+from pilothouse.apiserver.storage.interface import StorageUnavailable
+from pilothouse.kit.clock import Clock
+
+pb: Any = rpc
+
+CALL_SECONDS = 30.0
+"""As long as upstream lets a write take."""
+READ_SECONDS = 3.0
+"""How long a read is repeated while no member can be reached."""
+PAUSE_SECONDS = 0.025
+DEFAULT_PORT = 2379
+OUT_OF_RANGE = "OUT_OF_RANGE"
+"""The code by which etcd refuses a revision."""
+COMPACTED = "etcdserver: mvcc: required revision has been compacted"
+FUTURE = "etcdserver: mvcc: required revision is a future revision"
+SECURE = ("https", "unixs")
+SCHEMES = ("http", "unix", *SECURE)
+WITH_LEADER = (("hasleader", "true"),)
+"""A stream ends when the member that serves it has lost the leader, instead of being silent."""
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+)
+"""Keepalive as upstream's: a member that has vanished without a word is noticed."""
+
+
+class BadServers(ValueError):
+    """Addresses or files of etcd that cannot be used; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdServers:
+    """Where etcd is (`--etcd-servers`), and the files by which both sides know each other; `prefix` stands before all keys."""
+
+    urls: Sequence[str]
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    prefix: str = "/registry"
+
+
+class Refused(Exception):
+    """What etcd said of a call: `code` as gRPC names it ("OUT_OF_RANGE"), `details` in etcd's words."""
+
+    def __init__(self, code: str, details: str) -> None:
+        super().__init__(details)
+        self.code = code
+        self.details = details
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether the call has not reached a member: it may be repeated."""
+        return self.code == "UNAVAILABLE" and not self.details.startswith("etcdserver:") and "connect" in self.details.lower()
+
+    def failure(self) -> StorageUnavailable:
+        """The refusal as upstream tells its clients of it."""
+        if self.code == "DEADLINE_EXCEEDED":
+            return StorageUnavailable("context deadline exceeded")
+        if self.details.startswith("etcdserver:"):
+            return StorageUnavailable(self.details)
+        code = self.code.title().replace("_", "")
+        return StorageUnavailable(f"rpc error: code = {code} desc = {self.details}")
+
+
+class EtcdClient:
+    """One per store; made in a running loop."""
+
+    def __init__(self, servers: EtcdServers, clock: Clock) -> None:
+        self._clock = clock
+        credentials = _credentials(servers)
+        self._members = [_Member(_channel(url, credentials)) for url in servers.urls]
+        if not self._members:
+            raise BadServers("--etcd-servers must be specified")
+        self._current = 0
+
+    async def read(self, method: str, request: Any) -> Any:
+        """The answer to a call that changes nothing. StorageUnavailable, or Refused for a revision."""
+        until = self._clock.monotonic() + READ_SECONDS
+        while True:
+            member = self._members[self._current]
+            try:
+                return await self._once(member, method, request)
+            except Refused as refused:
+                if refused.code == OUT_OF_RANGE:
+                    raise
+                self._leave(member)
+                if refused.code != "UNAVAILABLE" or self._clock.monotonic() >= until:
+                    raise refused.failure() from refused
+            await self._clock.sleep(PAUSE_SECONDS)
+
+    async def write(self, method: str, request: Any) -> Any:
+        """The answer to a call that changes something: it is made once. StorageUnavailable, or Refused for a revision."""
+        for left in reversed(range(len(self._members))):
+            member = self._members[self._current]
+            try:
+                return await self._once(member, method, request)
+            except Refused as refused:
+                if refused.code == OUT_OF_RANGE:
+                    raise
+                self._leave(member)
+                if not refused.is_unsent or not left:
+                    raise refused.failure() from refused
+        raise AssertionError("there is a member")
+
+    async def _once(self, member: _Member, method: str, request: Any) -> Any:
+        try:
+            return await member.stubs[method](request, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise Refused(error.code().name, error.details() or "") from error
+
+    def _leave(self, member: _Member) -> None:
+        """The next call goes to another member, unless it does already."""
+        if self._members[self._current] is member:
+            self._current = (self._current + 1) % len(self._members)
+
+    def watch(self) -> Any:
+        """A stream of watches at a member that has a leader; see `reading`."""
+        member = self._members[self._current]
+        return member.watch(metadata=WITH_LEADER)
+
+    async def next(self, stream: Any) -> Any:
+        """The next message of a watch's stream. Refused when the stream broke or ended."""
+        try:
+            message = await stream.read()
+        except grpc.aio.AioRpcError as error:
+            self._leave(self._members[self._current])
+            raise Refused(error.code().name, error.details() or "") from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise Refused("CANCELLED", "the watch was closed") from None  # the stream was cancelled, not who reads it
+        if message is grpc.aio.EOF:
+            raise Refused("UNAVAILABLE", "the stream of the watch has ended")
+        return message
+
+    async def send(self, stream: Any, request: Any) -> None:
+        """Write to a watch's stream. Refused when it broke."""
+        try:
+            await stream.write(request)
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
+            raise Refused("UNAVAILABLE", str(error)) from error
+
+    async def close(self) -> None:
+        for member in self._members:
+            await member.channel.close()
+
+
+class _Member:
+    """One address of etcd: its channel and the calls that are made there."""
+
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
+        kv, lease, maintenance = pb.KVStub(channel), pb.LeaseStub(channel), pb.MaintenanceStub(channel)
+        self.watch: Callable[..., Any] = pb.WatchStub(channel).Watch
+        self.stubs: dict[str, Callable[..., Any]] = {
+            "Range": kv.Range,
+            "Put": kv.Put,
+            "Txn": kv.Txn,
+            "Compact": kv.Compact,
+            "LeaseGrant": lease.LeaseGrant,
+            "LeaseRevoke": lease.LeaseRevoke,
+            "LeaseKeepAlive": lease.LeaseKeepAlive,
+            "Status": maintenance.Status,
+        }
+
+
+def _channel(url: str, credentials: Any) -> Any:
+    """A channel to one of --etcd-servers. BadServers for what is no address of etcd."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in SCHEMES:
+        raise BadServers(f"--etcd-servers {url}: the scheme {parts.scheme} is not known, one of {', '.join(SCHEMES)} is")
+    if parts.scheme.startswith("unix"):
+        target = f"unix:{parts.netloc}{parts.path}"
+    else:
+        try:
+            port = parts.port or DEFAULT_PORT
+        except ValueError as error:
+            raise BadServers(f"--etcd-servers {url}: {error}") from error
+        host = parts.hostname or "localhost"
+        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if parts.scheme in SECURE:
+        return grpc.aio.secure_channel(target, credentials, options=OPTIONS)
+    return grpc.aio.insecure_channel(target, options=OPTIONS)
+
+
+def _credentials(servers: EtcdServers) -> Any:
+    """Of TLS: the authority of etcd's certificate, and what shows who we are. BadServers for files that cannot be read."""
+    if bool(servers.cert_file) != bool(servers.key_file):
+        raise BadServers("--etcd-certfile and --etcd-keyfile are given together or not at all")
+    try:
+        authority, certificate, key = (
+            Path(file).read_bytes() if file else None for file in (servers.ca_file, servers.cert_file, servers.key_file)
+        )
+    except OSError as error:
+        raise BadServers(f"{error.filename}: {error.strerror}") from error
+    return grpc.ssl_channel_credentials(authority, key, certificate)

@@ -30,7 +30,7 @@ down: ## stop the cluster; its state is kept (PURGE=1 removes it)
 	$(SUDO) $(PYTHON) -m pilothouse down $(if $(PURGE),--purge)
 
 test: $(DEVELOPMENT) ## everything that CI runs
-	python3 tools/bootstrap.py --system --optional
+	python3 tools/bootstrap.py --system --tests --optional
 	$(MAKE) check e2e
 
 check: $(DEVELOPMENT) lint types layers unit ## lint, types, layers, unit tests

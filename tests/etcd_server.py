@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 START_SECONDS = 30.0
-MISSING = "this test needs etcd: `python3 tools/bootstrap.py --system` installs it (Debian's etcd-server), or set ETCD to its path"
+MISSING = "this test needs etcd: `python3 tools/bootstrap.py --system --tests` installs it (Debian's etcd-server), or set ETCD to its path"
 
 
 def program() -> str:

@@ -3,6 +3,7 @@
     python3 tools/bootstrap.py                 make .venv and install the project into it
     python3 tools/bootstrap.py --system        install the system packages that a cluster needs
     ... --development                          make .venv with what the tests need too
+    ... --system --tests                       install the system packages that the tests need too
     ... --link                                 let the shell find `pilothouse`: a link in /usr/local/bin to that of .venv
     ... --optional                             say what cannot be installed without root, and go on: there are simulated nodes
     python3 tools/bootstrap.py --sudo          print the words that give a command root's rights here; nothing where none do
@@ -37,6 +38,9 @@ PROGRAMS = {
 }
 """Programs that must be found, and Debian's package of each. Any kubectl will do: Debian's is taken only where there is none."""
 
+TEST_PROGRAMS = {"etcd": "etcd-server"}
+"""The same of the tests alone."""
+
 FILES = {
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
@@ -65,6 +69,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Install what is missing.")
     parser.add_argument("--system", action="store_true", help="the system packages that a cluster needs")
     parser.add_argument("--development", action="store_true", help="make .venv with what the tests need too")
+    parser.add_argument("--tests", action="store_true", help="with --system: those that the tests need too")
     parser.add_argument("--link", action="store_true", help="let the shell find `pilothouse`")
     parser.add_argument("--optional", action="store_true", help="go on without what cannot be installed for lack of root")
     parser.add_argument("--sudo", action="store_true", help="print the words that give a command root's rights")
@@ -74,7 +79,7 @@ def main() -> int:
         return 0
     try:
         if chosen.system:
-            install_system_packages(optional=chosen.optional)
+            install_system_packages(optional=chosen.optional, tests=chosen.tests)
         if not chosen.system or chosen.development:
             make_environment(development=chosen.development)
         root = as_root()
@@ -86,13 +91,15 @@ def main() -> int:
     return 0
 
 
-def install_system_packages(*, optional: bool) -> None:
-    missing = missing_packages()
+def install_system_packages(*, optional: bool, tests: bool) -> None:
+    missing = missing_packages({**PROGRAMS, **(TEST_PROGRAMS if tests else {})})
     if missing and as_root() is None and optional:
         print(f"bootstrap: not installed: {', '.join(missing)}; root is needed for that, and there is none here", flush=True)
         return
     wanted = [package for package in missing if package not in OPTIONAL_PACKAGES]
     install_packages(wanted)
+    if "etcd-server" in wanted and shutil.which("systemctl"):  # tests start their own: the package's service would run for nothing
+        subprocess.run([*(as_root() or []), "systemctl", "disable", "--now", "etcd"], check=False, capture_output=True)
     for package in missing:
         if package in OPTIONAL_PACKAGES:
             try:
@@ -101,9 +108,9 @@ def install_system_packages(*, optional: bool) -> None:
                 print(f"bootstrap: this distribution has no {package}: take upstream's kubectl, or do without", flush=True)
 
 
-def missing_packages() -> list[str]:
+def missing_packages(programs: dict[str, str]) -> list[str]:
     path = f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}"
-    missing = {package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)}
+    missing = {package for program, package in programs.items() if not shutil.which(program, path=path)}
     missing |= {package for file, package in FILES.items() if not Path(file).exists()}
     missing |= {package for file, package in STATIC_FILES.items() if not is_static(Path(file))}
     missing |= {package for library, package in LIBRARIES.items() if not has_library(library)}

@@ -123,6 +123,15 @@ def parser() -> argparse.ArgumentParser:
     envtest.add_argument("--bin-dir", type=Path, help="the folder (default: below the user's data)")
     envtest.add_argument("--print", "-p", dest="form", choices=("env", "path"), default="env", help="a line for a shell, or the path alone")
 
+    apiserver = commands.add_parser(
+        "apiserver",
+        help="run an API server alone, by kube-apiserver's flags",
+        description="Run an API server alone, over etcd (--etcd-servers) or memory, by kube-apiserver's flags: --help names them.",
+        prefix_chars="\0",  # all that follows is its own
+        add_help=False,
+    )
+    apiserver.add_argument("flags", nargs=argparse.REMAINDER, help="kube-apiserver's flags")
+
     _command(commands, "kubeconfig", "print a kubeconfig of this cluster alone")
     version = commands.add_parser("version", help="print the versions of Pilothouse and of the API that it serves")
     version.set_defaults(root=Path("/"))
@@ -269,6 +278,16 @@ def envtest(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def apiserver(parsed: argparse.Namespace) -> int:
+    """`pilothouse apiserver`: serve until a signal asks to end. Returns the exit code."""
+    from pilothouse.cmd.envtest.apiserver import main as serve
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    serve(parsed.flags)
+    return 0
+
+
 def version(parsed: argparse.Namespace) -> int:
     """`pilothouse version`: print the versions. Returns the exit code."""
     from importlib.metadata import version as version_of
@@ -318,6 +337,7 @@ COMMANDS = {
     "doctor": doctor,
     "image": image,
     "envtest": envtest,
+    "apiserver": apiserver,
     "kubeconfig": kubeconfig,
     "version": version,
 }

@@ -1,5 +1,4 @@
-"""Where keys lay in files of schema 1, and where upstream's etcd has them, and schema 2: built-in kinds without their group.
-"""
+"""Where keys lay in files of schema 1, and where upstream's etcd has them, and schema 2: built-in kinds without their group."""
 
 from __future__ import annotations
 

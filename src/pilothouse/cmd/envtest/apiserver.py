@@ -1,6 +1,7 @@
-"""The executable `kube-apiserver` of envtest: an API server over memory, started by upstream's flags.
+"""`pilothouse apiserver`, and the executable `kube-apiserver` of envtest: an API server alone, started by upstream's flags.
 
 - Serves with `apiserver.crt` and `apiserver.key` of --cert-dir, which are made when they are missing, or with the files that it is given.
+- Its store is etcd, or memory without --etcd-servers and where that is envtest's stand-in (stores.py).
 - Everybody may do everything unless --authorization-mode says RBAC, as upstream.
 - PILOTHOUSE_ENVTEST_CONTROLLERS=1: the controllers run beside it.
 """
@@ -21,9 +22,10 @@ from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 from pilothouse.apiserver.auth.tokenfile import TokenFile
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
-from pilothouse.apiserver.storage.memory import MemoryStorage
+from pilothouse.apiserver.storage.interface import Storage, StorageFailed
 from pilothouse.cmd.api import Api, wire
 from pilothouse.cmd.envtest.flags import BadFlag, Flags, help_text, parse
+from pilothouse.cmd.envtest.stores import storage_of
 from pilothouse.kit import logs
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.entropy import Entropy
@@ -49,14 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(run(flags))
-    except (BadFlag, OSError, ValueError) as error:
+    except (BadFlag, OSError, ValueError, StorageFailed) as error:
         sys.exit(f"Error: {error}")
 
 
 async def run(flags: Flags) -> None:
     """Serve until a signal asks to end."""
     clock, entropy = SystemClock(), Entropy()
-    api = wire_by(flags, clock, entropy)
+    storage = await storage_of(flags, clock)
+    try:
+        await _serve(flags, wire_by(flags, storage, clock, entropy), clock, entropy)
+    finally:
+        await storage.close()
+
+
+async def _serve(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy) -> None:
     server = ApiServer(
         api.registry,
         clock=clock,
@@ -90,7 +99,7 @@ async def _beside(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy, 
     freeze_memory()
 
 
-def wire_by(flags: Flags, clock: SystemClock, entropy: Entropy) -> Api:
+def wire_by(flags: Flags, storage: Storage, clock: SystemClock, entropy: Entropy) -> Api:
     """Registry, tokens and authorization as the flags say. BadFlag for values that cannot be."""
     for name in ("allow-privileged", "anonymous-auth"):
         flags.switch(name, True)  # their words are judged, though they change nothing
@@ -107,7 +116,7 @@ def wire_by(flags: Flags, clock: SystemClock, entropy: Entropy) -> Api:
         client_ca=Path(authority).read_text() if authority else "",
     )
     return wire(
-        MemoryStorage(),
+        storage,
         clock,
         entropy,
         settings,

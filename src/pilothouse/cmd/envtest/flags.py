@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
-from pilothouse.machinery import strconv
+from pilothouse.machinery import strconv, time
 
 VALUES = frozenset((
     "admission-control", "advertise-address", "authorization-mode", "bind-address", "cert-dir", "client-ca-file",
-    "disable-admission-plugins", "enable-admission-plugins", "etcd-servers", "proxy-client-cert-file", "proxy-client-key-file",
+    "disable-admission-plugins", "enable-admission-plugins", "etcd-cafile", "etcd-certfile", "etcd-keyfile", "etcd-prefix",
+    "etcd-servers", "event-ttl", "proxy-client-cert-file", "proxy-client-key-file",
     "secure-port", "service-account-issuer", "service-account-key-file", "service-account-signing-key-file",
     "service-cluster-ip-range", "service-node-port-range", "tls-cert-file", "tls-private-key-file", "token-auth-file",
 ))  # fmt: skip
@@ -23,8 +24,8 @@ SWITCHES = frozenset(("allow-privileged", "anonymous-auth", "version", "help"))
 """Flags that are true without a value."""
 WITHOUT_EFFECT = frozenset((
     "allow-metric-labels", "api-audiences", "audit-log-path", "audit-policy-file", "authentication-token-webhook-config-file",
-    "default-watch-cache-size", "enable-aggregator-routing", "endpoint-reconciler-type", "etcd-cafile", "etcd-certfile",
-    "etcd-keyfile", "etcd-prefix", "event-ttl", "feature-gates", "kubelet-certificate-authority",
+    "default-watch-cache-size", "enable-aggregator-routing", "endpoint-reconciler-type", "feature-gates",
+    "kubelet-certificate-authority",
     "kubelet-client-certificate", "kubelet-client-key", "kubelet-preferred-address-types", "max-mutating-requests-inflight",
     "max-requests-inflight", "min-request-timeout", "requestheader-allowed-names", "requestheader-client-ca-file",
     "requestheader-extra-headers-prefix", "requestheader-group-headers", "requestheader-username-headers", "request-timeout",
@@ -36,7 +37,7 @@ PORTS = range(65536)
 
 def help_text() -> str:
     """Every flag that is known, a line each: envtest looks there for the flags that it would give."""
-    lines = ["Usage: kube-apiserver [flags]", "Pilothouse's API server for envtest: objects are kept in memory.", ""]
+    lines = ["Usage: kube-apiserver [flags]", "Pilothouse's API server: objects are kept in etcd, or without --etcd-servers in memory.", ""]
     lines += [f"      --{name}" for name in sorted(VALUES | SWITCHES)]
     lines += ["", "Flags of kube-apiserver that have no effect:", *(f"      --{name}" for name in sorted(WITHOUT_EFFECT))]
     return "\n".join(lines)
@@ -69,6 +70,14 @@ class Flags:
         if text.lower() not in ("true", "false", "1", "0", "t", "f"):
             raise BadFlag(f'invalid argument "{text}" for "--{name}" flag: strconv.ParseBool: parsing "{text}": invalid syntax')
         return text.lower() in ("true", "1", "t")
+
+    def seconds(self, name: str, default: str) -> float:
+        """A duration in Go's form. BadFlag for what is none."""
+        text = self.last(name, default)
+        try:
+            return time.duration(text)
+        except ValueError as error:
+            raise BadFlag(f'invalid argument "{text}" for "--{name}" flag: {error}') from error
 
     @property
     def secure_port(self) -> int:

@@ -11,7 +11,7 @@ Keys: etcd_keys.py, below `--etcd-prefix`. Calls and their errors: etcd_client.p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pilothouse.apiserver.storage.etcd_client import COMPACTED, EtcdClient, EtcdServers, Refused, pb
@@ -25,6 +25,9 @@ from pilothouse.machinery import strconv
 
 PAGE = 1_000
 """Items of one call: a large list is read in pages as of one revision."""
+REQUEST_OPERATIONS = 100
+REQUEST_BYTES = 1 << 20
+"""Of one transaction: etcd takes 128 operations and 1.5 MiB unless it is told otherwise."""
 LEAST_PROGRESS = ((3, 4, 31), (3, 5, 13))
 """Versions since which etcd never tells of progress before the events that it covers, of the minors that were mended."""
 
@@ -132,6 +135,20 @@ class EtcdStorage:
             compare=compare, success=[write], failure=[pb.RequestOp(request_range=pb.RangeRequest(key=name, keys_only=True))]
         )
 
+    async def create(self, values: Mapping[str, bytes]) -> None:
+        await self._start()
+        for part in parts_of(values):
+            tries = [pb.RequestOp(request_txn=self._creation(key, part[key])) for key in part]
+            answer = await self._client.write("Txn", pb.TxnRequest(success=tries))
+            if any(tried.response_txn.succeeded for tried in answer.responses):
+                await self._feed.reached(answer.header.revision)
+
+    def _creation(self, key: str, value: bytes) -> Any:
+        """A put under the condition that there is no such key."""
+        name = self._keys.encode(key)
+        compare = pb.Compare(key=name, target=pb.Compare.CREATE, create_revision=0)
+        return pb.TxnRequest(compare=[compare], success=[pb.RequestOp(request_put=pb.PutRequest(key=name, value=value))])
+
     async def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncGenerator[Sequence[Event], None]:
         await self._start()
         now = await self._newest()
@@ -201,6 +218,20 @@ class EtcdStorage:
         await asyncio.sleep(0)
         await self._feed.close()
         await self._client.close()
+
+
+def parts_of(values: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
+    """The values in parts that etcd takes in one request each."""
+    part: dict[str, bytes] = {}
+    size = 0
+    for key, value in values.items():
+        if part and (len(part) == REQUEST_OPERATIONS or size + len(value) > REQUEST_BYTES):
+            yield part
+            part, size = {}, 0
+        part[key] = value
+        size += len(key) + len(value)
+    if part:
+        yield part
 
 
 def tells_progress(version: str) -> bool:

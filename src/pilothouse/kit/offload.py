@@ -1,4 +1,4 @@
-"""Long work of the processor beside the event loop: one piece at a time, in a thread that gives way often.
+"""Long work of the processor beside the event loop: one piece at a time, or two, in threads that give way often.
 
 While it goes on, threads take turns every half millisecond instead of every five, and the garbage collector waits: it would walk over
 the millions of values that are being made, and hold up everybody.
@@ -17,23 +17,34 @@ T = TypeVar("T")
 SWITCH_SECONDS = 0.0005
 
 
+_offload, _background = ThreadPoolExecutor(1, "offload"), ThreadPoolExecutor(1, "background")
+
+
 class _State:
     """Of the process, as what it changes is."""
 
-    executor = ThreadPoolExecutor(1, "offload")
     running = 0
     usual_switch = 0.005
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
     """The result of `function`, which must touch nothing that the loop uses meanwhile."""
+    return await _giving_way(_offload, function, *args)
+
+
+async def in_background(function: Callable[..., T], *args: Any) -> T:
+    """The same for work of a second or more (documents about everything that is served), which requests need not wait for."""
+    return await _giving_way(_background, function, *args)
+
+
+async def _giving_way(executor: ThreadPoolExecutor, function: Callable[..., T], *args: Any) -> T:
     if not _State.running:
         _State.usual_switch = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.disable()
     _State.running += 1
     try:
-        return await asyncio.get_running_loop().run_in_executor(_State.executor, function, *args)
+        return await asyncio.get_running_loop().run_in_executor(executor, function, *args)
     finally:
         _State.running -= 1
         if not _State.running:

@@ -130,6 +130,8 @@ class Resource(Generic[T]):
     """Of an object's JSON: from here on what is made of it is made in a thread."""
     converter: Converter | None = None
     """What converts objects of other versions: `to_stored` and `from_stored` are then for code that runs in a thread."""
+    compact: Callable[[T], None] | None = None
+    """Makes an object that is about to be committed, or was read from the store, smaller without changing what it says."""
     read: Callable[[T], bool] | None = None
     """Brings what the store has up to what the declaration says today; whether anything was changed."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pilothouse.api.apiextensions import nested, validation
+from pilothouse.api.apiextensions import compaction, nested, validation
 from pilothouse.api.apiextensions.conditions import CLEANUP_FINALIZER, ESTABLISHED, TERMINATING, TRUE, condition, is_true, with_condition
 from pilothouse.api.apiextensions.warnings import new_warnings
 from pilothouse.api.types.apiextensions_v1 import CustomResourceConversion, CustomResourceDefinition
@@ -13,6 +13,8 @@ from pilothouse.machinery.resource import STATUS, Column, Resource
 from pilothouse.machinery.strategy import Strategy
 
 HTTPS_PORT = 443
+OFFLOAD_BYTES = 4 * 1024
+"""Of a definition's JSON: its validation takes a fifth of a millisecond a kilobyte, with CEL rules two."""
 
 
 def begin_deletion(definition: CustomResourceDefinition, now: str) -> None:
@@ -56,6 +58,8 @@ CUSTOMRESOURCEDEFINITION = Resource(
         begin_deletion=begin_deletion,
     ),
 )
+CUSTOMRESOURCEDEFINITION.offload_bytes = OFFLOAD_BYTES
+CUSTOMRESOURCEDEFINITION.compact = compaction.compact
 
 
 @CUSTOMRESOURCEDEFINITION.default

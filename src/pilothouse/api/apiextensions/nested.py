@@ -26,7 +26,7 @@ def read(definition: CustomResourceDefinition) -> None:
 
 
 def _read(schema: JSONSchemaProps, path: str) -> None:
-    for name, below in _typed(schema):
+    for name, below in schemas_below(schema):
         _read(below, f"{path}.{name}")
     if isinstance(schema.items, list):
         schema.items = [_made(part, f"{path}.items") for part in schema.items]
@@ -43,7 +43,7 @@ def _read(schema: JSONSchemaProps, path: str) -> None:
             schema.dependencies[name] = _made(value, f"{path}.dependencies")
 
 
-def _typed(schema: JSONSchemaProps) -> Iterator[tuple[str, JSONSchemaProps]]:
+def schemas_below(schema: JSONSchemaProps) -> Iterator[tuple[str, JSONSchemaProps]]:
     """The schemas below that are read by their type, and the names of their fields."""
     for name in ("properties", "patternProperties", "definitions"):
         for below in getattr(schema, name).values():

@@ -205,6 +205,8 @@ class Cache:
             self.corrupt[item.key] = entry
             log.error("a stored object cannot be decoded", extra={"key": item.key, "problem": entry.problem})
             return None
+        if self.resource.compact is not None:
+            self.resource.compact(entry.object)
         share(entry.object, item.value)
         self.corrupt.pop(item.key, None)
         return entry

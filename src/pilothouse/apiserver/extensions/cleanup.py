@@ -13,6 +13,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from pilothouse.api.apiextensions.conditions import (
     CLEANUP_FINALIZER,
     ESTABLISHED,
@@ -26,9 +28,10 @@ from pilothouse.api.apiextensions.conditions import (
 )
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition
 from pilothouse.apiserver.cache.caches import Caches
+from pilothouse.apiserver.extensions.status import status_call
 from pilothouse.client.call import Call
 from pilothouse.kit.clock import Clock
-from pilothouse.machinery import access, time
+from pilothouse.machinery import time
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.resource import Resource
 
@@ -89,7 +92,7 @@ class Cleanup:
     async def _try(self, name: str) -> bool:
         """One attempt; whether it was the last."""
         try:
-            definition = await self._execute(self._call("get", name))
+            definition = await self._execute(Call("get", self._resource, "", name))
             return await self._end(definition.object)
         except StatusError as error:
             if error.reason == "NotFound":
@@ -134,14 +137,15 @@ class Cleanup:
     async def _write(
         self, definition: CustomResourceDefinition, outcome: Condition, finalizers: list[str] | None = None
     ) -> CustomResourceDefinition:
-        made = access.clone(definition)
-        made.status.conditions = with_condition(made.status.conditions, outcome, time.now_text(self._clock))
+        status, metadata = definition.status, definition.metadata
+        conditions = with_condition(status.conditions, outcome, time.now_text(self._clock))
         if finalizers is not None:
-            made.metadata.finalizers = finalizers
-        written = await self._execute(self._call("update", definition.metadata.name, made))
+            metadata = replace(metadata, finalizers=finalizers)
+        made = replace(definition, metadata=metadata, status=replace(status, conditions=conditions))
+        written = await self._execute(status_call(self._resource, made))
         found: CustomResourceDefinition = written.object
         return found
 
-    def _call(self, verb: str, name: str, body: Any = None) -> Call:
-        resource = self._caches.catalogue.of(CustomResourceDefinition)
-        return Call(verb, resource, "", name, "status" if body is not None else "", body)
+    @property
+    def _resource(self) -> Resource[CustomResourceDefinition]:
+        return self._caches.catalogue.of(CustomResourceDefinition)

@@ -24,7 +24,7 @@ from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.extensions.cleanup import Cleanup, Empty
 from pilothouse.apiserver.extensions.converter import Ask, WebhookConverter
 from pilothouse.apiserver.extensions.kinds import resources_of
-from pilothouse.apiserver.extensions.status import status_after
+from pilothouse.apiserver.extensions.status import status_after, status_call
 from pilothouse.client.call import Call
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery import access, time
@@ -199,7 +199,7 @@ class Definitions:
         if is_served(wanted):
             self._serve(wanted)
         try:
-            written = await self._execute(_status_call(self._catalogue, wanted))
+            written = await self._execute(status_call(self._catalogue.of(CustomResourceDefinition), wanted))
         except StatusError as error:
             if error.reason not in PASSING:
                 log.warning("the status of a definition cannot be written", extra={"definition": name, "problem": error.status.message})
@@ -208,8 +208,3 @@ class Definitions:
         if status.acceptedNames != definition.status.acceptedNames:
             self._wake(*(other.metadata.name for other in others if other is not definition))
         return True
-
-
-def _status_call(catalogue: Catalogue, definition: CustomResourceDefinition) -> Call:
-    body = access.clone(definition)
-    return Call("update", catalogue.of(CustomResourceDefinition), "", definition.metadata.name, "status", body)

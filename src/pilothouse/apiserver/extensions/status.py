@@ -20,6 +20,9 @@ from pilothouse.api.apiextensions.conditions import (
 from pilothouse.api.apiextensions.structure import violations
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionStatus
 from pilothouse.apiserver.extensions import naming
+from pilothouse.client.call import Call
+from pilothouse.machinery import access
+from pilothouse.machinery.resource import Resource
 
 
 def status_after(
@@ -55,3 +58,9 @@ def _non_structural(definition: CustomResourceDefinition) -> Condition | None:
     if not found:
         return None
     return condition(NON_STRUCTURAL, TRUE, "Violations", f"[{', '.join(found)}]" if len(found) > 1 else found[0])
+
+
+def status_call(resource: Resource[CustomResourceDefinition], definition: CustomResourceDefinition) -> Call:
+    """The update that writes the status, and the finalizers; of the spec, which may be large, it says nothing."""
+    body = CustomResourceDefinition(metadata=access.clone(definition.metadata), status=access.clone(definition.status))
+    return Call("update", resource, "", definition.metadata.name, "status", body)

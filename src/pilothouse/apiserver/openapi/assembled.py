@@ -18,6 +18,7 @@ from pilothouse.machinery.resource import Resource, per_resource
 
 Members = dict[str, bytes]
 FASTEST = 1
+MEMBERS = msgspec.msgpack.Decoder(tuple[Members, Members])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,21 @@ class Assembled:
         all_paths, all_definitions = dict(self._built_in[0]), dict(self._built_in[1])
         for resource in resources:
             if is_custom(resource):
-                paths_of, definitions_of = msgspec.msgpack.decode(
-                    zlib.decompress(_custom(resource, self._form, self._level)), type=tuple[Members, Members]
-                )
-                all_paths = paths_of | all_paths  # as upstream: what is built in goes before
-                all_definitions = definitions_of | all_definitions
+                paths, definitions = _custom_members(resource, self._form, self._level)
+                _add(all_paths, paths)
+                _add(all_definitions, definitions)
         return self._form.join(self._level, _in_order(all_paths), _in_order(all_definitions))
+
+
+def _add(members: Members, more: Members) -> None:
+    """As upstream: what is there already, as built-in parts are, goes before."""
+    for name, member in more.items():
+        members.setdefault(name, member)
+
+
+def _custom_members(resource: Resource[Any], form: Form, level: str) -> tuple[Members, Members]:
+    members: tuple[Members, Members] = MEMBERS.decode(zlib.decompress(_custom(resource, form, level)))
+    return members
 
 
 def _in_order(members: Members) -> Iterable[bytes]:

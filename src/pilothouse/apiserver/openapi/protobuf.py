@@ -6,6 +6,7 @@ A writer for exactly the parts that our document has; the field numbers are thos
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -44,35 +45,55 @@ def path_item(item: dict[str, Any]) -> bytes:
 
 
 def operation(one: dict[str, Any]) -> bytes:
-    answers = b"".join(
-        part(1, text(1, code) + part(2, part(1, text(1, answer["description"]) + part(2, part(1, schema(answer["schema"]))))))
-        for code, answer in one["responses"].items()
-    )
+    answers = (_answer(code, answer["description"], answer["schema"]) for code, answer in one["responses"].items())
     return b"".join(
         (
             texts(1, one["tags"]),
             text(5, one["operationId"]),
-            texts(6, one["produces"]),
-            texts(7, one["consumes"]),
-            b"".join(part(8, part(1, parameter(each))) for each in one["parameters"]),
-            part(9, answers),
+            _texts(6, tuple(one["produces"])),
+            _texts(7, tuple(one["consumes"])),
+            *map(parameter, one["parameters"]),
+            part(9, b"".join(answers)),
             extensions(13, one),
         )
     )
 
 
+def _answer(code: str, description: str, shown: dict[str, Any]) -> bytes:
+    """A response with its code."""
+    if shown.keys() == {"$ref"}:
+        return _referring_answer(code, description, shown["$ref"])
+    return part(1, text(1, code) + part(2, part(1, text(1, description) + part(2, part(1, schema(shown))))))
+
+
+@lru_cache(maxsize=1024)
+def _referring_answer(code: str, description: str, name: str) -> bytes:
+    """Of a kind, whose operations refer to one schema again and again."""
+    return part(1, text(1, code) + part(2, part(1, text(1, description) + part(2, part(1, text(1, name))))))
+
+
 def parameter(one: dict[str, Any]) -> bytes:
-    """A Parameter: in the body, in the query or in the path."""
+    """A parameter of an operation: in the body, in the query or in the path."""
     if one["in"] == "body":
-        return part(1, text(2, "body") + text(3, "body") + flag(4, one["required"]) + part(5, schema(one["schema"])))
+        body = text(2, "body") + text(3, "body") + flag(4, one["required"]) + part(5, schema(one["schema"]))
+        return part(8, part(1, part(1, body)))
+    return _plain_parameter(tuple(one.items()))
+
+
+@lru_cache(maxsize=256)
+def _plain_parameter(items: tuple[tuple[str, Any], ...]) -> bytes:
+    """There are few, and every operation has ten."""
+    one = dict(items)
     head = flag(1, one.get("required", False)) + text(2, one["in"]) + text(3, one.get("description", "")) + text(4, one["name"])
     if one["in"] == "query":
-        return part(2, part(3, head + text(6, one["type"]) + flag(20, True)))
-    return part(2, part(4, head + text(5, one["type"]) + flag(19, True)))
+        return part(8, part(1, part(2, part(3, head + text(6, one["type"]) + flag(20, True)))))
+    return part(8, part(1, part(2, part(4, head + text(5, one["type"]) + flag(19, True)))))
 
 
 def schema(one: dict[str, Any]) -> bytes:
     """A Schema."""
+    if one.keys() == {"$ref"}:
+        return text(1, one["$ref"])
     found = [text(1, one.get("$ref", "")), text(2, one.get("format", "")), text(4, one.get("description", ""))]
     if "default" in one:
         found.append(part(5, anything(one["default"])))
@@ -94,7 +115,12 @@ def schema(one: dict[str, Any]) -> bytes:
 
 def extensions(number: int, one: dict[str, Any]) -> bytes:
     """The `x-` keys, as repeated NamedAny."""
-    return b"".join(part(number, text(1, key) + part(2, anything(value))) for key, value in one.items() if key.startswith("x-"))
+    return b"".join(_extension(number, key, msgspec.json.encode(value)) for key, value in one.items() if key.startswith("x-"))
+
+
+@lru_cache(maxsize=1024)
+def _extension(number: int, key: str, value: bytes) -> bytes:
+    return part(number, text(1, key) + part(2, part(2, value + b"\n")))
 
 
 def anything(value: Any) -> bytes:
@@ -110,15 +136,27 @@ def texts(number: int, values: Iterable[str]) -> bytes:
     return b"".join(part(number, value.encode()) for value in values)
 
 
+@lru_cache(maxsize=64)
+def _texts(number: int, values: tuple[str, ...]) -> bytes:
+    return texts(number, values)
+
+
 def flag(number: int, value: bool) -> bytes:
     return varint(number << 3 | VARINT) + b"\x01" if value else b""
 
 
 def part(number: int, data: bytes) -> bytes:
+    if number < 16 and len(data) < 0x80:
+        return SMALL[number << 3 | BYTES] + SMALL[len(data)] + data
     return varint(number << 3 | BYTES) + varint(len(data)) + data
 
 
+SMALL = tuple(bytes((value,)) for value in range(0x80))
+
+
 def varint(value: int) -> bytes:
+    if value < 0x80:
+        return SMALL[value]
     found = bytearray()
     while value > 0x7F:
         found.append(value & 0x7F | 0x80)

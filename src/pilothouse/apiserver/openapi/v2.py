@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from pilothouse import API_LEVEL
 from pilothouse.apiserver.openapi.definitions import closure, custom_schemas, is_custom, load, schema_name
-from pilothouse.apiserver.openapi.operations import BODY_OPTIONAL, STATUS, Operation, operations
+from pilothouse.apiserver.openapi.operations import BODY_OPTIONAL, STATUS, Operation, Parameter, operations
 from pilothouse.machinery.resource import Resource
 
 REFERENCE = "#/definitions/"
@@ -58,12 +59,7 @@ def _paths(made: Iterable[Operation], definitions: dict[str, Any] | None) -> dic
 
 def operation(one: Operation, definitions: dict[str, Any] | None) -> dict[str, Any]:
     """An operation; without `definitions` all that it refers to is there."""
-    parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "type": "string", "required": True, "uniqueItems": True} for name in one.in_path
-    ]
-    parameters += [
-        {"name": name, "in": "query", "type": kind, "description": text, "uniqueItems": True} for name, kind, text in one.parameters
-    ]
+    parameters = [*in_path(one.in_path), *in_query(one.parameters)]
     if one.takes:
         body = reference(one.takes, definitions)
         parameters.append({"name": "body", "in": "body", "required": one.verb not in BODY_OPTIONAL, "schema": body})
@@ -77,6 +73,18 @@ def operation(one: Operation, definitions: dict[str, Any] | None) -> dict[str, A
         "x-kubernetes-action": one.action,
         "x-kubernetes-group-version-kind": one.gvk,
     }
+
+
+@cache
+def in_path(names: tuple[str, ...]) -> Sequence[dict[str, Any]]:
+    """The parameters of a path: shared by all who ask."""
+    return [{"name": name, "in": "path", "type": "string", "required": True, "uniqueItems": True} for name in names]
+
+
+@cache
+def in_query(parameters: tuple[Parameter, ...]) -> Sequence[dict[str, Any]]:
+    """The parameters of a query: shared by all who ask."""
+    return [{"name": name, "in": "query", "type": kind, "description": text, "uniqueItems": True} for name, kind, text in parameters]
 
 
 def reference(name: str, definitions: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """/openapi/v3 with its documents, and /openapi/v2, as JSON or protobuf.
 
-Documents are made in a thread at first use and kept as bytes; a document under the hash of the index never changes.
+Documents are made in a thread at first use and kept, large ones compressed, as most clients take them; a document under the hash of the
+index never changes.
 """
 
 from __future__ import annotations
@@ -8,18 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
 from pilothouse.apiserver.http.answer import JSON, Answer
+from pilothouse.apiserver.http.compression import HEADERS, MINIMUM_BYTES, gzipped, is_wanted, unzipped
 from pilothouse.apiserver.http.negotiation import clauses
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.apiserver.openapi import protobuf_v3, v3
 from pilothouse.apiserver.openapi.assembled import JSON as AS_JSON
 from pilothouse.apiserver.openapi.assembled import PROTOBUF as AS_PROTOBUF
 from pilothouse.apiserver.openapi.assembled import Assembled
+from pilothouse.kit.offload import in_background
 from pilothouse.machinery.catalogue import Catalogue
 
 V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -32,8 +36,21 @@ V3_FORMS = {"*/*": JSON, "application/*": JSON, JSON: JSON, V3_PROTOBUF_OLD: V3_
 FOR_EVER = "public, immutable"
 
 
-KEPT_BYTES = 48 << 20
-"""Of documents, in sum."""
+KEPT_BYTES = 16 << 20
+"""Of documents, in sum, as they are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document that was made."""
+
+    body: bytes
+    is_compressed: bool
+
+    @classmethod
+    def of(cls, body: bytes) -> Kept:
+        """Compressed where that is what large answers are."""
+        return cls(gzipped(body), True) if len(body) >= MINIMUM_BYTES else cls(body, False)
 
 
 class Remote(Protocol):
@@ -58,7 +75,7 @@ class OpenApi:
         self._catalogue = catalogue
         self._remote = remote
         self._extension = extension
-        self._made: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._made: OrderedDict[tuple[str, str], Kept] = OrderedDict()
         """By name and hash; what was asked for last stands last."""
         self._making = asyncio.Lock()
         self._version_two_of = {JSON: Assembled(AS_JSON, catalogue.level), V2_PROTOBUF: Assembled(AS_PROTOBUF, catalogue.level)}
@@ -81,7 +98,7 @@ class OpenApi:
                 document["paths"] = dict(sorted((document["paths"] | others).items()))
             return msgspec.json.encode(document)
 
-        return Answer(200, await self._once("index", hashed, make))
+        return await self._answer(request, await self._once("index", hashed, make), Answer())
 
     async def _version_three(self, request: Request) -> Response:
         name = request.info.path.removeprefix("/openapi/v3/").strip("/")
@@ -104,7 +121,8 @@ class OpenApi:
         make = partial(v3.document, resources, mine[0].group, mine[0].version, self._catalogue.level)
         body = await self._once(f"v3 {form} {name}", hashed, lambda: encode(make()))
         cache = FOR_EVER if asked else "no-cache, private"
-        return self._known(request, Answer(200, body, form, [("ETag", etag), ("Vary", "Accept")], cache=cache), etag)
+        answer = Answer(200, b"", form, [("ETag", etag), ("Vary", "Accept")], cache=cache)
+        return await self._answer(request, body, answer, etag)
 
     async def _version_two(self, request: Request) -> Response:
         form = accepted_form(request, V2_FORMS)
@@ -114,24 +132,32 @@ class OpenApi:
         hashed = v3.hash_of("v2", resources)
         body = await self._once(f"v2 {form}", hashed, lambda: self._version_two_of[form].body(resources))
         etag = f'"{hashed}"'
-        return self._known(request, Answer(200, body, form, [("ETag", etag), ("Vary", "Accept")]), etag)
+        return await self._answer(request, body, Answer(200, b"", form, [("ETag", etag), ("Vary", "Accept")]), etag)
 
-    def _known(self, request: Request, answer: Answer, etag: str) -> Answer:
-        """304 when the client has it."""
-        return Answer(304, b"", answer.content_type, answer.headers) if etag in request.header("If-None-Match") else answer
+    async def _answer(self, request: Request, kept: Kept, answer: Answer, etag: str = "") -> Answer:
+        """The answer with a document in it; 304 when the client has that."""
+        if etag and etag in request.header("If-None-Match"):
+            return Answer(304, b"", answer.content_type, answer.headers)
+        if not kept.is_compressed:
+            answer.body = kept.body
+        elif is_wanted(request, answer):
+            answer.body, answer.headers = kept.body, [*answer.headers, *HEADERS]
+        else:
+            answer.body = await in_background(unzipped, kept.body)
+        return answer
 
-    async def _once(self, name: str, hashed: str, make: Callable[[], bytes]) -> bytes:
+    async def _once(self, name: str, hashed: str, make: Callable[[], bytes]) -> Kept:
         key, made = (name, hashed), self._made
         if key not in made:
             async with self._making:
                 if key not in made:
-                    body = await asyncio.to_thread(make)
+                    kept = await in_background(lambda: Kept.of(make()))
                     for other in [other for other in made if other[0] == name]:  # of what is served no longer
                         del made[other]
-                    made[key] = body
-                    while sum(map(len, made.values())) > KEPT_BYTES and len(made) > 1:
+                    made[key] = kept
+                    while sum(len(each.body) for each in made.values()) > KEPT_BYTES and len(made) > 1:
                         made.popitem(last=False)
-                    return body
+                    return kept
         made.move_to_end(key)
         return made[key]
 

@@ -94,6 +94,12 @@ async def in_thread_if_large(call: Call, function: Callable[..., T], *args: Any)
     return await in_thread(function, *args)
 
 
+def _checked(resource: Resource[Any], check: Callable[[Any], None], new: Any) -> None:
+    check(new)
+    if resource.compact is not None:
+        resource.compact(new)
+
+
 async def commit_admitted(
     store: RegistryStore,
     request: Request,
@@ -113,7 +119,7 @@ async def commit_admitted(
     resource, old = request.resource, current.object if current is not None else None
     reserved = await store.reserve(resource, old, new, dry_run=request.options.dry_run)
     try:
-        await in_thread_if_large(request.call, check, new)
+        await in_thread_if_large(request.call, _checked, resource, check, new)
         await store.admission.validate(admission)
         if request.options.dry_run:
             return made(resource, new, current.revision, current.key) if current is not None else made(resource, new)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.apiserver.extensions.definitions import define, definition
 from tests.unit.apiserver.serving import calling
 
 JSON = "application/json"
@@ -38,3 +39,21 @@ async def test_a_hash_that_is_no_longer_served_leads_to_the_one_that_is(tmp_path
         assert (await call("GET", url)).headers["Cache-Control"] == "public, immutable"
         async with call.session.get(f"{call.url}/openapi/v3/apis/node.k8s.io/v1?hash=old", allow_redirects=False) as moved:
             assert (moved.status, moved.headers["Location"], await moved.read()) == (301, url, b"")
+
+
+V2 = {"JSON": JSON, "protobuf": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
+
+
+@pytest.mark.parametrize("form", V2)
+async def test_version_two_follows_definitions_and_is_the_same_with_and_without_gzip(form: str, tmp_path: Path) -> None:
+    path = b"/apis/example.com/v1/namespaces/{namespace}/widgets/{name}"
+    async with calling(tmp_path) as call:
+        before = await call("GET", "/openapi/v2", Accept=V2[form])
+        await define(call, definition())
+        plain = await call("GET", "/openapi/v2", Accept=V2[form], Accept_Encoding="identity")
+        packed = await call("GET", "/openapi/v2", Accept=V2[form], Accept_Encoding="gzip")
+        known = await call("GET", "/openapi/v2", Accept=V2[form], If_None_Match=plain.headers["ETag"])
+    assert (path in before.body, path in plain.body) == (False, True)
+    assert (plain.headers.get("Content-Encoding"), packed.headers["Content-Encoding"]) == (None, "gzip")
+    assert plain.body == packed.body
+    assert (known.status, known.body) == (304, b"")

@@ -199,6 +199,7 @@ def check_forms(request: Request) -> None:
 
 
 def takes_any_method(path: str) -> bool:
+    """Whether the path is served for every HTTP method, as upstream serves its indexes."""
     return path.startswith(ANY_METHOD) or path in ("/", "/apis", "/apis/") or (path.startswith("/apis/") and path.count("/") == 2)
 
 

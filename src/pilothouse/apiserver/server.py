@@ -153,6 +153,7 @@ class ApiServer:
         self._handler = compose(CHAIN, Routes(registry.catalogue, paths, documents, connects(), self._aggregator.handler_of))
 
     async def run(self) -> None:
+        """Serve until cancelled; `started` is set when the server listens. Open requests are ended at the end."""
         server = self.connections = Connections(
             self._handle,
             access_log=None,
@@ -180,12 +181,12 @@ class ApiServer:
         times: dict[str, Any] = (
             {"ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": STOP_SECONDS} if context is not None else {}
         )
-        listeners = [await loop.create_server(server, sock=one, ssl=context, backlog=BACKLOG, **times) for one in self._sockets]
+        listeners = [await loop.create_server(server, sock=socket, ssl=context, backlog=BACKLOG, **times) for socket in self._sockets]
         for host, port in addresses:
             listeners.append(await loop.create_server(server, host, port, ssl=context, backlog=BACKLOG, reuse_address=True, **times))
         for listener in listeners:
-            for one in listener.sockets:
-                bound_connections(one)
+            for bound_socket in listener.sockets:
+                bound_connections(bound_socket)
         self.port = listeners[0].sockets[0].getsockname()[1]
         return listeners
 
@@ -232,13 +233,14 @@ def compose(links: Sequence[Link], last: Handler) -> Handler:
 
 
 def bound(link: Link, next: Handler) -> Handler:
+    """A handler that runs `link` with `next` as the rest of the chain."""
     return lambda request: link(request, next)
 
 
 def connects() -> dict[tuple[str, str], Connect]:
     """The subresources that are connections, by (plural, name)."""
     found = plugins.instances(pilothouse.apiserver.subresources, Connect)
-    return {(plural, one.name): one for one in found for plural in one.plurals}
+    return {(plural, endpoint.name): endpoint for endpoint in found for plural in endpoint.plurals}
 
 
 def context_of(tls: ServerTLS) -> ssl.SSLContext:

@@ -26,11 +26,13 @@ class Authenticators:
         self.tokens = tokens
 
     def by_certificate(self, connection: BaseTransport | None) -> User | None:
+        """The user of the connection's client certificate, or None when it has none. Raises a 401 for a certificate that is not valid."""
         return self.certificates.authenticate(connection) if connection is not None else None
 
     async def by_token(self, token: str) -> User:
-        for one in self.tokens:
-            user = await one.authenticate_token(token)
+        """The user of a bearer token, by the first authenticator that knows it. Raises a 401 when none does."""
+        for authenticator in self.tokens:
+            user = await authenticator.authenticate_token(token)
             if user is not None:
                 return user
         raise errors.unauthorized()

@@ -53,7 +53,8 @@ class Authorizer(Protocol):
         """Another number whenever a decision may be another than before."""
         ...
 
-    def authorize(self, user: User, attributes: Attributes) -> Decision: ...
+    def authorize(self, user: User, attributes: Attributes) -> Decision:
+        """Whether `user` may do what `attributes` describe."""
 
     def rules(self, user: User, namespace: str) -> list[Rule]:
         """Everything that the user may do in a namespace."""

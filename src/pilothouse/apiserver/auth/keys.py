@@ -20,10 +20,11 @@ class ServiceAccountKeys:
 
     def __init__(self, signing_file: str | Path, verification_files: Sequence[str | Path] = ()) -> None:
         self._signing_file = Path(signing_file)
-        self._verification_files = tuple(Path(one) for one in verification_files)
+        self._verification_files = tuple(Path(path) for path in verification_files)
 
     @cached_property
     def private(self) -> Any:
+        """The private key that signs tokens. Reads its file on first use; raises OSError or ValueError when that fails."""
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         return load_pem_private_key(self._signing_file.read_bytes(), None)
@@ -64,6 +65,7 @@ def key_id(key: Any) -> str:
 
 
 def jwk(name: str, key: Any) -> dict[str, str]:
+    """A public RSA key as a JSON Web Key (RFC 7517) with key id `name`."""
     numbers = key.public_numbers()
     return {
         "use": "sig",
@@ -76,4 +78,5 @@ def jwk(name: str, key: Any) -> dict[str, str]:
 
 
 def base64url(data: bytes) -> str:
+    """Base64 for URLs without padding, as JWTs use it (RFC 7515)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

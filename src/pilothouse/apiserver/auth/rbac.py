@@ -69,9 +69,11 @@ KNOWN_ROLES = {
 class Objects(Protocol):
     """The cluster's objects as they are now; nothing of a kind that is not known yet."""
 
-    def get(self, kind: type[T], name: str, namespace: str = "") -> T | None: ...
+    def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
+        """The object, or None."""
 
-    def list(self, kind: type[T], namespace: str = "") -> Sequence[T]: ...
+    def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
+        """All objects of this kind, of one namespace when `namespace` is set."""
 
     def revision(self) -> int:
         """The newest revision at which a role or a binding was written."""
@@ -86,6 +88,7 @@ class RoleAuthorizer:
         self._objects = objects
 
     def authorize(self, user: User, attributes: Attributes) -> Decision:
+        """Allow what `first` or a role of the user allows. Writing roles and bindings also needs the rights that they would grant."""
         decision = self._first.authorize(user, attributes)
         if decision.allowed:
             return decision
@@ -95,9 +98,11 @@ class RoleAuthorizer:
         return ALLOWED if _may_grant(granted, attributes) else DENIED
 
     def revision(self) -> int:
+        """A number that changes with every change of roles and bindings."""
         return self._objects.revision()
 
     def rules(self, user: User, namespace: str) -> list[Rule]:
+        """All rules that apply to the user in this namespace, as SelfSubjectRulesReview lists them."""
         return [*self._first.rules(user, namespace), *self._granted(user, namespace)]
 
     def _granted(self, user: User, namespace: str) -> Iterator[Rule]:
@@ -120,16 +125,16 @@ class RoleAuthorizer:
         found = self._objects.get(ClusterRole, ref.name)
         yield from map(_rule, (found.rules or ()) if found is not None else ())
         if found is not None and found.aggregationRule is not None:
-            selectors = [labels.from_label_selector(one) for one in found.aggregationRule.clusterRoleSelectors]
+            selectors = [labels.from_label_selector(selector) for selector in found.aggregationRule.clusterRoleSelectors]
             yield from self._aggregated(lambda one: any(selector.matches(one.metadata.labels) for selector in selectors))
         elif found is None and ref.name in KNOWN:
             yield from KNOWN[ref.name]
             yield from self._aggregated(lambda one: one.metadata.labels.get(AGGREGATED + ref.name) == "true")
 
     def _aggregated(self, chosen: Any) -> Iterator[Rule]:
-        for one in self._objects.list(ClusterRole):
-            if chosen(one):
-                yield from map(_rule, one.rules or ())
+        for role in self._objects.list(ClusterRole):
+            if chosen(role):
+                yield from map(_rule, role.rules or ())
 
 
 def _rule(rule: PolicyRule) -> Rule:

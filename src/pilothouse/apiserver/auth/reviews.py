@@ -41,7 +41,8 @@ class TokenVerifier(Protocol):
 
     audiences: tuple[str, ...]
 
-    async def verify(self, token: str, audiences: Sequence[str]) -> tuple[User, list[str]] | None: ...
+    async def verify(self, token: str, audiences: Sequence[str]) -> tuple[User, list[str]] | None:
+        """The user of a token and those of `audiences` that it is valid for; None when it is not valid."""
 
 
 def reviews(authorizer: Authorizer, clock: Clock, tokens: TokenVerifier | None = None) -> Mapping[tuple[str, str], Review]:
@@ -87,6 +88,7 @@ def reviews(authorizer: Authorizer, clock: Clock, tokens: TokenVerifier | None =
 
 
 def user_info(user: User) -> UserInfo:
+    """A user as the `UserInfo` of authentication.k8s.io."""
     extra = {key: list(value) for key, value in user.extra.items()}
     return UserInfo(username=user.name, uid=user.uid, groups=list(user.groups), extra=extra)
 
@@ -107,6 +109,7 @@ async def answer_token(review: TokenReview, tokens: TokenVerifier | None) -> Non
 
 
 def answer_access(authorizer: Authorizer, review: SubjectAccessReview | LocalSubjectAccessReview) -> None:
+    """Fill in the status of a SubjectAccessReview. Raises a 422 when the spec is not valid."""
     spec = review.spec
     check(review, spec.resourceAttributes, spec.nonResourceAttributes, spec)
     subject = User(spec.user, spec.uid, tuple(spec.groups), {key: tuple(value) for key, value in spec.extra.items()})
@@ -145,12 +148,14 @@ def _check_metadata(review: Any, problems: Problems) -> None:
 def decide(
     authorizer: Authorizer, user: User, resource: ResourceAttributes | None, path: NonResourceAttributes | None
 ) -> SubjectAccessReviewStatus:
+    """The authorizer's decision on a resource or a path as the status of a review."""
     decision = authorizer.authorize(user, attributes_of(resource, path))
     wrong = evaluation_error(resource) if resource is not None else ""
     return SubjectAccessReviewStatus(allowed=decision.allowed, reason=decision.reason, evaluationError=wrong)
 
 
 def attributes_of(resource: ResourceAttributes | None, path: NonResourceAttributes | None) -> Attributes:
+    """The attributes that the spec of a review asks about; one of both must be set."""
     if resource is not None:
         return Attributes(
             resource.verb, resource.group, resource.version, resource.resource, resource.subresource, resource.namespace, resource.name

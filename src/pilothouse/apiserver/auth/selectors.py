@@ -66,11 +66,11 @@ def evaluation_error(resource: ResourceAttributes) -> str:
 
 def _readable_fields(requirements: Sequence[FieldSelectorRequirement]) -> int:
     """A field is compared with one value."""
-    return sum(one.operator in ("In", "NotIn") and len(one.values) == 1 for one in requirements)
+    return sum(requirement.operator in ("In", "NotIn") and len(requirement.values) == 1 for requirement in requirements)
 
 
 def _readable_labels(requirements: Sequence[LabelSelectorRequirement]) -> int:
-    return sum(one.operator in OPERATORS for one in requirements)
+    return sum(requirement.operator in OPERATORS for requirement in requirements)
 
 
 def _is_readable(text: str, kind: str) -> bool:

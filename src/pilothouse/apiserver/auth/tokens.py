@@ -139,7 +139,7 @@ class ServiceAccountTokens:
         claims = self._verified.get(token) or self._check_signature(token)
         if claims is None:
             return None
-        common = [one for one in audiences if one in claims["aud"]]
+        common = [audience for audience in audiences if audience in claims["aud"]]
         now = self.clock.now().timestamp()
         if not common or not claims["nbf"] <= now < claims["exp"] or not await self._is_bound_still(claims[PRIVATE]):
             return None
@@ -209,6 +209,7 @@ def _subject(private: Claims) -> str:
 
 
 def check_seconds(seconds: int) -> None:
+    """Check `expirationSeconds` of a TokenRequest: 10 minutes to 2^32 seconds. Raises a 422."""
     problems = Problems().at("spec", "expirationSeconds")
     if seconds < MINIMUM_SECONDS:
         problems.invalid(seconds, "may not specify a duration less than 10 minutes")

@@ -69,9 +69,11 @@ class Cache:
     # Reading.
 
     def key(self, namespace: str, name: str) -> str:
+        """The store's key of an object. `namespace` is ignored for cluster-scoped resources."""
         return f"{self.prefix}{namespace}/{name}" if self.resource.namespaced else self.prefix + name
 
     def get(self, namespace: str, name: str) -> Entry | None:
+        """The newest entry of an object, or None."""
         found: Entry | None = self._entries.get(self.key(namespace, name))
         return found
 
@@ -84,10 +86,11 @@ class Cache:
 
     def objects(self, namespace: str = "") -> list[Any]:
         """The objects of a namespace, or all."""
-        return [one.object for one in self.entries(self.scope(namespace))] if self._entries else []
+        return [entry.object for entry in self.entries(self.scope(namespace))] if self._entries else []
 
     @property
     def is_empty(self) -> bool:
+        """Whether there is no object of this resource."""
         return not self._entries
 
     def count(self, prefix: str, start: str) -> int:
@@ -104,6 +107,7 @@ class Cache:
         return [found[key] for key in sorted(found)]
 
     def has_index(self, index: str) -> bool:
+        """Whether objects can be looked up by this index."""
         return index in self._indexes
 
     def select(self, selection: Selection, start: str = "") -> Iterator[Entry]:
@@ -112,12 +116,12 @@ class Cache:
             entry = self._entries.get(selection.key)
             candidates: Iterator[Entry] = iter([entry] if entry is not None and selection.key >= start else [])
         elif selection.trigger is not None and selection.trigger[0] in self._indexes:
-            candidates = (one for one in self.indexed(*selection.trigger) if one.key >= start)
+            candidates = (entry for entry in self.indexed(*selection.trigger) if entry.key >= start)
         else:
             candidates = self.entries(selection.prefix, start)
         if selection.is_whole:
             return candidates
-        return (one for one in candidates if selection.matches(one))
+        return (entry for entry in candidates if selection.matches(entry))
 
     # Watching.
 
@@ -144,12 +148,13 @@ class Cache:
         return found
 
     def watches(self) -> Iterator[Watch]:
+        """Every open watch, from a copy: watches may end meanwhile."""
         for group in list(self._watches.values()):
             yield from list(group)
 
     def send_bookmarks(self, revision: int) -> None:
         """A bookmark to every watch that wants one: it has seen everything up to `revision`."""
-        wanting = [one for one in self.watches() if one.wants_bookmarks]
+        wanting = [watch for watch in self.watches() if watch.wants_bookmarks]
         if wanting:
             event = bookmark(self.resource, self.head, revision)
             for watch in wanting:
@@ -178,10 +183,10 @@ class Cache:
             if not item.value.startswith(self.head):
                 older.setdefault(str(msgspec.json.decode(item.value).get("apiVersion")), []).append(item)
         entries = self.decoded(current)
-        for api_version, found in older.items():
+        for api_version, stored in older.items():
             source = others.get(api_version, self.resource)
-            objects = await self.resource.converter.convert([source.decoder.decode(item.value) for item in found], self.resource)
-            for item, obj in zip(found, objects, strict=True):
+            objects = await self.resource.converter.convert([source.decoder.decode(item.value) for item in stored], self.resource)
+            for item, obj in zip(stored, objects, strict=True):
                 entry = RewrittenEntry.stored(self.resource, item.key, self.head, encode(obj), item.revision, item.created, obj)
                 entries.append(entry)
         return entries

@@ -213,4 +213,8 @@ class Caches:
 
 
 def too_old(revision: int, oldest: int) -> str:
+    """Message of the 410 for a resource version before the oldest event that is kept.
+
+    As errors.NewResourceExpired of upstream's watch cache.
+    """
     return f"too old resource version: {revision} ({oldest})"

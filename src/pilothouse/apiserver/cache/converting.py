@@ -34,6 +34,7 @@ class ConvertingWatch(Watch):
         self._resource = resource
 
     async def batch(self) -> list[CacheEvent]:
+        """The next events in the version that the client watches; empty when the watch has ended. Raises what the conversion raises."""
         while events := await super().batch():
             changes = [event for event in events if event.type != BOOKMARK]
             entries = [entry for event in changes for entry in (event.entry, event.previous) if entry is not None]

@@ -32,9 +32,11 @@ class CorruptValue:
 
     @property
     def decoding(self) -> str:
+        """What is wrong, with the revision, as upstream's message of a failed decoding."""
         return f"object not decodable revision={self.revision}: {self.problem}"
 
     def storage_error(self, key: str) -> str:
+        """Upstream's StorageError for a corrupt object at `key`."""
         return f"StorageError: corrupt object, Code: 7, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {self.decoding}"
 
     def unreadable(self) -> StatusError:

@@ -111,10 +111,12 @@ class Entry:
 
     @property
     def namespace(self) -> str:
+        """Namespace of the object; empty when it is cluster-scoped."""
         return self.key.rsplit("/", 2)[1] if self.resource.namespaced else ""
 
     @property
     def name(self) -> str:
+        """Name of the object."""
         return self.key.rsplit("/", 1)[1]
 
     def moved(self, revision: int) -> Entry:
@@ -166,6 +168,7 @@ class ServedEntry(Entry):
 
     @property
     def origin(self) -> Entry:
+        """The entry in the version that is stored."""
         return self._origin
 
 
@@ -177,6 +180,7 @@ class CreatedEntry(Entry):
 
     @classmethod
     def of(cls, entry: Entry) -> CreatedEntry:
+        """The same entry, answered with 201."""
         return cls(entry.resource, entry.key, entry.head, entry.encoded, entry.revision, entry.since, entry.object)
 
 

@@ -27,6 +27,7 @@ class Selection:
     key: str = ""
 
     def matches(self, entry: Entry) -> bool:
+        """Whether an entry is selected: by key, and by every predicate."""
         if not entry.key.startswith(self.prefix) or (self.key and entry.key != self.key):
             return False
         return all(predicate(entry) for predicate in self.predicates)
@@ -50,10 +51,12 @@ class Selection:
 
 
 def by_name(name: str) -> Predicate:
+    """Predicate: the object has this name."""
     return lambda entry: entry.name == name
 
 
 def by_labels(selector: Any) -> Predicate:
+    """Predicate: the object's labels match the selector."""
     return lambda entry: bool(selector.matches(entry.object.metadata.labels))
 
 

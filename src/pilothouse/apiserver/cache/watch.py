@@ -77,6 +77,7 @@ class Watch:
         self._wake()
 
     def offer_bookmark(self, event: CacheEvent) -> None:
+        """Queue a bookmark for the reader; ignored when the watch has ended."""
         if not self._ended:
             self.hold()
             self._pending.append(event)
@@ -138,6 +139,7 @@ class Watch:
         return self._taken.pop()
 
     async def aclose(self) -> None:
+        """End the watch and drop what its reader has not taken."""
         self._pending.clear()
         self._taken.clear()
         self.end()

@@ -13,6 +13,10 @@ EXTRA_SPACE = "the provided Authorization header contains extra space before the
 
 
 def authenticate(request: Request, next: Handler) -> Awaitable[Response]:
+    """Set `request.user` from the client certificate or the bearer token, else to `system:anonymous`.
+
+    Raises a 401 for credentials that are not valid.
+    """
     try:
         user = request.api.authenticators.by_certificate(request.http.transport)
     except StatusError as refused:  # as upstream, a token beside a certificate that is not valid decides

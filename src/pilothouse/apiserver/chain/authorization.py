@@ -13,6 +13,7 @@ from pilothouse.machinery import errors, fields, names
 
 
 def authorize(request: Request, next: Handler) -> Awaitable[Response]:
+    """Continue when the user may do what is asked. Raises a 403 in upstream's words otherwise."""
     if MASTERS in request.user.groups:  # as upstream: decided before, and whatever, any rule
         return next(request)
     attributes = attributes_of(request.info, request.info.name or selected_name(request))

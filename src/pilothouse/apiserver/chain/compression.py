@@ -13,6 +13,7 @@ from pilothouse.apiserver.http.request import Handler, Request, Response
 
 
 async def compress(request: Request, next: Handler) -> Response:
+    """Compress a large response body with gzip when the client accepts it."""
     response = await next(request)
     if not isinstance(response, Answer) or len(response.body) < MINIMUM_BYTES or not is_wanted(request, response):
         return response

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 
 async def answer_failures(request: Request, next: Handler) -> Response:
+    """Turn every exception of the following links into a Status response."""
     try:
         return await next(request)
     except StatusError as error:

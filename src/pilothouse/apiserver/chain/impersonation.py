@@ -29,6 +29,7 @@ MALFORMED = re.compile("%(?![0-9a-fA-F]{2})")
 
 
 def impersonate(request: Request, next: Handler) -> Awaitable[Response]:
+    """Replace `request.user` by the user of the Impersonate headers, when there are any. Raises a 403 when that is not permitted."""
     for header in request.http.headers:
         if header[:12].lower() == PREFIX:
             request.user = impersonated(request)
@@ -70,6 +71,7 @@ def go_user(uid: str, groups: tuple[str, ...], extra: dict[str, tuple[str, ...]]
 
 
 def go_strings(values: tuple[str, ...]) -> str:
+    """A list of texts as Go's `%#v` prints a []string."""
     return f"[]string{{{', '.join(map(go_quoted, values))}}}" if values else "[]string(nil)"
 
 

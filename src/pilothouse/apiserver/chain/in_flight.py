@@ -17,6 +17,7 @@ STREAMS = frozenset(("log", "exec", "attach", "portforward", "proxy"))
 
 
 def limit(request: Request, next: Handler) -> Awaitable[Response]:
+    """Bound concurrent requests, reading and changing ones apart, and the time of each. Raises a 429 when the limit is reached."""
     info = request.info
     if info.verb == "watch" or info.subresource in STREAMS:
         return next(request)
@@ -24,6 +25,7 @@ def limit(request: Request, next: Handler) -> Awaitable[Response]:
 
 
 async def limit_reading(request: Request, next: Handler) -> Response:
+    """Continue within the limit of reading requests. Raises a 429 above it; `system:masters` is never refused."""
     flying = request.api.in_flight
     if flying.reading >= flying.reading_limit and MASTERS not in request.user.groups:
         raise refused(request, "readOnly")
@@ -43,6 +45,8 @@ async def limit_changing(request: Request, next: Handler) -> Response:
 
 
 def counted_changing(next: Handler) -> Handler:
+    """A handler that reads the body before the request counts as in flight, so that slow senders take no place."""
+
     async def answer(request: Request) -> Response:
         info = request.info
         if info.is_resource and not request.http.content.is_eof() and not request.api.is_extension(info.group, info.version):
@@ -53,6 +57,7 @@ def counted_changing(next: Handler) -> Handler:
 
 
 async def count_changing(request: Request, next: Handler) -> Response:
+    """Continue within the limit of changing requests. Raises a 429 above it; `system:masters` is never refused."""
     flying = request.api.in_flight
     if flying.changing >= flying.changing_limit and MASTERS not in request.user.groups:
         raise refused(request, "mutating")
@@ -92,5 +97,6 @@ def allotted(request: Request, longest: float) -> float:
 
 
 def refused(request: Request, kind: str) -> errors.StatusError:
+    """The 429 for a request above a limit, counted in the metrics under `kind` (readOnly or mutating)."""
     request.api.metrics.rejected[kind] += 1
     return errors.too_many_requests("Too many requests, please try again later.", 1)

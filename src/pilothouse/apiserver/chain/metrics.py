@@ -11,6 +11,7 @@ UNSERVED = {verb: (verb, "", "", "", "", "") for verb in ("GET", "LIST", "POST",
 
 
 async def count(request: Request, next: Handler) -> Response:
+    """Measure the request: count, duration in seconds, size of the response in bytes."""
     clock = request.api.clock
     request.started = started = clock.monotonic()
     response = await next(request)

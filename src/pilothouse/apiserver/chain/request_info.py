@@ -10,6 +10,7 @@ from pilothouse.machinery.errors import StatusError, bad_request
 
 
 def find_request_info(request: Request, next: Handler) -> Awaitable[Response]:
+    """Set `request.info` from method and path. Raises a 400 for a malformed percent escape."""
     watching = "watch" in request.query_string and is_watch(request)
     if "%" in request.path and MALFORMED.search(request.path):
         raise malformed()
@@ -18,6 +19,7 @@ def find_request_info(request: Request, next: Handler) -> Awaitable[Response]:
 
 
 def malformed() -> StatusError:
+    """The 400 for a path with a malformed percent escape."""
     return bad_request("invalid URL escape in the request's path")
 
 

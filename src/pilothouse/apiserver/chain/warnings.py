@@ -14,6 +14,7 @@ ITEM_CHARACTERS = 256
 
 
 async def add_warnings(request: Request, next: Handler) -> Response:
+    """Add the request's warnings to the response as `Warning` headers."""
     response = await next(request)
     if request.warnings and isinstance(response, Answer):
         response.headers.extend(("Warning", f'299 - "{escaped(text)}"') for text in shortened(request.warnings))

@@ -28,8 +28,8 @@ class Documents:
     def __init__(self, resources: Iterable[Resource[Any]], remote: Iterable[RemoteVersion] = ()) -> None:
         self._by_group: dict[str, dict[str, list[Resource[Any]]]] = {}
         self._remote = {(version.group, version.version): version for version in remote}
-        for one in resources:
-            self._by_group.setdefault(one.group, {}).setdefault(one.version, []).append(one)
+        for resource in resources:
+            self._by_group.setdefault(resource.group, {}).setdefault(resource.version, []).append(resource)
         for group, version in self._remote:
             self._by_group.setdefault(group, {})[version] = []
 
@@ -76,9 +76,9 @@ class Documents:
     def resource_list(self, group: str, version: str) -> Document:
         """/api/v1 and /apis/<group>/<version>."""
         found: list[Document] = []
-        for one in self._resources(group, version):
-            found.append(resource_document(one))
-            found.extend(subresource_document(one, sub) for sub in subresources_of(one))
+        for resource in self._resources(group, version):
+            found.append(resource_document(resource))
+            found.extend(subresource_document(resource, sub) for sub in subresources_of(resource))
         group_version = f"{group}/{version}" if group else version
         return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": found}
 
@@ -129,6 +129,7 @@ def subresources_of(one: Resource[Any]) -> Sequence[Subresource | Scale]:
 
 
 def resource_document(one: Resource[Any]) -> Document:
+    """A resource as an APIResource of discovery."""
     document: Document = {
         "name": one.plural,
         "singularName": one.singular,
@@ -146,6 +147,7 @@ def resource_document(one: Resource[Any]) -> Document:
 
 
 def subresource_document(one: Resource[Any], sub: Subresource | Scale) -> Document:
+    """A subresource as an APIResource of discovery."""
     document: Document = {"name": f"{one.plural}/{sub.name}", "singularName": "", "namespaced": one.namespaced}
     if sub.kind is not None:
         group, version, kind = sub.kind
@@ -159,6 +161,7 @@ def subresource_document(one: Resource[Any], sub: Subresource | Scale) -> Docume
 
 
 def aggregated_resource(one: Resource[Any]) -> Document:
+    """A resource as an APIResourceDiscovery of aggregated discovery (KEP-3352)."""
     document: Document = {
         "resource": one.plural,
         "responseKind": {"group": one.group, "version": one.version, "kind": one.kind},
@@ -176,6 +179,7 @@ def aggregated_resource(one: Resource[Any]) -> Document:
 
 
 def aggregated_subresource(one: Resource[Any], sub: Subresource | Scale) -> Document:
+    """A subresource as an APISubresourceDiscovery of aggregated discovery."""
     group, version, kind = sub.kind or (one.group, one.version, one.kind)
     return {
         "subresource": sub.name,

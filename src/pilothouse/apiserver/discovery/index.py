@@ -26,6 +26,7 @@ class Encoded:
 
     @property
     def body(self) -> bytes:
+        """The document as JSON, encoded on first use."""
         if self._bytes is None:
             self._bytes = msgspec.json.encode(self._make()) + b"\n"
             self._etag = f'"{hashlib.sha512(self._bytes).hexdigest().upper()}"'
@@ -33,6 +34,7 @@ class Encoded:
 
     @property
     def etag(self) -> str:
+        """ETag of the document: its SHA-512 in quotes, as upstream computes it."""
         assert self.body
         return self._etag
 
@@ -43,7 +45,8 @@ class Remote(Protocol):
     revision: int
 
     @property
-    def versions(self) -> Sequence[RemoteVersion]: ...
+    def versions(self) -> Sequence[RemoteVersion]:
+        """Group versions of extension API servers with the resources of each."""
 
 
 class Discovery:

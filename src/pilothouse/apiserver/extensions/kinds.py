@@ -58,6 +58,7 @@ def resources_of(definition: CustomResourceDefinition, converter: WebhookConvert
 
 
 def is_not_stored(version: CustomResourceDefinitionVersion) -> bool:
+    """Whether a version is served only, not the one in which objects are stored."""
     return not version.storage
 
 

@@ -38,6 +38,7 @@ class DeferredSchema(StructuralSchema):
 
     @cached_property
     def root(self) -> Node:
+        """The parsed schema, made on first use."""
         return parse(self._make())
 
 
@@ -48,9 +49,11 @@ class Preserving:
         self._schema = schema
 
     def prune(self, value: dict[str, Any]) -> list[str]:
+        """Remove nothing: unknown fields are preserved."""
         return []
 
     def coerce(self, value: dict[str, Any], *, drop_invalid: bool = False) -> list[str]:
+        """Make the metadata of embedded resources what ObjectMeta holds of it, in place; gives the paths of its unknown fields."""
         return self._schema.coerce(value, drop_invalid=drop_invalid)
 
 

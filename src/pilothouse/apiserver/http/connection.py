@@ -61,11 +61,13 @@ class Connection(web.RequestHandler):
         """What is said of a head that cannot be parsed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Bound the bytes that wait for a client that does not read, then start as aiohttp does."""
         if isinstance(transport, asyncio.WriteTransport) or hasattr(transport, "set_write_buffer_limits"):
             transport.set_write_buffer_limits(high=UNREAD_BYTES)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        """Parse what the client sent. A request head above the limit is answered with 431 and the connection closed."""
         if self._is_idle:
             self._is_idle = False
             data, self._method = readable(data)
@@ -78,6 +80,7 @@ class Connection(web.RequestHandler):
                 self._refuse(b"431 Request Header Fields Too Large")
 
     def pause_writing(self) -> None:
+        """Tell `on_pause` that the client reads too slowly."""
         super().pause_writing()
         if self.on_pause is not None:
             self.on_pause()
@@ -221,6 +224,7 @@ class Refused(asyncio.Protocol):
     """A connection too many: closed at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close the connection without an answer."""
         transport.abort()  # type: ignore[attr-defined]
 
 

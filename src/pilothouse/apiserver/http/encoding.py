@@ -144,7 +144,7 @@ def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer
         table = table_of(request, resource, objects, form, columns=True)
         table["metadata"] = meta
         return finish(request, form, encode_json(table))
-    items = [partial_metadata(one, form) for one in objects] or (None if resource.is_hub else [])
+    items = [partial_metadata(obj, form) for obj in objects] or (None if resource.is_hub else [])
     body = {
         "kind": "PartialObjectMetadataList",
         "apiVersion": f"meta.k8s.io/{form.version}",
@@ -169,6 +169,7 @@ def list_body(resource: Resource[Any], result: EntryList) -> bytes:
 
 
 def list_meta(result: EntryList) -> ListMeta:
+    """`metadata` of a list: revision, continue token, remaining items."""
     return ListMeta(
         resourceVersion=str(result.revision) if result.revision else "",
         continue_=result.continue_,

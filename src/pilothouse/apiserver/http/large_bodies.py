@@ -46,6 +46,7 @@ class LargeBodies:
         self.held_bytes += count
 
     def give_back(self, count: int) -> None:
+        """Return `count` bytes to the budget."""
         self.held_bytes -= count
 
     async def yaml(self, data: bytes) -> codec.ReadYaml:

@@ -108,6 +108,7 @@ def _form(media_type: str, parameters: dict[str, str], endpoint: Endpoint) -> Fo
 
 
 def not_acceptable(offered: str = OFFERED) -> errors.StatusError:
+    """The 406 that names the media types that are offered."""
     return errors.failure(406, "NotAcceptable", f"only the following media types are accepted: {offered}")
 
 

@@ -112,6 +112,7 @@ class Request:
         return values[0] if values else ""
 
     def header(self, name: str) -> str:
+        """Value of a request header, case-insensitive; empty when it is missing."""
         value: str = self.http.headers.get(name, "")
         return value
 

@@ -43,6 +43,7 @@ class RequestInfo:
 
     @property
     def group_version(self) -> str:
+        """`apiVersion` of the request: `v1`, `apps/v1`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
@@ -71,6 +72,7 @@ def parse(method: str, path: str, watching: bool) -> RequestInfo:
 
 
 def labels_of(info: RequestInfo) -> tuple[str, ...]:
+    """Labels of the request in the metrics: verb, group, version, resource, subresource, scope."""
     if not info.is_resource:
         return (info.verb.upper(), "", "", "", "", "")
     verb = METRIC_VERBS.get(info.verb) or info.verb.upper()

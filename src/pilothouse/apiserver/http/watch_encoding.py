@@ -43,19 +43,23 @@ def _of_form(request: Request, resource: Resource[Any], form: Form) -> Encode:
 
 
 def plain(batch: list[CacheEvent]) -> list[bytes]:
+    """Events as lines of JSON, encoded once for all watchers."""
     return [event.encoded for event in batch]
 
 
 def plain_protobuf(batch: list[CacheEvent]) -> list[bytes]:
+    """Events as protobuf frames, encoded once for all watchers."""
     return [event.frame for event in batch]
 
 
 def partial_frame(event: CacheEvent, form: Form) -> bytes:
+    """An event with the object as PartialObjectMetadata, as a protobuf frame."""
     head = envelope.head_of(f"meta.k8s.io/{form.version}", form.as_)
     return envelope.framed(event.type, envelope.enveloped(head, envelope.partial_metadata(event.entry.object.metadata)))
 
 
 def line(type: str, obj: Any) -> bytes:
+    """An event as a line of JSON."""
     return b'{"type":"%b","object":%b}\n' % (type.encode(), encode_json(obj))
 
 

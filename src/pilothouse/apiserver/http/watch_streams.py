@@ -25,11 +25,14 @@ BLOCK_BYTES = 64 * 1024
 class Stream(Protocol):
     """Opened once, then sent to, then closed. ConnectionError when the client is gone."""
 
-    async def open(self, request: Request) -> Response: ...
+    async def open(self, request: Request) -> Response:
+        """Send the response's head."""
 
-    async def send(self, lines: list[bytes]) -> None: ...
+    async def send(self, lines: list[bytes]) -> None:
+        """Send encoded events. Raises ConnectionError when the client is gone or does not read."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """End the response."""
 
 
 class Turns:
@@ -71,9 +74,11 @@ class HttpStream(web.StreamResponse):
 
     @property
     def prepared(self) -> bool:
+        """Always true: aiohttp must not send a head of its own."""
         return True
 
     async def open(self, request: Request) -> Response:
+        """Send the head, with chunked encoding for HTTP/1.1."""
         self._req = request.http
         protocol: Any = request.http.protocol
         self._protocol = protocol
@@ -86,6 +91,7 @@ class HttpStream(web.StreamResponse):
         return self
 
     async def prepare(self, request: web.BaseRequest) -> Any:
+        """Nothing to do: `open` has sent the head."""
         return None
 
     def writer(self, hold: Callable[[], None]) -> Callable[[bytes], object] | None:
@@ -108,6 +114,7 @@ class HttpStream(web.StreamResponse):
             await self._protocol.drained()
 
     async def close(self) -> None:
+        """Send the last chunk."""
         if self.chunked_body:
             self._write_bytes(b"0\r\n\r\n")
 
@@ -142,11 +149,13 @@ class WebSocketStream:
         self._binary = media_type != JSON
 
     async def open(self, request: Request) -> Response:
+        """Complete the WebSocket handshake."""
         self._socket = web.WebSocketResponse(autoping=True)
         await self._socket.prepare(request.http)
         return self._socket
 
     async def send(self, lines: list[bytes]) -> None:
+        """Send each event as one message. Raises ConnectionResetError when the client does not read for too long."""
         for line in lines:
             sent = self._socket.send_bytes(line[FRAME_HEAD:]) if self._binary else self._socket.send_str(line.decode())
             try:
@@ -155,4 +164,5 @@ class WebSocketStream:
                 raise ConnectionResetError("the client does not read") from error
 
     async def close(self) -> None:
+        """Send the close message."""
         await self._socket.close()

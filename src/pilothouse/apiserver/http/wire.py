@@ -32,14 +32,17 @@ class WireResponse(web.StreamResponse):
 
     @property
     def prepared(self) -> bool:
+        """Whether the answer has been sent."""
         return self._eof_sent
 
     async def prepare(self, request: web.BaseRequest) -> Any:
+        """Note the request and whether its connection is kept; head and body are sent by `write_eof`."""
         self._req = request
         self._keep_alive = request.keep_alive
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
+        """Send head and body. Raises ConnectionResetError when the client is gone."""
         if self._eof_sent:
             return
         self._eof_sent = True

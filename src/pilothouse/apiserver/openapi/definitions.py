@@ -51,7 +51,7 @@ GROUPS_APART = {
 def load(resources: Iterable[Resource[Any]], level: str = API_LEVEL) -> dict[str, Schema]:
     """All built-in schemas of an API level. Large: whoever asks makes his document of it and lets it go."""
     if not FILE.exists():
-        return {schema_name(one): bare(one) for one in resources if not is_custom(one)}
+        return {schema_name(resource): bare(resource) for resource in resources if not is_custom(resource)}
     found: dict[str, Schema] = msgspec.json.decode(gzip.decompress(FILE.read_bytes()))
     for name, defaults in DEFAULTS.items():
         for field, value in defaults.items():
@@ -100,7 +100,7 @@ def at_level(schemas: dict[str, Schema], level: str) -> Iterator[tuple[str, Sche
 def digest() -> str:
     """Changes whenever a document may have changed."""
     content = FILE.read_bytes() if FILE.exists() else b""
-    code = b"".join(one.read_bytes() for one in sorted(FILE.parent.glob("*.py")))
+    code = b"".join(path.read_bytes() for path in sorted(FILE.parent.glob("*.py")))
     return hashlib.sha512(content + code).hexdigest()
 
 
@@ -111,6 +111,7 @@ def name_of(group: str, version: str, kind: str) -> str:
 
 
 def bare(one: Resource[Any]) -> Schema:
+    """Schema of a kind of which no more is known than group, version and kind."""
     gvk = {"group": one.group, "kind": one.kind, "version": one.version}
     return {"type": "object", "x-kubernetes-group-version-kind": [gvk]}
 
@@ -124,8 +125,8 @@ def references(schema: Any) -> Iterator[str]:
             else:
                 yield from references(value)
     elif isinstance(schema, list):
-        for one in schema:
-            yield from references(one)
+        for item in schema:
+            yield from references(item)
 
 
 def closure(schemas: dict[str, Schema], names: Iterable[str]) -> dict[str, Schema]:
@@ -136,5 +137,5 @@ def closure(schemas: dict[str, Schema], names: Iterable[str]) -> dict[str, Schem
         name = waiting.pop()
         if name not in found:
             found[name] = schemas[name]
-            waiting.extend(one for one in references(schemas[name]) if one in schemas)
+            waiting.extend(schema for schema in references(schemas[name]) if schema in schemas)
     return dict(sorted(found.items()))

@@ -90,13 +90,14 @@ class Operation:
 
 def operations(resources: Iterable[Resource[Any]]) -> Iterator[Operation]:
     """Every operation of the resources of one group and version, path by path."""
-    for one in resources:
-        yield from _of_resource(one)
-        for sub in sorted(one.subresources.values(), key=lambda sub: sub.name):
-            yield from _of_subresource(one, sub)
+    for resource in resources:
+        yield from _of_resource(resource)
+        for sub in sorted(resource.subresources.values(), key=lambda sub: sub.name):
+            yield from _of_subresource(resource, sub)
 
 
 def base_of(one: Resource[Any]) -> str:
+    """Path of the resource's group and version: `/api/v1`, `/apis/apps/v1`."""
     return f"/apis/{one.group}/{one.version}" if one.group else f"/api/{one.version}"
 
 

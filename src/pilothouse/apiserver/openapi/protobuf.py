@@ -41,10 +41,12 @@ def definition(name: str, one: dict[str, Any]) -> bytes:
 
 
 def path_item(item: dict[str, Any]) -> bytes:
+    """A path item of OpenAPI v2 as a protobuf message."""
     return b"".join(part(OPERATION_FIELDS[method], operation(one)) for method, one in item.items())
 
 
 def operation(one: dict[str, Any]) -> bytes:
+    """An operation of OpenAPI v2 as a protobuf message."""
     answers = (_answer(code, answer["description"], answer["schema"]) for code, answer in one["responses"].items())
     return b"".join(
         (
@@ -129,10 +131,12 @@ def anything(value: Any) -> bytes:
 
 
 def text(number: int, value: str) -> bytes:
+    """A field of a text; nothing for an empty one."""
     return part(number, value.encode()) if value else b""
 
 
 def texts(number: int, values: Iterable[str]) -> bytes:
+    """A repeated field of texts."""
     return b"".join(part(number, value.encode()) for value in values)
 
 
@@ -142,10 +146,12 @@ def _texts(number: int, values: tuple[str, ...]) -> bytes:
 
 
 def flag(number: int, value: bool) -> bytes:
+    """A field of a boolean; nothing when false."""
     return varint(number << 3 | VARINT) + b"\x01" if value else b""
 
 
 def part(number: int, data: bytes) -> bytes:
+    """A length-delimited field: an embedded message or bytes."""
     if number < 16 and len(data) < 0x80:
         return SMALL[number << 3 | BYTES] + SMALL[len(data)] + data
     return varint(number << 3 | BYTES) + varint(len(data)) + data
@@ -155,6 +161,7 @@ SMALL = tuple(bytes((value,)) for value in range(0x80))
 
 
 def varint(value: int) -> bytes:
+    """A non-negative integer as a protobuf varint."""
     if value < 0x80:
         return SMALL[value]
     found = bytearray()

@@ -34,10 +34,12 @@ def named(number: int, values: Mapping[str, Any], write: Callable[[Any], bytes])
 
 
 def path_item(item: Mapping[str, Any]) -> bytes:
+    """A path item of OpenAPI v3 as a protobuf message."""
     return b"".join(part(OPERATION_FIELDS[method], operation(value)) for method, value in item.items())
 
 
 def operation(value: dict[str, Any]) -> bytes:
+    """An operation of OpenAPI v3 as a protobuf message."""
     body = part(7, part(1, request_body(value["requestBody"]))) if "requestBody" in value else b""
     return b"".join(
         (
@@ -52,23 +54,28 @@ def operation(value: dict[str, Any]) -> bytes:
 
 
 def parameter(value: Mapping[str, Any]) -> bytes:
+    """A parameter of OpenAPI v3 as a protobuf message."""
     head = text(1, value["name"]) + text(2, value["in"]) + text(3, value.get("description", "")) + flag(4, value.get("required", False))
     return head + part(10, schema_or_reference(value["schema"]))
 
 
 def request_body(value: Mapping[str, Any]) -> bytes:
+    """A request body of OpenAPI v3 as a protobuf message."""
     return part(2, media_types(value["content"])) + flag(3, value["required"])
 
 
 def response(value: Mapping[str, Any]) -> bytes:
+    """A response of OpenAPI v3 as a protobuf message."""
     return text(1, value["description"]) + part(3, media_types(value["content"]))
 
 
 def media_types(content: Mapping[str, Any]) -> bytes:
+    """The media types of a body as a protobuf message of named schemas."""
     return named(1, content, lambda value: part(1, schema_or_reference(value["schema"])))
 
 
 def schema_or_reference(value: dict[str, Any]) -> bytes:
+    """A schema, or a `$ref`, as the protobuf message that holds either."""
     return part(2, text(1, value["$ref"])) if isinstance(value.get("$ref"), str) else part(1, schema(value))
 
 
@@ -125,8 +132,10 @@ def truth(number: int, value: bool) -> bytes:
 
 
 def double(number: int, value: float) -> bytes:
+    """A field of a 64-bit float; nothing for zero."""
     return varint(number << 3 | FIXED64) + struct.pack("<d", value) if value else b""
 
 
 def count(number: int, value: int) -> bytes:
+    """A field of an integer; nothing for zero."""
     return varint(number << 3 | VARINT) + varint(value) if value else b""

@@ -30,6 +30,7 @@ def document(resources: Iterable[Resource[Any]], level: str = API_LEVEL) -> dict
 
 
 def head(level: str) -> dict[str, Any]:
+    """Version and title of the document; `level` is the Kubernetes version."""
     return {"swagger": "2.0", "info": {"title": "Kubernetes", "version": level}}
 
 
@@ -52,8 +53,8 @@ def custom(resource: Resource[Any], level: str) -> Parts:
 
 def _paths(made: Iterable[Operation], definitions: dict[str, Any] | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for one in made:
-        found.setdefault(one.path, {})[one.method] = operation(one, definitions)
+    for route in made:
+        found.setdefault(route.path, {})[route.method] = operation(route, definitions)
     return found
 
 
@@ -88,13 +89,14 @@ def in_query(parameters: tuple[Parameter, ...]) -> Sequence[dict[str, Any]]:
 
 
 def reference(name: str, definitions: dict[str, Any] | None) -> dict[str, Any]:
+    """A `$ref` to a definition, or a plain string schema when `definitions` lacks it."""
     return {"$ref": REFERENCE + name} if definitions is None or name in definitions else {"type": "string"}
 
 
 def rewritten(schema: Any) -> Any:
     """A schema with its references as version 2 says them."""
     if isinstance(schema, list):
-        return [rewritten(one) for one in schema]
+        return [rewritten(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {key: REFERENCE + value if key == "$ref" and isinstance(value, str) else rewritten(value) for key, value in schema.items()}

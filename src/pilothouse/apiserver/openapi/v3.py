@@ -64,7 +64,7 @@ def document(resources: Iterable[Resource[Any]], group: str, version: str, level
     schemas = dict(shared(level)[0]) if custom == mine else load(every, level)
     for resource in custom:
         schemas |= custom_schemas(resource, level)
-    wanted = {name for one in made for name in (one.takes, one.gives) if name}
+    wanted = {name for route in made for name in (route.takes, route.gives) if name}
     components = {name: rewritten(name, schema) for name, schema in closure(schemas, wanted | set(ALWAYS)).items()}
     return {
         "openapi": "3.0.0",
@@ -75,13 +75,15 @@ def document(resources: Iterable[Resource[Any]], group: str, version: str, level
 
 
 def paths(made: Iterable[Operation], components: dict[str, Any]) -> dict[str, Any]:
+    """Path items by path, sorted, of these operations."""
     found: dict[str, Any] = {}
-    for one in made:
-        found.setdefault(one.path, {})[one.method] = operation(one, components)
+    for route in made:
+        found.setdefault(route.path, {})[route.method] = operation(route, components)
     return dict(sorted(found.items()))
 
 
 def operation(one: Operation, components: dict[str, Any]) -> dict[str, Any]:
+    """An operation as OpenAPI v3 JSON."""
     result: dict[str, Any] = {
         "tags": [one.tag],
         "operationId": one.id,
@@ -97,16 +99,19 @@ def operation(one: Operation, components: dict[str, Any]) -> dict[str, Any]:
 
 
 def content(types: Iterable[str], name: str, components: dict[str, Any]) -> dict[str, Any]:
+    """A body by its media types, each with a reference to schema `name`, or a plain string schema when the document lacks it."""
     schema = {"$ref": REFERENCE + name} if name in components else {"type": "string"}
-    return {one: {"schema": schema} for one in types}
+    return {media_type: {"schema": schema} for media_type in types}
 
 
 def in_path(name: str) -> dict[str, Any]:
+    """A parameter in the path: `name` or `namespace`."""
     text = {"name": "name of the object", "namespace": "object name and auth scope, such as for teams and projects"}[name]
     return {"name": name, "in": "path", "description": text, "required": True, "schema": {"type": "string", "uniqueItems": True}}
 
 
 def in_query(parameter: Parameter) -> dict[str, Any]:
+    """A parameter in the query."""
     name, kind, text = parameter
     return {"name": name, "in": "query", "description": text, "schema": {"type": kind, "uniqueItems": True}}
 
@@ -122,7 +127,7 @@ def rewritten(name: str, schema: Schema) -> Any:
 
 def _rewritten(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_rewritten(one) for one in schema]
+        return [_rewritten(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if isinstance(schema.get("$ref"), str):  # version 3 allows nothing beside a reference: hence the allOf, as upstream writes it

@@ -36,6 +36,8 @@ def paths(healthy: Checks, live: Checks, ready: Checks) -> Mapping[str, Handler]
 
 
 def endpoint(name: str, checks: Checks, counts: Counts) -> Handler:
+    """Handler of `/healthz`, `/livez` or `/readyz`: all checks, or the one that the path names."""
+
     async def serve(request: Request) -> Response:
         if request.info.path.endswith("/"):
             return no_such_page()
@@ -76,6 +78,7 @@ def report(name: str, found: Mapping[str, str], excluded: set[str], *, verbose: 
 
 
 def line(check: str, problem: str, excluded: bool) -> str:
+    """One check in the verbose answer; problems themselves stay in the log."""
     if excluded:
         return f"[+]{check} excluded: ok"
     return f"[-]{check} failed: reason withheld" if problem else f"[+]{check} ok"
@@ -89,6 +92,7 @@ class Counts:
         self._total: dict[tuple[str, str, str], int] = {}
 
     def note(self, type: str, found: Mapping[str, str]) -> None:
+        """Count the results of one run; `found` maps a check to its problem, empty when it is healthy."""
         for check, problem in found.items():
             status = "error" if problem else "success"
             self._last[check, type] = 0 if problem else 1

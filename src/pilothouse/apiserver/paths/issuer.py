@@ -26,6 +26,8 @@ def keys_address(issuer: str, server: str) -> str:
 
 
 def paths(tokens: ServiceAccountTokens, server_address: Callable[[], str]) -> Mapping[str, Handler]:
+    """Handlers of the two OpenID discovery documents, by path."""
+
     async def configuration(request: Request) -> Response:
         document = {
             "issuer": tokens.issuer,

@@ -45,6 +45,7 @@ class Exposition:
         self._registry: Any = None
 
     async def body(self) -> bytes:
+        """The metrics as text, made anew when they are older than KEPT_SECONDS."""
         now = self._clock.monotonic()
         if now - self._made >= KEPT_SECONDS:
             self._body = await asyncio.to_thread(self._make)

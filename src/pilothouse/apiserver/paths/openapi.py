@@ -81,6 +81,7 @@ class OpenApi:
         self._version_two_of = {JSON: Assembled(AS_JSON, catalogue.level), V2_PROTOBUF: Assembled(AS_PROTOBUF, catalogue.level)}
 
     def paths(self) -> Mapping[str, Handler]:
+        """Handlers by path."""
         return {
             "/openapi/v3": self._index,
             "/openapi/v3/*": self._version_three,

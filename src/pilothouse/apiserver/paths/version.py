@@ -36,6 +36,8 @@ def info(level: str) -> Info:
 
 
 def paths() -> Mapping[str, Handler]:
+    """Handler of `/version`, by path."""
+
     async def serve(request: Request) -> Response:
         check_route(request.header("Accept"), served=(JSON,))
         return Answer(200, msgspec.json.format(msgspec.json.encode(info(request.api.registry.catalogue.level)), indent=2))

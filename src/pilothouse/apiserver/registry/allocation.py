@@ -36,10 +36,12 @@ class Reservation:
         self._mine: set[Any] = set()
 
     def hold(self, thing: Any) -> None:
+        """Reserve an address or a node port for this write."""
         self._held.add(thing)
         self._mine.add(thing)
 
     def release(self) -> None:
+        """Give up what this write reserved. Idempotent."""
         self._held -= self._mine
         self._mine = set()
 
@@ -56,7 +58,7 @@ class Allocation:
         """Fill in what `new` (and not `old` already) takes; StatusError when it cannot have that."""
         if resource.type is not Service:
             return Reservation()
-        others = [one for one in await world.list(Service) if old is None or one.metadata.uid != old.metadata.uid]
+        others = [service for service in await world.list(Service) if old is None or service.metadata.uid != old.metadata.uid]
         choice = _Choice(self, world.entropy, old, new, others, dry_run=dry_run)
         services.settle_families(old, new, tuple(self._networks))
         try:
@@ -83,8 +85,8 @@ class _Choice:
         self._dry_run = dry_run
         self._pretended: list[int] = []
         self._taken: set[Any] = set(allocation._held)
-        for one in others:
-            self._taken.update(services.held(one))
+        for service in others:
+            self._taken.update(services.held(service))
         self.reservation = Reservation(allocation._held)
 
     def addresses(self) -> None:
@@ -144,7 +146,7 @@ class _Choice:
             number = self._entropy.random.randrange(low, high)
             if is_free(number):
                 return number
-        return next((one for one in (*range(number, high), *range(low, number)) if is_free(one)), None)
+        return next((port for port in (*range(number, high), *range(low, number)) if is_free(port)), None)
 
     def node_ports(self) -> None:
         if not needs_node_ports(self._new):
@@ -183,7 +185,7 @@ class _Choice:
             self._pretended.append(max(self._pretended, default=DRY_RUN_NODE_PORT - 1) + 1)
             return self._pretended[-1]
         low, high = self._settings.node_ports
-        used = {one[0] for one in self._taken if isinstance(one, tuple)}
+        used = {item[0] for item in self._taken if isinstance(item, tuple)}
         size = high - low + 1
         reserved = min(max(16, size // 32), 128) if size >= 32 else 0
         found = self._free(low + reserved, high + 1, lambda number: number not in used)

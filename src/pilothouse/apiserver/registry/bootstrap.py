@@ -54,9 +54,11 @@ class BootstrapRegistry(Protocol):
 
     store: RegistryStore
 
-    async def execute(self, call: Call, user: User) -> Any: ...
+    async def execute(self, call: Call, user: User) -> Any:
+        """Answer one call as `user`. Raises StatusError."""
 
-    def watch(self, call: Call, user: User) -> AsyncGenerator[Any, None]: ...
+    def watch(self, call: Call, user: User) -> AsyncGenerator[Any, None]:
+        """Events of a resource as `user`."""
 
 
 async def ensure(registry: BootstrapRegistry, seeds: Iterable[Seed]) -> None:
@@ -160,7 +162,7 @@ def endpoints(settings: Settings) -> Iterator[Any]:
     addresses = list(settings.api_addresses)
     labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
     subset = EndpointSubset(
-        addresses=[EndpointAddress(ip=one) for one in addresses],
+        addresses=[EndpointAddress(ip=address) for address in addresses],
         ports=[EndpointPort(name="https", port=settings.api_port, protocol="TCP")],
     )
     yield Endpoints(metadata=ObjectMeta(name="kubernetes", namespace="default", labels=labels), subsets=[subset])
@@ -168,6 +170,6 @@ def endpoints(settings: Settings) -> Iterator[Any]:
     yield EndpointSlice(
         metadata=ObjectMeta(name="kubernetes", namespace="default", labels={wellknown.SERVICE_NAME: "kubernetes"}),
         addressType=family,
-        endpoints=[Endpoint(addresses=[one], conditions=EndpointConditions(ready=True)) for one in addresses],
+        endpoints=[Endpoint(addresses=[address], conditions=EndpointConditions(ready=True)) for address in addresses],
         ports=[SlicePort(name="https", port=settings.api_port, protocol="TCP")],
     )

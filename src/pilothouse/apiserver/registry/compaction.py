@@ -42,6 +42,7 @@ class Written:
         self._much = asyncio.Event()
 
     def add(self, size: int) -> None:
+        """Count a write of `size` bytes, and start a compaction when enough was written."""
         self.total += size
         if self.total >= self._next:
             self._much.set()

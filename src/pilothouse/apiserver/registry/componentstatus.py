@@ -29,6 +29,7 @@ async def get(store: RegistryStore, request: Request) -> Entry:
 
 
 async def list_(store: RegistryStore, request: Request) -> EntryList:
+    """The ComponentStatuses that the request selects, checked now."""
     selection = selection_of(request, store.caches.peek(request.resource))
     return EntryList(request.served, [entry for entry in await _entries(store, request) if selection.matches(entry)], 0)
 

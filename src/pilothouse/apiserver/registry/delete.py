@@ -146,12 +146,12 @@ def check_preconditions(request: Request, current: Entry) -> None:
 def _check_namespace_preconditions(request: Request, meta: ObjectMeta) -> None:
     """Upstream's namespaces have a storage of their own, which says the same in other words."""
     options = request.options
-    for what, wanted, found in (
+    for what, wanted, actual in (
         ("UID", options.precondition_uid, meta.uid),
         ("ResourceVersion", options.precondition_resource_version, meta.resourceVersion),
     ):
-        if wanted and wanted != found:
-            cause = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+        if wanted and wanted != actual:
+            cause = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {actual}"
             raise conflict(request.resource.plural, request.resource.group, request.name, cause)
 
 
@@ -176,6 +176,7 @@ async def _attempt(store: RegistryStore, request: Request, current: Entry) -> En
 
 
 def is_namespace(request: Request) -> bool:
+    """Whether the request is about Namespaces, whose content goes first."""
     return (request.resource.group, request.resource.kind) == ("", "Namespace")
 
 
@@ -220,10 +221,10 @@ def propagation_of(options: Options, finalizers: list[str], strategy: Strategy) 
 def finalizers_after(options: Options, finalizers: list[str], strategy: Strategy = DEFAULT) -> list[str]:
     """The finalizers that carry out the propagation; those of other owners stay."""
     wanted = {"Orphan": [ORPHAN], "Foreground": [FOREGROUND]}.get(propagation_of(options, finalizers, strategy), [])
-    standing = [one for one in finalizers if one in (ORPHAN, FOREGROUND)]
+    standing = [finalizer for finalizer in finalizers if finalizer in (ORPHAN, FOREGROUND)]
     if standing == wanted:
         return finalizers
-    return [*(one for one in finalizers if one not in (ORPHAN, FOREGROUND)), *wanted]
+    return [*(finalizer for finalizer in finalizers if finalizer not in (ORPHAN, FOREGROUND)), *wanted]
 
 
 async def _remove(store: RegistryStore, request: Request, current: Entry) -> Entry | Status:

@@ -47,5 +47,5 @@ def last_seen(event: Event) -> str:
     times = [event.metadata.creationTimestamp, event.lastTimestamp, event.eventTime]
     if event.series is not None:
         times.append(event.series.lastObservedTime)
-    moments: list[datetime] = [time.parse(one) for one in times if one and not time.parse_error(one)]
+    moments: list[datetime] = [time.parse(text) for text in times if text and not time.parse_error(text)]
     return time.text(max(moments)) if moments else ""

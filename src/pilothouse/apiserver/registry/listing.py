@@ -32,6 +32,10 @@ REVISION_EXPIRED = "The resourceVersion for the provided list is too old."
 
 
 async def get(store: RegistryStore, request: Request) -> Entry:
+    """The newest entry of an object, at least as new as `resourceVersion`.
+
+    Raises a 404, or a 504 when the cache does not get there in time.
+    """
     if request.options.resource_version not in ("", "0"):
         try:
             revision = revision_of(request.options.resource_version)
@@ -67,7 +71,7 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
     entries = page.entries
     if request.served.from_stored is not None:
         await converted(entries, request.served)
-        entries = [one.served(request.served) for one in entries]
+        entries = [entry.served(request.served) for entry in entries]
     token = continue_token(page.revision, page.next_key.removeprefix(selection.prefix)) if page.next_key else ""
     return EntryList(request.served, entries, page.revision, token, page.remaining)
 

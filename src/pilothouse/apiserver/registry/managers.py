@@ -210,6 +210,7 @@ def _changed_parts(old: Any, new: Any) -> list[str]:
 
 
 def without_record(metadata: Any) -> Any:
+    """The metadata without managedFields and resourceVersion, to compare two objects by the rest."""
     return msgspec.structs.replace(metadata, managedFields=[], resourceVersion="")
 
 
@@ -228,7 +229,7 @@ def _with_old_times(before: Entries, after: Entries, old: Any, new: Any) -> Entr
     """The record after an apply: that of the old object when it and the object differ in nothing but times."""
     if len(before) != len(after):
         return after
-    timeless = [msgspec.structs.replace(one, time=other.time) for one, other in zip(after, before, strict=True)]
+    timeless = [msgspec.structs.replace(entry, time=other.time) for entry, other in zip(after, before, strict=True)]
     return before if timeless == before and not _changed_parts(old, new) else after
 
 
@@ -255,12 +256,12 @@ def _empty(resource: Resource[Any]) -> Map:
 def _versions(resource: Resource[Any], subresource: str) -> Versions:
     """The kind in all its versions, as the endpoint of a subresource writes it."""
     stored = resource.stored_as or resource
-    served = [one for one in resources() if (one.stored_as or one) is stored] or list(resource.versions)
-    types = {one.api_version: _type(one) for one in served}
+    served = [version for version in resources() if (version.stored_as or version) is stored] or list(resource.versions)
+    types = {version.api_version: _type(version) for version in served}
     kept = _kept(resource, subresource)
     if len(served) == 1:
         return Versions(types, kept=kept)
-    return Versions(types, partial(_converted, {one.api_version: one for one in served}), kept)
+    return Versions(types, partial(_converted, {version.api_version: version for version in served}), kept)
 
 
 def _converted(by_version: dict[str, Resource[Any]], value: Map, source: str, target: str) -> Map:

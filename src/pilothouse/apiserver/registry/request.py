@@ -28,14 +28,17 @@ class Request:
 
     @property
     def namespace(self) -> str:
+        """Namespace of the call; empty for cluster-scoped resources."""
         return self.call.namespace if self.resource.namespaced else ""
 
     @property
     def name(self) -> str:
+        """Name in the call; empty for calls about a collection."""
         return self.call.name
 
     @property
     def options(self) -> Options:
+        """Options of the call: resource version, dry run, preconditions, selectors."""
         return self.call.options
 
     def admission(

@@ -25,13 +25,13 @@ def selection_of(request: Request, cache: Cache) -> Selection:
     names = {request.name} - {""}
     if options.field_selector:
         fields_wanted = fields.parse(options.field_selector)
-        getters = _getters(request.served, [one.field for one in fields_wanted.requirements])
+        getters = _getters(request.served, [requirement.field for requirement in fields_wanted.requirements])
         for wanted in fields_wanted.requirements:
             if wanted.operator == "=" and wanted.field == NAME:
                 names.add(wanted.value)
             elif wanted.operator == "=" and request.served is cache.resource and cache.has_index(wanted.field):
                 trigger = (wanted.field, wanted.value)
-        if any(one.operator == "!=" or one.field != NAME for one in fields_wanted.requirements):
+        if any(requirement.operator == "!=" or requirement.field != NAME for requirement in fields_wanted.requirements):
             predicates.append(by_fields(fields_wanted, request.served, getters))
     if len(names) > 1:
         predicates.append(lambda entry: False)  # nothing has two names

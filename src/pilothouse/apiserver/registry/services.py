@@ -22,12 +22,13 @@ def needs_address(service: Service) -> bool:
 
 
 def node_ports(service: Service) -> set[tuple[int, str]]:
-    return {(one.nodePort, one.protocol) for one in service.spec.ports if one.nodePort}
+    """Node ports of a Service as (port, protocol)."""
+    return {(port.nodePort, port.protocol) for port in service.spec.ports if port.nodePort}
 
 
 def held(service: Service) -> set[Any]:
     """Everything of the shared ranges that a Service has: addresses as text, node ports as (number, protocol)."""
-    taken: set[Any] = {one for one in service.spec.clusterIPs if one and one != HEADLESS}
+    taken: set[Any] = {address for address in service.spec.clusterIPs if address and address != HEADLESS}
     taken |= node_ports(service)
     if service.spec.healthCheckNodePort:
         taken.add((service.spec.healthCheckNodePort, "TCP"))
@@ -35,6 +36,7 @@ def held(service: Service) -> set[Any]:
 
 
 def family_of(address: str) -> str:
+    """IP family of an address, `IPv4` or `IPv6`; `IPv4` for what is no address."""
     try:
         return f"IPv{ipaddress.ip_address(address).version}"
     except ValueError:
@@ -95,4 +97,4 @@ def _complete_families(new: Service, possible: tuple[str, ...], default: str) ->
     if not spec.ipFamilies:
         spec.ipFamilies = [default]
     if spec.ipFamilyPolicy != "SingleStack" and len(spec.ipFamilies) == 1:
-        spec.ipFamilies = [*spec.ipFamilies, *(one for one in possible if one not in spec.ipFamilies)][:2]
+        spec.ipFamilies = [*spec.ipFamilies, *(family for family in possible if family not in spec.ipFamilies)][:2]

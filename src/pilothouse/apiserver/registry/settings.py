@@ -25,4 +25,5 @@ class Settings:
 
     @property
     def service_networks(self) -> tuple[Network, ...]:
-        return tuple(ipaddress.ip_network(one) for one in self.service_ranges)
+        """The Service ranges, parsed. Raises ValueError for what is no CIDR."""
+        return tuple(ipaddress.ip_network(cidr) for cidr in self.service_ranges)

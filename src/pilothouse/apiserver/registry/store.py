@@ -120,26 +120,31 @@ class RegistryStore:
         self.metrics = AdmissionMetrics()
         self.local_services: dict[tuple[str, str], Address] = {}
         """Where programs of the tests answer for Services of a simulated cluster, by namespace and name."""
-        self.admission = Admission((one() for one in plugins), self)
+        self.admission = Admission((plugin() for plugin in plugins), self)
 
     # World, as admission plugins see it.
 
     async def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
+        """The committed object from the cache, or None. It is shared: do not change it."""
         entry = (self._loaded.get(kind) or await self.cache_of(kind)).get(namespace, name)
         return entry.object if entry is not None else None
 
     async def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
+        """All committed objects of a kind from the cache, of one namespace when `namespace` is set. They are shared: do not change them."""
         return (self._loaded.get(kind) or await self.cache_of(kind)).objects(namespace)
 
     def changed(self, kind: type[Any]) -> int:
+        """Revision of the last change of this kind; -1 while its cache is not loaded."""
         cache = self._loaded.get(kind)
         return -1 if cache is None else cache.changed
 
     def may_have(self, kind: type[Any]) -> bool:
+        """False only when it is known that there is no object of this kind."""
         cache = self._loaded.get(kind)
         return cache is None or not cache.is_empty
 
     async def appears(self, kind: type[T], name: str, namespace: str, seconds: float) -> T | None:
+        """The object, waiting up to `seconds` for its creation; None when it does not appear."""
         cache = await self.cache_of(kind)
         watch = Watch(Selection(cache.scope(namespace), key=cache.key(namespace, name)))
         cache.watch(watch)
@@ -157,6 +162,10 @@ class RegistryStore:
         return address_of(wanted, await self.get(core_v1.Service, wanted.name, wanted.namespace), self.local_services)
 
     async def update_status(self, obj: Any) -> bool:
+        """Update the object's status through the whole write path.
+
+        False on a conflict or when the object is gone; other failures are raised.
+        """
         resource, meta = self.catalogue.of(type(obj)), obj.metadata
         try:
             await self.loopback(Call("update", resource, meta.namespace, meta.name, "status", obj))
@@ -171,6 +180,7 @@ class RegistryStore:
         return self.decision(user, attributes).allowed
 
     def decision(self, user: User, attributes: Attributes) -> Decision:
+        """The authorizer's decision; everything is allowed when the store has no authorizer."""
         return Decision(True) if self._authorizer is None else self._authorizer.authorize(user, attributes)
 
     async def ask_for_conversion(self, config: WebhookClientConfig, review: bytes, seconds: float) -> bytes:

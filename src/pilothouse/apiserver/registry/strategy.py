@@ -22,6 +22,7 @@ MAXIMUM_GENERATED_BASE = 58
 
 
 def has_status(resource: Resource[Any]) -> bool:
+    """Whether the resource has a status subresource."""
     return "status" in resource.subresources
 
 
@@ -47,22 +48,27 @@ def single_owners(obj: Any, warnings: list[str], when: str = "") -> None:
     owners = obj.metadata.ownerReferences
     if len(owners) < 2:
         return
-    seen = {one.uid: one for one in reversed(owners)}
+    seen = {owner.uid: owner for owner in reversed(owners)}
     if len(seen) == len(owners):
         return
-    doubled = [uid for uid in seen if sum(one.uid == uid for one in owners) > 1]
+    doubled = [uid for uid in seen if sum(owner.uid == uid for owner in owners) > 1]
     warnings.append(
         f".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, and may reject such "
         f"requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {', '.join(doubled)}"
     )
-    obj.metadata.ownerReferences = [one for one in owners if seen[one.uid] is one]
+    obj.metadata.ownerReferences = [owner for owner in owners if seen[owner.uid] is owner]
 
 
 def generate_name(base: str, entropy: Entropy) -> str:
+    """A name for `generateName`: the base, cut so that the suffix fits, and five random characters. As names.SimpleNameGenerator."""
     return base[:MAXIMUM_GENERATED_BASE] + entropy.suffix()
 
 
 def prepare_create(resource: Resource[Any], obj: Any) -> None:
+    """Set what the server sets on a new object: generation, empty status, fields of disabled features; then the kind's own hooks.
+
+    As rest.BeforeCreate.
+    """
     meta = obj.metadata
     if resource.strategy.generation is not None and resource.strategy.first_generation is not None:
         meta.generation = resource.strategy.first_generation
@@ -135,6 +141,7 @@ def _compare(resource: Resource[Any], old: Any, new: Any, problems: Problems) ->
 
 
 def validate_status(resource: Resource[Any], old: Any, new: Any) -> None:
+    """Validate a write of `status`. Raises a 422 with all problems."""
     problems = Problems()
     any_finalizer = resource.strategy.any_finalizer
     metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"), any_finalizer=any_finalizer)
@@ -150,6 +157,7 @@ def warnings_of(resource: Resource[Any], new: Any, old: Any | None) -> Iterator[
 
 
 def raise_problems(resource: Resource[Any], name: str, problems: Problems) -> None:
+    """Raise the 422 that lists every problem once, when there are any."""
     if problems:
         seen: dict[Any, None] = dict.fromkeys(problems.found)
         raise invalid(resource.kind, resource.group, name, list(seen))

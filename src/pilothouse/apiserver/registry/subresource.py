@@ -45,18 +45,19 @@ def _views() -> dict[str, list[View]]:
 def _actions() -> dict[tuple[str, tuple[str, str]], Action]:
     from pilothouse.apiserver.registry import subresources
 
-    return {(one.name, one.plural): one for one in plugins.instances(subresources, Action)}
+    return {(action.name, action.plural): action for action in plugins.instances(subresources, Action)}
 
 
 def view_of(request: Request) -> View | None:
     """The view that a request's subresource is; one made for the kind goes before one for all kinds."""
     plural = (request.resource.group, request.resource.plural)
     found = _views().get(request.call.subresource, [])
-    special = [one for one in found if one.plurals is not None and plural in one.plurals]
-    return next(iter(special + [one for one in found if one.plurals is None]), None)
+    special = [view for view in found if view.plurals is not None and plural in view.plurals]
+    return next(iter(special + [view for view in found if view.plurals is None]), None)
 
 
 async def execute(store: RegistryStore, request: Request) -> Entry | Status:
+    """Answer a call about a subresource: run its action, or read or write its view. Raises a 404 or 405 for what is not served."""
     call, resource = request.call, request.resource
     declared = request.served.subresources.get(call.subresource)
     if declared is None:

@@ -28,9 +28,11 @@ class Executor(Protocol):
     auditor: Auditor | None
     catalogue: Catalogue
 
-    async def execute(self, call: Call, user: User) -> Entry | EntryList | Status: ...
+    async def execute(self, call: Call, user: User) -> Entry | EntryList | Status:
+        """Answer one call as `user`. Raises StatusError."""
 
-    def watch(self, call: Call, user: User) -> AsyncIterator[CacheEvent]: ...
+    def watch(self, call: Call, user: User) -> AsyncIterator[CacheEvent]:
+        """Events of a resource as `user`. Raises StatusError."""
 
 
 class InProcessTransport:
@@ -47,6 +49,7 @@ class InProcessTransport:
         self._decisions = Decisions(user, registry.authorizer)
 
     async def call(self, call: Call) -> Any:
+        """Answer a call with committed objects, which are shared. Raises StatusError; the call is audited in either case."""
         if self._registry.auditor is None:
             return await self._call(call)
         code = 500
@@ -68,11 +71,12 @@ class InProcessTransport:
         if isinstance(result, Entry):
             return result.object
         if isinstance(result, EntryList):
-            items = [one.object for one in result.entries]
+            items = [entry.object for entry in result.entries]
             return ListResult(items, str(result.revision), result.continue_, result.remaining)
         return result
 
     async def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
+        """Events of a resource with committed objects, which are shared. Raises StatusError."""
         self._decisions.check(call)
         if self._registry.auditor is not None:
             self._registry.auditor(self._user, attributes_of(call), 200)

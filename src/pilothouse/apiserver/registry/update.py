@@ -35,6 +35,7 @@ BodyOf = Callable[[Entry], Any]
 
 
 async def update(store: RegistryStore, request: Request, view: View) -> Entry:
+    """Update an object through `view`, or create it where the kind allows that. Raises a 404, 409 or 422."""
     body = request.call.body
     strategy.match_namespace(body, request.namespace)
     strategy.match_name(body, request.name)

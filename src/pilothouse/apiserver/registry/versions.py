@@ -45,6 +45,10 @@ async def reached_or_timeout(store: RegistryStore, revision: int) -> None:
 
 
 def too_large(revision: int, current: int) -> StatusError:
+    """The 504 for a resource version that the server has not reached; clients retry after a second.
+
+    As storage.NewTooLargeResourceVersionError.
+    """
     message = f"Too large resource version: {revision}, current: {current}"
     details = StatusDetails(
         retryAfterSeconds=1, causes=[StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")]

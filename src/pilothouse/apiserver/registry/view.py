@@ -61,6 +61,6 @@ MAIN = View("", _write_main, strategy.validate_update, defaulted=True)
 def with_metadata_of(old: T, body: Any, *taken: str) -> T:
     """A copy of `old` that takes from `body` the named fields of the metadata."""
     new = clone(old)
-    for one in taken:
-        setattr(new.metadata, one, getattr(body.metadata, one))  # type: ignore[attr-defined]
+    for field in taken:
+        setattr(new.metadata, field, getattr(body.metadata, field))  # type: ignore[attr-defined]
     return new

@@ -43,12 +43,17 @@ class MemoryStorage:
         self._watchers = Watchers()
 
     async def get(self, key: str, revision: int = 0) -> Item | None:
+        """A key's item as of `revision` (0: now), or None. Raises Compacted or FutureRevision."""
         self._check(revision)
         source = self._past(key, revision) if revision and revision < self._revision else self._items
         found: Item | None = source.get(key)
         return found
 
     async def range(self, prefix: str, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+        """Items below `prefix`, from `start` on, as of `revision` (0: now); at most `limit` (0: all).
+
+        Raises Compacted or FutureRevision.
+        """
         self._check(revision)
         at = revision or self._revision
         source = self._past(prefix, at) if at < self._revision else self._items
@@ -60,6 +65,10 @@ class MemoryStorage:
         return Range(items, at)
 
     async def commit(self, key: str, value: bytes | None, expected: int | None) -> int:
+        """Write or (None) delete a key whose revision is `expected`, and give the new revision.
+
+        Raises CompareFailed. Yields to the loop every WRITES_IN_A_ROW revisions.
+        """
         current: Item | None = self._items.get(key)
         present = current.revision if current else 0
         if (expected is not None and expected != present) or (value is None and current is None):
@@ -83,23 +92,30 @@ class MemoryStorage:
         return event
 
     async def create(self, values: Mapping[str, bytes]) -> None:
+        """Write those keys that do not exist, in one batch."""
         missing = [key for key in values if key not in self._items]
         self._watchers.publish([self._write(key, values[key], None) for key in missing])
 
     async def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncGenerator[Sequence[Event], None]:
+        """Batches of events below `prefix` after revision `after`; the first at once.
+
+        Raises Compacted. Events always carry the replaced value.
+        """
         self._check(after)
         if after < self._compacted:
             raise Compacted(after, self._compacted)
-        backlog = [one.event for one in self._since(after) if one.event.key.startswith(prefix)]
+        backlog = [write.event for write in self._since(after) if write.event.key.startswith(prefix)]
         async with self._watchers.watching(prefix) as watcher:
             yield backlog
             while (batch := await watcher.batch()) is not None:
                 yield batch
 
     def follow(self, deliver: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
+        """Call `deliver` with every batch of writes before their commits return. Gives the function that ends this."""
         return self._watchers.follow(deliver)
 
     async def compact(self, revision: int) -> None:
+        """Forget what was overwritten or deleted before `revision`. Raises FutureRevision."""
         if revision > self._revision:
             raise FutureRevision(revision, self._revision)
         if revision > self._compacted:
@@ -107,9 +123,11 @@ class MemoryStorage:
             self._log = list(self._since(revision))
 
     async def revision(self) -> int:
+        """The newest revision."""
         return self._revision
 
     async def close(self) -> None:
+        """End all watches."""
         self._watchers.close()
 
     def _check(self, revision: int) -> None:

@@ -76,6 +76,7 @@ class SqliteStorage:
         )
 
     async def get(self, key: str, revision: int = 0) -> Item | None:
+        """A key's item as of `revision` (0: now), or None. Raises Compacted, FutureRevision or StorageFailed."""
         at = self._check(revision)
         row = await self._read(lambda: schema.row_at(self._reader, key, at))
         if revision:
@@ -83,6 +84,10 @@ class SqliteStorage:
         return None if row is None else Item(*row)
 
     async def range(self, prefix: str, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+        """Items below `prefix`, from `start` on, as of `revision` (0: now); at most `limit` (0: all).
+
+        Raises Compacted, FutureRevision or StorageFailed.
+        """
         at = self._check(revision)
         items = await self._read(
             lambda: [Item(*row) for row in schema.rows_at(self._reader, prefix, start, limit + 1 if limit else -1, at)]
@@ -93,12 +98,17 @@ class SqliteStorage:
         return Range(items[: limit or None], at, more)
 
     async def commit(self, key: str, value: bytes | None, expected: int | None) -> int:
+        """Write or (None) delete a key whose revision is `expected`, and give the new revision when the disk has it.
+
+        Raises CompareFailed or StorageFailed.
+        """
         present, created = self._newest.get(key, (0, 0))
         if (expected is not None and expected != present) or (value is None and not present):
             raise CompareFailed(key, present, present or self._assigned)
         return await self._begin(key, value, present, created)
 
     async def create(self, values: Mapping[str, bytes]) -> None:
+        """Write those keys that do not exist, in one transaction. Raises StorageFailed."""
         missing = [key for key in values if key not in self._newest]
         if missing:  # what is handed over in one turn of the loop is written in one transaction
             await asyncio.gather(*[self._begin(key, values[key], 0, 0) for key in missing])
@@ -130,7 +140,7 @@ class SqliteStorage:
         if error is not None:
             self._start_over(StorageFailed(str(error)))
             return
-        events = [one.event for one in writes]
+        events = [write.event for write in writes]
         self._revision = events[-1].revision
         self._watchers.publish(events)
         for write in writes:
@@ -154,6 +164,7 @@ class SqliteStorage:
                 done.set_exception(failure)
 
     async def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncGenerator[Sequence[Event], None]:
+        """Batches of events below `prefix` after revision `after`; the first at once, from the file. Raises Compacted or FutureRevision."""
         at = self._check(0)
         if after > at:
             raise FutureRevision(after, at)
@@ -169,6 +180,7 @@ class SqliteStorage:
                 yield await self._with_previous(batch) if previous_values else batch
 
     def follow(self, deliver: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
+        """Call `deliver` with every batch of writes before their commits return. Gives the function that ends this."""
         return self._watchers.follow(deliver)
 
     async def _with_previous(self, events: Sequence[Event]) -> list[Event]:
@@ -178,6 +190,7 @@ class SqliteStorage:
         return [replace(event, previous_value=values.get(event.previous)) for event in events]
 
     async def compact(self, revision: int) -> None:
+        """Forget what was overwritten or deleted before `revision`. Raises FutureRevision. Rows are removed in steps of COMPACTION_ROWS."""
         if revision > self._revision:
             raise FutureRevision(revision, self._revision)
         if revision <= self._compacted:
@@ -188,9 +201,11 @@ class SqliteStorage:
             pass
 
     async def revision(self) -> int:
+        """The newest revision on the disk."""
         return self._revision
 
     async def close(self) -> None:
+        """Finish the writes that were accepted, end all watches and close the file."""
         self._watchers.close()
         await asyncio.sleep(0)  # what was committed in this turn of the loop
         await self._loop.run_in_executor(self._threads, self._writer.close)

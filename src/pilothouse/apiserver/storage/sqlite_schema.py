@@ -99,10 +99,12 @@ def _meta(connection: sqlite3.Connection, name: str) -> int:
 
 
 def compacted(connection: sqlite3.Connection) -> int:
+    """The revision up to which history was compacted; 0 when never."""
     return _meta(connection, "compacted")
 
 
 def last_revision(connection: sqlite3.Connection) -> int:
+    """The newest revision; 0 for an empty store."""
     value: int = connection.execute("SELECT coalesce(max(revision), 0) FROM entry").fetchone()[0]
     return value
 
@@ -117,12 +119,13 @@ def insert(connection: sqlite3.Connection, events: list[Event]) -> None:
     """Write all or nothing: one statement is one transaction, and one wait for the disk."""
     marks = ",".join(["(?,?,?,?,?,?)"] * len(events))
     values: list[Any] = []
-    for one in events:
-        values += (one.revision, one.key, one.created, one.previous, one.value is None, one.value)
+    for event in events:
+        values += (event.revision, event.key, event.created, event.previous, event.value is None, event.value)
     connection.execute(f"INSERT INTO entry {COLUMNS} VALUES {marks}", values)
 
 
 def row_at(connection: sqlite3.Connection, key: str, revision: int) -> tuple[str, bytes, int, int] | None:
+    """(key, value, revision, created) of a key as of `revision`; None when it did not exist then."""
     found = connection.execute(
         "SELECT key, value, revision, created FROM entry WHERE key = ? AND revision <= ? ORDER BY revision DESC LIMIT 1",
         (key, revision),
@@ -131,6 +134,9 @@ def row_at(connection: sqlite3.Connection, key: str, revision: int) -> tuple[str
 
 
 def rows_at(connection: sqlite3.Connection, prefix: str, start: str, limit: int, revision: int) -> list[tuple[str, bytes, int, int]]:
+    """(key, value, revision, created) of the keys below `prefix` from `start` on, as of `revision`, sorted; at most `limit`, all when it
+    is -1.
+    """
     return connection.execute(
         """SELECT one.key, one.value, one.revision, one.created
            FROM (SELECT max(revision) AS last FROM entry WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key) AS found
@@ -141,6 +147,9 @@ def rows_at(connection: sqlite3.Connection, prefix: str, start: str, limit: int,
 
 
 def rows_between(connection: sqlite3.Connection, prefix: str, after: int, until: int) -> list[tuple[str, bytes | None, int, int, int]]:
+    """(key, value, revision, created, previous revision) of the writes below `prefix` after `after` up to `until`, in order; value is
+    None for a deletion.
+    """
     return connection.execute(
         """SELECT key, value, revision, created, previous FROM entry
            WHERE revision > ? AND revision <= ? AND key >= ? AND key < ? ORDER BY revision""",

@@ -101,7 +101,7 @@ class Writer:
             part = batch[start : start + STATEMENT_LIMIT]
             try:
                 self._check()
-                schema.insert(self._connection, [one.event for one in part])
+                schema.insert(self._connection, [write.event for write in part])
             except Exception as error:  # whatever it is: a thread that ended would leave all who write waiting for ever
                 self._failed = part[-1].generation
                 self._said(part, error)

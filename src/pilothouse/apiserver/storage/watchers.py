@@ -27,7 +27,11 @@ class Watcher:
         self._wake = asyncio.Event()
 
     def push(self, events: Sequence[Event]) -> None:
-        mine = [one for one in events if one.key.startswith(self.prefix)]
+        """Queue the events below the watched prefix.
+
+        Above BACKLOG_LIMIT all are dropped, and the reader gets Compacted with the last revision that it lost.
+        """
+        mine = [event for event in events if event.key.startswith(self.prefix)]
         if not mine:
             return
         self._waiting.extend(mine)
@@ -37,6 +41,7 @@ class Watcher:
         self._wake.set()
 
     def end(self) -> None:
+        """End the watch; the reader gets what is queued first."""
         self._closed = True
         self._wake.set()
 
@@ -73,6 +78,7 @@ class Watchers:
             watcher.push(events)
 
     def close(self) -> None:
+        """End all watches."""
         for watcher in self._all:
             watcher.end()
 

@@ -15,6 +15,7 @@ from pilothouse.machinery import errors
 
 
 async def attach(request: Request, options: PodAttachOptions) -> Response:
+    """Connect the client with the process of a running container. Raises a 400 without an upgrade."""
     wanted = Wanted(options.stdin, options.stdout, options.stderr, options.tty)
     pod = await pod_of(request)
     container = container_of(pod, options.container)

@@ -15,6 +15,7 @@ from pilothouse.machinery import errors
 
 
 async def exec_(request: Request, options: PodExecOptions) -> Response:
+    """Run a command in a running container and connect the client with it. Raises a 400 without an upgrade."""
     wanted = Wanted(options.stdin, options.stdout, options.stderr, options.tty)
     pod = await pod_of(request)
     container = container_of(pod, options.container)

@@ -30,6 +30,7 @@ MESSAGE_BYTES = 32 * 1024
 
 
 async def log(request: Request) -> Response:
+    """Stream a container's log from the kubelet. A pod without a node has an empty log."""
     if request.info.verb != "get":
         raise errors.failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
     pod = await pod_of(request)
@@ -90,6 +91,7 @@ def options_of(request: Request, pod: Pod) -> list[tuple[str, str]]:
 
 
 def refusal(request: Request, status: int, text: str) -> StatusError:
+    """The StatusError for a kubelet's refusal, by its HTTP status and text."""
     if status == 400:
         return errors.bad_request(text)
     if status == 500:

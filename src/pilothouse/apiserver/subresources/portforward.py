@@ -17,6 +17,7 @@ from pilothouse.machinery import errors, strconv
 
 
 async def port_forward(request: Request, options: PodPortForwardOptions) -> Response:
+    """Connect the client with ports of a pod. Raises a 400 without an upgrade."""
     pod = await pod_of(request)
     kubelet = await kubelet_of(request, pod)
     url = kubelet.url("portForward", pod.metadata.namespace, pod.metadata.name)

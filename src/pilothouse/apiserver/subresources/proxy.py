@@ -35,6 +35,10 @@ def split(text: str, kind: str) -> tuple[str, str, str]:
 
 
 async def proxy_pod(request: Request, options: PodProxyOptions) -> Response:
+    """Proxy to the pod's address, and the port in the name or else the first that the pod declares.
+
+    Raises a 400 for an address that is not allowed.
+    """
     scheme, name, port = split(request.info.name, "pod")
     pod = await reader(request.api).get(Pod, name, request.info.namespace)
     host = allowed(request, pod.status.podIP)
@@ -73,6 +77,7 @@ def pod_port(pod: Pod, text: str) -> int:
 
 
 async def proxy_service(request: Request, options: ServiceProxyOptions) -> Response:
+    """Proxy to a random ready endpoint of a Service. Raises a 503 when there is none."""
     scheme, name, port = split(request.info.name, "service")
     client, namespace = reader(request.api), request.info.namespace
     number = strconv.integer(port)
@@ -128,6 +133,7 @@ async def is_of_pod(request: Request, endpoint: Endpoint) -> bool:
 
 
 async def proxy_node(request: Request, options: NodeProxyOptions) -> Response:
+    """Proxy to a node's kubelet, or to another port of the node that the name gives."""
     scheme, name, port = split(request.info.name, "node")
     kubelet = await kubelet_on(request.api, name)
     parts = urlsplit(kubelet.base)
@@ -141,6 +147,7 @@ async def proxy_node(request: Request, options: NodeProxyOptions) -> Response:
 
 
 async def resolved(request: Request, host: str) -> str:
+    """An address of `host` to which this server may connect. Raises a 400 when it may not."""
     try:
         return str(await dialing.resolve(host, request.api.dialable))
     except dialing.NotAllowed as problem:

@@ -102,6 +102,7 @@ async def pump(events: Watch, stream: Stream, encode: Encode, write: Write | Non
 
 
 def is_websocket(request: Request) -> bool:
+    """Whether the client asks for an upgrade to WebSocket."""
     headers = request.http.headers
     return headers.get("Upgrade", "").lower() == "websocket" and "upgrade" in headers.get("Connection", "").lower()
 

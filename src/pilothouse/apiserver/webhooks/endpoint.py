@@ -28,7 +28,8 @@ class ClientConfig(Protocol):
     caBundle: str
 
     @property
-    def service(self) -> ServiceReference | None: ...
+    def service(self) -> ServiceReference | None:
+        """The Service that serves the webhook; None when `url` is set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,12 @@ class Backend:
 
     @property
     def authority(self) -> str:
+        """`host:port`, with brackets around an IPv6 address."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def base(self) -> str:
+        """Scheme and authority as the start of a URL."""
         return f"{self.scheme}://{self.authority}"
 
 
@@ -64,6 +66,10 @@ def prefix_and_rest(request: Request) -> tuple[str, str]:
 
 
 async def forward(request: Request, backend: Backend) -> Response:
+    """Proxy the request to `backend` and give its response; upgrades become pipes.
+
+    Raises a StatusError when the backend cannot be reached.
+    """
     prefix, rest = prefix_and_rest(request)
     if not rest and request.method in ("GET", "HEAD"):
         query = f"?{request.query_string}" if request.query_string else ""

@@ -33,7 +33,8 @@ class Kubelet:
     tls: ssl.SSLContext | None
 
     def url(self, *segments: str, query: list[tuple[str, str]] | None = None) -> str:
-        path = "/".join(quote(one, safe="") for one in segments)
+        """A URL on this kubelet; segments of the path are escaped."""
+        path = "/".join(quote(segment, safe="") for segment in segments)
         return f"{self.base}/{path}{'?' + urlencode(query) if query else ''}"
 
 
@@ -51,9 +52,9 @@ def container_of(pod: Pod, wanted: str) -> str:
     """The container that is meant: the one named, or the only one; 400 in upstream's words otherwise."""
     name = pod.metadata.name
     spec = pod.spec
-    main, init = [one.name for one in spec.containers], [one.name for one in spec.initContainers]
+    main, init = [container.name for container in spec.containers], [container.name for container in spec.initContainers]
     if wanted:
-        if wanted not in (*main, *init, *(one.name for one in spec.ephemeralContainers)):
+        if wanted not in (*main, *init, *(container.name for container in spec.ephemeralContainers)):
             raise errors.bad_request(f"container {wanted} is not valid for pod {name}")
         return wanted
     if len(main) == 1:
@@ -79,6 +80,10 @@ async def kubelet_of(request: Request, pod: Pod) -> Kubelet:
 
 
 async def kubelet_on(api: ApiContext, node_name: str) -> Kubelet:
+    """The kubelet of a node, by the node's addresses and port in its status.
+
+    Raises a 404 for a missing node, a 500 for one without a kubelet's port.
+    """
     if node_name in api.kubelet_urls:
         return Kubelet(api.kubelet_urls[node_name], None)
     node = await reader(api).get(Node, node_name)
@@ -101,10 +106,11 @@ async def must_be_real(api: ApiContext, node_name: str) -> None:
 
 
 def address_of(node: Node) -> str:
+    """The node's address for its kubelet, by upstream's preferred address types. Raises a 500 when it has none."""
     for kind in ADDRESS_TYPES:
-        for one in node.status.addresses:
-            if one.type == kind:
-                return one.address
+        for address in node.status.addresses:
+            if address.type == kind:
+                return address.address
     raise errors.internal_error("no preferred addresses found; known addresses: []")
 
 
@@ -121,7 +127,7 @@ def tls_of(client: KubeletClient | None) -> ssl.SSLContext | None:
 async def reach(request: Request, kubelet: Kubelet, url: str, protocols: Iterable[str]) -> Upgraded:
     """A SPDY connection to the kubelet, offering these stream protocols. UpgradeRefused with its answer; StatusError when it
     cannot be reached within DIAL_SECONDS."""
-    offered = [(PROTOCOL_HEADER, one) for one in protocols]
+    offered = [(PROTOCOL_HEADER, protocol) for protocol in protocols]
     try:
         return await wait_for(request.api.clock, upgrade(url, offered, tls=kubelet.tls), DIAL_SECONDS)
     except TimeoutError as error:

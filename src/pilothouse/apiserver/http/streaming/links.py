@@ -96,6 +96,8 @@ def end_of(page: str, mark: str, at: int) -> int:
 
 
 def tag_changed(rest: str, attributes: set[str], change: Callable[[str], str]) -> str:
+    """The rest of an HTML tag with the links in the named attributes replaced by `change`."""
+
     def changed(found: re.Match[str]) -> str:
         if found[1].lower() not in attributes:
             return found[0]

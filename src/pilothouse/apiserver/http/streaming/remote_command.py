@@ -49,7 +49,7 @@ async def translate(request: Request, kubelet: Kubelet, url: str, wanted: Wanted
     """Serve one WebSocket client from its upgrade to its end."""
     protocol = channels.negotiate(sockets.offered(request), channels.REMOTE_COMMAND)
     if protocol is None:
-        names = ", ".join(one.name for one in channels.REMOTE_COMMAND)
+        names = ", ".join(channel.name for channel in channels.REMOTE_COMMAND)
         raise errors.bad_request(f"unable to upgrade: none of the requested protocols is known; known are {names}")
     async with sockets.accepted(request, protocol.name) as socket:
         # Tells the client that the connection stands, before the command has anything to say.

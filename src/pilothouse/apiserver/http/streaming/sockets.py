@@ -17,13 +17,14 @@ CLOSE_SECONDS = 5.0
 
 
 def is_websocket(request: Request) -> bool:
+    """Whether the client asks for an upgrade to WebSocket."""
     return wants(request.http, "websocket")
 
 
 def offered(request: Request) -> list[str]:
     """The subprotocols that the client offers, in its order."""
     values = request.http.headers.getall("Sec-WebSocket-Protocol", [])
-    return [one.strip() for value in values for one in value.split(",") if one.strip()]
+    return [protocol.strip() for value in values for protocol in value.split(",") if protocol.strip()]
 
 
 @contextlib.asynccontextmanager
@@ -59,6 +60,7 @@ async def messages(socket: web.WebSocketResponse) -> AsyncIterator[bytes | str]:
 
 
 async def send(socket: web.WebSocketResponse, message: bytes | str) -> None:
+    """Send a message: text as a text frame, bytes as a binary one."""
     if isinstance(message, str):
         await socket.send_str(message)
     else:
@@ -73,6 +75,7 @@ class SocketTunnel:
         self._messages = messages(socket)
 
     async def read(self) -> bytes:
+        """The next bytes from the client; empty when it has closed."""
         async for message in self._messages:
             data = message.encode() if isinstance(message, str) else message
             if data:
@@ -80,8 +83,10 @@ class SocketTunnel:
         return b""
 
     async def write(self, data: bytes) -> None:
+        """Send bytes to the client as one binary message."""
         await self._socket.send_bytes(data)
 
     async def close(self) -> None:
+        """Close the WebSocket; a connection that is gone already is no error."""
         with contextlib.suppress(ConnectionError, RuntimeError):
             await self._socket.close()

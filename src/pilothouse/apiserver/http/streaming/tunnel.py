@@ -12,6 +12,10 @@ from pilothouse.machinery import errors
 
 
 async def tunnel(request: Request, kubelet: Kubelet, url: str) -> Response:
+    """Connect the client's WebSocket with the kubelet's SPDY stream until one of them ends.
+
+    Raises a StatusError when the kubelet refuses the upgrade.
+    """
     try:
         upgraded = await reach(request, kubelet, url, [PORT_FORWARD_SPDY])
     except UpgradeRefused as error:

@@ -15,16 +15,19 @@ from pilothouse.machinery.resource import Resource
 
 
 def write(resource: Resource[Any], old: CertificateSigningRequest, body: CertificateSigningRequest) -> CertificateSigningRequest:
+    """The old request with the conditions, and some metadata, of the body."""
     new = with_metadata_of(old, body, *METADATA)
     new.status.conditions = body.status.conditions
     return new
 
 
 def prepare(resource: Resource[Any], old: CertificateSigningRequest, new: CertificateSigningRequest, clock: Clock) -> None:
+    """Set the times of conditions that are new or changed."""
     stamp(old, new, time.now_text(clock))
 
 
 def check(resource: Resource[Any], old: CertificateSigningRequest, new: CertificateSigningRequest) -> None:
+    """Validate the change. Raises a 422 with all problems."""
     problems = Problems()
     metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"))
     validate_approval(old, new, problems)

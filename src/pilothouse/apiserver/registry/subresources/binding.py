@@ -18,6 +18,7 @@ from pilothouse.machinery.problems import Problems
 
 
 async def run(store: RegistryStore, request: Request) -> Entry | Status:
+    """Set the pod's node, once. Raises a 409 when the pod has a node or is being deleted."""
     binding: Binding = request.call.body
     name = request.name or binding.metadata.name
     _check(binding, name)
@@ -71,7 +72,8 @@ def bound(pod: Pod, binding: Binding, now: str) -> Pod:
 
 
 def set_scheduled(pod: Pod, now: str) -> None:
-    found = next((one for one in pod.status.conditions if one.type == "PodScheduled"), None)
+    """Set the condition PodScheduled to True; its time changes only when it was not."""
+    found = next((condition for condition in pod.status.conditions if condition.type == "PodScheduled"), None)
     if found is None:
         found = PodCondition(type="PodScheduled")
         pod.status.conditions.append(found)

@@ -13,6 +13,7 @@ from pilothouse.machinery.resource import Resource
 
 
 def write(resource: Resource[Any], old: Pod, body: Pod) -> Pod:
+    """The old pod with the ephemeral containers of the body, and a new generation when they differ."""
     new = with_metadata_of(old, body)
     new.spec.ephemeralContainers = body.spec.ephemeralContainers
     if new.spec.ephemeralContainers != old.spec.ephemeralContainers and new.metadata.generation:
@@ -21,6 +22,7 @@ def write(resource: Resource[Any], old: Pod, body: Pod) -> Pod:
 
 
 def check(resource: Resource[Any], old: Pod, new: Pod) -> None:
+    """Validate the change. Raises a 422 with all problems."""
     problems = Problems()
     for validate in resource.validators:
         validate(new, problems)

@@ -30,6 +30,7 @@ VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
 async def run(store: RegistryStore, request: Request) -> Entry | Status:
+    """Delete the pod when its PodDisruptionBudget allows it. Raises a 429 when it does not, a 500 when several budgets select the pod."""
     eviction: Eviction = request.call.body
     if eviction.metadata.name != request.name:
         raise bad_request("name in URL does not match name in Eviction object")
@@ -41,7 +42,7 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     request = replace(request, call=replace(request.call, verb="delete", subresource="", options=delete_options(eviction, request.options)))
     pod: Pod = (await store.entry(request.resource, request.namespace, request.name)).object
     if not ends_anyway(pod):
-        budgets = [one for one in await store.list(PodDisruptionBudget, request.namespace) if covers(one, pod)]
+        budgets = [budget for budget in await store.list(PodDisruptionBudget, request.namespace) if covers(budget, pod)]
         if len(budgets) > 1:
             raise failure(500, "", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
         if budgets and not is_spare(budgets[0], pod):
@@ -72,11 +73,13 @@ def ends_anyway(pod: Pod) -> bool:
 
 
 def covers(budget: PodDisruptionBudget, pod: Pod) -> bool:
+    """Whether the budget's selector matches the pod."""
     return labels.from_label_selector(budget.spec.selector).matches(pod.metadata.labels)
 
 
 def is_ready(pod: Pod) -> bool:
-    return any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
+    """Whether the pod's condition Ready is True."""
+    return any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions)
 
 
 def is_spare(budget: PodDisruptionBudget, pod: Pod) -> bool:
@@ -108,7 +111,7 @@ async def _marked(store: RegistryStore, request: Request) -> Request:
 
 def disrupted(pod: Pod, now: str) -> Pod:
     """`pod` with the condition that says so."""
-    found = next((one for one in pod.status.conditions if one.type == TARGET), None)
+    found = next((condition for condition in pod.status.conditions if condition.type == TARGET), None)
     if found is None:
         found = PodCondition(type=TARGET)
         pod.status.conditions = [*pod.status.conditions, found]
@@ -151,7 +154,7 @@ def spent(budget: PodDisruptionBudget, pod: str, now: str) -> PodDisruptionBudge
 
 
 def _tell_exhausted(budget: PodDisruptionBudget, now: str) -> None:
-    found = next((one for one in budget.status.conditions if one.type == "DisruptionAllowed"), None)
+    found = next((condition for condition in budget.status.conditions if condition.type == "DisruptionAllowed"), None)
     if found is None:
         found = Condition(type="DisruptionAllowed")
         budget.status.conditions = [*budget.status.conditions, found]

@@ -11,6 +11,7 @@ from pilothouse.machinery.resource import Resource
 
 
 def write(resource: Resource[Any], old: Namespace, body: Namespace) -> Namespace:
+    """The old namespace with the `spec.finalizers` of the body."""
     new = with_metadata_of(old, body)
     new.spec.finalizers = list(body.spec.finalizers)
     return new

@@ -18,7 +18,7 @@ def write(resource: Resource[Any], old: Pod, body: Pod) -> Pod:
     new = with_metadata_of(old, body)
     for kind in ("containers", "initContainers"):
         kept, wanted = getattr(new.spec, kind), getattr(body.spec, kind)
-        if [one.name for one in kept] != [one.name for one in wanted]:
+        if [container.name for container in kept] != [container.name for container in wanted]:
             setattr(new.spec, kind, wanted)
             continue
         for container, asked in zip(kept, wanted, strict=True):
@@ -33,6 +33,7 @@ def write(resource: Resource[Any], old: Pod, body: Pod) -> Pod:
 
 
 def check(resource: Resource[Any], old: Pod, new: Pod) -> None:
+    """Validate the change. Raises a 422 with all problems."""
     problems = Problems()
     for validate in resource.validators:
         validate(new, problems)

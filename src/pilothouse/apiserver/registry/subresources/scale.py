@@ -29,6 +29,7 @@ def _at(obj: Any, path: str) -> Any:
 
 
 def read(resource: Resource[Any], obj: Any) -> Scale:
+    """The object's replicas and selector as a Scale."""
     if isinstance(obj, Unstructured):
         return custom.read(resource, obj)
     paths: Any = resource.subresources["scale"]
@@ -42,6 +43,7 @@ def read(resource: Resource[Any], obj: Any) -> Scale:
 
 
 def write(resource: Resource[Any], old: Any, body: Scale) -> Any:
+    """The old object with the replicas of the body. Raises a 422 for a negative number."""
     if isinstance(old, Unstructured):
         made = with_metadata_of(old, body)
         custom.write(resource, made, body)

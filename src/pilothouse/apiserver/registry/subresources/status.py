@@ -12,6 +12,7 @@ from pilothouse.machinery.resource import Resource
 
 
 def write(resource: Resource[Any], old: Any, body: Any) -> Any:
+    """The old object with the status and the metadata of the body, but for the metadata that the kind keeps."""
     new = access.with_parts(old, metadata=body.metadata, status=access.status(body))  # the rest is shared: nobody changes it any more
     carry_metadata(old, new)
     for name in resource.strategy.status_keeps:
@@ -20,6 +21,7 @@ def write(resource: Resource[Any], old: Any, body: Any) -> Any:
 
 
 def prepare(resource: Resource[Any], old: Any, new: Any, clock: Clock) -> None:
+    """Run the kind's own hooks for writes of `status`."""
     for hook in resource.status_preparers:
         hook(old, new, time.now_text(clock))
 

@@ -25,6 +25,10 @@ def default(request: TokenRequest) -> None:
 
 
 async def run(store: RegistryStore, request: Request) -> Entry | Status:
+    """Sign a token for the ServiceAccount as the TokenRequest asks.
+
+    Raises a 404 for a missing account, a 422 for a spec that is not valid.
+    """
     wanted: TokenRequest = request.call.body
     if wanted.metadata.name and wanted.metadata.name != request.name:
         raise bad_request(f"the name of the object ({wanted.metadata.name}) does not match the name on the URL ({request.name})")

@@ -21,7 +21,7 @@ SCHEMA_KEYS = frozenset(
 def encode(document: dict[str, Any]) -> bytes:
     """The bytes of a Document."""
     paths = (path(name, item) for name, item in document["paths"].items())
-    return document_of(document, paths, (definition(name, one) for name, one in document["definitions"].items()))
+    return document_of(document, paths, (definition(name, schema) for name, schema in document["definitions"].items()))
 
 
 def document_of(head: dict[str, Any], paths: Iterable[bytes], definitions: Iterable[bytes]) -> bytes:
@@ -42,7 +42,7 @@ def definition(name: str, one: dict[str, Any]) -> bytes:
 
 def path_item(item: dict[str, Any]) -> bytes:
     """A path item of OpenAPI v2 as a protobuf message."""
-    return b"".join(part(OPERATION_FIELDS[method], operation(one)) for method, one in item.items())
+    return b"".join(part(OPERATION_FIELDS[method], operation(value)) for method, value in item.items())
 
 
 def operation(one: dict[str, Any]) -> bytes:

@@ -59,10 +59,15 @@ class EtcdStorage:
         await self._feed.start(revision, tells_progress=tells_progress(status.version))
 
     async def get(self, key: str, revision: int = 0) -> Item | None:
+        """A key's item as of `revision` (0: now), or None. Raises Compacted, FutureRevision or StorageFailed."""
         answer = await self._range(pb.RangeRequest(key=self._keys.encode(key), revision=revision))
         return self._keys.item(answer.kvs[0]) if answer.kvs else None
 
     async def range(self, prefix: str, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+        """Items below `prefix`, from `start` on, as of `revision` (0: now), read in pages; at most `limit` (0: all).
+
+        Raises Compacted, FutureRevision or StorageFailed.
+        """
         first, end = self._keys.encode(prefix), end_of(self._keys.encode(prefix))
         if start > prefix:
             first = self._keys.encode(start)
@@ -109,6 +114,10 @@ class EtcdStorage:
             stream.cancel()
 
     async def commit(self, key: str, value: bytes | None, expected: int | None) -> int:
+        """Write or (None) delete a key whose revision is `expected`, and give the new revision when followers have seen it.
+
+        Raises CompareFailed or StorageFailed.
+        """
         if self._started is None or not self._started.done():
             await self._start()
         answer = await self._client.write("Txn", await self._transaction(key, value, expected))
@@ -136,6 +145,7 @@ class EtcdStorage:
         )
 
     async def create(self, values: Mapping[str, bytes]) -> None:
+        """Write those keys that do not exist, in as few transactions as etcd's limits allow. Raises StorageFailed."""
         await self._start()
         for part in parts_of(values):
             tries = [pb.RequestOp(request_txn=self._creation(key, part[key])) for key in part]
@@ -150,6 +160,10 @@ class EtcdStorage:
         return pb.TxnRequest(compare=[compare], success=[pb.RequestOp(request_put=pb.PutRequest(key=name, value=value))])
 
     async def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncGenerator[Sequence[Event], None]:
+        """Batches of events below `prefix` after revision `after`; the first holds all up to now and may be empty.
+
+        Raises Compacted, FutureRevision or StorageFailed.
+        """
         await self._start()
         now = await self._newest()
         if after > now:
@@ -196,9 +210,11 @@ class EtcdStorage:
         return [], reached if answer.created else max(reached, answer.header.revision)
 
     def follow(self, deliver: Callable[[Sequence[Event]], None], missed: Callable[[int], None] | None = None) -> Callable[[], None]:
+        """Call `deliver` with every batch of writes, of other API servers as well. Gives the function that ends this."""
         return self._feed.follow(deliver, missed)
 
     async def compact(self, revision: int) -> None:
+        """Have etcd forget what was overwritten or deleted before `revision`. Raises FutureRevision or StorageFailed."""
         now = await self._newest()
         if revision > now:
             raise FutureRevision(revision, now)
@@ -212,6 +228,7 @@ class EtcdStorage:
         return revision
 
     async def close(self) -> None:
+        """End all watches and close the connections."""
         self._closed = True
         for stream in tuple(self._streams):
             stream.cancel()

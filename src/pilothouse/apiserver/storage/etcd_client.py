@@ -170,6 +170,7 @@ class EtcdClient:
             raise Refused("UNAVAILABLE", str(error)) from error
 
     async def close(self) -> None:
+        """Close the connections to all members."""
         for member in self._members:
             await member.channel.close()
 

@@ -27,9 +27,11 @@ class Keys:
         """Written to hear of one's own write where etcd cannot tell of progress."""
 
     def encode(self, key: str) -> bytes:
+        """etcd's key for a key of the store."""
         return (self._prefix + key.removeprefix(ROOT) if self._is_moved else key).encode("utf-8", "surrogateescape")
 
     def decode(self, key: bytes) -> str:
+        """The store's key for a key of etcd."""
         text = key.decode("utf-8", "surrogateescape")
         return ROOT + text.removeprefix(self._prefix) if self._is_moved else text
 
@@ -51,6 +53,7 @@ class Keys:
         return Event(self.decode(now.key), now.value, now.mod_revision, now.create_revision, previous, value)
 
     def events(self, told: Sequence[Any]) -> list[Event]:
+        """etcd's events as events of the store, in the same order."""
         return [self.event(event) for event in told]
 
 

@@ -211,7 +211,11 @@ class ApiServer:
     def _paths(self, index: Discovery) -> dict[str, Handler]:
         """Everything that is no resource, but for the discovery documents."""
         every = checks.checks_of(
-            self.api.registry, self.started.is_set, lambda: bool(index.paths()), lambda: self._stopping, self._ready_checks
+            self.api.registry,
+            self.started.is_set,
+            lambda: self._aggregator.is_ready and bool(index.paths()),
+            lambda: self._stopping,
+            self._ready_checks,
         )
         found: dict[str, Handler] = {
             **OpenApi(self.api.registry.catalogue, self._aggregator.discovery.openapi, self._aggregator.handler_of).paths(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,14 @@ async def serving(
     clock: Clock | None = None,
     storage: Storage | None = None,
     front_proxy: Path | None = None,
+    ready: bool = True,
+    local_services: Mapping[tuple[str, str], tuple[str, int]] | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve until the end of the block; without TLS every request is an administrator's. `front_proxy`: the folder of its certificate."""
+    """Serve until the end of the block; without TLS every request is an administrator's. `front_proxy`: the folder of its certificate.
+
+    `local_services`: where programs answer for Services, by namespace and name.
+    `ready`: the block begins when everything stands, and not already when the server listens.
+    """
     clock, entropy = clock or SystemClock(), Entropy()
     certificates.make(folder, LEAVES if tls else (), SystemClock(), entropy)
     registry: Registry
@@ -93,6 +99,7 @@ async def serving(
     tokens = ServiceAccountTokens(ServiceAccountKeys(folder / "sa.key"), lookup, clock, entropy)
     answers = reviews(StaticAuthorizer(), clock, tokens)
     registry = Registry(storage or MemoryStorage(), clock, entropy, token_issuer=tokens.issue, reviews=answers)
+    registry.store.local_services.update(local_services or {})
     files = [str(folder / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key")]
     server = ApiServer(
         registry,
@@ -105,9 +112,10 @@ async def serving(
     )
     tasks = [asyncio.create_task(registry.run()), asyncio.create_task(server.run())]
     try:
-        await registry.start()
-        for hook in registry.hooks.values():
-            await hook.reconciled.wait()
+        if ready:
+            await registry.start()
+            for hook in registry.hooks.values():
+                await hook.reconciled.wait()
         await server.started.wait()
         yield Served(registry, server, tokens, folder, "https" if tls else "http")
     finally:

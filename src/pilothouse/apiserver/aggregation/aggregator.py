@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,14 @@ from pilothouse.apiserver.aggregation.tls import FrontProxy
 from pilothouse.apiserver.auth.user import APISERVER
 from pilothouse.apiserver.http.request import Handler
 from pilothouse.client.client import Client
-from pilothouse.kit.clock import Clock
+from pilothouse.kit.clock import Clock, SystemClock, wait_for
 
 if TYPE_CHECKING:
     from pilothouse.apiserver.registry.registry import Registry
+
+
+FIRST_SECONDS = 5.0
+"""How long a server that starts waits for what extension API servers say they serve: they answer in the machine's own time."""
 
 
 class Aggregator:
@@ -31,6 +36,8 @@ class Aggregator:
         self.extensions = Extensions(client, clock)
         self.backends = Backends(registry.store.service_address, front_proxy)
         self.discovery = RemoteDiscovery(self.extensions, self.backends, clock)
+        self.is_ready = not self._is_known
+        """Whether what the APIServices of the store lead to is served, and its discovery known where it could be had."""
         registry.store.extension_discovery = partial(discovery_problem, self.backends)
 
     def serves(self, group: str, version: str) -> bool:
@@ -50,5 +57,9 @@ class Aggregator:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.extensions.run(), name="APIServices")
                 group.create_task(self.discovery.run(), name="discovery of extension API servers")
+                await self.extensions.synced.wait()
+                with suppress(TimeoutError):
+                    await wait_for(SystemClock(), self.discovery.asked.wait(), FIRST_SECONDS)
+                self.is_ready = True
         finally:
             await self.backends.close()

@@ -38,6 +38,8 @@ class RemoteDiscovery:
         self._clock = clock
         self._versions: dict[Key, RemoteVersion] = {}
         self.openapi = RemoteOpenApi(backends)
+        self.asked = asyncio.Event()
+        """Set when those of the store have been asked once."""
         self._changed = asyncio.Event()
         extensions.subscribe(self._note)
 
@@ -48,8 +50,10 @@ class RemoteDiscovery:
 
     async def run(self) -> None:
         """Ask whenever there is something to ask for, until cancelled."""
+        await self._extensions.synced.wait()
         while True:
             await self._refresh()
+            self.asked.set()
             if not self._extensions.all():
                 await self._changed.wait()
             else:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -78,6 +79,11 @@ class Extensions:
     def all(self) -> Mapping[tuple[str, str], Extension]:
         """Every extension by group and version."""
         return self._by_version
+
+    @property
+    def synced(self) -> asyncio.Event:
+        """Set when the APIServices of the store are known."""
+        return self._apiservices.synced
 
     def subscribe(self, callback: Callable[[], None]) -> None:
         """Call back after every change."""

@@ -20,16 +20,16 @@ MUTATINGWEBHOOKCONFIGURATION = Resource(
 
 
 @MUTATINGWEBHOOKCONFIGURATION.default
-def default(one: MutatingWebhookConfiguration) -> None:
-    default_webhooks(one.webhooks)
-    for webhook in one.webhooks:
+def default(configuration: MutatingWebhookConfiguration) -> None:
+    default_webhooks(configuration.webhooks)
+    for webhook in configuration.webhooks:
         if webhook.reinvocationPolicy is None:
             webhook.reinvocationPolicy = "Never"
 
 
 @MUTATINGWEBHOOKCONFIGURATION.validate_create
-def validate_create(one: MutatingWebhookConfiguration, problems: Problems) -> None:
-    validate_webhooks(one.webhooks, [], problems.at("webhooks"))
+def validate_create(configuration: MutatingWebhookConfiguration, problems: Problems) -> None:
+    validate_webhooks(configuration.webhooks, [], problems.at("webhooks"))
 
 
 @MUTATINGWEBHOOKCONFIGURATION.validate_update

@@ -20,13 +20,13 @@ VALIDATINGWEBHOOKCONFIGURATION = Resource(
 
 
 @VALIDATINGWEBHOOKCONFIGURATION.default
-def default(one: ValidatingWebhookConfiguration) -> None:
-    default_webhooks(one.webhooks)
+def default(configuration: ValidatingWebhookConfiguration) -> None:
+    default_webhooks(configuration.webhooks)
 
 
 @VALIDATINGWEBHOOKCONFIGURATION.validate_create
-def validate_create(one: ValidatingWebhookConfiguration, problems: Problems) -> None:
-    validate_webhooks(one.webhooks, [], problems.at("webhooks"))
+def validate_create(configuration: ValidatingWebhookConfiguration, problems: Problems) -> None:
+    validate_webhooks(configuration.webhooks, [], problems.at("webhooks"))
 
 
 @VALIDATINGWEBHOOKCONFIGURATION.validate_update

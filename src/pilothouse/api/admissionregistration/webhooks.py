@@ -31,17 +31,17 @@ EXCLUDED = frozenset(
 
 
 def default_webhooks(webhooks: Iterable[Webhook]) -> None:
-    for one in webhooks:
-        if one.failurePolicy is None:
-            one.failurePolicy = "Fail"
-        if one.matchPolicy is None:
-            one.matchPolicy = "Equivalent"
-        one.namespaceSelector = one.namespaceSelector or LabelSelector()
-        one.objectSelector = one.objectSelector or LabelSelector()
-        one.timeoutSeconds = TIMEOUT_SECONDS if one.timeoutSeconds is None else one.timeoutSeconds
-        if one.clientConfig.service and one.clientConfig.service.port is None:
-            one.clientConfig.service.port = PORT
-        for rule in one.rules:
+    for webhook in webhooks:
+        if webhook.failurePolicy is None:
+            webhook.failurePolicy = "Fail"
+        if webhook.matchPolicy is None:
+            webhook.matchPolicy = "Equivalent"
+        webhook.namespaceSelector = webhook.namespaceSelector or LabelSelector()
+        webhook.objectSelector = webhook.objectSelector or LabelSelector()
+        webhook.timeoutSeconds = TIMEOUT_SECONDS if webhook.timeoutSeconds is None else webhook.timeoutSeconds
+        if webhook.clientConfig.service and webhook.clientConfig.service.port is None:
+            webhook.clientConfig.service.port = PORT
+        for rule in webhook.rules:
             if rule.scope is None:
                 rule.scope = "*"
 
@@ -64,34 +64,34 @@ def validate_webhooks(webhooks: Sequence[Webhook], old: Sequence[Webhook], probl
     same = len(webhooks) == len(old) and all(
         webhook.matchConditions == other.matchConditions for webhook, other in zip(webhooks, old, strict=True)
     )
-    for index, one in enumerate(webhooks):
+    for index, webhook in enumerate(webhooks):
         here = problems.at(index)
-        _validate_webhook(one, here)
+        _validate_webhook(webhook, here)
         if not same or not old:
-            validate_conditions(one.matchConditions, before, here.at("matchConditions"))
-        _validate_versions(one.admissionReviewVersions or [], here.at("admissionReviewVersions"))
-        if one.name in seen:
-            here.at("name").duplicate(one.name)
-        seen.add(one.name)
+            validate_conditions(webhook.matchConditions, before, here.at("matchConditions"))
+        _validate_versions(webhook.admissionReviewVersions or [], here.at("admissionReviewVersions"))
+        if webhook.name in seen:
+            here.at("name").duplicate(webhook.name)
+        seen.add(webhook.name)
 
 
-def _validate_webhook(one: Webhook, problems: Problems) -> None:
-    _validate_name(one.name, problems.at("name"))
-    for index, rule in enumerate(one.rules):
+def _validate_webhook(webhook: Webhook, problems: Problems) -> None:
+    _validate_name(webhook.name, problems.at("name"))
+    for index, rule in enumerate(webhook.rules):
         validate_rule(rule, problems.at("rules", index))
-    optional_one_of(one.failurePolicy, ("Fail", "Ignore"), problems, "failurePolicy")
-    optional_one_of(one.matchPolicy, ("Equivalent", "Exact"), problems, "matchPolicy")
-    if one.sideEffects is None:
+    optional_one_of(webhook.failurePolicy, ("Fail", "Ignore"), problems, "failurePolicy")
+    optional_one_of(webhook.matchPolicy, ("Equivalent", "Exact"), problems, "matchPolicy")
+    if webhook.sideEffects is None:
         problems.at("sideEffects").required("must specify one of None, NoneOnDryRun")
-    elif one.sideEffects not in ("None", "NoneOnDryRun"):
-        problems.at("sideEffects").not_supported(one.sideEffects, ("None", "NoneOnDryRun"))
-    if one.timeoutSeconds is not None and not 1 <= one.timeoutSeconds <= LONGEST_TIMEOUT_SECONDS:
-        problems.at("timeoutSeconds").invalid(one.timeoutSeconds, "the timeout value must be between 1 and 30 seconds")
-    validate_label_selector(one.namespaceSelector, problems.at("namespaceSelector"))
-    validate_label_selector(one.objectSelector, problems.at("objectSelector"))
-    if isinstance(one, MutatingWebhook):
-        optional_one_of(one.reinvocationPolicy, ("IfNeeded", "Never"), problems, "reinvocationPolicy")
-    validate_client(one.clientConfig, problems.at("clientConfig"))
+    elif webhook.sideEffects not in ("None", "NoneOnDryRun"):
+        problems.at("sideEffects").not_supported(webhook.sideEffects, ("None", "NoneOnDryRun"))
+    if webhook.timeoutSeconds is not None and not 1 <= webhook.timeoutSeconds <= LONGEST_TIMEOUT_SECONDS:
+        problems.at("timeoutSeconds").invalid(webhook.timeoutSeconds, "the timeout value must be between 1 and 30 seconds")
+    validate_label_selector(webhook.namespaceSelector, problems.at("namespaceSelector"))
+    validate_label_selector(webhook.objectSelector, problems.at("objectSelector"))
+    if isinstance(webhook, MutatingWebhook):
+        optional_one_of(webhook.reinvocationPolicy, ("IfNeeded", "Never"), problems, "reinvocationPolicy")
+    validate_client(webhook.clientConfig, problems.at("clientConfig"))
 
 
 def _validate_name(name: str, problems: Problems) -> None:

@@ -56,11 +56,16 @@ def with_condition(conditions: list[Condition] | None, wanted: Condition, now: s
     return [*others, made]
 
 
-def same(one: Condition | None, other: Condition | None) -> bool:
+def same(condition: Condition | None, other: Condition | None) -> bool:
     """Whether two conditions say the same, whenever they began."""
-    if one is None or other is None:
-        return one is other
-    return (one.type, one.status, one.reason, one.message) == (other.type, other.status, other.reason, other.message)
+    if condition is None or other is None:
+        return condition is other
+    return (condition.type, condition.status, condition.reason, condition.message) == (
+        other.type,
+        other.status,
+        other.reason,
+        other.message,
+    )
 
 
 def is_protected(group: str) -> bool:

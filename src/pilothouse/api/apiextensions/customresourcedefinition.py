@@ -63,25 +63,25 @@ CUSTOMRESOURCEDEFINITION.compact = compaction.compact
 
 
 @CUSTOMRESOURCEDEFINITION.default
-def default(one: CustomResourceDefinition) -> None:
-    nested.read(one)
-    names = one.spec.names
+def default(definition: CustomResourceDefinition) -> None:
+    nested.read(definition)
+    names = definition.spec.names
     names.singular = names.singular or names.kind.lower()
     names.listKind = names.listKind or (f"{names.kind}List" if names.kind else "")
-    one.spec.conversion = one.spec.conversion or CustomResourceConversion(strategy="None")
-    webhook = one.spec.conversion.webhook
+    definition.spec.conversion = definition.spec.conversion or CustomResourceConversion(strategy="None")
+    webhook = definition.spec.conversion.webhook
     if webhook is not None and webhook.clientConfig is not None and (service := webhook.clientConfig.service) is not None:
         service.port = HTTPS_PORT if service.port is None else service.port
-    stored = next((version.name for version in one.spec.versions or () if version.storage), None)
-    if stored is not None and not one.status.storedVersions:
-        one.status.storedVersions = [stored]
+    stored = next((version.name for version in definition.spec.versions or () if version.storage), None)
+    if stored is not None and not definition.status.storedVersions:
+        definition.status.storedVersions = [stored]
 
 
 @CUSTOMRESOURCEDEFINITION.validate_create
-def validate(one: CustomResourceDefinition, problems: Problems) -> None:
+def validate(definition: CustomResourceDefinition, problems: Problems) -> None:
     from pilothouse.api.apiextensions.rules.compiling import Definition  # late: CEL takes 60 ms to import
 
-    validation.validate(one, problems, Definition())
+    validation.validate(definition, problems, Definition())
 
 
 @CUSTOMRESOURCEDEFINITION.validate_update

@@ -16,13 +16,13 @@ PORT = 443
 STATUSES = ("True", "False", "Unknown")
 
 
-def _service(one: APIService) -> str:
-    service = one.spec.service
+def _service(api_service: APIService) -> str:
+    service = api_service.spec.service
     return f"{service.namespace}/{service.name}" if service else "Local"
 
 
-def _available(one: APIService) -> str:
-    condition = condition_of(one)
+def _available(service: APIService) -> str:
+    condition = condition_of(service)
     if condition is None:
         return "Unknown"
     return condition.status if condition.status == "True" else f"{condition.status} ({condition.reason})"
@@ -52,28 +52,28 @@ APISERVICE = Resource(
 
 
 @APISERVICE.default
-def default(one: APIService) -> None:
-    if one.spec.service and one.spec.service.port is None:
-        one.spec.service.port = PORT
+def default(service: APIService) -> None:
+    if service.spec.service and service.spec.service.port is None:
+        service.spec.service.port = PORT
 
 
 @APISERVICE.prepare_create
-def prepare_create(one: APIService) -> None:
+def prepare_create(service: APIService) -> None:
     """What this server serves itself is available from the beginning."""
-    one.status.conditions = []
-    if one.spec.service is None:
+    service.status.conditions = []
+    if service.spec.service is None:
         condition = local()
-        condition.lastTransitionTime = one.metadata.creationTimestamp
-        one.status.conditions = [condition]
+        condition.lastTransitionTime = service.metadata.creationTimestamp
+        service.status.conditions = [condition]
 
 
 @APISERVICE.validate
-def validate(one: APIService, problems: Problems) -> None:
-    wanted = f"{one.spec.version}.{one.spec.group}"
-    if one.metadata.name and one.metadata.name != wanted:
+def validate(service: APIService, problems: Problems) -> None:
+    wanted = f"{service.spec.version}.{service.spec.group}"
+    if service.metadata.name and service.metadata.name != wanted:
         message = f'must be `spec.version+"."+spec.group`: "{wanted}"'
-        problems.at("metadata", "name").invalid(one.metadata.name, message)
-    _validate_spec(one.spec, problems.at("spec"))
+        problems.at("metadata", "name").invalid(service.metadata.name, message)
+    _validate_spec(service.spec, problems.at("spec"))
 
 
 def _validate_spec(spec: APIServiceSpec, here: Problems) -> None:

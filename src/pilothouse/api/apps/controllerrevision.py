@@ -11,8 +11,8 @@ from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.strategy import Strategy
 
 
-def _controller(one: ControllerRevision) -> str:
-    owner = controller_of(one.metadata)
+def _controller(revision: ControllerRevision) -> str:
+    owner = controller_of(revision.metadata)
     if owner is None:
         return NONE
     group = owner.apiVersion.rpartition("/")[0]
@@ -32,16 +32,16 @@ CONTROLLERREVISION = Resource(
 
 
 @CONTROLLERREVISION.validate
-def validate(one: ControllerRevision, problems: Problems) -> None:
-    if one.revision < 0:
-        problems.at("revision").invalid(one.revision, "must be greater than or equal to 0")
+def validate(revision: ControllerRevision, problems: Problems) -> None:
+    if revision.revision < 0:
+        problems.at("revision").invalid(revision.revision, "must be greater than or equal to 0")
 
 
 @CONTROLLERREVISION.validate_create
-def validate_create(one: ControllerRevision, problems: Problems) -> None:
-    if rawextension.is_absent(one.data):
+def validate_create(revision: ControllerRevision, problems: Problems) -> None:
+    if rawextension.is_absent(revision.data):
         problems.at("data").required("data is mandatory")
-    elif not rawextension.is_object(one.data):
+    elif not rawextension.is_object(revision.data):
         problems.at("data").required("data must be a valid JSON object")
 
 

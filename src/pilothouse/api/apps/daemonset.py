@@ -48,10 +48,10 @@ DAEMONSET = Resource(
 
 
 @DAEMONSET.default
-def default(one: DaemonSet) -> None:
+def default(daemon_set: DaemonSet) -> None:
     """Whoever writes a DaemonSet owns the number of its template, too; what it is, is determined later."""
-    one.metadata.annotations.setdefault(TEMPLATE_GENERATION, "0")
-    spec = one.spec
+    daemon_set.metadata.annotations.setdefault(TEMPLATE_GENERATION, "0")
+    spec = daemon_set.spec
     if spec.revisionHistoryLimit is None:
         spec.revisionHistoryLimit = HISTORY_LIMIT
     strategy = spec.updateStrategy
@@ -66,8 +66,8 @@ def default(one: DaemonSet) -> None:
 
 
 @DAEMONSET.prepare_create
-def prepare_create(one: DaemonSet) -> None:
-    one.metadata.annotations[TEMPLATE_GENERATION] = str(max(_generation(one), 1))
+def prepare_create(daemon_set: DaemonSet) -> None:
+    daemon_set.metadata.annotations[TEMPLATE_GENERATION] = str(max(_generation(daemon_set), 1))
 
 
 @DAEMONSET.prepare_update
@@ -77,13 +77,13 @@ def prepare_update(old: DaemonSet, new: DaemonSet) -> None:
     new.metadata.annotations[TEMPLATE_GENERATION] = str(_generation(old) + changed)
 
 
-def _generation(one: DaemonSet) -> int:
-    return strconv.integer(one.metadata.annotations.get(TEMPLATE_GENERATION, "")) or 0
+def _generation(daemon_set: DaemonSet) -> int:
+    return strconv.integer(daemon_set.metadata.annotations.get(TEMPLATE_GENERATION, "")) or 0
 
 
 @DAEMONSET.validate
-def validate(one: DaemonSet, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(daemon_set: DaemonSet, problems: Problems) -> None:
+    spec, here = daemon_set.spec, problems.at("spec")
     validate_label_selector(spec.selector, here.at("selector"))
     if spec.selector is None or is_valid(spec.selector):
         validate_match(spec.template, spec.selector, here.at("template"))
@@ -91,12 +91,12 @@ def validate(one: DaemonSet, problems: Problems) -> None:
         here.at("selector").invalid(spec.selector, "empty selector is invalid for daemonset")
     validate_template(spec.template, here.at("template"), "DaemonSet")
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
-    _validate_strategy(one, here.at("updateStrategy"))
+    _validate_strategy(daemon_set, here.at("updateStrategy"))
     nonnegative(spec.revisionHistoryLimit, here, "revisionHistoryLimit")
 
 
-def _validate_strategy(one: DaemonSet, problems: Problems) -> None:
-    strategy, here = one.spec.updateStrategy, problems.at("rollingUpdate")
+def _validate_strategy(daemon_set: DaemonSet, problems: Problems) -> None:
+    strategy, here = daemon_set.spec.updateStrategy, problems.at("rollingUpdate")
     if strategy.type not in STRATEGIES:
         problems.not_supported(internal(strategy, "apps.DaemonSetUpdateStrategy"), STRATEGIES)
     if strategy.type != "RollingUpdate":

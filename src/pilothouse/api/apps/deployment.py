@@ -58,8 +58,8 @@ DEPLOYMENT = Resource(
 
 
 @DEPLOYMENT.default
-def default(one: Deployment) -> None:
-    spec = one.spec
+def default(deployment: Deployment) -> None:
+    spec = deployment.spec
     if spec.replicas is None:
         spec.replicas = 1
     if spec.revisionHistoryLimit is None:
@@ -78,19 +78,19 @@ def default(one: Deployment) -> None:
 
 
 @DEPLOYMENT.validate
-def validate(one: Deployment, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(deployment: Deployment, problems: Problems) -> None:
+    spec, here = deployment.spec, problems.at("spec")
     nonnegative(spec.replicas, here, "replicas")
     validate_replicated(spec.template, spec.selector, here)
-    _validate_strategy(one, here.at("strategy"))
+    _validate_strategy(deployment, here.at("strategy"))
     for field in ("minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"):
         nonnegative(getattr(spec, field), here, field)
     if spec.progressDeadlineSeconds is not None and spec.progressDeadlineSeconds <= (spec.minReadySeconds or 0):
         here.at("progressDeadlineSeconds").invalid(spec.progressDeadlineSeconds, "must be greater than minReadySeconds")
 
 
-def _validate_strategy(one: Deployment, problems: Problems) -> None:
-    strategy, here = one.spec.strategy, problems.at("rollingUpdate")
+def _validate_strategy(deployment: Deployment, problems: Problems) -> None:
+    strategy, here = deployment.spec.strategy, problems.at("rollingUpdate")
     if strategy.type not in STRATEGIES:
         problems.not_supported(internal(strategy, "apps.DeploymentStrategy"), STRATEGIES)
     rolling = strategy.rollingUpdate

@@ -36,15 +36,15 @@ REPLICASET = Resource(
 
 
 @REPLICASET.default
-def default(one: ReplicaSet) -> None:
-    if one.spec.replicas is None:
-        one.spec.replicas = 1
-    default_pod_spec(one.spec.template.spec)
+def default(replica_set: ReplicaSet) -> None:
+    if replica_set.spec.replicas is None:
+        replica_set.spec.replicas = 1
+    default_pod_spec(replica_set.spec.template.spec)
 
 
 @REPLICASET.validate
-def validate(one: ReplicaSet, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(replica_set: ReplicaSet, problems: Problems) -> None:
+    spec, here = replica_set.spec, problems.at("spec")
     nonnegative(spec.replicas, here, "replicas")
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
     validate_replicated(spec.template, spec.selector, here)

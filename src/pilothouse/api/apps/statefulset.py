@@ -57,8 +57,8 @@ STATEFULSET = Resource(
 
 
 @STATEFULSET.default
-def default(one: StatefulSet) -> None:
-    spec = one.spec
+def default(stateful_set: StatefulSet) -> None:
+    spec = stateful_set.spec
     if spec.replicas is None:
         spec.replicas = 1
     if spec.revisionHistoryLimit is None:
@@ -86,39 +86,39 @@ def default(one: StatefulSet) -> None:
 
 
 @STATEFULSET.validate
-def validate(one: StatefulSet, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(stateful_set: StatefulSet, problems: Problems) -> None:
+    spec, here = stateful_set.spec, problems.at("spec")
     if not spec.podManagementPolicy:
         here.at("podManagementPolicy").required()
     elif spec.podManagementPolicy not in ("OrderedReady", "Parallel"):
         here.at("podManagementPolicy").invalid(spec.podManagementPolicy, "must be 'OrderedReady' or 'Parallel'")
-    _validate_strategy(one, here.at("updateStrategy"))
+    _validate_strategy(stateful_set, here.at("updateStrategy"))
     policy = spec.persistentVolumeClaimRetentionPolicy
     for field in ("whenDeleted", "whenScaled") if policy else ():
         if getattr(policy, field) not in RETENTIONS:
             here.at("persistentVolumeClaimRetentionPolicy", field).not_supported(getattr(policy, field), RETENTIONS)
-    if not one.metadata.resourceVersion:  # they never change
+    if not stateful_set.metadata.resourceVersion:  # they never change
         for index, claim in enumerate(spec.volumeClaimTemplates):
             validate_claim_spec(claim.spec, here.at("volumeClaimTemplates", index, "spec"))
     nonnegative(spec.replicas, here, "replicas")
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
     if spec.ordinals:
         nonnegative(spec.ordinals.start, here, "ordinals.start")
-    if spec.serviceName and not one.metadata.resourceVersion:  # names of old that made no domain are kept
+    if spec.serviceName and not stateful_set.metadata.resourceVersion:  # names of old that made no domain are kept
         report(names.dns_label(spec.serviceName), spec.serviceName, here, "serviceName")
     validate_selector(spec.selector, here.at("selector"), "statefulset")
     if spec.selector is not None and not is_valid(spec.selector):
         here.at("selector").invalid(spec.selector, "")
     else:
         validate_match(spec.template, spec.selector, here.at("template"))
-        validate_pod_template(_with_claims(one), here.at("template"))
+        validate_pod_template(_with_claims(stateful_set), here.at("template"))
     validate_long_lived(spec.template, here.at("template"), "StatefulSet")
 
 
-def _with_claims(one: StatefulSet) -> PodTemplateSpec:
+def _with_claims(stateful_set: StatefulSet) -> PodTemplateSpec:
     """The template with the volumes that the claims will be: its containers may mount them. A claim goes before a volume of its name."""
-    template = one.spec.template
-    claims = [claim.metadata.name for claim in one.spec.volumeClaimTemplates]
+    template = stateful_set.spec.template
+    claims = [claim.metadata.name for claim in stateful_set.spec.volumeClaimTemplates]
     source = PersistentVolumeClaimVolumeSource
     volumes = [Volume(name=name, persistentVolumeClaim=source(claimName=name)) for name in dict.fromkeys(claims)]
     kept = [volume for volume in template.spec.volumes if volume.name not in claims]
@@ -126,8 +126,8 @@ def _with_claims(one: StatefulSet) -> PodTemplateSpec:
     return replace(template, spec=replace(template.spec, volumes=[*volumes, *kept], subdomain="", hostname=""))
 
 
-def _validate_strategy(one: StatefulSet, problems: Problems) -> None:
-    strategy, here = one.spec.updateStrategy, problems.at("rollingUpdate")
+def _validate_strategy(stateful_set: StatefulSet, problems: Problems) -> None:
+    strategy, here = stateful_set.spec.updateStrategy, problems.at("rollingUpdate")
     if not strategy.type:
         problems.required()
     elif strategy.type == "OnDelete":

@@ -28,8 +28,8 @@ UTILIZATION = 80
 SHOWN = 2
 
 
-def _targets(one: HorizontalPodAutoscaler) -> str:
-    metrics, seen = one.spec.metrics, one.status.currentMetrics or []
+def _targets(autoscaler: HorizontalPodAutoscaler) -> str:
+    metrics, seen = autoscaler.spec.metrics, autoscaler.status.currentMetrics or []
     if not metrics:
         return NONE
     shown = [_target(metric, seen[index] if index < len(seen) else None) for index, metric in enumerate(metrics)]
@@ -75,8 +75,8 @@ HORIZONTALPODAUTOSCALER = Resource(
 
 
 @HORIZONTALPODAUTOSCALER.default
-def default(one: HorizontalPodAutoscaler) -> None:
-    spec = one.spec
+def default(autoscaler: HorizontalPodAutoscaler) -> None:
+    spec = autoscaler.spec
     if spec.minReplicas is None:
         spec.minReplicas = 1
     if not spec.metrics:
@@ -101,8 +101,8 @@ def _rules(given: HPAScalingRules | None, policies: list[tuple[str, int]], windo
 
 
 @HORIZONTALPODAUTOSCALER.validate
-def validate(one: HorizontalPodAutoscaler, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(autoscaler: HorizontalPodAutoscaler, problems: Problems) -> None:
+    spec, here = autoscaler.spec, problems.at("spec")
     least = 1 if spec.minReplicas is None else spec.minReplicas
     if spec.maxReplicas < least:
         here.at("maxReplicas").invalid(spec.maxReplicas, "must be greater than or equal to `minReplicas`")

@@ -33,66 +33,66 @@ BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior"
 ANNOTATIONS = (METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR)
 
 
-def to_stored(one: v1.HorizontalPodAutoscaler) -> v2.HorizontalPodAutoscaler:
+def to_stored(autoscaler: v1.HorizontalPodAutoscaler) -> v2.HorizontalPodAutoscaler:
     """The v2 form; annotations that cannot be read are dropped, as upstream drops them."""
-    notes = one.metadata.annotations
-    target = one.spec.targetCPUUtilizationPercentage
+    notes = autoscaler.metadata.annotations
+    target = autoscaler.spec.targetCPUUtilizationPercentage
     own = [_cpu(target)] if target is not None else []
     metrics = (read_metrics(notes[METRICS], v2.MetricSpec, SOURCES) or []) + own if METRICS in notes else own
     if not metrics:  # upstream, too, fills this in on the way: only here it is known that there is nothing else
         metrics = [_cpu(UTILIZATION)]
     current = read_metrics(notes[CURRENT_METRICS], v2.MetricStatus, STATUSES) if CURRENT_METRICS in notes else None
-    if current is None and one.status.currentCPUUtilizationPercentage is not None:
-        value = v2.MetricValueStatus(averageUtilization=one.status.currentCPUUtilizationPercentage)
+    if current is None and autoscaler.status.currentCPUUtilizationPercentage is not None:
+        value = v2.MetricValueStatus(averageUtilization=autoscaler.status.currentCPUUtilizationPercentage)
         current = [v2.MetricStatus(type="Resource", resource=v2.ResourceMetricStatus(name="cpu", current=value))]
     return v2.HorizontalPodAutoscaler(
-        metadata=_with(one.metadata, {key: value for key, value in notes.items() if key not in ANNOTATIONS}),
+        metadata=_with(autoscaler.metadata, {key: value for key, value in notes.items() if key not in ANNOTATIONS}),
         spec=v2.HorizontalPodAutoscalerSpec(
             behavior=read_behavior(notes[BEHAVIOR]) if BEHAVIOR in notes else None,
-            maxReplicas=one.spec.maxReplicas,
+            maxReplicas=autoscaler.spec.maxReplicas,
             metrics=metrics,
-            minReplicas=one.spec.minReplicas,
-            scaleTargetRef=_reference(one.spec.scaleTargetRef, v2.CrossVersionObjectReference),
+            minReplicas=autoscaler.spec.minReplicas,
+            scaleTargetRef=_reference(autoscaler.spec.scaleTargetRef, v2.CrossVersionObjectReference),
         ),
         status=v2.HorizontalPodAutoscalerStatus(
             conditions=(read_conditions(notes[CONDITIONS]) if CONDITIONS in notes else None) or [],
             currentMetrics=current or [],
-            currentReplicas=one.status.currentReplicas,
-            desiredReplicas=one.status.desiredReplicas,
-            lastScaleTime=one.status.lastScaleTime,
-            observedGeneration=one.status.observedGeneration,
+            currentReplicas=autoscaler.status.currentReplicas,
+            desiredReplicas=autoscaler.status.desiredReplicas,
+            lastScaleTime=autoscaler.status.lastScaleTime,
+            observedGeneration=autoscaler.status.observedGeneration,
         ),
     )
 
 
-def from_stored(one: v2.HorizontalPodAutoscaler) -> v1.HorizontalPodAutoscaler:
+def from_stored(autoscaler: v2.HorizontalPodAutoscaler) -> v1.HorizontalPodAutoscaler:
     """The v1 form of a stored object."""
-    cpu = next((metric for metric in one.spec.metrics if _is_cpu_target(metric)), None)
-    seen = next((metric for metric in one.status.currentMetrics or () if _is_cpu_status(metric)), None)
-    notes = {key: value for key, value in one.metadata.annotations.items() if key not in ANNOTATIONS}
-    others = [metric for metric in one.spec.metrics if not _is_cpu_target(metric)]
+    cpu = next((metric for metric in autoscaler.spec.metrics if _is_cpu_target(metric)), None)
+    seen = next((metric for metric in autoscaler.status.currentMetrics or () if _is_cpu_status(metric)), None)
+    notes = {key: value for key, value in autoscaler.metadata.annotations.items() if key not in ANNOTATIONS}
+    others = [metric for metric in autoscaler.spec.metrics if not _is_cpu_target(metric)]
     if others:
         notes[METRICS] = write_metrics(others, SOURCES)
-    if one.status.currentMetrics:  # the CPU's, too: v1 has no field for the raw value
-        notes[CURRENT_METRICS] = write_metrics(one.status.currentMetrics, STATUSES)
-    if one.spec.behavior is not None:
-        notes[BEHAVIOR] = write_behavior(one.spec.behavior)
-    if one.status.conditions:
-        notes[CONDITIONS] = write_conditions(one.status.conditions)
+    if autoscaler.status.currentMetrics:  # the CPU's, too: v1 has no field for the raw value
+        notes[CURRENT_METRICS] = write_metrics(autoscaler.status.currentMetrics, STATUSES)
+    if autoscaler.spec.behavior is not None:
+        notes[BEHAVIOR] = write_behavior(autoscaler.spec.behavior)
+    if autoscaler.status.conditions:
+        notes[CONDITIONS] = write_conditions(autoscaler.status.conditions)
     return v1.HorizontalPodAutoscaler(
-        metadata=_with(one.metadata, notes),
+        metadata=_with(autoscaler.metadata, notes),
         spec=v1.HorizontalPodAutoscalerSpec(
-            maxReplicas=one.spec.maxReplicas,
-            minReplicas=one.spec.minReplicas,
-            scaleTargetRef=_reference(one.spec.scaleTargetRef, v1.CrossVersionObjectReference),
+            maxReplicas=autoscaler.spec.maxReplicas,
+            minReplicas=autoscaler.spec.minReplicas,
+            scaleTargetRef=_reference(autoscaler.spec.scaleTargetRef, v1.CrossVersionObjectReference),
             targetCPUUtilizationPercentage=cpu.resource.target.averageUtilization if cpu and cpu.resource else None,
         ),
         status=v1.HorizontalPodAutoscalerStatus(
             currentCPUUtilizationPercentage=seen.resource.current.averageUtilization if seen and seen.resource else None,
-            currentReplicas=one.status.currentReplicas,
-            desiredReplicas=one.status.desiredReplicas,
-            lastScaleTime=one.status.lastScaleTime,
-            observedGeneration=one.status.observedGeneration,
+            currentReplicas=autoscaler.status.currentReplicas,
+            desiredReplicas=autoscaler.status.desiredReplicas,
+            lastScaleTime=autoscaler.status.lastScaleTime,
+            observedGeneration=autoscaler.status.observedGeneration,
         ),
     )
 
@@ -133,6 +133,6 @@ HORIZONTALPODAUTOSCALER_V1 = Resource(
 
 
 @HORIZONTALPODAUTOSCALER_V1.default
-def default(one: v1.HorizontalPodAutoscaler) -> None:
-    if one.spec.minReplicas is None:
-        one.spec.minReplicas = 1
+def default(autoscaler: v1.HorizontalPodAutoscaler) -> None:
+    if autoscaler.spec.minReplicas is None:
+        autoscaler.spec.minReplicas = 1

@@ -39,8 +39,8 @@ CRONJOB = Resource(
 
 
 @CRONJOB.default
-def default(one: CronJob) -> None:
-    spec = one.spec
+def default(cron_job: CronJob) -> None:
+    spec = cron_job.spec
     spec.concurrencyPolicy = spec.concurrencyPolicy or "Allow"
     spec.suspend = bool(spec.suspend)
     if spec.successfulJobsHistoryLimit is None:
@@ -51,11 +51,11 @@ def default(one: CronJob) -> None:
 
 
 @CRONJOB.validate
-def validate(one: CronJob, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
-    if not one.metadata.resourceVersion and len(one.metadata.name) > NAME_LIMIT:
+def validate(cron_job: CronJob, problems: Problems) -> None:
+    spec, here = cron_job.spec, problems.at("spec")
+    if not cron_job.metadata.resourceVersion and len(cron_job.metadata.name) > NAME_LIMIT:
         # The controller adds eleven characters to name a Job. Upstream asks only when it is new.
-        problems.at("metadata", "name").invalid(one.metadata.name, f"must be no more than {NAME_LIMIT} characters")
+        problems.at("metadata", "name").invalid(cron_job.metadata.name, f"must be no more than {NAME_LIMIT} characters")
     wrong = schedule_error(spec.schedule) if spec.schedule else ""
     if wrong:
         here.at("schedule").invalid(spec.schedule, wrong)

@@ -70,5 +70,7 @@ def _overlap(completed: str, failed: str, completions: int) -> int | None:
         first, second = intervals(completed, completions), intervals(failed, completions)
     except ValueError:
         return None
-    shared = [max(one[0], other[0]) for one in first for other in second if max(one[0], other[0]) <= min(one[1], other[1])]
+    shared = [
+        max(interval[0], other[0]) for interval in first for other in second if max(interval[0], other[0]) <= min(interval[1], other[1])
+    ]
     return min(shared, default=None)

@@ -29,22 +29,22 @@ LEGACY_UID_LABEL, LEGACY_NAME_LABEL = "controller-uid", "job-name"
 STATES = ("Complete", "Failed", "Terminating", "Suspended", "FailureTarget")
 
 
-def _status(one: Job) -> str:
-    true = {condition.type for condition in one.status.conditions if condition.status == "True"}
-    if one.metadata.deletionTimestamp:
+def _status(job: Job) -> str:
+    true = {condition.type for condition in job.status.conditions if condition.status == "True"}
+    if job.metadata.deletionTimestamp:
         true.add("Terminating")
     return next((state for state in STATES if state in true), "Running")
 
 
-def _completions(one: Job) -> str:
-    if one.spec.completions is not None:
-        return f"{one.status.succeeded}/{one.spec.completions}"
-    parallelism = one.spec.parallelism or 0
-    return f"{one.status.succeeded}/1 of {parallelism}" if parallelism > 1 else f"{one.status.succeeded}/1"
+def _completions(job: Job) -> str:
+    if job.spec.completions is not None:
+        return f"{job.status.succeeded}/{job.spec.completions}"
+    parallelism = job.spec.parallelism or 0
+    return f"{job.status.succeeded}/1 of {parallelism}" if parallelism > 1 else f"{job.status.succeeded}/1"
 
 
-def _duration(one: Job) -> str | Since:
-    status = one.status
+def _duration(job: Job) -> str | Since:
+    status = job.status
     if not status.startTime:
         return ""
     if not status.completionTime:
@@ -76,15 +76,15 @@ JOB = Resource(
 
 
 @JOB.default
-def default(one: Job) -> None:
-    spec = one.spec
+def default(job: Job) -> None:
+    spec = job.spec
     if spec.completions is None and spec.parallelism is None:
         spec.completions = 1
     if spec.parallelism is None:
         spec.parallelism = 1
     if spec.backoffLimit is None:
         spec.backoffLimit = BACKOFF_LIMIT if spec.backoffLimitPerIndex is None else UNLIMITED
-    one.metadata.labels = one.metadata.labels or spec.template.metadata.labels  # one map, as in upstream: what one gets, both have
+    job.metadata.labels = job.metadata.labels or spec.template.metadata.labels  # one map, as in upstream: what one gets, both have
     if spec.completionMode is None:
         spec.completionMode = "NonIndexed"
     spec.suspend = bool(spec.suspend)
@@ -98,25 +98,25 @@ def default(one: Job) -> None:
 
 
 @JOB.prepare_create
-def prepare_create(one: Job) -> None:
+def prepare_create(job: Job) -> None:
     """Unless the client takes care of it, the Job's own uid tells its Pods from all others."""
-    if one.spec.manualSelector:
+    if job.spec.manualSelector:
         return
-    found = one.spec.template.metadata.labels
-    for key, value in _generated(one).items():
+    found = job.spec.template.metadata.labels
+    for key, value in _generated(job).items():
         found.setdefault(key, value)
-    selector = one.spec.selector or LabelSelector()
+    selector = job.spec.selector or LabelSelector()
     if UID_LABEL not in selector.matchLabels:
-        selector.matchLabels[UID_LABEL] = one.metadata.uid
-    one.spec.selector = selector
-    one.metadata.labels = one.metadata.labels or dict(found)  # upstream defaults once more when it reads what it has stored
+        selector.matchLabels[UID_LABEL] = job.metadata.uid
+    job.spec.selector = selector
+    job.metadata.labels = job.metadata.labels or dict(found)  # upstream defaults once more when it reads what it has stored
 
 
 @JOB.validate
-def validate(one: Job, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
-    if not one.metadata.resourceVersion:
-        _validate_new(one, problems)
+def validate(job: Job, problems: Problems) -> None:
+    spec, here = job.spec, problems.at("spec")
+    if not job.metadata.resourceVersion:
+        _validate_new(job, problems)
     validate_job_spec(spec, here)
     if spec.selector is None:
         here.at("selector").required()
@@ -126,16 +126,16 @@ def validate(one: Job, problems: Problems) -> None:
         given = spec.template.metadata.labels
         if spec.selector is None or not labels.from_label_selector(spec.selector).matches(given):
             here.at("template", "metadata", "labels").invalid(given or None, "`selector` does not match template `labels`")
-    if not one.metadata.resourceVersion:
-        _validate_name(one, problems)
+    if not job.metadata.resourceVersion:
+        _validate_name(job, problems)
 
 
-def _validate_new(one: Job, problems: Problems) -> None:
+def _validate_new(job: Job, problems: Problems) -> None:
     """What upstream asks of a Job only when it is new: that its Pods are told from all others, and have names."""
-    spec = one.spec
+    spec = job.spec
     if not spec.manualSelector and spec.selector is not None:
         given, here = spec.template.metadata.labels, problems.at("spec", "template", "metadata", "labels")
-        wanted = _generated(one)
+        wanted = _generated(job)
         for key, value in wanted.items():
             if given.get(key) != value:
                 here.at(f"[{key}]").invalid(given, f"must be '{value}'")
@@ -144,18 +144,18 @@ def _validate_new(one: Job, problems: Problems) -> None:
                 problems.at("spec", "selector").invalid(spec.selector, "`selector` not auto-generated")
 
 
-def _validate_name(one: Job, problems: Problems) -> None:
+def _validate_name(job: Job, problems: Problems) -> None:
     """The Pods of an indexed Job are named after it and their index."""
-    spec = one.spec
+    spec = job.spec
     if spec.completionMode == "Indexed" and spec.completions:
-        last = f"{one.metadata.name}-{spec.completions - 1}"
+        last = f"{job.metadata.name}-{spec.completions - 1}"
         if names.dns_label(last):
             message = f"will not able to create pod with invalid DNS label: {last}"
-            problems.at("metadata", "name").invalid(one.metadata.name, message)
+            problems.at("metadata", "name").invalid(job.metadata.name, message)
 
 
-def _generated(one: Job) -> dict[str, str]:
-    uid, name = one.metadata.uid, one.metadata.name
+def _generated(job: Job) -> dict[str, str]:
+    uid, name = job.metadata.uid, job.metadata.name
     return {UID_LABEL: uid, NAME_LABEL: name, LEGACY_UID_LABEL: uid, LEGACY_NAME_LABEL: name}
 
 

@@ -37,7 +37,7 @@ def validate_job_status(old: Job, new: Job, problems: Problems) -> None:
 
 
 def true_conditions(job: Job) -> set[str]:
-    return {one.type for one in job.status.conditions if one.status == "True"}
+    return {condition.type for condition in job.status.conditions if condition.status == "True"}
 
 
 def _validate_uncounted(new: Job, problems: Problems) -> None:
@@ -55,9 +55,9 @@ def _validate_uncounted(new: Job, problems: Problems) -> None:
 
 
 def _validate_conditions(before: set[str], after: set[str], problems: Problems) -> None:
-    for one, other in EXCLUSIVE:
-        if {one, other} <= after and not {one, other} <= before:
-            problems.wrong(f"cannot set {one}=True and {other}=true conditions")
+    for first, second in EXCLUSIVE:
+        if {first, second} <= after and not {first, second} <= before:
+            problems.wrong(f"cannot set {first}=True and {second}=true conditions")
     for end, announcement, word in ANNOUNCED:
         if end in after and announcement not in after and (end not in before or announcement in before):
             problems.wrong(f"cannot set {end}=True condition without the {announcement}={word} condition")

@@ -25,7 +25,7 @@ def validate_failure_policy(spec: JobSpec, problems: Problems) -> None:
     rules = (spec.podFailurePolicy.rules or []) if spec.podFailurePolicy else []
     if len(rules) > MOST_RULES:
         problems.too_many(len(rules), MOST_RULES)
-    containers = {one.name for one in (*spec.template.spec.initContainers, *spec.template.spec.containers)}
+    containers = {container.name for container in (*spec.template.spec.initContainers, *spec.template.spec.containers)}
     for index, rule in enumerate(rules):
         _validate_rule(rule, spec, containers, problems.at(index))
 
@@ -47,7 +47,7 @@ def _validate_rule(rule: PodFailurePolicyRule, spec: JobSpec, containers: set[st
 def _word(value: str, known: tuple[str, ...], problems: Problems) -> None:
     """One of a set; where there is none, upstream prints the set in Go's manner."""
     if not value:
-        problems.required("valid values: [" + " ".join(f'"{one}"' for one in known) + "]")
+        problems.required("valid values: [" + " ".join(f'"{value}"' for value in known) + "]")
     elif value not in known:
         problems.not_supported(value, known)
 

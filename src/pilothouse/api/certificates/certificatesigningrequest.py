@@ -23,18 +23,18 @@ DECISIONS = ("Approved", "Denied")
 FINAL = (*DECISIONS, "Failed")
 
 
-def _condition(one: CertificateSigningRequest) -> str:
-    found = {condition.type for condition in one.status.conditions}
+def _condition(request: CertificateSigningRequest) -> str:
+    found = {condition.type for condition in request.status.conditions}
     shown = ["Denied" if "Denied" in found else "Approved" if "Approved" in found else "Pending"]
     if "Failed" in found:
         shown.append("Failed")
-    if one.status.certificate:
+    if request.status.certificate:
         shown.append("Issued")
     return ",".join(shown)
 
 
-def _duration(one: CertificateSigningRequest) -> str:
-    seconds = one.spec.expirationSeconds
+def _duration(request: CertificateSigningRequest) -> str:
+    seconds = request.spec.expirationSeconds
     return NONE if seconds is None else time.human_duration(seconds)
 
 
@@ -65,25 +65,25 @@ def prepare_update(old: CertificateSigningRequest, new: CertificateSigningReques
 
 
 @CERTIFICATESIGNINGREQUEST.validate
-def validate(one: CertificateSigningRequest, problems: Problems) -> None:
+def validate(request: CertificateSigningRequest, problems: Problems) -> None:
     here = problems.at("spec")
-    if BLOCK not in base64.b64decode(one.spec.request or ""):
-        here.at("request").invalid(one.spec.request, "PEM block type must be CERTIFICATE REQUEST")
-    if not one.spec.usages:
+    if BLOCK not in base64.b64decode(request.spec.request or ""):
+        here.at("request").invalid(request.spec.request, "PEM block type must be CERTIFICATE REQUEST")
+    if not request.spec.usages:
         here.at("usages").required()
-    for index, usage in enumerate(one.spec.usages):
+    for index, usage in enumerate(request.spec.usages):
         if usage not in USAGES:
             here.at("usages", index).not_supported(usage, USAGES)
-        if usage in one.spec.usages[:index]:
+        if usage in request.spec.usages[:index]:
             here.at("usages", index).duplicate(usage)
-    if not one.spec.signerName:
+    if not request.spec.signerName:
         here.at("signerName").required()
-    elif "/" not in one.spec.signerName:
+    elif "/" not in request.spec.signerName:
         message = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-        here.at("signerName").invalid(one.spec.signerName, message)
-    if one.spec.expirationSeconds is not None and one.spec.expirationSeconds < SHORTEST_SECONDS:
+        here.at("signerName").invalid(request.spec.signerName, message)
+    if request.spec.expirationSeconds is not None and request.spec.expirationSeconds < SHORTEST_SECONDS:
         message = "may not specify a duration less than 600 seconds (10 minutes)"
-        here.at("expirationSeconds").invalid(one.spec.expirationSeconds, message)
+        here.at("expirationSeconds").invalid(request.spec.expirationSeconds, message)
 
 
 @CERTIFICATESIGNINGREQUEST.prepare_status
@@ -93,7 +93,7 @@ def prepare_status(old: CertificateSigningRequest, new: CertificateSigningReques
         before, after = _of_type(old, decision), _of_type(new, decision)
         if len(before) == len(after):
             kept = iter(before)
-            new.status.conditions = [clone(next(kept)) if one.type == decision else one for one in new.status.conditions]
+            new.status.conditions = [clone(next(kept)) if condition.type == decision else condition for condition in new.status.conditions]
     stamp(old, new, now)
 
 
@@ -113,19 +113,19 @@ def validate_approval(old: CertificateSigningRequest, new: CertificateSigningReq
     validate(new, problems)
     here = problems.at("status", "conditions")
     seen: set[str] = set()
-    for index, one in enumerate(new.status.conditions):
-        if not one.type:
+    for index, condition in enumerate(new.status.conditions):
+        if not condition.type:
             here.at(index, "type").required()
-        allowed = ("True",) if one.type in FINAL else ("False", "True", "Unknown")
-        if not one.status:
+        allowed = ("True",) if condition.type in FINAL else ("False", "True", "Unknown")
+        if not condition.status:
             here.at(index, "status").required()
-        elif one.status not in allowed:
-            here.at(index, "status").not_supported(one.status, allowed)
-        if one.type in DECISIONS and seen & set(DECISIONS) - {one.type}:
-            here.invalid(one.type, "Approved and Denied conditions are mutually exclusive")
-        if one.type in seen:
-            here.at(index, "type").duplicate(one.type)
-        seen.add(one.type)
+        elif condition.status not in allowed:
+            here.at(index, "status").not_supported(condition.status, allowed)
+        if condition.type in DECISIONS and seen & set(DECISIONS) - {condition.type}:
+            here.invalid(condition.type, "Approved and Denied conditions are mutually exclusive")
+        if condition.type in seen:
+            here.at(index, "type").duplicate(condition.type)
+        seen.add(condition.type)
     for final in FINAL:
         if len(_of_type(new, final)) < len(_of_type(old, final)):
             here.forbidden(f"updates may not remove a condition of type {quoted(final)}")
@@ -133,12 +133,12 @@ def validate_approval(old: CertificateSigningRequest, new: CertificateSigningReq
 
 def stamp(old: CertificateSigningRequest, new: CertificateSigningRequest, now: str) -> None:
     """Conditions whose writer says no times were updated now, and have been as they are since the last other status."""
-    for one in new.status.conditions:
-        one.lastUpdateTime = one.lastUpdateTime or now
-        if not one.lastTransitionTime:
-            same = (before.lastTransitionTime for before in _of_type(old, one.type) if before.status == one.status)
-            one.lastTransitionTime = next(filter(None, same), now)
+    for condition in new.status.conditions:
+        condition.lastUpdateTime = condition.lastUpdateTime or now
+        if not condition.lastTransitionTime:
+            same = (before.lastTransitionTime for before in _of_type(old, condition.type) if before.status == condition.status)
+            condition.lastTransitionTime = next(filter(None, same), now)
 
 
-def _of_type(one: CertificateSigningRequest, type_: str) -> list[CertificateSigningRequestCondition]:
-    return [condition for condition in one.status.conditions if condition.type == type_]
+def _of_type(request: CertificateSigningRequest, type_: str) -> list[CertificateSigningRequestCondition]:
+    return [condition for condition in request.status.conditions if condition.type == type_]

@@ -31,17 +31,17 @@ CLUSTERTRUSTBUNDLE = Resource(
 
 
 @CLUSTERTRUSTBUNDLE.validate
-def validate(one: ClusterTrustBundle, problems: Problems) -> None:
-    if one.metadata.name:
-        report(name_errors(one.metadata.name, one.spec.signerName), one.metadata.name, problems, "metadata", "name")
-    if one.metadata.generateName:
-        named = maskable(one.metadata.generateName)
-        report(name_errors(named, one.spec.signerName), one.metadata.generateName, problems, "metadata", "generateName")
+def validate(bundle: ClusterTrustBundle, problems: Problems) -> None:
+    if bundle.metadata.name:
+        report(name_errors(bundle.metadata.name, bundle.spec.signerName), bundle.metadata.name, problems, "metadata", "name")
+    if bundle.metadata.generateName:
+        named = maskable(bundle.metadata.generateName)
+        report(name_errors(named, bundle.spec.signerName), bundle.metadata.generateName, problems, "metadata", "generateName")
     here = problems.at("spec")
-    if one.spec.signerName:
-        validate_signer_name(one.spec.signerName, here.at("signerName"))
-    if not one.metadata.resourceVersion:  # what was stored once need not be parsed again: validate_update sees to what changes
-        validate_trust_bundle(one.spec.trustBundle, here.at("trustBundle"))
+    if bundle.spec.signerName:
+        validate_signer_name(bundle.spec.signerName, here.at("signerName"))
+    if not bundle.metadata.resourceVersion:  # what was stored once need not be parsed again: validate_update sees to what changes
+        validate_trust_bundle(bundle.spec.trustBundle, here.at("trustBundle"))
 
 
 def name_errors(name: str, signer: str) -> list[str]:

@@ -30,8 +30,8 @@ FINAL = ("Issued", "Denied", "Failed")
 RSA_BITS = (3072, 4096)
 
 
-def _state(one: PodCertificateRequest) -> str:
-    return next((condition.type for condition in reversed(one.status.conditions) if condition.type in FINAL), "Pending")
+def _state(request: PodCertificateRequest) -> str:
+    return next((condition.type for condition in reversed(request.status.conditions) if condition.type in FINAL), "Pending")
 
 
 PODCERTIFICATEREQUEST = Resource(
@@ -57,16 +57,16 @@ PODCERTIFICATEREQUEST = Resource(
 
 
 @PODCERTIFICATEREQUEST.default
-def default(one: PodCertificateRequest) -> None:
-    if one.spec.maxExpirationSeconds is None:
-        one.spec.maxExpirationSeconds = DEFAULT_SECONDS
+def default(request: PodCertificateRequest) -> None:
+    if request.spec.maxExpirationSeconds is None:
+        request.spec.maxExpirationSeconds = DEFAULT_SECONDS
 
 
 @PODCERTIFICATEREQUEST.validate
-def validate(one: PodCertificateRequest, problems: Problems) -> None:
-    if one.metadata.resourceVersion:  # an update may change nothing of the spec
+def validate(request: PodCertificateRequest, problems: Problems) -> None:
+    if request.metadata.resourceVersion:  # an update may change nothing of the spec
         return
-    spec, here = one.spec, problems.at("spec")
+    spec, here = request.spec, problems.at("spec")
     validate_signer_name(spec.signerName, here.at("signerName"))
     validate_user_annotations(spec.unverifiedUserAnnotations, here.at("unverifiedUserAnnotations"))
     for field in ("podName", "serviceAccountName", "nodeName"):

@@ -17,9 +17,9 @@ LEASE = Resource(
 
 
 @LEASE.prepare_create
-def prepare_create(one: Lease) -> None:
+def prepare_create(lease: Lease) -> None:
     """Fields of coordinated leader election are dropped: the feature is off at this level."""
-    one.spec.strategy = one.spec.preferredHolder = None
+    lease.spec.strategy = lease.spec.preferredHolder = None
 
 
 @LEASE.prepare_update
@@ -30,8 +30,8 @@ def prepare_update(old: Lease, new: Lease) -> None:
 
 
 @LEASE.validate
-def validate(one: Lease, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(lease: Lease, problems: Problems) -> None:
+    spec, here = lease.spec, problems.at("spec")
     if spec.leaseDurationSeconds is not None and spec.leaseDurationSeconds <= 0:
         here.at("leaseDurationSeconds").invalid(spec.leaseDurationSeconds, "must be greater than 0")
     if spec.leaseTransitions is not None and spec.leaseTransitions < 0:

@@ -10,8 +10,8 @@ BINDING = Resource(Binding, plural="bindings", verbs=("create",))
 
 
 @BINDING.validate
-def validate(one: Binding, problems: Problems) -> None:
-    if one.target.kind not in ("", "Node"):
-        problems.at("target", "kind").not_supported(one.target.kind, ("Node", "<empty>"))
-    if not one.target.name:
+def validate(binding: Binding, problems: Problems) -> None:
+    if binding.target.kind not in ("", "Node"):
+        problems.at("target", "kind").not_supported(binding.target.kind, ("Node", "<empty>"))
+    if not binding.target.name:
         problems.at("target", "name").required()

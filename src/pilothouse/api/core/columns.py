@@ -19,8 +19,8 @@ def template_columns(template: Callable[[Any], PodTemplateSpec | None]) -> tuple
     """Containers and Images of a pod template, shown with `-o wide`."""
 
     def joined(field: str) -> Callable[[Any], str]:
-        def cell(one: Any) -> str:
-            found = template(one)
+        def cell(obj: Any) -> str:
+            found = template(obj)
             return ",".join(getattr(container, field) for container in found.spec.containers) if found else ""
 
         return cell
@@ -61,7 +61,7 @@ def shortened(parts: Sequence[str], empty: str = UNSET, limit: int = SHOWN_IN_A_
 
 def load_balancer_text(ingress: Iterable[Any]) -> str:
     """The addresses of a load balancer, each once."""
-    return ",".join(sorted({one.ip or one.hostname for one in ingress if one.ip or one.hostname}))
+    return ",".join(sorted({point.ip or point.hostname for point in ingress if point.ip or point.hostname}))
 
 
 def bool_text(value: bool | None) -> str:

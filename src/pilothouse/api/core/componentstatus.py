@@ -6,12 +6,12 @@ from pilothouse.api.types.core_v1 import ComponentCondition, ComponentStatus
 from pilothouse.machinery.resource import Column, Resource
 
 
-def _healthy(one: ComponentStatus) -> ComponentCondition:
-    return next((condition for condition in one.conditions if condition.type == "Healthy"), ComponentCondition())
+def _healthy(component_status: ComponentStatus) -> ComponentCondition:
+    return next((condition for condition in component_status.conditions if condition.type == "Healthy"), ComponentCondition())
 
 
-def _status(one: ComponentStatus) -> str:
-    return {"True": "Healthy", "": "Unknown"}.get(_healthy(one).status, "Unhealthy")
+def _status(component_status: ComponentStatus) -> str:
+    return {"True": "Healthy", "": "Unknown"}.get(_healthy(component_status).status, "Unhealthy")
 
 
 COMPONENTSTATUS = Resource(

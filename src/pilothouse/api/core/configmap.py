@@ -20,15 +20,15 @@ CONFIGMAP = Resource(
 
 
 @CONFIGMAP.validate
-def validate(one: ConfigMap, problems: Problems) -> None:
+def validate(config_map: ConfigMap, problems: Problems) -> None:
     size = 0
-    for key, value in one.data.items():
+    for key, value in config_map.data.items():
         here = problems.at("data", f"[{key}]")
         report(names.config_map_key(key), key, here)
-        if key in one.binaryData:
+        if key in config_map.binaryData:
             here.invalid(key, "duplicate of key present in binaryData")
         size += len(value.encode())
-    for key, value in one.binaryData.items():
+    for key, value in config_map.binaryData.items():
         here = problems.at("binaryData", f"[{key}]")
         report(names.config_map_key(key), key, here)
         size += decoded_size(value, here)

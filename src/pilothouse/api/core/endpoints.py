@@ -17,14 +17,14 @@ from pilothouse.machinery.strategy import Strategy
 SHOWN = 3
 
 
-def _addresses(one: Endpoints) -> str:
+def _addresses(endpoints: Endpoints) -> str:
     """The first three of all ports and addresses, and how many more there are."""
     every: list[str] = []
-    for subset in one.subsets:
+    for subset in endpoints.subsets:
         ports = [f":{port.port}" for port in subset.ports] or [""]
         for port in ports:
             every += [f"[{to.ip}]{port}" if ":" in to.ip and port else f"{to.ip}{port}" for to in subset.addresses]
-    if not one.subsets:
+    if not endpoints.subsets:
         return NONE
     text = ",".join(every[:SHOWN])
     return f"{text} + {len(every) - SHOWN} more..." if len(every) > SHOWN else text
@@ -40,15 +40,15 @@ ENDPOINTS = Resource(
 
 
 @ENDPOINTS.default
-def default(one: Endpoints) -> None:
-    for subset in one.subsets:
+def default(endpoints: Endpoints) -> None:
+    for subset in endpoints.subsets:
         for port in subset.ports:
             port.protocol = port.protocol or "TCP"
 
 
 @ENDPOINTS.validate
-def validate(one: Endpoints, problems: Problems) -> None:
-    for index, subset in enumerate(one.subsets):
+def validate(endpoints: Endpoints, problems: Problems) -> None:
+    for index, subset in enumerate(endpoints.subsets):
         here = problems.at("subsets", index)
         if not subset.addresses and not subset.notReadyAddresses:
             here.required("must specify `addresses` or `notReadyAddresses`")

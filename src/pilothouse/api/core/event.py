@@ -12,29 +12,29 @@ from pilothouse.machinery.resource import Column, Resource, Since
 from pilothouse.machinery.strategy import Strategy
 
 
-def _first_seen(one: Event) -> Since:
-    return Since(one.firstTimestamp or one.eventTime or "")
+def _first_seen(event: Event) -> Since:
+    return Since(event.firstTimestamp or event.eventTime or "")
 
 
-def _last_seen(one: Event) -> Since:
-    if one.series:
-        return Since(one.series.lastObservedTime or "")
-    return Since(one.lastTimestamp) if one.lastTimestamp else _first_seen(one)
+def _last_seen(event: Event) -> Since:
+    if event.series:
+        return Since(event.series.lastObservedTime or "")
+    return Since(event.lastTimestamp) if event.lastTimestamp else _first_seen(event)
 
 
-def _object(one: Event) -> str:
-    kind = one.involvedObject.kind.lower()
-    return f"{kind}/{one.involvedObject.name}" if one.involvedObject.name else kind
+def _object(event: Event) -> str:
+    kind = event.involvedObject.kind.lower()
+    return f"{kind}/{event.involvedObject.name}" if event.involvedObject.name else kind
 
 
-def _source(one: Event) -> str:
-    component = one.source.component or one.reportingComponent
-    host = one.source.host or one.reportingInstance
+def _source(event: Event) -> str:
+    component = event.source.component or event.reportingComponent
+    host = event.source.host or event.reportingInstance
     return f"{component}, {host}" if host else component
 
 
-def _count(one: Event) -> int:
-    return (one.series.count or 0) if one.series else one.count or 1
+def _count(event: Event) -> int:
+    return (event.series.count or 0) if event.series else event.count or 1
 
 
 EVENT = Resource(
@@ -72,34 +72,34 @@ EVENT = Resource(
 
 
 @EVENT.validate
-def validate(one: Event, problems: Problems) -> None:
+def validate(event: Event, problems: Problems) -> None:
     """The event lies where its object lies; one of a cluster-wide object in `default`, or (only with an eventTime) in `kube-system`.
 
     With an eventTime it may lie elsewhere than its object, as upstream has it.
     """
-    namespace, here = one.involvedObject.namespace, one.metadata.namespace
-    fitting = ("default", "kube-system") if one.eventTime else ("default",)
-    if (not namespace and here not in fitting) or (namespace and namespace != here and not one.eventTime):
+    namespace, here = event.involvedObject.namespace, event.metadata.namespace
+    fitting = ("default", "kube-system") if event.eventTime else ("default",)
+    if (not namespace and here not in fitting) or (namespace and namespace != here and not event.eventTime):
         problems.at("involvedObject", "namespace").invalid(namespace, "does not match event.namespace")
-    report(names.dns_label(one.metadata.namespace), one.metadata.namespace, problems, "namespace")
-    if one.eventTime:
-        _validate_new_style(one, problems, "reportingComponent")
+    report(names.dns_label(event.metadata.namespace), event.metadata.namespace, problems, "namespace")
+    if event.eventTime:
+        _validate_new_style(event, problems, "reportingComponent")
 
 
-def _validate_new_style(one: Event, problems: Problems, field: str) -> None:
+def _validate_new_style(event: Event, problems: Problems, field: str) -> None:
     """What events.k8s.io asks of an event that has an eventTime."""
-    if not one.reportingComponent:
+    if not event.reportingComponent:
         problems.at(field).required()
-    report(names.qualified_name(one.reportingComponent), one.reportingComponent, problems, field)
+    report(names.qualified_name(event.reportingComponent), event.reportingComponent, problems, field)
     limits: tuple[tuple[str, str, Any], ...] = (
-        ("reportingInstance", one.reportingInstance, 128),
-        ("action", one.action, 128),
-        ("reason", one.reason, 128),
+        ("reportingInstance", event.reportingInstance, 128),
+        ("action", event.action, 128),
+        ("reason", event.reason, 128),
     )
     for field, value, limit in limits:
         if not value:
             problems.at(field).required()
         if len(value) > limit:
             problems.at(field).invalid("", f"can have at most {limit} characters")
-    if len(one.message) > 1024:
+    if len(event.message) > 1024:
         problems.at("message").invalid("", "can have at most 1024 characters")

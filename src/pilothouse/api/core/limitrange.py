@@ -34,8 +34,8 @@ LIMITRANGE = Resource(
 
 
 @LIMITRANGE.default
-def default(one: LimitRange) -> None:
-    for item in one.spec.limits or ():
+def default(limit_range: LimitRange) -> None:
+    for item in limit_range.spec.limits or ():
         for field in FIELDS:
             canonicalise(getattr(item, field))
         if item.type == "Container":
@@ -45,15 +45,15 @@ def default(one: LimitRange) -> None:
 
 
 @LIMITRANGE.prepare_create
-def prepare_create(one: LimitRange) -> None:
+def prepare_create(limit_range: LimitRange) -> None:
     """A LimitRange without a name gets a uid for one, as upstream."""
-    one.metadata.name = one.metadata.name or one.metadata.uid
+    limit_range.metadata.name = limit_range.metadata.name or limit_range.metadata.uid
 
 
 @LIMITRANGE.validate
-def validate(one: LimitRange, problems: Problems) -> None:
+def validate(limit_range: LimitRange, problems: Problems) -> None:
     seen: set[str] = set()
-    for index, item in enumerate(one.spec.limits or ()):
+    for index, item in enumerate(limit_range.spec.limits or ()):
         here = problems.at("spec", "limits", index)
         found = names.qualified_name(item.type)
         report(found, item.type, here, "type")
@@ -82,8 +82,8 @@ def _validate_item(item: LimitRangeItem, problems: Problems) -> None:
                 here.invalid(value, str(error))
     if item.type == "PersistentVolumeClaim" and "storage" not in item.min and "storage" not in item.max:
         problems.at("limits").required("either minimum or maximum storage value is required, but neither was provided")
-    for name, found in values.items():
-        _validate_values(name, found, problems)
+    for name, bounds in values.items():
+        _validate_values(name, bounds, problems)
 
 
 def _validate_values(name: str, found: dict[str, quantity.Quantity], problems: Problems) -> None:

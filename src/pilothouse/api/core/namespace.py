@@ -32,19 +32,19 @@ NAMESPACE = Resource(
 
 
 @NAMESPACE.default
-def default(one: Namespace) -> None:
-    if one.metadata.name:
-        one.metadata.labels[NAME_LABEL] = one.metadata.name
-    one.status.phase = one.status.phase or "Active"
+def default(namespace: Namespace) -> None:
+    if namespace.metadata.name:
+        namespace.metadata.labels[NAME_LABEL] = namespace.metadata.name
+    namespace.status.phase = namespace.status.phase or "Active"
 
 
 @NAMESPACE.prepare_create
-def prepare_create(one: Namespace) -> None:
+def prepare_create(namespace: Namespace) -> None:
     """The name may have been generated after defaulting: the label follows it."""
-    one.metadata.labels[NAME_LABEL] = one.metadata.name
-    one.status.phase = "Active"
-    if FINALIZER not in one.spec.finalizers:
-        one.spec.finalizers = [*one.spec.finalizers, FINALIZER]
+    namespace.metadata.labels[NAME_LABEL] = namespace.metadata.name
+    namespace.status.phase = "Active"
+    if FINALIZER not in namespace.spec.finalizers:
+        namespace.spec.finalizers = [*namespace.spec.finalizers, FINALIZER]
 
 
 @NAMESPACE.prepare_update
@@ -54,9 +54,9 @@ def prepare_update(old: Namespace, new: Namespace) -> None:
 
 
 @NAMESPACE.validate
-def validate(one: Namespace, problems: Problems) -> None:
+def validate(namespace: Namespace, problems: Problems) -> None:
     here = problems.at("spec", "finalizers")
-    for finalizer in one.spec.finalizers:
+    for finalizer in namespace.spec.finalizers:
         found = names.qualified_name(finalizer)
         report(found, finalizer, here)
         if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:

@@ -21,7 +21,7 @@ ONCE = 'node updates may not change {} except from "" to valid'
 
 
 def _status(node: Node) -> str:
-    ready = next((one.status for one in node.status.conditions if one.type == "Ready"), None)
+    ready = next((condition.status for condition in node.status.conditions if condition.type == "Ready"), None)
     shown = ["Unknown" if ready is None else "Ready" if ready == "True" else "NotReady"]
     if node.spec.unschedulable:
         shown.append("SchedulingDisabled")
@@ -35,7 +35,7 @@ def _roles(node: Node) -> str:
 
 
 def _address(node: Node, type: str) -> str:
-    return next((one.address for one in node.status.addresses if one.type == type), NONE)
+    return next((address.address for address in node.status.addresses if address.type == type), NONE)
 
 
 NODE = Resource(

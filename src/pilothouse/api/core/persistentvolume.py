@@ -44,8 +44,8 @@ OLD_ANNOTATIONS = {
 }
 
 
-def _claim(one: PersistentVolume) -> str:
-    claim = one.spec.claimRef
+def _claim(volume: PersistentVolume) -> str:
+    claim = volume.spec.claimRef
     return f"{claim.namespace}/{claim.name}" if claim else ""
 
 
@@ -72,19 +72,19 @@ PERSISTENTVOLUME = Resource(
 
 
 @PERSISTENTVOLUME.default
-def default(one: PersistentVolume) -> None:
-    one.status.phase = one.status.phase or "Pending"
-    one.spec.persistentVolumeReclaimPolicy = one.spec.persistentVolumeReclaimPolicy or "Retain"
-    if one.spec.volumeMode is None:
-        one.spec.volumeMode = "Filesystem"
-    canonicalise(one.spec.capacity)
-    default_remote(one.spec)
+def default(volume: PersistentVolume) -> None:
+    volume.status.phase = volume.status.phase or "Pending"
+    volume.spec.persistentVolumeReclaimPolicy = volume.spec.persistentVolumeReclaimPolicy or "Retain"
+    if volume.spec.volumeMode is None:
+        volume.spec.volumeMode = "Filesystem"
+    canonicalise(volume.spec.capacity)
+    default_remote(volume.spec)
 
 
 @PERSISTENTVOLUME.prepare_create
-def prepare_create(one: PersistentVolume) -> None:
-    one.status.phase = "Pending"
-    one.status.lastPhaseTransitionTime = one.metadata.creationTimestamp
+def prepare_create(volume: PersistentVolume) -> None:
+    volume.status.phase = "Pending"
+    volume.status.lastPhaseTransitionTime = volume.metadata.creationTimestamp
 
 
 @PERSISTENTVOLUME.prepare_status
@@ -98,8 +98,8 @@ def prepare_status(old: PersistentVolume, new: PersistentVolume, now: str) -> No
 
 
 @PERSISTENTVOLUME.validate
-def validate(one: PersistentVolume, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(volume: PersistentVolume, problems: Problems) -> None:
+    spec, here = volume.spec, problems.at("spec")
     validate_access_modes(spec.accessModes, here.at("accessModes"))
     if not spec.capacity:
         here.at("capacity").required()

@@ -54,16 +54,16 @@ PERSISTENTVOLUMECLAIM = Resource(
 
 
 @PERSISTENTVOLUMECLAIM.default
-def default(one: PersistentVolumeClaim) -> None:
-    one.status.phase = one.status.phase or "Pending"
-    canonicalise(one.status.capacity)
-    default_claim(one.spec)
+def default(claim: PersistentVolumeClaim) -> None:
+    claim.status.phase = claim.status.phase or "Pending"
+    canonicalise(claim.status.capacity)
+    default_claim(claim.spec)
 
 
 @PERSISTENTVOLUMECLAIM.prepare_create
-def prepare_create(one: PersistentVolumeClaim) -> None:
-    one.status.phase = "Pending"
-    _settle_sources(one.spec, None)
+def prepare_create(claim: PersistentVolumeClaim) -> None:
+    claim.status.phase = "Pending"
+    _settle_sources(claim.spec, None)
 
 
 @PERSISTENTVOLUMECLAIM.prepare_update
@@ -90,8 +90,8 @@ def _settle_sources(spec: PersistentVolumeClaimSpec, old: PersistentVolumeClaimS
 
 
 @PERSISTENTVOLUMECLAIM.validate
-def validate(one: PersistentVolumeClaim, problems: Problems) -> None:
-    validate_claim_spec(one.spec, problems.at("spec"))
+def validate(claim: PersistentVolumeClaim, problems: Problems) -> None:
+    validate_claim_spec(claim.spec, problems.at("spec"))
 
 
 @PERSISTENTVOLUMECLAIM.validate_update
@@ -117,7 +117,7 @@ def validate_update(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
     if quantity.compare(wished, held) < 0 and quantity.compare(wished, old.status.capacity.get("storage", 0)) <= 0:
         here.forbidden("field can not be less than status.capacity")
     immutable(new.spec.volumeMode, old.spec.volumeMode, problems, "volumeMode")
-    after_class, before_class = (one.metadata.annotations.get(wellknown.STORAGE_CLASS_BETA, "") for one in (new, old))
+    after_class, before_class = (claim.metadata.annotations.get(wellknown.STORAGE_CLASS_BETA, "") for claim in (new, old))
     immutable(after_class, before_class, problems, "metadata", "annotations", wellknown.STORAGE_CLASS_BETA)
     if old.spec.volumeAttributesClassName is not None and not new.spec.volumeAttributesClassName:
         nothing = "nil" if new.spec.volumeAttributesClassName is None else "an empty string"

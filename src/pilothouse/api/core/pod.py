@@ -166,7 +166,7 @@ def _merge_label_keys(pod: Pod) -> None:
         if kind is None:
             continue
         terms = list(kind.requiredDuringSchedulingIgnoredDuringExecution)
-        terms += [one.podAffinityTerm for one in kind.preferredDuringSchedulingIgnoredDuringExecution]
+        terms += [term.podAffinityTerm for term in kind.preferredDuringSchedulingIgnoredDuringExecution]
         for term in terms:
             if term.labelSelector is not None:
                 _merge_keys(term.labelSelector, term.matchLabelKeys, "In", pod.metadata.labels)

@@ -15,17 +15,17 @@ class PodSummary:
 
     def __init__(self, pod: Pod) -> None:
         self.pod = pod
-        self.sidecars = {one.name for one in pod.spec.initContainers if restartable(one)}
+        self.sidecars = {container.name for container in pod.spec.initContainers if restartable(container)}
         self.total = len(pod.spec.containers) + len(self.sidecars)
         self.ready = 0
         self.restarts = 0
         self.last_restart = ""
         self.reason = pod.status.reason or pod.status.phase
-        if any(one.type == "PodScheduled" and one.reason == "SchedulingGated" for one in pod.status.conditions):
+        if any(condition.type == "PodScheduled" and condition.reason == "SchedulingGated" for condition in pod.status.conditions):
             self.reason = "SchedulingGated"
         initializing = self._init_containers()
         if not initializing or _condition(pod, "Initialized"):
-            self._count_restarts([one for one in pod.status.initContainerStatuses if one.name in self.sidecars])
+            self._count_restarts([status for status in pod.status.initContainerStatuses if status.name in self.sidecars])
             self._containers()
         if pod.metadata.deletionTimestamp:
             if pod.status.reason == UNREACHABLE:
@@ -36,8 +36,8 @@ class PodSummary:
     def _count_restarts(self, statuses: list[ContainerStatus]) -> None:
         """Start the count again with these containers."""
         self.restarts, self.last_restart = 0, ""
-        for one in statuses:
-            self._add_restarts(one)
+        for status in statuses:
+            self._add_restarts(status)
 
     def _add_restarts(self, status: ContainerStatus) -> None:
         self.restarts += status.restartCount
@@ -89,7 +89,7 @@ class PodSummary:
 def readiness_gates(pod: Pod) -> str | None:
     """How many of the readiness gates are open."""
     gates = pod.spec.readinessGates
-    opened = sum(_condition(pod, one.conditionType) for one in gates)
+    opened = sum(_condition(pod, gate.conditionType) for gate in gates)
     return f"{opened}/{len(gates)}" if gates else None
 
 
@@ -98,4 +98,4 @@ def _ending(signal: int, code: int) -> str:
 
 
 def _condition(pod: Pod, type: str) -> bool:
-    return next((one.status == "True" for one in pod.status.conditions if one.type == type), False)
+    return next((condition.status == "True" for condition in pod.status.conditions if condition.type == type), False)

@@ -28,13 +28,13 @@ PODTEMPLATE = Resource(
 
 
 @PODTEMPLATE.default
-def default(one: PodTemplate) -> None:
-    default_pod_spec(one.template.spec)
+def default(pod_template: PodTemplate) -> None:
+    default_pod_spec(pod_template.template.spec)
 
 
 @PODTEMPLATE.validate
-def validate(one: PodTemplate, problems: Problems) -> None:
-    validate_pod_template(one.template, problems.at("template"))
+def validate(pod_template: PodTemplate, problems: Problems) -> None:
+    validate_pod_template(pod_template.template, problems.at("template"))
 
 
 @PODTEMPLATE.warn

@@ -65,12 +65,12 @@ def _validate_images(old: Sequence[Container], new: Sequence[Container], problem
     if len(old) != len(new):
         problems.forbidden("pod updates may not add or remove containers")
         return False
-    for index, one in enumerate(new):
+    for index, container in enumerate(new):
         here = problems.at(index, "image")
-        if not one.image:
+        if not container.image:
             here.required()
-        if one.image.strip() != one.image:
-            here.invalid(one.image, PADDED)
+        if container.image.strip() != container.image:
+            here.invalid(container.image, PADDED)
     return True
 
 
@@ -89,8 +89,8 @@ def _validate_deadline(old: PodSpec, new: PodSpec, problems: Problems) -> bool:
 
 
 def _validate_tolerations(old: list[Toleration], new: list[Toleration], problems: Problems) -> None:
-    kept = [replace(one, tolerationSeconds=None) for one in new]
-    if any(replace(one, tolerationSeconds=None) not in kept for one in old):
+    kept = [replace(toleration, tolerationSeconds=None) for toleration in new]
+    if any(replace(toleration, tolerationSeconds=None) not in kept for toleration in old):
         problems.forbidden("existing toleration can not be modified except its tolerationSeconds")
 
 
@@ -151,10 +151,10 @@ def validate_ephemeral_update(old: Pod, new: Pod, problems: Problems) -> None:
         problems.forbidden("static pods do not support ephemeral containers")
         return
     here = problems.at("spec", "ephemeralContainers")
-    after = {one.name: one for one in new.spec.ephemeralContainers}
-    for one in old.spec.ephemeralContainers:
-        if one.name not in after:
-            here.forbidden(f'existing ephemeral containers "{one.name}" may not be removed\n')
-        elif after[one.name] != one:
-            shown = difference(one, after[one.name], "core.EphemeralContainer")
-            here.forbidden(f'existing ephemeral containers "{one.name}" may not be changed\n{shown}')
+    after = {container.name: container for container in new.spec.ephemeralContainers}
+    for container in old.spec.ephemeralContainers:
+        if container.name not in after:
+            here.forbidden(f'existing ephemeral containers "{container.name}" may not be removed\n')
+        elif after[container.name] != container:
+            shown = difference(container, after[container.name], "core.EphemeralContainer")
+            here.forbidden(f'existing ephemeral containers "{container.name}" may not be changed\n{shown}')

@@ -19,11 +19,11 @@ def qos_class(pod: Pod) -> str:
     """Computed from the spec; `status.qosClass` is what was computed when the Pod was made."""
     if pod.spec.resources and (_counted(pod.spec.resources.requests) or _counted(pod.spec.resources.limits)):
         return _class_of([pod.spec.resources])
-    return _class_of([one.resources for one in (*pod.spec.containers, *pod.spec.initContainers)])
+    return _class_of([container.resources for container in (*pod.spec.containers, *pod.spec.initContainers)])
 
 
 def _class_of(every: list[ResourceRequirements]) -> str:
-    return _class_of_amounts(";".join([_amounts(one.requests, one.limits) for one in every]))
+    return _class_of_amounts(";".join([_amounts(resources.requests, resources.limits) for resources in every]))
 
 
 def _amounts(requests: Mapping[str, Quantity], limits: Mapping[str, Quantity]) -> str:
@@ -36,8 +36,8 @@ def _class_of_amounts(every: str) -> str:
     requests: dict[str, int] = {}
     limits: dict[str, int] = {}
     guaranteed = True
-    for one in every.split(";") if every else ():
-        amounts = [quantity.parse(value).nanos if value else 0 for value in one.split(",")]
+    for amounts_text in every.split(";") if every else ():
+        amounts = [quantity.parse(value).nanos if value else 0 for value in amounts_text.split(",")]
         for name, value in zip(COUNTED, amounts[:2], strict=True):
             if value > 0:
                 requests[name] = requests.get(name, 0) + value

@@ -112,7 +112,7 @@ def _of_service(service: Service) -> Usage:
     ports = 0
     if service.spec.type in ("NodePort", "LoadBalancer"):
         intended = service.spec.type == "NodePort" or service.spec.allocateLoadBalancerNodePorts is not False
-        ports = sum(1 for one in service.spec.ports if intended or one.nodePort)
+        ports = sum(1 for port in service.spec.ports if intended or port.nodePort)
     balancers = ONE if service.spec.type == "LoadBalancer" else NONE
     return {"services": ONE, "services.nodeports": quantity.parse(ports), "services.loadbalancers": balancers}
 
@@ -122,7 +122,7 @@ def _of_claim(claim: PersistentVolumeClaim) -> Usage:
     result = {"persistentvolumeclaims": ONE}
     asked = claim.spec.resources.requests.get("storage") if claim.spec.resources else None
     given = claim.status.allocatedResources.get("storage")
-    sizes = [quantity.parse(one) for one in (asked, given) if one is not None]
+    sizes = [quantity.parse(value) for value in (asked, given) if value is not None]
     if asked is not None:
         result["requests.storage"] = max(sizes)
     name = claim.metadata.annotations.get(wellknown.STORAGE_CLASS_BETA) or claim.spec.storageClassName
@@ -149,9 +149,9 @@ def _said(container: Container) -> set[str]:
 
 def matches(quota: ResourceQuota, obj: Any) -> bool:
     """All of the quota's scopes hold for the object."""
-    plain = [ScopedResourceSelectorRequirement(scopeName=one, operator="Exists") for one in quota.spec.scopes]
+    plain = [ScopedResourceSelectorRequirement(scopeName=scope, operator="Exists") for scope in quota.spec.scopes]
     chosen = quota.spec.scopeSelector.matchExpressions if quota.spec.scopeSelector else []
-    return all(in_scope(one, obj) for one in (*plain, *chosen))
+    return all(in_scope(requirement, obj) for requirement in (*plain, *chosen))
 
 
 def in_scope(scope: ScopedResourceSelectorRequirement, obj: Any) -> bool:
@@ -172,7 +172,7 @@ def in_scope(scope: ScopedResourceSelectorRequirement, obj: Any) -> bool:
         case "PriorityClass":
             return _selects(scope, {obj.spec.priorityClassName} - {""})
         case "CrossNamespacePodAffinity":
-            return any(one.namespaces or one.namespaceSelector is not None for one in _affinity_terms(obj))
+            return any(term.namespaces or term.namespaceSelector is not None for term in _affinity_terms(obj))
     return False
 
 
@@ -193,10 +193,10 @@ def has_deadline(pod: Pod) -> bool:
 
 def _affinity_terms(pod: Pod) -> Iterable[PodAffinityTerm]:
     affinity = pod.spec.affinity
-    for one in (affinity.podAffinity, affinity.podAntiAffinity) if affinity else ():
-        if one is not None:
-            yield from one.requiredDuringSchedulingIgnoredDuringExecution
-            yield from (each.podAffinityTerm for each in one.preferredDuringSchedulingIgnoredDuringExecution)
+    for kind in (affinity.podAffinity, affinity.podAntiAffinity) if affinity else ():
+        if kind is not None:
+            yield from kind.requiredDuringSchedulingIgnoredDuringExecution
+            yield from (each.podAffinityTerm for each in kind.preferredDuringSchedulingIgnoredDuringExecution)
 
 
 # Sums.
@@ -210,7 +210,7 @@ def used(quota: ResourceQuota, resource: Resource[Any], objects: Iterable[Any], 
     """What the objects of one kind count for against this quota: an entry for each of its names that the kind counts for."""
     names = counted(resource, quota.spec.hard)
     total: Usage = {}
-    for one in objects if names else ():
-        if matches(quota, one):
-            total = added(total, {name: value for name, value in usage(one, resource, now).items() if name in names})
+    for obj in objects if names else ():
+        if matches(quota, obj):
+            total = added(total, {name: value for name, value in usage(obj, resource, now).items() if name in names})
     return dict.fromkeys(names, NONE) | total

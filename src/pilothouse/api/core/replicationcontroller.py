@@ -39,28 +39,28 @@ REPLICATIONCONTROLLER = Resource(
 
 
 @REPLICATIONCONTROLLER.default
-def default(one: ReplicationController) -> None:
+def default(controller: ReplicationController) -> None:
     """Selector and labels follow the template's labels: what ReplicaSet gave up."""
-    if one.spec.replicas is None:
-        one.spec.replicas = 1
-    if one.spec.template is None:
+    if controller.spec.replicas is None:
+        controller.spec.replicas = 1
+    if controller.spec.template is None:
         return
-    labels = one.spec.template.metadata.labels
-    one.spec.selector = one.spec.selector or dict(labels)
-    one.metadata.labels = one.metadata.labels or dict(labels)
-    default_pod_spec(one.spec.template.spec)
+    labels = controller.spec.template.metadata.labels
+    controller.spec.selector = controller.spec.selector or dict(labels)
+    controller.metadata.labels = controller.metadata.labels or dict(labels)
+    default_pod_spec(controller.spec.template.spec)
 
 
 @REPLICATIONCONTROLLER.validate
-def validate(one: ReplicationController, problems: Problems) -> None:
+def validate(controller: ReplicationController, problems: Problems) -> None:
     """What upstream checks by hand, then by declarations."""
-    _validate_spec(one, problems.at("spec"))
-    if one.metadata.name:
-        report(in_bytes(names.dns_subdomain(one.metadata.name)), one.metadata.name, problems, "metadata", "name")
+    _validate_spec(controller, problems.at("spec"))
+    if controller.metadata.name:
+        report(in_bytes(names.dns_subdomain(controller.metadata.name)), controller.metadata.name, problems, "metadata", "name")
 
 
-def _validate_spec(one: ReplicationController, here: Problems) -> None:
-    spec = one.spec
+def _validate_spec(controller: ReplicationController, here: Problems) -> None:
+    spec = controller.spec
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
     if not spec.selector:
         here.at("selector").required()

@@ -21,16 +21,16 @@ PODS, CLAIMS = {"pods"}, {"persistentvolumeclaims", "requests.storage"}
 POD_COMPUTE = {"cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"}
 MISSED = "unsupported scope applied to resource"
 CONFLICTS = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
-ONLY_EXISTS = tuple(one for one in SCOPES if one not in ("PriorityClass", "VolumeAttributesClass"))
+ONLY_EXISTS = tuple(scope for scope in SCOPES if scope not in ("PriorityClass", "VolumeAttributesClass"))
 NEEDS_EXISTS = (
     "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
     "ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"
 )
 
 
-def _usage(one: ResourceQuota, limits: bool) -> str:
-    names = (name for name in sorted(one.status.hard) if name.startswith("limits.") == limits)
-    return ", ".join(f"{name}: {one.status.used.get(name, '0')}/{one.status.hard[name]}" for name in names)
+def _usage(quota: ResourceQuota, limits: bool) -> str:
+    names = (name for name in sorted(quota.status.hard) if name.startswith("limits.") == limits)
+    return ", ".join(f"{name}: {quota.status.used.get(name, '0')}/{quota.status.hard[name]}" for name in names)
 
 
 RESOURCEQUOTA = Resource(
@@ -48,25 +48,25 @@ RESOURCEQUOTA = Resource(
 
 
 @RESOURCEQUOTA.default
-def default(one: ResourceQuota) -> None:
-    canonicalise(one.spec.hard)
-    canonicalise(one.status.hard)
-    canonicalise(one.status.used)
+def default(quota: ResourceQuota) -> None:
+    canonicalise(quota.spec.hard)
+    canonicalise(quota.status.hard)
+    canonicalise(quota.status.used)
 
 
 @RESOURCEQUOTA.validate
-def validate(one: ResourceQuota, problems: Problems) -> None:
+def validate(quota: ResourceQuota, problems: Problems) -> None:
     spec = problems.at("spec")
-    _validate_hard(one.spec.hard, spec.at("hard"))
-    _validate_scopes(one, spec.at("scopes"))
-    if one.spec.scopeSelector:
+    _validate_hard(quota.spec.hard, spec.at("hard"))
+    _validate_scopes(quota, spec.at("scopes"))
+    if quota.spec.scopeSelector:
         here = spec.at("scopeSelector", "matchExpressions")
-        for requirement in one.spec.scopeSelector.matchExpressions:
+        for requirement in quota.spec.scopeSelector.matchExpressions:
             _validate_selector(requirement.scopeName, requirement.operator, requirement.values, here)
-            if _misses(requirement.scopeName, one.spec.hard):
-                here.invalid(one.spec.scopeSelector, MISSED)
-        if any(pair <= {requirement.scopeName for requirement in one.spec.scopeSelector.matchExpressions} for pair in CONFLICTS):
-            here.invalid(one.spec.scopes or NO_LIST, "conflicting scopes")
+            if _misses(requirement.scopeName, quota.spec.hard):
+                here.invalid(quota.spec.scopeSelector, MISSED)
+        if any(pair <= {requirement.scopeName for requirement in quota.spec.scopeSelector.matchExpressions} for pair in CONFLICTS):
+            here.invalid(quota.spec.scopes or NO_LIST, "conflicting scopes")
 
 
 def _validate_hard(resources: Mapping[str, Quantity], problems: Problems) -> None:
@@ -76,11 +76,11 @@ def _validate_hard(resources: Mapping[str, Quantity], problems: Problems) -> Non
         validate_quantity(name, value, here)
 
 
-def _validate_scopes(one: ResourceQuota, problems: Problems) -> None:
-    scopes = one.spec.scopes
+def _validate_scopes(quota: ResourceQuota, problems: Problems) -> None:
+    scopes = quota.spec.scopes
     if any(scope not in SCOPES for scope in scopes):
         problems.invalid(scopes, "unsupported scope")
-    if any(_misses(scope, one.spec.hard) for scope in scopes):
+    if any(_misses(scope, quota.spec.hard) for scope in scopes):
         problems.invalid(scopes, MISSED)
     if any(pair <= set(scopes) for pair in CONFLICTS):
         problems.invalid(scopes, "conflicting scopes")

@@ -37,45 +37,45 @@ SECRET = Resource(
 
 
 @SECRET.default
-def default(one: Secret) -> None:
-    one.type = one.type or OPAQUE
-    for key, value in one.stringData.items():
-        one.data[key] = base64.b64encode(value.encode()).decode()
-    one.stringData = {}
+def default(secret: Secret) -> None:
+    secret.type = secret.type or OPAQUE
+    for key, value in secret.stringData.items():
+        secret.data[key] = base64.b64encode(value.encode()).decode()
+    secret.stringData = {}
 
 
 @SECRET.validate
-def validate(one: Secret, problems: Problems) -> None:
+def validate(secret: Secret, problems: Problems) -> None:
     data = problems.at("data")
     size = 0
-    for key, value in one.data.items():
+    for key, value in secret.data.items():
         here = data.at(f"[{key}]")
         report(names.config_map_key(key), key, here)
         size += decoded_size(value, here)
     if size > MAXIMUM_BYTES:
         data.too_long(MAXIMUM_BYTES)
-    _validate_type(one, problems)
+    _validate_type(secret, problems)
 
 
-def _validate_type(one: Secret, problems: Problems) -> None:
+def _validate_type(secret: Secret, problems: Problems) -> None:
     """What a type promises must be there."""
     data = problems.at("data")
-    match one.type:
+    match secret.type:
         case "kubernetes.io/service-account-token":
-            if not one.metadata.annotations.get(SERVICE_ACCOUNT_NAME):
+            if not secret.metadata.annotations.get(SERVICE_ACCOUNT_NAME):
                 problems.at("metadata", "annotations", f"[{SERVICE_ACCOUNT_NAME}]").required()
         case "kubernetes.io/dockercfg" | "kubernetes.io/dockerconfigjson":
-            _validate_docker(one.data, DOCKER_KEYS[one.type], data)
+            _validate_docker(secret.data, DOCKER_KEYS[secret.type], data)
         case "kubernetes.io/basic-auth":
-            if "username" not in one.data and "password" not in one.data:
+            if "username" not in secret.data and "password" not in secret.data:
                 data.at("[username]").required()
                 data.at("[password]").required()
         case "kubernetes.io/ssh-auth":
-            if not one.data.get(SSH_KEY):
+            if not secret.data.get(SSH_KEY):
                 data.at(f"[{SSH_KEY}]").required()
         case "kubernetes.io/tls":
             for key in TLS_KEYS:
-                if key not in one.data:
+                if key not in secret.data:
                     data.at(f"[{key}]").required()
 
 

@@ -22,24 +22,24 @@ PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 AFFINITY_SECONDS = 10800
 
 
-def _external(one: Service) -> str:
-    own = ",".join(one.spec.externalIPs)
-    match one.spec.type:
+def _external(service: Service) -> str:
+    own = ",".join(service.spec.externalIPs)
+    match service.spec.type:
         case "ClusterIP" | "NodePort":
             return own or NONE
         case "LoadBalancer":
-            given = load_balancer_text(one.status.loadBalancer.ingress)
+            given = load_balancer_text(service.status.loadBalancer.ingress)
             return ",".join(filter(None, (given, own))) or "<pending>"
         case "ExternalName":
-            return one.spec.externalName
+            return service.spec.externalName
     return UNKNOWN
 
 
-def _ports(one: Service) -> str:
+def _ports(service: Service) -> str:
     def shown(number: int, node_port: int | None, protocol: str) -> str:
         return f"{number}:{node_port}/{protocol}" if node_port else f"{number}/{protocol}"
 
-    return ",".join(shown(port.port, port.nodePort, port.protocol) for port in one.spec.ports) or NONE
+    return ",".join(shown(port.port, port.nodePort, port.protocol) for port in service.spec.ports) or NONE
 
 
 SERVICE = Resource(
@@ -65,39 +65,39 @@ SERVICE = Resource(
 
 
 @SERVICE.default
-def default(one: Service) -> None:
-    spec = one.spec
+def default(service: Service) -> None:
+    spec = service.spec
     spec.type = spec.type or "ClusterIP"
     spec.sessionAffinity = spec.sessionAffinity or "None"
     if spec.sessionAffinity == "None":
         spec.sessionAffinityConfig = None
     elif spec.sessionAffinity == "ClientIP":
-        _default_affinity(one)
+        _default_affinity(service)
     for port in spec.ports:
         port.protocol = port.protocol or "TCP"
         port.targetPort = port.targetPort or port.port
-    if servicefields.externally_accessible(one):
+    if servicefields.externally_accessible(service):
         spec.externalTrafficPolicy = spec.externalTrafficPolicy or "Cluster"
-    if servicefields.needs_cluster_ip(one) and spec.internalTrafficPolicy is None:
+    if servicefields.needs_cluster_ip(service) and spec.internalTrafficPolicy is None:
         spec.internalTrafficPolicy = "Cluster"
     if spec.type == "LoadBalancer":
         if spec.allocateLoadBalancerNodePorts is None:
             spec.allocateLoadBalancerNodePorts = True
-        for ingress in one.status.loadBalancer.ingress:
+        for ingress in service.status.loadBalancer.ingress:
             if ingress.ip and ingress.ipMode is None:
                 ingress.ipMode = "VIP"
 
 
-def _default_affinity(one: Service) -> None:
-    config = one.spec.sessionAffinityConfig
+def _default_affinity(service: Service) -> None:
+    config = service.spec.sessionAffinityConfig
     if config is None or config.clientIP is None or config.clientIP.timeoutSeconds is None:
-        one.spec.sessionAffinityConfig = SessionAffinityConfig(clientIP=ClientIPConfig(timeoutSeconds=AFFINITY_SECONDS))
+        service.spec.sessionAffinityConfig = SessionAffinityConfig(clientIP=ClientIPConfig(timeoutSeconds=AFFINITY_SECONDS))
 
 
 @SERVICE.prepare_create
-def prepare_create(one: Service) -> None:
-    servicefields.normalise_cluster_ips(None, one)
-    servicefields.default_families(one)
+def prepare_create(service: Service) -> None:
+    servicefields.normalise_cluster_ips(None, service)
+    servicefields.default_families(service)
 
 
 @SERVICE.prepare_update
@@ -109,8 +109,8 @@ def prepare_update(old: Service, new: Service) -> None:
 
 
 @SERVICE.validate
-def validate(one: Service, problems: Problems) -> None:
-    rules.validate_service(one, problems)
+def validate(service: Service, problems: Problems) -> None:
+    rules.validate_service(service, problems)
 
 
 @SERVICE.validate_update
@@ -141,9 +141,9 @@ def warn(new: Service, old: Service | None) -> Iterator[str]:
     yield from _ignored(new)
 
 
-def _ignored(one: Service) -> Iterator[str]:
+def _ignored(service: Service) -> Iterator[str]:
     """Fields that mean nothing for a Service of this sort."""
-    spec = one.spec
+    spec = service.spec
     if spec.type == "ClusterIP" and spec.clusterIP == servicefields.HEADLESS:
         if spec.loadBalancerIP:
             yield "spec.loadBalancerIP is ignored for headless services"

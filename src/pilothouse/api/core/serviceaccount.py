@@ -21,9 +21,9 @@ SERVICEACCOUNT = Resource(
 
 
 @SERVICEACCOUNT.default
-def default(one: ServiceAccount) -> None:
+def default(service_account: ServiceAccount) -> None:
     """Of a Secret, its name counts; upstream drops the rest."""
-    for secret in one.secrets:
+    for secret in service_account.secrets:
         secret.kind = secret.namespace = secret.uid = secret.apiVersion = secret.resourceVersion = secret.fieldPath = ""
 
 

@@ -12,27 +12,27 @@ SINGLE, DUAL = "SingleStack", "RequireDualStack"
 FAMILIES = ("IPv4", "IPv6")
 
 
-def is_headless(one: Service) -> bool:
-    return one.spec.clusterIPs == [HEADLESS] or (not one.spec.clusterIPs and one.spec.clusterIP == HEADLESS)
+def is_headless(service: Service) -> bool:
+    return service.spec.clusterIPs == [HEADLESS] or (not service.spec.clusterIPs and service.spec.clusterIP == HEADLESS)
 
 
-def externally_accessible(one: Service) -> bool:
+def externally_accessible(service: Service) -> bool:
     """Whether traffic from outside of the cluster may arrive."""
-    return one.spec.type in ("LoadBalancer", "NodePort") or (one.spec.type == "ClusterIP" and bool(one.spec.externalIPs))
+    return service.spec.type in ("LoadBalancer", "NodePort") or (service.spec.type == "ClusterIP" and bool(service.spec.externalIPs))
 
 
-def needs_cluster_ip(one: Service) -> bool:
-    return one.spec.type in ("ClusterIP", "NodePort", "LoadBalancer")
+def needs_cluster_ip(service: Service) -> bool:
+    return service.spec.type in ("ClusterIP", "NodePort", "LoadBalancer")
 
 
-def needs_node_ports(one: Service) -> bool:
-    if one.spec.type == "NodePort":
+def needs_node_ports(service: Service) -> bool:
+    if service.spec.type == "NodePort":
         return True
-    return one.spec.type == "LoadBalancer" and one.spec.allocateLoadBalancerNodePorts is not False
+    return service.spec.type == "LoadBalancer" and service.spec.allocateLoadBalancerNodePorts is not False
 
 
-def needs_health_check(one: Service) -> bool:
-    return one.spec.type == "LoadBalancer" and one.spec.externalTrafficPolicy == "Local"
+def needs_health_check(service: Service) -> bool:
+    return service.spec.type == "LoadBalancer" and service.spec.externalTrafficPolicy == "Local"
 
 
 def normalise_cluster_ips(old: Service | None, new: Service) -> None:
@@ -56,7 +56,7 @@ def default_families(new: Service) -> None:
     if is_headless(new) and not spec.selector:
         spec.ipFamilies = spec.ipFamilies or [FAMILIES[0]]
         if len(spec.ipFamilies) < len(FAMILIES) and spec.ipFamilyPolicy != SINGLE:
-            spec.ipFamilies = [*spec.ipFamilies, *(one for one in FAMILIES if one not in spec.ipFamilies)]
+            spec.ipFamilies = [*spec.ipFamilies, *(family for family in FAMILIES if family not in spec.ipFamilies)]
         if spec.ipFamilyPolicy is None:
             spec.ipFamilyPolicy = DUAL
         return
@@ -117,10 +117,10 @@ def drop_dependent(old: Service, new: Service) -> None:
         new.status.loadBalancer = LoadBalancerStatus()
 
 
-def _may_have_node_ports(one: Service) -> bool:
+def _may_have_node_ports(service: Service) -> bool:
     """Also where none is allocated: a client may have named one itself."""
-    return one.spec.type in ("NodePort", "LoadBalancer")
+    return service.spec.type in ("NodePort", "LoadBalancer")
 
 
-def _node_ports(one: Service) -> set[int]:
-    return {port.nodePort for port in one.spec.ports if port.nodePort}
+def _node_ports(service: Service) -> set[int]:
+    return {port.nodePort for port in service.spec.ports if port.nodePort}

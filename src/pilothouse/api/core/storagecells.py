@@ -16,7 +16,7 @@ def access_modes(modes: Iterable[str]) -> str:
     return ",".join(short for mode, short in SHORT.items() if mode in found)
 
 
-def volume_class(one: Any, name: str | None) -> str:
+def volume_class(obj: Any, name: str | None) -> str:
     """The storage class; an annotation of old goes before the field."""
-    annotated: str | None = one.metadata.annotations.get(wellknown.STORAGE_CLASS_BETA)
+    annotated: str | None = obj.metadata.annotations.get(wellknown.STORAGE_CLASS_BETA)
     return annotated if annotated is not None else name or ""

@@ -20,8 +20,8 @@ HINTS = {"forZones": names.label_value, "forNodes": names.dns_subdomain}
 MAXIMUM_ENDPOINTS, MAXIMUM_PORTS, MAXIMUM_ADDRESSES = 1000, 100, 100
 
 
-def _ports(one: EndpointSlice) -> str:
-    return shortened([str(port.port) if port.port is not None else port.name or "*" for port in one.ports or ()])
+def _ports(endpoint_slice: EndpointSlice) -> str:
+    return shortened([str(port.port) if port.port is not None else port.name or "*" for port in endpoint_slice.ports or ()])
 
 
 def content_or_labels_changed(old: EndpointSlice, new: EndpointSlice) -> bool:
@@ -43,8 +43,8 @@ ENDPOINTSLICE = Resource(
 
 
 @ENDPOINTSLICE.default
-def default(one: EndpointSlice) -> None:
-    for port in one.ports or ():
+def default(endpoint_slice: EndpointSlice) -> None:
+    for port in endpoint_slice.ports or ():
         if port.name is None:
             port.name = ""
         if port.protocol is None:
@@ -52,18 +52,18 @@ def default(one: EndpointSlice) -> None:
 
 
 @ENDPOINTSLICE.validate
-def validate(one: EndpointSlice, problems: Problems) -> None:
-    one_of(one.addressType, ADDRESS_TYPES, problems, "addressType")
-    if len(one.endpoints or ()) > MAXIMUM_ENDPOINTS:
-        problems.at("endpoints").too_many(len(one.endpoints or ()), MAXIMUM_ENDPOINTS)
+def validate(endpoint_slice: EndpointSlice, problems: Problems) -> None:
+    one_of(endpoint_slice.addressType, ADDRESS_TYPES, problems, "addressType")
+    if len(endpoint_slice.endpoints or ()) > MAXIMUM_ENDPOINTS:
+        problems.at("endpoints").too_many(len(endpoint_slice.endpoints or ()), MAXIMUM_ENDPOINTS)
         return
-    for index, endpoint in enumerate(one.endpoints or ()):
-        _validate_endpoint(endpoint, one.addressType, problems.at("endpoints", index))
-    if len(one.ports or ()) > MAXIMUM_PORTS:
-        problems.at("ports").too_many(len(one.ports or ()), MAXIMUM_PORTS)
+    for index, endpoint in enumerate(endpoint_slice.endpoints or ()):
+        _validate_endpoint(endpoint, endpoint_slice.addressType, problems.at("endpoints", index))
+    if len(endpoint_slice.ports or ()) > MAXIMUM_PORTS:
+        problems.at("ports").too_many(len(endpoint_slice.ports or ()), MAXIMUM_PORTS)
         return
     seen: set[str] = set()
-    for index, port in enumerate(one.ports or ()):
+    for index, port in enumerate(endpoint_slice.ports or ()):
         here = problems.at("ports", index)
         if port.name:
             report(names.dns_label(port.name), port.name, here, "name")
@@ -89,7 +89,7 @@ def _validate_endpoint(endpoint: Endpoint, address_type: str, problems: Problems
     if endpoint.hostname is not None:
         report(names.dns_label(endpoint.hostname), endpoint.hostname, problems, "hostname")
     for field, rule in HINTS.items() if endpoint.hints else ():
-        _validate_hints([one.name for one in getattr(endpoint.hints, field)], rule, problems.at("hints", field))
+        _validate_hints([hint.name for hint in getattr(endpoint.hints, field)], rule, problems.at("hints", field))
 
 
 def _validate_hints(given: list[str], rule: Callable[[str], list[str]], problems: Problems) -> None:
@@ -135,9 +135,9 @@ def validate_update(old: EndpointSlice, new: EndpointSlice, problems: Problems) 
 
 
 @ENDPOINTSLICE.prepare_create
-def prepare_create(one: EndpointSlice) -> None:
+def prepare_create(endpoint_slice: EndpointSlice) -> None:
     """The topology of v1beta1 is not written any more."""
-    for endpoint in one.endpoints or ():
+    for endpoint in endpoint_slice.endpoints or ():
         endpoint.deprecatedTopology = {}
 
 

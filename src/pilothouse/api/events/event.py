@@ -17,47 +17,47 @@ from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.strategy import Strategy
 
 
-def to_stored(one: Event) -> core_v1.Event:
+def to_stored(event: Event) -> core_v1.Event:
     """The core/v1 form of the same event."""
-    series = one.series
+    series = event.series
     return core_v1.Event(
-        metadata=one.metadata,
-        action=one.action,
-        count=one.deprecatedCount or 0,
-        eventTime=one.eventTime,
-        firstTimestamp=one.deprecatedFirstTimestamp,
-        involvedObject=one.regarding or core_v1.ObjectReference(),
-        lastTimestamp=one.deprecatedLastTimestamp,
-        message=one.note,
-        reason=one.reason,
-        related=one.related,
-        reportingComponent=one.reportingController,
-        reportingInstance=one.reportingInstance,
+        metadata=event.metadata,
+        action=event.action,
+        count=event.deprecatedCount or 0,
+        eventTime=event.eventTime,
+        firstTimestamp=event.deprecatedFirstTimestamp,
+        involvedObject=event.regarding or core_v1.ObjectReference(),
+        lastTimestamp=event.deprecatedLastTimestamp,
+        message=event.note,
+        reason=event.reason,
+        related=event.related,
+        reportingComponent=event.reportingController,
+        reportingInstance=event.reportingInstance,
         series=core_v1.EventSeries(count=series.count, lastObservedTime=series.lastObservedTime) if series else None,
-        source=one.deprecatedSource or core_v1.EventSource(),
-        type=one.type,
+        source=event.deprecatedSource or core_v1.EventSource(),
+        type=event.type,
     )
 
 
-def from_stored(one: core_v1.Event) -> Event:
+def from_stored(event: core_v1.Event) -> Event:
     """The events.k8s.io/v1 form of the same event."""
-    series = one.series
+    series = event.series
     return Event(
-        metadata=one.metadata,
-        action=one.action,
-        deprecatedCount=one.count,
-        deprecatedFirstTimestamp=one.firstTimestamp,
-        deprecatedLastTimestamp=one.lastTimestamp,
-        deprecatedSource=one.source,
-        eventTime=one.eventTime,
-        note=one.message,
-        reason=one.reason,
-        regarding=one.involvedObject,
-        related=one.related,
-        reportingController=one.reportingComponent,
-        reportingInstance=one.reportingInstance,
+        metadata=event.metadata,
+        action=event.action,
+        deprecatedCount=event.count,
+        deprecatedFirstTimestamp=event.firstTimestamp,
+        deprecatedLastTimestamp=event.lastTimestamp,
+        deprecatedSource=event.source,
+        eventTime=event.eventTime,
+        note=event.message,
+        reason=event.reason,
+        regarding=event.involvedObject,
+        related=event.related,
+        reportingController=event.reportingComponent,
+        reportingInstance=event.reportingInstance,
         series=EventSeries(count=series.count or 0, lastObservedTime=series.lastObservedTime) if series else None,
-        type=one.type,
+        type=event.type,
     )
 
 
@@ -97,22 +97,22 @@ SHOWN = {"reportingComponent": "reportingController"}
 
 
 @EVENTS_EVENT.validate
-def validate(one: core_v1.Event, problems: Problems) -> None:
+def validate(event: core_v1.Event, problems: Problems) -> None:
     """This face is strict about new events, where the older one takes what old clients send."""
     for index, problem in enumerate(problems.found):
         problems.found[index] = replace(problem, path=SHOWN.get(problem.path, problem.path))
-    if one.metadata.name:
-        report(names.dns_subdomain(one.metadata.name), one.metadata.name, problems, "metadata", "name")
-    if one.metadata.generateName:
-        masked = maskable(one.metadata.generateName)
-        report(names.dns_subdomain(masked), one.metadata.generateName, problems, "metadata", "generateName")
-    _validate_series(one, problems)
-    if not one.eventTime:
+    if event.metadata.name:
+        report(names.dns_subdomain(event.metadata.name), event.metadata.name, problems, "metadata", "name")
+    if event.metadata.generateName:
+        masked = maskable(event.metadata.generateName)
+        report(names.dns_subdomain(masked), event.metadata.generateName, problems, "metadata", "generateName")
+    _validate_series(event, problems)
+    if not event.eventTime:
         problems.at("eventTime").required()
-    if one.type not in ("Normal", "Warning"):
-        problems.at("type").invalid("", f"has invalid value: {one.type}")
+    if event.type not in ("Normal", "Warning"):
+        problems.at("type").invalid("", f"has invalid value: {event.type}")
     for name, zero in UNSET:
-        if (getattr(one, name) or zero) != zero:
+        if (getattr(event, name) or zero) != zero:
             problems.at(name).invalid("", "needs to be unset")
 
 
@@ -128,10 +128,10 @@ def validate_update(old: core_v1.Event, new: core_v1.Event, problems: Problems) 
         problems.at(SHOWN.get(name, name)).invalid(shown, IMMUTABLE)
 
 
-def _validate_series(one: core_v1.Event, problems: Problems) -> None:
-    if one.series is None:
+def _validate_series(event: core_v1.Event, problems: Problems) -> None:
+    if event.series is None:
         return
-    if (one.series.count or 0) < 2:
+    if (event.series.count or 0) < 2:
         problems.at("series.count").invalid("", "should be at least 2")
-    if not one.series.lastObservedTime:
+    if not event.series.lastObservedTime:
         problems.at("series.lastObservedTime").required()

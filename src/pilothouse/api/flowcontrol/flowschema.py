@@ -16,8 +16,8 @@ METHODS = ("ByNamespace", "ByUser")
 PRECEDENCE, LOWEST_PRECEDENCE = 1000, 10000
 
 
-def _missing(one: FlowSchema) -> str:
-    return next((condition.status for condition in one.status.conditions if condition.type == "Dangling"), "?")
+def _missing(flow_schema: FlowSchema) -> str:
+    return next((condition.status for condition in flow_schema.status.conditions if condition.type == "Dangling"), "?")
 
 
 FLOWSCHEMA = Resource(
@@ -38,19 +38,19 @@ FLOWSCHEMA = Resource(
 
 
 @FLOWSCHEMA.default
-def default(one: FlowSchema) -> None:
-    one.spec.matchingPrecedence = one.spec.matchingPrecedence or PRECEDENCE
+def default(flow_schema: FlowSchema) -> None:
+    flow_schema.spec.matchingPrecedence = flow_schema.spec.matchingPrecedence or PRECEDENCE
 
 
 @FLOWSCHEMA.validate
-def validate(one: FlowSchema, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(flow_schema: FlowSchema, problems: Problems) -> None:
+    spec, here = flow_schema.spec, problems.at("spec")
     precedence, where = spec.matchingPrecedence or 0, here.at("matchingPrecedence")
     if precedence <= 0:
         where.invalid(precedence, "must be a positive value")
     if precedence > LOWEST_PRECEDENCE:
         where.invalid(precedence, f"must not be greater than {LOWEST_PRECEDENCE}")
-    if precedence == 1 and one.metadata.name != "exempt":
+    if precedence == 1 and flow_schema.metadata.name != "exempt":
         where.invalid(precedence, "only the schema named 'exempt' may have matchingPrecedence 1")
     method = spec.distinguisherMethod
     if method is not None and method.type not in METHODS:

@@ -23,8 +23,8 @@ MOST_QUEUES, MOST_BITS = 10_000_000, 60
 SHARES, QUEUES, HAND_SIZE, QUEUE_LENGTH = 30, 64, 8, 50
 
 
-def _queuing(one: PriorityLevelConfiguration, field: str) -> Any:
-    response = one.spec.limited.limitResponse if one.spec.limited else None
+def _queuing(level: PriorityLevelConfiguration, field: str) -> Any:
+    response = level.spec.limited.limitResponse if level.spec.limited else None
     return getattr(response.queuing, field) if response and response.queuing else NONE
 
 
@@ -47,12 +47,12 @@ PRIORITYLEVELCONFIGURATION = Resource(
 
 
 @PRIORITYLEVELCONFIGURATION.default
-def default(one: PriorityLevelConfiguration) -> None:
-    if one.spec.type == "Exempt":
-        exempt = one.spec.exempt = one.spec.exempt or ExemptPriorityLevelConfiguration()
+def default(level: PriorityLevelConfiguration) -> None:
+    if level.spec.type == "Exempt":
+        exempt = level.spec.exempt = level.spec.exempt or ExemptPriorityLevelConfiguration()
         exempt.nominalConcurrencyShares = exempt.nominalConcurrencyShares or 0
         exempt.lendablePercent = exempt.lendablePercent or 0
-    limited = one.spec.limited
+    limited = level.spec.limited
     if limited is None:
         return
     if limited.nominalConcurrencyShares is None:
@@ -70,9 +70,9 @@ def _default_queuing(queuing: QueuingConfiguration) -> None:
 
 
 @PRIORITYLEVELCONFIGURATION.validate
-def validate(one: PriorityLevelConfiguration, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
-    if (one.metadata.name == "exempt") != (spec.type == "Exempt"):
+def validate(level: PriorityLevelConfiguration, problems: Problems) -> None:
+    spec, here = level.spec, problems.at("spec")
+    if (level.metadata.name == "exempt") != (spec.type == "Exempt"):
         here.at("type").invalid(spec.type, "must be 'Exempt' if and only if `name` is 'exempt'")
     if spec.type == "Exempt":
         if spec.exempt is not None:

@@ -20,11 +20,11 @@ BAD_SEQUENCES = ("//", "/./", "/../", "%2f", "%2F")
 BAD_ENDINGS = ("/..", "/.")
 
 
-def _hosts(one: Ingress) -> str:
-    found = [rule.host for rule in one.spec.rules[:SHOWN_HOSTS] if rule.host]
+def _hosts(ingress: Ingress) -> str:
+    found = [rule.host for rule in ingress.spec.rules[:SHOWN_HOSTS] if rule.host]
     if not found:
         return "*"
-    more = len(one.spec.rules) - SHOWN_HOSTS
+    more = len(ingress.spec.rules) - SHOWN_HOSTS
     return ",".join(found) + (f" + {more} more..." if more > 0 else "")
 
 
@@ -45,8 +45,8 @@ INGRESS = Resource(
 
 
 @INGRESS.validate
-def validate(one: Ingress, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(ingress: Ingress, problems: Problems) -> None:
+    spec, here = ingress.spec, problems.at("spec")
     if not spec.rules and spec.defaultBackend is None:
         here.invalid(NO_LIST, "either `defaultBackend` or `rules` must be specified")
     if spec.defaultBackend:
@@ -65,8 +65,8 @@ def validate(one: Ingress, problems: Problems) -> None:
             report(names.dns_subdomain(tls.secretName), tls.secretName, here, "tls", index, "secretName")
     if spec.ingressClassName:
         report(names.dns_subdomain(spec.ingressClassName), spec.ingressClassName, here, "ingressClassName")
-        annotated = one.metadata.annotations.get(wellknown.INGRESS_CLASS, spec.ingressClassName)
-        if not one.metadata.resourceVersion and annotated != spec.ingressClassName:
+        annotated = ingress.metadata.annotations.get(wellknown.INGRESS_CLASS, spec.ingressClassName)
+        if not ingress.metadata.resourceVersion and annotated != spec.ingressClassName:
             # Upstream asks only when it is new, and leaves `metadata` out of the path.
             message = "must match `ingressClassName` when both are specified"
             problems.at("annotations", wellknown.INGRESS_CLASS).invalid(annotated, message)
@@ -135,14 +135,14 @@ def _validate_service(backend: IngressBackend, problems: Problems) -> None:
 
 @INGRESS.validate_status
 def validate_status(old: Ingress, new: Ingress, problems: Problems) -> None:
-    for index, one in enumerate(new.status.loadBalancer.ingress):
+    for index, point in enumerate(new.status.loadBalancer.ingress):
         here = problems.at("status", "loadBalancer", "ingress", index)
-        if one.ip:
-            validate_address(one.ip, here.at("ip"))
-        if one.hostname:
-            report(names.dns_subdomain(one.hostname), one.hostname, here, "hostname")
-            if parsed(one.hostname):
-                here.at("hostname").invalid(one.hostname, "must be a DNS name, not an IP address")
+        if point.ip:
+            validate_address(point.ip, here.at("ip"))
+        if point.hostname:
+            report(names.dns_subdomain(point.hostname), point.hostname, here, "hostname")
+            if parsed(point.hostname):
+                here.at("hostname").invalid(point.hostname, "must be a DNS name, not an IP address")
 
 
 @INGRESS.warn

@@ -14,8 +14,8 @@ LONGEST_CONTROLLER = 250
 SCOPES = ("Cluster", "Namespace")
 
 
-def _parameters(one: IngressClass) -> str:
-    found = one.spec.parameters
+def _parameters(ingress_class: IngressClass) -> str:
+    found = ingress_class.spec.parameters
     if found is None:
         return NONE
     kind = f"{found.kind}.{found.apiGroup}" if found.apiGroup else found.kind
@@ -32,18 +32,18 @@ INGRESSCLASS = Resource(
 
 
 @INGRESSCLASS.default
-def default(one: IngressClass) -> None:
-    if one.spec.parameters and one.spec.parameters.scope is None:
-        one.spec.parameters.scope = "Cluster"
+def default(ingress_class: IngressClass) -> None:
+    if ingress_class.spec.parameters and ingress_class.spec.parameters.scope is None:
+        ingress_class.spec.parameters.scope = "Cluster"
 
 
 @INGRESSCLASS.validate
-def validate(one: IngressClass, problems: Problems) -> None:
-    controller, here = one.spec.controller, problems.at("spec", "controller")
+def validate(ingress_class: IngressClass, problems: Problems) -> None:
+    controller, here = ingress_class.spec.controller, problems.at("spec", "controller")
     if len(controller) > LONGEST_CONTROLLER:
         here.too_long(LONGEST_CONTROLLER)
     validate_prefixed_path(controller, here)
-    parameters, here = one.spec.parameters, problems.at("spec", "parameters")
+    parameters, here = ingress_class.spec.parameters, problems.at("spec", "parameters")
     if parameters is None:
         return
     if parameters.apiGroup is not None:

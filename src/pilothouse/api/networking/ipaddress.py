@@ -11,8 +11,8 @@ from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.strategy import Strategy
 
 
-def _parent(one: IPAddress) -> str:
-    found = one.spec.parentRef
+def _parent(address: IPAddress) -> str:
+    found = address.spec.parentRef
     if found is None or not found.name:
         return NONE
     kind = f"{found.resource}.{found.group}" if found.group else found.resource
@@ -36,13 +36,13 @@ IPADDRESS = Resource(
 
 
 @IPADDRESS.validate
-def validate(one: IPAddress, problems: Problems) -> None:
+def validate(address: IPAddress, problems: Problems) -> None:
     here = problems.at("spec", "parentRef")
-    if one.spec.parentRef is None:
+    if address.spec.parentRef is None:
         here.required()
         return
     for field in ("resource", "name"):
-        if not getattr(one.spec.parentRef, field):
+        if not getattr(address.spec.parentRef, field):
             here.at(field).required()
 
 

@@ -28,9 +28,9 @@ NETWORKPOLICY = Resource(
 
 
 @NETWORKPOLICY.default
-def default(one: NetworkPolicy) -> None:
+def default(policy: NetworkPolicy) -> None:
     """A policy that names no type is for what comes in, and for what goes out when it says something of that."""
-    spec = one.spec
+    spec = policy.spec
     spec.podSelector = spec.podSelector or LabelSelector()
     for ports in (*(rule.ports for rule in spec.ingress), *(rule.ports for rule in spec.egress)):
         for port in ports:
@@ -41,8 +41,8 @@ def default(one: NetworkPolicy) -> None:
 
 
 @NETWORKPOLICY.validate
-def validate(one: NetworkPolicy, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(policy: NetworkPolicy, problems: Problems) -> None:
+    spec, here = policy.spec, problems.at("spec")
     validate_label_selector(spec.podSelector, here.at("podSelector"))
     for index, ingress in enumerate(spec.ingress):
         _validate_ports(ingress.ports, here.at("ingress", index, "ports"))
@@ -59,32 +59,32 @@ def validate(one: NetworkPolicy, problems: Problems) -> None:
 
 
 def _validate_ports(ports: list[NetworkPolicyPort], problems: Problems) -> None:
-    for index, one in enumerate(ports):
+    for index, port in enumerate(ports):
         here = problems.at(index)
-        if one.protocol not in PROTOCOLS:
-            here.at("protocol").not_supported(one.protocol or "", PROTOCOLS)
-        if isinstance(one.port, str) and one.endPort is not None:
-            here.at("endPort").invalid(one.endPort, "may not be specified when `port` is non-numeric")
-        if one.port is not None:
-            port_or_name(one.port, here, "port")
-        if one.endPort is None or isinstance(one.port, str):
+        if port.protocol not in PROTOCOLS:
+            here.at("protocol").not_supported(port.protocol or "", PROTOCOLS)
+        if isinstance(port.port, str) and port.endPort is not None:
+            here.at("endPort").invalid(port.endPort, "may not be specified when `port` is non-numeric")
+        if port.port is not None:
+            port_or_name(port.port, here, "port")
+        if port.endPort is None or isinstance(port.port, str):
             continue
-        if one.port is None:
-            here.at("endPort").invalid(one.endPort, "may not be specified when `port` is not specified")
+        if port.port is None:
+            here.at("endPort").invalid(port.endPort, "may not be specified when `port` is not specified")
             continue
-        if one.endPort < one.port:
-            here.at("endPort").invalid(one.endPort, "must be greater than or equal to `port`")
-        report(names.port_number(one.endPort), one.endPort, here, "endPort")
+        if port.endPort < port.port:
+            here.at("endPort").invalid(port.endPort, "must be greater than or equal to `port`")
+        report(names.port_number(port.endPort), port.endPort, here, "endPort")
 
 
 def _validate_peers(peers: list[NetworkPolicyPeer], problems: Problems) -> None:
-    for index, one in enumerate(peers):
+    for index, peer in enumerate(peers):
         here = problems.at(index)
-        validate_label_selector(one.podSelector, here.at("podSelector"))
-        validate_label_selector(one.namespaceSelector, here.at("namespaceSelector"))
-        selects = one.podSelector is not None or one.namespaceSelector is not None
-        if one.ipBlock:
-            _validate_block(one.ipBlock, here.at("ipBlock"))
+        validate_label_selector(peer.podSelector, here.at("podSelector"))
+        validate_label_selector(peer.namespaceSelector, here.at("namespaceSelector"))
+        selects = peer.podSelector is not None or peer.namespaceSelector is not None
+        if peer.ipBlock:
+            _validate_block(peer.ipBlock, here.at("ipBlock"))
             if selects:
                 here.forbidden("may not specify both ipBlock and another peer")
         elif not selects:

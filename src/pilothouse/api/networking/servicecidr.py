@@ -21,9 +21,9 @@ SERVICECIDR = Resource(
 
 
 @SERVICECIDR.validate
-def validate(one: ServiceCIDR, problems: Problems) -> None:
-    if not one.metadata.resourceVersion:  # an update may add a range, and no more
-        _validate_ranges(one.spec.cidrs, problems.at("spec", "cidrs"))
+def validate(cidr: ServiceCIDR, problems: Problems) -> None:
+    if not cidr.metadata.resourceVersion:  # an update may add a range, and no more
+        _validate_ranges(cidr.spec.cidrs, problems.at("spec", "cidrs"))
 
 
 def _validate_ranges(ranges: list[str], problems: Problems) -> None:

@@ -29,26 +29,26 @@ RUNTIMECLASS = Resource(
 
 
 @RUNTIMECLASS.default
-def default(one: RuntimeClass) -> None:
-    if one.overhead:
-        canonicalise(one.overhead.podFixed)
+def default(runtime_class: RuntimeClass) -> None:
+    if runtime_class.overhead:
+        canonicalise(runtime_class.overhead.podFixed)
 
 
 @RUNTIMECLASS.validate
-def validate(one: RuntimeClass, problems: Problems) -> None:
-    if not one.handler:
+def validate(runtime_class: RuntimeClass, problems: Problems) -> None:
+    if not runtime_class.handler:
         problems.at("handler").required()
     else:
-        rule = names.dns_label if one.metadata.resourceVersion else lambda handler: in_bytes(names.dns_label(handler))
-        report(rule(one.handler), one.handler, problems, "handler")
-    if one.overhead:
-        validate_requirements(ResourceRequirements(limits=one.overhead.podFixed), frozenset(), problems.at("overhead"))
-    if one.scheduling:
-        validate_labels(one.scheduling.nodeSelector, problems.at("scheduling", "nodeSelector"))
+        rule = names.dns_label if runtime_class.metadata.resourceVersion else lambda handler: in_bytes(names.dns_label(handler))
+        report(rule(runtime_class.handler), runtime_class.handler, problems, "handler")
+    if runtime_class.overhead:
+        validate_requirements(ResourceRequirements(limits=runtime_class.overhead.podFixed), frozenset(), problems.at("overhead"))
+    if runtime_class.scheduling:
+        validate_labels(runtime_class.scheduling.nodeSelector, problems.at("scheduling", "nodeSelector"))
         here = problems.at("scheduling", "tolerations")
-        validate_tolerations(one.scheduling.tolerations, here)
-        for index, toleration in enumerate(one.scheduling.tolerations):
-            if toleration in one.scheduling.tolerations[:index]:
+        validate_tolerations(runtime_class.scheduling.tolerations, here)
+        for index, toleration in enumerate(runtime_class.scheduling.tolerations):
+            if toleration in runtime_class.scheduling.tolerations[:index]:
                 here.at(index).duplicate(internal(toleration, "core.Toleration"))
 
 

@@ -37,8 +37,8 @@ PODDISRUPTIONBUDGET = Resource(
 
 
 @PODDISRUPTIONBUDGET.validate
-def validate(one: PodDisruptionBudget, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(budget: PodDisruptionBudget, problems: Problems) -> None:
+    spec, here = budget.spec, problems.at("spec")
     if spec.minAvailable is not None and spec.maxUnavailable is not None:
         here.invalid(internal(spec, "policy.PodDisruptionBudgetSpec"), "minAvailable and maxUnavailable cannot be both set")
     for field in ("minAvailable", "maxUnavailable"):

@@ -22,9 +22,9 @@ CLUSTERROLE = Resource(
 
 
 @CLUSTERROLE.validate
-def validate(one: ClusterRole, problems: Problems) -> None:
-    validate_rules(one.rules or (), False, problems)
-    selectors = one.aggregationRule.clusterRoleSelectors if one.aggregationRule else None
+def validate(role: ClusterRole, problems: Problems) -> None:
+    validate_rules(role.rules or (), False, problems)
+    selectors = role.aggregationRule.clusterRoleSelectors if role.aggregationRule else None
     here = problems.at("aggregationRule", "clusterRoleSelectors")
     if selectors is not None and not selectors:
         here.required("at least one clusterRoleSelector required if aggregationRule is non-nil")
@@ -33,4 +33,4 @@ def validate(one: ClusterRole, problems: Problems) -> None:
         validate_label_selector(selector, here.at(index))
         if len(here.found) > before:
             here.at(index).invalid(None, "invalid label selector.")
-    validate_verbs(one.rules or (), problems)
+    validate_verbs(role.rules or (), problems)

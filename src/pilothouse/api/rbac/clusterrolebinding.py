@@ -20,13 +20,13 @@ CLUSTERROLEBINDING = Resource(
 
 
 @CLUSTERROLEBINDING.default
-def default(one: ClusterRoleBinding) -> None:
-    default_binding(one.roleRef, one.subjects)
+def default(binding: ClusterRoleBinding) -> None:
+    default_binding(binding.roleRef, binding.subjects)
 
 
 @CLUSTERROLEBINDING.validate
-def validate(one: ClusterRoleBinding, problems: Problems) -> None:
-    validate_binding(one.roleRef, one.subjects, ("ClusterRole",), problems)
+def validate(binding: ClusterRoleBinding, problems: Problems) -> None:
+    validate_binding(binding.roleRef, binding.subjects, ("ClusterRole",), problems)
 
 
 @CLUSTERROLEBINDING.validate_update

@@ -20,6 +20,6 @@ ROLE = Resource(
 
 
 @ROLE.validate
-def validate(one: Role, problems: Problems) -> None:
-    validate_rules(one.rules or (), True, problems)
-    validate_verbs(one.rules or (), problems)
+def validate(role: Role, problems: Problems) -> None:
+    validate_rules(role.rules or (), True, problems)
+    validate_verbs(role.rules or (), problems)

@@ -19,13 +19,13 @@ ROLEBINDING = Resource(
 
 
 @ROLEBINDING.default
-def default(one: RoleBinding) -> None:
-    default_binding(one.roleRef, one.subjects)
+def default(binding: RoleBinding) -> None:
+    default_binding(binding.roleRef, binding.subjects)
 
 
 @ROLEBINDING.validate
-def validate(one: RoleBinding, problems: Problems) -> None:
-    validate_binding(one.roleRef, one.subjects, ("Role", "ClusterRole"), problems)
+def validate(binding: RoleBinding, problems: Problems) -> None:
+    validate_binding(binding.roleRef, binding.subjects, ("Role", "ClusterRole"), problems)
 
 
 @ROLEBINDING.validate_update

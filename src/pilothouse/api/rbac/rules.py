@@ -17,9 +17,9 @@ GROUP = "rbac.authorization.k8s.io"
 
 
 def _subjects(kind: str) -> Any:
-    def cell(one: Any) -> str:
-        found = [subject for subject in one.subjects if subject.kind == kind]
-        return ", ".join(f"{one.namespace}/{one.name}" if kind == "ServiceAccount" else one.name for one in found)
+    def cell(obj: Any) -> str:
+        found = [subject for subject in obj.subjects if subject.kind == kind]
+        return ", ".join(f"{subject.namespace}/{subject.name}" if kind == "ServiceAccount" else subject.name for subject in found)
 
     return cell
 

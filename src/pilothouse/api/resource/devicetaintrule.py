@@ -35,9 +35,9 @@ DEVICETAINTRULE = Resource(
 
 
 @DEVICETAINTRULE.default
-def default(one: DeviceTaintRule) -> None:
+def default(rule: DeviceTaintRule) -> None:
     """The taint was added when the rule was made, unless the client says otherwise."""
-    one.spec.taint.timeAdded = one.spec.taint.timeAdded or one.metadata.creationTimestamp
+    rule.spec.taint.timeAdded = rule.spec.taint.timeAdded or rule.metadata.creationTimestamp
 
 
 @DEVICETAINTRULE.prepare_update
@@ -47,12 +47,12 @@ def prepare_update(old: DeviceTaintRule, new: DeviceTaintRule) -> None:
 
 
 @DEVICETAINTRULE.validate
-def validate(one: DeviceTaintRule, problems: Problems) -> None:
+def validate(rule: DeviceTaintRule, problems: Problems) -> None:
     here = problems.at("spec")
-    if one.spec.deviceSelector is not None:
-        _validate_selector(one.spec.deviceSelector, here.at("deviceSelector"))
-    validate_taint(one.spec.taint, here.at("taint"))
-    validate_declared_effect(one.spec.taint.effect, here.at("taint", "effect"))
+    if rule.spec.deviceSelector is not None:
+        _validate_selector(rule.spec.deviceSelector, here.at("deviceSelector"))
+    validate_taint(rule.spec.taint, here.at("taint"))
+    validate_declared_effect(rule.spec.taint.effect, here.at("taint", "effect"))
 
 
 def _validate_selector(selector: DeviceTaintSelector, problems: Problems) -> None:

@@ -11,12 +11,12 @@ from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 from pilothouse.machinery.strategy import METADATA, Strategy
 
 
-def _state(one: ResourceClaim) -> str:
-    deleted = bool(one.metadata.deletionTimestamp)
+def _state(claim: ResourceClaim) -> str:
+    deleted = bool(claim.metadata.deletionTimestamp)
     states = ["deleted"] if deleted else []
-    if one.status.allocation is None:
+    if claim.status.allocation is None:
         return ",".join(states if deleted else [*states, "pending"])
-    return ",".join([*states, "allocated", *(["reserved"] if one.status.reservedFor else [])])
+    return ",".join([*states, "allocated", *(["reserved"] if claim.status.reservedFor else [])])
 
 
 RESOURCECLAIM = Resource(
@@ -30,16 +30,16 @@ RESOURCECLAIM = Resource(
 
 
 @RESOURCECLAIM.default
-def default(one: ResourceClaim) -> None:
-    default_claim_spec(one.spec)
+def default(claim: ResourceClaim) -> None:
+    default_claim_spec(claim.spec)
 
 
 @RESOURCECLAIM.validate
-def validate(one: ResourceClaim, problems: Problems) -> None:
+def validate(claim: ResourceClaim, problems: Problems) -> None:
     """Of a new claim alone: its spec never changes."""
-    if not one.metadata.resourceVersion:
-        validate_claim_spec(one.spec, problems.at("spec"))
-        validate_declared_claim_spec(one.spec, problems.at("spec"))
+    if not claim.metadata.resourceVersion:
+        validate_claim_spec(claim.spec, problems.at("spec"))
+        validate_declared_claim_spec(claim.spec, problems.at("spec"))
 
 
 @RESOURCECLAIM.validate_update

@@ -19,18 +19,18 @@ RESOURCECLAIMTEMPLATE = Resource(
 
 
 @RESOURCECLAIMTEMPLATE.default
-def default(one: ResourceClaimTemplate) -> None:
-    default_claim_spec(one.spec.spec)
+def default(template: ResourceClaimTemplate) -> None:
+    default_claim_spec(template.spec.spec)
 
 
 @RESOURCECLAIMTEMPLATE.validate
-def validate(one: ResourceClaimTemplate, problems: Problems) -> None:
+def validate(template: ResourceClaimTemplate, problems: Problems) -> None:
     """Of a new template alone: its spec never changes."""
-    if not one.metadata.resourceVersion:
-        if one.spec.metadata is not None:
-            validate_template_metadata(one.spec.metadata, problems.at("spec", "metadata"))
-        validate_claim_spec(one.spec.spec, problems.at("spec", "spec"))
-        validate_declared_claim_spec(one.spec.spec, problems.at("spec", "spec"))
+    if not template.metadata.resourceVersion:
+        if template.spec.metadata is not None:
+            validate_template_metadata(template.spec.metadata, problems.at("spec", "metadata"))
+        validate_claim_spec(template.spec.spec, problems.at("spec", "spec"))
+        validate_declared_claim_spec(template.spec.spec, problems.at("spec", "spec"))
 
 
 @RESOURCECLAIMTEMPLATE.validate_update

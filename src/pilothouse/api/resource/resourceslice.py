@@ -33,8 +33,8 @@ RESOURCESLICE = Resource(
 
 
 @RESOURCESLICE.validate
-def validate(one: ResourceSlice, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(slice_: ResourceSlice, problems: Problems) -> None:
+    spec, here = slice_.spec, problems.at("spec")
     validate_driver(spec.driver, here.at("driver"))
     validate_pool(spec.pool.name, here.at("pool", "name"))
     if spec.pool.resourceSliceCount <= 0:
@@ -96,9 +96,9 @@ def _validate_nodes(spec: ResourceSliceSpec, here: Problems) -> None:
 
 
 @RESOURCESLICE.validate
-def validate_new(one: ResourceSlice, problems: Problems) -> None:
-    if not one.metadata.resourceVersion:
-        _validate_rest(one.spec, problems.at("spec"))
+def validate_new(slice_: ResourceSlice, problems: Problems) -> None:
+    if not slice_.metadata.resourceVersion:
+        _validate_rest(slice_.spec, problems.at("spec"))
 
 
 @RESOURCESLICE.validate_update

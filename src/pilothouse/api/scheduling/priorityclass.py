@@ -30,29 +30,29 @@ PRIORITYCLASS = Resource(
 
 
 @PRIORITYCLASS.default
-def default(one: PriorityClass) -> None:
-    if one.preemptionPolicy is None:
-        one.preemptionPolicy = "PreemptLowerPriority"
+def default(priority_class: PriorityClass) -> None:
+    if priority_class.preemptionPolicy is None:
+        priority_class.preemptionPolicy = "PreemptLowerPriority"
 
 
 @PRIORITYCLASS.validate
-def validate(one: PriorityClass, problems: Problems) -> None:
-    name = one.metadata.name
+def validate(priority_class: PriorityClass, problems: Problems) -> None:
+    name = priority_class.metadata.name
     if name.startswith("system-"):
-        if SYSTEM.get(name) != one.value or one.globalDefault:
-            message = "priority class names with 'system-' prefix are reserved for system use only. error: " + _why(one)
+        if SYSTEM.get(name) != priority_class.value or priority_class.globalDefault:
+            message = "priority class names with 'system-' prefix are reserved for system use only. error: " + _why(priority_class)
             problems.at("metadata", "name").forbidden(message)
-    elif one.value > HIGHEST_USER_VALUE:
+    elif priority_class.value > HIGHEST_USER_VALUE:
         problems.at("value").forbidden(f"maximum allowed value of a user defined priority is {HIGHEST_USER_VALUE}")
-    if not one.metadata.resourceVersion:  # an update may not change it
-        one_of(one.preemptionPolicy or "", ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
+    if not priority_class.metadata.resourceVersion:  # an update may not change it
+        one_of(priority_class.preemptionPolicy or "", ("PreemptLowerPriority", "Never"), problems, "preemptionPolicy")
 
 
-def _why(one: PriorityClass) -> str:
-    name = one.metadata.name
+def _why(priority_class: PriorityClass) -> str:
+    name = priority_class.metadata.name
     if name not in SYSTEM:
         return f"{name} is not a known system priority class"
-    if SYSTEM[name] != one.value:
+    if SYSTEM[name] != priority_class.value:
         return f"value of {name} PriorityClass must be {SYSTEM[name]}"
     return f"globalDefault of {name} must be false"
 

@@ -10,8 +10,8 @@ from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.strategy import Strategy
 
 
-def _tokens(one: CSIDriver) -> str:
-    return ",".join(request.audience for request in one.spec.tokenRequests) if one.spec.tokenRequests else UNSET
+def _tokens(driver: CSIDriver) -> str:
+    return ",".join(request.audience for request in driver.spec.tokenRequests) if driver.spec.tokenRequests else UNSET
 
 
 FS_GROUP_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
@@ -37,8 +37,8 @@ CSIDRIVER = Resource(
 
 
 @CSIDRIVER.default
-def default(one: CSIDriver) -> None:
-    spec = one.spec
+def default(driver: CSIDriver) -> None:
+    spec = driver.spec
     if spec.attachRequired is None:
         spec.attachRequired = True
     for field in ("podInfoOnMount", "storageCapacity", "requiresRepublish", "seLinuxMount", "preventPodSchedulingIfMissing"):
@@ -49,10 +49,10 @@ def default(one: CSIDriver) -> None:
 
 
 @CSIDRIVER.validate
-def validate(one: CSIDriver, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(driver: CSIDriver, problems: Problems) -> None:
+    spec, here = driver.spec, problems.at("spec")
     optional_one_of(spec.fsGroupPolicy, FS_GROUP_POLICIES, here, "fsGroupPolicy")
-    _validate_tokens(one, here.at("tokenRequests"))
+    _validate_tokens(driver, here.at("tokenRequests"))
     for mode in spec.volumeLifecycleModes:
         if mode not in MODES:
             here.at("volumeLifecycleModes").not_supported(mode, MODES)
@@ -66,9 +66,9 @@ def validate(one: CSIDriver, problems: Problems) -> None:
         here.at("serviceAccountTokenInSecrets").invalid(in_secrets, message)
 
 
-def _validate_tokens(one: CSIDriver, problems: Problems) -> None:
+def _validate_tokens(driver: CSIDriver, problems: Problems) -> None:
     seen: set[str] = set()
-    for index, request in enumerate(one.spec.tokenRequests):
+    for index, request in enumerate(driver.spec.tokenRequests):
         here, seconds = problems.at(index), request.expirationSeconds
         if request.audience in seen:
             here.at("audience").duplicate(request.audience)

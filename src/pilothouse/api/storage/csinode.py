@@ -28,9 +28,9 @@ CSINODE = Resource(
 
 
 @CSINODE.validate
-def validate(one: CSINode, problems: Problems) -> None:
+def validate(node: CSINode, problems: Problems) -> None:
     seen: set[str] = set()
-    for index, driver in enumerate(one.spec.drivers or ()):
+    for index, driver in enumerate(node.spec.drivers or ()):
         here = problems.at("spec", "drivers", index)
         validate_csi_driver(driver.name, here.at("name"))
         if not driver.nodeID:

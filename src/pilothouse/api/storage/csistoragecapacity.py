@@ -24,17 +24,17 @@ CSISTORAGECAPACITY = Resource(
 
 
 @CSISTORAGECAPACITY.default
-def default(one: CSIStorageCapacity) -> None:
-    one.capacity = None if one.capacity is None else exact(one.capacity)
-    one.maximumVolumeSize = None if one.maximumVolumeSize is None else exact(one.maximumVolumeSize)
+def default(capacity: CSIStorageCapacity) -> None:
+    capacity.capacity = None if capacity.capacity is None else exact(capacity.capacity)
+    capacity.maximumVolumeSize = None if capacity.maximumVolumeSize is None else exact(capacity.maximumVolumeSize)
 
 
 @CSISTORAGECAPACITY.validate
-def validate(one: CSIStorageCapacity, problems: Problems) -> None:
-    validate_label_selector(one.nodeTopology, problems.at("nodeTopology"))
-    report(names.dns_subdomain(one.storageClassName), one.storageClassName, problems, "storageClassName")
+def validate(capacity: CSIStorageCapacity, problems: Problems) -> None:
+    validate_label_selector(capacity.nodeTopology, problems.at("nodeTopology"))
+    report(names.dns_subdomain(capacity.storageClassName), capacity.storageClassName, problems, "storageClassName")
     for field in ("capacity", "maximumVolumeSize"):
-        value = getattr(one, field)
+        value = getattr(capacity, field)
         if value is not None and quantity.parse(value).nanos < 0:
             problems.at(field).invalid(quantity.canonical(value), NEGATIVE)
 

@@ -17,9 +17,9 @@ from pilothouse.machinery.strategy import Strategy
 MAXIMUM_PARAMETERS, MAXIMUM_PARAMETER_BYTES = 512, 256 * 1024
 
 
-def is_default(one: Any) -> bool:
+def is_default(storage_class: Any) -> bool:
     """Whether claims that name no class get this one."""
-    return any(one.metadata.annotations.get(key) == "true" for key in wellknown.DEFAULT_STORAGE_CLASS)
+    return any(storage_class.metadata.annotations.get(key) == "true" for key in wellknown.DEFAULT_STORAGE_CLASS)
 
 
 STORAGECLASS = Resource(
@@ -40,29 +40,29 @@ STORAGECLASS = Resource(
 
 
 @STORAGECLASS.default
-def default(one: StorageClass) -> None:
-    if one.reclaimPolicy is None:
-        one.reclaimPolicy = "Delete"
-    if one.volumeBindingMode is None:
-        one.volumeBindingMode = "Immediate"
+def default(storage_class: StorageClass) -> None:
+    if storage_class.reclaimPolicy is None:
+        storage_class.reclaimPolicy = "Delete"
+    if storage_class.volumeBindingMode is None:
+        storage_class.volumeBindingMode = "Immediate"
 
 
 @STORAGECLASS.validate
-def validate(one: StorageClass, problems: Problems) -> None:
-    if not one.provisioner:
+def validate(storage_class: StorageClass, problems: Problems) -> None:
+    if not storage_class.provisioner:
         problems.at("provisioner").required()
     else:
-        report(names.qualified_name(one.provisioner.lower()), one.provisioner.lower(), problems, "provisioner")
-    if len(one.parameters) > MAXIMUM_PARAMETERS:
+        report(names.qualified_name(storage_class.provisioner.lower()), storage_class.provisioner.lower(), problems, "provisioner")
+    if len(storage_class.parameters) > MAXIMUM_PARAMETERS:
         problems.at("parameters").too_long(MAXIMUM_PARAMETERS)
-    for key in one.parameters:
+    for key in storage_class.parameters:
         if not key:
             problems.at("parameters").invalid(key, "field can not be empty.")
-    if sum(len(key) + len(value) for key, value in one.parameters.items()) > MAXIMUM_PARAMETER_BYTES:
+    if sum(len(key) + len(value) for key, value in storage_class.parameters.items()) > MAXIMUM_PARAMETER_BYTES:
         problems.at("parameters").too_long(MAXIMUM_PARAMETER_BYTES)
-    optional_one_of(one.reclaimPolicy or None, ("Delete", "Retain"), problems, "reclaimPolicy")
-    optional_one_of(one.volumeBindingMode, ("Immediate", "WaitForFirstConsumer"), problems, "volumeBindingMode")
-    _validate_topologies(one.allowedTopologies, problems.at("allowedTopologies"))
+    optional_one_of(storage_class.reclaimPolicy or None, ("Delete", "Retain"), problems, "reclaimPolicy")
+    optional_one_of(storage_class.volumeBindingMode, ("Immediate", "WaitForFirstConsumer"), problems, "volumeBindingMode")
+    _validate_topologies(storage_class.allowedTopologies, problems.at("allowedTopologies"))
 
 
 def _validate_topologies(terms: list[TopologySelectorTerm], problems: Problems) -> None:

@@ -33,8 +33,8 @@ VOLUMEATTACHMENT = Resource(
 
 
 @VOLUMEATTACHMENT.validate
-def validate(one: VolumeAttachment, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("spec")
+def validate(attachment: VolumeAttachment, problems: Problems) -> None:
+    spec, here = attachment.spec, problems.at("spec")
     source, where = spec.source, here.at("source")
     if source.inlineVolumeSpec is not None:
         if source.persistentVolumeName:
@@ -44,7 +44,7 @@ def validate(one: VolumeAttachment, problems: Problems) -> None:
     elif not source.persistentVolumeName:
         where.required(ONE_SOURCE)
     report(names.dns_subdomain(spec.nodeName), spec.nodeName, here, "nodeName")
-    validate_attachment_status(one.status, problems.at("status"))
+    validate_attachment_status(attachment.status, problems.at("status"))
     if source.persistentVolumeName:
         report(names.dns_subdomain(source.persistentVolumeName), source.persistentVolumeName, where, "persistentVolumeName")
     validate_declared_driver(spec.attacher, here.at("attacher"))

@@ -12,8 +12,10 @@ from pilothouse.machinery.strategy import Strategy
 DEFAULT_ANNOTATION = "volumeattributesclass.alpha.kubernetes.io/is-default-class"
 
 
-def _name(one: VolumeAttributesClass) -> str:
-    return one.metadata.name + (" (default)" if one.metadata.annotations.get(DEFAULT_ANNOTATION) == "true" else "")
+def _name(attributes_class: VolumeAttributesClass) -> str:
+    return attributes_class.metadata.name + (
+        " (default)" if attributes_class.metadata.annotations.get(DEFAULT_ANNOTATION) == "true" else ""
+    )
 
 
 VOLUMEATTRIBUTESCLASS = Resource(
@@ -27,13 +29,18 @@ VOLUMEATTRIBUTESCLASS = Resource(
 
 
 @VOLUMEATTRIBUTESCLASS.validate
-def validate(one: VolumeAttributesClass, problems: Problems) -> None:
-    if not one.driverName:
+def validate(attributes_class: VolumeAttributesClass, problems: Problems) -> None:
+    if not attributes_class.driverName:
         problems.at("driverName").required()
-    report(names.qualified_name(one.driverName.lower()) if one.driverName else (), one.driverName.lower(), problems, "driverName")
-    if "" in one.parameters:
+    report(
+        names.qualified_name(attributes_class.driverName.lower()) if attributes_class.driverName else (),
+        attributes_class.driverName.lower(),
+        problems,
+        "driverName",
+    )
+    if "" in attributes_class.parameters:
         problems.at("parameters").invalid("", "field can not be empty.")
-    if not one.parameters:
+    if not attributes_class.parameters:
         problems.at("parameters").required("must contain at least one key/value pair")
 
 

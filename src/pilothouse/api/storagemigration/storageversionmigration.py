@@ -14,12 +14,12 @@ from pilothouse.machinery.strategy import Strategy
 SUCCEEDED, FAILED = "Succeeded", "Failed"
 
 
-def _is_true(one: StorageVersionMigration, type: str) -> bool:
-    return any(condition.type == type and condition.status == "True" for condition in one.status.conditions)
+def _is_true(migration: StorageVersionMigration, type: str) -> bool:
+    return any(condition.type == type and condition.status == "True" for condition in migration.status.conditions)
 
 
-def _state(one: StorageVersionMigration) -> str:
-    return next((condition.type for condition in one.status.conditions if condition.status == "True"), "")
+def _state(migration: StorageVersionMigration) -> str:
+    return next((condition.type for condition in migration.status.conditions if condition.status == "True"), "")
 
 
 STORAGEVERSIONMIGRATION = Resource(
@@ -37,8 +37,8 @@ STORAGEVERSIONMIGRATION = Resource(
 
 
 @STORAGEVERSIONMIGRATION.validate
-def validate(one: StorageVersionMigration, problems: Problems) -> None:
-    target, here = one.spec.resource, problems.at("spec", "resource")
+def validate(migration: StorageVersionMigration, problems: Problems) -> None:
+    target, here = migration.spec.resource, problems.at("spec", "resource")
     if not target.resource:
         here.at("resource").required("resource is required to be set")
     elif wrong := names.dns1035_label(target.resource):

@@ -32,17 +32,17 @@ def validate_selectors(resource: ResourceAttributes, problems: Problems) -> None
             _validate_requirement(requirement, kind, here.at("requirements", index))
 
 
-def _validate_requirement(one: Any, kind: str, problems: Problems) -> None:
-    if kind == "fieldSelector" and not one.key:
+def _validate_requirement(requirement: Any, kind: str, problems: Problems) -> None:
+    if kind == "fieldSelector" and not requirement.key:
         problems.at("key").required("must be specified")
-    if one.operator in ("In", "NotIn") and not one.values:
+    if requirement.operator in ("In", "NotIn") and not requirement.values:
         problems.at("values").required("must be specified when `operator` is 'In' or 'NotIn'")
-    elif one.operator in ("Exists", "DoesNotExist") and one.values:
+    elif requirement.operator in ("Exists", "DoesNotExist") and requirement.values:
         problems.at("values").forbidden("may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
     if kind == "labelSelector":
-        for message in names.qualified_name(one.key):
-            problems.at("key").invalid(one.key, message)
-        for index, value in enumerate(one.values):
+        for message in names.qualified_name(requirement.key):
+            problems.at("key").invalid(requirement.key, message)
+        for index, value in enumerate(requirement.values):
             for message in names.label_value(value):
                 problems.at("values", index).invalid(value, message)
 

@@ -116,71 +116,71 @@ TERMINATING_VERBS = ("delete", "deletecollection", "get", "list", "watch")
 """Of a custom kind whose definition is being deleted."""
 
 
-def verbs_of(one: Resource[Any]) -> list[str]:
+def verbs_of(resource: Resource[Any]) -> list[str]:
     """The verbs as they are told: of custom kinds in upstream's own order."""
-    if not one.is_hub:
-        return sorted(one.verbs)
-    return list(TERMINATING_VERBS if one.is_terminating else CUSTOM_VERBS)
+    if not resource.is_hub:
+        return sorted(resource.verbs)
+    return list(TERMINATING_VERBS if resource.is_terminating else CUSTOM_VERBS)
 
 
-def subresources_of(one: Resource[Any]) -> Sequence[Subresource | Scale]:
+def subresources_of(resource: Resource[Any]) -> Sequence[Subresource | Scale]:
     """The subresources in the order in which they are told."""
-    return list(one.subresources.values()) if one.is_hub else sorted(one.subresources.values(), key=lambda sub: sub.name)
+    return list(resource.subresources.values()) if resource.is_hub else sorted(resource.subresources.values(), key=lambda sub: sub.name)
 
 
-def resource_document(one: Resource[Any]) -> Document:
+def resource_document(resource: Resource[Any]) -> Document:
     """A resource as an APIResource of discovery."""
     document: Document = {
-        "name": one.plural,
-        "singularName": one.singular,
-        "namespaced": one.namespaced,
-        "kind": one.kind,
-        "verbs": verbs_of(one),
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": verbs_of(resource),
     }
-    if one.short_names:
-        document["shortNames"] = list(one.short_names)
-    if one.categories:
-        document["categories"] = list(one.categories)
-    if "list" in one.verbs and (one.stored_as or one).is_served:
-        document["storageVersionHash"] = storage_version_hash(one)
+    if resource.short_names:
+        document["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        document["categories"] = list(resource.categories)
+    if "list" in resource.verbs and (resource.stored_as or resource).is_served:
+        document["storageVersionHash"] = storage_version_hash(resource)
     return document
 
 
-def subresource_document(one: Resource[Any], sub: Subresource | Scale) -> Document:
+def subresource_document(resource: Resource[Any], sub: Subresource | Scale) -> Document:
     """A subresource as an APIResource of discovery."""
-    document: Document = {"name": f"{one.plural}/{sub.name}", "singularName": "", "namespaced": one.namespaced}
+    document: Document = {"name": f"{resource.plural}/{sub.name}", "singularName": "", "namespaced": resource.namespaced}
     if sub.kind is not None:
         group, version, kind = sub.kind
-        if (group, version) != (one.group, one.version):
+        if (group, version) != (resource.group, resource.version):
             document |= {"group": group, "version": version}
         document["kind"] = kind
     else:
-        document["kind"] = one.kind
+        document["kind"] = resource.kind
     document["verbs"] = sorted(sub.verbs)
     return document
 
 
-def aggregated_resource(one: Resource[Any]) -> Document:
+def aggregated_resource(resource: Resource[Any]) -> Document:
     """A resource as an APIResourceDiscovery of aggregated discovery (KEP-3352)."""
     document: Document = {
-        "resource": one.plural,
-        "responseKind": {"group": one.group, "version": one.version, "kind": one.kind},
-        "scope": "Namespaced" if one.namespaced else "Cluster",
-        "singularResource": one.singular,
-        "verbs": verbs_of(one),
+        "resource": resource.plural,
+        "responseKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": verbs_of(resource),
     }
-    if one.short_names:
-        document["shortNames"] = list(one.short_names)
-    if one.categories:
-        document["categories"] = list(one.categories)
-    if one.subresources:
-        document["subresources"] = [aggregated_subresource(one, sub) for sub in subresources_of(one)]
+    if resource.short_names:
+        document["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        document["categories"] = list(resource.categories)
+    if resource.subresources:
+        document["subresources"] = [aggregated_subresource(resource, sub) for sub in subresources_of(resource)]
     return document
 
 
-def aggregated_subresource(one: Resource[Any], sub: Subresource | Scale) -> Document:
+def aggregated_subresource(resource: Resource[Any], sub: Subresource | Scale) -> Document:
     """A subresource as an APISubresourceDiscovery of aggregated discovery."""
-    group, version, kind = sub.kind or (one.group, one.version, one.kind)
+    group, version, kind = sub.kind or (resource.group, resource.version, resource.kind)
     return {
         "subresource": sub.name,
         "responseKind": {"group": group, "version": version, "kind": kind},
@@ -188,8 +188,8 @@ def aggregated_subresource(one: Resource[Any], sub: Subresource | Scale) -> Docu
     }
 
 
-def storage_version_hash(one: Resource[Any]) -> str:
+def storage_version_hash(resource: Resource[Any]) -> str:
     """Changes when the stored form does; opaque to clients. Upstream's way: base64 of the first bytes of a SHA-256."""
-    stored = one.stored_as or one
+    stored = resource.stored_as or resource
     text = f"{stored.group}/{stored.version}/{stored.kind}"
     return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()

@@ -156,11 +156,11 @@ def _clause(text: str) -> Clause | None:
     return quality, type, subtype, parameters
 
 
-def _before(one: Clause, other: Clause) -> bool:
+def _before(clause: Clause, other: Clause) -> bool:
     """Upstream's order, which is not transitive: better quality, and whatever its quality a named type before a wildcard."""
-    if one[0] > other[0]:
+    if clause[0] > other[0]:
         return True
-    return (one[1] != "*" and other[1] == "*") or (one[2] != "*" and other[2] == "*")
+    return (clause[1] != "*" and other[1] == "*") or (clause[2] != "*" and other[2] == "*")
 
 
 def _quality(text: str) -> float:

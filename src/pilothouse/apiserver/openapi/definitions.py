@@ -110,9 +110,9 @@ def name_of(group: str, version: str, kind: str) -> str:
     return f"{prefix}.{version}.{kind}"
 
 
-def bare(one: Resource[Any]) -> Schema:
+def bare(resource: Resource[Any]) -> Schema:
     """Schema of a kind of which no more is known than group, version and kind."""
-    gvk = {"group": one.group, "kind": one.kind, "version": one.version}
+    gvk = {"group": resource.group, "kind": resource.kind, "version": resource.version}
     return {"type": "object", "x-kubernetes-group-version-kind": [gvk]}
 
 

@@ -96,39 +96,39 @@ def operations(resources: Iterable[Resource[Any]]) -> Iterator[Operation]:
             yield from _of_subresource(resource, sub)
 
 
-def base_of(one: Resource[Any]) -> str:
+def base_of(resource: Resource[Any]) -> str:
     """Path of the resource's group and version: `/api/v1`, `/apis/apps/v1`."""
-    return f"/apis/{one.group}/{one.version}" if one.group else f"/api/{one.version}"
+    return f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
 
 
-def _of_resource(one: Resource[Any]) -> Iterator[Operation]:
-    name = schema_name(one)
-    list_name = f"{name.rpartition('.')[0]}.{one.list_kind}"
-    scope = "/namespaces/{namespace}" if one.namespaced else ""
-    namespaced = "Namespaced" if one.namespaced else ""
-    in_path = ("namespace",) if one.namespaced else ()
+def _of_resource(resource: Resource[Any]) -> Iterator[Operation]:
+    name = schema_name(resource)
+    list_name = f"{name.rpartition('.')[0]}.{resource.list_kind}"
+    scope = "/namespaces/{namespace}" if resource.namespaced else ""
+    namespaced = "Namespaced" if resource.namespaced else ""
+    in_path = ("namespace",) if resource.namespaced else ()
     for verb in METHODS:
-        if verb not in one.verbs:
+        if verb not in resource.verbs:
             continue
         collection = verb in ON_COLLECTION
-        path = f"{base_of(one)}{scope}/{one.plural}" + ("" if collection else "/{name}")
+        path = f"{base_of(resource)}{scope}/{resource.plural}" + ("" if collection else "/{name}")
         gives = {"list": list_name, "delete": STATUS, "deletecollection": STATUS}.get(verb, name)
         path_parameters = in_path if collection else ("name", *in_path)
-        yield _operation(one, verb, path, f"{namespaced}{one.kind}", path_parameters, _taken(verb, name), gives)
-    if one.namespaced and "list" in one.verbs:
-        yield _operation(one, "list", f"{base_of(one)}/{one.plural}", f"{one.kind}ForAllNamespaces", (), "", list_name)
+        yield _operation(resource, verb, path, f"{namespaced}{resource.kind}", path_parameters, _taken(verb, name), gives)
+    if resource.namespaced and "list" in resource.verbs:
+        yield _operation(resource, "list", f"{base_of(resource)}/{resource.plural}", f"{resource.kind}ForAllNamespaces", (), "", list_name)
 
 
-def _of_subresource(one: Resource[Any], sub: Subresource | Scale) -> Iterator[Operation]:
-    group, version, kind = sub.kind or (one.group, one.version, one.kind)
-    name = schema_name(one) if sub.kind is None else name_of(group, version, kind)
-    scope, in_path = ("/namespaces/{namespace}", ("name", "namespace")) if one.namespaced else ("", ("name",))
-    path = f"{base_of(one)}{scope}/{one.plural}/{{name}}/{sub.name}"
-    label = f"{'Namespaced' if one.namespaced else ''}{one.kind}{sub.name.capitalize()}"
+def _of_subresource(resource: Resource[Any], sub: Subresource | Scale) -> Iterator[Operation]:
+    group, version, kind = sub.kind or (resource.group, resource.version, resource.kind)
+    name = schema_name(resource) if sub.kind is None else name_of(group, version, kind)
+    scope, in_path = ("/namespaces/{namespace}", ("name", "namespace")) if resource.namespaced else ("", ("name",))
+    path = f"{base_of(resource)}{scope}/{resource.plural}/{{name}}/{sub.name}"
+    label = f"{'Namespaced' if resource.namespaced else ''}{resource.kind}{sub.name.capitalize()}"
     gvk = {"group": group, "kind": kind, "version": version}
     for verb in METHODS:
         if verb in sub.verbs:
-            yield _operation(one, verb, path, label, in_path, _taken(verb, name), name, gvk)
+            yield _operation(resource, verb, path, label, in_path, _taken(verb, name), name, gvk)
 
 
 def _taken(verb: str, name: str) -> str:
@@ -136,7 +136,7 @@ def _taken(verb: str, name: str) -> str:
 
 
 def _operation(
-    one: Resource[Any],
+    resource: Resource[Any],
     verb: str,
     path: str,
     label: str,
@@ -145,22 +145,22 @@ def _operation(
     gives: str,
     gvk: dict[str, str] | None = None,
 ) -> Operation:
-    group = _camel(one.group) if is_custom(one) else one.group.partition(".")[0]
-    tag = f"{group or 'core'}_{one.version}"
+    group = _camel(resource.group) if is_custom(resource) else resource.group.partition(".")[0]
+    tag = f"{group or 'core'}_{resource.version}"
     word = {"get": "read", "update": "replace", "deletecollection": "deleteCollection"}.get(verb, verb)
     return Operation(
         path=path,
         method=METHODS[verb],
         verb=verb,
         action=ACTIONS.get(verb, verb),
-        id=f"{word}{group[:1].upper() or 'C'}{group[1:] or 'ore'}{one.version.capitalize()}{label}",
+        id=f"{word}{group[:1].upper() or 'C'}{group[1:] or 'ore'}{resource.version.capitalize()}{label}",
         tag=tag,
         parameters=OPTIONS[verb],
         in_path=in_path,
         takes=takes,
         gives=gives,
-        gvk=gvk or {"group": one.group, "kind": one.kind, "version": one.version},
-        is_custom=is_custom(one),
+        gvk=gvk or {"group": resource.group, "kind": resource.kind, "version": resource.version},
+        is_custom=is_custom(resource),
     )
 
 

@@ -35,9 +35,9 @@ def path(name: str, item: dict[str, Any]) -> bytes:
     return part(2, text(1, name) + part(2, path_item(item)))
 
 
-def definition(name: str, one: dict[str, Any]) -> bytes:
+def definition(name: str, value: dict[str, Any]) -> bytes:
     """A schema with its name, as a member of a Document."""
-    return part(1, text(1, name) + part(2, schema(one)))
+    return part(1, text(1, name) + part(2, schema(value)))
 
 
 def path_item(item: dict[str, Any]) -> bytes:
@@ -45,18 +45,18 @@ def path_item(item: dict[str, Any]) -> bytes:
     return b"".join(part(OPERATION_FIELDS[method], operation(value)) for method, value in item.items())
 
 
-def operation(one: dict[str, Any]) -> bytes:
+def operation(value: dict[str, Any]) -> bytes:
     """An operation of OpenAPI v2 as a protobuf message."""
-    answers = (_answer(code, answer["description"], answer["schema"]) for code, answer in one["responses"].items())
+    answers = (_answer(code, answer["description"], answer["schema"]) for code, answer in value["responses"].items())
     return b"".join(
         (
-            texts(1, one["tags"]),
-            text(5, one["operationId"]),
-            _texts(6, tuple(one["produces"])),
-            _texts(7, tuple(one["consumes"])),
-            *map(parameter, one["parameters"]),
+            texts(1, value["tags"]),
+            text(5, value["operationId"]),
+            _texts(6, tuple(value["produces"])),
+            _texts(7, tuple(value["consumes"])),
+            *map(parameter, value["parameters"]),
             part(9, b"".join(answers)),
-            extensions(13, one),
+            extensions(13, value),
         )
     )
 
@@ -74,12 +74,12 @@ def _referring_answer(code: str, description: str, name: str) -> bytes:
     return part(1, text(1, code) + part(2, part(1, text(1, description) + part(2, part(1, text(1, name))))))
 
 
-def parameter(one: dict[str, Any]) -> bytes:
+def parameter(value: dict[str, Any]) -> bytes:
     """A parameter of an operation: in the body, in the query or in the path."""
-    if one["in"] == "body":
-        body = text(2, "body") + text(3, "body") + flag(4, one["required"]) + part(5, schema(one["schema"]))
+    if value["in"] == "body":
+        body = text(2, "body") + text(3, "body") + flag(4, value["required"]) + part(5, schema(value["schema"]))
         return part(8, part(1, part(1, body)))
-    return _plain_parameter(tuple(one.items()))
+    return _plain_parameter(tuple(value.items()))
 
 
 @lru_cache(maxsize=256)

@@ -58,21 +58,21 @@ def _paths(made: Iterable[Operation], definitions: dict[str, Any] | None) -> dic
     return found
 
 
-def operation(one: Operation, definitions: dict[str, Any] | None) -> dict[str, Any]:
+def operation(operation: Operation, definitions: dict[str, Any] | None) -> dict[str, Any]:
     """An operation; without `definitions` all that it refers to is there."""
-    parameters = [*in_path(one.in_path), *in_query(one.parameters)]
-    if one.takes:
-        body = reference(one.takes, definitions)
-        parameters.append({"name": "body", "in": "body", "required": one.verb not in BODY_OPTIONAL, "schema": body})
+    parameters = [*in_path(operation.in_path), *in_query(operation.parameters)]
+    if operation.takes:
+        body = reference(operation.takes, definitions)
+        parameters.append({"name": "body", "in": "body", "required": operation.verb not in BODY_OPTIONAL, "schema": body})
     return {
-        "tags": [one.tag],
-        "operationId": one.id,
-        "consumes": list(one.patch_types) if one.verb == "patch" else ["*/*"],
+        "tags": [operation.tag],
+        "operationId": operation.id,
+        "consumes": list(operation.patch_types) if operation.verb == "patch" else ["*/*"],
         "produces": ["application/json", "application/yaml"],
         "parameters": parameters,
-        "responses": {"200": {"description": "OK", "schema": reference(one.gives, definitions)}},
-        "x-kubernetes-action": one.action,
-        "x-kubernetes-group-version-kind": one.gvk,
+        "responses": {"200": {"description": "OK", "schema": reference(operation.gives, definitions)}},
+        "x-kubernetes-action": operation.action,
+        "x-kubernetes-group-version-kind": operation.gvk,
     }
 
 

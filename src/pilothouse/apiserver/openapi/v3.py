@@ -82,19 +82,19 @@ def paths(made: Iterable[Operation], components: dict[str, Any]) -> dict[str, An
     return dict(sorted(found.items()))
 
 
-def operation(one: Operation, components: dict[str, Any]) -> dict[str, Any]:
+def operation(operation: Operation, components: dict[str, Any]) -> dict[str, Any]:
     """An operation as OpenAPI v3 JSON."""
     result: dict[str, Any] = {
-        "tags": [one.tag],
-        "operationId": one.id,
-        "parameters": [*(in_path(name) for name in one.in_path), *(in_query(parameter) for parameter in one.parameters)],
-        "responses": {"200": {"description": "OK", "content": content(MEDIA_TYPES, one.gives, components)}},
-        "x-kubernetes-action": one.action,
-        "x-kubernetes-group-version-kind": one.gvk,
+        "tags": [operation.tag],
+        "operationId": operation.id,
+        "parameters": [*(in_path(name) for name in operation.in_path), *(in_query(parameter) for parameter in operation.parameters)],
+        "responses": {"200": {"description": "OK", "content": content(MEDIA_TYPES, operation.gives, components)}},
+        "x-kubernetes-action": operation.action,
+        "x-kubernetes-group-version-kind": operation.gvk,
     }
-    if one.takes:
-        types = one.patch_types if one.verb == "patch" else ("*/*",)
-        result["requestBody"] = {"content": content(types, one.takes, components), "required": one.verb not in BODY_OPTIONAL}
+    if operation.takes:
+        types = operation.patch_types if operation.verb == "patch" else ("*/*",)
+        result["requestBody"] = {"content": content(types, operation.takes, components), "required": operation.verb not in BODY_OPTIONAL}
     return result
 
 

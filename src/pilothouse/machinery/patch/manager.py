@@ -102,12 +102,12 @@ def entry(owner: Manager, api_version: str, fields: bytes, time: str) -> Managed
     )
 
 
-def entry_order(one: ManagedFieldsEntry) -> tuple[str, ...]:
+def entry_order(entry: ManagedFieldsEntry) -> tuple[str, ...]:
     """Sort key of entries of `metadata.managedFields`: operation, time, manager, version, subresource.
 
     As apimachinery's sortEncodedManagedFields.
     """
-    return one.operation, one.time, one.manager, one.apiVersion, one.subresource
+    return entry.operation, entry.time, entry.manager, entry.apiVersion, entry.subresource
 
 
 _raws: dict[bytes, FieldsV1] = {}

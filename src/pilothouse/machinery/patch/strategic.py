@@ -265,9 +265,9 @@ def _special_items(original: list[Any], patch: list[Any], merge_key: str) -> tup
     return [item for item in original if merge_key not in item or identity(item[merge_key]) not in removed], wanted, is_replaced
 
 
-def _key_of(one: Any, merge_key: str) -> Any:
-    if not isinstance(one, dict):
-        raise _bad_type("map[string]interface {}", one)
-    if merge_key not in one:
-        raise _failed(f"map: {document.go_text(one)} does not contain declared merge key: {merge_key}")
-    return one[merge_key]
+def _key_of(item: Any, merge_key: str) -> Any:
+    if not isinstance(item, dict):
+        raise _bad_type("map[string]interface {}", item)
+    if merge_key not in item:
+        raise _failed(f"map: {document.go_text(item)} does not contain declared merge key: {merge_key}")
+    return item[merge_key]

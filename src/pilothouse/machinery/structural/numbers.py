@@ -69,15 +69,15 @@ def fits_float32(value: float) -> bool:
     return True
 
 
-def same(one: Any, other: Any) -> bool:
+def same(value: Any, other: Any) -> bool:
     """reflect.DeepEqual of two JSON values: 1, 1.0 and true are three values."""
-    if one.__class__ is not other.__class__:
+    if value.__class__ is not other.__class__:
         return False
-    if one.__class__ is dict:
-        return len(one) == len(other) and all(name in other and same(child, other[name]) for name, child in one.items())
-    if one.__class__ is list:
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
+    if value.__class__ is dict:
+        return len(value) == len(other) and all(name in other and same(child, other[name]) for name, child in value.items())
+    if value.__class__ is list:
+        return len(value) == len(other) and all(map(same, value, other))
+    return bool(value == other)
 
 
 def canonical(value: Any, *, by_json: bool = False) -> Any:

@@ -9,26 +9,26 @@ from pilothouse.api.types.core_v1 import Container, EphemeralContainer, HTTPGetA
 TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 
 
-def default_container(one: Container | EphemeralContainer) -> None:
+def default_container(container: Container | EphemeralContainer) -> None:
     """All that a container leaves out; the same for init and ephemeral containers."""
-    one.imagePullPolicy = one.imagePullPolicy or pull_policy(one.image)
-    one.terminationMessagePath = one.terminationMessagePath or TERMINATION_MESSAGE_PATH
-    one.terminationMessagePolicy = one.terminationMessagePolicy or "File"
-    for port in one.ports:
+    container.imagePullPolicy = container.imagePullPolicy or pull_policy(container.image)
+    container.terminationMessagePath = container.terminationMessagePath or TERMINATION_MESSAGE_PATH
+    container.terminationMessagePolicy = container.terminationMessagePolicy or "File"
+    for port in container.ports:
         port.protocol = port.protocol or "TCP"
-    for variable in one.env:
+    for variable in container.env:
         source = variable.valueFrom
         if source and source.fieldRef:
             source.fieldRef.apiVersion = source.fieldRef.apiVersion or "v1"
         if source and source.resourceFieldRef:
             source.resourceFieldRef.divisor = canonical(source.resourceFieldRef.divisor or "0")
-    canonicalise(one.resources.limits)
-    canonicalise(one.resources.requests)
-    for probe in (one.livenessProbe, one.readinessProbe, one.startupProbe):
+    canonicalise(container.resources.limits)
+    canonicalise(container.resources.requests)
+    for probe in (container.livenessProbe, container.readinessProbe, container.startupProbe):
         if probe:
             default_probe(probe)
-    if one.lifecycle:
-        _default_lifecycle(one.lifecycle)
+    if container.lifecycle:
+        _default_lifecycle(container.lifecycle)
 
 
 def default_probe(probe: Probe) -> None:

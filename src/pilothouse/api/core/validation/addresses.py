@@ -76,7 +76,7 @@ def _link_local_multicast(address: IPv4Address | IPv6Address) -> bool:
 
 def dual_stack(values: Sequence[str]) -> bool:
     """Whether there is at least one address of each family."""
-    return {one.version for one in (parsed(value.partition("/")[0]) for value in values) if one} == {4, 6}
+    return {address.version for address in (parsed(value.partition("/")[0]) for value in values) if address} == {4, 6}
 
 
 def is_ipv6(value: str) -> bool:

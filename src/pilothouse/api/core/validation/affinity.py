@@ -80,42 +80,42 @@ def _doubled(key: str, selector: LabelSelector | None) -> bool:
     """The Pod's own value has been added to the selector already: a second mention is the client's."""
     if selector is None:
         return False
-    return (key in selector.matchLabels) + sum(one.key == key for one in selector.matchExpressions) > 1
+    return (key in selector.matchLabels) + sum(expression.key == key for expression in selector.matchExpressions) > 1
 
 
 def validate_spreading(constraints: list[TopologySpreadConstraint], problems: Problems) -> None:
-    for index, one in enumerate(constraints):
+    for index, constraint in enumerate(constraints):
         here = problems.at(index)
-        if one.maxSkew <= 0:
-            here.at("maxSkew").invalid(one.maxSkew, NOT_POSITIVE)
-        if not one.topologyKey:
+        if constraint.maxSkew <= 0:
+            here.at("maxSkew").invalid(constraint.maxSkew, NOT_POSITIVE)
+        if not constraint.topologyKey:
             here.at("topologyKey").required("can not be empty")
-        if one.whenUnsatisfiable not in ("DoNotSchedule", "ScheduleAnyway"):
-            here.at("whenUnsatisfiable").not_supported(one.whenUnsatisfiable, ("DoNotSchedule", "ScheduleAnyway"))
-        pair = (one.topologyKey, one.whenUnsatisfiable)
+        if constraint.whenUnsatisfiable not in ("DoNotSchedule", "ScheduleAnyway"):
+            here.at("whenUnsatisfiable").not_supported(constraint.whenUnsatisfiable, ("DoNotSchedule", "ScheduleAnyway"))
+        pair = (constraint.topologyKey, constraint.whenUnsatisfiable)
         if any((other.topologyKey, other.whenUnsatisfiable) == pair for other in constraints[index + 1 :]):
-            here.at("{topologyKey, whenUnsatisfiable}").duplicate(f"{{{one.topologyKey}, {one.whenUnsatisfiable}}}")
-        _validate_domains(one, here.at("minDomains"))
+            here.at("{topologyKey, whenUnsatisfiable}").duplicate(f"{{{constraint.topologyKey}, {constraint.whenUnsatisfiable}}}")
+        _validate_domains(constraint, here.at("minDomains"))
         for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
-            optional_one_of(getattr(one, field), ("Honor", "Ignore"), here, field)
-        _validate_spread_keys(one, here.at("matchLabelKeys"))
-        validate_label_selector(one.labelSelector, here.at("labelSelector"))
+            optional_one_of(getattr(constraint, field), ("Honor", "Ignore"), here, field)
+        _validate_spread_keys(constraint, here.at("matchLabelKeys"))
+        validate_label_selector(constraint.labelSelector, here.at("labelSelector"))
 
 
-def _validate_domains(one: TopologySpreadConstraint, problems: Problems) -> None:
-    if one.minDomains is None:
+def _validate_domains(constraint: TopologySpreadConstraint, problems: Problems) -> None:
+    if constraint.minDomains is None:
         return
-    if one.minDomains <= 0:
-        problems.invalid(one.minDomains, NOT_POSITIVE)
-    if one.whenUnsatisfiable != "DoNotSchedule":
-        message = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {one.whenUnsatisfiable}"
-        problems.invalid(one.minDomains, message)
+    if constraint.minDomains <= 0:
+        problems.invalid(constraint.minDomains, NOT_POSITIVE)
+    if constraint.whenUnsatisfiable != "DoNotSchedule":
+        message = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {constraint.whenUnsatisfiable}"
+        problems.invalid(constraint.minDomains, message)
 
 
-def _validate_spread_keys(one: TopologySpreadConstraint, problems: Problems) -> None:
-    if one.matchLabelKeys and one.labelSelector is None:
+def _validate_spread_keys(constraint: TopologySpreadConstraint, problems: Problems) -> None:
+    if constraint.matchLabelKeys and constraint.labelSelector is None:
         problems.forbidden(NO_SELECTOR)
-    for index, key in enumerate(one.matchLabelKeys):
+    for index, key in enumerate(constraint.matchLabelKeys):
         report(names.qualified_name(key), key, problems, index)
-        if _doubled(key, one.labelSelector):
+        if _doubled(key, constraint.labelSelector):
             problems.at(index).invalid(key, IN_BOTH)

@@ -46,7 +46,9 @@ def _validate_seccomp(profile: str, problems: Problems) -> None:
 
 def _validate_apparmor(key: str, profile: str, spec: PodSpec, problems: Problems) -> None:
     name = key.removeprefix(wellknown.APPARMOR_CONTAINER_PREFIX)
-    known = [one.name for one in (*spec.initContainers, *spec.containers)] + [one.name for one in spec.ephemeralContainers]
+    known = [container.name for container in (*spec.initContainers, *spec.containers)] + [
+        container.name for container in spec.ephemeralContainers
+    ]
     if name not in known:
         problems.invalid(name, "container not found")
     if profile not in APPARMOR_PROFILES and not profile.startswith(LOCALHOST):

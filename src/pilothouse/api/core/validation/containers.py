@@ -54,42 +54,42 @@ def validate_containers(scope: PodScope, problems: Problems) -> None:
     if not containers:
         problems.required()
     seen: set[str] = set()
-    for index, one in enumerate(containers):
+    for index, container in enumerate(containers):
         here = problems.at(index)
-        _validate_common(one, scope, here)
-        if one.name in seen:
-            here.at("name").duplicate(one.name)
-        seen.add(one.name)
-        if one.lifecycle:
-            validate_lifecycle(one.lifecycle, scope.grace_seconds, here.at("lifecycle"))
-        validate_probes(one, scope.grace_seconds, here)
-        validate_restart_rules(one, here)
+        _validate_common(container, scope, here)
+        if container.name in seen:
+            here.at("name").duplicate(container.name)
+        seen.add(container.name)
+        if container.lifecycle:
+            validate_lifecycle(container.lifecycle, scope.grace_seconds, here.at("lifecycle"))
+        validate_probes(container, scope.grace_seconds, here)
+        validate_restart_rules(container, here)
     _validate_host_ports(containers, problems)
 
 
 def validate_init_containers(scope: PodScope, problems: Problems) -> None:
-    seen = {one.name for one in scope.spec.containers}
-    for index, one in enumerate(scope.spec.initContainers):
+    seen = {container.name for container in scope.spec.containers}
+    for index, container in enumerate(scope.spec.initContainers):
         here = problems.at(index)
-        _validate_common(one, scope, here)
-        if one.restartPolicy is not None:
-            validate_restart_rules(one, here)
-        elif one.restartPolicyRules:  # upstream looks at the rules of an init container only beside a policy
+        _validate_common(container, scope, here)
+        if container.restartPolicy is not None:
+            validate_restart_rules(container, here)
+        elif container.restartPolicyRules:  # upstream looks at the rules of an init container only beside a policy
             here.at("restartPolicy").required("must specify restartPolicy when restart rules are used")
-        if one.name in seen:
-            here.at("name").duplicate(one.name)
-        elif one.name:
-            seen.add(one.name)
-        _validate_host_ports([one], problems)
-        if restartable(one):
-            if one.lifecycle:
-                validate_lifecycle(one.lifecycle, scope.grace_seconds, here.at("lifecycle"))
-            validate_probes(one, scope.grace_seconds, here)
+        if container.name in seen:
+            here.at("name").duplicate(container.name)
+        elif container.name:
+            seen.add(container.name)
+        _validate_host_ports([container], problems)
+        if restartable(container):
+            if container.lifecycle:
+                validate_lifecycle(container.lifecycle, scope.grace_seconds, here.at("lifecycle"))
+            validate_probes(container, scope.grace_seconds, here)
         else:
             for field in ("lifecycle", *PROBES):
-                if getattr(one, field) is not None:
+                if getattr(container, field) is not None:
                     here.at(field).forbidden(SIDECAR_ONLY)
-            for position, policy in enumerate(one.resizePolicy):
+            for position, policy in enumerate(container.resizePolicy):
                 if policy.restartPolicy == "RestartContainer":
                     message = "must not be set to 'RestartContainer' for non-sidecar initContainers"
                     here.at("resizePolicy", position, "restartPolicy").invalid(policy.restartPolicy, message)
@@ -119,52 +119,52 @@ def validate_restart_rules(container: Container, problems: Problems) -> None:
 
 
 def validate_ephemeral_containers(scope: PodScope, problems: Problems) -> None:
-    others = {one.name for one in (*scope.spec.containers, *scope.spec.initContainers)}
+    others = {container.name for container in (*scope.spec.containers, *scope.spec.initContainers)}
     seen = set(others)
-    for index, one in enumerate(scope.spec.ephemeralContainers):
+    for index, container in enumerate(scope.spec.ephemeralContainers):
         here = problems.at(index)
-        _validate_common(one, scope, here)
-        if one.name in seen:
-            here.at("name").duplicate(one.name)
-        seen.add(one.name)
-        if one.targetContainerName and one.targetContainerName not in others:
-            here.at("targetContainerName").not_found(one.targetContainerName)
+        _validate_common(container, scope, here)
+        if container.name in seen:
+            here.at("name").duplicate(container.name)
+        seen.add(container.name)
+        if container.targetContainerName and container.targetContainerName not in others:
+            here.at("targetContainerName").not_found(container.targetContainerName)
         for field in EPHEMERAL_FORBIDDEN:
-            value = getattr(one, field)
+            value = getattr(container, field)
             if value and value != ResourceRequirements():
                 here.at(field).forbidden(NOT_EPHEMERAL)
-        for position, mount in enumerate(one.volumeMounts):
+        for position, mount in enumerate(container.volumeMounts):
             for field in ("subPath", "subPathExpr"):
                 if getattr(mount, field):
                     here.at("volumeMounts", position, field).forbidden(NOT_EPHEMERAL)
 
 
-def _validate_common(one: Container | EphemeralContainer, scope: PodScope, problems: Problems) -> None:
-    if not one.name:
+def _validate_common(container: Container | EphemeralContainer, scope: PodScope, problems: Problems) -> None:
+    if not container.name:
         problems.at("name").required()
     else:
-        report(names.dns_label(one.name), one.name, problems, "name")
-    if not one.image:
+        report(names.dns_label(container.name), container.name, problems, "name")
+    if not container.image:
         problems.at("image").required()
-    elif scope.is_pod and one.image.strip() != one.image:
-        problems.at("image").invalid(one.image, PADDED)
-    one_of(one.terminationMessagePolicy, MESSAGE_POLICIES, problems, "terminationMessagePolicy")
-    if one.ports:
-        _validate_ports(one.ports, problems.at("ports"))
-    if one.env:
-        validate_env(one.env, problems.at("env"))
-    if one.envFrom:
-        validate_env_from(one.envFrom, problems.at("envFrom"))
-    if one.volumeMounts:
-        validate_mounts(one, scope.volumes, problems.at("volumeMounts"))
-    if one.volumeDevices:
-        validate_devices(one, scope.volumes, problems.at("volumeDevices"))
-    one_of(one.imagePullPolicy, PULL_POLICIES, problems, "imagePullPolicy")
-    validate_requirements(one.resources, scope.claims, problems.at("resources"))
-    if one.resizePolicy:
-        _validate_resize_policy(one, scope, problems.at("resizePolicy"))
-    if one.securityContext is not None:
-        validate_container_security(one.securityContext, scope.host_users, problems.at("securityContext"))
+    elif scope.is_pod and container.image.strip() != container.image:
+        problems.at("image").invalid(container.image, PADDED)
+    one_of(container.terminationMessagePolicy, MESSAGE_POLICIES, problems, "terminationMessagePolicy")
+    if container.ports:
+        _validate_ports(container.ports, problems.at("ports"))
+    if container.env:
+        validate_env(container.env, problems.at("env"))
+    if container.envFrom:
+        validate_env_from(container.envFrom, problems.at("envFrom"))
+    if container.volumeMounts:
+        validate_mounts(container, scope.volumes, problems.at("volumeMounts"))
+    if container.volumeDevices:
+        validate_devices(container, scope.volumes, problems.at("volumeDevices"))
+    one_of(container.imagePullPolicy, PULL_POLICIES, problems, "imagePullPolicy")
+    validate_requirements(container.resources, scope.claims, problems.at("resources"))
+    if container.resizePolicy:
+        _validate_resize_policy(container, scope, problems.at("resizePolicy"))
+    if container.securityContext is not None:
+        validate_container_security(container.securityContext, scope.host_users, problems.at("securityContext"))
 
 
 def _validate_ports(ports: list[ContainerPort], problems: Problems) -> None:
@@ -189,8 +189,8 @@ def _validate_ports(ports: list[ContainerPort], problems: Problems) -> None:
 def _validate_host_ports(containers: list[Container], problems: Problems) -> None:
     """A port of the host has one user in a Pod. (Init containers run one by one: each is asked alone, at index 0, as upstream does.)"""
     taken: set[str] = set()
-    for index, one in enumerate(containers):
-        for position, port in enumerate(one.ports):
+    for index, container in enumerate(containers):
+        for position, port in enumerate(container.ports):
             if not port.hostPort:
                 continue
             key = f"{port.protocol}/{port.hostIP}/{port.hostPort}"
@@ -199,9 +199,9 @@ def _validate_host_ports(containers: list[Container], problems: Problems) -> Non
             taken.add(key)
 
 
-def _validate_resize_policy(one: Container | EphemeralContainer, scope: PodScope, problems: Problems) -> None:
+def _validate_resize_policy(container: Container | EphemeralContainer, scope: PodScope, problems: Problems) -> None:
     seen: set[str] = set()
-    for index, policy in enumerate(one.resizePolicy):
+    for index, policy in enumerate(container.resizePolicy):
         if policy.resourceName in seen:
             problems.at(index).duplicate(policy.resourceName)
         seen.add(policy.resourceName)

@@ -37,18 +37,18 @@ ONE_ONLY = "may not have more than one field specified at a time"
 
 @remembering
 def validate_env(variables: list[EnvVar], problems: Problems) -> None:
-    for index, one in enumerate(variables):
+    for index, variable in enumerate(variables):
         here = problems.at(index)
-        if not one.name:
+        if not variable.name:
             here.at("name").required()
         else:
-            report(names.relaxed_environment_name(one.name), one.name, here, "name")
-        if one.valueFrom is not None:
-            _validate_source(one, here.at("valueFrom"))
+            report(names.relaxed_environment_name(variable.name), variable.name, here, "name")
+        if variable.valueFrom is not None:
+            _validate_source(variable, here.at("valueFrom"))
 
 
-def _validate_source(one: EnvVar, problems: Problems) -> None:
-    source = one.valueFrom
+def _validate_source(env_var: EnvVar, problems: Problems) -> None:
+    source = env_var.valueFrom
     assert source is not None
     given = [source.fieldRef, source.resourceFieldRef, source.configMapKeyRef, source.secretKeyRef, source.fileKeyRef]
     if source.fieldRef:
@@ -60,10 +60,10 @@ def _validate_source(one: EnvVar, problems: Problems) -> None:
             _validate_key(selector, problems.at(field))
     if source.fileKeyRef:
         _validate_file_key(source.fileKeyRef, problems.at("fileKeyRef"))
-    count = sum(one is not None for one in given)
+    count = sum(source is not None for source in given)
     if count == 0:
         problems.invalid("", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`")
-    elif one.value:
+    elif env_var.value:
         problems.invalid("", ALSO_VALUE)
     elif count > 1:
         problems.invalid("", ONE_ONLY)
@@ -94,72 +94,76 @@ def _validate_file_key(selector: FileKeySelector, problems: Problems) -> None:
 
 
 def validate_env_from(sources: list[EnvFromSource], problems: Problems) -> None:
-    for index, one in enumerate(sources):
+    for index, source in enumerate(sources):
         here = problems.at(index)
-        if one.prefix:
-            report(names.relaxed_environment_name(one.prefix), one.prefix, here, "prefix")
-        if one.configMapRef:
-            named(one.configMapRef.name, here, "configMapRef", "name")
-        if one.secretRef:
-            named(one.secretRef.name, here, "secretRef", "name")
-        if not one.configMapRef and not one.secretRef:
+        if source.prefix:
+            report(names.relaxed_environment_name(source.prefix), source.prefix, here, "prefix")
+        if source.configMapRef:
+            named(source.configMapRef.name, here, "configMapRef", "name")
+        if source.secretRef:
+            named(source.secretRef.name, here, "secretRef", "name")
+        if not source.configMapRef and not source.secretRef:
             problems.invalid("", "must specify one of: `configMapRef` or `secretRef`")
-        elif one.configMapRef and one.secretRef:
+        elif source.configMapRef and source.secretRef:
             problems.invalid("", ONE_ONLY)
 
 
-def validate_field_ref(one: ObjectFieldSelector, allowed: Collection[str], problems: Problems) -> None:
+def validate_field_ref(reference: ObjectFieldSelector, allowed: Collection[str], problems: Problems) -> None:
     """A field of the Pod itself; labels and annotations also one by one: `metadata.labels['key']`."""
-    if not one.apiVersion:
+    if not reference.apiVersion:
         problems.at("apiVersion").required()
         return
-    if not one.fieldPath:
+    if not reference.fieldPath:
         problems.at("fieldPath").required()
         return
-    wrong = _conversion_error(one)
+    wrong = _conversion_error(reference)
     if wrong:
-        problems.at("fieldPath").invalid(one.fieldPath, f"error converting fieldPath: {wrong}")
+        problems.at("fieldPath").invalid(reference.fieldPath, f"error converting fieldPath: {wrong}")
         return
-    match = SUBSCRIPTED.fullmatch(one.fieldPath)
+    match = SUBSCRIPTED.fullmatch(reference.fieldPath)
     if match:
         key = match[2].lower() if match[1] == "metadata.annotations" else match[2]
         report(names.qualified_name(key), key, problems)
-    elif one.fieldPath not in allowed:
-        problems.at("fieldPath").not_supported(one.fieldPath, allowed)
+    elif reference.fieldPath not in allowed:
+        problems.at("fieldPath").not_supported(reference.fieldPath, allowed)
 
 
-def _conversion_error(one: ObjectFieldSelector) -> str:
-    if one.apiVersion != "v1":
-        return f"unsupported pod version: {one.apiVersion}"
-    match = SUBSCRIPTED.fullmatch(one.fieldPath)
+def _conversion_error(reference: ObjectFieldSelector) -> str:
+    if reference.apiVersion != "v1":
+        return f"unsupported pod version: {reference.apiVersion}"
+    match = SUBSCRIPTED.fullmatch(reference.fieldPath)
     if match:
-        return "" if match[1] in ("metadata.annotations", "metadata.labels") else f"field label does not support subscript: {one.fieldPath}"
-    return "" if one.fieldPath in KNOWN_LABELS else f"field label not supported: {one.fieldPath}"
+        return (
+            ""
+            if match[1] in ("metadata.annotations", "metadata.labels")
+            else f"field label does not support subscript: {reference.fieldPath}"
+        )
+    return "" if reference.fieldPath in KNOWN_LABELS else f"field label not supported: {reference.fieldPath}"
 
 
-def validate_resource_ref(one: ResourceFieldSelector, problems: Problems, *, volume: bool) -> None:
+def validate_resource_ref(reference: ResourceFieldSelector, problems: Problems, *, volume: bool) -> None:
     """A resource of a container; in a volume the container must be named."""
-    if volume and not one.containerName:
+    if volume and not reference.containerName:
         problems.at("containerName").required()
-    elif not one.resource:
+    elif not reference.resource:
         problems.at("resource").required()
-    elif one.resource not in RESOURCES and not one.resource.startswith(HUGE_PAGES):
-        problems.at("resource").not_supported(one.resource, RESOURCES)
-    _validate_divisor(one, problems.at("divisor"))
+    elif reference.resource not in RESOURCES and not reference.resource.startswith(HUGE_PAGES):
+        problems.at("resource").not_supported(reference.resource, RESOURCES)
+    _validate_divisor(reference, problems.at("divisor"))
 
 
-def _validate_divisor(one: ResourceFieldSelector, problems: Problems) -> None:
+def _validate_divisor(reference: ResourceFieldSelector, problems: Problems) -> None:
     try:
-        divisor = quantity.parse(one.divisor or "0")
+        divisor = quantity.parse(reference.divisor or "0")
     except ValueError as error:
-        problems.invalid(one.divisor, str(error))
+        problems.invalid(reference.divisor, str(error))
         return
     if not divisor.nanos:
         return
-    name = one.resource.partition(".")[2]
+    name = reference.resource.partition(".")[2]
     if name == "cpu":
         if str(divisor) not in ("1m", "1"):
-            problems.invalid(one.resource, "only divisor's values 1m and 1 are supported with the cpu resource")
+            problems.invalid(reference.resource, "only divisor's values 1m and 1 are supported with the cpu resource")
     elif name and str(divisor) not in BYTE_DIVISORS:
         called = {"ephemeral-storage": "local ephemeral storage"}.get(name, "hugepages" if name.startswith("hugepages") else name)
-        problems.invalid(one.resource, f"only divisor's values {', '.join(BYTE_DIVISORS)} are supported with the {called} resource")
+        problems.invalid(reference.resource, f"only divisor's values {', '.join(BYTE_DIVISORS)} are supported with the {called} resource")

@@ -236,12 +236,12 @@ def _validate_gates(spec: PodSpec, problems: Problems) -> None:
     for index, gate in enumerate(spec.readinessGates):
         report(names.qualified_name(gate.conditionType), gate.conditionType, problems, "readinessGates", index, "conditionType")
     seen: set[str] = set()
-    for index, one in enumerate(spec.schedulingGates):
+    for index, scheduling_gate in enumerate(spec.schedulingGates):
         here = problems.at("schedulingGates", index)
-        report(names.qualified_name(one.name), one.name, here)
-        if one.name in seen:
-            here.duplicate(one.name)
-        seen.add(one.name)
+        report(names.qualified_name(scheduling_gate.name), scheduling_gate.name, here)
+        if scheduling_gate.name in seen:
+            here.duplicate(scheduling_gate.name)
+        seen.add(scheduling_gate.name)
 
 
 def _validate_names(spec: PodSpec, problems: Problems, rules: Rules) -> None:

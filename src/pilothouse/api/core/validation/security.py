@@ -100,17 +100,17 @@ def _validate_apparmor(profile: AppArmorProfile | None, problems: Problems) -> N
 def _validate_sysctls(spec: PodSpec, problems: Problems) -> None:
     assert spec.securityContext is not None
     seen: set[str] = set()
-    for index, one in enumerate(spec.securityContext.sysctls):
+    for index, sysctl in enumerate(spec.securityContext.sysctls):
         here = problems.at(index, "name")
-        if not one.name:
+        if not sysctl.name:
             here.required()
-        elif len(one.name) > SYSCTL_LIMIT or not re.fullmatch(SYSCTL, one.name):
-            here.invalid(one.name, f"must have at most {SYSCTL_LIMIT} characters and match regex ^{SYSCTL}$")
-        elif one.name in seen:
-            here.duplicate(one.name)
-        seen.add(one.name)
-        dotted = one.name.replace("/", ".")
+        elif len(sysctl.name) > SYSCTL_LIMIT or not re.fullmatch(SYSCTL, sysctl.name):
+            here.invalid(sysctl.name, f"must have at most {SYSCTL_LIMIT} characters and match regex ^{SYSCTL}$")
+        elif sysctl.name in seen:
+            here.duplicate(sysctl.name)
+        seen.add(sysctl.name)
+        dotted = sysctl.name.replace("/", ".")
         if spec.hostNetwork and dotted.startswith("net."):
-            here.invalid(one.name, "may not be specified when 'hostNetwork' is true")
+            here.invalid(sysctl.name, "may not be specified when 'hostNetwork' is true")
         if spec.hostIPC and IPC_SYSCTLS.fullmatch(dotted):
-            here.invalid(one.name, "may not be specified when 'hostIPC' is true")
+            here.invalid(sysctl.name, "may not be specified when 'hostIPC' is true")

@@ -18,18 +18,18 @@ def validate_label_selector(selector: LabelSelector | None, problems: Problems) 
     if selector is None:
         return
     validate_labels(selector.matchLabels, problems.at("matchLabels"))
-    for index, one in enumerate(selector.matchExpressions):
+    for index, expression in enumerate(selector.matchExpressions):
         here = problems.at("matchExpressions", index)
-        if one.operator in ("In", "NotIn"):
-            if not one.values:
+        if expression.operator in ("In", "NotIn"):
+            if not expression.values:
                 here.at("values").required(VALUES_NEEDED)
-        elif one.operator in ("Exists", "DoesNotExist"):
-            if one.values:
+        elif expression.operator in ("Exists", "DoesNotExist"):
+            if expression.values:
                 here.at("values").forbidden(VALUES_FORBIDDEN)
         else:
-            here.at("operator").invalid(one.operator, UNKNOWN_OPERATOR)
-        report(names.qualified_name(one.key), one.key, here, "key")
-        for position, value in enumerate(one.values):
+            here.at("operator").invalid(expression.operator, UNKNOWN_OPERATOR)
+        report(names.qualified_name(expression.key), expression.key, here, "key")
+        for position, value in enumerate(expression.values):
             report(names.label_value(value), value, here, "values", position)
 
 
@@ -54,36 +54,36 @@ def validate_node_selector(selector: NodeSelector, problems: Problems) -> None:
 
 def validate_node_selector_term(term: NodeSelectorTerm, problems: Problems, values: bool = True) -> None:
     """`values` false: what is only preferred may name values that no label can have."""
-    for index, one in enumerate(term.matchExpressions):
-        _validate_requirement(one, problems.at("matchExpressions", index), values)
-    for index, one in enumerate(term.matchFields):
-        _validate_field(one, problems.at("matchFields", index))
+    for index, expression in enumerate(term.matchExpressions):
+        _validate_requirement(expression, problems.at("matchExpressions", index), values)
+    for index, expression in enumerate(term.matchFields):
+        _validate_field(expression, problems.at("matchFields", index))
 
 
-def _validate_requirement(one: NodeSelectorRequirement, problems: Problems, values: bool) -> None:
-    if one.operator in ("In", "NotIn"):
-        if not one.values:
+def _validate_requirement(requirement: NodeSelectorRequirement, problems: Problems, values: bool) -> None:
+    if requirement.operator in ("In", "NotIn"):
+        if not requirement.values:
             problems.at("values").required(VALUES_NEEDED)
-    elif one.operator in ("Exists", "DoesNotExist"):
-        if one.values:
+    elif requirement.operator in ("Exists", "DoesNotExist"):
+        if requirement.values:
             problems.at("values").forbidden(VALUES_FORBIDDEN)
-    elif one.operator in ("Gt", "Lt"):
-        if len(one.values) != 1:
+    elif requirement.operator in ("Gt", "Lt"):
+        if len(requirement.values) != 1:
             problems.at("values").required("must be specified single value when `operator` is 'Lt' or 'Gt'")
     else:
-        problems.at("operator").invalid(one.operator, UNKNOWN_OPERATOR)
-    report(names.qualified_name(one.key), one.key, problems, "key")
-    for index, value in enumerate(one.values if values else ()):
+        problems.at("operator").invalid(requirement.operator, UNKNOWN_OPERATOR)
+    report(names.qualified_name(requirement.key), requirement.key, problems, "key")
+    for index, value in enumerate(requirement.values if values else ()):
         report(names.label_value(value), value, problems, "values", index)
 
 
-def _validate_field(one: NodeSelectorRequirement, problems: Problems) -> None:
-    if one.operator not in ("In", "NotIn"):
-        problems.at("operator").invalid(one.operator, UNKNOWN_OPERATOR)
-    elif len(one.values) != 1:
+def _validate_field(requirement: NodeSelectorRequirement, problems: Problems) -> None:
+    if requirement.operator not in ("In", "NotIn"):
+        problems.at("operator").invalid(requirement.operator, UNKNOWN_OPERATOR)
+    elif len(requirement.values) != 1:
         problems.at("values").required("must be only one value when `operator` is 'In' or 'NotIn' for node field selector")
-    if one.key != "metadata.name":
-        problems.at("key").invalid(one.key, "not a valid field selector key")
+    if requirement.key != "metadata.name":
+        problems.at("key").invalid(requirement.key, "not a valid field selector key")
         return
-    for index, value in enumerate(one.values):
+    for index, value in enumerate(requirement.values):
         report(names.dns_subdomain(value), value, problems, "values", index)

@@ -28,10 +28,10 @@ SET_ONCE = "may not change once set"
 ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 
 
-def validate_service(one: Service, problems: Problems) -> None:
-    here, spec = problems.at("spec"), one.spec
-    headless = is_headless(one)
-    older, newer = (one.metadata.annotations.get(name) for name in (OLD_TOPOLOGY, TOPOLOGY))
+def validate_service(service: Service, problems: Problems) -> None:
+    here, spec = problems.at("spec"), service.spec
+    headless = is_headless(service)
+    older, newer = (service.metadata.annotations.get(name) for name in (OLD_TOPOLOGY, TOPOLOGY))
     if older is not None and newer is not None and older != newer:
         message = f"must match annotations[{OLD_TOPOLOGY}] when both are specified"
         problems.at("metadata", "annotations", f"[{TOPOLOGY}]").invalid(newer, message)
@@ -40,25 +40,25 @@ def validate_service(one: Service, problems: Problems) -> None:
     if headless and spec.type in ("LoadBalancer", "NodePort"):
         here.at("clusterIPs", 0).invalid(HEADLESS, f"may not be set to 'None' for {spec.type} services")
     if spec.type == "ExternalName":
-        _validate_external_name(one, here)
+        _validate_external_name(service, here)
     _validate_ports(spec.ports, here.at("ports"))
     validate_labels(spec.selector, here.at("selector"))
-    _validate_affinity(one, here)
-    validate_cluster_ips(one, here)
+    _validate_affinity(service, here)
+    validate_cluster_ips(service, here)
     for index, address in enumerate(spec.externalIPs):
         if validate_address(address, here.at("externalIPs", index)):
             validate_routable(address, here.at("externalIPs", index))
     one_of(spec.type, TYPES, here, "type")
-    _validate_node_ports(one, here.at("ports"))
-    _validate_load_balancer_fields(one, here)
-    _validate_traffic(one, here)
+    _validate_node_ports(service, here.at("ports"))
+    _validate_load_balancer_fields(service, here)
+    _validate_traffic(service, here)
 
 
-def _validate_external_name(one: Service, problems: Problems) -> None:
+def _validate_external_name(service: Service, problems: Problems) -> None:
     for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-        if getattr(one.spec, field):
+        if getattr(service.spec, field):
             problems.at(field).forbidden("may not be set for ExternalName services")
-    name = one.spec.externalName.removesuffix(".")
+    name = service.spec.externalName.removesuffix(".")
     if name:
         report(names.dns_subdomain(name), name, problems, "externalName")
     else:
@@ -83,8 +83,8 @@ def _validate_ports(ports: list[ServicePort], problems: Problems) -> None:
             report(names.qualified_name(port.appProtocol), port.appProtocol, here, "appProtocol")
 
 
-def _validate_affinity(one: Service, problems: Problems) -> None:
-    spec, here = one.spec, problems.at("sessionAffinityConfig")
+def _validate_affinity(service: Service, problems: Problems) -> None:
+    spec, here = service.spec, problems.at("sessionAffinityConfig")
     one_of(spec.sessionAffinity, ("ClientIP", "None"), problems, "sessionAffinity")
     config = spec.sessionAffinityConfig
     if spec.sessionAffinity == "None" and config is not None:
@@ -103,9 +103,9 @@ def _validate_affinity(one: Service, problems: Problems) -> None:
         here.at("clientIP", "timeoutSeconds").invalid(config.clientIP.timeoutSeconds, message)
 
 
-def validate_cluster_ips(one: Service, problems: Problems) -> None:
+def validate_cluster_ips(service: Service, problems: Problems) -> None:
     """Whether addresses and families agree; `problems` stands at the spec. Also asked before anything is allocated."""
-    spec, here = one.spec, problems.at("clusterIPs")
+    spec, here = service.spec, problems.at("clusterIPs")
     if spec.type == "ExternalName":
         return
     if spec.clusterIP and not spec.clusterIPs:
@@ -121,19 +121,19 @@ def validate_cluster_ips(one: Service, problems: Problems) -> None:
             problems.at("ipFamilies", index).duplicate(family)
     policies = ("PreferDualStack", "RequireDualStack", "SingleStack")
     optional_one_of(spec.ipFamilyPolicy, policies, problems, "ipFamilyPolicy")
-    valid = [_validate_cluster_ip(one, index, here) for index in range(len(spec.clusterIPs))]
+    valid = [_validate_cluster_ip(service, index, here) for index in range(len(spec.clusterIPs))]
     if len(spec.clusterIPs) > 2:
         here.invalid(spec.clusterIPs, "may only hold up to 2 values")
     if not all(valid):
         return
     if len(spec.clusterIPs) > 1 and not dual_stack(spec.clusterIPs):
         here.invalid(spec.clusterIPs, ONE_A_FAMILY)
-    if not is_headless(one):
-        _validate_families(one, here)
+    if not is_headless(service):
+        _validate_families(service, here)
 
 
-def _validate_cluster_ip(one: Service, index: int, problems: Problems) -> bool:
-    values = one.spec.clusterIPs
+def _validate_cluster_ip(service: Service, index: int, problems: Problems) -> bool:
+    values = service.spec.clusterIPs
     if index == 0 and values[0] == HEADLESS:
         if len(values) > 1:
             problems.invalid(values, "'None' must be the first and only value")
@@ -141,20 +141,20 @@ def _validate_cluster_ip(one: Service, index: int, problems: Problems) -> bool:
     return validate_address(values[index], problems.at(index))
 
 
-def _validate_families(one: Service, problems: Problems) -> None:
-    pairs = zip(one.spec.clusterIPs, one.spec.ipFamilies, strict=False)
+def _validate_families(service: Service, problems: Problems) -> None:
+    pairs = zip(service.spec.clusterIPs, service.spec.ipFamilies, strict=False)
     for index, (address, family) in enumerate(pairs):
         if family in ("IPv4", "IPv6") and is_ipv6(address) != (family == "IPv6"):
             problems.at(index).invalid(address, f"expected an {family} value as indicated by `ipFamilies[{index}]`")
 
 
-def _validate_node_ports(one: Service, problems: Problems) -> None:
+def _validate_node_ports(service: Service, problems: Problems) -> None:
     taken: set[tuple[str, int]] = set()
     numbers: set[tuple[str, int]] = set()
-    for index, port in enumerate(one.spec.ports):
+    for index, port in enumerate(service.spec.ports):
         here = problems.at(index)
         if port.nodePort:
-            if one.spec.type == "ClusterIP":
+            if service.spec.type == "ClusterIP":
                 here.at("nodePort").forbidden("may not be used when `type` is 'ClusterIP'")
             if (port.protocol, port.nodePort) in taken:
                 here.at("nodePort").duplicate(port.nodePort)
@@ -166,15 +166,15 @@ def _validate_node_ports(one: Service, problems: Problems) -> None:
         numbers.add((port.protocol, port.port))
 
 
-def _validate_load_balancer_fields(one: Service, problems: Problems) -> None:
-    spec, balanced = one.spec, one.spec.type == "LoadBalancer"
+def _validate_load_balancer_fields(service: Service, problems: Problems) -> None:
+    spec, balanced = service.spec, service.spec.type == "LoadBalancer"
     here = problems.at("LoadBalancerSourceRanges")
     if spec.loadBalancerSourceRanges and not balanced:
         here.forbidden(ONLY_LOAD_BALANCER)
     for index, value in enumerate(spec.loadBalancerSourceRanges):
         validate_range(value.strip(), here.at(index))
-    if not spec.loadBalancerSourceRanges and SOURCE_RANGES in one.metadata.annotations:
-        _validate_range_annotation(one, balanced, problems)
+    if not spec.loadBalancerSourceRanges and SOURCE_RANGES in service.metadata.annotations:
+        _validate_range_annotation(service, balanced, problems)
     if spec.allocateLoadBalancerNodePorts is not None and not balanced:
         problems.at("allocateLoadBalancerNodePorts").forbidden(ONLY_LOAD_BALANCER)
     if spec.loadBalancerClass is not None:
@@ -185,31 +185,31 @@ def _validate_load_balancer_fields(one: Service, problems: Problems) -> None:
             here.forbidden(ONLY_LOAD_BALANCER)
 
 
-def _validate_range_annotation(one: Service, balanced: bool, problems: Problems) -> None:
+def _validate_range_annotation(service: Service, balanced: bool, problems: Problems) -> None:
     """The annotation that the field came from is still read, where the field says nothing."""
     here = Problems("metadata", problems.found).at("annotations", f"[{SOURCE_RANGES}]")
     if not balanced:
         here.forbidden(ONLY_LOAD_BALANCER)
-    text = one.metadata.annotations[SOURCE_RANGES].strip()
+    text = service.metadata.annotations[SOURCE_RANGES].strip()
     for value in text.split(",") if text else ():
         validate_range(value.strip(), here)
 
 
-def _validate_traffic(one: Service, problems: Problems) -> None:
-    spec = one.spec
+def _validate_traffic(service: Service, problems: Problems) -> None:
+    spec = service.spec
     here = problems.at("externalTrafficPolicy")
-    if externally_accessible(one):
+    if externally_accessible(service):
         one_of(spec.externalTrafficPolicy, ("Cluster", "Local"), here)
     elif spec.externalTrafficPolicy:
         here.invalid(spec.externalTrafficPolicy, "may only be set for externally-accessible services")
     here = problems.at("healthCheckNodePort")
-    if spec.healthCheckNodePort and not needs_health_check(one):
+    if spec.healthCheckNodePort and not needs_health_check(service):
         message = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
         here.invalid(spec.healthCheckNodePort, message)
     elif spec.healthCheckNodePort:
         report(names.port_number(spec.healthCheckNodePort), spec.healthCheckNodePort, here)
     here = problems.at("internalTrafficPolicy")
-    if needs_cluster_ip(one):
+    if needs_cluster_ip(service):
         if spec.internalTrafficPolicy is None:
             here.required()
         else:
@@ -250,13 +250,13 @@ def _validate_set_once(old: Service, new: Service, field: str, problems: Problem
         problems.at("spec", "ipFamilyPolicy").invalid(new.spec.ipFamilyPolicy or None, message)
 
 
-def validate_load_balancer(one: Service, problems: Problems) -> None:
+def validate_load_balancer(service: Service, problems: Problems) -> None:
     ingress = problems.at("ingress")
-    if one.spec.type != "LoadBalancer":
-        if one.status.loadBalancer.ingress:
+    if service.spec.type != "LoadBalancer":
+        if service.status.loadBalancer.ingress:
             ingress.forbidden("may only be used when `spec.type` is 'LoadBalancer'")
         return
-    for index, entry in enumerate(one.status.loadBalancer.ingress):
+    for index, entry in enumerate(service.status.loadBalancer.ingress):
         here = ingress.at(index)
         if entry.ip:
             validate_address(entry.ip, here.at("ip"))

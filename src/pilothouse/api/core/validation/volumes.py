@@ -191,42 +191,49 @@ def validate_downward_file(item: DownwardAPIVolumeFile, problems: Problems) -> N
 def _projected(source: Any, problems: Problems) -> None:
     validate_mode(source.defaultMode, problems.at("defaultMode"))
     paths: set[str] = set()
-    for index, one in enumerate(source.sources or ()):
+    for index, projection in enumerate(source.sources or ()):
         here = problems.at("sources", index)
-        for path, told in _validate_projection(one, here, problems):
+        for path, told in _validate_projection(projection, here, problems):
             if path and path in paths:
                 problems.invalid(told, "conflicting duplicate paths")
             paths.add(path)
-        kinds = (one.secret, one.configMap, one.downwardAPI, one.serviceAccountToken, one.clusterTrustBundle, one.podCertificate)
+        kinds = (
+            projection.secret,
+            projection.configMap,
+            projection.downwardAPI,
+            projection.serviceAccountToken,
+            projection.clusterTrustBundle,
+            projection.podCertificate,
+        )
         if sum(kind is not None for kind in kinds) > 1:
             here.forbidden("may not specify more than 1 volume type per source")
 
 
-def _validate_projection(one: VolumeProjection, here: Problems, volume: Problems) -> list[tuple[str, str]]:
+def _validate_projection(volume_projection: VolumeProjection, here: Problems, volume: Problems) -> list[tuple[str, str]]:
     """The rules of one source of a projected volume; the paths that it writes, each with how a conflict is told.
 
     The path of a token is not among them: upstream but warns when another source writes it, too.
     """
     paths: list[tuple[str, str]] = []
     for field in ("secret", "configMap"):
-        source = getattr(one, field)
+        source = getattr(volume_projection, field)
         if source:
             if not source.name:
                 here.at(field, "name").required()
             validate_items(source.items, here.at(field))
             paths += [(item.path, source.name) for item in source.items]
-    if one.downwardAPI:
-        for item in one.downwardAPI.items:
+    if volume_projection.downwardAPI:
+        for item in volume_projection.downwardAPI.items:
             validate_downward_file(item, here.at("downwardAPI"))
             paths.append((item.path, item.path))
-    if one.serviceAccountToken:
-        _validate_token(one.serviceAccountToken, here.at("serviceAccountToken"), volume)
-    if one.clusterTrustBundle:
-        _validate_bundle(one.clusterTrustBundle, here.at("clusterTrustBundle"))
-        paths.append((one.clusterTrustBundle.path, one.clusterTrustBundle.path))
-    if one.podCertificate:
-        validate_pod_certificate(one.podCertificate, here.at("podCertificate"))
-        paths += [(path, path) for field in CERTIFICATE_PATHS if (path := getattr(one.podCertificate, field))]
+    if volume_projection.serviceAccountToken:
+        _validate_token(volume_projection.serviceAccountToken, here.at("serviceAccountToken"), volume)
+    if volume_projection.clusterTrustBundle:
+        _validate_bundle(volume_projection.clusterTrustBundle, here.at("clusterTrustBundle"))
+        paths.append((volume_projection.clusterTrustBundle.path, volume_projection.clusterTrustBundle.path))
+    if volume_projection.podCertificate:
+        validate_pod_certificate(volume_projection.podCertificate, here.at("podCertificate"))
+        paths += [(path, path) for field in CERTIFICATE_PATHS if (path := getattr(volume_projection.podCertificate, field))]
     return paths
 
 

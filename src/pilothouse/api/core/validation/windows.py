@@ -35,9 +35,9 @@ def validate_os(spec: PodSpec, problems: Problems) -> None:
 
 def _contexts(spec: PodSpec, problems: Problems) -> Iterator[tuple[SecurityContext, Problems]]:
     for field in ("initContainers", "containers", "ephemeralContainers"):
-        for index, one in enumerate(getattr(spec, field)):
-            if one.securityContext is not None:
-                yield one.securityContext, problems.at(field, index, "securityContext")
+        for index, container in enumerate(getattr(spec, field)):
+            if container.securityContext is not None:
+                yield container.securityContext, problems.at(field, index, "securityContext")
 
 
 def _validate_linux(spec: PodSpec, problems: Problems) -> None:

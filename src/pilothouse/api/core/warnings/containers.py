@@ -17,14 +17,14 @@ Visited = tuple[Container | EphemeralContainer, Problems]
 
 def of_containers(spec: PodSpec, annotations: Mapping[str, str], at: Problems, *, is_pod: bool) -> Iterator[str]:
     visited = list(_visited(spec, at.at("spec")))
-    for one, here in visited:
+    for container, here in visited:
         if annotations:
-            yield from _of_annotations(spec, one, annotations, at.at("metadata", "annotations"), is_pod=is_pod)
-        if one.resources.limits or one.resources.requests:
-            yield from _of_resources(one, here.at("resources"))
-        if len(one.env) > 1:
-            yield from _of_variables(one.env, here.at("env"))
-    if any(one.ports for one, _ in visited):
+            yield from _of_annotations(spec, container, annotations, at.at("metadata", "annotations"), is_pod=is_pod)
+        if container.resources.limits or container.resources.requests:
+            yield from _of_resources(container, here.at("resources"))
+        if len(container.env) > 1:
+            yield from _of_variables(container.env, here.at("env"))
+    if any(container.ports for container, _ in visited):
         yield from _of_ports(visited)
         yield from _of_port_names(spec, at.at("spec"))
 
@@ -42,45 +42,45 @@ def of_fractions(resources: Mapping[str, Quantity], here: Problems, names: tuple
 
 def _visited(spec: PodSpec, here: Problems) -> Iterator[Visited]:
     for field in ("initContainers", "containers", "ephemeralContainers"):
-        for index, one in enumerate(getattr(spec, field)):
-            yield one, here.at(field, index)
+        for index, container in enumerate(getattr(spec, field)):
+            yield container, here.at(field, index)
 
 
 def _of_annotations(
-    spec: PodSpec, one: Container | EphemeralContainer, annotations: Mapping[str, str], here: Problems, *, is_pod: bool
+    spec: PodSpec, container: Container | EphemeralContainer, annotations: Mapping[str, str], here: Problems, *, is_pod: bool
 ) -> Iterator[str]:
-    own, shared = one.securityContext, spec.securityContext
-    if wellknown.SECCOMP_CONTAINER_PREFIX + one.name in annotations and not (own and own.seccompProfile):
-        key = f"[{wellknown.SECCOMP_CONTAINER_PREFIX}{one.name}]"
+    own, shared = container.securityContext, spec.securityContext
+    if wellknown.SECCOMP_CONTAINER_PREFIX + container.name in annotations and not (own and own.seccompProfile):
+        key = f"[{wellknown.SECCOMP_CONTAINER_PREFIX}{container.name}]"
         yield f'{here.at(key).path}: non-functional in v1.27+; use the "seccompProfile" field instead'
     profiled = (own and own.appArmorProfile) or (shared and shared.appArmorProfile)
-    if wellknown.APPARMOR_CONTAINER_PREFIX + one.name in annotations and not profiled and not is_pod:
-        key = f"[{wellknown.APPARMOR_CONTAINER_PREFIX}{one.name}]"
+    if wellknown.APPARMOR_CONTAINER_PREFIX + container.name in annotations and not profiled and not is_pod:
+        key = f"[{wellknown.APPARMOR_CONTAINER_PREFIX}{container.name}]"
         yield f'{here.at(key).path}: deprecated since v1.30; use the "appArmorProfile" field instead'
 
 
-def _of_resources(one: Container | EphemeralContainer, here: Problems) -> Iterator[str]:
+def _of_resources(container: Container | EphemeralContainer, here: Problems) -> Iterator[str]:
     for name in IN_BYTES:
-        yield from of_fractions(one.resources.limits, here.at("limits"), (name,))
-        yield from of_fractions(one.resources.requests, here.at("requests"), (name,))
+        yield from of_fractions(container.resources.limits, here.at("limits"), (name,))
+        yield from of_fractions(container.resources.requests, here.at("requests"), (name,))
 
 
 def _of_variables(variables: list[EnvVar], here: Problems) -> Iterator[str]:
     """A second definition may build on the first; else the first is hidden, and lost with the next apply."""
     seen: set[str] = set()
-    for index, one in enumerate(variables):
-        reference = f"$({one.name})"
-        if one.name in seen and (one.valueFrom is not None or one.value == reference or reference not in one.value):
-            yield f'{here.at(index).path}: hides previous definition of "{one.name}", which may be dropped when using apply'
-        seen.add(one.name)
+    for index, variable in enumerate(variables):
+        reference = f"$({variable.name})"
+        if variable.name in seen and (variable.valueFrom is not None or variable.value == reference or reference not in variable.value):
+            yield f'{here.at(index).path}: hides previous definition of "{variable.name}", which may be dropped when using apply'
+        seen.add(variable.name)
 
 
 def _of_ports(visited: list[Visited]) -> Iterator[str]:
     """Ports of one number and protocol, in all containers: are they the same, or only nearly so?"""
     known: dict[tuple[int, str], list[tuple[ContainerPort, str]]] = {}
-    for one, container in visited:
-        for index, port in enumerate(one.ports):
-            path = container.at("ports", index).path
+    for container, at in visited:
+        for index, port in enumerate(container.ports):
+            path = at.at("ports", index).path
             if port.hostIP and not port.hostPort:
                 yield f"{path}: hostIP set without hostPort: {_shown(port)}"
             others = known.setdefault((port.containerPort, port.protocol), [])
@@ -91,13 +91,13 @@ def _of_ports(visited: list[Visited]) -> Iterator[str]:
             others.append((port, path))
 
 
-def _likeness(one: ContainerPort, other: ContainerPort) -> str:
-    first, second = one.hostPort or 0, other.hostPort or 0
-    if first == second and one.hostIP == other.hostIP:
+def _likeness(port: ContainerPort, other: ContainerPort) -> str:
+    first, second = port.hostPort or 0, other.hostPort or 0
+    if first == second and port.hostIP == other.hostIP:
         return "duplicate"
     if not first or not second:
         return "overlapping"
-    return "dangerously ambiguous" if first == second and (not one.hostIP or not other.hostIP) else ""
+    return "dangerously ambiguous" if first == second and (not port.hostIP or not other.hostIP) else ""
 
 
 def _shown(port: ContainerPort) -> str:
@@ -109,11 +109,13 @@ def _shown(port: ContainerPort) -> str:
 def _of_port_names(spec: PodSpec, here: Problems) -> Iterator[str]:
     """Who asks for a port by name gets the first of that name among the containers that keep running."""
     known: dict[str, str] = {}
-    sidecars = [(one, here.at("initContainers", index)) for index, one in enumerate(spec.initContainers) if restartable(one)]
-    regular = [(one, here.at("containers", index)) for index, one in enumerate(spec.containers)]
-    for one, container in (*sidecars, *regular):
-        for index, port in enumerate(one.ports):
-            path = container.at("ports", index).path
+    sidecars = [
+        (container, here.at("initContainers", index)) for index, container in enumerate(spec.initContainers) if restartable(container)
+    ]
+    regular = [(container, here.at("containers", index)) for index, container in enumerate(spec.containers)]
+    for container, at in (*sidecars, *regular):
+        for index, port in enumerate(container.ports):
+            path = at.at("ports", index).path
             first = known.setdefault(port.name, path)
             if port.name and first != path:
                 yield (

@@ -26,7 +26,9 @@ def _blocks(text: bytes, wanted: object) -> tuple[list[bytes], list[str]]:
     """The PEM blocks of the wanted types, and the types of the others."""
     assert callable(wanted)
     found = list(BLOCK.finditer(text))
-    return [one[0] for one in found if wanted(one[1])], [one[1].decode("utf-8", "replace") for one in found if not wanted(one[1])]
+    return [block[0] for block in found if wanted(block[1])], [
+        block[1].decode("utf-8", "replace") for block in found if not wanted(block[1])
+    ]
 
 
 def _missing(what: str, wanted: str, skipped: list[str], *, is_quoted: bool = True) -> str:

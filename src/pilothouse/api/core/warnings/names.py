@@ -32,10 +32,10 @@ def of_name(name: str, used: str = "Pod names and hostnames") -> Iterator[str]:
 
 def of_node_selector_term(term: NodeSelectorTerm, at: Problems, *, values: bool = False) -> Iterator[str]:
     """`values`: also of values that no label can have. That is allowed where a term is only preferred."""
-    for index, one in enumerate(term.matchExpressions):
+    for index, expression in enumerate(term.matchExpressions):
         here = at.at("matchExpressions", index)
-        if one.key in OLD_NODE_LABELS:
-            yield f"{here.at('key').path}: {one.key} is {OLD_NODE_LABELS[one.key]}"
-        for position, value in enumerate(one.values if values else ()):
+        if expression.key in OLD_NODE_LABELS:
+            yield f"{here.at('key').path}: {expression.key} is {OLD_NODE_LABELS[expression.key]}"
+        for position, value in enumerate(expression.values if values else ()):
             for message in names.label_value(value):
                 yield f"{here.at('values', position).path}: {value} is invalid, {message}"

@@ -64,53 +64,53 @@ def is_charged(request: AdmissionRequest) -> bool:
     return GROWING.get(request.resource.type) == request.subresource
 
 
-async def _charged(request: AdmissionRequest, world: World, one: ResourceQuota) -> ResourceQuota | None:
+async def _charged(request: AdmissionRequest, world: World, resource_quota: ResourceQuota) -> ResourceQuota | None:
     """A quota with the request charged to its status; None when it does not count it; StatusError when it does not fit."""
-    names = quota.counted(request.resource, one.spec.hard)
-    if not names or not quota.matches(one, request.object):
+    names = quota.counted(request.resource, resource_quota.spec.hard)
+    if not names or not quota.matches(resource_quota, request.object):
         return None
     if request.resource.type is Pod and request.operation == CREATE and (lacking := quota.missing(request.object, names)):
-        raise refused(request, f"failed quota: {one.metadata.name}: {lacking}")
-    more = growth(request, names, world, one)
+        raise refused(request, f"failed quota: {resource_quota.metadata.name}: {lacking}")
+    more = growth(request, names, world, resource_quota)
     if not more:
         return None
-    used = await _used(request, world, one, names)
-    if wrong := breach(one, used, more):
+    used = await _used(request, world, resource_quota, names)
+    if wrong := breach(resource_quota, used, more):
         raise refused(request, wrong)
-    charged = codec.clone(one)
-    charged.status.hard = dict(one.spec.hard)
+    charged = codec.clone(resource_quota)
+    charged.status.hard = dict(resource_quota.spec.hard)
     charged.status.used |= {name: str(value) for name, value in quota.added(used, more).items()}
     return charged
 
 
-def growth(request: AdmissionRequest, names: Iterable[str], world: World, one: ResourceQuota) -> quota.Usage:
+def growth(request: AdmissionRequest, names: Iterable[str], world: World, resource_quota: ResourceQuota) -> quota.Usage:
     """What the request adds to a quota's usage of those names: all of it when the quota did not count the object before.
 
     What it gives back is the controller's to take off.
     """
     now = world.clock.now()
     after = quota.usage(request.object, request.resource, now)
-    counted_before = request.operation == UPDATE and quota.matches(one, request.old_object)
+    counted_before = request.operation == UPDATE and quota.matches(resource_quota, request.old_object)
     before = quota.usage(request.old_object, request.resource, now) if counted_before else {}
     more = {name: after[name] - before[name] if name in before else after[name] for name in names if name in after}
     return {name: value for name, value in more.items() if value.nanos > 0}
 
 
-async def _used(request: AdmissionRequest, world: World, one: ResourceQuota, names: set[str]) -> quota.Usage:
+async def _used(request: AdmissionRequest, world: World, resource_quota: ResourceQuota, names: set[str]) -> quota.Usage:
     """The usage of those names as the status has it, counted anew when it does not have all."""
-    if names <= one.status.used.keys():
-        return {name: quantity.parse(one.status.used[name]) for name in names}
-    return quota.used(one, request.resource, await world.list(request.resource.type, request.namespace), world.clock.now())
+    if names <= resource_quota.status.used.keys():
+        return {name: quantity.parse(resource_quota.status.used[name]) for name in names}
+    return quota.used(resource_quota, request.resource, await world.list(request.resource.type, request.namespace), world.clock.now())
 
 
-def breach(one: ResourceQuota, used: quota.Usage, more: quota.Usage) -> str:
+def breach(resource_quota: ResourceQuota, used: quota.Usage, more: quota.Usage) -> str:
     """Upstream's words for what does not fit, or nothing."""
-    hard = {name: quantity.parse(value) for name, value in one.spec.hard.items()}
+    hard = {name: quantity.parse(value) for name, value in resource_quota.spec.hard.items()}
     exceeded = [name for name, value in more.items() if hard[name].nanos < (used[name] + value).nanos]
     if not exceeded:
         return ""
     requested, taken, limited = (shown(amounts, exceeded) for amounts in (more, used, hard))
-    return f"exceeded quota: {one.metadata.name}, requested: {requested}, used: {taken}, limited: {limited}"
+    return f"exceeded quota: {resource_quota.metadata.name}, requested: {requested}, used: {taken}, limited: {limited}"
 
 
 def shown(amounts: Mapping[str, Any], names: Iterable[str]) -> str:
@@ -118,5 +118,5 @@ def shown(amounts: Mapping[str, Any], names: Iterable[str]) -> str:
     return ",".join(f"{name}={amounts[name]}" for name in sorted(names))
 
 
-def _too_contended(one: ResourceQuota) -> StatusError:
-    return conflict("resourcequotas", "", one.metadata.name, "the usage of the quota changes too fast; please try again")
+def _too_contended(quota: ResourceQuota) -> StatusError:
+    return conflict("resourcequotas", "", quota.metadata.name, "the usage of the quota changes too fast; please try again")

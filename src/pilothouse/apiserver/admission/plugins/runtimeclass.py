@@ -55,9 +55,9 @@ async def _class_of(request: AdmissionRequest, world: World) -> RuntimeClass:
     return found
 
 
-def same(one: dict[str, Quantity], other: dict[str, Quantity]) -> bool:
+def same(first: dict[str, Quantity], other: dict[str, Quantity]) -> bool:
     """Whether two maps of quantities have equal names and amounts."""
-    return one.keys() == other.keys() and all(quantity.parse(one[name]).nanos == quantity.parse(other[name]).nanos for name in one)
+    return first.keys() == other.keys() and all(quantity.parse(first[name]).nanos == quantity.parse(other[name]).nanos for name in first)
 
 
 def _narrow(request: AdmissionRequest, found: RuntimeClass) -> None:

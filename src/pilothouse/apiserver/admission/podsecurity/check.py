@@ -56,9 +56,9 @@ def quoted(names: Iterable[str]) -> str:
     return '"' + '", "'.join(names) + '"'
 
 
-def number(one: str, many: str, count: int) -> str:
+def number(singular: str, many: str, count: int) -> str:
     """The singular for a count of 1, else the plural."""
-    return one if count == 1 else many
+    return singular if count == 1 else many
 
 
 def named(names: Sequence[str]) -> str:

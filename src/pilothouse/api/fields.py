@@ -43,6 +43,7 @@ class Field:
 
     @property
     def pointer(self) -> bool:
+        """Whether Go declares the field as a pointer."""
         return self.go.startswith("*")
 
     def is_at(self, level: str) -> bool:

@@ -32,11 +32,16 @@ MUTATINGADMISSIONPOLICY.default(default_policy)
 
 @MUTATINGADMISSIONPOLICY.validate_create
 def validate_create(policy: MutatingAdmissionPolicy, problems: Problems) -> None:
+    """Rules of a new policy; every expression is compiled. Upstream: ValidateMutatingAdmissionPolicy."""
     _validate(policy, None, problems.at("spec"))
 
 
 @MUTATINGADMISSIONPOLICY.validate_update
 def validate_update(old: MutatingAdmissionPolicy, new: MutatingAdmissionPolicy, problems: Problems) -> None:
+    """Rules of a changed policy; expressions that did not change are not compiled again.
+
+    Upstream: ValidateMutatingAdmissionPolicyUpdate.
+    """
     _validate(new, old, problems.at("spec"))
 
 

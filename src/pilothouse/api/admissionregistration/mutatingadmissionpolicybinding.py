@@ -24,6 +24,7 @@ reserve_static_names(MUTATINGADMISSIONPOLICYBINDING)
 
 @MUTATINGADMISSIONPOLICYBINDING.validate
 def validate(binding: MutatingAdmissionPolicyBinding, problems: Problems) -> None:
+    """Policy name, param reference and matched resources. Upstream: ValidateMutatingAdmissionPolicyBinding."""
     here = problems.at("spec")
     if not binding.spec.policyName:
         here.at("policyName").required()

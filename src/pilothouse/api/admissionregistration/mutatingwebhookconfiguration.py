@@ -21,6 +21,7 @@ MUTATINGWEBHOOKCONFIGURATION = Resource(
 
 @MUTATINGWEBHOOKCONFIGURATION.default
 def default(configuration: MutatingWebhookConfiguration) -> None:
+    """Defaults of each webhook, with reinvocationPolicy Never. Upstream: SetDefaults_MutatingWebhook."""
     default_webhooks(configuration.webhooks)
     for webhook in configuration.webhooks:
         if webhook.reinvocationPolicy is None:
@@ -29,16 +30,19 @@ def default(configuration: MutatingWebhookConfiguration) -> None:
 
 @MUTATINGWEBHOOKCONFIGURATION.validate_create
 def validate_create(configuration: MutatingWebhookConfiguration, problems: Problems) -> None:
+    """Rules of every webhook. Upstream: ValidateMutatingWebhookConfiguration."""
     validate_webhooks(configuration.webhooks, [], problems.at("webhooks"))
 
 
 @MUTATINGWEBHOOKCONFIGURATION.validate_update
 def validate_update(old: MutatingWebhookConfiguration, new: MutatingWebhookConfiguration, problems: Problems) -> None:
+    """Rules of every webhook; match conditions of old are not compiled again. Upstream: ValidateMutatingWebhookConfigurationUpdate."""
     validate_webhooks(new.webhooks, old.webhooks, problems.at("webhooks"))
 
 
 @MUTATINGWEBHOOKCONFIGURATION.warn
 def warn(new: MutatingWebhookConfiguration, old: MutatingWebhookConfiguration | None) -> list[str]:
+    """Warnings for rules that can never match."""
     return warnings_of_rules(new.webhooks)
 
 

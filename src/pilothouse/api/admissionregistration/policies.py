@@ -154,6 +154,7 @@ def _validate_kind(kind: ParamKind, problems: Problems) -> None:
 
 
 def validate_match_resources(resources: MatchResources | None, problems: Problems) -> None:
+    """Rules of `matchConstraints` or `matchResources`; nothing to check when it is absent."""
     if resources is None:
         return
     if resources.matchPolicy is None:

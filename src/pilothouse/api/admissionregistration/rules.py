@@ -25,6 +25,7 @@ FORM = "; desired format: https://host[/path]"
 
 
 def validate_rule(rule: RuleWithOperations | NamedRuleWithOperations, problems: Problems) -> None:
+    """Operations, groups, versions, resources and scope of one rule. Upstream: validateRule, validateRuleWithOperations."""
     operations = problems.at("operations")
     _alone(rule.operations, "operations", operations)
     for index, operation in enumerate(rule.operations):
@@ -76,6 +77,10 @@ def _validate_resources(resources: list[str], problems: Problems) -> None:
 
 
 def validate_client(config: WebhookClientConfig, problems: Problems) -> None:
+    """A webhook's address: exactly one of `url` and `service`, and that one valid.
+
+    Upstream: webhook.ValidateWebhookURL, ValidateWebhookService.
+    """
     if (config.url is None) == (config.service is None):
         problems.required("exactly one of url or service is required")
     elif config.service:

@@ -38,11 +38,16 @@ VALIDATINGADMISSIONPOLICY.default(default_policy)
 
 @VALIDATINGADMISSIONPOLICY.validate_create
 def validate_create(policy: ValidatingAdmissionPolicy, problems: Problems) -> None:
+    """Rules of a new policy; every expression is compiled. Upstream: ValidateValidatingAdmissionPolicy."""
     _validate(policy, None, problems.at("spec"))
 
 
 @VALIDATINGADMISSIONPOLICY.validate_update
 def validate_update(old: ValidatingAdmissionPolicy, new: ValidatingAdmissionPolicy, problems: Problems) -> None:
+    """Rules of a changed policy; expressions that did not change are not compiled again.
+
+    Upstream: ValidateValidatingAdmissionPolicyUpdate.
+    """
     _validate(new, old, problems.at("spec"))
 
 
@@ -112,6 +117,7 @@ def _validate_annotations(policy: ValidatingAdmissionPolicy, expressions: Expres
 
 @VALIDATINGADMISSIONPOLICY.validate_status
 def validate_status(old: ValidatingAdmissionPolicy, new: ValidatingAdmissionPolicy, problems: Problems) -> None:
+    """Rules of `status`: expression warnings and conditions. Upstream: ValidateValidatingAdmissionPolicyStatusUpdate."""
     here = problems.at("status")
     checking = new.status.typeChecking
     for index, warning in enumerate(checking.expressionWarnings if checking else ()):

@@ -25,6 +25,7 @@ reserve_static_names(VALIDATINGADMISSIONPOLICYBINDING)
 
 @VALIDATINGADMISSIONPOLICYBINDING.validate
 def validate(binding: ValidatingAdmissionPolicyBinding, problems: Problems) -> None:
+    """Policy name, param reference, matched resources and validation actions. Upstream: ValidateValidatingAdmissionPolicyBinding."""
     spec, here = binding.spec, problems.at("spec")
     if not spec.policyName and not spec.validationActions:
         here.at("policyName").required()

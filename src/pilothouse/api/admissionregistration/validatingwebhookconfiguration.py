@@ -21,21 +21,25 @@ VALIDATINGWEBHOOKCONFIGURATION = Resource(
 
 @VALIDATINGWEBHOOKCONFIGURATION.default
 def default(configuration: ValidatingWebhookConfiguration) -> None:
+    """Defaults of each webhook. Upstream: SetDefaults_ValidatingWebhook."""
     default_webhooks(configuration.webhooks)
 
 
 @VALIDATINGWEBHOOKCONFIGURATION.validate_create
 def validate_create(configuration: ValidatingWebhookConfiguration, problems: Problems) -> None:
+    """Rules of every webhook. Upstream: ValidateValidatingWebhookConfiguration."""
     validate_webhooks(configuration.webhooks, [], problems.at("webhooks"))
 
 
 @VALIDATINGWEBHOOKCONFIGURATION.validate_update
 def validate_update(old: ValidatingWebhookConfiguration, new: ValidatingWebhookConfiguration, problems: Problems) -> None:
+    """Rules of every webhook; match conditions of old are not compiled again. Upstream: ValidateValidatingWebhookConfigurationUpdate."""
     validate_webhooks(new.webhooks, old.webhooks, problems.at("webhooks"))
 
 
 @VALIDATINGWEBHOOKCONFIGURATION.warn
 def warn(new: ValidatingWebhookConfiguration, old: ValidatingWebhookConfiguration | None) -> list[str]:
+    """Warnings for rules that can never match."""
     return warnings_of_rules(new.webhooks)
 
 

@@ -31,6 +31,9 @@ EXCLUDED = frozenset(
 
 
 def default_webhooks(webhooks: Iterable[Webhook]) -> None:
+    """Fill in what validating and mutating webhooks leave out: failurePolicy Fail, matchPolicy Equivalent, empty selectors, 10 seconds,
+    port 443, scope `*`.
+    """
     for webhook in webhooks:
         if webhook.failurePolicy is None:
             webhook.failurePolicy = "Fail"

@@ -34,6 +34,7 @@ def find(definition: CustomResourceDefinition, type: str) -> Condition | None:
 
 
 def is_true(definition: CustomResourceDefinition, type: str) -> bool:
+    """Whether the condition `type` is there with status True."""
     known = find(definition, type)
     return known is not None and known.status == TRUE
 

@@ -64,6 +64,10 @@ CUSTOMRESOURCEDEFINITION.compact = compaction.compact
 
 @CUSTOMRESOURCEDEFINITION.default
 def default(definition: CustomResourceDefinition) -> None:
+    """Singular and list names, conversion None, port of a conversion webhook, and the stored version in `status.storedVersions`.
+
+    Upstream: SetDefaults_CustomResourceDefinitionSpec.
+    """
     nested.read(definition)
     names = definition.spec.names
     names.singular = names.singular or names.kind.lower()
@@ -79,6 +83,7 @@ def default(definition: CustomResourceDefinition) -> None:
 
 @CUSTOMRESOURCEDEFINITION.validate_create
 def validate(definition: CustomResourceDefinition, problems: Problems) -> None:
+    """Rules of a new definition; CEL rules are compiled. Upstream: ValidateCustomResourceDefinition."""
     from pilothouse.api.apiextensions.rules.compiling import Definition  # late: CEL takes 60 ms to import
 
     validation.validate(definition, problems, Definition())
@@ -86,6 +91,7 @@ def validate(definition: CustomResourceDefinition, problems: Problems) -> None:
 
 @CUSTOMRESOURCEDEFINITION.validate_update
 def validate_update(old: CustomResourceDefinition, new: CustomResourceDefinition, problems: Problems) -> None:
+    """Rules of a changed definition; CEL rules that did not change are tolerated. Upstream: ValidateCustomResourceDefinitionUpdate."""
     from pilothouse.api.apiextensions.rules.compiling import Definition, expressions_of
 
     validation.validate_update(old, new, problems, Definition(expressions_of(old)))
@@ -93,21 +99,25 @@ def validate_update(old: CustomResourceDefinition, new: CustomResourceDefinition
 
 @CUSTOMRESOURCEDEFINITION.validate_status
 def validate_status(old: CustomResourceDefinition, new: CustomResourceDefinition, problems: Problems) -> None:
+    """Rules of `status`: names, conditions, stored versions. Upstream: ValidateUpdateCustomResourceDefinitionStatus."""
     validation.validate_status(new, problems)
 
 
 @CUSTOMRESOURCEDEFINITION.warn
 def warn(new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> list[str]:
+    """Warnings for what is new in the definition and can have no effect."""
     return new_warnings(old, new)
 
 
 @CUSTOMRESOURCEDEFINITION.prepare_create
 def prepare_create(definition: CustomResourceDefinition) -> None:
+    """Note the version in which objects will be stored."""
     _note_stored_version(definition)
 
 
 @CUSTOMRESOURCEDEFINITION.prepare_update
 def prepare_update(old: CustomResourceDefinition, new: CustomResourceDefinition) -> None:
+    """Note the version in which objects will be stored from now on; versions noted before stay."""
     _note_stored_version(new)
 
 

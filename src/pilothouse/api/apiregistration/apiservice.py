@@ -53,6 +53,7 @@ APISERVICE = Resource(
 
 @APISERVICE.default
 def default(service: APIService) -> None:
+    """Port 443 for the Service. Upstream: SetDefaults_ServiceReference."""
     if service.spec.service and service.spec.service.port is None:
         service.spec.service.port = PORT
 
@@ -69,6 +70,7 @@ def prepare_create(service: APIService) -> None:
 
 @APISERVICE.validate
 def validate(service: APIService, problems: Problems) -> None:
+    """Name `<version>.<group>`, priorities, Service and CA bundle. Upstream: ValidateAPIService."""
     wanted = f"{service.spec.version}.{service.spec.group}"
     if service.metadata.name and service.metadata.name != wanted:
         message = f'must be `spec.version+"."+spec.group`: "{wanted}"'
@@ -104,6 +106,7 @@ def _validate_spec(spec: APIServiceSpec, here: Problems) -> None:
 
 @APISERVICE.validate_status
 def validate_status(old: APIService, new: APIService, problems: Problems) -> None:
+    """Each condition's status is True, False or Unknown. Upstream: ValidateAPIServiceStatusUpdate."""
     for index, condition in enumerate(new.status.conditions):
         if condition.status not in STATUSES:
             problems.at("status", "conditions", index, "status").not_supported(condition.status, STATUSES)

@@ -33,12 +33,14 @@ CONTROLLERREVISION = Resource(
 
 @CONTROLLERREVISION.validate
 def validate(revision: ControllerRevision, problems: Problems) -> None:
+    """`revision` is not negative."""
     if revision.revision < 0:
         problems.at("revision").invalid(revision.revision, "must be greater than or equal to 0")
 
 
 @CONTROLLERREVISION.validate_create
 def validate_create(revision: ControllerRevision, problems: Problems) -> None:
+    """`data` is a JSON object. Upstream: ValidateControllerRevisionCreate."""
     if rawextension.is_absent(revision.data):
         problems.at("data").required("data is mandatory")
     elif not rawextension.is_object(revision.data):
@@ -47,5 +49,6 @@ def validate_create(revision: ControllerRevision, problems: Problems) -> None:
 
 @CONTROLLERREVISION.validate_update
 def validate_update(old: ControllerRevision, new: ControllerRevision, problems: Problems) -> None:
+    """`data` never changes. Upstream: ValidateControllerRevisionUpdate."""
     if old.data != new.data:
         problems.at("data").invalid(new.data, "field is immutable")

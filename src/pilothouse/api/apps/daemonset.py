@@ -67,6 +67,7 @@ def default(daemon_set: DaemonSet) -> None:
 
 @DAEMONSET.prepare_create
 def prepare_create(daemon_set: DaemonSet) -> None:
+    """Set the annotation for the template's generation, 1 or what the client gave."""
     daemon_set.metadata.annotations[TEMPLATE_GENERATION] = str(max(_generation(daemon_set), 1))
 
 
@@ -83,6 +84,7 @@ def _generation(daemon_set: DaemonSet) -> int:
 
 @DAEMONSET.validate
 def validate(daemon_set: DaemonSet, problems: Problems) -> None:
+    """Rules of the spec: selector, template, update strategy, counts. Upstream: ValidateDaemonSet."""
     spec, here = daemon_set.spec, problems.at("spec")
     validate_label_selector(spec.selector, here.at("selector"))
     if spec.selector is None or is_valid(spec.selector):
@@ -115,11 +117,13 @@ def _validate_strategy(daemon_set: DaemonSet, problems: Problems) -> None:
 
 @DAEMONSET.validate_update
 def validate_update(old: DaemonSet, new: DaemonSet, problems: Problems) -> None:
+    """The selector never changes. Upstream: ValidateDaemonSetUpdate."""
     immutable(new.spec.selector, old.spec.selector, problems, "spec", "selector")
 
 
 @DAEMONSET.validate_status
 def validate_status(old: DaemonSet, new: DaemonSet, problems: Problems) -> None:
+    """Counts are not negative, and collisionCount never falls. Upstream: ValidateDaemonSetStatusUpdate."""
     here = problems.at("status")
     validate_counts(new.status, COUNTS, here)
     validate_collisions(old.status, new.status, here)
@@ -127,5 +131,6 @@ def validate_status(old: DaemonSet, new: DaemonSet, problems: Problems) -> None:
 
 @DAEMONSET.warn
 def warn(new: DaemonSet, old: DaemonSet | None) -> Iterator[str]:
+    """Warnings for the pod template, on creation and when the spec changes."""
     if old is None or new.metadata.generation != old.metadata.generation:
         yield from of_template(new.spec.template, "spec", "template")

@@ -59,6 +59,10 @@ DEPLOYMENT = Resource(
 
 @DEPLOYMENT.default
 def default(deployment: Deployment) -> None:
+    """One replica, ten old ReplicaSets, 600 seconds of progress deadline, RollingUpdate with 25 % each way.
+
+    Upstream: SetDefaults_Deployment.
+    """
     spec = deployment.spec
     if spec.replicas is None:
         spec.replicas = 1
@@ -79,6 +83,7 @@ def default(deployment: Deployment) -> None:
 
 @DEPLOYMENT.validate
 def validate(deployment: Deployment, problems: Problems) -> None:
+    """Rules of the spec: replicas, selector, template, strategy, deadlines. Upstream: ValidateDeployment."""
     spec, here = deployment.spec, problems.at("spec")
     nonnegative(spec.replicas, here, "replicas")
     validate_replicated(spec.template, spec.selector, here)
@@ -109,11 +114,13 @@ def _validate_strategy(deployment: Deployment, problems: Problems) -> None:
 
 @DEPLOYMENT.validate_update
 def validate_update(old: Deployment, new: Deployment, problems: Problems) -> None:
+    """The selector never changes. Upstream: ValidateDeploymentUpdate."""
     immutable(new.spec.selector, old.spec.selector, problems, "spec", "selector")
 
 
 @DEPLOYMENT.validate_status
 def validate_status(old: Deployment, new: Deployment, problems: Problems) -> None:
+    """Counts are not negative and within `replicas`, and collisionCount never falls. Upstream: ValidateDeploymentStatusUpdate."""
     here = problems.at("status")
     validate_counts(new.status, COUNTS, here)
     validate_within(new.status, ("updatedReplicas", "readyReplicas", "availableReplicas"), here)
@@ -122,6 +129,7 @@ def validate_status(old: Deployment, new: Deployment, problems: Problems) -> Non
 
 @DEPLOYMENT.warn
 def warn(new: Deployment, old: Deployment | None) -> Iterator[str]:
+    """Warnings for the name on creation, and for the pod template on creation and when the spec changes."""
     if old is None:
         yield from of_name(new.metadata.name)
     if old is None or new.metadata.generation != old.metadata.generation:

@@ -37,6 +37,7 @@ REPLICASET = Resource(
 
 @REPLICASET.default
 def default(replica_set: ReplicaSet) -> None:
+    """One replica, and the defaults of the pod template. Upstream: SetDefaults_ReplicaSet."""
     if replica_set.spec.replicas is None:
         replica_set.spec.replicas = 1
     default_pod_spec(replica_set.spec.template.spec)
@@ -44,6 +45,7 @@ def default(replica_set: ReplicaSet) -> None:
 
 @REPLICASET.validate
 def validate(replica_set: ReplicaSet, problems: Problems) -> None:
+    """Rules of the spec: replicas, selector, template. Upstream: ValidateReplicaSet."""
     spec, here = replica_set.spec, problems.at("spec")
     nonnegative(spec.replicas, here, "replicas")
     nonnegative(spec.minReadySeconds, here, "minReadySeconds")
@@ -52,16 +54,19 @@ def validate(replica_set: ReplicaSet, problems: Problems) -> None:
 
 @REPLICASET.validate_update
 def validate_update(old: ReplicaSet, new: ReplicaSet, problems: Problems) -> None:
+    """The selector never changes. Upstream: ValidateReplicaSetUpdate."""
     immutable(new.spec.selector, old.spec.selector, problems, "spec", "selector")
 
 
 @REPLICASET.validate_status
 def validate_status(old: ReplicaSet, new: ReplicaSet, problems: Problems) -> None:
+    """Counts are not negative and within `replicas`. Upstream: ValidateReplicaSetStatusUpdate."""
     validate_replica_counts(new.status, problems.at("status"))
 
 
 @REPLICASET.warn
 def warn(new: ReplicaSet, old: ReplicaSet | None) -> Iterator[str]:
+    """Warnings for the name on creation, and for the pod template on creation and when the spec changes."""
     if old is None:
         yield from of_name(new.metadata.name)
     if old is None or new.metadata.generation != old.metadata.generation:

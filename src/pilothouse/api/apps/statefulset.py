@@ -58,6 +58,10 @@ STATEFULSET = Resource(
 
 @STATEFULSET.default
 def default(stateful_set: StatefulSet) -> None:
+    """One replica, ten old revisions, OrderedReady, RollingUpdate of all pods, claims that are retained.
+
+    Upstream: SetDefaults_StatefulSet.
+    """
     spec = stateful_set.spec
     if spec.replicas is None:
         spec.replicas = 1
@@ -87,6 +91,7 @@ def default(stateful_set: StatefulSet) -> None:
 
 @STATEFULSET.validate
 def validate(stateful_set: StatefulSet, problems: Problems) -> None:
+    """Rules of the spec: policies, strategy, claim templates (on creation only), selector, template. Upstream: ValidateStatefulSet."""
     spec, here = stateful_set.spec, problems.at("spec")
     if not spec.podManagementPolicy:
         here.at("podManagementPolicy").required()
@@ -150,6 +155,7 @@ def _validate_strategy(stateful_set: StatefulSet, problems: Problems) -> None:
 
 @STATEFULSET.validate_update
 def validate_update(old: StatefulSet, new: StatefulSet, problems: Problems) -> None:
+    """Selector, claim templates, serviceName and podManagementPolicy never change. Upstream: ValidateStatefulSetUpdate."""
     here = problems.at("spec")
     immutable(new.spec.selector, old.spec.selector, here, "selector")
     if new.spec.volumeClaimTemplates != old.spec.volumeClaimTemplates:
@@ -161,6 +167,7 @@ def validate_update(old: StatefulSet, new: StatefulSet, problems: Problems) -> N
 
 @STATEFULSET.validate_status
 def validate_status(old: StatefulSet, new: StatefulSet, problems: Problems) -> None:
+    """Counts are not negative and within `replicas`, and collisionCount never falls. Upstream: ValidateStatefulSetStatusUpdate."""
     here = problems.at("status")
     counted = ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
     validate_counts(new.status, ("replicas", *counted, "observedGeneration", "collisionCount"), here)
@@ -170,6 +177,7 @@ def validate_status(old: StatefulSet, new: StatefulSet, problems: Problems) -> N
 
 @STATEFULSET.warn
 def warn(new: StatefulSet, old: StatefulSet | None) -> Iterator[str]:
+    """Warnings for the pod template, the claim templates and a negative revisionHistoryLimit."""
     if old is None or new.metadata.generation != old.metadata.generation:
         yield from of_template(new.spec.template, "spec", "template")
         for index, claim in enumerate(new.spec.volumeClaimTemplates):

@@ -45,6 +45,7 @@ def validate_template(template: PodTemplateSpec, problems: Problems, kind: str) 
 
 
 def validate_long_lived(template: PodTemplateSpec, problems: Problems, kind: str) -> None:
+    """Pods of this workload restart always and have no deadline. `kind` is named in the message."""
     if template.spec.restartPolicy != "Always":
         problems.at("spec", "restartPolicy").not_supported(template.spec.restartPolicy, ("Always",))
     if template.spec.activeDeadlineSeconds is not None:

@@ -76,6 +76,10 @@ HORIZONTALPODAUTOSCALER = Resource(
 
 @HORIZONTALPODAUTOSCALER.default
 def default(autoscaler: HorizontalPodAutoscaler) -> None:
+    """One replica at least, 80 % of the requested CPU when there is no metric, and upstream's scaling rules.
+
+    Upstream: SetDefaults_HorizontalPodAutoscaler.
+    """
     spec = autoscaler.spec
     if spec.minReplicas is None:
         spec.minReplicas = 1
@@ -102,6 +106,7 @@ def _rules(given: HPAScalingRules | None, policies: list[tuple[str, int]], windo
 
 @HORIZONTALPODAUTOSCALER.validate
 def validate(autoscaler: HorizontalPodAutoscaler, problems: Problems) -> None:
+    """Bounds, target, metrics and scaling rules. Upstream: ValidateHorizontalPodAutoscaler."""
     spec, here = autoscaler.spec, problems.at("spec")
     least = 1 if spec.minReplicas is None else spec.minReplicas
     if spec.maxReplicas < least:
@@ -135,6 +140,7 @@ def _validate_version(target: CrossVersionObjectReference, problems: Problems) -
 
 @HORIZONTALPODAUTOSCALER.validate_status
 def validate_status(old: HorizontalPodAutoscaler, new: HorizontalPodAutoscaler, problems: Problems) -> None:
+    """Replica counts are not negative. Upstream: ValidateHorizontalPodAutoscalerStatusUpdate."""
     for field in ("currentReplicas", "desiredReplicas"):
         nonnegative(getattr(new.status, field), problems, "status", field)
 

@@ -134,5 +134,6 @@ HORIZONTALPODAUTOSCALER_V1 = Resource(
 
 @HORIZONTALPODAUTOSCALER_V1.default
 def default(autoscaler: v1.HorizontalPodAutoscaler) -> None:
+    """One replica at least; the rest is defaulted in autoscaling/v2."""
     if autoscaler.spec.minReplicas is None:
         autoscaler.spec.minReplicas = 1

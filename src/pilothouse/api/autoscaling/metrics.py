@@ -20,6 +20,7 @@ TARGETS = ("AverageValue", "Utilization", "Value")
 
 
 def validate_metric(metric: MetricSpec, problems: Problems) -> None:
+    """One metric: the source that its type names, no other, and a valid target. Upstream: validateMetricSpec."""
     if not metric.type:
         problems.at("type").required("must specify a metric source type")
     if metric.type not in SOURCES:
@@ -37,6 +38,7 @@ def validate_metric(metric: MetricSpec, problems: Problems) -> None:
 
 
 def validate_reference(reference: CrossVersionObjectReference, problems: Problems) -> None:
+    """Kind and name of the object that is scaled. Upstream: ValidateCrossVersionObjectReference."""
     for field in ("kind", "name"):
         value = getattr(reference, field)
         if not value:

@@ -40,6 +40,7 @@ CRONJOB = Resource(
 
 @CRONJOB.default
 def default(cron_job: CronJob) -> None:
+    """Concurrency Allow, not suspended, three successful Jobs and one failed one kept. Upstream: SetDefaults_CronJob."""
     spec = cron_job.spec
     spec.concurrencyPolicy = spec.concurrencyPolicy or "Allow"
     spec.suspend = bool(spec.suspend)
@@ -52,6 +53,7 @@ def default(cron_job: CronJob) -> None:
 
 @CRONJOB.validate
 def validate(cron_job: CronJob, problems: Problems) -> None:
+    """Schedule, time zone, concurrency, history limits and the Job template. Upstream: ValidateCronJobCreate, ValidateCronJobUpdate."""
     spec, here = cron_job.spec, problems.at("spec")
     if not cron_job.metadata.resourceVersion and len(cron_job.metadata.name) > NAME_LIMIT:
         # The controller adds eleven characters to name a Job. Upstream asks only when it is new.
@@ -77,6 +79,7 @@ def validate(cron_job: CronJob, problems: Problems) -> None:
 
 @CRONJOB.warn
 def warn(new: CronJob, old: CronJob | None) -> Iterator[str]:
+    """Warnings for the name on creation, the Job template, and a time zone inside the schedule."""
     if old is None:
         yield from of_name(new.metadata.name)
     if old is None or new.metadata.generation != old.metadata.generation:

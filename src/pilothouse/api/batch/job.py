@@ -77,6 +77,7 @@ JOB = Resource(
 
 @JOB.default
 def default(job: Job) -> None:
+    """One completion and one pod at a time, backoffLimit 6, labels of the template, NonIndexed. Upstream: SetDefaults_Job."""
     spec = job.spec
     if spec.completions is None and spec.parallelism is None:
         spec.completions = 1
@@ -114,6 +115,7 @@ def prepare_create(job: Job) -> None:
 
 @JOB.validate
 def validate(job: Job, problems: Problems) -> None:
+    """Rules of the spec, its selector and its template. Upstream: ValidateJobCreate."""
     spec, here = job.spec, problems.at("spec")
     if not job.metadata.resourceVersion:
         _validate_new(job, problems)
@@ -161,6 +163,7 @@ def _generated(job: Job) -> dict[str, str]:
 
 @JOB.validate_update
 def validate_update(old: Job, new: Job, problems: Problems) -> None:
+    """What of a Job never changes, and what may change while it is suspended. Upstream: ValidateJobUpdate."""
     here = problems.at("spec")
     _compare_completions(old.spec, new.spec, here.at("completions"))
     immutable(new.spec.selector, old.spec.selector, here, "selector")
@@ -214,11 +217,13 @@ def _with_directives_of(new: PodTemplateSpec, old: PodTemplateSpec) -> PodTempla
 
 @JOB.validate_status
 def validate_status(old: Job, new: Job, problems: Problems) -> None:
+    """Rules of `status`. Upstream: ValidateJobUpdateStatus."""
     validate_job_status(old, new, problems.at("status"))
 
 
 @JOB.warn
 def warn(new: Job, old: Job | None) -> Iterator[str]:
+    """Warnings for the name on creation, and for the spec on creation and when it changes."""
     if old is None:
         yield from of_name(new.metadata.name)
     if old is None or new.metadata.generation != old.metadata.generation:

@@ -29,6 +29,7 @@ HARD_TO_TRACK = (
 
 
 def validate_job_spec(spec: JobSpec, problems: Problems) -> None:
+    """Rules of a JobSpec that need no selector. Upstream: validateJobSpec."""
     for field in COUNTS:
         nonnegative(getattr(spec, field), problems, field)
     if spec.maxFailedIndexes is not None and spec.backoffLimitPerIndex is None:

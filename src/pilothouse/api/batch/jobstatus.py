@@ -22,6 +22,7 @@ TERMINAL = ("Failed", "Complete", "FailureTarget")
 
 
 def validate_job_status(old: Job, new: Job, problems: Problems) -> None:
+    """Rules of a Job's status and of its changes. Upstream: validateJobStatus, ValidateJobUpdateStatus."""
     for field in COUNTS:
         nonnegative(getattr(new.status, field), problems, field)
     before, after = true_conditions(old), true_conditions(new)
@@ -37,6 +38,7 @@ def validate_job_status(old: Job, new: Job, problems: Problems) -> None:
 
 
 def true_conditions(job: Job) -> set[str]:
+    """Types of the Job's conditions that are True."""
     return {condition.type for condition in job.status.conditions if condition.status == "True"}
 
 

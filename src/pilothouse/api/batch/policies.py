@@ -22,6 +22,7 @@ ACTIONS, OPERATORS, STATUSES = ("Count", "FailIndex", "FailJob", "Ignore"), ("In
 
 
 def validate_failure_policy(spec: JobSpec, problems: Problems) -> None:
+    """Rules of podFailurePolicy: at most 20 rules, known containers, exit codes or conditions. Upstream: validatePodFailurePolicy."""
     rules = (spec.podFailurePolicy.rules or []) if spec.podFailurePolicy else []
     if len(rules) > MOST_RULES:
         problems.too_many(len(rules), MOST_RULES)
@@ -82,6 +83,7 @@ def _validate_conditions(patterns: list[PodFailurePolicyOnPodConditionsPattern],
 
 
 def validate_success_policy(spec: JobSpec, problems: Problems) -> None:
+    """Rules of successPolicy: 1 to 20 rules with indexes within `completions`. Upstream: validateSuccessPolicy."""
     if spec.successPolicy is None:
         return
     rules = spec.successPolicy.rules or []

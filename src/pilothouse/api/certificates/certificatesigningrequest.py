@@ -66,6 +66,7 @@ def prepare_update(old: CertificateSigningRequest, new: CertificateSigningReques
 
 @CERTIFICATESIGNINGREQUEST.validate
 def validate(request: CertificateSigningRequest, problems: Problems) -> None:
+    """The PEM request, usages, signer and duration. Upstream: ValidateCertificateSigningRequestCreate."""
     here = problems.at("spec")
     if BLOCK not in base64.b64decode(request.spec.request or ""):
         here.at("request").invalid(request.spec.request, "PEM block type must be CERTIFICATE REQUEST")
@@ -99,6 +100,7 @@ def prepare_status(old: CertificateSigningRequest, new: CertificateSigningReques
 
 @CERTIFICATESIGNINGREQUEST.validate_status
 def validate_status(old: CertificateSigningRequest, new: CertificateSigningRequest, problems: Problems) -> None:
+    """An issued certificate never changes, and approval is not written here. Upstream: ValidateCertificateSigningRequestStatusUpdate."""
     validate_approval(old, new, problems)
     here = problems.at("status", "conditions")
     for decision in DECISIONS:

@@ -32,6 +32,7 @@ CLUSTERTRUSTBUNDLE = Resource(
 
 @CLUSTERTRUSTBUNDLE.validate
 def validate(bundle: ClusterTrustBundle, problems: Problems) -> None:
+    """Name with the signer's prefix, signer and certificates. Upstream: ValidateClusterTrustBundle."""
     if bundle.metadata.name:
         report(name_errors(bundle.metadata.name, bundle.spec.signerName), bundle.metadata.name, problems, "metadata", "name")
     if bundle.metadata.generateName:
@@ -56,6 +57,7 @@ def name_errors(name: str, signer: str) -> list[str]:
 
 @CLUSTERTRUSTBUNDLE.validate_update
 def validate_update(old: ClusterTrustBundle, new: ClusterTrustBundle, problems: Problems) -> None:
+    """The signer never changes; certificates are parsed when they change. Upstream: ValidateClusterTrustBundleUpdate."""
     if new.spec.trustBundle != old.spec.trustBundle:
         validate_trust_bundle(new.spec.trustBundle, problems.at("spec", "trustBundle"))
     immutable(new.spec.signerName, old.spec.signerName, problems, "spec", "signerName")

@@ -58,12 +58,14 @@ PODCERTIFICATEREQUEST = Resource(
 
 @PODCERTIFICATEREQUEST.default
 def default(request: PodCertificateRequest) -> None:
+    """One day of validity. Upstream: SetObjectDefaults_PodCertificateRequest."""
     if request.spec.maxExpirationSeconds is None:
         request.spec.maxExpirationSeconds = DEFAULT_SECONDS
 
 
 @PODCERTIFICATEREQUEST.validate
 def validate(request: PodCertificateRequest, problems: Problems) -> None:
+    """Rules of a new request: signer, names and uids, duration, keys. Upstream: ValidatePodCertificateRequestCreate."""
     if request.metadata.resourceVersion:  # an update may change nothing of the spec
         return
     spec, here = request.spec, problems.at("spec")
@@ -128,6 +130,7 @@ def _request_fault(data: bytes) -> str:
 
 @PODCERTIFICATEREQUEST.validate_update
 def validate_update(old: PodCertificateRequest, new: PodCertificateRequest, problems: Problems) -> None:
+    """The spec never changes. Upstream: ValidatePodCertificateRequestUpdate."""
     if new.spec != old.spec:
         problems.at("spec").invalid(internal(new.spec, "certificates.PodCertificateRequestSpec"), IMMUTABLE)
 

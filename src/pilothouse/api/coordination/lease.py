@@ -24,6 +24,7 @@ def prepare_create(lease: Lease) -> None:
 
 @LEASE.prepare_update
 def prepare_update(old: Lease, new: Lease) -> None:
+    """Drop fields of coordinated leader election (KEP-4355) that the stored Lease does not have."""
     for field in ("strategy", "preferredHolder"):
         if getattr(old.spec, field) is None:
             setattr(new.spec, field, None)
@@ -31,6 +32,7 @@ def prepare_update(old: Lease, new: Lease) -> None:
 
 @LEASE.validate
 def validate(lease: Lease, problems: Problems) -> None:
+    """Duration and transitions in their ranges, and no preferred holder without a strategy. Upstream: ValidateLeaseSpec."""
     spec, here = lease.spec, problems.at("spec")
     if spec.leaseDurationSeconds is not None and spec.leaseDurationSeconds <= 0:
         here.at("leaseDurationSeconds").invalid(spec.leaseDurationSeconds, "must be greater than 0")

@@ -11,6 +11,7 @@ BINDING = Resource(Binding, plural="bindings", verbs=("create",))
 
 @BINDING.validate
 def validate(binding: Binding, problems: Problems) -> None:
+    """The target is a Node and has a name. Upstream: ValidatePodBinding."""
     if binding.target.kind not in ("", "Node"):
         problems.at("target", "kind").not_supported(binding.target.kind, ("Node", "<empty>"))
     if not binding.target.name:

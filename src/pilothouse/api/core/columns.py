@@ -65,6 +65,7 @@ def load_balancer_text(ingress: Iterable[Any]) -> str:
 
 
 def bool_text(value: bool | None) -> str:
+    """An optional boolean as a cell: `true`, `false`, or unset."""
     return UNSET if value is None else str(value)
 
 

@@ -21,6 +21,7 @@ CONFIGMAP = Resource(
 
 @CONFIGMAP.validate
 def validate(config_map: ConfigMap, problems: Problems) -> None:
+    """Keys, base64 values and 1 MiB in total. Upstream: ValidateConfigMap."""
     size = 0
     for key, value in config_map.data.items():
         here = problems.at("data", f"[{key}]")
@@ -38,4 +39,5 @@ def validate(config_map: ConfigMap, problems: Problems) -> None:
 
 @CONFIGMAP.validate_update
 def validate_update(old: ConfigMap, new: ConfigMap, problems: Problems) -> None:
+    """Data of an immutable ConfigMap never change. Upstream: ValidateConfigMapUpdate."""
     validate_frozen(old, new, ("data", "binaryData"), problems)

@@ -41,6 +41,7 @@ ENDPOINTS = Resource(
 
 @ENDPOINTS.default
 def default(endpoints: Endpoints) -> None:
+    """Protocol TCP. Upstream: SetDefaults_Endpoints."""
     for subset in endpoints.subsets:
         for port in subset.ports:
             port.protocol = port.protocol or "TCP"
@@ -48,6 +49,7 @@ def default(endpoints: Endpoints) -> None:
 
 @ENDPOINTS.validate
 def validate(endpoints: Endpoints, problems: Problems) -> None:
+    """Addresses and ports of every subset. Upstream: ValidateEndpoints."""
     for index, subset in enumerate(endpoints.subsets):
         here = problems.at("subsets", index)
         if not subset.addresses and not subset.notReadyAddresses:
@@ -81,6 +83,7 @@ def _validate_port(port: EndpointPort, named: bool, problems: Problems) -> None:
 
 @ENDPOINTS.warn
 def warn(new: Endpoints, old: Endpoints | None) -> Iterator[str]:
+    """Warnings for addresses that are not in canonical form."""
     for index, subset in enumerate(new.subsets):
         for field in ("addresses", "notReadyAddresses"):
             for position, address in enumerate(getattr(subset, field)):

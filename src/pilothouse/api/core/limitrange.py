@@ -35,6 +35,7 @@ LIMITRANGE = Resource(
 
 @LIMITRANGE.default
 def default(limit_range: LimitRange) -> None:
+    """Limits default to the maximum, requests to the default limit or the minimum. Upstream: SetDefaults_LimitRangeItem."""
     for item in limit_range.spec.limits or ():
         for field in FIELDS:
             canonicalise(getattr(item, field))
@@ -52,6 +53,7 @@ def prepare_create(limit_range: LimitRange) -> None:
 
 @LIMITRANGE.validate
 def validate(limit_range: LimitRange, problems: Problems) -> None:
+    """Types, and bounds that agree with each other. Upstream: ValidateLimitRange."""
     seen: set[str] = set()
     for index, item in enumerate(limit_range.spec.limits or ()):
         here = problems.at("spec", "limits", index)

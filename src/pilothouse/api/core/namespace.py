@@ -33,6 +33,7 @@ NAMESPACE = Resource(
 
 @NAMESPACE.default
 def default(namespace: Namespace) -> None:
+    """The label `kubernetes.io/metadata.name`, and phase Active. Upstream: SetDefaults_Namespace."""
     if namespace.metadata.name:
         namespace.metadata.labels[NAME_LABEL] = namespace.metadata.name
     namespace.status.phase = namespace.status.phase or "Active"
@@ -55,6 +56,7 @@ def prepare_update(old: Namespace, new: Namespace) -> None:
 
 @NAMESPACE.validate
 def validate(namespace: Namespace, problems: Problems) -> None:
+    """Finalizers of the spec are qualified names. Upstream: ValidateNamespace."""
     here = problems.at("spec", "finalizers")
     for finalizer in namespace.spec.finalizers:
         found = names.qualified_name(finalizer)
@@ -65,6 +67,7 @@ def validate(namespace: Namespace, problems: Problems) -> None:
 
 @NAMESPACE.validate_status
 def validate_status(old: Namespace, new: Namespace, problems: Problems) -> None:
+    """The phase agrees with deletionTimestamp. Upstream: ValidateNamespaceStatusUpdate."""
     phase = problems.at("status", "Phase")
     if not new.metadata.deletionTimestamp and new.status.phase != "Active":
         phase.invalid(new.status.phase, "may only be 'Active' if `deletionTimestamp` is empty")

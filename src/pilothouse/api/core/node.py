@@ -62,6 +62,7 @@ NODE = Resource(
 
 @NODE.default
 def default(node: Node) -> None:
+    """Allocatable defaults to capacity; podCIDR and podCIDRs are kept equal. Upstream: SetDefaults_NodeStatus."""
     status = node.status
     canonicalise(status.capacity)
     canonicalise(status.allocatable)
@@ -75,6 +76,7 @@ def default(node: Node) -> None:
 
 @NODE.validate
 def validate(node: Node, problems: Problems) -> None:
+    """Taints, amounts and pod ranges. Upstream: ValidateNode."""
     validate_taints(node.spec.taints, problems.at("metadata", "taints"))
     for field, resources in (("capacity", node.status.capacity), ("allocatable", node.status.allocatable)):
         for name, value in resources.items():
@@ -92,6 +94,7 @@ def validate(node: Node, problems: Problems) -> None:
 
 @NODE.validate_update
 def validate_update(old: Node, new: Node, problems: Problems) -> None:
+    """Pod ranges and provider ID are set once. Upstream: ValidateNodeUpdate."""
     if old.spec.podCIDRs and old.spec.podCIDRs != new.spec.podCIDRs:
         problems.at("spec", "podCIDRs").forbidden(ONCE.format("podCIDR"))
     if old.spec.providerID and old.spec.providerID != new.spec.providerID:
@@ -103,6 +106,7 @@ def validate_update(old: Node, new: Node, problems: Problems) -> None:
 
 @NODE.validate_status
 def validate_status(old: Node, new: Node, problems: Problems) -> None:
+    """Rules of the Node, and no address twice. Upstream: ValidateNodeUpdate."""
     validate(new, problems)
     validate_update(old, new, problems)
     addresses = new.status.addresses
@@ -113,6 +117,7 @@ def validate_status(old: Node, new: Node, problems: Problems) -> None:
 
 @NODE.warn
 def warn(new: Node, old: Node | None) -> Iterator[str]:
+    """Warnings for externalID, and for ranges that are not in canonical form."""
     if new.spec.externalID:
         yield "spec.externalID: this field is deprecated, and is unused by Kubernetes"
     for index, value in enumerate(new.spec.podCIDRs):

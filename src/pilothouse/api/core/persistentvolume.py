@@ -73,6 +73,7 @@ PERSISTENTVOLUME = Resource(
 
 @PERSISTENTVOLUME.default
 def default(volume: PersistentVolume) -> None:
+    """Phase Pending, reclaim policy Retain, volume mode Filesystem. Upstream: SetDefaults_PersistentVolume."""
     volume.status.phase = volume.status.phase or "Pending"
     volume.spec.persistentVolumeReclaimPolicy = volume.spec.persistentVolumeReclaimPolicy or "Retain"
     if volume.spec.volumeMode is None:
@@ -83,6 +84,7 @@ def default(volume: PersistentVolume) -> None:
 
 @PERSISTENTVOLUME.prepare_create
 def prepare_create(volume: PersistentVolume) -> None:
+    """Reset `status` to Pending as of now."""
     volume.status.phase = "Pending"
     volume.status.lastPhaseTransitionTime = volume.metadata.creationTimestamp
 
@@ -99,6 +101,7 @@ def prepare_status(old: PersistentVolume, new: PersistentVolume, now: str) -> No
 
 @PERSISTENTVOLUME.validate
 def validate(volume: PersistentVolume, problems: Problems) -> None:
+    """Access modes, capacity, exactly one source, policies, node affinity. Upstream: ValidatePersistentVolume."""
     spec, here = volume.spec, problems.at("spec")
     validate_access_modes(spec.accessModes, here.at("accessModes"))
     if not spec.capacity:
@@ -203,6 +206,7 @@ SPECIAL: dict[str, Callable[[Any, Problems], None]] = {"hostPath": validate_host
 
 @PERSISTENTVOLUME.validate_update
 def validate_update(old: PersistentVolume, new: PersistentVolume, problems: Problems) -> None:
+    """The source, volume mode and node affinity never change. Upstream: ValidatePersistentVolumeUpdate."""
     here = problems.at("spec")
     held = clone(old.spec)
     if held.csi and new.spec.csi and held.csi.controllerExpandSecretRef is None:
@@ -220,6 +224,7 @@ def validate_update(old: PersistentVolume, new: PersistentVolume, problems: Prob
 
 @PERSISTENTVOLUME.warn
 def warn(new: PersistentVolume, old: PersistentVolume | None) -> Iterator[str]:
+    """Warnings for deprecated annotations, policies, node labels and volume types."""
     here, annotations = Problems("spec"), new.metadata.annotations
     for key, (since, field) in OLD_ANNOTATIONS.items():
         if key in annotations:

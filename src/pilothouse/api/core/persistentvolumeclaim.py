@@ -55,6 +55,7 @@ PERSISTENTVOLUMECLAIM = Resource(
 
 @PERSISTENTVOLUMECLAIM.default
 def default(claim: PersistentVolumeClaim) -> None:
+    """Phase Pending, and the defaults of the spec. Upstream: SetDefaults_PersistentVolumeClaim."""
     claim.status.phase = claim.status.phase or "Pending"
     canonicalise(claim.status.capacity)
     default_claim(claim.spec)
@@ -62,12 +63,14 @@ def default(claim: PersistentVolumeClaim) -> None:
 
 @PERSISTENTVOLUMECLAIM.prepare_create
 def prepare_create(claim: PersistentVolumeClaim) -> None:
+    """Reset the phase to Pending, and keep `dataSource` and `dataSourceRef` consistent."""
     claim.status.phase = "Pending"
     _settle_sources(claim.spec, None)
 
 
 @PERSISTENTVOLUMECLAIM.prepare_update
 def prepare_update(old: PersistentVolumeClaim, new: PersistentVolumeClaim) -> None:
+    """Keep `dataSource` and `dataSourceRef` consistent, as far as they were given."""
     _settle_sources(new.spec, old.spec)
 
 
@@ -91,6 +94,7 @@ def _settle_sources(spec: PersistentVolumeClaimSpec, old: PersistentVolumeClaimS
 
 @PERSISTENTVOLUMECLAIM.validate
 def validate(claim: PersistentVolumeClaim, problems: Problems) -> None:
+    """Rules of the spec. Upstream: ValidatePersistentVolumeClaim."""
     validate_claim_spec(claim.spec, problems.at("spec"))
 
 
@@ -126,6 +130,7 @@ def validate_update(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
 
 @PERSISTENTVOLUMECLAIM.validate_status
 def validate_status(old: PersistentVolumeClaim, new: PersistentVolumeClaim, problems: Problems) -> None:
+    """Amounts and resize states. Upstream: ValidatePersistentVolumeClaimStatusUpdate."""
     if not new.spec.accessModes:
         problems.at("Spec", "accessModes").required()
     for name, value in new.status.capacity.items():
@@ -154,6 +159,7 @@ def _is_growing(name: str, problems: Problems) -> bool:
 
 @PERSISTENTVOLUMECLAIM.warn
 def warn(new: PersistentVolumeClaim, old: PersistentVolumeClaim | None) -> Iterator[str]:
+    """Warnings for the beta annotation of the class, and for fractional bytes."""
     if wellknown.STORAGE_CLASS_BETA in new.metadata.annotations:
         yield f'metadata.annotations[{wellknown.STORAGE_CLASS_BETA}]: deprecated since v1.8; use "storageClassName" attribute instead'
     yield from of_claim_spec(new.spec, Problems("spec"))

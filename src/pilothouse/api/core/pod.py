@@ -186,6 +186,7 @@ def prepare_update(old: Pod, new: Pod) -> None:
 
 @POD.validate
 def validate(pod: Pod, problems: Problems) -> None:
+    """Rules of annotations, spec and volumes of a Pod. Upstream: ValidatePodCreate."""
     spec = problems.at("spec")
     if pod.metadata.annotations:
         validate_pod_annotations(pod.metadata.annotations, pod.spec, problems.at("metadata", "annotations"))
@@ -208,16 +209,19 @@ def validate(pod: Pod, problems: Problems) -> None:
 
 @remembering
 def validate_spec(spec: PodSpec, problems: Problems) -> None:
+    """Rules of a PodSpec that do not depend on the Pod's name. Equal specs are checked once."""
     validate_pod_spec(spec, problems, is_pod=True)
 
 
 @POD.validate_update
 def validate_update(old: Pod, new: Pod, problems: Problems) -> None:
+    """What of a Pod may change. Upstream: ValidatePodUpdate."""
     validate_pod_update(old, new, problems)
 
 
 @POD.validate_status
 def validate_status(old: Pod, new: Pod, problems: Problems) -> None:
+    """What of a Pod's status may change; a missing qosClass is kept. Upstream: ValidatePodStatusUpdate."""
     # Upstream's strategy keeps the class when a writer of the status leaves it out.
     new.status.qosClass = new.status.qosClass or old.status.qosClass
     validate_pod_status(old, new, problems)

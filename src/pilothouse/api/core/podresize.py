@@ -20,6 +20,7 @@ replace = msgspec.structs.replace
 
 
 def validate_resize(old: Pod, new: Pod, problems: Problems) -> None:
+    """CPU and memory may change within the Pod's QoS class, and nothing else. Upstream: ValidatePodResize."""
     spec = problems.at("spec")
     for refused, why in ((wellknown.CONFIG_MIRROR in old.metadata.annotations, "static"), (_is_windows(old), "windows")):
         if refused:

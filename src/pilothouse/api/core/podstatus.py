@@ -81,6 +81,7 @@ class PodSummary:
 
     @property
     def restarts_cell(self) -> str | Since:
+        """The RESTARTS cell: the count, with the time of the last restart as `(5m ago)`."""
         if self.restarts and self.last_restart:
             return Since(self.last_restart, f"{self.restarts} ({{}} ago)")
         return str(self.restarts)

@@ -25,6 +25,7 @@ LARGEST_UID, LARGEST_GID = 2**32 - 1, 2**31 - 1
 
 
 def validate_pod_status(old: Pod, new: Pod, problems: Problems) -> None:
+    """Conditions, nominated node, resource claims and restarts of containers. Upstream: ValidatePodStatusUpdate."""
     validate_annotations_kept(old.metadata.annotations, new.metadata.annotations, problems.at("metadata", "annotations"))
     here, status = problems.at("status"), new.status
     for index, condition in enumerate(status.conditions):

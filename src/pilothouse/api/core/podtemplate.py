@@ -29,15 +29,18 @@ PODTEMPLATE = Resource(
 
 @PODTEMPLATE.default
 def default(pod_template: PodTemplate) -> None:
+    """Defaults of the template. Upstream: SetDefaults_PodSpec."""
     default_pod_spec(pod_template.template.spec)
 
 
 @PODTEMPLATE.validate
 def validate(pod_template: PodTemplate, problems: Problems) -> None:
+    """Rules of the template. Upstream: ValidatePodTemplate."""
     validate_pod_template(pod_template.template, problems.at("template"))
 
 
 @PODTEMPLATE.warn
 def warn(new: PodTemplate, old: PodTemplate | None) -> Iterator[str]:
+    """Warnings for the template when it is new or changes."""
     if old is None or new.template != old.template:
         yield from of_template(new.template, "template")

@@ -38,6 +38,7 @@ replace = msgspec.structs.replace
 
 
 def validate_pod_update(old: Pod, new: Pod, problems: Problems) -> None:
+    """Only images, tolerations (added), deadline (shorter), scheduling gates (removed) may change. Upstream: ValidatePodUpdate."""
     validate_annotations_kept(old.metadata.annotations, new.metadata.annotations, problems.at("metadata", "annotations"))
     spec = problems.at("spec")
     for field in ("containers", "initContainers"):

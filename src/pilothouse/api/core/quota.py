@@ -155,6 +155,7 @@ def matches(quota: ResourceQuota, obj: Any) -> bool:
 
 
 def in_scope(scope: ScopedResourceSelectorRequirement, obj: Any) -> bool:
+    """Whether the object is in this scope of a quota. Upstream: podMatchesScopeFunc, and the same for claims."""
     if isinstance(obj, PersistentVolumeClaim) and scope.scopeName == "VolumeAttributesClass":
         names = {obj.spec.volumeAttributesClassName, obj.status.currentVolumeAttributesClassName} - {"", None}
         return _selects(scope, names)  # type: ignore[arg-type]
@@ -188,6 +189,7 @@ def _selects(scope: ScopedResourceSelectorRequirement, names: set[str]) -> bool:
 
 
 def has_deadline(pod: Pod) -> bool:
+    """Whether the Pod sets activeDeadlineSeconds: scope Terminating."""
     return pod.spec.activeDeadlineSeconds is not None and pod.spec.activeDeadlineSeconds >= 0
 
 
@@ -203,6 +205,7 @@ def _affinity_terms(pod: Pod) -> Iterable[PodAffinityTerm]:
 
 
 def added(total: Usage, more: Mapping[str, Quantity]) -> Usage:
+    """The sum of two usages by resource name."""
     return total | {name: total[name] + value if name in total else value for name, value in more.items()}
 
 

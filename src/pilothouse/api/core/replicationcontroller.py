@@ -81,11 +81,13 @@ def _validate_spec(controller: ReplicationController, here: Problems) -> None:
 
 @REPLICATIONCONTROLLER.validate_status
 def validate_status(old: ReplicationController, new: ReplicationController, problems: Problems) -> None:
+    """Counts are not negative and within `replicas`. Upstream: ValidateReplicationControllerStatusUpdate."""
     validate_replica_counts(new.status, problems.at("status"))
 
 
 @REPLICATIONCONTROLLER.warn
 def warn(new: ReplicationController, old: ReplicationController | None) -> Iterator[str]:
+    """Warnings for the name on creation, and for the pod template on creation and when the spec changes."""
     if old is None:
         yield from of_name(new.metadata.name)
     if old is None or new.metadata.generation != old.metadata.generation:

@@ -49,6 +49,7 @@ RESOURCEQUOTA = Resource(
 
 @RESOURCEQUOTA.default
 def default(quota: ResourceQuota) -> None:
+    """Write all amounts in canonical form."""
     canonicalise(quota.spec.hard)
     canonicalise(quota.status.hard)
     canonicalise(quota.status.used)
@@ -56,6 +57,7 @@ def default(quota: ResourceQuota) -> None:
 
 @RESOURCEQUOTA.validate
 def validate(quota: ResourceQuota, problems: Problems) -> None:
+    """Resource names, amounts, and scopes that fit them. Upstream: ValidateResourceQuota."""
     spec = problems.at("spec")
     _validate_hard(quota.spec.hard, spec.at("hard"))
     _validate_scopes(quota, spec.at("scopes"))
@@ -115,11 +117,13 @@ def _validate_selector(scope: str, operator: str, values: list[str], problems: P
 
 @RESOURCEQUOTA.validate_update
 def validate_update(old: ResourceQuota, new: ResourceQuota, problems: Problems) -> None:
+    """Scopes never change. Upstream: ValidateResourceQuotaUpdate."""
     if set(old.spec.scopes) != set(new.spec.scopes):
         problems.at("spec", "scopes").invalid(new.spec.scopes, "field is immutable")
 
 
 @RESOURCEQUOTA.validate_status
 def validate_status(old: ResourceQuota, new: ResourceQuota, problems: Problems) -> None:
+    """Resource names and amounts of `hard` and `used`. Upstream: ValidateResourceQuotaStatusUpdate."""
     _validate_hard(new.status.hard, problems.at("status", "hard"))
     _validate_hard(new.status.used, problems.at("status", "used"))

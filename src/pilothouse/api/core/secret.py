@@ -38,6 +38,7 @@ SECRET = Resource(
 
 @SECRET.default
 def default(secret: Secret) -> None:
+    """Type Opaque; `stringData` moves into `data`. Upstream: SetDefaults_Secret and the strategy's dropping of stringData."""
     secret.type = secret.type or OPAQUE
     for key, value in secret.stringData.items():
         secret.data[key] = base64.b64encode(value.encode()).decode()
@@ -46,6 +47,7 @@ def default(secret: Secret) -> None:
 
 @SECRET.validate
 def validate(secret: Secret, problems: Problems) -> None:
+    """Keys, base64 values, 1 MiB in total, and the keys that the type requires. Upstream: ValidateSecret."""
     data = problems.at("data")
     size = 0
     for key, value in secret.data.items():
@@ -96,6 +98,7 @@ def _validate_docker(data: dict[str, str], key: str, problems: Problems) -> None
 
 @SECRET.warn
 def warn(new: Secret, old: Secret | None) -> Iterator[str]:
+    """A warning for a TLS certificate that does not fit its key."""
     if new.type == TLS:
         wrong = pair_error(*(decoded(new.data.get(key, "")) or b"" for key in TLS_KEYS))
         if wrong:
@@ -104,5 +107,6 @@ def warn(new: Secret, old: Secret | None) -> Iterator[str]:
 
 @SECRET.validate_update
 def validate_update(old: Secret, new: Secret, problems: Problems) -> None:
+    """The type never changes, nor do the data of an immutable Secret. Upstream: ValidateSecretUpdate."""
     immutable(new.type, old.type, problems, "type")
     validate_frozen(old, new, ("data",), problems)

@@ -66,6 +66,7 @@ SERVICE = Resource(
 
 @SERVICE.default
 def default(service: Service) -> None:
+    """Type ClusterIP, session affinity None, TCP, targetPort equal to port, traffic policies Cluster. Upstream: SetDefaults_Service."""
     spec = service.spec
     spec.type = spec.type or "ClusterIP"
     spec.sessionAffinity = spec.sessionAffinity or "None"
@@ -96,12 +97,17 @@ def _default_affinity(service: Service) -> None:
 
 @SERVICE.prepare_create
 def prepare_create(service: Service) -> None:
+    """Make clusterIP and clusterIPs agree, and fill in the IP families."""
     servicefields.normalise_cluster_ips(None, service)
     servicefields.default_families(service)
 
 
 @SERVICE.prepare_update
 def prepare_update(old: Service, new: Service) -> None:
+    """Make dependent fields agree with the type, carry over what was allocated, fill in the IP families.
+
+    Upstream: patchAllocatedValues, dropTypeDependentFields.
+    """
     servicefields.normalise_cluster_ips(old, new)
     servicefields.drop_dependent(old, new)
     servicefields.carry_allocated(old, new)
@@ -110,21 +116,25 @@ def prepare_update(old: Service, new: Service) -> None:
 
 @SERVICE.validate
 def validate(service: Service, problems: Problems) -> None:
+    """Rules of a Service. Upstream: ValidateServiceCreate."""
     rules.validate_service(service, problems)
 
 
 @SERVICE.validate_update
 def validate_update(old: Service, new: Service, problems: Problems) -> None:
+    """What of a Service may change. Upstream: ValidateServiceUpdate."""
     rules.validate_service_update(old, new, problems)
 
 
 @SERVICE.validate_status
 def validate_status(old: Service, new: Service, problems: Problems) -> None:
+    """Rules of the load balancer's status. Upstream: ValidateServiceStatusUpdate."""
     rules.validate_load_balancer(new, problems.at("status", "loadBalancer"))
 
 
 @SERVICE.warn
 def warn(new: Service, old: Service | None) -> Iterator[str]:
+    """Warnings for deprecated annotations and fields, and for addresses that are not in canonical form."""
     spec = new.spec
     if rules.OLD_TOPOLOGY in new.metadata.annotations:
         yield f"annotation {rules.OLD_TOPOLOGY} is deprecated, please use {rules.TOPOLOGY} instead"

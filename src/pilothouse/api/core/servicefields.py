@@ -13,6 +13,7 @@ FAMILIES = ("IPv4", "IPv6")
 
 
 def is_headless(service: Service) -> bool:
+    """Whether the Service has clusterIP None."""
     return service.spec.clusterIPs == [HEADLESS] or (not service.spec.clusterIPs and service.spec.clusterIP == HEADLESS)
 
 
@@ -22,16 +23,19 @@ def externally_accessible(service: Service) -> bool:
 
 
 def needs_cluster_ip(service: Service) -> bool:
+    """Whether the Service's type has a cluster IP."""
     return service.spec.type in ("ClusterIP", "NodePort", "LoadBalancer")
 
 
 def needs_node_ports(service: Service) -> bool:
+    """Whether the Service gets node ports."""
     if service.spec.type == "NodePort":
         return True
     return service.spec.type == "LoadBalancer" and service.spec.allocateLoadBalancerNodePorts is not False
 
 
 def needs_health_check(service: Service) -> bool:
+    """Whether the Service gets a health check node port (LoadBalancer with externalTrafficPolicy Local)."""
     return service.spec.type == "LoadBalancer" and service.spec.externalTrafficPolicy == "Local"
 
 

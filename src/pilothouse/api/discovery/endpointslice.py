@@ -44,6 +44,7 @@ ENDPOINTSLICE = Resource(
 
 @ENDPOINTSLICE.default
 def default(endpoint_slice: EndpointSlice) -> None:
+    """Port name empty, protocol TCP. Upstream: SetDefaults_EndpointPort."""
     for port in endpoint_slice.ports or ():
         if port.name is None:
             port.name = ""
@@ -53,6 +54,7 @@ def default(endpoint_slice: EndpointSlice) -> None:
 
 @ENDPOINTSLICE.validate
 def validate(endpoint_slice: EndpointSlice, problems: Problems) -> None:
+    """Address type, endpoints (at most 1000) and ports (at most 20,000). Upstream: ValidateEndpointSlice."""
     one_of(endpoint_slice.addressType, ADDRESS_TYPES, problems, "addressType")
     if len(endpoint_slice.endpoints or ()) > MAXIMUM_ENDPOINTS:
         problems.at("endpoints").too_many(len(endpoint_slice.endpoints or ()), MAXIMUM_ENDPOINTS)
@@ -130,6 +132,7 @@ def _validate_domain(name: str, problems: Problems) -> None:
 
 @ENDPOINTSLICE.validate_update
 def validate_update(old: EndpointSlice, new: EndpointSlice, problems: Problems) -> None:
+    """The address type never changes. Upstream: ValidateEndpointSliceUpdate."""
     if new.addressType != old.addressType:
         problems.at("addressType").invalid(None, IMMUTABLE)
 
@@ -143,11 +146,13 @@ def prepare_create(endpoint_slice: EndpointSlice) -> None:
 
 @ENDPOINTSLICE.prepare_update
 def prepare_update(old: EndpointSlice, new: EndpointSlice) -> None:
+    """Drop deprecated topology that the stored slice does not use."""
     if not any(endpoint.deprecatedTopology for endpoint in old.endpoints or ()):
         prepare_create(new)
 
 
 @ENDPOINTSLICE.warn
 def warn(new: EndpointSlice, old: EndpointSlice | None) -> Iterator[str]:
+    """A warning for the address type FQDN."""
     if old is None and new.addressType == "FQDN":
         yield "spec.addressType: FQDN endpoints are deprecated"

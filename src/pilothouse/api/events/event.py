@@ -118,6 +118,7 @@ def validate(event: core_v1.Event, problems: Problems) -> None:
 
 @EVENTS_EVENT.validate_update
 def validate_update(old: core_v1.Event, new: core_v1.Event, problems: Problems) -> None:
+    """Series, and the fields that never change. Upstream: ValidateEventUpdate for events.k8s.io/v1."""
     if new.series != old.series:
         _validate_series(new, problems)
     for name in SETTLED:

@@ -126,6 +126,7 @@ class Compiled:
 
     @property
     def output_type(self) -> Type | None:
+        """Type of the result; None when the expression did not compile."""
         return self.program.output_type if self.program is not None else None
 
 

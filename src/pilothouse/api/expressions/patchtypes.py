@@ -54,6 +54,7 @@ class PatchValue:
 
     @property
     def cel_type(self) -> Type:
+        """CEL type of the value: JSONPatch."""
         return JSON_PATCH
 
     def cel_find(self, name: str) -> Any:

@@ -39,11 +39,13 @@ FLOWSCHEMA = Resource(
 
 @FLOWSCHEMA.default
 def default(flow_schema: FlowSchema) -> None:
+    """Precedence 1000. Upstream: SetDefaults_FlowSchemaSpec."""
     flow_schema.spec.matchingPrecedence = flow_schema.spec.matchingPrecedence or PRECEDENCE
 
 
 @FLOWSCHEMA.validate
 def validate(flow_schema: FlowSchema, problems: Problems) -> None:
+    """Precedence, distinguisher, priority level and rules. Upstream: ValidateFlowSchema."""
     spec, here = flow_schema.spec, problems.at("spec")
     precedence, where = spec.matchingPrecedence or 0, here.at("matchingPrecedence")
     if precedence <= 0:
@@ -65,4 +67,5 @@ def validate(flow_schema: FlowSchema, problems: Problems) -> None:
 
 @FLOWSCHEMA.validate_status
 def validate_status(old: FlowSchema, new: FlowSchema, problems: Problems) -> None:
+    """Condition types are unique. Upstream: ValidateFlowSchemaStatusUpdate."""
     validate_condition_types(new.status.conditions, problems.at("status", "conditions"))

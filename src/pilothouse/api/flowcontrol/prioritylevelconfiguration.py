@@ -48,6 +48,7 @@ PRIORITYLEVELCONFIGURATION = Resource(
 
 @PRIORITYLEVELCONFIGURATION.default
 def default(level: PriorityLevelConfiguration) -> None:
+    """30 shares, nothing lendable, Reject, and the defaults of queuing. Upstream: SetDefaults_LimitedPriorityLevelConfiguration."""
     if level.spec.type == "Exempt":
         exempt = level.spec.exempt = level.spec.exempt or ExemptPriorityLevelConfiguration()
         exempt.nominalConcurrencyShares = exempt.nominalConcurrencyShares or 0
@@ -71,6 +72,7 @@ def _default_queuing(queuing: QueuingConfiguration) -> None:
 
 @PRIORITYLEVELCONFIGURATION.validate
 def validate(level: PriorityLevelConfiguration, problems: Problems) -> None:
+    """The type, and the fields that belong to it. Upstream: ValidatePriorityLevelConfiguration."""
     spec, here = level.spec, problems.at("spec")
     if (level.metadata.name == "exempt") != (spec.type == "Exempt"):
         here.at("type").invalid(spec.type, "must be 'Exempt' if and only if `name` is 'exempt'")
@@ -151,4 +153,5 @@ def _validate_declared(spec: PriorityLevelConfigurationSpec, here: Problems) -> 
 
 @PRIORITYLEVELCONFIGURATION.validate_status
 def validate_status(old: PriorityLevelConfiguration, new: PriorityLevelConfiguration, problems: Problems) -> None:
+    """Condition types are unique. Upstream: ValidatePriorityLevelConfigurationStatusUpdate."""
     validate_condition_types(new.status.conditions, problems.at("status", "conditions"))

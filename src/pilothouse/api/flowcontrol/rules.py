@@ -22,6 +22,7 @@ NAMESPACE = "each member of this list must be '*' or a DNS-1123 label; "
 
 
 def validate_rules(rules: list[PolicyRulesWithSubjects], problems: Problems) -> None:
+    """Subjects and resources of every rule. Upstream: ValidateFlowSchemaPolicyRulesWithSubjects."""
     for index, rule in enumerate(rules):
         here = problems.at(index)
         if not rule.subjects:
@@ -113,6 +114,7 @@ PATH_RULES: tuple[tuple[Callable[[str], bool], str], ...] = (
 
 
 def validate_condition_types(conditions: list[Any], problems: Problems) -> None:
+    """Condition types are set and unique. Upstream: ValidateFlowSchemaStatus."""
     seen: set[str] = set()
     for index, condition in enumerate(conditions):
         here = problems.at(index, "type")

@@ -46,6 +46,7 @@ INGRESS = Resource(
 
 @INGRESS.validate
 def validate(ingress: Ingress, problems: Problems) -> None:
+    """Backends, hosts, paths, TLS and class. Upstream: ValidateIngressCreate."""
     spec, here = ingress.spec, problems.at("spec")
     if not spec.rules and spec.defaultBackend is None:
         here.invalid(NO_LIST, "either `defaultBackend` or `rules` must be specified")
@@ -135,6 +136,7 @@ def _validate_service(backend: IngressBackend, problems: Problems) -> None:
 
 @INGRESS.validate_status
 def validate_status(old: Ingress, new: Ingress, problems: Problems) -> None:
+    """Addresses and host names of the load balancer. Upstream: ValidateIngressLoadBalancerStatus."""
     for index, point in enumerate(new.status.loadBalancer.ingress):
         here = problems.at("status", "loadBalancer", "ingress", index)
         if point.ip:
@@ -147,5 +149,6 @@ def validate_status(old: Ingress, new: Ingress, problems: Problems) -> None:
 
 @INGRESS.warn
 def warn(new: Ingress, old: Ingress | None) -> Iterator[str]:
+    """A warning for the deprecated annotation of the class."""
     if wellknown.INGRESS_CLASS in new.metadata.annotations and old is None:
         yield f"annotation \"{wellknown.INGRESS_CLASS}\" is deprecated, please use 'spec.ingressClassName' instead"

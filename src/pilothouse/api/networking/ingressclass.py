@@ -33,12 +33,14 @@ INGRESSCLASS = Resource(
 
 @INGRESSCLASS.default
 def default(ingress_class: IngressClass) -> None:
+    """Parameters have scope Cluster. Upstream: SetDefaults_IngressClass."""
     if ingress_class.spec.parameters and ingress_class.spec.parameters.scope is None:
         ingress_class.spec.parameters.scope = "Cluster"
 
 
 @INGRESSCLASS.validate
 def validate(ingress_class: IngressClass, problems: Problems) -> None:
+    """Controller and parameters. Upstream: ValidateIngressClass."""
     controller, here = ingress_class.spec.controller, problems.at("spec", "controller")
     if len(controller) > LONGEST_CONTROLLER:
         here.too_long(LONGEST_CONTROLLER)
@@ -66,4 +68,5 @@ def validate(ingress_class: IngressClass, problems: Problems) -> None:
 
 @INGRESSCLASS.validate_update
 def validate_update(old: IngressClass, new: IngressClass, problems: Problems) -> None:
+    """The controller never changes. Upstream: ValidateIngressClassUpdate."""
     immutable(new.spec.controller, old.spec.controller, problems, "spec", "controller")

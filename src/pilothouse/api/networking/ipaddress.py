@@ -37,6 +37,7 @@ IPADDRESS = Resource(
 
 @IPADDRESS.validate
 def validate(address: IPAddress, problems: Problems) -> None:
+    """The parent reference names resource and object. Upstream: ValidateIPAddress."""
     here = problems.at("spec", "parentRef")
     if address.spec.parentRef is None:
         here.required()
@@ -48,5 +49,6 @@ def validate(address: IPAddress, problems: Problems) -> None:
 
 @IPADDRESS.validate_update
 def validate_update(old: IPAddress, new: IPAddress, problems: Problems) -> None:
+    """The parent reference never changes. Upstream: ValidateIPAddressUpdate."""
     if new.spec.parentRef != old.spec.parentRef:
         problems.at("spec", "parentRef").invalid(None, IMMUTABLE)

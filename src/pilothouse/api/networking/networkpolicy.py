@@ -42,6 +42,7 @@ def default(policy: NetworkPolicy) -> None:
 
 @NETWORKPOLICY.validate
 def validate(policy: NetworkPolicy, problems: Problems) -> None:
+    """Selector, ports, peers and policy types. Upstream: ValidateNetworkPolicySpec."""
     spec, here = policy.spec, problems.at("spec")
     validate_label_selector(spec.podSelector, here.at("podSelector"))
     for index, ingress in enumerate(spec.ingress):
@@ -110,6 +111,7 @@ def _validate_block(block: IPBlock, problems: Problems) -> None:
 
 @NETWORKPOLICY.warn
 def warn(new: NetworkPolicy, old: NetworkPolicy | None) -> Iterator[str]:
+    """Warnings for address blocks that are not in canonical form."""
     ways = (("ingress", "from", [rule.from_ for rule in new.spec.ingress]), ("egress", "to", [rule.to for rule in new.spec.egress]))
     for way, side, rules in ways:
         for index, peers in enumerate(rules):

@@ -22,6 +22,7 @@ SERVICECIDR = Resource(
 
 @SERVICECIDR.validate
 def validate(cidr: ServiceCIDR, problems: Problems) -> None:
+    """One or two ranges of different families, checked on creation. Upstream: ValidateServiceCIDR."""
     if not cidr.metadata.resourceVersion:  # an update may add a range, and no more
         _validate_ranges(cidr.spec.cidrs, problems.at("spec", "cidrs"))
 
@@ -40,6 +41,7 @@ def _validate_ranges(ranges: list[str], problems: Problems) -> None:
 
 @SERVICECIDR.validate_update
 def validate_update(old: ServiceCIDR, new: ServiceCIDR, problems: Problems) -> None:
+    """Ranges never change; a second one may be added. Upstream: ValidateServiceCIDRUpdate."""
     here = problems.at("spec", "cidrs")
     before, after = old.spec.cidrs, new.spec.cidrs
     if len(before) != len(after) and (len(before), len(after)) != (1, 2):

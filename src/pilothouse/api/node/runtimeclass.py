@@ -30,12 +30,14 @@ RUNTIMECLASS = Resource(
 
 @RUNTIMECLASS.default
 def default(runtime_class: RuntimeClass) -> None:
+    """Write the overhead in canonical form."""
     if runtime_class.overhead:
         canonicalise(runtime_class.overhead.podFixed)
 
 
 @RUNTIMECLASS.validate
 def validate(runtime_class: RuntimeClass, problems: Problems) -> None:
+    """Handler, overhead, node selector and tolerations. Upstream: ValidateRuntimeClass."""
     if not runtime_class.handler:
         problems.at("handler").required()
     else:
@@ -54,12 +56,14 @@ def validate(runtime_class: RuntimeClass, problems: Problems) -> None:
 
 @RUNTIMECLASS.validate_update
 def validate_update(old: RuntimeClass, new: RuntimeClass, problems: Problems) -> None:
+    """The handler never changes. Upstream: ValidateRuntimeClassUpdate."""
     if new.handler != old.handler:
         problems.at("handler").invalid(None, IMMUTABLE)
 
 
 @RUNTIMECLASS.warn
 def warn(new: RuntimeClass, old: RuntimeClass | None) -> Iterator[str]:
+    """Warnings for deprecated node labels."""
     for key in new.scheduling.nodeSelector if new.scheduling else ():
         if key in OLD_NODE_LABELS:
             yield f"scheduling.nodeSelector: {OLD_NODE_LABELS[key]}"

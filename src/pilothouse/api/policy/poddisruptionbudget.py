@@ -38,6 +38,7 @@ PODDISRUPTIONBUDGET = Resource(
 
 @PODDISRUPTIONBUDGET.validate
 def validate(budget: PodDisruptionBudget, problems: Problems) -> None:
+    """One of minAvailable and maxUnavailable, selector, eviction policy. Upstream: ValidatePodDisruptionBudgetSpec."""
     spec, here = budget.spec, problems.at("spec")
     if spec.minAvailable is not None and spec.maxUnavailable is not None:
         here.invalid(internal(spec, "policy.PodDisruptionBudgetSpec"), "minAvailable and maxUnavailable cannot be both set")
@@ -49,6 +50,7 @@ def validate(budget: PodDisruptionBudget, problems: Problems) -> None:
 
 @PODDISRUPTIONBUDGET.validate_status
 def validate_status(old: PodDisruptionBudget, new: PodDisruptionBudget, problems: Problems) -> None:
+    """Counts are not negative, and conditions are valid. Upstream: ValidatePodDisruptionBudgetStatusUpdate."""
     for field in ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"):
         nonnegative(getattr(new.status, field), problems, "status", field)
     validate_conditions(new.status.conditions, problems.at("status", "conditions"))

@@ -41,6 +41,7 @@ class Reader:
         self._fields: dict[int, Field] = {}
 
     def struct(self, data: bytes, depth: int) -> Any:
+        """An object from its protobuf message; `depth` counts nested messages. Raises ValueError."""
         values: dict[str, Any] = {}
         self.fill(values, data, depth)
         return self._cls(**values)
@@ -102,6 +103,7 @@ class Reader:
 
 
 def wire_of(field: Field) -> int:
+    """Wire type of a field."""
     value = VALUES.get(field.go)
     return BYTES if value is None or field.shape == MAP else value.wire
 
@@ -191,6 +193,7 @@ _readers: dict[tuple[type[Any], str], Reader] = {}
 
 
 def reader_of(cls: type[Any], name: str) -> Reader:
+    """The reader of a Go type into a class; made once."""
     found = _readers.get((cls, name))
     if found is None:
         found = _readers[cls, name] = Reader(cls, name)

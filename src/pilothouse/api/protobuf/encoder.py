@@ -68,6 +68,7 @@ _messages: dict[tuple[type[Any], str], Message] = {}
 
 
 def message_of(cls: type[Any], name: str) -> Message:
+    """The writer of a Go type from a class; made once."""
     found = _messages.get((cls, name))
     if found is None:
         found = _messages[cls, name] = Message(cls, name)

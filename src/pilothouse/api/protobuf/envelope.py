@@ -26,6 +26,7 @@ def head_of(api_version: str, kind: str) -> bytes:
 
 
 def enveloped(head: bytes, message: bytes) -> bytes:
+    """A message in `runtime.Unknown`: the head (magic, kind), the message, no encoding."""
     return head + sized(message) + NO_ENCODING
 
 
@@ -69,4 +70,5 @@ def framed(type: str, encoded: bytes) -> bytes:
 
 
 def watch_event(type: str, encoded: bytes) -> bytes:
+    """A `WatchEvent` message with an enveloped object, without its length."""
     return FIRST + write_text(type) + SECOND + sized(FIRST + sized(encoded))

@@ -55,11 +55,13 @@ def text(data: bytes) -> str:
 
 
 def write_text(value: str) -> bytes:
+    """A string with its length."""
     data = value.encode()
     return number(len(data)) + data
 
 
 def write_octets(value: str) -> bytes:
+    """Base64 text as bytes with their length."""
     return sized(octets.decoded(value) or b"")
 
 
@@ -71,6 +73,7 @@ def write_time(value: str) -> bytes:
 
 
 def write_microtime(value: str) -> bytes:
+    """A MicroTime as a Timestamp message; empty for an absent one."""
     if not value:
         return b"\0"
     moment = time.parse(value)
@@ -78,6 +81,7 @@ def write_microtime(value: str) -> bytes:
 
 
 def timestamp(moment: datetime, nanos: int) -> bytes:
+    """Seconds and nanoseconds of a Timestamp message."""
     passed = moment - EPOCH
     return FIRST_NUMBER + number(passed.days * 86_400 + passed.seconds) + SECOND_NUMBER + number(nanos)
 
@@ -98,17 +102,20 @@ def _moment(data: bytes) -> datetime | None:
 
 
 def read_time(data: bytes) -> str | None:
+    """Time as RFC 3339 text in whole seconds; None for an empty message."""
     moment = _moment(data)
     return None if moment is None else time.text(moment)
 
 
 def read_microtime(data: bytes) -> str | None:
+    """Time as RFC 3339 text in microseconds; None for an empty message."""
     moment = _moment(data)
     return None if moment is None else time.micro(moment)
 
 
 @remember(REMEMBERED)
 def write_quantity(value: str | int | float) -> bytes:
+    """A Quantity message with the canonical form; what is no quantity is written as it is."""
     try:
         shown = quantity.canonical(value)
     except ValueError:
@@ -129,12 +136,14 @@ def _check_quantity(value: str) -> None:
 
 
 def write_int_or_string(value: int | str) -> bytes:
+    """An IntOrString message."""
     if isinstance(value, str):
         return sized(FIRST_NUMBER + b"\x01" + SECOND_NUMBER + b"\0" + THIRD + write_text(value))
     return sized(FIRST_NUMBER + b"\0" + SECOND_NUMBER + number(value) + THIRD + b"\0")
 
 
 def read_int_or_string(data: bytes) -> int | str:
+    """A number or a text from an IntOrString message."""
     if one_of(data, 1, 0):
         return text(one_of(data, 3))
     return signed(one_of(data, 2, 0))
@@ -153,10 +162,12 @@ def read_raw(data: bytes) -> msgspec.Raw | None:
 
 
 def write_json(value: Any) -> bytes:
+    """A RawExtension-like message with the value as JSON."""
     return sized(FIRST + sized(codec.encode(value)))
 
 
 def read_json(data: bytes) -> Any:
+    """The value of a RawExtension-like message; None when it is empty. Raises ValueError for what is no JSON."""
     raw = one_of(data, 1)
     try:
         return msgspec.json.decode(raw) if raw else None
@@ -178,6 +189,7 @@ def read_int32(value: int) -> int:
 
 
 def read_double(data: bytes) -> float:
+    """A 64-bit float. Raises ValueError for infinity and NaN, which JSON cannot hold."""
     value: float = struct.unpack("<d", data)[0]
     if not math.isfinite(value):
         raise ValueError("json: unsupported value: a number must be finite")
@@ -185,18 +197,22 @@ def read_double(data: bytes) -> float:
 
 
 def write_items(value: list[str]) -> bytes:
+    """A message of one repeated string."""
     return sized(b"".join([FIRST + write_text(item) for item in value]))
 
 
 def read_items(data: bytes) -> list[str]:
+    """The strings of a message of one repeated string."""
     return [text(value) for _, _, value in parts(data) if isinstance(value, bytes)]
 
 
 def read_duration(data: bytes) -> str:
+    """A Duration message as text in seconds, `1.5s`."""
     return f"{signed(one_of(data, 1, 0)) / 1e9:g}s"
 
 
 def write_duration(value: str) -> bytes:
+    """A Duration message from a Go duration."""
     return sized(FIRST_NUMBER + number(round(time.duration(value) * 1e9)))
 
 

@@ -33,6 +33,7 @@ def number(value: int) -> bytes:
 
 
 def tag(field: int, wire: int) -> bytes:
+    """Tag of a field: its number and wire type as a varint."""
     return varint(field << 3 | wire)
 
 

@@ -23,6 +23,7 @@ CLUSTERROLE = Resource(
 
 @CLUSTERROLE.validate
 def validate(role: ClusterRole, problems: Problems) -> None:
+    """Rules, and selectors of an aggregation. Upstream: ValidateClusterRole."""
     validate_rules(role.rules or (), False, problems)
     selectors = role.aggregationRule.clusterRoleSelectors if role.aggregationRule else None
     here = problems.at("aggregationRule", "clusterRoleSelectors")

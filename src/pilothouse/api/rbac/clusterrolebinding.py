@@ -21,14 +21,17 @@ CLUSTERROLEBINDING = Resource(
 
 @CLUSTERROLEBINDING.default
 def default(binding: ClusterRoleBinding) -> None:
+    """API groups of role and subjects. Upstream: SetDefaults_ClusterRoleBinding."""
     default_binding(binding.roleRef, binding.subjects)
 
 
 @CLUSTERROLEBINDING.validate
 def validate(binding: ClusterRoleBinding, problems: Problems) -> None:
+    """The role is a ClusterRole; subjects are valid. Upstream: ValidateClusterRoleBinding."""
     validate_binding(binding.roleRef, binding.subjects, ("ClusterRole",), problems)
 
 
 @CLUSTERROLEBINDING.validate_update
 def validate_update(old: ClusterRoleBinding, new: ClusterRoleBinding, problems: Problems) -> None:
+    """The role never changes. Upstream: ValidateClusterRoleBindingUpdate."""
     validate_role_ref(old.roleRef, new.roleRef, problems)

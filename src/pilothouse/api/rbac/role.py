@@ -21,5 +21,6 @@ ROLE = Resource(
 
 @ROLE.validate
 def validate(role: Role, problems: Problems) -> None:
+    """Rules within a namespace. Upstream: ValidateRole."""
     validate_rules(role.rules or (), True, problems)
     validate_verbs(role.rules or (), problems)

@@ -20,14 +20,17 @@ ROLEBINDING = Resource(
 
 @ROLEBINDING.default
 def default(binding: RoleBinding) -> None:
+    """API groups of role and subjects. Upstream: SetDefaults_RoleBinding."""
     default_binding(binding.roleRef, binding.subjects)
 
 
 @ROLEBINDING.validate
 def validate(binding: RoleBinding, problems: Problems) -> None:
+    """The role is a Role or ClusterRole; subjects are valid. Upstream: ValidateRoleBinding."""
     validate_binding(binding.roleRef, binding.subjects, ("Role", "ClusterRole"), problems)
 
 
 @ROLEBINDING.validate_update
 def validate_update(old: RoleBinding, new: RoleBinding, problems: Problems) -> None:
+    """The role never changes. Upstream: ValidateRoleBindingUpdate."""
     validate_role_ref(old.roleRef, new.roleRef, problems)

@@ -34,6 +34,7 @@ BINDING_COLUMNS = (
 
 
 def default_binding(role: RoleRef, subjects: Iterable[Subject]) -> None:
+    """Set rbac.authorization.k8s.io as API group of the role, and of users and groups."""
     role.apiGroup = role.apiGroup or GROUP
     for subject in subjects:
         if subject.kind in ("User", "Group"):
@@ -41,6 +42,7 @@ def default_binding(role: RoleRef, subjects: Iterable[Subject]) -> None:
 
 
 def validate_binding(role: RoleRef, subjects: Iterable[Subject], kinds: tuple[str, ...], problems: Problems) -> None:
+    """Role reference of one of `kinds`, and subjects. Upstream: ValidateRoleBinding, ValidateClusterRoleBinding."""
     here = problems.at("roleRef")
     if role.apiGroup != GROUP:
         here.at("apiGroup").not_supported(role.apiGroup, (GROUP,))
@@ -73,11 +75,13 @@ def _validate_subject(subject: Subject, namespaced: bool, problems: Problems) ->
 
 
 def validate_role_ref(old: RoleRef, new: RoleRef, problems: Problems) -> None:
+    """Report a role reference that changed."""
     if old != new:
         problems.at("roleRef").invalid(internal(new, "rbac.RoleRef"), IMMUTABLE)
 
 
 def validate_rules(rules: Iterable[PolicyRule], namespaced: bool, problems: Problems) -> None:
+    """Policy rules; `namespaced` ones may not name URLs. Upstream: ValidatePolicyRule."""
     for index, rule in enumerate(rules):
         here = problems.at("rules", index)
         if rule.nonResourceURLs:

@@ -35,6 +35,10 @@ Names = dict[str, set[str]]
 
 
 def default_claim_spec(spec: ResourceClaimSpec) -> None:
+    """Allocation mode ExactCount of one device, for requests and their alternatives.
+
+    Upstream: SetDefaults_ExactDeviceRequest, SetDefaults_DeviceSubRequest.
+    """
     for request in spec.devices.requests or ():
         if request.exactly:
             _default_request(request.exactly)
@@ -57,6 +61,7 @@ def request_names(claim: DeviceClaim | None) -> Names:
 
 
 def validate_claim_spec(spec: ResourceClaimSpec, problems: Problems) -> None:
+    """Requests, constraints and configurations, in the order of the hand-written rules. Upstream: validateDeviceClaim."""
     claim, here = spec.devices, problems.at("devices")
     if claim is None:
         return
@@ -125,6 +130,7 @@ def validate_configuration(config: Any, known: Names, problems: Problems) -> Non
 
 
 def validate_opaque(config: Any, problems: Problems) -> None:
+    """Opaque parameters of a configuration, by the hand-written rules."""
     if config.opaque is None:
         problems.at("opaque").required()
     else:
@@ -146,6 +152,7 @@ def validate_reference(name: str, known: Names, problems: Problems) -> None:
 
 
 def validate_declared_claim_spec(spec: ResourceClaimSpec, problems: Problems) -> None:
+    """What declarative validation adds for a claim's spec."""
     claim, here = spec.devices, problems.at("devices")
     if claim is None:
         return
@@ -196,6 +203,7 @@ def _validate_declared_request(request: Any, problems: Problems) -> None:
 
 
 def validate_declared_toleration(toleration: Any, problems: Problems) -> None:
+    """What declarative validation adds for a toleration of device taints."""
     if toleration.key:
         report(names.qualified_name(toleration.key), toleration.key, problems, "key")
     if not toleration.operator:
@@ -207,6 +215,7 @@ def validate_declared_toleration(toleration: Any, problems: Problems) -> None:
 
 
 def validate_declared_opaque(config: Any, problems: Problems) -> None:
+    """What declarative validation adds for opaque parameters."""
     if config.opaque is not None:
         validate_declared_driver(config.opaque.driver, problems.at("opaque", "driver"))
 

@@ -40,6 +40,7 @@ NO_NEW_CONSUMERS = "new entries may not be added while `deallocationRequested` o
 
 
 def validate_claim_status(old: ResourceClaim, new: ResourceClaim, problems: Problems) -> None:
+    """Allocation, consumers and devices of a claim. Upstream: ValidateResourceClaimStatusUpdate."""
     status, here = new.status, problems.at("status")
     known = request_names(new.spec.devices)
     if len(status.reservedFor) <= MAXIMUM_CONSUMERS:
@@ -64,10 +65,12 @@ def _results(allocation: AllocationResult | None) -> list[Any]:
 
 
 def device_id(device: Any) -> tuple[str, str, str, str]:
+    """Driver, pool, device and share of a device."""
     return device.driver, device.pool, device.device, device.shareID or ""
 
 
 def allocated_devices(allocation: AllocationResult | None) -> set[tuple[str, str, str, str]]:
+    """The devices that were allocated, by their ids."""
     return {device_id(result) for result in _results(allocation)}
 
 

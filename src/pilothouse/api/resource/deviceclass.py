@@ -26,11 +26,13 @@ DEVICECLASS = Resource(
 
 @DEVICECLASS.validate_create
 def validate_create(deviceclass: DeviceClass, problems: Problems) -> None:
+    """Rules of a new class; every selector is compiled. Upstream: ValidateDeviceClass."""
     _validate(deviceclass, [], problems.at("spec"))
 
 
 @DEVICECLASS.validate_update
 def validate_update(old: DeviceClass, new: DeviceClass, problems: Problems) -> None:
+    """Rules of a changed class; selectors of old are not compiled again. Upstream: ValidateDeviceClassUpdate."""
     _validate(new, old.spec.selectors, problems.at("spec"))
 
 

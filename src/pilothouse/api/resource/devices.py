@@ -42,6 +42,7 @@ def value_of(attribute: DeviceAttribute, field: str) -> Any:
 
 
 def validate_device(device: Device, per_device: bool, problems: Problems) -> None:
+    """Name, attributes, capacity, taints and node of a device, by the hand-written rules. Upstream: validateDevice."""
     report(names.dns_label(device.name), device.name, problems, "name")
     count = len(device.attributes) + len(device.capacity)
     if count > MOST_ATTRIBUTES:
@@ -96,6 +97,7 @@ def _validate_node(device: Device, problems: Problems) -> None:
 
 
 def validate_declared_device(device: Device, problems: Problems) -> None:
+    """What declarative validation adds for a device."""
     for key in sorted(device.attributes):
         _validate_union(device.attributes[key], problems.at("attributes", f"[{key}]"))
     if len(device.consumesCounters) > MOST_CONSUMPTIONS:
@@ -121,6 +123,7 @@ def _validate_union(attribute: DeviceAttribute, problems: Problems) -> None:
 
 
 def validate_declared_label(name: str, problems: Problems) -> None:
+    """A required DNS label, in the words of declarative validation."""
     if not name:
         problems.required()
     else:
@@ -128,6 +131,7 @@ def validate_declared_label(name: str, problems: Problems) -> None:
 
 
 def validate_counters(counters: dict[str, Any], problems: Problems) -> None:
+    """Counters: at least one, at most MOST_COUNTERS, named by DNS labels."""
     if not counters:
         problems.required()
     elif len(counters) > MOST_COUNTERS:

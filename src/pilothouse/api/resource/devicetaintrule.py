@@ -48,6 +48,7 @@ def prepare_update(old: DeviceTaintRule, new: DeviceTaintRule) -> None:
 
 @DEVICETAINTRULE.validate
 def validate(rule: DeviceTaintRule, problems: Problems) -> None:
+    """Device selector and taint. Upstream: ValidateDeviceTaintRule."""
     here = problems.at("spec")
     if rule.spec.deviceSelector is not None:
         _validate_selector(rule.spec.deviceSelector, here.at("deviceSelector"))
@@ -67,6 +68,7 @@ def _validate_selector(selector: DeviceTaintSelector, problems: Problems) -> Non
 
 @DEVICETAINTRULE.validate_status
 def validate_status(old: DeviceTaintRule, new: DeviceTaintRule, problems: Problems) -> None:
+    """Conditions: at most MOST_CONDITIONS, and valid. Upstream: ValidateDeviceTaintRuleStatusUpdate."""
     here = problems.at("status", "conditions")
     if len(new.status.conditions) > MOST_CONDITIONS:
         here.too_many(len(new.status.conditions), MOST_CONDITIONS)

@@ -25,6 +25,7 @@ UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
 def validate_driver(name: str, problems: Problems) -> None:
+    """Name of a driver: a DNS subdomain of up to 63 characters. Upstream: validateDriverName."""
     if not name:
         problems.required()
         return
@@ -34,6 +35,7 @@ def validate_driver(name: str, problems: Problems) -> None:
 
 
 def validate_pool(name: str, problems: Problems) -> None:
+    """Name of a pool: DNS subdomains separated by slashes. Upstream: validatePoolName."""
     if not name:
         problems.required()
         return
@@ -44,6 +46,7 @@ def validate_pool(name: str, problems: Problems) -> None:
 
 
 def validate_declared_pool(name: str, problems: Problems) -> None:
+    """Name of a pool in the words of declarative validation."""
     if not name:
         problems.required()
         return
@@ -54,6 +57,7 @@ def validate_declared_pool(name: str, problems: Problems) -> None:
 
 
 def validate_identifier(name: str, problems: Problems) -> None:
+    """A C identifier of limited length."""
     if len(name) > LONGEST_IDENTIFIER:
         problems.too_long(LONGEST_IDENTIFIER)
     if not re.fullmatch(IDENTIFIER, name):
@@ -78,12 +82,14 @@ def validate_qualified_name(name: str, problems: Problems) -> None:
 
 
 def validate_fully_qualified_name(name: str, problems: Problems) -> None:
+    """A name with a domain: `<domain>/<C identifier>`."""
     validate_qualified_name(name, problems)
     if "/" not in name:
         problems.invalid(name, "a fully qualified name must be a domain and a name separated by a slash")
 
 
 def validate_uuid(value: str, problems: Problems) -> None:
+    """A UUID in lower case."""
     if not UUID.fullmatch(value):
         problems.invalid(value, "must be a lowercase UUID in 8-4-4-4-12 format")
 
@@ -109,6 +115,7 @@ def validate_list(items: Sequence[T], limit: int, validate: Callable[[T, Problem
 def validate_unique(
     items: Sequence[T], key: Callable[[T], Hashable], problems: Problems, shown: Callable[[T], object] | None = None
 ) -> None:
+    """Report every item whose key was there before, as `shown` gives it."""
     seen: set[Hashable] = set()
     for index, item in enumerate(items):
         if key(item) in seen:
@@ -136,18 +143,21 @@ def validate_bindings(conditions: list[str], failures: list[str], problems: Prob
 
 
 def validate_declared_bindings(conditions: list[str], failures: list[str], problems: Problems) -> None:
+    """Number of binding conditions, in the words of declarative validation."""
     for field, values in (("bindingConditions", conditions), ("bindingFailureConditions", failures)):
         if len(values) > MOST_BINDING_CONDITIONS:
             problems.at(field).too_many(len(values), MOST_BINDING_CONDITIONS)
 
 
 def validate_taint(taint: Any, problems: Problems) -> None:
+    """Key and value of a device taint."""
     report(names.qualified_name(taint.key), taint.key, problems, "key")
     if taint.value:
         report(names.label_value(taint.value), taint.value, problems, "value")
 
 
 def validate_declared_effect(effect: str, problems: Problems) -> None:
+    """Effect of a device taint, in the words of declarative validation."""
     if not effect:
         problems.required()
     elif effect not in EFFECTS:

@@ -31,6 +31,7 @@ RESOURCECLAIM = Resource(
 
 @RESOURCECLAIM.default
 def default(claim: ResourceClaim) -> None:
+    """Defaults of the spec."""
     default_claim_spec(claim.spec)
 
 
@@ -44,6 +45,7 @@ def validate(claim: ResourceClaim, problems: Problems) -> None:
 
 @RESOURCECLAIM.validate_update
 def validate_update(old: ResourceClaim, new: ResourceClaim, problems: Problems) -> None:
+    """The spec never changes. Upstream: ValidateResourceClaimUpdate."""
     if new.spec != old.spec:
         problems.at("spec").invalid(None, IMMUTABLE)
 
@@ -58,4 +60,5 @@ def prepare_status(old: ResourceClaim, new: ResourceClaim, now: str) -> None:
 
 @RESOURCECLAIM.validate_status
 def validate_status(old: ResourceClaim, new: ResourceClaim, problems: Problems) -> None:
+    """Rules of `status`. Upstream: ValidateResourceClaimStatusUpdate."""
     validate_claim_status(old, new, problems)

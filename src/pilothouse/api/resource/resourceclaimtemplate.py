@@ -20,6 +20,7 @@ RESOURCECLAIMTEMPLATE = Resource(
 
 @RESOURCECLAIMTEMPLATE.default
 def default(template: ResourceClaimTemplate) -> None:
+    """Defaults of the claim's spec."""
     default_claim_spec(template.spec.spec)
 
 
@@ -35,5 +36,6 @@ def validate(template: ResourceClaimTemplate, problems: Problems) -> None:
 
 @RESOURCECLAIMTEMPLATE.validate_update
 def validate_update(old: ResourceClaimTemplate, new: ResourceClaimTemplate, problems: Problems) -> None:
+    """The spec never changes. Upstream: ValidateResourceClaimTemplateUpdate."""
     if new.spec != old.spec:
         problems.at("spec").invalid(internal(new.spec, "resource.ResourceClaimTemplateSpec"), IMMUTABLE)

@@ -34,6 +34,7 @@ RESOURCESLICE = Resource(
 
 @RESOURCESLICE.validate
 def validate(slice_: ResourceSlice, problems: Problems) -> None:
+    """Driver and pool. Upstream: ValidateResourceSlice."""
     spec, here = slice_.spec, problems.at("spec")
     validate_driver(spec.driver, here.at("driver"))
     validate_pool(spec.pool.name, here.at("pool", "name"))
@@ -97,12 +98,14 @@ def _validate_nodes(spec: ResourceSliceSpec, here: Problems) -> None:
 
 @RESOURCESLICE.validate
 def validate_new(slice_: ResourceSlice, problems: Problems) -> None:
+    """Rules of the rest of a new slice; an update checks them in `validate_update`."""
     if not slice_.metadata.resourceVersion:
         _validate_rest(slice_.spec, problems.at("spec"))
 
 
 @RESOURCESLICE.validate_update
 def validate_update(old: ResourceSlice, new: ResourceSlice, problems: Problems) -> None:
+    """Pool name, driver and node never change. Upstream: ValidateResourceSliceUpdate."""
     here = problems.at("spec")
     immutable(new.spec.pool.name, old.spec.pool.name, here, "pool", "name")
     immutable(new.spec.driver, old.spec.driver, here, "driver")

@@ -31,12 +31,14 @@ PRIORITYCLASS = Resource(
 
 @PRIORITYCLASS.default
 def default(priority_class: PriorityClass) -> None:
+    """Preemption policy PreemptLowerPriority. Upstream: SetDefaults_PriorityClass."""
     if priority_class.preemptionPolicy is None:
         priority_class.preemptionPolicy = "PreemptLowerPriority"
 
 
 @PRIORITYCLASS.validate
 def validate(priority_class: PriorityClass, problems: Problems) -> None:
+    """Names with `system-` are reserved, and user values are limited. Upstream: ValidatePriorityClass."""
     name = priority_class.metadata.name
     if name.startswith("system-"):
         if SYSTEM.get(name) != priority_class.value or priority_class.globalDefault:
@@ -59,6 +61,7 @@ def _why(priority_class: PriorityClass) -> str:
 
 @PRIORITYCLASS.validate_update
 def validate_update(old: PriorityClass, new: PriorityClass, problems: Problems) -> None:
+    """Value and preemption policy never change. Upstream: ValidatePriorityClassUpdate."""
     if old.value != new.value:
         problems.at("value").forbidden(FIXED)
     if old.preemptionPolicy != new.preemptionPolicy:

@@ -38,6 +38,7 @@ CSIDRIVER = Resource(
 
 @CSIDRIVER.default
 def default(driver: CSIDriver) -> None:
+    """Attaching required, mode Persistent, fsGroup by access mode. Upstream: SetDefaults_CSIDriver."""
     spec = driver.spec
     if spec.attachRequired is None:
         spec.attachRequired = True
@@ -50,6 +51,7 @@ def default(driver: CSIDriver) -> None:
 
 @CSIDRIVER.validate
 def validate(driver: CSIDriver, problems: Problems) -> None:
+    """Policies, token requests and modes. Upstream: ValidateCSIDriver."""
     spec, here = driver.spec, problems.at("spec")
     optional_one_of(spec.fsGroupPolicy, FS_GROUP_POLICIES, here, "fsGroupPolicy")
     _validate_tokens(driver, here.at("tokenRequests"))
@@ -82,6 +84,7 @@ def _validate_tokens(driver: CSIDriver, problems: Problems) -> None:
 
 @CSIDRIVER.validate_update
 def validate_update(old: CSIDriver, new: CSIDriver, problems: Problems) -> None:
+    """attachRequired and volumeLifecycleModes never change. Upstream: ValidateCSIDriverUpdate."""
     here = problems.at("spec")
     immutable(new.spec.attachRequired, old.spec.attachRequired, here, "attachedRequired")
     immutable(new.spec.volumeLifecycleModes, old.spec.volumeLifecycleModes, here, "volumeLifecycleModes")

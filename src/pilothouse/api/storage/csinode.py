@@ -29,6 +29,7 @@ CSINODE = Resource(
 
 @CSINODE.validate
 def validate(node: CSINode, problems: Problems) -> None:
+    """Names, node ids and limits of the drivers. Upstream: ValidateCSINode."""
     seen: set[str] = set()
     for index, driver in enumerate(node.spec.drivers or ()):
         here = problems.at("spec", "drivers", index)

@@ -25,12 +25,14 @@ CSISTORAGECAPACITY = Resource(
 
 @CSISTORAGECAPACITY.default
 def default(capacity: CSIStorageCapacity) -> None:
+    """Write amounts in canonical form."""
     capacity.capacity = None if capacity.capacity is None else exact(capacity.capacity)
     capacity.maximumVolumeSize = None if capacity.maximumVolumeSize is None else exact(capacity.maximumVolumeSize)
 
 
 @CSISTORAGECAPACITY.validate
 def validate(capacity: CSIStorageCapacity, problems: Problems) -> None:
+    """Topology, class and amounts. Upstream: ValidateCSIStorageCapacity."""
     validate_label_selector(capacity.nodeTopology, problems.at("nodeTopology"))
     report(names.dns_subdomain(capacity.storageClassName), capacity.storageClassName, problems, "storageClassName")
     for field in ("capacity", "maximumVolumeSize"):
@@ -41,5 +43,6 @@ def validate(capacity: CSIStorageCapacity, problems: Problems) -> None:
 
 @CSISTORAGECAPACITY.validate_update
 def validate_update(old: CSIStorageCapacity, new: CSIStorageCapacity, problems: Problems) -> None:
+    """Topology and class never change. Upstream: ValidateCSIStorageCapacityUpdate."""
     immutable(new.nodeTopology, old.nodeTopology, problems, "nodeTopology")
     immutable(new.storageClassName, old.storageClassName, problems, "storageClassName")

@@ -41,6 +41,7 @@ STORAGECLASS = Resource(
 
 @STORAGECLASS.default
 def default(storage_class: StorageClass) -> None:
+    """Reclaim policy Delete, binding Immediate. Upstream: SetDefaults_StorageClass."""
     if storage_class.reclaimPolicy is None:
         storage_class.reclaimPolicy = "Delete"
     if storage_class.volumeBindingMode is None:
@@ -49,6 +50,7 @@ def default(storage_class: StorageClass) -> None:
 
 @STORAGECLASS.validate
 def validate(storage_class: StorageClass, problems: Problems) -> None:
+    """Provisioner, parameters, policies and topologies. Upstream: ValidateStorageClass."""
     if not storage_class.provisioner:
         problems.at("provisioner").required()
     else:
@@ -88,6 +90,7 @@ def _validate_topologies(terms: list[TopologySelectorTerm], problems: Problems) 
 
 @STORAGECLASS.validate_update
 def validate_update(old: StorageClass, new: StorageClass, problems: Problems) -> None:
+    """Only allowVolumeExpansion, mount options and topologies may change. Upstream: ValidateStorageClassUpdate."""
     for field in ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"):
         if getattr(old, field) != getattr(new, field):
             problems.at(field).invalid(None, IMMUTABLE)

@@ -34,6 +34,7 @@ VOLUMEATTACHMENT = Resource(
 
 @VOLUMEATTACHMENT.validate
 def validate(attachment: VolumeAttachment, problems: Problems) -> None:
+    """Attacher, node, one source and status. Upstream: ValidateVolumeAttachment."""
     spec, here = attachment.spec, problems.at("spec")
     source, where = spec.source, here.at("source")
     if source.inlineVolumeSpec is not None:
@@ -51,6 +52,7 @@ def validate(attachment: VolumeAttachment, problems: Problems) -> None:
 
 
 def validate_attachment_status(status: VolumeAttachmentStatus, problems: Problems) -> None:
+    """Size of the metadata, and the errors. Upstream: validateAttachmentMetadata, validateVolumeError."""
     if sum(len(key) + len(value) for key, value in status.attachmentMetadata.items()) > LARGEST_METADATA:
         problems.at("attachmentMetadata").too_long(LARGEST_METADATA)
     for field in ("attachError", "detachError"):
@@ -65,10 +67,12 @@ def validate_attachment_status(status: VolumeAttachmentStatus, problems: Problem
 
 @VOLUMEATTACHMENT.validate_update
 def validate_update(old: VolumeAttachment, new: VolumeAttachment, problems: Problems) -> None:
+    """The spec never changes. Upstream: ValidateVolumeAttachmentUpdate."""
     if old.spec != new.spec:
         problems.at("spec").invalid(None, IMMUTABLE)
 
 
 @VOLUMEATTACHMENT.validate_status
 def validate_status(old: VolumeAttachment, new: VolumeAttachment, problems: Problems) -> None:
+    """Rules of the whole attachment."""
     validate(new, problems)

@@ -30,6 +30,7 @@ VOLUMEATTRIBUTESCLASS = Resource(
 
 @VOLUMEATTRIBUTESCLASS.validate
 def validate(attributes_class: VolumeAttributesClass, problems: Problems) -> None:
+    """Driver, and at least one parameter. Upstream: ValidateVolumeAttributesClass."""
     if not attributes_class.driverName:
         problems.at("driverName").required()
     report(
@@ -46,6 +47,7 @@ def validate(attributes_class: VolumeAttributesClass, problems: Problems) -> Non
 
 @VOLUMEATTRIBUTESCLASS.validate_update
 def validate_update(old: VolumeAttributesClass, new: VolumeAttributesClass, problems: Problems) -> None:
+    """Driver and parameters never change. Upstream: ValidateVolumeAttributesClassUpdate."""
     for field in ("driverName", "parameters"):
         if getattr(new, field) != getattr(old, field):
             problems.at(field).forbidden(f"updates to {field} are forbidden.")

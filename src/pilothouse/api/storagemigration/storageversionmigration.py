@@ -38,6 +38,7 @@ STORAGEVERSIONMIGRATION = Resource(
 
 @STORAGEVERSIONMIGRATION.validate
 def validate(migration: StorageVersionMigration, problems: Problems) -> None:
+    """Resource and group. Upstream: ValidateStorageVersionMigration."""
     target, here = migration.spec.resource, problems.at("spec", "resource")
     if not target.resource:
         here.at("resource").required("resource is required to be set")
@@ -49,12 +50,14 @@ def validate(migration: StorageVersionMigration, problems: Problems) -> None:
 
 @STORAGEVERSIONMIGRATION.validate_update
 def validate_update(old: StorageVersionMigration, new: StorageVersionMigration, problems: Problems) -> None:
+    """The spec never changes. Upstream: ValidateStorageVersionMigrationUpdate."""
     if new.spec != old.spec:
         problems.at("spec").invalid(internal(new.spec, "storagemigration.StorageVersionMigrationSpec"), IMMUTABLE)
 
 
 @STORAGEVERSIONMIGRATION.validate_status
 def validate_status(old: StorageVersionMigration, new: StorageVersionMigration, problems: Problems) -> None:
+    """Resource version and conditions, which are final. Upstream: ValidateStorageVersionMigrationStatusUpdate."""
     here, version = problems.at("status"), new.status.resourceVersion
     if version and strconv.unsigned(version) is None:
         here.at("resourceVersion").invalid(version, f'resource version is not well formed: "{version}"')

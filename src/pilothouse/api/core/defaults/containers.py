@@ -32,6 +32,7 @@ def default_container(container: Container | EphemeralContainer) -> None:
 
 
 def default_probe(probe: Probe) -> None:
+    """Every 10 seconds, 1 second of time, 1 success, 3 failures. Upstream: SetDefaults_Probe."""
     probe.timeoutSeconds = probe.timeoutSeconds or 1
     probe.periodSeconds = probe.periodSeconds or 10
     probe.successThreshold = probe.successThreshold or 1

@@ -18,6 +18,7 @@ ONE_A_FAMILY = "may specify no more than one IP for each IP family"
 
 @remember(ADDRESSES_REMEMBERED)
 def parsed(value: str) -> IPv4Address | IPv6Address | None:
+    """The IP address, or None for a text that is none. Results are remembered."""
     try:
         return ip_address(value)
     except ValueError:
@@ -36,6 +37,7 @@ def validate_address(value: str, problems: Problems) -> bool:
 
 
 def validate_range(value: str, problems: Problems) -> bool:
+    """Report a text that is no CIDR; True when it is one. Upstream: IsValidCIDRForLegacyField."""
     try:
         ip_network(value, strict=False)
     except ValueError:
@@ -80,6 +82,7 @@ def dual_stack(values: Sequence[str]) -> bool:
 
 
 def is_ipv6(value: str) -> bool:
+    """Whether the text is an IPv6 address."""
     return isinstance(parsed(value), IPv6Address)
 
 

@@ -24,6 +24,7 @@ NO_SELECTOR = "must not be specified when labelSelector is not set"
 
 
 def validate_affinity(affinity: Affinity | None, problems: Problems) -> None:
+    """Rules of node affinity, pod affinity and anti-affinity. Upstream: validateAffinity."""
     if affinity is None:
         return
     if affinity.nodeAffinity:
@@ -35,6 +36,7 @@ def validate_affinity(affinity: Affinity | None, problems: Problems) -> None:
 
 
 def validate_node_affinity(affinity: NodeAffinity, problems: Problems) -> None:
+    """Required terms, and preferred terms with weights from 1 to 100. Upstream: validateNodeAffinity."""
     if affinity.requiredDuringSchedulingIgnoredDuringExecution:
         validate_node_selector(affinity.requiredDuringSchedulingIgnoredDuringExecution, problems.at(REQUIRED))
     for index, term in enumerate(affinity.preferredDuringSchedulingIgnoredDuringExecution):
@@ -84,6 +86,7 @@ def _doubled(key: str, selector: LabelSelector | None) -> bool:
 
 
 def validate_spreading(constraints: list[TopologySpreadConstraint], problems: Problems) -> None:
+    """Rules of topologySpreadConstraints. Upstream: validateTopologySpreadConstraints."""
     for index, constraint in enumerate(constraints):
         here = problems.at(index)
         if constraint.maxSkew <= 0:

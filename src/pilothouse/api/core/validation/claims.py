@@ -15,6 +15,7 @@ POSITIVE = "must be greater than zero"
 
 
 def validate_access_modes(modes: list[str], problems: Problems, hint: str = "") -> None:
+    """Known access modes; ReadWriteOncePod alone. `hint` is the message when there are none."""
     if not modes:
         problems.required(hint)
     for mode in modes:
@@ -25,6 +26,7 @@ def validate_access_modes(modes: list[str], problems: Problems, hint: str = "") 
 
 
 def validate_positive(value: Quantity, problems: Problems) -> None:
+    """A quantity greater than zero."""
     try:
         parsed = quantity.parse(value)
     except ValueError as error:
@@ -35,6 +37,7 @@ def validate_positive(value: Quantity, problems: Problems) -> None:
 
 
 def validate_claim_spec(spec: PersistentVolumeClaimSpec, problems: Problems) -> None:
+    """Rules of a claim's spec: access modes, selector, request, class, data sources. Upstream: ValidatePersistentVolumeClaimSpec."""
     validate_access_modes(spec.accessModes, problems.at("accessModes"), "at least 1 access mode is required")
     validate_label_selector(spec.selector, problems.at("selector"))
     storage = problems.at("resources", "[storage]")

@@ -19,6 +19,7 @@ REASON_RULE = (
 
 
 def validate_conditions(conditions: list[Condition], problems: Problems) -> None:
+    """Rules of conditions: one of each type, with status, reason and time. Upstream: metav1validation.ValidateConditions."""
     seen: set[str] = set()
     for index, condition in enumerate(conditions):
         here = problems.at(index)

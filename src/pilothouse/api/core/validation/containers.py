@@ -42,14 +42,17 @@ class PodScope:
 
     @property
     def grace_seconds(self) -> int | None:
+        """terminationGracePeriodSeconds of the Pod, None when unset."""
         return self.spec.terminationGracePeriodSeconds
 
     @property
     def host_users(self) -> bool:
+        """Whether the Pod runs in the host's user namespace."""
         return self.spec.hostUsers is not False
 
 
 def validate_containers(scope: PodScope, problems: Problems) -> None:
+    """Rules of the regular containers: at least one, with different names. Upstream: validateContainers."""
     containers = scope.spec.containers
     if not containers:
         problems.required()
@@ -68,6 +71,7 @@ def validate_containers(scope: PodScope, problems: Problems) -> None:
 
 
 def validate_init_containers(scope: PodScope, problems: Problems) -> None:
+    """Rules of init containers and sidecars. Upstream: validateInitContainers."""
     seen = {container.name for container in scope.spec.containers}
     for index, container in enumerate(scope.spec.initContainers):
         here = problems.at(index)
@@ -119,6 +123,7 @@ def validate_restart_rules(container: Container, problems: Problems) -> None:
 
 
 def validate_ephemeral_containers(scope: PodScope, problems: Problems) -> None:
+    """Rules of ephemeral containers, which may set fewer fields. Upstream: validateEphemeralContainers."""
     others = {container.name for container in (*scope.spec.containers, *scope.spec.initContainers)}
     seen = set(others)
     for index, container in enumerate(scope.spec.ephemeralContainers):

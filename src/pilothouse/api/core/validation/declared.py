@@ -19,6 +19,7 @@ def in_bytes(messages: Iterable[str]) -> list[str]:
 
 
 def validate_declared_driver(name: str, problems: Problems) -> None:
+    """Name of a driver in the words of declarative validation."""
     if not name:
         problems.required()
         return

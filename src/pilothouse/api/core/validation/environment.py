@@ -37,6 +37,7 @@ ONE_ONLY = "may not have more than one field specified at a time"
 
 @remembering
 def validate_env(variables: list[EnvVar], problems: Problems) -> None:
+    """Names and sources of environment variables. Equal lists are checked once. Upstream: ValidateEnv."""
     for index, variable in enumerate(variables):
         here = problems.at(index)
         if not variable.name:
@@ -94,6 +95,7 @@ def _validate_file_key(selector: FileKeySelector, problems: Problems) -> None:
 
 
 def validate_env_from(sources: list[EnvFromSource], problems: Problems) -> None:
+    """Prefixes and sources of envFrom. Upstream: ValidateEnvFrom."""
     for index, source in enumerate(sources):
         here = problems.at(index)
         if source.prefix:

@@ -30,11 +30,13 @@ def report(messages: Iterable[str], value: Any, problems: Problems, *steps: str 
 
 
 def nonnegative(value: int | None, problems: Problems, *steps: str | int) -> None:
+    """Report a number below zero at the path `steps`. Upstream: ValidateNonnegativeField."""
     if value is not None and value < 0:
         problems.at(*steps).invalid(value, NEGATIVE)
 
 
 def immutable(new: Any, old: Any, problems: Problems, *steps: str | int) -> None:
+    """Report a value that differs from the stored one. Upstream: ValidateImmutableField."""
     if new != old:
         problems.at(*steps).invalid(new, IMMUTABLE)
 

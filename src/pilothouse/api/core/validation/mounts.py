@@ -14,6 +14,7 @@ IN_IMAGE = "not allowed in image volume sources"
 
 
 def validate_mounts(container: Container | EphemeralContainer, volumes: Mapping[str, Volume], problems: Problems) -> None:
+    """Volume mounts of a container: known volumes, different paths, propagation. Upstream: ValidateVolumeMounts."""
     privileged = bool(container.securityContext and container.securityContext.privileged)
     devices = {device.name: device.devicePath for device in container.volumeDevices}
     paths: set[str] = set()
@@ -66,6 +67,7 @@ def _validate_propagation(mount: VolumeMount, privileged: bool, problems: Proble
 
 
 def validate_devices(container: Container | EphemeralContainer, volumes: Mapping[str, Volume], problems: Problems) -> None:
+    """Block devices of a container: known claims, different names and paths. Upstream: ValidateVolumeDevices."""
     mounts = {mount.name: mount.mountPath for mount in container.volumeMounts}
     names: set[str] = set()
     paths: set[str] = set()

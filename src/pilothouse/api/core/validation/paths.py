@@ -8,6 +8,7 @@ FILE_MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 
 
 def validate_no_backsteps(path: str, problems: Problems) -> None:
+    """Report a path with the element `..`. Upstream: validatePathNoBacksteps."""
     if ".." in path.split("/"):
         problems.invalid(path, "must not contain '..'")
 
@@ -27,5 +28,6 @@ def validate_unreserved(path: str, problems: Problems) -> None:
 
 
 def validate_mode(mode: int | None, problems: Problems) -> None:
+    """Report a file mode outside 0 to 0777.."""
     if mode is not None and not 0 <= mode <= 0o777:
         problems.invalid(mode, FILE_MODE)

@@ -43,6 +43,7 @@ NAMESERVERS, SEARCHES, SEARCH_CHARACTERS = 3, 32, 2048
 
 
 def validate_pod_template(template: PodTemplateSpec, problems: Problems) -> None:
+    """Labels, annotations and spec of a template; no ephemeral containers. Upstream: ValidatePodTemplateSpec."""
     validate_labels(template.metadata.labels, problems.at("labels"))
     if template.metadata.annotations:
         validate_annotations(template.metadata.annotations, problems.at("annotations"))

@@ -38,6 +38,7 @@ def _validate_probe(probe: Probe, grace_seconds: int | None, problems: Problems)
 
 
 def validate_lifecycle(lifecycle: Lifecycle, grace_seconds: int | None, problems: Problems) -> None:
+    """Rules of postStart and preStop; a sleep must fit into `grace_seconds`. Upstream: validateLifecycle."""
     for field in ("postStart", "preStop"):
         hook: LifecycleHandler | None = getattr(lifecycle, field)
         if hook:

@@ -29,6 +29,7 @@ class Memory:
         return key in self._known
 
     def keep(self, key: bytes) -> None:
+        """Remember a value that passed. Values above LARGEST_BYTES are not kept; all are forgotten when there are too many."""
         if len(key) > LARGEST_BYTES:
             return
         if len(self._known) >= REMEMBERED:

@@ -45,6 +45,7 @@ def validate_remote(field: str, source: Any, problems: Problems) -> None:
 
 
 def validate_csi_driver(driver: str, problems: Problems) -> None:
+    """Name of a CSI driver: a DNS subdomain of up to 63 characters. Upstream: ValidateCSIDriverName."""
     if not driver:
         problems.required()
         return

@@ -27,18 +27,22 @@ HUGE = "hugepages-"
 
 
 def is_huge(name: str) -> bool:
+    """Whether the resource is huge pages (`hugepages-<size>`)."""
     return name.startswith(HUGE)
 
 
 def is_native(name: str) -> bool:
+    """Whether the resource is Kubernetes' own: no domain, or one of kubernetes.io."""
     return "/" not in name or "kubernetes.io/" in name
 
 
 def is_extended(name: str) -> bool:
+    """Whether the resource is an extended resource, as of a device plugin."""
     return not is_native(name) and not name.startswith("requests.") and not names.qualified_name(f"requests.{name}")
 
 
 def may_overcommit(name: str) -> bool:
+    """Whether limits of this resource may exceed its requests."""
     return is_native(name) and not is_huge(name)
 
 
@@ -55,6 +59,7 @@ def validate_resource_name(name: str, problems: Problems) -> bool:
 
 
 def validate_container_resource_name(name: str, problems: Problems) -> None:
+    """Name of a resource that a container may ask for. Upstream: ValidateContainerResourceName."""
     if name in CONTAINER:
         return
     validate_resource_name(name, problems)
@@ -66,11 +71,13 @@ def validate_container_resource_name(name: str, problems: Problems) -> None:
 
 
 def validate_pod_resource_name(name: str, problems: Problems) -> None:
+    """Name of a resource that may be set for a whole pod: cpu, memory, huge pages. Upstream: validatePodResourceName."""
     if validate_resource_name(name, problems) and name not in POD_LEVEL and not is_huge(name):
         problems.not_supported(name, ("cpu", HUGE, "memory"))
 
 
 def validate_quota_resource_name(name: str, problems: Problems) -> None:
+    """Name of a resource that a quota may limit. Upstream: ValidateResourceQuotaResourceName."""
     validate_resource_name(name, problems)
     if "/" not in name and name not in QUOTA and not is_huge(name.removeprefix("requests.")):
         problems.invalid(name, "must be a standard resource for quota")

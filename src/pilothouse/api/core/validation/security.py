@@ -21,6 +21,10 @@ LONGEST_PROFILE = 4095
 
 
 def validate_container_security(context: SecurityContext | None, host_users: bool, problems: Problems) -> None:
+    """Rules of a container's securityContext; `host_users` tells whether the Pod shares the host's user namespace.
+
+    Upstream: ValidateSecurityContext.
+    """
     if context is None:
         return
     _validate_identity(context, ("runAsUser", "runAsGroup"), problems)
@@ -39,6 +43,7 @@ def validate_container_security(context: SecurityContext | None, host_users: boo
 
 
 def validate_pod_security(spec: PodSpec, problems: Problems) -> None:
+    """Rules of a Pod's securityContext. Upstream: validatePodSpecSecurityContext."""
     context = spec.securityContext
     if context is None:
         return

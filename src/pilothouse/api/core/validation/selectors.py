@@ -15,6 +15,7 @@ VALUES_FORBIDDEN = "may not be specified when `operator` is 'Exists' or 'DoesNot
 
 
 def validate_label_selector(selector: LabelSelector | None, problems: Problems) -> None:
+    """Keys, operators and values of a label selector. Upstream: unversionedvalidation.ValidateLabelSelector."""
     if selector is None:
         return
     validate_labels(selector.matchLabels, problems.at("matchLabels"))
@@ -41,10 +42,12 @@ def is_valid(selector: LabelSelector) -> bool:
 
 
 def is_empty(selector: LabelSelector) -> bool:
+    """Whether the selector has no requirement and so matches everything."""
     return not selector.matchLabels and not selector.matchExpressions
 
 
 def validate_node_selector(selector: NodeSelector, problems: Problems) -> None:
+    """Terms of a node selector: at least one. Upstream: ValidateNodeSelector."""
     terms = problems.at("nodeSelectorTerms")
     if not selector.nodeSelectorTerms:
         terms.required("must have at least one node selector term")

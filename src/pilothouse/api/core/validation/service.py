@@ -29,6 +29,7 @@ ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 
 
 def validate_service(service: Service, problems: Problems) -> None:
+    """Rules of a Service's fields, and of their combinations. Upstream: ValidateServiceCreate."""
     here, spec = problems.at("spec"), service.spec
     headless = is_headless(service)
     older, newer = (service.metadata.annotations.get(name) for name in (OLD_TOPOLOGY, TOPOLOGY))
@@ -220,6 +221,7 @@ def _validate_traffic(service: Service, problems: Problems) -> None:
 
 
 def validate_service_update(old: Service, new: Service, problems: Problems) -> None:
+    """Addresses, families, class and health check port that are set once. Upstream: ValidateServiceUpdate."""
     if "ExternalName" not in (old.spec.type, new.spec.type):
         if not (is_headless(old) and is_headless(new)):
             _validate_set_once(old, new, "clusterIPs", problems)
@@ -251,6 +253,7 @@ def _validate_set_once(old: Service, new: Service, field: str, problems: Problem
 
 
 def validate_load_balancer(service: Service, problems: Problems) -> None:
+    """Ingress points of a load balancer's status. Upstream: ValidateLoadBalancerStatus."""
     ingress = problems.at("ingress")
     if service.spec.type != "LoadBalancer":
         if service.status.loadBalancer.ingress:

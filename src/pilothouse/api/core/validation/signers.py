@@ -46,6 +46,7 @@ def validate_user_annotations(annotations: Mapping[str, str], problems: Problems
 
 
 def validate_pod_certificate(asked: PodCertificateProjection, problems: Problems) -> None:
+    """A projected certificate: signer, key type, duration, paths.."""
     validate_signer_name(asked.signerName, problems.at("signerName"))
     validate_user_annotations(asked.userAnnotations, problems.at("userAnnotations"))
     if asked.keyType not in KEY_TYPES:

@@ -13,6 +13,7 @@ EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 @remembering
 def validate_tolerations(tolerations: list[Toleration], problems: Problems) -> None:
+    """Rules of tolerations. Equal lists are checked once. Upstream: ValidateTolerations."""
     for index, toleration in enumerate(tolerations):
         here = problems.at(index)
         if toleration.key:
@@ -41,6 +42,7 @@ def _validate_operator(toleration: Toleration, problems: Problems) -> None:
 
 
 def validate_taints(taints: list[Taint], problems: Problems) -> None:
+    """Rules of a Node's taints, unique by key and effect. Upstream: validateNodeTaints."""
     seen: set[tuple[str, str]] = set()
     for index, taint in enumerate(taints):
         here = problems.at(index)

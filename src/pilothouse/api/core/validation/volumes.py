@@ -121,6 +121,7 @@ def _keyed(source: Any, problems: Problems) -> None:
 
 
 def validate_items(items: Iterable[KeyToPath], problems: Problems) -> None:
+    """Keys, paths and modes of the files of a volume. Upstream: validateKeyToPath."""
     for index, item in enumerate(items):
         here = problems.at("items", index)
         if not item.key:
@@ -173,6 +174,7 @@ def _downward(source: Any, problems: Problems) -> None:
 
 
 def validate_downward_file(item: DownwardAPIVolumeFile, problems: Problems) -> None:
+    """A file of the downward API: path, one source, mode. Upstream: validateDownwardAPIVolumeFile."""
     if not item.path:
         problems.at("path").required()
     validate_unreserved(item.path, problems.at("path"))

@@ -21,6 +21,7 @@ OF_A_CONTAINER = (
 
 
 def validate_os(spec: PodSpec, problems: Problems) -> None:
+    """`spec.os` is linux or windows, and no field is set that belongs to the other.."""
     if spec.os is None:
         return
     if not spec.os.name:

@@ -25,6 +25,7 @@ def of_address(path: str, value: str) -> Iterator[str]:
 
 
 def of_range(path: str, value: str) -> Iterator[str]:
+    """Warnings for a CIDR with host bits, or not in canonical form. Upstream: GetWarningsForCIDR."""
     try:
         network, own = ip_network(value, strict=False), ip_interface(value)
     except ValueError:

@@ -16,6 +16,10 @@ Visited = tuple[Container | EphemeralContainer, Problems]
 
 
 def of_containers(spec: PodSpec, annotations: Mapping[str, str], at: Problems, *, is_pod: bool) -> Iterator[str]:
+    """Warnings for the containers of a Pod or template: fractions of bytes, hidden variables, ambiguous ports, deprecated annotations.
+
+    Upstream: warningsForPodSpecAndMeta.
+    """
     visited = list(_visited(spec, at.at("spec")))
     for container, here in visited:
         if annotations:

@@ -22,6 +22,7 @@ REQUIRED, PREFERRED = "requiredDuringSchedulingIgnoredDuringExecution", "preferr
 
 
 def of_template(template: PodTemplateSpec | None, *path: str) -> Iterator[str]:
+    """Warnings for a pod template at this path. Upstream: GetWarningsForPodTemplate."""
     if template is not None:
         yield from of_pod_spec(template.spec, template.metadata.annotations, Problems(".".join(path)), is_pod=False)
 

@@ -23,6 +23,7 @@ GONE = {
 
 
 def of_volumes(volumes: list[Volume], here: Problems) -> Iterator[str]:
+    """Warnings for removed volume types, fractions of bytes, and paths that overwrite each other."""
     for index, volume in enumerate(volumes):
         for field, (name, fate) in GONE.items():
             if getattr(volume, field) is not None:
@@ -35,6 +36,7 @@ def of_volumes(volumes: list[Volume], here: Problems) -> Iterator[str]:
 
 
 def of_claim_spec(spec: PersistentVolumeClaimSpec, here: Problems) -> Iterator[str]:
+    """Warnings for storage requests with fractions of bytes. Upstream: GetWarningsForPersistentVolumeClaimSpec."""
     for field in ("requests", "limits"):
         yield from of_fractions(getattr(spec.resources, field), here.at("resources", field), ("storage",))
 

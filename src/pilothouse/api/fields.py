@@ -16,7 +16,8 @@ from typing import Any
 
 from pilothouse import API_LEVEL, API_LEVELS
 
-TABLE = Path(__file__).parent / "types" / "fields.tsv"
+FOLDER = Path(__file__).parent
+TABLE = FOLDER / "types" / "fields.tsv"
 INLINE = "(inline)"
 LEVELS = API_LEVELS
 NEWEST = API_LEVEL

@@ -15,6 +15,7 @@ from pilothouse.apiserver.http.encoding import form_of
 from pilothouse.apiserver.http.negotiation import check_route
 from pilothouse.apiserver.http.refusals import bad_name, bad_namespace, method_not_allowed, no_such_page, no_text
 from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.apiserver.openapi.columns import descriptions
 from pilothouse.apiserver.paths.discovery import SLASHES_OF_A_VERSION
 from pilothouse.apiserver.verbs.create import create
 from pilothouse.apiserver.verbs.delete import delete
@@ -58,6 +59,13 @@ ACROSS_NAMESPACES = ("list", "watch")
 WITHOUT_NAME = ("list", "watch", "create", "deletecollection")
 
 
+def _warn(request: Request, resource: Resource[Any]) -> None:
+    """Tell who uses a deprecated resource: not who asks in a form that is not served."""
+    told = resource.deprecation or DEPRECATED.get((resource.group, resource.plural))
+    if told:
+        request.warnings.append(told)
+
+
 class Routes:
     """The end of the chain. `paths` are the plain paths, by exact path or by prefix (with a trailing `*`); `discovery` gives the
     handler of a discovery document by its path; `extension` that of a group and version that an extension API server serves."""
@@ -90,12 +98,14 @@ class Routes:
         if resource is None or (info.namespace and not resource.namespaced and info.plural != "namespaces"):
             raise no_such_resource()
         if info.name in (".", "..") or "/" in info.name or "%" in info.name:
+            _warn(request, resource)
             raise bad_name(info.name)
         if info.namespace in (".", "..") and resource.namespaced:
             raise bad_namespace(resource, info.namespace, info.name, is_new=info.verb == "create" and not info.subresource)
-        if resource.deprecation or (info.group, info.plural) in DEPRECATED:
-            request.warnings.append(resource.deprecation or DEPRECATED[info.group, info.plural])
+        if "as=Table" in request.http.headers.get("Accept", ""):
+            request.column_descriptions = await descriptions(resource)
         if resource.is_hub:
+            _warn(request, resource)
             return await self._custom(request, resource)
         if info.subresource:
             return await self._subresource(request, resource)
@@ -114,6 +124,7 @@ class Routes:
             if info.verb not in ACROSS_NAMESPACES:
                 raise method_not_allowed()
         check_forms(request)
+        _warn(request, resource)
         return await endpoint(request, resource)
 
     async def _custom(self, request: Request, resource: Resource[Any]) -> Response:

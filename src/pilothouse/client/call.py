@@ -41,8 +41,8 @@ class Options:
     grace_period_seconds: int | None = None
     propagation_policy: str = ""
     orphan_dependents: bool | None = None
-    precondition_uid: str = ""
-    precondition_resource_version: str = ""
+    precondition_uid: str | None = None
+    precondition_resource_version: str | None = None
     ignore_store_read_error: bool = False
 
 

@@ -72,6 +72,6 @@ def delete_options(options: Options) -> dict[str, object]:
     if options.ignore_store_read_error:
         body["ignoreStoreReadErrorWithClusterBreakingPotential"] = True
     preconditions = {"uid": options.precondition_uid, "resourceVersion": options.precondition_resource_version}
-    if any(preconditions.values()):
-        body["preconditions"] = {name: value for name, value in preconditions.items() if value}
+    if said := {name: value for name, value in preconditions.items() if value is not None}:
+        body["preconditions"] = said
     return body

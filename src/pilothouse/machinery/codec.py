@@ -179,7 +179,17 @@ def _parse_slowly(data: bytes) -> Any:
     except RecursionError as error:
         raise ValueError("exceeded max depth") from error
     except json.JSONDecodeError as error:
-        raise ValueError(_syntax_text(error)) from error
+        raise ValueError(_syntax_text(_at_byte(data, error))) from error
+
+
+def _at_byte(data: bytes, error: json.JSONDecodeError) -> json.JSONDecodeError:
+    """The error of a document as one that points at a byte, also at one that is no UTF-8."""
+    if "\ufffd" in error.doc:
+        try:
+            json.loads(data.decode(errors="surrogateescape"))
+        except json.JSONDecodeError as again:
+            return again
+    return error
 
 
 def number(text: str) -> int | float:
@@ -209,7 +219,7 @@ def _syntax_text(error: json.JSONDecodeError) -> str:
     rest = error.doc[error.pos :].lstrip(" \t\r\n")
     if not rest or error.msg.startswith("Unterminated string"):
         return "unexpected end of JSON input"
-    first = chr(rest[0].encode(errors="replace")[0])  # Go speaks of the byte
+    first = chr(rest[0].encode(errors="surrogateescape")[0])  # Go speaks of the byte
     character = {"'": r"'\''", '"': """'"'"""}.get(first) or f"'{go_quoted(first)[1:-1]}'"
     where = {
         "Expecting value": "looking for beginning of value",
@@ -227,6 +237,9 @@ def _syntax_text(error: json.JSONDecodeError) -> str:
 def is_yaml(content_type: str) -> bool:
     """Whether a Content-Type names YAML: any of the media types that are read as YAML, parameters ignored."""
     return content_type.partition(";")[0].strip().lower() in (YAML, "application/x-yaml", "text/yaml", "application/apply-patch+yaml")
+
+
+NO_KIND = "couldn't get version/kind; json parse error: "
 
 
 @dataclass(slots=True)
@@ -328,22 +341,9 @@ class _Decoding:
     def _document(self, content_type: str) -> Any:
         """A map of whatever kind, or null."""
         try:
-            parsed = parse(self.data, content_type, self.repeated)
+            return document(self.data, content_type, self.repeated)
         except ValueError as error:
-            if is_yaml(content_type):
-                raise self._unrecognized(str(error).removeprefix(YAML_ERROR)) from error
-            raise self._unrecognized(f"couldn't get version/kind; json parse error: {error}") from error
-        if parsed is None and self.gvk is not None:
-            return None
-        if not isinstance(parsed, dict):
-            type_name = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
-            text = f"json: cannot unmarshal {strict.described(parsed)} into Go value of type {type_name}"
-            raise self._unrecognized(f"couldn't get version/kind; json parse error: {text}")
-        for name in ("apiVersion", "kind"):
-            if not isinstance(parsed.get(name) or "", str):
-                text = f"json: cannot unmarshal {strict.described(parsed[name])} into Go struct field .{name} of type string"
-                raise self._unrecognized(f"couldn't get version/kind; json parse error: {text}")
-        return parsed
+            raise self._unrecognized(str(error)) from error
 
     def _convert(self, cleaned: Any) -> Any:
         try:
@@ -381,6 +381,28 @@ class _Decoding:
     def _unrecognized(self, text: str) -> StatusError:
         name = self.gvk[2] if self.gvk else self.kind.__name__
         return bad_request(f"the object provided is unrecognized (must be of type {name}): {text} ({summary(self.data)})")
+
+
+TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+
+
+def document(data: bytes, content_type: str, repeated: list[str] | None = None) -> dict[str, Any] | None:
+    """The body as a map that may name a kind, or None for null; ValueError in upstream's words for anything else."""
+    try:
+        parsed = parse(data, content_type, repeated)
+    except ValueError as error:
+        if is_yaml(content_type):
+            raise ValueError(str(error).removeprefix(YAML_ERROR)) from error
+        raise ValueError(f"{NO_KIND}{error}") from error
+    if parsed is None:
+        return None
+    if not isinstance(parsed, dict):
+        raise ValueError(f"{NO_KIND}json: cannot unmarshal {strict.described(parsed)} into Go value of type {TYPE_META}")
+    for name in ("apiVersion", "kind"):
+        if not isinstance(parsed.get(name) or "", str):
+            text = f"json: cannot unmarshal {strict.described(parsed[name])} into Go struct field .{name} of type string"
+            raise ValueError(f"{NO_KIND}{text}")
+    return parsed
 
 
 UNVERSIONED = frozenset(("Status", "APIVersions", "APIGroupList", "APIGroup", "APIResourceList"))

@@ -233,9 +233,12 @@ class _Parser:
         token = self.take()
         if token != "(":
             raise SelectorError(f"found '{token}' expected: '('")
-        if self.peek() == ")":
+        first = self.peek()
+        if first == ")":  # upstream reads an empty list as that of the empty value
             self.take()
-            return []
+            return [""]
+        if first != "," and not _is_word(first):
+            raise SelectorError(f"found '{first}', expected: ',', ')' or identifier")
         found: list[str] = []
         while True:
             token = self.peek()

@@ -24,9 +24,7 @@ def validate_metadata(
 ) -> None:
     """The metadata of a new object, its name already generated. `problems` stands at the object's `metadata`."""
     rule = name_rule or names.dns_subdomain
-    if meta.generateName:
-        for message in rule(maskable(meta.generateName)):
-            problems.at("generateName").invalid(meta.generateName, message)
+    validate_generate_name(meta, rule, problems)
     if not meta.name:
         problems.at("name").required("name or generateName is required")
     else:
@@ -40,6 +38,13 @@ def validate_metadata(
         problems.at("generation").invalid(meta.generation, "must be greater than or equal to 0")
     _validate_common(meta, problems, any_finalizer=any_finalizer)
     _validate_managed_fields(meta, problems.at("managedFields"))
+
+
+def validate_generate_name(meta: ObjectMeta, name_rule: Callable[[str], list[str]] | None, problems: Problems) -> None:
+    """The prefix of a name that is, or was, to be generated."""
+    if meta.generateName:
+        for message in (name_rule or names.dns_subdomain)(maskable(meta.generateName)):
+            problems.at("generateName").invalid(meta.generateName, message)
 
 
 def validate_metadata_update(new: ObjectMeta, old: ObjectMeta, problems: Problems, *, any_finalizer: bool = False) -> None:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -38,6 +38,10 @@ class Since:
 
     moment: str
     text: str = "{}"
+
+
+UNDECLARED = -1
+"""The priority of a column whose cells are told without a definition, as upstream does by mistake (IPAddress)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ class Resource(Generic[T]):
     `indexes` are the selectable fields that watch caches keep an index of, beside the namespace.
     `schema` is the OpenAPI schema of a kind that is not in the built-in definitions, or what makes it whenever it is asked for.
     `strategy` says how it is written and deleted where that differs from other kinds.
+    `conversion_annotations` are those that only the conversion to this version writes: Tables and partial metadata, which upstream makes
+    of its internal form, are without them. `empty(object)` sets what that conversion sets of an object without anything in it.
     `unknown_field` is what a client is told that selects by a field (`{}`) that cannot be selected by.
     """
 
@@ -160,6 +166,8 @@ class Resource(Generic[T]):
         schema: Schema | None = None,
         strategy: Strategy = DEFAULT,
         unknown_field: str = "field label not supported: {}",
+        conversion_annotations: Collection[str] = (),
+        empty: Callable[[T], None] | None = None,
     ) -> None:
         self.type = type
         self.group, self.version, self.kind = type.GVK  # type: ignore[attr-defined]
@@ -183,6 +191,8 @@ class Resource(Generic[T]):
         self._schema = schema
         self.strategy = strategy
         self.unknown_field = unknown_field
+        self.conversion_annotations = frozenset(conversion_annotations)
+        self.empty = empty
         self.versions: tuple[Resource[Any], ...] = (self,)
         self.remembered: dict[Any, Any] = {}
         self.defaults: list[Default] = []

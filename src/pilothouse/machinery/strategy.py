@@ -36,6 +36,8 @@ class Strategy:
     status leaves alone. `storage_prefix` is where upstream keeps the kind in its store, as messages show it (default: plural).
     `any_finalizer`: a finalizer need not be a standard one or have a domain. `compares_first`: an update is told what may not change
     before what is wrong in itself. `counts_disabled`: a field of a feature that is off moves the generation, though it is dropped.
+    `validates_generate_name`: an update is told what is wrong with metadata.generateName, too.
+    `has_unsafe_deleter`: what of the kind cannot be decoded may be deleted on request (KEP-3926).
     `begin_deletion(object, now)`: the first delete does this to the object and no more; a controller ends what it begins.
     """
 
@@ -52,6 +54,8 @@ class Strategy:
     any_finalizer: bool = False
     compares_first: bool = False
     counts_disabled: bool = False
+    has_unsafe_deleter: bool = True
+    validates_generate_name: bool = False
     begin_deletion: Callable[[Any, str], None] | None = None
 
 

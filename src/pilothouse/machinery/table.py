@@ -6,17 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from pilothouse.machinery.resource import AGE, Column, Resource, Since
+import msgspec
+
+from pilothouse.machinery.resource import AGE, UNDECLARED, Column, Resource, Since
 from pilothouse.machinery.time import age
 
 NONE = "<none>"
-NAME = Column(
-    "Name",
-    lambda one: one.metadata.name,
-    format="name",
-    description="Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
-    "client to request the generation of an appropriate name automatically.",
-)
+NAME = Column("Name", lambda one: one.metadata.name, format="name")
 GROUP = "meta.k8s.io"
 
 
@@ -44,8 +40,8 @@ def table(
         "kind": "Table",
         "apiVersion": f"{GROUP}/{version}",
         "metadata": metadata or {},
-        "columnDefinitions": [definition(column) for column in columns],
-        "rows": [row(columns, obj, now, include, version) for obj in objects],
+        "columnDefinitions": [definition(column) for column in columns if column.priority != UNDECLARED],
+        "rows": [row(resource, columns, obj, now, include, version) for obj in objects],
     }
 
 
@@ -55,20 +51,20 @@ def definition(column: Column) -> dict[str, Any]:
     return {
         "name": column.name,
         "type": kind,
-        "format": "name" if column.name == "Name" and not column.format and not column.raw else column.format,
+        "format": column.format,
         "description": column.description or column.name,
         "priority": column.priority,
     }
 
 
-def row(columns: tuple[Column, ...], obj: Any, now: datetime, include: str, version: str = "v1") -> dict[str, Any]:
+def row(resource: Resource[Any], columns: tuple[Column, ...], obj: Any, now: datetime, include: str, version: str = "v1") -> dict[str, Any]:
     """One row; also what a watch sends, in a Table of its own."""
-    result: dict[str, Any] = {"cells": [cell(column, obj, now) for column in columns]}
+    shown = None
     if include == "Object":
-        result["object"] = obj
+        shown = obj
     elif include != "None":
-        result["object"] = partial(obj, version)
-    return result
+        shown = partial(resource, obj, version)
+    return {"cells": [cell(column, obj, now) for column in columns], "object": shown}
 
 
 def cell(column: Column, obj: Any, now: datetime) -> Any:
@@ -84,7 +80,15 @@ def cell(column: Column, obj: Any, now: datetime) -> Any:
     return NONE if value is None and not column.raw else value
 
 
-def partial(obj: Any, version: str = "v1") -> dict[str, Any]:
+def partial(resource: Resource[Any], obj: Any, version: str = "v1") -> dict[str, Any]:
     """The PartialObjectMetadata of an object."""
-    metadata = obj["metadata"] if isinstance(obj, dict) else obj.metadata
-    return {"kind": "PartialObjectMetadata", "apiVersion": f"{GROUP}/{version}", "metadata": metadata}
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"{GROUP}/{version}", "metadata": metadata_of(resource, obj)}
+
+
+def metadata_of(resource: Resource[Any], obj: Any) -> Any:
+    """The metadata of an object, without what only the conversion to its version says there."""
+    metadata = obj.metadata
+    if not resource.conversion_annotations or not metadata.annotations:
+        return metadata
+    kept = {name: value for name, value in metadata.annotations.items() if name not in resource.conversion_annotations}
+    return msgspec.structs.replace(metadata, annotations=kept)

@@ -191,7 +191,7 @@ class FakeTransport:
         key, old = self._object(call)
         patch = orjson.loads(call.body)
         uid = patch.get("metadata", {}).get("uid")
-        if uid and uid != old.metadata.uid:
+        if uid is not None and uid != old.metadata.uid:
             raise errors.conflict(call.resource.plural, call.resource.group, call.name, "the UID in the precondition does not match")
         asked = patch.get("metadata", {}).get("resourceVersion")
         if asked and asked != old.metadata.resourceVersion:
@@ -202,7 +202,7 @@ class FakeTransport:
     def _delete(self, call: Call) -> Any:
         key, old = self._object(call)
         uid = call.options.precondition_uid
-        if uid and uid != old.metadata.uid:
+        if uid is not None and uid != old.metadata.uid:
             raise errors.conflict(call.resource.plural, call.resource.group, call.name, "the UID in the precondition does not match")
         finalizers = {"Foreground": ["foregroundDeletion"], "Orphan": ["orphan"]}.get(call.options.propagation_policy, [])
         if not old.metadata.finalizers and not finalizers:

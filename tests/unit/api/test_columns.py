@@ -7,47 +7,74 @@ from typing import Any
 import pytest
 
 from pilothouse.api import catalogue, wellknown
-from pilothouse.machinery.resource import Resource, Since
+from pilothouse.machinery.resource import AGE, Resource, Since
 from tests.unit.api.objects import cells, parsed
 
 # What `kubectl get` heads the columns with; those of `-o wide` after a bar.
 HEADERS = {
-    "configmaps": "DATA AGE",
+    "apiservices": "SERVICE AVAILABLE AGE",
+    "certificatesigningrequests": "AGE SIGNERNAME REQUESTOR REQUESTEDDURATION CONDITION",
+    "clusterrolebindings": "ROLE AGE | USERS GROUPS SERVICEACCOUNTS",
+    "clusterroles": "CREATED-AT",
+    "clustertrustbundles": "SIGNERNAME",
     "componentstatuses": "STATUS MESSAGE ERROR",
+    "configmaps": "DATA AGE",
     "controllerrevisions": "CONTROLLER REVISION AGE",
     "cronjobs": "SCHEDULE TIMEZONE SUSPEND ACTIVE LAST-SCHEDULE AGE | CONTAINERS IMAGES SELECTOR",
+    "csidrivers": "ATTACHREQUIRED PODINFOONMOUNT STORAGECAPACITY TOKENREQUESTS REQUIRESREPUBLISH MODES AGE",
+    "csinodes": "DRIVERS AGE",
+    "csistoragecapacities": "CREATED-AT",
     "customresourcedefinitions": "SCOPE VERSIONS CREATED-AT | GROUP KIND SHORTNAMES ESTABLISHED",
     "daemonsets": "DESIRED CURRENT READY UP-TO-DATE AVAILABLE NODE-SELECTOR AGE | CONTAINERS IMAGES SELECTOR",
     "deployments": "READY UP-TO-DATE AVAILABLE AGE | CONTAINERS IMAGES SELECTOR",
+    "deviceclasses": "AGE",
+    "devicetaintrules": "KEY VALUE EFFECT TIMEADDED AGE",
     "endpoints": "ENDPOINTS AGE",
     "endpointslices": "ADDRESSTYPE PORTS ENDPOINTS AGE",
     "events": "LAST-SEEN TYPE REASON OBJECT MESSAGE | SUBOBJECT SOURCE FIRST-SEEN COUNT NAME",
+    "flowschemas": "PRIORITYLEVEL MATCHINGPRECEDENCE DISTINGUISHERMETHOD AGE MISSINGPL",
     "horizontalpodautoscalers": "REFERENCE TARGETS MINPODS MAXPODS REPLICAS AGE",
-    "ingresses": "CLASS HOSTS ADDRESS PORTS AGE",
     "ingressclasses": "CONTROLLER PARAMETERS AGE",
+    "ingresses": "CLASS HOSTS ADDRESS PORTS AGE",
+    "ipaddresses": "PARENTREF",
     "jobs": "STATUS COMPLETIONS DURATION AGE | CONTAINERS IMAGES SELECTOR",
     "leases": "HOLDER AGE",
     "limitranges": "CREATED-AT",
+    "mutatingadmissionpolicies": "MUTATIONS PARAMKIND AGE",
+    "mutatingadmissionpolicybindings": "POLICYNAME PARAMREF AGE",
+    "mutatingwebhookconfigurations": "WEBHOOKS AGE",
     "namespaces": "STATUS AGE",
     "networkpolicies": "POD-SELECTOR AGE",
     "nodes": "STATUS ROLES AGE VERSION | INTERNAL-IP EXTERNAL-IP OS-IMAGE KERNEL-VERSION CONTAINER-RUNTIME",
     "persistentvolumeclaims": "STATUS VOLUME CAPACITY ACCESS-MODES STORAGECLASS VOLUMEATTRIBUTESCLASS AGE | VOLUMEMODE",
     "persistentvolumes": "CAPACITY ACCESS-MODES RECLAIM-POLICY STATUS CLAIM STORAGECLASS VOLUMEATTRIBUTESCLASS REASON AGE | VOLUMEMODE",
+    "podcertificaterequests": "PODNAME SERVICEACCOUNTNAME NODENAME SIGNERNAME STATE UNVERIFIEDUSERANNOTATIONS",
     "poddisruptionbudgets": "MIN-AVAILABLE MAX-UNAVAILABLE ALLOWED-DISRUPTIONS AGE",
     "pods": "READY STATUS RESTARTS AGE | IP NODE NOMINATED-NODE READINESS-GATES",
     "podtemplates": "CONTAINERS IMAGES POD-LABELS",
     "priorityclasses": "VALUE GLOBAL-DEFAULT AGE PREEMPTIONPOLICY",
+    "prioritylevelconfigurations": "TYPE NOMINALCONCURRENCYSHARES QUEUES HANDSIZE QUEUELENGTHLIMIT AGE",
     "replicasets": "DESIRED CURRENT READY AGE | CONTAINERS IMAGES SELECTOR",
     "replicationcontrollers": "DESIRED CURRENT READY AGE | CONTAINERS IMAGES SELECTOR",
+    "resourceclaims": "STATE AGE",
+    "resourceclaimtemplates": "AGE",
     "resourcequotas": "REQUEST LIMIT AGE",
+    "resourceslices": "NODE DRIVER POOL AGE",
     "rolebindings": "ROLE AGE | USERS GROUPS SERVICEACCOUNTS",
     "roles": "CREATED-AT",
+    "runtimeclasses": "HANDLER AGE",
     "secrets": "TYPE DATA AGE",
-    "serviceaccounts": "SECRETS AGE",
+    "serviceaccounts": "AGE",
+    "servicecidrs": "CIDRS AGE",
     "services": "TYPE CLUSTER-IP EXTERNAL-IP PORT(S) AGE | SELECTOR",
     "statefulsets": "READY AGE | CONTAINERS IMAGES",
     "storageclasses": "NAME PROVISIONER RECLAIMPOLICY VOLUMEBINDINGMODE ALLOWVOLUMEEXPANSION AGE",
+    "storageversionmigrations": "NAME RESOURCE STATUS",
+    "validatingadmissionpolicies": "VALIDATIONS PARAMKIND AGE",
+    "validatingadmissionpolicybindings": "POLICYNAME PARAMREF AGE",
     "validatingwebhookconfigurations": "WEBHOOKS AGE",
+    "volumeattachments": "ATTACHER PV NODE ATTACHED AGE",
+    "volumeattributesclasses": "NAME DRIVERNAME AGE",
 }
 
 
@@ -57,7 +84,7 @@ def identity(one: Resource[Any]) -> str:
 
 @pytest.mark.parametrize("one", [one for one in catalogue.resources() if one.plural in HEADERS], ids=identity)
 def test_the_headers_are_kubectls(one: Resource[Any]) -> None:
-    columns = one.columns or ()
+    columns = (AGE,) if one.columns is None else one.columns
     narrow, _, wide = HEADERS[one.plural].partition(" | ")
 
     def heads(priority: int) -> list[str]:

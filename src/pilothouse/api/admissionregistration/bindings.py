@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from pilothouse.api.admissionregistration.policies import validate_match_resources
 from pilothouse.api.admissionregistration.webhooks import default_match
-from pilothouse.api.core.columns import UNSET, selector_text
+from pilothouse.api.core.columns import UNSET
 from pilothouse.api.core.validation.fields import report
 from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.types.admissionregistration_v1 import MutatingAdmissionPolicyBinding, ParamRef, ValidatingAdmissionPolicyBinding
 from pilothouse.machinery import names
+from pilothouse.machinery.meta_v1 import LabelSelector
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column
 
@@ -28,7 +29,17 @@ def _params(binding: Binding) -> str:
         return UNSET
     if reference.name:
         return f"{reference.namespace or '*'}/{reference.name}"
-    return selector_text(reference.selector) if reference.selector else UNSET
+    return go_selector(reference.selector) if reference.selector else UNSET
+
+
+def go_selector(selector: LabelSelector) -> str:
+    """A selector as Go prints it."""
+    labels = "".join(f"{key}: {selector.matchLabels[key]}," for key in sorted(selector.matchLabels))
+    expressions = "".join(
+        f"LabelSelectorRequirement{{Key:{one.key},Operator:{one.operator},Values:[{' '.join(one.values)}],}},"
+        for one in selector.matchExpressions
+    )
+    return f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
 
 
 COLUMNS = (Column("PolicyName", lambda binding: binding.spec.policyName), Column("ParamRef", _params), AGE)

@@ -25,7 +25,7 @@ MUTATINGADMISSIONPOLICY = Resource(
     categories=("api-extensions",),
     namespaced=False,
     columns=(Column("Mutations", lambda policy: len(policy.spec.mutations), type="integer"), PARAM_KIND, AGE),
-    strategy=Strategy(allow_unconditional_update=False, any_finalizer=True),
+    strategy=Strategy(validates_generate_name=True, allow_unconditional_update=False, any_finalizer=True),
 )
 MUTATINGADMISSIONPOLICY.default(default_policy)
 

@@ -16,7 +16,7 @@ MUTATINGADMISSIONPOLICYBINDING = Resource(
     categories=("api-extensions",),
     namespaced=False,
     columns=COLUMNS,
-    strategy=Strategy(allow_unconditional_update=False, any_finalizer=True),
+    strategy=Strategy(validates_generate_name=True, allow_unconditional_update=False, any_finalizer=True),
 )
 MUTATINGADMISSIONPOLICYBINDING.default(default_binding)
 reserve_static_names(MUTATINGADMISSIONPOLICYBINDING)

@@ -31,7 +31,7 @@ VALIDATINGADMISSIONPOLICY = Resource(
     subresources=(STATUS,),
     columns=(Column("Validations", lambda policy: len(policy.spec.validations), type="integer"), PARAM_KIND, AGE),
     reset_fields={"status": ("metadata", "spec")},
-    strategy=Strategy(any_finalizer=True, allow_unconditional_update=False, status_keeps=METADATA),
+    strategy=Strategy(validates_generate_name=True, any_finalizer=True, allow_unconditional_update=False, status_keeps=METADATA),
 )
 VALIDATINGADMISSIONPOLICY.default(default_policy)
 

@@ -17,7 +17,7 @@ VALIDATINGADMISSIONPOLICYBINDING = Resource(
     categories=("api-extensions",),
     namespaced=False,
     columns=COLUMNS,
-    strategy=Strategy(any_finalizer=True, allow_unconditional_update=False),
+    strategy=Strategy(validates_generate_name=True, any_finalizer=True, allow_unconditional_update=False),
 )
 VALIDATINGADMISSIONPOLICYBINDING.default(default_binding)
 reserve_static_names(VALIDATINGADMISSIONPOLICYBINDING)

@@ -15,7 +15,7 @@ VALIDATINGWEBHOOKCONFIGURATION = Resource(
     categories=("api-extensions",),
     namespaced=False,
     columns=(Column("Webhooks", lambda one: len(one.webhooks), type="integer"), AGE),
-    strategy=Strategy(any_finalizer=True, allow_unconditional_update=False),
+    strategy=Strategy(validates_generate_name=True, any_finalizer=True, allow_unconditional_update=False),
 )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from pilothouse.api.apiextensions import compaction, nested, validation
 from pilothouse.api.apiextensions.conditions import CLEANUP_FINALIZER, ESTABLISHED, TERMINATING, TRUE, condition, is_true, with_condition
 from pilothouse.api.apiextensions.warnings import new_warnings
+from pilothouse.api.core.columns import CREATED_AT
 from pilothouse.api.types.apiextensions_v1 import CustomResourceConversion, CustomResourceDefinition
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import STATUS, Column, Resource
@@ -36,7 +37,7 @@ def served_versions(definition: CustomResourceDefinition) -> str:
 COLUMNS = (
     Column("Scope", lambda one: one.spec.scope, description="Cluster/Namespaced"),
     Column("Versions", served_versions, description="Served versions"),
-    Column("Created At", lambda one: one.metadata.creationTimestamp, type="date"),
+    CREATED_AT,
     Column("Group", lambda one: one.spec.group, priority=1, description="API group"),
     Column("Kind", lambda one: one.spec.names.kind, priority=1, description="CustomResource kind"),
     Column("ShortNames", lambda one: ",".join(one.spec.names.shortNames), priority=1, description="Short names"),

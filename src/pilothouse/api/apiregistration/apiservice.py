@@ -8,6 +8,7 @@ from pilothouse.api.apiregistration.availability import condition_of, local
 from pilothouse.api.core.validation.fields import report
 from pilothouse.api.types.apiregistration_v1 import APIService, APIServiceSpec
 from pilothouse.machinery import names
+from pilothouse.machinery.metadata import maskable
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
 from pilothouse.machinery.strategy import METADATA, Strategy
@@ -42,6 +43,7 @@ APISERVICE = Resource(
     name_rule=names.path_segment,
     reset_fields={"status": ("metadata", "spec")},
     strategy=Strategy(
+        validates_generate_name=True,
         any_finalizer=True,
         allow_unconditional_update=False,
         generation=None,
@@ -72,8 +74,10 @@ def prepare_create(service: APIService) -> None:
 def validate(service: APIService, problems: Problems) -> None:
     """Name `<version>.<group>`, priorities, Service and CA bundle. Upstream: ValidateAPIService."""
     wanted = f"{service.spec.version}.{service.spec.group}"
+    message = f'must be `spec.version+"."+spec.group`: "{wanted}"'
+    if service.metadata.generateName and maskable(service.metadata.generateName) != wanted:
+        problems.at("metadata", "generateName").invalid(service.metadata.generateName, message)
     if service.metadata.name and service.metadata.name != wanted:
-        message = f'must be `spec.version+"."+spec.group`: "{wanted}"'
         problems.at("metadata", "name").invalid(service.metadata.name, message)
     _validate_spec(service.spec, problems.at("spec"))
 

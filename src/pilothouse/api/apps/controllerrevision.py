@@ -27,7 +27,7 @@ CONTROLLERREVISION = Resource(
         Column("Revision", lambda one: one.revision),
         AGE,
     ),
-    strategy=Strategy(generation=None),
+    strategy=Strategy(validates_generate_name=True, generation=None),
 )
 
 

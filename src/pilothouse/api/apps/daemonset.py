@@ -29,6 +29,8 @@ TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 DAEMONSET = Resource(
     DaemonSet,
     plural="daemonsets",
+    conversion_annotations=(TEMPLATE_GENERATION,),
+    empty=lambda one: one.metadata.annotations.update({TEMPLATE_GENERATION: "0"}),
     strategy=Strategy(compares_first=True),
     short_names=("ds",),
     categories=("all",),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from pilothouse.api.apps.workload import (
     is_zero,
+    no_replicas,
     validate_collisions,
     validate_counts,
     validate_replicated,
@@ -41,6 +42,7 @@ def spec_or_annotations_changed(old: Deployment, new: Deployment) -> bool:
 DEPLOYMENT = Resource(
     Deployment,
     plural="deployments",
+    empty=no_replicas,
     short_names=("deploy",),
     categories=("all",),
     subresources=(STATUS, Scale()),

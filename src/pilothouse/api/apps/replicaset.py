@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pilothouse.api.apps.workload import validate_replica_counts, validate_replicated
+from pilothouse.api.apps.workload import no_replicas, validate_replica_counts, validate_replicated
 from pilothouse.api.core.columns import selector_column, template_columns
 from pilothouse.api.core.defaults.podspec import default_pod_spec
 from pilothouse.api.core.validation.fields import immutable, nonnegative
@@ -20,18 +20,18 @@ from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
 REPLICASET = Resource(
     ReplicaSet,
     plural="replicasets",
+    empty=no_replicas,
     short_names=("rs",),
     categories=("all",),
     subresources=(STATUS, Scale()),
     columns=(
-        Column("Desired", lambda one: one.spec.replicas, type="integer"),
+        Column("Desired", lambda one: one.spec.replicas or 0, type="integer"),
         Column("Current", lambda one: one.status.replicas, type="integer"),
         Column("Ready", lambda one: one.status.readyReplicas, type="integer"),
         AGE,
         *template_columns(lambda one: one.spec.template),
         selector_column(lambda one: one.spec.selector),
     ),
-    selectable_fields={"status.replicas": lambda one: str(one.status.replicas)},
 )
 
 

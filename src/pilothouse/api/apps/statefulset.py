@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pilothouse.api.apps.workload import (
     HUNDRED,
     is_zero,
+    no_replicas,
     validate_collisions,
     validate_counts,
     validate_long_lived,
@@ -44,6 +45,7 @@ RETENTIONS = ("Retain", "Delete")
 STATEFULSET = Resource(
     StatefulSet,
     plural="statefulsets",
+    empty=no_replicas,
     short_names=("sts",),
     categories=("all",),
     subresources=(STATUS, Scale()),

@@ -109,3 +109,8 @@ def validate_replica_counts(status: ReplicaSetStatus | ReplicationControllerStat
     counted = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
     validate_counts(status, ("replicas", *counted, "observedGeneration"), problems)
     validate_within(status, counted, problems)
+
+
+def no_replicas(workload: Any) -> None:
+    """An object without anything in it has no replicas, as upstream's conversion writes it."""
+    workload.spec.replicas = 0

@@ -122,6 +122,7 @@ def _reference(one: Any, type: Any) -> Any:
 HORIZONTALPODAUTOSCALER_V1 = Resource(
     v1.HorizontalPodAutoscaler,
     plural="horizontalpodautoscalers",
+    conversion_annotations=ANNOTATIONS,
     short_names=("hpa",),
     categories=("all",),
     subresources=(STATUS,),

@@ -66,7 +66,7 @@ JOB = Resource(
         selector_column(lambda one: one.spec.selector),
     ),
     selectable_fields={"status.successful": lambda one: str(one.status.succeeded)},
-    unknown_field='field label "{}" not supported for batchv1.Job',
+    unknown_field='field label "{}" not supported for Job',
     strategy=Strategy(
         default_deletion="Orphan",
         deletion_warning="child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them "

@@ -69,7 +69,9 @@ def bool_text(value: bool | None) -> str:
     return UNSET if value is None else str(value)
 
 
-CREATED_AT = Column("Created At", lambda one: one.metadata.creationTimestamp)
+NEVER = "0001-01-01T00:00:00Z"
+"""How Go writes the time of what was never made (bookmarks)."""
+CREATED_AT = Column("Created At", lambda one: one.metadata.creationTimestamp or NEVER, type="date", raw=True)
 """What upstream shows of a kind that has no printer of its own."""
 
 

@@ -15,7 +15,7 @@ CONFIGMAP = Resource(
     plural="configmaps",
     short_names=("cm",),
     columns=(Column("Data", lambda one: len(one.data) + len(one.binaryData)), AGE),
-    strategy=Strategy(generation=None, compares_first=True),
+    strategy=Strategy(validates_generate_name=True, generation=None, compares_first=True),
 )
 
 

@@ -35,7 +35,7 @@ ENDPOINTS = Resource(
     plural="endpoints",
     short_names=("ep",),
     columns=(Column("Endpoints", _addresses), AGE),
-    strategy=Strategy(allow_create_on_update=True, generation=None, storage_prefix="services/endpoints"),
+    strategy=Strategy(validates_generate_name=True, allow_create_on_update=True, generation=None, storage_prefix="services/endpoints"),
 )
 
 

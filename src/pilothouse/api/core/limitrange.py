@@ -29,7 +29,7 @@ LIMITRANGE = Resource(
     plural="limitranges",
     short_names=("limits",),
     columns=(CREATED_AT,),
-    strategy=Strategy(allow_create_on_update=True, generation=None),
+    strategy=Strategy(validates_generate_name=True, allow_create_on_update=True, generation=None),
 )
 
 

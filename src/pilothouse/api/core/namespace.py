@@ -27,7 +27,7 @@ NAMESPACE = Resource(
     selectable_fields={"status.phase": lambda one: one.status.phase},
     name_rule=names.dns_label,
     reset_fields={"finalize": ("status",)},
-    strategy=Strategy(generation=None),
+    strategy=Strategy(validates_generate_name=True, generation=None, has_unsafe_deleter=False),
 )
 
 

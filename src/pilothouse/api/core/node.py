@@ -34,6 +34,12 @@ def _roles(node: Node) -> str:
     return ",".join(sorted(found - {""})) or NONE
 
 
+def _kernel(node: Node) -> str:
+    info = node.status.nodeInfo
+    kernel = info.kernelVersion or UNKNOWN
+    return f"{kernel} ({info.architecture})" if info.architecture else kernel
+
+
 def _address(node: Node, type: str) -> str:
     return next((address.address for address in node.status.addresses if address.type == type), NONE)
 
@@ -52,11 +58,11 @@ NODE = Resource(
         Column("Internal-IP", lambda node: _address(node, "InternalIP"), priority=1),
         Column("External-IP", lambda node: _address(node, "ExternalIP"), priority=1),
         Column("OS-Image", lambda node: node.status.nodeInfo.osImage or UNKNOWN, priority=1),
-        Column("Kernel-Version", lambda node: node.status.nodeInfo.kernelVersion or UNKNOWN, priority=1),
+        Column("Kernel-Version", _kernel, priority=1),
         Column("Container-Runtime", lambda node: node.status.nodeInfo.containerRuntimeVersion or UNKNOWN, priority=1),
     ),
     selectable_fields={"spec.unschedulable": lambda node: "true" if node.spec.unschedulable else "false"},
-    strategy=Strategy(generation=None, status_at_creation=True, storage_prefix="minions"),
+    strategy=Strategy(validates_generate_name=True, generation=None, status_at_creation=True, storage_prefix="minions"),
 )
 
 

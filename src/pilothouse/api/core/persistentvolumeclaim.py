@@ -49,7 +49,7 @@ PERSISTENTVOLUMECLAIM = Resource(
         AGE,
         Column("VolumeMode", lambda one: one.spec.volumeMode or UNSET, priority=1),
     ),
-    strategy=Strategy(generation=None, returns_deleted_object=True),
+    strategy=Strategy(validates_generate_name=True, generation=None, returns_deleted_object=True),
 )
 
 

@@ -69,11 +69,7 @@ POD = Resource(
             description="The aggregate readiness state of this pod for accepting traffic.",
         ),
         Column("Status", lambda pod: PodSummary(pod).reason, description="The aggregate status of the containers in this pod."),
-        Column(
-            "Restarts",
-            lambda pod: PodSummary(pod).restarts_cell,
-            description="The number of times the containers in this pod have been restarted.",
-        ),
+        Column("Restarts", lambda pod: PodSummary(pod).restarts_cell),
         AGE,
         Column("IP", lambda pod: pod.status.podIPs[0].ip if pod.status.podIPs else None, priority=1),
         Column("Node", lambda pod: pod.spec.nodeName or None, priority=1),

@@ -25,7 +25,7 @@ REPLICATIONCONTROLLER = Resource(
     categories=("all",),
     subresources=(STATUS, Scale()),
     columns=(
-        Column("Desired", lambda one: one.spec.replicas, type="integer"),
+        Column("Desired", lambda one: one.spec.replicas or 0, type="integer"),
         Column("Current", lambda one: one.status.replicas, type="integer"),
         Column("Ready", lambda one: one.status.readyReplicas, type="integer"),
         AGE,

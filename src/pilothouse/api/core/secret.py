@@ -32,7 +32,7 @@ SECRET = Resource(
     plural="secrets",
     columns=(Column("Type", lambda one: one.type), Column("Data", lambda one: len(one.data)), AGE),
     selectable_fields={"type": lambda one: one.type},
-    strategy=Strategy(generation=None, compares_first=True),
+    strategy=Strategy(validates_generate_name=True, generation=None, compares_first=True),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pilothouse.api.types.core_v1 import ServiceAccount
-from pilothouse.machinery.resource import AGE, Column, Resource, Subresource
+from pilothouse.machinery.resource import Resource, Subresource
 from pilothouse.machinery.strategy import Strategy
 
 MOUNTABLE_ONLY = "kubernetes.io/enforce-mountable-secrets"
@@ -15,8 +15,7 @@ SERVICEACCOUNT = Resource(
     plural="serviceaccounts",
     short_names=("sa",),
     subresources=(Subresource("token", ("create",), ("authentication.k8s.io", "v1", "TokenRequest")),),
-    columns=(Column("Secrets", lambda one: len(one.secrets)), AGE),
-    strategy=Strategy(generation=None, returns_deleted_object=True),
+    strategy=Strategy(validates_generate_name=True, generation=None, returns_deleted_object=True),
 )
 
 

@@ -38,7 +38,7 @@ ENDPOINTSLICE = Resource(
         Column("Endpoints", lambda one: shortened([address for end in one.endpoints or () for address in end.addresses or ()])),
         AGE,
     ),
-    strategy=Strategy(generation=content_or_labels_changed, counts_disabled=True),
+    strategy=Strategy(validates_generate_name=True, generation=content_or_labels_changed, counts_disabled=True),
 )
 
 

@@ -40,7 +40,7 @@ INGRESS = Resource(
         Column("Ports", lambda one: "80, 443" if one.spec.tls else "80"),
         AGE,
     ),
-    strategy=Strategy(storage_prefix="ingress"),
+    strategy=Strategy(validates_generate_name=True, storage_prefix="ingress"),
 )
 
 

@@ -25,7 +25,7 @@ def _parameters(ingress_class: IngressClass) -> str:
 INGRESSCLASS = Resource(
     IngressClass,
     plural="ingressclasses",
-    strategy=Strategy(compares_first=True),
+    strategy=Strategy(validates_generate_name=True, compares_first=True),
     namespaced=False,
     columns=(Column("Controller", lambda one: one.spec.controller), Column("Parameters", _parameters), AGE),
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pilothouse.api.core.columns import NONE
 from pilothouse.api.core.validation.addresses import BAD_ADDRESS, parsed
 from pilothouse.api.types.networking_v1 import IPAddress
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
-from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.resource import AGE, UNDECLARED, Column, Resource
 from pilothouse.machinery.strategy import Strategy
 
 
@@ -29,9 +31,9 @@ IPADDRESS = Resource(
     plural="ipaddresses",
     short_names=("ip",),
     namespaced=False,
-    columns=(Column("ParentRef", _parent), AGE),
+    columns=(Column("ParentRef", _parent), replace(AGE, priority=UNDECLARED)),
     name_rule=_canonical,
-    strategy=Strategy(generation=None),
+    strategy=Strategy(validates_generate_name=True, generation=None),
 )
 
 

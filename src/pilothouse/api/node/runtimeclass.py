@@ -24,7 +24,9 @@ RUNTIMECLASS = Resource(
     plural="runtimeclasses",
     namespaced=False,
     columns=(Column("Handler", lambda one: one.handler), AGE),
-    strategy=Strategy(any_finalizer=True, allow_create_on_update=True, allow_unconditional_update=False, generation=None),
+    strategy=Strategy(
+        validates_generate_name=True, any_finalizer=True, allow_create_on_update=True, allow_unconditional_update=False, generation=None
+    ),
 )
 
 

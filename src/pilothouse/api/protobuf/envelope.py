@@ -51,6 +51,8 @@ def opened(data: bytes) -> tuple[str, str, bytes]:
     """apiVersion, kind and message of an envelope; ValueError in upstream's words when it is none."""
     if not data.startswith(MAGIC):
         raise ValueError("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
+    if len(data) == len(MAGIC):
+        raise ValueError("empty body")
     api_version = kind = ""
     message = b""
     for field, _, value in parts(data, len(MAGIC)):

@@ -15,7 +15,7 @@ ROLE = Resource(
     plural="roles",
     columns=(CREATED_AT,),
     name_rule=names.path_segment,
-    strategy=Strategy(allow_create_on_update=True, generation=None),
+    strategy=Strategy(allow_create_on_update=True, generation=None, has_unsafe_deleter=False),
 )
 
 

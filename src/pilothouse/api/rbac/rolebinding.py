@@ -14,7 +14,7 @@ ROLEBINDING = Resource(
     plural="rolebindings",
     columns=BINDING_COLUMNS,
     name_rule=names.path_segment,
-    strategy=Strategy(allow_create_on_update=True, generation=None),
+    strategy=Strategy(allow_create_on_update=True, generation=None, has_unsafe_deleter=False),
 )
 
 

@@ -25,7 +25,7 @@ RESOURCECLAIM = Resource(
     subresources=(STATUS,),
     columns=(Column("State", _state, description="A summary of the current state (allocated, pending, reserved, etc.)."), AGE),
     reset_fields={"status": ("metadata", "spec")},
-    strategy=Strategy(generation=None, returns_deleted_object=True, status_keeps=METADATA),
+    strategy=Strategy(validates_generate_name=True, generation=None, returns_deleted_object=True, status_keeps=METADATA),
 )
 
 

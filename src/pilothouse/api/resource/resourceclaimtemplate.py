@@ -14,7 +14,7 @@ from pilothouse.machinery.strategy import Strategy
 RESOURCECLAIMTEMPLATE = Resource(
     ResourceClaimTemplate,
     plural="resourceclaimtemplates",
-    strategy=Strategy(generation=None, returns_deleted_object=True),
+    strategy=Strategy(validates_generate_name=True, generation=None, returns_deleted_object=True),
 )
 
 
@@ -26,11 +26,10 @@ def default(template: ResourceClaimTemplate) -> None:
 
 @RESOURCECLAIMTEMPLATE.validate
 def validate(template: ResourceClaimTemplate, problems: Problems) -> None:
-    """Of a new template alone: its spec never changes."""
+    if template.spec.metadata is not None:
+        validate_template_metadata(template.spec.metadata, problems.at("spec", "metadata"))
+    validate_claim_spec(template.spec.spec, problems.at("spec", "spec"))
     if not template.metadata.resourceVersion:
-        if template.spec.metadata is not None:
-            validate_template_metadata(template.spec.metadata, problems.at("spec", "metadata"))
-        validate_claim_spec(template.spec.spec, problems.at("spec", "spec"))
         validate_declared_claim_spec(template.spec.spec, problems.at("spec", "spec"))
 
 

@@ -21,7 +21,7 @@ RESOURCESLICE = Resource(
     plural="resourceslices",
     namespaced=False,
     columns=(
-        Column("Node", lambda one: one.spec.nodeName),
+        Column("Node", lambda one: one.spec.nodeName or ""),
         Column("Driver", lambda one: one.spec.driver),
         Column("Pool", lambda one: one.spec.pool.name),
         AGE,

@@ -23,7 +23,7 @@ PRIORITYCLASS = Resource(
         Column("Value", lambda one: one.value, type="integer"),
         Column("Global-Default", lambda one: bool(one.globalDefault), type="boolean"),
         AGE,
-        Column("PreemptionPolicy", lambda one: one.preemptionPolicy),
+        Column("PreemptionPolicy", lambda one: one.preemptionPolicy or ""),
     ),
     strategy=Strategy(generation=never),
 )

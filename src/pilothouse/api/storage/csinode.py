@@ -23,7 +23,9 @@ CSINODE = Resource(
     subresources=(STATUS,),
     columns=(Column("Drivers", lambda one: len(one.spec.drivers or ()), type="integer"), AGE),
     reset_fields={"status": ("metadata", "spec")},
-    strategy=Strategy(allow_unconditional_update=False, generation=None, returns_deleted_object=True, status_keeps=METADATA),
+    strategy=Strategy(
+        validates_generate_name=True, allow_unconditional_update=False, generation=None, returns_deleted_object=True, status_keeps=METADATA
+    ),
 )
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pilothouse.api.core.columns import UNSET
+from pilothouse.api.core.columns import CREATED_AT
 from pilothouse.api.core.defaults.quantities import exact
 from pilothouse.api.core.validation.fields import NEGATIVE, immutable, report
 from pilothouse.api.core.validation.selectors import validate_label_selector
 from pilothouse.api.types.storage_v1 import CSIStorageCapacity
 from pilothouse.machinery import names, quantity
 from pilothouse.machinery.problems import Problems
-from pilothouse.machinery.resource import Column, Resource
+from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.strategy import Strategy
 
 CSISTORAGECAPACITY = Resource(
     CSIStorageCapacity,
     plural="csistoragecapacities",
-    columns=(
-        Column("StorageClassName", lambda one: one.storageClassName),
-        Column("Capacity", lambda one: UNSET if one.capacity is None else str(one.capacity)),
-    ),
-    strategy=Strategy(allow_unconditional_update=False, generation=None),
+    columns=(CREATED_AT,),
+    strategy=Strategy(validates_generate_name=True, allow_unconditional_update=False, generation=None),
 )
 
 

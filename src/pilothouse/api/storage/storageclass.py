@@ -35,7 +35,7 @@ STORAGECLASS = Resource(
         Column("AllowVolumeExpansion", lambda one: bool(one.allowVolumeExpansion)),
         AGE,
     ),
-    strategy=Strategy(generation=None, returns_deleted_object=True),
+    strategy=Strategy(validates_generate_name=True, generation=None, returns_deleted_object=True),
 )
 
 

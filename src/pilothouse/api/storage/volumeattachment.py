@@ -22,13 +22,15 @@ VOLUMEATTACHMENT = Resource(
     subresources=(STATUS,),
     columns=(
         Column("Attacher", lambda one: one.spec.attacher, format="name"),
-        Column("PV", lambda one: one.spec.source.persistentVolumeName),
+        Column("PV", lambda one: one.spec.source.persistentVolumeName or ""),
         Column("Node", lambda one: one.spec.nodeName),
         Column("Attached", lambda one: one.status.attached, type="boolean"),
         AGE,
     ),
     reset_fields={"status": ("metadata", "spec")},
-    strategy=Strategy(allow_unconditional_update=False, generation=None, returns_deleted_object=True, status_keeps=METADATA),
+    strategy=Strategy(
+        validates_generate_name=True, allow_unconditional_update=False, generation=None, returns_deleted_object=True, status_keeps=METADATA
+    ),
 )
 
 

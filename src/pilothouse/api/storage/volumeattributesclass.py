@@ -24,7 +24,7 @@ VOLUMEATTRIBUTESCLASS = Resource(
     short_names=("vac",),
     namespaced=False,
     columns=(Column("Name", _name, format="name"), Column("DriverName", lambda one: one.driverName), AGE),
-    strategy=Strategy(generation=None, compares_first=True, returns_deleted_object=True),
+    strategy=Strategy(validates_generate_name=True, generation=None, compares_first=True, returns_deleted_object=True),
 )
 
 

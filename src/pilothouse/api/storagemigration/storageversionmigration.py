@@ -19,7 +19,7 @@ def _is_true(migration: StorageVersionMigration, type: str) -> bool:
 
 
 def _state(migration: StorageVersionMigration) -> str:
-    return next((condition.type for condition in migration.status.conditions if condition.status == "True"), "")
+    return next((condition.type for condition in migration.status.conditions if condition.status == "True"), "Unknown")
 
 
 STORAGEVERSIONMIGRATION = Resource(
@@ -28,11 +28,12 @@ STORAGEVERSIONMIGRATION = Resource(
     namespaced=False,
     subresources=(STATUS,),
     columns=(
+        Column("Name", lambda one: one.metadata.name),
         Column("Resource", lambda one: one.spec.resource.resource + (f".{one.spec.resource.group}" if one.spec.resource.group else "")),
         Column("Status", _state),
     ),
     reset_fields={"status": ("metadata", "spec")},
-    strategy=Strategy(allow_unconditional_update=False, generation=None),
+    strategy=Strategy(validates_generate_name=True, allow_unconditional_update=False, generation=None),
 )
 
 

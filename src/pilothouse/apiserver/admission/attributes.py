@@ -62,7 +62,7 @@ def options_json(operation: str, options: Options) -> dict[str, Any] | None:
         preconditions = {"uid": options.precondition_uid, "resourceVersion": options.precondition_resource_version}
         fields: dict[str, Any] = {
             "gracePeriodSeconds": options.grace_period_seconds,
-            "preconditions": {name: value for name, value in preconditions.items() if value} or None,
+            "preconditions": {name: value for name, value in preconditions.items() if value is not None} or None,
             "orphanDependents": options.orphan_dependents,
             "propagationPolicy": options.propagation_policy or None,
             "dryRun": dry_run,

@@ -112,16 +112,20 @@ class Cache:
 
     def select(self, selection: Selection, start: str = "") -> Iterator[Entry]:
         """The entries of a selection, by an index where it names one."""
-        if selection.key:
-            entry = self._entries.get(selection.key)
-            candidates: Iterator[Entry] = iter([entry] if entry is not None and selection.key >= start else [])
-        elif selection.trigger is not None and selection.trigger[0] in self._indexes:
-            candidates = (entry for entry in self.indexed(*selection.trigger) if entry.key >= start)
-        else:
-            candidates = self.entries(selection.prefix, start)
+        candidates = self.candidates(selection, start)
         if selection.is_whole:
             return candidates
         return (entry for entry in candidates if selection.matches(entry))
+
+    def candidates(self, selection: Selection, start: str = "") -> Iterator[Entry]:
+        """The entries that are looked at for a selection: those below its prefix, of its index or of its one key."""
+        if selection.key:
+            entry = self._entries.get(selection.key)
+            return iter([entry] if entry is not None and selection.key >= start else [])
+        if selection.trigger is not None and selection.trigger[0] in self._indexes:
+            indexed = self.indexed(*selection.trigger)
+            return (entry for entry in indexed if entry.key >= start and entry.key.startswith(selection.prefix))
+        return self.entries(selection.prefix, start)
 
     # Watching.
 

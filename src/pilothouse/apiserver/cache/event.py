@@ -110,4 +110,7 @@ def bookmark(resource: Resource[Any], head: bytes, revision: int, *, initial_end
     obj.metadata.resourceVersion = str(revision)
     if initial_end:
         obj.metadata.annotations = {INITIAL_EVENTS_END: "true"}
-    return CacheEvent(BOOKMARK, Entry(resource, "//", head, encode(obj), revision, revision, obj), None, revision)
+    if resource.empty is not None:
+        resource.empty(obj)
+    encoded = encode(obj).replace(b":[]", b":null")  # a list that nobody has made is null in Go
+    return CacheEvent(BOOKMARK, Entry(resource, "//", head, encoded, revision, revision, obj), None, revision)

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.api.catalogue import known
 from pilothouse.api.earlier import EARLIER
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.protobuf.decoder import decode_message
@@ -76,9 +75,8 @@ def _empty_lists(value: Any, zero: Any, path: tuple[str, ...]) -> Iterator[tuple
             yield from _empty_lists(child, at_zero, (*path, name))
 
 
-async def read(request: Request, resource: Resource[Any], strictness: str) -> Any:
+async def read(request: Request, resource: Resource[Any], strictness: str, content_type: str) -> Any:
     """The object in the body: of the resource's kind, or of the kind that its subresource exchanges."""
-    content_type = content_type_of(request)
     data = await body(request, content_type)
     strictness, level = strictness or "Warn", request.api.registry.catalogue.level
     exchanged = exchanged_type(resource, request.info.subresource)
@@ -203,38 +201,41 @@ def exchanged_type(resource: Resource[Any], subresource: str) -> type[Any] | Non
     return found
 
 
-async def read_delete_options(request: Request, resource: Resource[Any]) -> DeleteOptions | None:
+async def read_delete_options(request: Request) -> DeleteOptions | None:
     """The DeleteOptions in a DELETE's body; None when there is no body."""
     data = await request.body()
     if not data:
         return None
     content_type = content_type_of(request)
-    refuse_other_kinds(data, content_type, resource)
-    if content_type == PROTOBUF:
-        return read_protobuf(data, DeleteOptions)  # type: ignore[no-any-return]
+    try:
+        found = protobuf_options(data) if content_type == PROTOBUF else codec.document(data, content_type)
+        if found is None:
+            return DeleteOptions()
+        refuse_other_than_options(found)
+        if content_type == PROTOBUF:
+            return read_protobuf(data, DeleteOptions)  # type: ignore[no-any-return]
+    except ValueError as problem:
+        raise errors.bad_request(str(problem)) from problem
     options: DeleteOptions = codec.decode_as(data, DeleteOptions, content_type=content_type).object
     return options
 
 
-def other_options(found: dict[str, Any], resource: Resource[Any]) -> str:
-    """What upstream says of a body of DeleteOptions that names another kind: one that it knows cannot be converted."""
-    kind, api_version = found["kind"], found.get("apiVersion") or ""
-    group, _, version = api_version.rpartition("/")
-    if resource.is_hub:
-        return f'no kind "{kind}" is registered for version "meta.k8s.io/v1" in scheme "{SCHEME}"'
-    if api_version and known().by_kind(group, version, kind) is None:
-        return f'no kind "{kind}" is registered for version "{api_version}" in scheme "{SCHEME}"'
-    return "decoded object cannot be converted to DeleteOptions"
+def protobuf_options(data: bytes) -> dict[str, Any]:
+    """What a protobuf body says of its kind; ValueError for one that is broken."""
+    api_version, kind, _ = envelope.opened(data)
+    return {"apiVersion": api_version, "kind": kind}
 
 
-def refuse_other_kinds(data: bytes, content_type: str, resource: Resource[Any]) -> None:
-    """DeleteOptions are served in every group's version, so that the version says nothing; but another kind is a mistake,
-    and what was meant as something else must not delete with defaults."""
-    with suppress(ValueError):  # what cannot be read is told better by who decodes it
-        kind = envelope.opened(data)[1] if content_type == PROTOBUF else ""
-        found = {"kind": kind} if content_type == PROTOBUF else codec.parse(data, content_type)
-        if isinstance(found, dict) and found.get("kind", "") not in ("", "DeleteOptions"):
-            raise errors.bad_request(other_options(found, resource))
+def refuse_other_than_options(found: dict[str, Any]) -> None:
+    """ValueError for a body that names another kind than DeleteOptions, which are of every group's versions: what was meant as something
+    else must not delete with defaults."""
+    kind, api_version = found.get("kind") or "DeleteOptions", found.get("apiVersion") or ""
+    if api_version.count("/") > 1:
+        raise ValueError(f"unexpected GroupVersion string: {api_version}")
+    if kind in codec.UNVERSIONED:
+        raise ValueError(f"converting (v1.{kind}) to (v1.DeleteOptions): unknown conversion")
+    if kind != "DeleteOptions":
+        raise ValueError(f'no kind "{kind}" is registered for version "{api_version or "meta.k8s.io/v1"}" in scheme "{SCHEME}"')
 
 
 def read_protobuf(data: bytes, kind: type[Any]) -> Any:

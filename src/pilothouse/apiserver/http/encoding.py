@@ -31,6 +31,7 @@ from pilothouse.apiserver.http.negotiation import (
     not_acceptable,
 )
 from pilothouse.apiserver.http.request import Request
+from pilothouse.machinery import errors, table
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ListMeta, Status
@@ -113,7 +114,8 @@ def protobuf_of(form: Form, result: Any) -> bytes:
         if form.as_ != "PartialObjectMetadata":
             raise not_acceptable()
         return envelope.enveloped(
-            envelope.head_of(f"meta.k8s.io/{form.version}", form.as_), envelope.partial_metadata(result.object.metadata)
+            envelope.head_of(f"meta.k8s.io/{form.version}", form.as_),
+            envelope.partial_metadata(table.metadata_of(result.resource, result.object)),
         )
     if not isinstance(result, Entry):
         return envelope.encode(result)
@@ -137,14 +139,14 @@ def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer
     check_transformation(form, resource, is_list=True)
     meta = list_meta(result)
     if form.media_type == PROTOBUF:
-        messages = [envelope.partial_metadata(entry.object.metadata) for entry in result.entries]
+        messages = [envelope.partial_metadata(table.metadata_of(resource, entry.object)) for entry in result.entries]
         return Answer(200, envelope.encode_list(f"meta.k8s.io/{form.version}", form.as_, meta, messages), PROTOBUF)
     objects = [entry.object for entry in result.entries]
     if form.as_ == "Table":
-        table = table_of(request, resource, objects, form, columns=True)
-        table["metadata"] = meta
-        return finish(request, form, encode_json(table))
-    items = [partial_metadata(obj, form) for obj in objects] or (None if resource.is_hub else [])
+        made = table_of(request, resource, objects, form, columns=True)
+        made["metadata"] = meta
+        return finish(request, form, encode_json(made))
+    items = [table.partial(resource, obj, form.version) for obj in objects] or None
     body = {
         "kind": "PartialObjectMetadataList",
         "apiVersion": f"meta.k8s.io/{form.version}",
@@ -216,40 +218,34 @@ def is_for_reading(request: Request) -> bool:
 
 
 def yaml_of(body: bytes) -> bytes:
-    """JSON as YAML, keys sorted as upstream's."""
-    import yaml
+    """JSON as YAML, in upstream's form."""
+    from pilothouse.machinery import yaml_emitter
 
-    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: bytes = yaml.dump(msgspec.json.decode(body), Dumper=dumper, encoding="utf-8", allow_unicode=True, default_flow_style=False)
-    return text
+    return yaml_emitter.dump(msgspec.json.decode(body))
 
 
 def _transformed(request: Request, resource: Resource[Any], form: Form, result: Entry) -> Any:
     if form.as_ == "PartialObjectMetadata":
-        return partial_metadata(result.object, form)
+        return table.partial(resource, result.object, form.version)
     if form.as_ == "Table":
-        table = table_of(request, resource, (result.object,), form, columns=True)
-        table["metadata"] = ListMeta(resourceVersion=str(result.revision))
-        return table
+        made = table_of(request, resource, (result.object,), form, columns=True)
+        made["metadata"] = ListMeta(resourceVersion=str(result.revision))
+        return made
     raise not_acceptable()
-
-
-def partial_metadata(obj: Any, form: Form) -> dict[str, Any]:
-    """An object with nothing but its metadata."""
-    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{form.version}", "metadata": obj.metadata}
 
 
 def table_of(request: Request, resource: Resource[Any], objects: Sequence[Any], form: Form, *, columns: bool) -> dict[str, Any]:
     """Rows and (when asked for) column definitions."""
-    from pilothouse.machinery import table
-
     include = request.parameter("includeObject") or "Metadata"
     if include not in INCLUDES:
-        from pilothouse.machinery import errors
-
-        raise errors.bad_request(f'unrecognized includeObject value: "{include}"')
-    made = dict(table.table(resource, objects, request.api.clock.now(), include))
+        told = f"includeObject: Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise errors.bad_request(f"Unable to convert to Table as requested: {told}")
+    made = dict(table.table(resource, objects, request.api.clock.now(), include, version=form.version))
     made["apiVersion"] = f"meta.k8s.io/{form.version}"
     if not columns:
-        made["columnDefinitions"] = []
+        made["columnDefinitions"] = None
+        return made
+    for column in made["columnDefinitions"]:
+        if column["description"] == column["name"]:
+            column["description"] = request.column_descriptions.get(column["name"], column["name"])
     return made

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from pilothouse.apiserver.http.request import Request
+from pilothouse.apiserver.registry.listoptions import check_list, check_watch, with_watch_defaults
 from pilothouse.client.call import APPLY_PATCH, Options
 from pilothouse.kit.remember import remember
 from pilothouse.machinery import errors, strconv
-from pilothouse.machinery.meta_v1 import DeleteOptions
+from pilothouse.machinery.meta_v1 import DeleteOptions, Preconditions
 from pilothouse.machinery.problems import Problems
 
 META_GROUP = "meta.k8s.io"
@@ -50,8 +51,8 @@ def for_list(request: Request) -> Options:
     )
 
 
-def for_write(request: Request, kind: str) -> Options:
-    """CreateOptions and UpdateOptions: `kind` names them in errors."""
+def for_write(request: Request, kind: str, problems: Problems | None = None) -> Options:
+    """CreateOptions and UpdateOptions: `kind` names them in errors, which come after `problems`."""
     agent = request.header("User-Agent")
     if not request.query_string:
         return _of_agent(agent)
@@ -62,7 +63,7 @@ def for_write(request: Request, kind: str) -> Options:
         manager_is_agent=not manager,
         field_validation=request.parameter("fieldValidation"),
     )
-    problems = Problems()
+    problems = problems or Problems()
     _check_write(request, options, problems)
     _refuse(kind, problems)
     return options
@@ -78,7 +79,6 @@ def _of_agent(agent: str) -> Options:
 
 def for_patch(request: Request, patch_type: str) -> Options:
     """PatchOptions; `force` and a required field manager belong to server-side apply alone."""
-    options = for_write(request, "PatchOptions")
     force = flag(request, "force")
     problems = Problems()
     if patch_type == APPLY_PATCH:
@@ -86,6 +86,7 @@ def for_patch(request: Request, patch_type: str) -> Options:
             problems.at("fieldManager").required("is required for apply patch")
     elif force is not None:
         problems.at("force").forbidden("may not be specified for non-apply patch")
+    options = for_write(request, "PatchOptions", problems)
     _refuse("PatchOptions", problems)
     return replace(options, force=True) if force else options
 
@@ -95,10 +96,11 @@ def for_delete(request: Request, body: DeleteOptions | None) -> Options:
     if body is None:
         body = DeleteOptions(
             gracePeriodSeconds=integer(request, "gracePeriodSeconds"),
-            propagationPolicy=request.parameter("propagationPolicy") or None,
+            propagationPolicy=request.query.get("propagationPolicy", [None])[0],
             orphanDependents=flag(request, "orphanDependents"),
             dryRun=request.query.get("dryRun", []),
             ignoreStoreReadErrorWithClusterBreakingPotential=flag(request, "ignoreStoreReadErrorWithClusterBreakingPotential"),
+            preconditions=_preconditions(request),
         )
     problems = Problems()
     _check_delete(body, problems)
@@ -109,18 +111,32 @@ def for_delete(request: Request, body: DeleteOptions | None) -> Options:
         grace_period_seconds=body.gracePeriodSeconds,
         propagation_policy=body.propagationPolicy or "",
         orphan_dependents=body.orphanDependents,
-        precondition_uid=(preconditions.uid or "") if preconditions else "",
-        precondition_resource_version=(preconditions.resourceVersion or "") if preconditions else "",
+        precondition_uid=preconditions.uid if preconditions else None,
+        precondition_resource_version=preconditions.resourceVersion if preconditions else None,
         ignore_store_read_error=bool(body.ignoreStoreReadErrorWithClusterBreakingPotential),
     )
 
 
-def for_deletecollection(request: Request, body: DeleteOptions | None) -> Options:
-    """Both kinds of options: which objects, and how each is deleted."""
-    options = for_delete(request, body)
-    chosen = for_list(request)
+def _preconditions(request: Request) -> Preconditions | None:
+    """The preconditions in a query: an empty one is none."""
+    uid, resource_version = request.parameter("uid") or None, request.parameter("resourceVersion") or None
+    return Preconditions(uid=uid, resourceVersion=resource_version) if uid or resource_version else None
+
+
+def for_deletecollection(request: Request) -> Options:
+    """Which objects are deleted: ListOptions, judged as those of a list, or of a watch when the query says that it is one."""
+    listed = for_list(request)
+    if flag(request, "watch"):
+        check_watch(with_watch_defaults(listed))
+    else:
+        check_list(listed)
+    return listed
+
+
+def chosen_by(options: Options, listed: Options) -> Options:
+    """DeleteOptions together with the ListOptions that say of which objects."""
     for name in ("label_selector", "field_selector", "resource_version", "resource_version_match", "limit", "continue_"):
-        setattr(options, name, getattr(chosen, name))
+        setattr(options, name, getattr(listed, name))
     return options
 
 
@@ -153,7 +169,6 @@ def _check_dry_run(values: list[str], problems: Problems) -> None:
 
 
 def _check_write(request: Request, options: Options, problems: Problems) -> None:
-    _check_dry_run(request.query.get("dryRun", []), problems)
     manager = options.field_manager
     if len(manager.encode()) > FIELD_MANAGER_LIMIT_BYTES:
         problems.at("fieldManager").too_long(FIELD_MANAGER_LIMIT_BYTES)
@@ -161,6 +176,7 @@ def _check_write(request: Request, options: Options, problems: Problems) -> None
         if not character.isprintable():
             place = len(manager[:position].encode())
             problems.at("fieldManager").invalid(manager, f"invalid character U+{ord(character):04X} (at position {place})")
+    _check_dry_run(request.query.get("dryRun", []), problems)
     if options.field_validation and options.field_validation not in FIELD_VALIDATIONS:
         problems.at("fieldValidation").not_supported(options.field_validation, ("", *FIELD_VALIDATIONS))
 
@@ -168,11 +184,16 @@ def _check_write(request: Request, options: Options, problems: Problems) -> None
 def _check_delete(body: DeleteOptions, problems: Problems) -> None:
     at_policy = problems.at("propagationPolicy")
     policy: Any = body.propagationPolicy
-    if policy and body.orphanDependents is not None:
+    if policy is not None and body.orphanDependents is not None:
         at_policy.invalid(policy, "orphanDependents and deletionPropagation cannot be both set")
-    if policy and policy not in PROPAGATION_POLICIES[:3]:
+    if policy is not None and policy not in PROPAGATION_POLICIES[:3]:
         at_policy.not_supported(policy, PROPAGATION_POLICIES)
     _check_dry_run(body.dryRun, problems)
+    if not body.ignoreStoreReadErrorWithClusterBreakingPotential:
+        return
+    for name in ("propagationPolicy", "orphanDependents", "gracePeriodSeconds", "preconditions"):
+        if getattr(body, name) is not None:
+            problems.at("ignoreStoreReadErrorWithClusterBreakingPotential").invalid(True, f"cannot be set together with .{name}")
 
 
 def _refuse(kind: str, problems: Problems) -> None:

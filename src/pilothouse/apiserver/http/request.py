@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qs
 
@@ -36,6 +36,7 @@ WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 MALFORMED = re.compile("%(?![0-9a-fA-F]{2})")
 """A percent sign that begins no escape."""
 NO_QUERY: dict[str, list[str]] = {}
+NO_DESCRIPTIONS: Mapping[str, str] = {}
 
 
 def parsed_query(text: str) -> dict[str, list[str]]:
@@ -63,6 +64,7 @@ class Request:
         "_body",
         "_query",
         "api",
+        "column_descriptions",
         "empty_lists",
         "held_bytes",
         "http",
@@ -91,6 +93,7 @@ class Request:
         self.user: User = ANONYMOUS
         self.started = 0.0
         self.warnings: list[str] = []
+        self.column_descriptions: Mapping[str, str] = NO_DESCRIPTIONS
         self.empty_lists: tuple[tuple[str, ...], ...] = ()
         self._query: dict[str, list[str]] | None = None
         self._body: bytes | None = None

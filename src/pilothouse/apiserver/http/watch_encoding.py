@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from pilothouse.api.protobuf import envelope
-from pilothouse.apiserver.cache.event import BOOKMARK, CacheEvent
-from pilothouse.apiserver.http.encoding import encode_json, partial_metadata, table_of
+from pilothouse.apiserver.cache.event import CacheEvent
+from pilothouse.apiserver.http.encoding import encode_json, table_of
 from pilothouse.apiserver.http.negotiation import PROTOBUF, STREAMED, YAML, Form, not_acceptable
 from pilothouse.apiserver.http.request import Request
+from pilothouse.machinery import table
 from pilothouse.machinery.meta_v1 import ListMeta
 from pilothouse.machinery.resource import Resource
 
@@ -34,11 +35,11 @@ def _of_form(request: Request, resource: Resource[Any], form: Form) -> Encode:
     if not form.as_:
         return plain_protobuf if form.media_type == PROTOBUF else plain
     if form.media_type == PROTOBUF and form.as_ == "PartialObjectMetadata":
-        return lambda batch: [partial_frame(event, form) for event in batch]
+        return lambda batch: [partial_frame(resource, event, form) for event in batch]
     if form.as_ == "Table":
         return Tables(request, resource, form)
     if form.as_ == "PartialObjectMetadata":
-        return lambda batch: [line(event.type, partial_metadata(event.entry.object, form)) for event in batch]
+        return lambda batch: [line(event.type, table.partial(resource, event.entry.object, form.version)) for event in batch]
     raise not_acceptable()
 
 
@@ -52,10 +53,10 @@ def plain_protobuf(batch: list[CacheEvent]) -> list[bytes]:
     return [event.frame for event in batch]
 
 
-def partial_frame(event: CacheEvent, form: Form) -> bytes:
-    """An event with the object as PartialObjectMetadata, as a protobuf frame."""
+def partial_frame(resource: Resource[Any], event: CacheEvent, form: Form) -> bytes:
+    """An event with the metadata of its object."""
     head = envelope.head_of(f"meta.k8s.io/{form.version}", form.as_)
-    return envelope.framed(event.type, envelope.enveloped(head, envelope.partial_metadata(event.entry.object.metadata)))
+    return envelope.framed(event.type, envelope.enveloped(head, envelope.partial_metadata(table.metadata_of(resource, event.entry.object))))
 
 
 def line(type: str, obj: Any) -> bytes:
@@ -76,8 +77,7 @@ class Tables:
         return [line(event.type, self._table(event)) for event in batch]
 
     def _table(self, event: CacheEvent) -> dict[str, Any]:
-        objects = () if event.type == BOOKMARK else (event.entry.object,)
-        table = table_of(self._request, self._resource, objects, self._form, columns=not self._columns_told)
-        table["metadata"] = ListMeta(resourceVersion=str(event.revision))
+        made = table_of(self._request, self._resource, (event.entry.object,), self._form, columns=not self._columns_told)
+        made["metadata"] = ListMeta(resourceVersion=str(event.revision))
         self._columns_told = True
-        return table
+        return made

@@ -24,7 +24,7 @@ from pilothouse.apiserver.registry.write import guaranteed_update
 from pilothouse.client.call import Options
 from pilothouse.machinery import time
 from pilothouse.machinery.codec import clone
-from pilothouse.machinery.errors import StatusError, conflict, forbidden, invalid, not_found
+from pilothouse.machinery.errors import StatusError, conflict, forbidden, internal_error, invalid, not_found
 from pilothouse.machinery.meta_v1 import ObjectMeta, Status, StatusDetails
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.strategy import DEFAULT, Strategy
@@ -63,6 +63,8 @@ async def delete(store: RegistryStore, request: Request, *, admitted: bool = Fal
 async def delete_corrupt(store: RegistryStore, request: Request) -> Status:
     """Remove what cannot be decoded, past all that a delete else looks at (KEP-3926); StatusError for what can be."""
     resource, name = request.resource, request.name
+    if not resource.strategy.has_unsafe_deleter:
+        raise internal_error("no unsafe deleter provided, can not honor ignoreStoreReadErrorWithClusterBreakingPotential")
     wanted = Attributes(UNSAFE_VERB, resource.group, resource.version, resource.plural, "", request.namespace, name)
     if MASTERS not in request.user.groups and not store.may(request.user, wanted):
         raise forbidden(resource.plural, resource.group, name, f'not permitted to do "{UNSAFE_VERB}", reason: ')
@@ -72,7 +74,9 @@ async def delete_corrupt(store: RegistryStore, request: Request) -> Status:
         raise not_found(resource.plural, resource.group, name)
     if not problem_of(item.value, resource):
         told = "unsafe deletion is not allowed because the object is decodable from storage"
-        error = f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {told}"
+        error = (
+            f"StorageError: invalid object, Code: 4, Key: /registry{request.storage_key}, ResourceVersion: 0, AdditionalErrorMsg: {told}"
+        )
         raise conflict(resource.plural, resource.group, name, error)
     if not request.options.dry_run:
         revision = await store.storage.commit(key, None, item.revision)
@@ -81,19 +85,22 @@ async def delete_corrupt(store: RegistryStore, request: Request) -> Status:
 
 
 async def delete_collection(store: RegistryStore, request: Request, *, admitted: bool = False) -> EntryList:
-    """Delete everything that the request selects; what is gone already by then is no error. `admitted`: admission is not asked."""
-    found = await list_(store, request)
-    gone: list[Entry] = []
-    for entry in found.entries:
-        one = _single(request, entry)
+    """Delete everything that the request selects; what is gone already by then is no error. `admitted`: admission is not asked.
+
+    What is given is the list as it was read, before anything was deleted.
+    """
+    if request.options.ignore_store_read_error:
+        problems = Problems("ignoreStoreReadErrorWithClusterBreakingPotential")
+        problems.invalid(True, "is not allowed with DELETECOLLECTION, try again after removing the option")
+        raise invalid("DeleteOptions", "meta.k8s.io", "", problems.found)
+    listed = await list_(store, request)
+    for entry in listed.entries:
         try:
-            result = await delete(store, one, admitted=admitted, of_collection=True)
+            await delete(store, _single(request, entry), admitted=admitted, of_collection=True)
         except StatusError as error:
-            if error.reason == "NotFound":
-                continue
-            raise
-        gone.append(result if isinstance(result, Entry) else entry)
-    return EntryList(request.served, gone, found.revision)
+            if error.reason != "NotFound":
+                raise
+    return listed
 
 
 def _single(request: Request, entry: Entry) -> Request:
@@ -128,14 +135,14 @@ def check_preconditions(request: Request, current: Entry) -> None:
     if is_namespace(request):
         _check_namespace_preconditions(request, meta)
     kind, group = request.resource.kind, request.resource.group  # upstream names the kind here, not the plural
-    if options.precondition_uid and options.precondition_uid != meta.uid:
+    if options.precondition_uid is not None and options.precondition_uid != meta.uid:
         cause = (
             f"the UID in the precondition ({options.precondition_uid}) does not match the UID in record ({meta.uid}). "
             "The object might have been deleted and then recreated"
         )
         raise conflict(kind, group, request.name, cause)
     wanted = options.precondition_resource_version
-    if wanted and wanted != meta.resourceVersion:
+    if wanted is not None and wanted != meta.resourceVersion:
         cause = (
             f"the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record "
             f"({meta.resourceVersion}). The object might have been modified"
@@ -150,7 +157,7 @@ def _check_namespace_preconditions(request: Request, meta: ObjectMeta) -> None:
         ("UID", options.precondition_uid, meta.uid),
         ("ResourceVersion", options.precondition_resource_version, meta.resourceVersion),
     ):
-        if wanted and wanted != actual:
+        if wanted is not None and wanted != actual:
             cause = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {actual}"
             raise conflict(request.resource.plural, request.resource.group, request.name, cause)
 

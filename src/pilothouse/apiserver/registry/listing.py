@@ -110,23 +110,23 @@ async def _position(store: RegistryStore, request: Request, prefix: str) -> tupl
 
 
 def _from_cache(cache: Cache, selection: Selection, start: str, shown: int, limit: int) -> _Page:
-    found = cache.select(selection, start)
     if not limit:
-        return _Page(list(found), shown)
-    entries, next_key = _cut(found, limit)
+        return _Page(list(cache.select(selection, start)), shown)
+    entries, next_key = _cut(cache.candidates(selection, start), selection, limit)
     remaining = None
     if next_key and selection.is_whole:
         remaining = cache.count(selection.prefix, next_key)
     return _Page(entries, shown, next_key, remaining)
 
 
-def _cut(found: Iterator[Entry], limit: int) -> tuple[list[Entry], str]:
-    """The first `limit` entries, and the key after the last of them when there are more."""
+def _cut(candidates: Iterator[Entry], selection: Selection, limit: int) -> tuple[list[Entry], str]:
+    """The first `limit` entries, and the key after the last of them when there are more, whether these match or not: as upstream."""
     entries: list[Entry] = []
-    for entry in found:
+    for entry in candidates:
         if len(entries) == limit:
             return entries, entries[-1].key + "\0"
-        entries.append(entry)
+        if selection.is_whole or selection.matches(entry):
+            entries.append(entry)
     return entries, ""
 
 
@@ -140,10 +140,10 @@ async def _from_store(store: RegistryStore, request: Request, cache: Cache, sele
                 entry = cache.read(item)
                 if isinstance(entry, CorruptValue):
                     raise unlistable(cache.resource, [entry])
+                if limit and len(entries) == limit:
+                    next_key = entries[-1].key + "\0"
+                    return _Page(entries, revision, next_key, _remaining(cache, selection, next_key, revision))
                 if selection.matches(entry):
-                    if limit and len(entries) == limit:
-                        next_key = entries[-1].key + "\0"
-                        return _Page(entries, revision, next_key, _remaining(cache, selection, next_key, revision))
                     entries.append(entry)
             if not found.more:
                 return _Page(entries, revision)

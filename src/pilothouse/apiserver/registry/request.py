@@ -41,6 +41,13 @@ class Request:
         """Options of the call: resource version, dry run, preconditions, selectors."""
         return self.call.options
 
+    @property
+    def storage_key(self) -> str:
+        """Where upstream keeps the object, without the prefix of all keys: messages show it."""
+        resource = self.resource
+        place = ("", resource.strategy.storage_prefix or resource.plural, *([self.namespace] if resource.namespaced else []), self.name)
+        return "/".join(place)
+
     def admission(
         self, operation: str, name: str, obj: Any, old: Any, subresource: str = "", exchanged: Resource[Any] | None = None
     ) -> AdmissionRequest:

@@ -126,6 +126,8 @@ def validate_update(resource: Resource[Any], old: Any, new: Any, served: Resourc
     own = served.update_validators if served is not None and served is not resource else ()
     if resource.strategy.compares_first:
         _compare(resource, old, new, problems)
+    if resource.strategy.validates_generate_name:
+        metadata.validate_generate_name(new.metadata, resource.name_rule, problems.at("metadata"))
     for validate in resource.validators:
         validate(new, problems)
     if not resource.strategy.compares_first:

@@ -117,16 +117,9 @@ def _conflict(request: Request, cause: str) -> StatusError:
 
 def uid_mismatch(request: Request, wanted: str, found: str) -> str:
     """What the store of upstream says when an object is another than the one that is meant: of a dry run without its prefix."""
-    resource = request.resource
     prefix = "" if request.options.dry_run else "/registry"
-    place = [
-        prefix,
-        resource.strategy.storage_prefix or resource.plural,
-        *([request.namespace] if resource.namespaced else []),
-        request.name,
-    ]
     return (
-        f"StorageError: invalid object, Code: 4, Key: {'/'.join(place)}, ResourceVersion: 0, AdditionalErrorMsg: "
+        f"StorageError: invalid object, Code: 4, Key: {prefix}{request.storage_key}, ResourceVersion: 0, AdditionalErrorMsg: "
         f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
     )
 

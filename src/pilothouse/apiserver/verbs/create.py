@@ -13,9 +13,10 @@ from pilothouse.machinery.resource import Resource
 async def create(request: Request, resource: Resource[Any]) -> Response:
     """201 with what was made."""
     info = request.info
-    chosen = options.for_write(request, "CreateOptions")
     encoding.form_of(request, resource)
-    body = await decoding.read(request, resource, chosen.field_validation)
+    content_type = decoding.content_type_of(request)
+    chosen = options.for_write(request, "CreateOptions")
+    body = await decoding.read(request, resource, chosen.field_validation, content_type)
     call = Call("create", resource, info.object_namespace, info.name, info.subresource, body, options=chosen, body_bytes=request.body_bytes)
     call.empty_lists = request.empty_lists
     return encoding.one(request, resource, await request.api.registry.execute(call, request.user, warnings=request.warnings), 201)

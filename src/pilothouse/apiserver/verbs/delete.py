@@ -15,7 +15,7 @@ async def delete(request: Request, resource: Resource[Any]) -> Response:
     """A Status when the object is gone, the object when it ends gracefully: then 202 to who asked with orphanDependents false."""
     info = request.info
     encoding.form_of(request)
-    chosen = options.for_delete(request, await decoding.read_delete_options(request, resource))
+    chosen = options.for_delete(request, await decoding.read_delete_options(request))
     call = Call("delete", resource, info.object_namespace, info.name, info.subresource, options=chosen)
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
     accepted = chosen.orphan_dependents is False and isinstance(result, Entry) and is_ending(result.object)

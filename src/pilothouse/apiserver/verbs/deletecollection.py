@@ -14,7 +14,8 @@ from pilothouse.machinery.resource import Resource
 async def deletecollection(request: Request, resource: Resource[Any]) -> Response:
     """The list of what was deleted."""
     encoding.form_of(request)
-    chosen = options.for_deletecollection(request, await decoding.read_delete_options(request, resource))
+    listed = options.for_deletecollection(request)
+    chosen = options.chosen_by(options.for_delete(request, await decoding.read_delete_options(request)), listed)
     call = Call("deletecollection", resource, request.info.object_namespace, options=chosen)
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
     if isinstance(result, EntryList):

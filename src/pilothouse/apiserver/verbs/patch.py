@@ -17,8 +17,8 @@ async def patch(request: Request, resource: Resource[Any]) -> Response:
     """The object as it is now."""
     info = request.info
     patch_type = patch_type_of(request, resource)
-    chosen = options.for_patch(request, patch_type)
     encoding.form_of(request)
+    chosen = options.for_patch(request, patch_type)
     body = await decoding.body(request, patch_type)
     call = Call("patch", resource, info.object_namespace, info.name, info.subresource, body, patch_type, chosen, request.body_bytes)
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)

@@ -13,9 +13,9 @@ from pilothouse.machinery.resource import Resource
 async def update(request: Request, resource: Resource[Any]) -> Response:
     """The object as it is now; 201 when the update has created it."""
     info = request.info
-    chosen = options.for_write(request, "UpdateOptions")
     encoding.form_of(request)
-    body = await decoding.read(request, resource, chosen.field_validation)
+    chosen = options.for_write(request, "UpdateOptions")
+    body = await decoding.read(request, resource, chosen.field_validation, decoding.content_type_of(request))
     call = Call("update", resource, info.object_namespace, info.name, info.subresource, body, options=chosen, body_bytes=request.body_bytes)
     call.empty_lists = request.empty_lists
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)

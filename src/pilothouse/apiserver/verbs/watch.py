@@ -26,7 +26,8 @@ from pilothouse.machinery.resource import Resource
 
 MINIMUM_SECONDS = 1800
 """Upstream's --min-request-timeout: a watch without a timeout of its own lasts one to two times that."""
-GONE = 410
+TOLD_IN_STREAM = ("Expired", "Gone", "Timeout")
+"""Reasons of failures that are events, as upstream: revisions that are no longer known, or that have not come yet."""
 
 AT_ONCE_LIMIT = 100
 """Events in one write: a watch may begin with all objects of a resource."""
@@ -41,14 +42,18 @@ async def watch(request: Request, resource: Resource[Any]) -> Response:
         chosen = with_name(chosen, info.name)
     if not chosen.timeout_seconds:
         chosen = replace(chosen, timeout_seconds=request.api.entropy.jitter(MINIMUM_SECONDS, 1.0))
-    encode = encoder(request, resource, form)
     stream: Stream = WebSocketStream(form.media_type) if is_websocket(request) else HttpStream(form.media_type)
     try:
         events = await request.api.registry.open_watch(Call("watch", resource, info.object_namespace, options=chosen), request.user)
     except StatusError as error:
-        if error.code != GONE:
+        if error.reason not in TOLD_IN_STREAM:
             raise
         return await refuse(request, stream, error, form)
+    try:
+        encode = encoder(request, resource, form)
+    except StatusError:
+        await events.aclose()
+        raise
     request.api.streams.add(events.end)
     request.api.metrics.begin(info.labels)
     request.on_gone(events.end)

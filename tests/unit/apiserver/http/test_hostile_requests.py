@@ -88,7 +88,7 @@ def post(body: str, headers: str = JSON, query: str = "", path: str = MAPS, meth
             (f"{VERSION}Transfer-Encoding: {coding}\r\n\r\n", 501, "\r\n\r\nUnsupported transfer encoding")
             for coding in ("junk", "gzip, chunked", "chunked, gzip", "identity", "", "chunked\r\nTransfer-Encoding: chunked")
         ),
-        (f"{VERSION}Accept: application/yaml\r\n\r\n", 406, "Available representations: application/json'"),
+        (f"{VERSION}Accept: application/yaml\r\n\r\n", 406, "Available representations: application/json\n"),
         *(
             (f"GET {MAPS}/x HTTP/1.1\r\nHost: x\r\nAccept: {media}\r\n\r\n", 406, "406: Not Acceptable")
             for media in ("junk", "application/*", "*")

@@ -50,7 +50,7 @@ BAD_VERSION = 'invalid resource version: resourceVersion: Invalid value: "new": 
             '"data.a" is not a known field selector: only "metadata.name", "metadata.namespace"',
             id="a field of a kind without fields",
         ),
-        pytest.param(Job, {"field_selector": "a=b"}, 'field label "a" not supported for batchv1.Job', id="a job's field"),
+        pytest.param(Job, {"field_selector": "a=b"}, 'field label "a" not supported for Job', id="a job's field"),
         pytest.param(Node, {"field_selector": "metadata.namespace=b"}, "field label not supported: metadata.namespace", id="no namespace"),
         pytest.param(ConfigMap, {"label_selector": "a=("}, "unable to parse requirement", id="a label selector that is none"),
         pytest.param(ConfigMap, {"continue_": "nonsense"}, "invalid continue token: ", id="a continue token that is none"),

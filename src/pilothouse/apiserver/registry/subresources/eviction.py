@@ -62,8 +62,8 @@ def delete_options(eviction: Eviction, asked: Options) -> Options:
         dry_run=asked.dry_run or bool(wished.dryRun),
         grace_period_seconds=wished.gracePeriodSeconds,
         propagation_policy=wished.propagationPolicy or "",
-        precondition_uid=(before.uid or "") if before else "",
-        precondition_resource_version=(before.resourceVersion or "") if before else "",
+        precondition_uid=before.uid if before else None,
+        precondition_resource_version=before.resourceVersion if before else None,
     )
 
 
@@ -101,7 +101,7 @@ async def _marked(store: RegistryStore, request: Request) -> Request:
         if request.options.dry_run or new.status == current.object.status:
             return request
         marked = await store.commit(request.resource, request.namespace, new, current)
-        if not request.options.precondition_resource_version:
+        if request.options.precondition_resource_version is None:
             return request
         options = replace(request.options, precondition_resource_version=str(marked.revision))
         return replace(request, call=replace(request.call, options=options))

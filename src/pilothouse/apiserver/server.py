@@ -210,18 +210,21 @@ class ApiServer:
 
     def _paths(self, index: Discovery) -> dict[str, Handler]:
         """Everything that is no resource, but for the discovery documents."""
+        registry = self.api.registry
         every = checks.checks_of(
-            self.api.registry,
+            registry,
             self.started.is_set,
             lambda: self._aggregator.is_ready and bool(index.paths()),
             lambda: self._stopping,
             self._ready_checks,
         )
         found: dict[str, Handler] = {
-            **OpenApi(self.api.registry.catalogue, self._aggregator.discovery.openapi, self._aggregator.handler_of).paths(),
+            **OpenApi(registry.catalogue, self._aggregator.discovery.openapi, self._aggregator.handler_of).paths(),
             **health.paths(every.healthy, every.live, every.ready),
             **version.paths(),
-            **metrics.paths((self.api.metrics, self.api.registry.store.metrics, ServerMetrics(self.api)), self.api.clock),
+            **metrics.paths(
+                (self.api.metrics, self.api.registry.store.metrics, self.api.registry.conversions, ServerMetrics(self.api)), self.api.clock
+            ),
         }
         if self._tokens is not None:
             found |= issuer.paths(self._tokens, lambda: f"127.0.0.1:{self.port}")

@@ -31,6 +31,10 @@ class Converter(Protocol):
         """The objects in the version of `target`, in their order; they are left as they are. StatusError when that cannot be."""
         ...
 
+    def convert_one(self, obj: Any, target: Resource[Any]) -> Any:
+        """The same for one object, for code that runs in a thread."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Since:

@@ -29,8 +29,23 @@ SUCCESS = "Success"
 Map = dict[str, Any]
 
 
+CALL, MALFORMED, PARTIAL, INVALID = (
+    f"conversion_webhook_{what}_failure" for what in ("call", "malformed_response", "partial_response", "invalid_converted_object")
+)
+"""What metrics call the ways in which a conversion fails."""
+
+
 class ConversionFailed(Exception):
-    """An answer that is none; `index` is that of the object that is wrong."""
+    """A conversion that cannot be had; `type` is what metrics call that."""
+
+    type = CALL
+
+
+def failed(type: str, text: str) -> ConversionFailed:
+    """A failure of this type."""
+    failure = ConversionFailed(text)
+    failure.type = type
+    return failure
 
 
 def review_version(accepted: Sequence[str]) -> str:
@@ -53,9 +68,9 @@ def converted(answer: bytes, objects: Sequence[Unstructured], target: Resource[A
     try:
         found = _objects_in(codec.parse(answer), uid, version)
     except (ValueError, ConversionFailed) as problem:
-        raise ConversionFailed(f"conversion webhook for {source} failed: {problem}") from problem
+        raise failed(MALFORMED, f"conversion webhook for {source} failed: {problem}") from problem
     if len(found) != len(objects):
-        raise ConversionFailed(f"conversion webhook for {source} returned {len(found)} objects, expected {len(objects)}")
+        raise failed(PARTIAL, f"conversion webhook for {source} returned {len(found)} objects, expected {len(objects)}")
     made: list[Unstructured] = []
     for index, (original, value) in enumerate(zip(objects, found, strict=True)):
         try:
@@ -64,7 +79,7 @@ def converted(answer: bytes, objects: Sequence[Unstructured], target: Resource[A
             what = f"invalid converted object at index {index}" if len(objects) > 1 else "invalid object"
             what = f"invalid metadata in object at index {index}" if problem.args[1:] and len(objects) > 1 else what
             what = "invalid metadata" if problem.args[1:] and len(objects) == 1 else what
-            raise ConversionFailed(f"conversion webhook for {source} returned {what}: {problem.args[0]}") from problem
+            raise failed(INVALID, f"conversion webhook for {source} returned {what}: {problem.args[0]}") from problem
     return made
 
 

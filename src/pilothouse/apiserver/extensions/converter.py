@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition, WebhookClientConfig
 from pilothouse.apiserver.extensions.conversion import ConversionFailed, converted, review_of, review_version
+from pilothouse.apiserver.extensions.metrics import ConversionMetrics
 from pilothouse.apiserver.extensions.schema import fit
 from pilothouse.machinery.errors import failure
 from pilothouse.machinery.resource import Resource
@@ -25,16 +27,26 @@ Ask = Callable[[WebhookClientConfig, bytes, float], Awaitable[bytes]]
 """(where, review, seconds) -> the answer; ConversionFailed when there is none."""
 
 
-class WebhookConverter:
-    """See the module docstring. `uid` makes the uids of reviews."""
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """How conversion webhooks are called: `uid` makes the uids of reviews, `now` is the time that calls take, in seconds."""
 
-    def __init__(self, definition: CustomResourceDefinition, ask: Ask, uid: Callable[[], str]) -> None:
+    ask: Ask
+    uid: Callable[[], str]
+    now: Callable[[], float]
+    metrics: ConversionMetrics
+
+
+class WebhookConverter:
+    """See the module docstring."""
+
+    def __init__(self, definition: CustomResourceDefinition, calling: Calling) -> None:
+        self._name = definition.metadata.name
         conversion = definition.spec.conversion
         webhook = conversion.webhook if conversion is not None else None
         self._config = webhook.clientConfig if webhook is not None else None
         self._accepted = (webhook.conversionReviewVersions or []) if webhook is not None else []
-        self._ask = ask
-        self._uid = uid
+        self._calling = calling
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
 
@@ -54,10 +66,22 @@ class WebhookConverter:
         return asyncio.run_coroutine_threadsafe(self.convert([obj], target), self._loop).result()[0]
 
     async def _converted(self, objects: Sequence[Unstructured], target: Resource[Any]) -> list[Unstructured]:
-        version, uid = review_version(self._accepted), self._uid()
+        calling, problem = self._calling, ""
+        begun = calling.now()
+        try:
+            return await self._answered(objects, target)
+        except ConversionFailed as failure:
+            problem = failure.type
+            raise
+        finally:
+            source = objects[0].apiVersion.rpartition("/")[2]
+            calling.metrics.count(self._name, (source, target.version), problem, calling.now() - begun)
+
+    async def _answered(self, objects: Sequence[Unstructured], target: Resource[Any]) -> list[Unstructured]:
+        version, uid = review_version(self._accepted), self._calling.uid()
         config = self._config or WebhookClientConfig()
         try:
-            answer = await self._ask(config, review_of(objects, target, uid, version), SECONDS)
+            answer = await self._calling.ask(config, review_of(objects, target, uid, version), SECONDS)
         except ConversionFailed as problem:
             source = f"{objects[0].apiVersion}, Kind={objects[0].kind}"
             raise ConversionFailed(f"conversion webhook for {source} failed: {problem.args[0]}") from problem

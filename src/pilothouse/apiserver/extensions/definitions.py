@@ -22,7 +22,7 @@ from pilothouse.apiserver.cache.event import DELETED, CacheEvent
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.extensions.cleanup import Cleanup, Empty
-from pilothouse.apiserver.extensions.converter import Ask, WebhookConverter
+from pilothouse.apiserver.extensions.converter import Calling, WebhookConverter
 from pilothouse.apiserver.extensions.kinds import resources_of
 from pilothouse.apiserver.extensions.status import status_after, status_call
 from pilothouse.client.call import Call
@@ -62,15 +62,12 @@ class Served:
 class Definitions:
     """One per registry."""
 
-    def __init__(
-        self, catalogue: Catalogue, caches: Caches, clock: Clock, *, execute: Execute, empty: Empty, ask: Ask, uid: Callable[[], str]
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, caches: Caches, clock: Clock, *, execute: Execute, empty: Empty, calling: Calling) -> None:
         """`execute` makes calls as the API server itself; `empty` deletes all objects of a resource in a namespace.
 
-        `ask` calls conversion webhooks; `uid` makes the uids of reviews.
+        `calling` is how conversion webhooks are called.
         """
-        self._ask = ask
-        self._uid = uid
+        self._calling = calling
         self._catalogue = catalogue
         self._caches = caches
         self._execute = execute
@@ -134,7 +131,7 @@ class Definitions:
         self._withdraw(name)
         conversion = definition.spec.conversion
         is_webhook = conversion is not None and conversion.strategy == "Webhook"
-        resources = resources_of(definition, WebhookConverter(definition, self._ask, self._uid) if is_webhook else None)
+        resources = resources_of(definition, WebhookConverter(definition, self._calling) if is_webhook else None)
         added: list[Resource[Any]] = []
         for resource in resources:
             if not resource.is_served:

@@ -20,7 +20,9 @@ from pilothouse.apiserver.auth.user import APISERVER, User
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
 from pilothouse.apiserver.cache.watch import Watch
+from pilothouse.apiserver.extensions.converter import Calling
 from pilothouse.apiserver.extensions.definitions import Definitions
+from pilothouse.apiserver.extensions.metrics import ConversionMetrics
 from pilothouse.apiserver.registry import (
     bootstrap,
     componentstatus,
@@ -89,14 +91,15 @@ class Registry:
             authorizer=authorizer,
             plugins=plugins,
         )
+        self.conversions = ConversionMetrics()
+        """Of conversion webhooks."""
         self.definitions = Definitions(
             self.catalogue,
             self.store.caches,
             clock,
             execute=self.store.loopback,
             empty=self._empty,
-            ask=self.store.ask_for_conversion,
-            uid=entropy.uid,
+            calling=Calling(self.store.ask_for_conversion, entropy.uid, clock.monotonic, self.conversions),
         )
         self.authorizer = authorizer
         self.auditor: Auditor | None = None

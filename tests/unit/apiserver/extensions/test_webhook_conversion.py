@@ -201,3 +201,97 @@ async def test_over_https_beside_an_admission_webhook_of_the_other_version(tmp_p
                 break
         assert admitted[0]["request"]["object"]["spec"] == {"dimension": 3}
         assert (await call("GET", f"{V2}/w0")).json()["spec"] == {"dimension": 3}
+
+
+POLICIES = "/apis/admissionregistration.k8s.io/v1"
+OF_V2 = {"apiGroups": ["example.com"], "apiVersions": ["v2"], "resources": ["widgets"], "operations": ["CREATE", "UPDATE"]}
+DENYING = {
+    "matchConstraints": {"resourceRules": [OF_V2]},
+    "matchConditions": [{"name": "kind", "expression": "object.apiVersion == 'example.com/v2'"}],
+    "validations": [
+        {
+            "expression": "object.spec.dimension < 5 && (oldObject == null || oldObject.spec.dimension < object.spec.dimension)",
+            "messageExpression": "'not ' + string(object.spec.dimension)",
+        }
+    ],
+}
+NOTE = "Object{spec: Object.spec{note: string(object.spec.dimension)}}"
+NOTING = {
+    "matchConstraints": {"resourceRules": [OF_V2]},
+    "reinvocationPolicy": "Never",
+    "mutations": [
+        {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": NOTE}},
+        {
+            "patchType": "JSONPatch",
+            "jsonPatch": {"expression": "[JSONPatch{op: 'replace', path: '/spec/note', value: object.spec.note + '!'}]"},
+        },
+    ],
+}
+
+
+async def configure(call: Caller, kind: str, spec: Map, **bound: Any) -> None:
+    assert (await call("POST", f"{POLICIES}/{kind}policies", {"metadata": {"name": "p"}, "spec": spec})).status == 201
+    binding = {"metadata": {"name": "b"}, "spec": {"policyName": "p", **bound}}
+    assert (await call("POST", f"{POLICIES}/{kind}policybindings", binding)).status == 201
+
+
+async def test_a_policy_of_another_version_sees_what_the_webhook_makes_of_the_object(tmp_path: Path) -> None:
+    async with converting(tmp_path) as (call, webhook, _):
+        await configure(call, "validatingadmission", DENYING, validationActions=["Deny"])
+        assert (await call("POST", WIDGETS, widget("a", spec={"size": 2}))).status == 201
+        assert webhook.calls == [1]
+        refused = await call("POST", WIDGETS, widget("b", spec={"size": 7}))
+        assert (refused.status, refused.json()["message"]) == (
+            422,
+            "widgets.example.com \"b\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not 7",
+        )
+        lower = await call("PATCH", f"{WIDGETS}/a", b'{"spec":{"size":1}}', Content_Type=MERGE)
+        assert (lower.status, lower.json()["message"].rpartition(": ")[2]) == (422, "not 1")
+        assert (await call("PATCH", f"{WIDGETS}/a", b'{"spec":{"size":3}}', Content_Type=MERGE)).status == 200
+        webhook.fails = "down"
+        failed = await call("POST", WIDGETS, widget("c", spec={"size": 2}))
+        assert failed.json()["message"] == (
+            "widgets.example.com \"c\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: failed to configure "
+            "binding: failed to convert object version: conversion webhook for example.com/v1, Kind=Widget failed: down"
+        )
+
+
+async def test_a_mutation_of_another_version_is_converted_back(tmp_path: Path) -> None:
+    async with converting(tmp_path) as (call, webhook, _):
+        await configure(call, "mutatingadmission", NOTING)
+        made = await call("POST", WIDGETS, widget("a", spec={"size": 2}))
+        assert (made.status, made.json()["spec"]) == (201, {"size": 2, "note": "2!"})
+        assert webhook.calls == [1, 1, 1]  # there, back, and there for the second pass, which then asks nobody
+        webhook.fails = "down"
+        failed = await call("POST", WIDGETS, widget("c", spec={"size": 2}))
+        assert failed.json()["message"] == (
+            'policy "p" denied request: failed to configure policy: conversion webhook for example.com/v1, Kind=Widget failed: down'
+        )
+
+
+async def test_conversions_are_counted_by_how_they_end(tmp_path: Path) -> None:
+    async with converting(tmp_path) as (call, webhook, _):
+        await call("POST", WIDGETS, widget("a", spec={"size": 1}))
+        webhook.fails = "down"
+        assert (await call("GET", f"{V2}/a")).status == 500
+        webhook.fails = ""
+        convert, webhook.convert = webhook.convert, lambda obj, wanted: {**obj, "apiVersion": wanted, "kind": "Gadget"}  # type: ignore[method-assign]
+        assert (await call("GET", f"{V2}/a")).status == 500
+        webhook.convert = convert  # type: ignore[method-assign]
+        assert (await call("GET", f"{V2}/a")).status == 200
+        said = (await call("GET", "/metrics")).body.decode().splitlines()
+    of_requests = {line for line in said if line.startswith("apiserver_conversion_webhook_request_total")}
+    assert of_requests == {
+        f'apiserver_conversion_webhook_request_total{{failure_type="{failure}",result="{result}"}} 1.0'
+        for failure, result in (
+            ("", "success"),
+            ("conversion_webhook_call_failure", "failure"),
+            ("conversion_webhook_invalid_converted_object_failure", "failure"),
+        )
+    }
+    labels = 'crd_name="widgets.example.com",from_version="v1",succeeded="%s",to_version="v2"'
+    of_kinds = {line for line in said if line.startswith("apiserver_crd_conversion_webhook_duration_seconds_count")}
+    assert of_kinds == {
+        f"apiserver_crd_conversion_webhook_duration_seconds_count{{{labels % succeeded}}} {count}"
+        for succeeded, count in (("true", "1.0"), ("false", "2.0"))
+    }

@@ -17,6 +17,7 @@ from pilothouse.apiserver.auth.authorizer import Attributes
 from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User, service_account_groups
 from pilothouse.cel.libraries.authz import ALLOW, NO_OPINION, Answer, AuthorizerValue, ResourceCheckValue
 from pilothouse.cel.libraries.authz import Attributes as Question
+from pilothouse.kit.offload import in_waiting_thread
 from pilothouse.machinery import codec
 from pilothouse.machinery.errors import not_found
 from pilothouse.machinery.resource import Resource
@@ -69,6 +70,7 @@ class RequestValues:
     def __init__(self, request: AdmissionRequest, world: World, *, has_namespace: bool = True) -> None:
         self._request, self._world = request, world
         self._by_version: dict[Version, RequestVariables] = {}
+        self._converted: dict[Version, dict[str, Any]] = {}
         self._namespace: Any = MISSING if has_namespace else None
         self._params: tuple[Any, Any] = (None, None)
         self._authorizer = authorizer_values(request, world)
@@ -77,15 +79,27 @@ class RequestValues:
         """The variables in one version with one param (an object of the stored version); StatusError 404 without the namespace."""
         known = self._by_version.get(version)
         if known is None:
-            values = {**values_of(self._request, version), "namespaceObject": await self._namespace_json()}
+            values = {**await self.convert(version), "namespaceObject": await self._namespace_json()}
             known = self._by_version[version] = RequestVariables(values, self._authorizer)
         if resource is None:
             return known
-        return RequestVariables({**known.unauthorized, "params": self._param_json(param, resource)}, self._authorizer)
+        return RequestVariables({**known.unauthorized, "params": await self._param_json(param, resource)}, self._authorizer)
 
-    def _param_json(self, param: Any, resource: Resource[Any]) -> Any:
+    async def convert(self, version: Version) -> dict[str, Any]:
+        """What the request gives in one version. A webhook that converts is asked once, in a thread: StatusError when it fails."""
+        request = self._request
+        if request.resource.converter is None or version.resource is request.resource:
+            return values_of(request, version)
+        made = self._converted.get(version)
+        if made is None:
+            made = self._converted[version] = await in_waiting_thread(values_of, request, version)
+            await in_waiting_thread(made["oldObject"])
+        return made
+
+    async def _param_json(self, param: Any, resource: Resource[Any]) -> Any:
         if self._params[0] is not param:
-            self._params = param, param_json(param, resource)
+            made = param_json(param, resource) if resource.converter is None else await in_waiting_thread(param_json, param, resource)
+            self._params = param, made
         return self._params[1]
 
     async def _namespace_json(self) -> Any:

@@ -65,6 +65,8 @@ async def aside(request: AdmissionRequest, function: Callable[..., T], *args: An
 def _converted(obj: Any, origin: Resource[Any], target: Resource[Any]) -> Any:
     if origin is target:
         return obj
+    if origin.converter is not None:
+        return origin.converter.convert_one(obj, target)
     if origin.to_stored is not None:
         obj = origin.to_stored(obj)
     return obj if target.from_stored is None else target.from_stored(obj)

@@ -5,7 +5,7 @@ Upstream: policy/generic (policy_dispatcher.go, policy_matcher.go).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -58,10 +58,17 @@ class ConfigurationError(Generic[E]):
     message: str
 
 
+Convert = Callable[[Version], Awaitable[Any]]
+"""Brings the objects of a request into a version; StatusError when the webhook that does it fails."""
+
+
 async def invocations(
-    candidates: Iterable[Candidate[Hook[E]]], request: AdmissionRequest, world: World
+    candidates: Iterable[Candidate[Hook[E]]], request: AdmissionRequest, world: World, convert: Convert, *, params_first: bool
 ) -> AsyncIterator[Invocation[E] | ConfigurationError[E]]:
-    """All that is to be evaluated, and what cannot be, in the order of policies and bindings."""
+    """All that is to be evaluated, and what cannot be, in the order of policies and bindings.
+
+    `params_first`: the objects are converted when there are params, and a failure is the binding's; otherwise before, and the policy's.
+    """
     for candidate in candidates:
         hook = candidate.owner
         try:
@@ -76,8 +83,25 @@ async def invocations(
             try:
                 if bound.criteria is not None and await match(bound.criteria, request, world) is None:
                     continue
+                if not params_first and (problem := await _conversion_problem(request, version, convert)):
+                    yield ConfigurationError(hook, None, problem)
+                    continue
                 found = await params.collect(resource, bound.binding.spec.paramRef, request.namespace, world)
             except (StatusError, ParamsError) as error:
                 yield ConfigurationError(hook, bound.binding, str(error))
+                continue
+            if params_first and found and (problem := await _conversion_problem(request, version, convert)):
+                yield ConfigurationError(hook, bound.binding, f"failed to convert object version: {problem}")
             else:
                 yield Invocation(hook, bound.binding, version, found, resource)
+
+
+async def _conversion_problem(request: AdmissionRequest, version: Version, convert: Convert) -> str:
+    """Why the objects of a request cannot be had in a version; "" when they can."""
+    if request.resource.converter is None or version.resource is request.resource:
+        return ""
+    try:
+        await convert(version)
+    except StatusError as error:
+        return str(error)
+    return ""

@@ -102,7 +102,8 @@ class Mutations:
 
     async def run(self, candidates: Sequence[Candidate[Hook[Mutator]]]) -> None:
         """Change `request.object`. Errors of policies with failurePolicy Ignore are forgotten; StatusError where the request ends."""
-        found = [each async for each in invocations(candidates, self._request, self._world)]
+        each_in_turn = invocations(candidates, self._request, self._world, self._seen.convert, params_first=False)
+        found = [each async for each in each_in_turn]
         errors = [each for each in found if isinstance(each, ConfigurationError)]
         for error in errors:
             part = "policy" if error.binding is None else "binding"
@@ -140,7 +141,7 @@ class Mutations:
             return False
         versioned, mutator = VersionedObject(self._request, invocation.version), invocation.hook.evaluator
         names = (mutator.policy.metadata.name, invocation.binding.metadata.name)
-        before = current = versioned.json()
+        before = current = (await self._variables(invocation, param)).all["object"]
         for index, mutation in enumerate(mutator.policy.spec.mutations):
             values = {**(await self._variables(invocation, param)).all, "object": current}
             started, problem = self._world.clock.monotonic(), ""
@@ -153,6 +154,7 @@ class Mutations:
                 problem = str(error)
                 self._add_error(invocation.hook, invocation.binding, problem, "Invalid")
             count_mutation(self._world.metrics, names, problem, self._world.clock.monotonic() - started)
+        await versioned.store()
         if current is before or current == before:
             return False
         self._seen = RequestValues(self._request, self._world)

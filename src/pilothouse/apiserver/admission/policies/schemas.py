@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from pilothouse.api.catalogue import known
-from pilothouse.apiserver.admission.matching.versions import Version, is_convertible, stored, versioned
+from pilothouse.apiserver.admission.matching.versions import Version, aside, is_convertible, stored
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
 from pilothouse.apiserver.admission.policies.patches import MutationFailed
 from pilothouse.machinery import codec
 from pilothouse.machinery.coercing import coerced
-from pilothouse.machinery.errors import internal_error
+from pilothouse.machinery.errors import StatusError, internal_error
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.machinery.patch.outcome import ConversionFailed, StrictDecodingFailed, converted, strictly_decoded
 from pilothouse.machinery.patch.schema import Type, of_custom, of_shape
@@ -32,6 +32,7 @@ class VersionedObject:
     def __init__(self, request: AdmissionRequest, version: Version) -> None:
         self._request, self._version = request, version
         self._resource = version.resource if is_convertible(request) else request.exchanged
+        self._changed: Any = None
 
     @property
     def type(self) -> Type | None:
@@ -43,18 +44,23 @@ class VersionedObject:
         """The kind as messages show it."""
         return _shown(self._resource)
 
-    def json(self) -> dict[str, Any]:
-        """The request's object."""
-        return codec.to_dict(versioned(self._request.object, self._request, self._version))
+    async def store(self) -> None:
+        """Make what `replace` was given last the request's object; StatusError 500 when a webhook cannot convert it."""
+        if self._changed is None:
+            return
+        try:
+            self._request.object = await aside(self._request, stored, self._changed, self._request, self._version)
+        except StatusError as error:
+            raise internal_error(f"failed to convert object: {error}") from error
 
     def replace(self, value: dict[str, Any], *, strict: bool) -> dict[str, Any]:
-        """Make JSON the request's object, with its defaults; returns it with them. `strict` refuses fields that the kind does not have:
+        """JSON that is to be the request's object, with its defaults. `strict` refuses fields that the kind does not have:
         StatusError 500, as upstream. MutationFailed when the JSON is no object of the kind, or the kind is another version's."""
         obj = self._decoded(value, strict)
         self._refuse_other_version()
         for hook in self._resource.defaults:
             hook(obj)
-        self._request.object = stored(obj, self._request, self._version)
+        self._changed = obj
         return codec.to_dict(obj)
 
     def _decoded(self, value: dict[str, Any], strict: bool) -> Any:

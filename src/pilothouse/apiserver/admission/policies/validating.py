@@ -179,7 +179,7 @@ def refusal_of(request: AdmissionRequest, refusal: Refusal) -> StatusError:
 async def judge(candidates: Sequence[Candidate[Hook[Validator]]], request: AdmissionRequest, world: World) -> Outcome:
     """What all policies say of a request. Nothing is refused here."""
     outcome, seen = Outcome(), RequestValues(request, world)
-    async for invocation in invocations(candidates, request, world):
+    async for invocation in invocations(candidates, request, world, seen.convert, params_first=True):
         if isinstance(invocation, ConfigurationError):
             outcome.add_error(invocation.hook.policy, invocation.binding, invocation.message)
             continue

@@ -9,7 +9,7 @@ from pilothouse.apiserver.admission.matching.index import Candidate
 from pilothouse.apiserver.admission.matching.versions import Version
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.apiserver.admission.webhooks.configuration import Hook
-from pilothouse.machinery.errors import forbidden
+from pilothouse.machinery.errors import StatusError, forbidden, internal_error
 
 KIND = "webhook"
 """As metrics call it."""
@@ -29,7 +29,11 @@ async def _are_met(hook: Hook, version: Version, request: AdmissionRequest, worl
     from pilothouse.apiserver.admission.expressions.conditions import ConditionsFailed, matches
     from pilothouse.apiserver.admission.expressions.evaluation import CONDITIONS_BUDGET, Evaluation, in_thread_if_costly
 
-    values = (await RequestValues(request, world, has_namespace=False).variables(version)).of_conditions
+    seen = RequestValues(request, world, has_namespace=False)
+    try:
+        values = (await seen.variables(version)).of_conditions
+    except StatusError as error:  # of the webhook that converts
+        raise internal_error(str(error)) from error
     labels, errors = (hook.name, KIND, hook.type, request.operation), list[str]()
 
     def evaluate(*, is_small: bool) -> bool:

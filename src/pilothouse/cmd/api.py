@@ -18,7 +18,7 @@ from pilothouse.apiserver.admission.plugin import Plugin
 from pilothouse.apiserver.auth.authenticator import Authenticators, TokenAuthenticator
 from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
-from pilothouse.apiserver.auth.rbac import RoleAuthorizer
+from pilothouse.apiserver.auth.rbac.authorizer import RoleAuthorizer
 from pilothouse.apiserver.auth.reviews import reviews
 from pilothouse.apiserver.auth.static import AlwaysAllow, StaticAuthorizer
 from pilothouse.apiserver.auth.tokens import ISSUER, ServiceAccountTokens

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from pilothouse.api.types.rbac_v1 import ClusterRole, PolicyRule
 from pilothouse.client.store import Key
@@ -12,10 +13,14 @@ from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec, labels
 
 
+def aggregation(role: ClusterRole) -> tuple[str, ...]:
+    """Index: the ClusterRoles that are the sum of others."""
+    return () if role.aggregationRule is None else ("aggregated",)
+
+
 def _sums(role: ClusterRole, world: World) -> Iterator[Key]:
-    for clusterrole in world.list(ClusterRole):
-        if clusterrole.aggregationRule is not None:
-            yield "", clusterrole.metadata.name
+    for clusterrole in world.indexed(ClusterRole, aggregation, "aggregated"):
+        yield "", clusterrole.metadata.name
 
 
 class ClusterRoleAggregationController(Controller):
@@ -25,6 +30,10 @@ class ClusterRoleAggregationController(Controller):
     reconciles = ClusterRole
     watches = (Related(ClusterRole, _sums),)
     rules = (Rule("rbac.authorization.k8s.io", ("clusterroles",), (*READ, *WRITE, "escalate")),)
+
+    def concerns(self, obj: Any) -> bool:
+        """Only the sums."""
+        return obj.aggregationRule is not None
 
     def plan(self, role: ClusterRole, world: World) -> Iterator[Action]:
         """Patch the role's rules when they are not the sum of the roles that its selectors match."""

@@ -94,6 +94,10 @@ class Controller:
     source: ClassVar[str] = ""
     """The component that its events name; `<name>-controller` when empty."""
 
+    def concerns(self, obj: Any) -> bool:
+        """Whether an object is the controller's at all; others of its kind wake nobody by themselves."""
+        return True
+
     def plan(self, obj: Any, world: World) -> Iterator[Action]:
         """What brings the world closer to what `obj` asks for. RequeueAfter where only time changes the answer."""
         raise NotImplementedError

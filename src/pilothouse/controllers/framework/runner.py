@@ -203,7 +203,8 @@ class Runner:
             self._expectations.forget(key_of(old))
         if old is not None and new is not None and not self._calls_for_plan(old, new):
             return
-        self.queue.add(key_of(new if new is not None else old))
+        if any(self.controller.concerns(obj) for obj in (old, new) if obj is not None):
+            self.queue.add(key_of(new if new is not None else old))
 
     def _calls_for_plan(self, old: Any, new: Any) -> bool:
         how = self.controller.own_status

@@ -18,7 +18,8 @@ from pilothouse.api.types.rbac_v1 import (
     Subject,
 )
 from pilothouse.apiserver.auth.authorizer import Attributes
-from pilothouse.apiserver.auth.rbac import RoleAuthorizer
+from pilothouse.apiserver.auth.rbac.authorizer import RoleAuthorizer
+from pilothouse.apiserver.auth.rbac.bootstrap import bootstrap_objects
 from pilothouse.apiserver.auth.static import StaticAuthorizer
 from pilothouse.apiserver.auth.user import User
 from pilothouse.machinery.meta_v1 import LabelSelector, ObjectMeta
@@ -29,7 +30,7 @@ RBAC = "rbac.authorization.k8s.io"
 
 class Objects:
     def __init__(self, *objects: Any) -> None:
-        self._objects = objects
+        self._objects = (*bootstrap_objects(), *objects)
 
     def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
         return next((one for one in self.list(kind, namespace) if one.metadata.name == name), None)  # type: ignore[attr-defined]
@@ -62,16 +63,17 @@ def bound_everywhere(role: str, subject: str, name: str, namespace: str = "") ->
 
 RULES = [rule("get list", "", "pods pods/log"), rule("get", "", "secrets", "mine"), rule("update", "*", "*/scale")]
 WATCHER = ClusterRole(metadata=ObjectMeta(name="watcher", labels={"x": "y"}), rules=[rule("watch", "apps", "*")])
+AGGREGATION = AggregationRule(clusterRoleSelectors=[LabelSelector(matchLabels={"x": "y"})])
 OBJECTS = Objects(
     Role(metadata=ObjectMeta(name="reader", namespace="a"), rules=RULES),
     bound("reader", "Role", "User", "jane"),
     bound("reader", "Role", "ServiceAccount", "robot"),
     WATCHER,
-    ClusterRole(
-        metadata=ObjectMeta(name="all"), aggregationRule=AggregationRule(clusterRoleSelectors=[LabelSelector(matchLabels={"x": "y"})])
-    ),
+    ClusterRole(metadata=ObjectMeta(name="all"), aggregationRule=AGGREGATION, rules=WATCHER.rules),
+    ClusterRole(metadata=ObjectMeta(name="early"), aggregationRule=AGGREGATION),
     bound_everywhere("all", "Group", "devs"),
     ClusterRole(metadata=ObjectMeta(name="path"), rules=[PolicyRule(verbs=["get"], nonResourceURLs=["/metrics"])]),
+    bound_everywhere("early", "User", "early"),
     bound_everywhere("path", "User", "prom"),
     bound_everywhere("cluster-admin", "ServiceAccount", "boss", "a"),
     bound("view", "ClusterRole", "User", "viewer"),
@@ -104,10 +106,11 @@ def ask(verb: str, resource: str, namespace: str = "a", name: str = "", group: s
         pytest.param(ROBOT, ask("list", "pods"), True, id="a ServiceAccount of the binding's namespace"),
         pytest.param(User("system:serviceaccount:b:robot"), ask("list", "pods"), False, id="not its namesake"),
         pytest.param(DEV, ask("watch", "deployments", "b", group="apps"), True, id="a group by aggregated rules"),
+        pytest.param(User("early"), ask("watch", "deployments", "b", group="apps"), False, id="rules that nobody has put together yet"),
         pytest.param(DEV, ask("watch", "nodes", ""), False, id="not another API group"),
         pytest.param(PROM, Attributes("get", path="/metrics"), True, id="a path"),
         pytest.param(PROM, ask("get", "pods"), False, id="a path is no resource"),
-        pytest.param(BOSS, ask("delete", "nodes", ""), True, id="cluster-admin needs no object"),
+        pytest.param(BOSS, ask("delete", "nodes", ""), True, id="cluster-admin"),
         pytest.param(User("viewer"), ask("list", "deployments", group="apps"), True, id="view"),
         pytest.param(User("viewer"), ask("get", "secrets"), False, id="view hides Secrets"),
         pytest.param(User("admin"), ask("create", "rolebindings", group=RBAC), False, id="nobody grants more than he has"),

@@ -1,8 +1,7 @@
 """Roles and bindings of the cluster, asked where the static table does not allow: what users and operators are granted.
 
 - A RoleBinding grants in its namespace, a ClusterRoleBinding everywhere; `*/scale` means that subresource of everything.
-- `cluster-admin`, `admin`, `edit`, `view` and what extension API servers are granted (`system:auth-delegator`, in kube-system
-  `extension-apiserver-authentication-reader`) are known without being objects; ClusterRoles labelled to be aggregated add to them.
+- The rules of a role are those that it has: of an aggregated one those that the controller has written.
 - Who may write roles and bindings only by such a grant must hold every right in that scope, or be granted `escalate` or `bind`:
   stricter than upstream, which compares the rules one by one, so that nobody grants himself more than he has.
 """
@@ -10,60 +9,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject
 from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, Decision, Rule
-from pilothouse.apiserver.auth.static import ALLOWED, DENIED, READ, WRITE, allows
+from pilothouse.apiserver.auth.static import ALLOWED, DENIED, WRITE, allows
 from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User
-from pilothouse.machinery import labels
 
 T = TypeVar("T")
 
 GROUP = "rbac.authorization.k8s.io"
 RIGHTS_TO_GRANT = ("bind", "escalate")
-AGGREGATED = f"{GROUP}/aggregate-to-"
-WORKLOADS = ("apps", "autoscaling", "batch", "networking.k8s.io", "policy")
-CORE = (
-    *("bindings", "configmaps", "endpoints", "events", "limitranges", "namespaces", "namespaces/status", "persistentvolumeclaims"),
-    *("persistentvolumeclaims/status", "pods", "pods/log", "pods/status", "replicationcontrollers", "replicationcontrollers/scale"),
-    *("replicationcontrollers/status", "resourcequotas", "resourcequotas/status", "serviceaccounts", "services", "services/status"),
-)
-WRITABLE = (
-    *("configmaps", "events", "persistentvolumeclaims", "pods", "pods/attach", "pods/eviction", "pods/exec", "pods/portforward"),
-    *("pods/proxy", "replicationcontrollers", "replicationcontrollers/scale", "secrets", "serviceaccounts", "services", "services/proxy"),
-)
-VIEW = (Rule(READ, ("",), CORE), Rule(READ, WORKLOADS, ("*",)), Rule(READ, ("discovery.k8s.io",), ("endpointslices",)))
-EDIT = (
-    *VIEW,
-    Rule((*READ, *WRITE), ("",), WRITABLE),
-    Rule(WRITE, WORKLOADS, ("*",)),
-    Rule((*READ, *WRITE), ("coordination.k8s.io",), ("leases",)),
-    Rule(("create",), ("",), ("serviceaccounts/token",)),
-    Rule(("impersonate",), ("",), ("serviceaccounts",)),
-)
-ADMIN = (
-    *EDIT,
-    Rule((*READ, *WRITE), (GROUP,), ("roles", "rolebindings")),
-    Rule(("create",), ("authorization.k8s.io",), ("localsubjectaccessreviews",)),
-)
-KNOWN = {
-    "cluster-admin": (Rule(("*",), ("*",), ("*",)), Rule(("*",), paths=("*",))),
-    "admin": ADMIN,
-    "edit": EDIT,
-    "view": VIEW,
-    "system:auth-delegator": (
-        Rule(("create",), ("authentication.k8s.io",), ("tokenreviews",)),
-        Rule(("create",), ("authorization.k8s.io",), ("subjectaccessreviews",)),
-    ),
-}
-"""ClusterRoles."""
-KNOWN_ROLES = {
-    ("kube-system", "extension-apiserver-authentication-reader"): (
-        Rule(READ, ("",), ("configmaps",), ("extension-apiserver-authentication",)),
-    ),
-}
-"""Roles by namespace and name."""
 
 
 class Objects(Protocol):
@@ -115,26 +71,12 @@ class RoleAuthorizer:
                 yield from (rule for rule in self._rules_of(binding.roleRef, namespace) if not rule.paths)
 
     def _rules_of(self, ref: RoleRef, namespace: str) -> Iterator[Rule]:
-        if ref.kind == "Role":
-            role = self._objects.get(Role, ref.name, namespace) if namespace else None
-            if role is not None:
-                yield from map(_rule, role.rules or ())
-            else:
-                yield from KNOWN_ROLES.get((namespace, ref.name), ())
-            return
-        found = self._objects.get(ClusterRole, ref.name)
-        yield from map(_rule, (found.rules or ()) if found is not None else ())
-        if found is not None and found.aggregationRule is not None:
-            selectors = [labels.from_label_selector(selector) for selector in found.aggregationRule.clusterRoleSelectors]
-            yield from self._aggregated(lambda one: any(selector.matches(one.metadata.labels) for selector in selectors))
-        elif found is None and ref.name in KNOWN:
-            yield from KNOWN[ref.name]
-            yield from self._aggregated(lambda one: one.metadata.labels.get(AGGREGATED + ref.name) == "true")
-
-    def _aggregated(self, chosen: Any) -> Iterator[Rule]:
-        for role in self._objects.list(ClusterRole):
-            if chosen(role):
-                yield from map(_rule, role.rules or ())
+        role: Role | ClusterRole | None = None
+        if ref.kind == "ClusterRole":
+            role = self._objects.get(ClusterRole, ref.name)
+        elif namespace:
+            role = self._objects.get(Role, ref.name, namespace)
+        yield from map(_rule, (role.rules or ()) if role is not None else ())
 
 
 def _rule(rule: PolicyRule) -> Rule:

@@ -1,0 +1,53 @@
+"""Whether rules cover rules, as upstream compares them (component-helpers, auth/rbac/validation): each of the parts that a rule breaks
+down into must be covered by a single rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pilothouse.api.types.rbac_v1 import PolicyRule
+
+ALL = "*"
+
+
+def missing_rules(owned: Sequence[PolicyRule], asked: Iterable[PolicyRule]) -> list[PolicyRule]:
+    """The parts of the rules in `asked` that no rule of `owned` covers, in their order."""
+    unknown = [rule for rule in asked if rule not in owned]  # a rule covers itself
+    return [part for rule in unknown for part in broken_down(rule) if not any(_covers(owner, part) for owner in owned)]
+
+
+def broken_down(rule: PolicyRule) -> Iterator[PolicyRule]:
+    """The same permissions in rules of one group, resource, verb and name, or of one path and verb."""
+    verbs = rule.verbs or ()
+    for group in rule.apiGroups:
+        for resource in rule.resources:
+            for verb in verbs:
+                for name in rule.resourceNames or ("",):
+                    names = [name] if rule.resourceNames else []
+                    yield PolicyRule(verbs=[verb], apiGroups=[group], resources=[resource], resourceNames=names)
+    for path in rule.nonResourceURLs:
+        for verb in verbs:
+            yield PolicyRule(verbs=[verb], nonResourceURLs=[path])
+
+
+def _covers(owner: PolicyRule, part: PolicyRule) -> bool:
+    """Whether a rule covers one of at most one verb, group, resource, name and path."""
+    verbs = owner.verbs or ()
+    if ALL not in verbs and not set(part.verbs or ()) <= set(verbs):
+        return False
+    if ALL not in owner.apiGroups and not set(part.apiGroups) <= set(owner.apiGroups):
+        return False
+    if owner.resourceNames and (not part.resourceNames or not set(part.resourceNames) <= set(owner.resourceNames)):
+        return False
+    if not all(_covers_resource(owner.resources, resource) for resource in part.resources):
+        return False
+    return all(any(_covers_path(owned, path) for owned in owner.nonResourceURLs) for path in part.nonResourceURLs)
+
+
+def _covers_resource(owned: Sequence[str], resource: str) -> bool:
+    _, slash, subresource = resource.partition("/")
+    return ALL in owned or resource in owned or (bool(slash) and f"*/{subresource}" in owned)
+
+
+def _covers_path(owned: str, path: str) -> bool:
+    return owned == path or (owned.endswith(ALL) and path.startswith(owned.rstrip(ALL)))

@@ -1,0 +1,64 @@
+"""The roles and bindings that every cluster has: seeds of a new one, mended at each start (upstream's hook rbac/bootstrap-roles)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+from pilothouse.api.types.rbac_v1 import ClusterRole
+from pilothouse.apiserver.auth.rbac.bootstrap import bootstrap_objects
+from pilothouse.apiserver.auth.rbac.reconciliation import reconciled
+from pilothouse.apiserver.registry.poststart.hook import Hook
+from pilothouse.apiserver.registry.seeding import TIME, Seed
+from pilothouse.machinery.codec import clone, encode
+from pilothouse.machinery.patch.manager import APPLY, Manager, entry
+
+AGGREGATOR = Manager("clusterrole-aggregation-controller", APPLY)
+AGGREGATED_FIELDS = b'{"f:rules":{}}'
+
+
+class BootstrapRoles(Hook):
+    """Nothing wakes it: what others change while the server runs stays until the next start."""
+
+    name = "rbac-bootstrap-roles"
+    kinds = ()
+
+    def seeds(self) -> Iterable[Seed]:
+        """All of the table, at the level of the API."""
+        self.wake()
+        return role_seeds(self.store.catalogue.level)
+
+    async def reconcile(self) -> None:
+        """Mend what differs from the table."""
+        for expected in bootstrap_objects(self.store.catalogue.level):
+            existing = await self.store.get(type(expected), expected.metadata.name, expected.metadata.namespace)
+            wanted = clone(expected) if existing is None else reconciled(existing, expected)
+            if wanted is None:
+                continue
+            is_new = not wanted.metadata.uid
+            if existing is not None and is_new:
+                await self.write("delete", existing)
+            await self.write("create" if is_new else "update", wanted)
+
+
+@cache
+def role_seeds(level: str) -> tuple[Seed, ...]:
+    """The objects of a level as the server and the controller of aggregated roles would have written them."""
+    return tuple(_seeds(level))
+
+
+def _seeds(level: str) -> Iterator[Seed]:
+    for expected in bootstrap_objects(level):
+        obj = clone(expected)
+        if isinstance(obj, ClusterRole) and obj.aggregationRule is not None:
+            yield _aggregated(obj)
+        else:
+            yield Seed.of(obj)
+
+
+def _aggregated(role: ClusterRole) -> Seed:
+    """The seed of a role whose rules are the controller's."""
+    rules, role.rules = role.rules, None
+    bare = Seed.of(role, entry(AGGREGATOR, role.apiVersion, AGGREGATED_FIELDS, TIME))
+    role.rules = rules
+    return Seed(bare.kind, bare.namespace, bare.name, encode(role))

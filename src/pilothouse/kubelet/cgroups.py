@@ -49,13 +49,17 @@ class Cgroups(Protocol):
         cpu_period: int = 0,
         memory_limit: int = 0,
         pids_limit: int = 0,
-    ) -> None: ...
+    ) -> None:
+        """Make the group `path` and set its limits: shares, quota and period in µs, memory in bytes, processes; 0 means no limit."""
 
-    async def remove(self, path: str) -> None: ...
+    async def remove(self, path: str) -> None:
+        """Kill the processes in the group and remove it with the groups below it."""
 
-    async def processes(self, path: str) -> int: ...
+    async def processes(self, path: str) -> int:
+        """Number of processes and threads in the group and in those below it."""
 
-    async def children(self, path: str) -> list[str]: ...
+    async def children(self, path: str) -> list[str]:
+        """Names of the groups directly below; none when it does not exist."""
 
 
 class ThreadedCgroups:
@@ -74,16 +78,20 @@ class ThreadedCgroups:
         memory_limit: int = 0,
         pids_limit: int = 0,
     ) -> None:
+        """Make the group and set its limits, in a thread. Raises OSError, also after CGROUP_SECONDS."""
         limits = (cpu_shares, cpu_quota, cpu_period, memory_limit, pids_limit)
         await self._calls.run(path, CGROUP_SECONDS, self._groups.ensure, path, *limits)
 
     async def remove(self, path: str) -> None:
+        """Remove the group, in a thread. Raises OSError, also after CGROUP_SECONDS."""
         await self._calls.run(path, CGROUP_SECONDS, self._groups.remove, path)
 
     async def processes(self, path: str) -> int:
+        """Number of processes and threads in the group, read in a thread. Raises OSError."""
         return await self._calls.run(path, CGROUP_SECONDS, self._groups.processes, path)
 
     async def children(self, path: str) -> list[str]:
+        """Names of the groups directly below, read in a thread. Raises OSError."""
         return await self._calls.run(path, CGROUP_SECONDS, self._groups.children, path)
 
 
@@ -99,13 +107,17 @@ class NoCgroups:
         memory_limit: int = 0,
         pids_limit: int = 0,
     ) -> None:
+        """Do nothing."""
         return
 
     async def remove(self, path: str) -> None:
+        """Do nothing."""
         return
 
     async def processes(self, path: str) -> int:
+        """Always 0."""
         return 0
 
     async def children(self, path: str) -> list[str]:
+        """Always none."""
         return []

@@ -75,4 +75,5 @@ class KubeletConfig:
 
     @property
     def host_ips(self) -> tuple[str, ...]:
+        """Addresses of the node, one of each IP family; the first is the primary one."""
         return self.node_ips or ((self.node_ip,) if self.node_ip else ())

@@ -26,18 +26,22 @@ POD = "pod"
 class ShimProcesses(Protocol):
     """The runtime's processes beside its sandboxes (node/shims.py). Calls block."""
 
-    def ids(self) -> set[str]: ...
+    def ids(self) -> set[str]:
+        """Ids of the sandboxes and containers whose shim runs."""
 
-    def end(self, identifier: str) -> None: ...
+    def end(self, identifier: str) -> None:
+        """Kill a shim with its containers, and remove what it left."""
 
 
 class NoShims:
     """Of runtimes that have none, or none that this kubelet may end."""
 
     def ids(self) -> set[str]:
+        """Always none."""
         return set()
 
     def end(self, identifier: str) -> None:
+        """Do nothing."""
         return
 
 
@@ -72,6 +76,7 @@ class Leftovers:
         self._suspected_pods: set[str] = set()
 
     async def run(self) -> None:
+        """Look for leftovers at every period until cancelled."""
         while True:
             await self._clock.sleep(LOOK_SECONDS)
             try:

@@ -33,6 +33,7 @@ class LogRotation:
         self._seconds = seconds
 
     async def run(self) -> None:
+        """Check the logs at every period until cancelled; sooner while one grows fast."""
         pause = self._seconds
         while True:
             await self._clock.sleep(pause)

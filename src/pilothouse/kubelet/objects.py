@@ -46,9 +46,10 @@ class ReferencedObjects:
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
+        """Watch the referenced objects until cancelled."""
         async with asyncio.TaskGroup() as self._group:
-            for one in self._watched.values():
-                self._start(one)
+            for watched in self._watched.values():
+                self._start(watched)
             await asyncio.Event().wait()
 
     def listen(self, callback: Callable[[Reference, set[str]], None]) -> None:
@@ -61,11 +62,12 @@ class ReferencedObjects:
             self._hold(reference, pod.metadata.uid)
 
     def release(self, uid: str) -> None:
-        for reference, one in [*self._watched.items()]:
-            one.holders.discard(uid)
-            if not one.holders:
-                if one.task is not None:
-                    one.task.cancel()
+        """The pod `uid` refers to nothing any more; objects without a reference are no longer watched."""
+        for reference, watched in [*self._watched.items()]:
+            watched.holders.discard(uid)
+            if not watched.holders:
+                if watched.task is not None:
+                    watched.task.cancel()
                 del self._watched[reference]
 
     async def get(self, kind: type[T], namespace: str, name: str) -> T:
@@ -110,24 +112,24 @@ class ReferencedObjects:
             self._start(one)
         return one
 
-    def _start(self, one: Watched) -> None:
+    def _start(self, watched: Watched) -> None:
         assert self._group is not None
-        one.task = self._group.create_task(one.informer.run(), name="referenced object")
+        watched.task = self._group.create_task(watched.informer.run(), name="referenced object")
 
-    def _tell(self, reference: Reference, one: Watched) -> None:
+    def _tell(self, reference: Reference, watched: Watched) -> None:
         for callback in self._listeners:
-            callback(reference, one.holders)
+            callback(reference, watched.holders)
 
 
 def references(pod: Pod) -> set[Reference]:
     """Every ConfigMap and Secret that a pod names: in volumes, environments and pull secrets. Pure."""
     namespace = pod.metadata.namespace
-    found = {(Secret, namespace, one.name) for one in pod.spec.imagePullSecrets if one.name}
+    found = {(Secret, namespace, secret.name) for secret in pod.spec.imagePullSecrets if secret.name}
     found |= {(kind, namespace, name) for volume in pod.spec.volumes for kind, name in _of_volume(volume)}
     for container in every_container(pod):
         found |= {(kind, namespace, name) for source in container.envFrom for kind, name in _of_env_from(source)}
-        sources = [one.valueFrom for one in container.env if one.valueFrom is not None]
-        found |= {(kind, namespace, name) for one in sources for kind, name in _of_env(one)}
+        sources = [variable.valueFrom for variable in container.env if variable.valueFrom is not None]
+        found |= {(kind, namespace, name) for source in sources for kind, name in _of_env(source)}
     return cast(set[Reference], found)
 
 

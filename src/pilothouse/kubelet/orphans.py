@@ -102,6 +102,6 @@ async def end_unknown(shared: NodeServices, uid: str, sandboxes: Iterable[Sandbo
 
 async def _end(shared: NodeServices, sandboxes: list[PodSandbox], runs: list[Run]) -> None:
     alive = [run.id for run in runs if not run.exited]
-    await asyncio.gather(*(shared.runtime.stop_container(one, ORPHAN_GRACE_SECONDS) for one in alive))
+    await asyncio.gather(*(shared.runtime.stop_container(container_id, ORPHAN_GRACE_SECONDS) for container_id in alive))
     for sandbox in sandboxes:
         await shared.runtime.remove_pod_sandbox(sandbox.id)

@@ -16,12 +16,15 @@ class Paths:
 
     @property
     def pods(self) -> str:
+        """Folder of all pods."""
         return f"{self.root}/pods"
 
     def pod(self, uid: str) -> str:
+        """Folder of a pod."""
         return f"{self.pods}/{uid}"
 
     def volumes(self, uid: str) -> str:
+        """Folder of a pod's volumes."""
         return f"{self.pod(uid)}/volumes"
 
     def volume(self, uid: str, plugin: str, name: str) -> str:
@@ -29,15 +32,19 @@ class Paths:
         return f"{self.volumes(uid)}/{plugin.replace('/', '~')}/{name}"
 
     def container(self, uid: str, name: str) -> str:
+        """Folder of a container: its termination message."""
         return f"{self.pod(uid)}/containers/{name}"
 
     def hosts(self, uid: str) -> str:
+        """The pod's /etc/hosts."""
         return f"{self.pod(uid)}/etc-hosts"
 
     def subpath(self, uid: str, volume: str, container: str, index: int) -> str:
+        """Where a container's subPath of a volume is mounted; `index` is that of the volume mount."""
         return f"{self.pod(uid)}/volume-subpaths/{volume}/{container}/{index}"
 
     def pod_logs(self, pod: Pod) -> str:
+        """Folder of a pod's container logs."""
         return f"{self.logs}/{pod.metadata.namespace}_{pod.metadata.name}_{pod.metadata.uid}"
 
 

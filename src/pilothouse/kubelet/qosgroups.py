@@ -56,6 +56,7 @@ class QosGroups:
         self._want("", limits)
 
     async def run(self) -> None:
+        """Write limits when they change, until cancelled or until the machine turns out to have no control groups."""
         while True:
             await self._changed.wait()
             self._changed.clear()

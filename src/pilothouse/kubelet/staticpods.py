@@ -66,6 +66,7 @@ class StaticPods:
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
+        """Read the folder when it changes, run its pods and keep their mirrors, until cancelled."""
         while self._folder:
             old, new = await self.read()
             for pod in old:
@@ -96,7 +97,9 @@ class StaticPods:
     async def _found(self) -> dict[str, bytes]:
         """The files of the folder; one that goes while they are read is none."""
         found = {}
-        for name in [one for one in await self._host.list_directory(self._folder) if not one.startswith(".")][:FILES_LIMIT]:
+        for name in [file_name for file_name in await self._host.list_directory(self._folder) if not file_name.startswith(".")][
+            :FILES_LIMIT
+        ]:
             path = f"{self._folder}/{name}"
             if await self._host.kind(path) == "file":
                 with suppress(OSError):
@@ -123,13 +126,15 @@ class StaticPods:
         """With what a kubelet before this one told of it: the next word is about what has changed since."""
         shown = pod.metadata.annotations[HASH]
         pod.status = next(
-            (one.status for one in self._mirrors() if one.metadata.annotations.get(wellknown.CONFIG_MIRROR) == shown), pod.status
+            (mirror.status for mirror in self._mirrors() if mirror.metadata.annotations.get(wellknown.CONFIG_MIRROR) == shown), pod.status
         )
         return pod
 
     async def _forget(self, pod: Pod) -> None:
         """Take away a mirror that shows nothing any more."""
-        if pod.metadata.annotations.get(wellknown.CONFIG_MIRROR) not in {one.metadata.annotations[HASH] for one in self.pods.values()}:
+        if pod.metadata.annotations.get(wellknown.CONFIG_MIRROR) not in {
+            static_pod.metadata.annotations[HASH] for static_pod in self.pods.values()
+        }:
             await self._delete(pod)
 
     async def _attempt(self, work: Callable[[Pod], Awaitable[None]], pod: Pod) -> None:

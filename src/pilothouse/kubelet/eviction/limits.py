@@ -27,17 +27,18 @@ class Disk:
 
 
 def volumes_on_disk(pod: Pod) -> list[Volume]:
-    return [one for one in pod.spec.volumes if one.emptyDir is not None and not one.emptyDir.medium]
+    """The pod's emptyDir volumes that take space on the node's disk."""
+    return [volume for volume in pod.spec.volumes if volume.emptyDir is not None and not volume.emptyDir.medium]
 
 
 def measured_volumes(pod: Pod) -> list[Volume]:
     """The volumes whose size decides whether the pod is over a limit."""
-    return [one for one in volumes_on_disk(pod) if is_limited(pod) or _size_limit(one) > 0]
+    return [volume for volume in volumes_on_disk(pod) if is_limited(pod) or _size_limit(volume) > 0]
 
 
 def is_limited(pod: Pod) -> bool:
     """Whether any of its containers limits its disk."""
-    return any(whole(one.resources.limits, STORAGE) for one in (*pod.spec.containers, *pod.spec.initContainers))
+    return any(whole(container.resources.limits, STORAGE) for container in (*pod.spec.containers, *pod.spec.initContainers))
 
 
 def exceeded(pod: Pod, disk: Disk) -> str:
@@ -47,7 +48,7 @@ def exceeded(pod: Pod, disk: Disk) -> str:
         if 0 < limit < disk.volumes.get(volume.name, 0):
             shown = volume.emptyDir.sizeLimit if volume.emptyDir is not None else ""
             return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{shown}". '
-    limits = {one.name: one.resources.limits for one in (*pod.spec.containers, *sidecars(pod))}
+    limits = {container.name: container.resources.limits for container in (*pod.spec.containers, *sidecars(pod))}
     total = pod_limits(pod).get(STORAGE, 0)
     if 0 < total < _sum(disk.containers) + _sum(disk.volumes):
         return f"Pod ephemeral local storage usage exceeds the total limit of containers {quantity.canonical(_shown(total))}. "

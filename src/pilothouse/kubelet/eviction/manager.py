@@ -63,6 +63,7 @@ class EvictionManager:
         """What the last look found, and the signals of that."""
 
     async def run(self) -> None:
+        """Check signals and limits at every period until cancelled. Upstream: eviction manager's synchronize."""
         while True:
             await self._clock.sleep(self._config.eviction_period_seconds)
             try:

@@ -30,6 +30,7 @@ class Usage:
 
     @property
     def total(self) -> int:
+        """Usage of all containers and volumes of the pod."""
         return sum(self.containers.values()) + self.volumes
 
 

@@ -50,13 +50,16 @@ class Threshold:
 
     @property
     def condition(self) -> str:
+        """The node's condition while the threshold is crossed: MemoryPressure, DiskPressure or PIDPressure."""
         return SIGNALS[self.signal][0]
 
     @property
     def resource(self) -> str:
+        """The resource that evictions reclaim: memory, ephemeral-storage, inodes or pids."""
         return SIGNALS[self.signal][1]
 
     def amount(self, capacity: int) -> int:
+        """The threshold in the signal's unit; a percentage is of `capacity`."""
         return _amount(self.value, capacity)
 
     def is_met(self, signals: Signals, *, reclaim: bool = False) -> bool:

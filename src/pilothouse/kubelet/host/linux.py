@@ -45,73 +45,95 @@ class LinuxHost:
     # Files
 
     async def make_directory(self, path: str, mode: int = 0o755) -> None:
+        """Make a directory with its parents."""
         await self._calls.run(path, FILE_SECONDS, lambda: os.makedirs(path, mode, exist_ok=True))
 
     async def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Write a file, replacing one that is there."""
         await self._calls.run(path, FILE_SECONDS, _write_file, path, data, mode)
 
     async def read_file(self, path: str) -> bytes:
+        """Content of a file."""
         return await self._calls.run(path, FILE_SECONDS, _read_file, path)
 
     async def read_tail(self, path: str, limit: int) -> bytes:
+        """The last `limit` bytes of a file."""
         return await self._calls.run(path, FILE_SECONDS, _read_tail, path, limit)
 
     async def size(self, path: str) -> int:
+        """Bytes of a file; 0 when it does not exist."""
         return await self._calls.run(path, FILE_SECONDS, _size, path)
 
     async def rename(self, old: str, new: str) -> None:
+        """Rename a file."""
         await self._calls.run(old, FILE_SECONDS, os.rename, old, new)
 
     async def compress(self, path: str, target: str) -> None:
+        """Write a file with gzip to `target` and remove it."""
         await self._calls.run(path, WALK_SECONDS, _compress, path, target)
 
     async def kind(self, path: str) -> str:
+        """What is at a path: directory, file, socket, char, block, other; empty for nothing."""
         return await self._calls.run(path, FILE_SECONDS, _kind, path)
 
     async def list_directory(self, path: str) -> Sequence[str]:
+        """Sorted names in a directory; none when it does not exist."""
         return await self._calls.run(path, FILE_SECONDS, _list_directory, path)
 
     async def remove_tree(self, path: str) -> None:
+        """Unmount what is mounted below a path, then remove the tree. Raises OSError and removes nothing while something stays mounted."""
         await self._calls.run(path, WALK_SECONDS, _remove_tree, path)
 
     async def write_payload(self, directory: str, files: Mapping[str, PayloadFile]) -> bool:
+        """Replace the files of a volume in one step. True when something changed."""
         return await self._calls.run(directory, FILE_SECONDS, payload.write, directory, files)
 
     async def set_mode(self, path: str, mode: int) -> None:
+        """Set permissions of a path."""
         await self._calls.run(path, FILE_SECONDS, os.chmod, path, mode)
 
     async def set_group(self, path: str, group: int, *, readonly: bool, only_if_root_differs: bool = False) -> None:
+        """Give a volume's files to a group, as upstream does for fsGroup."""
         await self._calls.run(path, WALK_SECONDS, _set_group, path, group, readonly, only_if_root_differs)
 
     # Mounts
 
     async def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None:
+        """Mount a tmpfs of `size` bytes (0: no limit) at a path."""
         await self._calls.run(path, MOUNT_SECONDS, _mount_tmpfs, path, size, mode)
 
     async def bind_sub_path(self, root: str, path: str, target: str) -> None:
+        """Bind `path` below `root` to `target`. Raises ValueError for a link that leads out of `root`."""
         await self._calls.run(root, MOUNT_SECONDS, subpath.bind, root, path, target)
 
     async def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None:
+        """Mount `source` at `target`."""
         await self._calls.run(target, MOUNT_SECONDS, _mount, source, target, kind, options)
 
     async def unmount(self, path: str) -> None:
+        """Unmount what is at a path; nothing there is no error."""
         await self._calls.run(path, MOUNT_SECONDS, _unmount, path)
 
     async def is_mounted(self, path: str) -> bool:
+        """Whether something is mounted at exactly this path."""
         return await self._calls.run(os.path.dirname(path), FILE_SECONDS, _is_mounted, path)
 
     # Facts
 
     async def disk(self, path: str) -> DiskUsage:
+        """Size and usage of the file system of a path, in bytes and inodes."""
         return await self._calls.run(path, FILE_SECONDS, _disk, path)
 
     async def tree_usage(self, path: str) -> TreeUsage:
+        """Disk usage of a directory, in bytes and inodes."""
         return await self._calls.run(path, WALK_SECONDS, _tree_usage, path)
 
     def machine(self) -> Machine:
+        """Cores, memory, kernel and identity of this machine."""
         return _machine()
 
     def load(self) -> Load:
+        """Available memory, processes and CPU time now, from /proc."""
         free = _meminfo()
         processes = strconv.parse_int(_text("/proc/loadavg").split("/")[1].split()[0])
         limit = strconv.parse_int(_text("/proc/sys/kernel/pid_max", "32768"))

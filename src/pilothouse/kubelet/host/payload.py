@@ -56,15 +56,15 @@ def _write_version(path: str, files: Mapping[str, PayloadFile]) -> None:
     shutil.rmtree(path, ignore_errors=True)
     os.mkdir(path, 0o755)
     os.chmod(path, 0o755)
-    for name, one in files.items():
+    for name, payload_file in files.items():
         target = os.path.join(path, name)
         if "/" in name:
             os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
         with open(target, "wb") as file:
-            file.write(one.data)
-            os.fchmod(file.fileno(), one.mode)
-            if one.owner is not None:
-                os.fchown(file.fileno(), one.owner, -1)
+            file.write(payload_file.data)
+            os.fchmod(file.fileno(), payload_file.mode)
+            if payload_file.owner is not None:
+                os.fchown(file.fileno(), payload_file.owner, -1)
 
 
 def _link_names(directory: str, wanted: set[str]) -> None:

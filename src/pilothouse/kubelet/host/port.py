@@ -74,13 +74,15 @@ class Load:
 class Host(Protocol):
     """Files, mounts and facts."""
 
-    async def make_directory(self, path: str, mode: int = 0o755) -> None: ...
+    async def make_directory(self, path: str, mode: int = 0o755) -> None:
+        """Make a directory with its parents."""
 
     async def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Replaces what is there; the mode is exact, whatever the umask."""
         ...
 
-    async def read_file(self, path: str) -> bytes: ...
+    async def read_file(self, path: str) -> bytes:
+        """Content of a file. Raises FileNotFoundError."""
 
     async def read_tail(self, path: str, limit: int) -> bytes:
         """The last `limit` bytes of a file."""
@@ -90,7 +92,8 @@ class Host(Protocol):
         """Bytes of a file; 0 when there is none."""
         ...
 
-    async def rename(self, old: str, new: str) -> None: ...
+    async def rename(self, old: str, new: str) -> None:
+        """Rename a file; one that is at `new` is replaced."""
 
     async def compress(self, path: str, target: str) -> None:
         """Replace a file by its gzipped content; `target` is there whole or not at all."""
@@ -116,26 +119,34 @@ class Host(Protocol):
         """Give a tree to a group as fsGroup asks: group-owned, group-writable unless readonly, setgid directories."""
         ...
 
-    async def set_mode(self, path: str, mode: int) -> None: ...
+    async def set_mode(self, path: str, mode: int) -> None:
+        """Set permissions of a path."""
 
-    async def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None: ...
+    async def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None:
+        """Mount a tmpfs of `size` bytes (0: no limit) at a path."""
 
     async def bind_sub_path(self, root: str, path: str, target: str) -> None:
         """Bind-mount `path` below `root`, and make what is missing of both; ValueError when a link leads out of `root`."""
         ...
 
-    async def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None: ...
+    async def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None:
+        """Mount `source` at `target` as file system `kind`."""
 
-    async def unmount(self, path: str) -> None: ...
+    async def unmount(self, path: str) -> None:
+        """Unmount what is at a path."""
 
-    async def is_mounted(self, path: str) -> bool: ...
+    async def is_mounted(self, path: str) -> bool:
+        """Whether something is mounted at exactly this path."""
 
-    async def disk(self, path: str) -> DiskUsage: ...
+    async def disk(self, path: str) -> DiskUsage:
+        """Size and usage of the file system of a path."""
 
     async def tree_usage(self, path: str) -> TreeUsage:
         """What a tree takes; nothing when there is none."""
         ...
 
-    def machine(self) -> Machine: ...
+    def machine(self) -> Machine:
+        """What the machine is; it does not change while the kubelet runs."""
 
-    def load(self) -> Load: ...
+    def load(self) -> Load:
+        """What is in use on the machine now."""

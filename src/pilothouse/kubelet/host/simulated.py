@@ -27,46 +27,57 @@ class SimulatedHost:
         )
 
     async def make_directory(self, path: str, mode: int = 0o755) -> None:
+        """Note a directory."""
         self.kinds.setdefault(path, "directory")
 
     async def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Keep a file in memory."""
         self.files[path] = data
 
     async def read_file(self, path: str) -> bytes:
+        """Content of a file. Raises FileNotFoundError."""
         if path not in self.files:
             raise FileNotFoundError(2, "No such file or directory", path)
         return self.files[path]
 
     async def read_tail(self, path: str, limit: int) -> bytes:
+        """The last `limit` bytes of a file. Raises FileNotFoundError."""
         return (await self.read_file(path))[-limit:]
 
     async def size(self, path: str) -> int:
+        """Bytes of a file; 0 when it does not exist."""
         return len(self.files.get(path, b""))
 
     async def rename(self, old: str, new: str) -> None:
+        """Rename a file."""
         self.files[new] = self.files.pop(old)
 
     async def compress(self, path: str, target: str) -> None:
+        """Replace a file by its gzip at `target`, equal for equal content."""
         self.files[target] = gzip.compress(self.files.pop(path), mtime=0)
 
     async def kind(self, path: str) -> str:
+        """What is at a path: file, directory or what the test set; empty for nothing."""
         if path in self.kinds:
             return self.kinds[path]
         return "file" if path in self.files else ""
 
     async def list_directory(self, path: str) -> Sequence[str]:
+        """Sorted names directly below a path."""
         prefix = path.rstrip("/") + "/"
-        below = (one for one in (*self.files, *self.kinds) if one.startswith(prefix))
-        return sorted({one[len(prefix) :].partition("/")[0] for one in below})
+        below = (name for name in (*self.files, *self.kinds) if name.startswith(prefix))
+        return sorted({name[len(prefix) :].partition("/")[0] for name in below})
 
     async def remove_tree(self, path: str) -> None:
+        """Forget a path with all files and mounts below it."""
         prefix = path.rstrip("/") + "/"
         for kept in (self.files, self.kinds):
-            for one in [one for one in kept if one == path or one.startswith(prefix)]:
-                del kept[one]
-        self.mounts = {one for one in self.mounts if one != path and not one.startswith(prefix)}
+            for name in [name for name in kept if name == path or name.startswith(prefix)]:
+                del kept[name]
+        self.mounts = {mount for mount in self.mounts if mount != path and not mount.startswith(prefix)}
 
     async def write_payload(self, directory: str, files: Mapping[str, PayloadFile]) -> bool:
+        """Replace the files below a directory. True when something changed."""
         prefix = directory.rstrip("/") + "/"
         wanted = {prefix + name: file.data for name, file in files.items()}
         old = {path: data for path, data in self.files.items() if path.startswith(prefix)}
@@ -77,37 +88,48 @@ class SimulatedHost:
         return old != wanted
 
     async def set_group(self, path: str, group: int, *, readonly: bool, only_if_root_differs: bool = False) -> None:
+        """Do nothing: files have no owner."""
         return
 
     async def set_mode(self, path: str, mode: int) -> None:
+        """Do nothing: files have no permissions."""
         return
 
     async def mount_tmpfs(self, path: str, size: int = 0, mode: int = 0o777) -> None:
+        """Note a mount."""
         self.mounts.add(path)
 
     async def bind_sub_path(self, root: str, path: str, target: str) -> None:
+        """Note a mount of the kind that `path` has."""
         self.kinds.setdefault(target, await self.kind(f"{root}/{path}") or "directory")
         self.mounts.add(target)
 
     async def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None:
+        """Note a mount."""
         self.mounts.add(target)
 
     async def unmount(self, path: str) -> None:
+        """Forget a mount."""
         self.mounts.discard(path)
 
     async def is_mounted(self, path: str) -> bool:
+        """Whether a mount at this path was noted."""
         return path in self.mounts
 
     async def disk(self, path: str) -> DiskUsage:
+        """The disk usage that the test set."""
         return self.disk_usage
 
     async def tree_usage(self, path: str) -> TreeUsage:
+        """Bytes and number of the files below a path."""
         prefix = path.rstrip("/") + "/"
         sizes = [len(data) for name, data in self.files.items() if name.startswith(prefix)]
         return TreeUsage(sum(sizes), len(sizes))
 
     def machine(self) -> Machine:
+        """The machine that the test set."""
         return self.machine_now
 
     def load(self) -> Load:
+        """The load that the test set."""
         return self.load_now

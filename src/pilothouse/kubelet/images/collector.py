@@ -42,19 +42,19 @@ def choose(
 ) -> list[Image]:
     """What to take away for `amount` bytes, in order. Pure."""
     candidates = [
-        one
-        for one in images
-        if one.id not in used
-        and not one.pinned
-        and now - records[one.id].first_seen >= config.image_minimum_gc_age_seconds
-        and not any(tag.startswith(config.kept_image_prefixes) for tag in one.tags)
+        image
+        for image in images
+        if image.id not in used
+        and not image.pinned
+        and now - records[image.id].first_seen >= config.image_minimum_gc_age_seconds
+        and not any(tag.startswith(config.kept_image_prefixes) for tag in image.tags)
     ]
     chosen, freed = [], 0
-    for one in sorted(candidates, key=lambda one: (records[one.id].last_used, records[one.id].first_seen)):
+    for image in sorted(candidates, key=lambda one: (records[one.id].last_used, records[one.id].first_seen)):
         if freed >= amount:
             break
-        chosen.append(one)
-        freed += one.size
+        chosen.append(image)
+        freed += image.size
     return chosen
 
 
@@ -71,6 +71,7 @@ class ImageCollector:
         self._records: dict[str, Record] = {}
 
     async def run(self) -> None:
+        """Collect images at every period until cancelled."""
         while True:
             await self._clock.sleep(self._config.image_gc_period_seconds)
             try:
@@ -92,10 +93,10 @@ class ImageCollector:
         if amount <= 0:
             return 0
         freed = 0
-        for one in choose(images, self._records, used, amount, now, self._config):
-            await self._runtime.remove_image(one.id)
-            self._records.pop(one.id, None)
-            freed += one.size
+        for image in choose(images, self._records, used, amount, now, self._config):
+            await self._runtime.remove_image(image.id)
+            self._records.pop(image.id, None)
+            freed += image.size
         if freed:
             self._changed()
         if freed < amount and not everything:
@@ -108,12 +109,12 @@ class ImageCollector:
 
     async def _in_use(self, images: list[Image], now: float) -> set[str]:
         """Ids of the images in use; brings the records up to date."""
-        names = {name for one in await self._runtime.list_containers() for name in (one.image, one.image_id)}
-        used = {one.id for one in images if names & {one.id, *one.tags, *one.digests}}
-        for one in images:
-            record = self._records.setdefault(one.id, Record(now))
-            if one.id in used:
+        names = {name for container in await self._runtime.list_containers() for name in (container.image, container.image_id)}
+        used = {image.id for image in images if names & {image.id, *image.tags, *image.digests}}
+        for image in images:
+            record = self._records.setdefault(image.id, Record(now))
+            if image.id in used:
                 record.last_used = now
-        known = {one.id for one in images}
+        known = {image.id for image in images}
         self._records = {identifier: record for identifier, record in self._records.items() if identifier in known}
         return used

@@ -31,6 +31,7 @@ class Reference:
 
     @property
     def name(self) -> str:
+        """The repository: domain and path without tag and digest."""
         return f"{self.domain}/{self.path}"
 
 

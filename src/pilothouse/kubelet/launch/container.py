@@ -33,6 +33,7 @@ class Prepared:
 
 
 def container_config(pod: Pod, container: AnyContainer, attempt: int, config: KubeletConfig, prepared: Prepared) -> ContainerConfig:
+    """CRI's configuration of a container; `attempt` counts its runs from 0."""
     values = prepared.environment
     return ContainerConfig(
         name=container.name,

@@ -24,7 +24,8 @@ T = TypeVar("T")
 class Objects(Protocol):
     """Where ConfigMaps and Secrets come from (objects.py)."""
 
-    async def get(self, kind: type[T], namespace: str, name: str) -> T: ...
+    async def get(self, kind: type[T], namespace: str, name: str) -> T:
+        """The ConfigMap or Secret. Raises a 404 StatusError when it is missing, TimeoutError when the API does not answer."""
 
 
 @dataclass(slots=True, frozen=True)

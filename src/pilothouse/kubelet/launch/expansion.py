@@ -44,4 +44,5 @@ def _operator(rest: str, values: Mapping[str, str], missing: list[str] | None) -
 
 
 def expand_all(texts: Iterable[str], values: Mapping[str, str]) -> list[str]:
+    """Every text with its references replaced."""
     return [expand(text, values) for text in texts]

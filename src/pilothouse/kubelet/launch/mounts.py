@@ -26,7 +26,7 @@ async def container_mounts(
 ) -> list[Mount]:
     """Makes what the mounts need on the host; `values` is the container's environment, for subPathExpr."""
     found = [await _volume_mount(pod, container, place, volumes, host, paths, values) for place in range(len(container.volumeMounts))]
-    taken = {one.container_path for one in found}
+    taken = {mount.container_path for mount in found}
     if ETC_HOSTS not in taken:
         found.append(Mount(ETC_HOSTS, paths.hosts(pod.metadata.uid)))
     if container.terminationMessagePath and container.terminationMessagePath not in taken:
@@ -74,7 +74,7 @@ async def _volume_mount(
 
 def _is_read_only(pod: Pod, name: str) -> bool:
     """Whether no container may write to the volume, whatever its mount says: what the kubelet fills, it alone changes."""
-    volume = next(one for one in pod.spec.volumes if one.name == name)
+    volume = next(volume for volume in pod.spec.volumes if volume.name == name)
     claim = volume.persistentVolumeClaim
     return bool(volume.configMap or volume.secret or volume.downwardAPI or volume.projected or (claim and claim.readOnly))
 

@@ -53,7 +53,7 @@ def hosts_file(pod: Pod, ips: Sequence[str], name: str, domain: str, node_hosts:
         lines += [f"{ip}\t{short}.{domain}\t{short}\n" if domain else f"{ip}\t{name}\n" for ip in ips]
     if pod.spec.hostAliases:
         lines.append("\n# Entries added by HostAliases.\n")
-        lines += ["\t".join((one.ip, *one.hostnames)) + "\n" for one in pod.spec.hostAliases]
+        lines += ["\t".join((alias.ip, *alias.hostnames)) + "\n" for alias in pod.spec.hostAliases]
     return "".join(lines).encode()
 
 
@@ -69,7 +69,7 @@ def parse_resolv_conf(text: str) -> DnsConfig:
         if words[0] == "nameserver" and len(words) > 1:
             servers.append(words[1])
         elif words[0] == "search":
-            searches = [one if one == "." else one.rstrip(".") for one in words[1:]]
+            searches = [word if word == "." else word.rstrip(".") for word in words[1:]]
         elif words[0] == "options":
             options += words[1:]
     return DnsConfig(tuple(servers), tuple(searches), tuple(options))
@@ -114,8 +114,8 @@ def _with_own(pod: Pod, base: DnsConfig) -> DnsConfig:
     own = pod.spec.dnsConfig
     if own is None:
         return base
-    options = dict(_option(one) for one in base.options)
-    options.update({one.name: one.value or "" for one in own.options})
+    options = dict(_option(option) for option in base.options)
+    options.update({option.name: option.value or "" for option in own.options})
     written = tuple(f"{name}:{value}" if value else name for name, value in options.items())
     return DnsConfig(_unique([*base.servers, *own.nameservers]), _unique([*base.searches, *own.searches]), written)
 
@@ -127,10 +127,10 @@ def _option(text: str) -> tuple[str, str]:
 
 def _limited(config: DnsConfig) -> DnsConfig:
     searches: list[str] = []
-    for one in config.searches[:SEARCHES_LIMIT]:
-        if len(" ".join([*searches, one])) > SEARCH_CHARACTERS_LIMIT:
+    for search in config.searches[:SEARCHES_LIMIT]:
+        if len(" ".join([*searches, search])) > SEARCH_CHARACTERS_LIMIT:
             break
-        searches.append(one)
+        searches.append(search)
     return DnsConfig(config.servers[:SERVERS_LIMIT], tuple(searches), config.options)
 
 

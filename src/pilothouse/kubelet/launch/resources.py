@@ -24,6 +24,7 @@ ROOT = "kubepods"
 
 
 def shares(milli_cpu: int) -> int:
+    """CPU shares for thousandths of a core, within the kernel's bounds. Upstream: MilliCPUToShares."""
     return min(max(milli_cpu * 1024 // 1000, MINIMUM_SHARES), MAXIMUM_SHARES)
 
 
@@ -35,10 +36,12 @@ def quota(milli_cpu: int) -> int:
 
 
 def milli(values: Mapping[str, str | int | float], name: str) -> int:
+    """A quantity in thousandths; 0 when it is missing."""
     return quantity.milli(values[name]) if name in values else 0
 
 
 def whole(values: Mapping[str, str | int | float], name: str) -> int:
+    """A quantity as an integer, rounded up; 0 when it is missing."""
     return quantity.whole(values[name]) if name in values else 0
 
 
@@ -94,8 +97,8 @@ def pod_cgroup(pod: Pod, root: str = "") -> PodCgroup:
     requests, limits = pod_requests(pod), pod_limits(pod)
     containers = [*pod.spec.containers, *pod.spec.initContainers]
     own = own_limits(pod)
-    cpu_limited = "cpu" in own or all(milli(one.resources.limits, "cpu") for one in containers)
-    memory_limited = "memory" in own or all(whole(one.resources.limits, "memory") for one in containers)
+    cpu_limited = "cpu" in own or all(milli(container.resources.limits, "cpu") for container in containers)
+    memory_limited = "memory" in own or all(whole(container.resources.limits, "memory") for container in containers)
     if kind == BEST_EFFORT:
         return PodCgroup(cgroup_path(pod, root), MINIMUM_SHARES)
     return PodCgroup(
@@ -106,15 +109,15 @@ def pod_cgroup(pod: Pod, root: str = "") -> PodCgroup:
     )
 
 
-def widest(one: PodCgroup, other: PodCgroup) -> PodCgroup:
+def widest(pod_cgroup: PodCgroup, other: PodCgroup) -> PodCgroup:
     """What allows all that either does: between two sizes of a pod neither may be in the way of its containers."""
 
     def more(a: int, b: int) -> int:
         return max(a, b) if a and b else 0
 
     return replace(
-        one,
-        cpu_shares=max(one.cpu_shares, other.cpu_shares),
-        cpu_quota=more(one.cpu_quota, other.cpu_quota),
-        memory_limit=more(one.memory_limit, other.memory_limit),
+        pod_cgroup,
+        cpu_shares=max(pod_cgroup.cpu_shares, other.cpu_shares),
+        cpu_quota=more(pod_cgroup.cpu_quota, other.cpu_quota),
+        memory_limit=more(pod_cgroup.memory_limit, other.memory_limit),
     )

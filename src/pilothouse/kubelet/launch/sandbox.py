@@ -47,23 +47,23 @@ def _ports(pod: Pod) -> list[PortMapping]:
     if pod.spec.hostNetwork:
         return []
     return [
-        PortMapping(one.containerPort, one.hostPort or 0, one.protocol or "TCP", one.hostIP)
+        PortMapping(port.containerPort, port.hostPort or 0, port.protocol or "TCP", port.hostIP)
         for container in every_container(pod)
-        for one in container.ports
+        for port in container.ports
     ]
 
 
 def _sysctls(pod: Pod) -> dict[str, str]:
     context = pod.spec.securityContext
-    return {one.name.replace("/", "."): one.value for one in context.sysctls} if context is not None else {}
+    return {sysctl.name.replace("/", "."): sysctl.value for sysctl in context.sysctls} if context is not None else {}
 
 
 def _resources(pod: Pod) -> Resources:
     requests, limits = pod_requests(pod), pod_limits(pod)
-    limited = all(milli(one.resources.limits, "cpu") for one in pod.spec.containers)
+    limited = all(milli(container.resources.limits, "cpu") for container in pod.spec.containers)
     return Resources(
         cpu_shares=shares(requests.get("cpu", 0)),
         cpu_quota=quota(limits.get("cpu", 0)) if limited else 0,
         cpu_period=100_000 if limited else 0,
-        memory_limit=limits.get("memory", 0) if all("memory" in one.resources.limits for one in pod.spec.containers) else 0,
+        memory_limit=limits.get("memory", 0) if all("memory" in container.resources.limits for container in pod.spec.containers) else 0,
     )

@@ -57,9 +57,10 @@ def namespaces(pod: Pod, target: str = "") -> Namespaces:
 
 
 def sandbox_security(pod: Pod, *, seccomp_root: str) -> SandboxSecurity:
+    """CRI's security context of a pod sandbox. `seccomp_root` is the folder of local profiles."""
     own = pod.spec.securityContext or PodSecurityContext()
     containers = [*pod.spec.initContainers, *pod.spec.containers]
-    privileged = any(one.securityContext is not None and one.securityContext.privileged for one in containers)
+    privileged = any(container.securityContext is not None and container.securityContext.privileged for container in containers)
     return SandboxSecurity(
         namespaces=namespaces(pod),
         privileged=privileged,
@@ -134,7 +135,7 @@ def _check_not_root(pod: Pod, container: AnyContainer, user: int | None, usernam
 
 
 def _capabilities(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(one.upper().removeprefix("CAP_") for one in names)
+    return tuple(name.upper().removeprefix("CAP_") for name in names)
 
 
 def _apparmor(profile: AppArmorProfile | None) -> SecurityProfile | None:

@@ -32,7 +32,7 @@ def _variables(service: Service) -> list[tuple[str, str]]:
         return [(f"{prefix}_SERVICE_HOST", ip)]
     first = ports[0]
     found = [(f"{prefix}_SERVICE_HOST", ip), (f"{prefix}_SERVICE_PORT", str(first.port))]
-    found += [(f"{prefix}_SERVICE_PORT_{_variable_name(one.name)}", str(one.port)) for one in ports if one.name]
+    found += [(f"{prefix}_SERVICE_PORT_{_variable_name(port.name)}", str(port.port)) for port in ports if port.name]
     host = f"[{ip}]" if ":" in ip else ip
     for place, port in enumerate(ports):
         protocol = port.protocol or "TCP"

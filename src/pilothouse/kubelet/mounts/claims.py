@@ -43,7 +43,7 @@ async def claimed(place: Place, name: str, *, own: bool = False, readonly: bool 
 
 
 def _is_of(place: Place, claim: PersistentVolumeClaim) -> bool:
-    return any(one.controller and one.uid == place.pod.metadata.uid for one in claim.metadata.ownerReferences)
+    return any(owner.controller and owner.uid == place.pod.metadata.uid for owner in claim.metadata.ownerReferences)
 
 
 def _check_use(place: Place, mode: str) -> None:
@@ -91,5 +91,6 @@ def no_driver(name: str) -> str:
 
 
 async def unmount(host: Host, path: str) -> None:
+    """Unmount the volume at `path` when it is mounted."""
     if await host.is_mounted(path):
         await host.unmount(path)

@@ -18,6 +18,7 @@ MISSING_CONFIG_KEY, MISSING_SECRET_KEY = "configmap references non-existent conf
 
 
 def config_data(config: ConfigMap) -> dict[str, bytes]:
+    """Files of a ConfigMap: `data` and `binaryData` as bytes."""
     return {
         **{key: value.encode() for key, value in config.data.items()},
         **{key: base64.b64decode(value) for key, value in config.binaryData.items()},
@@ -25,6 +26,7 @@ def config_data(config: ConfigMap) -> dict[str, bytes]:
 
 
 def secret_data(secret: Secret) -> dict[str, bytes]:
+    """Files of a Secret: `data` as bytes."""
     return {key: base64.b64decode(value) for key, value in secret.data.items()}
 
 

@@ -33,6 +33,7 @@ def kinds() -> dict[str, VolumeKind]:
 
 
 def kind_of(volume: Volume) -> VolumeKind | None:
+    """The kind of a volume by its field that is set; None for one that this kubelet does not know."""
     return next((kind for name, kind in kinds().items() if getattr(volume, name, None) is not None), None)
 
 
@@ -69,7 +70,7 @@ class VolumeManager:
         """Every volume of the pod is ready; VolumeError says which is not and why."""
         known = self._pods.setdefault(pod.metadata.uid, PodVolumes(pod))
         known.pod = pod
-        results = await asyncio.gather(*(self._set_up(known, one) for one in pod.spec.volumes), return_exceptions=True)
+        results = await asyncio.gather(*(self._set_up(known, volume) for volume in pod.spec.volumes), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -101,7 +102,7 @@ class VolumeManager:
 
     def live_pods(self) -> Iterable[Pod]:
         """Pods that have volumes whose content follows something."""
-        return [known.pod for known in self._pods.values() if any(one.kind.live for one in known.volumes.values())]
+        return [known.pod for known in self._pods.values() if any(volume.kind.live for volume in known.volumes.values())]
 
     async def release(self, uid: str) -> None:
         """Undo mounts and remove directories of a pod; OSError when something is still in use."""

@@ -46,6 +46,7 @@ class Place:
 
     @property
     def fs_group(self) -> int | None:
+        """fsGroup of the pod, None when unset."""
         context = self.pod.spec.securityContext
         return context.fsGroup if context is not None else None
 
@@ -64,8 +65,10 @@ class Place:
         context = self.pod.spec.securityContext
         whole = context.runAsUser if context is not None else None
         users = {
-            one.securityContext.runAsUser if one.securityContext is not None and one.securityContext.runAsUser is not None else whole
-            for one in every_container(self.pod)
+            container.securityContext.runAsUser
+            if container.securityContext is not None and container.securityContext.runAsUser is not None
+            else whole
+            for container in every_container(self.pod)
         }
         return users.pop() if len(users) == 1 else None
 

@@ -33,6 +33,7 @@ class VolumeRefresher:
         self._wake.set()
 
     async def run(self) -> None:
+        """Refresh volumes when their sources change, and all of them at every resync, until cancelled."""
         while True:
             self._wake.clear()
             try:

@@ -91,7 +91,7 @@ def judge_resize(pod: Pod, others: Iterable[Pod], node: Node | None) -> PendingR
         if value is not None and wanted.get(name, 0) > amount_of(value):
             text = f"{name}, requested: {wanted[name]}, capacity: {amount_of(value)}"
             return PendingResize(INFEASIBLE, f"Node didn't have enough capacity: {text}")
-    refusal = _resources(pod, [one for one in others if one.metadata.uid != pod.metadata.uid], node)
+    refusal = _resources(pod, [other for other in others if other.metadata.uid != pod.metadata.uid], node)
     return None if refusal is None else PendingResize(DEFERRED, refusal[1])
 
 
@@ -110,12 +110,12 @@ def _system(pod: Pod, abilities: Abilities) -> tuple[str, str] | None:
     if pod.spec.os is not None and pod.spec.os.name not in {"", "linux"}:
         return "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"
     context = pod.spec.securityContext
-    for one in context.sysctls if context is not None else []:
-        if one.name.replace("/", ".") not in SAFE_SYSCTLS:
-            return "SysctlForbidden", f'forbidden sysctl: "{one.name}" not allowlisted'
+    for sysctl in context.sysctls if context is not None else []:
+        if sysctl.name.replace("/", ".") not in SAFE_SYSCTLS:
+            return "SysctlForbidden", f'forbidden sysctl: "{sysctl.name}" not allowlisted'
     if context is not None and context.supplementalGroupsPolicy == "Strict" and not abilities.supplemental_groups_policy:
         return "SupplementalGroupsPolicyNotSupported", "SupplementalGroupsPolicy=Strict is not supported in this node"
-    if not abilities.apparmor and any(_is_profiled(pod, one) for one in every_container(pod)):
+    if not abilities.apparmor and any(_is_profiled(pod, container) for container in every_container(pod)):
         return "AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host"
     return None
 
@@ -163,27 +163,27 @@ def _selector(pod: Pod, node: Node) -> tuple[str, str] | None:
 def _term(term: NodeSelectorTerm, node: Node) -> bool:
     fields = {"metadata.name": node.metadata.name}
     return bool(term.matchExpressions or term.matchFields) and all(
-        _requirement(one, values)
+        _requirement(requirement, values)
         for wanted, values in ((term.matchExpressions, node.metadata.labels), (term.matchFields, fields))
-        for one in wanted
+        for requirement in wanted
     )
 
 
-def _requirement(one: NodeSelectorRequirement, values: dict[str, str]) -> bool:
-    value = values.get(one.key)
-    match one.operator:
+def _requirement(requirement: NodeSelectorRequirement, values: dict[str, str]) -> bool:
+    value = values.get(requirement.key)
+    match requirement.operator:
         case "In":
-            return value in one.values
+            return value in requirement.values
         case "NotIn":
-            return value not in one.values
+            return value not in requirement.values
         case "Exists":
             return value is not None
         case "DoesNotExist":
             return value is None
-    have, limit = strconv.integer(value), strconv.integer(one.values[0] if one.values else "")
+    have, limit = strconv.integer(value), strconv.integer(requirement.values[0] if requirement.values else "")
     if have is None or limit is None:
         return False
-    return have > limit if one.operator == "Gt" else have < limit
+    return have > limit if requirement.operator == "Gt" else have < limit
 
 
 def _ports(pod: Pod, others: list[Pod]) -> tuple[str, str] | None:
@@ -196,10 +196,10 @@ def _ports(pod: Pod, others: list[Pod]) -> tuple[str, str] | None:
 
 def _host_ports(pod: Pod) -> set[tuple[str, str, int]]:
     return {
-        (one.hostIP or "0.0.0.0", one.protocol or "TCP", one.hostPort)
+        (port.hostIP or "0.0.0.0", port.protocol or "TCP", port.hostPort)
         for container in (*sidecars(pod), *pod.spec.containers)
-        for one in container.ports
-        if one.hostPort
+        for port in container.ports
+        if port.hostPort
     }
 
 

@@ -80,6 +80,7 @@ class NodeAgent:
 
     @property
     def reference(self) -> ObjectReference:
+        """The Node as the object of its events; its uid is its name, as upstream has it."""
         return ObjectReference(kind="Node", name=self._name, uid=self._name, apiVersion="v1")
 
     def pressed(self, conditions: set[str]) -> None:
@@ -95,7 +96,7 @@ class NodeAgent:
     def seen(self, node: Node) -> None:
         """The API shows the node: where it was given up for silent that is put right at once, not at the next regular report, and
         what somebody advertised is there for Pods."""
-        if any(one.type in OWN and one.status == "Unknown" for one in node.status.conditions):
+        if any(condition.type in OWN and condition.status == "Unknown" for condition in node.status.conditions):
             self.node, self._sent, self._ready = node, {}, False
             self._changed.set()
         elif self.node is None or extended_resources(node.status) != extended_resources(self.node.status):
@@ -103,6 +104,7 @@ class NodeAgent:
             self._changed.set()
 
     async def run(self) -> None:
+        """Register the node, then keep its status and its Lease until cancelled."""
         await self._until_done(self._register)
         self._recorder.event(self.reference, "Normal", "Starting", "Starting kubelet.")
         for reasons in PRESSURES.values():
@@ -181,7 +183,7 @@ class NodeAgent:
         if not due and self._looked == (seen, self.node):
             return  # nothing is there to be told that was not told: most looks end here
         status = self._status_of(seen, self.node)
-        ready = any(one.type == "Ready" and one.status == "True" for one in status.conditions)
+        ready = any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions)
         wanted = to_dict(status)
         shown = _without_heartbeats(wanted)
         if due or shown != _without_heartbeats(self._sent):
@@ -294,5 +296,5 @@ def _changes(sent: dict[str, Any], wanted: dict[str, Any], shown: NodeStatus) ->
 
 
 def _without_heartbeats(status: dict[str, Any]) -> dict[str, Any]:
-    kept = [{key: value for key, value in one.items() if key != "lastHeartbeatTime"} for one in status.get("conditions", [])]
+    kept = [{key: value for key, value in condition.items() if key != "lastHeartbeatTime"} for condition in status.get("conditions", [])]
     return {**status, "conditions": kept}

@@ -63,6 +63,7 @@ class Seen:
 
 
 def capacity(seen: Seen, config: KubeletConfig) -> dict[str, str | int | float]:
+    """What the machine has, by resource name, with what the configuration sets instead."""
     found: dict[str, str | int | float] = {
         "cpu": str(seen.machine.cores),
         "ephemeral-storage": _binary(seen.disk.capacity),
@@ -94,6 +95,7 @@ def without_reserved(whole: Mapping[str, str | int | float], config: KubeletConf
 
 
 def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -> dict[str, str | int | float]:
+    """What pods may use of the capacity: without reservations, eviction thresholds and huge pages; never below 0."""
     found = without_reserved(whole, config)
     for name, signal in KEPT_FREE.items():
         if name in found:
@@ -113,13 +115,13 @@ def conditions(seen: Seen, old: Sequence[NodeCondition], now: str) -> list[NodeC
     """Pressures and Ready; those of others stay. A condition keeps its transition time as long as its status stays."""
     made = [_pressure(type, type in seen.pressures) for type in PRESSURES]
     made.append(_ready(seen))
-    before = {one.type: one for one in old}
-    for one in made:
-        known = before.get(one.type)
-        one.lastHeartbeatTime = now
-        one.lastTransitionTime = known.lastTransitionTime if known is not None and known.status == one.status else now
-    own = {one.type for one in made}
-    return [one for one in old if one.type not in own] + made
+    before = {condition.type: condition for condition in old}
+    for condition in made:
+        known = before.get(condition.type)
+        condition.lastHeartbeatTime = now
+        condition.lastTransitionTime = known.lastTransitionTime if known is not None and known.status == condition.status else now
+    own = {condition.type for condition in made}
+    return [condition for condition in old if condition.type not in own] + made
 
 
 def _pressure(type: str, is_on: bool) -> NodeCondition:
@@ -129,10 +131,10 @@ def _pressure(type: str, is_on: bool) -> NodeCondition:
 
 def _ready(seen: Seen) -> NodeCondition:
     problems = [*seen.problems]
-    for one in seen.runtime:
-        if not one.status:
-            start = "container runtime network not ready" if one.type == "NetworkReady" else "container runtime not ready"
-            problems.append(f"{start}: {one.type}=false reason:{one.reason} message:{one.message}")
+    for condition in seen.runtime:
+        if not condition.status:
+            start = "container runtime network not ready" if condition.type == "NetworkReady" else "container runtime not ready"
+            problems.append(f"{start}: {condition.type}=false reason:{condition.reason} message:{condition.message}")
     if problems:
         message = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
         return NodeCondition(type="Ready", status="False", reason="KubeletNotReady", message=message)
@@ -141,9 +143,9 @@ def _ready(seen: Seen) -> NodeCondition:
 
 def images(found: Sequence[Image]) -> list[ContainerImage]:
     """The largest ones, named by digest and by tag."""
-    named = [one for one in found if one.tags or one.digests]
+    named = [image for image in found if image.tags or image.digests]
     largest = sorted(named, key=lambda one: (-one.size, one.tags or one.digests))[:IMAGES_LIMIT]
-    return [ContainerImage(names=[*one.digests, *one.tags][:NAMES_PER_IMAGE_LIMIT], sizeBytes=one.size) for one in largest]
+    return [ContainerImage(names=[*image.digests, *image.tags][:NAMES_PER_IMAGE_LIMIT], sizeBytes=image.size) for image in largest]
 
 
 def node_status(seen: Seen, config: KubeletConfig, hostname: str, old: NodeStatus, now: str) -> NodeStatus:
@@ -177,6 +179,7 @@ def node_status(seen: Seen, config: KubeletConfig, hostname: str, old: NodeStatu
 
 
 def labels(config: KubeletConfig, hostname: str, architecture: str) -> dict[str, str]:
+    """Labels that a new Node gets."""
     return {
         "beta.kubernetes.io/arch": architecture,
         "beta.kubernetes.io/os": "linux",

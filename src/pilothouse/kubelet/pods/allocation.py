@@ -36,11 +36,12 @@ def with_resources_of(pod: Pod, granted: Pod) -> Pod:
 def as_running(pod: Pod) -> Pod:
     """The pod with the resources that its status says its containers have: what the kubelet before this one granted."""
     statuses = (*pod.status.initContainerStatuses, *pod.status.containerStatuses)
-    return with_resources(pod, {one.name: one.resources for one in statuses if one.resources is not None})
+    return with_resources(pod, {status.name: status.resources for status in statuses if status.resources is not None})
 
 
-def resources_differ(one: Pod, other: Pod) -> bool:
-    return _resources(one) != _resources(other)
+def resources_differ(pod: Pod, other: Pod) -> bool:
+    """Whether any container of the two pods asks for other resources."""
+    return _resources(pod) != _resources(other)
 
 
 def place_in_queue(pod: Pod) -> tuple[int, int]:
@@ -53,7 +54,7 @@ def resize_text(pod: Pod, word: str, error: str = "") -> str:
     told: dict[str, object] = {}
     for field, containers in (("initContainers", sidecars(pod)), ("containers", pod.spec.containers)):
         if containers:
-            told[field] = [{"name": one.name, "resources": to_dict(one.resources)} for one in containers]
+            told[field] = [{"name": container.name, "resources": to_dict(container.resources)} for container in containers]
     told["generation"] = pod.metadata.generation
     if error:
         told["error"] = error
@@ -61,14 +62,14 @@ def resize_text(pod: Pod, word: str, error: str = "") -> str:
 
 
 def _resources(pod: Pod) -> dict[str, ResourceRequirements]:
-    return {one.name: one.resources for one in (*pod.spec.initContainers, *pod.spec.containers)}
+    return {container.name: container.resources for container in (*pod.spec.initContainers, *pod.spec.containers)}
 
 
 def with_resources(pod: Pod, known: Mapping[str, ResourceRequirements]) -> Pod:
     """The pod, but the containers of these names have these resources."""
 
     def changed(containers: list[Container]) -> list[Container]:
-        return [msgspec.structs.replace(one, resources=known.get(one.name, one.resources)) for one in containers]
+        return [msgspec.structs.replace(container, resources=known.get(container.name, container.resources)) for container in containers]
 
     spec = pod.spec
     made = msgspec.structs.replace(spec, containers=changed(spec.containers), initContainers=changed(spec.initContainers))

@@ -56,9 +56,9 @@ def _amounts(values: Mapping[str, str | int | float]) -> dict[str, int]:
     return {name: quantity.milli(value) if name == "cpu" else quantity.whole(value) for name, value in values.items()}
 
 
-def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {name: one.get(name, 0) + other.get(name, 0) for name in (*one, *other)}
+def _added(first: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: first.get(name, 0) + other.get(name, 0) for name in (*first, *other)}
 
 
-def _greater(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {name: max(one.get(name, 0), other.get(name, 0)) for name in (*one, *other)}
+def _greater(first: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: max(first.get(name, 0), other.get(name, 0)) for name in (*first, *other)}

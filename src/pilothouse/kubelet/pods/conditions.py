@@ -24,7 +24,7 @@ def conditions(
     pod: Pod, observed: PodState, phase: str, init: list[ContainerStatus], main: list[ContainerStatus], now: str
 ) -> list[PodCondition]:
     """All conditions of the pod; `pod.status` holds the previous ones."""
-    known = {one.name: one for one in [*init, *main]}
+    known = {status.name: status for status in [*init, *main]}
     containers_ready = _containers_ready(pod, known, phase)
     made = [
         _ready_to_start(pod, observed),
@@ -38,13 +38,13 @@ def conditions(
     if observed.ending is not None and observed.ending.disruption:
         made.insert(0, _condition(DISRUPTION, True, "TerminationByKubelet", observed.ending.disruption_message or observed.ending.message))
     made[:0] = _of_resizes(observed)
-    before = {one.type: one for one in pod.status.conditions}
-    for one in made:
-        one.observedGeneration = pod.metadata.generation
-        old = before.get(one.type)
-        one.lastTransitionTime = old.lastTransitionTime if old is not None and old.status == one.status else now
-    own = {*OWN, *(one.type for one in made)}
-    return [one for one in pod.status.conditions if one.type not in own] + made
+    before = {condition.type: condition for condition in pod.status.conditions}
+    for condition in made:
+        condition.observedGeneration = pod.metadata.generation
+        old = before.get(condition.type)
+        condition.lastTransitionTime = old.lastTransitionTime if old is not None and old.status == condition.status else now
+    own = {*OWN, *(condition.type for condition in made)}
+    return [condition for condition in pod.status.conditions if condition.type not in own] + made
 
 
 def _of_resizes(observed: PodState) -> list[PodCondition]:
@@ -85,21 +85,21 @@ def _ready_to_start(pod: Pod, observed: PodState) -> PodCondition:
 
 
 def _initialized(pod: Pod, observed: PodState, known: dict[str, ContainerStatus], phase: str) -> PodCondition:
-    unknown = [one.name for one in pod.spec.initContainers if one.name not in known]
+    unknown = [container.name for container in pod.spec.initContainers if container.name not in known]
     incomplete = [
-        one.name
-        for one in pod.spec.initContainers
-        if one.name in known and not (known[one.name].started if is_sidecar(one) else known[one.name].ready)
+        container.name
+        for container in pod.spec.initContainers
+        if container.name in known and not (known[container.name].started if is_sidecar(container) else known[container.name].ready)
     ]
     if phase == "Succeeded" and not unknown:
         return _condition("Initialized", True, "PodCompleted")
-    begun = any(observed.current(one.name) for one in pod.spec.containers)
+    begun = any(observed.current(container.name) for container in pod.spec.containers)
     message = "" if begun else _messages(unknown, incomplete, "incomplete")
     return _condition("Initialized", not message, "ContainersNotInitialized" if message else "", message)
 
 
 def _containers_ready(pod: Pod, known: dict[str, ContainerStatus], phase: str) -> PodCondition:
-    wanted = [one.name for one in (*sidecars(pod), *pod.spec.containers)]
+    wanted = [container.name for container in (*sidecars(pod), *pod.spec.containers)]
     unknown = [name for name in wanted if name not in known]
     unready = [name for name in wanted if name in known and not known[name].ready]
     if phase == "Succeeded" and not unknown:
@@ -113,13 +113,13 @@ def _containers_ready(pod: Pod, known: dict[str, ContainerStatus], phase: str) -
 def _ready(pod: Pod, containers_ready: PodCondition) -> PodCondition:
     if containers_ready.status != "True":
         return _condition("Ready", False, containers_ready.reason, containers_ready.message)
-    gates = [_gate(pod, one.conditionType) for one in pod.spec.readinessGates]
-    message = ", ".join(one for one in gates if one)
+    gates = [_gate(pod, gate.conditionType) for gate in pod.spec.readinessGates]
+    message = ", ".join(message for message in gates if message)
     return _condition("Ready", not message, "ReadinessGatesNotReady" if message else "", message)
 
 
 def _gate(pod: Pod, wanted: str) -> str:
-    found = next((one for one in pod.status.conditions if one.type == wanted), None)
+    found = next((condition for condition in pod.status.conditions if condition.type == wanted), None)
     if found is None:
         return f'corresponding condition of pod readiness gate "{wanted}" does not exist.'
     if found.status != "True":

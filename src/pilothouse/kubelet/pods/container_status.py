@@ -44,8 +44,8 @@ def statuses(
     pod: Pod, observed: PodState, containers: Sequence[AnyContainer], previous: Sequence[ContainerStatus], runtime: str
 ) -> list[ContainerStatus]:
     """The statuses of one kind of containers. `runtime` is the scheme of the ids, as in `containerd://...`."""
-    before = {one.name: one for one in previous}
-    found = [_status(pod, observed, one, before.get(one.name), runtime) for one in containers]
+    before = {status.name: status for status in previous}
+    found = [_status(pod, observed, container, before.get(container.name), runtime) for container in containers]
     if containers and containers[0] in pod.spec.initContainers:
         return found
     return sorted(found, key=lambda one: one.name)
@@ -70,9 +70,9 @@ def _status(pod: Pod, observed: PodState, container: AnyContainer, old: Containe
 def _mounts(container: AnyContainer) -> list[VolumeMountStatus]:
     return [
         VolumeMountStatus(
-            name=one.name, mountPath=one.mountPath, readOnly=one.readOnly, recursiveReadOnly="Disabled" if one.readOnly else None
+            name=mount.name, mountPath=mount.mountPath, readOnly=mount.readOnly, recursiveReadOnly="Disabled" if mount.readOnly else None
         )
-        for one in container.volumeMounts
+        for mount in container.volumeMounts
     ]
 
 

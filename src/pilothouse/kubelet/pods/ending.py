@@ -62,7 +62,7 @@ def _lost(pod: Pod, observed: PodState) -> bool:
 
 
 def _init_failed(pod: Pod, observed: PodState) -> bool:
-    if any(observed.newest(one.name) for one in pod.spec.containers):
+    if any(observed.newest(container.name) for container in pod.spec.containers):
         return False
     runs = [(container, observed.newest(container.name)) for container in pod.spec.initContainers if not is_sidecar(container)]
     return any(
@@ -84,7 +84,7 @@ def plan_ending(pod: Pod, observed: PodState, ending: Ending, found: Plan) -> No
 
 def _kills(pod: Pod, observed: PodState, grace: int) -> tuple[Kill, ...]:
     alive = [run for run in observed.all_runs() if run.state in {ContainerState.RUNNING, ContainerState.UNKNOWN}]
-    order = [one.name for one in sidecars(pod)]
+    order = [container.name for container in sidecars(pod)]
     later = {name: place for place, name in enumerate(reversed(order))}
     kills = []
     for run in alive:

@@ -24,14 +24,14 @@ def end_unfinished(pod: Pod, init: list[ContainerStatus], main: list[ContainerSt
     """Give every container of an ended pod an end; changes the statuses."""
     if _is_initialized(pod, init, main):
         _end(main)
-    tried = [place for place, one in enumerate(init) if _was_tried(one)]
+    tried = [place for place, status in enumerate(init) if _was_tried(status)]
     _end(init[: max([0, *tried]) + 1])
 
 
 def _end(statuses: Sequence[ContainerStatus]) -> None:
-    for one in statuses:
-        if one.state.terminated is None:
-            one.state = ContainerState(terminated=UNKNOWN)
+    for status in statuses:
+        if status.state.terminated is None:
+            status.state = ContainerState(terminated=UNKNOWN)
 
 
 def _was_tried(status: ContainerStatus) -> bool:
@@ -39,7 +39,7 @@ def _was_tried(status: ContainerStatus) -> bool:
 
 
 def _is_initialized(pod: Pod, init: Sequence[ContainerStatus], main: Sequence[ContainerStatus]) -> bool:
-    if not pod.spec.initContainers or any(_was_tried(one) for one in main):
+    if not pod.spec.initContainers or any(_was_tried(status) for status in main):
         return True
     last = init[-1].state.terminated if init else None
     return last is not None and last.exitCode == 0
@@ -48,8 +48,8 @@ def _is_initialized(pod: Pod, init: Sequence[ContainerStatus], main: Sequence[Co
 def limit_messages(pod: Pod, statuses: Sequence[ContainerStatus]) -> None:
     """Cut the termination message of each container to its share; changes the statuses."""
     share = POD_MESSAGES_LIMIT // max(len(every_container(pod)), 1)
-    for one in statuses:
-        one.state, one.lastState = _shortened(one.state, share), _shortened(one.lastState, share)
+    for status in statuses:
+        status.state, status.lastState = _shortened(status.state, share), _shortened(status.lastState, share)
 
 
 def _shortened(state: ContainerState, limit: int) -> ContainerState:

@@ -29,14 +29,17 @@ def pod_labels(pod: Pod) -> dict[str, str]:
 
 
 def pod_key(pod: Pod) -> dict[str, str]:
+    """Labels by which the runtime finds a pod: name, namespace, uid."""
     return {POD_NAME: pod.metadata.name, POD_NAMESPACE: pod.metadata.namespace, POD_UID: pod.metadata.uid}
 
 
 def container_labels(pod: Pod, container: AnyContainer) -> dict[str, str]:
+    """Labels of a container in the runtime."""
     return {**pod_key(pod), CONTAINER_NAME: container.name}
 
 
 def container_annotations(pod: Pod, container: AnyContainer, attempt: int) -> dict[str, str]:
+    """Annotations of a container in the runtime: what a restarted kubelet must know of it."""
     return {
         CONTAINER_HASH: spec_hash(container),
         RESTART_COUNT: str(attempt),
@@ -74,6 +77,7 @@ def _number(text: str | None, otherwise: int) -> int:
 
 
 def sandbox_of(status: SandboxStatus) -> PodSandbox:
+    """What the planner needs of a sandbox's status."""
     one = status.sandbox
     return PodSandbox(
         id=one.id,

@@ -54,7 +54,7 @@ async def _kill(runtime: PodRuntime, kill: Kill, over: dict[str, asyncio.Event])
 
 
 async def _pre_stop(runtime: PodRuntime, container: AnyContainer, kill: Kill) -> None:
-    run = next((one for one in runtime.state.runs.get(kill.name, []) if one.id == kill.run_id), None)
+    run = next((candidate for candidate in runtime.state.runs.get(kill.name, []) if candidate.id == kill.run_id), None)
     if run is None or container.lifecycle is None or not run.running:
         return
     ips = pod_ips(runtime.shared, runtime.pod, runtime.state)
@@ -73,7 +73,7 @@ async def _within(runtime: PodRuntime, work: asyncio.Future[str], seconds: float
 
 async def _wait_turn(runtime: PodRuntime, kill: Kill, over: dict[str, asyncio.Event], seconds: float) -> None:
     """Until those that come before are over, or the time is up."""
-    events = [over[one].wait() for one in kill.after if one in over]
+    events = [over[name].wait() for name in kill.after if name in over]
     if not events:
         return
     try:

@@ -55,7 +55,9 @@ class NodeServices:
 
     @property
     def paths(self) -> Paths:
+        """Paths of this kubelet."""
         return Paths(self.config.root_dir, self.config.pod_log_dir)
 
     def now(self) -> float:
+        """Seconds since the epoch."""
         return self.clock.now().timestamp()

@@ -36,14 +36,17 @@ class Run:
 
     @property
     def running(self) -> bool:
+        """Whether the container runs."""
         return self.state is ContainerState.RUNNING
 
     @property
     def exited(self) -> bool:
+        """Whether the container has ended."""
         return self.state is ContainerState.EXITED
 
     @property
     def succeeded(self) -> bool:
+        """Whether the container has ended with exit code 0."""
         return self.exited and self.exit_code == 0
 
 
@@ -145,6 +148,7 @@ class PodState:
         return self.sandboxes[0] if self.sandboxes else None
 
     def newest(self, name: str) -> Run | None:
+        """The newest run of a container, None when it never ran."""
         runs = self.runs.get(name)
         return runs[0] if runs else None
 
@@ -154,6 +158,7 @@ class PodState:
         return run if run is not None and sandbox is not None and run.sandbox_id == sandbox.id else None
 
     def all_runs(self) -> list[Run]:
+        """Every run of every container."""
         return [run for runs in self.runs.values() for run in runs]
 
     def restart_all_triggers(self, pod: Pod) -> list[Run]:
@@ -166,12 +171,16 @@ class PodState:
         return any(run.state in {ContainerState.RUNNING, ContainerState.UNKNOWN} for run in self.all_runs())
 
     def probed(self, run: Run) -> Probed:
+        """What probes said of a run; empty when none did yet."""
         return self.probes.get(run.id) or Probed()
 
     def has_resources_of(self, pod: Pod) -> bool:
         """Whether every container that runs has what it was granted."""
-        runs = ((one, self.newest(one.name)) for one in (*pod.spec.initContainers, *pod.spec.containers))
-        return all(run is None or not run.running or self.applied.get(run.id, one.resources) == one.resources for one, run in runs)
+        runs = ((container, self.newest(container.name)) for container in (*pod.spec.initContainers, *pod.spec.containers))
+        return all(
+            run is None or not run.running or self.applied.get(run.id, container.resources) == container.resources
+            for container, run in runs
+        )
 
     def started(self, run: Run) -> bool:
         """Running, its postStart hook over, and its startup probe, if it has one, satisfied."""

@@ -34,7 +34,7 @@ def phase(pod: Pod, known: Mapping[str, ContainerStatus], ended: bool) -> str:
             _count_init(pod, container, known.get(container.name), count)
     for container in pod.spec.containers:
         _count_container(pod, container, known.get(container.name), count)
-    initialized = any(_has_begun(known.get(one.name)) for one in pod.spec.containers)
+    initialized = any(_has_begun(known.get(container.name)) for container in pod.spec.containers)
     return _decide(pod, count, ended, initialized)
 
 

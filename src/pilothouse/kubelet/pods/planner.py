@@ -121,7 +121,7 @@ def _reset(pod: Pod, observed: PodState) -> list[KillAll | RemoveRun]:
 
 def _plan_init(pod: Pod, observed: PodState, now: float, found: Plan) -> bool:
     """Whether initialization is over, so that the containers may run; appends what it still needs."""
-    begun = any(observed.current(one.name) for one in pod.spec.containers)
+    begun = any(observed.current(container.name) for container in pod.spec.containers)
     for container in pod.spec.initContainers:
         run = observed.current(container.name)
         if is_sidecar(container):
@@ -198,7 +198,7 @@ def _needs_restart(container: Container, applied: ResourceRequirements | None) -
         for name in (*old, *new)
         if old.get(name) != new.get(name)
     }
-    return any(one.resourceName in changed and one.restartPolicy == "RestartContainer" for one in container.resizePolicy)
+    return any(policy.resourceName in changed and policy.restartPolicy == "RestartContainer" for policy in container.resizePolicy)
 
 
 def _start(container: AnyContainer, run: Run | None, observed: PodState, now: float, found: Plan) -> None:

@@ -71,6 +71,7 @@ class PodRuntime:
         self._setup_failures = 0
 
     async def run(self, step: Step) -> None:
+        """Execute one step. Raises RuntimeFailure only where a failure is not expected."""
         match step:
             case SetUp():
                 await self._set_up(step)
@@ -98,6 +99,7 @@ class PodRuntime:
         return await first(awaitable, self.ending)
 
     def sandbox_config(self, attempt: int | None = None) -> SandboxConfig:
+        """Configuration of the sandbox; a new one for `attempt`, else the one in use."""
         if self._sandbox_config is None or attempt is not None:
             sandbox = self.state.sandbox
             number = attempt if attempt is not None else (sandbox.attempt if sandbox is not None else 0)
@@ -107,6 +109,7 @@ class PodRuntime:
     # What is known
 
     def tell(self, type: str, reason: str, message: str, container: AnyContainer | None = None) -> None:
+        """Record an event of the pod, with the field path of `container` when it is given."""
         path = ""
         if container is not None:
             field = "spec.initContainers" if container in self.pod.spec.initContainers else "spec.containers"
@@ -116,21 +119,22 @@ class PodRuntime:
 
     def take(self, run: Run) -> None:
         """Put what was learned of a run into the state."""
-        runs = [one for one in self.state.runs.get(run.name, []) if one.id != run.id]
+        runs = [other for other in self.state.runs.get(run.name, []) if other.id != run.id]
         self.state.runs[run.name] = sorted([run, *runs], key=lambda one: (one.created_at, one.attempt), reverse=True)
         self.claim(run.id)
 
     def drop_run(self, run_id: str) -> None:
+        """Forget a run that the runtime has removed."""
         self.state.applied.pop(run_id, None)
         for name, runs in self.state.runs.items():
-            self.state.runs[name] = [one for one in runs if one.id != run_id]
+            self.state.runs[name] = [run for run in runs if run.id != run_id]
 
     async def refresh_run(self, run_id: str) -> Run | None:
         """Ask the runtime; the run as it is now, or None when it is gone."""
         try:
             status = await self.shared.runtime.container_status(run_id)
         except NotFound:
-            self.state.lost.update({one.name: one.attempt for one in self.state.all_runs() if one.id == run_id})
+            self.state.lost.update({run.name: run.attempt for run in self.state.all_runs() if run.id == run_id})
             self.drop_run(run_id)
             return None
         run = run_of(status)
@@ -141,6 +145,7 @@ class PodRuntime:
         return run
 
     async def refresh_sandboxes(self) -> None:
+        """Read the status of all sandboxes again; those that are gone are forgotten."""
         found = []
         for sandbox in self.state.sandboxes:
             try:
@@ -174,11 +179,13 @@ class PodRuntime:
         else:
             self.state.setup_failure, self._setup_failures = None, 0
 
-    async def _set_cgroup(self, one: PodCgroup) -> None:
+    async def _set_cgroup(self, pod_cgroup: PodCgroup) -> None:
         config = self.shared.config
         if config.cgroups_per_qos:
             pids = max(config.pod_pids_limit, 0)
-            await self.shared.cgroups.ensure(one.path, one.cpu_shares, one.cpu_quota, one.cpu_period, one.memory_limit, pids)
+            await self.shared.cgroups.ensure(
+                pod_cgroup.path, pod_cgroup.cpu_shares, pod_cgroup.cpu_quota, pod_cgroup.cpu_period, pod_cgroup.memory_limit, pids
+            )
 
     def _own_cgroup(self) -> PodCgroup:
         return pod_cgroup(self.pod, self.shared.config.cgroup_root)
@@ -270,14 +277,14 @@ class PodRuntime:
 
     async def _remove(self, run_id: str) -> None:
         """The run with its log and its termination message."""
-        run = next((one for one in self.state.all_runs() if one.id == run_id), None)
+        run = next((candidate for candidate in self.state.all_runs() if candidate.id == run_id), None)
         await self.shared.runtime.remove_container(run_id)
         self.drop_run(run_id)
         if run is None:
             return
         self.state.lost[run.name] = max(run.attempt, self.state.lost.get(run.name, run.attempt))
         folder = f"{self.shared.paths.pod_logs(self.pod)}/{run.name}"
-        logs = [f"{folder}/{one}" for one in await self.shared.host.list_directory(folder) if one.startswith(f"{run.attempt}.log")]
+        logs = [f"{folder}/{name}" for name in await self.shared.host.list_directory(folder) if name.startswith(f"{run.attempt}.log")]
         for path in (*logs, message_path(self.shared.paths, self.pod.metadata.uid, run.name, run.attempt)):
             await self.shared.host.remove_tree(path)
 

@@ -56,6 +56,7 @@ class StatusPublisher:
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
+        """Send statuses to the API until cancelled."""
         async with asyncio.TaskGroup() as self._group:
             for entry in self._entries.values():
                 self._start(entry)
@@ -97,6 +98,7 @@ class StatusPublisher:
         self._start(entry)
 
     def forget(self, uid: str) -> None:
+        """Send no more for a pod."""
         entry = self._entries.pop(uid, None)
         if entry is not None:
             entry.gone = True
@@ -187,11 +189,11 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 def _conditions(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The conditions of the kubelet that changed; fields that a condition no longer has are nulled, or merging keeps them."""
-    before = {one["type"]: one for one in old}
+    before = {condition["type"]: condition for condition in old}
     found = []
-    for one in new:
-        known = before.get(one["type"], {})
-        if one != known and one["type"] in (*OWN, DISRUPTION):
-            found.append({**dict.fromkeys(known), **one})
-    gone = before.keys() - {one["type"] for one in new}
+    for condition in new:
+        known = before.get(condition["type"], {})
+        if condition != known and condition["type"] in (*OWN, DISRUPTION):
+            found.append({**dict.fromkeys(known), **condition})
+    gone = before.keys() - {condition["type"] for condition in new}
     return found + [{"type": name, "$patch": "delete"} for name in OWN if name in gone]

@@ -20,22 +20,22 @@ NODE_CRITICAL = "system-node-critical"
 def qos_class(pod: Pod) -> str:
     """Guaranteed when every container limits cpu and memory and requests as much; BestEffort when none says anything."""
     containers = [*pod.spec.initContainers, *pod.spec.containers]
-    own = [pod.spec.resources] if pod.spec.resources is not None else [one.resources for one in containers]
+    own = [pod.spec.resources] if pod.spec.resources is not None else [container.resources for container in containers]
     says = [
         (name, quantities[name])
-        for one in own
-        for quantities in (one.requests, one.limits)
+        for resources in own
+        for quantities in (resources.requests, resources.limits)
         for name in COUNTED
         if name in quantities and quantity.milli(quantities[name]) > 0
     ]
     if not says:
         return BEST_EFFORT
-    for one in own:
+    for resources in own:
         for name in COUNTED:
-            limit = one.limits.get(name)
+            limit = resources.limits.get(name)
             if limit is None or quantity.milli(limit) <= 0:
                 return BURSTABLE
-            if quantity.milli(one.requests.get(name, limit)) != quantity.milli(limit):
+            if quantity.milli(resources.requests.get(name, limit)) != quantity.milli(limit):
                 return BURSTABLE
     return GUARANTEED
 
@@ -52,7 +52,7 @@ def oom_score(pod: Pod, container: AnyContainer, memory_capacity: int) -> int:
         return BEST_EFFORT_OOM_SCORE
     requested = _memory(container)
     if is_sidecar(container):
-        requested = max(requested, min(_memory(one) for one in pod.spec.containers))
+        requested = max(requested, min(_memory(container) for container in pod.spec.containers))
     score = 1000 - (1000 * (requested + _share_of_the_rest(pod))) // memory_capacity
     return min(max(score, 1000 + GUARANTEED_OOM_SCORE), BEST_EFFORT_OOM_SCORE - 1)
 

@@ -76,6 +76,7 @@ class Relist:
         return f"PLEG is not healthy: {seen}"
 
     async def run(self) -> None:
+        """Compare the runtime with the workers at every period until cancelled."""
         while True:
             await self._clock.sleep(self._seconds)
             try:

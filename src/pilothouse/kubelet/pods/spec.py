@@ -21,7 +21,8 @@ def is_sidecar(container: AnyContainer) -> bool:
 
 
 def sidecars(pod: Pod) -> list[Container]:
-    return [one for one in pod.spec.initContainers if is_sidecar(one)]
+    """Init containers that keep running (restartPolicy Always), in their order."""
+    return [container for container in pod.spec.initContainers if is_sidecar(container)]
 
 
 def every_container(pod: Pod) -> list[AnyContainer]:
@@ -30,7 +31,8 @@ def every_container(pod: Pod) -> list[AnyContainer]:
 
 
 def container_of(pod: Pod, name: str) -> AnyContainer | None:
-    return next((one for one in every_container(pod) if one.name == name), None)
+    """The container, init container or ephemeral container of this name, or None."""
+    return next((container for container in every_container(pod) if container.name == name), None)
 
 
 def spec_hash(container: AnyContainer) -> str:
@@ -39,10 +41,12 @@ def spec_hash(container: AnyContainer) -> str:
 
 
 def is_terminal(pod: Pod) -> bool:
+    """Whether the pod's phase is Succeeded or Failed."""
     return pod.status.phase in {"Succeeded", "Failed"}
 
 
 def is_static(pod: Pod) -> bool:
+    """Whether the pod comes from a manifest of the node and not from the API."""
     return pod.metadata.annotations.get(wellknown.CONFIG_SOURCE, "api") != "api"
 
 
@@ -55,6 +59,7 @@ def from_api(pod: Pod) -> Pod:
 
 
 def is_mirror(pod: Pod) -> bool:
+    """Whether the pod is the API's mirror of a static pod."""
     return wellknown.CONFIG_MIRROR in pod.metadata.annotations
 
 
@@ -65,7 +70,7 @@ def shown(pod: Pod) -> str:
 
 def grace_seconds(pod: Pod, override: int | None = None) -> int:
     """How long the containers of an ending pod have; never less than a second."""
-    asked = [one for one in (pod.metadata.deletionGracePeriodSeconds, override) if one is not None]
+    asked = [seconds for seconds in (pod.metadata.deletionGracePeriodSeconds, override) if seconds is not None]
     if asked:
         return max(min(asked), 1)
     own = pod.spec.terminationGracePeriodSeconds

@@ -40,7 +40,7 @@ def pod_status(pod: Pod, observed: PodState, node: NodeFacts, now: float) -> Pod
     if observed.released:
         end_unfinished(pod, init, main)
     limit_messages(pod, (*init, *main, *ephemeral))
-    known = {one.name: one for one in (*init, *main)}
+    known = {status.name: status for status in (*init, *main)}
     meant = _phase(pod, observed, phase(pod, known, observed.ending is not None))
     found = _as_long_as_it_lives(pod, observed, meant)
     status = msgspec.structs.replace(
@@ -85,12 +85,12 @@ def _apply_reason(observed: PodState, status: PodStatus, *, changed: bool) -> No
 
 def _apply_addresses(pod: Pod, observed: PodState, node: NodeFacts, status: PodStatus) -> None:
     status.hostIP = node.host_ips[0] if node.host_ips else ""
-    status.hostIPs = [HostIP(ip=one) for one in node.host_ips]
+    status.hostIPs = [HostIP(ip=host_ip) for host_ip in node.host_ips]
     sandbox = observed.sandbox
     found = tuple(node.host_ips) if pod.spec.hostNetwork else (sandbox.ips if sandbox is not None else ())
     if found and not (pod.spec.hostNetwork and status.podIPs):
         status.podIP = found[0]
-        status.podIPs = [PodIP(ip=one) for one in found]
+        status.podIPs = [PodIP(ip=ip) for ip in found]
 
 
 def _untouched(pod: Pod, observed: PodState, node: NodeFacts, now: float) -> PodStatus:

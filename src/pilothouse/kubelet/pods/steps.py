@@ -95,4 +95,5 @@ class Plan:
     wake_at: float | None = None
 
     def wake_by(self, moment: float) -> None:
+        """Plan again at `moment` (seconds since the epoch) at the latest."""
         self.wake_at = moment if self.wake_at is None else min(self.wake_at, moment)

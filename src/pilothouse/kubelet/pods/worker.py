@@ -47,7 +47,7 @@ class PodWorker:
         claim: Callable[[str], None],
         observe: Callable[[PodWorker], None],
     ) -> None:
-        self.state = PodState(init_names=frozenset(one.name for one in pod.spec.initContainers))
+        self.state = PodState(init_names=frozenset(container.name for container in pod.spec.initContainers))
         self.pod_runtime = PodRuntime(pod, self.state, shared, claim)
         self.wanted = pod
         """As the API has it: its containers may want other resources than they were granted."""
@@ -65,6 +65,7 @@ class PodWorker:
 
     @property
     def pod(self) -> Pod:
+        """The newest spec of the pod."""
         return self.pod_runtime.pod
 
     @property
@@ -83,6 +84,7 @@ class PodWorker:
 
     @property
     def uid(self) -> str:
+        """uid of the pod."""
         return self.pod.metadata.uid
 
     # What others tell the worker; each returns at once.
@@ -112,11 +114,14 @@ class PodWorker:
 
     def _forget_back_offs(self, pod: Pod) -> None:
         """What has another image or other resources now may do better than before, and need not wait."""
-        before = {one.name: (one.image, one.resources) for one in (*self.pod.spec.initContainers, *self.pod.spec.containers)}
-        for one in (*pod.spec.initContainers, *pod.spec.containers):
-            if before.get(one.name) != (one.image, one.resources):
-                self.state.back_offs.pop(one.name, None)
-                self.state.failures.pop(one.name, None)
+        before = {
+            container.name: (container.image, container.resources)
+            for container in (*self.pod.spec.initContainers, *self.pod.spec.containers)
+        }
+        for container in (*pod.spec.initContainers, *pod.spec.containers):
+            if before.get(container.name) != (container.image, container.resources):
+                self.state.back_offs.pop(container.name, None)
+                self.state.failures.pop(container.name, None)
 
     def _note_resized(self) -> None:
         if self.state.resizing and self.state.has_resources_of(self.pod):
@@ -168,11 +173,11 @@ class PodWorker:
             self.pod_runtime.take(run)
         for sandbox in sandboxes:
             self.pod_runtime.claim(sandbox.id)
-        for one in (*self.pod.status.initContainerStatuses, *self.pod.status.containerStatuses):
-            if one.containerID:
-                self.state.lost[one.name] = one.restartCount
-                if one.resources is not None:
-                    self.state.applied[one.containerID.rpartition("://")[2]] = one.resources
+        for status in (*self.pod.status.initContainerStatuses, *self.pod.status.containerStatuses):
+            if status.containerID:
+                self.state.lost[status.name] = status.restartCount
+                if status.resources is not None:
+                    self.state.applied[status.containerID.rpartition("://")[2]] = status.resources
 
     def _end(self) -> None:
         old = self.state.ending
@@ -278,8 +283,8 @@ class PodWorker:
         """The pod with the kubelet's own last status; conditions of others as the API has them."""
         if self.status is None:
             return self.pod
-        foreign = [one for one in self.pod.status.conditions if one.type not in OWN]
-        own = [one for one in self.status.conditions if one.type in OWN]
+        foreign = [condition for condition in self.pod.status.conditions if condition.type not in OWN]
+        own = [condition for condition in self.status.conditions if condition.type in OWN]
         return msgspec.structs.replace(self.pod, status=msgspec.structs.replace(self.status, conditions=foreign + own))
 
     def tell_status(self, *, intermediate: bool = False) -> None:
@@ -301,5 +306,7 @@ def _overruled(old: PodStatus, new: PodStatus, told: PodStatus) -> bool:
     A state on its way here that is older than what was told is not taken for that."""
     if any(getattr(old, name) == getattr(told, name) != getattr(new, name) for name in OWN_FIELDS):
         return True
-    before, now = ({one.type: one.status for one in status.conditions} for status in (old, new))
-    return any(before.get(one.type) == one.status != now.get(one.type) for one in told.conditions if one.type in OWN)
+    before, now = ({condition.type: condition.status for condition in status.conditions} for status in (old, new))
+    return any(
+        before.get(condition.type) == condition.status != now.get(condition.type) for condition in told.conditions if condition.type in OWN
+    )

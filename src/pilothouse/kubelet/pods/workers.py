@@ -43,17 +43,21 @@ class PodWorkers:
         return iter([*self._workers.values()])
 
     async def run(self) -> None:
+        """Run the workers of all pods until cancelled."""
         async with asyncio.TaskGroup() as self._group:
             for worker in self._workers.values():
                 self._start(worker)
             await asyncio.Event().wait()
 
     def get(self, uid: str) -> PodWorker | None:
+        """The worker of a pod by its uid, or None."""
         return self._workers.get(uid)
 
     def named(self, namespace: str, name: str) -> PodWorker | None:
         """The worker of the newest pod of that name."""
-        found = [one for one in self._workers.values() if (one.pod.metadata.namespace, one.pod.metadata.name) == (namespace, name)]
+        found = [
+            worker for worker in self._workers.values() if (worker.pod.metadata.namespace, worker.pod.metadata.name) == (namespace, name)
+        ]
         return found[-1] if found else None
 
     def update(self, pod: Pod, sandboxes: list[PodSandbox] | None = None, runs: list[Run] | None = None) -> None:
@@ -127,7 +131,7 @@ class PodWorkers:
 
     def _living(self) -> list[Pod]:
         """What has room and ports of the node: a pod that ends has them as long as a container of it may run."""
-        return [one.pod for one in self._workers.values() if one.occupies]
+        return [worker.pod for worker in self._workers.values() if worker.occupies]
 
     def _claim(self, uid: str, identifier: str) -> None:
         self._claims[identifier] = uid

@@ -23,6 +23,7 @@ class Asking:
         self._clock = clock
 
     async def ask(self, pod: Pod, container: AnyContainer, run: Run, probe: Probe, kind: str, pod_ip: str) -> Answer:
+        """Run a probe once. `kind` is liveness, readiness or startup; what cannot be asked is an unknown answer, never an exception."""
         try:
             return await self._ask(pod, container, run, probe, pod_ip)
         except NoSuchPort as error:

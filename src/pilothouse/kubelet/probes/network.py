@@ -46,6 +46,7 @@ class LinuxNetwork:
         self._calls = calls or BlockingCalls(clock, LOOK_UPS_LIMIT)
 
     async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> Answer:
+        """GET the probe's path; `headers` are those that the probe does not set itself."""
         scheme = (action.scheme or "HTTP").lower()
         path = action.path if action.path.startswith("/") else f"/{action.path}"
         url = f"{scheme}://{_joined(host, port)}{path}"
@@ -62,6 +63,7 @@ class LinuxNetwork:
             return Answer(f'Get "{url}": {_told(error, host, port)}')
 
     async def tcp_connect(self, host: str, port: int, seconds: float) -> Answer:
+        """Open a TCP connection and close it."""
         try:
             _, writer = await wait_for(self._clock, self._connected(host, port), seconds)
         except TimeoutError:
@@ -75,6 +77,7 @@ class LinuxNetwork:
         return await asyncio.open_connection(await self._looked_up(host), port)
 
     async def grpc_check(self, host: str, port: int, service: str, seconds: float) -> Answer:
+        """Call gRPC's health check for `service`."""
         from grpc import StatusCode, aio
 
         address = _joined(host, port)

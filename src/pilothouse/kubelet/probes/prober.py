@@ -50,13 +50,14 @@ class Prober:
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
+        """Run the probes of all containers until cancelled."""
         async with asyncio.TaskGroup() as self._group:
             await asyncio.Event().wait()
 
     def observe(self, worker: PodWorker) -> None:
         """Begin to probe the pod's runs that are new, and end it for those that are over."""
         alive = {run.id: run for run in worker.state.all_runs() if run.running}
-        for run_id in [one for one, watch in self._watched.items() if watch.uid == worker.uid and one not in alive]:
+        for run_id in [known_id for known_id, watch in self._watched.items() if watch.uid == worker.uid and known_id not in alive]:
             self._stop(run_id)
             worker.state.probes.pop(run_id, None)
         if worker.state.ending is not None:
@@ -69,9 +70,9 @@ class Prober:
 
     def forget(self, uid: str) -> None:
         """The pod is gone."""
-        for run_id in [one for one, watch in self._watched.items() if watch.uid == uid]:
+        for run_id in [known_id for known_id, watch in self._watched.items() if watch.uid == uid]:
             self._stop(run_id)
-        for count in [one for one in self.counts if one.pod_uid == uid]:
+        for count in [counted for counted in self.counts if counted.pod_uid == uid]:
             del self.counts[count]
 
     def _end(self, worker: PodWorker) -> None:
@@ -105,10 +106,10 @@ class Prober:
 
     def _before(self, worker: PodWorker, run: Run) -> bool:
         """Whether the API shows this very run as started: so it was before this kubelet began."""
-        return any(one.containerID.endswith(f"//{run.id}") and bool(one.started) for one in _statuses(worker))
+        return any(status.containerID.endswith(f"//{run.id}") and bool(status.started) for status in _statuses(worker))
 
     def _was_ready(self, worker: PodWorker, run: Run) -> bool:
-        return any(one.containerID.endswith(f"//{run.id}") and one.ready for one in _statuses(worker))
+        return any(status.containerID.endswith(f"//{run.id}") and status.ready for status in _statuses(worker))
 
     async def _watch(self, worker: PodWorker, container: AnyContainer, run: Run, kind: str, probe: Probe, watch: Watch) -> None:
         """The life of one probe."""
@@ -177,6 +178,7 @@ class Prober:
 
 
 def worker_now(clock: Clock) -> float:
+    """Seconds since the epoch."""
     return clock.now().timestamp()
 
 

@@ -16,13 +16,16 @@ class SimulatedNetwork:
         self._answer = answer
 
     async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> Answer:
+        """The scripted answer for kind `httpGet`."""
         said = self._say("httpGet", host, port, "HTTP probe failed with statuscode: 500")
         return replace(said, answered=True)
 
     async def tcp_connect(self, host: str, port: int, seconds: float) -> Answer:
+        """The scripted answer for kind `tcpSocket`."""
         return self._say("tcpSocket", host, port, f"dial tcp {host}:{port}: connect: connection refused")
 
     async def grpc_check(self, host: str, port: int, service: str, seconds: float) -> Answer:
+        """The scripted answer for kind `grpc`."""
         return self._say("grpc", host, port, 'service unhealthy (responded with "NOT_SERVING")')
 
     def _say(self, kind: str, host: str, port: int, error: str) -> Answer:

@@ -19,9 +19,9 @@ def port_number(port: int | str, container: AnyContainer) -> int:
 
 
 def _named(name: str, container: AnyContainer) -> int:
-    for one in container.ports:
-        if one.name == name:
-            return one.containerPort
+    for port in container.ports:
+        if port.name == name:
+            return port.containerPort
     try:
         return strconv.atoi(name)
     except ValueError as error:

@@ -86,24 +86,29 @@ class CriRuntime:
         self._images: Any = stubs.ImageServiceStub(self._channel)
 
     async def close(self) -> None:
+        """Close the connection."""
         await self._channel.close()
 
     async def version(self) -> RuntimeVersion:
+        """CRI's Version."""
         answer = await self._call("Version", pb.VersionRequest())
         return RuntimeVersion(answer.runtime_name, answer.runtime_version, answer.runtime_api_version)
 
     async def status(self) -> Sequence[RuntimeCondition]:
+        """CRI's Status: the conditions RuntimeReady and NetworkReady."""
         answer = await self._call("Status", pb.StatusRequest())
         self.supplemental_groups_policy = bool(answer.features.supplemental_groups_policy)
         return [RuntimeCondition(each.type, each.status, each.reason, each.message) for each in answer.status.conditions]
 
     async def update_runtime_config(self, pod_cidr: str) -> None:
+        """CRI's UpdateRuntimeConfig: the node's pod range."""
         config = pb.RuntimeConfig(network_config=pb.NetworkConfig(pod_cidr=pod_cidr))
         await self._call("UpdateRuntimeConfig", pb.UpdateRuntimeConfigRequest(runtime_config=config))
 
     # Pod sandboxes
 
     async def run_pod_sandbox(self, config: SandboxConfig, runtime_handler: str = "") -> str:
+        """CRI's RunPodSandbox; gives the sandbox's id. Refuses pods with a user namespace."""
         if config.security.user_namespace:
             # As upstream says of a runtime that does not tell what its handlers can do.
             raise RuntimeFailure(f'the handler "{runtime_handler}" is not known', code="")
@@ -112,23 +117,28 @@ class CriRuntime:
         return str(answer.pod_sandbox_id)
 
     async def stop_pod_sandbox(self, sandbox_id: str) -> None:
+        """CRI's StopPodSandbox; one that is gone is no error."""
         await self._idempotent("StopPodSandbox", pb.StopPodSandboxRequest(pod_sandbox_id=sandbox_id))
 
     async def remove_pod_sandbox(self, sandbox_id: str) -> None:
+        """CRI's RemovePodSandbox; one that is gone is no error."""
         await self._idempotent("RemovePodSandbox", pb.RemovePodSandboxRequest(pod_sandbox_id=sandbox_id))
 
     async def list_pod_sandboxes(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Sandbox]:
+        """CRI's ListPodSandbox, by id and labels."""
         wanted = pb.PodSandboxFilter(id=sandbox_id, label_selector=dict(labels or {}))
         answer = await self._call("ListPodSandbox", pb.ListPodSandboxRequest(filter=wanted))
         return [messages.from_sandbox(item) for item in answer.items]
 
     async def pod_sandbox_status(self, sandbox_id: str) -> SandboxStatus:
+        """CRI's PodSandboxStatus. Raises NotFound."""
         answer = await self._call("PodSandboxStatus", pb.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id))
         return messages.from_sandbox_status(answer.status)
 
     # Containers
 
     async def create_container(self, sandbox_id: str, config: ContainerConfig, sandbox_config: SandboxConfig) -> str:
+        """CRI's CreateContainer; gives the container's id."""
         request = pb.CreateContainerRequest(
             pod_sandbox_id=sandbox_id,
             config=messages.to_container_config(config),
@@ -138,21 +148,26 @@ class CriRuntime:
         return str(answer.container_id)
 
     async def start_container(self, container_id: str) -> None:
+        """CRI's StartContainer."""
         await self._call("StartContainer", pb.StartContainerRequest(container_id=container_id))
 
     async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
+        """CRI's StopContainer: SIGTERM, and SIGKILL after `timeout_seconds`; one that is gone is no error."""
         request = pb.StopContainerRequest(container_id=container_id, timeout=int(timeout_seconds))
         await self._idempotent("StopContainer", request, limit=CALL_SECONDS + timeout_seconds)
 
     async def remove_container(self, container_id: str) -> None:
+        """CRI's RemoveContainer; one that is gone is no error."""
         await self._idempotent("RemoveContainer", pb.RemoveContainerRequest(container_id=container_id))
 
     async def list_containers(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Container]:
+        """CRI's ListContainers, by sandbox and labels."""
         wanted = pb.ContainerFilter(pod_sandbox_id=sandbox_id, label_selector=dict(labels or {}))
         answer = await self._call("ListContainers", pb.ListContainersRequest(filter=wanted))
         return [messages.from_container(item) for item in answer.containers]
 
     async def container_status(self, container_id: str) -> ContainerStatus:
+        """CRI's ContainerStatus with sandbox id and process id from containerd's details. Raises NotFound."""
         answer = await self._call("ContainerStatus", pb.ContainerStatusRequest(container_id=container_id, verbose=True))
         details = _details(answer.info.get("info", ""))
         return messages.from_container_status(
@@ -160,13 +175,16 @@ class CriRuntime:
         )
 
     async def update_container_resources(self, container_id: str, resources: Resources) -> None:
+        """CRI's UpdateContainerResources."""
         request = pb.UpdateContainerResourcesRequest(container_id=container_id, linux=messages.to_resources(resources))
         await self._call("UpdateContainerResources", request)
 
     async def reopen_container_log(self, container_id: str) -> None:
+        """CRI's ReopenContainerLog."""
         await self._call("ReopenContainerLog", pb.ReopenContainerLogRequest(container_id=container_id))
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float = 0.0) -> ExecResult:
+        """CRI's ExecSync; without `timeout_seconds` the command may run for ever."""
         request = pb.ExecSyncRequest(container_id=container_id, cmd=command, timeout=int(timeout_seconds))
         limit = timeout_seconds + CALL_SECONDS if timeout_seconds else None
         answer = await self._call("ExecSync", request, limit=limit)
@@ -175,24 +193,29 @@ class CriRuntime:
     # Streaming
 
     async def exec_url(self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        """CRI's Exec; gives the URL of the stream."""
         request = pb.ExecRequest(container_id=container_id, cmd=command, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
         return str((await self._call("Exec", request)).url)
 
     async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        """CRI's Attach; gives the URL of the stream."""
         request = pb.AttachRequest(container_id=container_id, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
         return str((await self._call("Attach", request)).url)
 
     async def port_forward_url(self, sandbox_id: str, ports: Sequence[int] = ()) -> str:
+        """CRI's PortForward; gives the URL of the stream."""
         request = pb.PortForwardRequest(pod_sandbox_id=sandbox_id, port=list(ports))
         return str((await self._call("PortForward", request)).url)
 
     # Statistics
 
     async def container_stats(self, container_id: str) -> ContainerStats:
+        """CRI's ContainerStats."""
         answer = await self._call("ContainerStats", pb.ContainerStatsRequest(container_id=container_id))
         return messages.from_stats(answer.stats)
 
     async def list_container_stats(self, sandbox_id: str = "") -> Sequence[ContainerStats]:
+        """CRI's ListContainerStats, by sandbox."""
         wanted = pb.ContainerStatsFilter(pod_sandbox_id=sandbox_id)
         answer = await self._call("ListContainerStats", pb.ListContainerStatsRequest(filter=wanted))
         return [messages.from_stats(item) for item in answer.stats]
@@ -200,22 +223,27 @@ class CriRuntime:
     # Images
 
     async def list_images(self) -> Sequence[Image]:
+        """CRI's ListImages."""
         answer = await self._call("ListImages", pb.ListImagesRequest())
         return [messages.from_image(item) for item in answer.images]
 
     async def image_status(self, image: str) -> Image | None:
+        """CRI's ImageStatus; None when the image is not there."""
         answer = await self._call("ImageStatus", pb.ImageStatusRequest(image=pb.ImageSpec(image=image)))
         return messages.from_image(answer.image) if answer.HasField("image") and answer.image.id else None
 
     async def pull_image(self, image: str, credentials: Credentials | None = None) -> str:
+        """CRI's PullImage; gives the image's id. Raises RuntimeFailure."""
         auth = messages.to_credentials(credentials) if credentials else None
         answer = await self._call("PullImage", pb.PullImageRequest(image=pb.ImageSpec(image=image), auth=auth))
         return str(answer.image_ref)
 
     async def remove_image(self, image: str) -> None:
+        """CRI's RemoveImage; one that is gone is no error."""
         await self._idempotent("RemoveImage", pb.RemoveImageRequest(image=pb.ImageSpec(image=image)))
 
     async def image_filesystem(self) -> Sequence[FilesystemUsage]:
+        """CRI's ImageFsInfo: usage of the file systems of images."""
         answer = await self._call("ImageFsInfo", pb.ImageFsInfoRequest())
         return [messages.from_filesystem(item) for item in answer.image_filesystems]
 
@@ -266,9 +294,9 @@ class CriRuntime:
                         exits.add(told, self._clock.monotonic())
                     elif told is not None:
                         yield RuntimeEvent(told.type, told.container_id, "", told.at)
-                for one in exits.due(self._clock.monotonic()):
-                    if (found := await self._stopped(one)) is not None:
-                        exits.booked(one)
+                for notice in exits.due(self._clock.monotonic()):
+                    if (found := await self._stopped(notice)) is not None:
+                        exits.booked(notice)
                         yield found
         finally:
             if reading is not None:

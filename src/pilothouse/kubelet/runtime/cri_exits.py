@@ -28,6 +28,7 @@ class UnbookedExits:
     _looks: dict[Notice, Look] = field(default_factory=dict)
 
     def add(self, told: Notice, now: float) -> None:
+        """Note an exit that containerd has told; `now` is a monotonic clock's seconds."""
         self._looks[told] = Look(now, FIRST_SECONDS)
 
     def due(self, now: float) -> list[Notice]:
@@ -39,6 +40,7 @@ class UnbookedExits:
         return found
 
     def booked(self, told: Notice) -> None:
+        """Forget an exit that CRI shows now."""
         self._looks.pop(told, None)
 
     def seconds(self, now: float) -> float | None:

@@ -41,6 +41,7 @@ LOCAL_IMAGES = "pilothouse.local/"
 
 
 def to_sandbox_config(config: SandboxConfig) -> Any:
+    """A PodSandboxConfig message."""
     message = pb.PodSandboxConfig(
         metadata=pb.PodSandboxMetadata(name=config.name, uid=config.uid, namespace=config.namespace, attempt=config.attempt),
         hostname=config.hostname,
@@ -70,6 +71,7 @@ def to_sandbox_config(config: SandboxConfig) -> Any:
 
 
 def to_sandbox_security(security: SandboxSecurity) -> Any:
+    """A LinuxSandboxSecurityContext message."""
     return pb.LinuxSandboxSecurityContext(
         namespace_options=to_namespaces(security.namespaces),
         selinux_options=to_selinux(security.selinux),
@@ -85,6 +87,7 @@ def to_sandbox_security(security: SandboxSecurity) -> Any:
 
 
 def to_container_config(config: ContainerConfig) -> Any:
+    """A ContainerConfig message."""
     return pb.ContainerConfig(
         metadata=pb.ContainerMetadata(name=config.name, attempt=config.attempt),
         image=pb.ImageSpec(image=config.image, user_specified_image=config.user_image),
@@ -108,6 +111,7 @@ def to_container_config(config: ContainerConfig) -> Any:
 
 
 def to_container_security(security: ContainerSecurity) -> Any:
+    """A LinuxContainerSecurityContext message; paths that are not set get the runtime's defaults."""
     return pb.LinuxContainerSecurityContext(
         capabilities=pb.Capability(add_capabilities=security.add_capabilities, drop_capabilities=security.drop_capabilities),
         privileged=security.privileged,
@@ -146,6 +150,7 @@ DEFAULT_READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/p
 
 
 def to_namespaces(namespaces: Namespaces) -> Any:
+    """A NamespaceOption message."""
     return pb.NamespaceOption(
         network=pb.NamespaceMode.Value(namespaces.network.value),
         pid=pb.NamespaceMode.Value(namespaces.pid.value),
@@ -155,12 +160,14 @@ def to_namespaces(namespaces: Namespaces) -> Any:
 
 
 def to_selinux(options: SELinux | None) -> Any:
+    """An SELinuxOption message, None when unset."""
     if options is None:
         return None
     return pb.SELinuxOption(user=options.user, role=options.role, type=options.type, level=options.level)
 
 
 def to_profile(profile: SecurityProfile | None) -> Any:
+    """A SecurityProfile message, None when unset."""
     if profile is None:
         return None
     kind = pb.SecurityProfile.ProfileType.Value(profile.kind)
@@ -168,6 +175,7 @@ def to_profile(profile: SecurityProfile | None) -> Any:
 
 
 def to_resources(resources: Resources) -> Any:
+    """A LinuxContainerResources message."""
     return pb.LinuxContainerResources(
         cpu_period=resources.cpu_period,
         cpu_quota=resources.cpu_quota,
@@ -183,6 +191,7 @@ def to_resources(resources: Resources) -> Any:
 
 
 def to_mount(mount: Mount) -> Any:
+    """A Mount message."""
     return pb.Mount(
         container_path=mount.container_path,
         host_path=mount.host_path,
@@ -193,10 +202,12 @@ def to_mount(mount: Mount) -> Any:
 
 
 def to_integer(value: int | None) -> Any:
+    """An Int64Value message, None when unset."""
     return None if value is None else pb.Int64Value(value=value)
 
 
 def to_credentials(credentials: Credentials) -> Any:
+    """An AuthConfig message."""
     return pb.AuthConfig(
         username=credentials.username,
         password=credentials.password,
@@ -223,6 +234,7 @@ def from_sandbox(message: Any) -> Sandbox:
 
 
 def from_sandbox_status(message: Any) -> SandboxStatus:
+    """A SandboxStatus from a PodSandboxStatus message."""
     first = (message.network.ip,) if message.network.ip else ()
     options = message.linux.namespaces.options
     return SandboxStatus(
@@ -233,6 +245,7 @@ def from_sandbox_status(message: Any) -> SandboxStatus:
 
 
 def from_container(message: Any) -> Container:
+    """A Container from its message."""
     return Container(
         id=message.id,
         sandbox_id=message.pod_sandbox_id,
@@ -277,6 +290,7 @@ def from_container_status(message: Any, sandbox_id: str = "", pid: int = 0) -> C
 
 
 def from_mount(message: Any) -> Mount:
+    """A Mount from its message."""
     return Mount(
         container_path=message.container_path,
         host_path=message.host_path,
@@ -287,6 +301,7 @@ def from_mount(message: Any) -> Mount:
 
 
 def from_image(message: Any) -> Image:
+    """An Image from its message; images that were made locally count as pinned."""
     return Image(
         id=message.id,
         tags=tuple(message.repo_tags),
@@ -299,6 +314,7 @@ def from_image(message: Any) -> Image:
 
 
 def from_stats(message: Any) -> ContainerStats:
+    """ContainerStats from its message."""
     attributes = message.attributes
     container = Container(
         id=attributes.id,
@@ -323,10 +339,12 @@ def from_stats(message: Any) -> ContainerStats:
 
 
 def from_filesystem(message: Any) -> FilesystemUsage:
+    """A FilesystemUsage from its message."""
     return FilesystemUsage(mountpoint=message.fs_id.mountpoint, used=message.used_bytes.value, inodes_used=message.inodes_used.value)
 
 
 def seconds(nanoseconds: int) -> float:
+    """Seconds for CRI's nanoseconds; 0.0 when it never happened."""
     return nanoseconds / NANOSECONDS if nanoseconds > 0 else 0.0
 
 

@@ -383,11 +383,14 @@ class Runtime(Protocol):
     supplemental_groups_policy: bool
     """Whether containers can be kept from groups that only their image gives them, as the last `status` said."""
 
-    async def version(self) -> RuntimeVersion: ...
+    async def version(self) -> RuntimeVersion:
+        """Name and version of the runtime."""
 
-    async def status(self) -> Sequence[RuntimeCondition]: ...
+    async def status(self) -> Sequence[RuntimeCondition]:
+        """Conditions of the runtime: RuntimeReady, NetworkReady."""
 
-    async def update_runtime_config(self, pod_cidr: str) -> None: ...
+    async def update_runtime_config(self, pod_cidr: str) -> None:
+        """Tell the runtime the node's pod range."""
 
     # Pod sandboxes
 
@@ -403,15 +406,19 @@ class Runtime(Protocol):
         """Also removes its containers."""
         ...
 
-    async def list_pod_sandboxes(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Sandbox]: ...
+    async def list_pod_sandboxes(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Sandbox]:
+        """Sandboxes with this id (empty: any) and all of these labels."""
 
-    async def pod_sandbox_status(self, sandbox_id: str) -> SandboxStatus: ...
+    async def pod_sandbox_status(self, sandbox_id: str) -> SandboxStatus:
+        """Status of a sandbox. Raises NotFound."""
 
     # Containers
 
-    async def create_container(self, sandbox_id: str, config: ContainerConfig, sandbox_config: SandboxConfig) -> str: ...
+    async def create_container(self, sandbox_id: str, config: ContainerConfig, sandbox_config: SandboxConfig) -> str:
+        """Create a container in a sandbox and give its id; it does not run yet."""
 
-    async def start_container(self, container_id: str) -> None: ...
+    async def start_container(self, container_id: str) -> None:
+        """Start a container that was created."""
 
     async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
         """The stop signal, SIGKILL after the timeout; returns when the container has exited."""
@@ -421,13 +428,17 @@ class Runtime(Protocol):
         """Kills it first when it runs."""
         ...
 
-    async def list_containers(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Container]: ...
+    async def list_containers(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Container]:
+        """Containers in this sandbox (empty: any) with all of these labels."""
 
-    async def container_status(self, container_id: str) -> ContainerStatus: ...
+    async def container_status(self, container_id: str) -> ContainerStatus:
+        """Status of a container. Raises NotFound."""
 
-    async def update_container_resources(self, container_id: str, resources: Resources) -> None: ...
+    async def update_container_resources(self, container_id: str, resources: Resources) -> None:
+        """Change the limits of a container."""
 
-    async def reopen_container_log(self, container_id: str) -> None: ...
+    async def reopen_container_log(self, container_id: str) -> None:
+        """Have the runtime open the container's log file again, after the old one was renamed."""
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float = 0.0) -> ExecResult:
         """Runs to its end; a timeout (0: none) is RuntimeFailure with code DEADLINE_EXCEEDED."""
@@ -435,21 +446,27 @@ class Runtime(Protocol):
 
     # Streaming: the URL of the runtime's streaming server (SPDY), good for one connection.
 
-    async def exec_url(self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str: ...
+    async def exec_url(self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        """URL of a stream to a command that starts when a client connects."""
 
-    async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str: ...
+    async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        """URL of a stream to the container's own process."""
 
-    async def port_forward_url(self, sandbox_id: str, ports: Sequence[int] = ()) -> str: ...
+    async def port_forward_url(self, sandbox_id: str, ports: Sequence[int] = ()) -> str:
+        """URL of a stream to ports of the sandbox."""
 
     # Statistics
 
-    async def container_stats(self, container_id: str) -> ContainerStats: ...
+    async def container_stats(self, container_id: str) -> ContainerStats:
+        """Usage of a container. Raises NotFound."""
 
-    async def list_container_stats(self, sandbox_id: str = "") -> Sequence[ContainerStats]: ...
+    async def list_container_stats(self, sandbox_id: str = "") -> Sequence[ContainerStats]:
+        """Usage of the running containers of this sandbox (empty: of all)."""
 
     # Images
 
-    async def list_images(self) -> Sequence[Image]: ...
+    async def list_images(self) -> Sequence[Image]:
+        """All images."""
 
     async def image_status(self, image: str) -> Image | None:
         """None when it is not present; `image` is a reference or an id."""
@@ -459,9 +476,11 @@ class Runtime(Protocol):
         """The id (or digest reference) of what was pulled."""
         ...
 
-    async def remove_image(self, image: str) -> None: ...
+    async def remove_image(self, image: str) -> None:
+        """Remove an image; one that is gone is no error."""
 
-    async def image_filesystem(self) -> Sequence[FilesystemUsage]: ...
+    async def image_filesystem(self) -> Sequence[FilesystemUsage]:
+        """Usage of the file systems that hold images."""
 
     # Events
 
@@ -470,4 +489,5 @@ class Runtime(Protocol):
         broken stream itself and then yields LOST. At most a stated number is buffered; overflow yields LOST too."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Release the connection; nothing may be called afterwards."""

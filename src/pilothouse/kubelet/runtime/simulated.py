@@ -134,6 +134,7 @@ class SimulatedRuntime:
             self.images.pop(name, None)
 
     def images_work(self, *images: str) -> None:
+        """Let pulls of these images succeed again."""
         for image in images:
             self._failing_images.pop(_normal(image), None)
 
@@ -160,12 +161,12 @@ class SimulatedRuntime:
         if one.status.container.state is ContainerState.RUNNING:
             one.log.write(text, self._clock.now(), stream)
 
-    async def answer(self, one: SimulatedContainer, command: Sequence[str], given: bytes = b"") -> ExecResult:
+    async def answer(self, container: SimulatedContainer, command: Sequence[str], given: bytes = b"") -> ExecResult:
         """What a client's command gives; `given` is its standard input."""
-        await self._command_runs(one)
-        if one.behaviour.exec_input is not None:
-            return one.behaviour.exec_input(command, given)
-        return one.behaviour.exec(command) if one.behaviour.exec is not None else ExecResult(b"", b"", 0)
+        await self._command_runs(container)
+        if container.behaviour.exec_input is not None:
+            return container.behaviour.exec_input(command, given)
+        return container.behaviour.exec(command) if container.behaviour.exec is not None else ExecResult(b"", b"", 0)
 
     def answers(self, kind: str, host: str, port: int) -> bool:
         """Whether what runs at this address answers a probe of this kind, for a `SimulatedNetwork`; nothing does where nothing runs."""
@@ -173,32 +174,36 @@ class SimulatedRuntime:
         if not meant:  # an address of no pod is the node's own, and that of pods in its network
             meant = {name for name, box in self.sandboxes.items() if not box.status.ips}
         running = [
-            one
-            for one in self.containers.values()
-            if one.status.container.state is ContainerState.RUNNING and one.status.container.sandbox_id in meant
+            container
+            for container in self.containers.values()
+            if container.status.container.state is ContainerState.RUNNING and container.status.container.sandbox_id in meant
         ]
-        return bool(running) and all(one.behaviour.probe is None or one.behaviour.probe(kind) for one in running)
+        return bool(running) and all(container.behaviour.probe is None or container.behaviour.probe(kind) for container in running)
 
     def named(self, pod: str, container: str, namespace: str = "default") -> SimulatedContainer:
         """The newest container of that name in the pod of that name."""
-        for one in reversed(self.containers.values()):
-            box = self.sandboxes[one.status.container.sandbox_id].config
-            if (one.config.name, box.name, box.namespace) == (container, pod, namespace):
-                return one
+        for candidate in reversed(self.containers.values()):
+            box = self.sandboxes[candidate.status.container.sandbox_id].config
+            if (candidate.config.name, box.name, box.namespace) == (container, pod, namespace):
+                return candidate
         raise KeyError(f"no container {container} in pod {pod} of namespace {namespace}")
 
     # Runtime
 
     async def version(self) -> RuntimeVersion:
+        """A containerd of version `simulated`."""
         return RuntimeVersion("containerd", "simulated")
 
     async def status(self) -> Sequence[RuntimeCondition]:
+        """Always ready."""
         return [RuntimeCondition("RuntimeReady", True), RuntimeCondition("NetworkReady", True)]
 
     async def update_runtime_config(self, pod_cidr: str) -> None:
+        """Note the node's pod range."""
         self.pod_cidr = pod_cidr
 
     async def run_pod_sandbox(self, config: SandboxConfig, runtime_handler: str = "") -> str:
+        """A new sandbox after `sandbox_seconds`; gives its id."""
         await self._clock.sleep(self.sandbox_seconds)
         identifier = self._identifier()
         host = config.security.namespaces.network is NamespaceMode.NODE
@@ -219,32 +224,37 @@ class SimulatedRuntime:
         return identifier
 
     async def stop_pod_sandbox(self, sandbox_id: str) -> None:
+        """Kill the containers of a sandbox, and mark it NotReady."""
         box = self.sandboxes.get(sandbox_id)
         if box is None:
             return
-        for one in self._in(sandbox_id):
-            if one.status.container.state is ContainerState.RUNNING:
-                self._exited(one, KILLED_EXIT)
+        for container in self._in(sandbox_id):
+            if container.status.container.state is ContainerState.RUNNING:
+                self._exited(container, KILLED_EXIT)
         if box.status.sandbox.state is SandboxState.READY:
             box.status = replace(box.status, sandbox=replace(box.status.sandbox, state=SandboxState.NOTREADY))
             self._tell(EventType.SANDBOX_STOPPED, "", sandbox_id)
 
     async def remove_pod_sandbox(self, sandbox_id: str) -> None:
+        """Stop a sandbox and forget it with its containers."""
         await self.stop_pod_sandbox(sandbox_id)
-        for one in self._in(sandbox_id):
-            await self.remove_container(one.status.container.id)
+        for container in self._in(sandbox_id):
+            await self.remove_container(container.status.container.id)
         self.sandboxes.pop(sandbox_id, None)
 
     async def list_pod_sandboxes(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Sandbox]:
+        """Sandboxes with this id (empty: any) and all of these labels."""
         found = (box.status.sandbox for box in self.sandboxes.values())
-        return [one for one in found if sandbox_id in {"", one.id} and _matches(one.labels, labels)]
+        return [sandbox for sandbox in found if sandbox_id in {"", sandbox.id} and _matches(sandbox.labels, labels)]
 
     async def pod_sandbox_status(self, sandbox_id: str) -> SandboxStatus:
+        """Status of a sandbox. Raises NotFound."""
         if sandbox_id not in self.sandboxes:
             raise NotFound(f'an error occurred when try to find sandbox: not found: "{sandbox_id}"')
         return self.sandboxes[sandbox_id].status
 
     async def create_container(self, sandbox_id: str, config: ContainerConfig, sandbox_config: SandboxConfig) -> str:
+        """A new container with the behaviour of its image. Raises RuntimeFailure without a ready sandbox or the image."""
         box = await self.pod_sandbox_status(sandbox_id)
         if box.sandbox.state is not SandboxState.READY:
             raise RuntimeFailure(f'sandbox container "{sandbox_id}" is not running')
@@ -272,6 +282,7 @@ class SimulatedRuntime:
         return made.id
 
     async def start_container(self, container_id: str) -> None:
+        """Start a container, as long as its behaviour says; it then lives by its behaviour. Raises RuntimeFailure when it is to fail."""
         one = self._container(container_id)
         if one.status.container.state is not ContainerState.CREATED:
             raise RuntimeFailure(f'container "{container_id}" is in {one.status.container.state.value} state')
@@ -284,6 +295,7 @@ class SimulatedRuntime:
         self._live(one, self._clock.monotonic(), _timetable(one.behaviour))
 
     async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
+        """End a container after its behaviour's time, or kill it after `timeout_seconds`."""
         one = self.containers.get(container_id)
         if one is None or one.status.container.state is not ContainerState.RUNNING:
             return
@@ -293,6 +305,7 @@ class SimulatedRuntime:
             self._exited(one, one.behaviour.stop_exit_code if wait <= timeout_seconds else KILLED_EXIT)
 
     async def remove_container(self, container_id: str) -> None:
+        """Kill a container and forget it with its log."""
         one = self.containers.get(container_id)
         if one is None:
             return
@@ -303,55 +316,68 @@ class SimulatedRuntime:
         self._tell(EventType.CONTAINER_DELETED, container_id, one.status.container.sandbox_id)
 
     async def list_containers(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Container]:
-        found = (one.status.container for one in self.containers.values())
-        return [one for one in found if sandbox_id in {"", one.sandbox_id} and _matches(one.labels, labels)]
+        """Containers in this sandbox (empty: any) with all of these labels."""
+        found = (container.status.container for container in self.containers.values())
+        return [container for container in found if sandbox_id in {"", container.sandbox_id} and _matches(container.labels, labels)]
 
     async def container_status(self, container_id: str) -> ContainerStatus:
+        """Status of a container. Raises NotFound."""
         return self._container(container_id).status
 
     async def update_container_resources(self, container_id: str, resources: Resources) -> None:
+        """Note the new limits."""
         self._container(container_id).config.resources = resources
 
     async def reopen_container_log(self, container_id: str) -> None:
+        """Do nothing. Raises NotFound."""
         self._container(container_id)
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float = 0.0) -> ExecResult:
+        """What the behaviour answers to the command; success without output by default."""
         one = self._running(container_id)
         await self._command_runs(one, timeout_seconds)
         return one.behaviour.exec(command) if one.behaviour.exec is not None else ExecResult(b"", b"", 0)
 
     async def exec_url(self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        """URL of a stream to the behaviour's answer. Raises RuntimeFailure when no streaming server runs."""
         one, streams = self._running(container_id), self._streams()
         # Clients open a stream for sizes with a terminal, last: who answers before would end the session under their hands.
         return streams.exec(one, command, _wanted(stdin, stdout, stderr, tty) | ({"resize"} if tty else set()))
 
     async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
+        """URL of a stream to what the container writes. Raises RuntimeFailure when no streaming server runs."""
         one, streams = self._running(container_id), self._streams()
         return streams.attach(one, _wanted(stdin, stdout, stderr, tty))
 
     async def port_forward_url(self, sandbox_id: str, ports: Sequence[int] = ()) -> str:
+        """Always raises RuntimeFailure: simulated pods have no ports."""
         raise RuntimeFailure("simulated pods have no ports", "UNIMPLEMENTED")
 
     async def container_stats(self, container_id: str) -> ContainerStats:
+        """Usage that the behaviour says. Raises NotFound."""
         return self._stats(self._container(container_id).status.container)
 
     async def list_container_stats(self, sandbox_id: str = "") -> Sequence[ContainerStats]:
-        return [self._stats(one) for one in await self.list_containers(sandbox_id)]
+        """Usage of the containers of this sandbox (empty: of all)."""
+        return [self._stats(container) for container in await self.list_containers(sandbox_id)]
 
     def _stats(self, container: Container) -> ContainerStats:
         used = self.containers[container.id].behaviour.memory_bytes
         return ContainerStats(container, self._now(), memory_working_set=used, memory_usage=used, memory_rss=used)
 
     async def list_images(self) -> Sequence[Image]:
+        """All images, each once."""
         return list(dict.fromkeys(self.images.values()))
 
     async def image_status(self, image: str) -> Image | None:
+        """The image of this name, id or digest, or None."""
         found = self.images.get(_normal(image))
         if found is not None:
             return found
-        return next((one for one in self.images.values() if image in {one.id, *one.digests, *one.tags}), None)
+        return next((known for known in self.images.values() if image in {known.id, *known.digests, *known.tags}), None)
 
     async def pull_image(self, image: str, credentials: Credentials | None = None) -> str:
+        """Add the image after `pull_seconds` and give its id. Raises RuntimeFailure for images that are to fail."""
         if _normal(image) not in self.images:  # a pull of what is here only asks for the manifest
             await self._clock.sleep(self.pull_seconds)
         error = self._failing_images.get(_normal(image))
@@ -360,14 +386,17 @@ class SimulatedRuntime:
         return self.has_image(image).id
 
     async def remove_image(self, image: str) -> None:
+        """Remove an image under all its names."""
         found = await self.image_status(image)
         if found is not None:
-            self.images = {name: one for name, one in self.images.items() if one.id != found.id}
+            self.images = {name: image for name, image in self.images.items() if image.id != found.id}
 
     async def image_filesystem(self) -> Sequence[FilesystemUsage]:
-        return [FilesystemUsage("/var/lib/containerd", sum(one.size for one in self.images.values()))]
+        """Bytes of all images."""
+        return [FilesystemUsage("/var/lib/containerd", sum(image.size for image in self.images.values()))]
 
     async def events(self) -> AsyncIterator[RuntimeEvent]:
+        """Events from now on; each subscriber has a queue of EVENTS_LIMIT."""
         queue: asyncio.Queue[RuntimeEvent] = asyncio.Queue(EVENTS_LIMIT)
         self._subscribers.append(queue)
         try:
@@ -377,9 +406,10 @@ class SimulatedRuntime:
             self._subscribers.remove(queue)
 
     async def close(self) -> None:
-        for one in self.containers.values():
-            if one.timer is not None:
-                one.timer.cancel()
+        """Stop the timers of all containers."""
+        for container in self.containers.values():
+            if container.timer is not None:
+                container.timer.cancel()
 
     # Inside
 
@@ -394,8 +424,8 @@ class SimulatedRuntime:
             raise RuntimeFailure(f"container {container_id} is not running")
         return one
 
-    async def _command_runs(self, one: SimulatedContainer, timeout_seconds: float = 0.0) -> None:
-        seconds = one.behaviour.exec_seconds
+    async def _command_runs(self, container: SimulatedContainer, timeout_seconds: float = 0.0) -> None:
+        seconds = container.behaviour.exec_seconds
         if 0 < timeout_seconds < seconds:
             await self._clock.sleep(timeout_seconds)
             raise RuntimeFailure(f"timeout {timeout_seconds:g}s exceeded: context deadline exceeded", "DEADLINE_EXCEEDED")
@@ -408,37 +438,41 @@ class SimulatedRuntime:
         return self.streams
 
     def _in(self, sandbox_id: str) -> list[SimulatedContainer]:
-        return [one for one in self.containers.values() if one.status.container.sandbox_id == sandbox_id]
+        return [container for container in self.containers.values() if container.status.container.sandbox_id == sandbox_id]
 
-    def _live(self, one: SimulatedContainer, begun: float, timetable: Iterator[tuple[Line | None, float]]) -> None:
+    def _live(self, container: SimulatedContainer, begun: float, timetable: Iterator[tuple[Line | None, float]]) -> None:
         """Wait for the next thing that the container does by itself, do it, and so on."""
-        one.timer = None
+        container.timer = None
         line, at = next(timetable, (None, None))
         if at is None:
             return
 
         def due() -> None:
             if line is not None:
-                one.log.write(line.text, self._clock.now(), line.stream)
-                self._live(one, begun, timetable)
+                container.log.write(line.text, self._clock.now(), line.stream)
+                self._live(container, begun, timetable)
             else:
-                one.timer = None
-                self._exited(one, OOM_EXIT if one.behaviour.oom else one.behaviour.exit_code, "OOMKilled" if one.behaviour.oom else "")
+                container.timer = None
+                self._exited(
+                    container,
+                    OOM_EXIT if container.behaviour.oom else container.behaviour.exit_code,
+                    "OOMKilled" if container.behaviour.oom else "",
+                )
 
-        one.timer = self._clock.call_after(begun + at - self._clock.monotonic(), due)
+        container.timer = self._clock.call_after(begun + at - self._clock.monotonic(), due)
 
-    def _exited(self, one: SimulatedContainer, exit_code: int, reason: str = "", message: str = "") -> None:
-        if one.timer is not None:
-            one.timer.cancel()
-            one.timer = None
+    def _exited(self, container: SimulatedContainer, exit_code: int, reason: str = "", message: str = "") -> None:
+        if container.timer is not None:
+            container.timer.cancel()
+            container.timer = None
         reason = reason or ("Completed" if exit_code == 0 else "Error")
-        self._set(one, ContainerState.EXITED, finished_at=self._now(), exit_code=exit_code, reason=reason, message=message)
-        one.exited.set()
-        one.log.end()
-        self._tell(EventType.CONTAINER_STOPPED, one.status.container.id, one.status.container.sandbox_id)
+        self._set(container, ContainerState.EXITED, finished_at=self._now(), exit_code=exit_code, reason=reason, message=message)
+        container.exited.set()
+        container.log.end()
+        self._tell(EventType.CONTAINER_STOPPED, container.status.container.id, container.status.container.sandbox_id)
 
-    def _set(self, one: SimulatedContainer, state: ContainerState, **changes: object) -> None:
-        one.status = replace(one.status, container=replace(one.status.container, state=state), **changes)  # type: ignore[arg-type]
+    def _set(self, container: SimulatedContainer, state: ContainerState, **changes: object) -> None:
+        container.status = replace(container.status, container=replace(container.status.container, state=state), **changes)  # type: ignore[arg-type]
 
     def _tell(self, type: EventType, container_id: str, sandbox_id: str) -> None:
         event = RuntimeEvent(type, container_id, sandbox_id, self._clock.now().timestamp())
@@ -474,7 +508,7 @@ class SimulatedRuntime:
 
 def _timetable(behaviour: Behaviour) -> Iterator[tuple[Line | None, float]]:
     """What a container writes and when, in seconds of its start; last, without a line, when its run is over."""
-    lines = [Line(one) if isinstance(one, str) else one for one in behaviour.prints]
+    lines = [Line(line) if isinstance(line, str) else line for line in behaviour.prints]
     due = [(line.after_seconds, number, line) for number, line in enumerate(lines)]
     heapq.heapify(due)
     while due:

@@ -31,6 +31,7 @@ class Written(NamedTuple):
 
     @property
     def text(self) -> bytes:
+        """The line without its time, stream and tag."""
         return self.entry.split(b" ", 3)[3]
 
 
@@ -54,6 +55,7 @@ class SimulatedLog:
         self._tell()
 
     def end(self) -> None:
+        """Nothing more will be written; readers that follow end."""
         self.ended = True
         self._tell()
 
@@ -63,7 +65,7 @@ class SimulatedLog:
 
     def tail(self, limit_bytes: int) -> bytes:
         """The end of the file that this would be."""
-        return b"".join(one.entry + b"\n" for one in self._lines)[-limit_bytes:]
+        return b"".join(line.entry + b"\n" for line in self._lines)[-limit_bytes:]
 
     def _tell(self) -> None:
         told, self.changed = self.changed, asyncio.Event()

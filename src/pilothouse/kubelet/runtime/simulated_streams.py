@@ -36,9 +36,11 @@ class Channels:
     streams: dict[str, Stream] = field(default_factory=dict)
 
     async def input(self) -> bytes:
+        """All of standard input, up to INPUT_LIMIT_BYTES; empty when it was not asked for."""
         return await self.streams["stdin"].read_all(INPUT_LIMIT_BYTES) if "stdin" in self.streams else b""
 
     async def write(self, kind: str, data: bytes) -> None:
+        """Write to stdout, stderr or error; dropped when it was not asked for."""
         if data and kind in self.streams:
             await self.streams[kind].write(data)
 
@@ -58,6 +60,7 @@ class SimulatedStreams:
         self._count = 0
 
     async def run(self) -> None:
+        """Serve on loopback until cancelled."""
         server = web.Server(self._handle, handler_cancellation=True, access_log=None)
         listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
         self.port = listener.sockets[0].getsockname()[1]
@@ -70,10 +73,12 @@ class SimulatedStreams:
             listener.close()
             await server.shutdown(1.0)
 
-    def exec(self, one: SimulatedContainer, command: Sequence[str], wanted: frozenset[str]) -> str:
+    def exec(self, container: SimulatedContainer, command: Sequence[str], wanted: frozenset[str]) -> str:
+        """URL of one connection to a command in a container; `wanted` names its streams."""
+
         async def serve(channels: Channels) -> int:
-            given = await channels.input() if one.behaviour.exec_input is not None else b""
-            result = await self._runtime.answer(one, command, given)
+            given = await channels.input() if container.behaviour.exec_input is not None else b""
+            result = await self._runtime.answer(container, command, given)
             terminal = "resize" in wanted  # which knows one stream, and ends lines as terminals do
             for kind, text in (("stdout", result.stdout), ("stderr", result.stderr)):
                 await channels.write("stdout" if terminal else kind, text.replace(b"\n", b"\r\n") if terminal else text)
@@ -81,9 +86,11 @@ class SimulatedStreams:
 
         return self._url(wanted, serve)
 
-    def attach(self, one: SimulatedContainer, wanted: frozenset[str]) -> str:
+    def attach(self, container: SimulatedContainer, wanted: frozenset[str]) -> str:
+        """URL of one connection to what a container writes; `wanted` names its streams."""
+
         async def serve(channels: Channels) -> int:
-            log, number = one.log, one.log.count
+            log, number = container.log, container.log.count
             while True:
                 changed, fresh, number = log.changed, [*log.since(number)], log.count
                 for line in fresh:

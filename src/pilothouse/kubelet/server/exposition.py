@@ -29,8 +29,9 @@ MEMORY = "container_memory_working_set_bytes", "gauge", "[STABLE] Current workin
 START = "container_start_time_seconds", "gauge", "[STABLE] Start time of the container since unix epoch in seconds"
 
 
-def cpu_seconds(one: Measured) -> float:
-    return one.stats.cpu_usage_nanoseconds / NANOSECONDS
+def cpu_seconds(measured: Measured) -> float:
+    """CPU time of a container in seconds."""
+    return measured.stats.cpu_usage_nanoseconds / NANOSECONDS
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,12 +46,13 @@ class Measured:
 def running(pods: Iterable[Pod], stats: Sequence[ContainerStats]) -> list[Measured]:
     """Of all that the runtime measures; it also lists what has ended."""
     known = {bare(status.containerID): (pod, status) for pod in pods for status in every_status(pod) if status.state.running is not None}
-    found = ((known.get(one.container.id), one) for one in stats)
-    return [Measured(*whose, one) for whose, one in found if whose is not None]
+    found = ((known.get(usage.container.id), usage) for usage in stats)
+    return [Measured(*whose, usage) for whose, usage in found if whose is not None]
 
 
-def started_seconds(one: Measured) -> float:
-    state = one.status.state.running
+def started_seconds(measured: Measured) -> float:
+    """Start of a container in seconds since the epoch; 0.0 when it does not run."""
+    state = measured.status.state.running
     return times.parse(state.startedAt).timestamp() if state is not None and state.startedAt else 0.0
 
 
@@ -59,7 +61,10 @@ def resource(pods: Iterable[Pod], stats: Sequence[ContainerStats], load: Load, m
     found = running(pods, stats)
 
     def lines(value: Value, *, at: bool = True) -> list[Line]:
-        return [({"container": one.status.name, **_place(one.pod)}, value(one), one.stats.timestamp if at else 0.0) for one in found]
+        return [
+            ({"container": measured.status.name, **_place(measured.pod)}, value(measured), measured.stats.timestamp if at else 0.0)
+            for measured in found
+        ]
 
     return _text(
         (CPU, lines(cpu_seconds)),
@@ -93,7 +98,7 @@ def cadvisor(pods: Iterable[Pod], stats: Sequence[ContainerStats], machine: Mach
     found = running(pods, stats)
 
     def lines(value: Value, **more: str) -> list[Line]:
-        return [({**_identity(one), **more}, value(one), one.stats.timestamp) for one in found]
+        return [({**_identity(measured), **more}, value(measured), measured.stats.timestamp) for measured in found]
 
     return _text(
         ((CPU[0], "counter", "Cumulative cpu time consumed in seconds."), lines(cpu_seconds, cpu="total")),
@@ -120,13 +125,13 @@ def cadvisor(pods: Iterable[Pod], stats: Sequence[ContainerStats], machine: Mach
 def probes(counts: Mapping[ProbeCount, int]) -> str:
     """/metrics/probes."""
     told = "[ALPHA] Cumulative number of a liveness, readiness or startup probe for a container by result."
-    return _text((("prober_probe_total", "counter", told), [(asdict(one), count, 0.0) for one, count in sorted(counts.items())]))
+    return _text((("prober_probe_total", "counter", told), [(asdict(probe), count, 0.0) for probe, count in sorted(counts.items())]))
 
 
 def kubelet(pods: Iterable[Pod], node_name: str) -> str:
     """/metrics: what dashboards tell nodes apart by, and how much each runs."""
     every = list(pods)
-    states = Counter(_state(one) for pod in every for one in every_status(pod))
+    states = Counter(_state(status) for pod in every for status in every_status(pod))
     states.pop("waiting", None)
     build = {"git_version": KUBERNETES_VERSION, "major": KUBERNETES_VERSION[1:].split(".")[0], "minor": KUBERNETES_VERSION.split(".")[1]}
     return _text(
@@ -156,16 +161,16 @@ def _place(pod: Pod) -> dict[str, str]:
     return {"namespace": pod.metadata.namespace, "pod": pod.metadata.name}
 
 
-def _identity(one: Measured) -> dict[str, str]:
-    identifier = one.stats.container.id
-    return {"container": one.status.name, "id": identifier, "image": one.status.image, "name": identifier, **_place(one.pod)}
+def _identity(measured: Measured) -> dict[str, str]:
+    identifier = measured.stats.container.id
+    return {"container": measured.status.name, "id": identifier, "image": measured.status.image, "name": identifier, **_place(measured.pod)}
 
 
 def _sums(found: Sequence[Measured], value: Value) -> list[Line]:
     by_pod: dict[str, tuple[Pod, float, float]] = {}
-    for one in found:
-        _, total, at = by_pod.get(one.pod.metadata.uid, (one.pod, 0.0, 0.0))
-        by_pod[one.pod.metadata.uid] = (one.pod, total + value(one), max(at, one.stats.timestamp))
+    for measured in found:
+        _, total, at = by_pod.get(measured.pod.metadata.uid, (measured.pod, 0.0, 0.0))
+        by_pod[measured.pod.metadata.uid] = (measured.pod, total + value(measured), max(at, measured.stats.timestamp))
     return [(_place(pod), total, at) for pod, total, at in by_pod.values()]
 
 

@@ -15,18 +15,23 @@ class NoLog(Exception):
 
 
 def has_container(pod: Pod, name: str) -> bool:
+    """Whether the pod has a container of any kind with this name."""
     spec = pod.spec
-    names = [one.name for one in (*spec.containers, *spec.initContainers)] + [one.name for one in spec.ephemeralContainers]
+    names = [container.name for container in (*spec.containers, *spec.initContainers)] + [
+        container.name for container in spec.ephemeralContainers
+    ]
     return name in names
 
 
 def every_status(pod: Pod) -> list[ContainerStatus]:
+    """Statuses of init, regular and ephemeral containers."""
     status = pod.status
     return [*status.initContainerStatuses, *status.containerStatuses, *status.ephemeralContainerStatuses]
 
 
 def status_of(pod: Pod, name: str) -> ContainerStatus | None:
-    return next((one for one in every_status(pod) if one.name == name), None)
+    """Status of the container of this name, or None."""
+    return next((status for status in every_status(pod) if status.name == name), None)
 
 
 def container_id(pod: Pod, name: str, previous: bool) -> str:

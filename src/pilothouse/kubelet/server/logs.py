@@ -57,6 +57,7 @@ def boolean(query: Mapping[str, str], name: str) -> bool:
 
 
 def number(query: Mapping[str, str], name: str, least: int) -> int | None:
+    """An integer of the query, None when it is missing. Raises BadLogOptions below `least` or for other text."""
     text = query.get(name, "")
     if not text:
         return None
@@ -122,6 +123,7 @@ class LogWriter:
 
 
 def before(timestamp: str, since: datetime) -> bool:
+    """Whether a line's time is before `since`; False for what is no time."""
     try:
         return time.parse(timestamp) < since
     except ValueError:
@@ -131,7 +133,7 @@ def before(timestamp: str, since: datetime) -> bool:
 def fixed_nanoseconds(timestamp: str) -> str:
     """The time with exactly nine digits of a second: runtimes drop zeros at the end."""
     whole, dot, rest = timestamp.partition(".")
-    zone = next((index for index, one in enumerate(rest) if not "0" <= one <= "9"), len(rest))
+    zone = next((index for index, char in enumerate(rest) if not "0" <= char <= "9"), len(rest))
     if dot:
         return f"{whole}.{rest[:zone][:9]:0<9}{rest[zone:]}"
     head, suffix = (timestamp[:19], timestamp[19:]) if len(timestamp) > 19 else (timestamp, "")

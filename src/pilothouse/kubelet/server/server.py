@@ -36,13 +36,14 @@ LINE_LIMIT_BYTES = 1024 * 1024
 """As Go's server bounds a head: a command of 100 kB stands in the query."""
 TRUSTED_GROUP = "system:masters"
 HEALTH_CHECKS = ("ping", "log", "syncloop")
-OPEN_PATHS = ("/healthz", *(f"/healthz/{one}" for one in HEALTH_CHECKS))
+OPEN_PATHS = ("/healthz", *(f"/healthz/{check}" for check in HEALTH_CHECKS))
 
 
 class PodSource(Protocol):
     """What the server needs of the kubelet: the pods of this node, with their status as the kubelet last knew it."""
 
-    def pods(self) -> Iterable[Pod]: ...
+    def pods(self) -> Iterable[Pod]:
+        """The pods of this node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class KubeletServer:
         self._streams = Streams(runtime)
 
     async def run(self) -> None:
+        """Serve until cancelled; `started` is set when it listens."""
         # Handlers are cancelled when their client goes: whoever follows a log would else follow it for ever.
         server = web.Server(
             self._handle,
@@ -120,7 +122,7 @@ class KubeletServer:
         path = request.rel_url.raw_path
         if path not in OPEN_PATHS and (refused := self._refused(request)) is not None:
             return refused
-        parts = [unquote(one) for one in path.split("/") if one]
+        parts = [unquote(part) for part in path.split("/") if part]
         handler = self._routes().get((parts[0] if parts else "", len(parts)))
         if handler is None and parts[:1] == ["logs"] and self._system_logs is not None and request.method in ("GET", "HEAD"):
             return await system_logs(request, tuple(parts[1:]), self._system_logs)

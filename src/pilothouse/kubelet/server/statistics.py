@@ -17,9 +17,9 @@ from pilothouse.machinery import time
 def summary(node_name: str, pods: Iterable[Pod], stats: Sequence[ContainerStats], figures: Figures, now: datetime) -> dict[str, Any]:
     """The stats API's Summary: usage of the whole node, and of each pod and container that runs."""
     by_pod: dict[str, list[Measured]] = defaultdict(list)
-    for one in running(pods, stats):
-        by_pod[one.pod.metadata.uid].append(one)
-    return {"node": _node(node_name, figures, now), "pods": [_pod(found) for found in by_pod.values()]}
+    for measured in running(pods, stats):
+        by_pod[measured.pod.metadata.uid].append(measured)
+    return {"node": _node(node_name, figures, now), "pods": [_pod(containers) for containers in by_pod.values()]}
 
 
 def _node(name: str, figures: Figures, now: datetime) -> dict[str, Any]:
@@ -44,35 +44,35 @@ def _node(name: str, figures: Figures, now: datetime) -> dict[str, Any]:
 
 
 def _pod(found: Sequence[Measured]) -> dict[str, Any]:
-    pod, stats = found[0].pod, [one.stats for one in found]
+    pod, stats = found[0].pod, [measured.stats for measured in found]
     meta = pod.metadata
     return {
         "podRef": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
         "startTime": pod.status.startTime or None,
-        "containers": [_container(one) for one in found],
+        "containers": [_container(measured) for measured in found],
         **_usage(stats),
     }
 
 
-def _container(one: Measured) -> dict[str, Any]:
-    stats, at = one.stats, _text(one.stats.timestamp)
+def _container(measured: Measured) -> dict[str, Any]:
+    stats, at = measured.stats, _text(measured.stats.timestamp)
     return {
-        "name": one.status.name,
-        "startTime": _text(started_seconds(one)),
+        "name": measured.status.name,
+        "startTime": _text(started_seconds(measured)),
         **_usage([stats]),
         "rootfs": {"time": at, "usedBytes": stats.filesystem_used, "inodesUsed": stats.filesystem_inodes},
     }
 
 
 def _usage(stats: Sequence[ContainerStats]) -> dict[str, Any]:
-    at = _text(max(one.timestamp for one in stats))
+    at = _text(max(usage.timestamp for usage in stats))
     return {
-        "cpu": {"time": at, "usageCoreNanoSeconds": sum(one.cpu_usage_nanoseconds for one in stats)},
+        "cpu": {"time": at, "usageCoreNanoSeconds": sum(usage.cpu_usage_nanoseconds for usage in stats)},
         "memory": {
             "time": at,
-            "workingSetBytes": sum(one.memory_working_set for one in stats),
-            "usageBytes": sum(one.memory_usage for one in stats),
-            "rssBytes": sum(one.memory_rss for one in stats),
+            "workingSetBytes": sum(usage.memory_working_set for usage in stats),
+            "usageBytes": sum(usage.memory_usage for usage in stats),
+            "rssBytes": sum(usage.memory_rss for usage in stats),
         },
     }
 

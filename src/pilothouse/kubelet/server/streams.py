@@ -55,6 +55,7 @@ class Streams:
         self._runtime = runtime
 
     async def exec(self, request: web.BaseRequest, pod: Pod, container: str) -> web.StreamResponse:
+        """Connect the client with a command in a container. Raises NotStreamable."""
         wanted = Wanted.of(request.query)
         command: Sequence[str] = request.query.getall("command", [])
         found = await self._container(pod, container)
@@ -62,16 +63,18 @@ class Streams:
         return await self._piped(request, lambda: self._runtime.exec_url(found, command, **flags))
 
     async def attach(self, request: web.BaseRequest, pod: Pod, container: str) -> web.StreamResponse:
+        """Connect the client with the process of a container. Raises NotStreamable."""
         wanted = Wanted.of(request.query)
         found = await self._container(pod, container)
-        spec = next((one for one in pod.spec.containers if one.name == container), None)
+        spec = next((candidate for candidate in pod.spec.containers if candidate.name == container), None)
         tty = bool(spec.tty) if spec is not None else wanted.tty  # the container's own: the runtime refuses another
         flags = {"stdin": wanted.stdin, "stdout": wanted.stdout, "stderr": wanted.stderr and not tty, "tty": tty}
         return await self._piped(request, lambda: self._runtime.attach_url(found, **flags))
 
     async def port_forward(self, request: web.BaseRequest, pod: Pod) -> web.StreamResponse:
+        """Connect the client with ports of the pod's newest ready sandbox. Raises NotStreamable."""
         sandboxes = await self._runtime.list_pod_sandboxes(labels={POD_UID: pod.metadata.uid})
-        ready = [one for one in sandboxes if one.state is SandboxState.READY]
+        ready = [sandbox for sandbox in sandboxes if sandbox.state is SandboxState.READY]
         if not ready:
             raise NotStreamable(f'not found pod ("{pod.metadata.name}_{pod.metadata.namespace}")')
         newest = max(ready, key=lambda one: one.created_at)
@@ -79,7 +82,7 @@ class Streams:
 
     async def _container(self, pod: Pod, name: str) -> str:
         labels = {POD_UID: pod.metadata.uid, CONTAINER_NAME: name}
-        found = [one for one in await self._runtime.list_containers(labels=labels) if one.state is ContainerState.RUNNING]
+        found = [container for container in await self._runtime.list_containers(labels=labels) if container.state is ContainerState.RUNNING]
         if not found:
             raise NotStreamable(f'container not found ("{name}")')
         return max(found, key=lambda one: one.created_at).id

@@ -9,6 +9,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
 async def set_up(place: Place) -> None:
+    """Write the files. Raises VolumeError when the ConfigMap or a key is missing and not optional."""
     source = place.volume.configMap
     assert source is not None
     config = await fetched(place.objects, ConfigMap, place.pod.metadata.namespace, source.name, source.optional)

@@ -7,6 +7,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeError, VolumeKind
 
 
 async def set_up(place: Place) -> None:
+    """Always raises VolumeError: no driver is registered."""
     source = place.volume.csi
     assert source is not None
     raise VolumeError(no_driver(source.driver))

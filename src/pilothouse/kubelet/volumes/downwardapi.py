@@ -7,6 +7,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
 async def set_up(place: Place) -> None:
+    """Write the files from the pod as it is now."""
     source = place.volume.downwardAPI
     assert source is not None
     await place.host.write_payload(place.path, downward(place, source.items, source.defaultMode))

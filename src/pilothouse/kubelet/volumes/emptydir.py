@@ -10,6 +10,7 @@ from pilothouse.machinery import quantity
 
 
 async def set_up(place: Place) -> None:
+    """Make the directory, and mount memory or huge pages when the medium says so. Raises OSError."""
     source = place.volume.emptyDir
     assert source is not None
     await place.host.make_directory(place.path, 0o777)
@@ -28,14 +29,14 @@ def _memory(place: Place) -> int:
     source = place.volume.emptyDir
     own = quantity.whole(source.sizeLimit) if source is not None and source.sizeLimit else 0
     node = quantity.whole(place.allocatable.get("memory", 0))
-    return min((one for one in (own, pod_cgroup(place.pod).memory_limit, node) if one > 0), default=0)
+    return min((limit for limit in (own, pod_cgroup(place.pod).memory_limit, node) if limit > 0), default=0)
 
 
 def page_size(pod: Pod, medium: str) -> str:
     """The size of pages that the medium names (`HugePages-2Mi`), or the only one that the pod requests (`HugePages`)."""
     own = [pod.spec.resources] if pod.spec.resources is not None else []
-    asking = [*own, *(one.resources for one in (*pod.spec.containers, *pod.spec.initContainers))]
-    sizes = {name.removeprefix(HUGEPAGES) for one in asking for name in one.requests if name.startswith(HUGEPAGES)}
+    asking = [*own, *(container.resources for container in (*pod.spec.containers, *pod.spec.initContainers))]
+    sizes = {name.removeprefix(HUGEPAGES) for resources in asking for name in resources.requests if name.startswith(HUGEPAGES)}
     named = medium.removeprefix("HugePages").removeprefix("-")
     if not named and len(sizes) > 1:
         raise VolumeError(f"medium: {medium} can't be used if container requests multiple huge page sizes")
@@ -45,6 +46,7 @@ def page_size(pod: Pod, medium: str) -> str:
 
 
 async def tear_down(host: Host, path: str) -> None:
+    """Unmount memory or huge pages."""
     if await host.is_mounted(path):
         await host.unmount(path)
 

@@ -7,6 +7,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
 async def set_up(place: Place) -> str | None:
+    """Set up the claim's volume; gives the path on the node where it is elsewhere. Raises VolumeError when the claim is not the pod's."""
     return await claimed(place, f"{place.pod.metadata.name}-{place.volume.name}", own=True)
 
 

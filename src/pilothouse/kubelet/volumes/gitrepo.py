@@ -8,6 +8,7 @@ DISABLED = "git-repo volume plugin has been disabled; if necessary, it may be re
 
 
 async def set_up(place: Place) -> None:
+    """Always raises VolumeError: the kind is disabled."""
     raise VolumeError(DISABLED)
 
 

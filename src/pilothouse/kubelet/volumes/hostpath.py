@@ -7,6 +7,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
 async def set_up(place: Place) -> str:
+    """The path on the node. Raises VolumeError when it is not what the volume's type says."""
     source = place.volume.hostPath
     assert source is not None
     return await path_of_the_node(place.host, source)

@@ -7,6 +7,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
 async def set_up(place: Place) -> None:
+    """Mount the export. Raises OSError."""
     source = place.volume.nfs
     assert source is not None
     if not await place.host.is_mounted(place.path):
@@ -15,6 +16,7 @@ async def set_up(place: Place) -> None:
 
 
 async def tear_down(host: Host, path: str) -> None:
+    """Unmount the export."""
     if await host.is_mounted(path):
         await host.unmount(path)
 

@@ -21,30 +21,31 @@ PRIVATE_MODE, GROUP_MODE = 0o600, 0o640
 
 
 async def set_up(place: Place) -> None:
+    """Write the files of all sources into memory; tokens are requested when they are due. Raises VolumeError."""
     source = place.volume.projected
     assert source is not None
     files: dict[str, PayloadFile] = {}
-    for one in source.sources or ():
-        files.update(await _files(place, one, source.defaultMode))
+    for projection in source.sources or ():
+        files.update(await _files(place, projection, source.defaultMode))
     if not await place.host.is_mounted(place.path):
         await place.host.mount_tmpfs(place.path, mode=0o777)
     await place.host.write_payload(place.path, files)
 
 
-async def _files(place: Place, one: VolumeProjection, mode: int | None) -> dict[str, PayloadFile]:
+async def _files(place: Place, projection: VolumeProjection, mode: int | None) -> dict[str, PayloadFile]:
     namespace = place.pod.metadata.namespace
-    if one.secret is not None:
-        secret = await fetched(place.objects, Secret, namespace, one.secret.name, one.secret.optional)
+    if projection.secret is not None:
+        secret = await fetched(place.objects, Secret, namespace, projection.secret.name, projection.secret.optional)
         data = secret_data(secret) if secret is not None else {}
-        return keyed(data, one.secret.items, mode, optional=one.secret.optional, missing=MISSING_SECRET_KEY)
-    if one.configMap is not None:
-        config = await fetched(place.objects, ConfigMap, namespace, one.configMap.name, one.configMap.optional)
+        return keyed(data, projection.secret.items, mode, optional=projection.secret.optional, missing=MISSING_SECRET_KEY)
+    if projection.configMap is not None:
+        config = await fetched(place.objects, ConfigMap, namespace, projection.configMap.name, projection.configMap.optional)
         data = config_data(config) if config is not None else {}
-        return keyed(data, one.configMap.items, mode, optional=one.configMap.optional, missing=MISSING_CONFIG_KEY)
-    if one.downwardAPI is not None:
-        return downward(place, one.downwardAPI.items, mode)
-    if one.serviceAccountToken is not None:
-        return {one.serviceAccountToken.path: await _token(place, one.serviceAccountToken, mode)}
+        return keyed(data, projection.configMap.items, mode, optional=projection.configMap.optional, missing=MISSING_CONFIG_KEY)
+    if projection.downwardAPI is not None:
+        return downward(place, projection.downwardAPI.items, mode)
+    if projection.serviceAccountToken is not None:
+        return {projection.serviceAccountToken.path: await _token(place, projection.serviceAccountToken, mode)}
     return {}
 
 
@@ -78,6 +79,7 @@ async def _request(place: Place, wanted: ServiceAccountTokenProjection, now: flo
 
 
 async def tear_down(host: Host, path: str) -> None:
+    """Unmount the memory."""
     if await host.is_mounted(path):
         await host.unmount(path)
 

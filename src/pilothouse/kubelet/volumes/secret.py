@@ -10,6 +10,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
 async def set_up(place: Place) -> None:
+    """Write the files into memory. Raises VolumeError when the Secret or a key is missing and not optional."""
     source = place.volume.secret
     assert source is not None
     secret = await fetched(place.objects, Secret, place.pod.metadata.namespace, source.secretName, source.optional)
@@ -21,6 +22,7 @@ async def set_up(place: Place) -> None:
 
 
 async def tear_down(host: Host, path: str) -> None:
+    """Unmount the memory."""
     if await host.is_mounted(path):
         await host.unmount(path)
 

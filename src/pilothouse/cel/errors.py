@@ -20,6 +20,8 @@ class Issue:
 
     def shown(self, source: str) -> str:
         """cel-go's display: place, message, the line and a caret below the column."""
+        if not source:  # the end of nothing has no place in a line
+            return f"ERROR: <input>:{self.line}:{self.column}: {self.message}"
         first = f"ERROR: <input>:{self.line}:{self.column + 1}: {self.message}"
         lines = source.split("\n")
         if not 1 <= self.line <= len(lines) or len(lines[self.line - 1].encode()) > LONGEST_SNIPPET:

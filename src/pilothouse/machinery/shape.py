@@ -127,10 +127,10 @@ def _shape(annotation: Any, go: str, level: str) -> Shape:
         return _union(tuple(member for member in arguments if member is not type(None)), go, level)
     if origin is list:
         item = _shape(arguments[0], go, level)
-        return Shape(LIST, f"[]{item.go}", item=item)
+        return Shape(LIST, f"[]{_item_name(item)}", item=item)
     if origin is dict:
         item = _shape(arguments[1], go, level)
-        return Shape(MAP, f"map[string]{item.go}", item=item)
+        return Shape(MAP, f"map[string]{_item_name(item)}", item=item)
     if isinstance(annotation, type) and issubclass(annotation, Object):
         return shape_of(annotation, level)
     kind = SIMPLE.get(annotation, ANY)
@@ -139,6 +139,13 @@ def _shape(annotation: Any, go: str, level: str) -> Shape:
     if go == "bytes":
         return Shape(STRING, "[]uint8", octets=True)
     return Shape(kind, go or GO_NAMES[kind], checked=kind not in (STRING, BOOLEAN, NUMBER))
+
+
+def _item_name(item: Shape) -> str:
+    """How Go prints the type of the items of a list or a map."""
+    if item.time:
+        return "v1.MicroTime" if item.micro else "v1.Time"
+    return item.go
 
 
 def _union(members: tuple[Any, ...], go: str, level: str) -> Shape:

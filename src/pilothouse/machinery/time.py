@@ -23,6 +23,8 @@ ELEMENTS: tuple[tuple[str, str, Mapping[str, range]], ...] = (
     ("Z07:00", r"Z|[+-](\d\d):(\d\d)", {"time zone offset hour": range(25), "time zone offset minute": range(61)}),
 )  # fmt: skip
 """What a time consists of: as the layout writes it, as it is read, and what its numbers may be."""
+MICRO_ELEMENTS = (*ELEMENTS[:10], ("05", r"(\d\d)", {"second": range(60)}), (".000000", r"[.,]\d{6}", {}), ELEMENTS[-1])
+"""The same of a MicroTime, whose six digits must be there."""
 SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 MICRO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 DURATION_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
@@ -80,13 +82,13 @@ def parse(value: str) -> datetime:
         raise ValueError(_fault(value) or f"parsing time {_quoted(value)}: {part} out of range") from error
 
 
-def _fault(value: str) -> str:
+def _fault(value: str, *, micro: bool = False) -> str:
     """What is wrong with a text, in Go's words: it is read from the left up to the first that does not fit; "" when all does."""
-    rest = value
-    for element, pattern, ranges in ELEMENTS:
+    rest, layout = value, MICRO_LAYOUT if micro else LAYOUT
+    for element, pattern, ranges in MICRO_ELEMENTS if micro else ELEMENTS:
         match = re.match(pattern, rest, re.ASCII)
         if match is None:
-            return f"parsing time {_quoted(value)} as {_quoted(LAYOUT)}: cannot parse {_quoted(rest)} as {_quoted(element)}"
+            return f"parsing time {_quoted(value)} as {_quoted(layout)}: cannot parse {_quoted(rest)} as {_quoted(element)}"
         for number, (name, allowed) in zip(match.groups(), ranges.items(), strict=True):
             if number is not None and int(number) not in allowed:
                 return f"parsing time {_quoted(value)}: {name} out of range"
@@ -113,10 +115,12 @@ def canonical(value: str, *, micro: bool = False) -> str:
 
 def parse_error(value: str, *, micro: bool = False) -> str:
     """What is wrong with a `Time` (or `MicroTime`), in Go's words; "" when nothing is."""
+    if micro and (fault := _fault(value, micro=True)):
+        return fault
     try:
         parse(value)
     except ValueError as error:
-        return str(error).replace(LAYOUT, MICRO_LAYOUT) if micro else str(error)
+        return str(error)
     return ""
 
 

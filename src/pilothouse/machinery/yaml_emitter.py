@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from pilothouse.machinery import strconv
-from pilothouse.machinery.yaml_scalars import MOMENT, STRING, resolve
+from pilothouse.machinery.yaml_scalars import STRING, is_moment, resolve
 
 SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 LONGEST_DIGITS = 18
@@ -67,7 +67,7 @@ def _is_text(value: str) -> bool:
 
 def _is_time(value: str) -> bool:
     """A time as go-yaml knows it: a day, a day and a time without a zone, or one with T and a zone."""
-    if not value[:4].isdecimal() or MOMENT.fullmatch(value) is None:
+    if not value[:4].isdecimal() or not is_moment(value):
         return False
     zoned = value[-1] in "Zz" or (value[-3:-2] == ":" and value[-6:-5] in ("+", "-"))
     return ("T" in value or "t" in value) == zoned

@@ -57,7 +57,7 @@ def _resolved(text: str, tag: str) -> tuple[str, Any]:
         return STRING, text
     if text[0] == ".":
         return _or_text(_float(text), text)
-    if tag == TIMESTAMP and _is_moment(text):
+    if tag == TIMESTAMP and is_moment(text):
         return TIMESTAMP, text
     plain = text.replace("_", "")
     number = _whole(plain)
@@ -66,7 +66,8 @@ def _resolved(text: str, tag: str) -> tuple[str, Any]:
     return _or_text(_float(plain) if STYLE_FLOAT.fullmatch(plain) else None, text)
 
 
-def _is_moment(text: str) -> bool:
+def is_moment(text: str) -> bool:
+    """Whether a text is a day, or a day and a time of it."""
     match = MOMENT.fullmatch(text)
     numbers = [strconv.parse_int(part) for part in match.groups() if part] if match else []
     try:

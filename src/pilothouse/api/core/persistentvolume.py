@@ -107,7 +107,7 @@ def validate(volume: PersistentVolume, problems: Problems) -> None:
     if not spec.capacity:
         here.at("capacity").required()
     if set(spec.capacity) != {"storage"}:
-        here.at("capacity").not_supported(spec.capacity, ("storage",))
+        here.at("capacity").not_supported(spec.capacity or None, ("storage",))
     for name in sorted(spec.capacity):
         value, where = spec.capacity[name], here.at("capacity", f"[{name}]")
         if quantity.parse(value).nanos < 0:

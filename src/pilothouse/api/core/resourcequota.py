@@ -119,7 +119,7 @@ def _validate_selector(scope: str, operator: str, values: list[str], problems: P
 def validate_update(old: ResourceQuota, new: ResourceQuota, problems: Problems) -> None:
     """Scopes never change. Upstream: ValidateResourceQuotaUpdate."""
     if set(old.spec.scopes) != set(new.spec.scopes):
-        problems.at("spec", "scopes").invalid(new.spec.scopes, "field is immutable")
+        problems.at("spec", "scopes").invalid(new.spec.scopes or None, "field is immutable")
 
 
 @RESOURCEQUOTA.validate_status

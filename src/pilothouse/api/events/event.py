@@ -99,8 +99,7 @@ SHOWN = {"reportingComponent": "reportingController"}
 @EVENTS_EVENT.validate
 def validate(event: core_v1.Event, problems: Problems) -> None:
     """This face is strict about new events, where the older one takes what old clients send."""
-    for index, problem in enumerate(problems.found):
-        problems.found[index] = replace(problem, path=SHOWN.get(problem.path, problem.path))
+    _shown_fields(problems)
     if event.metadata.name:
         report(names.dns_subdomain(event.metadata.name), event.metadata.name, problems, "metadata", "name")
     if event.metadata.generateName:
@@ -116,9 +115,16 @@ def validate(event: core_v1.Event, problems: Problems) -> None:
             problems.at(name).invalid("", "needs to be unset")
 
 
+def _shown_fields(problems: Problems) -> None:
+    """What has been said of the stored event so far, with the names of this version's fields."""
+    for index, problem in enumerate(problems.found):
+        problems.found[index] = replace(problem, path=SHOWN.get(problem.path, problem.path))
+
+
 @EVENTS_EVENT.validate_update
 def validate_update(old: core_v1.Event, new: core_v1.Event, problems: Problems) -> None:
     """Series, and the fields that never change. Upstream: ValidateEventUpdate for events.k8s.io/v1."""
+    _shown_fields(problems)
     if new.series != old.series:
         _validate_series(new, problems)
     for name in SETTLED:

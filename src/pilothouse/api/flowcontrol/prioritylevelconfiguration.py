@@ -133,6 +133,8 @@ def _validate_queuing(queuing: QueuingConfiguration, problems: Problems) -> None
 
 def _validate_declared(spec: PriorityLevelConfigurationSpec, here: Problems) -> None:
     """What upstream checks by declarations, after the rest."""
+    if spec.exempt is not None and spec.type != "Exempt":
+        here.at("exempt").forbidden("")
     if spec.limited is not None:
         if spec.type != "Limited":
             here.at("limited").forbidden("")
@@ -145,8 +147,6 @@ def _validate_declared(spec: PriorityLevelConfigurationSpec, here: Problems) -> 
             where.at("type").required()
     elif spec.type == "Limited":
         here.at("limited").required()
-    if spec.exempt is not None and spec.type != "Exempt":
-        here.at("exempt").forbidden("")
     if not spec.type:
         here.at("type").required()
 

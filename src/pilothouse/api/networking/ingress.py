@@ -64,7 +64,7 @@ def validate(ingress: Ingress, problems: Problems) -> None:
             report(_host_rule(host), host, here, "tls", index, "hosts", position)
         if tls.secretName:
             report(names.dns_subdomain(tls.secretName), tls.secretName, here, "tls", index, "secretName")
-    if spec.ingressClassName:
+    if spec.ingressClassName is not None:
         report(names.dns_subdomain(spec.ingressClassName), spec.ingressClassName, here, "ingressClassName")
         annotated = ingress.metadata.annotations.get(wellknown.INGRESS_CLASS, spec.ingressClassName)
         if not ingress.metadata.resourceVersion and annotated != spec.ingressClassName:

@@ -45,7 +45,7 @@ def validate_update(old: ServiceCIDR, new: ServiceCIDR, problems: Problems) -> N
     here = problems.at("spec", "cidrs")
     before, after = old.spec.cidrs, new.spec.cidrs
     if len(before) != len(after) and (len(before), len(after)) != (1, 2):
-        here.invalid(after, IMMUTABLE)
+        here.invalid(after or None, IMMUTABLE)
         return
     for index, value in enumerate(before):
         if after[index] != value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pilothouse.api.core.persistentvolume import validate_inline_spec
 from pilothouse.api.core.validation.declared import validate_declared_driver
 from pilothouse.api.core.validation.fields import INT32, report
+from pilothouse.api.core.validation.remote import validate_csi_driver
 from pilothouse.api.types.storage_v1 import VolumeAttachment, VolumeAttachmentStatus
 from pilothouse.machinery import names
 from pilothouse.machinery.metadata import IMMUTABLE
@@ -39,6 +40,9 @@ def validate(attachment: VolumeAttachment, problems: Problems) -> None:
     """Attacher, node, one source and status. Upstream: ValidateVolumeAttachment."""
     spec, here = attachment.spec, problems.at("spec")
     source, where = spec.source, here.at("source")
+    is_new = not attachment.metadata.resourceVersion
+    if not is_new:
+        validate_csi_driver(spec.attacher, here.at("attacher"))
     if source.inlineVolumeSpec is not None:
         if source.persistentVolumeName:
             where.forbidden(ONE_SOURCE)
@@ -50,7 +54,8 @@ def validate(attachment: VolumeAttachment, problems: Problems) -> None:
     validate_attachment_status(attachment.status, problems.at("status"))
     if source.persistentVolumeName:
         report(names.dns_subdomain(source.persistentVolumeName), source.persistentVolumeName, where, "persistentVolumeName")
-    validate_declared_driver(spec.attacher, here.at("attacher"))
+    if is_new:
+        validate_declared_driver(spec.attacher, here.at("attacher"))
 
 
 def validate_attachment_status(status: VolumeAttachmentStatus, problems: Problems) -> None:

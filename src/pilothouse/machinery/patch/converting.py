@@ -49,7 +49,7 @@ def _scalar_error(value: Any, kind: Shape) -> str:
     is_number = isinstance(value, (int, float)) and not is_flag
     if kind.kind == shape.STRING:
         if isinstance(value, int) and not is_flag:
-            return "cannot convert int64 to string"
+            return f"cannot convert int64 to {kind.named or 'string'}"
         return "" if isinstance(value, str) else "unrecognized type: string"
     if kind.kind == shape.BOOLEAN:
         return "" if is_flag else "unrecognized type: bool"

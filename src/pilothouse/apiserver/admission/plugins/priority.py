@@ -55,7 +55,7 @@ async def _resolve(request: AdmissionRequest, world: World) -> None:
             f"the integer value of priority ({pod.spec.priority}) must not be provided in pod spec; priority admission "
             f"controller computed {value} from the given PriorityClass name",
         )
-    if pod.spec.preemptionPolicy and pod.spec.preemptionPolicy != policy:
+    if pod.spec.preemptionPolicy is not None and pod.spec.preemptionPolicy != policy:
         raise refused(
             request,
             f"the string value of PreemptionPolicy ({pod.spec.preemptionPolicy}) must not be provided in pod spec; priority "

@@ -8,6 +8,7 @@ from pilothouse.apiserver.admission.plugin import CREATE, PODS, AdmissionRequest
 from pilothouse.apiserver.admission.pods import refused
 from pilothouse.machinery import quantity
 from pilothouse.machinery.codec import clone
+from pilothouse.machinery.errors import failure
 from pilothouse.machinery.struct import Quantity
 
 
@@ -22,7 +23,7 @@ class RuntimeClassAdmission(Plugin):
 
         Refuses (403) another overhead, a missing class, or a contradicting node selector.
         """
-        if not request.is_pod or request.operation != CREATE or not request.object.spec.runtimeClassName:
+        if not request.is_pod or request.operation != CREATE or request.object.spec.runtimeClassName is None:
             return
         found = await _class_of(request, world)
         spec = request.object.spec
@@ -39,7 +40,7 @@ class RuntimeClassAdmission(Plugin):
             return
         pod: Pod = request.object
         wanted: dict[str, Quantity] = {}
-        if pod.spec.runtimeClassName:
+        if pod.spec.runtimeClassName is not None:
             found = await _class_of(request, world)
             wanted = found.overhead.podFixed if found.overhead is not None else {}
         if pod.spec.overhead and not wanted:
@@ -49,6 +50,8 @@ class RuntimeClassAdmission(Plugin):
 
 async def _class_of(request: AdmissionRequest, world: World) -> RuntimeClass:
     name = request.object.spec.runtimeClassName
+    if not name:
+        raise failure(500, "", "resource name may not be empty")
     found = await world.get(RuntimeClass, name)
     if found is None:
         raise refused(request, f'pod rejected: RuntimeClass "{name}" not found')

@@ -49,7 +49,7 @@ layers:
 
 unit:
 	$(PYTHON) -m pytest -q --collect-only tests/e2e > /dev/null || $(PYTHON) -m pytest -q --collect-only tests/e2e
-	.venv/bin/pytest -q -n 2 tests/unit tests/architecture tests/simulation tests/scenarios
+	.venv/bin/pytest -q -n 2 tests/unit tests/architecture tests/simulation tests/scenarios examples
 
 e2e: ## end-to-end tests: root, containerd, kubectl; what cannot run here is left out and listed (CI=true: a failure)
 	$(SUDO) $(PYTHON) -m pytest -q tests/e2e

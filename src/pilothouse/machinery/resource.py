@@ -144,6 +144,8 @@ class Resource(Generic[T]):
     """Makes an object that is about to be committed, or was read from the store, smaller without changing what it says."""
     read: Callable[[T], bool] | None = None
     """Brings what the store has up to what the declaration says today; whether anything was changed."""
+    complete: Callable[[T], None] | None = None
+    """Fills into a new object, after all that admits and validates it, what every reader of it will find."""
 
     def __init__(
         self,

@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from pilothouse.kubelet.runtime.port import ExecResult
     from pilothouse.kubelet.runtime.simulated import Behaviour
     from pilothouse.kubelet.runtime.simulated_logs import Line
+    from pilothouse.testing.certificates import ServingCertificate
     from pilothouse.testing.cluster import Cluster
     from pilothouse.testing.watching import Events
     from pilothouse.testing.webhooks import AdmissionRequest, Refused, Webhook
 
-__all__ = ["AdmissionRequest", "Behaviour", "Cluster", "Events", "ExecResult", "Line", "Refused", "Webhook"]
+__all__ = ["AdmissionRequest", "Behaviour", "Cluster", "Events", "ExecResult", "Line", "Refused", "ServingCertificate", "Webhook"]
 
 HOMES = {
     "AdmissionRequest": "pilothouse.testing.webhooks",
     "Events": "pilothouse.testing.watching",
     "Refused": "pilothouse.testing.webhooks",
+    "ServingCertificate": "pilothouse.testing.certificates",
     "Webhook": "pilothouse.testing.webhooks",
     "Behaviour": "pilothouse.kubelet.runtime.simulated",
     "Cluster": "pilothouse.testing.cluster",

@@ -36,6 +36,7 @@ from pilothouse.kit.running_clock import RunningClock
 from pilothouse.kit.virtual_clock import VirtualClock
 from pilothouse.kubelet.runtime.port import ExecResult
 from pilothouse.kubelet.runtime.simulated import Behaviour, SimulatedContainer, SimulatedRuntime
+from pilothouse.testing.certificates import ServingCertificate
 from pilothouse.testing.control_plane import ControlPlane
 from pilothouse.testing.durations import seconds
 from pilothouse.testing.installing import install
@@ -73,6 +74,7 @@ class Cluster:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._kubeconfig: Path | None = None
         self._webhooks = Webhooks()
+        self._certificates = 0
         self._told: list[Callable[[SimulatedRuntime], object]] = []
         self._thread: LoopThread | None = None
 
@@ -105,8 +107,7 @@ class Cluster:
     def kubeconfig(self) -> Path:
         """The file by which any client reaches this cluster; its API server listens from the first time this is asked."""
         if self._kubeconfig is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="pilothouse-")
-            self._kubeconfig = self._call(self._serve(Path(self._folder.name)))
+            self._kubeconfig = self._call(self._serve(self._home()))
         return self._kubeconfig
 
     def advance(self, duration: str | float | timedelta) -> None:
@@ -203,6 +204,11 @@ class Cluster:
         """Gather the watch events of a kind from now on: take those that came, or wait for one. At most `limit` wait to be taken."""
         return self._call(self._watch_events(Gathering(self.client, kind, namespace, selector, limit)))
 
+    def certificate(self, *names: str) -> ServingCertificate:
+        """A certificate for a webhook server of the test's own: `127.0.0.1`, or NAME.NAMESPACE.svc of the Service that it answers for."""
+        self._certificates += 1
+        return ServingCertificate.make(self._home() / f"certificate-{self._certificates}", names)
+
     def answer_for(self, service: str, port: int, namespace: str = "default") -> None:
         """A program of the test answers, at this port of 127.0.0.1, for a Service whose webhook the API server calls."""
         self._plane.registry.store.local_services[namespace, service] = ("127.0.0.1", port)
@@ -226,6 +232,12 @@ class Cluster:
             await asyncio.gather(task, return_exceptions=True)
 
         return Events(self._call, self.clock, gathering, lambda: self._call(stop()))
+
+    def _home(self) -> Path:
+        """The folder of this cluster's files, which goes with it."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="pilothouse-")
+        return Path(self._folder.name)
 
     def _everywhere(self, tell: Callable[[SimulatedRuntime], object]) -> None:
         """Tell the runtime of each node, and of those that will join later."""

@@ -22,7 +22,6 @@ import base64
 import copy
 import inspect
 import re
-import ssl
 import tempfile
 import threading
 from collections import deque
@@ -43,12 +42,11 @@ from pilothouse.api.types.admissionregistration_v1 import (
     ValidatingWebhookConfiguration,
 )
 from pilothouse.client.client import Client
-from pilothouse.kit.clock import SystemClock
-from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.offload import in_waiting_thread
 from pilothouse.machinery import codec
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.testing.certificates import ServingCertificate
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -254,12 +252,13 @@ class Webhooks:
         self._folder = tempfile.TemporaryDirectory(prefix="pilothouse-webhooks-")
         from aiohttp import web  # late: most tests have no webhook
 
-        context = self._certified(Path(self._folder.name))
+        made = ServingCertificate.make(Path(self._folder.name), ["127.0.0.1"])
+        self._bundle = made.bundle
         application = web.Application(client_max_size=BODY_LIMIT_BYTES)
         application.router.add_post("/{name}", self._answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context).start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=made.context()).start()
         self._url = f"https://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
@@ -306,15 +305,6 @@ class Webhooks:
     def client_config(self, name: str) -> Document:
         """The clientConfig by which the API server reaches the webhook of this name."""
         return {"url": f"{self._url}/{name}", "caBundle": self._bundle}
-
-    def _certified(self, folder: Path) -> ssl.SSLContext:
-        from pilothouse.cluster import certificates
-
-        certificates.make_leaves(folder, [certificates.Subject("webhook", "webhook", names=["127.0.0.1"])], SystemClock(), Entropy())
-        self._bundle = base64.b64encode((folder / "ca.crt").read_bytes()).decode()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "webhook.crt", folder / "webhook.key")
-        return context
 
     async def _answer(self, request: web.Request) -> web.Response:
         from aiohttp import web

@@ -16,10 +16,9 @@ from typing import Any
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition, WebhookClientConfig
 from pilothouse.apiserver.extensions.conversion import ConversionFailed, converted, review_of, review_version
 from pilothouse.apiserver.extensions.metrics import ConversionMetrics
-from pilothouse.apiserver.extensions.schema import fit
+from pilothouse.apiserver.extensions.schema import adapt
 from pilothouse.machinery.errors import failure
 from pilothouse.machinery.resource import Resource
-from pilothouse.machinery.structural import StructuralSchema
 from pilothouse.machinery.unstructured import Unstructured
 
 SECONDS = 30.0
@@ -87,5 +86,5 @@ class WebhookConverter:
             raise ConversionFailed(f"conversion webhook for {source} failed: {problem.args[0]}") from problem
         made = converted(answer, objects, target, uid, version)
         for obj in made:
-            fit(obj, target.remembered[StructuralSchema])
+            adapt(obj, target)
         return made

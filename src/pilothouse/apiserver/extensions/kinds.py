@@ -18,7 +18,7 @@ from pilothouse.api.types.apiextensions_v1 import (
 )
 from pilothouse.apiserver.extensions.columns import columns_of, view
 from pilothouse.apiserver.extensions.converter import WebhookConverter
-from pilothouse.apiserver.extensions.schema import DeferredSchema, Preserving, add_hooks, fit
+from pilothouse.apiserver.extensions.schema import DeferredSchema, Preserving, adapt, add_hooks
 from pilothouse.machinery import access, codec, jsonpath, versions
 from pilothouse.machinery.patch.document import go_text
 from pilothouse.machinery.resource import STATUS, Resource, Scale, Subresource
@@ -186,7 +186,7 @@ def _renamed(target: Resource[Any]) -> Callable[[Unstructured], Unstructured]:
 
     def convert(obj: Unstructured) -> Unstructured:
         made: Unstructured = target.type(obj.metadata, codec.clone(obj.content))
-        fit(made, target.remembered[StructuralSchema])
+        adapt(made, target)
         return made
 
     return convert

@@ -33,8 +33,10 @@ def nested(obj: Unstructured, path: str, kind: type[int] | type[str]) -> Any:
     steps = path.split(".")
     value: Any = obj.content
     for index, step in enumerate(steps):
+        if value is None:
+            return None
         if not isinstance(value, dict):
-            where = "".join(f".{name}" for name in steps[:index])
+            where = "".join(f".{name}" for name in steps[: index + 1])
             raise ValueError(f"{where} accessor error: {go_text(value)} is of the type {go_type(value)}, expected map[string]interface{{}}")
         if step not in value:
             return None

@@ -91,6 +91,14 @@ def add_hooks(resource: Resource[Any], schema: StructuralSchema) -> None:
         scale.validate(resource, new, problems, spec=False)
         run_rules(problems, new, old)
 
+    def complete(obj: Unstructured) -> None:
+        """The default of the status, which nobody says at creation, is that of its readers."""
+        status = schema.root.properties.get("status")
+        if status is not None and status.default is not None and "status" not in obj.content:
+            schema.default(obj.content)
+
+    if "status" in resource.subresources:
+        resource.complete = complete
     resource.warn(finalizer_warnings)
     resource.read = _reader(kind, schema)
 
@@ -120,12 +128,25 @@ def _reader(kind: type[Unstructured], schema: StructuralSchema) -> Callable[[Uns
 
 
 def fit(obj: Unstructured, schema: StructuralSchema) -> None:
-    """Take out what the schema does not know, and fill in its defaults: of objects of the store, and of other versions."""
+    """Take out what the schema does not know, and fill in its defaults: of objects of the store."""
+    trim(obj)
+    schema.default(obj.content)
+
+
+def trim(obj: Unstructured) -> None:
+    """Take out what the schema does not know: of objects of another version. Upstream fills in the defaults of the stored version alone."""
     rules = obj.RULES
     if rules is not None:
         rules.prune(obj.content)
         rules.coerce(obj.content, drop_invalid=True)
-    schema.default(obj.content)
+
+
+def adapt(obj: Unstructured, target: Resource[Any]) -> None:
+    """Bring an object that was converted to the version of `target` into what it is when it is read there."""
+    if target.stored_as is None:
+        fit(obj, target.remembered[StructuralSchema])
+    else:
+        trim(obj)
 
 
 def finalizer_warnings(new: Unstructured, old: Unstructured | None) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.api.catalogue import resources
+from pilothouse.apiserver.registry import strategy
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.view import View
@@ -24,7 +25,7 @@ from pilothouse.machinery.patch.apply import Writer
 from pilothouse.machinery.patch.creating import CreatedFields
 from pilothouse.machinery.patch.manager import UPDATE
 from pilothouse.machinery.patch.schema import Type, of_custom, of_shape
-from pilothouse.machinery.patch.typed import NoElement
+from pilothouse.machinery.patch.typed import NoElement, complaint
 from pilothouse.machinery.patch.updater import Filter, Map, Versions
 from pilothouse.machinery.resource import Resource, per_resource
 from pilothouse.machinery.shape import shape_of
@@ -70,6 +71,8 @@ def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
     if resource.to_stored is not None and resource.from_stored is not None and not isinstance(obj, Unstructured):
         # What the conversion writes belongs to the creator, too.
         obj = resource.from_stored(resource.to_stored(obj))
+    if _has_odd_status(resource, obj):
+        return []
     try:
         fields = _created(resource, request.call.subresource).of(obj)
     except NoElement:  # items without keys: upstream writes such an object without a record
@@ -80,6 +83,15 @@ def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
         return []
     owner = record.manager(request.options.field_manager or agent_of(request.user.name), UPDATE, resource.api_version)
     return [record.entry(owner, resource.api_version, fields, time.now_text(store.clock))]
+
+
+def _has_odd_status(resource: Resource[Any], obj: Any) -> bool:
+    """A custom object whose status has other types than its schema. The strategy drops the status, so that nobody refuses the object;
+    upstream writes it without a record."""
+    if not isinstance(obj, Unstructured) or obj.content.get("status") is None or not strategy.has_status(resource):
+        return False
+    known = _type(resource).fields.get("status")
+    return known is not None and bool(complaint(obj.content["status"], known))
 
 
 def of_seed(resource: Resource[Any], obj: Any, name: str, written: str) -> Entries:

@@ -259,6 +259,15 @@ class RegistryStore:
         await converted((found,), resource)
         return found.served(resource)
 
+    async def reread(self, resource: Resource[Any], obj: Any) -> Any:
+        """`obj`, of the version of `resource`, as it would be read after a write: what the stored version does not know is gone."""
+        stored = resource.stored_as
+        if not resource.is_hub or stored is None or resource.to_stored is None or resource.from_stored is None:
+            return obj
+        if (converter := resource.converter) is not None:
+            return (await converter.convert(await converter.convert([obj], stored), resource))[0]
+        return resource.from_stored(resource.to_stored(obj))
+
     async def _write(self, key: str, value: bytes | None, expected: int) -> int:
         self.written.add(len(key) + len(value or b""))
         since = self.clock.monotonic()

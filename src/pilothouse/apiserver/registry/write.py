@@ -121,8 +121,11 @@ async def commit_admitted(
     try:
         await in_thread_if_large(request.call, _checked, resource, check, new)
         await store.admission.validate(admission)
+        if current is None and resource.complete is not None:
+            resource.complete(new)
         if request.options.dry_run:
-            return made(resource, new, current.revision, current.key) if current is not None else made(resource, new)
+            shown = await store.reread(resource, new)
+            return made(resource, shown, current.revision, current.key) if current is not None else made(resource, shown)
         if removes and current is not None:
             return await store.remove(current, last=new)
         return await store.commit(resource, request.namespace, new, current)

@@ -20,6 +20,7 @@ import msgspec
 from pilothouse.api.protobuf.wire import BYTES, FIXED64, VARINT, number, parts, signed, sized, tag
 from pilothouse.kit.remember import remember
 from pilothouse.machinery import codec, octets, quantity, rawextension, time
+from pilothouse.machinery.struct import NO_FIELDS, FieldsV1
 
 REMEMBERED = 4096
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -175,12 +176,12 @@ def read_json(data: bytes) -> Any:
         raise ValueError(f"raw bytes are no JSON: {error}") from error
 
 
-def read_object(data: bytes) -> dict[str, Any] | None:
-    """The same where only an object has a place."""
+def read_fields(data: bytes) -> FieldsV1:
+    """A set of fields, whose JSON is kept as it was written: an object, or nothing."""
     value = read_json(data)
     if value is not None and not isinstance(value, dict):
         raise ValueError("raw bytes are no JSON object")
-    return value
+    return NO_FIELDS if value is None else FieldsV1(one_of(data, 1))
 
 
 def read_int32(value: int) -> int:
@@ -217,7 +218,6 @@ def write_duration(value: str) -> bytes:
 
 
 INTEGER = Value(VARINT, number, signed, b"\0")
-OBJECT = Value(BYTES, write_json, read_object, b"\0")
 VALUES: Mapping[str, Value] = {
     "string": Value(BYTES, write_text, text, b"\0"),
     "bytes": Value(BYTES, write_octets, lambda data: base64.b64encode(data).decode(), b""),
@@ -232,7 +232,7 @@ VALUES: Mapping[str, Value] = {
     "api/resource.Quantity": Value(BYTES, write_quantity, read_quantity, write_quantity("0")),
     "util/intstr.IntOrString": Value(BYTES, write_int_or_string, read_int_or_string, write_int_or_string(0)),
     "runtime.RawExtension": Value(BYTES, write_raw, read_raw, b"\0"),
-    "meta/v1.FieldsV1": OBJECT,
+    "meta/v1.FieldsV1": Value(BYTES, write_json, read_fields, b"\0"),
     "apiextensions/v1.JSON": Value(BYTES, write_json, read_json, b"\0"),
     "items": Value(BYTES, write_items, read_items, b"\0"),
 }

@@ -20,8 +20,10 @@ from sortedcontainers import SortedDict
 from pilothouse.apiserver.cache.corrupt import CorruptValue, problem_of
 from pilothouse.apiserver.cache.entry import Entry, RewrittenEntry, head_of
 from pilothouse.apiserver.cache.event import ADDED, DELETED, MODIFIED, CacheEvent, bookmark
+from pilothouse.apiserver.cache.missed import differences
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.sharing import share
+from pilothouse.apiserver.cache.stored import object_of
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.storage.interface import Event, Item
 from pilothouse.machinery.codec import as_kind, encode
@@ -198,7 +200,7 @@ class Cache:
     def read(self, item: Item) -> Entry | CorruptValue:
         """The entry of what the store has, in the form in which it would be stored today."""
         try:
-            obj = self.resource.decoder.decode(item.value)
+            obj = object_of(self.resource, item.value)
         except (MsgspecError, ValueError, RecursionError):
             return CorruptValue(item.key, item.revision, problem_of(item.value, self.resource))
         is_changed = self.resource.read is not None and self.resource.read(obj)
@@ -231,6 +233,15 @@ class Cache:
         early, self._early = self._early, []
         for event in early:
             self.apply(event)
+
+    def replace(self, items: Sequence[Item], revision: int) -> None:
+        """Take what the store has as of `revision` in place of what was told: watchers get the differences, and what is older is
+        not told any more."""
+        for event in differences(self._entries, items, revision):
+            self.apply(event)
+        self.ring.clear()
+        self.floor = self.changed = revision
+        self.revision = max(self.revision, revision)
 
     def hand_over(self, key: str, value: bytes, obj: Any = None) -> None:
         """The struct that `value` was encoded from, so that it need not be decoded when the write comes back. Without one the value is

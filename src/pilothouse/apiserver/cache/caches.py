@@ -3,6 +3,7 @@
 - One feed, one order: when `revision` is N, every cache shows every write up to N.
 - A resource is read from the store when it is first asked for; until then its events cost nothing.
 - A resource that the catalogue serves no longer is forgotten, and its watches end.
+- When the store has forgotten writes that it had not told of, the caches are read anew, and what differs is told to watchers.
 - Each BOOKMARK_SECONDS bookmarks go out, and events that no watch is likely to resume from are forgotten.
 """
 
@@ -11,21 +12,26 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.cache.event import ADDED, DELETED, MODIFIED, CacheEvent
-from pilothouse.apiserver.storage.interface import Compacted, Event, Storage
+from pilothouse.apiserver.storage.interface import Compacted, Event, Storage, StorageFailed
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery.catalogue import DELETED as REMOVED
 from pilothouse.machinery.catalogue import Catalogue
 from pilothouse.machinery.errors import expired, no_such_resource
 from pilothouse.machinery.resource import Resource
 
+log = logging.getLogger(__name__)
+
 ROOT = "/registry/"
 BOOKMARK_SECONDS = 60.0
+CATCH_UP_SECONDS = 1.0
+"""After a failure to read the caches anew."""
 DECODED_AT_ONCE = 100
 """Stored objects that are decoded in one turn of the loop: a restart among thousands must not keep others waiting."""
 
@@ -51,6 +57,9 @@ class Caches:
         self._order = itertools.count()
         self._unfollow: Callable[[], None] | None = None
         self._failed: asyncio.Future[None] | None = None
+        self._missed: asyncio.Event = asyncio.Event()
+        self._kept: list[Event] | None = None
+        """What the store tells of while the caches are read anew."""
         catalogue.subscribe(self._catalogue_changed)
 
     def _catalogue_changed(self, what: str, resource: Resource[Any]) -> None:
@@ -113,7 +122,7 @@ class Caches:
         """Begin to follow the store."""
         if self._unfollow is None:
             self._failed = asyncio.get_running_loop().create_future()
-            self._unfollow = self.storage.follow(self._take)
+            self._unfollow = self.storage.follow(self._take, self._miss)
             self.revision = max(self.revision, await self.storage.revision())
 
     async def run(self) -> None:
@@ -124,6 +133,8 @@ class Caches:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send_bookmarks(), name="bookmarks")
+                if self.storage.shared:
+                    group.create_task(self._catch_up(), name="caches that missed something")
                 await self._failed
         finally:
             self._unfollow()
@@ -138,7 +149,33 @@ class Caches:
         except Exception as error:
             self._failed.set_exception(error)
 
+    def _miss(self, revision: int) -> None:
+        """Writes up to this revision will not be told: what follows is kept until the caches have been read anew."""
+        log.warning("the store has forgotten writes that it had not told of: the caches are read anew", extra={"revision": revision})
+        self._kept = self._kept or []
+        self._missed.set()
+
+    async def _catch_up(self) -> None:
+        """Read the caches anew whenever something was missed, until cancelled."""
+        while True:
+            await self._missed.wait()
+            self._missed.clear()
+            try:
+                for cache in self.loaded():
+                    found = await self.storage.range(cache.prefix)
+                    cache.replace(found.items, found.revision)
+            except (StorageFailed, Compacted) as error:
+                log.warning("the caches could not be read anew: %s", error)
+                await self.clock.sleep(CATCH_UP_SECONDS)
+                self._missed.set()
+            if not self._missed.is_set() and self._kept is not None:
+                kept, self._kept = self._kept, None
+                self._take(kept)
+
     def _deliver(self, batch: Sequence[Event]) -> None:
+        if self._kept is not None:
+            self._kept += batch
+            return
         for event in batch:
             cache = self._cache_of(event.key)
             if cache is not None and (cache.loaded or cache in self._loading):

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.apiserver.cache.stored import object_of
 from pilothouse.machinery import codec, strict
 from pilothouse.machinery.errors import StatusError, failure, internal_error
 from pilothouse.machinery.meta_v1 import StatusCause, StatusDetails
@@ -51,7 +52,7 @@ class CorruptValue:
 def problem_of(value: bytes, resource: Resource[Any]) -> str:
     """What keeps a stored value from being an object of the resource, in Go's words where they are known; "" when nothing does."""
     try:
-        resource.decoder.decode(value)
+        object_of(resource, value)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         try:
             parsed = codec.parse(value)

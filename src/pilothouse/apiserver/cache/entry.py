@@ -17,6 +17,7 @@ import msgspec
 
 from pilothouse.api.protobuf.encoder import encode_message
 from pilothouse.apiserver.cache.sharing import share
+from pilothouse.apiserver.cache.stored import object_of
 from pilothouse.machinery import access
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.resource import Resource
@@ -83,8 +84,8 @@ class Entry:
     def stored(cls, resource: Resource[Any], key: str, head: bytes, value: bytes, revision: int, since: int, obj: Any = None) -> Entry:
         """The entry of a stored value; `obj` is the struct that it was encoded from, where that is at hand."""
         if not value.startswith(head):
-            with suppress(msgspec.MsgspecError):  # what cannot be decoded spoils nothing else
-                value = encode(resource.decoder.decode(value))
+            with suppress(ValueError):  # what cannot be decoded spoils nothing else
+                value = encode(object_of(resource, value))
         if obj is not None:
             obj.metadata.resourceVersion = str(revision)
         return cls(resource, key, head, spliced(value, head, revision), revision, since, obj)

@@ -12,6 +12,7 @@ from aiohttp import web
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.encoding import failed
 from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.apiserver.registry.storefailures import status_of
 from pilothouse.apiserver.storage.interface import StorageFailed
 from pilothouse.machinery import errors
 from pilothouse.machinery.errors import StatusError
@@ -39,7 +40,7 @@ async def answer_failures(request: Request, next: Handler) -> Response:
         return failed(request, errors.unavailable(str(error) or type(error).__name__))
     except StorageFailed as error:  # a broken disk is no bug: the text says what it is
         log.warning("the store failed: %s", error, extra={"path": request.path})
-        return failed(request, errors.internal_error(f"the store cannot be read: {error}"))
+        return failed(request, status_of(error, "be read"))
     except RecursionError:  # only what a client has sent nests without end
         return failed(request, errors.bad_request("json: exceeded max depth"))
     except web.HTTPException as refusal:  # aiohttp's own, of a WebSocket's handshake

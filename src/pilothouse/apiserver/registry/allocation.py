@@ -2,6 +2,8 @@
 
 - What is taken is what the cached Services say; no table of its own can disagree with them.
 - Between the choice and the commit the choice is held here, so that two writes at once do not take the same.
+- Where API servers share a store, a choice is committed only if none has been committed since that it was not made by (see
+  `SharedStorage`); else it is made again.
 - A dry run chooses as well, and holds nothing.
 
 How a Service's fields decide what it needs: services.py.
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from pilothouse.api.core.servicefields import needs_health_check, needs_node_ports
 from pilothouse.api.types.core_v1 import Service
@@ -19,6 +21,7 @@ from pilothouse.apiserver.admission.plugin import World
 from pilothouse.apiserver.registry import services
 from pilothouse.apiserver.registry.settings import Network, Settings
 from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError, internal_error, invalid
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
@@ -29,7 +32,13 @@ DRY_RUN_NODE_PORT = 32769
 
 
 class Reservation:
-    """What one write holds. Release it when the write is committed (the cache knows then) or given up."""
+    """What one write holds. Release it when the write is committed (the cache knows then) or given up.
+
+    `allocated` is what the choice was made by, where API servers share a store; None where nothing was chosen.
+    """
+
+    allocated: int | None = None
+    restore: Callable[[], None] | None = None
 
     def __init__(self, held: set[Any] | None = None) -> None:
         self._held = held if held is not None else set()
@@ -40,10 +49,27 @@ class Reservation:
         self._held.add(thing)
         self._mine.add(thing)
 
+    @property
+    def holds(self) -> bool:
+        return bool(self._mine)
+
+    def undo(self) -> None:
+        """Make the object what it was before the choice; only where API servers share a store."""
+        if self.restore is not None:
+            self.restore()
+
     def release(self) -> None:
         """Give up what this write reserved. Idempotent."""
         self._held -= self._mine
         self._mine = set()
+
+
+class AllocatingWorld(World, Protocol):
+    """What is needed of the registry's store."""
+
+    async def allocated(self) -> int | None:
+        """See `RegistryStore.allocated`."""
+        ...
 
 
 class Allocation:
@@ -54,12 +80,15 @@ class Allocation:
         self._networks = {f"IPv{network.version}": network for network in settings.service_networks}
         self._held: set[Any] = set()
 
-    async def reserve(self, world: World, resource: Resource[Any], old: Any, new: Any, *, dry_run: bool) -> Reservation:
+    async def reserve(self, world: AllocatingWorld, resource: Resource[Any], old: Any, new: Any, *, dry_run: bool) -> Reservation:
         """Fill in what `new` (and not `old` already) takes; StatusError when it cannot have that."""
         if resource.type is not Service:
             return Reservation()
+        allocated = await world.allocated()
         others = [service for service in await world.list(Service) if old is None or service.metadata.uid != old.metadata.uid]
         choice = _Choice(self, world.entropy, old, new, others, dry_run=dry_run)
+        if allocated is not None:
+            choice.undoable()
         services.settle_families(old, new, tuple(self._networks))
         try:
             choice.addresses()
@@ -68,6 +97,8 @@ class Allocation:
         finally:
             if dry_run:
                 choice.reservation.release()
+        if choice.reservation.holds:
+            choice.reservation.allocated = allocated
         return choice.reservation
 
 
@@ -88,6 +119,15 @@ class _Choice:
         for service in others:
             self._taken.update(services.held(service))
         self.reservation = Reservation(allocation._held)
+
+    def undoable(self) -> None:
+        """Remember the Service as it is before the choice."""
+        new, before = self._new, clone(self._new.spec)
+
+        def undo() -> None:
+            new.spec = before
+
+        self.reservation.restore = undo
 
     def addresses(self) -> None:
         spec = self._new.spec

@@ -82,3 +82,19 @@ async def compact_regularly(storage: Storage, clock: Clock, written: Written) ->
             except StorageFailed as error:  # a full disk must not end the server, which can still be read
                 log.warning("compaction failed: %s", error)
         await written.wait(clock)
+
+
+async def compact_by_interval(storage: Storage, clock: Clock, seconds: float) -> None:
+    """Of a store that API servers share: forget at each turn what was old at the turn before. Runs until cancelled.
+
+    Upstream does the same (k8s.io/apiserver/pkg/storage/etcd3/compact.go), and nothing when `seconds` is 0.
+    """
+    revision = 0
+    while seconds:
+        await clock.sleep(seconds)
+        try:
+            if revision:
+                await storage.compact(revision)
+            revision = await storage.revision()
+        except StorageFailed as error:
+            log.warning("compaction failed: %s", error)

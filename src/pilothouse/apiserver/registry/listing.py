@@ -42,6 +42,8 @@ async def get(store: RegistryStore, request: Request) -> Entry:
         except InvalidRevision as error:
             raise failure(500, "", str(error)) from error
         await reached_or_timeout(store, revision)
+    elif store.storage.shared and not request.options.resource_version:
+        await store.current()
     entry = await store.entry(request.resource, request.namespace, request.name, request.served)
     return entry.served(request.served)
 

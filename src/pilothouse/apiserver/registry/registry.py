@@ -36,16 +36,17 @@ from pilothouse.apiserver.registry import (
     update,
     watching,
 )
-from pilothouse.apiserver.registry.compaction import compact_regularly
+from pilothouse.apiserver.registry.compaction import compact_by_interval, compact_regularly
 from pilothouse.apiserver.registry.expiry import expire_regularly
 from pilothouse.apiserver.registry.patch import patch
 from pilothouse.apiserver.registry.poststart.hook import Hook
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.registry.store import RegistryStore, Review, TokenIssuer, made
+from pilothouse.apiserver.registry.storefailures import status_of
 from pilothouse.apiserver.registry.transport import InProcessTransport
 from pilothouse.apiserver.registry.view import MAIN
-from pilothouse.apiserver.storage.interface import Storage
+from pilothouse.apiserver.storage.interface import Storage, StorageFailed
 from pilothouse.client.call import Call
 from pilothouse.kit import plugins as discovery
 from pilothouse.kit.clock import Clock
@@ -128,8 +129,9 @@ class Registry:
         async with asyncio.TaskGroup() as group:
             self._tasks = group
             group.create_task(self.store.caches.run(), name="caches")
-            group.create_task(compact_regularly(self.store.storage, self.store.clock, self.store.written), name="compaction")
-            group.create_task(expire_regularly(self.store), name="expiry of events")
+            group.create_task(self._compact(), name="compaction")
+            if not self.store.storage.shared:  # a shared store forgets events by itself
+                group.create_task(expire_regularly(self.store), name="expiry of events")
             await self.definitions.start()
             group.create_task(self.definitions.run(), name="definitions")
             await bootstrap.ensure(self, [seed for hook in self.hooks.values() for seed in hook.seeds()])
@@ -139,6 +141,13 @@ class Registry:
             for hook in self.hooks.values():
                 group.create_task(hook.run(), name=hook.name)
 
+    async def _compact(self) -> None:
+        store = self.store
+        if store.storage.shared:
+            await compact_by_interval(store.storage, store.clock, store.settings.compaction_seconds)
+        else:
+            await compact_regularly(store.storage, store.clock, store.written)
+
     async def execute(self, call: Call, user: User, *, warnings: list[str] | None = None) -> Result:
         """Every verb but watch. StatusError for an answer other than success; `warnings` collects what the client should be told."""
         request = self._request(call, user, warnings)
@@ -146,7 +155,10 @@ class Registry:
             return await subresource.execute(self.store, request)
         if call.verb not in call.resource.verbs:
             raise method_not_supported(call.resource.plural, call.resource.group, call.verb)
-        return await self._verb(request)
+        try:
+            return await self._verb(request)
+        except StorageFailed as error:
+            raise status_of(error, "be read") from error
 
     def _verb(self, request: Request) -> Awaitable[Result]:
         store = self.store
@@ -207,7 +219,10 @@ class Registry:
         if "watch" not in call.resource.verbs:
             raise method_not_supported(call.resource.plural, call.resource.group, "watch")
         assert self._tasks is not None, "the registry does not run"
-        return await watching.watch(self.store, self._request(call, user, None), self._tasks)
+        try:
+            return await watching.watch(self.store, self._request(call, user, None), self._tasks)
+        except StorageFailed as error:
+            raise status_of(error, "be read") from error
 
     async def watch(self, call: Call, user: User) -> AsyncGenerator[CacheEvent, None]:
         """The events of a watch, in the version of the call. Close it with `aclose`."""

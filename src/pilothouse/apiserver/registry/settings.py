@@ -21,6 +21,9 @@ class Settings:
     """The PEM of the CA of clients' certificates: told to extension API servers by a ConfigMap of kube-system."""
     front_proxy_ca: str = ""
     """The PEM of the CA of this server's own client certificate towards them: who shows one of these may say for whom it asks."""
+    compaction_seconds: float = 300.0
+    """Of a store that API servers share: how often it is compacted, and how long its past stays at least; 0: by others. Upstream's
+    --etcd-compaction-interval."""
     front_proxy_names: tuple[str, ...] = ("front-proxy-client",)
 
     @property

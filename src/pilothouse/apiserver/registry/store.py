@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.types import core_v1
@@ -32,7 +32,8 @@ from pilothouse.apiserver.extensions.conversion import ConversionFailed
 from pilothouse.apiserver.registry.allocation import Allocation, Reservation
 from pilothouse.apiserver.registry.compaction import Written
 from pilothouse.apiserver.registry.settings import Settings
-from pilothouse.apiserver.storage.interface import CompareFailed, Storage, StorageFailed
+from pilothouse.apiserver.registry.storefailures import status_of
+from pilothouse.apiserver.storage.interface import CompareFailed, SharedStorage, Storage, StorageFailed
 from pilothouse.apiserver.webhooks.client import WebhookClient
 from pilothouse.apiserver.webhooks.endpoint import Service, endpoint_of
 from pilothouse.apiserver.webhooks.failure import CallFailed
@@ -126,7 +127,11 @@ class RegistryStore:
 
     async def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
         """The committed object from the cache, or None. It is shared: do not change it."""
-        entry = (self._loaded.get(kind) or await self.cache_of(kind)).get(namespace, name)
+        cache = self._loaded.get(kind) or await self.cache_of(kind)
+        entry = cache.get(namespace, name)
+        if entry is None and self.storage.shared:  # it may have been made just now, at another API server
+            await self.current()
+            entry = cache.get(namespace, name)
         return entry.object if entry is not None else None
 
     async def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
@@ -225,10 +230,19 @@ class RegistryStore:
 
     # Writing.
 
-    async def commit(self, resource: Resource[Any], namespace: str, obj: Any, current: Entry | None, *, anyway: bool = False) -> Entry:
+    async def commit(
+        self,
+        resource: Resource[Any],
+        namespace: str,
+        obj: Any,
+        current: Entry | None,
+        *,
+        anyway: bool = False,
+        allocated: int | None = None,
+    ) -> Entry:
         """Write `obj`, of the version of `resource`, over `current` (None: it must not exist yet); the new entry is in that version, too.
 
-        Raises CompareFailed when another was faster.
+        Raises CompareFailed when another was faster, and Overtaken when it allocates (`allocated`) and so has another API server.
         """
         cache = await self.caches.of(resource)
         if current is None and version_of(obj.metadata.resourceVersion):
@@ -248,7 +262,7 @@ class RegistryStore:
         key = cache.key(namespace, obj.metadata.name)
         cache.hand_over(key, value, obj)
         try:
-            revision = await self._write(key, value, current.revision if current is not None else 0)
+            revision = await self._write(key, value, current.revision if current is not None else 0, allocated)
         except BaseException:
             cache.take_back(key)
             raise
@@ -268,13 +282,16 @@ class RegistryStore:
             return (await converter.convert(await converter.convert([obj], stored), resource))[0]
         return resource.from_stored(resource.to_stored(obj))
 
-    async def _write(self, key: str, value: bytes | None, expected: int) -> int:
+    async def _write(self, key: str, value: bytes | None, expected: int, allocated: int | None = None) -> int:
         self.written.add(len(key) + len(value or b""))
         since = self.clock.monotonic()
         try:
-            revision = await self.storage.commit(key, value, expected)
+            if allocated is None or value is None:
+                revision = await self.storage.commit(key, value, expected)
+            else:
+                revision = await cast(SharedStorage, self.storage).commit_allocating(key, value, expected, allocated)
         except StorageFailed as error:
-            raise internal_error(f"the store cannot write: {error}") from error
+            raise status_of(error, "write") from error
         operation = "delete" if value is None else "update" if expected else "create"
         self.store_seconds.observe((operation, *self.caches.named(key)), self.clock.monotonic() - since)
         await self.caches.reached(revision)
@@ -286,7 +303,7 @@ class RegistryStore:
         try:
             await self.storage.create(values)
         except StorageFailed as error:
-            raise internal_error(f"the store cannot write: {error}") from error
+            raise status_of(error, "write") from error
         await self.caches.reached(await self.storage.revision())
 
     async def remove(self, current: Entry, last: Any = None) -> Entry:
@@ -297,9 +314,21 @@ class RegistryStore:
             return made(current.resource, last, revision, current.key)
         return current.moved(revision)
 
+    async def current(self) -> None:
+        """Return when the caches show everything that was written before the call, by other API servers, too."""
+        await self.caches.reached(await self.storage.revision())
+
     async def reserve(self, resource: Resource[Any], old: Any, new: Any, *, dry_run: bool) -> Reservation:
         """What a write takes from the ranges that objects share, until it is committed or given up."""
         return await self.allocation.reserve(self, resource, old, new, dry_run=dry_run)
+
+    async def allocated(self) -> int | None:
+        """What tells whether another API server allocates before a choice is committed, when the caches show all that is allocated now;
+        None where there is no other."""
+        if not self.storage.shared:
+            return None
+        await self.current()
+        return cast(SharedStorage, self.storage).allocated
 
     async def fresh(self, failed: CompareFailed) -> None:
         """Return when the cache shows what made a commit fail, so that a retry is not in vain."""

@@ -202,6 +202,8 @@ def _seen(request: Request, view: View, entry: Entry) -> Entry:
 
 async def read_view(store: RegistryStore, request: Request, view: View) -> Entry:
     """GET of a view."""
+    if store.storage.shared and not request.options.resource_version:
+        await store.current()
     entry = await store.entry(request.resource, request.namespace, request.name, request.served)
     seen = _seen(request, view, entry)
     if view.check_shown is not None:

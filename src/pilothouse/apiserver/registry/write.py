@@ -17,7 +17,7 @@ from pilothouse.apiserver.cache.converting import converted
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, made
-from pilothouse.apiserver.storage.interface import CompareFailed
+from pilothouse.apiserver.storage.interface import CompareFailed, Overtaken
 from pilothouse.client.call import Call
 from pilothouse.kit.offload import in_thread, in_waiting_thread
 from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict
@@ -128,6 +128,10 @@ async def commit_admitted(
             return made(resource, shown, current.revision, current.key) if current is not None else made(resource, shown)
         if removes and current is not None:
             return await store.remove(current, last=new)
-        return await store.commit(resource, request.namespace, new, current)
+        return await store.commit(resource, request.namespace, new, current, allocated=reserved.allocated)
+    except Overtaken as overtaken:  # another API server has allocated meanwhile, perhaps the same: choose again
+        reserved.undo()
+        await store.fresh(overtaken)
     finally:
         reserved.release()
+    return await commit_admitted(store, request, admission, new, current, check, removes=removes)

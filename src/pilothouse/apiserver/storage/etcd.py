@@ -19,7 +19,16 @@ from pilothouse.apiserver.storage.etcd_compaction import compact
 from pilothouse.apiserver.storage.etcd_feed import Feed, ask_for_progress
 from pilothouse.apiserver.storage.etcd_keys import Keys, end_of
 from pilothouse.apiserver.storage.etcd_leases import EVENT_SECONDS, EVENTS, Leases
-from pilothouse.apiserver.storage.interface import Compacted, CompareFailed, Event, FutureRevision, Item, Range
+from pilothouse.apiserver.storage.interface import (
+    Compacted,
+    CompareFailed,
+    Event,
+    FutureRevision,
+    Item,
+    Overtaken,
+    Range,
+    StorageFailed,
+)
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.machinery import strconv
 
@@ -45,6 +54,8 @@ class EtcdStorage:
         self._leases = Leases(self._client, self._clock, event_seconds)
         self._started: asyncio.Future[None] | None = None
         self._streams: set[Any] = set()
+        self._asked: asyncio.Future[int] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._closed = False
 
     async def _start(self) -> None:
@@ -55,8 +66,9 @@ class EtcdStorage:
 
     async def _begin(self) -> None:
         status = await self._client.read("Status", pb.StatusRequest())
-        revision = await self._newest()
-        await self._feed.start(revision, tells_progress=tells_progress(status.version))
+        answer = await self._client.read("Range", pb.RangeRequest(key=self._keys.allocation))
+        allocated = answer.kvs[0].mod_revision if answer.kvs else 0
+        await self._feed.start(answer.header.revision, allocated, tells_progress=tells_progress(status.version))
 
     async def get(self, key: str, revision: int = 0) -> Item | None:
         """A key's item as of `revision` (0: now), or None. Raises Compacted, FutureRevision or StorageFailed."""
@@ -123,9 +135,7 @@ class EtcdStorage:
         answer = await self._client.write("Txn", await self._transaction(key, value, expected))
         revision = int(answer.header.revision)
         if not answer.succeeded:
-            stored = answer.responses[0].response_range.kvs
-            present = stored[0].mod_revision if stored else 0
-            raise CompareFailed(key, present, present or revision)
+            raise _compare_failed(key, answer)
         if value is None and not answer.responses[0].response_delete_range.deleted:
             raise CompareFailed(key, 0, revision)
         await self._feed.reached(revision)
@@ -143,6 +153,23 @@ class EtcdStorage:
         return pb.TxnRequest(
             compare=compare, success=[write], failure=[pb.RequestOp(request_range=pb.RangeRequest(key=name, keys_only=True))]
         )
+
+    @property
+    def allocated(self) -> int:
+        return self._feed.allocated
+
+    async def commit_allocating(self, key: str, value: bytes, expected: int, allocated: int) -> int:
+        request = await self._transaction(key, value, expected)
+        guard = self._keys.allocation
+        request.compare.append(pb.Compare(key=guard, target=pb.Compare.MOD, mod_revision=allocated))
+        request.success.append(pb.RequestOp(request_put=pb.PutRequest(key=guard)))
+        answer = await self._client.write("Txn", request)
+        if not answer.succeeded:
+            failed = _compare_failed(key, answer)
+            raise failed if failed.revision != expected else Overtaken(key, expected, int(answer.header.revision))
+        revision = int(answer.header.revision)
+        await self._feed.reached(revision)
+        return revision
 
     async def create(self, values: Mapping[str, bytes]) -> None:
         """Write those keys that do not exist, in as few transactions as etcd's limits allow. Raises StorageFailed."""
@@ -171,9 +198,11 @@ class EtcdStorage:
         stream = self._client.watch()
         self._streams.add(stream)
         reached = after
-        asking = asyncio.create_task(ask_for_progress(self._feed, lambda: stream, lambda: reached >= now), name="progress of a watch")
+        asking: asyncio.Task[None] | None = None
         try:
             await self._client.send(stream, self._create_watch(prefix, after))
+            if reached < now:  # not before: a stream takes one message at a time
+                asking = asyncio.create_task(ask_for_progress(self._feed, lambda: stream, lambda: reached >= now), name="watch progress")
             backlog: list[Event] = []
             while reached < now:
                 events, reached = await self._told(stream, prefix, reached)
@@ -187,7 +216,8 @@ class EtcdStorage:
             if not self._closed:
                 raise refused.failure() from refused
         finally:
-            asking.cancel()
+            if asking is not None:
+                asking.cancel()
             self._streams.discard(stream)
             stream.cancel()
 
@@ -221,11 +251,29 @@ class EtcdStorage:
         await compact(self._client, revision)
 
     async def revision(self) -> int:
-        """As `interface.Storage`; calls that come while one waits for its answer share the next."""
-        await self._start()
-        revision = await self._newest()
-        self._feed.want(revision)
-        return revision
+        """As `interface.Storage`; calls that come while etcd is being asked share the next question."""
+        if self._started is None or not self._started.done():
+            await self._start()
+        if self._asked is None:
+            self._asked = asyncio.get_running_loop().create_future()
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask_revision(), name="newest revision of etcd")
+        return await asyncio.shield(self._asked)
+
+    async def _ask_revision(self) -> None:
+        """Answer who asks for the newest revision, all that wait at a time."""
+        while self._asked is not None:
+            asked, self._asked = self._asked, None
+            try:
+                revision = await self._newest()
+            except (StorageFailed, asyncio.CancelledError) as error:
+                asked.set_exception(error if isinstance(error, StorageFailed) else StorageFailed("the store is closed"))
+                asked.exception()  # who asked may have gone
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+            else:
+                self._feed.want(revision)
+                asked.set_result(revision)
 
     async def close(self) -> None:
         """End all watches and close the connections."""
@@ -233,8 +281,18 @@ class EtcdStorage:
         for stream in tuple(self._streams):
             stream.cancel()
         await asyncio.sleep(0)
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
         await self._feed.close()
         await self._client.close()
+
+
+def _compare_failed(key: str, answer: Any) -> CompareFailed:
+    """What a transaction read instead of writing."""
+    stored = answer.responses[0].response_range.kvs
+    present = stored[0].mod_revision if stored else 0
+    return CompareFailed(key, present, present or int(answer.header.revision))
 
 
 def parts_of(values: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:

@@ -1,7 +1,7 @@
 """Calls to etcd v3: channels to its members, one answer or one error a call, in the words that upstream shows its clients.
 
-- A call goes to one member; when that cannot be reached, the next is taken. Reads are repeated until READ_SECONDS have passed; a write
-  only where no member has received it.
+- A call goes to one member; when that cannot be reached, the next is taken, until the time of the call is over: as with upstream, what
+  is asked while etcd is away is answered when it is back. A write is repeated only where no member has received it.
 - A refusal becomes StorageUnavailable, Compacted or FutureRevision; nothing of gRPC leaves these modules.
 - Messages and method names are `aetcd`'s, generated from etcd's own definitions; its client is not used: it shows no revisions.
 """
@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +19,16 @@ from urllib.parse import urlsplit
 import grpc
 from aetcd import rpc
 
-from pilothouse.apiserver.storage.interface import StorageUnavailable
+from pilothouse.apiserver.storage.interface import StorageTimedOut, StorageUnavailable
 from pilothouse.kit.clock import Clock
 
 pb: Any = rpc
 
-CALL_SECONDS = 30.0
-"""As long as upstream lets a write take."""
-READ_SECONDS = 3.0
-"""How long a read is repeated while no member can be reached."""
-PAUSE_SECONDS = 0.025
+WRITE_SECONDS = 34.0
+READ_SECONDS = 60.0
+"""How long upstream lets a request take that changes something, and one that does not."""
+PAUSES = (0.025, 0.05, 0.1, 0.2)
+"""Seconds between the attempts of a call while no member can be reached."""
 DEFAULT_PORT = 2379
 OUT_OF_RANGE = "OUT_OF_RANGE"
 """The code by which etcd refuses a revision."""
@@ -78,12 +79,12 @@ class Refused(Exception):
     @property
     def is_unsent(self) -> bool:
         """Whether the call has not reached a member: it may be repeated."""
-        return self.code == "UNAVAILABLE" and not self.details.startswith("etcdserver:") and "connect" in self.details.lower()
+        return self.code == "UNAVAILABLE" and "failed to connect" in self.details.lower()
 
     def failure(self) -> StorageUnavailable:
         """The refusal as upstream tells its clients of it."""
         if self.code == "DEADLINE_EXCEEDED":
-            return StorageUnavailable("context deadline exceeded")
+            return StorageTimedOut("context deadline exceeded")
         if self.details.startswith("etcdserver:"):
             return StorageUnavailable(self.details)
         code = self.code.title().replace("_", "")
@@ -103,38 +104,31 @@ class EtcdClient:
 
     async def read(self, method: str, request: Any) -> Any:
         """The answer to a call that changes nothing. StorageUnavailable, or Refused for a revision."""
-        until = self._clock.monotonic() + READ_SECONDS
-        while True:
-            member = self._members[self._current]
-            try:
-                return await self._once(member, method, request)
-            except Refused as refused:
-                if refused.code == OUT_OF_RANGE:
-                    raise
-                self._leave(member)
-                if refused.code != "UNAVAILABLE" or self._clock.monotonic() >= until:
-                    raise refused.failure() from refused
-            await self._clock.sleep(PAUSE_SECONDS)
+        return await self._call(method, request, READ_SECONDS, lambda refused: refused.code == "UNAVAILABLE")
 
     async def write(self, method: str, request: Any) -> Any:
-        """The answer to a call that changes something: it is made once. StorageUnavailable, or Refused for a revision."""
-        for left in reversed(range(len(self._members))):
-            member = self._members[self._current]
-            try:
-                return await self._once(member, method, request)
-            except Refused as refused:
-                if refused.code == OUT_OF_RANGE:
-                    raise
-                self._leave(member)
-                if not refused.is_unsent or not left:
-                    raise refused.failure() from refused
-        raise AssertionError("there is a member")
+        """The answer to a call that changes something: it is received once at most. StorageUnavailable, or Refused for a revision."""
+        return await self._call(method, request, WRITE_SECONDS, lambda refused: refused.is_unsent)
 
-    async def _once(self, member: _Member, method: str, request: Any) -> Any:
-        try:
-            return await member.stubs[method](request, timeout=CALL_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise Refused(error.code().name, error.details() or "") from error
+    async def _call(self, method: str, request: Any, seconds: float, may_repeat: Callable[[Refused], bool]) -> Any:
+        until = self._clock.monotonic() + seconds
+        for attempt in itertools.count():
+            member = self._members[self._current]
+            left = until - self._clock.monotonic()
+            try:
+                return await member.stubs[method](request, timeout=left)
+            except grpc.aio.AioRpcError as error:
+                refused = Refused(error.code().name, error.details() or "")
+            if refused.code == OUT_OF_RANGE:
+                raise refused
+            self._leave(member)
+            pause = PAUSES[min(attempt // len(self._members), len(PAUSES) - 1)]
+            if not may_repeat(refused):
+                raise refused.failure() from refused
+            if pause >= left:
+                raise StorageTimedOut("context deadline exceeded") from refused
+            await self._clock.sleep(pause)
+        raise AssertionError
 
     def _leave(self, member: _Member) -> None:
         """The next call goes to another member, unless it does already."""

@@ -44,14 +44,16 @@ class Feed:
         self._wanted = 0
         self._asking: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self.allocated = 0
+        """The revision of the last write that allocated, of those that have been told."""
         self.revision = 0
         """Everything up to it has been told."""
         self.tells_progress = False
         """Whether etcd tells of progress when asked, and not before the events that belong to it: since 3.4.31 and 3.5.13."""
 
-    async def start(self, revision: int, *, tells_progress: bool) -> None:
-        """Tell of what is written after `revision`, from now until `close`."""
-        self.revision, self.tells_progress = revision, tells_progress
+    async def start(self, revision: int, allocated: int, *, tells_progress: bool) -> None:
+        """Tell of what is written after `revision`, from now until `close`; `allocated` is as of then."""
+        self.revision, self.allocated, self.tells_progress = revision, allocated, tells_progress
         self._task = asyncio.create_task(self._run(), name="feed of etcd")
 
     def follow(self, deliver: Deliver, missed: Callable[[int], None] | None) -> Callable[[], None]:
@@ -92,7 +94,7 @@ class Feed:
 
     async def _follow(self) -> None:
         """One stream, until it breaks."""
-        self._stream = stream = self.client.watch()
+        stream = self.client.watch()
         try:
             create = pb.WatchCreateRequest(
                 key=self.keys.root,
@@ -102,6 +104,7 @@ class Feed:
                 progress_notify=True,
             )
             await self.client.send(stream, pb.WatchRequest(create_request=create))
+            self._stream = stream  # not before: it takes one message at a time
             while True:
                 answer = await self.client.next(stream)
                 if answer.canceled:
@@ -110,6 +113,9 @@ class Feed:
                     await self._skip()
                     return
                 if answer.events:
+                    for event in answer.events:
+                        if event.kv.key == self.keys.allocation:
+                            self.allocated = event.kv.mod_revision
                     self._deliver(self.keys.events(answer.events))
                 elif not answer.created and answer.header.revision > self.revision:
                     self._deliver([progress(answer.header.revision)])
@@ -119,8 +125,9 @@ class Feed:
 
     async def _skip(self) -> None:
         """What was written since the feed broke off is forgotten: go on from now, and have followers read anew."""
-        answer = await self.client.read("Range", pb.RangeRequest(key=self.keys.fence))
+        answer = await self.client.read("Range", pb.RangeRequest(key=self.keys.allocation))
         revision = answer.header.revision
+        self.allocated = answer.kvs[0].mod_revision if answer.kvs else 0
         log.warning("etcd has compacted what was written while it was not reached", extra={"from": self.revision, "until": revision})
         for missed in tuple(self._followers.values()):
             if missed is not None:

@@ -25,6 +25,8 @@ class Keys:
         self.root = self.encode(f"{ROOT}/")
         self.fence = self.encode(f"{ROOT}/pilothouse/progress")
         """Written to hear of one's own write where etcd cannot tell of progress."""
+        self.allocation = self.encode(f"{ROOT}/pilothouse/allocation")
+        """Written with everything that allocates."""
 
     def encode(self, key: str) -> bytes:
         """etcd's key for a key of the store."""

@@ -77,7 +77,15 @@ class StorageFailed(Exception):
 
 
 class StorageUnavailable(StorageFailed):
-    """A store elsewhere did not answer, or could not do it now. The text is what clients are told; a write may have been made."""
+    """A store elsewhere could not do it now. The text is what clients are told; a write may have been made."""
+
+
+class StorageTimedOut(StorageUnavailable):
+    """A store elsewhere did not answer in time."""
+
+
+class Overtaken(CompareFailed):
+    """Another API server has allocated since: the key itself would have fitted. See `SharedStorage`."""
 
 
 class Compacted(Exception):
@@ -132,10 +140,11 @@ class Storage(Protocol):
         """
         ...
 
-    def follow(self, deliver: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
+    def follow(self, deliver: Callable[[Sequence[Event]], None], missed: Callable[[int], None] | None = None) -> Callable[[], None]:
         """Have `deliver` called with every batch of writes from now on, before the commits in it return; it must not raise.
 
-        Returns what ends that. No task need be woken for a write to be seen, as the reader of a watch is.
+        Returns what ends that. No task need be woken for a write to be seen, as the reader of a watch is. `missed` is called with a
+        revision when the writes up to it cannot be told of any more: what is there then is to be read. Only a shared store does that.
         """
         ...
 
@@ -149,4 +158,18 @@ class Storage(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted and end all watches. Nothing may be called afterwards."""
+        ...
+
+
+class SharedStorage(Storage, Protocol):
+    """A store that several API servers write to. What they allocate (addresses, ports) must differ though each chooses by what it has
+    been told of: an allocating write is made only if no other has been made since."""
+
+    @property
+    def allocated(self) -> int:
+        """The revision of the last allocating write that has been told of."""
+        ...
+
+    async def commit_allocating(self, key: str, value: bytes, expected: int, allocated: int) -> int:
+        """As `commit`, if `allocated` is still the revision of the last allocating write; this one is the next. Raises Overtaken."""
         ...

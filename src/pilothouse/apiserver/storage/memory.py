@@ -110,7 +110,7 @@ class MemoryStorage:
             while (batch := await watcher.batch()) is not None:
                 yield batch
 
-    def follow(self, deliver: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
+    def follow(self, deliver: Callable[[Sequence[Event]], None], missed: Callable[[int], None] | None = None) -> Callable[[], None]:
         """Call `deliver` with every batch of writes before their commits return. Gives the function that ends this."""
         return self._watchers.follow(deliver)
 

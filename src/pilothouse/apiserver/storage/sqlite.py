@@ -179,7 +179,7 @@ class SqliteStorage:
             while (batch := await watcher.batch()) is not None:
                 yield await self._with_previous(batch) if previous_values else batch
 
-    def follow(self, deliver: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
+    def follow(self, deliver: Callable[[Sequence[Event]], None], missed: Callable[[int], None] | None = None) -> Callable[[], None]:
         """Call `deliver` with every batch of writes before their commits return. Gives the function that ends this."""
         return self._watchers.follow(deliver)
 

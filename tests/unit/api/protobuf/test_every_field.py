@@ -35,7 +35,7 @@ BY_GO = {
     "api/resource.Quantity": "1500m",
     "util/intstr.IntOrString": "25%",
     "runtime.RawExtension": msgspec.Raw(rb'{"b":1.0,"a":[1,null,{"b":"\u003c\u0026\u003e"}]}'),
-    "meta/v1.FieldsV1": {"f:spec": {"f:replicas": {}}},
+    "meta/v1.FieldsV1": msgspec.Raw(b'{"f:spec":{"f:replicas":{}}}'),
     "apiextensions/v1.JSON": {"a": 0},
     "apiextensions/v1.JSONSchemaPropsOrBool": False,
     "apiextensions/v1.JSONSchemaPropsOrArray": [{"type": "string"}],

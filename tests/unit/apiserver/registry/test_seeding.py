@@ -27,7 +27,7 @@ async def test_a_new_cluster_is_written_in_one_commit_and_the_service_kubernetes
         sizes = [len(batch) for batch in batches]
     assert sizes[0] > 50
     assert sizes[1:] == [1]
-    assert batches[1][0].key == "/registry/services/default/kubernetes"
+    assert batches[1][0].key == "/registry/services/specs/default/kubernetes"
 
 
 async def test_uid_and_times_are_those_of_the_cluster() -> None:

@@ -1,0 +1,29 @@
+"""What changed while a shared store could not tell of it, and has forgotten since: found by comparing what there was with what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.apiserver.storage.interface import Event, Item
+
+
+def differences(entries: Mapping[str, Entry], items: Sequence[Item], revision: int) -> list[Event]:
+    """The writes that lead from the entries to the items, which are all that there are as of `revision`, in the order of revisions.
+
+    Of what was written several times the last write is told; of what was deleted and made again, both.
+    """
+    there = {item.key: item for item in items}
+    gone = [Event(key, None, revision, entry.since, entry.revision) for key, entry in entries.items() if key not in there]
+    written = [event for item in items for event in _writes(entries.get(item.key), item)]
+    return sorted(written, key=lambda event: event.revision) + gone
+
+
+def _writes(before: Entry | None, item: Item) -> Iterator[Event]:
+    if before is not None and before.revision == item.revision:
+        return
+    is_another = before is not None and before.since != item.created
+    if before is not None and is_another:
+        yield Event(item.key, None, item.created, before.since, before.revision)
+    previous = 0 if before is None or is_another else before.revision
+    yield Event(item.key, item.value, item.revision, item.created, previous)

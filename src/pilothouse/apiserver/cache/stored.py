@@ -1,0 +1,24 @@
+"""The objects of stored values, in whatever form: our own JSON, another API server's JSON, or upstream's protobuf.
+
+kube-apiserver stores built-in kinds in protobuf (`k8s\\x00` before a runtime.Unknown) and reads JSON as well; so both can take over the
+other's store, and an object has our form as soon as it is written again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.api.protobuf import envelope
+from pilothouse.api.protobuf.decoder import decode_message
+from pilothouse.machinery.codec import as_kind
+from pilothouse.machinery.resource import Resource
+
+
+def object_of(resource: Resource[Any], value: bytes) -> Any:
+    """The object of a resource. ValueError (MsgspecError, too) or RecursionError for what cannot be decoded as one."""
+    if not value.startswith(envelope.MAGIC):
+        return resource.decoder.decode(value)
+    api_version, kind, message = envelope.opened(value)
+    if kind != resource.kind or api_version.rpartition("/")[0] != resource.group:
+        raise ValueError(f'no kind "{resource.kind}" but "{kind}" of version "{api_version}" is stored here')
+    return as_kind(decode_message(message, resource.type))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -86,6 +86,18 @@ class SystemClock:
     def held(self) -> AbstractContextManager[None]:
         """The machine's time cannot be held."""
         return nullcontext()
+
+
+class SteadyTime:
+    """A time that began as the wall time and goes on with the monotonic one: for durations, which must not follow a clock that is set."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began_at, self._monotonic = clock.now(), clock.monotonic()
+
+    def now(self) -> datetime:
+        """The wall time as it would be if nobody had set the clock since."""
+        return self._began_at + timedelta(seconds=self._clock.monotonic() - self._monotonic)
 
 
 async def wait_for(clock: Clock, awaitable: Awaitable[T], seconds: float) -> T:

@@ -62,6 +62,10 @@ class VirtualClock:
         """Virtual seconds since the start."""
         return self._elapsed
 
+    def jump(self, seconds: float) -> None:
+        """Set the wall time forward, or back where negative, as NTP, an operator or the end of a suspend does; no timer notices."""
+        self._start += timedelta(seconds=seconds)
+
     async def sleep(self, seconds: float) -> None:
         """Sleep until the clock has been moved that far."""
         if seconds <= 0:

@@ -174,13 +174,13 @@ def _replace_failed(daemons: DaemonSet, node: str, failed: Sequence[Pod], world:
     """At once, then each time after twice as long a pause: a kubelet that rejects the Pod would otherwise be asked without end."""
     pauses: dict[str, tuple[float, datetime]] = world.memory.setdefault("pauses", {})
     for pod in failed:
-        pause, since = pauses.get(node, (0.0, world.now))
-        waited = (world.now - since).total_seconds()
+        pause, since = pauses.get(node, (0.0, world.steady))
+        waited = (world.steady - since).total_seconds()
         if waited < pause:
             yield RequeueAfter(pause - waited)
             continue
         forgotten = waited > 2 * LONGEST_FAILURE_SECONDS
-        pauses[node] = (FIRST_FAILURE_SECONDS if forgotten or not pause else min(pause * 2, LONGEST_FAILURE_SECONDS), world.now)
+        pauses[node] = (FIRST_FAILURE_SECONDS if forgotten or not pause else min(pause * 2, LONGEST_FAILURE_SECONDS), world.steady)
         message = f"Found failed daemon pod {pod.metadata.namespace}/{pod.metadata.name} on node {node}, will try to kill it"
         yield Emit(daemons, WARNING, "FailedDaemonPod", message)
         yield _delete(daemons, pod)

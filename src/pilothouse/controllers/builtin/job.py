@@ -222,7 +222,7 @@ def _back_off(members: Sequence[Pod], found: Tally, world: World) -> float:
         failures = 0
     failures += max(0, found.failed - known[1])
     world.memory["tally"], world.memory["failures in a row"] = (found.succeeded, found.failed), failures
-    since = world.seen_since("failures", found.failed)
+    since = world.now - (world.steady - world.seen_since("failures", found.failed))
     return seconds_left(failures, max((finished_at(pod) for pod in members if pod.status.phase == "Failed"), default=since), world.now)
 
 

@@ -109,7 +109,7 @@ def _seconds_left(node: Node, world: World) -> float:
     # a condition that this controller wrote is no heartbeat
     posted = world.seen_since("heartbeat", ready.lastHeartbeatTime if ready is not None else "")
     seen = posted if lease is None else max(posted, lease)
-    return settings.node_monitor_grace_period_seconds - (world.now - seen).total_seconds()
+    return settings.node_monitor_grace_period_seconds - (world.steady - seen).total_seconds()
 
 
 def _unknown(node: Node, now: str) -> Node | None:
@@ -187,8 +187,8 @@ def _executing(node: Node, world: World) -> tuple[list[Taint] | None, float]:
     if rate == 0:
         return None, 0.0
     limiter: zones.EvictionRateLimiter = world.shared.setdefault("eviction limiter", zones.EvictionRateLimiter())
-    wait = limiter.wait(zone, world.now)
+    wait = limiter.wait(zone, world.steady)
     if wait:
         return None, wait
-    limiter.next_at[zone] = world.now + timedelta(seconds=1 / rate)
+    limiter.next_at[zone] = world.steady + timedelta(seconds=1 / rate)
     return wanted, 0.0

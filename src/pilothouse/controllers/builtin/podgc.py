@@ -77,7 +77,7 @@ class PodGCController(Controller):
 
 
 def _orphaned(pod: Pod, world: World) -> Iterator[Action]:
-    missing = (world.now - world.seen_since("missing", pod.spec.nodeName)).total_seconds()
+    missing = (world.steady - world.seen_since("missing", pod.spec.nodeName)).total_seconds()
     if world.observed is not False or missing < QUARANTINE_SECONDS:
         yield RequeueAfter(max(QUARANTINE_SECONDS - missing, 1.0))
         return

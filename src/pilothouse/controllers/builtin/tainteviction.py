@@ -58,10 +58,10 @@ class TaintEvictionController(Controller):
                 yield Emit(pod, NORMAL, "TaintManagerEviction", f"Cancelling deletion of Pod {_name(pod)}")
             return
         if tolerated > 0:
-            due = planned or world.now + timedelta(seconds=tolerated)
+            due = planned or world.steady + timedelta(seconds=tolerated)
             world.memory["planned"] = due
-            if world.now < due:
-                yield RequeueAfter((due - world.now).total_seconds())
+            if world.steady < due:
+                yield RequeueAfter((due - world.steady).total_seconds())
                 return
         yield Emit(pod, NORMAL, "TaintManagerEviction", f"Marking for deletion Pod {_name(pod)}")
         yield UpdateStatus(_disrupted(pod, world.now_text))

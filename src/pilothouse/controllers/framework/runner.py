@@ -29,7 +29,7 @@ from pilothouse.controllers.framework.expectations import TIMEOUT_SECONDS, Expec
 from pilothouse.controllers.framework.owners import controlled_by, controller_of
 from pilothouse.controllers.framework.settings import Settings
 from pilothouse.controllers.framework.world import World, orphans_by_namespace
-from pilothouse.kit.clock import Clock
+from pilothouse.kit.clock import Clock, SteadyTime
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.errors import StatusError
 
@@ -54,6 +54,7 @@ class Runner:
         self.controller = controller
         self.queue: WorkQueue[Key] = WorkQueue(context.clock)
         self._clock = context.clock
+        self._steady = SteadyTime(context.clock)
         self._settings = context.settings
         kinds = [controller.reconciles, *(watch.kind for watch in controller.watches)]
         self._informers: dict[type[Any], Informer[Any]] = {kind: context.informers.of(kind) for kind in kinds}
@@ -92,7 +93,7 @@ class Runner:
             return
         if not self._expectations.satisfied(key):
             since = self.world(key).seen_since("expectations", True)
-            left = TIMEOUT_SECONDS - (self._clock.now() - since).total_seconds()
+            left = TIMEOUT_SECONDS - (self._steady.now() - since).total_seconds()
             if left > 0:
                 self.queue.add_after(key, left)
                 return
@@ -137,6 +138,7 @@ class Runner:
             memory=self._memory.setdefault(key, {}),
             shared=self._shared,
             observed=observed,
+            steady=self._steady.now(),
         )
 
     async def _plan(self, key: Key, failure: Failure | None = None) -> list[Action]:
@@ -248,7 +250,7 @@ class Runner:
                 return
             if old is not None and new is not None and not watch.matters(old, new):
                 return
-            world = World(self._store_of, self._clock.now(), settings=self._settings)
+            world = World(self._store_of, self._clock.now(), settings=self._settings, steady=self._steady.now())
             for obj in (old, new):
                 if obj is not None:
                     self._wake(watch.keys(obj, world))
@@ -256,7 +258,7 @@ class Runner:
         return wake
 
     def _on_noted(self, watch: Notes) -> Callable[[str, Any, Any], None]:
-        return lambda type_, old, new: watch.note(old, new, self._shared, self._clock.now())
+        return lambda type_, old, new: watch.note(old, new, self._shared, self._steady.now())
 
     def _wake(self, keys: Iterable[Key]) -> None:
         for key in keys:

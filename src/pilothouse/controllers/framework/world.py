@@ -34,8 +34,11 @@ class World:
         memory: dict[str, Any] | None = None,
         shared: dict[str, Any] | None = None,
         observed: Any = None,
+        steady: datetime | None = None,
     ) -> None:
         self.now = now
+        self.steady = steady or now
+        """For durations of this process: as `now`, but it does not jump when the clock is set."""
         self.settings = settings or Settings()
         self.failure = failure
         self.memory: dict[str, Any] = {} if memory is None else memory
@@ -77,10 +80,10 @@ class World:
         return (self.now - time.parse(moment)).total_seconds()
 
     def seen_since(self, name: str, value: V) -> datetime:
-        """Since when `value` has been what it is under this name, as far as this process has seen."""
+        """Since when, by `steady`, `value` has been what it is under this name, as far as this process has seen."""
         known = self.memory.get(name)
         if known is None or known[0] != value:
-            known = self.memory[name] = (value, self.now)
+            known = self.memory[name] = (value, self.steady)
         since: datetime = known[1]
         return since
 

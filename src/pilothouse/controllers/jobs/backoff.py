@@ -13,7 +13,7 @@ FIRST_SECONDS, LONGEST_SECONDS = 10.0, 600.0
 
 def seconds_left(failures: int, last: datetime, now: datetime) -> float:
     """Until the next Pod may start, after so many failures in a row of which the last was then; not positive when it may now."""
-    if failures <= 0:
+    if failures <= 0 or last > now:  # the clock was set back: nobody knows how long ago it was
         return 0.0
     return min(FIRST_SECONDS * 2.0 ** min(failures - 1, 16), LONGEST_SECONDS) - (now - last).total_seconds()
 

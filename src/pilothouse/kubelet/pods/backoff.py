@@ -9,6 +9,8 @@ from pilothouse.kubelet.pods.observed import BackOff
 
 FIRST_SECONDS = 10.0
 LONGEST_SECONDS = 300.0
+CLOCK_STEP_SECONDS = 1.0
+"""What clocks of one machine may differ by, as the runtime and the kubelet read them."""
 
 
 def waits_until(entry: BackOff | None, since: float, now: float) -> float | None:
@@ -16,7 +18,12 @@ def waits_until(entry: BackOff | None, since: float, now: float) -> float | None
     if entry is None or since - entry.used_at > 2 * LONGEST_SECONDS:
         return None
     until = since + entry.seconds
-    return until if until > now else None
+    return until if is_pending(until, now) else None
+
+
+def is_pending(until: float, now: float) -> bool:
+    """Whether a wait that ends at `until` goes on. One that would take longer than the longest is over: the clock was set back."""
+    return now < until <= now + LONGEST_SECONDS + CLOCK_STEP_SECONDS
 
 
 def used(entry: BackOff | None, since: float, now: float) -> BackOff:

@@ -62,6 +62,11 @@ class PodSandbox:
     host_network: bool = False
 
 
+def age_of(item: Run | PodSandbox) -> tuple[int, float]:
+    """Sorts oldest first. Attempts only grow; the runtime's clock, by which it says when it made something, may be set back."""
+    return item.attempt, item.created_at
+
+
 @dataclass(slots=True)
 class Failure:
     """Why the last attempt at something came to nothing; not tried again before `retry_at`."""

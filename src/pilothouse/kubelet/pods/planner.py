@@ -82,7 +82,7 @@ def _stale_sandboxes(pod: Pod, observed: PodState) -> list[KillAll | StopSandbox
 
 def _set_up(pod: Pod, observed: PodState, now: float, found: Plan) -> None:
     failure = observed.setup_failure
-    if failure is not None and failure.retry_at > now:
+    if failure is not None and backoff.is_pending(failure.retry_at, now):
         found.wake_by(failure.retry_at)
         return
     sandbox = observed.sandbox
@@ -164,7 +164,7 @@ def _keep_running(pod: Pod, container: Container, run: Run | None, observed: Pod
 
 def _resize(run: Run, container: Container, observed: PodState, now: float, found: Plan) -> None:
     failure = observed.resize_failure
-    if failure is not None and failure.retry_at > now:
+    if failure is not None and backoff.is_pending(failure.retry_at, now):
         found.wake_by(failure.retry_at)
     else:
         found.steps.append(Resize(run.id, container))
@@ -204,7 +204,7 @@ def _needs_restart(container: Container, applied: ResourceRequirements | None) -
 def _start(container: AnyContainer, run: Run | None, observed: PodState, now: float, found: Plan) -> None:
     """Start the next run, or wait for what delays it; a run that is in no clear state is ended first."""
     failure = observed.failures.get(container.name)
-    if failure is not None and failure.retry_at > now:
+    if failure is not None and backoff.is_pending(failure.retry_at, now):
         found.wake_by(failure.retry_at)
         return
     if run is not None and run.state is ContainerState.UNKNOWN:

@@ -26,7 +26,7 @@ from pilothouse.kubelet.pods.allocation import resize_text, with_resources
 from pilothouse.kubelet.pods.identity import run_of, sandbox_of
 from pilothouse.kubelet.pods.interruption import first
 from pilothouse.kubelet.pods.node_services import NodeServices
-from pilothouse.kubelet.pods.observed import Failure, PodState, Run
+from pilothouse.kubelet.pods.observed import Failure, PodState, Run, age_of
 from pilothouse.kubelet.pods.spec import container_of, shown
 from pilothouse.kubelet.pods.steps import (
     AnyContainer,
@@ -120,7 +120,7 @@ class PodRuntime:
     def take(self, run: Run) -> None:
         """Put what was learned of a run into the state."""
         runs = [other for other in self.state.runs.get(run.name, []) if other.id != run.id]
-        self.state.runs[run.name] = sorted([run, *runs], key=lambda one: (one.created_at, one.attempt), reverse=True)
+        self.state.runs[run.name] = sorted([run, *runs], key=age_of, reverse=True)
         self.claim(run.id)
 
     def drop_run(self, run_id: str) -> None:
@@ -152,7 +152,7 @@ class PodRuntime:
                 found.append(sandbox_of(await self.shared.runtime.pod_sandbox_status(sandbox.id)))
             except NotFound:
                 continue
-        self.state.sandboxes = sorted(found, key=lambda one: (one.created_at, one.attempt), reverse=True)
+        self.state.sandboxes = sorted(found, key=age_of, reverse=True)
 
     # Sandbox and volumes
 

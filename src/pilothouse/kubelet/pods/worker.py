@@ -21,7 +21,7 @@ from pilothouse.kubelet.pods.conditions import OWN
 from pilothouse.kubelet.pods.ending import DEADLINE, decide
 from pilothouse.kubelet.pods.interruption import Interrupted
 from pilothouse.kubelet.pods.node_services import NodeServices
-from pilothouse.kubelet.pods.observed import Ending, PodSandbox, PodState, Run
+from pilothouse.kubelet.pods.observed import Ending, PodSandbox, PodState, Run, age_of
 from pilothouse.kubelet.pods.planner import plan
 from pilothouse.kubelet.pods.pod_runtime import PodRuntime
 from pilothouse.kubelet.pods.spec import is_terminal
@@ -168,7 +168,7 @@ class PodWorker:
         """What the runtime already had of the pod when this kubelet began, with the resources that it was granted."""
         if sandboxes:
             self.pod_runtime.pod = as_running(self.pod)
-        self.state.sandboxes = sorted(sandboxes, key=lambda one: (one.created_at, one.attempt), reverse=True)
+        self.state.sandboxes = sorted(sandboxes, key=age_of, reverse=True)
         for run in runs:
             self.pod_runtime.take(run)
         for sandbox in sandboxes:

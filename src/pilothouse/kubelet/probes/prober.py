@@ -117,7 +117,7 @@ class Prober:
             return
         if kind != STARTUP:
             await watch.started.wait()
-        elapsed = worker_now(self._clock) - run.started_at
+        elapsed = max(self._clock.now().timestamp() - run.started_at, 0.0)  # less than nothing after the clock was set back
         await self._clock.sleep((probe.initialDelaySeconds or 0) - elapsed)
         period = float(probe.periodSeconds or 10)
         last, count = "", 0
@@ -175,11 +175,6 @@ class Prober:
             worker.wake()
             return True
         return False
-
-
-def worker_now(clock: Clock) -> float:
-    """Seconds since the epoch."""
-    return clock.now().timestamp()
 
 
 def _is_probed(pod: Pod, container: AnyContainer) -> bool:

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 EVENTS_LIMIT = 10_000
 TERMINATED_EXIT, KILLED_EXIT, OOM_EXIT = 143, 137, 137
+CLOCK_STEP_SECONDS = 1.0
+"""Times of creation may run so far ahead of the clock; when they are further ahead, the clock was set back."""
 
 
 @dataclass(slots=True)
@@ -484,8 +486,9 @@ class SimulatedRuntime:
             queue.put_nowait(event)
 
     def _now(self) -> float:
-        """Never the same twice, as a real clock: order of creation can be told from it."""
-        self._stamp = max(self._clock.now().timestamp(), self._stamp + 1e-6)
+        """Never the same twice, as a real clock: order of creation can be told from it, unless the clock is set back."""
+        now = self._clock.now().timestamp()
+        self._stamp = now if self._stamp - now > CLOCK_STEP_SECONDS else max(now, self._stamp + 1e-6)
         return self._stamp
 
     def _identifier(self) -> str:

@@ -77,7 +77,7 @@ class Streams:
         ready = [sandbox for sandbox in sandboxes if sandbox.state is SandboxState.READY]
         if not ready:
             raise NotStreamable(f'not found pod ("{pod.metadata.name}_{pod.metadata.namespace}")')
-        newest = max(ready, key=lambda one: one.created_at)
+        newest = max(ready, key=lambda sandbox: sandbox.attempt)
         return await self._piped(request, lambda: self._runtime.port_forward_url(newest.id))
 
     async def _container(self, pod: Pod, name: str) -> str:
@@ -85,7 +85,7 @@ class Streams:
         found = [container for container in await self._runtime.list_containers(labels=labels) if container.state is ContainerState.RUNNING]
         if not found:
             raise NotStreamable(f'container not found ("{name}")')
-        return max(found, key=lambda one: one.created_at).id
+        return max(found, key=lambda running: running.attempt).id
 
     async def _piped(self, request: web.BaseRequest, url: Callable[[], Awaitable[str]]) -> web.StreamResponse:
         protocol = next((name for name in (SPDY, WEBSOCKET) if wants(request, name)), "")

@@ -31,6 +31,14 @@ class Paths:
         """`plugin` as `kubernetes.io/empty-dir`; a slash in it is written as `~`."""
         return f"{self.volumes(uid)}/{plugin.replace('/', '~')}/{name}"
 
+    def staged(self, plugin: str, name: str) -> str:
+        """Where a volume is mounted that all pods of the node share."""
+        return f"{self.root}/plugins/{plugin}/mounts/{name}"
+
+    def staged_users(self, plugin: str, name: str = "") -> str:
+        """The directory with a file for each pod that uses it; without a name, that of all such directories of the plugin."""
+        return f"{self.root}/plugins/{plugin}/users/{name}".rstrip("/")
+
     def container(self, uid: str, name: str) -> str:
         """Folder of a container: its termination message."""
         return f"{self.pod(uid)}/containers/{name}"

@@ -27,6 +27,7 @@ from pilothouse.api.types.core_v1 import (
     VolumeMount,
 )
 from pilothouse.kubelet.config import KubeletConfig
+from pilothouse.kubelet.host.devices import PARTITIONS, kind_of
 from pilothouse.kubelet.host.simulated import SimulatedHost
 from pilothouse.kubelet.launch.errors import ConfigError
 from pilothouse.kubelet.launch.mounts import container_devices
@@ -127,23 +128,27 @@ async def test_what_belongs_to_the_pods_group(asked: Volume, there: PersistentVo
 
 
 @pytest.mark.parametrize(
-    ("asked", "made", "there", "expected"),
+    ("asked", "made", "there", "name", "expected"),
     [
-        pytest.param(CLAIMED, claim("other"), volume(), 'persistentvolumeclaims "data" not found', id="no such claim"),
-        pytest.param(CLAIMED, claim("data", "Pending"), volume(), "PVC default/data is not bound", id="not bound"),
-        pytest.param(CLAIMED, claim(), volume("d", hostPath=HOST), "PV pv is not bound to claim default/data", id="bound to another"),
+        pytest.param(CLAIMED, claim("other"), volume(), "v", 'persistentvolumeclaims "data" not found', id="no such claim"),
+        pytest.param(CLAIMED, claim("data", "Pending"), volume(), "v", "PVC default/data is not bound", id="not bound"),
+        pytest.param(CLAIMED, claim(), volume("d", hostPath=HOST), "v", "PV pv is not bound to claim default/data", id="bound to another"),
         pytest.param(
             CLAIMED,
             claim(),
             volume(hostPath=HostPathVolumeSource(path="/none", type="Directory")),
+            "pv",
             "hostPath type check failed: /none is not a directory",
             id="no such path",
         ),
-        pytest.param(CLAIMED, claim(), volume(local=LocalVolumeSource(path="/none")), 'path "/none" does not exist', id="no such disk"),
+        pytest.param(
+            CLAIMED, claim(), volume(local=LocalVolumeSource(path="/none")), "pv", 'path "/none" does not exist', id="no such disk"
+        ),
         pytest.param(
             CLAIMED,
             claim(),
             volume(csi=CSIPersistentVolumeSource(driver="x.example", volumeHandle="h")),
+            "pv",
             NO_DRIVER.partition(" : ")[2],
             id="a driver's",
         ),
@@ -151,15 +156,18 @@ async def test_what_belongs_to_the_pods_group(asked: Volume, there: PersistentVo
             EPHEMERAL,
             claim("web-v", "Bound", LOST),
             volume(hostPath=HOST),
+            "v",
             "PVC default/web-v was not created for pod default/web (pod is not owner)",
             id="the claim of another pod of that name",
         ),
     ],
 )
-async def test_why_a_volume_is_not_there(asked: Volume, made: PersistentVolumeClaim, there: PersistentVolume, expected: str) -> None:
+async def test_why_a_volume_is_not_there(
+    asked: Volume, made: PersistentVolumeClaim, there: PersistentVolume, name: str, expected: str
+) -> None:
     with pytest.raises(VolumeError) as error:
         await manager(SimulatedHost(), made, there).prepare(pod(asked))
-    assert str(error.value) == f'MountVolume.SetUp failed for volume "v" : {expected}'
+    assert str(error.value) == f'MountVolume.SetUp failed for volume "{name}" : {expected}'
 
 
 async def test_no_driver_makes_volumes() -> None:
@@ -217,3 +225,83 @@ async def test_a_device_that_no_volume_is_cannot_be_passed() -> None:
     wanted = using(devices=True)
     with pytest.raises(ConfigError, match='cannot find volume "v" to pass into container'):
         container_devices(wanted, wanted.spec.containers[0], manager(SimulatedHost(), claim(), BLOCK))
+
+
+DISK = volume(local=LocalVolumeSource(path="/dev/sdb"))
+STAGED = "/var/lib/kubelet/plugins/kubernetes.io/local-volume/mounts/pv"
+
+
+def a_user(uid: str) -> Pod:
+    user = pod(CLAIMED)
+    user.metadata.uid = uid
+    return user
+
+
+@pytest.mark.parametrize(
+    ("bears", "local", "expected"),
+    [
+        pytest.param("", {}, "ext4", id="nothing yet"),
+        pytest.param("", {"fsType": "xfs"}, "xfs", id="nothing yet, and another kind is wanted"),
+        pytest.param("btrfs", {}, "btrfs", id="a filesystem"),
+    ],
+)
+async def test_a_disk_is_formatted_only_when_it_bears_nothing(bears: str, local: dict[str, Any], expected: str) -> None:
+    host = SimulatedHost()
+    host.kinds["/dev/sdb"] = "block"
+    host.filesystems = {"/dev/sdb": bears} if bears else {}
+    await manager(host, claim(), volume(local=LocalVolumeSource(path="/dev/sdb", **local))).prepare(a_user("u"))
+    assert host.filesystems == {"/dev/sdb": expected}
+
+
+async def test_a_disk_is_mounted_once_for_all_pods_until_the_last_is_gone() -> None:
+    host = SimulatedHost()
+    host.kinds["/dev/sdb"] = "block"
+    first = manager(host, claim(), DISK)
+    for uid in ("a", "b"):
+        await first.prepare(a_user(uid))
+        assert first.path(a_user(uid), "v") == STAGED
+    assert host.mounts == {STAGED}
+    following = manager(host, claim(), DISK)  # another kubelet, which knows of pod b only what is on disk
+    await following.prepare(a_user("a"))
+    await following.release("a")
+    assert host.mounts == {STAGED}
+    await following.release("b")
+    assert not host.mounts
+    assert not await host.list_directory("/var/lib/kubelet/plugins/kubernetes.io/local-volume/users")
+
+
+async def test_a_kubelet_that_is_killed_while_it_mounts_leaves_nothing_that_the_next_does_not_know() -> None:
+    host = SimulatedHost()
+    host.kinds["/dev/sdb"] = "block"
+
+    async def killed(source: str, target: str, *_: object) -> None:
+        host.mounts.add(target)
+        raise OSError(5, "killed", target)
+
+    works, host.mount = host.mount, killed  # type: ignore[method-assign, assignment]
+    with pytest.raises(VolumeError) as error:
+        await manager(host, claim(), DISK).prepare(a_user("u"))
+    failed = f"local: failed to mount device /dev/sdb at {STAGED} (fstype: ), error killed: {STAGED}"
+    assert str(error.value) == f'MountVolume.MountDevice failed for volume "pv" : {failed}'
+    host.mount = works  # type: ignore[method-assign]
+    await manager(host, claim(), DISK).release("u")
+    assert not host.mounts
+
+
+async def test_an_empty_disk_that_is_only_read_is_not_formatted() -> None:
+    host = SimulatedHost()
+    host.kinds["/dev/sdb"] = "block"
+    with pytest.raises(VolumeError, match="cannot mount unformatted disk /dev/sdb as we are manipulating it in read-only mode"):
+        await manager(host, claim(), volume(local=LocalVolumeSource(path="/dev/sdb"), mountOptions=["ro"])).prepare(a_user("u"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        pytest.param("DEVNAME=/dev/sdb\nTYPE=ext4\n", "ext4", id="a filesystem"),
+        pytest.param("DEVNAME=/dev/sdb\nPTTYPE=gpt\n", PARTITIONS, id="partitions"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_what_a_disk_bears(text: str, kind: str) -> None:
+    assert kind_of(text) == kind

@@ -16,13 +16,24 @@ from functools import cache
 
 from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import Clock
-from pilothouse.kubelet.host import payload, subpath
+from pilothouse.kubelet.host import devices, payload, subpath
 from pilothouse.kubelet.host.port import DiskUsage, Load, Machine, PayloadFile, TreeUsage
 from pilothouse.machinery import strconv
 from pilothouse.node import cgroups, linux, mounts
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64"}
-MOUNT_OPTIONS = {"ro": linux.MS_RDONLY, "nosuid": linux.MS_NOSUID, "nodev": linux.MS_NODEV, "noexec": linux.MS_NOEXEC}
+MOUNT_OPTIONS = {
+    "ro": linux.MS_RDONLY,
+    "nosuid": linux.MS_NOSUID,
+    "nodev": linux.MS_NODEV,
+    "noexec": linux.MS_NOEXEC,
+    "sync": linux.MS_SYNCHRONOUS,
+    "noatime": linux.MS_NOATIME,
+    "nodiratime": linux.MS_NODIRATIME,
+    "relatime": linux.MS_RELATIME,
+    **dict.fromkeys(("defaults", "rw", "suid", "dev", "exec", "async", "atime", "diratime", "_netdev", "nofail", "auto", "noauto"), 0),
+}
+"""What mount(8) makes flags of, or keeps to itself."""
 KINDS = (
     (stat.S_ISDIR, "directory"),
     (stat.S_ISREG, "file"),
@@ -109,6 +120,12 @@ class LinuxHost:
     async def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None:
         """Mount `source` at `target`."""
         await self._calls.run(target, MOUNT_SECONDS, _mount, source, target, kind, options)
+
+    async def filesystem(self, device: str) -> str:
+        return await self._calls.run(device, MOUNT_SECONDS, devices.filesystem, device)
+
+    async def format(self, device: str, kind: str) -> None:
+        await self._calls.run(device, WALK_SECONDS, devices.format, device, kind)
 
     async def unmount(self, path: str) -> None:
         """Unmount what is at a path; nothing there is no error."""
@@ -204,7 +221,9 @@ def _mount_tmpfs(path: str, size: int, mode: int) -> None:
 
 def _mount(source: str, target: str, kind: str, options: Sequence[str]) -> None:
     os.makedirs(target, exist_ok=True)
-    flags = sum(MOUNT_OPTIONS[name] for name in options if name in MOUNT_OPTIONS)
+    flags = 0
+    for name in options:
+        flags |= MOUNT_OPTIONS.get(name, 0)
     linux.mount(source, target, kind, flags, ",".join(name for name in options if name not in MOUNT_OPTIONS))
 
 

@@ -132,6 +132,13 @@ class Host(Protocol):
     async def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None:
         """Mount `source` at `target` as file system `kind`."""
 
+    async def filesystem(self, device: str) -> str:
+        """The kind of filesystem that a block device bears; "" for none, `unknown data, probably partitions` for a disk in parts."""
+        ...
+
+    async def format(self, device: str, kind: str) -> None:
+        """Make a new filesystem on it."""
+
     async def unmount(self, path: str) -> None:
         """Unmount what is at a path."""
 

@@ -20,6 +20,8 @@ class SimulatedHost:
         self.files: dict[str, bytes] = {}
         self.kinds: dict[str, str] = {}
         self.mounts: set[str] = set()
+        self.filesystems: dict[str, str] = {}
+        """Of block devices."""
         self.disk_usage = DiskUsage(100 * GIBIBYTE, 80 * GIBIBYTE, 6_000_000, 5_000_000)
         self.load_now = Load(memory * 3 // 4, 200)
         self.machine_now = Machine(
@@ -107,6 +109,12 @@ class SimulatedHost:
     async def mount(self, source: str, target: str, kind: str, options: Sequence[str] = ()) -> None:
         """Note a mount."""
         self.mounts.add(target)
+
+    async def filesystem(self, device: str) -> str:
+        return self.filesystems.get(device, "")
+
+    async def format(self, device: str, kind: str) -> None:
+        self.filesystems[device] = kind
 
     async def unmount(self, path: str) -> None:
         """Forget a mount."""

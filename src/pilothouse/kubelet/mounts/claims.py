@@ -1,9 +1,13 @@
 """The volume that a claim is bound to, where that lives on this node (hostPath, local, nfs).
 
+A local volume that is a block device with a filesystem is staged: formatted if it bears nothing, and mounted once for all pods.
+
 Attaching and CSI are other rooms' work: a volume of such a kind is a FailedMount here.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeClaim
 from pilothouse.kubelet.host.port import Host
@@ -12,12 +16,13 @@ from pilothouse.kubelet.mounts.port import Place, VolumeError
 from pilothouse.kubelet.pods.spec import every_container
 
 BLOCK, FILESYSTEM = "Block", "Filesystem"
+DEFAULT_FILESYSTEM = "ext4"
 
 
-async def claimed(place: Place, name: str, *, own: bool = False, readonly: bool = False) -> str | None:
-    """The path on the node, or None when the export is mounted at the volume's own place. `own`: the claim must be the pod's.
+async def find(place: Place, name: str, *, own: bool = False) -> str:
+    """Look the claim and its volume up, and set `place.persistent_volume`. `own`: the claim must be the pod's.
 
-    fsGroup applies to local volumes that are not `readonly`, and to no other.
+    Returns under which name the volume is staged; "" where it need not be.
     """
     namespace = place.pod.metadata.namespace
     claim = await place.client.get(PersistentVolumeClaim, name, namespace)
@@ -30,9 +35,44 @@ async def claimed(place: Place, name: str, *, own: bool = False, readonly: bool 
     reference = volume.spec.claimRef
     if reference is None or reference.uid != claim.metadata.uid:
         raise VolumeError(f"PV {volume.metadata.name} is not bound to claim {namespace}/{name}")
-    mode = volume.spec.volumeMode or FILESYSTEM
-    _check_use(place, mode)
-    if mode == BLOCK:
+    place.persistent_volume = volume
+    _check_use(place, _mode_of(volume))
+    local = volume.spec.local
+    if local is None or _mode_of(volume) == BLOCK or await place.host.kind(local.path) != "block":
+        return ""
+    return volume.metadata.name
+
+
+async def stage(place: Place, path: str) -> None:
+    """Mount the filesystem of a local volume's block device at `path`; a device that bears none is formatted, ext4 if nothing is said."""
+    volume = place.persistent_volume
+    assert volume is not None
+    assert volume.spec.local is not None
+    device, wanted = volume.spec.local.path, volume.spec.local.fsType or ""
+    try:
+        await _format_and_mount(place.host, device, path, wanted, volume.spec.mountOptions)
+    except (OSError, VolumeError) as error:
+        text = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
+        raise VolumeError(f"local: failed to mount device {device} at {path} (fstype: {wanted}), error {text}") from error
+
+
+async def _format_and_mount(host: Host, device: str, path: str, wanted: str, options: Sequence[str]) -> None:
+    there = await host.filesystem(device)
+    if not there:
+        if "ro" in options:
+            raise VolumeError(f"cannot mount unformatted disk {device} as we are manipulating it in read-only mode")
+        await host.format(device, wanted or DEFAULT_FILESYSTEM)
+    await host.mount(device, path, wanted or DEFAULT_FILESYSTEM, options)
+
+
+async def claimed(place: Place, *, readonly: bool = False) -> str | None:
+    """The path on the node of the volume that `find` found, or None when the export is mounted at the volume's own place.
+
+    fsGroup applies to local volumes that are not `readonly`, and to no other.
+    """
+    volume = place.persistent_volume
+    assert volume is not None
+    if _mode_of(volume) == BLOCK:
         place.block = True
         return await _device(place, volume)
     path = await _locate(place, volume)
@@ -40,6 +80,10 @@ async def claimed(place: Place, name: str, *, own: bool = False, readonly: bool 
         await place.host.make_directory(place.path)  # so that the next kubelet knows that this was done
         await place.give_to_group(path)
     return path
+
+
+def _mode_of(volume: PersistentVolume) -> str:
+    return volume.spec.volumeMode or FILESYSTEM
 
 
 def _is_of(place: Place, claim: PersistentVolumeClaim) -> bool:
@@ -71,13 +115,16 @@ async def _locate(place: Place, volume: PersistentVolume) -> str | None:
     spec = volume.spec
     if spec.hostPath is not None:
         return await path_of_the_node(place.host, spec.hostPath)
+    if place.staged:
+        return place.staged
     if spec.local is not None:
         if not await place.host.kind(spec.local.path):
             raise VolumeError(f'path "{spec.local.path}" does not exist')
         return spec.local.path
     if spec.nfs is not None:
         if not await place.host.is_mounted(place.path):
-            await place.host.mount(f"{spec.nfs.server}:{spec.nfs.path}", place.path, "nfs", (f"addr={spec.nfs.server}",))
+            options = (f"addr={spec.nfs.server}", *(("ro",) if spec.nfs.readOnly else ()), *spec.mountOptions)
+            await place.host.mount(f"{spec.nfs.server}:{spec.nfs.path}", place.path, "nfs", options)
         return None
     if spec.csi is not None:
         raise VolumeError(no_driver(spec.csi.driver))

@@ -21,7 +21,8 @@ from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.launch.environment import Objects
 from pilothouse.kubelet.launch.errors import ConfigError
-from pilothouse.kubelet.mounts.port import Place, VolumeError, VolumeKind
+from pilothouse.kubelet.mounts.port import Place, StagingError, VolumeError, VolumeKind, failure_text
+from pilothouse.kubelet.mounts.staging import StagedVolumes
 from pilothouse.kubelet.paths import Paths
 from pilothouse.machinery.errors import StatusError
 
@@ -63,6 +64,7 @@ class VolumeManager:
         self._config = config
         self._node_name = node_name
         self._paths = Paths(config.root_dir, config.pod_log_dir)
+        self._staged = StagedVolumes(host, self._paths, kinds())
         self._pods: dict[str, PodVolumes] = {}
         self.allocatable: dict[str, str] = {}
 
@@ -113,10 +115,11 @@ class VolumeManager:
             kind = by_directory.get(plugin)
             for name in await self._host.list_directory(f"{root}/{plugin}"):
                 path = f"{root}/{plugin}/{name}"
-                if kind is not None and kind.tear_down is not None:
-                    await kind.tear_down(self._host, path)
+                if kind is not None and kind.unpublish is not None:
+                    await kind.unpublish(self._host, path)
                 elif await self._host.is_mounted(path):
                     await self._host.unmount(path)
+        await self._staged.release(uid)
         await self._host.remove_tree(self._paths.pod(uid))
         self._pods.pop(uid, None)
 
@@ -144,15 +147,13 @@ class VolumeManager:
         known.volumes[volume.name] = mounted
 
     async def _attempt(self, kind: VolumeKind, place: Place) -> str | None:
-        name = place.volume.name
         try:
-            path = await kind.set_up(place)
-        except (StatusError, ConfigError) as error:
-            raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
-        except OSError as error:
-            raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error.strerror}: {error.filename}') from error
-        except VolumeError as error:
-            raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
+            await self._staged.stage(kind, place)
+            path = await kind.publish(place)
+        except StagingError:
+            raise
+        except (StatusError, ConfigError, OSError, VolumeError) as error:
+            raise VolumeError(failure_text("SetUp", place, error)) from error
         if kind.owned and path is None:
             await place.give_to_group(place.path, live=kind.live)
         return path

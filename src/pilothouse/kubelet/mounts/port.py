@@ -1,7 +1,8 @@
 """What a kind of volume is: one file in kubelet/volumes that defines one `VolumeKind`, found by discovery.
 
-- `set_up` makes the volume ready at `place.path` and may be called again at any time: it mends and refreshes.
-- A volume that lives by a mount says how to undo it in `tear_down`; the directory itself is removed by the manager.
+- `publish` makes the volume ready for one pod at `place.path` and may be called again at any time: it mends and refreshes.
+- A volume that lives by a mount says how to undo it in `unpublish`; the directory itself is removed by the manager.
+- What is to be made ready on the node first, once for all pods, has `staging` (mounts/staging.py); the manager undoes its mount.
 - What is wrong is a VolumeError in upstream's words; missing optional sources are no error.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilothouse.api.types.core_v1 import Pod, Volume
+from pilothouse.api.types.core_v1 import PersistentVolume, Pod, Volume
 from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.host.port import Host
@@ -21,6 +22,10 @@ from pilothouse.kubelet.pods.spec import every_container
 
 class VolumeError(Exception):
     """Why a volume is not there; shown in the event FailedMount."""
+
+
+class StagingError(VolumeError):
+    """Why a volume cannot be made ready on the node."""
 
 
 @dataclass(slots=True)
@@ -41,6 +46,10 @@ class Place:
     memory: dict[str, Any] = field(default_factory=dict)
     """What the kind wants to remember between calls for this volume (tokens and when they expire)."""
     pod_ips: Sequence[str] = ()
+    persistent_volume: PersistentVolume | None = None
+    """Set by the kind: what the pod's claim is bound to."""
+    staged: str = ""
+    """Where the volume is mounted for all pods of the node, if it was staged."""
     block: bool = False
     """Set by the kind: `path` is a block device, which containers are given as such."""
 
@@ -73,15 +82,34 @@ class Place:
         return users.pop() if len(users) == 1 else None
 
 
+def failure_text(operation: str, place: Place, error: Exception) -> str:
+    """As upstream tells it: by the name of the volume that a claim is bound to, else by the name in the pod."""
+    volume = place.persistent_volume
+    name = volume.metadata.name if volume is not None else place.volume.name
+    text = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
+    return f'MountVolume.{operation} failed for volume "{name}" : {text}'
+
+
+@dataclass(slots=True, frozen=True)
+class VolumeStaging:
+    """How a volume is made ready on the node, before it is published to pods."""
+
+    name: Callable[[Place], Awaitable[str]]
+    """Names the volume, a file name that no other volume of the plugin has; "" where this one needs no staging."""
+    stage: Callable[[Place, str], Awaitable[None]]
+    """Mount it at the path, an empty directory."""
+
+
 @dataclass(slots=True, frozen=True)
 class VolumeKind:
     """`field` is the name of its source in `spec.volumes[]`, `plugin` upstream's name of the plugin (it names the directory)."""
 
     field: str
     plugin: str
-    set_up: Callable[[Place], Awaitable[str | None]]
+    publish: Callable[[Place], Awaitable[str | None]]
     """None, or the path that containers are to see instead of `place.path`."""
-    tear_down: Callable[[Host, str], Awaitable[None]] | None = None
+    unpublish: Callable[[Host, str], Awaitable[None]] | None = None
+    staging: VolumeStaging | None = None
     live: bool = False
     """Its content follows its sources: set up again when they change and every so often."""
     owned: bool = True

@@ -8,7 +8,7 @@ from pilothouse.kubelet.mounts.files import MISSING_CONFIG_KEY, config_data, key
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
-async def set_up(place: Place) -> None:
+async def publish(place: Place) -> None:
     """Write the files. Raises VolumeError when the ConfigMap or a key is missing and not optional."""
     source = place.volume.configMap
     assert source is not None
@@ -18,4 +18,4 @@ async def set_up(place: Place) -> None:
     await place.host.write_payload(place.path, files)
 
 
-CONFIG_MAP = VolumeKind("configMap", "kubernetes.io/configmap", set_up, live=True)
+CONFIG_MAP = VolumeKind("configMap", "kubernetes.io/configmap", publish, live=True)

@@ -6,11 +6,11 @@ from pilothouse.kubelet.mounts.claims import no_driver
 from pilothouse.kubelet.mounts.port import Place, VolumeError, VolumeKind
 
 
-async def set_up(place: Place) -> None:
+async def publish(place: Place) -> None:
     """Always raises VolumeError: no driver is registered."""
     source = place.volume.csi
     assert source is not None
     raise VolumeError(no_driver(source.driver))
 
 
-CSI = VolumeKind("csi", "kubernetes.io/csi", set_up)
+CSI = VolumeKind("csi", "kubernetes.io/csi", publish)

@@ -6,11 +6,11 @@ from pilothouse.kubelet.mounts.files import downward
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
-async def set_up(place: Place) -> None:
+async def publish(place: Place) -> None:
     """Write the files from the pod as it is now."""
     source = place.volume.downwardAPI
     assert source is not None
     await place.host.write_payload(place.path, downward(place, source.items, source.defaultMode))
 
 
-DOWNWARD_API = VolumeKind("downwardAPI", "kubernetes.io/downward-api", set_up, live=True)
+DOWNWARD_API = VolumeKind("downwardAPI", "kubernetes.io/downward-api", publish, live=True)

@@ -9,7 +9,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeError, VolumeKind
 from pilothouse.machinery import quantity
 
 
-async def set_up(place: Place) -> None:
+async def publish(place: Place) -> None:
     """Make the directory, and mount memory or huge pages when the medium says so. Raises OSError."""
     source = place.volume.emptyDir
     assert source is not None
@@ -45,10 +45,10 @@ def page_size(pod: Pod, medium: str) -> str:
     return named or sizes.pop()
 
 
-async def tear_down(host: Host, path: str) -> None:
+async def unpublish(host: Host, path: str) -> None:
     """Unmount memory or huge pages."""
     if await host.is_mounted(path):
         await host.unmount(path)
 
 
-EMPTY_DIR = VolumeKind("emptyDir", "kubernetes.io/empty-dir", set_up, tear_down)
+EMPTY_DIR = VolumeKind("emptyDir", "kubernetes.io/empty-dir", publish, unpublish)

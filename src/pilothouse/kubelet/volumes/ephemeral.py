@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pilothouse.kubelet.mounts.claims import claimed, unmount
-from pilothouse.kubelet.mounts.port import Place, VolumeKind
+from pilothouse.kubelet.mounts.claims import claimed, find, stage, unmount
+from pilothouse.kubelet.mounts.port import Place, VolumeKind, VolumeStaging
 
 
-async def set_up(place: Place) -> str | None:
-    """Set up the claim's volume; gives the path on the node where it is elsewhere. Raises VolumeError when the claim is not the pod's."""
-    return await claimed(place, f"{place.pod.metadata.name}-{place.volume.name}", own=True)
+async def name(place: Place) -> str:
+    """The name under which the claim's volume is staged, if it is. Raises VolumeError when the claim is missing or not the pod's own."""
+    return await find(place, f"{place.pod.metadata.name}-{place.volume.name}", own=True)
 
 
-EPHEMERAL = VolumeKind("ephemeral", "kubernetes.io/ephemeral", set_up, unmount, owned=False)
+EPHEMERAL = VolumeKind("ephemeral", "kubernetes.io/ephemeral", claimed, unmount, VolumeStaging(name, stage), owned=False)

@@ -6,11 +6,11 @@ from pilothouse.kubelet.mounts.nodepaths import path_of_the_node
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
-async def set_up(place: Place) -> str:
+async def publish(place: Place) -> str:
     """The path on the node. Raises VolumeError when it is not what the volume's type says."""
     source = place.volume.hostPath
     assert source is not None
     return await path_of_the_node(place.host, source)
 
 
-HOST_PATH = VolumeKind("hostPath", "kubernetes.io/host-path", set_up, owned=False)
+HOST_PATH = VolumeKind("hostPath", "kubernetes.io/host-path", publish, owned=False)

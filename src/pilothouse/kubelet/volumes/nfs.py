@@ -6,7 +6,7 @@ from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
-async def set_up(place: Place) -> None:
+async def publish(place: Place) -> None:
     """Mount the export. Raises OSError."""
     source = place.volume.nfs
     assert source is not None
@@ -15,10 +15,10 @@ async def set_up(place: Place) -> None:
         await place.host.mount(f"{source.server}:{source.path}", place.path, "nfs", options)
 
 
-async def tear_down(host: Host, path: str) -> None:
+async def unpublish(host: Host, path: str) -> None:
     """Unmount the export."""
     if await host.is_mounted(path):
         await host.unmount(path)
 
 
-NFS = VolumeKind("nfs", "kubernetes.io/nfs", set_up, tear_down, owned=False)
+NFS = VolumeKind("nfs", "kubernetes.io/nfs", publish, unpublish, owned=False)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from pilothouse.kubelet.mounts.claims import claimed, unmount
-from pilothouse.kubelet.mounts.port import Place, VolumeKind
+from pilothouse.kubelet.mounts.claims import claimed, find, stage, unmount
+from pilothouse.kubelet.mounts.port import Place, VolumeKind, VolumeStaging
 
 
-async def set_up(place: Place) -> str | None:
-    """Set up the claim's volume; gives the path on the node where it is elsewhere.
-
-    Raises VolumeError when the claim is missing or not bound.
-    """
+async def name(place: Place) -> str:
+    """The name under which the claim's volume is staged, if it is. Raises VolumeError when the claim is missing or not bound."""
     source = place.volume.persistentVolumeClaim
     assert source is not None
-    return await claimed(place, source.claimName, readonly=bool(source.readOnly))
+    return await find(place, source.claimName)
 
 
-PERSISTENT_VOLUME_CLAIM = VolumeKind("persistentVolumeClaim", "kubernetes.io/local-volume", set_up, unmount, owned=False)
+async def publish(place: Place) -> str | None:
+    """The path of the claim's volume on the node where it is elsewhere than at its own place. Raises VolumeError, OSError."""
+    source = place.volume.persistentVolumeClaim
+    assert source is not None
+    return await claimed(place, readonly=bool(source.readOnly))
+
+
+PERSISTENT_VOLUME_CLAIM = VolumeKind(
+    "persistentVolumeClaim", "kubernetes.io/local-volume", publish, unmount, VolumeStaging(name, stage), owned=False
+)

@@ -20,7 +20,7 @@ RENEW_AT = 0.8
 PRIVATE_MODE, GROUP_MODE = 0o600, 0o640
 
 
-async def set_up(place: Place) -> None:
+async def publish(place: Place) -> None:
     """Write the files of all sources into memory; tokens are requested when they are due. Raises VolumeError."""
     source = place.volume.projected
     assert source is not None
@@ -78,10 +78,10 @@ async def _request(place: Place, wanted: ServiceAccountTokenProjection, now: flo
     return answer.status.token, now + min(life * RENEW_AT, DAY_SECONDS)
 
 
-async def tear_down(host: Host, path: str) -> None:
+async def unpublish(host: Host, path: str) -> None:
     """Unmount the memory."""
     if await host.is_mounted(path):
         await host.unmount(path)
 
 
-PROJECTED = VolumeKind("projected", "kubernetes.io/projected", set_up, tear_down, live=True)
+PROJECTED = VolumeKind("projected", "kubernetes.io/projected", publish, unpublish, live=True)

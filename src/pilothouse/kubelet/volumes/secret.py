@@ -9,7 +9,7 @@ from pilothouse.kubelet.mounts.files import MISSING_SECRET_KEY, keyed, secret_da
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
-async def set_up(place: Place) -> None:
+async def publish(place: Place) -> None:
     """Write the files into memory. Raises VolumeError when the Secret or a key is missing and not optional."""
     source = place.volume.secret
     assert source is not None
@@ -21,10 +21,10 @@ async def set_up(place: Place) -> None:
     await place.host.write_payload(place.path, files)
 
 
-async def tear_down(host: Host, path: str) -> None:
+async def unpublish(host: Host, path: str) -> None:
     """Unmount the memory."""
     if await host.is_mounted(path):
         await host.unmount(path)
 
 
-SECRET = VolumeKind("secret", "kubernetes.io/secret", set_up, tear_down, live=True)
+SECRET = VolumeKind("secret", "kubernetes.io/secret", publish, unpublish, live=True)

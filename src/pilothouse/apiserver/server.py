@@ -93,11 +93,13 @@ http_log.addFilter(_is_no_nonsense)
 
 @dataclass(frozen=True, slots=True)
 class ServerTLS:
-    """Files of the CA that signs client certificates ("" asks for none), and of the server's own certificate (with its chain) and key."""
+    """Files of the CA that signs client certificates ("" asks for none), of the server's own certificate (with its chain) and key, and of
+    the CA of front proxies."""
 
     ca_file: str
     certificate_file: str
     key_file: str
+    front_proxy_ca_file: str = ""
 
 
 class ApiServer:
@@ -255,8 +257,8 @@ def context_of(tls: ServerTLS) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(tls.certificate_file, tls.key_file)
-    if tls.ca_file:
-        context.load_verify_locations(tls.ca_file)
+    for file in filter(None, (tls.ca_file, tls.front_proxy_ca_file)):
+        context.load_verify_locations(file)
         context.verify_mode = ssl.CERT_OPTIONAL
     context.verify_flags |= NO_CHECK_TIME  # an expired certificate is answered with 401: auth/x509.py
     context.set_alpn_protocols(["http/1.1"])

@@ -19,6 +19,7 @@ from pilothouse.apiserver.auth.authenticator import Authenticators, TokenAuthent
 from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 from pilothouse.apiserver.auth.rbac.authorizer import RoleAuthorizer
+from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator
 from pilothouse.apiserver.auth.reviews import reviews
 from pilothouse.apiserver.auth.static import AlwaysAllow, StaticAuthorizer
 from pilothouse.apiserver.auth.tokens import ISSUER, ServiceAccountTokens
@@ -62,6 +63,12 @@ class Reported:
             await asyncio.Event().wait()
         finally:
             self._components[self._name] = lambda: f"{self._name} does not run"
+
+
+def authenticators_of(settings: Settings, *tokens: TokenAuthenticator) -> Authenticators:
+    """Who is known: by the word of a front proxy where one has an authority, by certificates, by tokens."""
+    front_proxy = RequestHeaderAuthenticator(settings.front_proxy_ca, settings.request_headers) if settings.front_proxy_ca else None
+    return Authenticators(tokens, front_proxy, settings.client_ca)
 
 
 def wire(
@@ -113,4 +120,4 @@ def wire(
         plugins=plugins,
     )
     roles += (registry.store.caches.peek(resource_of(kind)) for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding))
-    return Api(registry, tokens, Authenticators((tokens, *token_authenticators)), authorizer)
+    return Api(registry, tokens, authenticators_of(settings, tokens, *token_authenticators), authorizer)

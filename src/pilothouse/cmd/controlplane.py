@@ -70,7 +70,7 @@ class ControlPlane:
             self.registry,
             clock=clock,
             entropy=entropy,
-            tls=ServerTLS(str(pki / "ca.crt"), str(pki / "apiserver.crt"), str(pki / "apiserver.key")),
+            tls=ServerTLS(*(str(pki / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key", "front-proxy-ca.crt"))),
             sockets=self.sockets,
             authenticators=self.api.authenticators,
             authorizer=self.api.authorizer,

@@ -14,7 +14,9 @@ import aiohttp
 import msgspec
 
 from pilothouse.apiserver.aggregation.tls import FrontProxy
+from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
+from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator, RequestHeaders
 from pilothouse.apiserver.auth.reviews import reviews
 from pilothouse.apiserver.auth.static import StaticAuthorizer
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
@@ -83,14 +85,18 @@ async def serving(
     front_proxy: Path | None = None,
     ready: bool = True,
     local_services: Mapping[tuple[str, str], tuple[str, int]] | None = None,
+    request_headers: RequestHeaders | None = None,
 ) -> AsyncIterator[Served]:
     """Serve until the end of the block; without TLS every request is an administrator's. `front_proxy`: the folder of its certificate.
 
     `local_services`: where programs answer for Services, by namespace and name.
+    `request_headers`: what is believed of front proxies, for which it then has an authority.
     `ready`: the block begins when everything stands, and not already when the server listens.
     """
     clock, entropy = clock or SystemClock(), Entropy()
     certificates.make(folder, LEAVES if tls else (), SystemClock(), entropy)
+    if request_headers is not None:
+        certificates.make_leaves(folder, [certificates.FRONT_PROXY_CLIENT], SystemClock(), entropy)
     registry: Registry
 
     async def lookup(kind: type[Any], name: str, namespace: str) -> Any:
@@ -101,12 +107,18 @@ async def serving(
     registry = Registry(storage or MemoryStorage(), clock, entropy, token_issuer=tokens.issue, reviews=answers)
     registry.store.local_services.update(local_services or {})
     files = [str(folder / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key")]
+    known = Authenticators((tokens,))
+    if request_headers is not None:
+        files.append(str(folder / "front-proxy-ca.crt"))
+        front = RequestHeaderAuthenticator((folder / "front-proxy-ca.crt").read_text(), request_headers)
+        known = Authenticators((tokens,), front, (folder / "ca.crt").read_text())
     server = ApiServer(
         registry,
         clock=clock,
         entropy=entropy,
         tls=ServerTLS(*files) if tls else None,
         tokens=tokens,
+        authenticators=known,
         default_user=user or (ANONYMOUS if tls else ADMIN),
         front_proxy=proxy_of(front_proxy) if front_proxy is not None else None,
     )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from asyncio import BaseTransport
 from typing import Protocol
 
+from multidict import CIMultiDictProxy
+
+from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator
 from pilothouse.apiserver.auth.user import User
-from pilothouse.apiserver.auth.x509 import CertificateAuthenticator
+from pilothouse.apiserver.auth.x509 import Authority, CertificateAuthenticator
 from pilothouse.machinery import errors
 
 
@@ -19,15 +22,25 @@ class TokenAuthenticator(Protocol):
 
 
 class Authenticators:
-    """Client certificate first, then bearer tokens by each authenticator in order; a token that nobody knows is a 401."""
+    """A front proxy's word and client certificates first, then bearer tokens by each authenticator in order; a token that nobody knows is
+    a 401."""
 
-    def __init__(self, tokens: tuple[TokenAuthenticator, ...] = ()) -> None:
-        self.certificates = CertificateAuthenticator()
+    def __init__(
+        self, tokens: tuple[TokenAuthenticator, ...] = (), front_proxy: RequestHeaderAuthenticator | None = None, client_ca: str = ""
+    ) -> None:
+        """`client_ca` is the PEM of the clients' authority, which is asked for where there is a front proxy with one of its own."""
+        self.certificates = CertificateAuthenticator(authority=Authority(client_ca) if front_proxy is not None else None)
+        self.front_proxy = front_proxy
         self.tokens = tokens
 
-    def by_certificate(self, connection: BaseTransport | None) -> User | None:
-        """The user of the connection's client certificate, or None when it has none. Raises a 401 for a certificate that is not valid."""
-        return self.certificates.authenticate(connection) if connection is not None else None
+    def by_certificate(self, connection: BaseTransport | None, headers: CIMultiDictProxy[str]) -> User | None:
+        """The user for whom a front proxy asks, or that of the connection's client certificate; None when it has none. Raises a 401 for a
+        certificate that is not valid."""
+        if connection is None:
+            return None
+        if self.front_proxy is not None and (user := self.front_proxy.authenticate(connection, headers)) is not None:
+            return user
+        return self.certificates.authenticate(connection)
 
     async def by_token(self, token: str) -> User:
         """The user of a bearer token, by the first authenticator that knows it. Raises a 401 when none does."""

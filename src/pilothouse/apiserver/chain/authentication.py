@@ -18,7 +18,7 @@ def authenticate(request: Request, next: Handler) -> Awaitable[Response]:
     Raises a 401 for credentials that are not valid.
     """
     try:
-        user = request.api.authenticators.by_certificate(request.http.transport)
+        user = request.api.authenticators.by_certificate(request.http.transport, request.http.headers)
     except StatusError as refused:  # as upstream, a token beside a certificate that is not valid decides
         return authenticate_token(request, next, refused)
     if user is None:

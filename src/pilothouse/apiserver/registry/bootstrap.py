@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from functools import cache
 from typing import Any, Protocol
@@ -143,16 +143,21 @@ def authentication_info(settings: Settings) -> Iterator[ConfigMap]:
     """What extension API servers read to authenticate as this server does; without a CA there is nothing to tell."""
     data = {"client-ca-file": settings.client_ca} if settings.client_ca else {}
     if settings.front_proxy_ca:
+        believed = settings.request_headers
         data |= {
-            "requestheader-allowed-names": json.dumps(settings.front_proxy_names, separators=(",", ":")),
+            "requestheader-allowed-names": _listed(believed.allowed_names),
             "requestheader-client-ca-file": settings.front_proxy_ca,
-            "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
-            "requestheader-group-headers": '["X-Remote-Group"]',
-            "requestheader-uid-headers": '["X-Remote-Uid"]',
-            "requestheader-username-headers": '["X-Remote-User"]',
+            "requestheader-extra-headers-prefix": _listed(believed.extra_prefixes),
+            "requestheader-group-headers": _listed(believed.group_headers),
+            "requestheader-uid-headers": _listed(believed.uid_headers),
+            "requestheader-username-headers": _listed(believed.username_headers),
         }
     if data:
         yield ConfigMap(metadata=ObjectMeta(name="extension-apiserver-authentication", namespace="kube-system"), data=data)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return json.dumps(list(names), separators=(",", ":"))
 
 
 def endpoints(settings: Settings) -> Iterator[Any]:

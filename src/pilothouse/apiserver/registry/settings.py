@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+from pilothouse.apiserver.auth.requestheader import STANDARD, RequestHeaders
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -24,7 +26,8 @@ class Settings:
     compaction_seconds: float = 300.0
     """Of a store that API servers share: how often it is compacted, and how long its past stays at least; 0: by others. Upstream's
     --etcd-compaction-interval."""
-    front_proxy_names: tuple[str, ...] = ("front-proxy-client",)
+    request_headers: RequestHeaders = STANDARD
+    """Which of its headers are believed, and under which names of certificates."""
 
     @property
     def service_networks(self) -> tuple[Network, ...]:

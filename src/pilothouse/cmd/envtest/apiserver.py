@@ -107,13 +107,15 @@ def wire_by(flags: Flags, storage: Storage, clock: SystemClock, entropy: Entropy
     for mode in modes:
         if mode not in MODES:
             raise BadFlag(f'--authorization-mode: "{mode}" is not a valid mode')
-    authority = flags.last("client-ca-file")
+    authority, front_proxy = flags.last("client-ca-file"), flags.last("requestheader-client-ca-file")
     settings = Settings(
         service_ranges=flags.service_ranges,
         node_ports=flags.node_ports,
         api_addresses=flags.api_addresses,
         api_port=flags.secure_port,
         client_ca=Path(authority).read_text() if authority else "",
+        front_proxy_ca=Path(front_proxy).read_text() if front_proxy else "",
+        request_headers=flags.request_headers,
     )
     return wire(
         storage,
@@ -150,9 +152,10 @@ def plugins_of(flags: Flags) -> Iterator[type[Plugin]]:
 
 def tls_of(flags: Flags, clock: SystemClock, entropy: Entropy) -> ServerTLS:
     """The certificate that is shown, made when there is none; and the authority of clients' certificates."""
-    authority, certificate, key = (flags.last(name) for name in ("client-ca-file", "tls-cert-file", "tls-private-key-file"))
+    authority, front_proxy = flags.last("client-ca-file"), flags.last("requestheader-client-ca-file")
+    certificate, key = flags.last("tls-cert-file"), flags.last("tls-private-key-file")
     if certificate and key:
-        return ServerTLS(authority, certificate, key)
+        return ServerTLS(authority, certificate, key, front_proxy)
     folder = Path(flags.last("cert-dir", DEFAULT_CERT_DIR))
     files = folder / "apiserver.crt", folder / "apiserver.key"
     if not all(file.exists() for file in files):
@@ -163,4 +166,4 @@ def tls_of(flags: Flags, clock: SystemClock, entropy: Entropy) -> ServerTLS:
         names += [name for name in (flags.last("advertise-address"), flags.last("bind-address")) if name and name != "0.0.0.0"]
         leaf = certificates.Subject("apiserver", "kube-apiserver", names=list(dict.fromkeys(names)), client=False)
         certificates.make_leaves(folder, [leaf], clock, entropy)
-    return ServerTLS(authority, str(files[0]), str(files[1]))
+    return ServerTLS(authority, str(files[0]), str(files[1]), front_proxy)

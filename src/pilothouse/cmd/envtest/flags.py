@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
+from pilothouse.apiserver.auth.requestheader import RequestHeaders
 from pilothouse.machinery import strconv, time
 
 VALUES = frozenset((
     "admission-control", "advertise-address", "authorization-mode", "bind-address", "cert-dir", "client-ca-file",
     "disable-admission-plugins", "enable-admission-plugins", "etcd-cafile", "etcd-certfile", "etcd-keyfile", "etcd-prefix",
-    "etcd-servers", "event-ttl", "proxy-client-cert-file", "proxy-client-key-file",
-    "secure-port", "service-account-issuer", "service-account-key-file", "service-account-signing-key-file",
-    "service-cluster-ip-range", "service-node-port-range", "tls-cert-file", "tls-private-key-file", "token-auth-file",
+    "etcd-servers", "event-ttl", "proxy-client-cert-file", "proxy-client-key-file", "requestheader-allowed-names",
+    "requestheader-client-ca-file", "requestheader-extra-headers-prefix", "requestheader-group-headers",
+    "requestheader-uid-headers", "requestheader-username-headers", "secure-port", "service-account-issuer",
+    "service-account-key-file", "service-account-signing-key-file", "service-cluster-ip-range", "service-node-port-range",
+    "tls-cert-file", "tls-private-key-file", "token-auth-file",
 ))  # fmt: skip
 """Flags with a value that means something here."""
 SWITCHES = frozenset(("allow-privileged", "anonymous-auth", "version", "help"))
@@ -25,13 +28,12 @@ SWITCHES = frozenset(("allow-privileged", "anonymous-auth", "version", "help"))
 WITHOUT_EFFECT = frozenset((
     "allow-metric-labels", "api-audiences", "audit-log-path", "audit-policy-file", "authentication-token-webhook-config-file",
     "default-watch-cache-size", "enable-aggregator-routing", "endpoint-reconciler-type", "feature-gates",
-    "kubelet-certificate-authority",
-    "kubelet-client-certificate", "kubelet-client-key", "kubelet-preferred-address-types", "max-mutating-requests-inflight",
-    "max-requests-inflight", "min-request-timeout", "requestheader-allowed-names", "requestheader-client-ca-file",
-    "requestheader-extra-headers-prefix", "requestheader-group-headers", "requestheader-username-headers", "request-timeout",
-    "runtime-config", "shutdown-delay-duration", "storage-backend", "storage-media-type", "v", "vmodule", "watch-cache",
+    "kubelet-certificate-authority", "kubelet-client-certificate", "kubelet-client-key", "kubelet-preferred-address-types",
+    "max-mutating-requests-inflight", "max-requests-inflight", "min-request-timeout", "request-timeout", "runtime-config",
+    "shutdown-delay-duration", "storage-backend", "storage-media-type", "v", "vmodule", "watch-cache",
 ))  # fmt: skip
 """Flags of kube-apiserver that change nothing here, and whose absence nobody notices: not warned of."""
+HEADER_FLAGS = ("allowed-names", "username-headers", "uid-headers", "group-headers", "extra-headers-prefix")
 PORTS = range(65536)
 
 
@@ -78,6 +80,11 @@ class Flags:
             return time.duration(text)
         except ValueError as error:
             raise BadFlag(f'invalid argument "{text}" for "--{name}" flag: {error}') from error
+
+    @property
+    def request_headers(self) -> RequestHeaders:
+        """What is believed of front proxies: of anybody whom their authority vouches for, unless names are given."""
+        return RequestHeaders(*(tuple(self.all(f"requestheader-{part}")) for part in HEADER_FLAGS))
 
     @property
     def secure_port(self) -> int:

@@ -37,6 +37,7 @@ class Strategy:
     `any_finalizer`: a finalizer need not be a standard one or have a domain. `compares_first`: an update is told what may not change
     before what is wrong in itself. `counts_disabled`: a field of a feature that is off moves the generation, though it is dropped.
     `validates_generate_name`: an update is told what is wrong with metadata.generateName, too.
+    `lists_cached`: upstream lists from its watch cache, where a limit at resourceVersion 0 is overlooked.
     `has_unsafe_deleter`: what of the kind cannot be decoded may be deleted on request (KEP-3926).
     `begin_deletion(object, now)`: the first delete does this to the object and no more; a controller ends what it begins.
     """
@@ -54,6 +55,7 @@ class Strategy:
     any_finalizer: bool = False
     compares_first: bool = False
     counts_disabled: bool = False
+    lists_cached: bool = True
     has_unsafe_deleter: bool = True
     validates_generate_name: bool = False
     begin_deletion: Callable[[Any, str], None] | None = None

@@ -67,7 +67,7 @@ EVENT = Resource(
         "type": lambda one: one.type,
     },
     name_rule=names.path_segment,
-    strategy=Strategy(any_finalizer=True, allow_create_on_update=True, generation=None, default_deletion=""),
+    strategy=Strategy(any_finalizer=True, allow_create_on_update=True, generation=None, default_deletion="", lists_cached=False),
 )
 
 

@@ -79,7 +79,7 @@ def _settle_sources(spec: PersistentVolumeClaimSpec, old: PersistentVolumeClaimS
 
     Sources of another namespace are an alpha feature of upstream: what names one is dropped.
     """
-    if spec.dataSourceRef and spec.dataSourceRef.namespace and not (old and old.dataSourceRef and old.dataSourceRef.namespace):
+    if spec.dataSourceRef and spec.dataSourceRef.namespace and not (old and old.dataSourceRef):
         spec.dataSourceRef = None
     source = spec.dataSource
     if source and not (old and old.dataSource) and not spec.dataSourceRef and (source.apiGroup or "", source.kind) not in OLD_SOURCES:

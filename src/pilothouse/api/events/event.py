@@ -81,7 +81,7 @@ EVENTS_EVENT = Resource(
     stored_as=EVENT,
     to_stored=to_stored,
     from_stored=from_stored,
-    strategy=Strategy(allow_create_on_update=True, generation=None, default_deletion=""),
+    strategy=Strategy(allow_create_on_update=True, generation=None, default_deletion="", lists_cached=False),
 )
 
 

@@ -6,7 +6,6 @@ Problems that are only warned of go into the request, and from there into the an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -21,6 +20,7 @@ from pilothouse.apiserver.http.request import Request
 from pilothouse.apiserver.registry.store import REQUEST_LIMIT_BYTES, refuse_too_large
 from pilothouse.kit.offload import in_thread
 from pilothouse.machinery import codec, errors, strict, time
+from pilothouse.machinery.empty_lists import said
 from pilothouse.machinery.meta_v1 import DeleteOptions
 from pilothouse.machinery.resource import Resource, per_resource
 
@@ -60,19 +60,8 @@ def empty_lists(data: bytes, resource: Resource[Any], content_type: str) -> tupl
     if content_type != "application/json" or b"[]" not in data or len(data) >= LARGE_BYTES or not issubclass(resource.type, msgspec.Struct):
         return ()
     with suppress(ValueError):
-        return tuple(_empty_lists(codec.parse(data, content_type), resource.type(), ()))
+        return tuple(said(codec.parse(data, content_type), resource.type()))
     return ()
-
-
-def _empty_lists(value: Any, zero: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for name, child in value.items() if isinstance(value, dict) else ():
-        if not hasattr(zero, name):
-            continue
-        at_zero = getattr(zero, name)
-        if child == [] and at_zero is None and isinstance(child, list):
-            yield (*path, name)
-        elif isinstance(at_zero, msgspec.Struct):
-            yield from _empty_lists(child, at_zero, (*path, name))
 
 
 async def read(request: Request, resource: Resource[Any], strictness: str, content_type: str) -> Any:

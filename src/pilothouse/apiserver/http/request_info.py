@@ -17,7 +17,7 @@ from pilothouse.kit.remember import remember
 PATHS_REMEMBERED = 8192
 LONGEST_PATH_REMEMBERED = 512
 NAMED_SEGMENTS = 4
-"""The segments of a path that are never a proxied path's own: `api/v1/nodes/name`."""
+"""The segments of a path that are never a proxied path's own: `api/v1/nodes/name`; one more below `apis`, two more in a namespace."""
 NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 METRIC_VERBS = {"update": "PUT", "create": "POST", "deletecollection": "DELETE"}
@@ -82,7 +82,8 @@ def labels_of(info: RequestInfo) -> tuple[str, ...]:
 def _parsed(method: str, path: str, watching: bool) -> RequestInfo:
     decoded = unquote(path)
     raw = decoded.split("/")  # an escaped slash separates, too: upstream's routes see the decoded path
-    if "" in raw[1 : NAMED_SEGMENTS + 1] and any(raw[raw.index("", 1) :]):  # a segment of nothing, but at the end, names nothing
+    named = NAMED_SEGMENTS + (raw[1] == "apis") + 2 * ("namespaces" in raw[3:5])
+    if "" in raw[1 : named + 1] and any(raw[raw.index("", 1) :]):  # a segment of nothing, but at the end, names nothing
         return RequestInfo(path=decoded, verb=method.lower())
     parts = [part for part in raw if part]
     verb = VERBS.get(method, "")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 
+from pilothouse.apiserver.http import warning_headers
 from pilothouse.apiserver.http.connection import MACHINE, STALLED_SECONDS
 from pilothouse.apiserver.http.negotiation import JSON
 from pilothouse.apiserver.http.request import Request, Response
@@ -84,9 +85,10 @@ class HttpStream(web.StreamResponse):
         self._protocol = protocol
         self._keep_alive = self.chunked_body = request.http.version >= (1, 1)
         framing = b"Transfer-Encoding: chunked" if self.chunked_body else b"Connection: close"
+        warnings = "".join(f"Warning: {value}\r\n" for value in warning_headers.values(request.warnings)) if request.warnings else ""
         self._write_bytes(
-            b"HTTP/1.1 200 OK\r\nCache-Control: no-cache, private\r\nContent-Type: %b\r\n"
-            b"Date: %b\r\n%b\r\n\r\n" % (self._content_type_line.encode(), rfc822_formatted_time().encode(), framing)
+            b"HTTP/1.1 200 OK\r\nCache-Control: no-cache, private\r\nContent-Type: %b\r\n%b"
+            b"Date: %b\r\n%b\r\n\r\n" % (self._content_type_line.encode(), warnings.encode(), rfc822_formatted_time().encode(), framing)
         )
         return self
 

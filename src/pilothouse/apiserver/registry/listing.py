@@ -66,7 +66,9 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
     if revision and revision < cache.changed:
         page = await _from_store(store, request, cache, selection, start, revision)
     else:
-        limit = request.options.limit if request.options.resource_version != "0" or request.options.continue_ else 0
+        limit = request.options.limit
+        if request.options.resource_version == "0" and not request.options.continue_ and request.resource.strategy.lists_cached:
+            limit = 0
         page = _from_cache(cache, selection, start, revision or store.caches.shown(cache), limit)
     if cache.corrupt and request.options.resource_version != "0" and not request.options.ignore_store_read_error:
         refuse_corrupt(cache, selection, start, page.next_key)
@@ -106,7 +108,7 @@ async def _position(store: RegistryStore, request: Request, prefix: str) -> tupl
         revision = revision_of(options.resource_version)
     except InvalidRevision as error:
         raise bad_request(f"invalid resource version: {error}") from error
-    await reached_or_timeout(store, revision)
+    await reached_or_timeout(store, revision, cached=request.resource.strategy.lists_cached)
     exact = options.resource_version_match == "Exact" or (not options.resource_version_match and options.limit > 0)
     return "", revision if exact else 0
 

@@ -16,7 +16,7 @@ from pilothouse.apiserver.registry.update import PATCH_ATTEMPTS, change, is_miss
 from pilothouse.apiserver.registry.view import MAIN, View
 from pilothouse.apiserver.registry.write import in_thread_if_large
 from pilothouse.client.call import APPLY_PATCH
-from pilothouse.machinery import codec, strict
+from pilothouse.machinery import codec, empty_lists, strict
 from pilothouse.machinery.errors import StatusError, bad_request, conflict, failure, unsupported_media_type
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.patch import apply, outcome, parts
@@ -43,6 +43,8 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
         seen = view.read(request.resource, current.served(request.served).object)
         decoded = parts.patched(seen, body, call.patch_type, request.options.field_validation, store.catalogue.level, taken)
         request.warnings[:] = [*given, *decoded.warnings]
+        if b"[]" in body:
+            call.empty_lists = empty_lists.patched(orjson.loads(body), decoded.object)
         return _checked(request, decoded.object, seen)
 
     return await change(store, request, view, body_of, PATCH_ATTEMPTS)

@@ -34,23 +34,26 @@ def revision_of(text: str) -> int:
         raise InvalidRevision(text, str(error)) from error
 
 
-async def reached_or_timeout(store: RegistryStore, revision: int) -> None:
-    """Return when the caches show `revision`; a StatusError 504 as upstream's when that does not come about."""
+async def reached_or_timeout(store: RegistryStore, revision: int, *, cached: bool = True) -> None:
+    """Return when the caches show `revision`; a StatusError 504 as upstream's when that does not come about.
+
+    `cached`: upstream's answer comes from its watch cache, which says when to ask again.
+    """
     if revision <= store.caches.revision:
         return
     try:
         await wait_for(store.clock, store.caches.reached(revision), FRESH_SECONDS)
     except TimeoutError as error:
-        raise too_large(revision, store.caches.revision) from error
+        raise too_large(revision, store.caches.revision, 1 if cached else 0) from error
 
 
-def too_large(revision: int, current: int) -> StatusError:
+def too_large(revision: int, current: int, retry_seconds: int = 1) -> StatusError:
     """The 504 for a resource version that the server has not reached; clients retry after a second.
 
     As storage.NewTooLargeResourceVersionError.
     """
     message = f"Too large resource version: {revision}, current: {current}"
     details = StatusDetails(
-        retryAfterSeconds=1, causes=[StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")]
+        retryAfterSeconds=retry_seconds, causes=[StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")]
     )
     return failure(504, "Timeout", f"Timeout: {message}", details)

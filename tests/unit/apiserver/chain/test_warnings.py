@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.apiserver.chain.warnings import escaped, shortened
+from pilothouse.apiserver.http.warning_headers import escaped, shortened
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ WANTED = """
 """
 PLAIN = {
     "string": "s", "bool": "b", "int": "i", "int32": "i", "int64": "i", "float64": "i", "uint32": "i", "resource.Quantity": "q",
-    "intstr.IntOrString": "n", "metav1.Time": "t", "metav1.MicroTime": "t", "types.UID": "s",
+    "intstr.IntOrString": "n", "metav1.Time": "t", "metav1.MicroTime": "t", "types.UID": "s", "types.NodeName": "s",
     "ResourceList": "{}q", "metav1.ObjectMeta": "m",
 }  # fmt: skip
 

@@ -1,4 +1,6 @@
-"""Lists that a client says are empty. Objects keep no difference between that and no list at all, but who says so owns the list.
+"""Lists that a client says are empty: of fields that are written though they are empty, so that who says so owns the list.
+
+Objects keep no difference between an empty list and none.
 
 Only lists that are reached without going through another list.
 """
@@ -19,7 +21,7 @@ def said(document: Any, zero: Any, path: Path = ()) -> Iterator[Path]:
         if not hasattr(zero, name):
             continue
         at_zero = getattr(zero, name)
-        if child == [] and isinstance(child, list) and (at_zero is None or at_zero == []):
+        if child == [] and at_zero is None and isinstance(child, list):
             yield (*path, name)
         elif isinstance(at_zero, msgspec.Struct):
             yield from said(child, at_zero, (*path, name))

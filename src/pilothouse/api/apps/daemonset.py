@@ -80,6 +80,12 @@ def prepare_update(old: DaemonSet, new: DaemonSet) -> None:
     new.metadata.annotations[TEMPLATE_GENERATION] = str(_generation(old) + changed)
 
 
+@DAEMONSET.prepare_status
+def prepare_status(old: DaemonSet, new: DaemonSet, now: str) -> None:
+    """The generation of the template stands, whatever the client says of it."""
+    new.metadata.annotations = {**new.metadata.annotations, TEMPLATE_GENERATION: str(_generation(old))}
+
+
 def _generation(daemon_set: DaemonSet) -> int:
     return strconv.integer(daemon_set.metadata.annotations.get(TEMPLATE_GENERATION, "")) or 0
 

@@ -21,7 +21,7 @@ from pilothouse.machinery import names
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import STATUS, Column, Resource
-from pilothouse.machinery.strategy import Strategy
+from pilothouse.machinery.strategy import METADATA, Strategy
 
 LONGEST_UID = 128
 DEFAULT_SECONDS = 86400
@@ -52,7 +52,7 @@ PODCERTIFICATEREQUEST = Resource(
         "spec.nodeName": lambda one: one.spec.nodeName,
     },
     reset_fields={"status": ("metadata", "spec")},
-    strategy=Strategy(allow_unconditional_update=False, generation=None),
+    strategy=Strategy(allow_unconditional_update=False, generation=None, status_keeps=METADATA),
 )
 
 

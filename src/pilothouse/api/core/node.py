@@ -89,12 +89,16 @@ def validate(node: Node, problems: Problems) -> None:
             validate_quantity(name, value, problems.at("status", field, name))
     ranges = node.spec.podCIDRs
     here = problems.at("spec", "podCIDRs")
+    broken: list[int] = []
     for index, value in enumerate(ranges):
-        if value:
-            validate_range(value, here.at(index))
+        if (value or len(ranges) > 1) and not validate_range(value, here.at(index)):
+            broken.append(index)
         if value in ranges[:index]:
             here.at(index).duplicate(value)
-    if len(ranges) > 1 and (len(ranges) > 2 or not dual_stack(ranges)):
+    if len(ranges) > 1 and broken:
+        which = f"invalid CIDR[{broken[0]}]: <nil> (invalid CIDR address: {ranges[broken[0]]})"
+        here.internal(f"invalid PodCIDRs. failed to check with dual stack with error:{which}")
+    elif len(ranges) > 1 and (len(ranges) > 2 or not dual_stack(ranges)):
         here.invalid(ranges, "may specify no more than one CIDR for each IP family")
 
 

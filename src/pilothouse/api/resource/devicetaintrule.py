@@ -13,7 +13,7 @@ from pilothouse.api.types.resource_v1 import DeviceTaintRule, DeviceTaintSelecto
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
-from pilothouse.machinery.strategy import Strategy
+from pilothouse.machinery.strategy import METADATA, Strategy
 
 MOST_CONDITIONS = 8
 
@@ -30,7 +30,7 @@ DEVICETAINTRULE = Resource(
         AGE,
     ),
     reset_fields={"status": ("metadata", "spec")},
-    strategy=Strategy(allow_unconditional_update=False),
+    strategy=Strategy(allow_unconditional_update=False, status_keeps=METADATA),
 )
 
 

@@ -9,7 +9,7 @@ from pilothouse.machinery import names, strconv
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import STATUS, Column, Resource
-from pilothouse.machinery.strategy import Strategy
+from pilothouse.machinery.strategy import METADATA, Strategy
 
 SUCCEEDED, FAILED = "Succeeded", "Failed"
 
@@ -33,7 +33,7 @@ STORAGEVERSIONMIGRATION = Resource(
         Column("Status", _state),
     ),
     reset_fields={"status": ("metadata", "spec")},
-    strategy=Strategy(validates_generate_name=True, allow_unconditional_update=False, generation=None),
+    strategy=Strategy(validates_generate_name=True, allow_unconditional_update=False, generation=None, status_keeps=METADATA),
 )
 
 

@@ -18,9 +18,12 @@ def conversion_error(value: Any, kind: Shape) -> str:
     """The first thing that does not fit, in the order of the type's fields; "" when all does."""
     if value is None or kind.kind in (shape.ANY, shape.RAW):
         return ""
-    if kind.octets and not isinstance(value, str):
-        return f"cannot restore slice from {_go_kind(value)}"
-    if kind.time or kind.octets or kind.kind in (shape.QUANTITY, shape.INT_OR_STRING):
+    if kind.octets:
+        if not isinstance(value, str):
+            return f"cannot restore slice from {_go_kind(value)}"
+        wrong = strict.type_error(value, kind)
+        return f"error decoding from json: {wrong}" if wrong else ""
+    if kind.time or kind.kind in (shape.QUANTITY, shape.INT_OR_STRING):
         return strict.type_error(value, kind)
     if kind.kind == shape.STRUCT:
         return _struct_error(value, kind)

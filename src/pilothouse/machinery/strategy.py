@@ -33,7 +33,8 @@ class Strategy:
     that asks for none: "Background", "Orphan" (kinds that were so in their first versions, perhaps with a `deletion_warning`), or
     "" where dependents are never followed (Events). `returns_deleted_object`: a delete answers with the object instead of a Status.
     `status_at_creation`: the creator says the status, too. `status_keeps` are the fields of the metadata that an update of the
-    status leaves alone. `storage_prefix` is where upstream keeps the kind in its store, as messages show it (default: plural).
+    status leaves alone. `status_defaults_by_spec`: what is filled into a status depends on the spec. `storage_prefix` is where
+    upstream keeps the kind in its store, as messages show it (default: plural).
     `any_finalizer`: a finalizer need not be a standard one or have a domain. `compares_first`: an update is told what may not change
     before what is wrong in itself. `counts_disabled`: a field of a feature that is off moves the generation, though it is dropped.
     `validates_generate_name`: an update is told what is wrong with metadata.generateName, too.
@@ -51,6 +52,7 @@ class Strategy:
     returns_deleted_object: bool = False
     status_at_creation: bool = False
     status_keeps: frozenset[str] = frozenset()
+    status_defaults_by_spec: bool = False
     storage_prefix: str = ""
     any_finalizer: bool = False
     compares_first: bool = False

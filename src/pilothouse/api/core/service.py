@@ -59,7 +59,12 @@ SERVICE = Resource(
     selectable_fields={"spec.clusterIP": lambda one: one.spec.clusterIP, "spec.type": lambda one: one.spec.type},
     name_rule=names.dns_label,
     strategy=Strategy(
-        allow_create_on_update=True, generation=None, returns_deleted_object=True, storage_prefix="services/specs", compares_first=True
+        allow_create_on_update=True,
+        generation=None,
+        returns_deleted_object=True,
+        status_defaults_by_spec=True,
+        storage_prefix="services/specs",
+        compares_first=True,
     ),
 )
 

@@ -37,7 +37,8 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
         raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {accepted}")
     body = call.body if isinstance(call.body, bytes) else orjson.dumps(call.body)
     given = tuple(request.warnings)
-    taken = view.taken if request.served is request.resource else None  # a conversion may look at all
+    looks_at_all = request.served is not request.resource or request.resource.strategy.status_defaults_by_spec  # conversion, defaults
+    taken = None if looks_at_all else view.taken
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.served(request.served).object)

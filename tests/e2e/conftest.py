@@ -22,7 +22,7 @@ NAME = f"e2e-{os.getpid()}"
 NAMESPACES = itertools.count()
 
 
-WITHOUT_CONTAINERS = {"test_clients_kubectl", "test_clients_python", "test_testing_cluster", "test_simulated_runtime"}
+WITHOUT_CONTAINERS = {"test_etcd", "test_clients_kubectl", "test_clients_python", "test_testing_cluster", "test_simulated_runtime"}
 WITHOUT_KUBECTL = {"test_simulated_runtime", "test_node_network", "test_proxy_nftables", "test_containerd"}
 LEFT_OUT: dict[str, set[str]] = {}
 """Files that are not run, by the reason."""

@@ -21,4 +21,7 @@ def object_of(resource: Resource[Any], value: bytes) -> Any:
     api_version, kind, message = envelope.opened(value)
     if kind != resource.kind or api_version.rpartition("/")[0] != resource.group:
         raise ValueError(f'no kind "{resource.kind}" but "{kind}" of version "{api_version}" is stored here')
-    return as_kind(decode_message(message, resource.type))
+    obj = as_kind(decode_message(message, resource.type))
+    for hook in resource.defaults:  # as upstream: an older release stored it without the fields of today
+        hook(obj)
+    return obj

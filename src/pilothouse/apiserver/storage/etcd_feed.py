@@ -93,14 +93,13 @@ class Feed:
             await self.clock.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
 
     async def _follow(self) -> None:
-        """One stream, until it breaks."""
+        """One stream, until it breaks. Previous values are not asked for: who follows from the start has them."""
         stream = self.client.watch()
         try:
             create = pb.WatchCreateRequest(
                 key=self.keys.root,
                 range_end=end_of(self.keys.root),
                 start_revision=self.revision + 1,
-                prev_kv=True,
                 progress_notify=True,
             )
             await self.client.send(stream, pb.WatchRequest(create_request=create))

@@ -42,8 +42,8 @@ class Keys:
         return Item(self.decode(stored.key), stored.value, stored.mod_revision, stored.create_revision)
 
     def event(self, told: Any) -> Event:
-        """A write as etcd's watch tells of it, asked for what was replaced. What is compacted is not told: its revision is then
-        that of the creation."""
+        """A write as etcd's watch tells of it. Where it does not tell what was replaced (it was not asked to, or has compacted that), the
+        revision of that is taken to be the creation's, or the one before a delete."""
         now = told.kv
         before = told.prev_kv if told.HasField("prev_kv") else None
         if told.type == DELETE:

@@ -49,7 +49,7 @@ def operator(cluster: Cluster, tmp_path: Path) -> Iterator[None]:
         "WEBHOOK_KEY": str(made.key),
         "WEBHOOK_AUTHORITY": str(made.authority),
     }
-    command = [sys.executable, "-m", "kopf", "run", str(HERE / "operator.py"), "--namespace=default", "--standalone"]
+    command = [sys.executable, "-m", "kopf", "run", str(HERE / "gardener.py"), "--namespace=default", "--standalone"]
     log = tmp_path / "operator.log"
     with log.open("w") as written, subprocess.Popen(command, env=environment, stdout=written, stderr=written) as process:
         try:

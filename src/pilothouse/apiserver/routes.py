@@ -95,7 +95,7 @@ class Routes:
         resource = self._catalogue.by_plural(info.group, info.version, info.plural)
         if resource is None and info.group and not self._has_built_in(info.group):
             return no_such_page()
-        if resource is None or (info.namespace and not resource.namespaced and info.plural != "namespaces"):
+        if resource is None or (info.object_namespace and not resource.namespaced):
             raise no_such_resource()
         if info.name in (".", "..") or "/" in info.name or "%" in info.name:
             _warn(request, resource)

@@ -40,6 +40,8 @@ class RequestInfo:
     subpath: str = ""
     labels: tuple[str, ...] = ()
     """The labels of upstream's request metrics: made here, because infos are remembered."""
+    is_namespace: bool = False
+    """The path is that of a namespace itself: its name stands as the namespace, too. A custom kind may be called so in its group."""
 
     @property
     def group_version(self) -> str:
@@ -49,7 +51,7 @@ class RequestInfo:
     @property
     def object_namespace(self) -> str:
         """The namespace that the object lies in: none for a namespace itself, though its path names one."""
-        return "" if self.plural == "namespaces" else self.namespace
+        return "" if self.is_namespace else self.namespace
 
     @property
     def scope(self) -> str:
@@ -96,13 +98,14 @@ def _parsed(method: str, path: str, watching: bool) -> RequestInfo:
     version, rest = rest[0], rest[1:]
     by_path = rest[0] == "watch" and len(rest) > 1  # the old form of a watch
     rest = rest[1:] if by_path else rest
-    namespace, rest = _namespace(rest)
+    namespace, of_resource = _namespace(rest)
+    is_namespace, rest = bool(namespace) and of_resource is rest, of_resource
     plural, name, subresource, subpath = _tail(rest, path)
     if not name and verb in COLLECTION_VERBS:
         verb = COLLECTION_VERBS[verb]
     if (watching and verb == "list") or (by_path and verb in ("list", "get")):  # who names an object gets it, whatever the query
         verb = "watch"
-    return RequestInfo(decoded, verb, True, group, version, namespace, plural, name, subresource, subpath)
+    return RequestInfo(decoded, verb, True, group, version, namespace, plural, name, subresource, subpath, (), is_namespace)
 
 
 def _namespace(rest: list[str]) -> tuple[str, list[str]]:

@@ -91,7 +91,7 @@ def _has_odd_status(resource: Resource[Any], obj: Any) -> bool:
     if not isinstance(obj, Unstructured) or obj.content.get("status") is None or not strategy.has_status(resource):
         return False
     known = _type(resource).fields.get("status")
-    return known is not None and bool(complaint(obj.content["status"], known))
+    return known is not None and bool(complaint(obj.content["status"], known, allow_duplicates=True))
 
 
 def of_seed(resource: Resource[Any], obj: Any, name: str, written: str) -> Entries:
@@ -230,6 +230,8 @@ def _as_served(request: Request, obj: Any, parts: Sequence[str]) -> Map:
     """The object as a dict in the version in which it is served: the parts that matter, or all where versions or presence ask for it."""
     if request.served is not request.resource and request.served.from_stored is not None:
         return codec.to_dict(request.served.from_stored(obj))
+    if request.resource.is_hub and len(request.resource.versions) > 1:  # a webhook converts whole objects
+        return codec.to_dict(access.with_parts(obj, metadata=without_record(obj.metadata)))
     values = {name: without_record(obj.metadata) if name == "metadata" else access.field(obj, name) for name in parts}
     if all(isinstance(value, msgspec.Struct) for value in values.values()):
         return codec.to_dict(values)

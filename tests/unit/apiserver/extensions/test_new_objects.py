@@ -12,7 +12,13 @@ from pilothouse.machinery.unstructured import Unstructured
 from tests.unit.apiserver.extensions.definitions import WIDGETS, define, definition, version, widget
 from tests.unit.apiserver.serving import Caller, calling
 
-STATUS = {"type": "object", "default": {"phase": "Pending"}, "properties": {"phase": {"type": "string"}}}
+LIST = {
+    "type": "array",
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["n"],
+    "items": {"type": "object", "required": ["n"], "properties": {"n": {"type": "string"}}},
+}
+STATUS = {"type": "object", "default": {"phase": "Pending"}, "properties": {"phase": {"type": "string"}, "list": LIST}}
 SPEC = {"type": "object", "properties": {"size": {"type": "integer"}}}
 SCHEMA = {"type": "object", "properties": {"spec": SPEC, "status": STATUS}}
 WITH_STATUS = {"subresources": {"status": {}}}
@@ -31,6 +37,8 @@ def owned(obj: dict[str, Any]) -> list[Any]:
         pytest.param({"status": {"phase": "Ready"}}, [OWN], id="a status"),
         pytest.param({"status": {"phase": "Ready", "other": 1}}, [OWN], id="an unknown field"),
         pytest.param({"status": None}, [OWN], id="null"),
+        pytest.param({"status": {"list": [{"n": "a"}, {"n": "a"}]}}, [OWN], id="the same item twice"),
+        pytest.param({"status": {"list": [{}]}}, [], id="an item without its key: the object has no record"),
         pytest.param({"status": {"phase": 7}}, [], id="another type: the object has no record"),
         pytest.param({"status": ["Ready"]}, [], id="a list: the object has no record"),
     ],
@@ -61,6 +69,20 @@ async def test_without_the_subresource_a_status_is_like_any_field(tmp_path: Path
         assert (await call("POST", WIDGETS, widget("a", status={"phase": "Ready"}))).json()["status"] == {"phase": "Ready"}
         refused = await call("POST", WIDGETS, widget("b", status={"phase": 7}))
         assert refused.status == 422
+
+
+async def test_a_custom_kind_may_be_called_namespaces(tmp_path: Path) -> None:
+    async with calling(tmp_path) as call:
+        await define(call, definition(kind="Namespace", group="bus.example.com"))
+        await define(call, definition(kind="Namespace", group="wide.example.com", scope="Cluster"))
+        obj = {"kind": "Namespace", "metadata": {"name": "default"}}
+        narrow, wide = "/apis/bus.example.com/v1/namespaces/default/namespaces", "/apis/wide.example.com/v1/namespaces"
+        assert (await call("POST", narrow, {**obj, "apiVersion": "bus.example.com/v1"})).status == 201
+        assert (await call("POST", wide, {**obj, "apiVersion": "wide.example.com/v1"})).status == 201
+        assert (await call("GET", f"{narrow}/default")).json()["metadata"]["namespace"] == "default"
+        assert "namespace" not in (await call("GET", f"{wide}/default")).json()["metadata"]
+        assert (await call("GET", "/api/v1/namespaces/default")).json()["apiVersion"] == "v1"
+        assert [len((await call("GET", path)).json()["items"]) for path in (narrow, wide)] == [1, 1]
 
 
 POOL = {"type": "object", "properties": {"size": {"type": "integer"}}}

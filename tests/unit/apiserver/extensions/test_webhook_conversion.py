@@ -47,8 +47,10 @@ class Webhook:
         return msgspec.json.encode({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "response": response})
 
     def convert(self, obj: Map, wanted: str) -> Map:
+        assert {"apiVersion", "kind", "metadata", "spec"} <= obj.keys(), obj
+        assert obj["metadata"]["name"], obj
         before, after = FIELDS[obj["apiVersion"].rpartition("/")[2]], FIELDS[wanted.rpartition("/")[2]]
-        spec = dict(obj.get("spec") or {})
+        spec = dict(obj["spec"])
         if before in spec:
             spec[after] = spec.pop(before)
         return {**obj, "apiVersion": wanted, "spec": spec}
@@ -56,12 +58,17 @@ class Webhook:
 
 def schema(name: str) -> Map:
     spec = {"type": "object", "properties": {name: {"type": "integer", "minimum": 1}, "note": {"type": "string"}}}
-    return {"type": "object", "properties": {"spec": spec}}
+    status = {"type": "object", "properties": {"phase": {"type": "string"}}}
+    return {"type": "object", "properties": {"spec": spec, "status": status}}
 
 
 def widgets(stored: str = "v1") -> Map:
-    selectable = {"v1": [], "v2": [{"jsonPath": ".spec.dimension"}]}
-    made = definition(*(version(name, schema(FIELDS[name]), storage=name == stored, selectableFields=selectable[name]) for name in FIELDS))
+    selectable: Map = {"v1": [], "v2": [{"jsonPath": ".spec.dimension"}]}
+
+    def more(name: str) -> Map:
+        return {"selectableFields": selectable[name], "subresources": {"status": {}}}
+
+    made = definition(*(version(name, schema(FIELDS[name]), storage=name == stored, **more(name)) for name in FIELDS))
     webhook = {"clientConfig": {"url": "https://127.0.0.1:1/convert"}, "conversionReviewVersions": ["v1"]}
     made["spec"]["conversion"] = {"strategy": "Webhook", "webhook": webhook}
     return made
@@ -99,6 +106,23 @@ async def test_each_version_is_read_and_written(tmp_path: Path) -> None:
             "PATCH", f"{WIDGETS}/b?fieldManager=x", widget("b", spec={"size": 2}), Content_Type="application/apply-patch+yaml"
         )
         assert (owned.status, owned.json()["spec"]) == (200, {"size": 2})
+
+
+@pytest.mark.parametrize("written", ["v1", "v2"])
+async def test_the_record_of_fields_needs_whole_objects(written: str, tmp_path: Path) -> None:
+    """Owners of fields in one version are compared with a change in another: the webhook sees the objects, not what has changed of them."""
+    path = {"v1": WIDGETS, "v2": V2}
+    other = "v2" if written == "v1" else "v1"
+    async with converting(tmp_path) as (call, _, _):
+        await call("POST", path[other], widget("a", other, spec={FIELDS[other]: 1}))
+        for body in (b'{"status":{"phase":"x"}}', b'{"status":{"phase":"y"}}'):
+            changed = await call("PATCH", f"{path[written]}/a/status", body, Content_Type=MERGE)
+            assert changed.status == 200, changed.body
+        labelled = await call("PATCH", f"{path[written]}/a", b'{"metadata":{"labels":{"a":"b"}}}', Content_Type=MERGE)
+        assert labelled.status == 200, labelled.body
+        entries = labelled.json()["metadata"]["managedFields"]
+        owners = {(entry["apiVersion"].rpartition("/")[2], *entry["fieldsV1"]) for entry in entries}
+        assert owners == {(other, "f:spec"), (written, "f:metadata"), (written, "f:status")}
 
 
 async def test_a_list_is_converted_by_one_call(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """An operator on kopf: each Garden has a ConfigMap, is watered by a timer, is guarded by a daemon, and is judged by webhooks.
 
-Run it on any cluster: `kubectl apply -f crd.yaml`, then `kopf run operator.py`. Its webhook server needs a certificate for the address at
+Run it on any cluster: `kubectl apply -f crd.yaml`, then `kopf run gardener.py`. Its webhook server needs a certificate for the address at
 which the API server reaches it: WEBHOOK_CERTIFICATE, WEBHOOK_KEY and WEBHOOK_AUTHORITY name the files; without them there are no webhooks.
 """
 

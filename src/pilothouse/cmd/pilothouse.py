@@ -123,6 +123,13 @@ def parser() -> argparse.ArgumentParser:
     envtest.add_argument("--bin-dir", type=Path, help="the folder (default: below the user's data)")
     envtest.add_argument("--print", "-p", dest="form", choices=("env", "path"), default="env", help="a line for a shell, or the path alone")
 
+    store = commands.add_parser(
+        "store", help="copy a cluster's objects to etcd, or from it", description="Copy objects to etcd, or from it."
+    )
+    of_store = store.add_subparsers(dest="store_command", required=True, metavar="COMMAND")
+    _etcd(_command(of_store, "export", "write the objects of a stopped cluster to an empty etcd"))
+    _etcd(_command(of_store, "import", "write the objects in etcd to the store of a cluster that has none"))
+
     apiserver = commands.add_parser(
         "apiserver",
         help="run an API server alone, by kube-apiserver's flags",
@@ -150,6 +157,15 @@ def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name
     made.add_argument("--name", default=DEFAULT_NAME, metavar="CLUSTER", help="of the cluster (default: %(default)s)")
     made.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     return made
+
+
+def _etcd(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--file", type=Path, help="the SQLite file, instead of that of a cluster")
+    command.add_argument("--etcd-servers", required=True, help="where etcd is: scheme://address:port, with commas between")
+    command.add_argument("--etcd-cafile", default="", help="the authority of etcd's certificate")
+    command.add_argument("--etcd-certfile", default="", help="the certificate that is shown to etcd")
+    command.add_argument("--etcd-keyfile", default="", help="its key")
+    command.add_argument("--etcd-prefix", default="/registry", help="stands before all keys (default: %(default)s)")
 
 
 def _port(text: str) -> int:
@@ -278,6 +294,22 @@ def envtest(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def store(parsed: argparse.Namespace) -> int:
+    """`pilothouse store export` and `import`. Returns the exit code."""
+    from pilothouse.apiserver.storage.etcd_client import EtcdServers
+    from pilothouse.cluster import transfer
+
+    urls = [url for url in parsed.etcd_servers.split(",") if url]
+    servers = EtcdServers(urls, parsed.etcd_cafile, parsed.etcd_certfile, parsed.etcd_keyfile, parsed.etcd_prefix)
+    file: Path = parsed.file or _places(parsed).store
+    if parsed.store_command == "export":
+        done, source, target = transfer.export_store(file, servers), str(file), parsed.etcd_servers
+    else:
+        done, source, target = transfer.import_store(file, servers), parsed.etcd_servers, str(file)
+    print(f"pilothouse: {done.count} objects of {source} at revision {done.revision} are in {target}")
+    return 0
+
+
 def apiserver(parsed: argparse.Namespace) -> int:
     """`pilothouse apiserver`: serve until a signal asks to end. Returns the exit code."""
     from pilothouse.cmd.envtest.apiserver import main as serve
@@ -338,6 +370,7 @@ COMMANDS = {
     "image": image,
     "envtest": envtest,
     "apiserver": apiserver,
+    "store": store,
     "kubeconfig": kubeconfig,
     "version": version,
 }

@@ -175,16 +175,18 @@ class EtcdStorage:
         """Write those keys that do not exist, in as few transactions as etcd's limits allow. Raises StorageFailed."""
         await self._start()
         for part in parts_of(values):
-            tries = [pb.RequestOp(request_txn=self._creation(key, part[key])) for key in part]
+            lease = await self._leases.of_now() if any(key.startswith(EVENTS) for key in part) else 0
+            tries = [pb.RequestOp(request_txn=self._creation(key, part[key], lease)) for key in part]
             answer = await self._client.write("Txn", pb.TxnRequest(success=tries))
             if any(tried.response_txn.succeeded for tried in answer.responses):
                 await self._feed.reached(answer.header.revision)
 
-    def _creation(self, key: str, value: bytes) -> Any:
-        """A put under the condition that there is no such key."""
+    def _creation(self, key: str, value: bytes, lease: int) -> Any:
+        """A put under the condition that there is no such key; of an Event with the lease."""
         name = self._keys.encode(key)
         compare = pb.Compare(key=name, target=pb.Compare.CREATE, create_revision=0)
-        return pb.TxnRequest(compare=[compare], success=[pb.RequestOp(request_put=pb.PutRequest(key=name, value=value))])
+        put = pb.PutRequest(key=name, value=value, lease=lease if key.startswith(EVENTS) else 0)
+        return pb.TxnRequest(compare=[compare], success=[pb.RequestOp(request_put=put)])
 
     async def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncGenerator[Sequence[Event], None]:
         """Batches of events below `prefix` after revision `after`; the first holds all up to now and may be empty.

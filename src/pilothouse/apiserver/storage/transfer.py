@@ -1,0 +1,65 @@
+"""Everything that one store has, written to another that has nothing: as of one revision, whole or told not to be.
+
+What belongs to running API servers alone is left out: who leads where, what upstream's allocators have counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pilothouse.apiserver.storage.interface import Storage
+
+ROOT = "/registry/"
+PAGE = 500
+LEFT_OUT = tuple(f"{ROOT}{name}/" for name in ("masterleases", "peerserverleases", "pilothouse", "ranges"))
+
+
+class TargetNotEmpty(Exception):
+    """The target has something already; `key` is the first of it. Nothing was written."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class Incomplete(Exception):
+    """Not everything is in the target: another has written to it, or removed from it, meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """How many objects were written, and the revision of the source that they are of."""
+
+    count: int
+    revision: int
+
+
+async def transfer(source: Storage, target: Storage) -> Transferred:
+    """Write all of `source` to `target`. TargetNotEmpty, Incomplete, or StorageFailed from either."""
+    if there := (await target.range(ROOT, limit=1)).items:
+        raise TargetNotEmpty(there[0].key)
+    revision = await source.revision()
+    count, start, more = 0, "", True
+    while more:
+        page = await source.range(ROOT, start, PAGE, revision)
+        values = {item.key: item.value for item in page.items if not item.key.startswith(LEFT_OUT)}
+        await target.create(values)
+        count += len(values)
+        more = page.more
+        start = page.items[-1].key + "\0" if more else ""
+    found = await _count(target)
+    if found != count:
+        raise Incomplete(f"{count} objects were written, and {found} are there")
+    return Transferred(count, revision)
+
+
+async def _count(storage: Storage) -> int:
+    """How many objects a store has."""
+    revision = await storage.revision()
+    count, start, more = 0, "", True
+    while more:
+        page = await storage.range(ROOT, start, PAGE, revision)
+        count += sum(not item.key.startswith(LEFT_OUT) for item in page.items)
+        more = page.more
+        start = page.items[-1].key + "\0" if more else ""
+    return count

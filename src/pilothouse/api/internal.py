@@ -56,7 +56,7 @@ def plain(value: Any, kind: str) -> Any:
     if kind.startswith("{}"):
         return {key: plain(value[key], kind[2:]) for key in sorted(value)} if value else None
     if kind in ZEROS:
-        if value is None or value == "":
+        if value is None or (value == "" and kind != "n"):
             return ZEROS[kind]
         if isinstance(value, msgspec.Raw):
             return json.loads(bytes(value) or b"null")

@@ -25,7 +25,7 @@ MAXIMUM_REQUESTS = 32
 MAXIMUM_CONSTRAINTS = 32
 MAXIMUM_CONFIGURATIONS = 32
 MAXIMUM_SELECTORS = 32
-MAXIMUM_ALTERNATIVES, MAXIMUM_TOLERATIONS = 8, 16
+MAXIMUM_ALTERNATIVES = 8
 MODES, OPERATORS = ("All", "ExactCount"), ("Equal", "Exists")
 NOT_A_REQUEST = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"
 EXACTLY_ONE = "exactly one of `exactly` or `firstAvailable` is required"
@@ -197,8 +197,7 @@ def _validate_declared_request(request: Any, problems: Problems) -> None:
     _limited(request.selectors, MAXIMUM_SELECTORS, problems.at("selectors"))
     if request.allocationMode not in MODES:
         problems.at("allocationMode").not_supported(request.allocationMode, MODES)
-    may_look = _limited(request.tolerations, MAXIMUM_TOLERATIONS, problems.at("tolerations"))
-    for index, toleration in enumerate(request.tolerations if may_look else ()):
+    for index, toleration in enumerate(request.tolerations):
         validate_declared_toleration(toleration, problems.at("tolerations", index))
 
 

@@ -26,7 +26,7 @@ DEVICETAINTRULE = Resource(
         Column("Key", lambda one: one.spec.taint.key),
         Column("Value", lambda one: one.spec.taint.value),
         Column("Effect", lambda one: one.spec.taint.effect),
-        Column("TimeAdded", lambda one: one.spec.taint.timeAdded),
+        Column("TimeAdded", lambda one: one.spec.taint.timeAdded, type="date"),
         AGE,
     ),
     reset_fields={"status": ("metadata", "spec")},

@@ -130,6 +130,11 @@ class Request:
         return self._body
 
     @property
+    def body_read(self) -> bytes:
+        """The body, if it was read and is still there."""
+        return self._body or b""
+
+    @property
     def body_bytes(self) -> int:
         """The length of the body, once it was read."""
         return len(self._body or b"")

@@ -77,7 +77,7 @@ async def delete_corrupt(store: RegistryStore, request: Request) -> Status:
         error = (
             f"StorageError: invalid object, Code: 4, Key: /registry{request.storage_key}, ResourceVersion: 0, AdditionalErrorMsg: {told}"
         )
-        raise conflict(resource.plural, resource.group, name, error)
+        raise conflict(resource.plural, request.served.group, name, error)
     if not request.options.dry_run:
         revision = await store.storage.commit(key, None, item.revision)
         await store.caches.reached(revision)

@@ -37,4 +37,11 @@ def merge(target: dict[str, Any], patch: dict[str, Any]) -> None:
                 below = target[key] = {}
             merge(below, value)
         else:
-            target[key] = value
+            target[key] = in_order(value)
+
+
+def in_order(value: Any) -> Any:
+    """What replaces a list: upstream writes the maps in it anew, keys sorted, which messages show."""
+    if isinstance(value, list):
+        return [in_order(item) for item in value]
+    return {key: in_order(value[key]) for key in sorted(value)} if isinstance(value, dict) else value

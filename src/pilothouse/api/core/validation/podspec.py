@@ -151,7 +151,7 @@ def _validate_pod_resources(spec: PodSpec, problems: Problems) -> None:
         return
     if spec.resources.claims:
         problems.at("claims").forbidden("claims may not be set for Resources at pod-level")
-    validate_requirements(spec.resources, frozenset(), problems, pod_level=True)
+    validate_requirements(spec.resources, frozenset(claim.name for claim in spec.resourceClaims), problems, pod_level=True)
     try:
         requests = podresources.aggregate(spec, lambda container: container.resources.requests)
         limits = podresources.aggregate(spec, lambda container: container.resources.limits)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -25,9 +26,11 @@ NULL = "<no value>"
 
 
 def columns_of(declared: Sequence[CustomResourceColumnDefinition]) -> tuple[Column, ...]:
-    """The columns after the name."""
+    """The columns after the name. The age that is shown where none are declared has the words of built-in kinds."""
+    if not declared:
+        return (replace(_column(AGE), description=""),)
     try:
-        return tuple(_column(column) for column in declared or (AGE,))
+        return tuple(_column(column) for column in declared)
     except ValueError:
         return ()
 

@@ -116,6 +116,8 @@ def check_transformation(form: Form, resource: Resource[Any], *, is_list: bool) 
     """PartialObjectMetadata is made of one object, PartialObjectMetadataList of a list; the other way round is a 406."""
     if form.as_ not in PARTIAL or (form.as_ == "PartialObjectMetadataList") == is_list:
         return
+    if resource.is_hub and not is_list:  # upstream's type of such objects may be a list, and is found out to be none later
+        raise errors.failure(500, "", "content is not a list")
     package = resource.group.partition(".")[0] if resource.group not in ("", "events.k8s.io") else "core"
     kind = "unstructured.Unstructured" if resource.is_hub else f"{package}.{resource.kind}"
     text = f"is a list (*{kind}List)" if is_list else f"is not a list (*{kind})"

@@ -52,7 +52,7 @@ def socket() -> Iterator[str]:
         supervisor.write_configuration()
         enter = namespaces.entering(namespaces.network_path(NAME), str(MOUNTS))
         command = ["containerd", "-c", str(paths.configuration)]
-        processes.write(ROOT / "pid", processes.spawn(command, ROOT / "log", environment=environment(), before=enter))
+        processes.write_pid_file(ROOT / "pid", processes.spawn(command, ROOT / "log", environment=environment(), before=enter))
         asyncio.run(supervisor.start())
         asyncio.run(import_local_images(paths, ROOT / "images"))
         yield str(paths.socket)

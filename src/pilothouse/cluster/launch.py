@@ -122,7 +122,7 @@ def start(name: str, places: Places, state: ClusterState) -> Started:
     )
     os.close(go_read)
     os.close(ready_write)
-    processes.write(places.pid(name), process)
+    processes.write_pid_file(places.pid(name), process)
     return Started(name, places, process, go_write, ready_read, log_bytes)
 
 
@@ -131,7 +131,7 @@ def start_supervisor(places: Places) -> processes.Process | None:
     if running(places, SUPERVISOR) is not None or not places.wanted.exists():
         return None
     process = processes.spawn([sys.executable, "-P", "-m", *words(SUPERVISOR, places)], places.log(SUPERVISOR), environment=environment())
-    processes.write(places.pid(SUPERVISOR), process)
+    processes.write_pid_file(places.pid(SUPERVISOR), process)
     return process
 
 

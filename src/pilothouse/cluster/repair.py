@@ -76,12 +76,12 @@ class NetworkRepair:
         """What was made again."""
         made = []
         lost = self._missing_twice()
-        if not self._places.wanted.exists() or (network.is_whole(self._state.link()) and lost is None):
+        if not self._places.wanted.exists() or (network.is_complete(self._state.link()) and lost is None):
             return []
         with locked(self._places, lambda _: None):
             if not self._places.wanted.exists():
                 return []
-            if not network.is_whole(self._state.link()):
+            if not network.is_complete(self._state.link()):
                 make_node(self._state, self._places)
                 made.append("the link to the host")
             root = self._root()
@@ -94,7 +94,7 @@ class NetworkRepair:
         root = self._root()
         pods = pod_network.running(root) if root is not None else []
         there = network.masters(self._state.namespace)
-        if pod_network.is_whole(pods, there):
+        if pod_network.is_complete(pods, there):
             self._suspects = set()
             return None
         missing = {pod.host_name for pod in pod_network.missing_links(pods, there)}

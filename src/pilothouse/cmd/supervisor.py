@@ -30,7 +30,7 @@ def main() -> None:
             sys.exit("another supervisor has this cluster")
         own = processes.identify(os.getpid())
         assert own is not None
-        processes.write(begin.places.pid(SUPERVISOR), own)
+        processes.write_pid_file(begin.places.pid(SUPERVISOR), own)
         process.freeze_memory()
         log.info("supervisor started", extra={"cluster": begin.places.name})
         asyncio.run(Supervision(begin.places, SystemClock()).run())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pilothouse.api.types.core_v1 import HTTPGetAction, LifecycleHandler, Pod
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.pods.observed import Run
-from pilothouse.kubelet.pods.spec import shown
+from pilothouse.kubelet.pods.spec import format_pod
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.probes.port import MINOR_VERSION, Network
 from pilothouse.kubelet.probes.target import NoSuchPort, port_number
@@ -62,4 +62,4 @@ class LifecycleHooks:
 
 
 def _place(pod: Pod, container: AnyContainer) -> str:
-    return f"for Container {go_quoted(container.name)} in Pod {go_quoted(shown(pod))}"
+    return f"for Container {go_quoted(container.name)} in Pod {go_quoted(format_pod(pod))}"

@@ -59,7 +59,7 @@ from pilothouse.kubelet.probes.port import Network
 from pilothouse.kubelet.probes.prober import Prober
 from pilothouse.kubelet.qosgroups import QosGroups, pods_limits
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
-from pilothouse.kubelet.server.figures import Figures
+from pilothouse.kubelet.server.figures import NodeStats
 from pilothouse.kubelet.staticpods import StaticPods
 
 RUNTIME_RETRY_SECONDS = 0.5
@@ -200,10 +200,10 @@ class Kubelet:
         """The pods of this node with their status as this kubelet knows it; static pods themselves, not their mirrors."""
         return [worker.view() for worker in self.workers]
 
-    async def figures(self) -> Figures:
+    async def figures(self) -> NodeStats:
         """How the node is doing."""
         host = self.host
-        return Figures(host.machine(), host.load(), await host.disk(self.config.root_dir), self.prober.counts)
+        return NodeStats(host.machine(), host.load(), await host.disk(self.config.root_dir), self.prober.counts)
 
     def _tell_of_node(self, type: str, reason: str, message: str) -> None:
         self.recorder.event(self.agent.reference, type, reason, message)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.cgroups import Cgroups
-from pilothouse.kubelet.launch.resources import MINIMUM_SHARES, ROOT, milli, shares, whole
+from pilothouse.kubelet.launch.resources import MINIMUM_SHARES, ROOT, milli_value_of, shares, value_of
 from pilothouse.kubelet.pods.amounts import pod_requests
 from pilothouse.kubelet.pods.qos import BURSTABLE, qos_class
 
@@ -32,7 +32,7 @@ class Limits:
 
 def pods_limits(allocatable: Mapping[str, str | int | float], pids: int = 0) -> Limits:
     """Of all pods of the node together. `allocatable` is without what evictions keep free: that is not for the kernel to enforce. Pure."""
-    return Limits(shares(milli(allocatable, "cpu")), whole(allocatable, "memory"), pids)
+    return Limits(shares(milli_value_of(allocatable, "cpu")), value_of(allocatable, "memory"), pids)
 
 
 class QosGroups:

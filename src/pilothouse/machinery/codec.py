@@ -174,7 +174,7 @@ def _parse_yaml(data: bytes, repeated: list[str] | None) -> Any:
 def _parse_slowly(data: bytes) -> Any:
     """What the fast parser refuses: lone surrogates are replaced as Go replaces them, all else is Go's complaint."""
     try:
-        parsed = json.loads(data.decode(errors="replace"), parse_int=number, parse_float=number, parse_constant=_no_constant)
+        parsed = json.loads(data.decode(errors="replace"), parse_int=go_number, parse_float=go_number, parse_constant=_no_constant)
         return _without_surrogates(parsed) if b"\\u" in data else parsed
     except RecursionError as error:
         raise ValueError("exceeded max depth") from error
@@ -192,7 +192,7 @@ def _at_byte(data: bytes, error: json.JSONDecodeError) -> json.JSONDecodeError:
     return error
 
 
-def number(text: str) -> int | float:
+def go_number(text: str) -> int | float:
     """A JSON number as Go reads it into no particular type: what does not fit 64 bits is a float, what fits none an error."""
     found = float(text)
     if not math.isfinite(found):
@@ -290,7 +290,7 @@ class _Decoding:
         if (dropped or self.strictness in ("Warn", "Strict")) and not strict.surely_unique(self.data, parsed):
             return None
         check_kind(self.gvk, getattr(found, "apiVersion", ""), getattr(found, "kind", ""))
-        return as_kind(found) if self.gvk else found
+        return set_type_meta(found) if self.gvk else found
 
     def _slow(self, content_type: str) -> Any:
         parsed = self._parsed(content_type)
@@ -314,7 +314,7 @@ class _Decoding:
         if self.strictness in ("Warn", "Strict") and not is_yaml(content_type) and not strict.surely_unique(self.data, parsed):
             found = strict.suspicious(self.data, OPEN)
         try:
-            made, unknown = coercing.coerced(parsed, self.kind, b"." if is_yaml(content_type) else self.data)
+            made, unknown = coercing.decode_coerced(parsed, self.kind, b"." if is_yaml(content_type) else self.data)
         except ValueError as problem:
             raise self._cannot_handle(str(problem)) from problem
         if self.strictness in ("Warn", "Strict"):
@@ -350,7 +350,7 @@ class _Decoding:
             found = convert(cleaned, self.kind)
         except msgspec.ValidationError as error:
             raise self._cannot_handle(str(error)) from error
-        return as_kind(found) if self.gvk else found
+        return set_type_meta(found) if self.gvk else found
 
     def _judge(self, parsed: Any, content_type: str) -> None:
         """Unknown and duplicate fields: an error, or warnings."""
@@ -443,7 +443,7 @@ def completed(gvk: tuple[str, str, str], api_version: Any, kind: Any) -> tuple[s
     return group, version, str(kind or gvk[2])
 
 
-def as_kind(obj: Any) -> Any:
+def set_type_meta(obj: Any) -> Any:
     """The object with the apiVersion and kind of its class, whatever a client wrote there: bytes are built on these two."""
     group, version, kind = type(obj).GVK
     if obj.kind != kind:

@@ -1,6 +1,6 @@
 """Custom objects as they come in: their metadata read, what their schema does not know taken out.
 
-`coerced` is for what clients send, `repaired` for what the store has: there malformed metadata is dropped instead of refused.
+`decode_coerced` is for what clients send, `repaired` for what the store has: there malformed metadata is dropped instead of refused.
 
 Upstream: unstructuredSchemaCoercer of apiextensions-apiserver (pkg/apiserver/customresource_handler.go).
 """
@@ -27,7 +27,7 @@ LARGEST_WHOLE = 1e21
 """From here on Go writes floats with an exponent."""
 
 
-def coerced(value: dict[str, Any], kind: type[Unstructured], data: bytes = b".") -> tuple[Unstructured, list[str]]:
+def decode_coerced(value: dict[str, Any], kind: type[Unstructured], data: bytes = b".") -> tuple[Unstructured, list[str]]:
     """The object of a parsed document, and the paths of its unknown fields in upstream's order. The document is used up.
 
     `data` is its text, where that is at hand. ValueError in upstream's words for metadata, or embedded metadata, that are none.

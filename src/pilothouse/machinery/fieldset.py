@@ -42,7 +42,7 @@ def escaped(text: str) -> str:
 
 
 @remember(ELEMENTS_REMEMBERED)
-def named(name: str, value: str) -> str:
+def name_element(name: str, value: str) -> str:
     """The element of a list item whose only key is `name` with a text in it."""
     return f"k:{compact({name: value})}"
 
@@ -198,7 +198,7 @@ def _matches(path: Path, pattern: Path) -> bool:
     return all(wanted in ("*", element) for element, wanted in zip(path, pattern, strict=False))
 
 
-def shown(path: Path) -> str:
+def path_text(path: Path) -> str:
     """A path as messages print it: `.spec.containers[name="a"].image`."""
     return "".join(map(shown_element, path))
 

@@ -1,8 +1,8 @@
 """Quantities: exact numbers with suffixes, `500m`, `1.5Gi`, `1e3`, as resource.Quantity reads and writes them.
 
-- Held as whole billionths and the format they were written in; nothing is lost below 1n, which rounds away from zero.
+- Held as an integer number of billionths and the format they were written in; nothing is lost below 1n, which rounds away from zero.
 - Canonical form: no fraction, the largest suffix that needs none; a binary quantity that is no integer turns decimal.
-- A binary quantity is at most 2**63-1 in size, as upstream caps it; whoever counts in 64 bits gets no more (`milli`, `whole`).
+- A binary quantity is at most 2**63-1 in size, as upstream caps it; whoever counts in 64 bits gets no more (`milli`, `value`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Quantity:
         return _int64(_up(self.nanos, NANO // 1000))
 
     @property
-    def whole(self) -> int:
+    def value(self) -> int:
         """Units, rounded up, in 64 bits."""
         return _int64(_up(self.nanos, NANO))
 
@@ -176,9 +176,9 @@ def milli(value: str | int | float | Quantity) -> int:
     return parse(value).milli
 
 
-def whole(value: str | int | float | Quantity) -> int:
+def value(value: str | int | float | Quantity) -> int:
     """Units, rounded up: bytes, pods."""
-    return parse(value).whole
+    return parse(value).value
 
 
 def canonical(value: str | int | float | Quantity) -> str:

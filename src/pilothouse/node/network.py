@@ -233,7 +233,7 @@ def _remember(settings: Mapping[str, str]) -> None:
     REMEMBERED.write_text(json.dumps(known))
 
 
-def is_whole(link: Link) -> bool:
+def is_complete(link: Link) -> bool:
     """Whether everything of the plan stands: interfaces up, addresses, routes, and the masquerade table."""
     on_host = not namespaces.is_pinned(namespaces.network_path(link.namespace))
     wanted = plan_on_host(link) if on_host else plan(link)
@@ -246,8 +246,10 @@ def is_whole(link: Link) -> bool:
 
 def lacking(lines: Sequence[str], namespace: str) -> set[str]:
     """Of a plan's lines those whose link, address or route is not there."""
-    links = {entry["ifname"]: entry for entry in shown("address", "show", namespace=namespace)}
-    routed = {(entry.get("type", "unicast"), entry.get("dst", "")) for entry in shown("route", "show", "table", "all", namespace=namespace)}
+    links = {entry["ifname"]: entry for entry in ip_json("address", "show", namespace=namespace)}
+    routed = {
+        (entry.get("type", "unicast"), entry.get("dst", "")) for entry in ip_json("route", "show", "table", "all", namespace=namespace)
+    }
     return {line for line in lines if not _stands(line.split(), links, routed)}
 
 
@@ -263,10 +265,10 @@ def _stands(words: Sequence[str], links: Mapping[str, Any], routed: set[tuple[st
 
 def masters(namespace: str) -> dict[str, str]:
     """Every interface of the namespace, with the bridge that it hangs on."""
-    return {entry["ifname"]: entry.get("master", "") for entry in shown("link", "show", namespace=namespace)}
+    return {entry["ifname"]: entry.get("master", "") for entry in ip_json("link", "show", namespace=namespace)}
 
 
-def shown(*words: str, namespace: str = "") -> list[dict[str, Any]]:
+def ip_json(*words: str, namespace: str = "") -> list[dict[str, Any]]:
     """What `ip -json` shows in a namespace; nothing where it shows nothing."""
 
     def ask() -> list[dict[str, Any]]:

@@ -81,7 +81,7 @@ def missing_links(pods: Sequence[PodInterface], masters: dict[str, str]) -> list
     return [pod for pod in pods if pod.host_name not in masters]
 
 
-def is_whole(pods: Sequence[PodInterface], masters: dict[str, str]) -> bool:
+def is_complete(pods: Sequence[PodInterface], masters: dict[str, str]) -> bool:
     """Whether every pod's host-side interface is attached to the pods' bridge."""
     return all(masters.get(pod.host_name) == cni.BRIDGE for pod in pods)
 

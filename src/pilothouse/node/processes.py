@@ -80,7 +80,7 @@ def identify(process_id: int) -> Process | None:
     return None if started is None else Process(process_id, started)
 
 
-def write(path: Path, process: Process) -> None:
+def write_pid_file(path: Path, process: Process) -> None:
     """Record `process` in the pid file `path`, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(f"{process.id} {process.started}\n", encoding="utf-8")

@@ -51,7 +51,7 @@ class Supervisor:
             self.write_configuration()
             self.paths.run.mkdir(mode=0o711, parents=True, exist_ok=True)
             self._process = processes.spawn(["containerd", "-c", str(self.paths.configuration)], self._log_file)
-            processes.write(self._pid_file, self._process)
+            processes.write_pid_file(self._pid_file, self._process)
 
     async def start(self) -> None:
         """Start or adopt it; return when it answers."""

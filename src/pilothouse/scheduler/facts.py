@@ -36,7 +36,7 @@ Requests = dict[str, int]
 @remember(4096)
 def amount(name: str, value: Quantity) -> int:
     """A quantity as the scheduler counts it: CPU in thousandths, everything else in whole units, rounded up, `MOST` at most."""
-    return min(quantity.milli(value) if name == CPU else quantity.whole(value), MOST)
+    return min(quantity.milli(value) if name == CPU else quantity.value(value), MOST)
 
 
 def amounts(values: Mapping[str, Quantity]) -> Requests:

@@ -88,9 +88,9 @@ def reachable(volume: PersistentVolume, nodes: NodeColumns) -> Mask:
 
 def size_and_name(volume: PersistentVolume) -> tuple[int, str]:
     """Sort key: the smallest volume first, then by name."""
-    return quantity.whole(volume.spec.capacity.get(STORAGE, "0")), volume.metadata.name
+    return quantity.value(volume.spec.capacity.get(STORAGE, "0")), volume.metadata.name
 
 
 def wanted_bytes(claim: PersistentVolumeClaim) -> int:
     """The storage that a claim requests, in bytes."""
-    return quantity.whole(claim.spec.resources.requests.get(STORAGE, "0"))
+    return quantity.value(claim.spec.resources.requests.get(STORAGE, "0"))

@@ -52,7 +52,7 @@ def test_a_process_that_nobody_told_to_go_is_ended(tmp_path: Path, waiting: bool
     places.run.mkdir(parents=True)
     process = processes.spawn(["sleep", "60"], tmp_path / "log")
     try:
-        processes.write(places.pid(launch.CONTROL_PLANE), process)
+        processes.write_pid_file(places.pid(launch.CONTROL_PLANE), process)
         if waiting:
             places.waiting(launch.CONTROL_PLANE).touch()
         launch.end_orphans(places)

@@ -11,7 +11,7 @@ from pilothouse.api.types.core_v1 import Container, ExecAction, HTTPGetAction, L
 from pilothouse.kit.virtual_clock import VirtualClock
 from pilothouse.kubelet.hooks import LifecycleHooks
 from pilothouse.kubelet.pods.observed import Run
-from pilothouse.kubelet.probes.port import Answer
+from pilothouse.kubelet.probes.port import ProbeResult
 from pilothouse.kubelet.probes.simulated import SimulatedNetwork
 from pilothouse.kubelet.runtime.port import ContainerState, ExecResult, RuntimeFailure
 from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
@@ -27,12 +27,12 @@ PLACE = 'for Container "app" in Pod "web_default(u-1)" failed - error:'
 class Answering(SimulatedNetwork):
     """Gives one answer, and notes the headers."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: ProbeResult) -> None:
         super().__init__()
         self.answer = answer
         self.headers: Mapping[str, str] = {}
 
-    async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> Answer:
+    async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> ProbeResult:
         self.headers = headers
         return self.answer
 
@@ -73,12 +73,12 @@ async def test_a_command(result: ExecResult | None, expected: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        pytest.param(Answer(answered=True), "", id="success"),
-        pytest.param(Answer("HTTP probe failed with statuscode: 500", answered=True), "", id="any answer is a success"),
-        pytest.param(Answer("connection refused"), f"HTTP lifecycle hook (/x) {PLACE} connection refused", id="nobody there"),
+        pytest.param(ProbeResult(answered=True), "", id="success"),
+        pytest.param(ProbeResult("HTTP probe failed with statuscode: 500", answered=True), "", id="any answer is a success"),
+        pytest.param(ProbeResult("connection refused"), f"HTTP lifecycle hook (/x) {PLACE} connection refused", id="nobody there"),
     ],
 )
-async def test_a_request(answer: Answer, expected: str) -> None:
+async def test_a_request(answer: ProbeResult, expected: str) -> None:
     network = Answering(answer)
     handler = LifecycleHandler(httpGet=HTTPGetAction(port=80, path="/x"))
     async with runtime(None) as one:

@@ -74,7 +74,7 @@ def inode(descriptor: int) -> int:
 
 
 def test_a_path_below_a_volume_is_made_as_open_as_the_volume(volume: Path) -> None:
-    found = inode(subpath.opened(str(volume), "a/b"))
+    found = inode(subpath.open_below(str(volume), "a/b"))
     assert found == (volume / "a" / "b").stat().st_ino
     assert [stat.S_IMODE((volume / name).stat().st_mode) for name in ("a", "a/b")] == [0o777, 0o777]
 
@@ -82,21 +82,21 @@ def test_a_path_below_a_volume_is_made_as_open_as_the_volume(volume: Path) -> No
 def test_a_link_that_stays_inside_of_its_volume_is_followed(volume: Path) -> None:
     (volume / "there").mkdir()
     (volume / "link").symlink_to("there")
-    assert inode(subpath.opened(str(volume), "link/below")) == (volume / "there" / "below").stat().st_ino
+    assert inode(subpath.open_below(str(volume), "link/below")) == (volume / "there" / "below").stat().st_ino
 
 
 @pytest.mark.parametrize("link", ["/etc", "../../etc"], ids=["absolute", "relative"])
 def test_a_path_must_not_lead_out_of_its_volume(volume: Path, link: str) -> None:
     (volume / "link").symlink_to(link)
     with pytest.raises(ValueError, match="leads out"):
-        subpath.opened(str(volume), "link/passwd")
+        subpath.open_below(str(volume), "link/passwd")
 
 
 def test_a_link_that_is_swapped_in_after_the_look_is_refused(volume: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (volume / "a").symlink_to("/etc")
     monkeypatch.setattr(os.path, "realpath", lambda path: path)  # what the look saw before the swap
     with pytest.raises(ValueError, match="became a link"):
-        subpath.opened(str(volume), "a/passwd")
+        subpath.open_below(str(volume), "a/passwd")
 
 
 @pytest.mark.parametrize(("make", "expected"), [("directory", "directory"), ("file", "file"), ("", "")])

@@ -21,7 +21,7 @@ from pilothouse.api.types.core_v1 import Node as NodeObject
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import DiskUsage, Machine
 from pilothouse.kubelet.node.admission import Abilities, judge
-from pilothouse.kubelet.node.status import Seen, allocatable, images, node_status
+from pilothouse.kubelet.node.status import NodeObservation, allocatable, images, node_status
 from pilothouse.kubelet.runtime.port import Image, RuntimeCondition, RuntimeVersion
 from tests.unit.kubelet.harness import a_pod, node
 
@@ -33,7 +33,7 @@ HARD = {"memory.available": "100Mi", "nodefs.available": "10%"}
 
 def status(machine: Machine = MACHINE, *runtime: RuntimeCondition, error: str = "", old: NodeStatus | None = None) -> NodeStatus:
     version = RuntimeVersion("containerd", "1.6")
-    seen = Seen(machine, DiskUsage(100 * GIBIBYTE, 50 * GIBIBYTE), version, runtime, problems=(error,) if error else ())
+    seen = NodeObservation(machine, DiskUsage(100 * GIBIBYTE, 50 * GIBIBYTE), version, runtime, problems=(error,) if error else ())
     config = KubeletConfig(node_ip="10.0.0.5", eviction_hard=HARD, system_reserved={"cpu": "500m"})
     found: NodeStatus = node_status(seen, config, "n", old or NodeStatus(), NOW)
     return found

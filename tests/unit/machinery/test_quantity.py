@@ -115,7 +115,7 @@ def test_refuses_in_upstreams_words(text: str, message: str) -> None:
 
 def test_counts_round_up() -> None:
     assert quantity.milli("1n") == 1
-    assert quantity.whole("1.1Ki") == 1127
+    assert quantity.value("1.1Ki") == 1127
     assert quantity.compare("1Gi", "1024Mi") == 0
     assert quantity.of_milli(250) == "250m"
 
@@ -144,7 +144,7 @@ def test_refuses_what_python_would_take(text: str, message: str) -> None:
 
 
 def test_who_counts_in_64_bits_gets_no_more() -> None:
-    assert quantity.whole("1e99") == 2**63 - 1
+    assert quantity.value("1e99") == 2**63 - 1
     assert quantity.milli("-9E") == -(2**63)
 
 

@@ -48,4 +48,4 @@ PORT = ["link set veth1 master pilot0", "link set veth1 type bridge_slave hairpi
 )
 def test_what_is_missing_is_planned(pods: list[PodInterface], masters: dict[str, str], expected: list[str]) -> None:
     assert [*pod_network.plan(pods, masters, 1400)] == expected
-    assert pod_network.is_whole(pods, masters) is not bool(expected)
+    assert pod_network.is_complete(pods, masters) is not bool(expected)

@@ -44,7 +44,7 @@ def test_processes_are_known_by_their_words(words: list[str], known: bool) -> No
 def test_a_pid_file_names_a_living_process(tmp_path: Path, child: subprocess.Popen[bytes]) -> None:
     found = processes.identify(child.pid)
     assert found is not None
-    processes.write(tmp_path / "one.pid", found)
+    processes.write_pid_file(tmp_path / "one.pid", found)
     assert processes.read(tmp_path / "one.pid") == found
 
 

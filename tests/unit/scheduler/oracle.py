@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pilothouse.api.types.core_v1 import Container, Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint
-from pilothouse.machinery.quantity import milli, whole
+from pilothouse.machinery.quantity import milli
+from pilothouse.machinery.quantity import value as units
 
 MIB = 1024 * 1024
 ASSUMED = {"cpu": 100, "memory": 200 * MIB}
@@ -25,7 +26,7 @@ class Place:
 
 
 def asked(container: Container, assumed: Mapping[str, int]) -> Counter[str]:
-    given = {name: milli(value) if name == "cpu" else whole(value) for name, value in container.resources.requests.items()}
+    given = {name: milli(value) if name == "cpu" else units(value) for name, value in container.resources.requests.items()}
     return Counter({**assumed, **given})
 
 
@@ -49,8 +50,8 @@ def requests(pod: Pod, assumed: Mapping[str, int] | None = None) -> Counter[str]
     if pod.spec.resources is not None:
         most.update({})
         for name, value in pod.spec.resources.requests.items():
-            most[name] = milli(value) if name == "cpu" else whole(value)
-    return most + Counter({name: milli(value) if name == "cpu" else whole(value) for name, value in pod.spec.overhead.items()})
+            most[name] = milli(value) if name == "cpu" else units(value)
+    return most + Counter({name: milli(value) if name == "cpu" else units(value) for name, value in pod.spec.overhead.items()})
 
 
 def ports(pod: Pod) -> Iterable[tuple[str, str, int]]:
@@ -119,9 +120,9 @@ def why_not(pod: Pod, place: Place) -> list[str]:
 
 def short(pod: Pod, place: Place) -> list[str]:
     room = place.node.status.allocatable
-    told = ["Too many pods"] if len(place.pods) + 1 > whole(room.get("pods", "0")) else []
+    told = ["Too many pods"] if len(place.pods) + 1 > units(room.get("pods", "0")) else []
     for name, amount in requests(pod).items():
-        has = milli(room.get(name, "0")) if name == "cpu" else whole(room.get(name, "0"))
+        has = milli(room.get(name, "0")) if name == "cpu" else units(room.get(name, "0"))
         used = sum(requests(one)[name] for one in place.pods)
         if amount and amount > has - used:
             told.append(f"Insufficient {name}")
@@ -163,7 +164,7 @@ def liked(pod: Pod, node: Node) -> int:
 
 def least_allocated(pod: Pod, place: Place) -> int:
     parts = []
-    for name, unit in (("cpu", milli), ("memory", whole)):
+    for name, unit in (("cpu", milli), ("memory", units)):
         capacity = unit(place.node.status.allocatable.get(name, "0"))
         used = sum(requests(one, ASSUMED)[name] for one in (*place.pods, pod))
         if capacity:
@@ -176,7 +177,7 @@ def balanced(pod: Pod, place: Place) -> int:
     if not any(requests(pod)[name] for name in ("cpu", "memory")):
         return 0
     fractions = []
-    for name, unit in (("cpu", milli), ("memory", whole)):
+    for name, unit in (("cpu", milli), ("memory", units)):
         capacity = unit(place.node.status.allocatable.get(name, "0"))
         if capacity:
             fractions.append(min(sum(requests(one)[name] for one in (*place.pods, pod)) / capacity, 1.0))

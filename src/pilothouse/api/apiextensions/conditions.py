@@ -57,7 +57,7 @@ def with_condition(conditions: list[Condition] | None, wanted: Condition, now: s
     return [*others, made]
 
 
-def same(condition: Condition | None, other: Condition | None) -> bool:
+def equal_ignoring_times(condition: Condition | None, other: Condition | None) -> bool:
     """Whether two conditions say the same, whenever they began."""
     if condition is None or other is None:
         return condition is other

@@ -16,7 +16,7 @@ from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.structural import embedding, pruning
 from pilothouse.machinery.structural.explaining import explain
 from pilothouse.machinery.structural.failures import report
-from pilothouse.machinery.structural.numbers import same
+from pilothouse.machinery.structural.numbers import deep_equal
 from pilothouse.machinery.structural.schema import META_FIELDS, Node, parse
 
 HEAD = {"apiVersion": "validation/v1", "kind": "Validation"}
@@ -67,7 +67,7 @@ def _validate_default(node: Node, place: Place, problems: Problems, pruned: bool
         if pruned:
             kept = copy.deepcopy(default)
             pruning.prune(kept, node, root=node.embedded)
-            if not same(kept, default):
+            if not deep_equal(kept, default):
                 problems.invalid(default, "must not have unknown fields")
                 before += 1
         try:

@@ -25,7 +25,7 @@ def local() -> APIServiceCondition:
     return _condition("True", "Local", "Local APIServices are always available")
 
 
-def passed() -> APIServiceCondition:
+def available() -> APIServiceCondition:
     """The condition of an extension API server that answers."""
     return _condition("True", "Passed", "all checks passed")
 

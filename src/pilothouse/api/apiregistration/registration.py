@@ -25,7 +25,7 @@ def name_of(group: str, version: str) -> str:
     return f"{version}.{group}"
 
 
-def wanted(served: Iterable[tuple[str, str]]) -> dict[str, APIService]:
+def desired_api_services(served: Iterable[tuple[str, str]]) -> dict[str, APIService]:
     """The APIServices of groups and versions, by name."""
     return {name_of(*each): _apiservice(*each) for each in sorted(set(served)) if each[0] != FIRST_GROUP}
 
@@ -38,7 +38,7 @@ def _apiservice(group: str, version: str) -> APIService:
     )
 
 
-def steps(current: Mapping[str, APIService], desired: Mapping[str, APIService], *, at_start: bool) -> Steps:
+def changes(current: Mapping[str, APIService], desired: Mapping[str, APIService], *, at_start: bool) -> Steps:
     """The writes that are missing. `at_start`: the first time since the server was started."""
     for name, apiservice in desired.items():
         there = current.get(name)

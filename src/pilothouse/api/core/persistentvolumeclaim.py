@@ -135,7 +135,7 @@ def validate_status(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
         problems.at("Spec", "accessModes").required()
     for name, value in new.status.capacity.items():
         if quantity.compare(value, 0) < 0:
-            problems.at("status", "capacity", f"[{name}]").invalid(quantity.parse(value).whole, "must be a valid resource quantity")
+            problems.at("status", "capacity", f"[{name}]").invalid(quantity.parse(value).value, "must be a valid resource quantity")
     here = problems.at("status", "allocatedResourceStatuses")
     for name, state in new.status.allocatedResourceStatuses.items():
         _is_growing(name, here)
@@ -144,7 +144,7 @@ def validate_status(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
     here = problems.at("status", "allocatedResources")
     for name, value in new.status.allocatedResources.items():
         if _is_growing(name, here) and quantity.compare(value, 0) < 0:
-            here.at(f"[{name}]").invalid(quantity.parse(value).whole, "must be a valid resource quantity")
+            here.at(f"[{name}]").invalid(quantity.parse(value).value, "must be a valid resource quantity")
 
 
 def _is_growing(name: str, problems: Problems) -> bool:

@@ -129,7 +129,7 @@ def _of_claim(claim: PersistentVolumeClaim) -> Usage:
     return result | ({f"{name}{OF_CLASS}{key}": value for key, value in result.items()} if name else {})
 
 
-def missing(pod: Pod, names: Collection[str]) -> str:
+def missing_resources(pod: Pod, names: Collection[str]) -> str:
     """What its containers have to say because a quota counts it: `must specify limits.cpu for: app; ...`, or nothing."""
     lacking: dict[str, set[str]] = {}
     for container in (*pod.spec.containers, *pod.spec.initContainers):

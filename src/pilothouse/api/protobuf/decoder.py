@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pilothouse.api.fields import type_name
 from pilothouse.api.protobuf.tables import INLINE, LIST, MAP, PLAIN, UNIONS, Field, fields_of
 from pilothouse.api.protobuf.values import VALUES, text
-from pilothouse.api.protobuf.wire import BYTES, EOF, FIXED64, VARINT, extent, parts, read_varint, signed, skip
+from pilothouse.api.protobuf.wire import BYTES, EOF, FIXED64, VARINT, extent, raw_fields, read_varint, signed, skip
 from pilothouse.machinery.codec import to_dict
 
 T = TypeVar("T")
@@ -147,7 +147,7 @@ def _inline_putter(field: Field) -> Put:
 def _map_putter(attribute: str, read: Read, zero: Any) -> Put:
     def put(values: dict[str, Any], raw: bytes, depth: int) -> None:
         key, value = "", zero
-        for number, _, part in parts(raw):
+        for number, _, part in raw_fields(raw):
             if number == 1 and isinstance(part, bytes):
                 key = text(part)
             elif number == 2:
@@ -220,8 +220,8 @@ def _union_reader(cls: type[Any], union: str) -> Read:
         return to_dict(reader_of(cls, type_name(cls)).struct(data, depth + 1))
 
     def read(data: bytes, depth: int) -> Any:
-        first = [value for number, _, value in parts(data) if number == 1]
-        second = [value for number, _, value in parts(data) if number == 2]
+        first = [value for number, _, value in raw_fields(data) if number == 1]
+        second = [value for number, _, value in raw_fields(data) if number == 2]
         if union == "bool":
             return schema(second[-1], depth) if second else bool(first and signed(first[-1]))  # type: ignore[arg-type]
         if second:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pilothouse.api.protobuf.encoder import encode_message
 from pilothouse.api.protobuf.values import FIRST, SECOND, text, write_text
-from pilothouse.api.protobuf.wire import number, parts, sized
+from pilothouse.api.protobuf.wire import number, raw_fields, sized
 from pilothouse.kit.remember import remember
 
 MAGIC = b"k8s\x00"
@@ -47,7 +47,7 @@ def encode(obj: Any) -> bytes:
     return enveloped(head_of(f"{group}/{version}" if group else version, kind), encode_message(obj))
 
 
-def opened(data: bytes) -> tuple[str, str, bytes]:
+def decode_envelope(data: bytes) -> tuple[str, str, bytes]:
     """apiVersion, kind and message of an envelope; ValueError in upstream's words when it is none."""
     if not data.startswith(MAGIC):
         raise ValueError("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
@@ -55,9 +55,9 @@ def opened(data: bytes) -> tuple[str, str, bytes]:
         raise ValueError("empty body")
     api_version = kind = ""
     message = b""
-    for field, _, value in parts(data, len(MAGIC)):
+    for field, _, value in raw_fields(data, len(MAGIC)):
         if field == 1 and isinstance(value, bytes):
-            for inner, _, part in parts(value):
+            for inner, _, part in raw_fields(value):
                 if isinstance(part, bytes):
                     api_version, kind = (text(part), kind) if inner == 1 else (api_version, text(part) if inner == 2 else kind)
         elif field == 2 and isinstance(value, bytes):

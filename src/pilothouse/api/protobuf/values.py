@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.api.protobuf.wire import BYTES, FIXED64, VARINT, number, parts, signed, sized, tag
+from pilothouse.api.protobuf.wire import BYTES, FIXED64, VARINT, number, raw_fields, signed, sized, tag
 from pilothouse.kit.remember import remember
 from pilothouse.machinery import codec, octets, quantity, rawextension, time
 from pilothouse.machinery.struct import NO_FIELDS, FieldsV1
@@ -41,7 +41,7 @@ class Value:
 def one_of(data: bytes, field: int, default: int | bytes = b"") -> Any:
     """The last value of a field in a message."""
     found = default
-    for field_number, _, value in parts(data):
+    for field_number, _, value in raw_fields(data):
         if field_number == field:
             found = value
     return found
@@ -92,7 +92,7 @@ def _moment(data: bytes) -> datetime | None:
     if not data:
         return None
     seconds = nanos = 0
-    for field, wire, value in parts(data):
+    for field, wire, value in raw_fields(data):
         if wire == VARINT and isinstance(value, int):
             seconds, nanos = (signed(value), nanos) if field == 1 else (seconds, signed(value) if field == 2 else nanos)
     try:
@@ -204,7 +204,7 @@ def write_items(value: list[str]) -> bytes:
 
 def read_items(data: bytes) -> list[str]:
     """The strings of a message of one repeated string."""
-    return [text(value) for _, _, value in parts(data) if isinstance(value, bytes)]
+    return [text(value) for _, _, value in raw_fields(data) if isinstance(value, bytes)]
 
 
 def read_duration(data: bytes) -> str:

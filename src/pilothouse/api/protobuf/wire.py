@@ -63,7 +63,7 @@ def signed(value: int) -> int:
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
-def parts(data: bytes, position: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int | bytes]]:
+def raw_fields(data: bytes, position: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int | bytes]]:
     """The fields of a message as they come: number, wire type and raw value."""
     end = len(data) if end is None else end
     while position < end:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pilothouse.api.core.validation.declared import validate_declared_driver
-from pilothouse.api.core.validation.fields import named, report
+from pilothouse.api.core.validation.fields import report, required_name
 from pilothouse.api.resource.identifiers import (
     EFFECTS,
     validate_fully_qualified_name,
@@ -81,7 +81,7 @@ def _validate_request(request: DeviceRequest, problems: Problems) -> None:
     if request.exactly and request.firstAvailable:
         problems.invalid(None, f"{EXACTLY_ONE}, but multiple fields are set")
     elif request.exactly:
-        named(request.exactly.deviceClassName, problems.at("exactly"), "deviceClassName")
+        required_name(request.exactly.deviceClassName, problems.at("exactly"), "deviceClassName")
         _validate_asked(request.exactly, problems.at("exactly"))
     elif not request.firstAvailable:
         problems.required(EXACTLY_ONE)

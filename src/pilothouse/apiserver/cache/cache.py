@@ -26,7 +26,7 @@ from pilothouse.apiserver.cache.sharing import share
 from pilothouse.apiserver.cache.stored import object_of
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.storage.interface import Event, Item
-from pilothouse.machinery.codec import as_kind, encode
+from pilothouse.machinery.codec import encode, set_type_meta
 from pilothouse.machinery.resource import Resource
 
 log = logging.getLogger(__name__)
@@ -206,7 +206,7 @@ class Cache:
         is_changed = self.resource.read is not None and self.resource.read(obj)
         if not is_changed and item.value.startswith(self.head):
             return Entry.stored(self.resource, item.key, self.head, item.value, item.revision, item.created, obj)
-        value = encode(as_kind(obj))  # written by another hand, or before its definition changed: all here builds on how ours begins
+        value = encode(set_type_meta(obj))  # written by another hand, or before its definition changed: all here builds on how ours begins
         return RewrittenEntry.stored(self.resource, item.key, self.head, value, item.revision, item.created, obj)
 
     def _entry(self, item: Item) -> Entry | None:

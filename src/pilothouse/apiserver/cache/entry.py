@@ -33,7 +33,7 @@ def head_of(resource: Resource[Any]) -> bytes:
     return f'{{"kind":"{resource.kind}","apiVersion":"{resource.api_version}","metadata":{{'.encode()
 
 
-def spliced(value: bytes, head: bytes, revision: int) -> bytes:
+def with_resource_version(value: bytes, head: bytes, revision: int) -> bytes:
     """The object's JSON: its stored value with the resourceVersion in it."""
     start = len(head)
     uid = value.find(UID, start)
@@ -88,7 +88,7 @@ class Entry:
                 value = encode(object_of(resource, value))
         if obj is not None:
             obj.metadata.resourceVersion = str(revision)
-        return cls(resource, key, head, spliced(value, head, revision), revision, since, obj)
+        return cls(resource, key, head, with_resource_version(value, head, revision), revision, since, obj)
 
     @property
     def object(self) -> Any:
@@ -123,7 +123,7 @@ class Entry:
     def moved(self, revision: int) -> Entry:
         """The same object under another revision: how a delete shows what was deleted."""
         obj = at_revision(self.object, revision)
-        encoded = spliced(self.value, self.head, revision)
+        encoded = with_resource_version(self.value, self.head, revision)
         return Entry(self.resource, self.key, self.head, encoded, revision, self.since, obj)
 
     def served(self, resource: Resource[Any]) -> Entry:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.protobuf.decoder import decode_message
-from pilothouse.machinery.codec import as_kind
+from pilothouse.machinery.codec import set_type_meta
 from pilothouse.machinery.resource import Resource
 
 
@@ -18,10 +18,10 @@ def object_of(resource: Resource[Any], value: bytes) -> Any:
     """The object of a resource. ValueError (MsgspecError, too) or RecursionError for what cannot be decoded as one."""
     if not value.startswith(envelope.MAGIC):
         return resource.decoder.decode(value)
-    api_version, kind, message = envelope.opened(value)
+    api_version, kind, message = envelope.decode_envelope(value)
     if kind != resource.kind or api_version.rpartition("/")[0] != resource.group:
         raise ValueError(f'no kind "{resource.kind}" but "{kind}" of version "{api_version}" is stored here')
-    obj = as_kind(decode_message(message, resource.type))
+    obj = set_type_meta(decode_message(message, resource.type))
     for hook in resource.defaults:  # as upstream: an older release stored it without the fields of today
         hook(obj)
     return obj

@@ -69,7 +69,7 @@ def add_hooks(resource: Resource[Any], schema: StructuralSchema) -> None:
 
     def run_rules(problems: Problems, new: Unstructured, old: Unstructured | None = None) -> None:
         if schema.has_rules:
-            rules().validate(whole(new), problems, whole(old) if old is not None else None)
+            rules().validate(root_object(new), problems, root_object(old) if old is not None else None)
 
     @resource.default
     def default(obj: Unstructured) -> None:
@@ -77,17 +77,17 @@ def add_hooks(resource: Resource[Any], schema: StructuralSchema) -> None:
 
     @resource.validate_create
     def validate(obj: Unstructured, problems: Problems) -> None:
-        schema.validate(seen(obj, schema), problems, then=partial(scale.validate, resource, obj, problems))
+        schema.validate(schema_view(obj, schema), problems, then=partial(scale.validate, resource, obj, problems))
         run_rules(problems, obj)
 
     @resource.validate_update
     def validate_update(old: Unstructured, new: Unstructured, problems: Problems) -> None:
-        schema.validate(seen(new, schema), problems, seen(old, schema), partial(scale.validate, resource, new, problems))
+        schema.validate(schema_view(new, schema), problems, schema_view(old, schema), partial(scale.validate, resource, new, problems))
         run_rules(problems, new, old)
 
     @resource.validate_status
     def validate_status(old: Unstructured, new: Unstructured, problems: Problems) -> None:
-        schema.validate_status(seen(new, schema), problems, seen(old, schema))
+        schema.validate_status(schema_view(new, schema), problems, schema_view(old, schema))
         scale.validate(resource, new, problems, spec=False)
         run_rules(problems, new, old)
 
@@ -103,12 +103,12 @@ def add_hooks(resource: Resource[Any], schema: StructuralSchema) -> None:
     resource.read = _reader(kind, schema)
 
 
-def seen(obj: Unstructured, schema: StructuralSchema) -> dict[str, Any]:
+def schema_view(obj: Unstructured, schema: StructuralSchema) -> dict[str, Any]:
     """The object as its schema looks at it: of the metadata a schema may speak of the name alone."""
-    return whole(obj) if schema.reads_root else obj.content
+    return root_object(obj) if schema.reads_root else obj.content
 
 
-def whole(obj: Unstructured) -> dict[str, Any]:
+def root_object(obj: Unstructured) -> dict[str, Any]:
     """The object with its apiVersion, its kind and the names in its metadata."""
     metadata = {name: value for name in ("name", "generateName") if (value := getattr(obj.metadata, name))}
     return {"apiVersion": obj.apiVersion, "kind": obj.kind, "metadata": metadata, **obj.content}

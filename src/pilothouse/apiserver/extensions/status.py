@@ -13,8 +13,8 @@ from pilothouse.api.apiextensions.conditions import (
     Condition,
     approval,
     condition,
+    equal_ignoring_times,
     find,
-    same,
     with_condition,
 )
 from pilothouse.api.apiextensions.structure import violations
@@ -41,7 +41,7 @@ def status_after(
     if conditions and wanted[-1] is None and find(definition, NON_STRUCTURAL) is not None:
         conditions = [known for known in conditions if known.type != NON_STRUCTURAL]
     for said in wanted:
-        if said is not None and not same(said, find(definition, said.type)):
+        if said is not None and not equal_ignoring_times(said, find(definition, said.type)):
             conditions = with_condition(conditions, said, now)
     if names == status.acceptedNames and conditions is status.conditions:
         return None

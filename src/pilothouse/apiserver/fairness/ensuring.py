@@ -30,7 +30,7 @@ class Step:
     object: Any
 
 
-def steps(current: Mapping[str, Any], defaults: Sequence[Any]) -> Iterator[Step]:
+def changes(current: Mapping[str, Any], defaults: Sequence[Any]) -> Iterator[Step]:
     """The writes that are missing; `current` are the objects of the kind of `defaults` by name."""
     wanted = {default.metadata.name for default in defaults}
     for default in defaults:

@@ -211,7 +211,7 @@ async def read_delete_options(request: Request) -> DeleteOptions | None:
 
 def protobuf_options(data: bytes) -> dict[str, Any]:
     """What a protobuf body says of its kind; ValueError for one that is broken."""
-    api_version, kind, _ = envelope.opened(data)
+    api_version, kind, _ = envelope.decode_envelope(data)
     return {"apiVersion": api_version, "kind": kind}
 
 
@@ -230,7 +230,7 @@ def refuse_other_than_options(found: dict[str, Any]) -> None:
 def read_protobuf(data: bytes, kind: type[Any]) -> Any:
     """A struct of the class from a protobuf body; a 400 StatusError in upstream's words for one that is broken, or of another kind."""
     try:
-        api_version, name, message = envelope.opened(data)
+        api_version, name, message = envelope.decode_envelope(data)
     except ValueError as problem:
         raise errors.bad_request(
             f"the object provided is unrecognized (must be of type {kind.__name__}): {problem} ({codec.summary(data)})"
@@ -244,4 +244,4 @@ def read_protobuf(data: bytes, kind: type[Any]) -> Any:
     except ValueError as problem:
         version = gvk[1] if gvk else "v1"
         raise errors.bad_request(f'{kind.__name__} in version "{version}" cannot be handled as a {kind.__name__}: {problem}') from problem
-    return codec.as_kind(decoded) if gvk else decoded
+    return codec.set_type_meta(decoded) if gvk else decoded

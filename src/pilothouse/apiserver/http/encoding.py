@@ -93,7 +93,7 @@ async def encode_in_turns(request: Request, form: Form, result: EntryList) -> No
             await request.api.clock.sleep(0)
 
 
-def one(request: Request, resource: Resource[Any], result: Any, status: int = 200) -> Answer:
+def encoded_object(request: Request, resource: Resource[Any], result: Any, status: int = 200) -> Answer:
     """One object, or a Status, as an answer."""
     form = form_of(request, resource)
     if form.as_ and isinstance(result, Entry):
@@ -129,7 +129,7 @@ def written(result: Any) -> int:
     return 201 if isinstance(result, CreatedEntry) else 200
 
 
-def many(request: Request, resource: Resource[Any], result: EntryList) -> Answer:
+def encoded_list(request: Request, resource: Resource[Any], result: EntryList) -> Answer:
     """A list as an answer."""
     form = form_of(request, resource)
     if not form.as_ and form.media_type == PROTOBUF:

@@ -51,7 +51,7 @@ GROUPS_APART = {
 def load(resources: Iterable[Resource[Any]], level: str = API_LEVEL) -> dict[str, Schema]:
     """All built-in schemas of an API level. Large: whoever asks makes his document of it and lets it go."""
     if not FILE.exists():
-        return {schema_name(resource): bare(resource) for resource in resources if not is_custom(resource)}
+        return {schema_name(resource): untyped_schema(resource) for resource in resources if not is_custom(resource)}
     found: dict[str, Schema] = msgspec.json.decode(gzip.decompress(FILE.read_bytes()))
     for name, defaults in DEFAULTS.items():
         for field, value in defaults.items():
@@ -110,7 +110,7 @@ def name_of(group: str, version: str, kind: str) -> str:
     return f"{prefix}.{version}.{kind}"
 
 
-def bare(resource: Resource[Any]) -> Schema:
+def untyped_schema(resource: Resource[Any]) -> Schema:
     """Schema of a kind of which no more is known than group, version and kind."""
     gvk = {"group": resource.group, "kind": resource.kind, "version": resource.version}
     return {"type": "object", "x-kubernetes-group-version-kind": [gvk]}

@@ -45,17 +45,17 @@ def endpoint(name: str, checks: Checks, counts: Counts) -> Handler:
         if single:
             if single not in checks:
                 return no_such_page()
-            problem = await asked(checks[single])
+            problem = await run_check(checks[single])
             return Answer(500, f"internal server error: {problem}\n".encode(), TEXT) if problem else Answer(200, b"ok", TEXT)
         excluded = set(request.query.get("exclude", ()))
-        found = {check: "" if check in excluded else await asked(ask) for check, ask in checks.items()}
+        found = {check: "" if check in excluded else await run_check(ask) for check, ask in checks.items()}
         counts.note(name, {check: problem for check, problem in found.items() if check not in excluded})
         return report(name, found, excluded, verbose="verbose" in request.query)
 
     return serve
 
 
-async def asked(check: Check) -> str:
+async def run_check(check: Check) -> str:
     """What is wrong; a check that fails itself is wrong, too."""
     try:
         problem = check()

@@ -41,14 +41,14 @@ KEPT_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedDocument:
     """A document that was made."""
 
     body: bytes
     is_compressed: bool
 
     @classmethod
-    def of(cls, body: bytes) -> Kept:
+    def of(cls, body: bytes) -> CachedDocument:
         """Compressed where that is what large answers are."""
         return cls(gzipped(body), True) if len(body) >= MINIMUM_BYTES else cls(body, False)
 
@@ -75,7 +75,7 @@ class OpenApi:
         self._catalogue = catalogue
         self._remote = remote
         self._extension = extension
-        self._made: OrderedDict[tuple[str, str], Kept] = OrderedDict()
+        self._made: OrderedDict[tuple[str, str], CachedDocument] = OrderedDict()
         """By name and hash; what was asked for last stands last."""
         self._making = asyncio.Lock()
         self._version_two_of = {JSON: Assembled(AS_JSON, catalogue.level), V2_PROTOBUF: Assembled(AS_PROTOBUF, catalogue.level)}
@@ -135,7 +135,7 @@ class OpenApi:
         etag = f'"{hashed}"'
         return await self._answer(request, body, Answer(200, b"", form, [("ETag", etag), ("Vary", "Accept")]), etag)
 
-    async def _answer(self, request: Request, kept: Kept, answer: Answer, etag: str = "") -> Answer:
+    async def _answer(self, request: Request, kept: CachedDocument, answer: Answer, etag: str = "") -> Answer:
         """The answer with a document in it; 304 when the client has that."""
         if etag and etag in request.header("If-None-Match"):
             return Answer(304, b"", answer.content_type, answer.headers)
@@ -147,12 +147,12 @@ class OpenApi:
             answer.body = await in_background(unzipped, kept.body)
         return answer
 
-    async def _once(self, name: str, hashed: str, make: Callable[[], bytes]) -> Kept:
+    async def _once(self, name: str, hashed: str, make: Callable[[], bytes]) -> CachedDocument:
         key, made = (name, hashed), self._made
         if key not in made:
             async with self._making:
                 if key not in made:
-                    kept = await in_background(lambda: Kept.of(make()))
+                    kept = await in_background(lambda: CachedDocument.of(make()))
                     for other in [other for other in made if other[0] == name]:  # of what is served no longer
                         del made[other]
                     made[key] = kept

@@ -89,7 +89,7 @@ class Allocation:
         choice = _Choice(self, world.entropy, old, new, others, dry_run=dry_run)
         if allocated is not None:
             choice.undoable()
-        services.settle_families(old, new, tuple(self._networks))
+        services.reconcile_families(old, new, tuple(self._networks))
         try:
             choice.addresses()
             choice.node_ports()

@@ -10,7 +10,7 @@ from pilothouse.api.types.core_v1 import ComponentCondition, ComponentStatus
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.selectors import selection_of
-from pilothouse.apiserver.registry.store import RegistryStore, made
+from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
 from pilothouse.apiserver.storage.interface import StorageFailed
 from pilothouse.machinery.errors import not_found
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -37,7 +37,7 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
 async def _entries(store: RegistryStore, request: Request) -> list[Entry]:
     problems = {name: _problem(store, name) for name in PORTS} | {STORE: await _problem_of_storage(store)}
     cache = store.caches.peek(request.resource)
-    return [made(request.served, _status(name, problem), key=cache.key("", name)) for name, problem in problems.items()]
+    return [unstored_entry(request.served, _status(name, problem), key=cache.key("", name)) for name, problem in problems.items()]
 
 
 def _problem(store: RegistryStore, name: str) -> str:

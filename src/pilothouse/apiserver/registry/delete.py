@@ -19,7 +19,7 @@ from pilothouse.apiserver.cache.corrupt import problem_of
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.registry.listing import list_
 from pilothouse.apiserver.registry.request import Request
-from pilothouse.apiserver.registry.store import RegistryStore, made
+from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
 from pilothouse.apiserver.registry.write import guaranteed_update
 from pilothouse.client.call import Options
 from pilothouse.machinery import time
@@ -242,7 +242,7 @@ async def _remove(store: RegistryStore, request: Request, current: Entry) -> Ent
     if not request.options.dry_run:
         gone = await store.remove(current, last)
     else:
-        gone = current if last is None else made(resource, last, current.revision, current.key)
+        gone = current if last is None else unstored_entry(resource, last, current.revision, current.key)
     if resource.strategy.returns_deleted_object:
         return gone.served(request.served)
     details = StatusDetails(name=request.name, group=request.served.group, kind=resource.plural, uid=current.object.metadata.uid)
@@ -280,5 +280,5 @@ async def _mark_namespace(store: RegistryStore, request: Request, current: Entry
 
 async def _commit(store: RegistryStore, request: Request, current: Entry, new: Any) -> Entry:
     if request.options.dry_run:
-        return made(request.resource, new, current.revision, current.key).served(request.served)
+        return unstored_entry(request.resource, new, current.revision, current.key).served(request.served)
     return (await store.commit(request.resource, request.namespace, new, current)).served(request.served)

@@ -150,7 +150,7 @@ def _after_update(store: RegistryStore, request: Request, view: View, old: Any, 
 def _renewed(store: RegistryStore, request: Request, old: Any, new: Any) -> Entries | None:
     """The record after an update that touches only what its writer owns already; None when that is not so."""
     before: Entries = old.metadata.managedFields
-    changes = updater.kept(structs.compare(old, new), _kept(request.served, request.call.subresource))
+    changes = updater.without_reset_fields(structs.compare(old, new), _kept(request.served, request.call.subresource))
     if changes.is_empty:
         return before
     name = request.options.field_manager or agent_of(request.user.name)
@@ -274,7 +274,7 @@ def _versions(resource: Resource[Any], subresource: str) -> Versions:
     types = {version.api_version: _type(version) for version in served}
     kept = _kept(resource, subresource)
     if len(served) == 1:
-        return Versions(types, kept=kept)
+        return Versions(types, reset_filter=kept)
     return Versions(types, partial(_converted, {version.api_version: version for version in served}), kept)
 
 

@@ -42,7 +42,7 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.served(request.served).object)
-        decoded = parts.patched(seen, body, call.patch_type, request.options.field_validation, store.catalogue.level, taken)
+        decoded = parts.apply_patch(seen, body, call.patch_type, request.options.field_validation, store.catalogue.level, taken)
         request.warnings[:] = [*given, *decoded.warnings]
         if b"[]" in body:
             call.empty_lists = empty_lists.patched(orjson.loads(body), decoded.object)

@@ -42,7 +42,7 @@ from pilothouse.apiserver.registry.patch import patch
 from pilothouse.apiserver.registry.poststart.hook import Hook
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.settings import Settings
-from pilothouse.apiserver.registry.store import RegistryStore, Review, TokenIssuer, made
+from pilothouse.apiserver.registry.store import RegistryStore, Review, TokenIssuer, unstored_entry
 from pilothouse.apiserver.registry.storefailures import status_of
 from pilothouse.apiserver.registry.transport import InProcessTransport
 from pilothouse.apiserver.registry.view import MAIN
@@ -252,4 +252,4 @@ async def reviewed(store: RegistryStore, request: Request, review: Review) -> En
     strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
     strategy.wipe_system_fields(obj)
     obj.metadata.managedFields = managers.at_creation(store, request, obj)
-    return made(request.served, await review(obj, request.user))
+    return unstored_entry(request.served, await review(obj, request.user))

@@ -43,7 +43,7 @@ def family_of(address: str) -> str:
         return "IPv4"
 
 
-def settle_families(old: Service | None, new: Service, families: tuple[str, ...]) -> None:
+def reconcile_families(old: Service | None, new: Service, families: tuple[str, ...]) -> None:
     """Make addresses and families agree; what is still missing is left empty."""
     spec = new.spec
     if spec.type == "ExternalName":

@@ -311,7 +311,7 @@ class RegistryStore:
         changed meanwhile."""
         revision = await self._write(current.key, None, current.revision)
         if last is not None:
-            return made(current.resource, last, revision, current.key)
+            return unstored_entry(current.resource, last, revision, current.key)
         return current.moved(revision)
 
     async def current(self) -> None:
@@ -350,7 +350,7 @@ def stored(resource: Resource[Any]) -> Resource[Any]:
     return resource.stored_as or resource
 
 
-def made(resource: Resource[Any], obj: Any, revision: int = 0, key: str = "//") -> Entry:
+def unstored_entry(resource: Resource[Any], obj: Any, revision: int = 0, key: str = "//") -> Entry:
     """An entry of something that is not stored: a dry run's result, a Scale, a review."""
     if revision:
         obj.metadata.resourceVersion = str(revision)

@@ -16,7 +16,7 @@ from pilothouse.apiserver.cache.entry import CreatedEntry, Entry
 from pilothouse.apiserver.registry import managers, strategy
 from pilothouse.apiserver.registry.create import create
 from pilothouse.apiserver.registry.request import Request
-from pilothouse.apiserver.registry.store import RegistryStore, made
+from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
 from pilothouse.apiserver.registry.versions import InvalidRevision, revision_of
 from pilothouse.apiserver.registry.view import MAIN, View
 from pilothouse.apiserver.registry.write import ATTEMPTS, commit_admitted, guaranteed_update, in_thread_if_large, sized
@@ -197,7 +197,7 @@ def _seen(request: Request, view: View, entry: Entry) -> Entry:
     """The entry as the client of the view is to see it."""
     if view.body is None:
         return entry.served(request.served)
-    return made(view.body, view.read(request.resource, entry.object), entry.revision, entry.key)
+    return unstored_entry(view.body, view.read(request.resource, entry.object), entry.revision, entry.key)
 
 
 async def read_view(store: RegistryStore, request: Request, view: View) -> Entry:

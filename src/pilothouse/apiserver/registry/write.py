@@ -16,7 +16,7 @@ from pilothouse.apiserver.admission.plugin import AdmissionRequest
 from pilothouse.apiserver.cache.converting import converted
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.request import Request
-from pilothouse.apiserver.registry.store import RegistryStore, made
+from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
 from pilothouse.apiserver.storage.interface import CompareFailed, Overtaken
 from pilothouse.client.call import Call
 from pilothouse.kit.offload import in_thread, in_waiting_thread
@@ -125,7 +125,9 @@ async def commit_admitted(
             resource.complete(new)
         if request.options.dry_run:
             shown = await store.reread(resource, new)
-            return made(resource, shown, current.revision, current.key) if current is not None else made(resource, shown)
+            return (
+                unstored_entry(resource, shown, current.revision, current.key) if current is not None else unstored_entry(resource, shown)
+            )
         if removes and current is not None:
             return await store.remove(current, last=new)
         return await store.commit(resource, request.namespace, new, current, allocated=reserved.allocated)

@@ -7,7 +7,7 @@ from pilothouse.apiserver.http.connect import Connect
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.apiserver.http.streaming.kubelets import container_of, flag, kubelet_of, pod_of
 from pilothouse.apiserver.http.streaming.relay import relay
-from pilothouse.apiserver.http.streaming.remote_command import Wanted, translate
+from pilothouse.apiserver.http.streaming.remote_command import RemoteCommandStreams, translate
 from pilothouse.apiserver.http.streaming.sockets import is_websocket
 from pilothouse.client.streaming.hijack import wants
 from pilothouse.client.streaming.upgrade import SPDY
@@ -16,7 +16,7 @@ from pilothouse.machinery import errors
 
 async def attach(request: Request, options: PodAttachOptions) -> Response:
     """Connect the client with the process of a running container. Raises a 400 without an upgrade."""
-    wanted = Wanted(options.stdin, options.stdout, options.stderr, options.tty)
+    wanted = RemoteCommandStreams(options.stdin, options.stdout, options.stderr, options.tty)
     pod = await pod_of(request)
     container = container_of(pod, options.container)
     kubelet = await kubelet_of(request, pod)

@@ -19,4 +19,6 @@ async def create(request: Request, resource: Resource[Any]) -> Response:
     body = await decoding.read(request, resource, chosen.field_validation, content_type)
     call = Call("create", resource, info.object_namespace, info.name, info.subresource, body, options=chosen, body_bytes=request.body_bytes)
     call.empty_lists = request.empty_lists
-    return encoding.one(request, resource, await request.api.registry.execute(call, request.user, warnings=request.warnings), 201)
+    return encoding.encoded_object(
+        request, resource, await request.api.registry.execute(call, request.user, warnings=request.warnings), 201
+    )

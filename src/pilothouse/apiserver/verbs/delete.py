@@ -19,7 +19,7 @@ async def delete(request: Request, resource: Resource[Any]) -> Response:
     call = Call("delete", resource, info.object_namespace, info.name, info.subresource, options=chosen)
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
     accepted = chosen.orphan_dependents is False and isinstance(result, Entry) and is_ending(result.object)
-    return encoding.one(request, resource, result, 202 if accepted else 200)
+    return encoding.encoded_object(request, resource, result, 202 if accepted else 200)
 
 
 def is_ending(obj: Any) -> bool:

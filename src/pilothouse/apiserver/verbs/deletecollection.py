@@ -19,5 +19,5 @@ async def deletecollection(request: Request, resource: Resource[Any]) -> Respons
     call = Call("deletecollection", resource, request.info.object_namespace, options=chosen)
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
     if isinstance(result, EntryList):
-        return encoding.many(request, resource, result)
-    return encoding.one(request, resource, result)
+        return encoding.encoded_list(request, resource, result)
+    return encoding.encoded_object(request, resource, result)

@@ -14,4 +14,4 @@ async def get(request: Request, resource: Resource[Any]) -> Response:
     """The object, or its subresource, as it was committed last."""
     info = request.info
     call = Call("get", resource, info.object_namespace, info.name, info.subresource, options=options.for_get(request))
-    return encoding.one(request, resource, await request.api.registry.execute(call, request.user))
+    return encoding.encoded_object(request, resource, await request.api.registry.execute(call, request.user))

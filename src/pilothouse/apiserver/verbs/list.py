@@ -18,4 +18,4 @@ async def list_(request: Request, resource: Resource[Any]) -> Response:
     result = await request.api.registry.execute(call, request.user)
     assert isinstance(result, EntryList)
     await encoding.encode_in_turns(request, form, result)
-    return encoding.many(request, resource, result)
+    return encoding.encoded_list(request, resource, result)

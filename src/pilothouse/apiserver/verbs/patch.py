@@ -22,7 +22,7 @@ async def patch(request: Request, resource: Resource[Any]) -> Response:
     body = await decoding.body(request, patch_type)
     call = Call("patch", resource, info.object_namespace, info.name, info.subresource, body, patch_type, chosen, request.body_bytes)
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
-    return encoding.one(request, resource, result, encoding.written(result))
+    return encoding.encoded_object(request, resource, result, encoding.written(result))
 
 
 def patch_type_of(request: Request, resource: Resource[Any]) -> str:

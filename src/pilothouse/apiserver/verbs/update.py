@@ -19,4 +19,4 @@ async def update(request: Request, resource: Resource[Any]) -> Response:
     call = Call("update", resource, info.object_namespace, info.name, info.subresource, body, options=chosen, body_bytes=request.body_bytes)
     call.empty_lists = request.empty_lists
     result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
-    return encoding.one(request, resource, result, encoding.written(result))
+    return encoding.encoded_object(request, resource, result, encoding.written(result))

@@ -70,4 +70,4 @@ def reachable(volume: PersistentVolume, node: Node) -> bool:
 
 
 def _size(volume: PersistentVolume) -> tuple[int, str]:
-    return quantity.whole(volume.spec.capacity.get(STORAGE, "0")), volume.metadata.name
+    return quantity.value(volume.spec.capacity.get(STORAGE, "0")), volume.metadata.name

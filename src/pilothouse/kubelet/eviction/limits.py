@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pilothouse.api.types.core_v1 import Pod, Volume
-from pilothouse.kubelet.launch.resources import whole
+from pilothouse.kubelet.launch.resources import value_of
 from pilothouse.kubelet.pods.amounts import pod_limits
 from pilothouse.kubelet.pods.spec import sidecars
 from pilothouse.machinery import quantity
@@ -38,7 +38,7 @@ def measured_volumes(pod: Pod) -> list[Volume]:
 
 def is_limited(pod: Pod) -> bool:
     """Whether any of its containers limits its disk."""
-    return any(whole(container.resources.limits, STORAGE) for container in (*pod.spec.containers, *pod.spec.initContainers))
+    return any(value_of(container.resources.limits, STORAGE) for container in (*pod.spec.containers, *pod.spec.initContainers))
 
 
 def exceeded(pod: Pod, disk: Disk) -> str:
@@ -53,14 +53,14 @@ def exceeded(pod: Pod, disk: Disk) -> str:
     if 0 < total < _sum(disk.containers) + _sum(disk.volumes):
         return f"Pod ephemeral local storage usage exceeds the total limit of containers {quantity.canonical(_shown(total))}. "
     for name, own in limits.items():
-        if 0 < whole(own, STORAGE) < disk.containers.get(name, 0):
+        if 0 < value_of(own, STORAGE) < disk.containers.get(name, 0):
             return f'Container {name} exceeded its local ephemeral storage limit "{own[STORAGE]}". '
     return ""
 
 
 def _size_limit(volume: Volume) -> int:
     source = volume.emptyDir
-    return quantity.whole(source.sizeLimit) if source is not None and source.sizeLimit else 0
+    return quantity.value(source.sizeLimit) if source is not None and source.sizeLimit else 0
 
 
 def _sum(values: Mapping[str, int]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.eviction.signals import INODES, MEMORY, PIDS, STORAGE, Signals, Threshold
-from pilothouse.kubelet.launch.resources import whole
+from pilothouse.kubelet.launch.resources import value_of
 from pilothouse.kubelet.node.preemption import is_critical
 from pilothouse.kubelet.pods.amounts import pod_requests
 from pilothouse.machinery import quantity
@@ -57,7 +57,7 @@ def message(pod: Pod, usage: Usage, resource: str, acting: Iterable[Threshold], 
             break
     for container in (*pod.spec.containers, *pod.spec.initContainers) if resource in TOLD_BY_CONTAINER else ():
         used = usage.containers.get(container.name, 0)
-        requested = whole(container.resources.requests, resource)
+        requested = value_of(container.resources.requests, resource)
         if used > requested:
             text += (
                 f"Container {container.name} was using {_shown(used, resource)}, request is {_shown(requested, resource)}, "

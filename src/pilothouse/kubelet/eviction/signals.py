@@ -72,7 +72,7 @@ class Threshold:
 
 
 def _amount(text: str, capacity: int) -> int:
-    return int(capacity * strconv.parse_float(text[:-1]) / 100) if text.endswith("%") else quantity.whole(text)
+    return int(capacity * strconv.parse_float(text[:-1]) / 100) if text.endswith("%") else quantity.value(text)
 
 
 def thresholds(config: KubeletConfig) -> list[Threshold]:

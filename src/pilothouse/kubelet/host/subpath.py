@@ -17,7 +17,7 @@ PERMISSIONS = 0o777 | stat.S_ISGID
 
 def bind(root: str, path: str, target: str) -> None:
     """Mount `path` below `root` at `target`. Directories that are missing are made, as open as `root` is; ValueError when it leads out."""
-    descriptor = opened(root, path)
+    descriptor = open_below(root, path)
     try:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             os.makedirs(target, 0o750, exist_ok=True)
@@ -29,7 +29,7 @@ def bind(root: str, path: str, target: str) -> None:
         os.close(descriptor)
 
 
-def opened(root: str, path: str) -> int:
+def open_below(root: str, path: str) -> int:
     """A descriptor (O_PATH) of `path` below `root`."""
     whole = os.path.realpath(root)
     found = os.path.realpath(os.path.join(whole, path))

@@ -82,5 +82,5 @@ def _divided(name: str, value: str | int | float, divisor: str | int | float) ->
     if name == "cpu":
         amount, unit = Decimal(quantity.milli(value)), Decimal(quantity.milli(divisor))
     else:
-        amount, unit = Decimal(quantity.whole(value)), Decimal(max(quantity.whole(divisor), 1))
+        amount, unit = Decimal(quantity.value(value)), Decimal(max(quantity.value(divisor), 1))
     return str(int((amount / unit).to_integral_value(rounding="ROUND_CEILING")))

@@ -35,14 +35,14 @@ def quota(milli_cpu: int) -> int:
     return max(milli_cpu * CPU_PERIOD_MICROSECONDS // 1000, MINIMUM_QUOTA_MICROSECONDS)
 
 
-def milli(values: Mapping[str, str | int | float], name: str) -> int:
+def milli_value_of(values: Mapping[str, str | int | float], name: str) -> int:
     """A quantity in thousandths; 0 when it is missing."""
     return quantity.milli(values[name]) if name in values else 0
 
 
-def whole(values: Mapping[str, str | int | float], name: str) -> int:
+def value_of(values: Mapping[str, str | int | float], name: str) -> int:
     """A quantity as an integer, rounded up; 0 when it is missing."""
-    return quantity.whole(values[name]) if name in values else 0
+    return quantity.value(values[name]) if name in values else 0
 
 
 def container_resources(pod: Pod, container: AnyContainer, machine: Machine, *, cfs_quota: bool = True) -> Resources:
@@ -52,12 +52,12 @@ def container_resources(pod: Pod, container: AnyContainer, machine: Machine, *, 
     """
     own = container.resources
     shared = own_limits(pod)
-    cpu = milli(own.limits, "cpu") or milli(shared, "cpu")
-    memory = whole(own.limits, "memory") or whole(shared, "memory")
+    cpu = milli_value_of(own.limits, "cpu") or milli_value_of(shared, "cpu")
+    memory = value_of(own.limits, "memory") or value_of(shared, "memory")
     no_swap = machine.swap > 0 and machine.limits_swap
-    pages = {_page_name(name): quantity.whole(value) for name, value in own.limits.items() if name.startswith(HUGEPAGES)}
+    pages = {_page_name(name): quantity.value(value) for name, value in own.limits.items() if name.startswith(HUGEPAGES)}
     return Resources(
-        cpu_shares=shares(milli(own.requests, "cpu") if "cpu" in own.requests else cpu),
+        cpu_shares=shares(milli_value_of(own.requests, "cpu") if "cpu" in own.requests else cpu),
         cpu_quota=quota(cpu) if cfs_quota else 0,
         cpu_period=CPU_PERIOD_MICROSECONDS if cfs_quota else 0,
         memory_limit=memory,
@@ -97,8 +97,8 @@ def pod_cgroup(pod: Pod, root: str = "") -> PodCgroup:
     requests, limits = pod_requests(pod), pod_limits(pod)
     containers = [*pod.spec.containers, *pod.spec.initContainers]
     own = own_limits(pod)
-    cpu_limited = "cpu" in own or all(milli(container.resources.limits, "cpu") for container in containers)
-    memory_limited = "memory" in own or all(whole(container.resources.limits, "memory") for container in containers)
+    cpu_limited = "cpu" in own or all(milli_value_of(container.resources.limits, "cpu") for container in containers)
+    memory_limited = "memory" in own or all(value_of(container.resources.limits, "memory") for container in containers)
     if kind == BEST_EFFORT:
         return PodCgroup(cgroup_path(pod, root), MINIMUM_SHARES)
     return PodCgroup(

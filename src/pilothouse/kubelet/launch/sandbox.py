@@ -6,7 +6,7 @@ from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.launch.naming import dns_config, fqdn_error, hostname
-from pilothouse.kubelet.launch.resources import cgroup_path, milli, quota, shares
+from pilothouse.kubelet.launch.resources import cgroup_path, milli_value_of, quota, shares
 from pilothouse.kubelet.launch.security import sandbox_security
 from pilothouse.kubelet.paths import Paths
 from pilothouse.kubelet.pods.amounts import pod_limits, pod_requests
@@ -60,7 +60,7 @@ def _sysctls(pod: Pod) -> dict[str, str]:
 
 def _resources(pod: Pod) -> Resources:
     requests, limits = pod_requests(pod), pod_limits(pod)
-    limited = all(milli(container.resources.limits, "cpu") for container in pod.spec.containers)
+    limited = all(milli_value_of(container.resources.limits, "cpu") for container in pod.spec.containers)
     return Resources(
         cpu_shares=shares(requests.get("cpu", 0)),
         cpu_quota=quota(limits.get("cpu", 0)) if limited else 0,

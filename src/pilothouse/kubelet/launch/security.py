@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from pilothouse.api.types.core_v1 import AppArmorProfile, Pod, PodSecurityContext, SeccompProfile, SecurityContext, SELinuxOptions
 from pilothouse.kubelet.launch.errors import ConfigError
-from pilothouse.kubelet.pods.spec import shown
+from pilothouse.kubelet.pods.spec import format_pod
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.runtime.port import (
     ContainerSecurity,
@@ -122,7 +122,7 @@ def _check_not_root(pod: Pod, container: AnyContainer, user: int | None, usernam
     if not wanted:
         return
     explicit = own.runAsUser if own.runAsUser is not None else whole.runAsUser
-    where = f'(pod: "{shown(pod)}", container: {container.name})'
+    where = f'(pod: "{format_pod(pod)}", container: {container.name})'
     if explicit is not None:
         if explicit == 0:
             raise ConfigError(f"container's runAsUser breaks non-root policy {where}")

@@ -30,7 +30,7 @@ def secret_data(secret: Secret) -> dict[str, bytes]:
     return {key: base64.b64decode(value) for key, value in secret.data.items()}
 
 
-def keyed(
+def key_files(
     data: Mapping[str, bytes], items: Sequence[KeyToPath], mode: int | None, *, optional: bool | None, missing: str
 ) -> dict[str, PayloadFile]:
     """All keys, or those that `items` names; `missing` begins the error of a key that is not there."""
@@ -47,7 +47,7 @@ def keyed(
     return found
 
 
-def downward(place: Place, items: Sequence[DownwardAPIVolumeFile], mode: int | None) -> dict[str, PayloadFile]:
+def downward_api_files(place: Place, items: Sequence[DownwardAPIVolumeFile], mode: int | None) -> dict[str, PayloadFile]:
     """What the pod is told of itself."""
     found = {}
     for item in items:

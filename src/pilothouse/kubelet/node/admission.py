@@ -86,7 +86,7 @@ def judge_resize(pod: Pod, others: Iterable[Pod], node: Node | None) -> PendingR
     if node is None:
         return None
     wanted = pod_requests(pod)
-    for name, amount_of in (("memory", quantity.whole), ("cpu", quantity.milli)):
+    for name, amount_of in (("memory", quantity.value), ("cpu", quantity.milli)):
         value = node.status.allocatable.get(name)
         if value is not None and wanted.get(name, 0) > amount_of(value):
             text = f"{name}, requested: {wanted[name]}, capacity: {amount_of(value)}"
@@ -145,7 +145,7 @@ def _shortages(pod: Pod, others: list[Pod], node: Node) -> Iterator[tuple[str, i
         value = node.status.allocatable.get(name)
         if amount <= 0 or (value is None and name in {"cpu", "memory", "pods", "ephemeral-storage"}):
             continue
-        room = 0 if value is None else quantity.milli(value) if name == "cpu" else quantity.whole(value)
+        room = 0 if value is None else quantity.milli(value) if name == "cpu" else quantity.value(value)
         if used.get(name, 0) + amount > room:
             yield name, amount, used.get(name, 0), room
 

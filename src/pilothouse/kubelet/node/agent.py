@@ -24,7 +24,7 @@ from pilothouse.client.events import EventRecorder
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import Host
-from pilothouse.kubelet.node.status import PRESSURES, Seen, extended_resources, labels, node_status
+from pilothouse.kubelet.node.status import PRESSURES, NodeObservation, extended_resources, labels, node_status
 from pilothouse.kubelet.runtime.port import Image, Runtime, RuntimeCondition, RuntimeFailure, RuntimeVersion
 from pilothouse.machinery import time as times
 from pilothouse.machinery.codec import to_dict
@@ -73,7 +73,7 @@ class NodeAgent:
         self._images: tuple[Image, ...] = ()
         self._changed = asyncio.Event()
         self._sent: dict[str, Any] = {}
-        self._looked: tuple[Seen, Node] | None = None
+        self._looked: tuple[NodeObservation, Node] | None = None
         """What the last look saw that was told, and the node as it was then."""
         self._sent_at = float("-inf")
         self._ready: bool | None = None
@@ -199,10 +199,10 @@ class NodeAgent:
     async def _status(self, node: Node) -> Any:
         return self._status_of(await self._look(), node)
 
-    def _status_of(self, seen: Seen, node: Node) -> Any:
+    def _status_of(self, seen: NodeObservation, node: Node) -> Any:
         return node_status(seen, self._config, self._config.hostname or self._name, node.status, times.now_text(self._clock))
 
-    async def _look(self) -> Seen:
+    async def _look(self) -> NodeObservation:
         machine, disk = self._host.machine(), await self._host.disk(self._config.root_dir)
         now, silent = self._clock.monotonic(), False
         try:
@@ -219,7 +219,7 @@ class NodeAgent:
             problems.insert(0, "container runtime status check may not have completed yet")
         elif silent and now - at >= RUNTIME_SILENT_SECONDS:
             problems.insert(0, "container runtime is down")
-        return Seen(
+        return NodeObservation(
             machine,
             disk,
             version,

@@ -48,7 +48,7 @@ PRESSURES = {
 
 
 @dataclass(slots=True, frozen=True)
-class Seen:
+class NodeObservation:
     """One look at the node."""
 
     machine: Machine
@@ -62,7 +62,7 @@ class Seen:
     supplemental_groups_policy: bool = False
 
 
-def capacity(seen: Seen, config: KubeletConfig) -> dict[str, str | int | float]:
+def capacity(seen: NodeObservation, config: KubeletConfig) -> dict[str, str | int | float]:
     """What the machine has, by resource name, with what the configuration sets instead."""
     found: dict[str, str | int | float] = {
         "cpu": str(seen.machine.cores),
@@ -101,17 +101,17 @@ def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -
         if name in found:
             found[name] = quantity.subtract(found[name], _kept_free(whole[name], config.eviction_hard.get(signal, "0")))
     for name, amount in whole.items():
-        if name.startswith(HUGEPAGES) and "memory" in found and quantity.whole(amount):
+        if name.startswith(HUGEPAGES) and "memory" in found and quantity.value(amount):
             found["memory"] = quantity.subtract(found["memory"], amount)  # nothing else can have it
     return {name: amount if quantity.compare(amount, 0) > 0 else "0" for name, amount in found.items()}
 
 
 def _kept_free(capacity: str | int | float, threshold: str) -> str | int:
     """What a threshold of evictions comes to: an amount, or so many percent of the capacity."""
-    return int(quantity.whole(capacity) * strconv.parse_float(threshold[:-1]) / 100) if threshold.endswith("%") else threshold
+    return int(quantity.value(capacity) * strconv.parse_float(threshold[:-1]) / 100) if threshold.endswith("%") else threshold
 
 
-def conditions(seen: Seen, old: Sequence[NodeCondition], now: str) -> list[NodeCondition]:
+def conditions(seen: NodeObservation, old: Sequence[NodeCondition], now: str) -> list[NodeCondition]:
     """Pressures and Ready; those of others stay. A condition keeps its transition time as long as its status stays."""
     made = [_pressure(type, type in seen.pressures) for type in PRESSURES]
     made.append(_ready(seen))
@@ -129,7 +129,7 @@ def _pressure(type: str, is_on: bool) -> NodeCondition:
     return NodeCondition(type=type, status="True" if is_on else "False", reason=reason, message=message)
 
 
-def _ready(seen: Seen) -> NodeCondition:
+def _ready(seen: NodeObservation) -> NodeCondition:
     problems = [*seen.problems]
     for condition in seen.runtime:
         if not condition.status:
@@ -148,7 +148,7 @@ def images(found: Sequence[Image]) -> list[ContainerImage]:
     return [ContainerImage(names=[*image.digests, *image.tags][:NAMES_PER_IMAGE_LIMIT], sizeBytes=image.size) for image in largest]
 
 
-def node_status(seen: Seen, config: KubeletConfig, hostname: str, old: NodeStatus, now: str) -> NodeStatus:
+def node_status(seen: NodeObservation, config: KubeletConfig, hostname: str, old: NodeStatus, now: str) -> NodeStatus:
     """The whole status that the kubelet owns; what others put into `old` stays, and Pods may have it."""
     whole = dict(sorted({**extended_resources(old), **capacity(seen, config)}.items()))
     machine = seen.machine

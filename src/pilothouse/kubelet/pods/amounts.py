@@ -53,7 +53,7 @@ def _side(own: ResourceRequirements, side: str) -> dict[str, int]:
 
 
 def _amounts(values: Mapping[str, str | int | float]) -> dict[str, int]:
-    return {name: quantity.milli(value) if name == "cpu" else quantity.whole(value) for name, value in values.items()}
+    return {name: quantity.milli(value) if name == "cpu" else quantity.value(value) for name, value in values.items()}
 
 
 def _added(first: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

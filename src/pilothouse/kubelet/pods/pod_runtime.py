@@ -18,7 +18,7 @@ from pilothouse.kubelet.launch.fields import go_duration
 from pilothouse.kubelet.launch.launcher import pod_ips, prepare_container
 from pilothouse.kubelet.launch.mounts import message_path
 from pilothouse.kubelet.launch.naming import dns_warnings
-from pilothouse.kubelet.launch.resources import PodCgroup, container_resources, pod_cgroup, whole, widest
+from pilothouse.kubelet.launch.resources import PodCgroup, container_resources, pod_cgroup, value_of, widest
 from pilothouse.kubelet.launch.sandbox import sandbox_config
 from pilothouse.kubelet.mounts.port import VolumeError
 from pilothouse.kubelet.pods import backoff, killing
@@ -27,7 +27,7 @@ from pilothouse.kubelet.pods.identity import run_of, sandbox_of
 from pilothouse.kubelet.pods.interruption import first
 from pilothouse.kubelet.pods.node_services import NodeServices
 from pilothouse.kubelet.pods.observed import Failure, PodState, Run, age_of
-from pilothouse.kubelet.pods.spec import container_of, shown
+from pilothouse.kubelet.pods.spec import container_of, format_pod
 from pilothouse.kubelet.pods.steps import (
     AnyContainer,
     BackingOff,
@@ -226,7 +226,7 @@ class PodRuntime:
         wants = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not self.pod.spec.hostNetwork)
         if wants and not config.cluster_dns:
             text = f'kubelet does not have ClusterDNS IP configured and cannot create Pod using "{policy}" policy.'
-            self.tell("Warning", "MissingClusterDNS", f'pod: "{shown(self.pod)}". {text} Falling back to "Default" policy.')
+            self.tell("Warning", "MissingClusterDNS", f'pod: "{format_pod(self.pod)}". {text} Falling back to "Default" policy.')
 
     def _setup_failed(self, reason: str, message: str) -> None:
         self.tell("Warning", reason, message)
@@ -267,7 +267,7 @@ class PodRuntime:
 
     async def _spare_memory_in_use(self, step: Resize, limit: int) -> None:
         """A limit below what is in use would have the kernel kill the container; upstream waits until it is less."""
-        old = whole(self.state.applied[step.run_id].limits, "memory")
+        old = value_of(self.state.applied[step.run_id].limits, "memory")
         if limit <= 0 or (old > 0 and limit >= old):
             return
         used = (await self.shared.runtime.container_stats(step.run_id)).memory_usage
@@ -290,9 +290,9 @@ class PodRuntime:
 
     def _back_off(self, step: BackingOff) -> None:
         container = container_of(self.pod, step.name)
-        name = f"{step.name} in pod {shown(self.pod)}"
+        name = f"{step.name} in pod {format_pod(self.pod)}"
         self.tell("Warning", "BackOff", f"Back-off restarting failed container {name}", container)
-        message = f"back-off {go_duration(step.seconds)} restarting failed container={step.name} pod={shown(self.pod)}"
+        message = f"back-off {go_duration(step.seconds)} restarting failed container={step.name} pod={format_pod(self.pod)}"
         self.state.failures[step.name] = Failure("CrashLoopBackOff", message, step.until)
 
     async def _start(self, step: Start) -> None:

@@ -58,12 +58,12 @@ def oom_score(pod: Pod, container: AnyContainer, memory_capacity: int) -> int:
 
 
 def _memory(container: AnyContainer) -> int:
-    return quantity.whole(container.resources.requests.get("memory", 0))
+    return quantity.value(container.resources.requests.get("memory", 0))
 
 
 def _share_of_the_rest(pod: Pod) -> int:
     """What the pod requests beyond its containers counts for all of them alike."""
-    whole = quantity.whole(pod.spec.resources.requests.get("memory", 0)) if pod.spec.resources is not None else 0
+    whole = quantity.value(pod.spec.resources.requests.get("memory", 0)) if pod.spec.resources is not None else 0
     if not whole:
         return 0
     return (whole - containers_sum(pod, "requests").get("memory", 0)) // len([*pod.spec.initContainers, *pod.spec.containers])

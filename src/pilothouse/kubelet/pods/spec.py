@@ -63,7 +63,7 @@ def is_mirror(pod: Pod) -> bool:
     return wellknown.CONFIG_MIRROR in pod.metadata.annotations
 
 
-def shown(pod: Pod) -> str:
+def format_pod(pod: Pod) -> str:
     """How upstream's messages name a pod: `name_namespace(uid)`."""
     return f"{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})"
 

@@ -6,7 +6,7 @@ from pilothouse.api.types.core_v1 import Pod, Probe
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.pods.observed import Run
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.probes.port import MINOR_VERSION, Answer, Network
+from pilothouse.kubelet.probes.port import MINOR_VERSION, Network, ProbeResult
 from pilothouse.kubelet.probes.target import NoSuchPort, port_number
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
 
@@ -22,14 +22,14 @@ class Asking:
         self._network = network
         self._clock = clock
 
-    async def ask(self, pod: Pod, container: AnyContainer, run: Run, probe: Probe, kind: str, pod_ip: str) -> Answer:
+    async def ask(self, pod: Pod, container: AnyContainer, run: Run, probe: Probe, kind: str, pod_ip: str) -> ProbeResult:
         """Run a probe once. `kind` is liveness, readiness or startup; what cannot be asked is an unknown answer, never an exception."""
         try:
             return await self._ask(pod, container, run, probe, pod_ip)
         except NoSuchPort as error:
-            return Answer(unknown=str(error))
+            return ProbeResult(unknown=str(error))
 
-    async def _ask(self, pod: Pod, container: AnyContainer, run: Run, probe: Probe, pod_ip: str) -> Answer:
+    async def _ask(self, pod: Pod, container: AnyContainer, run: Run, probe: Probe, pod_ip: str) -> ProbeResult:
         seconds = float(probe.timeoutSeconds or 1)
         if probe.exec is not None:
             return await self._exec(run, probe.exec.command, seconds)
@@ -42,16 +42,16 @@ class Asking:
             return await self._network.tcp_connect(probe.tcpSocket.host or pod_ip, port, seconds)
         if probe.grpc is not None:
             return await self._network.grpc_check(pod_ip, probe.grpc.port, probe.grpc.service or "", seconds)
-        return Answer("missing probe handler for container")
+        return ProbeResult("missing probe handler for container")
 
-    async def _exec(self, run: Run, command: list[str], seconds: float) -> Answer:
+    async def _exec(self, run: Run, command: list[str], seconds: float) -> ProbeResult:
         try:
             result = await self._runtime.exec_sync(run.id, command, seconds)
         except RuntimeFailure as error:
             if error.code == "DEADLINE_EXCEEDED":
-                return Answer(f'command timed out: "{" ".join(command)}" timed out after {seconds:g}s')
-            return Answer(unknown=error.status_text)
+                return ProbeResult(f'command timed out: "{" ".join(command)}" timed out after {seconds:g}s')
+            return ProbeResult(unknown=error.status_text)
         if result.exit_code == 0:
-            return Answer()
+            return ProbeResult()
         output = (result.stdout + result.stderr)[:OUTPUT_LIMIT].decode(errors="replace")
-        return Answer(output, failed=True)
+        return ProbeResult(output, failed=True)

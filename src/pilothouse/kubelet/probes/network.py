@@ -20,7 +20,7 @@ from pilothouse.api.types.core_v1 import HTTPGetAction
 from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.probes import http
-from pilothouse.kubelet.probes.port import MINOR_VERSION, Answer
+from pilothouse.kubelet.probes.port import MINOR_VERSION, ProbeResult
 
 T = TypeVar("T")
 REDIRECTS_LIMIT = 10
@@ -45,7 +45,7 @@ class LinuxNetwork:
         self._clock = clock
         self._calls = calls or BlockingCalls(clock, LOOK_UPS_LIMIT)
 
-    async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> Answer:
+    async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> ProbeResult:
         """GET the probe's path; `headers` are those that the probe does not set itself."""
         scheme = (action.scheme or "HTTP").lower()
         path = action.path if action.path.startswith("/") else f"/{action.path}"
@@ -56,27 +56,27 @@ class LinuxNetwork:
         try:
             return await wait_for(self._clock, self._follow(url, own), seconds)
         except TimeoutError:
-            return Answer(f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)')
+            return ProbeResult(f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)')
         except http.BodyError as error:
-            return Answer(unknown=str(error), answered=True)
+            return ProbeResult(unknown=str(error), answered=True)
         except (OSError, ssl.SSLError, ValueError, EOFError) as error:
-            return Answer(f'Get "{url}": {_told(error, host, port)}')
+            return ProbeResult(f'Get "{url}": {_told(error, host, port)}')
 
-    async def tcp_connect(self, host: str, port: int, seconds: float) -> Answer:
+    async def tcp_connect(self, host: str, port: int, seconds: float) -> ProbeResult:
         """Open a TCP connection and close it."""
         try:
             _, writer = await wait_for(self._clock, self._connected(host, port), seconds)
         except TimeoutError:
-            return Answer(f"dial tcp {_joined(host, port)}: i/o timeout")
+            return ProbeResult(f"dial tcp {_joined(host, port)}: i/o timeout")
         except (OSError, ValueError) as error:
-            return Answer(_told(error, host, port))
+            return ProbeResult(_told(error, host, port))
         await _closed(writer)
-        return Answer()
+        return ProbeResult()
 
     async def _connected(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(await self._looked_up(host), port)
 
-    async def grpc_check(self, host: str, port: int, service: str, seconds: float) -> Answer:
+    async def grpc_check(self, host: str, port: int, service: str, seconds: float) -> ProbeResult:
         """Call gRPC's health check for `service`."""
         from grpc import StatusCode, aio
 
@@ -87,13 +87,13 @@ class LinuxNetwork:
                 # A connection that fails is tried again until the time is up, as upstream's blocking dial does.
                 answer = await wait_for(self._clock, check(_health_request(service), timeout=seconds, wait_for_ready=True), seconds + 1)
             except TimeoutError:
-                return Answer(f'timeout: failed to connect service "{address}" within {seconds:g}s: context deadline exceeded')
+                return ProbeResult(f'timeout: failed to connect service "{address}" within {seconds:g}s: context deadline exceeded')
             except aio.AioRpcError as error:
-                return Answer(_grpc_error(error, StatusCode, address, seconds))
+                return ProbeResult(_grpc_error(error, StatusCode, address, seconds))
         status = SERVING.get(_health_status(answer), "UNKNOWN")
-        return Answer("" if status == "SERVING" else f'service unhealthy (responded with "{status}")')
+        return ProbeResult("" if status == "SERVING" else f'service unhealthy (responded with "{status}")')
 
-    async def _follow(self, url: str, headers: http.Headers) -> Answer:
+    async def _follow(self, url: str, headers: http.Headers) -> ProbeResult:
         """Redirects to the same host name only, at most 10; the answer that leads elsewhere is the result (upstream's RedirectChecker)."""
         first = urlsplit(url).hostname or ""
         address = await self._looked_up(first)
@@ -103,7 +103,7 @@ class LinuxNetwork:
             if target is None or (urlsplit(target).hostname or "") != first:
                 return _judged(response)
             url = target
-        return Answer(f'Get "{url}": stopped after {REDIRECTS_LIMIT} redirects')
+        return ProbeResult(f'Get "{url}": stopped after {REDIRECTS_LIMIT} redirects')
 
     async def _looked_up(self, host: str) -> str:
         """The address of a host name; in a thread, for name servers may be silent."""
@@ -125,13 +125,13 @@ def redirected(url: str, status: int, location: str | None) -> str | None:
     return target
 
 
-def _judged(response: http.Response) -> Answer:
+def _judged(response: http.Response) -> ProbeResult:
     if not 200 <= response.status < 400:
-        return Answer(f"HTTP probe failed with statuscode: {response.status}", answered=True)
+        return ProbeResult(f"HTTP probe failed with statuscode: {response.status}", answered=True)
     if response.status >= 300:
         body = response.body.decode(errors="replace")
-        return Answer(warning=f"Probe terminated redirects, Response body: {body}", answered=True)
-    return Answer(answered=True)
+        return ProbeResult(warning=f"Probe terminated redirects, Response body: {body}", answered=True)
+    return ProbeResult(answered=True)
 
 
 def _address(host: str) -> str:

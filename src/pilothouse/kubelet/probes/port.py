@@ -14,7 +14,7 @@ MINOR_VERSION = KUBERNETES_VERSION.removeprefix("v").rpartition(".")[0]
 
 
 @dataclass(slots=True, frozen=True)
-class Answer:
+class ProbeResult:
     """What a probe was told. None of the three: success."""
 
     error: str = ""
@@ -31,11 +31,11 @@ class Answer:
 class Network(Protocol):
     """Never raises for what a target does; at most `seconds` each."""
 
-    async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> Answer:
+    async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> ProbeResult:
         """GET over HTTP or HTTPS: success for a status from 200 to 399."""
 
-    async def tcp_connect(self, host: str, port: int, seconds: float) -> Answer:
+    async def tcp_connect(self, host: str, port: int, seconds: float) -> ProbeResult:
         """Open a TCP connection: success when it opens."""
 
-    async def grpc_check(self, host: str, port: int, service: str, seconds: float) -> Answer:
+    async def grpc_check(self, host: str, port: int, service: str, seconds: float) -> ProbeResult:
         """gRPC's health check: success for SERVING."""

@@ -23,7 +23,7 @@ from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.runtime import cri_events
 from pilothouse.kubelet.runtime import cri_messages as messages
 from pilothouse.kubelet.runtime.call_queue import CallQueue
-from pilothouse.kubelet.runtime.cri_exits import UnbookedExits
+from pilothouse.kubelet.runtime.cri_exits import PendingExits
 from pilothouse.kubelet.runtime.port import (
     Container,
     ContainerConfig,
@@ -252,7 +252,7 @@ class CriRuntime:
     async def events(self) -> AsyncIterator[RuntimeEvent]:
         """See the port. What is not yet read waits in gRPC's own flow-controlled stream: nothing but unbooked exits is kept here."""
         subscribe = self._channel.unary_stream(cri_events.SUBSCRIBE)
-        exits = UnbookedExits()
+        exits = PendingExits()
         while True:
             await self._channel.channel_ready()
             stream = subscribe(cri_events.subscribe_request())
@@ -278,7 +278,7 @@ class CriRuntime:
             except RuntimeFailure:
                 await self._clock.sleep(RECONNECT_SECONDS)
 
-    async def _told(self, stream: Any, exits: UnbookedExits) -> AsyncGenerator[RuntimeEvent, None]:
+    async def _told(self, stream: Any, exits: PendingExits) -> AsyncGenerator[RuntimeEvent, None]:
         """Until the stream ends: what it tells, and exits as soon as CRI has booked them."""
         reading: asyncio.Future[Any] | None = None
         try:

@@ -22,7 +22,7 @@ class Look:
 
 
 @dataclass(slots=True)
-class UnbookedExits:
+class PendingExits:
     """At most as many as there are containers. Moments are a monotonic clock's seconds."""
 
     _looks: dict[Notice, Look] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from pilothouse.api.types.core_v1 import ContainerStatus, Pod
 from pilothouse.kubelet.host.port import Load, Machine
 from pilothouse.kubelet.runtime.port import ContainerStats
 from pilothouse.kubelet.server.figures import ProbeCount
-from pilothouse.kubelet.server.log_choice import bare, every_status
+from pilothouse.kubelet.server.log_choice import every_status, id_without_scheme
 from pilothouse.machinery import time as times
 
 NANOSECONDS = 1_000_000_000
@@ -45,7 +45,12 @@ class Measured:
 
 def running(pods: Iterable[Pod], stats: Sequence[ContainerStats]) -> list[Measured]:
     """Of all that the runtime measures; it also lists what has ended."""
-    known = {bare(status.containerID): (pod, status) for pod in pods for status in every_status(pod) if status.state.running is not None}
+    known = {
+        id_without_scheme(status.containerID): (pod, status)
+        for pod in pods
+        for status in every_status(pod)
+        if status.state.running is not None
+    }
     found = ((known.get(usage.container.id), usage) for usage in stats)
     return [Measured(*whose, usage) for whose, usage in found if whose is not None]
 

@@ -21,7 +21,7 @@ class ProbeCount:
 
 
 @dataclass(slots=True, frozen=True)
-class Figures:
+class NodeStats:
     """At one moment. `disk` is the filesystem that holds the kubelet's files; `probes` counts since the kubelet began."""
 
     machine: Machine
@@ -30,4 +30,4 @@ class Figures:
     probes: Mapping[ProbeCount, int] = field(default_factory=dict)
 
 
-NOTHING = Figures(Machine(0, 0), Load(0), DiskUsage(0, 0))
+NOTHING = NodeStats(Machine(0, 0), Load(0), DiskUsage(0, 0))

@@ -45,22 +45,22 @@ def container_id(pod: Pod, name: str, previous: bool) -> str:
     if previous:
         if not last_id:
             raise NoLog(f"previous terminated {shown} not found")
-        return bare(last_id)
+        return id_without_scheme(last_id)
     state = status.state
     if state is not None and state.running is not None:
-        return bare(status.containerID)
+        return id_without_scheme(status.containerID)
     ended = state.terminated if state is not None else None
     if ended is not None or last is not None:
         found = (ended.containerID if ended is not None else "") or last_id
         if not found:
             raise NoLog(f"{shown} is terminated")
-        return bare(found)
+        return id_without_scheme(found)
     if state is not None and state.waiting is not None:
         reason = state.waiting.reason
         raise NoLog(f"{shown} is waiting to start: {WAITING_TEXTS.get(reason, reason)}")
     raise NoLog(f"{shown} is waiting to start - no logs yet")
 
 
-def bare(identifier: str) -> str:
+def id_without_scheme(identifier: str) -> str:
     """`containerd://abc` without its scheme."""
     return identifier.rpartition("://")[2]

@@ -24,7 +24,7 @@ from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.runtime.port import ContainerState, NotFound, Runtime, RuntimeFailure
 from pilothouse.kubelet.server import exposition, statistics
 from pilothouse.kubelet.server.configz import configz
-from pilothouse.kubelet.server.figures import NOTHING, Figures
+from pilothouse.kubelet.server.figures import NOTHING, NodeStats
 from pilothouse.kubelet.server.log_choice import NoLog, container_id, has_container
 from pilothouse.kubelet.server.log_files import ReadLog, read_log
 from pilothouse.kubelet.server.logs import BadLogOptions, options_of
@@ -55,7 +55,7 @@ class KubeletTLS:
     key_file: str
 
 
-async def _nothing() -> Figures:
+async def _nothing() -> NodeStats:
     return NOTHING
 
 
@@ -78,7 +78,7 @@ class KubeletServer:
         port: int = 0,
         tls: KubeletTLS | None = None,
         read_log: ReadLog = read_log,
-        measure: Callable[[], Awaitable[Figures]] = _nothing,
+        measure: Callable[[], Awaitable[NodeStats]] = _nothing,
         config: KubeletConfig | None = None,
         problem: Callable[[], str] = lambda: "",
         system_logs: Path | None = None,

@@ -10,11 +10,11 @@ from typing import Any
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.runtime.port import ContainerStats
 from pilothouse.kubelet.server.exposition import NANOSECONDS, Measured, running, started_seconds
-from pilothouse.kubelet.server.figures import Figures
+from pilothouse.kubelet.server.figures import NodeStats
 from pilothouse.machinery import time
 
 
-def summary(node_name: str, pods: Iterable[Pod], stats: Sequence[ContainerStats], figures: Figures, now: datetime) -> dict[str, Any]:
+def summary(node_name: str, pods: Iterable[Pod], stats: Sequence[ContainerStats], figures: NodeStats, now: datetime) -> dict[str, Any]:
     """The stats API's Summary: usage of the whole node, and of each pod and container that runs."""
     by_pod: dict[str, list[Measured]] = defaultdict(list)
     for measured in running(pods, stats):
@@ -22,7 +22,7 @@ def summary(node_name: str, pods: Iterable[Pod], stats: Sequence[ContainerStats]
     return {"node": _node(node_name, figures, now), "pods": [_pod(containers) for containers in by_pod.values()]}
 
 
-def _node(name: str, figures: Figures, now: datetime) -> dict[str, Any]:
+def _node(name: str, figures: NodeStats, now: datetime) -> dict[str, Any]:
     at, machine, load, disk = time.text(now), figures.machine, figures.load, figures.disk
     used = machine.memory - load.memory_available
     return {

@@ -30,7 +30,7 @@ class NotStreamable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RemoteCommandStreams:
     """Which streams a client asks for."""
 
     stdin: bool
@@ -39,7 +39,7 @@ class Wanted:
     tty: bool
 
     @classmethod
-    def of(cls, query: Any) -> Wanted:
+    def of(cls, query: Any) -> RemoteCommandStreams:
         """NotStreamable when none is asked for, as upstream has it."""
         tty = query.get("tty") == "1"
         found = cls(query.get("input") == "1", query.get("output") == "1", query.get("error") == "1" and not tty, tty)
@@ -56,7 +56,7 @@ class Streams:
 
     async def exec(self, request: web.BaseRequest, pod: Pod, container: str) -> web.StreamResponse:
         """Connect the client with a command in a container. Raises NotStreamable."""
-        wanted = Wanted.of(request.query)
+        wanted = RemoteCommandStreams.of(request.query)
         command: Sequence[str] = request.query.getall("command", [])
         found = await self._container(pod, container)
         flags = {"stdin": wanted.stdin, "stdout": wanted.stdout, "stderr": wanted.stderr, "tty": wanted.tty}
@@ -64,7 +64,7 @@ class Streams:
 
     async def attach(self, request: web.BaseRequest, pod: Pod, container: str) -> web.StreamResponse:
         """Connect the client with the process of a container. Raises NotStreamable."""
-        wanted = Wanted.of(request.query)
+        wanted = RemoteCommandStreams.of(request.query)
         found = await self._container(pod, container)
         spec = next((candidate for candidate in pod.spec.containers if candidate.name == container), None)
         tty = bool(spec.tty) if spec is not None else wanted.tty  # the container's own: the runtime refuses another

@@ -27,8 +27,8 @@ async def publish(place: Place) -> None:
 def _memory(place: Place) -> int:
     """The least of what the volume, the pod and the node allow: the pod could fill no more. 0: nobody says."""
     source = place.volume.emptyDir
-    own = quantity.whole(source.sizeLimit) if source is not None and source.sizeLimit else 0
-    node = quantity.whole(place.allocatable.get("memory", 0))
+    own = quantity.value(source.sizeLimit) if source is not None and source.sizeLimit else 0
+    node = quantity.value(place.allocatable.get("memory", 0))
     return min((limit for limit in (own, pod_cgroup(place.pod).memory_limit, node) if limit > 0), default=0)
 
 

@@ -10,7 +10,15 @@ from pilothouse.api.types.authentication_v1 import BoundObjectReference, TokenRe
 from pilothouse.api.types.core_v1 import ConfigMap, Secret, ServiceAccount, ServiceAccountTokenProjection, VolumeProjection
 from pilothouse.kubelet.host.port import Host, PayloadFile
 from pilothouse.kubelet.launch.environment import fetched
-from pilothouse.kubelet.mounts.files import DEFAULT_MODE, MISSING_CONFIG_KEY, MISSING_SECRET_KEY, config_data, downward, keyed, secret_data
+from pilothouse.kubelet.mounts.files import (
+    DEFAULT_MODE,
+    MISSING_CONFIG_KEY,
+    MISSING_SECRET_KEY,
+    config_data,
+    downward_api_files,
+    key_files,
+    secret_data,
+)
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
 from pilothouse.machinery import time as times
 
@@ -37,13 +45,13 @@ async def _files(place: Place, projection: VolumeProjection, mode: int | None) -
     if projection.secret is not None:
         secret = await fetched(place.objects, Secret, namespace, projection.secret.name, projection.secret.optional)
         data = secret_data(secret) if secret is not None else {}
-        return keyed(data, projection.secret.items, mode, optional=projection.secret.optional, missing=MISSING_SECRET_KEY)
+        return key_files(data, projection.secret.items, mode, optional=projection.secret.optional, missing=MISSING_SECRET_KEY)
     if projection.configMap is not None:
         config = await fetched(place.objects, ConfigMap, namespace, projection.configMap.name, projection.configMap.optional)
         data = config_data(config) if config is not None else {}
-        return keyed(data, projection.configMap.items, mode, optional=projection.configMap.optional, missing=MISSING_CONFIG_KEY)
+        return key_files(data, projection.configMap.items, mode, optional=projection.configMap.optional, missing=MISSING_CONFIG_KEY)
     if projection.downwardAPI is not None:
-        return downward(place, projection.downwardAPI.items, mode)
+        return downward_api_files(place, projection.downwardAPI.items, mode)
     if projection.serviceAccountToken is not None:
         return {projection.serviceAccountToken.path: await _token(place, projection.serviceAccountToken, mode)}
     return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pilothouse.api.types.core_v1 import Secret
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.launch.environment import fetched
-from pilothouse.kubelet.mounts.files import MISSING_SECRET_KEY, keyed, secret_data
+from pilothouse.kubelet.mounts.files import MISSING_SECRET_KEY, key_files, secret_data
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
@@ -15,7 +15,7 @@ async def publish(place: Place) -> None:
     assert source is not None
     secret = await fetched(place.objects, Secret, place.pod.metadata.namespace, source.secretName, source.optional)
     data = secret_data(secret) if secret is not None else {}
-    files = keyed(data, source.items, source.defaultMode, optional=source.optional, missing=MISSING_SECRET_KEY)
+    files = key_files(data, source.items, source.defaultMode, optional=source.optional, missing=MISSING_SECRET_KEY)
     if not await place.host.is_mounted(place.path):
         await place.host.mount_tmpfs(place.path, mode=0o777)
     await place.host.write_payload(place.path, files)

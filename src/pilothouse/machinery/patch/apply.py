@@ -171,7 +171,7 @@ def _applied(live: Map, owners: Owners, config: Map, writer: Writer, force: bool
             raise left.status() from error
         return _applied(live, owners, config, writer, True)
     after = _stripped(after, who)
-    if typed.same(result, live):
+    if typed.json_equal(result, live):
         return live, after
     if who in after:
         after[who] = replace(after[who], time=writer.time)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pilothouse.machinery.fieldset import Fields, Path
 from pilothouse.machinery.patch.schema import UNTYPED, Type
-from pilothouse.machinery.patch.typed import ABSENT, form, is_empty, item_element, same
+from pilothouse.machinery.patch.typed import ABSENT, form, is_empty, item_element, json_equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Walk:
         if old is ABSENT:
             self._all(new, kind, path, self.added)
             return
-        if old == new and (kind.scalar != UNTYPED or same(old, new)):
+        if old == new and (kind.scalar != UNTYPED or json_equal(old, new)):
             return
         is_leaf = self._form(kind.form, old, new, kind, path) if kind.form else self._forms(old, new, kind, path)
         if new is ABSENT and path and not is_leaf:
@@ -110,7 +110,7 @@ class Walk:
             self.added.append(path)
         elif new is ABSENT:
             self.removed.append(path)
-        elif old != new or not same(old, new):
+        elif old != new or not json_equal(old, new):
             self.modified.append(path)
 
     def _members(self, old: dict[str, Any], new: dict[str, Any], kind: Type, path: Path) -> None:
@@ -135,7 +135,7 @@ class Walk:
             if len(olds) <= 1 and len(news) <= 1:
                 self.value(olds[0] if olds else ABSENT, news[0] if news else ABSENT, kind.items, below)
             elif len(olds) > 1 and len(news) > 1:  # duplicates are owned as a whole
-                if not same(olds, news):
+                if not json_equal(olds, news):
                     self.modified.append(below)
             elif len(olds) > 1:
                 if news:

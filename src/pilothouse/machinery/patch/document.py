@@ -22,7 +22,7 @@ def read(patch: bytes | Any, content_type: str = codec.JSON) -> Any:
         raise bad_request("invalid JSON patch") from error
 
 
-def rejected() -> StatusError:
+def unprocessable() -> StatusError:
     """422 for a patch that is well formed but does not fit the object. As upstream it does not say why."""
     return failure(422, "Invalid", "the server rejected our request due to an error in our request", StatusDetails())
 

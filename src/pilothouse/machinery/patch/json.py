@@ -44,7 +44,7 @@ def change(current: dict[str, Any], patch: bytes | list[Any], type: type[Any] = 
         raise bad_request(f"error decoding patch: {text}")
     operations = operations or []
     if None in operations:
-        raise document.rejected()
+        raise document.unprocessable()
     if len(operations) > OPERATIONS_LIMIT:
         raise too_large(
             f"Request entity too large: The allowed maximum operations in a JSON patch is {OPERATIONS_LIMIT}, got {len(operations)}"
@@ -52,9 +52,9 @@ def change(current: dict[str, Any], patch: bytes | list[Any], type: type[Any] = 
     try:
         result = perform(current, operations)
     except PatchFailed as error:
-        raise document.rejected() from error
+        raise document.unprocessable() from error
     if not isinstance(result, dict):
-        raise document.rejected()
+        raise document.unprocessable()
     return result
 
 

@@ -179,7 +179,7 @@ class Conflicts(Exception):
         """409 in upstream's words."""
         pairs = [(manager, path) for manager, paths in self.conflicts.items() for path in fieldset.iteration_order(paths)]
         causes = [
-            StatusCause(reason="FieldManagerConflict", message=f"conflict with {manager}", field=fieldset.shown(path))
+            StatusCause(reason="FieldManagerConflict", message=f"conflict with {manager}", field=fieldset.path_text(path))
             for manager, path in pairs
         ]
         return failure(409, "Conflict", _conflict_text(pairs), StatusDetails(causes=causes))
@@ -192,12 +192,12 @@ class Conflicts(Exception):
 
 def _conflict_text(pairs: list[tuple[Manager, Path]]) -> str:
     if len(pairs) == 1:
-        return f"Apply failed with 1 conflict: conflict with {pairs[0][0]}: {fieldset.shown(pairs[0][1])}"
+        return f"Apply failed with 1 conflict: conflict with {pairs[0][0]}: {fieldset.path_text(pairs[0][1])}"
     lines: list[str] = []
     last = None
     for manager, path in pairs:
         if manager != last:
             lines.append(f"conflicts with {manager}:")
         last = manager
-        lines.append(f"- {fieldset.shown(path)}")
+        lines.append(f"- {fieldset.path_text(path)}")
     return f"Apply failed with {len(pairs)} conflicts: " + "\n".join(lines)

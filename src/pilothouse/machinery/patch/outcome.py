@@ -53,7 +53,7 @@ def object_of(
     try:
         if found is None:
             found = codec.convert(strict.without_nulls(patched, shape), type)
-        return Decoded(codec.as_kind(found), warnings)
+        return Decoded(codec.set_type_meta(found), warnings)
     except msgspec.ValidationError as error:
         raise _refused(patched, patch, patch_type, str(error)) from error
 
@@ -62,7 +62,7 @@ def _custom_object(patched: dict[str, Any], patch: bytes | Any, patch_type: str,
     """The same of a kind without a struct."""
     text, warnings = "", list[str]()
     try:
-        made, unknown = coercing.coerced(codec.clone(patched), type)
+        made, unknown = coercing.decode_coerced(codec.clone(patched), type)
     except ValueError as problem:
         raise _refused(patched, patch, patch_type, str(problem), is_custom=True) from problem
     if strictness != "Ignore":
@@ -100,7 +100,7 @@ def converted(value: dict[str, Any], type: type[Any], level: str = API_LEVEL) ->
             found = codec.convert(strict.without_nulls(with_go_integers(value, shape), shape), type)
         except msgspec.ValidationError as error:
             raise ConversionFailed(str(error)) from error
-    return codec.as_kind(found)
+    return codec.set_type_meta(found)
 
 
 class StrictDecodingFailed(Exception):
@@ -112,13 +112,13 @@ def strictly_decoded(value: dict[str, Any], type: type[Any], level: str = API_LE
     shape = shape_of(type, level)
     found = _at_a_glance(value, shape, type)
     if found is not None:
-        return codec.as_kind(found)
+        return codec.set_type_meta(found)
     if text := strict.type_error(value, shape):
         raise StrictDecodingFailed(text)
     if unknown := _unknown(value, shape):
         raise StrictDecodingFailed(f"strict decoding error: {', '.join(unknown)}")
     try:
-        return codec.as_kind(codec.convert(strict.without_nulls(value, shape), type))
+        return codec.set_type_meta(codec.convert(strict.without_nulls(value, shape), type))
     except msgspec.ValidationError as error:
         raise StrictDecodingFailed(str(error)) from error
 

@@ -30,7 +30,7 @@ ALWAYS = frozenset({"apiVersion", "kind", "metadata"})
 RECORD = b"managedFields"
 
 
-def patched(
+def apply_patch(
     seen: Any, body: bytes, patch_type: str, strictness: str, level: str = API_LEVEL, taken: frozenset[str] | None = None
 ) -> Decoded:
     """The object that a patch makes of `seen`, which is not changed; StatusError when the patch is wrong.
@@ -84,7 +84,7 @@ def _patched(seen: Any, body: bytes, patch_type: str, strictness: str, parts: fr
 def _keep_raw(made: Any, seen: Any, patch_type: str) -> None:
     """Strategic merge patches write all JSON of any kind anew, keys sorted; others leave what they do not change."""
     if patch_type != STRATEGIC_MERGE_PATCH and isinstance(seen, msgspec.Struct):
-        rawextension.keep(made, seen, shape_of(type(seen)))
+        rawextension.keep_original_text(made, seen, shape_of(type(seen)))
 
 
 def _clone(value: Any) -> Any:

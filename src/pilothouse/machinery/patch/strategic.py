@@ -210,7 +210,7 @@ def _element(*lists: list[Any]) -> Any:
     if not items:
         raise _failed("no elements in any of the given slices")
     if isinstance(items[0], list):
-        raise document.rejected()  # lists of lists are not supported
+        raise document.unprocessable()  # lists of lists are not supported
     if any(item.__class__ is not items[0].__class__ for item in items):
         raise _failed(f"list element types are not identical: {document.go_text(list(lists))}")
     return items[0]

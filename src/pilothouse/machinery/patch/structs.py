@@ -117,5 +117,5 @@ class _StructWalk(Walk):
             return False
         for name, item, other in zip(names, before, after, strict=True):
             if item != other:
-                self.struct(item, other, (*path, fieldset.named(key, name)))
+                self.struct(item, other, (*path, fieldset.name_element(key, name)))
         return True

@@ -65,12 +65,12 @@ def is_empty(value: Any) -> bool:
     return not value or not isinstance(value, (dict, list))
 
 
-def same(one: Any, other: Any) -> bool:
+def json_equal(one: Any, other: Any) -> bool:
     """Equality as JSON has it: 1 is 1.0, but not true."""
     if isinstance(one, dict):
-        return isinstance(other, dict) and one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+        return isinstance(other, dict) and one.keys() == other.keys() and all(json_equal(value, other[name]) for name, value in one.items())
     if isinstance(one, list):
-        return isinstance(other, list) and len(one) == len(other) and all(map(same, one, other))
+        return isinstance(other, list) and len(one) == len(other) and all(map(json_equal, one, other))
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
@@ -86,7 +86,7 @@ def item_element(kind: Type, item: Any) -> str:
     if len(keys) == 1:
         value = item.get(keys[0], ABSENT)
         if type(value) is str:
-            return fieldset.named(keys[0], value)
+            return fieldset.name_element(keys[0], value)
     assert kind.items is not None
     values = {key: item[key] if key in item else kind.items.defaults.get(key) for key in keys}
     values = {key: value for key, value in values.items() if value is not None or key in item}

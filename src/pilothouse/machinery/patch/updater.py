@@ -37,12 +37,12 @@ def same_version(value: Map, source: str, target: str) -> Map:
 class Versions:
     """A kind as its versions see it: their types, and (value, from, to) -> the value in another version.
 
-    `kept` leaves of a set of fields what an endpoint writes: what its strategy resets nobody owns through it.
+    `reset_filter` leaves of a set of fields what an endpoint writes: what its strategy resets nobody owns through it.
     """
 
     types: Mapping[str, Type]
     convert: Callable[[Map, str, str], Map] = same_version
-    kept: Filter = everything
+    reset_filter: Filter = everything
 
 
 @dataclass(slots=True)
@@ -70,10 +70,10 @@ class Value:
 
 def compared(versions: Versions, live: Map, new: Map, version: str) -> Comparison:
     """What changed, as far as the endpoint writes it."""
-    return kept(compare(live, new, versions.types[version]), versions.kept)
+    return without_reset_fields(compare(live, new, versions.types[version]), versions.reset_filter)
 
 
-def kept(changes: Comparison, wanted: Filter) -> Comparison:
+def without_reset_fields(changes: Comparison, wanted: Filter) -> Comparison:
     """Of changes, those that an endpoint writes."""
     return Comparison(wanted(changes.added), wanted(changes.modified), wanted(changes.removed))
 
@@ -91,7 +91,7 @@ def update(versions: Versions, live: Map, new: Map, version: str, owners: Owners
     owners = _handed_over(changes, owners, who, force=True)
     comparison = changes.at(version)
     before = owners.get(who, Owned(NONE, version))
-    paths = versions.kept((before.paths - comparison.removed) | comparison.touched)
+    paths = versions.reset_filter((before.paths - comparison.removed) | comparison.touched)
     owners.pop(who, None)
     return {**owners, who: Owned(paths, version, before.time)} if paths else owners
 
@@ -105,7 +105,7 @@ def apply(versions: Versions, live: Map, config: Map, version: str, owners: Owne
     kind = versions.types[version]
     merged = merge(live, config, kind)
     last = owners.pop(who, None)
-    owners[who] = Owned(versions.kept(field_set(config, kind)), version, last.time if last is not None else "")
+    owners[who] = Owned(versions.reset_filter(field_set(config, kind)), version, last.time if last is not None else "")
     result = _prune(versions, Value(versions, version, {} if merged is ABSENT else merged), owners, last)
     changes = _Changes(versions, Value(versions, version, live), Value(versions, version, result))
     return result, _handed_over(changes, owners, who, force=force)

@@ -14,7 +14,7 @@ from pilothouse.machinery.structural import formats
 from pilothouse.machinery.structural.explaining import explain
 from pilothouse.machinery.structural.failures import Outcome
 from pilothouse.machinery.structural.limits import number_limits, object_limits
-from pilothouse.machinery.structural.numbers import INT32, LARGEST, SMALLEST, as_int64, is_whole
+from pilothouse.machinery.structural.numbers import INT32, LARGEST, SMALLEST, as_int64, is_integral
 from pilothouse.machinery.structural.schema import Node
 
 Check = Callable[[Any], bool]
@@ -131,7 +131,7 @@ def _number(node: Node, kind: type) -> Check | None:
     bounds = [bound for limit in LIMITS if (bound := data.get(limit)) is not None]
     if kind is float and not bounds:
         return None
-    if kind is float or not all(is_whole(bound) and smallest <= bound <= largest for bound in bounds):
+    if kind is float or not all(is_integral(bound) and smallest <= bound <= largest for bound in bounds):
         return lambda value: SMALLEST <= value <= LARGEST and not number_limits(node, value, "").failures
     if (least := data.get("minimum")) is not None:
         smallest = as_int64(least) + (1 if data.get("exclusiveMinimum") else 0)

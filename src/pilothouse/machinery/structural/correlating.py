@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilothouse.machinery.quoting import go_quoted
-from pilothouse.machinery.structural.numbers import same
+from pilothouse.machinery.structural.numbers import deep_equal
 from pilothouse.machinery.structural.schema import Node
 
 
@@ -64,13 +64,13 @@ class Correlation:
                 return False
             fields = (self.field(name) for name in self.value)
             return all(field is not None and field.equal() for field in fields)
-        return same(self.value, self.old)
+        return deep_equal(self.value, self.old)
 
     def _equal_items(self) -> bool:
         for index in range(len(self.value)):
             item = self.item(index)
             if item is None:
-                return self._keyed is None and same(self.value, self.old)
+                return self._keyed is None and deep_equal(self.value, self.old)
             if not item.equal():
                 return False
         return True

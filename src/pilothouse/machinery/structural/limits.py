@@ -17,10 +17,10 @@ from pilothouse.machinery.structural.numbers import (
     as_int,
     as_int64,
     canonical,
+    deep_equal,
     fits_float32,
+    is_integral,
     is_json_integer,
-    is_whole,
-    same,
 )
 from pilothouse.machinery.structural.schema import Node
 
@@ -30,7 +30,7 @@ SURROGATES = range(0xD800, 0xE000)
 
 def in_enum(value: Any, allowed: tuple[Any, ...]) -> bool:
     """Whether a value is one of those allowed, converted to the type of each as Go converts it; null never is."""
-    return value is not None and any(choice is not None and same(_converted(value, choice), choice) for choice in allowed)
+    return value is not None and any(choice is not None and deep_equal(_converted(value, choice), choice) for choice in allowed)
 
 
 def _converted(value: Any, choice: Any) -> Any:
@@ -116,7 +116,7 @@ def _in_range(node: Node, value: float, what: str, path: str, outcome: Outcome) 
         else ""
     )
     if kind == "integer":
-        fits = is_whole(value) and as_int(value) in (INT32 if form == "int32" else INT64)
+        fits = is_integral(value) and as_int(value) in (INT32 if form == "int32" else INT64)
     else:
         fits = form != "float" or fits_float32(value)
     if not fits:

@@ -31,7 +31,7 @@ def as_int(number: float) -> int:
     return int(number)
 
 
-def is_whole(number: float) -> bool:
+def is_integral(number: float) -> bool:
     """Whether a number has no fraction."""
     return number.__class__ is int or as_float(number).is_integer()
 
@@ -69,19 +69,19 @@ def fits_float32(value: float) -> bool:
     return True
 
 
-def same(value: Any, other: Any) -> bool:
+def deep_equal(value: Any, other: Any) -> bool:
     """reflect.DeepEqual of two JSON values: 1, 1.0 and true are three values."""
     if value.__class__ is not other.__class__:
         return False
     if value.__class__ is dict:
-        return len(value) == len(other) and all(name in other and same(child, other[name]) for name, child in value.items())
+        return len(value) == len(other) and all(name in other and deep_equal(child, other[name]) for name, child in value.items())
     if value.__class__ is list:
-        return len(value) == len(other) and all(map(same, value, other))
+        return len(value) == len(other) and all(map(deep_equal, value, other))
     return bool(value == other)
 
 
 def canonical(value: Any, *, by_json: bool = False) -> Any:
-    """A hashable stand-in for a JSON value: equal exactly where `same` says so; or, `by_json`, where the two are written alike."""
+    """A hashable stand-in for a JSON value: equal exactly where `deep_equal` says so; or, `by_json`, where the two are written alike."""
     if value.__class__ is dict:
         return ("map", frozenset((name, canonical(child, by_json=by_json)) for name, child in value.items()))
     if value.__class__ is list:

@@ -88,9 +88,9 @@ def test_a_quota_shows_zero_for_what_nothing_uses_and_nothing_for_what_no_kind_c
 
 def test_what_containers_must_say() -> None:
     pod = codec.from_dict(POD, Pod)
-    assert quota.missing(pod, ["pods", "ephemeral-storage"]) == ""
+    assert quota.missing_resources(pod, ["pods", "ephemeral-storage"]) == ""
     expected = "must specify limits.cpu for: first,side; memory for: first,side"
-    assert quota.missing(pod, ["limits.cpu", "memory", "requests.cpu"]) == expected
+    assert quota.missing_resources(pod, ["limits.cpu", "memory", "requests.cpu"]) == expected
 
 
 @pytest.mark.parametrize(

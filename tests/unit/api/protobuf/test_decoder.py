@@ -8,7 +8,7 @@ import pytest
 
 from pilothouse.api import catalogue
 from pilothouse.api.protobuf.decoder import decode_message
-from pilothouse.api.protobuf.envelope import MAGIC, opened
+from pilothouse.api.protobuf.envelope import MAGIC, decode_envelope
 from pilothouse.api.types import core_v1
 from pilothouse.machinery import codec
 from pilothouse.machinery.meta_v1 import DeleteOptions
@@ -35,7 +35,7 @@ def envelope(api_version: str, kind: str, *body: bytes) -> bytes:
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    api_version, kind, message = opened(data)
+    api_version, kind, message = decode_envelope(data)
     group, _, version = api_version.rpartition("/")
     resource = catalogue.known().by_kind(group, version, kind)
     assert resource is not None
@@ -97,7 +97,7 @@ def test_times_and_bytes() -> None:
 
 
 def test_what_is_no_utf_8_is_shown_as_go_shows_it() -> None:
-    message = opened(envelope("v1", "ConfigMap", field(1, field(1, b"a\xff"))))[2]
+    message = decode_envelope(envelope("v1", "ConfigMap", field(1, field(1, b"a\xff"))))[2]
     assert decode_message(message, core_v1.ConfigMap).metadata.name == "a\ufffd"
 
 
@@ -140,4 +140,4 @@ def test_delete_options() -> None:
 )
 def test_broken_bytes_are_a_value_error(data: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        decode_message(opened(data)[2], core_v1.Pod)
+        decode_message(decode_envelope(data)[2], core_v1.Pod)

@@ -29,6 +29,6 @@ def test_an_object_has_upstreams_bytes(row: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row["object"]["kind"]) for row in OBJECTS])
 def test_upstreams_bytes_are_read_as_its_json(row: dict[str, Any]) -> None:
-    api_version, kind, message = envelope.opened(bytes.fromhex(row["hex"]))
+    api_version, kind, message = envelope.decode_envelope(bytes.fromhex(row["hex"]))
     assert (api_version, kind) == (row["object"]["apiVersion"], row["object"]["kind"])
     assert codec.to_dict(decode_message(message, kind_of(row["object"]))) == row["object"]

@@ -49,7 +49,7 @@ def test_strictness_refuses_a_field_of_a_later_level() -> None:
 def test_a_patch_does_not_bring_in_a_field_of_a_later_level() -> None:
     seen = HorizontalPodAutoscaler()
     for level, expected in (("1.36", None), (API_LEVEL, 3)):
-        made = parts.patched(seen, BODY, "application/merge-patch+json", "", level)
+        made = parts.apply_patch(seen, BODY, "application/merge-patch+json", "", level)
         assert generation(made.object) == expected
 
 

@@ -11,7 +11,7 @@ import pytest
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.protobuf.decoder import decode_message
 from pilothouse.api.protobuf.encoder import encode_message
-from pilothouse.api.protobuf.wire import parts
+from pilothouse.api.protobuf.wire import raw_fields
 from pilothouse.api.types.core_v1 import ConfigMap
 from pilothouse.machinery.meta_v1 import DeleteOptions, ObjectMeta, Status
 from tests.unit.apiserver.serving import Caller, calling
@@ -35,13 +35,13 @@ def config(name: str, **data: str) -> bytes:
 
 
 def decoded(body: bytes, kind: str, cls: type[Any]) -> Any:
-    api_version, found, message = envelope.opened(body)
+    api_version, found, message = envelope.decode_envelope(body)
     assert (api_version.rpartition("/")[2], found) == ("v1", kind)
     return decode_message(message, cls)
 
 
 def items(body: bytes) -> list[bytes]:
-    return [value for field, _, value in parts(envelope.opened(body)[2]) if field == 2 and isinstance(value, bytes)]
+    return [value for field, _, value in raw_fields(envelope.decode_envelope(body)[2]) if field == 2 and isinstance(value, bytes)]
 
 
 def events(body: bytes) -> Iterator[tuple[str, bytes]]:
@@ -49,8 +49,8 @@ def events(body: bytes) -> Iterator[tuple[str, bytes]]:
     position = 0
     while position < len(body):
         length = int.from_bytes(body[position : position + 4], "big")
-        event = {field: value for field, _, value in parts(body[position + 4 : position + 4 + length])}
-        (_, _, raw) = next(iter(parts(event[2])))  # type: ignore[arg-type]
+        event = {field: value for field, _, value in raw_fields(body[position + 4 : position + 4 + length])}
+        (_, _, raw) = next(iter(raw_fields(event[2])))  # type: ignore[arg-type]
         yield event[1].decode(), raw  # type: ignore[union-attr, misc]
         position += 4 + length
 
@@ -70,7 +70,7 @@ async def test_a_list_joins_the_objects(call: Caller) -> None:
     for name in "ab":
         await call("POST", MAPS, config(name), **BODY)
     listed = await call("GET", MAPS, **ACCEPT)
-    assert envelope.opened(listed.body)[1] == "ConfigMapList"
+    assert envelope.decode_envelope(listed.body)[1] == "ConfigMapList"
     assert [decode_message(item, ConfigMap).metadata.name for item in items(listed.body)] == ["a", "b"]
 
 
@@ -92,7 +92,7 @@ async def test_a_watch_is_a_row_of_frames(call: Caller) -> None:
     seen = [(type, decoded(raw, "ConfigMap", ConfigMap).metadata.name) for type, raw in events(watched.body)]
     assert seen == [("ADDED", "a"), ("BOOKMARK", "")]
     partial = await call("GET", f"{MAPS}?watch=1&timeoutSeconds=1", **METADATA)
-    assert [envelope.opened(raw)[1] for _, raw in events(partial.body)] == ["PartialObjectMetadata"]
+    assert [envelope.decode_envelope(raw)[1] for _, raw in events(partial.body)] == ["PartialObjectMetadata"]
 
 
 async def test_a_failure_is_a_status_in_protobuf(call: Caller) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.apiserver.http.streaming.links import Way, rewritten
+from pilothouse.apiserver.http.streaming.links import ProxyRoute, rewritten
 
 PREFIX = "/api/v1/namespaces/n/pods/http:web:80/proxy"
-WAY = Way(PREFIX, "10.0.0.5:80", "localhost:8001")
+WAY = ProxyRoute(PREFIX, "10.0.0.5:80", "localhost:8001")
 
 
 @pytest.mark.parametrize(

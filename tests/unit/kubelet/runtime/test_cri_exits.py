@@ -16,7 +16,7 @@ from pilothouse.kit.clock import SystemClock, Timer
 from pilothouse.kubelet.runtime import cri_events
 from pilothouse.kubelet.runtime.cri import CriRuntime
 from pilothouse.kubelet.runtime.cri_events import Notice
-from pilothouse.kubelet.runtime.cri_exits import FIRST_SECONDS, LONGEST_SECONDS, UnbookedExits
+from pilothouse.kubelet.runtime.cri_exits import FIRST_SECONDS, LONGEST_SECONDS, PendingExits
 from pilothouse.kubelet.runtime.port import EventType, RuntimeEvent
 from tests.unit.kubelet.runtime.test_cri_events import envelope, field
 
@@ -28,7 +28,7 @@ def exit_of(name: str) -> Notice:
 
 
 def test_an_exit_is_looked_for_at_once_and_then_ever_more_rarely() -> None:
-    exits, now, pauses = UnbookedExits(), 100.0, []
+    exits, now, pauses = PendingExits(), 100.0, []
     exits.add(exit_of("c1"), now)
     for _ in range(20):
         assert exits.due(now) == [exit_of("c1")]
@@ -41,7 +41,7 @@ def test_an_exit_is_looked_for_at_once_and_then_ever_more_rarely() -> None:
 
 
 def test_a_booked_exit_is_looked_for_no_more() -> None:
-    exits = UnbookedExits()
+    exits = PendingExits()
     exits.add(exit_of("c1"), 0.0)
     exits.add(exit_of("c2"), 0.0)
     exits.booked(exit_of("c1"))

@@ -21,7 +21,7 @@ Map = dict[str, Any]
 def writer(kind: type[Any], name: str, *, subresource: str = "", kept: Filter = everything, time: str = "2025-01-01T00:00:00Z") -> Writer:
     group, version, _ = kind.GVK
     api_version = f"{group}/{version}" if group else version
-    versions = Versions({api_version: of_shape(shape_of(kind))}, kept=kept)
+    versions = Versions({api_version: of_shape(shape_of(kind))}, reset_filter=kept)
     return Writer(name, versions, api_version, kind.GVK, codec.to_dict(kind()), time, subresource)
 
 
@@ -55,7 +55,7 @@ class Live:
     def owned(self, name: str) -> list[str]:
         """What a manager owns, as messages show it, sorted."""
         sets = [fieldset.parse(bytes(one.fieldsV1)) for one in self.record if one.manager == name]
-        return sorted(fieldset.shown(path) for paths in sets for path in paths)
+        return sorted(fieldset.path_text(path) for paths in sets for path in paths)
 
     def managers(self) -> list[str]:
         return [one.manager for one in self.record]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from pilothouse.api.core.validation.fields import named, report
+from pilothouse.api.core.validation.fields import report, required_name
 from pilothouse.api.core.validation.paths import validate_no_backsteps
 from pilothouse.api.core.validation.remembered import remembering
 from pilothouse.api.types.core_v1 import (
@@ -101,9 +101,9 @@ def validate_env_from(sources: list[EnvFromSource], problems: Problems) -> None:
         if source.prefix:
             report(names.relaxed_environment_name(source.prefix), source.prefix, here, "prefix")
         if source.configMapRef:
-            named(source.configMapRef.name, here, "configMapRef", "name")
+            required_name(source.configMapRef.name, here, "configMapRef", "name")
         if source.secretRef:
-            named(source.secretRef.name, here, "secretRef", "name")
+            required_name(source.secretRef.name, here, "secretRef", "name")
         if not source.configMapRef and not source.secretRef:
             problems.invalid("", "must specify one of: `configMapRef` or `secretRef`")
         elif source.configMapRef and source.secretRef:

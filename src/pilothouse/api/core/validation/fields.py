@@ -55,7 +55,7 @@ def optional_one_of(value: str | None, supported: Collection[str], problems: Pro
         problems.at(*steps).not_supported(value, supported)
 
 
-def named(value: str, problems: Problems, *steps: str | int) -> None:
+def required_name(value: str, problems: Problems, *steps: str | int) -> None:
     """A required name of another object."""
     if not value:
         problems.at(*steps).required()

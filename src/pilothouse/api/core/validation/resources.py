@@ -129,10 +129,10 @@ def _validate_list(resources: Mapping[str, Quantity], problems: Problems, check_
 
 def _validate_huge(name: str, value: quantity.Quantity, problems: Problems) -> None:
     try:
-        size = quantity.parse(name.removeprefix(HUGE)).whole
+        size = quantity.parse(name.removeprefix(HUGE)).value
     except ValueError:
         return
-    if size <= 0 or value.whole % size:
+    if size <= 0 or value.value % size:
         problems.invalid(str(value), f"{value} is not positive integer multiple of {name}")
 
 

@@ -105,7 +105,7 @@ def claim_breaches(claim: PersistentVolumeClaim, limit_range: LimitRange) -> Ite
             yield from _minimum(item.type, name, bound, asked, {})
         for name, bound in sorted(item.max.items()):
             if name in asked and quantity.parse(asked[name]).nanos > quantity.parse(bound).nanos:
-                yield f"maximum {name} usage per {item.type} is {shown(bound)}, but request is {shown(asked[name])}"
+                yield f"maximum {name} usage per {item.type} is {quantity_text(bound)}, but request is {quantity_text(asked[name])}"
 
 
 def _breaches(item: LimitRangeItem, requests: Amounts, limits: Amounts) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _breaches(item: LimitRangeItem, requests: Amounts, limits: Amounts) -> Itera
         yield from _ratio(item.type, name, bound, requests, limits)
 
 
-def shown(value: Quantity) -> str:
+def quantity_text(value: Quantity) -> str:
     """A quantity in canonical form, as messages print it."""
     return str(quantity.parse(value))
 
@@ -125,27 +125,27 @@ def shown(value: Quantity) -> str:
 def _minimum(type: str, name: str, bound: Quantity, requests: Amounts, limits: Amounts) -> Iterator[str]:
     least = quantity.parse(bound).nanos
     if name not in requests:
-        yield f"minimum {name} usage per {type} is {shown(bound)}. No request is specified"
+        yield f"minimum {name} usage per {type} is {quantity_text(bound)}. No request is specified"
     elif quantity.parse(requests[name]).nanos < least:
-        yield f"minimum {name} usage per {type} is {shown(bound)}, but request is {shown(requests[name])}"
+        yield f"minimum {name} usage per {type} is {quantity_text(bound)}, but request is {quantity_text(requests[name])}"
     elif name in limits and quantity.parse(limits[name]).nanos < least:
-        yield f"minimum {name} usage per {type} is {shown(bound)}, but limit is {shown(limits[name])}"
+        yield f"minimum {name} usage per {type} is {quantity_text(bound)}, but limit is {quantity_text(limits[name])}"
 
 
 def _maximum(type: str, name: str, bound: Quantity, requests: Amounts, limits: Amounts) -> Iterator[str]:
     most = quantity.parse(bound).nanos
     if name not in limits:
-        yield f"maximum {name} usage per {type} is {shown(bound)}. No limit is specified"
+        yield f"maximum {name} usage per {type} is {quantity_text(bound)}. No limit is specified"
     elif quantity.parse(limits[name]).nanos > most:
-        yield f"maximum {name} usage per {type} is {shown(bound)}, but limit is {shown(limits[name])}"
+        yield f"maximum {name} usage per {type} is {quantity_text(bound)}, but limit is {quantity_text(limits[name])}"
     elif name in requests and quantity.parse(requests[name]).nanos > most:
-        yield f"maximum {name} usage per {type} is {shown(bound)}, but request is {shown(requests[name])}"
+        yield f"maximum {name} usage per {type} is {quantity_text(bound)}, but request is {quantity_text(requests[name])}"
 
 
 def _ratio(type: str, name: str, bound: Quantity, requests: Amounts, limits: Amounts) -> Iterator[str]:
     asked = quantity.parse(requests[name]).nanos if name in requests else 0
     most = quantity.parse(limits[name]).nanos if name in limits else 0
-    head = f"{name} max limit to request ratio per {type} is {shown(bound)}, but"
+    head = f"{name} max limit to request ratio per {type} is {quantity_text(bound)}, but"
     if not asked:
         yield f"{head} no request is specified or request is 0"
     elif not most:

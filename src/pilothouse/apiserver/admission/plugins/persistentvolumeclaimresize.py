@@ -25,7 +25,7 @@ class PersistentVolumeClaimResize(Plugin):
             return
         new: PersistentVolumeClaim = request.object
         old: PersistentVolumeClaim = request.old_object
-        if asked(new) <= asked(old):
+        if requested_storage(new) <= requested_storage(old):
             return
         wanted = volume_class(new, new.spec.storageClassName)
         found = await world.get(StorageClass, wanted) if wanted and wanted == volume_class(old, old.spec.storageClassName) else None
@@ -33,7 +33,7 @@ class PersistentVolumeClaimResize(Plugin):
             raise refused(request, NOT_GROWING)
 
 
-def asked(claim: PersistentVolumeClaim) -> int:
+def requested_storage(claim: PersistentVolumeClaim) -> int:
     """How much storage a claim asks for."""
     requests = claim.spec.resources.requests if claim.spec.resources is not None else {}
     return quantity.parse(requests.get("storage", "0")).nanos

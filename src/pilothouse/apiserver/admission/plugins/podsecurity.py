@@ -112,10 +112,10 @@ def of_those_that_stay(namespace: str, standard: Standard, pods: Any) -> list[st
         told.append(f"new PodSecurity enforce level only checked against the first {PODS_LIMIT} of {len(pods)} existing pods")
     if names:
         told.append(f'existing pods in namespace "{namespace}" violate the new PodSecurity enforce level "{standard}"')
-    return told + sorted(f"{min(pods)}{others(len(pods) - 1)}: {reasons}" for reasons, pods in names.items())
+    return told + sorted(f"{min(pods)}{others_text(len(pods) - 1)}: {reasons}" for reasons, pods in names.items())
 
 
-def others(count: int) -> str:
+def others_text(count: int) -> str:
     """The end of a warning that names one pod: how many more break the same rules."""
     if not count:
         return ""

@@ -69,7 +69,7 @@ async def _charged(request: AdmissionRequest, world: World, resource_quota: Reso
     names = quota.counted(request.resource, resource_quota.spec.hard)
     if not names or not quota.matches(resource_quota, request.object):
         return None
-    if request.resource.type is Pod and request.operation == CREATE and (lacking := quota.missing(request.object, names)):
+    if request.resource.type is Pod and request.operation == CREATE and (lacking := quota.missing_resources(request.object, names)):
         raise refused(request, f"failed quota: {resource_quota.metadata.name}: {lacking}")
     more = growth(request, names, world, resource_quota)
     if not more:
@@ -109,11 +109,11 @@ def breach(resource_quota: ResourceQuota, used: quota.Usage, more: quota.Usage) 
     exceeded = [name for name, value in more.items() if hard[name].nanos < (used[name] + value).nanos]
     if not exceeded:
         return ""
-    requested, taken, limited = (shown(amounts, exceeded) for amounts in (more, used, hard))
+    requested, taken, limited = (amounts_text(amounts, exceeded) for amounts in (more, used, hard))
     return f"exceeded quota: {resource_quota.metadata.name}, requested: {requested}, used: {taken}, limited: {limited}"
 
 
-def shown(amounts: Mapping[str, Any], names: Iterable[str]) -> str:
+def amounts_text(amounts: Mapping[str, Any], names: Iterable[str]) -> str:
     """Amounts by name as messages print them: `cpu=1,pods=2`."""
     return ",".join(f"{name}={amounts[name]}" for name in sorted(names))
 

@@ -28,7 +28,7 @@ class RuntimeClassAdmission(Plugin):
         found = await _class_of(request, world)
         spec = request.object.spec
         if found.overhead is not None and found.overhead.podFixed:
-            if spec.overhead and not same(spec.overhead, found.overhead.podFixed):
+            if spec.overhead and not equal_amounts(spec.overhead, found.overhead.podFixed):
                 raise refused(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
             spec.overhead = dict(found.overhead.podFixed)
         if found.scheduling is not None:
@@ -58,7 +58,7 @@ async def _class_of(request: AdmissionRequest, world: World) -> RuntimeClass:
     return found
 
 
-def same(first: dict[str, Quantity], other: dict[str, Quantity]) -> bool:
+def equal_amounts(first: dict[str, Quantity], other: dict[str, Quantity]) -> bool:
     """Whether two maps of quantities have equal names and amounts."""
     return first.keys() == other.keys() and all(quantity.parse(first[name]).nanos == quantity.parse(other[name]).nanos for name in first)
 

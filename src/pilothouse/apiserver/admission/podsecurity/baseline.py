@@ -7,7 +7,17 @@ from typing import Any
 
 from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import PodSpec, SELinuxOptions
-from pilothouse.apiserver.admission.podsecurity.check import Check, Finding, Run, containers, contexts, named, number, quoted, setters
+from pilothouse.apiserver.admission.podsecurity.check import (
+    Check,
+    Finding,
+    Run,
+    container_names,
+    containers,
+    contexts,
+    number,
+    quoted,
+    setters,
+)
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 CAPABILITIES = frozenset((
@@ -63,7 +73,7 @@ def added_capabilities(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
     if not wrong:
         return None
     told = quoted(sorted(set().union(*added.values())))
-    return Finding("non-default capabilities", f"{named(wrong)} must not include {told} in securityContext.capabilities.add")
+    return Finding("non-default capabilities", f"{container_names(wrong)} must not include {told} in securityContext.capabilities.add")
 
 
 def host_namespaces(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
@@ -86,7 +96,7 @@ def host_ports(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
         return None
     told = sorted(set().union(*used.values()))
     uses = number("uses", "use", len(wrong))
-    return Finding("hostPort", f"{named(wrong)} {uses} {number('hostPort', 'hostPorts', len(told))} {', '.join(told)}")
+    return Finding("hostPort", f"{container_names(wrong)} {uses} {number('hostPort', 'hostPorts', len(told))} {', '.join(told)}")
 
 
 def probed_hosts(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
@@ -96,7 +106,7 @@ def probed_hosts(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
         return None
     told = sorted(set().union(*asked.values()))
     noun = number("probe or lifecycle host", "probe or lifecycle hosts", len(told))
-    return Finding("probe or lifecycle host", f"{named(sorted(asked))} {number('uses', 'use', len(asked))} {noun} {quoted(told)}")
+    return Finding("probe or lifecycle host", f"{container_names(sorted(asked))} {number('uses', 'use', len(asked))} {noun} {quoted(told)}")
 
 
 def _hosts(container: Any) -> set[str]:
@@ -109,7 +119,7 @@ def _hosts(container: Any) -> set[str]:
 def privileged(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
     """Privileged containers. Upstream: check_privileged."""
     wrong = [name for name, context in contexts(spec) if context.privileged]
-    return Finding("privileged", f"{named(wrong)} must not set securityContext.privileged=true") if wrong else None
+    return Finding("privileged", f"{container_names(wrong)} must not set securityContext.privileged=true") if wrong else None
 
 
 def proc_mounts(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
@@ -117,7 +127,9 @@ def proc_mounts(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
     wrong = {name: context.procMount for name, context in contexts(spec) if context.procMount and context.procMount != "Default"}
     if not wrong:
         return None
-    return Finding("procMount", f"{named(list(wrong))} must not set securityContext.procMount to {quoted(sorted(set(wrong.values())))}")
+    return Finding(
+        "procMount", f"{container_names(list(wrong))} must not set securityContext.procMount to {quoted(sorted(set(wrong.values())))}"
+    )
 
 
 def selinux_options(allowed: frozenset[str]) -> Run:

@@ -61,14 +61,14 @@ def number(singular: str, many: str, count: int) -> str:
     return singular if count == 1 else many
 
 
-def named(names: Sequence[str]) -> str:
+def container_names(names: Sequence[str]) -> str:
     """`container "a"`, or `containers "a", "b"`."""
     return f"{number('container', 'containers', len(names))} {quoted(names)}"
 
 
 def setters(pod: bool, names: Sequence[str]) -> str:
     """Who sets a field wrongly: the pod itself, containers, or both."""
-    return " and ".join([*(["pod"] if pod else []), *([named(names)] if names else [])])
+    return " and ".join([*(["pod"] if pod else []), *([container_names(names)] if names else [])])
 
 
 def on_windows(spec: PodSpec) -> bool:

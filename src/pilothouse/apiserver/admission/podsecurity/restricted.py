@@ -10,9 +10,9 @@ from pilothouse.apiserver.admission.podsecurity.check import (
     Check,
     Finding,
     but_windows,
+    container_names,
     containers,
     contexts,
-    named,
     number,
     quoted,
     setters,
@@ -29,7 +29,7 @@ def privilege_escalation(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
     wrong = [container.name for container in containers(spec) if container.name not in bound]
     if not wrong:
         return None
-    return Finding("allowPrivilegeEscalation != false", f"{named(wrong)} must set securityContext.allowPrivilegeEscalation=false")
+    return Finding("allowPrivilegeEscalation != false", f"{container_names(wrong)} must set securityContext.allowPrivilegeEscalation=false")
 
 
 def capabilities(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
@@ -38,10 +38,10 @@ def capabilities(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
     keeping = [container.name for container in containers(spec) if container.name not in given or "ALL" not in given[container.name].drop]
     added = {name: set(context.add) - {"NET_BIND_SERVICE"} for name, context in given.items()}
     adding = [name for name, names in added.items() if names]
-    told = [f'{named(keeping)} must set securityContext.capabilities.drop=["ALL"]'] if keeping else []
+    told = [f'{container_names(keeping)} must set securityContext.capabilities.drop=["ALL"]'] if keeping else []
     if adding:
         names = quoted(sorted(set().union(*added.values())))
-        told.append(f"{named(adding)} must not include {names} in securityContext.capabilities.add")
+        told.append(f"{container_names(adding)} must not include {names} in securityContext.capabilities.add")
     return Finding("unrestricted capabilities", "; ".join(told)) if told else None
 
 
@@ -71,7 +71,7 @@ def non_root(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
     if of_pod is False or wrong:
         return Finding(NON_ROOT, f"{setters(of_pod is False, wrong)} must not set securityContext.runAsNonRoot=false")
     silent = [container.name for container in containers(spec) if container.name not in said] if of_pod is None else []
-    return Finding(NON_ROOT, f"pod or {named(silent)} must set securityContext.runAsNonRoot=true") if silent else None
+    return Finding(NON_ROOT, f"pod or {container_names(silent)} must set securityContext.runAsNonRoot=true") if silent else None
 
 
 def root_user(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
@@ -95,7 +95,8 @@ def seccomp(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
     if not silent:
         return None
     return Finding(
-        "seccompProfile", f'pod or {named(silent)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
+        "seccompProfile",
+        f'pod or {container_names(silent)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"',
     )
 
 

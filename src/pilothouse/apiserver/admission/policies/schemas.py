@@ -14,7 +14,7 @@ from pilothouse.apiserver.admission.matching.versions import Version, aside, is_
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
 from pilothouse.apiserver.admission.policies.patches import MutationFailed
 from pilothouse.machinery import codec
-from pilothouse.machinery.coercing import coerced
+from pilothouse.machinery.coercing import decode_coerced
 from pilothouse.machinery.errors import StatusError, internal_error
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.machinery.patch.outcome import ConversionFailed, StrictDecodingFailed, converted, strictly_decoded
@@ -67,7 +67,7 @@ class VersionedObject:
         if not issubclass(self._resource.type, Unstructured):
             return self._strictly(value) if strict else self._converted(value)
         try:
-            return coerced(value, self._resource.type)[0]
+            return decode_coerced(value, self._resource.type)[0]
         except ValueError as error:
             raise internal_error(str(error)) from error
 

@@ -9,7 +9,7 @@ from pilothouse.apiserver.admission.plugin import AdmissionRequest
 from pilothouse.apiserver.admission.webhooks.response import no_kind
 from pilothouse.apiserver.webhooks.answers import META, NO_KIND
 from pilothouse.machinery import codec, strict
-from pilothouse.machinery.coercing import coerced
+from pilothouse.machinery.coercing import decode_coerced
 from pilothouse.machinery.errors import internal_error
 from pilothouse.machinery.patch.json import PatchFailed, perform
 from pilothouse.machinery.resource import Resource
@@ -60,10 +60,10 @@ def _object_of(value: Any, resource: Resource[Any]) -> Any:
         raise internal_error(no_kind(kind, api_version))
     if issubclass(resource.type, Unstructured):
         try:
-            return coerced(value, resource.type)[0]
+            return decode_coerced(value, resource.type)[0]
         except ValueError as error:
             raise internal_error(str(error)) from error
     shape = shape_of(resource.type)
     if wrong := strict.type_error(value, shape):
         raise internal_error(wrong)
-    return codec.as_kind(codec.convert(strict.without_nulls(value, shape), resource.type))
+    return codec.set_type_meta(codec.convert(strict.without_nulls(value, shape), resource.type))

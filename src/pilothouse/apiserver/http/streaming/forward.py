@@ -19,7 +19,7 @@ from yarl import URL
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.request import WEBSOCKET_TOKEN, Request, Response
 from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS, dialing_failed
-from pilothouse.apiserver.http.streaming.links import Way, rewritten
+from pilothouse.apiserver.http.streaming.links import ProxyRoute, rewritten
 from pilothouse.apiserver.http.streaming.relay import joined
 from pilothouse.client.neterrors import why
 from pilothouse.client.streaming.upgrade import UpgradeRefused, upgrade
@@ -77,7 +77,7 @@ async def forward(request: Request, backend: Backend) -> Response:
     url = f"{backend.base}{rest or '/'}{'?' + request.query_string if request.query_string else ''}"
     if wanted := upgrade_of(request):
         return await upgraded(request, backend, url, wanted, headers_of(request))
-    return await _passed(request, backend, url, Way(prefix, backend.authority, request.header("Host")))
+    return await _passed(request, backend, url, ProxyRoute(prefix, backend.authority, request.header("Host")))
 
 
 def upgrade_of(request: Request) -> str:
@@ -118,7 +118,7 @@ async def upgraded(request: Request, backend: Backend, url: str, wanted: str, he
     return await joined(request, there, list(there.headers.items()))
 
 
-async def _passed(request: Request, backend: Backend, url: str, way: Way) -> Response:
+async def _passed(request: Request, backend: Backend, url: str, way: ProxyRoute) -> Response:
     connector = TCPConnector(ssl=_tls(backend) or False)
     timeout = ClientTimeout(total=None, sock_connect=DIAL_SECONDS)
     async with ClientSession(connector=connector, timeout=timeout, auto_decompress=False, skip_auto_headers=("User-Agent",)) as session:
@@ -138,7 +138,7 @@ def as_is(url: str) -> URL:
     return URL(url, encoded=True)
 
 
-async def streamed(request: Request, answer: ClientResponse, way: Way | None = None) -> Response:
+async def streamed(request: Request, answer: ClientResponse, way: ProxyRoute | None = None) -> Response:
     """The backend's answer, block by block; with `way` its links to itself lead back through the proxy."""
     response = web.StreamResponse(status=answer.status, reason=answer.reason)
     for name, value in answer.headers.items():
@@ -181,7 +181,7 @@ CODINGS: dict[str, tuple[Recoding, Recoding]] = {
 """How pages may be packed: (undone, done again). Upstream's `deflate` is the bare stream."""
 
 
-async def _page(answer: ClientResponse, way: Way) -> bytes:
+async def _page(answer: ClientResponse, way: ProxyRoute) -> bytes:
     """The whole page with its links led back; of one that is too long or cannot be unpacked what was read of it, as it is."""
     read = bytearray()
     while len(read) < PAGE_LIMIT and (block := await answer.content.readany()):

@@ -47,7 +47,7 @@ ATTRIBUTE = re.compile(r"([^\s\"'<>/=]++)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)"
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ProxyRoute:
     """How a backend is reached: the proxy's own path, the backend's host and port, and the host that the client named."""
 
     prefix: str

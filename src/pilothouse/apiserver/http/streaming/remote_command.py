@@ -31,7 +31,7 @@ NO_STATUS = "the connection to the kubelet ended before the command did"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RemoteCommandStreams:
     """Which streams the client asked for."""
 
     stdin: bool
@@ -45,7 +45,7 @@ class Wanted:
         return [(name, "1") for name, wanted in named if wanted]
 
 
-async def translate(request: Request, kubelet: Kubelet, url: str, wanted: Wanted) -> Response:
+async def translate(request: Request, kubelet: Kubelet, url: str, wanted: RemoteCommandStreams) -> Response:
     """Serve one WebSocket client from its upgrade to its end."""
     protocol = channels.negotiate(sockets.offered(request), channels.REMOTE_COMMAND)
     if protocol is None:
@@ -62,7 +62,9 @@ async def translate(request: Request, kubelet: Kubelet, url: str, wanted: Wanted
         return socket
 
 
-async def _status(request: Request, socket: web.WebSocketResponse, protocol: Protocol, kubelet: Kubelet, url: str, wanted: Wanted) -> bytes:
+async def _status(
+    request: Request, socket: web.WebSocketResponse, protocol: Protocol, kubelet: Kubelet, url: str, wanted: RemoteCommandStreams
+) -> bytes:
     """Run the command; the Status that it ended with."""
     try:
         upgraded = await reach(request, kubelet, url, [STREAM_PROTOCOL])
@@ -98,7 +100,7 @@ async def _tell(socket: web.WebSocketResponse, protocol: Protocol, status: bytes
 class _Command:
     """One command with its streams, from the client's socket to the kubelet's session."""
 
-    def __init__(self, socket: web.WebSocketResponse, protocol: Protocol, session: Session, wanted: Wanted) -> None:
+    def __init__(self, socket: web.WebSocketResponse, protocol: Protocol, session: Session, wanted: RemoteCommandStreams) -> None:
         self.socket = socket
         self.protocol = protocol
         self.session = session

@@ -46,12 +46,12 @@ class APIServices(Hook):
         return [local_seed(each.spec.group, each.spec.version) for each in self._wanted().values()]
 
     def _wanted(self) -> dict[str, APIService]:
-        return registration.wanted((resource.group, resource.version) for resource in self.store.catalogue.resources())
+        return registration.desired_api_services((resource.group, resource.version) for resource in self.store.catalogue.resources())
 
     async def reconcile(self) -> None:
         """Register what is served, then say of every APIService whether it is available."""
         current = {each.metadata.name: each for each in await self.store.list(APIService)}
-        for verb, apiservice in registration.steps(current, self._wanted(), at_start=self._at_start):
+        for verb, apiservice in registration.changes(current, self._wanted(), at_start=self._at_start):
             if verb == "create":
                 await seed(self.store, [local_seed(apiservice.spec.group, apiservice.spec.version)])
             else:
@@ -88,7 +88,7 @@ class APIServices(Hook):
         versions = [service.metadata.resourceVersion, *(each.metadata.resourceVersion for each in slices)]
         seen = (self._round, encode(apiservice.spec), *versions)
         message = await self._answer(apiservice, seen)
-        return availability.failed_discovery(message) if message else availability.passed()
+        return availability.failed_discovery(message) if message else availability.available()
 
     async def _answer(self, apiservice: APIService, seen: tuple[Any, ...]) -> str:
         """What the extension API server said last, when nothing was seen to change since; or says now."""
@@ -140,6 +140,6 @@ class APIServices(Hook):
 @lru_cache(maxsize=256)
 def local_seed(group: str, version: str) -> Seed:
     """The APIService of a group and version that this server serves itself, which is always available."""
-    (apiservice,) = registration.wanted(((group, version),)).values()
+    (apiservice,) = registration.desired_api_services(((group, version),)).values()
     apiservice.status.conditions = availability.with_condition(apiservice, availability.local(), TIME) or []
     return Seed.of(apiservice)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pilothouse.api.types.flowcontrol_v1 import FlowSchema, FlowSchemaCondition, PriorityLevelConfiguration
 from pilothouse.apiserver.fairness.defaults import MANDATORY, flow_schemas, priority_levels
-from pilothouse.apiserver.fairness.ensuring import condition_of, dangling, steps
+from pilothouse.apiserver.fairness.ensuring import changes, condition_of, dangling
 from pilothouse.apiserver.registry.poststart.hook import Hook
 from pilothouse.apiserver.registry.seeding import TIME, Seed, applied_status, seed
 from pilothouse.machinery import time
@@ -47,7 +47,7 @@ class FlowControl(Hook):
 
     async def _ensure(self, kind: type[Any], defaults: Sequence[Any]) -> None:
         current = {obj.metadata.name: obj for obj in await self.store.list(kind)}
-        for step in steps(current, defaults):
+        for step in changes(current, defaults):
             if step.verb == "create":
                 await seed(self.store, [each for each in default_seeds() if (each.kind, each.name) == (kind, step.object.metadata.name)])
             else:

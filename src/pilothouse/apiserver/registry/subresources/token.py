@@ -6,7 +6,7 @@ from pilothouse.api.types.authentication_v1 import TokenRequest
 from pilothouse.apiserver.admission.plugin import CREATE
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.request import Request
-from pilothouse.apiserver.registry.store import RegistryStore, made
+from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
 from pilothouse.apiserver.registry.subresource import Action
 from pilothouse.machinery import time
 from pilothouse.machinery.errors import bad_request, failure
@@ -46,7 +46,7 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     await store.admission.validate(admission)
     issued = await store.token_issuer(account.object, wanted, request.user)
     issued.metadata.creationTimestamp = account.object.metadata.creationTimestamp
-    return made(TOKEN_REQUEST, issued)
+    return unstored_entry(TOKEN_REQUEST, issued)
 
 
 TOKEN = Action("token", ("", "serviceaccounts"), run)

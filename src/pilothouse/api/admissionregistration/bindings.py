@@ -36,8 +36,8 @@ def go_selector(selector: LabelSelector) -> str:
     """A selector as Go prints it."""
     labels = "".join(f"{key}: {selector.matchLabels[key]}," for key in sorted(selector.matchLabels))
     expressions = "".join(
-        f"LabelSelectorRequirement{{Key:{one.key},Operator:{one.operator},Values:[{' '.join(one.values)}],}},"
-        for one in selector.matchExpressions
+        f"LabelSelectorRequirement{{Key:{expression.key},Operator:{expression.operator},Values:[{' '.join(expression.values)}],}},"
+        for expression in selector.matchExpressions
     )
     return f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
 

@@ -26,6 +26,10 @@ def default(template: ResourceClaimTemplate) -> None:
 
 @RESOURCECLAIMTEMPLATE.validate
 def validate(template: ResourceClaimTemplate, problems: Problems) -> None:
+    """Rules of the claim's metadata and spec; what declarative validation adds is checked on creation.
+
+    Upstream: ValidateResourceClaimTemplate.
+    """
     if template.spec.metadata is not None:
         validate_template_metadata(template.spec.metadata, problems.at("spec", "metadata"))
     validate_claim_spec(template.spec.spec, problems.at("spec", "spec"))

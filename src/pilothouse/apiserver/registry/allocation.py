@@ -51,6 +51,7 @@ class Reservation:
 
     @property
     def holds(self) -> bool:
+        """Whether this write has reserved anything."""
         return bool(self._mine)
 
     def undo(self) -> None:

@@ -156,9 +156,14 @@ class EtcdStorage:
 
     @property
     def allocated(self) -> int:
+        """Revision of the last write that allocated an address or a port, as far as this process has seen."""
         return self._feed.allocated
 
     async def commit_allocating(self, key: str, value: bytes, expected: int, allocated: int) -> int:
+        """Write a key whose revision is `expected` if nobody has allocated since revision `allocated`; gives the new revision.
+
+        Raises CompareFailed, Overtaken or StorageFailed.
+        """
         request = await self._transaction(key, value, expected)
         guard = self._keys.allocation
         request.compare.append(pb.Compare(key=guard, target=pb.Compare.MOD, mod_revision=allocated))

@@ -122,9 +122,11 @@ class LinuxHost:
         await self._calls.run(target, MOUNT_SECONDS, _mount, source, target, kind, options)
 
     async def filesystem(self, device: str) -> str:
+        """File system on a block device; empty when there is none."""
         return await self._calls.run(device, MOUNT_SECONDS, devices.filesystem, device)
 
     async def format(self, device: str, kind: str) -> None:
+        """Make a file system of type `kind` on a block device."""
         await self._calls.run(device, WALK_SECONDS, devices.format, device, kind)
 
     async def unmount(self, path: str) -> None:

@@ -111,9 +111,11 @@ class SimulatedHost:
         self.mounts.add(target)
 
     async def filesystem(self, device: str) -> str:
+        """The file system that was noted for a device; empty for none."""
         return self.filesystems.get(device, "")
 
     async def format(self, device: str, kind: str) -> None:
+        """Note a file system for a device."""
         self.filesystems[device] = kind
 
     async def unmount(self, path: str) -> None:

@@ -1,8 +1,8 @@
-"""The ConfigMaps and Secrets that the pods of this node refer to, each watched for as long as a pod refers to it.
+"""What the pods of this node refer to: ConfigMaps, Secrets, trust bundles, requests for their certificates; watched while they do.
 
-- One watch an object, counted by references, as upstream's kubelet does it: a node reads nothing that its pods do not name.
-- `get` waits for the first answer of the API, then answers from memory; what is missing is a 404 StatusError.
-- Listeners hear of every change of a watched object, by (kind, namespace, name).
+- One watch a reference, counted, as upstream's kubelet does it: a node reads nothing that its pods do not name.
+- `get` and `select` wait for the first answer of the API, then answer from memory; what `get` misses is a 404 StatusError.
+- Listeners hear of every change of what is watched, by its reference.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+from pilothouse.api.types.certificates_v1 import ClusterTrustBundle, PodCertificateRequest
 from pilothouse.api.types.core_v1 import ConfigMap, EnvFromSource, EnvVarSource, Pod, Secret, Volume
+from pilothouse.client.call import Options
 from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
 from pilothouse.kit.clock import Clock, wait_for
@@ -22,7 +24,7 @@ from pilothouse.machinery.errors import StatusError, not_found
 
 T = TypeVar("T")
 Reference = tuple[type[Any], str, str]
-"""(kind, namespace, name)."""
+"""(kind, namespace, field selector)."""
 
 FIRST_ANSWER_SECONDS = 10.0
 
@@ -72,15 +74,27 @@ class ReferencedObjects:
 
     async def get(self, kind: type[T], namespace: str, name: str) -> T:
         """The object as last heard of. Nobody holds it: asked for once."""
-        one = self._watched.get((kind, namespace, name))
-        if one is None:
+        watched = await self._synced((kind, namespace, by_name(name)))
+        if watched is None:
             return await self._ask(kind, namespace, name)
-        if not one.informer.synced.is_set():
-            await wait_for(self._clock, one.informer.synced.wait(), FIRST_ANSWER_SECONDS)
-        found = one.informer.get(namespace, name)
-        if found is None:
+        obj = watched.informer.get(namespace, name)
+        if obj is None:
             raise not_found(kind.__name__.lower(), "", name)  # singular: so upstream's kubelet words it
-        return cast(T, found)
+        return cast(T, obj)
+
+    async def select(self, kind: type[T], namespace: str, field_selector: str) -> list[T]:
+        """The objects that the field selector chooses, as last heard of. Nobody holds it: asked for once."""
+        watched = await self._synced((kind, namespace, field_selector))
+        if watched is None:
+            return (await self._client.list(kind, namespace, options=Options(field_selector=field_selector))).items
+        return cast(list[T], watched.informer.list())
+
+    async def _synced(self, reference: Reference) -> Watched | None:
+        """The watch of a reference after its first answer; None when nobody holds it. Raises TimeoutError."""
+        watched = self._watched.get(reference)
+        if watched is not None and not watched.informer.synced.is_set():
+            await wait_for(self._clock, watched.informer.synced.wait(), FIRST_ANSWER_SECONDS)
+        return watched
 
     async def _ask(self, kind: type[T], namespace: str, name: str) -> T:
         try:
@@ -97,14 +111,14 @@ class ReferencedObjects:
         one.holders.add(uid)
 
     def _watch(self, reference: Reference) -> Watched:
-        kind, namespace, name = reference
+        kind, namespace, field_selector = reference
         informer: Informer[Any] = Informer(
             self._client,
             kind,
             clock=self._clock,
             entropy=self._entropy,
             namespace=namespace,
-            field_selector=f"metadata.name={name}",
+            field_selector=field_selector,
         )
         one = Watched(informer)
         informer.subscribe(lambda *_: self._tell(reference, one))
@@ -121,16 +135,38 @@ class ReferencedObjects:
             callback(reference, watched.holders)
 
 
+def by_name(name: str) -> str:
+    """The field selector of one object."""
+    return f"metadata.name={name}"
+
+
+def by_signer(signer_name: str) -> str:
+    """The field selector of all trust bundles of a signer."""
+    return f"spec.signerName={signer_name}"
+
+
+def of_pod(pod: Pod) -> str:
+    """The field selector of the requests for a pod's certificates; a node may only look for its own."""
+    return f"spec.nodeName={pod.spec.nodeName},spec.podName={pod.metadata.name}"
+
+
 def references(pod: Pod) -> set[Reference]:
-    """Every ConfigMap and Secret that a pod names: in volumes, environments and pull secrets. Pure."""
+    """All that a pod refers to: in volumes, environments and pull secrets. Pure."""
     namespace = pod.metadata.namespace
-    found = {(Secret, namespace, secret.name) for secret in pod.spec.imagePullSecrets if secret.name}
-    found |= {(kind, namespace, name) for volume in pod.spec.volumes for kind, name in _of_volume(volume)}
+    named: set[tuple[type[Any], str]] = {(Secret, secret.name) for secret in pod.spec.imagePullSecrets if secret.name}
     for container in every_container(pod):
-        found |= {(kind, namespace, name) for source in container.envFrom for kind, name in _of_env_from(source)}
-        sources = [variable.valueFrom for variable in container.env if variable.valueFrom is not None]
-        found |= {(kind, namespace, name) for source in sources for kind, name in _of_env(source)}
-    return cast(set[Reference], found)
+        named.update(each for source in container.envFrom for each in _of_env_from(source))
+        named.update(each for variable in container.env if variable.valueFrom is not None for each in _of_env(variable.valueFrom))
+    for volume in pod.spec.volumes:
+        named.update(_of_volume(volume))
+    projections = [source for volume in pod.spec.volumes if volume.projected for source in volume.projected.sources or ()]
+    bundles = [source.clusterTrustBundle for source in projections if source.clusterTrustBundle is not None]
+    return {
+        *((kind, namespace, by_name(name)) for kind, name in named),
+        *((ClusterTrustBundle, "", by_name(bundle.name)) for bundle in bundles if bundle.name),
+        *((ClusterTrustBundle, "", by_signer(bundle.signerName)) for bundle in bundles if bundle.signerName and not bundle.name),
+        *((PodCertificateRequest, namespace, of_pod(pod)) for source in projections if source.podCertificate is not None),
+    }
 
 
 def _of_volume(volume: Volume) -> Iterator[tuple[type[Any], str]]:

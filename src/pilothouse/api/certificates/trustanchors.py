@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pilothouse.machinery.problems import Problems
 
 LARGEST_BUNDLE_BYTES = 1 << 20
+LINE_LENGTH = 64
 BLOCK = re.compile(
     r"^-----BEGIN (?P<type>[^\n]*?)-----[ \t\r]*\n"
     r"(?P<headers>(?:[^\n:]+:[^\n]*\n)*)(?P<body>.*?)\n?-----END (?P=type)-----[ \t\r]*(?:\n|$)",
@@ -37,6 +38,13 @@ def blocks(text: str) -> list[Block]:
             continue
         found.append(Block(match["type"], bool(match["headers"]), der))
     return found
+
+
+def certificate_text(der: bytes) -> str:
+    """A certificate as a PEM block, in lines of 64 characters as Go writes them."""
+    body = base64.b64encode(der).decode()
+    lines = "".join(body[start : start + LINE_LENGTH] + "\n" for start in range(0, len(body), LINE_LENGTH))
+    return f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n"
 
 
 def validate_trust_bundle(text: str, problems: Problems) -> None:

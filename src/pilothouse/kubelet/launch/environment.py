@@ -22,10 +22,13 @@ T = TypeVar("T")
 
 
 class Objects(Protocol):
-    """Where ConfigMaps and Secrets come from (objects.py)."""
+    """Where ConfigMaps, Secrets and what else pods refer to come from (objects.py)."""
 
     async def get(self, kind: type[T], namespace: str, name: str) -> T:
-        """The ConfigMap or Secret. Raises a 404 StatusError when it is missing, TimeoutError when the API does not answer."""
+        """The object. Raises a 404 StatusError when it is missing, TimeoutError when the API does not answer."""
+
+    async def select(self, kind: type[T], namespace: str, field_selector: str) -> list[T]:
+        """The objects that a field selector chooses. Raises TimeoutError when the API does not answer."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -142,9 +142,9 @@ class VolumeManager:
             if await self._host.kind(mounted.place.path):
                 # Made by the kubelet that ran before this one: owners and modes are the containers' by now.
                 mounted.place.memory.update(made=True, grouped=not kind.live)
+            known.volumes[volume.name] = mounted  # also when it fails: what it remembers is there at the next attempt
         path = await self._attempt(mounted.kind, mounted.place)
         mounted.path = path or mounted.place.path
-        known.volumes[volume.name] = mounted
 
     async def _attempt(self, kind: VolumeKind, place: Place) -> str | None:
         try:

@@ -1,13 +1,21 @@
-"""projected: several sources in one directory: ServiceAccount tokens, ConfigMaps, Secrets, downward fields; in memory, live.
+"""projected: several sources in one directory, in memory, live: ConfigMaps, Secrets, downward fields, ServiceAccount tokens, trust
+bundles (mounts/trustanchors.py), keys and certificates of the pod (mounts/podcertificates.py).
 
-A token is asked for anew when 80 % of its life is over or it is a day old, as upstream does; files of tokens belong to the one user
-that all containers run as, if there is one.
+A token is asked for anew when 80 % of its life is over or it is a day old, as upstream does; files of tokens, bundles and certificates
+belong to the one user that all containers run as, if there is one.
 """
 
 from __future__ import annotations
 
 from pilothouse.api.types.authentication_v1 import BoundObjectReference, TokenRequest, TokenRequestSpec
-from pilothouse.api.types.core_v1 import ConfigMap, Secret, ServiceAccount, ServiceAccountTokenProjection, VolumeProjection
+from pilothouse.api.types.core_v1 import (
+    ConfigMap,
+    PodCertificateProjection,
+    Secret,
+    ServiceAccount,
+    ServiceAccountTokenProjection,
+    VolumeProjection,
+)
 from pilothouse.kubelet.host.port import Host, PayloadFile
 from pilothouse.kubelet.launch.environment import fetched
 from pilothouse.kubelet.mounts.files import (
@@ -19,7 +27,9 @@ from pilothouse.kubelet.mounts.files import (
     key_files,
     secret_data,
 )
+from pilothouse.kubelet.mounts.podcertificates import credentials
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
+from pilothouse.kubelet.mounts.trustanchors import trust_anchors
 from pilothouse.machinery import time as times
 
 DEFAULT_TOKEN_SECONDS = 3600
@@ -33,14 +43,14 @@ async def publish(place: Place) -> None:
     source = place.volume.projected
     assert source is not None
     files: dict[str, PayloadFile] = {}
-    for projection in source.sources or ():
-        files.update(await _files(place, projection, source.defaultMode))
+    for index, projection in enumerate(source.sources or ()):
+        files.update(await _files(place, index, projection, source.defaultMode))
     if not await place.host.is_mounted(place.path):
         await place.host.mount_tmpfs(place.path, mode=0o777)
     await place.host.write_payload(place.path, files)
 
 
-async def _files(place: Place, projection: VolumeProjection, mode: int | None) -> dict[str, PayloadFile]:
+async def _files(place: Place, index: int, projection: VolumeProjection, mode: int | None) -> dict[str, PayloadFile]:
     namespace = place.pod.metadata.namespace
     if projection.secret is not None:
         secret = await fetched(place.objects, Secret, namespace, projection.secret.name, projection.secret.optional)
@@ -53,16 +63,37 @@ async def _files(place: Place, projection: VolumeProjection, mode: int | None) -
     if projection.downwardAPI is not None:
         return downward_api_files(place, projection.downwardAPI.items, mode)
     if projection.serviceAccountToken is not None:
-        return {projection.serviceAccountToken.path: await _token(place, projection.serviceAccountToken, mode)}
+        token = await _token(place, projection.serviceAccountToken)
+        return {projection.serviceAccountToken.path: _private(place, token, mode)}
+    if projection.clusterTrustBundle is not None:
+        anchors = await trust_anchors(place.objects, projection.clusterTrustBundle)
+        return {projection.clusterTrustBundle.path: _private(place, anchors, mode)}
+    if projection.podCertificate is not None:
+        return await _certificate(place, index, projection.podCertificate, mode)
     return {}
 
 
-async def _token(place: Place, wanted: ServiceAccountTokenProjection, mode: int | None) -> PayloadFile:
+async def _certificate(place: Place, index: int, wanted: PodCertificateProjection, mode: int | None) -> dict[str, PayloadFile]:
+    known = await credentials(place, index, wanted)
+    texts = {
+        wanted.credentialBundlePath: known.key + known.certificates,
+        wanted.keyPath: known.key,
+        wanted.certificateChainPath: known.certificates,
+    }
+    return {path: _private(place, text, mode) for path, text in texts.items() if path}
+
+
+async def _token(place: Place, wanted: ServiceAccountTokenProjection) -> str:
     key, now = f"token {wanted.audience} {wanted.path}", place.clock.now().timestamp()
     text, renew_at = place.memory.get(key, ("", 0.0))
     if now >= renew_at:
         text, renew_at = await _request(place, wanted, now)
         place.memory[key] = (text, renew_at)
+    return str(text)
+
+
+def _private(place: Place, text: str, mode: int | None) -> PayloadFile:
+    """A file for the user or the group of the pod alone, where it has one."""
     user = place.single_user
     chosen = DEFAULT_MODE if mode is None else mode
     if place.fs_group is not None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pilothouse.api.certificates.trustanchors import validate_trust_bundle
 from pilothouse.api.core.columns import NONE
 from pilothouse.api.core.validation.fields import immutable, report
-from pilothouse.api.core.validation.signers import validate_signer_name
+from pilothouse.api.core.validation.signers import trust_bundle_name_errors, validate_signer_name
 from pilothouse.api.types.certificates_v1 import ClusterTrustBundle
-from pilothouse.machinery import names
 from pilothouse.machinery.metadata import maskable
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Column, Resource
@@ -34,25 +33,15 @@ CLUSTERTRUSTBUNDLE = Resource(
 def validate(bundle: ClusterTrustBundle, problems: Problems) -> None:
     """Name with the signer's prefix, signer and certificates. Upstream: ValidateClusterTrustBundle."""
     if bundle.metadata.name:
-        report(name_errors(bundle.metadata.name, bundle.spec.signerName), bundle.metadata.name, problems, "metadata", "name")
+        report(trust_bundle_name_errors(bundle.metadata.name, bundle.spec.signerName), bundle.metadata.name, problems, "metadata", "name")
     if bundle.metadata.generateName:
         named = maskable(bundle.metadata.generateName)
-        report(name_errors(named, bundle.spec.signerName), bundle.metadata.generateName, problems, "metadata", "generateName")
+        report(trust_bundle_name_errors(named, bundle.spec.signerName), bundle.metadata.generateName, problems, "metadata", "generateName")
     here = problems.at("spec")
     if bundle.spec.signerName:
         validate_signer_name(bundle.spec.signerName, here.at("signerName"))
     if not bundle.metadata.resourceVersion:  # what was stored once need not be parsed again: validate_update sees to what changes
         validate_trust_bundle(bundle.spec.trustBundle, here.at("trustBundle"))
-
-
-def name_errors(name: str, signer: str) -> list[str]:
-    """What is wrong with the name of a bundle: that of a signer begins with the signer's, with colons for slashes."""
-    if not signer:
-        return ['ClusterTrustBundle without signer name must not have ":" in its name'] if ":" in name else names.dns_subdomain(name)
-    prefix = signer.replace("/", ":") + ":"
-    if not name.startswith(prefix):
-        return [f"ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}"]
-    return names.dns_subdomain(name.removeprefix(prefix))
 
 
 @CLUSTERTRUSTBUNDLE.validate_update

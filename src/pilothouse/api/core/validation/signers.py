@@ -34,6 +34,16 @@ def validate_signer_name(name: str, problems: Problems) -> None:
     report(names.dns_subdomain(path), path, problems)
 
 
+def trust_bundle_name_errors(name: str, signer: str) -> list[str]:
+    """What is wrong with the name of a bundle: that of a signer begins with the signer's, with colons for slashes."""
+    if not signer:
+        return ['ClusterTrustBundle without signer name must not have ":" in its name'] if ":" in name else names.dns_subdomain(name)
+    prefix = signer.replace("/", ":") + ":"
+    if not name.startswith(prefix):
+        return [f"ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}"]
+    return names.dns_subdomain(name.removeprefix(prefix))
+
+
 def validate_user_annotations(annotations: Mapping[str, str], problems: Problems) -> None:
     """Their keys belong to a domain, whatever the case of their letters."""
     for key in map(str.lower, annotations):

@@ -13,7 +13,12 @@ from pilothouse.api.core.validation.paths import validate_descending, validate_m
 from pilothouse.api.core.validation.remembered import remembering
 from pilothouse.api.core.validation.remote import LONGEST_PORTAL, validate_csi_driver, validate_remote
 from pilothouse.api.core.validation.selectors import validate_label_selector
-from pilothouse.api.core.validation.signers import CERTIFICATE_PATHS, validate_pod_certificate, validate_signer_name
+from pilothouse.api.core.validation.signers import (
+    CERTIFICATE_PATHS,
+    trust_bundle_name_errors,
+    validate_pod_certificate,
+    validate_signer_name,
+)
 from pilothouse.api.internal import internal
 from pilothouse.api.types.core_v1 import (
     ClusterTrustBundleProjection,
@@ -252,14 +257,15 @@ def _validate_token(token: ServiceAccountTokenProjection, problems: Problems, vo
 
 
 def _validate_bundle(bundle: ClusterTrustBundleProjection, problems: Problems) -> None:
-    shown = internal(bundle, "core.ClusterTrustBundleProjection")
-    if bundle.name and bundle.signerName:
-        problems.invalid(shown, "only one of name and signerName may be used")
-    elif bundle.name and bundle.labelSelector is not None:
-        problems.at("labelSelector").invalid(bundle.labelSelector, "labelSelector must be unset if name is specified")
-    elif bundle.name:
-        report(names.dns_subdomain(bundle.name), bundle.name, problems, "name")
-    elif bundle.signerName:
+    if bundle.name is not None and bundle.signerName is not None:
+        problems.invalid(internal(bundle, "core.ClusterTrustBundleProjection"), "only one of name and signerName may be used")
+    elif bundle.name is not None:
+        _validate_bundle_name(bundle.name, problems.at("name"))
+        if bundle.labelSelector is not None:
+            problems.at("labelSelector").invalid(bundle.labelSelector, "labelSelector must be unset if name is specified")
+    elif bundle.signerName is not None:
+        if not bundle.signerName:
+            problems.at("signerName").required("must be a valid signer name")
         validate_signer_name(bundle.signerName, problems.at("signerName"))
         validate_label_selector(bundle.labelSelector, problems.at("labelSelector"))
     else:
@@ -267,6 +273,15 @@ def _validate_bundle(bundle: ClusterTrustBundleProjection, problems: Problems) -
     if not bundle.path:
         problems.at("path").required()
     validate_unreserved(bundle.path, problems.at("path"))
+
+
+def _validate_bundle_name(name: str, problems: Problems) -> None:
+    """What stands before the last colon is the signer's name, with colons for slashes."""
+    if not name:
+        problems.required("must be a valid object name")
+    signer = name.rpartition(":")[0].replace(":", "/")
+    for message in trust_bundle_name_errors(name, signer):
+        problems.invalid(name, f"not a valid clustertrustbundlename: {message}")
 
 
 SPECIAL: dict[str, Callable[[Any, Problems], None]] = {

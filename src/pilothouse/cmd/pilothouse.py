@@ -123,6 +123,15 @@ def parser() -> argparse.ArgumentParser:
     envtest.add_argument("--bin-dir", type=Path, help="the folder (default: below the user's data)")
     envtest.add_argument("--print", "-p", dest="form", choices=("env", "path"), default="env", help="a line for a shell, or the path alone")
 
+    _parts(commands)
+    _command(commands, "kubeconfig", "print a kubeconfig of this cluster alone")
+    version = commands.add_parser("version", help="print the versions of Pilothouse and of the API that it serves")
+    version.set_defaults(root=Path("/"))
+    return top
+
+
+def _parts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Commands about the API server and its store by themselves."""
     store = commands.add_parser(
         "store", help="copy a cluster's objects to etcd, or from it", description="Copy objects to etcd, or from it."
     )
@@ -138,11 +147,6 @@ def parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     apiserver.add_argument("flags", nargs=argparse.REMAINDER, help="kube-apiserver's flags")
-
-    _command(commands, "kubeconfig", "print a kubeconfig of this cluster alone")
-    version = commands.add_parser("version", help="print the versions of Pilothouse and of the API that it serves")
-    version.set_defaults(root=Path("/"))
-    return top
 
 
 class _Versions(argparse.Action):

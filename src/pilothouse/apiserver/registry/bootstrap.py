@@ -71,6 +71,12 @@ async def ensure(registry: BootstrapRegistry, seeds: Iterable[Seed]) -> None:
         await _create_or_update(registry, obj)
 
 
+async def write_endpoints(registry: BootstrapRegistry) -> None:
+    """Have the Service `kubernetes` lead to the addresses of the settings as they are now."""
+    for obj in endpoints(registry.store.settings):
+        await _create_or_update(registry, obj)
+
+
 async def keep(registry: BootstrapRegistry, kind: type[Any]) -> None:
     """Make the object `kubernetes` of one of KEPT again whenever it is deleted, until cancelled."""
     named = Options(field_selector="metadata.name=kubernetes")

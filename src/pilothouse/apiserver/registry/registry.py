@@ -38,6 +38,7 @@ from pilothouse.apiserver.registry import (
 )
 from pilothouse.apiserver.registry.compaction import compact_by_interval, compact_regularly
 from pilothouse.apiserver.registry.expiry import expire_regularly
+from pilothouse.apiserver.registry.masterleases import MasterLeases
 from pilothouse.apiserver.registry.patch import patch
 from pilothouse.apiserver.registry.poststart.hook import Hook
 from pilothouse.apiserver.registry.request import Request
@@ -134,6 +135,7 @@ class Registry:
                 group.create_task(expire_regularly(self.store), name="expiry of events")
             await self.definitions.start()
             group.create_task(self.definitions.run(), name="definitions")
+            await self._announced(group)
             await bootstrap.ensure(self, [seed for hook in self.hooks.values() for seed in hook.seeds()])
             for kind in bootstrap.KEPT:
                 group.create_task(bootstrap.keep(self, kind), name=f"keeping of the {kind.__name__} kubernetes")
@@ -147,6 +149,13 @@ class Registry:
             await compact_by_interval(store.storage, store.clock, store.settings.compaction_seconds)
         else:
             await compact_regularly(store.storage, store.clock, store.written)
+
+    async def _announced(self, group: asyncio.TaskGroup) -> None:
+        """Where several API servers share the store, each says where it is."""
+        if self.store.storage.shared and self.store.settings.api_addresses:
+            leases = MasterLeases(self)
+            await leases.announce()
+            group.create_task(leases.run(), name="leases of API servers")
 
     async def execute(self, call: Call, user: User, *, warnings: list[str] | None = None) -> Result:
         """Every verb but watch. StatusError for an answer other than success; `warnings` collects what the client should be told."""

@@ -11,14 +11,14 @@ Keys: etcd_keys.py, below `--etcd-prefix`. Calls and their errors: etcd_client.p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 from pilothouse.apiserver.storage.etcd_client import COMPACTED, EtcdClient, EtcdServers, Refused, pb
 from pilothouse.apiserver.storage.etcd_compaction import compact
 from pilothouse.apiserver.storage.etcd_feed import Feed, ask_for_progress
 from pilothouse.apiserver.storage.etcd_keys import Keys, end_of
-from pilothouse.apiserver.storage.etcd_leases import EVENT_SECONDS, EVENTS, Leases
+from pilothouse.apiserver.storage.etcd_leases import API_SERVERS, EVENT_SECONDS, EVENTS, Leases
 from pilothouse.apiserver.storage.interface import (
     Compacted,
     CompareFailed,
@@ -32,6 +32,7 @@ from pilothouse.apiserver.storage.interface import (
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.machinery import strconv
 
+LEASED = (EVENTS, API_SERVERS)
 PAGE = 1_000
 """Items of one call: a large list is read in pages as of one revision."""
 REQUEST_OPERATIONS = 100
@@ -52,23 +53,41 @@ class EtcdStorage:
         self._keys = Keys(servers.prefix)
         self._feed = Feed(self._client, self._keys, self._clock)
         self._leases = Leases(self._client, self._clock, event_seconds)
-        self._started: asyncio.Future[None] | None = None
+        self._started = False
+        self._starting = asyncio.Lock()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._running: asyncio.Task[None] | None = None
         self._streams: set[Any] = set()
         self._asked: asyncio.Future[int] | None = None
         self._asking: asyncio.Task[None] | None = None
         self._closed = False
 
     async def _start(self) -> None:
-        """Return when the feed runs; begun once, and again when it failed."""
-        if self._started is None or (self._started.done() and self._started.exception() is not None):
-            self._started = asyncio.ensure_future(self._begin())
-        await asyncio.shield(self._started)
+        """Return when the feed runs."""
+        async with self._starting:
+            if not self._started:
+                await self._begin()
+                self._started = True
 
     async def _begin(self) -> None:
         status = await self._client.read("Status", pb.StatusRequest())
         answer = await self._client.read("Range", pb.RangeRequest(key=self._keys.allocation))
         allocated = answer.kvs[0].mod_revision if answer.kvs else 0
-        await self._feed.start(answer.header.revision, allocated, tells_progress=tells_progress(status.version))
+        ready = asyncio.Event()
+        self._running = asyncio.create_task(self._run(ready), name="tasks of etcd")
+        await ready.wait()
+        assert self._tasks is not None
+        self._feed.start(self._tasks, answer.header.revision, allocated, tells_progress=tells_progress(status.version))
+
+    async def _run(self, ready: asyncio.Event) -> None:
+        """What runs beside the calls, until cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            ready.set()
+            await asyncio.Event().wait()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        assert self._tasks is not None, "the store has not started"
+        return self._tasks.create_task(work, name=name)
 
     async def get(self, key: str, revision: int = 0) -> Item | None:
         """A key's item as of `revision` (0: now), or None. Raises Compacted, FutureRevision or StorageFailed."""
@@ -109,7 +128,8 @@ class EtcdStorage:
     async def _newest(self) -> int:
         """The newest revision of the whole of etcd, linearizable."""
         answer = await self._client.read("Range", pb.RangeRequest(key=self._keys.fence, count_only=True))
-        return int(answer.header.revision)
+        revision: int = answer.header.revision
+        return revision
 
     async def _oldest(self) -> int:
         """The oldest revision that etcd can show: only the refusal of a watch tells it."""
@@ -119,7 +139,8 @@ class EtcdStorage:
             await self._client.send(stream, pb.WatchRequest(create_request=create))
             while not (answer := await self._client.next(stream)).canceled:
                 pass
-            return int(answer.compact_revision)
+            oldest: int = answer.compact_revision
+            return oldest
         except Refused as refused:
             raise refused.failure() from refused
         finally:
@@ -130,10 +151,10 @@ class EtcdStorage:
 
         Raises CompareFailed or StorageFailed.
         """
-        if self._started is None or not self._started.done():
+        if not self._started:
             await self._start()
         answer = await self._client.write("Txn", await self._transaction(key, value, expected))
-        revision = int(answer.header.revision)
+        revision: int = answer.header.revision
         if not answer.succeeded:
             raise _compare_failed(key, answer)
         if value is None and not answer.responses[0].response_delete_range.deleted:
@@ -147,7 +168,7 @@ class EtcdStorage:
         if value is None:
             write = pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=name))
         else:
-            lease = await self._leases.of_now() if key.startswith(EVENTS) else 0
+            lease = await self._leases.of(key) if key.startswith(LEASED) else 0
             write = pb.RequestOp(request_put=pb.PutRequest(key=name, value=value, lease=lease))
         compare = [] if expected is None else [pb.Compare(key=name, target=pb.Compare.MOD, mod_revision=expected)]
         return pb.TxnRequest(
@@ -171,8 +192,8 @@ class EtcdStorage:
         answer = await self._client.write("Txn", request)
         if not answer.succeeded:
             failed = _compare_failed(key, answer)
-            raise failed if failed.revision != expected else Overtaken(key, expected, int(answer.header.revision))
-        revision = int(answer.header.revision)
+            raise failed if failed.revision != expected else Overtaken(key, expected, answer.header.revision)
+        revision: int = answer.header.revision
         await self._feed.reached(revision)
         return revision
 
@@ -180,17 +201,16 @@ class EtcdStorage:
         """Write those keys that do not exist, in as few transactions as etcd's limits allow. Raises StorageFailed."""
         await self._start()
         for part in parts_of(values):
-            lease = await self._leases.of_now() if any(key.startswith(EVENTS) for key in part) else 0
-            tries = [pb.RequestOp(request_txn=self._creation(key, part[key], lease)) for key in part]
+            tries = [pb.RequestOp(request_txn=self._creation(key, part[key], await self._leases.of(key))) for key in part]
             answer = await self._client.write("Txn", pb.TxnRequest(success=tries))
             if any(tried.response_txn.succeeded for tried in answer.responses):
                 await self._feed.reached(answer.header.revision)
 
     def _creation(self, key: str, value: bytes, lease: int) -> Any:
-        """A put under the condition that there is no such key; of an Event with the lease."""
+        """A put under the condition that there is no such key."""
         name = self._keys.encode(key)
         compare = pb.Compare(key=name, target=pb.Compare.CREATE, create_revision=0)
-        put = pb.PutRequest(key=name, value=value, lease=lease if key.startswith(EVENTS) else 0)
+        put = pb.PutRequest(key=name, value=value, lease=lease)
         return pb.TxnRequest(compare=[compare], success=[pb.RequestOp(request_put=put)])
 
     async def watch(self, prefix: str, after: int, *, previous_values: bool = False) -> AsyncGenerator[Sequence[Event], None]:
@@ -209,7 +229,7 @@ class EtcdStorage:
         try:
             await self._client.send(stream, self._create_watch(prefix, after))
             if reached < now:  # not before: a stream takes one message at a time
-                asking = asyncio.create_task(ask_for_progress(self._feed, lambda: stream, lambda: reached >= now), name="watch progress")
+                asking = self._spawn(ask_for_progress(self._feed, lambda: stream, lambda: reached >= now), "progress of a watch")
             backlog: list[Event] = []
             while reached < now:
                 events, reached = await self._told(stream, prefix, reached)
@@ -259,12 +279,12 @@ class EtcdStorage:
 
     async def revision(self) -> int:
         """As `interface.Storage`; calls that come while etcd is being asked share the next question."""
-        if self._started is None or not self._started.done():
+        if not self._started:
             await self._start()
         if self._asked is None:
             self._asked = asyncio.get_running_loop().create_future()
             if self._asking is None or self._asking.done():
-                self._asking = asyncio.create_task(self._ask_revision(), name="newest revision of etcd")
+                self._asking = self._spawn(self._ask_revision(), "newest revision of etcd")
         return await asyncio.shield(self._asked)
 
     async def _ask_revision(self) -> None:
@@ -288,10 +308,10 @@ class EtcdStorage:
         for stream in tuple(self._streams):
             stream.cancel()
         await asyncio.sleep(0)
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
-        await self._feed.close()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        self._feed.close()
         await self._client.close()
 
 
@@ -299,7 +319,7 @@ def _compare_failed(key: str, answer: Any) -> CompareFailed:
     """What a transaction read instead of writing."""
     stored = answer.responses[0].response_range.kvs
     present = stored[0].mod_revision if stored else 0
-    return CompareFailed(key, present, present or int(answer.header.revision))
+    return CompareFailed(key, present, present or answer.header.revision)
 
 
 def parts_of(values: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:

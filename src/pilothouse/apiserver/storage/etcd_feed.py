@@ -43,7 +43,7 @@ class Feed:
         self._stream: Any = None
         self._wanted = 0
         self._asking: asyncio.Task[None] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: asyncio.TaskGroup | None = None
         self.allocated = 0
         """The revision of the last write that allocated, of those that have been told."""
         self.revision = 0
@@ -51,10 +51,11 @@ class Feed:
         self.tells_progress = False
         """Whether etcd tells of progress when asked, and not before the events that belong to it: since 3.4.31 and 3.5.13."""
 
-    async def start(self, revision: int, allocated: int, *, tells_progress: bool) -> None:
-        """Tell of what is written after `revision`, from now until `close`; `allocated` is as of then."""
+    def start(self, tasks: asyncio.TaskGroup, revision: int, allocated: int, *, tells_progress: bool) -> None:
+        """Tell of what is written after `revision`, until the tasks are ended; `allocated` is as of then."""
         self.revision, self.allocated, self.tells_progress = revision, allocated, tells_progress
-        self._task = asyncio.create_task(self._run(), name="feed of etcd")
+        self._tasks = tasks
+        tasks.create_task(self._run(), name="feed of etcd")
 
     def follow(self, deliver: Deliver, missed: Callable[[int], None] | None) -> Callable[[], None]:
         """See `Storage.follow`."""
@@ -76,7 +77,8 @@ class Feed:
             return
         self._wanted = max(self._wanted, revision)
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask(), name="progress of etcd")
+            assert self._tasks is not None, "the feed has not started"
+            self._asking = self._tasks.create_task(self._ask(), name="progress of etcd")
 
     async def _ask(self) -> None:
         await ask_for_progress(self, lambda: self._stream, lambda: self.revision >= self._wanted)
@@ -142,12 +144,8 @@ class Feed:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def close(self) -> None:
-        """End the watch; who waits for a revision is told that it will not come."""
-        for task in (self._task, self._asking):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+    def close(self) -> None:
+        """Tell who waits for a revision that it will not come; the tasks have been ended."""
         for _, _, waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(StorageFailed("the store is closed"))

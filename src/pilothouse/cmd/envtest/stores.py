@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -35,7 +36,7 @@ async def storage_of(flags: Flags, clock: Clock) -> Storage:
 
     authority, certificate, key = (flags.last(f"etcd-{name}") for name in ("cafile", "certfile", "keyfile"))
     servers = EtcdServers(urls, authority, certificate, key, flags.last("etcd-prefix", "/registry"))
-    storage = EtcdStorage(servers, clock, event_seconds=int(flags.seconds("event-ttl", "1h")))
+    storage = EtcdStorage(servers, clock, event_seconds=math.floor(flags.seconds("event-ttl", "1h")))
     try:
         await reached(storage, clock)
     except BaseException:

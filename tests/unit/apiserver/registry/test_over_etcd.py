@@ -13,7 +13,8 @@ import pytest
 from aetcd import rpc
 
 from pilothouse.api.protobuf import envelope
-from pilothouse.api.types.core_v1 import ConfigMap, Namespace, Pod, ResourceQuota, ResourceQuotaSpec, Service
+from pilothouse.api.types.core_v1 import ConfigMap, Endpoints, Namespace, Pod, ResourceQuota, ResourceQuotaSpec, Service
+from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.etcd import EtcdStorage
 from pilothouse.apiserver.storage.etcd_client import EtcdServers
 from pilothouse.machinery.codec import clone
@@ -35,9 +36,9 @@ def etcd(tmp_path: Path) -> Iterator[EtcdServer]:
 
 
 @asynccontextmanager
-async def on(etcd: EtcdServer) -> AsyncIterator[House]:
+async def on(etcd: EtcdServer, **more: Any) -> AsyncIterator[House]:
     storage: Any = EtcdStorage(EtcdServers((etcd.url,)))
-    async with open_house(storage) as house:
+    async with open_house(storage, **more) as house:
         yield house
     await storage.close()
 
@@ -115,6 +116,26 @@ async def test_addresses_and_node_ports_are_given_once(etcd: EtcdServer) -> None
         await houses[1].client.delete(Service, made[-1].metadata.name, "default")
         again = await houses[0].client.create(service("more", clusterIP=addresses[-1], clusterIPs=[addresses[-1]]))
         assert again.spec.clusterIP == addresses[-1]
+
+
+async def test_kubernetes_leads_to_all_api_servers_that_are_there(etcd: EtcdServer) -> None:
+    async def leads_to(house: House, *expected: str) -> None:
+        async with asyncio.timeout(SECONDS):
+            while True:
+                subsets = (await house.client.get(Endpoints, "kubernetes", "default")).subsets
+                if [address.ip for subset in subsets for address in subset.addresses] == list(expected):
+                    return
+                await house.clock.advance(1)
+                await asyncio.sleep(0.05)  # for etcd, whose time is real
+
+    async with on(etcd, settings=Settings(api_addresses=("10.9.0.1",))) as one:
+        await leads_to(one, "10.9.0.1")
+        async with on(etcd, settings=Settings(api_addresses=("10.9.0.2",))) as other:
+            await leads_to(other, "10.9.0.1", "10.9.0.2")
+            await leads_to(one, "10.9.0.1", "10.9.0.2")
+        began = asyncio.get_running_loop().time()
+        await leads_to(one, "10.9.0.1")
+        assert asyncio.get_running_loop().time() - began < 10, "who ends says so: its lease would last longer"
 
 
 async def test_a_namespace_is_known_to_both_as_soon_as_it_is_made(etcd: EtcdServer) -> None:

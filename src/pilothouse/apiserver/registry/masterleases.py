@@ -1,0 +1,64 @@
+"""Where the Service `kubernetes` leads when several API servers share a store: to those that say that they are there.
+
+Each writes its address below `masterleases` every REFRESH_SECONDS; the store forgets it a little later. What is there then are the
+endpoints. As upstream's lease reconciler (pkg/controlplane/reconcilers/lease.go).
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import replace
+
+from pilothouse.api.types.core_v1 import EndpointAddress, Endpoints, EndpointSubset
+from pilothouse.apiserver.registry import bootstrap
+from pilothouse.apiserver.storage.interface import CompareFailed, StorageFailed
+from pilothouse.kit.clock import wait_for
+from pilothouse.machinery.codec import encode
+from pilothouse.machinery.errors import StatusError
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/registry/masterleases/"
+REFRESH_SECONDS = 10.0
+LEAVE_SECONDS = 2.0
+
+
+class MasterLeases:
+    """Of one API server, which is reached at the addresses of its settings. `store.settings` gets those of all."""
+
+    def __init__(self, registry: bootstrap.BootstrapRegistry) -> None:
+        self._registry = registry
+        self._store = registry.store
+        self._own = registry.store.settings.api_addresses
+
+    async def announce(self) -> None:
+        """Say that this API server is there, and look which are. StorageFailed."""
+        storage = self._store.storage
+        for address in self._own:
+            await storage.commit(PREFIX + address, lease_of(address), None)
+        there = tuple(item.key.removeprefix(PREFIX) for item in (await storage.range(PREFIX)).items)
+        self._store.settings = replace(self._store.settings, api_addresses=there)
+
+    async def run(self) -> None:
+        """Keep the own addresses and the endpoints up to date until cancelled; then the own are taken away."""
+        try:
+            while True:
+                await self._store.clock.sleep(REFRESH_SECONDS)
+                try:
+                    await self.announce()
+                    await bootstrap.write_endpoints(self._registry)
+                except (StatusError, StorageFailed) as error:
+                    log.warning("the endpoints of kubernetes could not be written: %s", error)
+        finally:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        with suppress(CompareFailed, StorageFailed, TimeoutError):
+            for address in self._own:
+                await wait_for(self._store.clock, self._store.storage.commit(PREFIX + address, None, None), LEAVE_SECONDS)
+
+
+def lease_of(address: str) -> bytes:
+    """What upstream's API servers write there, and read."""
+    return encode(Endpoints(subsets=[EndpointSubset(addresses=[EndpointAddress(ip=address)])]))

@@ -7,7 +7,8 @@
   was lost in the midst is repeated, a write never: nobody knows whether it was done.
 - A watch is a stream of JSON lines; closing the iterator (or cancelling its task) closes the connection. One that stays silent for
   longer than bookmarks take is given up, for its server may be gone without a word.
-- One pool of kept connections, without a limit of its own: callers limit by their workers how many calls are under way at a time.
+- One pool of kept connections, without a limit of its own: callers limit by their workers how many calls are under way at a time. Calls
+  beyond the first few wait a moment for a connection that is there already, before they open one.
 
 aiohttp is imported by the first call: importing it costs a third of a second.
 """
@@ -21,6 +22,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,7 @@ from msgspec import MsgspecError
 from pilothouse.client import answers
 from pilothouse.client.call import Call, WatchEvent
 from pilothouse.client.paths import IN_DELETE_OPTIONS, METHODS, delete_options, path_of, query_of
-from pilothouse.kit.clock import Clock
+from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import codec, strconv
 
@@ -48,6 +50,8 @@ SILENCE_SECONDS = 180.0
 KEEP_ALIVE_SECONDS = 30.0
 PROBE_SECONDS, PROBES = 15, 3
 """Silent connections are probed after KEEP_ALIVE_SECONDS, so that a machine that vanished is noticed within 75 s."""
+CROWD, CROWD_SECONDS = 8, 0.5
+"""So many calls begin at once; what comes beyond waits this long for one of them to end."""
 RETRIES_LIMIT = 10
 LOST_READ_SECONDS = 1.0
 """Before a read is repeated (client-go's rest/with_retry)."""
@@ -87,6 +91,7 @@ class HttpTransport:
         self._clock = clock
         self._entropy = entropy or Entropy()
         self._session: aiohttp.ClientSession | None = None
+        self._turns = asyncio.Semaphore(CROWD)
         self._checked = float("-inf")
         self._stamps: tuple[float, ...] = ()
 
@@ -150,6 +155,23 @@ class HttpTransport:
     async def _exchange(self, call: Call) -> tuple[int, bytes, float | None]:
         """Status, body, and the seconds after which the server wants to be asked again, where it says so."""
         session = await self._ready()
+        async with self._turn():
+            return await self._exchange_now(session, call)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Where many calls are under way, wait a moment for one of their connections: another costs both sides a handshake of TLS."""
+        try:
+            await wait_for(self._clock, self._turns.acquire(), CROWD_SECONDS)
+        except TimeoutError:  # those before are slow, and must hold nobody up
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def _exchange_now(self, session: aiohttp.ClientSession, call: Call) -> tuple[int, bytes, float | None]:
         import aiohttp
 
         body, content_type = _body(call)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pilothouse.kit.blocking import BlockingCalls
+from pilothouse.node.cgroups import NO_LIMITS, Limits
 
 CGROUP_SECONDS = 30.0
 """The kernel keeps whoever makes or removes a group waiting while others do."""
@@ -13,15 +14,7 @@ CGROUP_SECONDS = 30.0
 class BlockingCgroups(Protocol):
     """Control groups whose calls block. Paths begin with a slash and are relative to the root of the hierarchy; zero means no limit."""
 
-    def ensure(
-        self,
-        path: str,
-        cpu_shares: int = 0,
-        cpu_quota: int = 0,
-        cpu_period: int = 0,
-        memory_limit: int = 0,
-        pids_limit: int = 0,
-    ) -> None:
+    def ensure(self, path: str, limits: Limits = NO_LIMITS) -> None:
         """Make the group, its parents, and set its limits."""
         ...
 
@@ -41,15 +34,7 @@ class BlockingCgroups(Protocol):
 class Cgroups(Protocol):
     """The same for the kubelet's loop. Failures are OSError."""
 
-    async def ensure(
-        self,
-        path: str,
-        cpu_shares: int = 0,
-        cpu_quota: int = 0,
-        cpu_period: int = 0,
-        memory_limit: int = 0,
-        pids_limit: int = 0,
-    ) -> None:
+    async def ensure(self, path: str, limits: Limits = NO_LIMITS) -> None:
         """Make the group `path` and set its limits: shares, quota and period in µs, memory in bytes, processes; 0 means no limit."""
 
     async def remove(self, path: str) -> None:
@@ -69,18 +54,9 @@ class ThreadedCgroups:
         self._groups = groups
         self._calls = calls
 
-    async def ensure(
-        self,
-        path: str,
-        cpu_shares: int = 0,
-        cpu_quota: int = 0,
-        cpu_period: int = 0,
-        memory_limit: int = 0,
-        pids_limit: int = 0,
-    ) -> None:
+    async def ensure(self, path: str, limits: Limits = NO_LIMITS) -> None:
         """Make the group and set its limits, in a thread. Raises OSError, also after CGROUP_SECONDS."""
-        limits = (cpu_shares, cpu_quota, cpu_period, memory_limit, pids_limit)
-        await self._calls.run(path, CGROUP_SECONDS, self._groups.ensure, path, *limits)
+        await self._calls.run(path, CGROUP_SECONDS, self._groups.ensure, path, limits)
 
     async def remove(self, path: str) -> None:
         """Remove the group, in a thread. Raises OSError, also after CGROUP_SECONDS."""
@@ -98,15 +74,7 @@ class ThreadedCgroups:
 class NoCgroups:
     """For simulated nodes."""
 
-    async def ensure(
-        self,
-        path: str,
-        cpu_shares: int = 0,
-        cpu_quota: int = 0,
-        cpu_period: int = 0,
-        memory_limit: int = 0,
-        pids_limit: int = 0,
-    ) -> None:
+    async def ensure(self, path: str, limits: Limits = NO_LIMITS) -> None:
         """Do nothing."""
         return
 

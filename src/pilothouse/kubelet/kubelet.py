@@ -119,7 +119,7 @@ class Kubelet:
             service_environment=self._service_environment,
         )
         self.workers = PodWorkers(self.shared, self._admit, self._grant)
-        self.groups = QosGroups(self.shared.cgroups, config.cgroup_root) if config.cgroups_per_qos else None
+        self.groups = QosGroups(self.shared.cgroups, config.cgroup_root, self._living_pods) if config.cgroups_per_qos else None
         self._range, self._range_changed = "", asyncio.Event()
         self.synced = asyncio.Event()
         """Set when the pods that were here before are known again."""
@@ -271,9 +271,12 @@ class Kubelet:
         elif old is not None:
             self.workers.remove(old)
 
+    def _living_pods(self) -> Iterable[Pod]:
+        return [worker.pod for worker in self.workers if worker.state.ending is None]
+
     def _balance(self) -> None:
         if self.groups is not None:
-            self.groups.balance(worker.pod for worker in self.workers if worker.state.ending is None)
+            self.groups.pods_changed()
 
     def _limit_all_pods(self) -> None:
         """To what pods may have of the machine; what evictions keep free is not for the kernel to enforce."""

@@ -9,47 +9,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.cgroups import Cgroups
 from pilothouse.kubelet.launch.resources import MINIMUM_SHARES, ROOT, milli_value_of, shares, value_of
 from pilothouse.kubelet.pods.amounts import pod_requests
 from pilothouse.kubelet.pods.qos import BURSTABLE, qos_class
+from pilothouse.node.cgroups import Limits
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, frozen=True)
-class Limits:
-    """Of one group; zero: none."""
-
-    cpu_shares: int
-    memory: int = 0
-    pids: int = 0
-
-
 def pods_limits(allocatable: Mapping[str, str | int | float], pids: int = 0) -> Limits:
     """Of all pods of the node together. `allocatable` is without what evictions keep free: that is not for the kernel to enforce. Pure."""
-    return Limits(shares(milli_value_of(allocatable, "cpu")), value_of(allocatable, "memory"), pids)
+    return Limits(shares(milli_value_of(allocatable, "cpu")), memory=value_of(allocatable, "memory"), pids=pids)
 
 
 class QosGroups:
     """Writes only what changed, in a task of its own. A machine without control groups is told of once, and then left alone."""
 
-    def __init__(self, cgroups: Cgroups, root: str) -> None:
+    def __init__(self, cgroups: Cgroups, root: str, pods: Callable[[], Iterable[Pod]]) -> None:
+        """`pods` are those that live on the node."""
         self._cgroups = cgroups
         self._root = root
+        self._pods = pods
         self._wanted: dict[str, Limits] = {}
         self._written: dict[str, Limits] = {}
         self._changed = asyncio.Event()
 
-    def balance(self, pods: Iterable[Pod]) -> None:
-        """Set the weights for these pods, which are all that live on the node."""
-        burstable = sum(pod_requests(pod).get("cpu", 0) for pod in pods if (pod.status.qosClass or qos_class(pod)) == BURSTABLE)
-        self._want("/besteffort", Limits(MINIMUM_SHARES))
-        self._want("/burstable", Limits(shares(burstable)))
+    def pods_changed(self) -> None:
+        """A pod came, went or has other resources: weights are worked out once for all that changes meanwhile."""
+        self._changed.set()
 
     def limit(self, limits: Limits) -> None:
         """Bound all pods together."""
@@ -59,10 +50,16 @@ class QosGroups:
         """Write limits when they change, until cancelled or until the machine turns out to have no control groups."""
         while True:
             await self._changed.wait()
+            self._balance()
             self._changed.clear()
             for name, limits in sorted(self._wanted.items()):
                 if self._written.get(name) != limits and not await self._write(name, limits):
                     return
+
+    def _balance(self) -> None:
+        burstable = sum(pod_requests(pod).get("cpu", 0) for pod in self._pods() if (pod.status.qosClass or qos_class(pod)) == BURSTABLE)
+        self._want("/besteffort", Limits(MINIMUM_SHARES))
+        self._want("/burstable", Limits(shares(burstable)))
 
     def _want(self, name: str, limits: Limits) -> None:
         if self._wanted.get(name) != limits:
@@ -72,7 +69,7 @@ class QosGroups:
     async def _write(self, name: str, limits: Limits) -> bool:
         try:
             path = f"{self._root}/{ROOT}{name}"
-            await self._cgroups.ensure(path, cpu_shares=limits.cpu_shares, memory_limit=limits.memory, pids_limit=limits.pids)
+            await self._cgroups.ensure(path, limits)
         except OSError as error:
             log.warning("control groups cannot be written", extra={"error": str(error)})
             return False

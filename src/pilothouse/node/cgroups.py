@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.machinery import strconv
@@ -31,6 +32,20 @@ def root_of(cluster: str) -> str:
     return f"/pilothouse-{cluster}"
 
 
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """Of one group, in v1's words; zero: none. Memory in bytes, quota and period in microseconds."""
+
+    cpu_shares: int = 0
+    cpu_quota: int = 0
+    cpu_period: int = 0
+    memory: int = 0
+    pids: int = 0
+
+
+NO_LIMITS = Limits()
+
+
 class LinuxCgroups:
     """The groups of this machine (or of a directory that looks like its hierarchy, in tests)."""
 
@@ -39,11 +54,9 @@ class LinuxCgroups:
         self.unified = is_unified(root)
         self._hierarchies = hierarchies(root)
 
-    def ensure(
-        self, path: str, cpu_shares: int = 0, cpu_quota: int = 0, cpu_period: int = 0, memory_limit: int = 0, pids_limit: int = 0
-    ) -> None:
+    def ensure(self, path: str, limits: Limits = NO_LIMITS) -> None:
         """Make the group and its parents, and set its limits."""
-        limits = (limits_v2 if self.unified else limits_v1)(cpu_shares, cpu_quota, cpu_period, memory_limit, pids_limit)
+        files = (limits_v2 if self.unified else limits_v1)(limits)
         for hierarchy in self._hierarchies:
             directory = hierarchy
             for part in path.strip("/").split("/"):
@@ -52,7 +65,7 @@ class LinuxCgroups:
                 if not directory.is_dir():
                     directory.mkdir(exist_ok=True)
                     _inherit_cpuset(directory)
-            self._set(directory, limits)
+            self._set(directory, files)
 
     def remove(self, path: str) -> None:
         """Remove the group and all below it; processes left in it are killed first."""
@@ -86,28 +99,28 @@ class LinuxCgroups:
                 target.write_text(value)
 
 
-def limits_v1(cpu_shares: int, cpu_quota: int, cpu_period: int, memory_limit: int, pids_limit: int) -> dict[str, str]:
+def limits_v1(limits: Limits) -> dict[str, str]:
     """Files and their contents; the period comes before the quota, which is checked against it."""
     return {
-        "cpu.shares": str(cpu_shares or 1024),
-        "cpu.cfs_period_us": str(cpu_period or DEFAULT_PERIOD),
-        "cpu.cfs_quota_us": str(cpu_quota if cpu_quota > 0 else -1),
-        "memory.limit_in_bytes": str(memory_limit or -1),
-        "pids.max": str(pids_limit) if pids_limit > 0 else "max",
+        "cpu.shares": str(limits.cpu_shares or 1024),
+        "cpu.cfs_period_us": str(limits.cpu_period or DEFAULT_PERIOD),
+        "cpu.cfs_quota_us": str(limits.cpu_quota if limits.cpu_quota > 0 else -1),
+        "memory.limit_in_bytes": str(limits.memory or -1),
+        "pids.max": str(limits.pids) if limits.pids > 0 else "max",
     }
 
 
-def limits_v2(cpu_shares: int, cpu_quota: int, cpu_period: int, memory_limit: int, pids_limit: int) -> dict[str, str]:
+def limits_v2(limits: Limits) -> dict[str, str]:
     """Files and contents of a cgroup v2 for limits in the words of v1: shares 2 to 262144, quota and period in µs, memory in bytes.
 
     A quota, memory or pids limit of 0 or less means none (`max`).
     """
-    quota = str(cpu_quota) if cpu_quota > 0 else "max"
+    quota = str(limits.cpu_quota) if limits.cpu_quota > 0 else "max"
     return {
-        "cpu.weight": str(weight(cpu_shares) if cpu_shares else 100),
-        "cpu.max": f"{quota} {cpu_period or DEFAULT_PERIOD}",
-        "memory.max": str(memory_limit) if memory_limit > 0 else "max",
-        "pids.max": str(pids_limit) if pids_limit > 0 else "max",
+        "cpu.weight": str(weight(limits.cpu_shares) if limits.cpu_shares else 100),
+        "cpu.max": f"{quota} {limits.cpu_period or DEFAULT_PERIOD}",
+        "memory.max": str(limits.memory) if limits.memory > 0 else "max",
+        "pids.max": str(limits.pids) if limits.pids > 0 else "max",
     }
 
 

@@ -17,6 +17,7 @@ from pilothouse.kubelet.node.admission import judge_resize
 from pilothouse.kubelet.pods.allocation import DEFERRED, INFEASIBLE, PendingResize
 from pilothouse.kubelet.runtime.simulated import Behaviour
 from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.node.cgroups import NO_LIMITS, Limits
 from tests.unit.kubelet.harness import Node, a_pod, node
 
 
@@ -206,11 +207,9 @@ class Groups(NoCgroups):
         self.quotas: list[tuple[int, int]] = []
         self.of_container = lambda: 0
 
-    async def ensure(
-        self, path: str, cpu_shares: int = 0, cpu_quota: int = 0, cpu_period: int = 0, memory_limit: int = 0, pids_limit: int = 0
-    ) -> None:
+    async def ensure(self, path: str, limits: Limits = NO_LIMITS) -> None:
         if "/pod" in path:
-            self.quotas.append((cpu_quota, self.of_container()))
+            self.quotas.append((limits.cpu_quota, self.of_container()))
 
 
 async def test_a_pods_group_is_never_smaller_than_its_containers() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.node import cgroups
-from pilothouse.node.cgroups import LinuxCgroups
+from pilothouse.node.cgroups import Limits, LinuxCgroups
 
 
 def lay(directory: Path, **files: str) -> Path:
@@ -23,7 +23,7 @@ def test_v1_sets_each_limit_in_its_hierarchy(tmp_path: Path) -> None:
         lay(tmp_path / controller)
     cpu = lay(tmp_path / "cpu/pods/a", cpu__shares="1024", cpu__cfs_period_us="100000", cpu__cfs_quota_us="-1")
     memory = lay(tmp_path / "memory/pods/a", memory__limit_in_bytes="-1")
-    LinuxCgroups(tmp_path).ensure("/pods/a", cpu_shares=256, cpu_quota=50_000, memory_limit=1 << 20)
+    LinuxCgroups(tmp_path).ensure("/pods/a", Limits(256, 50_000, memory=1 << 20))
     assert (cpu / "cpu.shares").read_text() == "256"
     assert (cpu / "cpu.cfs_quota_us").read_text() == "50000"
     assert (memory / "memory.limit_in_bytes").read_text() == str(1 << 20)
@@ -34,7 +34,7 @@ def test_v2_translates_and_hands_controllers_down(tmp_path: Path) -> None:
     lay(tmp_path, **{"cgroup.controllers": "cpu memory", "cgroup.subtree_control": ""})
     lay(tmp_path / "pods", **{"cgroup.controllers": "cpu memory", "cgroup.subtree_control": "cpu memory"})
     group = lay(tmp_path / "pods/a", cpu__weight="100", cpu__max="max 100000", memory__max="max", pids__max="max")
-    LinuxCgroups(tmp_path).ensure("/pods/a", cpu_shares=1024, cpu_quota=50_000, memory_limit=1 << 20, pids_limit=10)
+    LinuxCgroups(tmp_path).ensure("/pods/a", Limits(1024, 50_000, memory=1 << 20, pids=10))
     contents = {file.name: file.read_text() for file in group.iterdir()}
     assert (contents["cpu.weight"], contents["cpu.max"]) == ("39", "50000 100000")
     assert (contents["memory.max"], contents["pids.max"]) == (str(1 << 20), "10")

@@ -59,6 +59,10 @@ class LinuxHost:
         """Make a directory with its parents."""
         await self._calls.run(path, FILE_SECONDS, lambda: os.makedirs(path, mode, exist_ok=True))
 
+    async def make_directories(self, paths: Sequence[str], mode: int = 0o755) -> None:
+        """Make directories one after the other, with their parents."""
+        await self._calls.run(paths[0], FILE_SECONDS, _make_directories, paths, mode)
+
     async def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Write a file, replacing one that is there."""
         await self._calls.run(path, FILE_SECONDS, _write_file, path, data, mode)
@@ -157,6 +161,11 @@ class LinuxHost:
         processes = strconv.parse_int(_text("/proc/loadavg").split("/")[1].split()[0])
         limit = strconv.parse_int(_text("/proc/sys/kernel/pid_max", "32768"))
         return Load(free.get("MemAvailable", 0), processes, limit, _cpu_seconds(_text("/proc/stat")))
+
+
+def _make_directories(paths: Sequence[str], mode: int) -> None:
+    for path in paths:
+        os.makedirs(path, mode, exist_ok=True)
 
 
 def _write_file(path: str, data: bytes, mode: int) -> None:

@@ -77,6 +77,9 @@ class Host(Protocol):
     async def make_directory(self, path: str, mode: int = 0o755) -> None:
         """Make a directory with its parents."""
 
+    async def make_directories(self, paths: Sequence[str], mode: int = 0o755) -> None:
+        """Several at once, in this order."""
+
     async def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Replaces what is there; the mode is exact, whatever the umask."""
         ...

@@ -32,6 +32,11 @@ class SimulatedHost:
         """Note a directory."""
         self.kinds.setdefault(path, "directory")
 
+    async def make_directories(self, paths: Sequence[str], mode: int = 0o755) -> None:
+        """Make directories in memory."""
+        for path in paths:
+            await self.make_directory(path, mode)
+
     async def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Keep a file in memory."""
         self.files[path] = data

@@ -44,6 +44,7 @@ from pilothouse.kubelet.pods.steps import (
 from pilothouse.kubelet.pods.termination_message import termination_message
 from pilothouse.kubelet.runtime.port import ContainerState, NotFound, RuntimeFailure, SandboxConfig
 from pilothouse.machinery.quoting import go_quoted
+from pilothouse.node.cgroups import Limits
 
 T = TypeVar("T")
 RETRY_SECONDS = 10.0
@@ -183,9 +184,8 @@ class PodRuntime:
         config = self.shared.config
         if config.cgroups_per_qos:
             pids = max(config.pod_pids_limit, 0)
-            await self.shared.cgroups.ensure(
-                pod_cgroup.path, pod_cgroup.cpu_shares, pod_cgroup.cpu_quota, pod_cgroup.cpu_period, pod_cgroup.memory_limit, pids
-            )
+            limits = Limits(pod_cgroup.cpu_shares, pod_cgroup.cpu_quota, pod_cgroup.cpu_period, pod_cgroup.memory_limit, pids)
+            await self.shared.cgroups.ensure(pod_cgroup.path, limits)
 
     def _own_cgroup(self) -> PodCgroup:
         return pod_cgroup(self.pod, self.shared.config.cgroup_root)
@@ -197,12 +197,13 @@ class PodRuntime:
 
     async def _make_directories(self) -> None:
         shared, uid = self.shared, self.pod.metadata.uid
-        await self._set_cgroup(self._own_cgroup())
-        for path in (shared.paths.pod(uid), shared.paths.volumes(uid)):
-            await shared.host.make_directory(path, 0o750)
-        await shared.host.make_directory(shared.paths.pod_logs(self.pod), 0o755)
-        for container in (*self.pod.spec.initContainers, *self.pod.spec.containers):
-            await shared.host.make_directory(f"{shared.paths.pod_logs(self.pod)}/{container.name}", 0o755)
+        logs = shared.paths.pod_logs(self.pod)
+        containers = (*self.pod.spec.initContainers, *self.pod.spec.containers)
+        await asyncio.gather(
+            self._set_cgroup(self._own_cgroup()),
+            shared.host.make_directories([shared.paths.pod(uid), shared.paths.volumes(uid)], 0o750),
+            shared.host.make_directories([logs, *(f"{logs}/{container.name}" for container in containers)]),
+        )
 
     async def _mount(self) -> None:
         self.shared.objects.hold(self.pod)

@@ -27,7 +27,8 @@ REMOVAL_PATIENCE_SECONDS = 15.0
 HEAD_START_SECONDS = {"CreateContainer": 0.0, "StartContainer": 0.0, "RunPodSandbox": 30.0}
 """Calls that start something: each is due so long after it came; the one that is due first goes first."""
 REMOVALS = {"StopPodSandbox", "RemovePodSandbox", "RemoveContainer"}
-STOP_BURST, STOP_INTERVAL_SECONDS = 5, 0.05
+STOP_BURST, STOP_CORE_SECONDS = 5, 0.2
+"""What the end of a container costs the runtime, in seconds of one core, with room for what starts meanwhile."""
 
 
 @dataclass(slots=True, order=True)
@@ -44,6 +45,7 @@ class CallQueue:
     def __init__(self, clock: Clock, cores: int) -> None:
         self._clock = clock
         self._slots = 2 * cores + 2
+        self._stop_interval = STOP_CORE_SECONDS / max(cores, 1)
         self._removal_slots = max(cores, 1)
         self._starts: list[Waiter] = []
         self._removals: list[Waiter] = []
@@ -70,8 +72,8 @@ class CallQueue:
 
     async def _pace(self) -> None:
         now = self._clock.monotonic()
-        begins = max(self._next_stop, now - STOP_BURST * STOP_INTERVAL_SECONDS)
-        self._next_stop = begins + STOP_INTERVAL_SECONDS
+        begins = max(self._next_stop, now - STOP_BURST * self._stop_interval)
+        self._next_stop = begins + self._stop_interval
         if begins > now:
             await self._clock.sleep(begins - now)
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, nullcontext
 from typing import Any
 
 import grpc
@@ -80,6 +80,8 @@ class CriRuntime:
     def __init__(self, socket: str, clock: Clock, queue: CallQueue | None = None) -> None:
         self._clock = clock
         self._queue = queue
+        self._stopping: set[str] = set()
+        """What is being stopped by a call that has not returned."""
         self.supplemental_groups_policy = False
         self._channel: Any = grpc.aio.insecure_channel(f"unix://{socket}", options=CHANNEL_OPTIONS)
         self._runtime: Any = stubs.RuntimeServiceStub(self._channel)
@@ -118,7 +120,8 @@ class CriRuntime:
 
     async def stop_pod_sandbox(self, sandbox_id: str) -> None:
         """CRI's StopPodSandbox; one that is gone is no error."""
-        await self._idempotent("StopPodSandbox", pb.StopPodSandboxRequest(pod_sandbox_id=sandbox_id))
+        with self._waited_for(sandbox_id):
+            await self._idempotent("StopPodSandbox", pb.StopPodSandboxRequest(pod_sandbox_id=sandbox_id))
 
     async def remove_pod_sandbox(self, sandbox_id: str) -> None:
         """CRI's RemovePodSandbox; one that is gone is no error."""
@@ -154,7 +157,8 @@ class CriRuntime:
     async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
         """CRI's StopContainer: SIGTERM, and SIGKILL after `timeout_seconds`; one that is gone is no error."""
         request = pb.StopContainerRequest(container_id=container_id, timeout=int(timeout_seconds))
-        await self._idempotent("StopContainer", request, limit=CALL_SECONDS + timeout_seconds)
+        with self._waited_for(container_id):
+            await self._idempotent("StopContainer", request, limit=CALL_SECONDS + timeout_seconds)
 
     async def remove_container(self, container_id: str) -> None:
         """CRI's RemoveContainer; one that is gone is no error."""
@@ -294,7 +298,7 @@ class CriRuntime:
                         exits.add(told, self._clock.monotonic())
                     elif told is not None:
                         yield RuntimeEvent(told.type, told.container_id, "", told.at)
-                for notice in exits.due(self._clock.monotonic()):
+                for notice in exits.due(self._clock.monotonic(), self._stopping):
                     if (found := await self._stopped(notice)) is not None:
                         exits.booked(notice)
                         yield found
@@ -330,6 +334,15 @@ class CriRuntime:
         return RuntimeEvent(EventType.SANDBOX_STOPPED, "", told.container_id, told.at)
 
     # Calls
+
+    @contextmanager
+    def _waited_for(self, identifier: str) -> Iterator[None]:
+        """Whoever stops something learns of its end by the call's: nobody need ask again and again whether it is booked."""
+        self._stopping.add(identifier)
+        try:
+            yield
+        finally:
+            self._stopping.discard(identifier)
 
     async def _call(self, method: str, request: Any, *, limit: float | None = CALL_SECONDS) -> Any:
         stub = self._images if hasattr(self._images, method) else self._runtime

@@ -8,11 +8,14 @@ long as it takes; none waits for another.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from pilothouse.kubelet.runtime.cri_events import Notice
 
 FIRST_SECONDS, LONGEST_SECONDS = 0.002, 5.0
+STOPPING_SECONDS = 0.25
+"""How long to leave alone what somebody is being waited for to end: whoever ended it looks by itself."""
 
 
 @dataclass(slots=True)
@@ -31,9 +34,16 @@ class PendingExits:
         """Note an exit that containerd has told; `now` is a monotonic clock's seconds."""
         self._looks[told] = Look(now, FIRST_SECONDS)
 
-    def due(self, now: float) -> list[Notice]:
-        """Those to look for now; each is then `booked` or to be looked for again later."""
-        found = [told for told, look in self._looks.items() if look.at <= now]
+    def due(self, now: float, stopping: Container[str] = ()) -> list[Notice]:
+        """Those to look for now; each is then `booked` or to be looked for again later. What is `stopping` is put off."""
+        found = []
+        for told, look in self._looks.items():
+            if look.at > now:
+                continue
+            if told.container_id in stopping:
+                look.at = now + STOPPING_SECONDS
+            else:
+                found.append(told)
         for told in found:
             look = self._looks[told]
             self._looks[told] = Look(now + look.pause, min(look.pause * 2, LONGEST_SECONDS))

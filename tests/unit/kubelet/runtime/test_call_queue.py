@@ -113,6 +113,6 @@ def test_many_containers_do_not_begin_to_stop_in_one_instant() -> None:
         await calls.run(*(calls.call("StopContainer", f"pod-{index}", 2.0) for index in range(50)))
         moments = sorted(calls.began.values())
         assert moments[4] == moments[0]  # a few do
-        assert 2.0 < moments[-1] - moments[0] < 3.0
+        assert 8.0 < moments[-1] - moments[0] < 9.0, "the core has room for what starts meanwhile"
 
     checked(check)

@@ -16,7 +16,7 @@ from pilothouse.kit.clock import SystemClock, Timer
 from pilothouse.kubelet.runtime import cri_events
 from pilothouse.kubelet.runtime.cri import CriRuntime
 from pilothouse.kubelet.runtime.cri_events import Notice
-from pilothouse.kubelet.runtime.cri_exits import FIRST_SECONDS, LONGEST_SECONDS, PendingExits
+from pilothouse.kubelet.runtime.cri_exits import FIRST_SECONDS, LONGEST_SECONDS, STOPPING_SECONDS, PendingExits
 from pilothouse.kubelet.runtime.port import EventType, RuntimeEvent
 from tests.unit.kubelet.runtime.test_cri_events import envelope, field
 
@@ -48,6 +48,15 @@ def test_a_booked_exit_is_looked_for_no_more() -> None:
     assert exits.due(0.0) == [exit_of("c2")]
     exits.booked(exit_of("c2"))
     assert exits.seconds(0.0) is None
+
+
+def test_what_somebody_is_being_waited_for_to_end_is_put_off_and_looked_for_once_that_is_over() -> None:
+    exits = PendingExits()
+    exits.add(exit_of("c1"), 0.0)
+    exits.add(exit_of("c2"), 0.0)
+    for moment in (0.0, STOPPING_SECONDS, 2 * STOPPING_SECONDS):
+        assert exit_of("c1") not in exits.due(moment, {"c1"})
+    assert exit_of("c1") in exits.due(3 * STOPPING_SECONDS)
 
 
 class FastClock(SystemClock):

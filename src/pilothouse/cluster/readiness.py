@@ -49,8 +49,12 @@ class Api:
 
     def ready(self) -> bool:
         """Whether `/readyz` answers ok."""
+        return self.ok("/readyz")
+
+    def ok(self, path: str) -> bool:
+        """Whether it answers ok."""
         try:
-            return bool(self.get("/readyz") == "ok")
+            return bool(self.get(path) == "ok")
         except (OSError, ValueError):
             return False
 

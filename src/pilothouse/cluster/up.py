@@ -142,10 +142,21 @@ def check_ready(state: ClusterState, places: Places, wait: bool, progress: Say, 
             f"its log: {places.log(CONTROL_PLANE)}; to start anew: pilothouse down --name {state.name}, then up",
         )
     if wait:
-        if api.await_object("/api/v1/nodes", lambda node: is_ready_node(node, since), NODE_SECONDS) is None:
+        ready = api.await_object("/api/v1/nodes", lambda node: is_ready_node(node, since), NODE_SECONDS) is not None
+        if not ready or not (state.simulated or agent_answers(api, state, places, clock)):
             log = places.log(NODE_AGENT)
             raise ClusterFailure(f"the node is not Ready after {NODE_SECONDS:.0f} seconds:\n{launch.tail(log)}", f"its log: {log}")
         progress("node Ready")
+
+
+def agent_answers(api: Api, state: ClusterState, places: Places, clock: Clock) -> bool:
+    """A node agent that the supervisor has just started again is on its way though its node is Ready by the word of the one before."""
+    deadline = clock.monotonic() + NODE_SECONDS
+    while not api.ok(f"/api/v1/nodes/{state.node_name}/proxy/healthz"):
+        process = launch.running(places, CONTROL_PLANE)  # lives: waited for so that nobody spins
+        if process is None or processes.ends_within(process, LOOK_SECONDS) or clock.monotonic() > deadline:
+            return False
+    return True
 
 
 def answers(api: Api, places: Places, clock: Clock) -> bool:

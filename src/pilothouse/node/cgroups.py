@@ -11,6 +11,7 @@ The kubelet's port to this is kubelet/cgroups.py.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -23,6 +24,8 @@ from pilothouse.machinery import strconv
 ROOT = Path("/sys/fs/cgroup")
 V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
 DEFAULT_PERIOD = 100_000
+EVACUATED = "init"
+"""Where processes of the root go, as the images of other clusters in containers name it."""
 KILL_ROUNDS = 10
 """How often processes of a group are looked for and killed before its removal is given up."""
 
@@ -89,14 +92,38 @@ class LinuxCgroups:
         handed_down = (parent / "cgroup.subtree_control").read_text().split()
         for controller in V2_CONTROLLERS:
             if controller in available and controller not in handed_down:
-                with contextlib.suppress(OSError):
-                    (parent / "cgroup.subtree_control").write_text(f"+{controller}")
+                self._hand_down(parent, controller)
+
+    def _hand_down(self, parent: Path, controller: str) -> None:
+        """What the kernel refuses is passed over, but for a root that is itself a group with processes (in a container): they make room."""
+        for attempt in range(2):
+            try:
+                (parent / "cgroup.subtree_control").write_text(f"+{controller}")
+                return
+            except OSError as error:
+                if error.errno != errno.EBUSY or parent != self._root or attempt:
+                    return
+                evacuate(self._root)
 
     def _set(self, directory: Path, limits: Mapping[str, str]) -> None:
         for file, value in limits.items():
             target = directory / file
             if target.exists() and target.read_text().strip() != value:
                 target.write_text(value)
+
+
+def evacuate(root: Path) -> None:
+    """Move the processes of the root into a group below it: a v2 group with processes of its own hands no controller down, and in a
+    container's own cgroup namespace the root is such a group. What forks meanwhile is moved in another round."""
+    below = root / EVACUATED
+    below.mkdir(exist_ok=True)
+    for _ in range(KILL_ROUNDS):
+        processes = (root / "cgroup.procs").read_text().split()
+        for process in processes:
+            with contextlib.suppress(OSError):  # ended meanwhile, or a thread of the kernel
+                (below / "cgroup.procs").write_text(process)
+        if not processes:
+            return
 
 
 def limits_v1(limits: Limits) -> dict[str, str]:

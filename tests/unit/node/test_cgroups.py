@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +41,33 @@ def test_v2_translates_and_hands_controllers_down(tmp_path: Path) -> None:
     assert (contents["cpu.weight"], contents["cpu.max"]) == ("39", "50000 100000")
     assert (contents["memory.max"], contents["pids.max"]) == (str(1 << 20), "10")
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory"  # the last one written: the kernel adds them up
+
+
+class BusyRoot(type(Path())):  # type: ignore[misc]
+    """A root of v2 as a container has it: it hands nothing down while a process is in it."""
+
+    def write_text(self, data: str, *rest: Any) -> int:
+        root = self.parent
+        if self.name == "cgroup.procs" and root.name == "init":
+            top = root.parent / "cgroup.procs"
+            left = [process for process in top.read_text().split() if process != data]
+            type(self)(top)._plain("\n".join(left))
+        if self.name == "cgroup.subtree_control" and (root / "cgroup.procs").exists() and (root / "cgroup.procs").read_text():
+            raise OSError(errno.EBUSY, "Device or resource busy", str(self))
+        return self._plain(data)
+
+    def _plain(self, data: str) -> int:
+        return Path(str(self)).write_text(data)
+
+
+def test_processes_of_a_containers_root_make_room_for_groups(tmp_path: Path) -> None:
+    lay(tmp_path, **{"cgroup.controllers": "memory", "cgroup.subtree_control": "", "cgroup.procs": "1\n7"})
+    group = lay(tmp_path / "a", memory__max="max")
+    LinuxCgroups(BusyRoot(tmp_path)).ensure("/a", Limits(memory=1 << 20))
+    assert (tmp_path / "cgroup.procs").read_text() == ""
+    assert (tmp_path / "init/cgroup.procs").read_text() == "7"
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory"
+    assert (group / "memory.max").read_text() == str(1 << 20)
 
 
 def test_a_new_cpuset_of_v1_gets_its_parents_processors(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from pilothouse.apiserver.aggregation.aggregator import Aggregator
 from pilothouse.apiserver.aggregation.tls import FrontProxy
 from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
-from pilothouse.apiserver.auth.static import StaticAuthorizer
+from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import ANONYMOUS, User
 from pilothouse.apiserver.chain.audit import audit
@@ -57,6 +57,7 @@ from pilothouse.kit.entropy import Entropy
 
 if TYPE_CHECKING:
     from pilothouse.apiserver.registry.registry import Registry
+from pilothouse.apiserver.registry.roles import role_feeds
 
 CHAIN: tuple[Link, ...] = (
     count,
@@ -141,7 +142,7 @@ class ApiServer:
         self.api = ApiContext(
             registry=registry,
             authenticators=authenticators or Authenticators((tokens,) if tokens else ()),
-            authorizer=authorizer or StaticAuthorizer(),
+            authorizer=authorizer or RBACAuthorizer(role_feeds(registry.store.caches)),
             clock=clock,
             entropy=entropy,
             kubelet_client=kubelet_client,

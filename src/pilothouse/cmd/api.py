@@ -6,26 +6,25 @@ Both who runs a control plane as a process and who runs one in a test wire it he
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pilothouse import API_LEVEL
-from pilothouse.api.catalogue import built_in, resource_of
-from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
+from pilothouse.api.catalogue import built_in
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
 from pilothouse.apiserver.auth.authenticator import Authenticators, TokenAuthenticator
-from pilothouse.apiserver.auth.authorizer import Authorizer
+from pilothouse.apiserver.auth.authorizer import AlwaysAllow, Authorizer
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
-from pilothouse.apiserver.auth.rbac.authorizer import RoleAuthorizer
+from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
+from pilothouse.apiserver.auth.rbac.index import Feed
 from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator
 from pilothouse.apiserver.auth.reviews import reviews
-from pilothouse.apiserver.auth.static import AlwaysAllow, StaticAuthorizer
 from pilothouse.apiserver.auth.tokens import ISSUER, ServiceAccountTokens
 from pilothouse.apiserver.auth.user import User
-from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.registry.registry import Registry
+from pilothouse.apiserver.registry.roles import role_feeds
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.interface import Storage
 from pilothouse.client.client import Client
@@ -91,21 +90,8 @@ def wire(
         """How the tokens' issuer finds what a token is bound to."""
         return await registry.store.get(kind, name, namespace)
 
-    class Granted:
-        """The roles and bindings, for the authorizer: they are in the caches before the first request is."""
-
-        def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
-            entry = registry.store.caches.peek(resource_of(kind)).get(namespace, name)
-            return entry.object if entry is not None else None
-
-        def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
-            return registry.store.caches.peek(resource_of(kind)).objects(namespace)
-
-        def revision(self) -> int:
-            return max(cache.changed for cache in roles)
-
-    roles: list[Cache] = []
-    authorizer: Authorizer = AlwaysAllow() if allow_all else RoleAuthorizer(StaticAuthorizer(), Granted())
+    feeds: dict[type[Any], Feed] = {}
+    authorizer: Authorizer = AlwaysAllow() if allow_all else RBACAuthorizer(feeds)
     tokens = ServiceAccountTokens(keys, lookup, clock, entropy, issuer or ISSUER)
     answers = reviews(authorizer, clock, tokens)
     registry = Registry(
@@ -119,5 +105,5 @@ def wire(
         authorizer=authorizer,
         plugins=plugins,
     )
-    roles += (registry.store.caches.peek(resource_of(kind)) for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding))
+    feeds |= role_feeds(registry.store.caches)
     return Api(registry, tokens, authenticators_of(settings, tokens, *token_authenticators), authorizer)

@@ -16,12 +16,14 @@ import msgspec
 from pilothouse.apiserver.aggregation.tls import FrontProxy
 from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
+from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
+from pilothouse.apiserver.auth.rbac.index import Feed
 from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator, RequestHeaders
 from pilothouse.apiserver.auth.reviews import reviews
-from pilothouse.apiserver.auth.static import StaticAuthorizer
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import ADMIN, ANONYMOUS, User
 from pilothouse.apiserver.registry.registry import Registry
+from pilothouse.apiserver.registry.roles import role_feeds
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
 from pilothouse.apiserver.storage.interface import Storage
 from pilothouse.apiserver.storage.memory import MemoryStorage
@@ -103,8 +105,17 @@ async def serving(
         return await registry.store.get(kind, name, namespace)
 
     tokens = ServiceAccountTokens(ServiceAccountKeys(folder / "sa.key"), lookup, clock, entropy)
-    answers = reviews(StaticAuthorizer(), clock, tokens)
-    registry = Registry(storage or MemoryStorage(), clock, entropy, token_issuer=tokens.issue, reviews=answers)
+    feeds: dict[type[Any], Feed] = {}
+    authorizer = RBACAuthorizer(feeds)
+    registry = Registry(
+        storage or MemoryStorage(),
+        clock,
+        entropy,
+        token_issuer=tokens.issue,
+        reviews=reviews(authorizer, clock, tokens),
+        authorizer=authorizer,
+    )
+    feeds |= role_feeds(registry.store.caches)
     registry.store.local_services.update(local_services or {})
     files = [str(folder / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key")]
     known = Authenticators((tokens,))
@@ -119,6 +130,7 @@ async def serving(
         tls=ServerTLS(*files) if tls else None,
         tokens=tokens,
         authenticators=known,
+        authorizer=authorizer,
         default_user=user or (ANONYMOUS if tls else ADMIN),
         front_proxy=proxy_of(front_proxy) if front_proxy is not None else None,
     )

@@ -1,11 +1,12 @@
-"""The question "may this user do that?" and who answers it: the seam at which RBAC replaces the coarse rules."""
+"""The question "may this user do that?", and the interface of who answers it; RBAC is in `rbac/`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef
 from pilothouse.apiserver.auth.user import User
 
 
@@ -31,16 +32,8 @@ class Decision:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Something that is allowed, in RBAC's terms: for SelfSubjectRulesReview."""
-
-    verbs: tuple[str, ...]
-    groups: tuple[str, ...] = ()
-    resources: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-
+ALLOWED = Decision(True)
+DENIED = Decision(False)
 
 Auditor = Callable[[User, Attributes, int], None]
 """Told of every request: who, what, and the code of the answer."""
@@ -56,9 +49,36 @@ class Authorizer(Protocol):
     def authorize(self, user: User, attributes: Attributes) -> Decision:
         """Whether `user` may do what `attributes` describe."""
 
-    def rules(self, user: User, namespace: str) -> list[Rule]:
-        """Everything that the user may do in a namespace."""
+    def rules(self, user: User, namespace: str, resource: str = "") -> tuple[Sequence[PolicyRule], str]:
+        """Everything that the user may do in a namespace, and why that may not be all, as it is told of requests for `resource`."""
         ...
+
+    def role_rules(self, ref: RoleRef, namespace: str) -> Sequence[PolicyRule] | None:
+        """The rules of the role that a binding in a namespace names; None when there is no such role."""
+        ...
+
+
+class AlwaysAllow:
+    """Everybody may do everything: kube-apiserver's --authorization-mode=AlwaysAllow."""
+
+    def authorize(self, user: User, attributes: Attributes) -> Decision:
+        """Always allowed."""
+        return ALLOWED
+
+    def revision(self) -> int:
+        """Never another decision."""
+        return 0
+
+    def rules(self, user: User, namespace: str, resource: str = "") -> tuple[Sequence[PolicyRule], str]:
+        """Everything."""
+        return EVERYTHING, ""
+
+    def role_rules(self, ref: RoleRef, namespace: str) -> Sequence[PolicyRule] | None:
+        """What a role says does not matter."""
+        return ()
+
+
+EVERYTHING = (PolicyRule(verbs=["*"], apiGroups=["*"], resources=["*"]), PolicyRule(verbs=["*"], nonResourceURLs=["*"]))
 
 
 def denial(user: User, attributes: Attributes) -> str:

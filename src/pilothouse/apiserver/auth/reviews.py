@@ -166,13 +166,14 @@ def attributes_of(resource: ResourceAttributes | None, path: NonResourceAttribut
 
 def list_rules(authorizer: Authorizer, review: SelfSubjectRulesReview, user: User) -> None:
     """Fill in the status with all that the user may do; both lists are there when they are empty, too."""
-    resource: list[ResourceRule] = []
-    non_resource: list[NonResourceRule] = []
-    for rule in authorizer.rules(user, review.spec.namespace):
-        verbs = list(rule.verbs)
-        if rule.paths:
-            non_resource.append(NonResourceRule(verbs=verbs, nonResourceURLs=list(rule.paths)))
-        else:
-            names = list(rule.names)
-            resource.append(ResourceRule(verbs=verbs, apiGroups=list(rule.groups), resources=list(rule.resources), resourceNames=names))
-    review.status.resourceRules, review.status.nonResourceRules = resource, non_resource
+    rules, error = authorizer.rules(user, review.spec.namespace)
+    status = review.status
+    status.resourceRules = [
+        ResourceRule(verbs=rule.verbs, apiGroups=rule.apiGroups, resources=rule.resources, resourceNames=rule.resourceNames)
+        for rule in rules
+        if rule.resources
+    ]
+    status.nonResourceRules = [
+        NonResourceRule(verbs=rule.verbs, nonResourceURLs=rule.nonResourceURLs) for rule in rules if rule.nonResourceURLs
+    ]
+    status.evaluationError = error

@@ -13,7 +13,6 @@ from pilothouse.apiserver.auth.authorizer import Attributes, denial
 from pilothouse.apiserver.auth.user import (
     ANONYMOUS_USER,
     AUTHENTICATED,
-    MASTERS,
     SERVICE_ACCOUNT_PREFIX,
     UNAUTHENTICATED,
     User,
@@ -52,9 +51,10 @@ def impersonated(request: Request) -> User:
             raise errors.bad_request(f"requested {go_user(uid, groups, extra)} without impersonating a user name")
         return request.user
     for attributes in needed(name, groups, uid, extra):
-        allowed = MASTERS in request.user.groups or request.api.authorizer.authorize(request.user, attributes).allowed
-        if not allowed:
-            raise errors.forbidden(attributes.resource, attributes.group, attributes.name, denial(request.user, attributes))
+        decision = request.api.authorizer.authorize(request.user, attributes)
+        if not decision.allowed:
+            cause = denial(request.user, attributes) + (f": {decision.reason}" if decision.reason else "")
+            raise errors.forbidden(attributes.resource, attributes.group, attributes.name, cause)
     return User(name, uid, with_known_groups(name, groups), extra)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest
 from pilothouse.apiserver.cache.entry import Entry
-from pilothouse.apiserver.registry import managers, strategy
+from pilothouse.apiserver.registry import escalation, managers, strategy
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.write import commit_admitted, in_thread_if_large
@@ -21,8 +21,8 @@ GENERATED_NAME_ATTEMPTS = 8
 TERMINATING = "create not allowed while custom resource definition is terminating"
 
 
-async def create(store: RegistryStore, request: Request) -> Entry:
-    """The new object's entry, in the version of the request."""
+async def create(store: RegistryStore, request: Request, path_name: str = "") -> Entry:
+    """The new object's entry, in the version of the request; `path_name` is what the path of an update or a patch names."""
     if request.resource.is_terminating:
         raise forbidden(request.resource.plural, request.served.group, request.call.body.metadata.name, TERMINATING)
     admission = await in_thread_if_large(request.call, _proposed, store, request)
@@ -32,6 +32,7 @@ async def create(store: RegistryStore, request: Request) -> Entry:
     obj.metadata.managedFields = managers.after_admission(record, obj.metadata.managedFields, request.warnings)
     strategy.match_namespace(obj, request.namespace)
     strategy.single_owners(obj, request.warnings, strategy.AFTER_ADMISSION)
+    escalation.check(store.authorizer, request, obj, None, path_name)
     if obj.metadata.name or not obj.metadata.generateName:
         return await _attempt(store, request, admission, obj)
     for _ in range(GENERATED_NAME_ATTEMPTS - 1):

@@ -89,7 +89,7 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
         raise conflict(request.resource.plural, request.resource.group, request.name, cause)
     made.metadata.resourceVersion = ""  # upstream does not ask which version it was
     call = replace(request.call, verb="create", body=made, name="")
-    return CreatedEntry.of(await create(store, replace(request, call=call)))
+    return CreatedEntry.of(await create(store, replace(request, call=call), request.name))
 
 
 def _applied(

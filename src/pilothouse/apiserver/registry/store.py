@@ -103,7 +103,7 @@ class RegistryStore:
         self.token_issuer = token_issuer
         self.reviews = dict(reviews)
         self.loopback = loopback
-        self._authorizer = authorizer
+        self.authorizer = authorizer
         self.written = Written()
         self.store_seconds = Histograms(STORE_SECONDS, ("operation", "group", "resource"))
         """How long writes to the store took."""
@@ -186,7 +186,7 @@ class RegistryStore:
 
     def decision(self, user: User, attributes: Attributes) -> Decision:
         """The authorizer's decision; everything is allowed when the store has no authorizer."""
-        return Decision(True) if self._authorizer is None else self._authorizer.authorize(user, attributes)
+        return Decision(True) if self.authorizer is None else self.authorizer.authorize(user, attributes)
 
     async def ask_for_conversion(self, config: WebhookClientConfig, review: bytes, seconds: float) -> bytes:
         """The answer of a conversion webhook; ConversionFailed when there is none."""

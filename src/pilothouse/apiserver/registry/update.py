@@ -13,7 +13,7 @@ from typing import Any
 from pilothouse.api.disabled import drop_disabled
 from pilothouse.apiserver.admission.plugin import UPDATE
 from pilothouse.apiserver.cache.entry import CreatedEntry, Entry
-from pilothouse.apiserver.registry import managers, strategy
+from pilothouse.apiserver.registry import escalation, managers, strategy
 from pilothouse.apiserver.registry.create import create
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
@@ -41,7 +41,7 @@ async def update(store: RegistryStore, request: Request, view: View) -> Entry:
     strategy.match_name(body, request.name)
     if view is MAIN and await _is_to_be_made(store, request, body):
         call = replace(request.call, verb="create", name="")
-        return CreatedEntry.of(await create(store, replace(request, call=call)))
+        return CreatedEntry.of(await create(store, replace(request, call=call), request.name))
     try:
         return await change(store, request, view, lambda _: clone(body), ATTEMPTS)
     except StatusError as error:
@@ -137,6 +137,7 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
     await store.admission.mutate(admission)
     strategy.match_namespace(admission.object, request.namespace)
     strategy.single_owners(admission.object, request.warnings, strategy.AFTER_ADMISSION)
+    escalation.check(store.authorizer, request, admission.object, old, request.name)
     new = await in_thread_if_large(request.call, _new_state, store, request, view, old, admission.object, record)
     admission.object = new if view.whole else view.read(resource, new)
 

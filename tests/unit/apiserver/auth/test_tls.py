@@ -121,7 +121,11 @@ async def test_access_is_reviewed(served: Served) -> None:
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
         assert (await call("POST", path, review)).json()["status"] == {"allowed": False}
         review["spec"] = {"user": "system:kube-scheduler", "resourceAttributes": attributes}
-        assert (await call("POST", path, review)).json()["status"] == {"allowed": True}
+        assert (await call("POST", path, review)).json()["status"] == {
+            "allowed": True,
+            "reason": 'RBAC: allowed by ClusterRoleBinding "system:kube-scheduler" of ClusterRole "system:kube-scheduler" to User '
+            '"system:kube-scheduler"',
+        }
         review["spec"] = {"user": "jane"}
         refused = await call("POST", path, review)
         assert (refused.status, "exactly one of nonResourceAttributes or resourceAttributes" in refused.json()["message"]) == (422, True)

@@ -9,6 +9,7 @@ import pytest
 
 from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject
 from pilothouse.apiserver.auth.rbac.bootstrap import AUTO_UPDATE, bootstrap_objects
+from pilothouse.apiserver.auth.rbac.own import OWN_OBJECTS
 from pilothouse.machinery import codec
 from pilothouse.machinery.codec import clone
 from tests.unit.apiserver.registry.house import House, open_house
@@ -32,8 +33,8 @@ async def roles(house: House) -> dict[tuple[str, str, str], Any]:
 async def test_a_new_cluster_has_them_all() -> None:
     async with open_house() as house:
         there = await roles(house)
-    assert [plain(obj) for obj in there.values()] == [plain(there_) for there_ in sorted(bootstrap_objects(), key=place)]
-    assert len({obj.metadata.uid for obj in there.values()}) == len(there) == 141
+    assert [plain(obj) for obj in there.values()] == [plain(there_) for there_ in sorted((*bootstrap_objects(), *OWN_OBJECTS), key=place)]
+    assert len({obj.metadata.uid for obj in there.values()}) == len(there) == 146
     assert all(obj.metadata.creationTimestamp and obj.metadata.resourceVersion for obj in there.values())
 
 

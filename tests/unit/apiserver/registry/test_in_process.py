@@ -8,16 +8,18 @@ import orjson
 import pytest
 
 from pilothouse.api.types.core_v1 import ConfigMap
-from pilothouse.apiserver.auth.authorizer import Attributes, Decision, Rule
-from pilothouse.apiserver.auth.static import StaticAuthorizer
+from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef
+from pilothouse.apiserver.auth.authorizer import Attributes, Decision
+from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
 from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.registry.roles import role_feeds
 from pilothouse.client.call import JSON_PATCH
 from pilothouse.client.client import Client
 from pilothouse.machinery.codec import clone, encode
 from tests.unit.apiserver.registry.house import House, config, refused
 
 JANE = User("jane", groups=("system:authenticated",))
-SCHEDULER = User("system:kube-scheduler", groups=("system:authenticated",))
+CONTROLLERS = User("system:kube-controller-manager", groups=("system:authenticated",))
 
 
 class Granting:
@@ -35,8 +37,11 @@ class Granting:
         self.asked.append(attributes)
         return Decision((attributes.verb, attributes.namespace) in self.allowed)
 
-    def rules(self, user: User, namespace: str) -> Sequence[Rule]:
-        return ()
+    def rules(self, user: User, namespace: str, resource: str = "") -> tuple[Sequence[PolicyRule], str]:
+        return (), ""
+
+    def role_rules(self, ref: RoleRef, namespace: str) -> None:
+        return None
 
 
 @pytest.fixture
@@ -46,8 +51,8 @@ def granting(house: House) -> Granting:
 
 
 async def test_a_call_that_is_not_allowed_is_refused_in_process_too(house: House) -> None:
-    house.registry.authorizer = StaticAuthorizer()
-    await Client(house.registry.transport(SCHEDULER)).create(config("a"))
+    house.registry.authorizer = RBACAuthorizer(role_feeds(house.registry.store.caches))
+    await Client(house.registry.transport(CONTROLLERS)).create(config("a"))
     jane = Client(house.registry.transport(JANE))
     message = 'configmaps "a" is forbidden: User "jane" cannot get resource "configmaps" in API group "" in the namespace "default"'
     async with refused(403, message):

@@ -1,113 +1,59 @@
-"""Roles and bindings of the cluster, asked where the static table does not allow: what users and operators are granted.
+"""RBAC: decides by the roles and bindings of the cluster (upstream's plugin/pkg/auth/authorizer/rbac), and knows whether somebody
+grants more than is his.
 
-- A RoleBinding grants in its namespace, a ClusterRoleBinding everywhere; `*/scale` means that subresource of everything.
-- The rules of a role are those that it has: of an aggregated one those that the controller has written.
-- Who may write roles and bindings only by such a grant must hold every right in that scope, or be granted `escalate` or `bind`:
-  stricter than upstream, which compares the rules one by one, so that nobody grants himself more than he has.
+- Members of `system:masters` may do everything, whatever the roles say.
+- A denial tells which roles its user is bound to that are not there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject
-from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, Decision, Rule
-from pilothouse.apiserver.auth.static import ALLOWED, DENIED, WRITE, allows
-from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User
+from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef
+from pilothouse.apiserver.auth.authorizer import ALLOWED, DENIED, Attributes, Decision
+from pilothouse.apiserver.auth.rbac.index import Feed, Granted, Grants, RoleIndex, aggregated
+from pilothouse.apiserver.auth.user import MASTERS, User
 
-T = TypeVar("T")
-
-GROUP = "rbac.authorization.k8s.io"
-RIGHTS_TO_GRANT = ("bind", "escalate")
-
-
-class Objects(Protocol):
-    """The cluster's objects as they are now; nothing of a kind that is not known yet."""
-
-    def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
-        """The object, or None."""
-
-    def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
-        """All objects of this kind, of one namespace when `namespace` is set."""
-
-    def revision(self) -> int:
-        """The newest revision at which a role or a binding was written."""
-        ...
+NOTHING = Grants()
+NAME = "rbac"
+"""What upstream calls it among other authorizers: a denial names who had something to say."""
 
 
-class RoleAuthorizer:
-    """`first` decides; where it denies, the roles do."""
+class RBACAuthorizer:
+    """See the module docstring."""
 
-    def __init__(self, first: Authorizer, objects: Objects) -> None:
-        self._first = first
-        self._objects = objects
+    def __init__(self, feeds: dict[type[Any], Feed]) -> None:
+        """`feeds` are those of the four kinds."""
+        self.index = RoleIndex(feeds)
 
     def authorize(self, user: User, attributes: Attributes) -> Decision:
-        """Allow what `first` or a role of the user allows. Writing roles and bindings also needs the rights that they would grant."""
-        decision = self._first.authorize(user, attributes)
-        if decision.allowed:
-            return decision
-        granted = [*self._granted(user, attributes.namespace)]
-        if not any(_allows(rule, attributes) for rule in granted):
-            return DENIED
-        return ALLOWED if _may_grant(granted, attributes) else DENIED
+        """The first grant that allows it, or what is missing."""
+        if MASTERS in user.groups:
+            return ALLOWED
+        everywhere = self.index.grants(user, "")
+        here = self.index.grants(user, attributes.namespace) if attributes.namespace else NOTHING
+        resource = f"{attributes.resource}/{attributes.subresource}" if attributes.subresource else attributes.resource
+        is_path = bool(attributes.path)
+        for grants in (everywhere, here):
+            granted: Granted
+            for granted in grants.paths if is_path else grants.resources:
+                if granted.rules.allows(attributes, resource):
+                    return granted.decision
+        errors = [*everywhere.errors, *here.errors]
+        return Decision(False, f"{NAME}: RBAC: {aggregated(errors)}") if errors else DENIED
 
     def revision(self) -> int:
-        """A number that changes with every change of roles and bindings."""
-        return self._objects.revision()
+        """Another number whenever a decision may be another than before."""
+        return self.index.revision
 
-    def rules(self, user: User, namespace: str) -> list[Rule]:
-        """All rules that apply to the user in this namespace, as SelfSubjectRulesReview lists them."""
-        return [*self._first.rules(user, namespace), *self._granted(user, namespace)]
+    def rules(self, user: User, namespace: str, resource: str = "") -> tuple[Sequence[PolicyRule], str]:
+        """Every rule that applies to a user in a namespace, and what could not be found: as its kind, or as `resource`, which upstream's
+        registry names while it serves a request for that."""
+        scopes = [self.index.grants(user, scope) for scope in ("", namespace)[: 2 if namespace else 1]]
+        found = [rule for grants in scopes for granted in grants.all for rule in granted.source]
+        return found, aggregated([error for grants in scopes for error in (grants.errors_as(resource) if resource else grants.errors)])
 
-    def _granted(self, user: User, namespace: str) -> Iterator[Rule]:
-        for everywhere in self._objects.list(ClusterRoleBinding):
-            if any(_is(subject, user, "") for subject in everywhere.subjects):
-                yield from self._rules_of(everywhere.roleRef, "")
-        bindings: Sequence[RoleBinding] = self._objects.list(RoleBinding, namespace) if namespace else ()
-        for binding in bindings:
-            if any(_is(subject, user, namespace) for subject in binding.subjects):
-                yield from (rule for rule in self._rules_of(binding.roleRef, namespace) if not rule.paths)
-
-    def _rules_of(self, ref: RoleRef, namespace: str) -> Iterator[Rule]:
-        role: Role | ClusterRole | None = None
-        if ref.kind == "ClusterRole":
-            role = self._objects.get(ClusterRole, ref.name)
-        elif namespace:
-            role = self._objects.get(Role, ref.name, namespace)
-        yield from map(_rule, (role.rules or ()) if role is not None else ())
-
-
-def _rule(rule: PolicyRule) -> Rule:
-    return Rule(
-        tuple(rule.verbs or ()), tuple(rule.apiGroups), tuple(rule.resources), tuple(rule.resourceNames), tuple(rule.nonResourceURLs)
-    )
-
-
-def _is(subject: Subject, user: User, namespace: str) -> bool:
-    if subject.kind == "User":
-        return subject.name == user.name
-    if subject.kind == "Group":
-        return subject.name in user.groups
-    home = subject.namespace or namespace
-    return subject.kind == "ServiceAccount" and bool(home) and user.name == f"{SERVICE_ACCOUNT_PREFIX}{home}:{subject.name}"
-
-
-def _allows(rule: Rule, asked: Attributes) -> bool:
-    if rule.paths and not asked.path:
-        return False
-    if allows(rule, asked):
-        return True
-    anywhere = f"*/{asked.subresource}"
-    return bool(asked.subresource) and anywhere in rule.resources and allows(Rule(rule.verbs, rule.groups, ("*",), rule.names), asked)
-
-
-def _may_grant(granted: Sequence[Rule], asked: Attributes) -> bool:
-    """Whether somebody who may do this may do so without rising above himself."""
-    if asked.group != GROUP or asked.verb not in WRITE or asked.path:
-        return True
-    if any("*" in rule.verbs and "*" in rule.groups and "*" in rule.resources and not rule.names for rule in granted):
-        return True
-    rights = (Attributes(verb, asked.group, asked.version, asked.resource, "", asked.namespace) for verb in RIGHTS_TO_GRANT)
-    return asked.verb.startswith("delete") or any(_allows(rule, right) for right in rights for rule in granted)
+    def role_rules(self, ref: RoleRef, namespace: str) -> Sequence[PolicyRule] | None:
+        """The rules of the role that a binding in a namespace names; None when it is not there."""
+        return self.index.rules_of(ref, namespace)

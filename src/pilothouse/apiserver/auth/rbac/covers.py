@@ -16,6 +16,19 @@ def missing_rules(owned: Sequence[PolicyRule], asked: Iterable[PolicyRule]) -> l
     return [part for rule in unknown for part in broken_down(rule) if not any(_covers(owner, part) for owner in owned)]
 
 
+def compact(rules: Iterable[PolicyRule]) -> list[PolicyRule]:
+    """Parts that differ in nothing but their verb, as one rule each; those of paths stay as they are."""
+    verbs: dict[tuple[str, ...], list[str]] = {}
+    others = []
+    for rule in rules:
+        if rule.nonResourceURLs:
+            others.append(rule)
+        else:
+            verbs.setdefault((*rule.apiGroups, *rule.resources, *rule.resourceNames), []).extend(rule.verbs or ())
+    joined = [PolicyRule(verbs=found, apiGroups=[key[0]], resources=[key[1]], resourceNames=[*key[2:]]) for key, found in verbs.items()]
+    return [*others, *joined]
+
+
 def broken_down(rule: PolicyRule) -> Iterator[PolicyRule]:
     """The same permissions in rules of one group, resource, verb and name, or of one path and verb."""
     verbs = rule.verbs or ()

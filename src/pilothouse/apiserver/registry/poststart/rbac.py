@@ -7,6 +7,7 @@ from functools import cache
 
 from pilothouse.api.types.rbac_v1 import ClusterRole
 from pilothouse.apiserver.auth.rbac.bootstrap import bootstrap_objects
+from pilothouse.apiserver.auth.rbac.own import OWN_OBJECTS
 from pilothouse.apiserver.auth.rbac.reconciliation import reconciled
 from pilothouse.apiserver.registry.poststart.hook import Hook
 from pilothouse.apiserver.registry.seeding import TIME, Seed
@@ -30,7 +31,7 @@ class BootstrapRoles(Hook):
 
     async def reconcile(self) -> None:
         """Mend what differs from the table."""
-        for expected in bootstrap_objects(self.store.catalogue.level):
+        for expected in (*bootstrap_objects(self.store.catalogue.level), *OWN_OBJECTS):
             existing = await self.store.get(type(expected), expected.metadata.name, expected.metadata.namespace)
             wanted = clone(expected) if existing is None else reconciled(existing, expected)
             if wanted is None:
@@ -48,7 +49,7 @@ def role_seeds(level: str) -> tuple[Seed, ...]:
 
 
 def _seeds(level: str) -> Iterator[Seed]:
-    for expected in bootstrap_objects(level):
+    for expected in (*bootstrap_objects(level), *OWN_OBJECTS):
         obj = clone(expected)
         if isinstance(obj, ClusterRole) and obj.aggregationRule is not None:
             yield _aggregated(obj)

@@ -1,0 +1,211 @@
+"""Roles and bindings, indexed by whom they are for: what a user is granted is found without going through all bindings.
+
+- The index follows the watch caches: before each answer it takes what has changed since the last one, so a change acts at once.
+- A RoleBinding grants in its namespace, a ClusterRoleBinding everywhere. The rules of an aggregated role are those that it has.
+- The order is that of the names, those of ClusterRoleBindings first; upstream's is any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject
+from pilothouse.apiserver.auth.authorizer import Decision
+from pilothouse.apiserver.auth.rbac.compiled import CompiledRules
+from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User
+
+KINDS = (ClusterRole, ClusterRoleBinding, Role, RoleBinding)
+GROUP = ClusterRole.GVK[0]
+USERS_REMEMBERED = 4096
+Binding = ClusterRoleBinding | RoleBinding
+SubjectKey = tuple[str, str]
+"""("User" or "Group", name)."""
+Change = tuple[Any, Any]
+"""(the object as it was, the object as it is); None where there is none."""
+
+
+class Feed(Protocol):
+    """The objects of one kind, and how they change."""
+
+    @property
+    def changed(self) -> int:
+        """The revision of the last change."""
+        ...
+
+    def objects(self) -> Iterable[Any]:
+        """All of them now."""
+        ...
+
+    def since(self, revision: int) -> Sequence[Change] | None:
+        """The changes after a revision; None when they are not known any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A role that is bound to a user: its rules, and the decision that they give."""
+
+    rules: CompiledRules
+    decision: Decision
+    source: tuple[PolicyRule, ...]
+
+
+@dataclass(slots=True)
+class Grants:
+    """What one user is granted in one scope: by ClusterRoleBindings, or by the RoleBindings of a namespace."""
+
+    resources: list[Granted] = field(default_factory=list)
+    paths: list[Granted] = field(default_factory=list)
+    all: list[Granted] = field(default_factory=list)
+    missing: list[RoleRef] = field(default_factory=list)
+    """What bindings name and is not there."""
+
+    @property
+    def errors(self) -> list[str]:
+        """What is missing, in the words of upstream's authorizer."""
+        return [_missing(ref, ref.kind.lower()) for ref in self.missing]
+
+    def errors_as(self, resource: str) -> list[str]:
+        """The same in the words of upstream's registry."""
+        return [_missing(ref, resource) for ref in self.missing]
+
+
+class RoleIndex:
+    """See the module docstring."""
+
+    def __init__(self, feeds: dict[type[Any], Feed]) -> None:
+        self._feeds = feeds
+        self._seen: dict[type[Any], int] = {}
+        self._bound: dict[tuple[str, SubjectKey], dict[str, Binding]] = {}
+        self._roles: dict[tuple[str, str], Role | ClusterRole] = {}
+        self._compiled: dict[tuple[str, str], CompiledRules] = {}
+        self._grants: dict[tuple[str, tuple[str, ...], str], Grants] = {}
+
+    @property
+    def revision(self) -> int:
+        """Another number whenever a decision may be another than before."""
+        return max(feed.changed for feed in self._feeds.values())
+
+    def grants(self, user: User, namespace: str) -> Grants:
+        """What the user is granted in a namespace alone, or ("") everywhere."""
+        for kind, feed in self._feeds.items():
+            if feed.changed != self._seen.get(kind):
+                self._follow(kind, feed)
+        key = (user.name, user.groups, namespace)
+        known = self._grants.get(key)
+        if known is None:
+            if len(self._grants) >= USERS_REMEMBERED:
+                self._grants.clear()
+            known = self._grants[key] = self._find(user, namespace)
+        return known
+
+    def rules_of(self, ref: RoleRef, namespace: str) -> tuple[PolicyRule, ...] | None:
+        """The rules of the role that a binding names; None when it is not there."""
+        self.grants(User(""), "")
+        role = self._role(ref, namespace)
+        return None if role is None else tuple(role.rules or ())
+
+    def _follow(self, kind: type[Any], feed: Feed) -> None:
+        seen = self._seen.get(kind)
+        changes = feed.since(seen) if seen is not None else None
+        if changes is None:
+            self._forget(kind)
+            changes = [(None, obj) for obj in feed.objects()]
+        self._seen[kind] = feed.changed
+        self._grants.clear()
+        take = self._take_binding if kind in (ClusterRoleBinding, RoleBinding) else self._take_role
+        for old, new in changes:
+            take(old, new)
+
+    def _forget(self, kind: type[Any]) -> None:
+        if kind in (ClusterRoleBinding, RoleBinding):
+            is_wide = kind is ClusterRoleBinding
+            self._bound = {key: found for key, found in self._bound.items() if (not key[0]) is not is_wide}
+        else:
+            is_wide = kind is ClusterRole
+            self._roles = {key: role for key, role in self._roles.items() if (not key[0]) is not is_wide}
+            self._compiled.clear()
+
+    def _take_binding(self, old: Binding | None, new: Binding | None) -> None:
+        for binding in (old,) if old is not None else ():
+            for subject in binding.subjects:
+                self._bound.get((binding.metadata.namespace, _key(subject, binding.metadata.namespace)), {}).pop(
+                    binding.metadata.name, None
+                )
+        for binding in (new,) if new is not None else ():
+            for subject in binding.subjects:
+                place = (binding.metadata.namespace, _key(subject, binding.metadata.namespace))
+                self._bound.setdefault(place, {})[binding.metadata.name] = binding
+
+    def _take_role(self, old: Role | ClusterRole | None, new: Role | ClusterRole | None) -> None:
+        meta = (new or old).metadata  # type: ignore[union-attr]
+        place = (meta.namespace, meta.name)
+        self._compiled.pop(place, None)
+        if new is None:
+            self._roles.pop(place, None)
+        else:
+            self._roles[place] = new
+
+    def _find(self, user: User, namespace: str) -> Grants:
+        found: dict[str, Binding] = {}
+        for key in (("User", user.name), *(("Group", group) for group in user.groups)):
+            found |= self._bound.get((namespace, key), {})
+        grants = Grants()
+        for name in sorted(found):
+            self._add(grants, found[name], user)
+        return grants
+
+    def _add(self, grants: Grants, binding: Binding, user: User) -> None:
+        namespace, ref = binding.metadata.namespace, binding.roleRef
+        role = self._role(ref, namespace)
+        if role is None:
+            grants.missing.append(ref)
+            return
+        place = (role.metadata.namespace, role.metadata.name)
+        compiled = self._compiled.get(place)
+        if compiled is None:
+            compiled = self._compiled[place] = CompiledRules(role.rules or ())
+        decision = Decision(True, f"RBAC: allowed by {_described(binding, user)}")
+        granted = Granted(compiled, decision, tuple(role.rules or ()))
+        grants.all.append(granted)
+        if compiled.has_resources:
+            grants.resources.append(granted)
+        if compiled.has_paths:
+            grants.paths.append(granted)
+
+    def _role(self, ref: RoleRef, namespace: str) -> Role | ClusterRole | None:
+        if ref.kind == "Role":
+            return self._roles.get((namespace, ref.name)) if namespace else None
+        return self._roles.get(("", ref.name)) if ref.kind == "ClusterRole" else None
+
+
+def _key(subject: Subject, namespace: str) -> SubjectKey:
+    """Where a subject is found; a kind that is none is nobody."""
+    if subject.kind == "ServiceAccount":
+        home = subject.namespace or namespace
+        return ("User", f"{SERVICE_ACCOUNT_PREFIX}{home}:{subject.name}") if home else ("", "")
+    return (subject.kind, subject.name) if subject.kind in ("User", "Group") else ("", "")
+
+
+def _described(binding: Binding, user: User) -> str:
+    namespace = binding.metadata.namespace
+    mine = {("User", user.name), *(("Group", group) for group in user.groups)}
+    subject = next(each for each in binding.subjects if _key(each, namespace) in mine)
+    place = f"{binding.metadata.name}/{namespace}" if namespace else binding.metadata.name
+    name = f"{subject.name}/{subject.namespace or namespace}" if subject.kind == "ServiceAccount" else subject.name
+    return f'{binding.kind} "{place}" of {binding.roleRef.kind} "{binding.roleRef.name}" to {subject.kind} "{name}"'
+
+
+def _missing(ref: RoleRef, resource: str) -> str:
+    if ref.kind in ("Role", "ClusterRole"):
+        return f'{resource}.{GROUP} "{ref.name}" not found'
+    return f'unsupported role reference kind: "{ref.kind}"'
+
+
+def aggregated(errors: Sequence[str]) -> str:
+    """Several errors as Go's aggregate prints them: each once."""
+    distinct: Iterator[str] = iter(dict.fromkeys(errors))
+    told = [*distinct]
+    return told[0] if len(told) == 1 else f"[{', '.join(told)}]" if told else ""

@@ -1,0 +1,42 @@
+"""The roles and bindings in the watch caches, as RBAC follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pilothouse.api.catalogue import resource_of
+from pilothouse.apiserver.auth.rbac.index import KINDS, Change, Feed
+from pilothouse.apiserver.cache.cache import Cache
+from pilothouse.apiserver.cache.caches import Caches
+from pilothouse.apiserver.cache.event import DELETED
+
+
+class CacheFeed:
+    """The objects of a watch cache, and its recent events."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    @property
+    def changed(self) -> int:
+        """The revision of the last change."""
+        return self._cache.changed
+
+    def objects(self) -> Iterator[Any]:
+        """All of them, in the order of their keys."""
+        return (entry.object for entry in self._cache.entries())
+
+    def since(self, revision: int) -> Sequence[Change] | None:
+        """The events after a revision, as long as the cache remembers them."""
+        if revision < self._cache.floor:
+            return None
+        return [
+            (event.previous.object if event.previous is not None else None, None if event.type == DELETED else event.entry.object)
+            for event in self._cache.since(revision)
+        ]
+
+
+def role_feeds(caches: Caches) -> dict[type[Any], Feed]:
+    """The four kinds of RBAC."""
+    return {kind: CacheFeed(caches.peek(resource_of(kind))) for kind in KINDS}

@@ -12,10 +12,10 @@ from typing import Any
 
 from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef
 from pilothouse.apiserver.auth.authorizer import ALLOWED, DENIED, Attributes, Decision
-from pilothouse.apiserver.auth.rbac.index import Feed, Granted, Grants, RoleIndex, aggregated
+from pilothouse.apiserver.auth.rbac.index import NOTHING, Feed, RoleIndex, aggregated
 from pilothouse.apiserver.auth.user import MASTERS, User
 
-NOTHING = Grants()
+DECISIONS_REMEMBERED = 20_000
 NAME = "rbac"
 """What upstream calls it among other authorizers: a denial names who had something to say."""
 
@@ -26,22 +26,37 @@ class RBACAuthorizer:
     def __init__(self, feeds: dict[type[Any], Feed]) -> None:
         """`feeds` are those of the four kinds."""
         self.index = RoleIndex(feeds)
+        self._decisions: dict[tuple[Any, ...], Decision] = {}
+        """Those that the roles and bindings of `_version` give."""
+        self._version = 0
 
     def authorize(self, user: User, attributes: Attributes) -> Decision:
         """The first grant that allows it, or what is missing."""
         if MASTERS in user.groups:
             return ALLOWED
+        version = self.index.refresh()
+        if version != self._version or len(self._decisions) >= DECISIONS_REMEMBERED:
+            self._decisions.clear()
+            self._version = version
+        asked = attributes
+        key = (user.name, user.groups, asked.verb, asked.group, asked.resource, asked.subresource, asked.namespace, asked.name, asked.path)
+        known = self._decisions.get(key)
+        if known is None:
+            known = self._decisions[key] = self._decide(user, asked)
+        return known
+
+    def _decide(self, user: User, attributes: Attributes) -> Decision:
         everywhere = self.index.grants(user, "")
         here = self.index.grants(user, attributes.namespace) if attributes.namespace else NOTHING
         resource = f"{attributes.resource}/{attributes.subresource}" if attributes.subresource else attributes.resource
         is_path = bool(attributes.path)
         for grants in (everywhere, here):
-            granted: Granted
             for granted in grants.paths if is_path else grants.resources:
                 if granted.rules.allows(attributes, resource):
                     return granted.decision
-        errors = [*everywhere.errors, *here.errors]
-        return Decision(False, f"{NAME}: RBAC: {aggregated(errors)}") if errors else DENIED
+        if not everywhere.missing and not here.missing:
+            return DENIED
+        return Decision(False, f"{NAME}: RBAC: {aggregated([*everywhere.errors, *here.errors])}")
 
     def revision(self) -> int:
         """Another number whenever a decision may be another than before."""
@@ -50,6 +65,7 @@ class RBACAuthorizer:
     def rules(self, user: User, namespace: str, resource: str = "") -> tuple[Sequence[PolicyRule], str]:
         """Every rule that applies to a user in a namespace, and what could not be found: as its kind, or as `resource`, which upstream's
         registry names while it serves a request for that."""
+        self.index.refresh()
         scopes = [self.index.grants(user, scope) for scope in ("", namespace)[: 2 if namespace else 1]]
         found = [rule for grants in scopes for granted in grants.all for rule in granted.source]
         return found, aggregated([error for grants in scopes for error in (grants.errors_as(resource) if resource else grants.errors)])

@@ -18,7 +18,8 @@ from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User
 
 KINDS = (ClusterRole, ClusterRoleBinding, Role, RoleBinding)
 GROUP = ClusterRole.GVK[0]
-USERS_REMEMBERED = 4096
+SCOPES_REMEMBERED = 20_000
+"""Users in namespaces whose grants are kept at hand."""
 Binding = ClusterRoleBinding | RoleBinding
 SubjectKey = tuple[str, str]
 """("User" or "Group", name)."""
@@ -72,12 +73,16 @@ class Grants:
         return [_missing(ref, resource) for ref in self.missing]
 
 
+NOTHING = Grants()
+
+
 class RoleIndex:
     """See the module docstring."""
 
     def __init__(self, feeds: dict[type[Any], Feed]) -> None:
         self._feeds = feeds
         self._seen: dict[type[Any], int] = {}
+        self._version = 0
         self._bound: dict[tuple[str, SubjectKey], dict[str, Binding]] = {}
         self._roles: dict[tuple[str, str], Role | ClusterRole] = {}
         self._compiled: dict[tuple[str, str], CompiledRules] = {}
@@ -88,22 +93,36 @@ class RoleIndex:
         """Another number whenever a decision may be another than before."""
         return max(feed.changed for feed in self._feeds.values())
 
-    def grants(self, user: User, namespace: str) -> Grants:
-        """What the user is granted in a namespace alone, or ("") everywhere."""
+    def refresh(self) -> int:
+        """Take what has changed; to be called before anything is asked. The number is another one after each change."""
         for kind, feed in self._feeds.items():
             if feed.changed != self._seen.get(kind):
                 self._follow(kind, feed)
-        key = (user.name, user.groups, namespace)
-        known = self._grants.get(key)
-        if known is None:
-            if len(self._grants) >= USERS_REMEMBERED:
-                self._grants.clear()
-            known = self._grants[key] = self._find(user, namespace)
-        return known
+                self._version += 1
+        return self._version
+
+    def grants(self, user: User, namespace: str) -> Grants:
+        """What the user is granted in a namespace alone, or ("") everywhere."""
+        known = self._grants.get((user.name, user.groups, namespace))
+        return known if known is not None else self._new_grants(user, namespace)
+
+    def _new_grants(self, user: User, namespace: str) -> Grants:
+        found: dict[str, Binding] = {}
+        for key in (("User", user.name), *(("Group", group) for group in user.groups)):
+            found |= self._bound.get((namespace, key), {})
+        if not found:  # most users in most namespaces
+            return NOTHING
+        grants = Grants()
+        for name in sorted(found):
+            self._add(grants, found[name], user)
+        if len(self._grants) >= SCOPES_REMEMBERED:
+            self._grants.clear()
+        self._grants[user.name, user.groups, namespace] = grants
+        return grants
 
     def rules_of(self, ref: RoleRef, namespace: str) -> tuple[PolicyRule, ...] | None:
         """The rules of the role that a binding names; None when it is not there."""
-        self.grants(User(""), "")
+        self.refresh()
         role = self._role(ref, namespace)
         return None if role is None else tuple(role.rules or ())
 
@@ -147,15 +166,6 @@ class RoleIndex:
             self._roles.pop(place, None)
         else:
             self._roles[place] = new
-
-    def _find(self, user: User, namespace: str) -> Grants:
-        found: dict[str, Binding] = {}
-        for key in (("User", user.name), *(("Group", group) for group in user.groups)):
-            found |= self._bound.get((namespace, key), {})
-        grants = Grants()
-        for name in sorted(found):
-            self._add(grants, found[name], user)
-        return grants
 
     def _add(self, grants: Grants, binding: Binding, user: User) -> None:
         namespace, ref = binding.metadata.namespace, binding.roleRef

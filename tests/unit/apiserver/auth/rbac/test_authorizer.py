@@ -141,6 +141,9 @@ def test_a_change_acts_at_once(remembers: int) -> None:
     assert allowed()
     cluster.drop(binding)
     assert not allowed()
+    cluster.put(binding)
+    assert cluster.authorizer.rules(jane, "a") == ([rule("get", "", "pods")], "")
+    assert allowed(), "also when somebody else has seen the change first"
 
 
 def cases() -> list[tuple[str, User, str, list[str]]]:

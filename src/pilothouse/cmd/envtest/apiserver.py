@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pilothouse import API_LEVEL
 from pilothouse.apiserver.admission.order import ORDER
@@ -53,6 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             runner.run(run(flags))
     except (BadFlag, OSError, ValueError, StorageFailed) as error:
         sys.exit(f"Error: {error}")
+    except ExceptionGroup as group:
+        if not (failed := group.subgroup(StorageFailed)):
+            raise
+        sys.exit(f"Error: the store failed at the start: {first_of(failed)}")
+
+
+def first_of(group: BaseExceptionGroup[Any]) -> BaseException:
+    """The first exception of a group that is none itself."""
+    first: BaseException = group.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def run(flags: Flags) -> None:
@@ -113,6 +124,7 @@ def wire_by(flags: Flags, storage: Storage, clock: SystemClock, entropy: Entropy
         node_ports=flags.node_ports,
         api_addresses=flags.api_addresses,
         api_port=flags.secure_port,
+        compaction_seconds=flags.seconds("etcd-compaction-interval", "5m"),
         client_ca=Path(authority).read_text() if authority else "",
         front_proxy_ca=Path(front_proxy).read_text() if front_proxy else "",
         request_headers=flags.request_headers,

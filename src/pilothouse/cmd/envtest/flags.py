@@ -15,8 +15,9 @@ from pilothouse.machinery import strconv, time
 
 VALUES = frozenset((
     "admission-control", "advertise-address", "authorization-mode", "bind-address", "cert-dir", "client-ca-file",
-    "disable-admission-plugins", "enable-admission-plugins", "etcd-cafile", "etcd-certfile", "etcd-keyfile", "etcd-prefix",
-    "etcd-servers", "event-ttl", "proxy-client-cert-file", "proxy-client-key-file", "requestheader-allowed-names",
+    "disable-admission-plugins", "enable-admission-plugins", "etcd-cafile", "etcd-certfile", "etcd-compaction-interval",
+    "etcd-keyfile", "etcd-prefix", "etcd-servers", "event-ttl", "proxy-client-cert-file", "proxy-client-key-file",
+    "requestheader-allowed-names",
     "requestheader-client-ca-file", "requestheader-extra-headers-prefix", "requestheader-group-headers",
     "requestheader-uid-headers", "requestheader-username-headers", "secure-port", "service-account-issuer",
     "service-account-key-file", "service-account-signing-key-file", "service-cluster-ip-range", "service-node-port-range",
@@ -27,7 +28,8 @@ SWITCHES = frozenset(("allow-privileged", "anonymous-auth", "version", "help"))
 """Flags that are true without a value."""
 WITHOUT_EFFECT = frozenset((
     "allow-metric-labels", "api-audiences", "audit-log-path", "audit-policy-file", "authentication-token-webhook-config-file",
-    "default-watch-cache-size", "enable-aggregator-routing", "endpoint-reconciler-type", "feature-gates",
+    "default-watch-cache-size", "enable-aggregator-routing", "endpoint-reconciler-type", "etcd-count-metric-poll-period",
+    "etcd-db-metric-poll-interval", "etcd-healthcheck-timeout", "etcd-readycheck-timeout", "feature-gates",
     "kubelet-certificate-authority", "kubelet-client-certificate", "kubelet-client-key", "kubelet-preferred-address-types",
     "max-mutating-requests-inflight", "max-requests-inflight", "min-request-timeout", "request-timeout", "runtime-config",
     "shutdown-delay-duration", "storage-backend", "storage-media-type", "v", "vmodule", "watch-cache",

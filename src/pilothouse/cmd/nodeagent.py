@@ -124,7 +124,7 @@ class NodeAgent:
             port=KUBELET_PORT,
             tls=tls,
             system_logs=FOLDER,
-            measure=kubelet.figures,
+            measure=kubelet.node_stats,
             config=config,
             problem=kubelet.relist.problem,
         )
@@ -214,7 +214,7 @@ def main() -> None:
         pod_cidr=state.node_pod_range,
         mtu=state.mtu,
     )
-    supervisor.begin()
+    supervisor.spawn_or_adopt()
     load()
     begin.wait()
     process.run(begin, lambda: NodeAgent(state, places, supervisor).run(begin))

@@ -59,7 +59,7 @@ from pilothouse.kubelet.probes.port import Network
 from pilothouse.kubelet.probes.prober import Prober
 from pilothouse.kubelet.qosgroups import QosGroups, pods_limits
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
-from pilothouse.kubelet.server.figures import NodeStats
+from pilothouse.kubelet.server.node_stats import NodeStats
 from pilothouse.kubelet.staticpods import StaticPods
 
 RUNTIME_RETRY_SECONDS = 0.5
@@ -198,9 +198,9 @@ class Kubelet:
 
     def known_pods(self) -> Iterable[Pod]:
         """The pods of this node with their status as this kubelet knows it; static pods themselves, not their mirrors."""
-        return [worker.view() for worker in self.workers]
+        return [worker.pod_with_status() for worker in self.workers]
 
-    async def figures(self) -> NodeStats:
+    async def node_stats(self) -> NodeStats:
         """How the node is doing."""
         host = self.host
         return NodeStats(host.machine(), host.load(), await host.disk(self.config.root_dir), self.prober.counts)
@@ -305,7 +305,7 @@ class Kubelet:
     def _node_changed(self, type: str, old: Node | None, new: Node | None) -> None:
         if new is None:
             return
-        self.agent.seen(new)
+        self.agent.node_updated(new)
         if new.spec.podCIDR != self._range:
             self._range = new.spec.podCIDR
             self._range_changed.set()
@@ -342,7 +342,7 @@ class Kubelet:
         for pod in pods:
             worker = self.workers.get(pod.metadata.uid)
             if worker is not None:
-                worker.pod_runtime.tell("Warning", preemption.REASON, preemption.MESSAGE)
+                worker.pod_runtime.record_event("Warning", preemption.REASON, preemption.MESSAGE)
                 ending = Ending(grace_seconds(pod), phase="Failed", reason=preemption.REASON, message=preemption.MESSAGE)
                 worker.end(replace(ending, disruption=True, disruption_message=preemption.CONDITION_MESSAGE))
 

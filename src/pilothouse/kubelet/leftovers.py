@@ -80,11 +80,11 @@ class Leftovers:
         while True:
             await self._clock.sleep(LOOK_SECONDS)
             try:
-                await self.look()
+                await self.sweep()
             except (RuntimeFailure, OSError) as error:
                 log.warning("leftovers are not looked for", extra={"error": str(error)})
 
-    async def look(self) -> None:
+    async def sweep(self) -> None:
         """One turn."""
         await self._end_shims()
         await self._end_groups()

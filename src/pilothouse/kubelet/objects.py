@@ -58,12 +58,12 @@ class ReferencedObjects:
         """`callback(reference, uids of the pods that refer to it)` on every change."""
         self._listeners.append(callback)
 
-    def hold(self, pod: Pod) -> None:
-        """Watch what the pod refers to until `release`."""
+    def register_pod(self, pod: Pod) -> None:
+        """Watch what the pod refers to until `unregister_pod`."""
         for reference in references(pod):
             self._hold(reference, pod.metadata.uid)
 
-    def release(self, uid: str) -> None:
+    def unregister_pod(self, uid: str) -> None:
         """The pod `uid` refers to nothing any more; objects without a reference are no longer watched."""
         for reference, watched in [*self._watched.items()]:
             watched.holders.discard(uid)

@@ -44,7 +44,7 @@ class Supervisor:
         self._mtu = mtu
         self._process: processes.Process | None = None
 
-    def begin(self) -> None:
+    def spawn_or_adopt(self) -> None:
         """Start or adopt it, without waiting until it answers."""
         self._process = processes.read(self._pid_file)
         if self._process is None:
@@ -56,7 +56,7 @@ class Supervisor:
     async def start(self) -> None:
         """Start or adopt it; return when it answers."""
         if self._process is None or not self._process.alive():
-            self.begin()
+            self.spawn_or_adopt()
         assert self._process is not None
         since = self._clock.monotonic()
         while not answers(self.paths.socket):

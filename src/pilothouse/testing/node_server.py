@@ -31,7 +31,7 @@ class NodeServer:
             kubelet.clock,
             node_name=kubelet.node_name,
             read_log=self._read_log,
-            measure=kubelet.figures,
+            measure=kubelet.node_stats,
             config=kubelet.config,
         )
         self.started = self._server.started

@@ -115,7 +115,7 @@ class Cache:
     def select(self, selection: Selection, start: str = "") -> Iterator[Entry]:
         """The entries of a selection, by an index where it names one."""
         candidates = self.candidates(selection, start)
-        if selection.is_whole:
+        if selection.selects_everything:
             return candidates
         return (entry for entry in candidates if selection.matches(entry))
 
@@ -277,7 +277,7 @@ class Cache:
             if previous is None:
                 return None
             self._remove(previous)
-            return CacheEvent(DELETED, previous.moved(event.revision), previous, event.revision)
+            return CacheEvent(DELETED, previous.with_revision(event.revision), previous, event.revision)
         handed = self._handed.pop(event.key, None)
         if handed is not None and (handed[0] is event.value or handed[0] == event.value):
             entry: Entry | None = Entry.stored(self.resource, event.key, self.head, event.value, event.revision, event.created, handed[1])

@@ -190,7 +190,7 @@ class Caches:
         """The caches that have been read from the store."""
         return [cache for cache in list(self._by_resource.values()) if cache.loaded]
 
-    def shown(self, cache: Cache) -> int:
+    def revision_of(self, cache: Cache) -> int:
         """The newest revision up to which a cache shows everything."""
         return max(cache.revision, self.revision)
 
@@ -201,7 +201,7 @@ class Caches:
             self._by_prefix.get(f"{ROOT}{parts[2]}/{parts[3]}/") if len(parts) > 3 else None
         )
 
-    def named(self, key: str) -> tuple[str, str]:
+    def resource_of_key(self, key: str) -> tuple[str, str]:
         """The group and the plural of what a key of the store is an object of; empty for another key."""
         cache = self._cache_of(key)
         return ("", "") if cache is None else (cache.resource.group, cache.resource.plural)
@@ -237,7 +237,7 @@ class Caches:
             previous = Entry.stored(cache.resource, event.key, cache.head, event.previous_value, event.previous, event.created)
         if event.value is None:
             assert previous is not None, "what is deleted was there"
-            return CacheEvent(DELETED, previous.moved(event.revision), previous, event.revision)
+            return CacheEvent(DELETED, previous.with_revision(event.revision), previous, event.revision)
         entry = Entry.stored(cache.resource, event.key, cache.head, event.value, event.revision, event.created)
         return CacheEvent(MODIFIED if event.previous else ADDED, entry, previous, event.revision)
 
@@ -245,7 +245,7 @@ class Caches:
         while True:
             await self.clock.sleep(BOOKMARK_SECONDS)
             for cache in list(self._by_resource.values()):
-                cache.send_bookmarks(self.shown(cache))
+                cache.send_bookmarks(self.revision_of(cache))
                 cache.forget_old()
 
 

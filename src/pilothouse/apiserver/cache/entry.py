@@ -120,13 +120,13 @@ class Entry:
         """Name of the object."""
         return self.key.rsplit("/", 1)[1]
 
-    def moved(self, revision: int) -> Entry:
+    def with_revision(self, revision: int) -> Entry:
         """The same object under another revision: how a delete shows what was deleted."""
         obj = at_revision(self.object, revision)
         encoded = with_resource_version(self.value, self.head, revision)
         return Entry(self.resource, self.key, self.head, encoded, revision, self.since, obj)
 
-    def served(self, resource: Resource[Any]) -> Entry:
+    def in_version(self, resource: Resource[Any]) -> Entry:
         """This entry in another version of its kind; converted and encoded once for all who ask."""
         if resource is self.resource or resource.from_stored is None:
             return self

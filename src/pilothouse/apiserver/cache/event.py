@@ -76,17 +76,17 @@ class CacheEvent:
         """This change for a watcher whose selection the object falls out of by it: the end of what it last saw."""
         if self._leaving is None:
             assert self.previous is not None
-            self._leaving = CacheEvent(DELETED, self.previous.moved(self.revision), self.previous, self.revision)
+            self._leaving = CacheEvent(DELETED, self.previous.with_revision(self.revision), self.previous, self.revision)
         return self._leaving
 
-    def served(self, resource: Resource[Any]) -> CacheEvent:
+    def in_version(self, resource: Resource[Any]) -> CacheEvent:
         """This change in another version of the kind."""
         if resource is self.entry.resource or resource.from_stored is None:
             return self
         if self._served is None:
             self._served = {}
         if resource not in self._served:
-            self._served[resource] = CacheEvent(self.type, self.entry.served(resource), None, self.revision)
+            self._served[resource] = CacheEvent(self.type, self.entry.in_version(resource), None, self.revision)
         return self._served[resource]
 
 

@@ -33,13 +33,13 @@ class Selection:
         return all(predicate(entry) for predicate in self.predicates)
 
     @property
-    def is_whole(self) -> bool:
+    def selects_everything(self) -> bool:
         """Whether everything below the prefix matches."""
         return not self.predicates and not self.key
 
     def translate(self, event: CacheEvent) -> CacheEvent | None:
         """The event as a watcher of this selection is to see it; None when it is to see nothing."""
-        if self.is_whole:
+        if self.selects_everything:
             return event if event.entry.key.startswith(self.prefix) else None
         if event.type == DELETED:
             return event if self.matches(event.entry) else None
@@ -64,7 +64,7 @@ def by_fields(selector: Any, resource: Resource[Any], getters: Mapping[str, Call
     """`getters` has every label that the selector names; they read the object as `resource` serves it."""
 
     def matches(entry: Entry) -> bool:
-        obj = entry.served(resource).object
+        obj = entry.in_version(resource).object
         return bool(selector.matches(lambda label: getters[label](obj)))
 
     return matches

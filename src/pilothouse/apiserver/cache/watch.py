@@ -43,7 +43,7 @@ class Watch:
         self.direct: Write | None = None
         """Where the chunk of every event of the selection's prefix goes at once. Only while nothing waits: see `pass_on`."""
         self._write: Write | None = None
-        self._whole_prefix: str | None = selection.prefix if selection.is_whole else None
+        self._whole_prefix: str | None = selection.prefix if selection.selects_everything else None
         self._pending: list[CacheEvent] = []
         self._waiting = self._waiting_bytes = 0  # of these, what counts against the limits
         self._taken: list[CacheEvent] = []  # what iteration has taken and not yet handed out, newest first

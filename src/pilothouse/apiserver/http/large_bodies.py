@@ -39,13 +39,13 @@ class LargeBodies:
     _idle: Timer | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def hold(self, count: int) -> None:
+    def reserve(self, count: int) -> None:
         """Take so many bytes from the budget; StatusError 429 when they are not there."""
         if self.held_bytes + count > self.budget_bytes:
             raise errors.too_many_requests("Too many requests, please try again later.", 1)
         self.held_bytes += count
 
-    def give_back(self, count: int) -> None:
+    def release(self, count: int) -> None:
         """Return `count` bytes to the budget."""
         self.held_bytes -= count
 

@@ -163,12 +163,12 @@ class Request:
 
     def _hold(self, total: int) -> None:
         """Count what has come of a large body against what all may hold."""
-        self.api.large_bodies.hold(total - self.held_bytes)
+        self.api.large_bodies.reserve(total - self.held_bytes)
         self.held_bytes = total
 
     def release(self) -> None:
         """Give back what the body has taken; it is not needed any more."""
         if self.held_bytes:
-            self.api.large_bodies.give_back(self.held_bytes)
+            self.api.large_bodies.release(self.held_bytes)
             self.held_bytes = 0
             self._body = None

@@ -27,7 +27,7 @@ def encoder(request: Request, resource: Resource[Any], form: Form) -> Encode:
         raise not_acceptable(STREAMED)
     if resource.from_stored is not None:
         form_encode = _of_form(request, resource, form)
-        return lambda batch: form_encode([event.served(resource) for event in batch])
+        return lambda batch: form_encode([event.in_version(resource) for event in batch])
     return _of_form(request, resource, form)
 
 

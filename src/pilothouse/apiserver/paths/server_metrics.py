@@ -77,7 +77,7 @@ class ServerMetrics:
         yield _gauge("apiserver_resource_objects", "Number of stored objects at the time of last check split by kind.", objects, labels)
         named = {(f"{plural}.{group}" if group else plural,): count for (group, plural), count in objects.items()}
         yield _gauge("apiserver_storage_objects", "Number of stored objects at the time of last check split by kind.", named, ("resource",))
-        revisions = {key: caches.shown(cache) for key, cache in loaded.items()}
+        revisions = {key: caches.revision_of(cache) for key, cache in loaded.items()}
         text = "Current resource version of watch cache broken by resource type."
         yield _gauge("apiserver_watch_cache_resource_version", text, revisions, labels)
         received = {key: cache.received for key, cache in loaded.items()}

@@ -44,7 +44,7 @@ class Reservation:
         self._held = held if held is not None else set()
         self._mine: set[Any] = set()
 
-    def hold(self, thing: Any) -> None:
+    def reserve(self, thing: Any) -> None:
         """Reserve an address or a node port for this write."""
         self._held.add(thing)
         self._mine.add(thing)
@@ -150,7 +150,7 @@ class _Choice:
 
     def _take(self, thing: Any) -> None:
         self._taken.add(thing)
-        self.reservation.hold(thing)
+        self.reservation.reserve(thing)
 
     def _check_address(self, wanted: str, network: Network) -> None:
         try:

@@ -92,7 +92,7 @@ async def _attempt(store: RegistryStore, request: Request, mutated: AdmissionReq
         raise await _exists(store, request, admission.name, failed) from failed
     if request.options.dry_run and (await store.caches.of(resource)).get(request.namespace, admission.name) is not None:
         raise already_exists(resource.plural, request.served.group, admission.name)
-    return entry.served(request.served)
+    return entry.in_version(request.served)
 
 
 async def _exists(store: RegistryStore, request: Request, name: str, failed: CompareFailed) -> StatusError:

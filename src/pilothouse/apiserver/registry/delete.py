@@ -175,7 +175,7 @@ async def _attempt(store: RegistryStore, request: Request, current: Entry) -> En
         return await _mark_namespace(store, request, current, finalizers)
     if grace is None:  # it ends already, and this delete makes it no sooner
         if finalizers == old.metadata.finalizers:
-            return current.served(request.served)
+            return current.in_version(request.served)
         grace = old.metadata.deletionGracePeriodSeconds or 0
     if grace == 0 and not finalizers:
         return await _remove(store, request, current)
@@ -244,7 +244,7 @@ async def _remove(store: RegistryStore, request: Request, current: Entry) -> Ent
     else:
         gone = current if last is None else unstored_entry(resource, last, current.revision, current.key)
     if resource.strategy.returns_deleted_object:
-        return gone.served(request.served)
+        return gone.in_version(request.served)
     details = StatusDetails(name=request.name, group=request.served.group, kind=resource.plural, uid=current.object.metadata.uid)
     return Status(status="Success", details=details)
 
@@ -280,5 +280,5 @@ async def _mark_namespace(store: RegistryStore, request: Request, current: Entry
 
 async def _commit(store: RegistryStore, request: Request, current: Entry, new: Any) -> Entry:
     if request.options.dry_run:
-        return unstored_entry(request.resource, new, current.revision, current.key).served(request.served)
-    return (await store.commit(request.resource, request.namespace, new, current)).served(request.served)
+        return unstored_entry(request.resource, new, current.revision, current.key).in_version(request.served)
+    return (await store.commit(request.resource, request.namespace, new, current)).in_version(request.served)

@@ -45,7 +45,7 @@ async def get(store: RegistryStore, request: Request) -> Entry:
     elif store.storage.shared and not request.options.resource_version:
         await store.current()
     entry = await store.entry(request.resource, request.namespace, request.name, request.served)
-    return entry.served(request.served)
+    return entry.in_version(request.served)
 
 
 @dataclass(slots=True)
@@ -69,13 +69,13 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
         limit = request.options.limit
         if request.options.resource_version == "0" and not request.options.continue_ and request.resource.strategy.lists_cached:
             limit = 0
-        page = _from_cache(cache, selection, start, revision or store.caches.shown(cache), limit)
+        page = _from_cache(cache, selection, start, revision or store.caches.revision_of(cache), limit)
     if cache.corrupt and request.options.resource_version != "0" and not request.options.ignore_store_read_error:
         refuse_corrupt(cache, selection, start, page.next_key)
     entries = page.entries
     if request.served.from_stored is not None:
         await converted(entries, request.served)
-        entries = [entry.served(request.served) for entry in entries]
+        entries = [entry.in_version(request.served) for entry in entries]
     token = continue_token(page.revision, page.next_key.removeprefix(selection.prefix)) if page.next_key else ""
     return EntryList(request.served, entries, page.revision, token, page.remaining)
 
@@ -118,7 +118,7 @@ def _from_cache(cache: Cache, selection: Selection, start: str, shown: int, limi
         return _Page(list(cache.select(selection, start)), shown)
     entries, next_key = _cut(cache.candidates(selection, start), selection, limit)
     remaining = None
-    if next_key and selection.is_whole:
+    if next_key and selection.selects_everything:
         remaining = cache.count(selection.prefix, next_key)
     return _Page(entries, shown, next_key, remaining)
 
@@ -129,7 +129,7 @@ def _cut(candidates: Iterator[Entry], selection: Selection, limit: int) -> tuple
     for entry in candidates:
         if len(entries) == limit:
             return entries, entries[-1].key + "\0"
-        if selection.is_whole or selection.matches(entry):
+        if selection.selects_everything or selection.matches(entry):
             entries.append(entry)
     return entries, ""
 
@@ -160,7 +160,7 @@ async def _from_store(store: RegistryStore, request: Request, cache: Cache, sele
 
 def _remaining(cache: Cache, selection: Selection, next_key: str, revision: int) -> int | None:
     """How many followed at a revision: as many as follow now, without what has come since, and with what has gone."""
-    if not selection.is_whole or revision < cache.floor:
+    if not selection.selects_everything or revision < cache.floor:
         return None
     later = [event for event in cache.since(revision) if event.entry.key.startswith(selection.prefix) and event.entry.key >= next_key]
     balance = sum((event.type == DELETED) - (event.type == ADDED) for event in later)

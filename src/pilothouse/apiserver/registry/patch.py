@@ -41,7 +41,7 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
     taken = None if looks_at_all else view.taken
 
     def body_of(current: Entry) -> Any:
-        seen = view.read(request.resource, current.served(request.served).object)
+        seen = view.read(request.resource, current.in_version(request.served).object)
         decoded = parts.apply_patch(seen, body, call.patch_type, request.options.field_validation, store.catalogue.level, taken)
         request.warnings[:] = [*given, *decoded.warnings]
         if b"[]" in body:
@@ -68,7 +68,7 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
     writer = managers.writer_of(store, request, view.body)
 
     def body_of(current: Entry) -> Any:
-        seen = view.read(request.resource, current.served(request.served).object)
+        seen = view.read(request.resource, current.in_version(request.served).object)
         live = codec.to_dict(seen)
         live["metadata"].pop("managedFields", None)
         known = managers.record_in(view, request.resource, current.object)

@@ -243,7 +243,7 @@ class Registry:
                     yield event
             else:
                 async for event in watch:
-                    yield event.served(resource)
+                    yield event.in_version(resource)
         finally:
             await watch.aclose()
 

@@ -212,7 +212,7 @@ class RegistryStore:
         if found is None:
             raise not_found(resource.plural, (served or resource).group, name)
         await converted((found,), resource)
-        return found.served(resource)
+        return found.in_version(resource)
 
     async def newest(self, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None = None) -> Entry:
         """The entry that the store has, whatever the cache shows; StatusError NotFound as above when there is none."""
@@ -226,7 +226,7 @@ class RegistryStore:
         if isinstance(entry, CorruptValue):
             raise entry.unchangeable()
         await converted((entry,), resource)
-        return entry.served(resource)
+        return entry.in_version(resource)
 
     # Writing.
 
@@ -271,7 +271,7 @@ class RegistryStore:
         if found is None or found.revision != revision:
             found = Entry.stored(cache.resource, key, cache.head, value, revision, current.since if current else revision, obj)
         await converted((found,), resource)
-        return found.served(resource)
+        return found.in_version(resource)
 
     async def reread(self, resource: Resource[Any], obj: Any) -> Any:
         """`obj`, of the version of `resource`, as it would be read after a write: what the stored version does not know is gone."""
@@ -293,7 +293,7 @@ class RegistryStore:
         except StorageFailed as error:
             raise status_of(error, "write") from error
         operation = "delete" if value is None else "update" if expected else "create"
-        self.store_seconds.observe((operation, *self.caches.named(key)), self.clock.monotonic() - since)
+        self.store_seconds.observe((operation, *self.caches.resource_of_key(key)), self.clock.monotonic() - since)
         await self.caches.reached(revision)
         return revision
 
@@ -312,7 +312,7 @@ class RegistryStore:
         revision = await self._write(current.key, None, current.revision)
         if last is not None:
             return unstored_entry(current.resource, last, revision, current.key)
-        return current.moved(revision)
+        return current.with_revision(revision)
 
     async def current(self) -> None:
         """Return when the caches show everything that was written before the call, by other API servers, too."""

@@ -98,7 +98,7 @@ def _check_identity(request: Request, view: View, current: Entry, body: Any) -> 
     if is_another:
         problems.at("uid").invalid(said.uid, IMMUTABLE)
         raise invalid(resource.kind, resource.group, request.name, problems.found)
-    if not version and (said.resourceVersion or not is_patch) and not resource.strategy.allow_unconditional_update and view.whole:
+    if not version and (said.resourceVersion or not is_patch) and not resource.strategy.allow_unconditional_update and view.is_full_object:
         problems.at("resourceVersion").invalid(0, "must be specified for an update")
         raise invalid(resource.plural, resource.group, request.name, problems.found)
 
@@ -127,7 +127,7 @@ def uid_mismatch(request: Request, wanted: str, found: str) -> str:
 async def _write(store: RegistryStore, request: Request, view: View, current: Entry, body: Any) -> Entry:
     resource, old = request.resource, current.object
     proposed = await in_thread_if_large(request.call, _proposed, request, view, old, body)
-    before = old if view.whole else view.read(resource, old)
+    before = old if view.is_full_object else view.read(resource, old)
     admission = request.admission(UPDATE, request.name, proposed, before, view.name, view.body)
     record = None
     if store.admission.extends(admission):
@@ -139,7 +139,7 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
     strategy.single_owners(admission.object, request.warnings, strategy.AFTER_ADMISSION)
     escalation.check(store.authorizer, request, admission.object, old, request.name)
     new = await in_thread_if_large(request.call, _new_state, store, request, view, old, admission.object, record)
-    admission.object = new if view.whole else view.read(resource, new)
+    admission.object = new if view.is_full_object else view.read(resource, new)
 
     def check(new: Any) -> None:
         if view is not MAIN:
@@ -156,7 +156,7 @@ def _proposed(request: Request, view: View, old: Any, body: Any) -> Any:
     if view.defaulted:
         for hook in request.served.defaults:
             hook(body)
-    if view.whole and request.served is not request.resource and request.served.to_stored is not None:
+    if view.is_full_object and request.served is not request.resource and request.served.to_stored is not None:
         body = request.served.to_stored(body)
     if view.taken is not None:  # the body may be blank elsewhere
         body = access.with_parts(old, **{name: access.field(body, name) for name in view.taken})
@@ -172,14 +172,14 @@ def _new_state(
     resource = request.resource
     said = body.metadata.managedFields
     new = view.write(resource, old, body)
-    if view is not MAIN and view.whole:
+    if view is not MAIN and view.is_full_object:
         drop_disabled(new, old)
     if view.prepare is not None:
         view.prepare(resource, old, new, store.clock)
     new.metadata.resourceVersion = old.metadata.resourceVersion
     if record is None:
         record = managers.after_update(store, request, view, old, new, said)
-    elif view.whole:
+    elif view.is_full_object:
         record = managers.after_admission(record, said, request.warnings)
         strategy.match_namespace(new, request.namespace)
     new.metadata.managedFields = record
@@ -197,7 +197,7 @@ def ends_with(old: Any, new: Any) -> bool:
 def _seen(request: Request, view: View, entry: Entry) -> Entry:
     """The entry as the client of the view is to see it."""
     if view.body is None:
-        return entry.served(request.served)
+        return entry.in_version(request.served)
     return unstored_entry(view.body, view.read(request.resource, entry.object), entry.revision, entry.key)
 
 

@@ -45,7 +45,7 @@ class View:
     check_shown: Callable[[Resource[Any], Any], None] | None = None
 
     @property
-    def whole(self) -> bool:
+    def is_full_object(self) -> bool:
         """Whether body and object are one type."""
         return self.body is None
 

@@ -37,8 +37,8 @@ async def watch(store: RegistryStore, request: Request, tasks: asyncio.TaskGroup
         await reached_or_timeout(store, revision)
         if not options.resource_version:
             await store.caches.reached(await store.storage.revision())
-        made.begin(_state(cache, store.caches.shown(cache), selection, ends=options.allow_watch_bookmarks))
-    elif revision > store.caches.shown(cache):
+        made.begin(_state(cache, store.caches.revision_of(cache), selection, ends=options.allow_watch_bookmarks))
+    elif revision > store.caches.revision_of(cache):
         made.after = revision  # as upstream: such a watch is silent until then
     elif revision:
         made.begin(await _resumed(store, cache, selection, revision))
@@ -77,7 +77,7 @@ async def _resumed(store: RegistryStore, cache: Cache, selection: Selection, aft
 async def _end_after(store: RegistryStore, cache: Cache, watch: Watch, seconds: float) -> None:
     await store.clock.sleep(seconds - LAST_BOOKMARK_SECONDS)
     if watch.wants_bookmarks and seconds > LAST_BOOKMARK_SECONDS:
-        watch.offer_bookmark(bookmark(cache.resource, cache.head, store.caches.shown(cache)))
+        watch.offer_bookmark(bookmark(cache.resource, cache.head, store.caches.revision_of(cache)))
     await store.clock.sleep(min(seconds, LAST_BOOKMARK_SECONDS))
     watch.end()
 

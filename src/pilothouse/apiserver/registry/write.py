@@ -71,7 +71,7 @@ async def _first(
     cached = cache.get(namespace, name)
     if cached is not None:
         await converted((cached,), resource)
-        return cached.served(resource), False
+        return cached.in_version(resource), False
     return await store.newest(resource, namespace, name, served), True
 
 

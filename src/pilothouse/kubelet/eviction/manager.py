@@ -67,11 +67,11 @@ class EvictionManager:
         while True:
             await self._clock.sleep(self._config.eviction_period_seconds)
             try:
-                await self._until_cleaned_up(await self.look())
+                await self._until_cleaned_up(await self.synchronize())
             except (RuntimeFailure, OSError) as error:
                 log.warning("the node's resources are not known", extra={"error": str(error)})
 
-    async def look(self) -> list[PodWorker]:
+    async def synchronize(self) -> list[PodWorker]:
         """One turn; the pods that were evicted."""
         found, now = await self._signals(), self._clock.monotonic()
         acting = self._pressure.observe(self._thresholds, found, now)
@@ -131,7 +131,7 @@ class EvictionManager:
         return min(self._config.eviction_max_pod_grace_seconds, grace_seconds(worker.pod))
 
     def _end(self, worker: PodWorker, text: str, grace: int, *, disruption: bool) -> None:
-        worker.pod_runtime.tell("Warning", EVICTED, text)
+        worker.pod_runtime.record_event("Warning", EVICTED, text)
         worker.end(Ending(max(grace, GRACE_SECONDS), phase="Failed", reason=EVICTED, message=text, disruption=disruption))
 
     async def _until_cleaned_up(self, evicted: list[PodWorker]) -> None:

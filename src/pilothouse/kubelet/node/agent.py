@@ -93,7 +93,7 @@ class NodeAgent:
         self.pressures = set(conditions)
         self._changed.set()
 
-    def seen(self, node: Node) -> None:
+    def node_updated(self, node: Node) -> None:
         """The API shows the node: where it was given up for silent that is put right at once, not at the next regular report, and
         what somebody advertised is there for Pods."""
         if any(condition.type in OWN and condition.status == "Unknown" for condition in node.status.conditions):

@@ -42,7 +42,7 @@ async def _kill(runtime: PodRuntime, kill: Kill, over: dict[str, asyncio.Event])
     container = container_of(runtime.pod, kill.name)
     if kill.run_id not in runtime.announced:
         runtime.announced.add(kill.run_id)
-        runtime.tell("Normal", "Killing", kill.message or f"Stopping container {kill.name}", container)
+        runtime.record_event("Normal", "Killing", kill.message or f"Stopping container {kill.name}", container)
     began = runtime.shared.clock.monotonic()
     if container is not None and container.lifecycle is not None and container.lifecycle.preStop is not None:
         await _pre_stop(runtime, container, kill)
@@ -61,7 +61,7 @@ async def _pre_stop(runtime: PodRuntime, container: AnyContainer, kill: Kill) ->
     hook = runtime.shared.hooks.run(runtime.pod, container, run, container.lifecycle.preStop, ips[0] if ips else "")
     error = await _within(runtime, asyncio.ensure_future(hook), kill.grace_seconds)
     if error:
-        runtime.tell("Warning", "FailedPreStopHook", "PreStopHook failed", container)
+        runtime.record_event("Warning", "FailedPreStopHook", "PreStopHook failed", container)
 
 
 async def _within(runtime: PodRuntime, work: asyncio.Future[str], seconds: float) -> str:

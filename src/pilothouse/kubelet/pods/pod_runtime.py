@@ -109,7 +109,7 @@ class PodRuntime:
 
     # What is known
 
-    def tell(self, type: str, reason: str, message: str, container: AnyContainer | None = None) -> None:
+    def record_event(self, type: str, reason: str, message: str, container: AnyContainer | None = None) -> None:
         """Record an event of the pod, with the field path of `container` when it is given."""
         path = ""
         if container is not None:
@@ -206,14 +206,14 @@ class PodRuntime:
         )
 
     async def _mount(self) -> None:
-        self.shared.objects.hold(self.pod)
+        self.shared.objects.register_pod(self.pod)
         await self.unless_ending(self.shared.volumes.prepare(self.pod))
         self.state.prepared = True
 
     async def _run_sandbox(self, attempt: int) -> None:
         self._warn_of_dns()
         if self.state.sandbox is not None:
-            self.tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+            self.record_event("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         identifier = await self.shared.runtime.run_pod_sandbox(self.sandbox_config(attempt), self.pod.spec.runtimeClassName or "")
         sandbox = sandbox_of(await self.shared.runtime.pod_sandbox_status(identifier))
         self.state.sandboxes.insert(0, sandbox)
@@ -223,14 +223,14 @@ class PodRuntime:
         policy = self.pod.spec.dnsPolicy or "ClusterFirst"
         config = self.shared.config
         for text in dns_warnings(self.pod, self.shared.host_dns, config.cluster_dns, config.cluster_domain):
-            self.tell("Warning", "DNSConfigForming", text)
+            self.record_event("Warning", "DNSConfigForming", text)
         wants = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not self.pod.spec.hostNetwork)
         if wants and not config.cluster_dns:
             text = f'kubelet does not have ClusterDNS IP configured and cannot create Pod using "{policy}" policy.'
-            self.tell("Warning", "MissingClusterDNS", f'pod: "{format_pod(self.pod)}". {text} Falling back to "Default" policy.')
+            self.record_event("Warning", "MissingClusterDNS", f'pod: "{format_pod(self.pod)}". {text} Falling back to "Default" policy.')
 
     def _setup_failed(self, reason: str, message: str) -> None:
-        self.tell("Warning", reason, message)
+        self.record_event("Warning", reason, message)
         seconds = SETUP_RETRY_SECONDS[min(self._setup_failures, len(SETUP_RETRY_SECONDS) - 1)]
         self._setup_failures += 1
         self.state.setup_failure = Failure(reason, message, self.shared.now() + seconds)
@@ -242,7 +242,7 @@ class PodRuntime:
                 await self.shared.cgroups.remove(self._own_cgroup().path)
         except OSError as error:
             raise RuntimeFailure(f"cannot take away what belongs to the pod: {error}") from error
-        self.shared.objects.release(self.pod.metadata.uid)
+        self.shared.objects.unregister_pod(self.pod.metadata.uid)
         self.shared.images.forget(self.pod.metadata.uid)
         self.state.released = True
 
@@ -261,7 +261,7 @@ class PodRuntime:
         except (RuntimeFailure, OSError) as error:
             old, text = self.state.resize_failure, str(error)
             if old is None or old.message != text:
-                self.tell("Warning", "ResizeError", resize_text(self.pod, "error", text))
+                self.record_event("Warning", "ResizeError", resize_text(self.pod, "error", text))
             self.state.resize_failure = Failure("Error", text, self.shared.now() + RETRY_SECONDS)
         else:
             self.state.resize_failure = None
@@ -292,7 +292,7 @@ class PodRuntime:
     def _back_off(self, step: BackingOff) -> None:
         container = container_of(self.pod, step.name)
         name = f"{step.name} in pod {format_pod(self.pod)}"
-        self.tell("Warning", "BackOff", f"Back-off restarting failed container {name}", container)
+        self.record_event("Warning", "BackOff", f"Back-off restarting failed container {name}", container)
         message = f"back-off {go_duration(step.seconds)} restarting failed container={step.name} pod={format_pod(self.pod)}"
         self.state.failures[step.name] = Failure("CrashLoopBackOff", message, step.until)
 
@@ -330,26 +330,26 @@ class PodRuntime:
         return RETRY_SECONDS if sandbox is not None and sandbox.ready else 0.0
 
     def _failed(self, container: AnyContainer, reason: str, message: str, told: str, retry_at: float) -> None:
-        self.tell("Warning", "Failed", f"Error: {told}", container)
+        self.record_event("Warning", "Failed", f"Error: {told}", container)
         self.state.failures[container.name] = Failure(reason, message, retry_at)
 
     async def _create_and_start(self, container: AnyContainer, attempt: int) -> Run:
         shared, sandbox = self.shared, self.state.sandbox
         assert sandbox is not None, "the planner starts containers in a sandbox"
-        image = await self.unless_ending(shared.images.ensure(self.pod, container, partial(self.tell, container=container)))
+        image = await self.unless_ending(shared.images.ensure(self.pod, container, partial(self.record_event, container=container)))
         config = await prepare_container(shared, self.pod, self.state, container, attempt, image)
         try:
             identifier = await shared.runtime.create_container(sandbox.id, config, self.sandbox_config())
         except RuntimeFailure as error:
             raise LaunchError("CreateContainerError", str(error)) from error
         self.claim(identifier)
-        self.tell("Normal", "Created", f"Created container: {container.name}", container)
+        self.record_event("Normal", "Created", f"Created container: {container.name}", container)
         try:
             await shared.runtime.start_container(identifier)
         except RuntimeFailure as error:
             await self.refresh_run(identifier)
             raise LaunchError(NOT_STARTED, str(error)) from error
-        self.tell("Normal", "Started", f"Started container {container.name}", container)
+        self.record_event("Normal", "Started", f"Started container {container.name}", container)
         run = await self.refresh_run(identifier)
         if run is None:
             raise LaunchError(NOT_STARTED, f"container {container.name} is gone")
@@ -365,6 +365,6 @@ class PodRuntime:
         finally:
             self.state.hooks_pending.discard(run.id)
         if error:
-            self.tell("Warning", "FailedPostStartHook", "PostStartHook failed", container)
+            self.record_event("Warning", "FailedPostStartHook", "PostStartHook failed", container)
             self.state.failures[container.name] = Failure("PostStartHookError", error, self.shared.now())
             await killing.kill_run(self, run, "FailedPostStartHook")

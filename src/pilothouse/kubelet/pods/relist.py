@@ -80,11 +80,11 @@ class Relist:
         while True:
             await self._clock.sleep(self._seconds)
             try:
-                await self.look()
+                await self.relist()
             except RuntimeFailure as error:
                 log.warning("containers cannot be listed", extra={"error": str(error)})
 
-    async def look(self) -> None:
+    async def relist(self) -> None:
         """One turn."""
         sandboxes = {sandbox.id: sandbox for sandbox in await self._runtime.list_pod_sandboxes()}
         containers = {container.id: container for container in await self._runtime.list_containers()}

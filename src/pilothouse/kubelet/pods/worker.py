@@ -106,10 +106,10 @@ class PodWorker:
     def _note_resize(self, pod: Pod, refused: PendingResize | None) -> None:
         if refused is None:
             if resources_differ(pod, self.pod):
-                self.pod_runtime.tell("Normal", "ResizeStarted", resize_text(pod, "started"))
+                self.pod_runtime.record_event("Normal", "ResizeStarted", resize_text(pod, "started"))
                 self.state.resizing, self.state.resize_failure = True, None
         elif refused != self.state.pending_resize:
-            self.pod_runtime.tell("Warning", f"Resize{refused.reason}", resize_text(pod, refused.reason, refused.message))
+            self.pod_runtime.record_event("Warning", f"Resize{refused.reason}", resize_text(pod, refused.reason, refused.message))
         self.state.pending_resize = refused
 
     def _forget_back_offs(self, pod: Pod) -> None:
@@ -126,7 +126,7 @@ class PodWorker:
     def _note_resized(self) -> None:
         if self.state.resizing and self.state.has_resources_of(self.pod):
             self.state.resizing, self.state.resize_failure = False, None
-            self.pod_runtime.tell("Normal", "ResizeCompleted", resize_text(self.pod, "completed"))
+            self.pod_runtime.record_event("Normal", "ResizeCompleted", resize_text(self.pod, "completed"))
 
     def removed(self) -> None:
         """The pod is gone from the API."""
@@ -162,7 +162,7 @@ class PodWorker:
         """A probe changed what is known of a run."""
         self._wake.set()
         if self._busy:
-            self.tell_status()
+            self.publish_status()
 
     def adopt(self, sandboxes: list[PodSandbox], runs: list[Run]) -> None:
         """What the runtime already had of the pod when this kubelet began, with the resources that it was granted."""
@@ -186,7 +186,7 @@ class PodWorker:
         if new is not None:
             self.pod_runtime.ending.set()
             if old is None and new.reason == DEADLINE:
-                self.pod_runtime.tell("Normal", new.reason, new.message)
+                self.pod_runtime.record_event("Normal", new.reason, new.message)
         if old is not None and new is not None and new.grace_seconds < old.grace_seconds:
             self.pod_runtime.hurry.set()
 
@@ -202,7 +202,7 @@ class PodWorker:
                 planned = plan(self.pod, self.state, self._shared.now())
                 if not planned.steps:
                     self._note_resized()
-                self.tell_status(intermediate=bool(planned.steps) and self.state.ending is None)
+                self.publish_status(intermediate=bool(planned.steps) and self.state.ending is None)
                 if not planned.steps and await self._over():
                     return
                 await self._run(planned)
@@ -258,9 +258,9 @@ class PodWorker:
         log.warning("pod sync failed", extra={"pod": self.pod.metadata.name, "namespace": self.pod.metadata.namespace, "error": str(error)})
         text = error.status_text if isinstance(error, RuntimeFailure) else str(error)
         if self.state.ending is not None:
-            self.pod_runtime.tell("Warning", "FailedKillPod", f"error killing pod: {text}")
+            self.pod_runtime.record_event("Warning", "FailedKillPod", f"error killing pod: {text}")
         else:
-            self.pod_runtime.tell("Warning", "FailedSync", f"error determining status: {text}")
+            self.pod_runtime.record_event("Warning", "FailedSync", f"error determining status: {text}")
         seconds = min(FIRST_RETRY_SECONDS * 2.0 ** min(self._failures, 10), LONGEST_RETRY_SECONDS)
         self._failures += 1
         self._stale.update(run.id for run in self.state.all_runs() if not run.exited)
@@ -279,7 +279,7 @@ class PodWorker:
 
     # Status
 
-    def view(self) -> Pod:
+    def pod_with_status(self) -> Pod:
         """The pod with the kubelet's own last status; conditions of others as the API has them."""
         if self.status is None:
             return self.pod
@@ -287,9 +287,9 @@ class PodWorker:
         own = [condition for condition in self.status.conditions if condition.type in OWN]
         return msgspec.structs.replace(self.pod, status=msgspec.structs.replace(self.status, conditions=foreign + own))
 
-    def tell_status(self, *, intermediate: bool = False) -> None:
+    def publish_status(self, *, intermediate: bool = False) -> None:
         """Publish what is observed if it says something new; `intermediate`: more is about to happen."""
-        status = pod_status(self.view(), self.state, self._shared.facts, self._shared.now())
+        status = pod_status(self.pod_with_status(), self.state, self._shared.facts, self._shared.now())
         if self.status is None and self._nothing_new(status):
             self.status = status
         if status != self.status:

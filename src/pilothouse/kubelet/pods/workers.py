@@ -110,7 +110,7 @@ class PodWorkers:
         elif fresh and not pod.metadata.deletionTimestamp:
             verdict = self._admit(pod, self._living())
             if verdict is not None:
-                worker.pod_runtime.tell("Warning", verdict.reason, verdict.message.removeprefix(REJECTED))
+                worker.pod_runtime.record_event("Warning", verdict.reason, verdict.message.removeprefix(REJECTED))
                 worker.end(verdict)
 
     def _offer(self, worker: PodWorker, pod: Pod) -> None:

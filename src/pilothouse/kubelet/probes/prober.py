@@ -22,7 +22,7 @@ from pilothouse.kubelet.pods.worker import PodWorker
 from pilothouse.kubelet.probes.asking import Asking
 from pilothouse.kubelet.probes.port import Network
 from pilothouse.kubelet.runtime.port import Runtime
-from pilothouse.kubelet.server.figures import ProbeCount
+from pilothouse.kubelet.server.node_stats import ProbeCount
 
 log = logging.getLogger(__name__)
 STARTUP, LIVENESS, READINESS = "Startup", "Liveness", "Readiness"
@@ -150,10 +150,10 @@ class Prober:
         if answer.unknown or answer.failed or answer.error:
             said = f"errored and resulted in unknown state: {answer.unknown}" if answer.unknown else f"failed: {answer.error}"
             if worker.state.ending is None or kind == READINESS:
-                worker.pod_runtime.tell("Warning", "Unhealthy", f"{kind} probe {said}", container)
+                worker.pod_runtime.record_event("Warning", "Unhealthy", f"{kind} probe {said}", container)
             return "unknown" if answer.unknown else "failure"
         if answer.warning:
-            worker.pod_runtime.tell("Warning", "ProbeWarning", f"{kind} probe warning: {answer.warning}", container)
+            worker.pod_runtime.record_event("Warning", "ProbeWarning", f"{kind} probe warning: {answer.warning}", container)
         return "success"
 
     def _conclude(self, worker: PodWorker, run: Run, kind: str, outcome: str, watch: Watch) -> bool:

@@ -300,7 +300,7 @@ class CriRuntime:
                         yield RuntimeEvent(told.type, told.container_id, "", told.at)
                 for notice in exits.due(self._clock.monotonic(), self._stopping):
                     if (found := await self._stopped(notice)) is not None:
-                        exits.booked(notice)
+                        exits.confirmed(notice)
                         yield found
         finally:
             if reading is not None:

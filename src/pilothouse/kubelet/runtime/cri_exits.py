@@ -35,7 +35,7 @@ class PendingExits:
         self._looks[told] = Look(now, FIRST_SECONDS)
 
     def due(self, now: float, stopping: Container[str] = ()) -> list[Notice]:
-        """Those to look for now; each is then `booked` or to be looked for again later. What is `stopping` is put off."""
+        """Those to look for now; each is then `confirmed` or to be looked for again later. What is `stopping` is put off."""
         found = []
         for told, look in self._looks.items():
             if look.at > now:
@@ -49,7 +49,7 @@ class PendingExits:
             self._looks[told] = Look(now + look.pause, min(look.pause * 2, LONGEST_SECONDS))
         return found
 
-    def booked(self, told: Notice) -> None:
+    def confirmed(self, told: Notice) -> None:
         """Forget an exit that CRI shows now."""
         self._looks.pop(told, None)
 

@@ -15,8 +15,8 @@ from pilothouse import KUBERNETES_VERSION
 from pilothouse.api.types.core_v1 import ContainerStatus, Pod
 from pilothouse.kubelet.host.port import Load, Machine
 from pilothouse.kubelet.runtime.port import ContainerStats
-from pilothouse.kubelet.server.figures import ProbeCount
 from pilothouse.kubelet.server.log_choice import every_status, id_without_scheme
+from pilothouse.kubelet.server.node_stats import ProbeCount
 from pilothouse.machinery import time as times
 
 NANOSECONDS = 1_000_000_000

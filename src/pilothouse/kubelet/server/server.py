@@ -24,10 +24,10 @@ from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.runtime.port import ContainerState, NotFound, Runtime, RuntimeFailure
 from pilothouse.kubelet.server import exposition, statistics
 from pilothouse.kubelet.server.configz import configz
-from pilothouse.kubelet.server.figures import NOTHING, NodeStats
 from pilothouse.kubelet.server.log_choice import NoLog, container_id, has_container
 from pilothouse.kubelet.server.log_files import ReadLog, read_log
 from pilothouse.kubelet.server.logs import BadLogOptions, options_of
+from pilothouse.kubelet.server.node_stats import NOTHING, NodeStats
 from pilothouse.kubelet.server.streams import NotStreamable, Streams
 from pilothouse.kubelet.server.system_logs import system_logs
 from pilothouse.machinery import codec
@@ -259,16 +259,16 @@ class KubeletServer:
         return web.Response(body=own + await asyncio.to_thread(generate_latest), content_type="text/plain")
 
     async def _metrics_of(self, request: web.BaseRequest, kind: str) -> web.StreamResponse:
-        figures = await self._measure()
+        node_stats = await self._measure()
         if kind == "probes":
-            return web.Response(text=exposition.probes(figures.probes))
+            return web.Response(text=exposition.probes(node_stats.probes))
         if kind not in {"resource", "cadvisor"}:
             raise web.HTTPNotFound(text="404 page not found\n")
         stats = await self._runtime.list_container_stats()
         if kind == "cadvisor":
-            return web.Response(text=exposition.cadvisor(self._pods.pods(), stats, figures.machine))
+            return web.Response(text=exposition.cadvisor(self._pods.pods(), stats, node_stats.machine))
         now = self._clock.now().timestamp()
-        return web.Response(text=exposition.resource(self._pods.pods(), stats, figures.load, figures.machine, now))
+        return web.Response(text=exposition.resource(self._pods.pods(), stats, node_stats.load, node_stats.machine, now))
 
 
 def context_of(tls: KubeletTLS) -> ssl.SSLContext:

@@ -10,20 +10,20 @@ from typing import Any
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.runtime.port import ContainerStats
 from pilothouse.kubelet.server.exposition import NANOSECONDS, Measured, running, started_seconds
-from pilothouse.kubelet.server.figures import NodeStats
+from pilothouse.kubelet.server.node_stats import NodeStats
 from pilothouse.machinery import time
 
 
-def summary(node_name: str, pods: Iterable[Pod], stats: Sequence[ContainerStats], figures: NodeStats, now: datetime) -> dict[str, Any]:
+def summary(node_name: str, pods: Iterable[Pod], stats: Sequence[ContainerStats], node_stats: NodeStats, now: datetime) -> dict[str, Any]:
     """The stats API's Summary: usage of the whole node, and of each pod and container that runs."""
     by_pod: dict[str, list[Measured]] = defaultdict(list)
     for measured in running(pods, stats):
         by_pod[measured.pod.metadata.uid].append(measured)
-    return {"node": _node(node_name, figures, now), "pods": [_pod(containers) for containers in by_pod.values()]}
+    return {"node": _node(node_name, node_stats, now), "pods": [_pod(containers) for containers in by_pod.values()]}
 
 
-def _node(name: str, figures: NodeStats, now: datetime) -> dict[str, Any]:
-    at, machine, load, disk = time.text(now), figures.machine, figures.load, figures.disk
+def _node(name: str, node_stats: NodeStats, now: datetime) -> dict[str, Any]:
+    at, machine, load, disk = time.text(now), node_stats.machine, node_stats.load, node_stats.disk
     used = machine.memory - load.memory_available
     return {
         "nodeName": name,

@@ -166,7 +166,7 @@ def _applied(live: Map, owners: Owners, config: Map, writer: Writer, force: bool
         if writer.name != KUBECTL:
             raise error.status() from error
         allowed = _last_applied(live, writer)
-        left = error if allowed is None else error.beyond(allowed)
+        left = error if allowed is None else error.outside(allowed)
         if left is not None:
             raise left.status() from error
         return _applied(live, owners, config, writer, True)

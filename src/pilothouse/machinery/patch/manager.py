@@ -184,7 +184,7 @@ class Conflicts(Exception):
         ]
         return failure(409, "Conflict", _conflict_text(pairs), StatusDetails(causes=causes))
 
-    def beyond(self, allowed: Fields) -> Conflicts | None:
+    def outside(self, allowed: Fields) -> Conflicts | None:
         """The conflicts over other fields than `allowed`; None when there are none."""
         left = {manager: paths - allowed for manager, paths in self.conflicts.items() if paths - allowed}
         return Conflicts(left) if left else None

@@ -141,7 +141,7 @@ def test_an_entry_gives_back_what_was_stored() -> None:
     assert entry is not None
     assert entry.value == encode(Pod(metadata=ObjectMeta(name="a", namespace="x", labels={"colour": "red"})))
     assert (entry.namespace, entry.name, entry.object.metadata.resourceVersion) == ("x", "a", "2")
-    moved = entry.moved(1234)
+    moved = entry.with_revision(1234)
     assert (moved.object.metadata.resourceVersion, moved.value) == ("1234", entry.value)
     assert moved.encoded == encode(moved.object)
     assert entry.object.metadata.resourceVersion == "2"

@@ -92,11 +92,11 @@ def test_a_budget_that_is_used_up_refuses(place: object) -> None:
     from pilothouse.apiserver.http.large_bodies import LargeBodies
 
     bodies = LargeBodies(budget_bytes=10)
-    bodies.hold(8)
+    bodies.reserve(8)
     with pytest.raises(StatusError, match="Too many requests"):
-        bodies.hold(3)
-    bodies.give_back(8)
-    bodies.hold(10)
+        bodies.reserve(3)
+    bodies.release(8)
+    bodies.reserve(10)
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,9 @@ def test_a_booked_exit_is_looked_for_no_more() -> None:
     exits = PendingExits()
     exits.add(exit_of("c1"), 0.0)
     exits.add(exit_of("c2"), 0.0)
-    exits.booked(exit_of("c1"))
+    exits.confirmed(exit_of("c1"))
     assert exits.due(0.0) == [exit_of("c2")]
-    exits.booked(exit_of("c2"))
+    exits.confirmed(exit_of("c2"))
     assert exits.seconds(0.0) is None
 
 

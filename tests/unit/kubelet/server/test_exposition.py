@@ -18,7 +18,7 @@ from pilothouse.kubelet.host.port import DiskUsage, Load, Machine
 from pilothouse.kubelet.runtime.port import Container, ContainerStats
 from pilothouse.kubelet.runtime.port import ContainerState as Running
 from pilothouse.kubelet.server import exposition
-from pilothouse.kubelet.server.figures import NodeStats, ProbeCount
+from pilothouse.kubelet.server.node_stats import NodeStats, ProbeCount
 from pilothouse.kubelet.server.statistics import summary
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
@@ -106,8 +106,8 @@ def test_what_the_kubelet_tells_of_itself() -> None:
 
 
 def test_the_summary_tells_of_the_whole_node_and_of_what_runs() -> None:
-    figures = NodeStats(MACHINE, LOAD, DiskUsage(100, 60, 10, 4))
-    found = summary("n1", [POD], STATS, figures, datetime.fromtimestamp(101, UTC))
+    node_stats = NodeStats(MACHINE, LOAD, DiskUsage(100, 60, 10, 4))
+    found = summary("n1", [POD], STATS, node_stats, datetime.fromtimestamp(101, UTC))
     node, (pod,) = found["node"], found["pods"]
     assert (node["cpu"]["usageCoreNanoSeconds"], node["memory"]["workingSetBytes"], node["fs"]["usedBytes"]) == (7_500_000_000, 600, 40)
     assert (node["fs"]["inodesUsed"], node["rlimit"]["maxpid"]) == (6, 32768)

@@ -21,7 +21,7 @@ def matches(conditions: Sequence[Compiled], evaluation: Evaluation, *, fails: bo
     `failed` is told the error of each that cannot be evaluated before one that is false.
     """
     try:
-        results = [evaluation.one(condition) for condition in conditions]
+        results = [evaluation.evaluate(condition) for condition in conditions]
     except BudgetExceeded as error:
         if fails:
             raise ConditionsFailed(str(error)) from error

@@ -81,13 +81,13 @@ class Evaluation:
 
     def all(self, expressions: Iterable[Compiled | None]) -> list[Result | None]:
         """The results of expressions in order, None where there is no expression; BudgetExceeded as soon as the budget is spent."""
-        return [None if expression is None else self.one(expression) for expression in expressions]
+        return [None if expression is None else self.evaluate(expression) for expression in expressions]
 
     def continued(self, values: Mapping[str, Any]) -> Evaluation:
         """Another evaluation of the same policy, with other values and what this one has left of the budget."""
         return Evaluation(values, self._variables, self.budget, is_small=self._is_small)
 
-    def one(self, compiled: Compiled) -> Result:
+    def evaluate(self, compiled: Compiled) -> Result:
         """The result of one expression."""
         if compiled.program is None:
             return Result(error=f"compilation error: {compiled.problem}")

@@ -54,7 +54,7 @@ class Mutator(CompiledPolicy[MutatingAdmissionPolicy]):
         if compiled.program is None:
             raise MutationFailed(compiled.problem)
         try:
-            result = Evaluation(values, self.variables, BUDGET, is_small=is_small).one(compiled)
+            result = Evaluation(values, self.variables, BUDGET, is_small=is_small).evaluate(compiled)
         except BudgetExceeded as error:
             raise MutationFailed(str(error)) from error
         if result.error:

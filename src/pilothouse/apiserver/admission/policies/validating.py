@@ -77,7 +77,7 @@ class Validator(CompiledPolicy[ValidatingAdmissionPolicy]):
 
     def _decisions(self, evaluation: Evaluation, values: RequestVariables) -> Sequence[Decision]:
         """The decisions; none when all validations are true and no message costs anything."""
-        results = [evaluation.one(each) for each in self.validations]
+        results = [evaluation.evaluate(each) for each in self.validations]
         if not self.messages and all(result.value is True for result in results):
             return ()
         messages, spent = self._messages(evaluation, values.unauthorized)
@@ -98,7 +98,7 @@ class Validator(CompiledPolicy[ValidatingAdmissionPolicy]):
 
     def _annotations(self, evaluation: Evaluation) -> list[Annotation]:
         return [
-            annotated(annotation.key, annotation.valueExpression, evaluation.one(compiled), fails=self.fails)
+            annotated(annotation.key, annotation.valueExpression, evaluation.evaluate(compiled), fails=self.fails)
             for annotation, compiled in zip(self.policy.spec.auditAnnotations, self.annotations, strict=True)
         ]
 

@@ -40,10 +40,10 @@ def cost_of(expression: str) -> int:
 def test_expressions_share_a_budget() -> None:
     one = cost_of(TWENTY)
     evaluated = Evaluation({}, {}, 2 * one)
-    assert [evaluated.one(compiled(TWENTY)).value for _ in range(2)] == [True, True]
+    assert [evaluated.evaluate(compiled(TWENTY)).value for _ in range(2)] == [True, True]
     assert evaluated.budget == 0
     with pytest.raises(BudgetExceeded, match=OUT_OF_BUDGET):
-        evaluated.one(compiled(TWENTY))
+        evaluated.evaluate(compiled(TWENTY))
 
 
 def test_a_variable_costs_once_whoever_needs_it() -> None:
@@ -51,9 +51,9 @@ def test_a_variable_costs_once_whoever_needs_it() -> None:
     variables = {"v": compiler.add_variable("v", TWENTY)}
     use = compiler.compile("variables.v", "validation")
     evaluated = Evaluation({}, variables, 1000)
-    evaluated.one(use)
+    evaluated.evaluate(use)
     first = 1000 - evaluated.budget
-    evaluated.one(use)
+    evaluated.evaluate(use)
     assert 1000 - evaluated.budget - first == first - cost_of(TWENTY)
 
 
@@ -61,24 +61,24 @@ def test_a_variable_that_fails_is_not_evaluated_again_and_names_itself() -> None
     compiler = Compiler()
     variables = {"v": compiler.add_variable("v", "1 / 0"), "broken": compiler.add_variable("broken", "foo")}
     evaluated = Evaluation({}, variables, 1000)
-    error = evaluated.one(compiler.compile("variables.v == 1", "validation")).error
+    error = evaluated.evaluate(compiler.compile("variables.v == 1", "validation")).error
     assert error == """expression 'variables.v == 1' resulted in error: composited variable "v" fails to evaluate: division by zero"""
     assert (
         'composited variable "broken" fails to compile: compilation failed: '
-        in evaluated.one(compiler.compile("variables.broken == 1", "validation")).error
+        in evaluated.evaluate(compiler.compile("variables.broken == 1", "validation")).error
     )
-    assert evaluated.one(compiler.compile("variables.v == 1 || true", "validation")).value is True
+    assert evaluated.evaluate(compiler.compile("variables.v == 1 || true", "validation")).value is True
 
 
 def test_what_costs_much_is_done_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "SMALL", 5)
     with pytest.raises(TooLarge):
-        Evaluation({}, {}, 1000, is_small=True).one(compiled(TWENTY))
+        Evaluation({}, {}, 1000, is_small=True).evaluate(compiled(TWENTY))
     asked: list[bool] = []
 
     def evaluate(*, is_small: bool) -> Any:
         asked.append(is_small)
-        return Evaluation({}, {}, 1000, is_small=is_small).one(compiled(TWENTY)).value
+        return Evaluation({}, {}, 1000, is_small=is_small).evaluate(compiled(TWENTY)).value
 
     assert asyncio.run(in_thread_if_costly(evaluate)) is True
     assert asked == [True, False]

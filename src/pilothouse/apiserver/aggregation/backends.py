@@ -14,7 +14,7 @@ from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
 from pilothouse.apiserver.aggregation.extensions import Extension
 from pilothouse.apiserver.aggregation.tls import FrontProxy, context_of
-from pilothouse.apiserver.http.streaming.forward import Backend
+from pilothouse.apiserver.http.streaming.forward import OF_THE_CLIENT, Backend
 from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS
 from pilothouse.apiserver.webhooks.client import Resolve
 from pilothouse.apiserver.webhooks.endpoint import Service
@@ -50,7 +50,7 @@ class Backends:
             cookie_jar=DummyCookieJar(),
             timeout=ClientTimeout(total=None, sock_connect=DIAL_SECONDS),
             auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+            skip_auto_headers=OF_THE_CLIENT,
         )
         self._sessions[key] = made
         if len(self._sessions) > SESSIONS_KEPT:

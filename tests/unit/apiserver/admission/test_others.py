@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -28,8 +29,9 @@ from pilothouse.api.types.core_v1 import (
     Taint,
     VolumeResourceRequirements,
 )
+from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef
 from pilothouse.api.types.storage_v1 import StorageClass
-from pilothouse.apiserver.auth.authorizer import Attributes, Decision, Rule
+from pilothouse.apiserver.auth.authorizer import Attributes, Decision
 from pilothouse.apiserver.auth.user import ADMIN, NODES, User
 from pilothouse.client.client import Client
 from pilothouse.machinery.codec import clone
@@ -205,8 +207,11 @@ class Signers:
         assert (attributes.group, attributes.resource, user) == ("certificates.k8s.io", "signers", ADMIN)
         return Decision(self.allowed.get(attributes.verb) == attributes.name)
 
-    def rules(self, user: User, namespace: str) -> list[Rule]:
-        return []
+    def rules(self, user: User, namespace: str, resource: str = "") -> tuple[Sequence[PolicyRule], str]:
+        return (), ""
+
+    def role_rules(self, ref: RoleRef, namespace: str) -> Sequence[PolicyRule] | None:
+        return None
 
 
 @pytest.mark.parametrize(

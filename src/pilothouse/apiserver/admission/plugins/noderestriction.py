@@ -1,4 +1,4 @@
-"""NodeRestriction: a kubelet writes its own Node, its own Lease, and the pods of its node; nothing of others.
+"""NodeRestriction: a kubelet writes its own Node, its own Lease, the pods of its node and requests for their certificates; no others.
 
 Who it is says its user name, `system:node:<name>`, in the group `system:nodes`; other users pass.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Pod
+from pilothouse.apiserver.admission import podcertificates
 from pilothouse.apiserver.admission.plugin import CONNECT, CREATE, DELETE, PODS, UPDATE, AdmissionRequest, Plugin, World
 from pilothouse.apiserver.admission.pods import refused
 from pilothouse.apiserver.auth.user import NODES, User
@@ -38,6 +39,8 @@ class NodeRestriction(Plugin):
             _check_node(request, node)
         elif request.group_plural == LEASES:
             _check_lease(request, node)
+        elif request.group_plural == podcertificates.REQUESTS:
+            await podcertificates.check_request(request, world, node)
 
 
 def node_of(user: User) -> str | None:

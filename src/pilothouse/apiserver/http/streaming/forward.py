@@ -32,6 +32,8 @@ HOP_HEADERS = frozenset((
 IDENTITY_HEADERS = ("impersonate-", "x-remote-")
 """Beginnings of the headers that say who somebody is: they are the API server's, no backend's."""
 ANSWER_HOP_HEADERS = HOP_HEADERS - {"content-length"}
+OF_THE_CLIENT = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""Headers that a request has only when its client said them."""
 PAGE_LIMIT = 4 << 20
 """Bytes of a page above which its links stay as they are."""
 
@@ -121,7 +123,7 @@ async def upgraded(request: Request, backend: Backend, url: str, wanted: str, he
 async def _passed(request: Request, backend: Backend, url: str, way: ProxyRoute) -> Response:
     connector = TCPConnector(ssl=_tls(backend) or False)
     timeout = ClientTimeout(total=None, sock_connect=DIAL_SECONDS)
-    async with ClientSession(connector=connector, timeout=timeout, auto_decompress=False, skip_auto_headers=("User-Agent",)) as session:
+    async with ClientSession(connector=connector, timeout=timeout, auto_decompress=False, skip_auto_headers=OF_THE_CLIENT) as session:
         body = request.http.content if request.http.can_read_body else None
         try:
             name = backend.server_name or None

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.api.fields import json_fields, table, type_name
+from pilothouse.machinery.codec import clone
 
 OFF: Mapping[str, tuple[str, ...]] = {
     "AtomicWriteVolumeUserFields": (
@@ -131,12 +132,15 @@ def _plan_of_kind(kind: type[Any]) -> Plan | None:
     return plan_of(type_name(kind))
 
 
-def drop_disabled(new: Any, old: Any | None = None) -> None:
-    """Take from `new`, which is the caller's own, the fields of features that are off and that `old` does not use."""
+def drop_disabled(new: Any, old: Any | None = None) -> Any:
+    """Take from `new`, which is the caller's own, the fields of features that are off and that `old` does not use.
+
+    Gives a copy of an updated object as it was before, which says who owns what, or None where nothing is taken.
+    """
     kind: Any = type(new)
     plan = _plan_of_kind(kind) if issubclass(kind, msgspec.Struct) else None  # kinds made at run time are not remembered
     if plan is None:
-        return
+        return None
     used: set[str] = set()
     if old is None:
         plan.note(new, used)
@@ -148,8 +152,11 @@ def drop_disabled(new: Any, old: Any | None = None) -> None:
         before: set[str] = set()
         plan.note(old, before)
         used -= before
-    if used:
-        _drop(new, plan, used)
+    if not used:
+        return None
+    before_drop = clone(new) if old is not None else None
+    _drop(new, plan, used)
+    return before_drop
 
 
 def _parts(value: Any) -> Any:
@@ -166,7 +173,8 @@ def _drop(obj: Any, plan: Plan, features: set[str]) -> None:
             setattr(obj, field, getattr(type(obj)(), field))
     for field, inner in plan.below:
         value = getattr(obj, field)
+        may_end = inner.ends_empty and value is not None and value != type(value)()
         for part in _parts(value):
             _drop(part, inner, features)
-        if inner.ends_empty and value is not None and value == type(value)():
+        if may_end and value == type(value)():
             setattr(obj, field, None)

@@ -124,8 +124,6 @@ class Resource(Generic[T]):
     `indexes` are the selectable fields that watch caches keep an index of, beside the namespace.
     `schema` is the OpenAPI schema of a kind that is not in the built-in definitions, or what makes it whenever it is asked for.
     `strategy` says how it is written and deleted where that differs from other kinds.
-    `conversion_annotations` are those that only the conversion to this version writes: Tables and partial metadata, which upstream makes
-    of its internal form, are without them. `empty(object)` sets what that conversion sets of an object without anything in it.
     `unknown_field` is what a client is told that selects by a field (`{}`) that cannot be selected by.
     """
 
@@ -142,6 +140,11 @@ class Resource(Generic[T]):
     """What converts objects of other versions: `to_stored` and `from_stored` are then for code that runs in a thread."""
     compact: Callable[[T], None] | None = None
     """Makes an object that is about to be committed, or was read from the store, smaller without changing what it says."""
+    conversion_annotations: Collection[str] = frozenset()
+    """Annotations that only the conversion to this version writes: Tables and partial metadata, which upstream makes of its internal form,
+    are without them."""
+    empty: Callable[[T], None] | None = None
+    """Sets what that conversion sets of an object without anything in it."""
     read: Callable[[T], bool] | None = None
     """Brings what the store has up to what the declaration says today; whether anything was changed."""
     complete: Callable[[T], None] | None = None
@@ -172,8 +175,6 @@ class Resource(Generic[T]):
         schema: Schema | None = None,
         strategy: Strategy = DEFAULT,
         unknown_field: str = "field label not supported: {}",
-        conversion_annotations: Collection[str] = (),
-        empty: Callable[[T], None] | None = None,
     ) -> None:
         self.type = type
         self.group, self.version, self.kind = type.GVK  # type: ignore[attr-defined]
@@ -197,8 +198,6 @@ class Resource(Generic[T]):
         self._schema = schema
         self.strategy = strategy
         self.unknown_field = unknown_field
-        self.conversion_annotations = frozenset(conversion_annotations)
-        self.empty = empty
         self.versions: tuple[Resource[Any], ...] = (self,)
         self.remembered: dict[Any, Any] = {}
         self.defaults: list[Default] = []

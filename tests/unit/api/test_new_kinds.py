@@ -211,7 +211,7 @@ def test_a_pod_certificate_request_ends_once() -> None:
         pytest.param(bundle(), {"SignerName": "<none>"}, id="bundle"),
         pytest.param(pod_certificate(), {"PodName": "p", "State": "Pending"}, id="request"),
         pytest.param(taint(), {"Key": "a", "Effect": "NoSchedule"}, id="taint"),
-        pytest.param(migration("deployments", "apps"), {"Resource": "deployments.apps", "Status": ""}, id="migration"),
+        pytest.param(migration("deployments", "apps"), {"Resource": "deployments.apps", "Status": "Unknown"}, id="migration"),
         pytest.param(policy(), {"Mutations": 1, "ParamKind": "<unset>"}, id="policy"),
         pytest.param(
             binding(paramRef={"name": "x", "parameterNotFoundAction": "Deny"}), {"PolicyName": "a", "ParamRef": "*/x"}, id="binding"

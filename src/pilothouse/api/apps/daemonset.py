@@ -29,8 +29,6 @@ TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 DAEMONSET = Resource(
     DaemonSet,
     plural="daemonsets",
-    conversion_annotations=(TEMPLATE_GENERATION,),
-    empty=lambda one: one.metadata.annotations.update({TEMPLATE_GENERATION: "0"}),
     strategy=Strategy(compares_first=True),
     short_names=("ds",),
     categories=("all",),
@@ -47,6 +45,8 @@ DAEMONSET = Resource(
         selector_column(lambda one: one.spec.selector),
     ),
 )
+DAEMONSET.conversion_annotations = (TEMPLATE_GENERATION,)
+DAEMONSET.empty = lambda one: one.metadata.annotations.update({TEMPLATE_GENERATION: "0"})
 
 
 @DAEMONSET.default

@@ -42,7 +42,6 @@ def spec_or_annotations_changed(old: Deployment, new: Deployment) -> bool:
 DEPLOYMENT = Resource(
     Deployment,
     plural="deployments",
-    empty=no_replicas,
     short_names=("deploy",),
     categories=("all",),
     subresources=(STATUS, Scale()),
@@ -57,6 +56,7 @@ DEPLOYMENT = Resource(
     reset_fields={"status": ("spec", "metadata.labels")},
     strategy=Strategy(status_keeps=frozenset({"labels"}), generation=spec_or_annotations_changed),
 )
+DEPLOYMENT.empty = no_replicas
 
 
 @DEPLOYMENT.default

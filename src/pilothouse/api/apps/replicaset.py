@@ -20,7 +20,6 @@ from pilothouse.machinery.resource import AGE, STATUS, Column, Resource, Scale
 REPLICASET = Resource(
     ReplicaSet,
     plural="replicasets",
-    empty=no_replicas,
     short_names=("rs",),
     categories=("all",),
     subresources=(STATUS, Scale()),
@@ -33,6 +32,7 @@ REPLICASET = Resource(
         selector_column(lambda one: one.spec.selector),
     ),
 )
+REPLICASET.empty = no_replicas
 
 
 @REPLICASET.default

@@ -45,7 +45,6 @@ RETENTIONS = ("Retain", "Delete")
 STATEFULSET = Resource(
     StatefulSet,
     plural="statefulsets",
-    empty=no_replicas,
     short_names=("sts",),
     categories=("all",),
     subresources=(STATUS, Scale()),
@@ -56,6 +55,7 @@ STATEFULSET = Resource(
     ),
     name_rule=names.dns_label,
 )
+STATEFULSET.empty = no_replicas
 
 
 @STATEFULSET.default

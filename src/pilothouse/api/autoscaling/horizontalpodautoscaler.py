@@ -9,7 +9,7 @@ from typing import Any
 
 from pilothouse.api.autoscaling.metrics import SOURCES, validate_metric, validate_reference
 from pilothouse.api.core.columns import NONE, UNKNOWN, UNSET
-from pilothouse.api.core.defaults.quantities import exact
+from pilothouse.api.core.defaults.quantities import exact, exact_fields
 from pilothouse.api.core.validation.fields import NEGATIVE, nonnegative, optional_one_of
 from pilothouse.api.types.autoscaling_v2 import (
     CrossVersionObjectReference,
@@ -17,6 +17,7 @@ from pilothouse.api.types.autoscaling_v2 import (
     HPAScalingPolicy,
     HPAScalingRules,
     MetricSpec,
+    MetricStatus,
     MetricTarget,
     ResourceMetricSource,
 )
@@ -86,10 +87,22 @@ def default(autoscaler: HorizontalPodAutoscaler) -> None:
     if not spec.metrics:
         target = MetricTarget(type="Utilization", averageUtilization=UTILIZATION)
         spec.metrics = [MetricSpec(type="Resource", resource=ResourceMetricSource(name="cpu", target=target))]
+    for metric in (*spec.metrics, *(autoscaler.status.currentMetrics or ())):
+        _default_amounts(metric)
     if spec.behavior:
         up = [("Pods", 4), ("Percent", 100)]
         spec.behavior.scaleUp = _rules(spec.behavior.scaleUp, up, 0)
         spec.behavior.scaleDown = _rules(spec.behavior.scaleDown, [("Percent", 100)], None)
+
+
+def _default_amounts(metric: MetricSpec | MetricStatus) -> None:
+    """Amounts in the form in which the API writes them."""
+    for name in SOURCES.values():
+        source: Any = getattr(metric, name)
+        if source is None:
+            continue
+        held = source.target if isinstance(metric, MetricSpec) else source.current
+        exact_fields(held, "value", "averageValue")
 
 
 def _rules(given: HPAScalingRules | None, policies: list[tuple[str, int]], window: int | None) -> HPAScalingRules:

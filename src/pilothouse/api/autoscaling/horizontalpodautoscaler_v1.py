@@ -122,7 +122,6 @@ def _reference(one: Any, type: Any) -> Any:
 HORIZONTALPODAUTOSCALER_V1 = Resource(
     v1.HorizontalPodAutoscaler,
     plural="horizontalpodautoscalers",
-    conversion_annotations=ANNOTATIONS,
     short_names=("hpa",),
     categories=("all",),
     subresources=(STATUS,),
@@ -131,6 +130,7 @@ HORIZONTALPODAUTOSCALER_V1 = Resource(
     to_stored=to_stored,
     from_stored=from_stored,
 )
+HORIZONTALPODAUTOSCALER_V1.conversion_annotations = ANNOTATIONS
 
 
 @HORIZONTALPODAUTOSCALER_V1.default

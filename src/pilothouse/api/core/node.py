@@ -98,7 +98,7 @@ def validate(node: Node, problems: Problems) -> None:
     if len(ranges) > 1 and broken:
         which = f"invalid CIDR[{broken[0]}]: <nil> (invalid CIDR address: {ranges[broken[0]]})"
         here.internal(f"invalid PodCIDRs. failed to check with dual stack with error:{which}")
-    elif len(ranges) > 1 and (len(ranges) > 2 or not dual_stack(ranges)):
+    if len(ranges) > 1 and (len(ranges) > 2 or not dual_stack(ranges)):
         here.invalid(ranges, "may specify no more than one CIDR for each IP family")
 
 

@@ -217,7 +217,7 @@ def validate_update(old: PersistentVolume, new: PersistentVolume, problems: Prob
     immutable(new.spec.volumeMode, old.spec.volumeMode, problems, "volumeMode")
     if old.spec.nodeAffinity is not None and old.spec.nodeAffinity != new.spec.nodeAffinity:
         message = "field is immutable, except for updating from beta label to GA"
-        problems.at("nodeAffinity").invalid(internal(new.spec.nodeAffinity, "core.VolumeNodeAffinity"), message)
+        problems.at("nodeAffinity").invalid(internal(new.spec.nodeAffinity, "*core.VolumeNodeAffinity"), message)
     if old.spec.volumeAttributesClassName and not new.spec.volumeAttributesClassName:
         here.at("volumeAttributesClassName").forbidden("update from non-nil value to nil is forbidden")
 

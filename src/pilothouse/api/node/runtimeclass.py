@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pilothouse.api.core.defaults.quantities import canonicalise
+from pilothouse.api.core.defaults.quantities import exact
 from pilothouse.api.core.validation.declared import in_bytes
 from pilothouse.api.core.validation.fields import report
 from pilothouse.api.core.validation.resources import validate_requirements
@@ -34,7 +34,8 @@ RUNTIMECLASS = Resource(
 def default(runtime_class: RuntimeClass) -> None:
     """Write the overhead in canonical form."""
     if runtime_class.overhead:
-        canonicalise(runtime_class.overhead.podFixed)
+        for name, amount in runtime_class.overhead.podFixed.items():
+            runtime_class.overhead.podFixed[name] = exact(amount)
 
 
 @RUNTIMECLASS.validate

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pilothouse.api.core.defaults.quantities import exact
 from pilothouse.api.core.validation.declared import validate_declared_driver
 from pilothouse.api.core.validation.fields import report, required_name
 from pilothouse.api.resource.identifiers import (
@@ -52,6 +53,9 @@ def _default_request(request: Any) -> None:
         request.count = request.count or 1
     for toleration in request.tolerations:
         toleration.operator = toleration.operator or "Equal"
+    if request.capacity is not None:
+        for name, amount in request.capacity.requests.items():
+            request.capacity.requests[name] = exact(amount)
 
 
 def request_names(claim: DeviceClaim | None) -> Names:
@@ -119,7 +123,7 @@ def validate_selectors(selectors: list[Any], problems: Problems) -> None:
 
 def _validate_constraint(constraint: DeviceConstraint, known: Names, problems: Problems) -> None:
     _validate_references(constraint.requests, known, problems.at("requests"))
-    if not constraint.matchAttribute and not constraint.distinctAttribute:
+    if constraint.matchAttribute is None and constraint.distinctAttribute is None:
         problems.required(NO_ATTRIBUTE)
 
 
@@ -167,7 +171,7 @@ def validate_declared_claim_spec(spec: ResourceClaimSpec, problems: Problems) ->
         where = here.at("constraints", index)
         _validate_declared_set(constraint.requests, where.at("requests"))
         for field in ("matchAttribute", "distinctAttribute"):
-            if getattr(constraint, field):
+            if getattr(constraint, field) is not None:
                 validate_fully_qualified_name(getattr(constraint, field), where.at(field))
     may_look = _limited(claim.config, MAXIMUM_CONFIGURATIONS, here.at("config"))
     for index, config in enumerate(claim.config if may_look else ()):

@@ -150,7 +150,7 @@ def _validate_declared_allocation(allocation: AllocationResult, here: Problems) 
         for position, toleration in enumerate(result.tolerations):
             validate_declared_toleration(toleration, where.at("tolerations", position))
         validate_declared_bindings(result.bindingConditions, result.bindingFailureConditions, where)
-        if result.shareID:
+        if result.shareID is not None:
             validate_uuid(result.shareID, where.at("shareID"))
     configurations = allocation.devices.config if allocation.devices else []
     for index, config in enumerate(configurations):

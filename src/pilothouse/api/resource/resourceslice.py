@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pilothouse.api.core.defaults.quantities import exact, exact_fields
 from pilothouse.api.core.validation.fields import immutable, report
 from pilothouse.api.core.validation.selectors import validate_node_selector
 from pilothouse.api.internal import internal
 from pilothouse.api.resource.devices import validate_counters, validate_declared_device, validate_declared_label, validate_device
 from pilothouse.api.resource.identifiers import validate_driver, validate_pool, validate_unique
-from pilothouse.api.types.resource_v1 import ResourceSlice, ResourceSliceSpec
+from pilothouse.api.types.resource_v1 import Counter, ResourceSlice, ResourceSliceSpec
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, Column, Resource
@@ -30,6 +31,29 @@ RESOURCESLICE = Resource(
     unknown_field="field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {}",
     strategy=Strategy(returns_deleted_object=True, counts_disabled=True),
 )
+
+
+@RESOURCESLICE.default
+def default(slice_: ResourceSlice) -> None:
+    """Amounts in the form in which the API writes them."""
+    for counters in slice_.spec.sharedCounters:
+        _default_counters(counters.counters)
+    for device in slice_.spec.devices:
+        for consumption in device.consumesCounters:
+            _default_counters(consumption.counters)
+        for capacity in device.capacity.values():
+            exact_fields(capacity, "value")
+            policy = capacity.requestPolicy
+            if policy is not None:
+                exact_fields(policy, "default")
+                policy.validValues = [exact(value) for value in policy.validValues]
+                if policy.validRange is not None:
+                    exact_fields(policy.validRange, "min", "max", "step")
+
+
+def _default_counters(counters: dict[str, Counter]) -> None:
+    for counter in counters.values():
+        exact_fields(counter, "value")
 
 
 @RESOURCESLICE.validate

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pilothouse.api.core.defaults.quantities import canonicalise
+from pilothouse.api.core.defaults.volumes import default_remote
 from pilothouse.api.core.persistentvolume import validate_inline_spec
 from pilothouse.api.core.validation.declared import validate_declared_driver
 from pilothouse.api.core.validation.fields import INT32, report
@@ -35,6 +37,15 @@ VOLUMEATTACHMENT = Resource(
 )
 
 
+@VOLUMEATTACHMENT.default
+def default(attachment: VolumeAttachment) -> None:
+    """Those of a PersistentVolume's source and capacity. Upstream: SetObjectDefaults_VolumeAttachment."""
+    inline = attachment.spec.source.inlineVolumeSpec
+    if inline is not None:
+        canonicalise(inline.capacity)
+        default_remote(inline)
+
+
 @VOLUMEATTACHMENT.validate
 def validate(attachment: VolumeAttachment, problems: Problems) -> None:
     """Attacher, node, one source and status. Upstream: ValidateVolumeAttachment."""
@@ -44,15 +55,15 @@ def validate(attachment: VolumeAttachment, problems: Problems) -> None:
     if not is_new:
         validate_csi_driver(spec.attacher, here.at("attacher"))
     if source.inlineVolumeSpec is not None:
-        if source.persistentVolumeName:
+        if source.persistentVolumeName is not None:
             where.forbidden(ONE_SOURCE)
         else:
             validate_inline_spec(source.inlineVolumeSpec, where.at("inlineVolumeSpec"))
-    elif not source.persistentVolumeName:
+    elif source.persistentVolumeName is None:
         where.required(ONE_SOURCE)
     report(names.dns_subdomain(spec.nodeName), spec.nodeName, here, "nodeName")
     validate_attachment_status(attachment.status, problems.at("status"))
-    if source.persistentVolumeName:
+    if source.persistentVolumeName is not None:
         report(names.dns_subdomain(source.persistentVolumeName), source.persistentVolumeName, where, "persistentVolumeName")
     if is_new:
         validate_declared_driver(spec.attacher, here.at("attacher"))

@@ -92,18 +92,22 @@ def validate_create(resource: Resource[Any], obj: Any, served: Resource[Any] | N
     raise_problems(resource, obj.metadata.name, problems)
 
 
-def prepare_update(resource: Resource[Any], old: Any, new: Any) -> None:
-    """What an update carries over: the status, the generation, and what the server itself has set."""
+def prepare_update(resource: Resource[Any], old: Any, new: Any) -> Any:
+    """What an update carries over: the status, the generation, and what the server itself has set.
+
+    Gives `new` as it was before fields of features that are off were dropped, or None where none were.
+    """
     carry_metadata(old, new)
     if has_status(resource):
         access.set_field(new, "status", access.status(old))
     moves = resource.strategy.generation
     counted = moves is not None and resource.strategy.counts_disabled and moves(old, new)
-    drop_disabled(new, old)
+    undropped = drop_disabled(new, old)
     for hook in resource.update_preparers:
         hook(old, new)
     if counted or (moves is not None and moves(old, new)):
         new.metadata.generation = old.metadata.generation + 1
+    return undropped
 
 
 def carry_metadata(old: Any, new: Any) -> None:

@@ -171,14 +171,20 @@ def _new_state(
     have added to what the client asks for is nobody's, as upstream."""
     resource = request.resource
     said = body.metadata.managedFields
-    new = view.write(resource, old, body)
-    if view is not MAIN and view.is_full_object:
-        drop_disabled(new, old)
+    undropped = None
+    if view is MAIN:
+        undropped, new = strategy.prepare_update(resource, old, body), body
+    else:
+        new = view.write(resource, old, body)
+        if view.is_full_object:
+            undropped = drop_disabled(new, old)
     if view.prepare is not None:
         view.prepare(resource, old, new, store.clock)
     new.metadata.resourceVersion = old.metadata.resourceVersion
     if record is None:
-        record = managers.after_update(store, request, view, old, new, said)
+        if undropped is not None:  # who says a field of a feature that is off owns it all the same, as upstream
+            undropped.metadata = new.metadata
+        record = managers.after_update(store, request, view, old, new if undropped is None else undropped, said)
     elif view.is_full_object:
         record = managers.after_admission(record, said, request.warnings)
         strategy.match_namespace(new, request.namespace)

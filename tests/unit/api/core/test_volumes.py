@@ -45,7 +45,7 @@ def claim(annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, A
             [
                 "spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes",
                 "spec.capacity: Required value",
-                'spec.capacity: Unsupported value: {}: supported values: "storage"',
+                'spec.capacity: Unsupported value: null: supported values: "storage"',
             ],
             id="for one Pod and for more",
         ),

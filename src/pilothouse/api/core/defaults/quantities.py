@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pilothouse.machinery import quantity
 from pilothouse.machinery.struct import Quantity
@@ -30,6 +31,13 @@ def exact(value: Quantity) -> str:
         return str(quantity.parse(value))
     except ValueError:
         return str(value)
+
+
+def exact_fields(obj: Any, *names: str) -> None:
+    """Put the named quantities of a struct, those that it has, into their canonical form."""
+    for name in names:
+        if getattr(obj, name) is not None:
+            setattr(obj, name, exact(getattr(obj, name)))
 
 
 def canonicalise(resources: dict[str, Quantity]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import asdict
 
 from pilothouse.api.core.defaults.images import pull_policy
-from pilothouse.api.core.defaults.quantities import canonical, canonicalise
+from pilothouse.api.core.defaults.quantities import canonical, canonicalise, exact
 from pilothouse.api.types.core_v1 import (
     DownwardAPIVolumeFile,
     EmptyDirVolumeSource,
@@ -36,7 +36,7 @@ def default_volume(volume: Volume) -> None:
     if volume.projected:
         _default_projected(volume.projected)
     if volume.emptyDir and volume.emptyDir.sizeLimit is not None:
-        volume.emptyDir.sizeLimit = canonical(volume.emptyDir.sizeLimit)
+        volume.emptyDir.sizeLimit = exact(volume.emptyDir.sizeLimit)
     if volume.ephemeral and volume.ephemeral.volumeClaimTemplate:
         default_claim(volume.ephemeral.volumeClaimTemplate.spec)
     if volume.image and not volume.image.pullPolicy:

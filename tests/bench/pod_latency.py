@@ -16,8 +16,9 @@ from kubernetes import client, config, watch
 
 from pilothouse.cluster.state import Places
 from pilothouse.kit.clock import SystemClock
+from pilothouse.kubelet.runtime.containers import ContainerConfig
 from pilothouse.kubelet.runtime.cri import CriRuntime
-from pilothouse.kubelet.runtime.port import ContainerConfig, SandboxConfig
+from pilothouse.kubelet.runtime.sandboxes import SandboxConfig
 from tests.bench.figure import p50, report
 
 NAME = "bench-pods"

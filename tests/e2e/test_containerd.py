@@ -14,19 +14,10 @@ import pytest
 from pilothouse.cluster.launch import environment
 from pilothouse.cluster.node import prepare_mounts
 from pilothouse.kit.clock import SystemClock, wait_for
+from pilothouse.kubelet.runtime.containers import ContainerConfig, ContainerState
 from pilothouse.kubelet.runtime.cri import CriRuntime
-from pilothouse.kubelet.runtime.port import (
-    ContainerConfig,
-    ContainerState,
-    EventType,
-    NamespaceMode,
-    Namespaces,
-    PortMapping,
-    Resources,
-    RuntimeEvent,
-    SandboxConfig,
-    SandboxSecurity,
-)
+from pilothouse.kubelet.runtime.port import EventType, RuntimeEvent
+from pilothouse.kubelet.runtime.sandboxes import NamespaceMode, Namespaces, PortMapping, Resources, SandboxConfig, SandboxSecurity
 from pilothouse.node import cgroups, images, mounts, namespaces, processes
 from pilothouse.node.containerd import ContainerdPaths
 from pilothouse.node.supervisor import Supervisor, import_local_images

@@ -11,7 +11,7 @@ from pathlib import Path
 from pilothouse.cluster.state import Places
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kubelet.runtime.cri import CriRuntime
-from pilothouse.kubelet.runtime.port import SandboxConfig
+from pilothouse.kubelet.runtime.sandboxes import SandboxConfig
 from tests.e2e.conftest import NAME
 from tests.e2e.test_kubelet import IMAGE, STATE, field, manifest, ready, start
 from tests.e2e.tools import Kubectl, until

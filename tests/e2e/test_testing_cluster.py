@@ -13,8 +13,8 @@ import pytest
 from kubernetes import client, config
 
 from pilothouse.kit.clock import SystemClock
-from pilothouse.kubelet.runtime.port import ExecResult
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.containers import ExecResult
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.kubelet.runtime.simulated_logs import Line
 from pilothouse.testing.cluster import Cluster
 from tests.e2e.tools import PATIENCE_SECONDS, Kubectl, kubectls, oldest_and_newest, until

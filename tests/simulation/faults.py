@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.client.call import Options
-from pilothouse.kubelet.runtime.port import ContainerState
+from pilothouse.kubelet.runtime.containers import ContainerState
 from pilothouse.testing.cluster import Cluster
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from pilothouse.api.types.apps_v1 import Deployment
 from pilothouse.api.types.core_v1 import Event
-from pilothouse.kubelet.runtime.port import ContainerState
+from pilothouse.kubelet.runtime.containers import ContainerState
 from pilothouse.testing.cluster import Cluster
 from tests.simulation.faults import Faults
 

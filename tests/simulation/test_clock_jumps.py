@@ -10,7 +10,7 @@ from pilothouse.api.types.apps_v1 import Deployment
 from pilothouse.api.types.batch_v1 import Job
 from pilothouse.api.types.core_v1 import Event, Node, Pod
 from pilothouse.kit.virtual_clock import VirtualClock
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.testing import Cluster
 
 DAY = 86400.0

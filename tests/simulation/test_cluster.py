@@ -11,7 +11,7 @@ import pytest
 
 from pilothouse.api.types.apps_v1 import Deployment, ReplicaSet
 from pilothouse.api.types.core_v1 import Event, Node, Pod
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.testing.cluster import Cluster, is_ready
 
 pytestmark = pytest.mark.cluster(clock="still")

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pilothouse.api.types.apps_v1 import DaemonSet, StatefulSet
 from pilothouse.api.types.batch_v1 import CronJob, Job
 from pilothouse.api.types.core_v1 import Pod
-from pilothouse.kubelet.runtime.port import ContainerState
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.containers import ContainerState
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.testing.cluster import Cluster
 from tests.simulation.faults import Faults
 

@@ -28,7 +28,7 @@ from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.state import ClusterState, Places
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kubelet.images.references import InvalidReference, parse, with_default_tag
-from pilothouse.kubelet.runtime.port import Image
+from pilothouse.kubelet.runtime.images import Image
 from pilothouse.node import linux
 from pilothouse.node.containerd import NAMESPACE
 

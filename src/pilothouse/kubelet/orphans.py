@@ -19,7 +19,9 @@ from pilothouse.kubelet.pods.observed import PodSandbox, Run
 from pilothouse.kubelet.pods.spec import container_of
 from pilothouse.kubelet.pods.termination_message import termination_message
 from pilothouse.kubelet.pods.workers import PodWorkers
-from pilothouse.kubelet.runtime.port import ContainerState, NotFound, Sandbox
+from pilothouse.kubelet.runtime.containers import ContainerState
+from pilothouse.kubelet.runtime.port import NotFound
+from pilothouse.kubelet.runtime.sandboxes import Sandbox
 
 log = logging.getLogger(__name__)
 ORPHAN_GRACE_SECONDS = 2

@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pilothouse.kubelet.runtime.port import ExecResult
-    from pilothouse.kubelet.runtime.simulated import Behaviour
+    from pilothouse.kubelet.runtime.containers import ExecResult
+    from pilothouse.kubelet.runtime.simulated_containers import Behaviour
     from pilothouse.kubelet.runtime.simulated_logs import Line
     from pilothouse.testing.certificates import ServingCertificate
     from pilothouse.testing.cluster import Cluster

@@ -34,8 +34,9 @@ from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.running_clock import RunningClock
 from pilothouse.kit.virtual_clock import VirtualClock
-from pilothouse.kubelet.runtime.port import ExecResult
-from pilothouse.kubelet.runtime.simulated import Behaviour, SimulatedContainer, SimulatedRuntime
+from pilothouse.kubelet.runtime.containers import ExecResult
+from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour, SimulatedContainer
 from pilothouse.testing.certificates import ServingCertificate
 from pilothouse.testing.control_plane import ControlPlane
 from pilothouse.testing.durations import seconds

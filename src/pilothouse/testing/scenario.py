@@ -44,7 +44,7 @@ from pilothouse.api.types.apps_v1 import ReplicaSet
 from pilothouse.api.types.core_v1 import Event
 from pilothouse.client.call import STRATEGIC_MERGE_PATCH, Options
 from pilothouse.controllers.deployments.revisions import HASH_LABEL, REVISION
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.machinery import codec, strconv
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.table import table

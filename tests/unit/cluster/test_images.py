@@ -10,7 +10,7 @@ import pytest
 from pilothouse.cluster import images
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.state import Places
-from pilothouse.kubelet.runtime.port import Image
+from pilothouse.kubelet.runtime.images import Image
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pilothouse.api.types.apps_v1 import ControllerRevision, DaemonSet, Stateful
 from pilothouse.api.types.batch_v1 import CronJob, Job
 from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.client.call import Options
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.testing.cluster import Cluster
 
 DAEMONS = """

@@ -28,8 +28,11 @@ from pilothouse.kubelet.cgroups import NoCgroups
 from pilothouse.kubelet.leftovers import Leftovers, left_over
 from pilothouse.kubelet.node.admission import judge
 from pilothouse.kubelet.node.preemption import NoRoom, pods_to_preempt
-from pilothouse.kubelet.runtime.port import ContainerState, ExecResult, RuntimeFailure, SandboxConfig
-from pilothouse.kubelet.runtime.simulated import Behaviour, SimulatedRuntime
+from pilothouse.kubelet.runtime.containers import ContainerState, ExecResult
+from pilothouse.kubelet.runtime.port import RuntimeFailure
+from pilothouse.kubelet.runtime.sandboxes import SandboxConfig
+from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from tests.unit.kubelet.harness import Node as SimulatedNode
 from tests.unit.kubelet.harness import a_pod, node
 

@@ -33,7 +33,7 @@ from pilothouse.kubelet.launch.errors import ConfigError
 from pilothouse.kubelet.launch.mounts import container_devices
 from pilothouse.kubelet.mounts.manager import VolumeManager
 from pilothouse.kubelet.mounts.port import VolumeError
-from pilothouse.kubelet.runtime.port import Device
+from pilothouse.kubelet.runtime.containers import Device
 from pilothouse.machinery.errors import not_found
 from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 from tests.unit.kubelet.test_volumes import FakeObjects, VirtualClock, pod

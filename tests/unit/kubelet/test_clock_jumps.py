@@ -8,8 +8,9 @@ import pytest
 
 from pilothouse.api.types.core_v1 import ConfigMapVolumeSource, Container, Event, Pod, Probe, TCPSocketAction, Volume
 from pilothouse.client.call import Options
-from pilothouse.kubelet.runtime.port import RuntimeFailure, SandboxConfig
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.port import RuntimeFailure
+from pilothouse.kubelet.runtime.sandboxes import SandboxConfig
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from tests.unit.kubelet.harness import Node, a_pod, node
 
 DAY = 86400.0

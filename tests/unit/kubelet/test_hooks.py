@@ -13,7 +13,8 @@ from pilothouse.kubelet.hooks import LifecycleHooks
 from pilothouse.kubelet.pods.observed import Run
 from pilothouse.kubelet.probes.port import ProbeResult
 from pilothouse.kubelet.probes.simulated import SimulatedNetwork
-from pilothouse.kubelet.runtime.port import ContainerState, ExecResult, RuntimeFailure
+from pilothouse.kubelet.runtime.containers import ContainerState, ExecResult
+from pilothouse.kubelet.runtime.port import RuntimeFailure
 from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from tests.unit.kubelet.harness import node

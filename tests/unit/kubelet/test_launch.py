@@ -60,7 +60,8 @@ from pilothouse.kubelet.launch.services import service_environment
 from pilothouse.kubelet.paths import Paths
 from pilothouse.kubelet.pods.amounts import pod_requests
 from pilothouse.kubelet.pods.qos import oom_score, qos_class
-from pilothouse.kubelet.runtime.port import DnsConfig, Image, NamespaceMode, SecurityProfile
+from pilothouse.kubelet.runtime.images import Image
+from pilothouse.kubelet.runtime.sandboxes import DnsConfig, NamespaceMode, SecurityProfile
 from pilothouse.machinery.errors import not_found
 from pilothouse.machinery.meta_v1 import ObjectMeta
 

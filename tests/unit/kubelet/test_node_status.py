@@ -22,7 +22,8 @@ from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import DiskUsage, Machine
 from pilothouse.kubelet.node.admission import Abilities, judge
 from pilothouse.kubelet.node.status import NodeObservation, allocatable, images, node_status
-from pilothouse.kubelet.runtime.port import Image, RuntimeCondition, RuntimeVersion
+from pilothouse.kubelet.runtime.images import Image
+from pilothouse.kubelet.runtime.port import RuntimeCondition, RuntimeVersion
 from tests.unit.kubelet.harness import a_pod, node
 
 GIBIBYTE = 1 << 30

@@ -21,7 +21,7 @@ from pilothouse.kubelet.pods.observed import BackOff, Ending, Failure, PodSandbo
 from pilothouse.kubelet.pods.planner import plan
 from pilothouse.kubelet.pods.spec import spec_hash
 from pilothouse.kubelet.pods.steps import BackingOff, KillAll, Release, Remove, RemoveSandbox, Resize, SetUp, Start, StopSandbox
-from pilothouse.kubelet.runtime.port import ContainerState
+from pilothouse.kubelet.runtime.containers import ContainerState
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 NOW = 1_000_000.0

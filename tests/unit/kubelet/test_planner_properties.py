@@ -19,7 +19,7 @@ from pilothouse.kubelet.pods.observed import Failure, PodSandbox, PodState, Run
 from pilothouse.kubelet.pods.planner import plan
 from pilothouse.kubelet.pods.spec import spec_hash
 from pilothouse.kubelet.pods.steps import BackingOff, KillAll, Release, Remove, RemoveSandbox, SetUp, Start, Step, StopSandbox
-from pilothouse.kubelet.runtime.port import ContainerState
+from pilothouse.kubelet.runtime.containers import ContainerState
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 RUNNING, EXITED, CREATED = ContainerState.RUNNING, ContainerState.EXITED, ContainerState.CREATED

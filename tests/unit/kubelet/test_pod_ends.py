@@ -22,8 +22,10 @@ from pilothouse.api.types.core_v1 import (
 )
 from pilothouse.api.types.core_v1 import SecretVolumeSource as SecretSource
 from pilothouse.kubelet.pods.final_status import end_unfinished, limit_messages
-from pilothouse.kubelet.runtime.port import ExecResult, RuntimeFailure, SandboxConfig
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.containers import ExecResult
+from pilothouse.kubelet.runtime.port import RuntimeFailure
+from pilothouse.kubelet.runtime.sandboxes import SandboxConfig
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from tests.unit.kubelet.harness import a_pod, node
 
 WAITS = ContainerState(waiting=ContainerStateWaiting(reason="PodInitializing"))

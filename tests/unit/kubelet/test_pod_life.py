@@ -23,8 +23,9 @@ from pilothouse.api.types.core_v1 import (
 )
 from pilothouse.api.types.core_v1 import Node as NodeObject
 from pilothouse.client.call import STRATEGIC_MERGE_PATCH, Options
-from pilothouse.kubelet.runtime.port import ExecResult, RuntimeFailure
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.containers import ExecResult
+from pilothouse.kubelet.runtime.port import RuntimeFailure
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from tests.unit.kubelet.harness import Node, a_pod, node
 

@@ -15,7 +15,7 @@ from pilothouse.kubelet.cgroups import NoCgroups
 from pilothouse.kubelet.launch.resources import PodCgroup, widest
 from pilothouse.kubelet.node.admission import judge_resize
 from pilothouse.kubelet.pods.allocation import DEFERRED, INFEASIBLE, PendingResize
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.node.cgroups import NO_LIMITS, Limits
 from tests.unit.kubelet.harness import Node, a_pod, node

@@ -23,7 +23,8 @@ from pilothouse.kubelet.host.port import DiskUsage, Load
 from pilothouse.kubelet.images.collector import Record, choose, to_free
 from pilothouse.kubelet.logs import too_old
 from pilothouse.kubelet.node.admission import judge
-from pilothouse.kubelet.runtime.port import Image, RuntimeFailure
+from pilothouse.kubelet.runtime.images import Image
+from pilothouse.kubelet.runtime.port import RuntimeFailure
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from tests.unit.kubelet.harness import a_pod, node
 

@@ -23,7 +23,7 @@ from pilothouse.kubelet.pods.observed import Ending, Failure, PodSandbox, PodSta
 from pilothouse.kubelet.pods.phase import phase
 from pilothouse.kubelet.pods.publisher import difference
 from pilothouse.kubelet.pods.status import NodeFacts, pod_status
-from pilothouse.kubelet.runtime import port
+from pilothouse.kubelet.runtime import containers
 from pilothouse.machinery.codec import to_dict
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
@@ -83,11 +83,11 @@ def state(*runs: Run, **fields: Any) -> PodState:
     return PodState(sandboxes=[PodSandbox("b", 0, True, NOW, ("10.1.1.1",))], runs=by_name, first_seen=NOW, **fields)
 
 
-def run(number: port.ContainerState = port.ContainerState.RUNNING, attempt: int = 0, code: int = 0) -> Run:
+def run(number: containers.ContainerState = containers.ContainerState.RUNNING, attempt: int = 0, code: int = 0) -> Run:
     return Run(f"id-{attempt}", "app", attempt, "b", number, NOW, NOW, NOW + 1, code, "Error" if code else "", image="docker.io/i")
 
 
-EXITED = port.ContainerState.EXITED
+EXITED = containers.ContainerState.EXITED
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.virtual_clock import EPOCH, VirtualClock
-from pilothouse.kubelet.runtime.port import ExecResult
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.containers import ExecResult
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.kubelet.runtime.simulated_logs import LINES_LIMIT, Line, SimulatedLog
 from pilothouse.kubelet.server.logs import LogOptions
 from pilothouse.testing.cluster import Cluster

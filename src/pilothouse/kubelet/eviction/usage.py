@@ -19,7 +19,8 @@ from pilothouse.kubelet.launch.resources import cgroup_path
 from pilothouse.kubelet.mounts.manager import VolumeManager
 from pilothouse.kubelet.paths import Paths
 from pilothouse.kubelet.pods.identity import CONTAINER_NAME, POD_UID
-from pilothouse.kubelet.runtime.port import ContainerStats, Runtime
+from pilothouse.kubelet.runtime.containers import ContainerStats
+from pilothouse.kubelet.runtime.port import Runtime
 
 LAYERS, FILES = "layers", "files"
 """The two parts of a pod's disk: its containers' writable layers; its logs and emptyDirs."""

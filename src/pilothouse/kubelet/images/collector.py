@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import DiskUsage, Host
-from pilothouse.kubelet.runtime.port import Image, Runtime, RuntimeFailure
+from pilothouse.kubelet.runtime.images import Image
+from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
 
 log = logging.getLogger(__name__)
 Tell = Callable[[str, str, str], None]

@@ -14,7 +14,7 @@ import orjson
 
 from pilothouse.api.types.core_v1 import Secret
 from pilothouse.kubelet.images.references import parse
-from pilothouse.kubelet.runtime.port import Credentials
+from pilothouse.kubelet.runtime.images import Credentials
 
 DOCKER_CONFIG_JSON = "kubernetes.io/dockerconfigjson"
 DOCKER_CONFIG = "kubernetes.io/dockercfg"

@@ -21,7 +21,8 @@ from pilothouse.kubelet.launch.fields import go_duration
 from pilothouse.kubelet.pods.backoff import LONGEST_SECONDS, used, waits_until
 from pilothouse.kubelet.pods.observed import BackOff
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.runtime.port import Credentials, Image, Runtime, RuntimeFailure
+from pilothouse.kubelet.runtime.images import Credentials, Image
+from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
 from pilothouse.machinery.errors import StatusError
 
 Tell = Callable[[str, str, str], None]

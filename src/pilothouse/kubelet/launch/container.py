@@ -13,7 +13,8 @@ from pilothouse.kubelet.launch.resources import container_resources
 from pilothouse.kubelet.launch.security import container_security
 from pilothouse.kubelet.pods.identity import container_annotations, container_labels
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.runtime.port import ContainerConfig, Device, Image, Mount
+from pilothouse.kubelet.runtime.containers import ContainerConfig, Device, Mount
+from pilothouse.kubelet.runtime.images import Image
 
 NO_MACHINE = Machine(0, 0)
 

@@ -10,7 +10,8 @@ from pilothouse.kubelet.launch.naming import hostname, hosts_file
 from pilothouse.kubelet.pods.node_services import NodeServices
 from pilothouse.kubelet.pods.observed import PodState
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.runtime.port import ContainerConfig, Image
+from pilothouse.kubelet.runtime.containers import ContainerConfig
+from pilothouse.kubelet.runtime.images import Image
 
 
 def pod_ips(shared: NodeServices, pod: Pod, state: PodState) -> tuple[str, ...]:

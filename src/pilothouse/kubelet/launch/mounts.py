@@ -15,7 +15,7 @@ from pilothouse.kubelet.launch.expansion import expand
 from pilothouse.kubelet.mounts.manager import VolumeManager
 from pilothouse.kubelet.paths import Paths
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.runtime.port import Device, Mount, Propagation
+from pilothouse.kubelet.runtime.containers import Device, Mount, Propagation
 
 ETC_HOSTS = "/etc/hosts"
 PROPAGATIONS = {"HostToContainer": Propagation.HOST_TO_CONTAINER, "Bidirectional": Propagation.BIDIRECTIONAL}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pilothouse.api.types.core_v1 import Pod
-from pilothouse.kubelet.runtime.port import DnsConfig
+from pilothouse.kubelet.runtime.sandboxes import DnsConfig
 
 HOSTNAME_LIMIT = 63
 FQDN_LIMIT = 64

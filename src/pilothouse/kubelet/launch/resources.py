@@ -13,7 +13,7 @@ from pilothouse.kubelet.host.port import Machine
 from pilothouse.kubelet.pods.amounts import own_limits, pod_limits, pod_requests
 from pilothouse.kubelet.pods.qos import BEST_EFFORT, BURSTABLE, GUARANTEED, oom_score, qos_class
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.runtime.port import Resources
+from pilothouse.kubelet.runtime.sandboxes import Resources
 from pilothouse.machinery import quantity
 
 CPU_PERIOD_MICROSECONDS = 100_000

@@ -12,7 +12,8 @@ from pilothouse.kubelet.paths import Paths
 from pilothouse.kubelet.pods.amounts import pod_limits, pod_requests
 from pilothouse.kubelet.pods.identity import pod_labels
 from pilothouse.kubelet.pods.spec import every_container
-from pilothouse.kubelet.runtime.port import DnsConfig, PortMapping, Resources, RuntimeFailure, SandboxConfig
+from pilothouse.kubelet.runtime.port import RuntimeFailure
+from pilothouse.kubelet.runtime.sandboxes import DnsConfig, PortMapping, Resources, SandboxConfig
 
 
 def sandbox_config(pod: Pod, attempt: int, config: KubeletConfig, host_dns: DnsConfig) -> SandboxConfig:

@@ -12,15 +12,9 @@ from pilothouse.api.types.core_v1 import AppArmorProfile, Pod, PodSecurityContex
 from pilothouse.kubelet.launch.errors import ConfigError
 from pilothouse.kubelet.pods.spec import format_pod
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.runtime.port import (
-    ContainerSecurity,
-    Image,
-    NamespaceMode,
-    Namespaces,
-    SandboxSecurity,
-    SecurityProfile,
-    SELinux,
-)
+from pilothouse.kubelet.runtime.containers import ContainerSecurity
+from pilothouse.kubelet.runtime.images import Image
+from pilothouse.kubelet.runtime.sandboxes import NamespaceMode, Namespaces, SandboxSecurity, SecurityProfile, SELinux
 
 MASKED_PATHS = (
     "/proc/asound",

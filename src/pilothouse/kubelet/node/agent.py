@@ -25,7 +25,8 @@ from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.node.status import PRESSURES, NodeObservation, extended_resources, labels, node_status
-from pilothouse.kubelet.runtime.port import Image, Runtime, RuntimeCondition, RuntimeFailure, RuntimeVersion
+from pilothouse.kubelet.runtime.images import Image
+from pilothouse.kubelet.runtime.port import Runtime, RuntimeCondition, RuntimeFailure, RuntimeVersion
 from pilothouse.machinery import time as times
 from pilothouse.machinery.codec import to_dict
 from pilothouse.machinery.errors import StatusError

@@ -24,7 +24,8 @@ from pilothouse.api.types.core_v1 import (
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import DiskUsage, Machine
 from pilothouse.kubelet.launch.resources import HUGEPAGES
-from pilothouse.kubelet.runtime.port import Image, RuntimeCondition, RuntimeVersion
+from pilothouse.kubelet.runtime.images import Image
+from pilothouse.kubelet.runtime.port import RuntimeCondition, RuntimeVersion
 from pilothouse.machinery import quantity, strconv
 
 IMAGES_LIMIT = 50

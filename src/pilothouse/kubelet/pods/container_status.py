@@ -25,7 +25,7 @@ from pilothouse.api.types.core_v1 import (
 from pilothouse.kubelet.pods.observed import PodState, Run
 from pilothouse.kubelet.pods.spec import could_restart_all, is_sidecar, restarts
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.runtime import port
+from pilothouse.kubelet.runtime import containers
 from pilothouse.machinery import time as times
 
 GONE = "The container could not be located when the pod was deleted.  The container used to be Running"
@@ -90,9 +90,9 @@ def _of_run(observed: PodState, container: AnyContainer, run: Run, runtime: str)
 
 
 def _state(run: Run, runtime: str) -> ContainerState:
-    if run.state is port.ContainerState.RUNNING:
+    if run.state is containers.ContainerState.RUNNING:
         return ContainerState(running=ContainerStateRunning(startedAt=moment(run.started_at) or None))
-    if run.state is port.ContainerState.EXITED:
+    if run.state is containers.ContainerState.EXITED:
         return ContainerState(
             terminated=ContainerStateTerminated(
                 exitCode=run.exit_code,

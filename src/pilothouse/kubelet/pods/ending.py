@@ -13,7 +13,7 @@ from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.pods.observed import Ending, PodState
 from pilothouse.kubelet.pods.spec import grace_seconds, is_sidecar, is_terminal, may_restart, restarts, sidecars
 from pilothouse.kubelet.pods.steps import Kill, KillAll, Plan, Release, Remove, StopSandbox
-from pilothouse.kubelet.runtime.port import ContainerState
+from pilothouse.kubelet.runtime.containers import ContainerState
 
 LOST_MESSAGE = "The pod's sandbox ended before its containers did, and its restart policy is Never"
 DEADLINE, DEADLINE_MESSAGE = "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"

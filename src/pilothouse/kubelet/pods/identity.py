@@ -9,7 +9,8 @@ from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kubelet.pods.observed import PodSandbox, Run
 from pilothouse.kubelet.pods.spec import grace_seconds, spec_hash
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.runtime.port import Container, ContainerStatus, NamespaceMode, SandboxState, SandboxStatus
+from pilothouse.kubelet.runtime.containers import Container, ContainerStatus
+from pilothouse.kubelet.runtime.sandboxes import NamespaceMode, SandboxState, SandboxStatus
 from pilothouse.machinery import strconv
 
 POD_NAME = "io.kubernetes.pod.name"

@@ -21,7 +21,8 @@ from pilothouse.kubelet.pods.observed import Run
 from pilothouse.kubelet.pods.publisher import StatusPublisher
 from pilothouse.kubelet.pods.status import NodeFacts
 from pilothouse.kubelet.pods.steps import AnyContainer
-from pilothouse.kubelet.runtime.port import DnsConfig, Runtime
+from pilothouse.kubelet.runtime.port import Runtime
+from pilothouse.kubelet.runtime.sandboxes import DnsConfig
 
 
 class Hooks(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pilothouse.api.types.core_v1 import Pod, ResourceRequirements
 from pilothouse.kubelet.pods.allocation import PendingResize
 from pilothouse.kubelet.pods.spec import restarts_all
-from pilothouse.kubelet.runtime.port import ContainerState
+from pilothouse.kubelet.runtime.containers import ContainerState
 
 
 @dataclass(slots=True)

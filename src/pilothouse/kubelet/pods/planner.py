@@ -18,7 +18,7 @@ from pilothouse.kubelet.pods.observed import PodState, Run
 from pilothouse.kubelet.pods.spec import grace_seconds, is_sidecar, may_restart, restarts, spec_hash
 from pilothouse.kubelet.pods.steps import AnyContainer, BackingOff, Kill, KillAll, Plan, RemoveSandbox, Resize, SetUp, Start, StopSandbox
 from pilothouse.kubelet.pods.steps import Remove as RemoveRun
-from pilothouse.kubelet.runtime.port import ContainerState
+from pilothouse.kubelet.runtime.containers import ContainerState
 
 DEAD_RUNS_KEPT = 1
 """Of each container; upstream's maximum-dead-containers-per-container."""

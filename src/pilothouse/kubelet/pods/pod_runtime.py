@@ -42,7 +42,9 @@ from pilothouse.kubelet.pods.steps import (
     StopSandbox,
 )
 from pilothouse.kubelet.pods.termination_message import termination_message
-from pilothouse.kubelet.runtime.port import ContainerState, NotFound, RuntimeFailure, SandboxConfig
+from pilothouse.kubelet.runtime.containers import ContainerState
+from pilothouse.kubelet.runtime.port import NotFound, RuntimeFailure
+from pilothouse.kubelet.runtime.sandboxes import SandboxConfig
 from pilothouse.machinery.quoting import go_quoted
 from pilothouse.node.cgroups import Limits
 

@@ -14,7 +14,9 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.launch.fields import go_duration
 from pilothouse.kubelet.pods.identity import POD_UID
 from pilothouse.kubelet.pods.observed import PodState
-from pilothouse.kubelet.runtime.port import Container, ContainerState, Runtime, RuntimeFailure, Sandbox, SandboxState
+from pilothouse.kubelet.runtime.containers import Container, ContainerState
+from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
+from pilothouse.kubelet.runtime.sandboxes import Sandbox, SandboxState
 
 log = logging.getLogger(__name__)
 UNHEALTHY_SECONDS = 180.0

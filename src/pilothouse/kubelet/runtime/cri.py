@@ -23,29 +23,11 @@ from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.runtime import cri_events
 from pilothouse.kubelet.runtime import cri_messages as messages
 from pilothouse.kubelet.runtime.call_queue import CallQueue
+from pilothouse.kubelet.runtime.containers import Container, ContainerConfig, ContainerState, ContainerStats, ContainerStatus, ExecResult
 from pilothouse.kubelet.runtime.cri_exits import PendingExits
-from pilothouse.kubelet.runtime.port import (
-    Container,
-    ContainerConfig,
-    ContainerState,
-    ContainerStats,
-    ContainerStatus,
-    Credentials,
-    EventType,
-    ExecResult,
-    FilesystemUsage,
-    Image,
-    NotFound,
-    Resources,
-    RuntimeCondition,
-    RuntimeEvent,
-    RuntimeFailure,
-    RuntimeVersion,
-    Sandbox,
-    SandboxConfig,
-    SandboxState,
-    SandboxStatus,
-)
+from pilothouse.kubelet.runtime.images import Credentials, FilesystemUsage, Image
+from pilothouse.kubelet.runtime.port import EventType, NotFound, RuntimeCondition, RuntimeEvent, RuntimeFailure, RuntimeVersion
+from pilothouse.kubelet.runtime.sandboxes import Resources, Sandbox, SandboxConfig, SandboxState, SandboxStatus
 from pilothouse.machinery import strconv
 
 pb: Any = api_pb2

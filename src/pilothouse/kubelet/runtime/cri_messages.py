@@ -9,20 +9,20 @@ from typing import Any
 
 from cri_api.v1 import api_pb2
 
-from pilothouse.kubelet.runtime.port import (
+from pilothouse.kubelet.runtime.containers import (
     Container,
     ContainerConfig,
     ContainerSecurity,
     ContainerState,
     ContainerStats,
     ContainerStatus,
-    Credentials,
-    FilesystemUsage,
-    Image,
     Mount,
+    Propagation,
+)
+from pilothouse.kubelet.runtime.images import Credentials, FilesystemUsage, Image
+from pilothouse.kubelet.runtime.sandboxes import (
     NamespaceMode,
     Namespaces,
-    Propagation,
     Resources,
     Sandbox,
     SandboxConfig,

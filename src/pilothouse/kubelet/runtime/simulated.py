@@ -9,36 +9,24 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pilothouse.kit.clock import Clock, Timer
+from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
-from pilothouse.kubelet.runtime.port import (
-    Container,
-    ContainerConfig,
-    ContainerState,
-    ContainerStats,
-    ContainerStatus,
-    Credentials,
-    EventType,
-    ExecResult,
-    FilesystemUsage,
-    Image,
-    NamespaceMode,
-    NotFound,
-    Resources,
-    RuntimeCondition,
-    RuntimeEvent,
-    RuntimeFailure,
-    RuntimeVersion,
-    Sandbox,
-    SandboxConfig,
-    SandboxState,
-    SandboxStatus,
+from pilothouse.kubelet.runtime.containers import Container, ContainerConfig, ContainerState, ContainerStats, ContainerStatus, ExecResult
+from pilothouse.kubelet.runtime.images import Credentials, FilesystemUsage, Image
+from pilothouse.kubelet.runtime.port import EventType, NotFound, RuntimeCondition, RuntimeEvent, RuntimeFailure, RuntimeVersion
+from pilothouse.kubelet.runtime.sandboxes import NamespaceMode, Resources, Sandbox, SandboxConfig, SandboxState, SandboxStatus
+from pilothouse.kubelet.runtime.simulated_containers import (
+    KILLED_EXIT,
+    OOM_EXIT,
+    Behaviour,
+    SimulatedContainer,
+    SimulatedSandbox,
+    timetable,
 )
 from pilothouse.kubelet.runtime.simulated_logs import Line, SimulatedLog
 from pilothouse.machinery import strconv
@@ -47,52 +35,8 @@ if TYPE_CHECKING:
     from pilothouse.kubelet.runtime.simulated_streams import SimulatedStreams
 
 EVENTS_LIMIT = 10_000
-TERMINATED_EXIT, KILLED_EXIT, OOM_EXIT = 143, 137, 137
 CLOCK_STEP_SECONDS = 1.0
 """Times of creation may run so far ahead of the clock; when they are further ahead, the clock was set back."""
-
-
-@dataclass(slots=True)
-class Behaviour:
-    """What containers of an image do. Each container takes it as it is when the container starts."""
-
-    start_seconds: float = 0.0
-    run_seconds: float | None = None
-    """None: until it is stopped."""
-    exit_code: int = 0
-    oom: bool = False
-    stop_seconds: float = 0.0
-    """How long after the stop signal it exits; longer than the grace period: it is killed."""
-    stop_exit_code: int = TERMINATED_EXIT
-    start_error: str = ""
-    memory_bytes: int = 0
-    """What it has in use."""
-    prints: Sequence[str | Line] = ()
-    """What it writes; plain texts at its start."""
-    exec: Callable[[Sequence[str]], ExecResult] | None = None
-    """Answers commands: of clients, probes and hooks; None: all succeed and say nothing."""
-    exec_input: Callable[[Sequence[str], bytes], ExecResult] | None = None
-    """Answers clients' commands instead, with what they were given as standard input, once that has ended."""
-    exec_seconds: float = 0.0
-    """How long each command takes."""
-    probe: Callable[[str], bool] | None = None
-    """Answers probes by kind (httpGet, tcpSocket, grpc); None: all succeed while it runs."""
-
-
-@dataclass(slots=True)
-class SimulatedContainer:
-    status: ContainerStatus
-    config: ContainerConfig
-    behaviour: Behaviour
-    exited: asyncio.Event = field(default_factory=asyncio.Event)
-    timer: Timer | None = None
-    log: SimulatedLog = field(default_factory=SimulatedLog)
-
-
-@dataclass(slots=True)
-class SimulatedSandbox:
-    status: SandboxStatus
-    config: SandboxConfig
 
 
 class SimulatedRuntime:
@@ -294,7 +238,7 @@ class SimulatedRuntime:
             raise RuntimeFailure(one.behaviour.start_error)
         self._set(one, ContainerState.RUNNING, started_at=self._now())
         self._tell(EventType.CONTAINER_STARTED, container_id, one.status.container.sandbox_id)
-        self._live(one, self._clock.monotonic(), _timetable(one.behaviour))
+        self._live(one, self._clock.monotonic(), timetable(one.behaviour))
 
     async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
         """End a container after its behaviour's time, or kill it after `timeout_seconds`."""
@@ -507,22 +451,6 @@ class SimulatedRuntime:
             if address not in taken:
                 return address
         raise RuntimeFailure(f"no IP addresses available in range set: {self.pod_cidr}")
-
-
-def _timetable(behaviour: Behaviour) -> Iterator[tuple[Line | None, float]]:
-    """What a container writes and when, in seconds of its start; last, without a line, when its run is over."""
-    lines = [Line(line) if isinstance(line, str) else line for line in behaviour.prints]
-    due = [(line.after_seconds, number, line) for number, line in enumerate(lines)]
-    heapq.heapify(due)
-    while due:
-        at, number, line = heapq.heappop(due)
-        if behaviour.run_seconds is not None and at > behaviour.run_seconds:
-            break
-        yield line, at
-        if line.every_seconds > 0:
-            heapq.heappush(due, (at + line.every_seconds, number, line))
-    if behaviour.run_seconds is not None:
-        yield None, behaviour.run_seconds
 
 
 def _wanted(stdin: bool, stdout: bool, stderr: bool, tty: bool) -> frozenset[str]:

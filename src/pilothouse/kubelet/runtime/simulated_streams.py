@@ -21,7 +21,8 @@ from pilothouse.client.streaming.upgrade import PROTOCOL_HEADER, SPDY
 from pilothouse.kubelet.runtime.port import RuntimeFailure
 
 if TYPE_CHECKING:
-    from pilothouse.kubelet.runtime.simulated import SimulatedContainer, SimulatedRuntime
+    from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
+    from pilothouse.kubelet.runtime.simulated_containers import SimulatedContainer
 
 PROTOCOL = "v4.channel.k8s.io"
 URLS_LIMIT = 1000

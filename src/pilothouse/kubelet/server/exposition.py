@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pilothouse import KUBERNETES_VERSION
 from pilothouse.api.types.core_v1 import ContainerStatus, Pod
 from pilothouse.kubelet.host.port import Load, Machine
-from pilothouse.kubelet.runtime.port import ContainerStats
+from pilothouse.kubelet.runtime.containers import ContainerStats
 from pilothouse.kubelet.server.log_choice import every_status, id_without_scheme
 from pilothouse.kubelet.server.node_stats import ProbeCount
 from pilothouse.machinery import time as times

@@ -21,7 +21,8 @@ from aiohttp import web
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.config import KubeletConfig
-from pilothouse.kubelet.runtime.port import ContainerState, NotFound, Runtime, RuntimeFailure
+from pilothouse.kubelet.runtime.containers import ContainerState
+from pilothouse.kubelet.runtime.port import NotFound, Runtime, RuntimeFailure
 from pilothouse.kubelet.server import exposition, statistics
 from pilothouse.kubelet.server.configz import configz
 from pilothouse.kubelet.server.log_choice import NoLog, container_id, has_container

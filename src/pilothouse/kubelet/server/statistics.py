@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pilothouse.api.types.core_v1 import Pod
-from pilothouse.kubelet.runtime.port import ContainerStats
+from pilothouse.kubelet.runtime.containers import ContainerStats
 from pilothouse.kubelet.server.exposition import NANOSECONDS, Measured, running, started_seconds
 from pilothouse.kubelet.server.node_stats import NodeStats
 from pilothouse.machinery import time

@@ -15,7 +15,9 @@ from pilothouse.api.types.core_v1 import Pod
 from pilothouse.client.streaming.duplex import pipe
 from pilothouse.client.streaming.hijack import Hijacked, wants
 from pilothouse.client.streaming.upgrade import PROTOCOL_HEADER, SPDY, UpgradeRefused, upgrade
-from pilothouse.kubelet.runtime.port import ContainerState, Runtime, RuntimeFailure, SandboxState
+from pilothouse.kubelet.runtime.containers import ContainerState
+from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
+from pilothouse.kubelet.runtime.sandboxes import SandboxState
 
 POD_UID = "io.kubernetes.pod.uid"
 CONTAINER_NAME = "io.kubernetes.container.name"

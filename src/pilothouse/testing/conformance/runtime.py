@@ -17,17 +17,9 @@ from typing import Any
 
 import pytest
 
-from pilothouse.kubelet.runtime.port import (
-    ContainerConfig,
-    ContainerState,
-    EventType,
-    NotFound,
-    Runtime,
-    RuntimeEvent,
-    RuntimeFailure,
-    SandboxConfig,
-    SandboxState,
-)
+from pilothouse.kubelet.runtime.containers import ContainerConfig, ContainerState
+from pilothouse.kubelet.runtime.port import EventType, NotFound, Runtime, RuntimeEvent, RuntimeFailure
+from pilothouse.kubelet.runtime.sandboxes import SandboxConfig, SandboxState
 
 LABELS = {"io.kubernetes.pod.uid": "conformance"}
 

@@ -36,7 +36,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.streaming.duplex import SocketDuplex
 from pilothouse.client.streaming.spdy import Session, Stream
 from pilothouse.kit.clock import SystemClock
-from pilothouse.kubelet.runtime import port
+from pilothouse.kubelet.runtime import containers, sandboxes
 from pilothouse.kubelet.runtime.port import Runtime
 from pilothouse.kubelet.server.server import KubeletServer
 from pilothouse.machinery import codec
@@ -142,18 +142,18 @@ class StreamingRuntime:
 
     def __init__(self, streaming: StreamingServer, log: Path) -> None:
         self.streaming = streaming
-        self.container = port.Container("c1", "s1", "main", 0, port.ContainerState.RUNNING, 0.0)
+        self.container = containers.Container("c1", "s1", "main", 0, containers.ContainerState.RUNNING, 0.0)
         self.log = log
         self.command: list[str] = []
 
-    async def list_containers(self, sandbox_id: str = "", labels: Any = None) -> Sequence[port.Container]:
+    async def list_containers(self, sandbox_id: str = "", labels: Any = None) -> Sequence[containers.Container]:
         return [self.container] if labels["io.kubernetes.container.name"] == "main" else []
 
-    async def list_pod_sandboxes(self, sandbox_id: str = "", labels: Any = None) -> Sequence[port.Sandbox]:
-        return [port.Sandbox("s1", "web", "u", "default", 0, port.SandboxState.READY, 0.0)]
+    async def list_pod_sandboxes(self, sandbox_id: str = "", labels: Any = None) -> Sequence[sandboxes.Sandbox]:
+        return [sandboxes.Sandbox("s1", "web", "u", "default", 0, sandboxes.SandboxState.READY, 0.0)]
 
-    async def container_status(self, container_id: str) -> port.ContainerStatus:
-        return port.ContainerStatus(self.container, log_path=str(self.log))
+    async def container_status(self, container_id: str) -> containers.ContainerStatus:
+        return containers.ContainerStatus(self.container, log_path=str(self.log))
 
     async def exec_url(self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
         self.command = list(command)
@@ -165,8 +165,8 @@ class StreamingRuntime:
     async def port_forward_url(self, sandbox_id: str, ports: Sequence[int] = ()) -> str:
         return f"http://127.0.0.1:{self.streaming.port}/forward"
 
-    async def list_container_stats(self, sandbox_id: str = "") -> Sequence[port.ContainerStats]:
-        return [port.ContainerStats(self.container, 1.0, cpu_usage_nanoseconds=5)]
+    async def list_container_stats(self, sandbox_id: str = "") -> Sequence[containers.ContainerStats]:
+        return [containers.ContainerStats(self.container, 1.0, cpu_usage_nanoseconds=5)]
 
 
 class OnePod:

@@ -15,7 +15,7 @@ from pilothouse.controllers.jobs import indexes, perindex
 from pilothouse.controllers.jobs.tally import FINALIZER, tally
 from pilothouse.controllers.jobs.verdict import verdict
 from pilothouse.kit.virtual_clock import EPOCH
-from pilothouse.kubelet.runtime.simulated import Behaviour
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.machinery import codec, time
 from pilothouse.testing.cluster import Cluster
 from pilothouse.testing.controllers import planned, world_of

@@ -8,19 +8,16 @@ from cri_api.v1 import api_pb2
 
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kubelet.runtime import cri_messages
+from pilothouse.kubelet.runtime.containers import ContainerConfig, ContainerSecurity, Mount, Propagation
 from pilothouse.kubelet.runtime.cri import CriRuntime
-from pilothouse.kubelet.runtime.port import (
-    ContainerConfig,
-    ContainerSecurity,
+from pilothouse.kubelet.runtime.images import Image
+from pilothouse.kubelet.runtime.port import RuntimeFailure
+from pilothouse.kubelet.runtime.sandboxes import (
     DnsConfig,
-    Image,
-    Mount,
     NamespaceMode,
     Namespaces,
     PortMapping,
-    Propagation,
     Resources,
-    RuntimeFailure,
     SandboxConfig,
     SandboxSecurity,
     SecurityProfile,

@@ -6,8 +6,10 @@ import asyncio
 
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.virtual_clock import VirtualClock
-from pilothouse.kubelet.runtime.port import ContainerState, Runtime
-from pilothouse.kubelet.runtime.simulated import Behaviour, SimulatedRuntime
+from pilothouse.kubelet.runtime.containers import ContainerState
+from pilothouse.kubelet.runtime.port import Runtime
+from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
+from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.testing.conformance.runtime import RuntimeConformance
 
 BEHAVIOURS = {

@@ -15,8 +15,8 @@ from pilothouse.api.types.core_v1 import (
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kubelet.host.linux import LinuxHost
 from pilothouse.kubelet.host.port import DiskUsage, Load, Machine
-from pilothouse.kubelet.runtime.port import Container, ContainerStats
-from pilothouse.kubelet.runtime.port import ContainerState as Running
+from pilothouse.kubelet.runtime.containers import Container, ContainerStats
+from pilothouse.kubelet.runtime.containers import ContainerState as Running
 from pilothouse.kubelet.server import exposition
 from pilothouse.kubelet.server.node_stats import NodeStats, ProbeCount
 from pilothouse.kubelet.server.statistics import summary

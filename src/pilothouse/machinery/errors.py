@@ -72,7 +72,7 @@ def invalid(kind: str, group: str, name: str, problems: Sequence[Problem]) -> St
     """422: everything that is wrong with an object. `kind` is the kind, `Pod`, not the plural."""
     causes = [StatusCause(reason=problem.reason, message=problem.message, field=problem.path) for problem in problems]
     details = StatusDetails(name=name, group=group, kind=kind, causes=causes)
-    shown = [str(problem) for problem in problems]
+    shown = list(dict.fromkeys(map(str, problems)))
     text = shown[0] if len(shown) == 1 else f"[{', '.join(shown)}]"
     return failure(422, "Invalid", f"{qualified(kind, group)} {go_quoted(name)} is invalid: {text}", details)
 

@@ -122,6 +122,13 @@ def prepare_update(old: CustomResourceDefinition, new: CustomResourceDefinition)
     _note_stored_version(new)
 
 
+@CUSTOMRESOURCEDEFINITION.prepare_status
+def prepare_status(old: CustomResourceDefinition, new: CustomResourceDefinition, now: str) -> None:
+    """An empty list of stored versions is filled in again, as defaults do."""
+    if not new.status.storedVersions:
+        _note_stored_version(new)
+
+
 def _note_stored_version(definition: CustomResourceDefinition) -> None:
     """The storage version joins those in which objects may be stored; who has migrated them takes the others away."""
     known = definition.status.storedVersions or []

@@ -19,7 +19,8 @@ from pilothouse.machinery.jsonpath import JsonPath, PathError
 from pilothouse.machinery.patch.document import go_text
 from pilothouse.machinery.resource import Column, Since
 
-AGE = CustomResourceColumnDefinition(name="Age", type="date", jsonPath=".metadata.creationTimestamp")
+AGE = CustomResourceColumnDefinition(name="Age", type="date", jsonPath=".metadata.creationTimestamp", description="Age")
+"""Its description is that of the field, as of built-in kinds: who shows it knows that by its name."""
 INVALID = "<invalid>"
 NULL = "<no value>"
 """How Go prints a null that stands in a column of text."""

@@ -75,6 +75,8 @@ async def read(request: Request, resource: Resource[Any], strictness: str, conte
         else:
             decoded = await in_thread(decode_large, data, resource, exchanged, strictness, content_type, level)
     except errors.StatusError:
+        if resource.is_hub and exchanged is not None and content_type != PROTOBUF and len(data) < LARGE_BYTES:
+            refuse_other_than_scale(data, content_type)
         if exchanged is None and content_type != PROTOBUF and len(data) < LARGE_BYTES and not resource.is_hub:
             refuse_unregistered(request, data, resource, content_type)
         raise
@@ -134,6 +136,14 @@ def refuse_unregistered(request: Request, data: bytes, resource: Resource[Any], 
         if not version:
             text = f"Object 'apiVersion' is missing in '{data.decode(errors='replace')}'"
         raise errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {text}')
+
+
+def refuse_other_than_scale(data: bytes, content_type: str) -> None:
+    """A StatusError in upstream's words when what is to be the Scale of a custom kind says that it is of another kind."""
+    with suppress(ValueError):
+        found = codec.parse(data, content_type)
+        if isinstance(found, dict) and (found.get("apiVersion"), found.get("kind")) != ("autoscaling/v1", "Scale"):
+            raise errors.bad_request(f'no kind is registered for the type v1.Scale in scheme "{SCHEME}"')
 
 
 def refuse_other_than_text(found: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from pilothouse.apiserver.openapi import protobuf_v3, v3
 from pilothouse.apiserver.openapi.assembled import JSON as AS_JSON
 from pilothouse.apiserver.openapi.assembled import PROTOBUF as AS_PROTOBUF
 from pilothouse.apiserver.openapi.assembled import Assembled
+from pilothouse.apiserver.openapi.merging import Spec
 from pilothouse.kit.offload import in_background
 from pilothouse.machinery.catalogue import Catalogue
 
@@ -54,10 +55,12 @@ class CachedDocument:
 
 
 class Remote(Protocol):
-    """The documents of extension API servers: URLs by name; `revision` changes with them."""
+    """The documents of extension API servers: URLs by name, `revision` changes with them; and what is merged into version 2."""
 
     revision: int
     index: Mapping[str, str]
+    specs: Sequence[Spec]
+    digest: str
 
 
 class OpenApi:
@@ -130,8 +133,9 @@ class OpenApi:
         if not form:
             return not_acceptable()
         resources = self._catalogue.resources()
-        hashed = v3.hash_of("v2", resources)
-        body = await self._once(f"v2 {form}", hashed, lambda: self._version_two_of[form].body(resources))
+        specs, digest = (self._remote.specs, self._remote.digest) if self._remote is not None else ((), "")
+        hashed = v3.hash_of(f"v2{digest}", resources)
+        body = await self._once(f"v2 {form}", hashed, lambda: self._version_two_of[form].body(resources, specs))
         etag = f'"{hashed}"'
         return await self._answer(request, body, Answer(200, b"", form, [("ETag", etag), ("Vary", "Accept")]), etag)
 

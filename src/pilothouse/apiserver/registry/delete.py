@@ -132,8 +132,9 @@ def _check_options(options: Options) -> None:
 def check_preconditions(request: Request, current: Entry) -> None:
     """A conflict when the object is not, or no longer, the one that the request means."""
     options, meta = request.options, current.object.metadata
-    if is_namespace(request):
-        _check_namespace_preconditions(request, meta)
+    own = OWN_PRECONDITIONS.get((request.resource.group, request.resource.plural))
+    if own is not None:
+        _check_own_preconditions(request, meta, own)
     kind, group = request.resource.kind, request.resource.group  # upstream names the kind here, not the plural
     if options.precondition_uid is not None and options.precondition_uid != meta.uid:
         cause = (
@@ -150,15 +151,21 @@ def check_preconditions(request: Request, current: Entry) -> None:
         raise conflict(kind, group, request.name, cause)
 
 
-def _check_namespace_preconditions(request: Request, meta: ObjectMeta) -> None:
-    """Upstream's namespaces have a storage of their own, which says the same in other words."""
+OWN_PRECONDITIONS = {
+    ("", "namespaces"): "Precondition failed",
+    ("apiextensions.k8s.io", "customresourcedefinitions"): "precondition failed",
+}
+"""Kinds that have a storage of their own upstream, and how it begins to say the same in other words."""
+
+
+def _check_own_preconditions(request: Request, meta: ObjectMeta, failed: str) -> None:
     options = request.options
     for what, wanted, actual in (
         ("UID", options.precondition_uid, meta.uid),
         ("ResourceVersion", options.precondition_resource_version, meta.resourceVersion),
     ):
         if wanted is not None and wanted != actual:
-            cause = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {actual}"
+            cause = f"{failed}: {what} in precondition: {wanted}, {what} in object meta: {actual}"
             raise conflict(request.resource.plural, request.resource.group, request.name, cause)
 
 

@@ -125,8 +125,7 @@ def carry_metadata(old: Any, new: Any) -> None:
 def validate_update(resource: Resource[Any], old: Any, new: Any, served: Resource[Any] | None = None) -> None:
     """`served` is the version in which the client writes: it may ask more than the stored one."""
     problems = Problems()
-    any_finalizer = (served or resource).strategy.any_finalizer
-    metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"), any_finalizer=any_finalizer)
+    _validate_metadata_update(served or resource, old, new, problems)
     own = served.update_validators if served is not None and served is not resource else ()
     if resource.strategy.compares_first:
         _compare(resource, old, new, problems)
@@ -138,7 +137,15 @@ def validate_update(resource: Resource[Any], old: Any, new: Any, served: Resourc
         _compare(resource, old, new, problems)
     for compare in own:
         compare(old, new, problems)
-    raise_problems(resource, new.metadata.name, problems)
+    raise_problems(resource, new.metadata.name, problems, repeated=resource.is_hub)
+
+
+def _validate_metadata_update(resource: Resource[Any], old: Any, new: Any, problems: Problems) -> None:
+    here = problems.at("metadata")
+    if resource.is_hub:
+        metadata.validate_custom_update(new.metadata, old.metadata, here)
+    else:
+        metadata.validate_metadata_update(new.metadata, old.metadata, here, any_finalizer=resource.strategy.any_finalizer)
 
 
 def _compare(resource: Resource[Any], old: Any, new: Any, problems: Problems) -> None:
@@ -149,11 +156,10 @@ def _compare(resource: Resource[Any], old: Any, new: Any, problems: Problems) ->
 def validate_status(resource: Resource[Any], old: Any, new: Any) -> None:
     """Validate a write of `status`. Raises a 422 with all problems."""
     problems = Problems()
-    any_finalizer = resource.strategy.any_finalizer
-    metadata.validate_metadata_update(new.metadata, old.metadata, problems.at("metadata"), any_finalizer=any_finalizer)
+    _validate_metadata_update(resource, old, new, problems)
     for hook in resource.status_validators:
         hook(old, new, problems)
-    raise_problems(resource, new.metadata.name, problems)
+    raise_problems(resource, new.metadata.name, problems, repeated=resource.is_hub)
 
 
 def warnings_of(resource: Resource[Any], new: Any, old: Any | None) -> Iterator[str]:
@@ -162,11 +168,11 @@ def warnings_of(resource: Resource[Any], new: Any, old: Any | None) -> Iterator[
         yield from hook(new, old)
 
 
-def raise_problems(resource: Resource[Any], name: str, problems: Problems) -> None:
-    """Raise the 422 that lists every problem once, when there are any."""
+def raise_problems(resource: Resource[Any], name: str, problems: Problems, *, repeated: bool = False) -> None:
+    """Raise the 422 that lists every problem once, when there are any; `repeated`: its causes as often as they were found."""
     if problems:
         seen: dict[Any, None] = dict.fromkeys(problems.found)
-        raise invalid(resource.kind, resource.group, name, list(seen))
+        raise invalid(resource.kind, resource.group, name, problems.found if repeated else list(seen))
 
 
 def match_namespace(obj: Any, namespace: str) -> None:

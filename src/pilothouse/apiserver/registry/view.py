@@ -27,8 +27,8 @@ def _itself(resource: Resource[Any], obj: Any) -> Any:
 @dataclass(frozen=True, slots=True)
 class View:
     """`read(resource, object)` is what the client sees; `write(resource, old, body)` the whole object that it asks for, a copy
-    that may be changed; `check(resource, old, new)` raises StatusError. `body` is what is exchanged when that is not the kind itself,
-    and then `replicas(resource)` the path of the one field of the object that it writes.
+    that may be changed; `check(resource, old, new)` raises StatusError. `body` is what is exchanged when that is not the kind itself
+    (`custom_body`: of custom kinds), and then `replicas(resource)` the path of the one field of the object that it writes.
     `prepare(resource, old, new, clock)` sets what the client leaves to the server. `taken` are the top-level fields of the body that
     `write` looks at; None: all. `check_shown(resource, body)` raises StatusError for what can be written, but not be read."""
 
@@ -38,6 +38,7 @@ class View:
     read: Callable[[Resource[Any], Any], Any] = _itself
     plurals: frozenset[tuple[str, str]] | None = None
     body: Resource[Any] | None = None
+    custom_body: Resource[Any] | None = None
     defaulted: bool = False
     replicas: Callable[[Resource[Any]], tuple[str, ...]] | None = None
     prepare: Callable[[Resource[Any], Any, Any, Clock], None] | None = None
@@ -48,6 +49,10 @@ class View:
     def is_full_object(self) -> bool:
         """Whether body and object are one type."""
         return self.body is None
+
+    def exchanged(self, resource: Resource[Any]) -> Resource[Any] | None:
+        """What is exchanged of a resource when that is not the kind itself."""
+        return self.custom_body if resource.is_hub and self.custom_body is not None else self.body
 
 
 def _write_main(resource: Resource[Any], old: Any, body: Any) -> Any:

@@ -104,7 +104,9 @@ def _remove(root: Any, operation: Operation) -> Any:
 def _replace(root: Any, operation: Operation) -> Any:
     path, value = _text(operation, "path", "replace"), operation.get("value")
     if path == "":
-        return value if isinstance(value, (dict, list)) else root
+        if not isinstance(value, (dict, list)):
+            raise PatchFailed("replace operation value must be object or array")
+        return value
     container, key = _place(root, path, "replace operation does not apply: doc is missing path: {path}: missing value")
     if isinstance(container, dict):
         container[key] = value

@@ -11,7 +11,7 @@ import msgspec
 from pilothouse import API_LEVEL
 from pilothouse.machinery import codec, coercing, fieldset, strict
 from pilothouse.machinery.codec import Decoded
-from pilothouse.machinery.errors import StatusError, failure, invalid
+from pilothouse.machinery.errors import StatusError, failure, internal_error, invalid
 from pilothouse.machinery.patch import document
 from pilothouse.machinery.patch.converting import conversion_error, with_go_integers
 from pilothouse.machinery.patch.json import OPERATION_LIST
@@ -69,8 +69,12 @@ def _custom_object(patched: dict[str, Any], patch: bytes | Any, patch_type: str,
         warnings = [*_suspicious(patch, patch_type), *(f'unknown field "{path}"' for path in unknown)]
     if warnings and strictness == "Strict":
         text = f"strict decoding error: {', '.join(warnings)}"
+    if not patched.get("kind"):
+        text = f"Object 'Kind' is missing in '{_sorted(patched)}'"
     if text:
         raise _refused(patched, patch, patch_type, text, is_custom=True)
+    if not patched.get("apiVersion") and made.metadata.name:
+        raise internal_error("Object 'apiVersion' is missing in 'object has no apiVersion field'")
     coercing.check_type_meta(patched, type)
     return Decoded(made, warnings)
 
@@ -176,11 +180,16 @@ def _unknown(patched: dict[str, Any], shape: Shape) -> list[str]:
     return [f'unknown field "{path}"' for path in strict.unknown_fields(in_order, shape)]
 
 
+def _sorted(patched: dict[str, Any]) -> str:
+    """What a patch has made of a custom object, as upstream shows it."""
+    return fieldset.escaped(json.dumps(patched, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+
+
 def _refused(patched: dict[str, Any], patch: bytes | Any, patch_type: str, text: str, *, is_custom: bool = False) -> StatusError:
     """Upstream shows the result for JSON and merge patches (of custom objects its keys are sorted), the patch itself for strategic ones."""
     said = document.read(patch)
     if is_custom:
-        shown = fieldset.escaped(json.dumps(patched, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+        shown = _sorted(patched)
     elif patch_type == MERGE_PATCH:
         shown = _as_patched(patched, frozenset(_maps(said, ())))
     elif patch_type == JSON_PATCH:

@@ -54,6 +54,19 @@ AGGREGATED = {
 OPENAPI_V3 = {"openapi": "3.0.0", "info": {"title": "readings"}, "components": {"schemas": {"com.example.Reading": {"type": "object"}}}}
 
 
+READINGS = f"{PATH}/namespaces/{{namespace}}/readings"
+SHOWN = {"200": {"schema": {"$ref": "#/definitions/com.example.Reading"}}}
+OPENAPI_V2 = {
+    "swagger": "2.0",
+    "paths": {READINGS: {"get": {"parameters": [{"$ref": "#/parameters/pretty-1"}], "responses": SHOWN}}},
+    "definitions": {
+        "com.example.Reading": {"properties": {"metadata": {"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}}},
+        "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": {"type": "object", "description": "another"},
+    },
+    "parameters": {"pretty-1": {"name": "pretty", "in": "query", "type": "string"}},
+}
+
+
 @dataclass
 class ExtensionServer:
     """`seen` are the requests as they came; `aggregates` and `fails` say how it behaves."""
@@ -82,6 +95,8 @@ class ExtensionServer:
                 return web.json_response(RESOURCES)
             case "/openapi/v3":
                 return web.json_response({"paths": {PATH[1:]: {"serverRelativeURL": f"/openapi/v3{PATH}?hash=ABC"}}})
+            case "/openapi/v2":
+                return web.json_response(OPENAPI_V2)
             case path if path == f"/openapi/v3{PATH}":
                 return web.json_response(OPENAPI_V3)
         if request.query.get("watch"):

@@ -16,6 +16,7 @@ import pytest
 from tests.unit.apiserver.aggregation.extension import (
     GROUP,
     PATH,
+    READINGS,
     ExtensionServer,
     apiservice,
     endpoint_slice,
@@ -142,6 +143,33 @@ async def test_openapi_of_an_extension_is_in_the_index_and_passed_on(tmp_path: P
         document = (await here.call("GET", f"/openapi/v3{PATH}?hash=ABC")).json()
         assert document["components"]["schemas"] == {"com.example.Reading": {"type": "object"}}
         assert "apis/apps/v1" in (await here.call("GET", "/openapi/v3")).json()["paths"]
+
+
+async def test_openapi_of_version_two_is_merged(tmp_path: Path) -> None:
+    meta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+    async with place(tmp_path) as here:
+        before = (await here.call("GET", "/openapi/v2")).json()
+        await here.register()
+        await here.available()
+
+        async def merged() -> Any:
+            document = (await here.call("GET", "/openapi/v2")).json()
+            return document if READINGS in document["paths"] else None
+
+        after = await here.until(merged)
+        assert after["paths"].keys() - before["paths"].keys() == {READINGS}
+        assert after["definitions"].keys() - before["definitions"].keys() == {"com.example.Reading", f"{meta}_v2"}
+        assert after["definitions"]["com.example.Reading"]["properties"]["metadata"] == {"$ref": f"#/definitions/{meta}_v2"}
+        assert after["definitions"][meta] == before["definitions"][meta]
+        assert list(after["parameters"]) == ["pretty-1"]
+        binary = await here.call("GET", "/openapi/v2", Accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+        assert b"com.example.Reading" in binary.body
+        await here.call("DELETE", f"{APISERVICES}/v1.{GROUP}")
+
+        async def gone() -> Any:
+            return READINGS not in (await here.call("GET", "/openapi/v2")).json()["paths"]
+
+        await here.until(gone)
 
 
 async def test_a_server_that_falls_ill_is_said_to_be_unavailable(tmp_path: Path) -> None:

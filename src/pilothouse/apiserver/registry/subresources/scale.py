@@ -7,6 +7,7 @@ from typing import Any
 
 from pilothouse.api.types.autoscaling_v1 import Scale, ScaleSpec, ScaleStatus
 from pilothouse.apiserver.extensions import scale as custom
+from pilothouse.apiserver.extensions.columns import columns_of
 from pilothouse.apiserver.registry import strategy
 from pilothouse.apiserver.registry.view import View, with_metadata_of
 from pilothouse.machinery import labels
@@ -22,6 +23,17 @@ COLUMNS = (
     AGE,
 )
 BODY = Resource(Scale, plural="scales", verbs=(), columns=COLUMNS)
+OF_CUSTOM = Resource(
+    Scale,
+    plural="scales",
+    verbs=(),
+    columns=(
+        Column("Desired", lambda scale: scale.spec.replicas, "integer", description="Number of desired replicas", raw=True),
+        Column("Available", lambda scale: scale.status.replicas, "integer", description="Number of actual replicas", raw=True),
+        *columns_of(()),
+    ),
+)
+"""The same of a custom kind, whose Table upstream makes by other columns."""
 
 
 def _at(obj: Any, path: str) -> Any:
@@ -68,4 +80,13 @@ def replicas_path(resource: Resource[Any]) -> tuple[str, ...]:
     return tuple(f"f:{step}" for step in paths.replicas.split("."))
 
 
-SCALE = View("scale", write, strategy.validate_update, read=read, body=BODY, replicas=replicas_path, check_shown=custom.check_shown)
+SCALE = View(
+    "scale",
+    write,
+    strategy.validate_update,
+    read=read,
+    body=BODY,
+    custom_body=OF_CUSTOM,
+    replicas=replicas_path,
+    check_shown=custom.check_shown,
+)

@@ -81,7 +81,7 @@ async def test_every_request_is_answered_as_upstream_answers_it(table: str, tmp_
 
 
 async def answered(call: Caller, method: str, path: str, body: Any, content_type: str, accept: str) -> Map:
-    sent = body.encode() if isinstance(body, str) else body
+    sent = None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
     types = {"Content_Type": content_type} if body is not None else {}
     answer: Answer = await call(method, path, sent, Accept=accept, User_Agent="hunt/1", **types)
     warnings = sorted(answer.headers.getall("Warning", []))

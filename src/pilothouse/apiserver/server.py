@@ -104,7 +104,7 @@ class ServerTLS:
 
 
 class ApiServer:
-    """See the module docstring."""
+    """The API server: HTTP listeners in front of the registry."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ HEADERS = {"User-Agent": f"kube-lifecycle/{MINOR_VERSION}", "Accept": "*/*"}
 
 
 class LifecycleHooks:
-    """See the module."""
+    """Runs lifecycle handlers: exec, httpGet and sleep."""
 
     def __init__(self, runtime: Runtime, network: Network, clock: Clock) -> None:
         self._runtime = runtime

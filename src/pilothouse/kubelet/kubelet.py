@@ -66,7 +66,9 @@ RUNTIME_RETRY_SECONDS = 0.5
 
 
 class Kubelet:
-    """See the module. `host`, `network` and `cgroups` default to the machine's own, without control groups.
+    """The agent of one node: wires and runs all parts of the kubelet.
+
+    `host`, `network` and `cgroups` default to the machine's own, without control groups.
 
     `shims` are the runtime's processes; where they are given, those that no sandbox has are ended.
     """

@@ -53,7 +53,7 @@ def left_over(found: Collection[str], wanted: Collection[str], before: Collectio
 
 
 class Leftovers:
-    """See the module. `known` says whether a pod, by its uid, is this kubelet's or may be."""
+    """Ends shims and control groups that belong to no pod. `known` says whether a pod, by its uid, is this kubelet's or may be."""
 
     def __init__(
         self,

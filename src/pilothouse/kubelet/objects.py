@@ -37,7 +37,7 @@ class Watched:
 
 
 class ReferencedObjects:
-    """See the module. At most as many watches as the pods of this node have references."""
+    """Watches the objects that the pods of this node refer to. At most as many watches as the pods of this node have references."""
 
     def __init__(self, client: Client, clock: Clock, entropy: Entropy) -> None:
         self._client = client

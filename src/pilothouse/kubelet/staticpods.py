@@ -34,7 +34,10 @@ FILES_LIMIT = 110
 
 
 class StaticPods:
-    """See the module. `update` and `remove` are the workers'; `node` and `mirrors` are what the API has of this node."""
+    """Runs pods from manifests in a folder, and keeps their mirror pods.
+
+    `update` and `remove` are the workers'; `node` and `mirrors` are what the API has of this node.
+    """
 
     def __init__(
         self,

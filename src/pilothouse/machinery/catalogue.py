@@ -22,7 +22,7 @@ Subscriber = Callable[[str, Resource[Any]], None]
 
 
 class Catalogue:
-    """See the module docstring."""
+    """The kinds that a cluster serves, by group and resource; kinds are added and removed while it runs."""
 
     def __init__(self, resources: Iterable[Resource[Any]] = (), level: str = API_LEVEL) -> None:
         """`level` is that of the API: fields that came later are unknown fields."""

@@ -39,7 +39,10 @@ class Rules(Protocol):
 
 
 class Unstructured:
-    """See the module docstring. Two are equal when they are of one kind and say the same."""
+    """An object of a kind without a generated struct: apiVersion, kind, metadata, and the rest as plain data.
+
+    Two are equal when they are of one kind and say the same.
+    """
 
     GVK: ClassVar[tuple[str, str, str]] = ("", "", "")
     RULES: ClassVar[Rules | None] = None

@@ -1,4 +1,7 @@
-"""SelfSubjectReview: asks who the asker is."""
+"""SelfSubjectReview: asks as which user the request was authenticated.
+
+Answered by apiserver/auth/reviews.py when it is created; never stored.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""TokenReview: asks whose a token is."""
+"""TokenReview: asks for which user a bearer token stands.
+
+Answered by apiserver/auth/reviews.py when it is created; never stored.
+"""
 
 from __future__ import annotations
 

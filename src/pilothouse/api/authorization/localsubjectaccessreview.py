@@ -1,4 +1,7 @@
-"""LocalSubjectAccessReview: asks what somebody may do in one namespace."""
+"""LocalSubjectAccessReview: asks whether a user may do something in one namespace.
+
+Answered by apiserver/auth/reviews.py when it is created; never stored.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""SelfSubjectAccessReview: asks whether the asker may do something."""
+"""SelfSubjectAccessReview: asks whether the user who creates it may do something.
+
+Answered by apiserver/auth/reviews.py when it is created; never stored.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""SelfSubjectRulesReview: asks for all that the asker may do in a namespace."""
+"""SelfSubjectRulesReview: asks for all that the user who creates it may do in a namespace.
+
+Answered by apiserver/auth/reviews.py when it is created; never stored.
+"""
 
 from __future__ import annotations
 

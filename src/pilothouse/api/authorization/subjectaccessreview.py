@@ -1,4 +1,7 @@
-"""SubjectAccessReview: asks whether somebody may do something."""
+"""SubjectAccessReview: asks whether a user may do something.
+
+Answered by apiserver/auth/reviews.py when it is created; never stored.
+"""
 
 from __future__ import annotations
 

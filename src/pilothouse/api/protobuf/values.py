@@ -30,7 +30,7 @@ FIRST_NUMBER, SECOND_NUMBER = tag(1, VARINT), tag(2, VARINT)
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """See the module docstring. `read` may return None for what JSON leaves out."""
+    """How values of one Go type are written and read. `read` may return None for what JSON leaves out."""
 
     wire: int
     write: Callable[[Any], bytes]

@@ -25,7 +25,7 @@ CONNECTIONS_LIMIT = 256
 
 
 class Backends:
-    """See the module docstring. `resolve` says which address is dialled for a Service."""
+    """Connections to extension API servers. `resolve` says which address is dialled for a Service."""
 
     def __init__(self, resolve: Resolve, front_proxy: FrontProxy | None) -> None:
         self._resolve = resolve

@@ -28,7 +28,7 @@ Key = tuple[str, str]
 
 
 class RemoteDiscovery:
-    """See the module docstring."""
+    """Discovery documents of extension API servers, fetched when an APIService changes and at regular intervals."""
 
     def __init__(self, extensions: Extensions, backends: Backends, clock: Clock) -> None:
         self.revision = 0

@@ -64,7 +64,7 @@ def extension_of(apiservice: APIService) -> Extension | None:
 
 
 class Extensions:
-    """See the module docstring."""
+    """The APIServices that name a Service, by group and version."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
         self._by_version: dict[tuple[str, str], Extension] = {}

@@ -49,7 +49,7 @@ def _specs_of(body: bytes, paths: Sequence[str]) -> tuple[Spec, ...]:
 
 
 class RemoteOpenApi:
-    """See the module docstring."""
+    """Where extension API servers serve their OpenAPI v3 documents."""
 
     def __init__(self, backends: Backends) -> None:
         self._backends = backends

@@ -37,7 +37,7 @@ class Calling:
 
 
 class WebhookConverter:
-    """See the module docstring."""
+    """Converts the objects of one custom kind by its conversion webhook."""
 
     def __init__(self, definition: CustomResourceDefinition, calling: Calling) -> None:
         self._name = definition.metadata.name

@@ -107,7 +107,7 @@ class FutureRevision(Exception):
 
 
 class Storage(Protocol):
-    """See the module docstring. All methods are called from one event loop."""
+    """The port to a store of bytes by key, with revisions and watches. All methods are called from one event loop."""
 
     shared: bool
     """Whether other API servers may write to it, too: what this one has been told of may then be behind."""

@@ -59,7 +59,7 @@ Hold = Callable[[], AbstractContextManager[None]]
 
 
 class WebhookClient:
-    """See the module docstring. One per API server; close it with `aclose`."""
+    """HTTPS client for webhooks. One per API server; close it with `aclose`."""
 
     def __init__(self, resolve: Resolve, clock: Clock | None = None, *, hold: Hold = nullcontext) -> None:
         self._resolve = resolve

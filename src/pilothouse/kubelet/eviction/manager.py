@@ -33,7 +33,10 @@ CLEAN_UP_SECONDS, CLEAN_UP_LOOK_SECONDS = 30.0, 1.0
 
 
 class EvictionManager:
-    """See the module. `pressures` is told the conditions that hold whenever they change; `tell` makes events of the node."""
+    """Upstream's eviction manager: checks signals, reports pressure, evicts one pod at a time.
+
+    `pressures` is told the conditions that hold whenever they change; `tell` makes events of the node.
+    """
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ GIBIBYTE = 1 << 30
 
 
 class SimulatedHost:
-    """See the module; `files` may be read and filled by tests. Paths on a list in `kinds` are not regular."""
+    """A machine in memory; `files` may be read and filled by tests. Paths on a list in `kinds` are not regular."""
 
     def __init__(self, cores: int = 8, memory: int = 32 * GIBIBYTE, hostname: str = "") -> None:
         self.files: dict[str, bytes] = {}

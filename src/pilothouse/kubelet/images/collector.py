@@ -60,7 +60,7 @@ def choose(
 
 
 class ImageCollector:
-    """See the module."""
+    """Removes unused images when the disk fills up (upstream's image GC manager)."""
 
     def __init__(self, runtime: Runtime, host: Host, clock: Clock, config: KubeletConfig, tell: Tell, changed: Callable[[], None]) -> None:
         self._runtime = runtime

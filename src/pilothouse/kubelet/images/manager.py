@@ -49,7 +49,7 @@ class Refused:
 
 
 class ImageManager:
-    """See the module."""
+    """Makes sure that a container's image is present, by its pull policy and with back-off."""
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ class PodVolumes:
 
 
 class VolumeManager:
-    """See the module."""
+    """Sets up, refreshes and tears down all volumes of all pods of this node."""
 
     def __init__(self, client: Client, objects: Objects, host: Host, clock: Clock, config: KubeletConfig, node_name: str) -> None:
         self._client = client

@@ -17,7 +17,7 @@ from pilothouse.kubelet.paths import Paths
 
 
 class StagedVolumes:
-    """See the module. Calls about one volume come after one another."""
+    """Volumes that are prepared once for the node and then used by several pods. Calls about one volume come after one another."""
 
     def __init__(self, host: Host, paths: Paths, kinds: Mapping[str, VolumeKind]) -> None:
         self._host = host

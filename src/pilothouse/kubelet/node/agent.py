@@ -43,7 +43,10 @@ OWN = {*PRESSURES, "Ready"}
 
 
 class NodeAgent:
-    """See the module. `pressures` and `images_changed` are set by others of this kubelet."""
+    """Registers the Node, and keeps its status and its Lease up to date.
+
+    `pressures` and `images_changed` are set by others of this kubelet.
+    """
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ class Hooks(Protocol):
 
 @dataclass(slots=True)
 class NodeServices:
-    """See the module. `node` and `allocatable` change as the node does; functions are asked each time."""
+    """What the workers of all pods of a node share. `node` and `allocatable` change as the node does; functions are asked each time."""
 
     runtime: Runtime
     clock: Clock

@@ -47,7 +47,7 @@ class Entry:
 
 
 class StatusPublisher:
-    """See the module."""
+    """Sends pod statuses to the API (upstream's status manager)."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
         self._client = client

@@ -45,7 +45,10 @@ def unknown(sandboxes: Iterable[Sandbox], known: Callable[[str], bool]) -> set[s
 
 
 class Relist:
-    """See the module. `states` are the workers' by uid; `stale` tells a worker what to look at again; `end` ends an unknown pod."""
+    """Compares the runtime with what the workers know, at regular intervals (upstream's generic PLEG).
+
+    `states` are the workers' by uid; `stale` tells a worker what to look at again; `end` ends an unknown pod.
+    """
 
     def __init__(
         self,

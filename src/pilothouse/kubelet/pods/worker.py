@@ -38,7 +38,10 @@ FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 10.0
 
 
 class PodWorker:
-    """See the module. `observe` is called with every change of runs, for whoever probes them."""
+    """Runs one pod from its first step until nothing of it is left.
+
+    `observe` is called with every change of runs, for whoever probes them.
+    """
 
     def __init__(
         self,

@@ -27,7 +27,10 @@ Grant = Callable[[Pod, list[Pod]], PendingResize | None]
 
 
 class PodWorkers:
-    """See the module. `admit` judges a pod that is new to the node beside those that are there, `grant` one that wants other resources."""
+    """The workers of all pods of this node, by uid.
+
+    `admit` judges a pod that is new to the node beside those that are there, `grant` one that wants other resources.
+    """
 
     def __init__(self, shared: NodeServices, admit: Admit, grant: Grant) -> None:
         self._shared = shared

@@ -15,7 +15,7 @@ OUTPUT_LIMIT = 10 * 1024
 
 
 class Asking:
-    """See the module."""
+    """Runs one probe once: exec, HTTP, TCP or gRPC."""
 
     def __init__(self, runtime: Runtime, network: Network, clock: Clock) -> None:
         self._runtime = runtime

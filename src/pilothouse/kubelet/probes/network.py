@@ -39,7 +39,7 @@ SERVING = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 
 class LinuxNetwork:
-    """See the module."""
+    """Probes over the machine's network, each on a connection of its own."""
 
     def __init__(self, clock: Clock, calls: BlockingCalls | None = None) -> None:
         self._clock = clock

@@ -39,7 +39,10 @@ class Watch:
 
 
 class Prober:
-    """See the module. At most three tasks for each running container of the node."""
+    """Runs the probes of all containers at their periods (upstream's prober manager).
+
+    At most three tasks for each running container of the node.
+    """
 
     def __init__(self, runtime: Runtime, network: Network, clock: Clock) -> None:
         self._asking = Asking(runtime, network, clock)

@@ -40,7 +40,10 @@ class Waiter:
 
 
 class CallQueue:
-    """See the module. `cores` is what the machine has: 2 × cores + 2 calls run at once, of which at most `cores` remove something."""
+    """Orders and bounds the concurrent calls to a container runtime.
+
+    `cores` is what the machine has: 2 × cores + 2 calls run at once, of which at most `cores` remove something.
+    """
 
     def __init__(self, clock: Clock, cores: int) -> None:
         self._clock = clock

@@ -40,7 +40,7 @@ CLOCK_STEP_SECONDS = 1.0
 
 
 class SimulatedRuntime:
-    """See the module. `sandbox_seconds` and `pull_seconds` are how long those take."""
+    """A container runtime in virtual time, scripted by behaviours. `sandbox_seconds` and `pull_seconds` are how long those take."""
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ Serve = Callable[[Channels], Awaitable[int]]
 
 
 class SimulatedStreams:
-    """See the module; `run` it, and `port` is where it listens once `started` is set."""
+    """The streaming server of simulated containers; `run` it, and `port` is where it listens once `started` is set."""
 
     def __init__(self, runtime: SimulatedRuntime) -> None:
         self.started = asyncio.Event()

@@ -61,7 +61,7 @@ async def _nothing() -> NodeStats:
 
 
 class KubeletServer:
-    """See the module docstring. Without `tls` it speaks plain HTTP and trusts everybody: for tests and simulated nodes on loopback.
+    """The kubelet's HTTPS server. Without `tls` it speaks plain HTTP and trusts everybody: for tests and simulated nodes on loopback.
 
     `read_log` reads logs from elsewhere than files, for those nodes; `measure` says how the node does; `config`
     is what it shows of the kubelet's; `problem` says why its sync loop does not do its work ("": it does);

@@ -1,4 +1,7 @@
-"""ephemeral: the volume of a claim that is the pod's own, made for it and named after both (mounts/claims.py)."""
+"""ephemeral: the volume of a claim that was created for the pod, named `<pod>-<volume>`.
+
+The claim is created by controllers/builtin; how its volume is found and mounted is in mounts/claims.py.
+"""
 
 from __future__ import annotations
 

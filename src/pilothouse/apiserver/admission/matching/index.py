@@ -37,7 +37,10 @@ class Candidate(Generic[T]):
 
 
 class Index(Generic[T]):
-    """See the module docstring. `owners` in the order in which they are asked. Requests of `exempt` kinds are shown to none of them."""
+    """Index of webhooks or policies by the resources that their rules name.
+
+    `owners` in the order in which they are asked. Requests of `exempt` kinds are shown to none of them.
+    """
 
     def __init__(self, owners: Iterable[tuple[T, Criteria]], catalogue: Catalogue, exempt: frozenset[str] = EXEMPT_KINDS) -> None:
         self._owners = tuple(owners)

@@ -12,7 +12,7 @@ REQUESTS = ("certificates.k8s.io", "certificatesigningrequests")
 
 
 class CertificateRequester(Plugin):
-    """See the module docstring."""
+    """Sets the requesting user in the spec of a new CertificateSigningRequest."""
 
     name = "CertificateRequester"
     kinds = frozenset({REQUESTS})

@@ -10,7 +10,7 @@ INGRESSES = ("networking.k8s.io", "ingresses")
 
 
 class DefaultIngressClass(Plugin):
-    """See the module docstring."""
+    """Sets the default IngressClass on a new Ingress that names none."""
 
     name = "DefaultIngressClass"
     kinds = frozenset({INGRESSES})

@@ -11,7 +11,7 @@ CLAIMS = ("", "persistentvolumeclaims")
 
 
 class DefaultStorageClass(Plugin):
-    """See the module docstring."""
+    """Sets the default StorageClass on a new claim that names none."""
 
     name = "DefaultStorageClass"
     kinds = frozenset({CLAIMS})

@@ -11,7 +11,7 @@ TAINTS = (wellknown.NODE_NOT_READY, wellknown.NODE_UNREACHABLE)
 
 
 class DefaultTolerationSeconds(Plugin):
-    """See the module docstring."""
+    """Adds tolerations of 300 seconds for nodes that are not ready or unreachable."""
 
     name = "DefaultTolerationSeconds"
     kinds = frozenset({PODS})

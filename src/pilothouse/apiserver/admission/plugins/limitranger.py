@@ -24,7 +24,7 @@ Amounts = Mapping[str, Quantity]
 
 
 class LimitRanger(Plugin):
-    """See the module docstring."""
+    """Applies the LimitRanges of the namespace: default requests and limits, and bounds."""
 
     name = "LimitRanger"
     kinds = frozenset({PODS, CLAIMS})

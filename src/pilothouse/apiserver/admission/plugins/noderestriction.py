@@ -22,7 +22,7 @@ FOREIGN_LABEL = "node-restriction.kubernetes.io/"
 
 
 class NodeRestriction(Plugin):
-    """See the module docstring."""
+    """Restricts kubelets to their own Node, Lease and pods."""
 
     name = "NodeRestriction"
 

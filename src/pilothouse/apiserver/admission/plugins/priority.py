@@ -13,7 +13,7 @@ PREEMPT = "PreemptLowerPriority"
 
 
 class Priority(Plugin):
-    """See the module docstring."""
+    """Sets a pod's priority from its PriorityClass; allows one default class."""
 
     name = "Priority"
     kinds = frozenset({PODS, CLASSES})

@@ -26,7 +26,7 @@ GROWING: Mapping[type[Any], str] = {Pod: "resize", Service: "", PersistentVolume
 
 
 class ResourceQuotaAdmission(Plugin):
-    """See the module docstring."""
+    """Charges requests to the ResourceQuotas of the namespace, and refuses what exceeds one."""
 
     name = "ResourceQuota"
 

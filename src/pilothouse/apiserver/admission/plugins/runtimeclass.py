@@ -13,7 +13,7 @@ from pilothouse.machinery.struct import Quantity
 
 
 class RuntimeClassAdmission(Plugin):
-    """See the module docstring."""
+    """Sets overhead and scheduling of a pod from its RuntimeClass."""
 
     name = "RuntimeClass"
     kinds = frozenset({PODS})

@@ -38,7 +38,7 @@ WAIT_SECONDS = 1.0
 
 
 class ServiceAccountAdmission(Plugin):
-    """See the module docstring."""
+    """Sets the ServiceAccount of a pod, and mounts its token."""
 
     name = "ServiceAccount"
     kinds = frozenset({PODS})

@@ -13,7 +13,7 @@ NODES = ("", "nodes")
 
 
 class TaintNodesByCondition(Plugin):
-    """See the module docstring."""
+    """Taints a new Node as not ready."""
 
     name = "TaintNodesByCondition"
     kinds = frozenset({NODES})

@@ -19,7 +19,7 @@ Policy = TypeVar("Policy", MutatingAdmissionPolicy, ValidatingAdmissionPolicy)
 
 
 class CompiledPolicy(Generic[Policy]):
-    """See the module docstring. `fails`: its failurePolicy is Fail."""
+    """A policy with its variables and match conditions compiled. `fails`: its failurePolicy is Fail."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy: Policy = policy

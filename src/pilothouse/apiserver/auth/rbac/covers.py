@@ -25,7 +25,9 @@ def compact(rules: Iterable[PolicyRule]) -> list[PolicyRule]:
             others.append(rule)
         else:
             verbs.setdefault((*rule.apiGroups, *rule.resources, *rule.resourceNames), []).extend(rule.verbs or ())
-    joined = [PolicyRule(verbs=found, apiGroups=[key[0]], resources=[key[1]], resourceNames=[*key[2:]]) for key, found in verbs.items()]
+    joined = [
+        PolicyRule(verbs=key_verbs, apiGroups=[key[0]], resources=[key[1]], resourceNames=[*key[2:]]) for key, key_verbs in verbs.items()
+    ]
     return [*others, *joined]
 
 

@@ -141,7 +141,7 @@ class RoleIndex:
     def _forget(self, kind: type[Any]) -> None:
         if kind in (ClusterRoleBinding, RoleBinding):
             is_wide = kind is ClusterRoleBinding
-            self._bound = {key: found for key, found in self._bound.items() if (not key[0]) is not is_wide}
+            self._bound = {key: bindings for key, bindings in self._bound.items() if (not key[0]) is not is_wide}
         else:
             is_wide = kind is ClusterRole
             self._roles = {key: role for key, role in self._roles.items() if (not key[0]) is not is_wide}

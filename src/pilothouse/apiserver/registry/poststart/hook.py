@@ -25,7 +25,7 @@ RETRY_SECONDS = 10.0
 
 
 class Hook:
-    """See the module docstring; a subclass is found by discovery."""
+    """A loop of the API server that keeps some objects as they should be; a subclass is found by discovery."""
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[type[Any], ...]]

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from pilothouse.apiserver.cache.corrupt import CorruptValue
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.cache.event import BOOKMARK, CacheEvent
 from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
+from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.resource import Resource
 
+Refuse = Callable[[Resource[Any], Sequence[CorruptValue]], StatusError]
+"""What a reader is told of values that it cannot have: to upstream one that cannot be converted is one that cannot be decoded."""
 
-async def converted(entries: Iterable[Entry], resource: Resource[Any]) -> None:
-    """Return when `served` gives these entries in the version of `resource`. StatusError when they cannot be converted."""
+
+async def converted(entries: Iterable[Entry], resource: Resource[Any], refuse: Refuse | None = None) -> None:
+    """Return when `served` gives these entries in the version of `resource`. When they cannot be converted, the StatusError that
+    `refuse` makes, or the converter's own."""
     if resource.converter is None:
         return
     waiting = {id(entry): entry for entry in entries if not entry.is_served(resource)}
-    if waiting:
+    if not waiting:
+        return
+    try:
         made = await resource.converter.convert([entry.object for entry in waiting.values()], resource)
-        for entry, obj in zip(waiting.values(), made, strict=True):
-            entry.remember(resource, obj)
+    except StatusError as error:
+        if refuse is None:
+            raise
+        values = [CorruptValue(entry.key, entry.revision, error.status.message) for entry in waiting.values()]
+        raise refuse(resource, values) from error
+    for entry, obj in zip(waiting.values(), made, strict=True):
+        entry.remember(resource, obj)
+
+
+def unreadable(resource: Resource[Any], values: Sequence[CorruptValue]) -> StatusError:
+    """Refuse a read, or a delete, of one object."""
+    return values[0].unreadable()
+
+
+def unchangeable(resource: Resource[Any], values: Sequence[CorruptValue]) -> StatusError:
+    """Refuse an update, or a patch, of one object."""
+    return values[0].unchangeable()
 
 
 class ConvertingWatch(Watch):

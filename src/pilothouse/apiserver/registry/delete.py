@@ -46,6 +46,8 @@ async def delete(store: RegistryStore, request: Request, *, admitted: bool = Fal
     cache = await store.caches.of(request.resource)
     if cache.corrupt and (corrupt := cache.corrupt.get(cache.key(request.namespace, request.name))) is not None:
         raise corrupt.unreadable()
+    if request.resource.converter is not None:  # upstream reads it first, as a read does
+        await store.entry(request.resource, request.namespace, request.name, request.served)
     if warning and not options.propagation_policy and options.orphan_dependents is None and warning not in request.warnings:
         request.warnings.append(warning)
 

@@ -62,7 +62,7 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
     selection = selection_of(request, cache)
     start, revision = await _position(store, request, selection.prefix)
     if request.served.converter is not None and request.options.field_selector:
-        await converted(cache.entries(selection.prefix), request.served)
+        await converted(cache.entries(selection.prefix), request.served, unlistable)
     if revision and revision < cache.changed:
         page = await _from_store(store, request, cache, selection, start, revision)
     else:
@@ -74,7 +74,7 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
         refuse_corrupt(cache, selection, start, page.next_key)
     entries = page.entries
     if request.served.from_stored is not None:
-        await converted(entries, request.served)
+        await converted(entries, request.served, unlistable)
         entries = [entry.in_version(request.served) for entry in entries]
     token = continue_token(page.revision, page.next_key.removeprefix(selection.prefix)) if page.next_key else ""
     return EntryList(request.served, entries, page.revision, token, page.remaining)

@@ -20,6 +20,7 @@ from pilothouse.machinery import codec, empty_lists, strict
 from pilothouse.machinery.errors import StatusError, bad_request, conflict, failure, unsupported_media_type
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.patch import apply, outcome, parts
+from pilothouse.machinery.unstructured import Unstructured
 
 UNRECORDED = (
     "failed to create manager for existing fields: failed to convert live object (/; autoscaling/v1, Kind=Scale) to proper version: "
@@ -98,6 +99,8 @@ def _applied(
     """The typed outcome of an apply, with its record. `seen` is what it was applied to; None for a new object."""
     after, entries = found
     made = outcome.applied_object(after, config, request.served.type if seen is None else type(seen))
+    if isinstance(made, Unstructured) and made.RULES is not None:  # what stands where a schema says no more than "object" is no mistake
+        made.RULES.prune(made.content)
     request.warnings[:] = warnings
     made.metadata.managedFields = entries
     return _checked(request, made, seen)

@@ -22,7 +22,7 @@ from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, Decisio
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.caches import Caches
-from pilothouse.apiserver.cache.converting import converted
+from pilothouse.apiserver.cache.converting import converted, unchangeable, unreadable
 from pilothouse.apiserver.cache.corrupt import CorruptValue
 from pilothouse.apiserver.cache.entry import Entry, head_of
 from pilothouse.apiserver.cache.selection import Selection
@@ -211,7 +211,7 @@ class RegistryStore:
         found = cache.get(namespace, name)
         if found is None:
             raise not_found(resource.plural, (served or resource).group, name)
-        await converted((found,), resource)
+        await converted((found,), resource, unreadable)
         return found.in_version(resource)
 
     async def newest(self, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None = None) -> Entry:
@@ -225,7 +225,7 @@ class RegistryStore:
         entry = cached if cached is not None and cached.revision == item.revision else cache.read(item)
         if isinstance(entry, CorruptValue):
             raise entry.unchangeable()
-        await converted((entry,), resource)
+        await converted((entry,), resource, unchangeable)
         return entry.in_version(resource)
 
     # Writing.

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
-from pilothouse.apiserver.cache.converting import converted
+from pilothouse.apiserver.cache.converting import converted, unchangeable
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
@@ -70,7 +70,7 @@ async def _first(
         raise corrupt.unchangeable()
     cached = cache.get(namespace, name)
     if cached is not None:
-        await converted((cached,), resource)
+        await converted((cached,), resource, unchangeable)
         return cached.in_version(resource), False
     return await store.newest(resource, namespace, name, served), True
 

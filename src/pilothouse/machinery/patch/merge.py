@@ -37,7 +37,22 @@ def merge(target: dict[str, Any], patch: dict[str, Any]) -> None:
                 below = target[key] = {}
             merge(below, value)
         else:
-            target[key] = in_order(value)
+            made = in_order(value)
+            target[key] = made if isinstance(target.get(key), dict) else without_nulls(made)
+
+
+def without_nulls(value: Any) -> Any:
+    """A list without nulls in its maps, in place: as the library that upstream uses does (evanphx/json-patch v4), except where the list
+    replaces a map."""
+    if isinstance(value, list):
+        for item in value:
+            without_nulls(item)
+    elif isinstance(value, dict):
+        for key in [key for key, member in value.items() if member is None]:
+            del value[key]
+        for member in value.values():
+            without_nulls(member)
+    return value
 
 
 def in_order(value: Any) -> Any:

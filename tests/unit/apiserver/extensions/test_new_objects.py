@@ -150,3 +150,25 @@ def test_what_a_scale_finds_at_a_path(content: Any, found: Any) -> None:
         assert str(problem.value) == found
     else:
         assert nested(obj, "spec.replicas", int) == found
+
+
+OBJECT = {"type": "object"}
+LOOSE = {
+    "type": "object",
+    "properties": {"l": {"type": "array", "items": OBJECT}, "m": OBJECT, "any": {"x-kubernetes-preserve-unknown-fields": True}},
+}
+
+
+@pytest.mark.parametrize("strictness", ["Warn", "Strict"])
+async def test_an_apply_drops_without_a_word_what_is_below_a_bare_object(strictness: str, tmp_path: Path) -> None:
+    """The typed schema of `type: object` alone takes anything, so that nothing is refused; pruning comes after. Who applied owns it."""
+    async with calling(tmp_path) as call:
+        await define(call, definition(version(schema={"type": "object", "properties": {"spec": LOOSE}})))
+        applied = widget("a", spec={"l": [{"a": 1}, {"b": None}], "m": {"x": 1}, "any": [1, None]})
+        query = f"?fieldManager=m&fieldValidation={strictness}"
+        made = await call("PATCH", f"{WIDGETS}/a{query}", applied, Content_Type="application/apply-patch+yaml")
+        assert (made.status, made.headers.getall("Warning", [])) == (201, [])
+        assert made.json()["spec"] == {"l": [{}, {}], "m": {}, "any": [1, None]}
+        assert owned(made.json()) == [{"f:spec": {"f:l": {}, "f:m": {"f:x": {}}, "f:any": {}}}]
+        again = await call("PATCH", f"{WIDGETS}/a{query}", applied, Content_Type="application/apply-patch+yaml")
+        assert (again.status, again.json()["spec"]) == (200, {"l": [{}, {}], "m": {}, "any": [1, None]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ V2 = WIDGETS.replace("v1", "v2")
 MERGE = "application/merge-patch+json"
 FIELDS = {"v1": "size", "v2": "dimension"}
 Map = dict[str, Any]
+BEHIND = "ResourceVersion: 0, AdditionalErrorMsg: object not decodable revision=REVISION: "
+CORRUPT = f"StorageError: corrupt object, Code: 7, Key: /example.com/widgets/default/a, {BEHIND}"
+CORRUPT_KEY = f"StorageError: corrupt object, Code: 7, Key: /registry/example.com/widgets/default/a, {BEHIND}"
 
 
 class Webhook:
@@ -154,10 +158,19 @@ async def test_a_webhook_that_is_down_fails_what_needs_it_alone(tmp_path: Path) 
     async with converting(tmp_path) as (call, webhook, _):
         await call("POST", WIDGETS, widget("a", spec={"size": 1}))
         webhook.fails = 'Post "https://127.0.0.1:1/convert?timeout=30s": dial tcp 127.0.0.1:1: connect: connection refused'
-        for path in (f"{V2}/a", V2):
-            failed = await call("GET", path)
+        told = f"conversion webhook for example.com/v1, Kind=Widget failed: {webhook.fails}"
+        for method, path, body, message in (
+            ("GET", f"{V2}/a", None, f"Internal error occurred: {CORRUPT}"),
+            ("DELETE", f"{V2}/a", None, f"Internal error occurred: {CORRUPT}"),
+            ("GET", V2, None, f"failed to read one or more widgets.example.com from the storage: {CORRUPT_KEY}"),
+            ("DELETE", V2, None, f"failed to read one or more widgets.example.com from the storage: {CORRUPT_KEY}"),
+            ("PATCH", f"{V2}/a", b"{}", "object not decodable revision=REVISION: "),
+            ("PUT", f"{V2}/a", widget("a", "v2", spec={}), "object not decodable revision=REVISION: "),
+        ):
+            named = {"Content_Type": MERGE} if method == "PATCH" else {}
+            failed = await call(method, path, body, **named)
             assert failed.status == 500
-            assert failed.json()["message"] == f"conversion webhook for example.com/v1, Kind=Widget failed: {webhook.fails}"
+            assert re.sub(r"revision=\d+", "revision=REVISION", failed.json()["message"]) == message + told
         assert (await call("GET", WIDGETS)).status == 200
         assert (await call("POST", V2, widget("b", "v2", spec={"dimension": 2}))).status == 500
         webhook.fails = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pilothouse.api.types.core_v1 import Pod
@@ -135,3 +136,19 @@ def test_what_a_json_patch_does_not_know_or_says_twice_is_told_before_what_it_ma
         'unknown field "spec.a"',
         'unknown field "spec.b"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("patch", "after"),
+    [
+        pytest.param({"map": [{"a": None, "b": 1}]}, {"map": [{"a": None, "b": 1}]}, id="a list in place of a map"),
+        pytest.param({"list": [{"a": None, "b": {"c": None}}, None]}, {"list": [{"b": {}}, None]}, id="a list in place of a list"),
+        pytest.param({"new": [{"a": None, "b": [{"c": None}]}]}, {"new": [{"b": [{}]}]}, id="a new list"),
+        pytest.param({"text": [{"a": None}]}, {"text": [{}]}, id="a list in place of a text"),
+        pytest.param({"text": {"a": None, "b": [{"d": None}]}}, {"text": {"b": [{}]}}, id="below a map in place of a text"),
+    ],
+)
+def test_nulls_in_the_lists_of_a_merge_patch(patch: dict[str, Any], after: dict[str, Any]) -> None:
+    """As found beside kube-apiserver 1.37.2: they remove nothing, and go, but where a list replaces a map."""
+    current = {"map": {"x": 1}, "list": [1], "text": "t"}
+    assert merge.apply(current, msgspec.json.encode(patch)) == current | after

@@ -57,7 +57,7 @@ def empty_lists(data: bytes, resource: Resource[Any], content_type: str) -> tupl
 
     Only lists that are reached without going through another list.
     """
-    if content_type != "application/json" or b"[]" not in data or len(data) >= LARGE_BYTES or not issubclass(resource.type, msgspec.Struct):
+    if content_type == PROTOBUF or b"[]" not in data or len(data) >= LARGE_BYTES or not issubclass(resource.type, msgspec.Struct):
         return ()
     with suppress(ValueError):
         return tuple(said(codec.parse(data, content_type), resource.type()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.core.validation.fields import report
 from pilothouse.api.core.validation.remembered import remembering
+from pilothouse.api.internal import internal
 from pilothouse.api.types.core_v1 import Taint, Toleration
 from pilothouse.machinery import names
 from pilothouse.machinery.problems import Problem, Problems, quoted
@@ -55,6 +56,6 @@ def validate_taints(taints: list[Taint], problems: Problems) -> None:
         elif taint.effect not in EFFECTS:
             here.at("effect").not_supported(taint.effect, EFFECTS)
         if (taint.key, taint.effect) in seen:
-            message = f"Duplicate value: {quoted(taint)}: taints must be unique by key and effect pair"
+            message = f"Duplicate value: {quoted(internal(taint, 'core.Taint'))}: taints must be unique by key and effect pair"
             here.found.append(Problem(here.path, "FieldValueDuplicate", message))
         seen.add((taint.key, taint.effect))

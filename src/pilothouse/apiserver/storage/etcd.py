@@ -159,7 +159,10 @@ class EtcdStorage:
             raise _compare_failed(key, answer)
         if value is None and not answer.responses[0].response_delete_range.deleted:
             raise CompareFailed(key, 0, revision)
-        await self._feed.reached(revision)
+        if expected == 0 and value is not None and revision == self._feed.revision + 1:
+            self._feed.take_own(Event(key, value, revision, revision, 0))
+        else:
+            await self._feed.reached(revision)
         return revision
 
     async def _transaction(self, key: str, value: bytes | None, expected: int | None) -> Any:

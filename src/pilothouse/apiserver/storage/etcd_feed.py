@@ -114,15 +114,26 @@ class Feed:
                     await self._skip()
                     return
                 if answer.events:
-                    for event in answer.events:
-                        if event.kv.key == self.keys.allocation:
-                            self.allocated = event.kv.mod_revision
-                    self._deliver(self.keys.events(answer.events))
+                    self._take(answer.events)
                 elif not answer.created and answer.header.revision > self.revision:
                     self._deliver([progress(answer.header.revision)])
         finally:
             self._stream = None
             stream.cancel()
+
+    def _take(self, told: Sequence[Any]) -> None:
+        """What the watch tells, but for what `take_own` has told already."""
+        if told[0].kv.mod_revision <= self.revision:
+            told = [event for event in told if event.kv.mod_revision > self.revision]
+        for event in told:
+            if event.kv.key == self.keys.allocation:
+                self.allocated = event.kv.mod_revision
+        if told:
+            self._deliver(self.keys.events(told))
+
+    def take_own(self, event: Event) -> None:
+        """Tell of a write of this store's own that follows what has been told, before the watch does."""
+        self._deliver((event,))
 
     async def _skip(self) -> None:
         """What was written since the feed broke off is forgotten: go on from now, and have followers read anew."""

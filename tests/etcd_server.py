@@ -43,18 +43,19 @@ class EtcdServer:
     def __init__(self, folder: Path, *flags: str, scheme: str = "http") -> None:
         self.folder = folder
         client, peer = free_ports(2)
+        self.peer = f"http://127.0.0.1:{peer}"
         self.url = f"{scheme}://127.0.0.1:{client}"
         self._health = f"http://127.0.0.1:{client}/health"
-        self._flags = [
+        self.flags = [
             *("--data-dir", str(folder), "--name", "test", "--log-level", "error"),
             *("--listen-client-urls", self.url, "--advertise-client-urls", self.url),
-            *("--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"),
-            *("--initial-cluster", f"test=http://127.0.0.1:{peer}", "--heartbeat-interval", "10", "--election-timeout", "100"),
+            *("--listen-peer-urls", self.peer, "--initial-advertise-peer-urls", self.peer),
+            *("--initial-cluster", f"test={self.peer}", "--heartbeat-interval", "10", "--election-timeout", "100"),
             *flags,
         ]
         if scheme == "https":
             (metrics,) = free_ports(1)
-            self._flags += ["--listen-metrics-urls", f"http://127.0.0.1:{metrics}"]
+            self.flags += ["--listen-metrics-urls", f"http://127.0.0.1:{metrics}"]
             self._health = f"http://127.0.0.1:{metrics}/health"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -63,7 +64,7 @@ class EtcdServer:
         environment = {**os.environ, "ETCD_UNSUPPORTED_ARCH": os.uname().machine}
         environment.pop("ETCD", None)
         with open(self.folder.parent / f"{self.folder.name}.log", "ab") as log:
-            self._process = subprocess.Popen([path, *self._flags], stdout=log, stderr=log, env=environment)
+            self._process = subprocess.Popen([path, *self.flags], stdout=log, stderr=log, env=environment)
         self._wait()
         return self
 
@@ -91,6 +92,15 @@ class EtcdServer:
         """Send a signal: SIGSTOP makes it silent."""
         assert self._process is not None
         self._process.send_signal(number)
+
+
+def members(folder: Path, count: int) -> list[EtcdServer]:
+    """The members of one cluster. None answers before most are started."""
+    made = {f"member-{number}": EtcdServer(folder / f"member-{number}") for number in range(count)}
+    cluster = ",".join(f"{name}={server.peer}" for name, server in made.items())
+    for name, server in made.items():
+        server.flags += ["--name", name, "--initial-cluster", cluster, "--heartbeat-interval", "50", "--election-timeout", "500"]
+    return list(made.values())
 
 
 class EtcdServers:

@@ -91,6 +91,37 @@ class Refused(Exception):
         return StorageUnavailable(f"rpc error: code = {code} desc = {self.details}")
 
 
+class _Member:
+    """One address of etcd: its channel and the calls that are made there."""
+
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
+        kv, lease, maintenance = pb.KVStub(channel), pb.LeaseStub(channel), pb.MaintenanceStub(channel)
+        self.watch: Callable[..., Any] = pb.WatchStub(channel).Watch
+        self.stubs: dict[str, Callable[..., Any]] = {
+            "Range": kv.Range,
+            "Put": kv.Put,
+            "Txn": kv.Txn,
+            "Compact": kv.Compact,
+            "LeaseGrant": lease.LeaseGrant,
+            "LeaseRevoke": lease.LeaseRevoke,
+            "LeaseKeepAlive": lease.LeaseKeepAlive,
+            "Status": maintenance.Status,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One call of Watch, and the member that serves it."""
+
+    member: _Member
+    call: Any
+
+    def cancel(self) -> None:
+        """End the call; who reads it is told."""
+        self.call.cancel()
+
+
 class EtcdClient:
     """One per store; made in a running loop."""
 
@@ -135,18 +166,17 @@ class EtcdClient:
         if self._members[self._current] is member:
             self._current = (self._current + 1) % len(self._members)
 
-    def watch(self) -> Any:
-        """A stream of watches at a member that has a leader; see `reading`."""
+    def watch(self) -> Stream:
+        """A stream of watches at a member that has a leader."""
         member = self._members[self._current]
-        return member.watch(metadata=WITH_LEADER)
+        return Stream(member, member.watch(metadata=WITH_LEADER))
 
-    async def next(self, stream: Any) -> Any:
+    async def next(self, stream: Stream) -> Any:
         """The next message of a watch's stream. Refused when the stream broke or ended."""
         try:
-            message = await stream.read()
+            message = await stream.call.read()
         except grpc.aio.AioRpcError as error:
-            self._leave(self._members[self._current])
-            raise Refused(error.code().name, error.details() or "") from error
+            raise self._broken(stream, error) from error
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -156,36 +186,23 @@ class EtcdClient:
             raise Refused("UNAVAILABLE", "the stream of the watch has ended")
         return message
 
-    async def send(self, stream: Any, request: Any) -> None:
+    async def send(self, stream: Stream, request: Any) -> None:
         """Write to a watch's stream. Refused when it broke."""
         try:
-            await stream.write(request)
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
+            await stream.call.write(request)
+        except grpc.aio.AioRpcError as error:
+            raise self._broken(stream, error) from error
+        except grpc.aio.UsageError as error:  # it has ended, and who reads it is told why
             raise Refused("UNAVAILABLE", str(error)) from error
+
+    def _broken(self, stream: Stream, error: grpc.aio.AioRpcError) -> Refused:
+        self._leave(stream.member)
+        return Refused(error.code().name, error.details() or "")
 
     async def close(self) -> None:
         """Close the connections to all members."""
         for member in self._members:
             await member.channel.close()
-
-
-class _Member:
-    """One address of etcd: its channel and the calls that are made there."""
-
-    def __init__(self, channel: Any) -> None:
-        self.channel = channel
-        kv, lease, maintenance = pb.KVStub(channel), pb.LeaseStub(channel), pb.MaintenanceStub(channel)
-        self.watch: Callable[..., Any] = pb.WatchStub(channel).Watch
-        self.stubs: dict[str, Callable[..., Any]] = {
-            "Range": kv.Range,
-            "Put": kv.Put,
-            "Txn": kv.Txn,
-            "Compact": kv.Compact,
-            "LeaseGrant": lease.LeaseGrant,
-            "LeaseRevoke": lease.LeaseRevoke,
-            "LeaseKeepAlive": lease.LeaseKeepAlive,
-            "Status": maintenance.Status,
-        }
 
 
 def _channel(url: str, credentials: Any) -> Any:

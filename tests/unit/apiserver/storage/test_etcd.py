@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -26,7 +28,7 @@ from pilothouse.apiserver.storage.interface import (
 from pilothouse.cluster import certificates
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.entropy import Entropy
-from tests.etcd_server import EtcdServer
+from tests.etcd_server import EtcdServer, members
 
 SECONDS = 30.0
 KEY = "/registry/things/a"
@@ -274,6 +276,62 @@ async def test_another_member_is_asked_when_one_is_away(etcd: EtcdServer) -> Non
     assert await asyncio.wait_for(storage.commit(KEY, b"1", 0), SECONDS)
     assert await asyncio.wait_for(storage.get(KEY), SECONDS) is not None
     await storage.close()
+
+
+async def test_nothing_is_lost_or_told_twice_when_the_leader_ends(tmp_path: Path) -> None:
+    servers = members(tmp_path, 3)
+    await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
+    storage = EtcdStorage(EtcdServers([server.url for server in servers]))
+    seen = Followed(storage)
+    acknowledged: dict[str, int] = {}
+    failures: set[str] = set()
+    try:
+        async with asyncio.timeout(4 * SECONDS), asyncio.TaskGroup() as group:
+            writers = [group.create_task(write_on(storage, name, acknowledged, failures)) for name in "abcd"]
+            for _ in range(2):
+                before = len(acknowledged)
+                leader = await leader_of(servers)
+                leader.kill()
+                await until(lambda before=before: len(acknowledged) > before + 20)  # type: ignore[misc]
+                await asyncio.to_thread(leader.start)
+            for writer in writers:
+                writer.cancel()
+        there = {item.key: item.revision for item in (await storage.range("/registry/things/")).items}
+        assert {key: there.get(key) for key in acknowledged} == acknowledged
+        await until(lambda: seen.reached >= max(there.values()))
+        revisions = [event.revision for event in seen.events if event.key.startswith("/registry/things/")]
+        assert revisions == sorted(set(revisions))
+        assert set(there.values()) <= set(revisions)
+        assert seen.missed == []
+        assert all(failure.startswith(("etcdserver: ", "rpc error: code = Unavailable desc = ")) for failure in failures), failures
+    finally:
+        await storage.close()
+        for server in servers:
+            server.kill()
+
+
+async def write_on(storage: EtcdStorage, name: str, acknowledged: dict[str, int], failures: set[str]) -> None:
+    """Write without end; what is acknowledged, and how others failed."""
+    for number in itertools.count():
+        key = f"/registry/things/{name}-{number}"
+        try:
+            acknowledged[key] = await storage.commit(key, b"", 0)
+        except StorageUnavailable as failure:
+            failures.add(str(failure))
+            await asyncio.sleep(0.05)
+
+
+async def leader_of(servers: Sequence[EtcdServer]) -> EtcdServer:
+    async with asyncio.timeout(SECONDS):
+        while True:
+            for server in servers:
+                channel = grpc.aio.insecure_channel(server.url.removeprefix("http://"))
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    status = await pb.MaintenanceStub(channel).Status(pb.StatusRequest(), timeout=2)
+                    if status.leader and status.leader == status.header.member_id:
+                        return server
+                await channel.close()
+            await asyncio.sleep(0.1)
 
 
 async def test_a_value_that_is_no_text_and_a_key_that_is_none_pass(etcd: EtcdServer) -> None:

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from pilothouse.cmd.envtest import assets
 from pilothouse.cmd.envtest.apiserver import CONTROLLERS
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.entropy import Entropy
+from tests.etcd_server import EtcdServer
 
 SECONDS = 60.0
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
@@ -85,9 +86,10 @@ def context_of(folder: Path, user: str) -> ssl.SSLContext:
 
 
 @contextmanager
-def api_server(folder: Path, *more: str, **environment: str) -> Iterator[str]:
-    etcd, port = f"http://127.0.0.1:{free_port()}", free_port()
-    with started(str(folder / "etcd"), f"--listen-client-urls={etcd}", "--data-dir", str(folder / "data"), "--unsafe-no-fsync"):
+def api_server(folder: Path, *more: str, real_etcd: str = "", **environment: str) -> Iterator[str]:
+    etcd, port = real_etcd or f"http://127.0.0.1:{free_port()}", free_port()
+    stand_in = started(str(folder / "etcd"), f"--listen-client-urls={etcd}", "--data-dir", str(folder / "data"), "--unsafe-no-fsync")
+    with nullcontext() if real_etcd else stand_in:
         until(f"{etcd}/health", None, lambda code, body: code == 200 and json.loads(body)["health"] == "true")
         arguments = (
             "--advertise-address=127.0.0.1", f"--etcd-servers={etcd}", f"--cert-dir={folder}", "--authorization-mode=RBAC",
@@ -115,6 +117,21 @@ def test_the_api_is_served_and_guarded(folder: Path) -> None:
         token = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         code, body = ask(f"{url}/api/v1/namespaces/default/serviceaccounts/default/token", admin, token)
         assert code == 201
+
+
+def test_a_real_etcd_keeps_the_objects(folder: Path, tmp_path: Path) -> None:
+    admin = context_of(folder, "admin")
+    etcd = EtcdServer(tmp_path / "etcd").start()
+    try:
+        with api_server(folder, "--etcd-prefix=/envtest", real_etcd=etcd.url) as url:
+            assert ask(f"{url}{CONFIG_MAPS}", admin, {"metadata": {"name": "kept"}, "data": {"k": "v"}})[0] == 201
+        with api_server(folder, "--etcd-prefix=/envtest", real_etcd=etcd.url) as url:
+            code, body = ask(f"{url}{CONFIG_MAPS}/kept", admin)
+            assert (code, json.loads(body)["data"]) == (200, {"k": "v"})
+        with api_server(folder, "--etcd-prefix=/another", real_etcd=etcd.url) as url:
+            assert ask(f"{url}{CONFIG_MAPS}/kept", admin)[0] == 404
+    finally:
+        etcd.kill()
 
 
 def test_controllers_run_when_they_are_asked_for(folder: Path) -> None:

@@ -48,17 +48,19 @@ def validate_binding(role: RoleRef, subjects: Iterable[Subject], kinds: tuple[st
         here.at("apiGroup").not_supported(role.apiGroup, (GROUP,))
     if role.kind not in kinds:
         here.at("kind").not_supported(role.kind, kinds)
-    if not role.name:
-        here.at("name").required()
-    else:
+    if role.name:
         report(names.path_segment(role.name), role.name, here, "name")
+    subjects = [*subjects]
     for index, subject in enumerate(subjects):
         _validate_subject(subject, len(kinds) > 1, problems.at("subjects", index))
+    for index, subject in enumerate(subjects):  # upstream's declared rules are told after the others
+        if not subject.name:
+            problems.at("subjects", index, "name").required()
+    if not role.name:
+        here.at("name").required()
 
 
 def _validate_subject(subject: Subject, namespaced: bool, problems: Problems) -> None:
-    if not subject.name:
-        problems.at("name").required()
     match subject.kind:
         case "ServiceAccount":
             if subject.name:

@@ -180,11 +180,11 @@ class Tree:
 
 def without(paths: Fields, prefixes: Iterable[Path]) -> Fields:
     """The paths that neither are one of `prefixes` nor below one."""
-    if not paths:
-        return paths
     excluded = tuple(prefixes)
+    if not paths or not excluded:
+        return paths
     heads = {prefix[0] for prefix in excluded if prefix}
-    if not heads or not any(path[0] in heads for path in paths):
+    if heads.isdisjoint([path[0] for path in paths]):
         return paths
     return frozenset(path for path in paths if not any(path[: len(prefix)] == prefix for prefix in excluded))
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
+from pilothouse.kit.remember import remember
 from pilothouse.machinery import names
 from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 from pilothouse.machinery.problems import Problems
@@ -14,9 +17,13 @@ ANNOTATIONS_LIMIT = 256 * 1024
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 STANDARD_FINALIZERS = frozenset({"kubernetes", ORPHAN, FOREGROUND})
 """The only ones without a domain."""
+MANAGER_LIMIT = 128
+LABELS_REMEMBERED = 4096
+LONGEST_REMEMBERED = 256
 BANNED_OWNERS = {("v1", "Event")}
 IMMUTABLE = "field is immutable"
 UPDATE_IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_immutable = attrgetter(*UPDATE_IMMUTABLE)
 
 
 def validate_metadata(
@@ -37,7 +44,7 @@ def validate_metadata(
     if meta.generation < 0:
         problems.at("generation").invalid(meta.generation, "must be greater than or equal to 0")
     _validate_common(meta, problems, any_finalizer=any_finalizer)
-    _validate_managed_fields(meta, problems.at("managedFields"))
+    _validate_managed_fields(meta, problems)
 
 
 def validate_generate_name(meta: ObjectMeta, name_rule: Callable[[str], list[str]] | None, problems: Problems) -> None:
@@ -51,7 +58,7 @@ def validate_metadata_update(new: ObjectMeta, old: ObjectMeta, problems: Problem
     """What of the metadata may not change, and that what changed is still right."""
     _validate_change(new, old, problems)
     _validate_common(new, problems, any_finalizer=any_finalizer)
-    _validate_managed_fields(new, problems.at("managedFields"))
+    _validate_managed_fields(new, problems)
 
 
 def validate_custom_update(new: ObjectMeta, old: ObjectMeta, problems: Problems) -> None:
@@ -60,7 +67,7 @@ def validate_custom_update(new: ObjectMeta, old: ObjectMeta, problems: Problems)
     for _ in range(2):
         _validate_change(new, old, problems)
         _validate_labels_and_owners(new, problems)
-    _validate_managed_fields(new, problems.at("managedFields"))
+    _validate_managed_fields(new, problems)
 
 
 def _validate_change(new: ObjectMeta, old: ObjectMeta, problems: Problems) -> None:
@@ -75,9 +82,8 @@ def _validate_change(new: ObjectMeta, old: ObjectMeta, problems: Problems) -> No
         problems.at("resourceVersion").invalid("", "must be specified for an update")
     if new.generation < old.generation:
         problems.at("generation").invalid(new.generation, "must not be decremented")
-    for name in UPDATE_IMMUTABLE:
-        value = getattr(new, name)
-        if value != getattr(old, name):
+    for name, value, before in zip(UPDATE_IMMUTABLE, _immutable(new), _immutable(old), strict=True):
+        if value != before:
             problems.at(name).invalid(value, IMMUTABLE)
 
 
@@ -94,14 +100,18 @@ def _validate_namespace(namespace: str, problems: Problems) -> None:
 
 
 def _validate_labels_and_owners(meta: ObjectMeta, problems: Problems) -> None:
-    validate_labels(meta.labels, problems.at("labels"))
-    validate_annotations(meta.annotations, problems.at("annotations"))
-    _validate_owners(meta.ownerReferences, problems.at("ownerReferences"))
+    if meta.labels:
+        validate_labels(meta.labels, problems.at("labels"))
+    if meta.annotations:
+        validate_annotations(meta.annotations, problems.at("annotations"))
+    if meta.ownerReferences:
+        _validate_owners(meta.ownerReferences, problems.at("ownerReferences"))
 
 
 def _validate_common(meta: ObjectMeta, problems: Problems, *, any_finalizer: bool) -> None:
     _validate_labels_and_owners(meta, problems)
-    _validate_finalizers(meta.finalizers, problems.at("finalizers"), any_finalizer=any_finalizer)
+    if meta.finalizers:
+        _validate_finalizers(meta.finalizers, problems.at("finalizers"), any_finalizer=any_finalizer)
 
 
 def validate_labels(labels: Mapping[str, str], problems: Problems) -> None:
@@ -110,10 +120,17 @@ def validate_labels(labels: Mapping[str, str], problems: Problems) -> None:
     As ValidateLabels of apimachinery's unversioned validation.
     """
     for key, value in labels.items():
+        if len(key) + len(value) <= LONGEST_REMEMBERED and _is_right_label(key, value):
+            continue
         for message in names.qualified_name(key):
             problems.invalid(key, message)
         for message in names.label_value(value):
             problems.invalid(value, message)
+
+
+@lru_cache(LABELS_REMEMBERED)
+def _is_right_label(key: str, value: str) -> bool:
+    return not names.qualified_name(key) and not names.label_value(value)
 
 
 def validate_annotations(annotations: Mapping[str, str], problems: Problems) -> None:
@@ -124,10 +141,15 @@ def validate_annotations(annotations: Mapping[str, str], problems: Problems) -> 
     size = 0
     for key, value in annotations.items():
         size += len(key.encode()) + len(value.encode())
-        for message in names.qualified_name(key.lower()):
+        for message in _problems_of_annotation(key):
             problems.invalid(key, message)
     if size > ANNOTATIONS_LIMIT:
         problems.too_long(ANNOTATIONS_LIMIT)
+
+
+@remember(LABELS_REMEMBERED)
+def _problems_of_annotation(key: str) -> list[str]:
+    return names.qualified_name(key.lower())
 
 
 def _validate_owners(owners: list[OwnerReference], problems: Problems) -> None:
@@ -164,13 +186,15 @@ def _validate_finalizers(finalizers: list[str], problems: Problems, *, any_final
 
 def _validate_managed_fields(meta: ObjectMeta, problems: Problems) -> None:
     for index, entry in enumerate(meta.managedFields):
-        here = problems.at(index)
+        if entry.operation in ("Apply", "Update") and entry.fieldsType in ("", "FieldsV1") and len(entry.manager) <= MANAGER_LIMIT:
+            continue
+        here = problems.at("managedFields", index)
         if entry.operation not in ("Apply", "Update"):
             here.at("operation").invalid(entry.operation, "must be `Apply` or `Update`")
         if entry.fieldsType and entry.fieldsType != "FieldsV1":
             here.at("fieldsType").invalid(entry.fieldsType, "must be `FieldsV1`")
-        if len(entry.manager) > 128:
-            here.at("manager").too_long(128)
+        if len(entry.manager) > MANAGER_LIMIT:
+            here.at("manager").too_long(MANAGER_LIMIT)
 
 
 def controller_of(meta: ObjectMeta) -> OwnerReference | None:

@@ -197,6 +197,7 @@ class Resource(Generic[T]):
         self.versions: tuple[Resource[Any], ...] = (self,)
         self.remembered: dict[Any, Any] = {}
         self.defaults: list[Default] = []
+        self.status_defaults: list[Default] | None = None
         self.validators: list[Validate] = []
         self.create_validators: list[Validate] = []
         self.update_validators: list[ValidateUpdate] = []
@@ -240,6 +241,11 @@ class Resource(Generic[T]):
     def default(self, hook: Default) -> Default:
         """Decorator: fill in what the client left out, as upstream's SetDefaults_* do."""
         self.defaults.append(hook)
+        return hook
+
+    def default_status(self, hook: Default) -> Default:
+        """Decorator: all that the defaults do to a status, looking at nothing else: an update of the status then needs no other."""
+        self.status_defaults = [*(self.status_defaults or ()), hook]
         return hook
 
     def validate(self, hook: Validate) -> Validate:

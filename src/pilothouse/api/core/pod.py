@@ -17,7 +17,7 @@ from pilothouse.api.core.podupdate import validate_pod_update
 from pilothouse.api.core.qos import qos_class
 from pilothouse.api.core.validation.annotations import validate_pod_annotations
 from pilothouse.api.core.validation.podspec import validate_pod_spec
-from pilothouse.api.core.validation.remembered import Memory, remembering
+from pilothouse.api.core.validation.remembered import Memory, SharedRule
 from pilothouse.api.core.warnings.names import of_name
 from pilothouse.api.core.warnings.podspec import of_pod_spec
 from pilothouse.api.types.core_v1 import Pod, PodCondition, PodIP, PodSpec, PodStatus
@@ -29,7 +29,7 @@ from pilothouse.machinery.strategy import Strategy
 
 PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 POD_LEVEL_RESOURCES = ("cpu", "memory")
-ORDINARY = Memory()
+ORDINARY = Memory[bool]()
 """Specs, with their annotations, of which there is nothing to be warned."""
 
 
@@ -105,10 +105,7 @@ def default(pod: Pod) -> None:
     default_pod_spec(pod.spec)
     if (pod.spec.terminationGracePeriodSeconds or 0) < 0:
         pod.spec.terminationGracePeriodSeconds = 1
-    if pod.status.podIP and [address.ip for address in pod.status.podIPs[:1]] != [pod.status.podIP]:
-        pod.status.podIPs = [PodIP(ip=pod.status.podIP)]
-    elif pod.status.podIPs:
-        pod.status.podIP = pod.status.podIPs[0].ip
+    default_addresses(pod)
     if pod.spec.hostNetwork:
         default_host_ports(pod.spec)
     for container in (*pod.spec.initContainers, *pod.spec.containers):
@@ -117,6 +114,15 @@ def default(pod: Pod) -> None:
         pod.spec.enableServiceLinks = True
     if pod.spec.resources:
         default_pod_level(pod.spec)
+
+
+@POD.default_status
+def default_addresses(pod: Pod) -> None:
+    """The first address stands in both fields."""
+    if pod.status.podIP and [address.ip for address in pod.status.podIPs[:1]] != [pod.status.podIP]:
+        pod.status.podIPs = [PodIP(ip=pod.status.podIP)]
+    elif pod.status.podIPs:
+        pod.status.podIP = pod.status.podIPs[0].ip
 
 
 def default_pod_level(spec: PodSpec) -> None:
@@ -189,7 +195,7 @@ def validate(pod: Pod, problems: Problems) -> None:
     if any(volume.ephemeral for volume in pod.spec.volumes):  # their claims bear the Pod's name
         validate_pod_spec(pod.spec, spec, is_pod=True, pod_name=pod.metadata.name)
     else:
-        validate_spec(pod.spec, spec)
+        pod.spec = SPECS.judge(pod.spec, spec)
     if not pod.spec.serviceAccountName:
         for index, volume in enumerate(pod.spec.volumes):
             for position, source in enumerate((volume.projected.sources or ()) if volume.projected else ()):
@@ -203,10 +209,13 @@ def validate(pod: Pod, problems: Problems) -> None:
             spec.at("nodeName").forbidden("cannot be set until all schedulingGates have been cleared")
 
 
-@remembering
 def validate_spec(spec: PodSpec, problems: Problems) -> None:
     """Rules of a PodSpec that do not depend on the Pod's name. Equal specs are checked once."""
     validate_pod_spec(spec, problems, is_pod=True)
+
+
+SPECS = SharedRule(validate_spec)
+"""Pods of one template share one spec from here on."""
 
 
 @POD.validate_update
@@ -233,10 +242,10 @@ def warn(new: Pod, old: Pod | None) -> Iterator[str]:
 
 def _of_spec(spec: PodSpec, annotations: Mapping[str, str]) -> Iterable[str]:
     """What is odd about them; of what was found ordinary lately, nothing."""
-    key = encode((spec, annotations))
-    if key in ORDINARY:
+    key = SPECS.key(spec) + encode(annotations) if annotations else SPECS.key(spec)
+    if ORDINARY.get(key):
         return ()
     found = list(of_pod_spec(spec, annotations, Problems(), is_pod=True))
     if not found:
-        ORDINARY.keep(key)
+        ORDINARY.keep(key, True)
     return found

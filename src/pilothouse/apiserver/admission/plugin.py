@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pilothouse.apiserver.admission.metrics import AdmissionMetrics
 from pilothouse.apiserver.auth.authorizer import Attributes, Decision
@@ -65,6 +65,8 @@ class AdmissionRequest:
     audit_annotations: dict[str, str] = field(default_factory=dict)
     reinvocation: Reinvocation = field(default_factory=Reinvocation)
     group_plural: tuple[str, str] = field(init=False)
+    is_extended: bool | None = None
+    """Whether anything was configured in the cluster for admission when this was first asked."""
     is_pod: bool = field(init=False)
     """Whether a Pod itself is written, not a subresource. Like `group_plural` made once, since a dozen plugins ask."""
 
@@ -108,8 +110,8 @@ class World(Protocol):
         """The revision of the last change of a kind's objects; another number after each change. -1 as long as nobody has read them."""
         ...
 
-    def may_have(self, kind: type[Any]) -> bool:
-        """Whether there are objects of a kind. True as long as nobody has read them."""
+    def may_have(self, kinds: Sequence[type[Any]]) -> bool:
+        """Whether there are objects of one of these kinds. True as long as nobody has read them."""
         ...
 
     def may(self, user: User, attributes: Attributes) -> bool:
@@ -141,48 +143,69 @@ class Plugin:
         """Refuse, or do nothing."""
 
 
+class Asked(NamedTuple):
+    """Plugins for one resource: all, and those that no object configures."""
+
+    every: Sequence[Plugin]
+    standing: Sequence[Plugin]
+
+    @classmethod
+    def of(cls, plugins: Sequence[Plugin]) -> Asked:
+        """Those of `plugins`."""
+        return cls(plugins, [plugin for plugin in plugins if plugin.configured_by is None])
+
+
 class Admission:
     """All plugins, asked in their order."""
 
     def __init__(self, plugins: Iterable[Plugin], world: World) -> None:
         self._plugins = tuple(plugins)
-        self._extensions = [plugin for plugin in self._plugins if type(plugin).extends is not Plugin.extends]
-        self._mutating: dict[tuple[str, str], list[Plugin]] = {}
-        self._validating: dict[tuple[str, str], list[Plugin]] = {}
+        self._extensions = Asked.of([plugin for plugin in self._plugins if type(plugin).extends is not Plugin.extends])
+        self._configuring = tuple({plugin.configured_by: None for plugin in self._plugins if plugin.configured_by is not None})
+        self._mutating: dict[tuple[str, str], Asked] = {}
+        self._validating: dict[tuple[str, str], Asked] = {}
         self._world = world
 
     def extends(self, request: AdmissionRequest) -> bool:
         """Whether webhooks or policies may change the object of this request."""
-        for plugin in self._extensions:
-            if (plugin.configured_by is None or self._world.may_have(plugin.configured_by)) and plugin.extends(request, self._world):
-                return True
-        return False
+        plugins = self._configured(self._extensions, request)
+        return bool(plugins) and any(plugin.extends(request, self._world) for plugin in plugins)
 
     async def mutate(self, request: AdmissionRequest) -> None:
         """Run the mutating plugins on the request's object, and all of them a second time when a webhook or policy asked for reinvocation.
 
         Raises the StatusError of the plugin that refuses.
         """
-        kind = request.group_plural
-        if kind not in self._mutating:
-            self._mutating[kind] = [plugin for plugin in self._asked(kind) if type(plugin).mutate is not Plugin.mutate]
-        plugins, reinvocation = self._mutating[kind], request.reinvocation
-        for plugin in plugins:
-            if plugin.configured_by is None or self._world.may_have(plugin.configured_by):
-                await plugin.mutate(request, self._world)
-        if reinvocation.required:
-            reinvocation.is_second = True
-            for plugin in plugins:
+        asked = self._mutating.get(request.group_plural)
+        if asked is None:
+            plugins = [plugin for plugin in self._asked(request.group_plural) if type(plugin).mutate is not Plugin.mutate]
+            asked = self._mutating[request.group_plural] = Asked.of(plugins)
+        for plugin in self._configured(asked, request):
+            await plugin.mutate(request, self._world)
+        if request.reinvocation.required:
+            request.reinvocation.is_second = True
+            for plugin in asked.every:
                 await plugin.mutate(request, self._world)
 
     async def validate(self, request: AdmissionRequest) -> None:
         """Run the validating plugins on the object that is to be stored. Raises the StatusError of the first that refuses."""
-        kind = request.group_plural
-        if kind not in self._validating:
-            self._validating[kind] = [plugin for plugin in self._asked(kind) if type(plugin).validate is not Plugin.validate]
-        for plugin in self._validating[kind]:
-            if plugin.configured_by is None or self._world.may_have(plugin.configured_by):
-                await plugin.validate(request, self._world)
+        asked = self._validating.get(request.group_plural)
+        if asked is None:
+            plugins = [plugin for plugin in self._asked(request.group_plural) if type(plugin).validate is not Plugin.validate]
+            asked = self._validating[request.group_plural] = Asked.of(plugins)
+        for plugin in self._configured(asked, request):
+            await plugin.validate(request, self._world)
+
+    def _configured(self, asked: Asked, request: AdmissionRequest) -> Sequence[Plugin]:
+        """Those that have something to do: mostly nothing is configured, which is one question for all."""
+        if request.is_extended is None:
+            request.is_extended = self._world.may_have(self._configuring)
+        if not request.is_extended:
+            return asked.standing
+        return [plugin for plugin in asked.every if self._is_configured(plugin)]
+
+    def _is_configured(self, plugin: Plugin) -> bool:
+        return plugin.configured_by is None or self._world.may_have((plugin.configured_by,))
 
     def _asked(self, kind: tuple[str, str]) -> Iterator[Plugin]:
         """Chosen once for each resource: most plugins are for a few, and asking one costs as much as what it decides."""

@@ -60,6 +60,7 @@ class Cache:
         self.ring: deque[CacheEvent] = deque()
         self._aged = 0
         self._entries: SortedDict = SortedDict()
+        self.is_empty = True
         self._indexes: dict[str, IndexOf] = indexes
         self._indexed: dict[tuple[str, str], dict[str, Entry]] = {}
         self._watches: dict[tuple[str, str] | None, dict[Watch, None]] = {}
@@ -89,11 +90,6 @@ class Cache:
     def objects(self, namespace: str = "") -> list[Any]:
         """The objects of a namespace, or all."""
         return [entry.object for entry in self.entries(self.scope(namespace))] if self._entries else []
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no object of this resource."""
-        return not self._entries
 
     def count(self, prefix: str, start: str) -> int:
         """How many keys begin with `prefix` and are not below `start`; nothing is walked."""
@@ -225,6 +221,7 @@ class Cache:
     def load(self, entries: Sequence[Entry], found: int, revision: int) -> None:
         """Take what the store has as of the revision `found`; `revision` is how far the feed has come."""
         self._entries = SortedDict((entry.key, entry) for entry in entries)
+        self.is_empty = not self._entries
         for entry in self._entries.values() if self._indexes else ():
             self._index(entry)
         self.floor = self.changed = found
@@ -294,6 +291,7 @@ class Cache:
 
     def _put(self, entry: Entry) -> None:
         self._entries[entry.key] = entry
+        self.is_empty = False
         self._index(entry)
 
     def _index(self, entry: Entry) -> None:
@@ -302,6 +300,7 @@ class Cache:
 
     def _remove(self, entry: Entry) -> None:
         del self._entries[entry.key]
+        self.is_empty = not self._entries
         self._remove_from_indexes(entry)
 
     def _remove_from_indexes(self, entry: Entry) -> None:

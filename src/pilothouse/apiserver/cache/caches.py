@@ -201,11 +201,6 @@ class Caches:
             self._by_prefix.get(f"{ROOT}{parts[2]}/{parts[3]}/") if len(parts) > 3 else None
         )
 
-    def resource_of_key(self, key: str) -> tuple[str, str]:
-        """The group and the plural of what a key of the store is an object of; empty for another key."""
-        cache = self._cache_of(key)
-        return ("", "") if cache is None else (cache.resource.group, cache.resource.plural)
-
     async def reached(self, revision: int) -> None:
         """Return when every cache shows everything up to `revision`."""
         if revision <= self.revision:

@@ -24,6 +24,7 @@ from pilothouse.machinery.resource import Resource
 
 IDENTITY = re.compile(rb'(?:"(?:name|generateName|namespace|selfLink|uid)":"[^"\\]*(?:\\.[^"\\]*)*",?)*')
 """The fields of ObjectMeta that stand before resourceVersion."""
+LONGEST_VERSION = len(b'"resourceVersion":"",') + 20
 UID = b'"uid":"'
 UID_LENGTH = len(UID) + 36
 
@@ -109,6 +110,12 @@ class Entry:
     def value(self) -> bytes:
         """What is stored: the JSON without its resourceVersion."""
         return unspliced(self.encoded, self.revision)
+
+    def is_stored_as(self, value: bytes) -> bool:
+        """Whether the store has just these bytes."""
+        if self.is_rewritten or not 22 <= len(self.encoded) - len(value) <= LONGEST_VERSION:
+            return False
+        return value == self.value
 
     @property
     def namespace(self) -> str:

@@ -22,7 +22,12 @@ from pilothouse.machinery.struct import Object
 SPECS_LIMIT = 256
 """Different specs that are remembered; a Pod's has some two kilobytes."""
 
+SMALL_BYTES = 1024
+"""A change of an object below this (a Lease) is not worth the look."""
+
 _examples: dict[tuple[type[Any], bytes], Any] = {}
+_by_spec: dict[int, Any] = {}
+"""The examples by the identity of their specs: validation gives Pods of one template one spec."""
 
 
 def share(obj: Any, encoded: bytes, previous: Any = None) -> None:
@@ -33,16 +38,24 @@ def share(obj: Any, encoded: bytes, previous: Any = None) -> None:
     if not isinstance(spec, Object):
         return
     if previous is not None:
+        if len(encoded) < SMALL_BYTES:
+            return
         share_part(obj, previous, "spec")
         share_equal(obj.metadata, previous.metadata)
         share_part(obj, previous, "status")
+        return
+    example = _by_spec.get(id(spec))
+    if example is not None:
+        share_equal(obj.metadata, example.metadata)
+        share_part(obj, example, "status")
         return
     key = type(obj), spec_bytes(encoded, getattr(spec, "nodeName", ""))
     example = _examples.get(key)
     if example is None:
         if len(_examples) >= SPECS_LIMIT:
-            del _examples[next(iter(_examples))]
-        _examples[key] = obj
+            oldest = _examples.pop(next(iter(_examples)))
+            _by_spec.pop(id(oldest.spec), None)
+        _examples[key] = _by_spec[id(spec)] = obj
         return
     node_name = getattr(spec, "nodeName", "")
     alike = not node_name or example.spec.nodeName == node_name

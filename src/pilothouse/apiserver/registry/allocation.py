@@ -65,6 +65,12 @@ class Reservation:
         self._mine = set()
 
 
+ALLOCATED = frozenset({Service})
+"""The kinds that take something."""
+NOTHING = Reservation()
+"""What all others hold."""
+
+
 class AllocatingWorld(World, Protocol):
     """What is needed of the registry's store."""
 
@@ -83,8 +89,8 @@ class Allocation:
 
     async def reserve(self, world: AllocatingWorld, resource: Resource[Any], old: Any, new: Any, *, dry_run: bool) -> Reservation:
         """Fill in what `new` (and not `old` already) takes; StatusError when it cannot have that."""
-        if resource.type is not Service:
-            return Reservation()
+        if resource.type not in ALLOCATED:
+            return NOTHING
         allocated = await world.allocated()
         others = [service for service in await world.list(Service) if old is None or service.metadata.uid != old.metadata.uid]
         choice = _Choice(self, world.entropy, old, new, others, dry_run=dry_run)

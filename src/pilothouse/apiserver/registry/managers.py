@@ -287,6 +287,7 @@ def _converted(by_version: dict[str, Resource[Any]], value: Map, source: str, ta
     return codec.to_dict(wanted.from_stored(obj) if wanted.from_stored is not None else obj)
 
 
+@per_resource
 def _kept(resource: Resource[Any], subresource: str) -> Filter:
     """What of a set of fields an endpoint writes."""
     if subresource in resource.written_fields:

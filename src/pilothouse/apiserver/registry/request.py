@@ -25,21 +25,14 @@ class Request:
     resource: Resource[Any]
     warnings: list[str] = field(default_factory=list)
     applies: bool = False
+    namespace: str = field(init=False)
+    name: str = field(init=False)
+    options: Options = field(init=False)
+    """Of the call; the namespace is "" where the resource has none."""
 
-    @property
-    def namespace(self) -> str:
-        """Namespace of the call; empty for cluster-scoped resources."""
-        return self.call.namespace if self.resource.namespaced else ""
-
-    @property
-    def name(self) -> str:
-        """Name in the call; empty for calls about a collection."""
-        return self.call.name
-
-    @property
-    def options(self) -> Options:
-        """Options of the call: resource version, dry run, preconditions, selectors."""
-        return self.call.options
+    def __post_init__(self) -> None:
+        self.namespace = self.call.namespace if self.resource.namespaced else ""
+        self.name, self.options = self.call.name, self.call.options
 
     @property
     def storage_key(self) -> str:

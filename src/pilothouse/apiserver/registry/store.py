@@ -143,10 +143,13 @@ class RegistryStore:
         cache = self._loaded.get(kind)
         return -1 if cache is None else cache.changed
 
-    def may_have(self, kind: type[Any]) -> bool:
-        """False only when it is known that there is no object of this kind."""
-        cache = self._loaded.get(kind)
-        return cache is None or not cache.is_empty
+    def may_have(self, kinds: Sequence[type[Any]]) -> bool:
+        """False only when it is known that there is no object of these kinds."""
+        for kind in kinds:
+            cache = self._loaded.get(kind)
+            if cache is None or not cache.is_empty:
+                return True
+        return False
 
     async def appears(self, kind: type[T], name: str, namespace: str, seconds: float) -> T | None:
         """The object, waiting up to `seconds` for its creation; None when it does not appear."""
@@ -255,14 +258,15 @@ class RegistryStore:
         value = encode(obj)
         if not value.startswith(cache.head):
             raise internal_error(f"an object of another kind than {resource.kind} was to be stored")
-        if current is not None and not anyway and not current.origin.is_rewritten and value == current.origin.value:
+        if current is not None and not anyway and current.origin.is_stored_as(value):
             return current
         if len(value) > REQUEST_LIMIT_BYTES:
             await in_thread(refuse_too_large, obj, len(value))
         key = cache.key(namespace, obj.metadata.name)
         cache.hand_over(key, value, obj)
         try:
-            revision = await self._write(key, value, current.revision if current is not None else 0, allocated)
+            expected = current.revision if current is not None else 0
+            revision = await self._write(cache.resource, key, value, expected, allocated)
         except BaseException:
             cache.take_back(key)
             raise
@@ -270,7 +274,8 @@ class RegistryStore:
         found = cache.get(namespace, obj.metadata.name)
         if found is None or found.revision != revision:
             found = Entry.stored(cache.resource, key, cache.head, value, revision, current.since if current else revision, obj)
-        await converted((found,), resource)
+        if resource.converter is not None:
+            await converted((found,), resource)
         return found.in_version(resource)
 
     async def reread(self, resource: Resource[Any], obj: Any) -> Any:
@@ -282,7 +287,7 @@ class RegistryStore:
             return (await converter.convert(await converter.convert([obj], stored), resource))[0]
         return resource.from_stored(resource.to_stored(obj))
 
-    async def _write(self, key: str, value: bytes | None, expected: int, allocated: int | None = None) -> int:
+    async def _write(self, resource: Resource[Any], key: str, value: bytes | None, expected: int, allocated: int | None = None) -> int:
         self.written.add(len(key) + len(value or b""))
         since = self.clock.monotonic()
         try:
@@ -293,8 +298,9 @@ class RegistryStore:
         except StorageFailed as error:
             raise status_of(error, "write") from error
         operation = "delete" if value is None else "update" if expected else "create"
-        self.store_seconds.observe((operation, *self.caches.resource_of_key(key)), self.clock.monotonic() - since)
-        await self.caches.reached(revision)
+        self.store_seconds.observe((operation, resource.group, resource.plural), self.clock.monotonic() - since)
+        if revision > self.caches.revision:
+            await self.caches.reached(revision)
         return revision
 
     async def create(self, values: Mapping[str, bytes]) -> None:
@@ -309,7 +315,7 @@ class RegistryStore:
     async def remove(self, current: Entry, last: Any = None) -> Entry:
         """Delete; returns the last state (`last`, or as it was) under the revision of its end. Raises CompareFailed when it was
         changed meanwhile."""
-        revision = await self._write(current.key, None, current.revision)
+        revision = await self._write(current.origin.resource, current.key, None, current.revision)
         if last is not None:
             return unstored_entry(current.resource, last, revision, current.key)
         return current.with_revision(revision)

@@ -170,7 +170,7 @@ def warnings_of(resource: Resource[Any], new: Any, old: Any | None) -> Iterator[
 
 def raise_problems(resource: Resource[Any], name: str, problems: Problems, *, repeated: bool = False) -> None:
     """Raise the 422 that lists every problem once, when there are any; `repeated`: its causes as often as they were found."""
-    if problems:
+    if problems.found:
         seen: dict[Any, None] = dict.fromkeys(problems.found)
         raise invalid(resource.kind, resource.group, name, problems.found if repeated else list(seen))
 

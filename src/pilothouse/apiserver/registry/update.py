@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from pilothouse.api.disabled import drop_disabled
 from pilothouse.apiserver.admission.plugin import UPDATE
 from pilothouse.apiserver.cache.entry import CreatedEntry, Entry
 from pilothouse.apiserver.registry import escalation, managers, strategy
+from pilothouse.apiserver.registry.allocation import ALLOCATED
 from pilothouse.apiserver.registry.create import create
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
@@ -26,6 +27,7 @@ from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict, 
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.resource import Resource
 
 PATCH_ATTEMPTS = 6
 """Upstream: five retries after the first conflict."""
@@ -36,19 +38,36 @@ BodyOf = Callable[[Entry], Any]
 
 async def update(store: RegistryStore, request: Request, view: View) -> Entry:
     """Update an object through `view`, or create it where the kind allows that. Raises a 404, 409 or 422."""
-    body = request.call.body
+    body, uid = request.call.body, request.call.body.metadata.uid
     strategy.match_namespace(body, request.namespace)
     strategy.match_name(body, request.name)
     if view is MAIN and await _is_to_be_made(store, request, body):
         call = replace(request.call, verb="create", name="")
         return CreatedEntry.of(await create(store, replace(request, call=call), request.name))
     try:
-        return await change(store, request, view, lambda _: clone(body), ATTEMPTS)
+        return await change(store, request, view, _body_of(request, view), ATTEMPTS)
     except StatusError as error:
         created_by_update = request.resource.strategy.allow_create_on_update and view is MAIN
-        if not body.metadata.uid or not created_by_update or not is_missing(error, request):
+        if not uid or not created_by_update or not is_missing(error, request):
             raise
-        raise _conflict(request, uid_mismatch(request, body.metadata.uid, "")) from error
+        raise _conflict(request, uid_mismatch(request, uid, "")) from error
+
+
+def _body_of(request: Request, view: View) -> BodyOf:
+    """The body of an update for each attempt, which changes it: a copy, or itself when it is for one version, since what comes after a
+    first attempt can be nothing but a conflict."""
+    body, version = request.call.body, request.call.body.metadata.resourceVersion
+    if not version.strip("0") or request.resource.type in ALLOCATED:  # an address that another took meanwhile is tried again
+        taken = view.taken
+        if taken is None or request.served.status_defaults is None or request.served is not request.resource:
+            return lambda _: clone(body)
+        return lambda _: access.with_parts(body, **{name: clone(access.field(body, name)) for name in taken})  # nothing else is changed
+
+    def named(current: Entry) -> Any:
+        body.metadata.resourceVersion = version
+        return body
+
+    return named
 
 
 async def _is_to_be_made(store: RegistryStore, request: Request, body: Any) -> bool:
@@ -77,9 +96,8 @@ async def change(store: RegistryStore, request: Request, view: View, body_of: Bo
         del request.warnings[told:]
         current.object  # noqa: B018  decoded here, not by the thread
         whole = sized(request, current)
-        body = await in_thread_if_large(whole.call, body_of, current)
-        _check_identity(request, view, current, body)
-        return _seen(request, view, await _write(store, whole, view, current, body))
+        proposed = await in_thread_if_large(whole.call, _proposed, request, view, current, body_of)
+        return _seen(request, view, await _write(store, whole, view, current, proposed))
 
     return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt, attempts, request.served)
 
@@ -91,9 +109,12 @@ def _check_identity(request: Request, view: View, current: Entry, body: Any) -> 
     is_another = bool(said.uid) and said.uid != there.uid
     if is_another and not is_patch:
         raise _conflict(request, uid_mismatch(request, said.uid, there.uid))
-    version = _version_of(said.resourceVersion)
+    names_newest = said.resourceVersion == there.resourceVersion
+    version = 0 if names_newest else _version_of(said.resourceVersion)
     if version and str(version) != there.resourceVersion:
         raise _conflict(request, OBJECT_MODIFIED)
+    if names_newest and not is_another:
+        return
     problems = Problems("metadata")
     if is_another:
         for _ in range(2 if resource.is_hub else 1):  # upstream tells it of a custom kind as often as two rules find it
@@ -125,9 +146,8 @@ def uid_mismatch(request: Request, wanted: str, found: str) -> str:
     )
 
 
-async def _write(store: RegistryStore, request: Request, view: View, current: Entry, body: Any) -> Entry:
+async def _write(store: RegistryStore, request: Request, view: View, current: Entry, proposed: Any) -> Entry:
     resource, old = request.resource, current.object
-    proposed = await in_thread_if_large(request.call, _proposed, request, view, old, body)
     before = old if view.is_full_object else view.read(resource, old)
     admission = request.admission(UPDATE, request.name, proposed, before, view.name, view.body)
     record = None
@@ -152,10 +172,12 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
     return await commit_admitted(store, request, admission, new, current, check, removes=ends_with(old, new))
 
 
-def _proposed(request: Request, view: View, old: Any, body: Any) -> Any:
+def _proposed(request: Request, view: View, current: Entry, body_of: BodyOf) -> Any:
     """What the client asks for, in the stored version, as mutating admission is to see it: the strategy has not prepared it yet."""
+    old, body = current.object, body_of(current)
+    _check_identity(request, view, current, body)
     if view.defaulted:
-        for hook in request.served.defaults:
+        for hook in _defaults(request.served, view):
             hook(body)
     if view.is_full_object and request.served is not request.resource and request.served.to_stored is not None:
         body = request.served.to_stored(body)
@@ -163,6 +185,13 @@ def _proposed(request: Request, view: View, old: Any, body: Any) -> Any:
         body = access.with_parts(old, **{name: access.field(body, name) for name in view.taken})
     body.metadata.resourceVersion = old.metadata.resourceVersion
     return body
+
+
+def _defaults(served: Resource[Any], view: View) -> Sequence[Callable[[Any], None]]:
+    """Those that concern what a view writes, where a kind tells them apart."""
+    if view.taken is None or served.status_defaults is None:
+        return served.defaults
+    return served.status_defaults
 
 
 def _new_state(

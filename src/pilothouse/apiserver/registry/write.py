@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
 from pilothouse.apiserver.cache.converting import converted, unchangeable
 from pilothouse.apiserver.cache.entry import Entry
+from pilothouse.apiserver.registry.allocation import ALLOCATED, NOTHING
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
 from pilothouse.apiserver.storage.interface import CompareFailed, Overtaken
@@ -70,7 +71,8 @@ async def _first(
         raise corrupt.unchangeable()
     cached = cache.get(namespace, name)
     if cached is not None:
-        await converted((cached,), resource, unchangeable)
+        if resource.converter is not None:
+            await converted((cached,), resource, unchangeable)
         return cached.in_version(resource), False
     return await store.newest(resource, namespace, name, served), True
 
@@ -117,7 +119,7 @@ async def commit_admitted(
     written in a dry run. Raises CompareFailed.
     """
     resource, old = request.resource, current.object if current is not None else None
-    reserved = await store.reserve(resource, old, new, dry_run=request.options.dry_run)
+    reserved = await store.reserve(resource, old, new, dry_run=request.options.dry_run) if resource.type in ALLOCATED else NOTHING
     try:
         await in_thread_if_large(request.call, _checked, resource, check, new)
         await store.admission.validate(admission)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 FIRST_REVISION = 1
 """The revision of an empty store, as etcd has it: 0 means "any" in the API and must never be an answer."""
@@ -20,8 +20,7 @@ PROGRESS = "//progress/"
 """The key of an event that is no write: everything up to its revision has been told. Only a store that others write to as well sends it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A key's value, the revision that wrote it and the revision that created the key (both equal for a new one)."""
 
     key: str
@@ -39,8 +38,7 @@ class Range:
     more: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One write. A delete has no `value`. `previous` is the revision that it replaced, 0 when the key is new; `previous_value` what
     stood there, for watches that asked for it, and as long as it is kept."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sortedcontainers import SortedDict
 
@@ -22,8 +22,7 @@ WRITES_IN_A_ROW = 8
 """A write takes no turn of the loop by itself; after so many, all other tasks have one."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
+class _Write(NamedTuple):
     """One write and the item that it replaced, so that it can be undone for a look at the past."""
 
     event: Event

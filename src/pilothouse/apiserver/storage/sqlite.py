@@ -19,7 +19,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future as ConcurrentFuture
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -187,7 +186,7 @@ class SqliteStorage:
         """The events with the values that they replaced, of those that are kept."""
         wanted = [event.previous for event in events if event.previous]
         values = await self._read(lambda: schema.values_at(self._reader, wanted))
-        return [replace(event, previous_value=values.get(event.previous)) for event in events]
+        return [event._replace(previous_value=values.get(event.previous)) for event in events]
 
     async def compact(self, revision: int) -> None:
         """Forget what was overwritten or deleted before `revision`. Raises FutureRevision. Rows are removed in steps of COMPACTION_ROWS."""

@@ -8,15 +8,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pilothouse.machinery.fieldset import Fields, Path
 from pilothouse.machinery.patch.schema import UNTYPED, Type
 from pilothouse.machinery.patch.typed import ABSENT, form, is_empty, item_element, json_equal
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """No path is in more than one of the three sets."""
 
     added: Fields

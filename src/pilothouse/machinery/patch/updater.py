@@ -75,7 +75,8 @@ def compared(versions: Versions, live: Map, new: Map, version: str) -> Compariso
 
 def without_reset_fields(changes: Comparison, wanted: Filter) -> Comparison:
     """Of changes, those that an endpoint writes."""
-    return Comparison(wanted(changes.added), wanted(changes.modified), wanted(changes.removed))
+    added, modified, removed = changes
+    return Comparison(added and wanted(added), modified and wanted(modified), removed and wanted(removed))
 
 
 def update(versions: Versions, live: Map, new: Map, version: str, owners: Owners, who: Manager, known: Comparison | None = None) -> Owners:

@@ -8,7 +8,7 @@ import pytest
 
 from pilothouse.api.types.core_v1 import ConfigMap, Container, EnvVar, Pod, PodSpec
 from pilothouse.api.types.resource_v1 import DeviceClass
-from pilothouse.apiserver.cache.sharing import parts_of, share, spec_bytes
+from pilothouse.apiserver.cache.sharing import SMALL_BYTES, parts_of, share, spec_bytes
 from pilothouse.machinery import codec
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry, ObjectMeta
 
@@ -75,12 +75,22 @@ def test_numbers_and_texts_are_no_parts() -> None:
 
 
 def test_an_object_shares_with_what_it_was_before() -> None:
-    old, new = pod("a", "node-1"), pod("a", "node-2")
+    command = ["sh", "-c", "x" * SMALL_BYTES]
+    old, new = pod("a", "node-1", initContainers=[Container(name="i", command=command)]), pod("a", "node-2")
+    new.spec.initContainers = codec.clone(old).spec.initContainers
     new.status.message = "another"
     share(new, codec.encode(new), old)
     assert new.spec.containers is old.spec.containers
+    assert new.spec.initContainers is old.spec.initContainers
     assert new.metadata.labels is old.metadata.labels
     assert (new.spec.nodeName, new.status.message) == ("node-2", "another")
+
+
+def test_pods_that_have_one_spec_already_share_the_rest() -> None:
+    first, second = pod("a"), pod("b")
+    second.spec = first.spec
+    shared(first, second)
+    assert second.metadata.labels is first.metadata.labels
 
 
 def test_free_json_that_looks_like_a_status_does_not_make_two_specs_one() -> None:

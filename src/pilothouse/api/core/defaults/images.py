@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
+from pilothouse.kit.remember import remember
+
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
 _reference = re.compile(rf"(?:(?:{HOST})/)?({COMPONENT}(?:/{COMPONENT})*)(?::\w[\w.-]{{0,127}})?(?:@{DIGEST})?", re.ASCII)
 LONGEST_NAME = 255
+REMEMBERED = 1024
 
 
 def tag_of(image: str) -> str:
@@ -21,6 +24,7 @@ def tag_of(image: str) -> str:
     return "" if digest else "latest"
 
 
+@remember(REMEMBERED)
 def pull_policy(image: str) -> str:
     """`Always` for the tag `latest`, which is what no tag means; else, and for what is no image reference, `IfNotPresent`."""
     return "Always" if tag_of(image) == "latest" and is_reference(image) else "IfNotPresent"

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pilothouse.kit.remember import remember
 from pilothouse.machinery import quantity
 from pilothouse.machinery.struct import Quantity
 
+REMEMBERED = 4096
 MILLI = 10**6
 """Billionths in a thousandth: what the machinery counts in."""
 
 
+@remember(REMEMBERED)
 def canonical(value: Quantity) -> str:
     """The canonical form of one quantity; what is none stays as it is, for validation to report."""
     try:

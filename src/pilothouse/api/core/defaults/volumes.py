@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec.structs import asdict
+from operator import attrgetter
 
 from pilothouse.api.core.defaults.images import pull_policy
 from pilothouse.api.core.defaults.quantities import canonical, canonicalise, exact
@@ -19,14 +19,23 @@ FILE_MODE = 0o644
 TOKEN_SECONDS = 3600
 
 
+SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
+_sources = attrgetter(*SOURCES)
+
+
 def sources_of(volume: Volume) -> list[str]:
     """The fields of a volume that name a source; there should be one."""
-    return [name for name, value in asdict(volume).items() if value is not None and name != "name"]
+    return [name for name, value in zip(SOURCES, _sources(volume), strict=True) if value is not None]
+
+
+def has_source(volume: Volume) -> bool:
+    """Whether a volume names a source."""
+    return _sources(volume).count(None) < len(SOURCES)
 
 
 def default_volume(volume: Volume) -> None:
     """An empty directory when no source is named, and what the source leaves out."""
-    if not sources_of(volume):
+    if not has_source(volume):
         volume.emptyDir = EmptyDirVolumeSource()
     for source in (volume.secret, volume.configMap, volume.downwardAPI, volume.projected):
         if source is not None and source.defaultMode is None:

@@ -7,7 +7,7 @@ never remembered, so that it is told with its paths each time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.problems import Problems
@@ -19,37 +19,67 @@ REMEMBERED = 256
 LARGEST_BYTES = 8 * 1024
 
 
-class Memory:
-    """The values in which one rule has found nothing."""
+class Memory(Generic[T]):
+    """Values in which one rule has found nothing, by their JSON."""
 
     def __init__(self) -> None:
-        self._known: set[bytes] = set()
+        self._known: dict[bytes, T] = {}
 
-    def __contains__(self, key: bytes) -> bool:
-        return key in self._known
+    def get(self, key: bytes) -> T | None:
+        """The value with this JSON that was kept."""
+        return self._known.get(key)
 
-    def keep(self, key: bytes) -> None:
+    def keep(self, key: bytes, value: T) -> None:
         """Remember a value that passed. Values above LARGEST_BYTES are not kept; all are forgotten when there are too many."""
         if len(key) > LARGEST_BYTES:
             return
         if len(self._known) >= REMEMBERED:
             self._known.clear()
-        self._known.add(key)
+        self._known[key] = value
 
 
 def remembering(rule: Callable[[T, Problems], None]) -> Callable[[T, Problems], None]:
     """Decorator of such a rule. What is empty is right, and not even asked about."""
-    right = Memory()
+    right = Memory[bool]()
 
-    def judge(value: Any, problems: Problems) -> None:
+    def judge(value: T, problems: Problems) -> None:
         if not value:
             return
         key = encode(value)
-        if key in right:
+        if right.get(key):
             return
         before = len(problems.found)
         rule(value, problems)
         if len(problems.found) == before:
-            right.keep(key)
+            right.keep(key, True)
 
     return judge
+
+
+class SharedRule(Generic[T]):
+    """Such a rule that also gives equal values one instance.
+
+    Nobody may change what it has returned: it is part of other objects, too.
+    """
+
+    def __init__(self, rule: Callable[[T, Problems], None]) -> None:
+        self._rule = rule
+        self._right = Memory[T]()
+        self._last: tuple[Any, bytes] = (None, b"")
+
+    def judge(self, value: T, problems: Problems) -> T:
+        """The first right value with the same JSON, which may be this one; what is wrong with it goes to `problems`."""
+        key = encode(value)
+        known = self._right.get(key)
+        if known is None:
+            known, before = value, len(problems.found)
+            self._rule(value, problems)
+            if len(problems.found) == before:
+                self._right.keep(key, value)
+        self._last = known, key
+        return known
+
+    def key(self, value: T) -> bytes:
+        """The JSON of a value; that of the one that was judged last is at hand."""
+        last, key = self._last
+        return key if last is value else encode(value)

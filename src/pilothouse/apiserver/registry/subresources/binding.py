@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from pilothouse.api.types.core_v1 import Binding, Pod, PodCondition
 from pilothouse.apiserver.admission.plugin import CREATE
 from pilothouse.apiserver.cache.entry import Entry
@@ -30,12 +32,17 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     pods = store.catalogue.of(Pod)
 
     async def attempt(current: Entry) -> None:
-        new = bound(clone(current.object), binding, time.now_text(store.clock))
+        new = bound(_copied(current.object), binding, time.now_text(store.clock))
         if not request.options.dry_run:
             await store.commit(pods, request.namespace, new, current)
 
     await guaranteed_update(store, pods, request.namespace, name, attempt)
     return Status(status="Success", code=201)
+
+
+def _copied(pod: Pod) -> Pod:
+    """A copy that may be bound: what is below its spec is shared, and stays as it is."""
+    return replace(pod, metadata=clone(pod.metadata), spec=replace(pod.spec), status=clone(pod.status))
 
 
 def _check(binding: Binding, name: str) -> None:

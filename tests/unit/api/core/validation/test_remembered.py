@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.api.core.validation import remembered
-from pilothouse.api.core.validation.remembered import remembering
+from pilothouse.api.core.validation.remembered import SharedRule, remembering
 from pilothouse.machinery.problems import Problems
 
 
@@ -53,3 +53,23 @@ def test_memory_is_bounded() -> None:
         counting.rule([number], Problems())
     counting.rule([20], Problems())
     assert counting.asked == 2 * remembered.REMEMBERED + 1
+
+
+def test_a_shared_rule_gives_equal_right_values_one_instance_and_judges_each_once() -> None:
+    judged: list[list[str]] = []
+    rule = SharedRule[list[str]](lambda value, problems: judged.append(value))
+    first, second, other = ["a"], ["a"], ["b"]
+    assert rule.judge(first, Problems()) is first
+    assert rule.judge(second, Problems()) is first
+    assert rule.judge(other, Problems()) is other
+    assert judged == [first, other]
+    assert rule.key(other) == rule.key(["b"]) == b'["b"]'
+
+
+def test_a_shared_rule_tells_of_what_is_wrong_each_time_and_keeps_it_apart() -> None:
+    rule = SharedRule[list[str]](lambda value, problems: problems.invalid(value, "no"))
+    first, second = ["a"], ["a"]
+    for value in (first, second):
+        problems = Problems()
+        assert rule.judge(value, problems) is value
+        assert len(problems.found) == 1

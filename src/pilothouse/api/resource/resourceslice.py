@@ -27,7 +27,11 @@ RESOURCESLICE = Resource(
         Column("Pool", lambda one: one.spec.pool.name),
         AGE,
     ),
-    selectable_fields={"spec.nodeName": lambda one: one.spec.nodeName or "", "spec.driver": lambda one: one.spec.driver},
+    selectable_fields={
+        "spec.nodeName": lambda one: one.spec.nodeName or "",
+        "spec.driver": lambda one: one.spec.driver,
+        "spec.pool.name": lambda one: one.spec.pool.name,
+    },
     unknown_field="field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {}",
     strategy=Strategy(returns_deleted_object=True, counts_disabled=True),
 )

@@ -25,6 +25,8 @@ GRACE_SECONDS = 0.01
 """How long events may be under way before progress is asked for."""
 PROGRESS_SECONDS = 0.1
 """Between two questions for progress, as upstream has it."""
+FENCE_SECONDS = 0.1
+"""How long events may be under way before a key is written instead, where etcd cannot be asked."""
 RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 Deliver = Callable[[Sequence[Event]], None]
@@ -165,7 +167,7 @@ class Feed:
 
 async def ask_for_progress(feed: Feed, stream: Callable[[], Any], is_reached: Callable[[], bool]) -> None:
     """Ask for progress on a stream until there is enough."""
-    await feed.clock.sleep(GRACE_SECONDS if feed.tells_progress else PROGRESS_SECONDS)
+    await feed.clock.sleep(GRACE_SECONDS if feed.tells_progress else FENCE_SECONDS)
     while not is_reached():
         try:
             if not feed.tells_progress:

@@ -24,7 +24,9 @@ class TestEtcd(DurableStorageConformance):
     compaction_is_a_write = True
 
     @pytest.fixture(autouse=True)
-    def etcd(self) -> Iterator[None]:
+    def etcd(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        # On a loaded machine a key for the progress of an old etcd would take a revision that the tests count.
+        monkeypatch.setattr("pilothouse.apiserver.storage.etcd_feed.FENCE_SECONDS", 2.0)
         self.servers = EtcdServers()
         yield
         self.servers.close()

@@ -29,8 +29,8 @@ TYPE_META = frozenset({"apiVersion", "kind", "metadata"})
 class Rules(Protocol):
     """What the schema of a kind does to its objects, whose content is given without TYPE_META. Paths are in upstream's order."""
 
-    def prune(self, value: dict[str, Any]) -> list[str]:
-        """Take out what the schema does not know; the paths of that."""
+    def prune(self, value: dict[str, Any], *, keep_nulls: bool = False) -> list[str]:
+        """Take out what the schema does not know, and nulls that it does not allow; the paths of what is unknown."""
         ...
 
     def coerce(self, value: dict[str, Any], *, drop_invalid: bool = False) -> list[str]:

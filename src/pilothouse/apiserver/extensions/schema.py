@@ -48,7 +48,7 @@ class Preserving:
     def __init__(self, schema: StructuralSchema) -> None:
         self._schema = schema
 
-    def prune(self, value: dict[str, Any]) -> list[str]:
+    def prune(self, value: dict[str, Any], *, keep_nulls: bool = False) -> list[str]:
         """Remove nothing: unknown fields are preserved."""
         return []
 

@@ -100,7 +100,7 @@ def _applied(
     after, entries = found
     made = outcome.applied_object(after, config, request.served.type if seen is None else type(seen))
     if isinstance(made, Unstructured) and made.RULES is not None:  # what stands where a schema says no more than "object" is no mistake
-        made.RULES.prune(made.content)
+        made.RULES.prune(made.content, keep_nulls=True)
     request.warnings[:] = warnings
     made.metadata.managedFields = entries
     return _checked(request, made, seen)

@@ -68,12 +68,13 @@ class StructuralSchema:
         """Whether the schema has CEL rules, here or below."""
         return has_rules(self.root)
 
-    def prune(self, value: dict[str, Any]) -> list[str]:
+    def prune(self, value: dict[str, Any], *, keep_nulls: bool = False) -> list[str]:
         """Take out, in place, fields that the schema does not know, and then nulls that it does not allow; the paths of the fields."""
         if self._clean(value):
             return []
         unknown = pruning.prune(value, self.root, root=True)
-        self.drop_nulls(value)
+        if not keep_nulls:
+            self.drop_nulls(value)
         return unknown
 
     def drop_nulls(self, value: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ def ingress(name: str = "", address: str = "", **annotations: str) -> Ingress:
     balancer = IngressLoadBalancerStatus(ingress=[IngressLoadBalancerIngress(ip=address)] if address else [])
     return Ingress(
         metadata=ObjectMeta(name="web", namespace="default", annotations=annotations),
-        spec=IngressSpec(ingressClassName=name, defaultBackend=BACKEND),
+        spec=IngressSpec(ingressClassName=name or None, defaultBackend=BACKEND),
         status=IngressStatus(loadBalancer=balancer),
     )
 

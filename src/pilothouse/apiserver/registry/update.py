@@ -54,18 +54,22 @@ async def update(store: RegistryStore, request: Request, view: View) -> Entry:
 
 
 def _body_of(request: Request, view: View) -> BodyOf:
-    """The body of an update for each attempt, which changes it: a copy, or itself when it is for one version, since what comes after a
-    first attempt can be nothing but a conflict."""
+    """The body of an update for each attempt, which changes it: a copy; the first is the body itself when it is for one version, since
+    what comes after can be nothing but a conflict."""
     body, version = request.call.body, request.call.body.metadata.resourceVersion
     if not version.strip("0") or request.resource.type in ALLOCATED:  # an address that another took meanwhile is tried again
         taken = view.taken
         if taken is None or request.served.status_defaults is None or request.served is not request.resource:
             return lambda _: clone(body)
         return lambda _: access.with_parts(body, **{name: clone(access.field(body, name)) for name in taken})  # nothing else is changed
+    bodies = [body]
 
-    def named(current: Entry) -> Any:
-        body.metadata.resourceVersion = version
-        return body
+    def named(_: Entry) -> Any:
+        if bodies:
+            return bodies.pop()
+        again = clone(body)  # the cache may have taken the first: another API server can have written the same
+        again.metadata.resourceVersion = version
+        return again
 
     return named
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from pilothouse.machinery.meta_v1 import Status, StatusCause, StatusDetails
 from pilothouse.machinery.problems import Problem
-from pilothouse.machinery.quoting import go_quoted
+from pilothouse.machinery.quoting import aggregate, go_quoted
 
 
 class StatusError(Exception):
@@ -72,8 +72,7 @@ def invalid(kind: str, group: str, name: str, problems: Sequence[Problem]) -> St
     """422: everything that is wrong with an object. `kind` is the kind, `Pod`, not the plural."""
     causes = [StatusCause(reason=problem.reason, message=problem.message, field=problem.path) for problem in problems]
     details = StatusDetails(name=name, group=group, kind=kind, causes=causes)
-    shown = list(dict.fromkeys(map(str, problems)))
-    text = shown[0] if len(shown) == 1 else f"[{', '.join(shown)}]"
+    text = aggregate(map(str, problems)) or "[]"
     return failure(422, "Invalid", f"{qualified(kind, group)} {go_quoted(name)} is invalid: {text}", details)
 
 

@@ -15,6 +15,7 @@ from pilothouse.machinery import names, strconv
 from pilothouse.machinery.errors import bad_request
 from pilothouse.machinery.meta_v1 import LabelSelector
 from pilothouse.machinery.problems import quoted
+from pilothouse.machinery.quoting import aggregate
 
 EXISTS, ABSENT, IN, NOT_IN = "exists", "!", "in", "notin"
 EQUAL, DOUBLE_EQUAL, NOT_EQUAL, GREATER, LESS = "=", "==", "!=", "gt", "lt"
@@ -142,7 +143,7 @@ def requirement(key: str, operator: str, values: Iterable[str]) -> Requirement:
         if wrong := names.label_value(value):
             problems.append(f"values[{index}][{key}]: Invalid value: {quoted(value)}: {'; '.join(wrong)}")
     if problems:
-        raise SelectorError(problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]")
+        raise SelectorError(aggregate(problems))
     return Requirement(key, operator, listed)
 
 

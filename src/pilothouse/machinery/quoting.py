@@ -1,7 +1,8 @@
-"""Strings in quotes as Go's %q prints them, and numbers as its %v: in field errors, events, files of the downward API."""
+"""Strings in quotes as Go's %q prints them, numbers as its %v, several errors as one: for field errors, events, the downward API."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 PLAIN = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
@@ -23,6 +24,12 @@ def _escaped(char: str) -> str:
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def aggregate(texts: Iterable[str]) -> str:
+    """Several errors as apimachinery's Aggregate prints them: each once, in brackets when there is more than one; "" for none."""
+    distinct = [*dict.fromkeys(texts)]
+    return f"[{', '.join(distinct)}]" if len(distinct) > 1 else "".join(distinct)
 
 
 def go_float(value: float) -> str:

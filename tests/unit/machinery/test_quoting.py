@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.machinery.problems import quoted
-from pilothouse.machinery.quoting import go_quoted
+from pilothouse.machinery.quoting import aggregate, go_quoted
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,16 @@ from pilothouse.machinery.quoting import go_quoted
 def test_a_string_is_quoted_as_go_does(text: str, shown: str) -> None:
     assert go_quoted(text) == shown
     assert quoted(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        pytest.param([], "", id="none"),
+        pytest.param(["a"], "a", id="one"),
+        pytest.param(["b", "a", "b"], "[b, a]", id="each once, in their order"),
+        pytest.param(["a", "a"], "a", id="one said twice"),
+    ],
+)
+def test_several_errors_are_told_as_go_tells_them(texts: list[str], told: str) -> None:
+    assert aggregate(texts) == told

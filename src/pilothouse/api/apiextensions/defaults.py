@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.quoting import aggregate
 from pilothouse.machinery.structural import embedding, pruning
 from pilothouse.machinery.structural.explaining import explain
 from pilothouse.machinery.structural.failures import report
@@ -93,6 +94,4 @@ def _validate_head(default: Any, place: Place, problems: Problems) -> None:
         problems.invalid(default, f"must result in valid metadata: {error}")
         return
     if told:
-        texts = list(dict.fromkeys(map(str, told.found)))
-        shown = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-        problems.invalid(default, f"must result in valid metadata: {shown}")
+        problems.invalid(default, f"must result in valid metadata: {aggregate(map(str, told.found))}")

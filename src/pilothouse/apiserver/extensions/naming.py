@@ -14,7 +14,7 @@ import msgspec
 
 from pilothouse.api.apiextensions.conditions import ESTABLISHED, FALSE, NAMES_ACCEPTED, TRUE, Condition, condition, find
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionNames
-from pilothouse.machinery.quoting import go_quoted
+from pilothouse.machinery.quoting import aggregate, go_quoted
 
 Names = CustomResourceDefinitionNames
 NO_CONFLICTS = condition(NAMES_ACCEPTED, TRUE, "NoConflicts", "no conflicts found")
@@ -60,8 +60,7 @@ def _in_use(asked: str | list[str], has: str | list[str], taken: set[str]) -> st
     """What is wrong with a name, or with a list of short names; "" when nothing is."""
     names = [asked] if isinstance(asked, str) else asked
     mine = [has] if isinstance(has, str) else has
-    wrong = dict.fromkeys(f"{go_quoted(name)} is already in use" for name in names if name not in mine and name in taken)
-    return f"[{', '.join(wrong)}]" if len(wrong) > 1 else "".join(wrong)
+    return aggregate(f"{go_quoted(name)} is already in use" for name in names if name not in mine and name in taken)
 
 
 def established(definition: CustomResourceDefinition, names_accepted: Condition) -> Condition:

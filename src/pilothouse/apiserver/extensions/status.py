@@ -22,6 +22,7 @@ from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition, Cust
 from pilothouse.apiserver.extensions import naming
 from pilothouse.client.call import Call
 from pilothouse.machinery import access
+from pilothouse.machinery.quoting import aggregate
 from pilothouse.machinery.resource import Resource
 
 
@@ -52,12 +53,12 @@ def _non_structural(definition: CustomResourceDefinition) -> Condition | None:
     """The condition of a definition that is not structural, as only those can be that were stored long ago."""
     if not definition.spec.preserveUnknownFields and find(definition, NON_STRUCTURAL) is None:
         return None
-    found = list(dict.fromkeys(str(problem) for problem in violations(definition)))
+    found = [str(problem) for problem in violations(definition)]
     if definition.spec.preserveUnknownFields:
         found.insert(0, "spec.preserveUnknownFields: Invalid value: true: must be false")
     if not found:
         return None
-    return condition(NON_STRUCTURAL, TRUE, "Violations", f"[{', '.join(found)}]" if len(found) > 1 else found[0])
+    return condition(NON_STRUCTURAL, TRUE, "Violations", aggregate(found))
 
 
 def status_call(resource: Resource[CustomResourceDefinition], definition: CustomResourceDefinition) -> Call:

@@ -27,6 +27,7 @@ from pilothouse.kubelet.launch.resources import HUGEPAGES
 from pilothouse.kubelet.runtime.images import Image
 from pilothouse.kubelet.runtime.port import RuntimeCondition, RuntimeVersion
 from pilothouse.machinery import quantity, strconv
+from pilothouse.machinery.quoting import aggregate
 
 IMAGES_LIMIT = 50
 NAMES_PER_IMAGE_LIMIT = 5
@@ -137,8 +138,7 @@ def _ready(seen: NodeObservation) -> NodeCondition:
             start = "container runtime network not ready" if condition.type == "NetworkReady" else "container runtime not ready"
             problems.append(f"{start}: {condition.type}=false reason:{condition.reason} message:{condition.message}")
     if problems:
-        message = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
-        return NodeCondition(type="Ready", status="False", reason="KubeletNotReady", message=message)
+        return NodeCondition(type="Ready", status="False", reason="KubeletNotReady", message=aggregate(problems))
     return NodeCondition(type="Ready", status="True", reason="KubeletReady", message="kubelet is posting ready status")
 
 

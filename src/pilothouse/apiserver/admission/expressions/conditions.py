@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from pilothouse.api.expressions.admission import Compiled
 from pilothouse.apiserver.admission.expressions.evaluation import BudgetExceeded, Evaluation
+from pilothouse.machinery.quoting import aggregate
 
 
 class ConditionsFailed(Exception):
@@ -31,7 +32,7 @@ def matches(conditions: Sequence[Compiled], evaluation: Evaluation, *, fails: bo
             failed(result.error)
         elif result.value is False:
             return False
-    errors = list(dict.fromkeys(result.error for result in results if result.error))
+    errors = [result.error for result in results if result.error]
     if errors and fails:
-        raise ConditionsFailed(errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]")
+        raise ConditionsFailed(aggregate(errors))
     return not errors

@@ -12,8 +12,9 @@ from typing import Any
 
 from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef
 from pilothouse.apiserver.auth.authorizer import ALLOWED, DENIED, Attributes, Decision
-from pilothouse.apiserver.auth.rbac.index import NOTHING, Feed, RoleIndex, aggregated
+from pilothouse.apiserver.auth.rbac.index import NOTHING, Feed, RoleIndex
 from pilothouse.apiserver.auth.user import MASTERS, User
+from pilothouse.machinery.quoting import aggregate
 
 DECISIONS_REMEMBERED = 20_000
 NAME = "rbac"
@@ -56,7 +57,7 @@ class RBACAuthorizer:
                     return granted.decision
         if not everywhere.missing and not here.missing:
             return DENIED
-        return Decision(False, f"{NAME}: RBAC: {aggregated([*everywhere.errors, *here.errors])}")
+        return Decision(False, f"{NAME}: RBAC: {aggregate([*everywhere.errors, *here.errors])}")
 
     def revision(self) -> int:
         """Another number whenever a decision may be another than before."""
@@ -68,7 +69,7 @@ class RBACAuthorizer:
         self.index.refresh()
         scopes = [self.index.grants(user, scope) for scope in ("", namespace)[: 2 if namespace else 1]]
         found = [rule for grants in scopes for granted in grants.all for rule in granted.source]
-        return found, aggregated([error for grants in scopes for error in (grants.errors_as(resource) if resource else grants.errors)])
+        return found, aggregate([error for grants in scopes for error in (grants.errors_as(resource) if resource else grants.errors)])
 
     def role_rules(self, ref: RoleRef, namespace: str) -> Sequence[PolicyRule] | None:
         """The rules of the role that a binding in a namespace names; None when it is not there."""

@@ -8,8 +8,8 @@ from itertools import product
 
 from pilothouse.api.types.rbac_v1 import PolicyRule
 from pilothouse.apiserver.auth.authorizer import Attributes
+from pilothouse.apiserver.auth.rbac.covers import ALL, covers_path, covers_resource
 
-ALL = "*"
 Names = frozenset[str] | None
 """The objects that a rule is for; None for all."""
 
@@ -30,9 +30,7 @@ class _Wild:
             return False
         if asked.group not in self.groups and ALL not in self.groups:
             return False
-        return (
-            resource in self.resources or ALL in self.resources or (bool(asked.subresource) and f"*/{asked.subresource}" in self.resources)
-        )
+        return covers_resource(self.resources, resource, asked.subresource or None)
 
 
 class CompiledRules:
@@ -73,14 +71,10 @@ class CompiledRules:
         """Whether a request is allowed; `resource` is what it names, with its subresource."""
         if asked.path:
             return any(
-                (asked.verb in verbs or ALL in verbs) and any(_covers_path(path, asked.path) for path in paths)
+                (asked.verb in verbs or ALL in verbs) and any(covers_path(path, asked.path) for path in paths)
                 for verbs, paths in self._paths
             )
         names = self._exact.get((asked.verb, asked.group, resource), frozenset())
         if names is None or asked.name in names:
             return True
         return any(rule.allows(asked, resource) for rule in self._wild)
-
-
-def _covers_path(allowed: str, path: str) -> bool:
-    return allowed in (ALL, path) or (allowed.endswith(ALL) and path.startswith(allowed.rstrip(ALL)))

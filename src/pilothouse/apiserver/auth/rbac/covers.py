@@ -3,7 +3,7 @@ down into must be covered by a single rule."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from pilothouse.api.types.rbac_v1 import PolicyRule
 
@@ -54,15 +54,21 @@ def _covers(owner: PolicyRule, part: PolicyRule) -> bool:
         return False
     if owner.resourceNames and (not part.resourceNames or not set(part.resourceNames) <= set(owner.resourceNames)):
         return False
-    if not all(_covers_resource(owner.resources, resource) for resource in part.resources):
+    if not all(covers_resource(owner.resources, resource, _subresource(resource)) for resource in part.resources):
         return False
-    return all(any(_covers_path(owned, path) for owned in owner.nonResourceURLs) for path in part.nonResourceURLs)
+    return all(any(covers_path(owned, path) for owned in owner.nonResourceURLs) for path in part.nonResourceURLs)
 
 
-def _covers_resource(owned: Sequence[str], resource: str) -> bool:
+def covers_resource(owned: Container[str], resource: str, subresource: str | None) -> bool:
+    """Whether the resources of a rule are for one, which is named with its subresource (`pods/log`); None: it names none."""
+    return ALL in owned or resource in owned or (subresource is not None and f"*/{subresource}" in owned)
+
+
+def _subresource(resource: str) -> str | None:
     _, slash, subresource = resource.partition("/")
-    return ALL in owned or resource in owned or (bool(slash) and f"*/{subresource}" in owned)
+    return subresource if slash else None
 
 
-def _covers_path(owned: str, path: str) -> bool:
+def covers_path(owned: str, path: str) -> bool:
+    """Whether a path of a rule, which may end in a wildcard, is for a path."""
     return owned == path or (owned.endswith(ALL) and path.startswith(owned.rstrip(ALL)))

@@ -148,15 +148,12 @@ class RoleIndex:
             self._compiled.clear()
 
     def _take_binding(self, old: Binding | None, new: Binding | None) -> None:
-        for binding in (old,) if old is not None else ():
-            for subject in binding.subjects:
-                self._bound.get((binding.metadata.namespace, _key(subject, binding.metadata.namespace)), {}).pop(
-                    binding.metadata.name, None
-                )
-        for binding in (new,) if new is not None else ():
-            for subject in binding.subjects:
-                place = (binding.metadata.namespace, _key(subject, binding.metadata.namespace))
-                self._bound.setdefault(place, {})[binding.metadata.name] = binding
+        if old is not None:
+            for place in _places(old):
+                self._bound.get(place, {}).pop(old.metadata.name, None)
+        if new is not None:
+            for place in _places(new):
+                self._bound.setdefault(place, {})[new.metadata.name] = new
 
     def _take_role(self, old: Role | ClusterRole | None, new: Role | ClusterRole | None) -> None:
         meta = (new or old).metadata  # type: ignore[union-attr]
@@ -191,6 +188,12 @@ class RoleIndex:
         return self._roles.get(("", ref.name)) if ref.kind == "ClusterRole" else None
 
 
+def _places(binding: Binding) -> Iterator[tuple[str, SubjectKey]]:
+    """Under what a binding is found: its namespace, and each of its subjects."""
+    namespace = binding.metadata.namespace
+    return ((namespace, _key(subject, namespace)) for subject in binding.subjects)
+
+
 def _key(subject: Subject, namespace: str) -> SubjectKey:
     """Where a subject is found; a kind that is none is nobody."""
     if subject.kind == "ServiceAccount":
@@ -212,10 +215,3 @@ def _missing(ref: RoleRef, resource: str) -> str:
     if ref.kind in ("Role", "ClusterRole"):
         return f'{resource}.{GROUP} "{ref.name}" not found'
     return f'unsupported role reference kind: "{ref.kind}"'
-
-
-def aggregated(errors: Sequence[str]) -> str:
-    """Several errors as Go's aggregate prints them: each once."""
-    distinct: Iterator[str] = iter(dict.fromkeys(errors))
-    told = [*distinct]
-    return told[0] if len(told) == 1 else f"[{', '.join(told)}]" if told else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from typing import Any
 
 from pilothouse.api.types.rbac_v1 import ClusterRole
 from pilothouse.apiserver.auth.rbac.bootstrap import bootstrap_objects
@@ -31,7 +32,7 @@ class BootstrapRoles(Hook):
 
     async def reconcile(self) -> None:
         """Mend what differs from the table."""
-        for expected in (*bootstrap_objects(self.store.catalogue.level), *OWN_OBJECTS):
+        for expected in _expected(self.store.catalogue.level):
             existing = await self.store.get(type(expected), expected.metadata.name, expected.metadata.namespace)
             wanted = clone(expected) if existing is None else reconciled(existing, expected)
             if wanted is None:
@@ -42,6 +43,11 @@ class BootstrapRoles(Hook):
             await self.write("create" if is_new else "update", wanted)
 
 
+def _expected(level: str) -> tuple[Any, ...]:
+    """The objects that every cluster of a level has. They are shared: nobody may change them."""
+    return (*bootstrap_objects(level), *OWN_OBJECTS)
+
+
 @cache
 def role_seeds(level: str) -> tuple[Seed, ...]:
     """The objects of a level as the server and the controller of aggregated roles would have written them."""
@@ -49,7 +55,7 @@ def role_seeds(level: str) -> tuple[Seed, ...]:
 
 
 def _seeds(level: str) -> Iterator[Seed]:
-    for expected in (*bootstrap_objects(level), *OWN_OBJECTS):
+    for expected in _expected(level):
         obj = clone(expected)
         if isinstance(obj, ClusterRole) and obj.aggregationRule is not None:
             yield _aggregated(obj)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +15,7 @@ from typing import TypeVar
 from pilothouse.apiserver.storage import sqlite_schema
 from pilothouse.apiserver.storage.etcd import EtcdStorage
 from pilothouse.apiserver.storage.etcd_client import BadServers, EtcdServers
-from pilothouse.apiserver.storage.interface import StorageFailed
+from pilothouse.apiserver.storage.interface import Storage, StorageFailed
 from pilothouse.apiserver.storage.sqlite import SqliteStorage, StoreInUse
 from pilothouse.apiserver.storage.sqlite_schema import StoreUnusable
 from pilothouse.apiserver.storage.transfer import Incomplete, TargetNotEmpty, Transferred, transfer
@@ -30,19 +30,7 @@ def export_store(file: Path, servers: EtcdServers) -> Transferred:
     """Write the objects of a store's file to etcd. ClusterFailure."""
     if not file.exists():
         raise ClusterFailure(f"there is no store {file}", "name the file with --file, or the cluster with --name")
-    return _run(_export(file, servers), servers)
-
-
-async def _export(file: Path, servers: EtcdServers) -> Transferred:
-    source = SqliteStorage(file)
-    try:
-        target = EtcdStorage(servers)
-        try:
-            return await transfer(source, target)
-        finally:
-            await target.close()
-    finally:
-        await source.close()
+    return _run(_transferred(lambda: SqliteStorage(file), lambda: EtcdStorage(servers)), servers)
 
 
 def import_store(file: Path, servers: EtcdServers) -> Transferred:
@@ -53,7 +41,7 @@ def import_store(file: Path, servers: EtcdServers) -> Transferred:
     new = file.with_name(f"{file.name}.importing")
     _remove(new)
     try:
-        done = _run(_import(new, servers), servers)
+        done = _run(_transferred(lambda: EtcdStorage(servers), lambda: SqliteStorage(new)), servers)
         with closing(sqlite_schema.connect(new)) as connection:
             sqlite_schema.mark_compacted(connection, done.revision)
         new.rename(file)
@@ -62,10 +50,11 @@ def import_store(file: Path, servers: EtcdServers) -> Transferred:
     return done
 
 
-async def _import(file: Path, servers: EtcdServers) -> Transferred:
-    source = EtcdStorage(servers)
+async def _transferred(open_source: Callable[[], Storage], open_target: Callable[[], Storage]) -> Transferred:
+    """Open both stores, write all of the one to the other, and close them."""
+    source = open_source()
     try:
-        target = SqliteStorage(file)
+        target = open_target()
         try:
             return await transfer(source, target)
         finally:

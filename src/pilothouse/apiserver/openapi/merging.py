@@ -9,11 +9,12 @@ Upstream: kube-openapi/pkg/aggregator (FilterSpecByPathsWithoutSideEffects, Merg
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.apiserver.openapi.custom import GVK
+from pilothouse.apiserver.openapi.definitions import references
 
 DEFINITIONS, PARAMETERS = "#/definitions/", "#/parameters/"
 Parts = dict[str, Any]
@@ -45,25 +46,13 @@ def _members(document: Any, name: str) -> Parts:
 def _used(paths: Parts, definitions: Parts) -> set[str]:
     """The definitions that paths refer to, and those that these refer to."""
     used: set[str] = set()
-    waiting = [name for item in paths.values() for name in _references(item)]
+    waiting = [*references(list(paths.values()))]
     while waiting:
-        name = waiting.pop()
+        name = waiting.pop().removeprefix(DEFINITIONS)
         if name not in used and name in definitions:
             used.add(name)
-            waiting.extend(_references(definitions[name]))
+            waiting.extend(references(definitions[name]))
     return used
-
-
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, below in value.items():
-            if key == "$ref" and isinstance(below, str):
-                yield below.removeprefix(DEFINITIONS)
-            else:
-                yield from _references(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _references(below)
 
 
 def renamed(spec: Spec, taken: Mapping[str, Any]) -> Spec:

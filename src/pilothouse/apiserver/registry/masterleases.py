@@ -12,14 +12,13 @@ from dataclasses import replace
 
 from pilothouse.api.types.core_v1 import EndpointAddress, Endpoints, EndpointSubset
 from pilothouse.apiserver.registry import bootstrap
-from pilothouse.apiserver.storage.interface import CompareFailed, StorageFailed
+from pilothouse.apiserver.storage.interface import MASTER_LEASES, CompareFailed, StorageFailed
 from pilothouse.kit.clock import wait_for
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.errors import StatusError
 
 log = logging.getLogger(__name__)
 
-PREFIX = "/registry/masterleases/"
 REFRESH_SECONDS = 10.0
 LEAVE_SECONDS = 2.0
 
@@ -36,8 +35,8 @@ class MasterLeases:
         """Say that this API server is there, and look which are. StorageFailed."""
         storage = self._store.storage
         for address in self._own:
-            await storage.commit(PREFIX + address, lease_of(address), None)
-        there = tuple(item.key.removeprefix(PREFIX) for item in (await storage.range(PREFIX)).items)
+            await storage.commit(MASTER_LEASES + address, lease_of(address), None)
+        there = tuple(item.key.removeprefix(MASTER_LEASES) for item in (await storage.range(MASTER_LEASES)).items)
         self._store.settings = replace(self._store.settings, api_addresses=there)
 
     async def run(self) -> None:
@@ -56,7 +55,7 @@ class MasterLeases:
     async def _leave(self) -> None:
         with suppress(CompareFailed, StorageFailed, TimeoutError):
             for address in self._own:
-                await wait_for(self._store.clock, self._store.storage.commit(PREFIX + address, None, None), LEAVE_SECONDS)
+                await wait_for(self._store.clock, self._store.storage.commit(MASTER_LEASES + address, None, None), LEAVE_SECONDS)
 
 
 def lease_of(address: str) -> bytes:

@@ -18,7 +18,7 @@ from pilothouse.apiserver.storage.etcd_client import COMPACTED, EtcdClient, Etcd
 from pilothouse.apiserver.storage.etcd_compaction import compact
 from pilothouse.apiserver.storage.etcd_feed import Feed, ask_for_progress
 from pilothouse.apiserver.storage.etcd_keys import Keys, end_of
-from pilothouse.apiserver.storage.etcd_leases import API_SERVERS, EVENT_SECONDS, EVENTS, Leases
+from pilothouse.apiserver.storage.etcd_leases import EVENT_SECONDS, Leases
 from pilothouse.apiserver.storage.interface import (
     Compacted,
     CompareFailed,
@@ -32,7 +32,6 @@ from pilothouse.apiserver.storage.interface import (
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.machinery import strconv
 
-LEASED = (EVENTS, API_SERVERS)
 PAGE = 1_000
 """Items of one call: a large list is read in pages as of one revision."""
 REQUEST_OPERATIONS = 100
@@ -171,8 +170,7 @@ class EtcdStorage:
         if value is None:
             write = pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=name))
         else:
-            lease = await self._leases.of(key) if key.startswith(LEASED) else 0
-            write = pb.RequestOp(request_put=pb.PutRequest(key=name, value=value, lease=lease))
+            write = pb.RequestOp(request_put=pb.PutRequest(key=name, value=value, lease=await self._leases.of(key)))
         compare = [] if expected is None else [pb.Compare(key=name, target=pb.Compare.MOD, mod_revision=expected)]
         return pb.TxnRequest(
             compare=compare, success=[write], failure=[pb.RequestOp(request_range=pb.RangeRequest(key=name, keys_only=True))]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 
 from pilothouse.apiserver.storage.etcd_client import EtcdClient, pb
+from pilothouse.apiserver.storage.interface import MASTER_LEASES
 from pilothouse.kit.clock import Clock
 
 EVENTS = "/registry/events/"
 EVENT_SECONDS = 3600
-API_SERVERS = "/registry/masterleases/"
 API_SERVER_SECONDS = 15
 """How long an API server counts that does not say again that it is there; upstream's DefaultEndpointReconcilerTTL."""
 REUSE_SECONDS = 60
@@ -28,7 +28,7 @@ class Leases:
     def __init__(self, client: EtcdClient, clock: Clock, event_seconds: int) -> None:
         self._by_prefix = {
             EVENTS: SharedLease(client, clock, event_seconds),
-            API_SERVERS: SharedLease(client, clock, API_SERVER_SECONDS),
+            MASTER_LEASES: SharedLease(client, clock, API_SERVER_SECONDS),
         }
 
     async def of(self, key: str) -> int:

@@ -16,6 +16,8 @@ FIRST_REVISION = 1
 """The revision of an empty store, as etcd has it: 0 means "any" in the API and must never be an answer."""
 
 
+MASTER_LEASES = "/registry/masterleases/"
+"""Below it API servers that share a store say that they are there; it forgets them by itself."""
 PROGRESS = "//progress/"
 """The key of an event that is no write: everything up to its revision has been told. Only a store that others write to as well sends it."""
 

@@ -5,9 +5,10 @@ What belongs to running API servers alone is left out: who leads where, what ups
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from pilothouse.apiserver.storage.interface import Storage
+from pilothouse.apiserver.storage.interface import Item, Storage
 
 ROOT = "/registry/"
 PAGE = 500
@@ -38,28 +39,21 @@ async def transfer(source: Storage, target: Storage) -> Transferred:
     """Write all of `source` to `target`. TargetNotEmpty, Incomplete, or StorageFailed from either."""
     if there := (await target.range(ROOT, limit=1)).items:
         raise TargetNotEmpty(there[0].key)
-    revision = await source.revision()
-    count, start, more = 0, "", True
-    while more:
-        page = await source.range(ROOT, start, PAGE, revision)
-        values = {item.key: item.value for item in page.items if not item.key.startswith(LEFT_OUT)}
-        await target.create(values)
-        count += len(values)
-        more = page.more
-        start = page.items[-1].key + "\0" if more else ""
-    found = await _count(target)
+    revision, count = await source.revision(), 0
+    async for items in _pages(source, revision):
+        await target.create({item.key: item.value for item in items})
+        count += len(items)
+    found = sum([len(items) async for items in _pages(target, await target.revision())])
     if found != count:
         raise Incomplete(f"{count} objects were written, and {found} are there")
     return Transferred(count, revision)
 
 
-async def _count(storage: Storage) -> int:
-    """How many objects a store has."""
-    revision = await storage.revision()
-    count, start, more = 0, "", True
+async def _pages(storage: Storage, revision: int) -> AsyncIterator[list[Item]]:
+    """All that is transferred of a store as of a revision, in parts."""
+    start, more = "", True
     while more:
         page = await storage.range(ROOT, start, PAGE, revision)
-        count += sum(not item.key.startswith(LEFT_OUT) for item in page.items)
+        yield [item for item in page.items if not item.key.startswith(LEFT_OUT)]
         more = page.more
         start = page.items[-1].key + "\0" if more else ""
-    return count

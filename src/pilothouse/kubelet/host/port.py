@@ -160,3 +160,9 @@ class Host(Protocol):
 
     def load(self) -> Load:
         """What is in use on the machine now."""
+
+
+async def unmount_if_mounted(host: Host, path: str) -> None:
+    """Unmount what is mounted at exactly this path; nothing there is no error. OSError when it is in use."""
+    if await host.is_mounted(path):
+        await host.unmount(path)

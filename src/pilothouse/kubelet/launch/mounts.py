@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pilothouse.api.types.core_v1 import Pod, VolumeMount
-from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.host.port import Host, unmount_if_mounted
 from pilothouse.kubelet.launch.errors import ConfigError, LaunchError
 from pilothouse.kubelet.launch.expansion import expand
 from pilothouse.kubelet.mounts.manager import VolumeManager
@@ -104,8 +104,7 @@ async def _sub_source(pod: Pod, container: AnyContainer, index: int, root: str, 
     target = paths.subpath(pod.metadata.uid, name, container.name, index)
     failure = f'failed to prepare subPath for volumeMount "{name}" of container "{container.name}"'
     try:
-        if await host.is_mounted(target):
-            await host.unmount(target)  # an earlier run's: since then something else may be there
+        await unmount_if_mounted(host, target)  # an earlier run's: since then something else may be there
         await host.bind_sub_path(root, sub, target)
     except (OSError, ValueError) as error:
         raise LaunchError("CreateContainerConfigError", failure) from error

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeClaim
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.mounts.nodepaths import path_of_the_node
-from pilothouse.kubelet.mounts.port import Place, VolumeError
+from pilothouse.kubelet.mounts.port import Place, VolumeError, reason_of
 from pilothouse.kubelet.pods.spec import every_container
 
 BLOCK, FILESYSTEM = "Block", "Filesystem"
@@ -52,8 +52,7 @@ async def stage(place: Place, path: str) -> None:
     try:
         await _format_and_mount(place.host, device, path, wanted, volume.spec.mountOptions)
     except (OSError, VolumeError) as error:
-        text = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
-        raise VolumeError(f"local: failed to mount device {device} at {path} (fstype: {wanted}), error {text}") from error
+        raise VolumeError(f"local: failed to mount device {device} at {path} (fstype: {wanted}), error {reason_of(error)}") from error
 
 
 async def _format_and_mount(host: Host, device: str, path: str, wanted: str, options: Sequence[str]) -> None:
@@ -135,9 +134,3 @@ def no_driver(name: str) -> str:
     """What upstream says of a CSI driver that has not registered with the kubelet; with this one none can."""
     driver = f"driver name {name} not found in the list of registered CSI drivers"
     return f"kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: {driver}"
-
-
-async def unmount(host: Host, path: str) -> None:
-    """Unmount the volume at `path` when it is mounted."""
-    if await host.is_mounted(path):
-        await host.unmount(path)

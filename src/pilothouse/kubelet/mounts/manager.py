@@ -18,7 +18,7 @@ from pilothouse.kit import plugins
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet import volumes
 from pilothouse.kubelet.config import KubeletConfig
-from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.host.port import Host, unmount_if_mounted
 from pilothouse.kubelet.launch.environment import Objects
 from pilothouse.kubelet.launch.errors import ConfigError
 from pilothouse.kubelet.mounts.port import Place, StagingError, VolumeError, VolumeKind, failure_text
@@ -108,17 +108,11 @@ class VolumeManager:
 
     async def release(self, uid: str) -> None:
         """Undo mounts and remove directories of a pod; OSError when something is still in use."""
-        by_directory = {kind.plugin.replace("/", "~"): kind for kind in kinds().values()}
         await self._undo_subpaths(uid)
         root = self._paths.volumes(uid)
         for plugin in await self._host.list_directory(root):
-            kind = by_directory.get(plugin)
             for name in await self._host.list_directory(f"{root}/{plugin}"):
-                path = f"{root}/{plugin}/{name}"
-                if kind is not None and kind.unpublish is not None:
-                    await kind.unpublish(self._host, path)
-                elif await self._host.is_mounted(path):
-                    await self._host.unmount(path)
+                await unmount_if_mounted(self._host, f"{root}/{plugin}/{name}")
         await self._staged.release(uid)
         await self._host.remove_tree(self._paths.pod(uid))
         self._pods.pop(uid, None)
@@ -128,9 +122,7 @@ class VolumeManager:
         for volume in await self._host.list_directory(root):
             for container in await self._host.list_directory(f"{root}/{volume}"):
                 for index in await self._host.list_directory(f"{root}/{volume}/{container}"):
-                    path = f"{root}/{volume}/{container}/{index}"
-                    if await self._host.is_mounted(path):
-                        await self._host.unmount(path)
+                    await unmount_if_mounted(self._host, f"{root}/{volume}/{container}/{index}")
 
     async def _set_up(self, known: PodVolumes, volume: Volume) -> None:
         mounted = known.volumes.get(volume.name)

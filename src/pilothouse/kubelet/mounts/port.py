@@ -1,7 +1,7 @@
 """What a kind of volume is: one file in kubelet/volumes that defines one `VolumeKind`, found by discovery.
 
 - `publish` makes the volume ready for one pod at `place.path` and may be called again at any time: it mends and refreshes.
-- A volume that lives by a mount says how to undo it in `unpublish`; the directory itself is removed by the manager.
+- What it mounted at `place.path` is unmounted, and the directory removed, by the manager.
 - What is to be made ready on the node first, once for all pods, has `staging` (mounts/staging.py); the manager undoes its mount.
 - What is wrong is a VolumeError in upstream's words; missing optional sources are no error.
 """
@@ -82,12 +82,16 @@ class Place:
         return users.pop() if len(users) == 1 else None
 
 
+def reason_of(error: Exception) -> str:
+    """What an error says; of one of the machine, with the file that it is about."""
+    return f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
+
+
 def failure_text(operation: str, place: Place, error: Exception) -> str:
     """As upstream tells it: by the name of the volume that a claim is bound to, else by the name in the pod."""
     volume = place.persistent_volume
     name = volume.metadata.name if volume is not None else place.volume.name
-    text = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
-    return f'MountVolume.{operation} failed for volume "{name}" : {text}'
+    return f'MountVolume.{operation} failed for volume "{name}" : {reason_of(error)}'
 
 
 @dataclass(slots=True, frozen=True)
@@ -108,7 +112,6 @@ class VolumeKind:
     plugin: str
     publish: Callable[[Place], Awaitable[str | None]]
     """None, or the path that containers are to see instead of `place.path`."""
-    unpublish: Callable[[Host, str], Awaitable[None]] | None = None
     staging: VolumeStaging | None = None
     live: bool = False
     """Its content follows its sources: set up again when they change and every so often."""

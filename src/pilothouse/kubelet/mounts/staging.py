@@ -11,7 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 
-from pilothouse.kubelet.host.port import Host
+from pilothouse.kubelet.host.port import Host, unmount_if_mounted
 from pilothouse.kubelet.mounts.port import Place, StagingError, VolumeError, VolumeKind, VolumeStaging, failure_text
 from pilothouse.kubelet.paths import Paths
 
@@ -59,8 +59,7 @@ class StagedVolumes:
         if uid not in using:
             return
         if using == [uid]:
-            if await self._host.is_mounted(path):
-                await self._host.unmount(path)
+            await unmount_if_mounted(self._host, path)
             await self._host.remove_tree(path)
             await self._host.remove_tree(users)
         else:

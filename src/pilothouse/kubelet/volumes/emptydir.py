@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import Pod
-from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.launch.resources import HUGEPAGES, pod_cgroup
 from pilothouse.kubelet.mounts.port import Place, VolumeError, VolumeKind
 from pilothouse.machinery import quantity
@@ -45,10 +44,4 @@ def page_size(pod: Pod, medium: str) -> str:
     return named or sizes.pop()
 
 
-async def unpublish(host: Host, path: str) -> None:
-    """Unmount memory or huge pages."""
-    if await host.is_mounted(path):
-        await host.unmount(path)
-
-
-EMPTY_DIR = VolumeKind("emptyDir", "kubernetes.io/empty-dir", publish, unpublish)
+EMPTY_DIR = VolumeKind("emptyDir", "kubernetes.io/empty-dir", publish)

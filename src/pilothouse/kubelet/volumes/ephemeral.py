@@ -5,7 +5,7 @@ The claim is created by controllers/builtin; how its volume is found and mounted
 
 from __future__ import annotations
 
-from pilothouse.kubelet.mounts.claims import claimed, find, stage, unmount
+from pilothouse.kubelet.mounts.claims import claimed, find, stage
 from pilothouse.kubelet.mounts.port import Place, VolumeKind, VolumeStaging
 
 
@@ -14,4 +14,4 @@ async def name(place: Place) -> str:
     return await find(place, f"{place.pod.metadata.name}-{place.volume.name}", own=True)
 
 
-EPHEMERAL = VolumeKind("ephemeral", "kubernetes.io/ephemeral", claimed, unmount, VolumeStaging(name, stage), owned=False)
+EPHEMERAL = VolumeKind("ephemeral", "kubernetes.io/ephemeral", claimed, staging=VolumeStaging(name, stage), owned=False)

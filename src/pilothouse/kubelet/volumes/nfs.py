@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
@@ -15,10 +14,4 @@ async def publish(place: Place) -> None:
         await place.host.mount(f"{source.server}:{source.path}", place.path, "nfs", options)
 
 
-async def unpublish(host: Host, path: str) -> None:
-    """Unmount the export."""
-    if await host.is_mounted(path):
-        await host.unmount(path)
-
-
-NFS = VolumeKind("nfs", "kubernetes.io/nfs", publish, unpublish, owned=False)
+NFS = VolumeKind("nfs", "kubernetes.io/nfs", publish, owned=False)

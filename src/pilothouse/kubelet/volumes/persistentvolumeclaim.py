@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.kubelet.mounts.claims import claimed, find, stage, unmount
+from pilothouse.kubelet.mounts.claims import claimed, find, stage
 from pilothouse.kubelet.mounts.port import Place, VolumeKind, VolumeStaging
 
 
@@ -21,5 +21,5 @@ async def publish(place: Place) -> str | None:
 
 
 PERSISTENT_VOLUME_CLAIM = VolumeKind(
-    "persistentVolumeClaim", "kubernetes.io/local-volume", publish, unmount, VolumeStaging(name, stage), owned=False
+    "persistentVolumeClaim", "kubernetes.io/local-volume", publish, staging=VolumeStaging(name, stage), owned=False
 )

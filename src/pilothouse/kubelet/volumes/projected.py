@@ -16,7 +16,7 @@ from pilothouse.api.types.core_v1 import (
     ServiceAccountTokenProjection,
     VolumeProjection,
 )
-from pilothouse.kubelet.host.port import Host, PayloadFile
+from pilothouse.kubelet.host.port import PayloadFile
 from pilothouse.kubelet.launch.environment import fetched
 from pilothouse.kubelet.mounts.files import (
     DEFAULT_MODE,
@@ -117,10 +117,4 @@ async def _request(place: Place, wanted: ServiceAccountTokenProjection, now: flo
     return answer.status.token, now + min(life * RENEW_AT, DAY_SECONDS)
 
 
-async def unpublish(host: Host, path: str) -> None:
-    """Unmount the memory."""
-    if await host.is_mounted(path):
-        await host.unmount(path)
-
-
-PROJECTED = VolumeKind("projected", "kubernetes.io/projected", publish, unpublish, live=True)
+PROJECTED = VolumeKind("projected", "kubernetes.io/projected", publish, live=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import Secret
-from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.launch.environment import fetched
 from pilothouse.kubelet.mounts.files import MISSING_SECRET_KEY, key_files, secret_data
 from pilothouse.kubelet.mounts.port import Place, VolumeKind
@@ -21,10 +20,4 @@ async def publish(place: Place) -> None:
     await place.host.write_payload(place.path, files)
 
 
-async def unpublish(host: Host, path: str) -> None:
-    """Unmount the memory."""
-    if await host.is_mounted(path):
-        await host.unmount(path)
-
-
-SECRET = VolumeKind("secret", "kubernetes.io/secret", publish, unpublish, live=True)
+SECRET = VolumeKind("secret", "kubernetes.io/secret", publish, live=True)

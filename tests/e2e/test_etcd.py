@@ -10,14 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.tools import Kubectl
+from tests.e2e.tools import Kubectl, until
 from tests.etcd_server import EtcdServer, free_ports
 
 SECONDS = 120.0
@@ -87,13 +87,6 @@ def started(folder: Path, name: str, etcd: EtcdServer) -> Server:
     return Server(Kubectl(Path(binary), kubeconfig), log, process)
 
 
-def until(holds: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
-
-
 def ready(kubectl: Kubectl) -> bool:
     return kubectl.run("get", "--raw", "/readyz").stdout == "ok"
 
@@ -105,7 +98,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     servers = [started(folder, name, etcd) for name in ("one", "other")]
     try:
         for server in servers:
-            until(lambda server=server: ready(server.kubectl), server.log.read_text())  # type: ignore[misc]
+            until(server.log.read_text(), lambda server=server: ready(server.kubectl), SECONDS)  # type: ignore[misc]
         yield Two(etcd, servers[0].kubectl, servers[1].kubectl, servers)
         for server in servers:
             assert server.process.poll() is None, server.log.read_text()
@@ -138,9 +131,11 @@ def test_a_watch_at_one_shows_the_writes_at_the_other(two: Two) -> None:
     reader = threading.Thread(target=seen.extend, args=(watching.stdout,), daemon=True)
     reader.start()
     try:
-        until(lambda: two.one.run("create", "secret", "generic", "seen", "--from-literal=a=b").returncode == 0, "no secret is made")
+        until(
+            "a secret is made", lambda: two.one.run("create", "secret", "generic", "seen", "--from-literal=a=b").returncode == 0, SECONDS
+        )
         two.one("label", "secret", "seen", "a=b")
-        until(lambda: bool(seen), "the watch shows nothing")
+        until("the watch shows something", lambda: bool(seen), SECONDS)
         two.one("delete", "secret", "seen")
     finally:
         watching.kill()
@@ -152,11 +147,11 @@ def test_a_definition_that_is_made_at_one_is_served_by_the_other(two: Two) -> No
     two.one.apply(WIDGETS)
     two.one("wait", "--for=condition=Established", "crd/widgets.example.com")
     widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 3}}
-    until(lambda: two.other.run("get", "widgets.example.com").returncode == 0, "the other does not serve it")
+    until("the other serves it", lambda: two.other.run("get", "widgets.example.com").returncode == 0, SECONDS)
     two.other("apply", "-f", "-", stdin=json.dumps({**widget, "metadata": {"name": "w", "namespace": "default"}}))
     assert two.one.get("widgets.example.com", "w")["spec"] == {"size": 3}
     two.one("delete", "crd", "widgets.example.com")
-    until(lambda: two.other.run("get", "widgets.example.com").returncode != 0, "the other still serves it")
+    until("the other no longer serves it", lambda: two.other.run("get", "widgets.example.com").returncode != 0, SECONDS)
 
 
 def test_addresses_differ_whoever_gives_them(two: Two) -> None:
@@ -182,7 +177,7 @@ def test_reads_from_the_cache_go_on_without_etcd_and_writes_come_back_with_it(tw
     two.one("create", "configmap", "kept", "--from-literal=a=b")
     assert two.other.get("configmap", "kept")["data"] == {"a": "b"}
     two.etcd.kill()
-    until(lambda: not ready(two.one), "it is ready without etcd")
+    until("it is not ready without etcd", lambda: not ready(two.one), SECONDS)
     shown = json.loads(two.one("get", "--raw", "/api/v1/namespaces/default/configmaps?resourceVersion=0"))
     assert "kept" in [item["metadata"]["name"] for item in shown["items"]]
     writing = threading.Thread(target=lambda: two.one("create", "configmap", "waited"))
@@ -191,7 +186,7 @@ def test_reads_from_the_cache_go_on_without_etcd_and_writes_come_back_with_it(tw
     two.etcd.start()
     writing.join()
     for kubectl in (two.one, two.other):
-        until(lambda kubectl=kubectl: ready(kubectl), "it is not ready again")  # type: ignore[misc]
+        until("it is ready again", lambda kubectl=kubectl: ready(kubectl), SECONDS)  # type: ignore[misc]
         assert kubectl.get("configmap", "waited")["metadata"]["name"] == "waited"
         assert kubectl.get("configmap", "kept")["data"] == {"a": "b"}
     two.other("create", "configmap", "after")
@@ -205,7 +200,7 @@ def test_a_server_that_ends_and_starts_again_finds_everything(two: Two) -> None:
     two.one("create", "configmap", "meanwhile")
     again = started(server.log.parent, "third", two.etcd)
     two.servers[1] = again
-    until(lambda: ready(again.kubectl), again.log.read_text())
+    until(again.log.read_text(), lambda: ready(again.kubectl), SECONDS)
     two.other = again.kubectl
     assert again.kubectl.get("configmap", "meanwhile")["metadata"]["name"] == "meanwhile"
     assert "Traceback" not in server.log.read_text()

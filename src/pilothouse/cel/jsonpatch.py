@@ -5,11 +5,7 @@ from __future__ import annotations
 from pilothouse.cel.costs import STRING_TRAVERSAL, CallEstimate, Estimator, Node, traversal
 from pilothouse.cel.declarations import Function, Library, Overload
 from pilothouse.cel.types import STRING
-
-
-def escape_key(key: str) -> str:
-    """A key as a part of a JSON pointer."""
-    return key.replace("~", "~0").replace("/", "~1")
+from pilothouse.machinery.patch.json import step_of
 
 
 def escaping_estimate(estimator: Estimator, target: Node | None, arguments: list[Node]) -> CallEstimate | None:
@@ -25,7 +21,7 @@ LIBRARY = Library(
     functions=(
         Function(
             "jsonpatch.escapeKey",
-            (Overload("string_jsonpatch_escapeKey_string", (STRING,), STRING, escape_key),),
+            (Overload("string_jsonpatch_escapeKey_string", (STRING,), STRING, step_of),),
             traversal,
             escaping_estimate,
         ),

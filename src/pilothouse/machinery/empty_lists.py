@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.machinery.patch.json import steps_of
+
 Path = tuple[str, ...]
 
 
@@ -43,8 +45,8 @@ def _of_operations(operations: list[Any]) -> Iterator[Any]:
         if not isinstance(operation, dict) or operation.get("op") not in ("add", "replace"):
             continue
         document = operation.get("value")
-        for step in reversed(str(operation.get("path")).split("/")[1:]):
-            document = {step.replace("~1", "/").replace("~0", "~"): document}
+        for step in reversed(steps_of(str(operation.get("path")))):
+            document = {step: document}
         yield document
 
 

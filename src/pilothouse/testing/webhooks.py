@@ -46,6 +46,7 @@ from pilothouse.kit.offload import in_waiting_thread
 from pilothouse.machinery import codec
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ObjectMeta
+from pilothouse.machinery.patch.json import step_of
 from pilothouse.testing.certificates import ServingCertificate
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def patch_between(before: Any, after: Any, path: str = "") -> Iterator[Operation
             yield {"op": "replace", "path": path, "value": after}
         return
     for name in before.keys() | after.keys():
-        inner = f"{path}/{name.replace('~', '~0').replace('/', '~1')}"
+        inner = f"{path}/{step_of(name)}"
         if name not in after:
             yield {"op": "remove", "path": inner}
         elif name not in before:

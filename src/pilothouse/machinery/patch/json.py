@@ -171,9 +171,19 @@ def _text(operation: Operation, member: str, name: str) -> str:
     raise PatchFailed(f"{name} operation failed to decode {member}: {FROM_MISSING if member == 'from' else missing}")
 
 
+def steps_of(pointer: str) -> list[str]:
+    """The keys and indices of a JSON pointer."""
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+
+
+def step_of(key: str) -> str:
+    """A key as a step of a JSON pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
 def _place(root: Any, path: str, missing: str) -> tuple[Any, str]:
     """The object or list that a path leads to, and the last step in it."""
-    way = [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
+    way = steps_of(path)
     try:
         for step in way[:-1]:
             root = _member(root, step)

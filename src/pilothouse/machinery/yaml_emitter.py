@@ -88,12 +88,12 @@ def _compare(one: str, other: str) -> int:
 
 def _compare_digits(one: str, other: str, place: int) -> int:
     """Of names that differ at `place` in what is no letter: by the numbers that begin there."""
-    begun = 0
+    leading = 0
     if "0" in (one[place], other[place]):  # a zero within a number counts
         before = one[:place]
-        begun = 1 if re.search(r"[1-9]\d*$", before) else 0
+        leading = 1 if re.search(r"[1-9]\d*$", before) else 0
     left, right = (re.match(r"\d*", text[place:])[0] for text in (one, other))  # type: ignore[index]
-    values = tuple(strconv.parse_int(f"{begun}{digits}"[:LONGEST_DIGITS]) for digits in (left, right))
+    values = tuple(strconv.parse_int(f"{leading}{digits}"[:LONGEST_DIGITS]) for digits in (left, right))
     if values[0] != values[1]:
         return -1 if values[0] < values[1] else 1
     if len(left) != len(right):

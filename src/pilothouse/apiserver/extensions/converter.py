@@ -66,7 +66,7 @@ class WebhookConverter:
 
     async def _converted(self, objects: Sequence[Unstructured], target: Resource[Any]) -> list[Unstructured]:
         calling, problem = self._calling, ""
-        begun = calling.now()
+        started = calling.now()
         try:
             return await self._answered(objects, target)
         except ConversionFailed as failure:
@@ -74,7 +74,7 @@ class WebhookConverter:
             raise
         finally:
             source = objects[0].apiVersion.rpartition("/")[2]
-            calling.metrics.count(self._name, (source, target.version), problem, calling.now() - begun)
+            calling.metrics.count(self._name, (source, target.version), problem, calling.now() - started)
 
     async def _answered(self, objects: Sequence[Unstructured], target: Resource[Any]) -> list[Unstructured]:
         version, uid = review_version(self._accepted), self._calling.uid()

@@ -93,7 +93,7 @@ class Feed:
                 await self._follow()
             except (Refused, StorageFailed) as error:
                 failures = 0 if self.revision > since else failures + 1
-                log.warning("the watch of etcd ended and is begun again: %s", error, extra={"revision": self.revision})
+                log.warning("the watch of etcd ended and is started again: %s", error, extra={"revision": self.revision})
             await self.clock.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
 
     async def _follow(self) -> None:

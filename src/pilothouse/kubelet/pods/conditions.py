@@ -93,8 +93,8 @@ def _initialized(pod: Pod, observed: PodState, known: dict[str, ContainerStatus]
     ]
     if phase == "Succeeded" and not unknown:
         return _condition("Initialized", True, "PodCompleted")
-    begun = any(observed.current(container.name) for container in pod.spec.containers)
-    message = "" if begun else _messages(unknown, incomplete, "incomplete")
+    initialized = any(observed.current(container.name) for container in pod.spec.containers)
+    message = "" if initialized else _messages(unknown, incomplete, "incomplete")
     return _condition("Initialized", not message, "ContainersNotInitialized" if message else "", message)
 
 

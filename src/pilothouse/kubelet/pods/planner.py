@@ -121,14 +121,14 @@ def _reset(pod: Pod, observed: PodState) -> list[KillAll | RemoveRun]:
 
 def _plan_init(pod: Pod, observed: PodState, now: float, found: Plan) -> bool:
     """Whether initialization is over, so that the containers may run; appends what it still needs."""
-    begun = any(observed.current(container.name) for container in pod.spec.containers)
+    initialized = any(observed.current(container.name) for container in pod.spec.containers)
     for container in pod.spec.initContainers:
         run = observed.current(container.name)
         if is_sidecar(container):
             _keep_running(pod, container, run, observed, now, found)
-            if not begun and (run is None or not observed.started(run)):
+            if not initialized and (run is None or not observed.started(run)):
                 return False
-        elif not begun and not (run is not None and run.succeeded):
+        elif not initialized and not (run is not None and run.succeeded):
             _plan_one_init(pod, container, run, observed, now, found)
             return False
     return True

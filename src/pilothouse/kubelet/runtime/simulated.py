@@ -386,7 +386,7 @@ class SimulatedRuntime:
     def _in(self, sandbox_id: str) -> list[SimulatedContainer]:
         return [container for container in self.containers.values() if container.status.container.sandbox_id == sandbox_id]
 
-    def _live(self, container: SimulatedContainer, begun: float, timetable: Iterator[tuple[Line | None, float]]) -> None:
+    def _live(self, container: SimulatedContainer, started: float, timetable: Iterator[tuple[Line | None, float]]) -> None:
         """Wait for the next thing that the container does by itself, do it, and so on."""
         container.timer = None
         line, at = next(timetable, (None, None))
@@ -396,7 +396,7 @@ class SimulatedRuntime:
         def due() -> None:
             if line is not None:
                 container.log.write(line.text, self._clock.now(), line.stream)
-                self._live(container, begun, timetable)
+                self._live(container, started, timetable)
             else:
                 container.timer = None
                 self._exited(
@@ -405,7 +405,7 @@ class SimulatedRuntime:
                     "OOMKilled" if container.behaviour.oom else "",
                 )
 
-        container.timer = self._clock.call_after(begun + at - self._clock.monotonic(), due)
+        container.timer = self._clock.call_after(started + at - self._clock.monotonic(), due)
 
     def _exited(self, container: SimulatedContainer, exit_code: int, reason: str = "", message: str = "") -> None:
         if container.timer is not None:

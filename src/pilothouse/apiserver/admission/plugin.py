@@ -20,6 +20,7 @@ from pilothouse.client.call import Options
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.catalogue import Catalogue
+from pilothouse.machinery.errors import StatusError, forbidden
 from pilothouse.machinery.resource import Resource
 
 T = TypeVar("T")
@@ -81,6 +82,11 @@ class AdmissionRequest:
             return self.name or "Unknown"
         meta = getattr(self.object, "metadata", None)
         return "Unknown/errorGettingName" if meta is None else meta.name or meta.generateName or "Unknown"
+
+
+def refused(request: AdmissionRequest, cause: str) -> StatusError:
+    """403 in upstream's words for the object of the request."""
+    return forbidden(request.resource.plural, request.resource.group, request.shown_name, cause)
 
 
 class World(Protocol):

@@ -11,8 +11,7 @@ from typing import Any
 from pilothouse.api import wellknown
 from pilothouse.api.types.certificates_v1 import PodCertificateRequest, PodCertificateRequestSpec
 from pilothouse.api.types.core_v1 import Node, Pod, ServiceAccount
-from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, World
-from pilothouse.apiserver.admission.pods import refused
+from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, World, refused
 from pilothouse.apiserver.auth.authorizer import Attributes
 from pilothouse.machinery.errors import StatusError, failure, not_found
 

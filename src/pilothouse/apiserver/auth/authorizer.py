@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef
 from pilothouse.apiserver.auth.user import User
+from pilothouse.machinery.errors import StatusError, failure, forbidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,14 @@ class AlwaysAllow:
 
 
 EVERYTHING = (PolicyRule(verbs=["*"], apiGroups=["*"], resources=["*"]), PolicyRule(verbs=["*"], nonResourceURLs=["*"]))
+
+
+def denied(user: User, attributes: Attributes, decision: Decision) -> StatusError:
+    """The 403 of a decision against what the user asked, in upstream's words, with the decision's reason."""
+    cause = denial(user, attributes) + (f": {decision.reason}" if decision.reason else "")
+    if attributes.path:
+        return failure(403, "Forbidden", f"forbidden: {cause}")
+    return forbidden(attributes.resource, attributes.group, attributes.name, cause)
 
 
 def denial(user: User, attributes: Attributes) -> str:

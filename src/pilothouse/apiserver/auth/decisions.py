@@ -6,10 +6,9 @@ look-up; anything narrower is asked of the authorizer each time.
 
 from __future__ import annotations
 
-from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, denial
+from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, denied
 from pilothouse.apiserver.auth.user import MASTERS, User
 from pilothouse.client.call import Call
-from pilothouse.machinery import errors
 
 
 class Decisions:
@@ -40,8 +39,7 @@ class Decisions:
         asked = attributes_of(call)
         decision = authorizer.authorize(self._user, asked)
         if not decision.allowed:
-            cause = denial(self._user, asked) + (f": {decision.reason}" if decision.reason else "")
-            raise errors.forbidden(asked.resource, asked.group, asked.name, cause)
+            raise denied(self._user, asked, decision)
 
 
 def attributes_of(call: Call) -> Attributes:

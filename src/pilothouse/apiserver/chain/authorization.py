@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from pilothouse.apiserver.auth.authorizer import denial
+from pilothouse.apiserver.auth.authorizer import denied
 from pilothouse.apiserver.auth.user import MASTERS
 from pilothouse.apiserver.http.counters import ALLOWED, DENIED
 from pilothouse.apiserver.http.request import Handler, Request, Response
@@ -22,12 +22,7 @@ def authorize(request: Request, next: Handler) -> Awaitable[Response]:
     request.api.counters.authorizations.observe(ALLOWED if decision.allowed else DENIED, request.api.clock.monotonic() - since)
     if decision.allowed:
         return next(request)
-    cause = denial(request.user, attributes)
-    if decision.reason:
-        cause += f": {decision.reason}"
-    if attributes.path:
-        raise errors.failure(403, "Forbidden", f"forbidden: {cause}")
-    raise errors.forbidden(attributes.resource, attributes.group, attributes.name, cause)
+    raise denied(request.user, attributes, decision)
 
 
 def selected_name(request: Request) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Iterator
 from urllib.parse import unquote
 
-from pilothouse.apiserver.auth.authorizer import Attributes, denial
+from pilothouse.apiserver.auth.authorizer import Attributes, denied
 from pilothouse.apiserver.auth.user import (
     ANONYMOUS_USER,
     AUTHENTICATED,
@@ -53,8 +53,7 @@ def impersonated(request: Request) -> User:
     for attributes in needed(name, groups, uid, extra):
         decision = request.api.authorizer.authorize(request.user, attributes)
         if not decision.allowed:
-            cause = denial(request.user, attributes) + (f": {decision.reason}" if decision.reason else "")
-            raise errors.forbidden(attributes.resource, attributes.group, attributes.name, cause)
+            raise denied(request.user, attributes, decision)
     return User(name, uid, with_known_groups(name, groups), extra)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.apiserver.admission.plugin import UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import refused
+from pilothouse.apiserver.admission.plugin import UPDATE, AdmissionRequest, Plugin, World, refused
 from pilothouse.apiserver.admission.signers import REQUESTS, may
 
 

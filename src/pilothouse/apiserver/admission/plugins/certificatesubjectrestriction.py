@@ -6,8 +6,7 @@ import base64
 
 from pilothouse.api import wellknown
 from pilothouse.api.types.certificates_v1 import CertificateSigningRequest
-from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import refused
+from pilothouse.apiserver.admission.plugin import CREATE, AdmissionRequest, Plugin, World, refused
 from pilothouse.apiserver.auth.user import MASTERS
 
 REQUESTS = ("certificates.k8s.io", "certificatesigningrequests")

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from pilothouse.api.core import podresources
 from pilothouse.api.types.core_v1 import LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod
-from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import refused
+from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World, refused
 from pilothouse.machinery import quantity
 from pilothouse.machinery.struct import Quantity
 

@@ -10,8 +10,7 @@ from typing import Any
 from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.apiserver.admission import podcertificates
-from pilothouse.apiserver.admission.plugin import CONNECT, CREATE, DELETE, PODS, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import refused
+from pilothouse.apiserver.admission.plugin import CONNECT, CREATE, DELETE, PODS, UPDATE, AdmissionRequest, Plugin, World, refused
 from pilothouse.apiserver.auth.user import NODES, User
 
 NODE_PREFIX = "system:node:"

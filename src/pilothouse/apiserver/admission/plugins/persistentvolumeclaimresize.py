@@ -5,8 +5,7 @@ from __future__ import annotations
 from pilothouse.api.core.storagecells import volume_class
 from pilothouse.api.types.core_v1 import PersistentVolumeClaim
 from pilothouse.api.types.storage_v1 import StorageClass
-from pilothouse.apiserver.admission.plugin import UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import refused
+from pilothouse.apiserver.admission.plugin import UPDATE, AdmissionRequest, Plugin, World, refused
 from pilothouse.machinery import quantity
 
 CLAIMS = ("", "persistentvolumeclaims")

@@ -10,8 +10,7 @@ from typing import Any
 
 from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Namespace, Pod, PodSpec
-from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import refused
+from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World, refused
 from pilothouse.apiserver.admission.podsecurity.policy import NOTHING, Policy, Standard, policy_of
 from pilothouse.machinery.errors import invalid
 from pilothouse.machinery.meta_v1 import ObjectMeta

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pilothouse.api.scheduling.priorityclass import SYSTEM
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.api.types.scheduling_v1 import PriorityClass
-from pilothouse.apiserver.admission.plugin import CREATE, DELETE, PODS, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import refused
+from pilothouse.apiserver.admission.plugin import CREATE, DELETE, PODS, UPDATE, AdmissionRequest, Plugin, World, refused
 
 CLASSES = ("scheduling.k8s.io", "priorityclasses")
 PREEMPT = "PreemptLowerPriority"

@@ -14,8 +14,7 @@ from typing import Any
 
 from pilothouse.api.core import quota
 from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod, ResourceQuota, Service
-from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import refused
+from pilothouse.apiserver.admission.plugin import CREATE, UPDATE, AdmissionRequest, Plugin, World, refused
 from pilothouse.machinery import codec, quantity
 from pilothouse.machinery.errors import StatusError, conflict
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.api.types.node_v1 import RuntimeClass
-from pilothouse.apiserver.admission.plugin import CREATE, PODS, AdmissionRequest, Plugin, World
-from pilothouse.apiserver.admission.pods import refused
+from pilothouse.apiserver.admission.plugin import CREATE, PODS, AdmissionRequest, Plugin, World, refused
 from pilothouse.machinery import quantity
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import failure

@@ -131,9 +131,7 @@ def test_a_watch_at_one_shows_the_writes_at_the_other(two: Two) -> None:
     reader = threading.Thread(target=seen.extend, args=(watching.stdout,), daemon=True)
     reader.start()
     try:
-        until(
-            "a secret is made", lambda: two.one.run("create", "secret", "generic", "seen", "--from-literal=a=b").returncode == 0, SECONDS
-        )
+        until("a secret is made", lambda: two.one.run("create", "secret", "generic", "seen", "--from-literal=a=b").returncode == 0, SECONDS)
         two.one("label", "secret", "seen", "a=b")
         until("the watch shows something", lambda: bool(seen), SECONDS)
         two.one("delete", "secret", "seen")

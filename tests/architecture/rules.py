@@ -285,6 +285,18 @@ def undocumented(tree: ast.Module) -> int:
     return sum(ast.get_docstring(node) is None for node in _public_functions(tree) if not node.name.startswith("test_"))
 
 
+def pointing_docstrings(tree: ast.Module) -> int:
+    """How many docstrings only say where to look ("See the module")."""
+    documented = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+    return sum((ast.get_docstring(node) or "").startswith("See ") for node in documented)
+
+
+def undocumented_classes(tree: ast.Module) -> int:
+    """How many public classes have no docstring."""
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    return sum(ast.get_docstring(node) is None for node in classes)
+
+
 def _public_functions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Those that can be called from outside: neither private ones nor what a function defines for itself."""
     for child in ast.iter_child_nodes(node):

@@ -116,6 +116,8 @@ def test_sizes_only_shrink() -> None:
     [
         pytest.param("loops over `one` or `found`", rules.vague_loops, id="names of loops"),
         pytest.param("public functions without a docstring", rules.undocumented, id="docstrings"),
+        pytest.param("public classes without a docstring", rules.undocumented_classes, id="docstrings of classes"),
+        pytest.param("docstrings that only point elsewhere", rules.pointing_docstrings, id="what docstrings say"),
     ],
 )
 def test_plain_words_only_gain(what: str, count: Callable[[Any], int]) -> None:

@@ -189,6 +189,32 @@ def test_undocumented(source: str, count: int) -> None:
     assert rules.undocumented(ast.parse(source)) == count
 
 
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        pytest.param("class A: pass", 1, id="a class without"),
+        pytest.param("class A:\n    'What it is.'", 0, id="a class with one"),
+        pytest.param("class _A: pass", 0, id="a private class"),
+        pytest.param("def f():\n    class A: pass", 1, id="a class that a function defines"),
+    ],
+)
+def test_undocumented_classes(source: str, count: int) -> None:
+    assert rules.undocumented_classes(ast.parse(source)) == count
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        pytest.param("class A:\n    'See the module.'", 1, id="a class"),
+        pytest.param("def f():\n    'See `A.f`.'", 1, id="a function"),
+        pytest.param("class _A:\n    'See the port.'", 1, id="a private class"),
+        pytest.param("class A:\n    'What it is; see also B.'", 0, id="what says it and points on"),
+    ],
+)
+def test_pointing_docstrings(source: str, count: int) -> None:
+    assert rules.pointing_docstrings(ast.parse(source)) == count
+
+
 @pytest.mark.parametrize(("count", "short"), [(0, False), (1, True), (14, True), (15, False)])
 def test_short_files(count: int, short: bool) -> None:
     assert rules.is_short(lines(count)) is short

@@ -114,7 +114,7 @@ class _Estimator:
         self._locals: dict[str, list[_Local]] = {}
 
     def size(self, node: Node) -> Range:
-        """See costs.Estimator."""
+        """The least and most elements (or characters) of `node`'s value; UNKNOWN where neither expression nor schema says."""
         return node.computed_size or self._sizes.estimate_size(node) or UNKNOWN
 
     def cost(self, node: Expression) -> Range:

@@ -72,7 +72,7 @@ class Correlated:
 
 
 class Correlator:
-    """See the module."""
+    """Event correlator: counts repeated events, aggregates similar ones, drops what exceeds its source's rate."""
 
     def __init__(self) -> None:
         self._similar: Memory[_Similar] = Memory()

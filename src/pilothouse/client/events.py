@@ -33,7 +33,7 @@ DEFAULT_NAMESPACE = "default"
 
 
 class EventRecorder:
-    """See the module. `host` is the node that speaks, for kubelets."""
+    """Event recorder of one component. `host` is the node in `source.host`, for kubelets."""
 
     def __init__(self, client: Client, component: str, clock: Clock, entropy: Entropy, *, host: str = "") -> None:
         self.dropped = 0

@@ -61,7 +61,7 @@ EVENT_BYTES_LIMIT = 16 << 20
 
 
 class HttpTransport:
-    """See the module. `close()` it at the end."""
+    """Transport to an API server over HTTPS, with a pool of connections. `close()` it at the end."""
 
     page_size = 500
     """Lists come in pages of this many, so that neither side holds a large list as one body."""

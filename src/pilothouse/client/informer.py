@@ -55,7 +55,7 @@ class _WentBack(Exception):
 
 
 class Informer(Generic[T]):
-    """See the module. `page_size` 0 lists in one go, as is right in process."""
+    """Informer of one kind: a store that list and watch keep current. `page_size` 0 lists without pages, as is right in process."""
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Informers:
-    """See the module."""
+    """Shared informers of one process, by kind."""
 
     def __init__(self, client: Client, clock: Clock, entropy: Entropy | None = None) -> None:
         self._client = client

@@ -41,7 +41,7 @@ def index_name(function: IndexFunction) -> str:
 
 
 class Store(Generic[T]):
-    """See the module."""
+    """Objects of one kind by namespace and name, with indexes."""
 
     def __init__(self) -> None:
         self._namespaces: dict[str, dict[str, T]] = {}

@@ -76,7 +76,7 @@ class RateLimiter(Generic[Item]):
 
 
 class WorkQueue(Generic[Item]):
-    """See the module. `run()` serves the delayed adds; nothing else needs it.
+    """Rate-limited, delaying work queue. `run()` serves the delayed adds; nothing else needs it.
 
     What it holds is limited by the number of different items, which are keys of objects in a cache.
     """

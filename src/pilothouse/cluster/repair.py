@@ -25,7 +25,7 @@ RETRY_SECONDS = 5.0
 
 
 class NetworkRepair:
-    """See the module docstring."""
+    """Watches the network of one node and restores what was removed from it."""
 
     def __init__(self, places: Places, state: ClusterState, clock: Clock) -> None:
         self._places = places

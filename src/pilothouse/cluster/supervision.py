@@ -36,7 +36,7 @@ PROBE_FAILURES = 8
 
 
 class Supervision:
-    """See the module docstring; `run` returns when the cluster is not wanted any more."""
+    """Supervisor of one cluster's processes. `run` returns when `down` has ended the cluster."""
 
     def __init__(self, places: Places, clock: Clock) -> None:
         self._places = places

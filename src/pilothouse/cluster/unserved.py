@@ -69,7 +69,7 @@ def of_service(service: Service) -> Message | None:
 
 
 class Unserved:
-    """See the module docstring."""
+    """Emits Events on NetworkPolicies, Ingresses and Services that nobody serves."""
 
     def __init__(self, client: Client, clock: Clock, entropy: Entropy) -> None:
         self._clock = clock

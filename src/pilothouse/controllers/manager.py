@@ -32,7 +32,7 @@ def rules() -> dict[str, tuple[Rule, ...]]:
 
 
 class ControllerManager:
-    """See the module."""
+    """Controller manager: one runner for each controller, one set of informers for all."""
 
     def __init__(
         self,

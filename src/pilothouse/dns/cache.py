@@ -62,7 +62,7 @@ class Part(NamedTuple):
 
 
 class AnswerCache:
-    """See the module. Messages are in wire form, questions with their answers."""
+    """Cache of upstream resolvers' answers. Messages are in wire form, questions with their answers."""
 
     def __init__(self, clock: Clock, limit: int = ENTRIES_LIMIT) -> None:
         self._clock = clock

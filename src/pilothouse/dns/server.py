@@ -50,7 +50,10 @@ TCP_BYTES = 65535
 
 
 class DnsServer:
-    """See the module. `addresses` and `upstream` are (ip, port); `ranges` are the cluster's Service and Pod ranges."""
+    """DNS server of the cluster domain over UDP and TCP.
+
+    `addresses` and `upstream` are (ip, port); `ranges` are the cluster's Service and Pod ranges.
+    """
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ ANSWER_BYTES = 65535
 
 
 class Upstream:
-    """See the module. `addresses` are (ip, port)."""
+    """Client of the resolvers upstream. `addresses` are (ip, port), asked in order."""
 
     def __init__(self, addresses: Sequence[Address], clock: Clock, entropy: Entropy) -> None:
         self._addresses = tuple(addresses)

@@ -43,7 +43,7 @@ class Entry:
 
 
 class Zone:
-    """See the module."""
+    """Index of the cluster domain: Services by namespace and name, names by address."""
 
     def __init__(self) -> None:
         self.namespaces: set[str] = set()

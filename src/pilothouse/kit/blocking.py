@@ -34,7 +34,7 @@ class _Call:
 
 
 class BlockingCalls:
-    """See the module. One for what may wait for one another."""
+    """Threads for calls that may block, with deadlines. Calls that may delay one another share an instance."""
 
     def __init__(self, clock: Clock, threads: int = THREADS_LIMIT) -> None:
         self._clock = clock

@@ -31,6 +31,8 @@ FIRST_ANSWER_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Watched:
+    """One ConfigMap, Secret or other object that Pods refer to, watched while any Pod does; `holders` are those Pods' uids."""
+
     informer: Informer[Any]
     task: asyncio.Task[None] | None = None
     holders: set[str] = field(default_factory=set)

@@ -19,6 +19,8 @@ STACK_LIMIT = 64
 
 @dataclass(frozen=True, slots=True)
 class Mount:
+    """One line of /proc/self/mountinfo."""
+
     point: str
     kind: str
     source: str

@@ -56,6 +56,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """Commands that set up a node's network."""
+
     host: Sequence[str]
     """Lines for `ip -batch` on the host; each may be repeated."""
     node: Sequence[str]

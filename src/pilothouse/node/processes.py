@@ -24,6 +24,8 @@ LOG_LIMIT = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Process:
+    """A process, told from a later one of the same id by its start time."""
+
     id: int
     started: int
     """Ticks between boot and the start, as /proc/<id>/stat has it."""

@@ -32,7 +32,7 @@ class Check:
 
 
 class HealthChecks:
-    """See the module. `update` says what is to be; `run` makes it so."""
+    """Listeners of `healthCheckNodePort`. `update` sets the wanted ports; `run` opens and closes listeners."""
 
     def __init__(self, addresses: Sequence[str], clock: Clock, is_healthy: Callable[[], bool]) -> None:
         self._addresses = list(addresses)

@@ -72,7 +72,10 @@ def served_ports(slices: list[EndpointSlice]) -> set[tuple[str, str, str]]:
 
 
 class LoopbackNodePorts:
-    """See the module docstring. `address` is the node's, reachable from here; `loopback` where the ports are to answer."""
+    """Forwards the host's 127.0.0.1:nodePort to the node.
+
+    `address` is the node's, reachable from here; `loopback` where the ports are to answer.
+    """
 
     def __init__(self, client: Client, address: str, clock: Clock, entropy: Entropy, *, loopback: str = LOOPBACK) -> None:
         self._address = address

@@ -23,7 +23,7 @@ METRICS = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 
 
 class MetricsServer:
-    """See the module. `mode` is the backend's name."""
+    """Server of /metrics, /healthz and /proxyMode. `mode` is the backend's name."""
 
     def __init__(self, metrics: Metrics, mode: str, clock: Clock, port: int = PORT) -> None:
         self._metrics = metrics

@@ -28,7 +28,7 @@ TAINT = "ToBeDeletedByClusterAutoscaler"
 
 
 class NodeHealth:
-    """See the module. `is_healthy` says whether the rules are as they should be."""
+    """Server of /livez and /healthz for load balancers. `is_healthy` says whether the rules are current."""
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:
-    """What to do with packets for one port of a Service; see the module. All addresses are IPv4."""
+    """Packet rules for one port of a Service. All addresses are IPv4."""
 
     key: PortKey
     port: int

@@ -51,7 +51,7 @@ def trigger_of(slice_: EndpointSlice | None) -> float:
 
 
 class Proxy:
-    """See the module. `node_name` decides which endpoints are local; the backend knows the node's addresses."""
+    """Service proxy of one node. `node_name` decides which endpoints are local; the backend knows the node's addresses."""
 
     def __init__(self, client: Client, node_name: str, node_ips: Sequence[str], backend: Backend, clock: Clock) -> None:
         self.synced = asyncio.Event()

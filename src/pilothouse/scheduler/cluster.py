@@ -31,7 +31,7 @@ class PodState:
 
 
 class ClusterState:
-    """See the module; `nodes` is the snapshot that scheduling reads."""
+    """Scheduler cache: nodes and the Pods on them, assumed ones too. `nodes` is the snapshot that scheduling reads."""
 
     def __init__(self, clock: Clock, happened: Happened) -> None:
         self.nodes = NodeColumns()

@@ -89,7 +89,7 @@ def facts_of(pod: Pod) -> PodFacts:
 
 
 def claims_of(pod: Pod) -> tuple[tuple[str, str], ...]:
-    """See `PodFacts.claims`; each once."""
+    """(namespace, name) of each PersistentVolumeClaim that `volumes` name; each once."""
     names = [volume.persistentVolumeClaim.claimName for volume in pod.spec.volumes if volume.persistentVolumeClaim is not None]
     return tuple((pod.metadata.namespace, name) for name in dict.fromkeys(names))
 

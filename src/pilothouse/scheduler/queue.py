@@ -43,7 +43,7 @@ class QueuedPod:
 
 
 class SchedulingQueue:
-    """See the module. Used from one loop; only `pop` waits."""
+    """Scheduling queue: active, backing off, unschedulable and gated Pods. Used from one loop; only `pop` waits."""
 
     def __init__(self, clock: Clock, sort_key: SortKey, gate: Gate, wakes: Iterable[tuple[str, Sequence[Wake]]]) -> None:
         self._clock = clock

@@ -41,7 +41,7 @@ Profile = Callable[[Client, Informers], Sequence[tuple[Any, int]]]
 
 
 class Scheduler:
-    """See the module. `informers`, if given, are shared and run by somebody else."""
+    """Scheduler of one process. `informers`, if given, are shared and run by the caller."""
 
     def __init__(
         self,

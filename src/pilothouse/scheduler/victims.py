@@ -17,7 +17,7 @@ BY_SCHEDULER = "PreemptionByScheduler"
 
 
 class Evictor:
-    """See the module. A victim that is gone already is no failure."""
+    """Deletes the victims of a preemption. A victim that is gone already is no failure."""
 
     def __init__(self, client: Client, clock: Clock, events: EventRecorder, scheduler_name: str) -> None:
         self._client = client

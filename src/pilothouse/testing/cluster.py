@@ -59,7 +59,7 @@ START_LIMIT_SECONDS = 30.0
 class Cluster:
     """A whole cluster in this process. Every method blocks until it is done; call them from one thread.
 
-    See the module docstring for its time and its nodes."""
+    Its time and its nodes are described in the module docstring."""
 
     def __init__(self, *, nodes: int = 1, seed: int = 0, clock: Clock | str = "running", kubernetes_version: str = API_LEVEL) -> None:
         """`kubernetes_version` is the level of the API that is served: one of `pilothouse.API_LEVELS`."""

@@ -33,7 +33,7 @@ SERVICE_RANGE = "10.96.0.0/16"
 
 
 class ControlPlane:
-    """See the module docstring; `run` it in a task, then wait for `registry.started`."""
+    """Control plane of a test cluster. `run` it in a task, then wait for `registry.started`."""
 
     def __init__(
         self, clock: Clock, entropy: Entropy, *, controllers: bool = True, scheduler: bool = True, kubernetes_version: str = API_LEVEL

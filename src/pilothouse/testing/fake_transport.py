@@ -33,7 +33,7 @@ Change = tuple[int, type[Any], WatchEvent[Any]]
 
 
 class FakeTransport:
-    """See the module."""
+    """Transport to a small API in memory, with faults on order."""
 
     def __init__(self, clock: Clock, entropy: Entropy | None = None) -> None:
         self.calls: deque[Call] = deque(maxlen=CALLS_LIMIT)

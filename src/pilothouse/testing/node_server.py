@@ -18,7 +18,7 @@ from pilothouse.kubelet.server.server import KubeletServer
 
 
 class NodeServer:
-    """See the module; `run` it, and `url` is where it answers once `started` is set."""
+    """Kubelet server of a simulated node. `run` it; `url` is its address once `started` is set."""
 
     def __init__(self, kubelet: Kubelet) -> None:
         assert isinstance(kubelet.runtime, SimulatedRuntime)

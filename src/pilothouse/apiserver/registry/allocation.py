@@ -75,7 +75,7 @@ class AllocatingWorld(World, Protocol):
     """What is needed of the registry's store."""
 
     async def allocated(self) -> int | None:
-        """See `RegistryStore.allocated`."""
+        """The revision of the last allocation in a store that API servers share; None in a store of our own (`RegistryStore.allocated`)."""
         ...
 
 

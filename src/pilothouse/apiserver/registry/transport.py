@@ -36,7 +36,7 @@ class Executor(Protocol):
 
 
 class InProcessTransport:
-    """See client.call.Transport."""
+    """Transport of clients in the API server's own process, each call under its user's identity."""
 
     bookmarks = False
     """Watches in process do not break as connections do: their place need not be kept young once a minute, which an idle day of

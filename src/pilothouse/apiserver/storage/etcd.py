@@ -42,7 +42,7 @@ LEAST_PROGRESS = ((3, 4, 31), (3, 5, 13))
 
 
 class EtcdStorage:
-    """See `interface.Storage`. Made in a running loop; the first call connects."""
+    """Storage on etcd v3. Made in a running event loop; the first call connects."""
 
     shared = True
 

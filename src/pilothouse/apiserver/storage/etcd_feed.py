@@ -60,7 +60,7 @@ class Feed:
         tasks.create_task(self._run(), name="feed of etcd")
 
     def follow(self, deliver: Deliver, missed: Callable[[int], None] | None) -> Callable[[], None]:
-        """See `Storage.follow`."""
+        """Call `deliver` with every batch of writes, in the order of revisions; returns what ends that."""
         self._followers[deliver] = missed
         return lambda: self._followers.pop(deliver, None) and None
 
@@ -74,7 +74,7 @@ class Feed:
         await waiter
 
     def want(self, revision: int) -> None:
-        """See that `revision` is told of, though no event may have it."""
+        """Make sure that followers reach `revision`, which no event below the prefix may bear."""
         if revision <= self.revision:
             return
         self._wanted = max(self._wanted, revision)

@@ -30,7 +30,7 @@ class _Write(NamedTuple):
 
 
 class MemoryStorage:
-    """See `interface.Storage`."""
+    """Storage in memory, with the history since the last compaction."""
 
     shared = False
 

@@ -48,7 +48,7 @@ class StoreInUse(schema.StoreUnusable):
 
 
 class SqliteStorage:
-    """See `interface.Storage`. The constructor opens (or makes) the file; it must be called in a running event loop."""
+    """Storage in one SQLite file. The constructor opens (or makes) the file; it must be called in a running event loop."""
 
     shared = False
 

@@ -66,7 +66,7 @@ class Watchers:
         self._followers: dict[Callable[[Sequence[Event]], None], None] = {}
 
     def follow(self, deliver: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
-        """See `Storage.follow`."""
+        """Call `deliver` with every batch of writes, in the order of revisions; returns what ends that."""
         self._followers[deliver] = None
         return lambda: self._followers.pop(deliver, None)
 

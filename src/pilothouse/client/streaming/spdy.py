@@ -114,7 +114,7 @@ class Stream:
 
 
 class Session:
-    """See the module docstring. `run` must run for anything to happen."""
+    """One SPDY/3.1 connection and its streams. `run` reads it: without it nothing happens."""
 
     def __init__(self, duplex: Duplex, *, server: bool) -> None:
         self.ended = False

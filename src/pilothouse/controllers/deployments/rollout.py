@@ -30,7 +30,7 @@ NO_HISTORY_LIMIT = 2**31 - 1
 
 
 class Rollout:
-    """See the module."""
+    """Next step of one Deployment: scales its ReplicaSets and computes its status. Upstream: pkg/controller/deployment."""
 
     def __init__(self, deployment: Deployment, members: Sequence[ReplicaSet], world: World) -> None:
         self.deployment = codec.clone(deployment)

@@ -53,7 +53,7 @@ class Failed(Exception):
 
 
 class Executor:
-    """See the module."""
+    """Executes the actions of a plan against the API, in order."""
 
     def __init__(self, client: Client, recorder: EventRecorder, expectations: Expectations, informer_of: Any) -> None:
         self._client = client

@@ -30,7 +30,7 @@ class Expected:
 
 
 class Expectations:
-    """See the module. A key that was asked for while it had to wait is woken.
+    """Creates and deletes, by key, that the caches do not show yet. A key that was asked for while it had to wait is woken.
 
     `informer_of` gives the cache of a kind, or None for kinds that this process does not watch.
     """

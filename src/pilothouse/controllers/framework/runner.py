@@ -48,7 +48,7 @@ class Context:
 
 
 class Runner:
-    """See the module."""
+    """Work queue and workers of one controller."""
 
     def __init__(self, controller: Controller, context: Context) -> None:
         self.controller = controller

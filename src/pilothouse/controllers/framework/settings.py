@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """See the module."""
+    """Settings of the controllers, one field a flag."""
 
     root_ca: str = ""
     """The PEM text that `kube-root-ca.crt` publishes; nothing is published when it is empty."""

@@ -21,8 +21,11 @@ Stores = Callable[[type[Any]], Store[Any]]
 
 
 class World:
-    """See the module. `memory` is what the controller keeps between two plans of one key, `shared` what it keeps over all of
-    them (rates, reservations); both are lost with the process. `observed` is what its `observe` has found."""
+    """Snapshot that a plan reads: caches, time, earlier failures.
+
+    `memory` is what the controller keeps between two plans of one key, `shared` what it keeps over all of them (rates, reservations); both
+    are lost with the process. `observed` is what its `observe` has found.
+    """
 
     def __init__(
         self,

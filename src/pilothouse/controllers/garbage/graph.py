@@ -53,7 +53,7 @@ IsNamespaced = Callable[[type[Any]], bool]
 
 
 class Graph:
-    """See the module."""
+    """Owners and dependents by uid, kept current by events."""
 
     def __init__(
         self, kind_of: KindOf, is_namespaced: IsNamespaced, deletable: Note, orphaning: Note, elsewhere: Mismatch = lambda node, owner: None

@@ -30,6 +30,8 @@ SIGNALS = {
 
 @dataclass(slots=True, frozen=True)
 class Signal:
+    """What one eviction signal observes, in bytes, inodes or processes."""
+
     available: int
     capacity: int
 

@@ -48,7 +48,7 @@ FILE_SECONDS, MOUNT_SECONDS, WALK_SECONDS = 30.0, 120.0, 3600.0
 
 
 class LinuxHost:
-    """See the port. `calls` is who makes the calls that may block."""
+    """Host of a kubelet on Linux. `calls` runs what touches a filesystem, in threads with deadlines."""
 
     def __init__(self, clock: Clock, calls: BlockingCalls | None = None) -> None:
         self._calls = calls or BlockingCalls(clock)

@@ -23,6 +23,8 @@ class PayloadFile:
 
 @dataclass(slots=True, frozen=True)
 class DiskUsage:
+    """Room on one filesystem: bytes and inodes."""
+
     capacity: int
     available: int
     inodes: int = 0

@@ -44,6 +44,8 @@ class PullFailure(LaunchError):
 
 @dataclass(slots=True)
 class Refused:
+    """Last failed pull of an image, and when it may be pulled again."""
+
     back_off: BackOff
     error: str
 

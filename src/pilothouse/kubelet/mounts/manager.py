@@ -49,6 +49,8 @@ class Mounted:
 
 @dataclass(slots=True)
 class PodVolumes:
+    """Volumes mounted for one Pod, by name."""
+
     pod: Pod
     volumes: dict[str, Mounted] = field(default_factory=dict)
 

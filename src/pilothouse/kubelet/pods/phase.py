@@ -11,6 +11,8 @@ from pilothouse.kubelet.pods.spec import is_sidecar, is_static, restarts, restar
 
 @dataclass(slots=True)
 class Count:
+    """Containers of a Pod by state."""
+
     unknown: int = 0
     running: int = 0
     waiting: int = 0

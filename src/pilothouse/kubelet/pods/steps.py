@@ -62,11 +62,15 @@ class Remove:
 
 @dataclass(slots=True, frozen=True)
 class StopSandbox:
+    """Stops the sandbox and with it every container that still runs there."""
+
     sandbox_id: str
 
 
 @dataclass(slots=True, frozen=True)
 class RemoveSandbox:
+    """Removes a stopped sandbox with its containers."""
+
     sandbox_id: str
 
 

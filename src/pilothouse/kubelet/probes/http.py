@@ -49,6 +49,8 @@ class Head:
 
 @dataclass(slots=True, frozen=True)
 class Response:
+    """Answer to an HTTP probe; `location` is that of a redirect."""
+
     status: int
     location: str | None
     body: bytes

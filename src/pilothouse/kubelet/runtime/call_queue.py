@@ -33,6 +33,8 @@ STOP_BURST, STOP_CORE_SECONDS = 5, 0.2
 
 @dataclass(slots=True, order=True)
 class Waiter:
+    """A CRI call that waits for its turn."""
+
     due: float
     number: int
     turn: asyncio.Future[None] = field(compare=False)

@@ -13,6 +13,8 @@ from pilothouse.kubelet.runtime.sandboxes import Namespaces, Resources, Security
 
 
 class ContainerState(Enum):
+    """CRI's ContainerState."""
+
     CREATED = "CONTAINER_CREATED"
     RUNNING = "CONTAINER_RUNNING"
     EXITED = "CONTAINER_EXITED"
@@ -20,6 +22,8 @@ class ContainerState(Enum):
 
 
 class Propagation(Enum):
+    """CRI's MountPropagation."""
+
     PRIVATE = "PROPAGATION_PRIVATE"
     HOST_TO_CONTAINER = "PROPAGATION_HOST_TO_CONTAINER"
     BIDIRECTIONAL = "PROPAGATION_BIDIRECTIONAL"
@@ -27,6 +31,8 @@ class Propagation(Enum):
 
 @dataclass(slots=True, frozen=True)
 class Mount:
+    """CRI's Mount: a path of the host in a container."""
+
     container_path: str
     host_path: str
     readonly: bool = False
@@ -36,6 +42,8 @@ class Mount:
 
 @dataclass(slots=True, frozen=True)
 class Device:
+    """CRI's Device: a device of the host in a container."""
+
     container_path: str
     host_path: str
     permissions: str = "rwm"

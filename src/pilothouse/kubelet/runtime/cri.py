@@ -236,7 +236,10 @@ class CriRuntime:
     # Events
 
     async def events(self) -> AsyncIterator[RuntimeEvent]:
-        """See the port. What is not yet read waits in gRPC's own flow-controlled stream: nothing but unbooked exits is kept here."""
+        """Container events as they come.
+
+        Unread ones wait in gRPC's flow-controlled stream; only exits that CRI does not show yet are kept here.
+        """
         subscribe = self._channel.unary_stream(cri_events.SUBSCRIBE)
         exits = PendingExits()
         while True:

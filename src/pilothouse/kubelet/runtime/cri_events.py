@@ -27,6 +27,8 @@ TOPICS = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
+    """A container event as containerd publishes it; `at` in seconds since the epoch."""
+
     type: EventType
     container_id: str
     at: float

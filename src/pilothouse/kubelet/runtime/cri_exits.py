@@ -20,6 +20,8 @@ STOPPING_SECONDS = 0.25
 
 @dataclass(slots=True)
 class Look:
+    """Next look at a container whose exit CRI does not show yet; `pause` in seconds, growing."""
+
     at: float
     pause: float
 

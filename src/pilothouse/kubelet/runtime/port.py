@@ -47,6 +47,8 @@ class NotFound(RuntimeFailure):
 
 @dataclass(slots=True, frozen=True)
 class RuntimeVersion:
+    """Name and version of the container runtime, for `node.status.nodeInfo.containerRuntimeVersion`."""
+
     name: str
     version: str
     api_version: str = "v1"
@@ -63,6 +65,8 @@ class RuntimeCondition:
 
 
 class EventType(Enum):
+    """CRI's ContainerEventType, with what the runtime tells beyond it."""
+
     CONTAINER_CREATED = "CONTAINER_CREATED_EVENT"
     CONTAINER_STARTED = "CONTAINER_STARTED_EVENT"
     CONTAINER_STOPPED = "CONTAINER_STOPPED_EVENT"

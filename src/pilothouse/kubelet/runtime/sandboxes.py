@@ -11,11 +11,15 @@ from enum import Enum
 
 
 class SandboxState(Enum):
+    """CRI's PodSandboxState."""
+
     READY = "SANDBOX_READY"
     NOTREADY = "SANDBOX_NOTREADY"
 
 
 class NamespaceMode(Enum):
+    """CRI's NamespaceMode."""
+
     POD = "POD"
     CONTAINER = "CONTAINER"
     NODE = "NODE"
@@ -42,6 +46,8 @@ class SecurityProfile:
 
 @dataclass(slots=True, frozen=True)
 class SELinux:
+    """CRI's SELinuxOption."""
+
     user: str = ""
     role: str = ""
     type: str = ""
@@ -50,6 +56,8 @@ class SELinux:
 
 @dataclass(slots=True, frozen=True)
 class PortMapping:
+    """CRI's PortMapping: a port of the sandbox on the node."""
+
     container_port: int
     host_port: int = 0
     protocol: str = "TCP"
@@ -67,6 +75,8 @@ class DnsConfig:
 
 @dataclass(slots=True)
 class SandboxSecurity:
+    """CRI's LinuxSandboxSecurityContext."""
+
     namespaces: Namespaces = field(default_factory=Namespaces)
     privileged: bool = False
     run_as_user: int | None = None

@@ -44,6 +44,8 @@ class Behaviour:
 
 @dataclass(slots=True)
 class SimulatedContainer:
+    """A container that exists only as its state, its log and the script of its behaviour."""
+
     status: ContainerStatus
     config: ContainerConfig
     behaviour: Behaviour
@@ -54,6 +56,8 @@ class SimulatedContainer:
 
 @dataclass(slots=True)
 class SimulatedSandbox:
+    """A sandbox that exists only as its status."""
+
     status: SandboxStatus
     config: SandboxConfig
 

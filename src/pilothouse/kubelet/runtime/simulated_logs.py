@@ -25,6 +25,8 @@ class Line(NamedTuple):
 
 
 class Written(NamedTuple):
+    """One entry of a container's log."""
+
     stream: str
     entry: bytes
     """As a log file has it, without the line break."""

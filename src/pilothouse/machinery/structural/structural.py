@@ -15,7 +15,10 @@ from pilothouse.machinery.structural.schema import META_FIELDS, Node, has_rules,
 
 
 class StructuralSchema:
-    """See the package's docstring. Of no schema at all (`of(None)`): everything is unknown but apiVersion, kind and metadata."""
+    """Structural schema of one version: prunes, defaults and validates its objects.
+
+    Without a schema (`of(None)`) everything is unknown but apiVersion, kind and metadata.
+    """
 
     def __init__(self, data: Mapping[str, Any] | None) -> None:
         self._data = data

@@ -25,7 +25,7 @@ LABELS = {"io.kubernetes.pod.uid": "conformance"}
 
 
 class RuntimeConformance:
-    """See the module."""
+    """What every container runtime promises; inherit it and implement `open`, `program` and `pass_time`."""
 
     log_directory = "/var/log/pods/conformance"
 

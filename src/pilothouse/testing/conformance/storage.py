@@ -49,7 +49,7 @@ def told(events: Sequence[Event]) -> list[tuple[str, str]]:
 
 
 class StorageConformance:
-    """See the module."""
+    """What every store promises; inherit it and implement `open`."""
 
     compaction_is_a_write = False
     """Whether a compaction takes a revision, as that of a store does which several compact by turns."""

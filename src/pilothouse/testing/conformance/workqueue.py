@@ -19,7 +19,7 @@ from pilothouse.kit.virtual_clock import VirtualClock, settle
 
 
 class WorkQueueConformance:
-    """See the module."""
+    """What every work queue promises; inherit it and implement `make`."""
 
     def make(self, clock: Clock) -> Any:
         """The queue under test; to be overridden."""

@@ -22,7 +22,7 @@ NAME = "rbac"
 
 
 class RBACAuthorizer:
-    """See the module docstring."""
+    """Authorizer of the mode RBAC: decides by the Roles and bindings that the watch caches hold."""
 
     def __init__(self, feeds: dict[type[Any], Feed]) -> None:
         """`feeds` are those of the four kinds."""

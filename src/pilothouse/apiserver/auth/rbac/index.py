@@ -77,7 +77,7 @@ NOTHING = Grants()
 
 
 class RoleIndex:
-    """See the module docstring."""
+    """Roles and bindings by subject: which rules a user is granted, cluster-wide and by namespace."""
 
     def __init__(self, feeds: dict[type[Any], Feed]) -> None:
         self._feeds = feeds

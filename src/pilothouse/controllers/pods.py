@@ -7,6 +7,7 @@ from datetime import datetime
 from pilothouse.api.types.core_v1 import Pod, PodCondition, PodTemplateSpec
 from pilothouse.controllers.framework.actions import Announce
 from pilothouse.machinery import codec, names, time
+from pilothouse.machinery.conditions import find_condition, is_condition_true
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 FINISHED = ("Succeeded", "Failed")
@@ -31,16 +32,12 @@ def by_node(pod: Pod) -> tuple[str, ...]:
 
 def condition(pod: Pod, type: str) -> PodCondition | None:
     """The Pod's condition of this type, or None."""
-    for condition in pod.status.conditions:  # a loop, not a generator: this is asked for every Pod in every plan
-        if condition.type == type:
-            return condition
-    return None
+    return find_condition(pod.status.conditions, type)
 
 
 def is_ready(pod: Pod) -> bool:
     """Whether the condition Ready is True."""
-    found = condition(pod, "Ready")
-    return found is not None and found.status == "True"
+    return is_condition_true(pod.status.conditions, "Ready")
 
 
 def ready_since(pod: Pod) -> datetime | None:

@@ -14,6 +14,7 @@ from pilothouse.controllers.framework.owners import claim
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.ranking import cheapest_first
 from pilothouse.machinery import codec, labels
+from pilothouse.machinery.conditions import find_condition
 
 BURST_LIMIT = 500
 """Creates or deletes in one plan."""
@@ -69,7 +70,7 @@ def _conditions(owner: Any, members: Sequence[Pod], world: World) -> list[Any]:
     others = [condition for condition in owner.status.conditions if condition.type != "ReplicaFailure"]
     if world.failure is None:
         return others
-    known = next((condition for condition in owner.status.conditions if condition.type == "ReplicaFailure"), None)
+    known = find_condition(owner.status.conditions, "ReplicaFailure")
     if known is not None:
         return [*others, known]
     reason = "FailedCreate" if len(members) < _replicas(owner) else "FailedDelete"

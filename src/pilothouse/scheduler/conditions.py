@@ -9,6 +9,7 @@ import orjson
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.kit.clock import Clock
+from pilothouse.machinery.conditions import find_condition
 from pilothouse.machinery.time import now_text
 
 POD_SCHEDULED = "PodScheduled"
@@ -28,7 +29,7 @@ class Outcome:
 def patch_of(pod: Pod, outcome: Outcome, clock: Clock) -> bytes | None:
     """A strategic merge patch of the status; None when it says so already."""
     status: dict[str, Any] = {}
-    current = next((condition for condition in pod.status.conditions if condition.type == POD_SCHEDULED), None)
+    current = find_condition(pod.status.conditions, POD_SCHEDULED)
     if current is None or (current.status, current.reason, current.message) != ("False", outcome.reason, outcome.message):
         same = current is not None and current.status == "False"
         status["conditions"] = [

@@ -37,6 +37,7 @@ from pilothouse.kit.virtual_clock import VirtualClock
 from pilothouse.kubelet.runtime.containers import ExecResult
 from pilothouse.kubelet.runtime.simulated import SimulatedRuntime
 from pilothouse.kubelet.runtime.simulated_containers import Behaviour, SimulatedContainer
+from pilothouse.machinery.conditions import is_condition_true
 from pilothouse.testing.certificates import ServingCertificate
 from pilothouse.testing.control_plane import ControlPlane
 from pilothouse.testing.durations import seconds
@@ -358,4 +359,4 @@ async def _soon(function: Any, *arguments: Any, **named: Any) -> Any:
 
 def is_ready(node: Node) -> bool:
     """Whether the node's condition Ready is True."""
-    return any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions)
+    return is_condition_true(node.status.conditions, "Ready")

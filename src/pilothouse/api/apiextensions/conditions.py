@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionCondition
+from pilothouse.machinery.conditions import find_condition
 from pilothouse.machinery.quoting import go_quoted
 
 ESTABLISHED, NAMES_ACCEPTED, TERMINATING = "Established", "NamesAccepted", "Terminating"
@@ -30,7 +31,7 @@ def condition(type: str, status: str, reason: str, message: str) -> Condition:
 
 def find(definition: CustomResourceDefinition, type: str) -> Condition | None:
     """The condition of a type; None where it is not set."""
-    return next((known for known in definition.status.conditions or () if known.type == type), None)
+    return find_condition(definition.status.conditions, type)
 
 
 def is_true(definition: CustomResourceDefinition, type: str) -> bool:

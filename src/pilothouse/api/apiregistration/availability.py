@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from pilothouse.api.types.apiregistration_v1 import APIService, APIServiceCondition
 from pilothouse.api.types.core_v1 import Service
 from pilothouse.api.types.discovery_v1 import EndpointSlice
+from pilothouse.machinery.conditions import find_condition
 
 AVAILABLE = "Available"
 
 
 def condition_of(apiservice: APIService) -> APIServiceCondition | None:
     """The condition Available; None when nothing was said yet."""
-    return next((condition for condition in apiservice.status.conditions if condition.type == AVAILABLE), None)
+    return find_condition(apiservice.status.conditions, AVAILABLE)
 
 
 def local() -> APIServiceCondition:

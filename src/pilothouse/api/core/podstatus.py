@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.core.podresources import restartable
 from pilothouse.api.types.core_v1 import ContainerStatus, Pod
+from pilothouse.machinery.conditions import is_condition_true
 from pilothouse.machinery.resource import Since
 
 UNREACHABLE = "NodeLost"
@@ -99,4 +100,4 @@ def _ending(signal: int, code: int) -> str:
 
 
 def _condition(pod: Pod, type: str) -> bool:
-    return next((condition.status == "True" for condition in pod.status.conditions if condition.type == type), False)
+    return is_condition_true(pod.status.conditions, type)

@@ -16,7 +16,7 @@ import msgspec
 from pilothouse.api.fields import type_name
 from pilothouse.api.protobuf.tables import INLINE, LIST, MAP, PLAIN, UNIONS, Field, fields_of
 from pilothouse.api.protobuf.values import FIRST, SECOND, VALUES, write_text
-from pilothouse.api.protobuf.wire import BYTES, LENGTHS, number, sized, tag
+from pilothouse.api.protobuf.wire import BYTES, LENGTHS, sized, tag, varint
 
 Write = Callable[[Any], bytes]
 SHORT = 48
@@ -115,7 +115,7 @@ def _text_writer(head: bytes) -> Write:
     def write(value: str) -> bytes:
         data = value.encode()
         length = len(data)
-        return short[length] + data if length < SHORT else head + number(length) + data
+        return short[length] + data if length < SHORT else head + varint(length) + data
 
     return write
 
@@ -124,7 +124,7 @@ def _message_writer(head: bytes, message: Message) -> Write:
     def write(obj: Any) -> bytes:
         data = message.encode(obj)
         length = len(data)
-        return head + (LENGTHS[length] if length < 16384 else number(length)) + data
+        return head + (LENGTHS[length] if length < 16384 else varint(length)) + data
 
     return write
 

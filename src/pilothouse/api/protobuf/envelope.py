@@ -10,7 +10,7 @@ from typing import Any
 
 from pilothouse.api.protobuf.encoder import encode_message
 from pilothouse.api.protobuf.values import FIRST, SECOND, text, write_text
-from pilothouse.api.protobuf.wire import number, raw_fields, sized
+from pilothouse.api.protobuf.wire import raw_fields, sized, varint
 from pilothouse.kit.remember import remember
 
 MAGIC = b"k8s\x00"
@@ -32,7 +32,7 @@ def enveloped(head: bytes, message: bytes) -> bytes:
 
 def encode_list(api_version: str, kind: str, meta: Any, messages: Iterable[bytes]) -> bytes:
     """A list of objects that are encoded already: every list has its metadata as field 1, its items as field 2."""
-    items = [part for message in messages for part in (SECOND, number(len(message)), message)]
+    items = [part for message in messages for part in (SECOND, varint(len(message)), message)]
     return enveloped(head_of(api_version, kind), b"".join((FIRST, sized(encode_message(meta)), *items)))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.api.protobuf.wire import BYTES, FIXED64, VARINT, number, raw_fields, signed, sized, tag
+from pilothouse.api.protobuf.wire import BYTES, FIXED64, VARINT, raw_fields, signed, sized, tag, varint
 from pilothouse.kit.remember import remember
 from pilothouse.machinery import codec, octets, quantity, rawextension, time
 from pilothouse.machinery.struct import NO_FIELDS, FieldsV1
@@ -58,7 +58,7 @@ def text(data: bytes) -> str:
 def write_text(value: str) -> bytes:
     """A string with its length."""
     data = value.encode()
-    return number(len(data)) + data
+    return varint(len(data)) + data
 
 
 def write_octets(value: str) -> bytes:
@@ -84,7 +84,7 @@ def write_microtime(value: str) -> bytes:
 def timestamp(moment: datetime, nanos: int) -> bytes:
     """Seconds and nanoseconds of a Timestamp message."""
     passed = moment - EPOCH
-    return FIRST_NUMBER + number(passed.days * 86_400 + passed.seconds) + SECOND_NUMBER + number(nanos)
+    return FIRST_NUMBER + varint(passed.days * 86_400 + passed.seconds) + SECOND_NUMBER + varint(nanos)
 
 
 def _moment(data: bytes) -> datetime | None:
@@ -140,7 +140,7 @@ def write_int_or_string(value: int | str) -> bytes:
     """An IntOrString message."""
     if isinstance(value, str):
         return sized(FIRST_NUMBER + b"\x01" + SECOND_NUMBER + b"\0" + THIRD + write_text(value))
-    return sized(FIRST_NUMBER + b"\0" + SECOND_NUMBER + number(value) + THIRD + b"\0")
+    return sized(FIRST_NUMBER + b"\0" + SECOND_NUMBER + varint(value) + THIRD + b"\0")
 
 
 def read_int_or_string(data: bytes) -> int | str:
@@ -214,15 +214,15 @@ def read_duration(data: bytes) -> str:
 
 def write_duration(value: str) -> bytes:
     """A Duration message from a Go duration."""
-    return sized(FIRST_NUMBER + number(round(time.duration(value) * 1e9)))
+    return sized(FIRST_NUMBER + varint(round(time.duration(value) * 1e9)))
 
 
-INTEGER = Value(VARINT, number, signed, b"\0")
+INTEGER = Value(VARINT, varint, signed, b"\0")
 VALUES: Mapping[str, Value] = {
     "string": Value(BYTES, write_text, text, b"\0"),
     "bytes": Value(BYTES, write_octets, lambda data: base64.b64encode(data).decode(), b""),
     "bool": Value(VARINT, lambda value: b"\x01" if value else b"\0", bool, b"\0"),
-    "int32": Value(VARINT, number, read_int32, b"\0"),
+    "int32": Value(VARINT, varint, read_int32, b"\0"),
     "int64": INTEGER,
     "uint32": INTEGER,
     "float64": Value(FIXED64, lambda value: struct.pack("<d", value), read_double, bytes(8)),

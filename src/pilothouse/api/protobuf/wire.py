@@ -12,8 +12,7 @@ MASK = 0xFFFFFFFFFFFFFFFF
 EOF = "unexpected EOF"
 
 
-def varint(value: int) -> bytes:
-    """A number of 64 bits; a negative one as its two's complement."""
+def _encode_varint(value: int) -> bytes:
     value &= MASK
     written = bytearray()
     while value > 0x7F:
@@ -23,13 +22,13 @@ def varint(value: int) -> bytes:
     return bytes(written)
 
 
-LENGTHS = [varint(number) for number in range(1 << 14)]
+LENGTHS = [_encode_varint(number) for number in range(1 << 14)]
 """The varints of small numbers: nearly every length and most integers."""
 
 
-def number(value: int) -> bytes:
-    """`varint`, quick for small numbers."""
-    return LENGTHS[value] if 0 <= value < 16384 else varint(value)
+def varint(value: int) -> bytes:
+    """A number of 64 bits; a negative one as its two's complement."""
+    return LENGTHS[value] if 0 <= value < 16384 else _encode_varint(value)
 
 
 def tag(field: int, wire: int) -> bytes:
@@ -39,7 +38,7 @@ def tag(field: int, wire: int) -> bytes:
 
 def sized(data: bytes) -> bytes:
     """The data behind its length."""
-    return number(len(data)) + data
+    return varint(len(data)) + data
 
 
 def read_varint(data: bytes, position: int) -> tuple[int, int]:

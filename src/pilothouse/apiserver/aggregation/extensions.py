@@ -14,6 +14,7 @@ from pilothouse.api.types.apiregistration_v1 import APIService
 from pilothouse.client.client import Client
 from pilothouse.client.informer import Informer
 from pilothouse.kit.clock import Clock
+from pilothouse.machinery.conditions import is_condition_true
 
 HTTPS_PORT = 443
 
@@ -59,7 +60,7 @@ def extension_of(apiservice: APIService) -> Extension | None:
         bool(spec.insecureSkipTLSVerify),
         spec.groupPriorityMinimum,
         spec.versionPriority,
-        any(condition.type == "Available" and condition.status == "True" for condition in apiservice.status.conditions),
+        is_condition_true(apiservice.status.conditions, "Available"),
     )
 
 

@@ -18,6 +18,7 @@ from pilothouse.api.types.flowcontrol_v1 import FlowSchema, FlowSchemaCondition,
 from pilothouse.apiserver.fairness.defaults import AUTO_UPDATE, EXEMPT, MANDATORY
 from pilothouse.machinery import strconv
 from pilothouse.machinery.codec import clone
+from pilothouse.machinery.conditions import find_condition
 
 DANGLING = "Dangling"
 
@@ -76,7 +77,7 @@ def same_spec(default: Any, there: Any) -> bool:
 def dangling(schema: FlowSchema, levels: frozenset[str]) -> FlowSchemaCondition | None:
     """The condition that a schema should have, without a time; None when it has it."""
     wanted = condition_of(schema, is_dangling=schema.spec.priorityLevelConfiguration.name not in levels)
-    said = next((condition for condition in schema.status.conditions if condition.type == DANGLING), None)
+    said = find_condition(schema.status.conditions, DANGLING)
     if said is not None and (said.status, said.reason, said.message) == (wanted.status, wanted.reason, wanted.message):
         return None
     return wanted

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-VARINT, BYTES = 0, 2
+from pilothouse.api.protobuf.wire import BYTES, VARINT, sized, varint
+
 OPERATION_FIELDS = {"get": 2, "put": 3, "post": 4, "delete": 5, "patch": 8}
 SCHEMA_KEYS = frozenset(
     ("$ref", "format", "description", "default", "required", "enum", "additionalProperties", "type", "items", "allOf", "properties")
@@ -152,21 +153,4 @@ def flag(number: int, value: bool) -> bytes:
 
 def part(number: int, data: bytes) -> bytes:
     """A length-delimited field: an embedded message or bytes."""
-    if number < 16 and len(data) < 0x80:
-        return SMALL[number << 3 | BYTES] + SMALL[len(data)] + data
-    return varint(number << 3 | BYTES) + varint(len(data)) + data
-
-
-SMALL = tuple(bytes((value,)) for value in range(0x80))
-
-
-def varint(value: int) -> bytes:
-    """A non-negative integer as a protobuf varint."""
-    if value < 0x80:
-        return SMALL[value]
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    found.append(value)
-    return bytes(found)
+    return varint(number << 3 | BYTES) + sized(data)

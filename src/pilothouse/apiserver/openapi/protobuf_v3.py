@@ -9,9 +9,9 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pilothouse.apiserver.openapi.protobuf import VARINT, anything, extensions, flag, part, text, texts, varint
+from pilothouse.api.protobuf.wire import FIXED64, VARINT, varint
+from pilothouse.apiserver.openapi.protobuf import anything, extensions, flag, part, text, texts
 
-FIXED64 = 1
 OPERATION_FIELDS = {"get": 4, "put": 5, "post": 6, "delete": 7, "patch": 10}
 FLAGS = {"nullable": 1, "readOnly": 3, "writeOnly": 4, "deprecated": 8, "exclusiveMaximum": 11, "exclusiveMinimum": 13, "uniqueItems": 20}
 TEXTS = {"title": 9, "pattern": 17, "type": 25, "description": 34, "format": 35}

@@ -17,6 +17,7 @@ from pilothouse.apiserver.cache.watch import Watch, Write
 from pilothouse.apiserver.http import encoding, options
 from pilothouse.apiserver.http.negotiation import PROTOBUF, Form
 from pilothouse.apiserver.http.request import Request, Response
+from pilothouse.apiserver.http.streaming import sockets
 from pilothouse.apiserver.http.watch_encoding import Encode, encoder, plain, plain_protobuf
 from pilothouse.apiserver.http.watch_streams import HttpStream, Stream, WebSocketStream
 from pilothouse.client.call import Call, Options
@@ -42,7 +43,7 @@ async def watch(request: Request, resource: Resource[Any]) -> Response:
         chosen = with_name(chosen, info.name)
     if not chosen.timeout_seconds:
         chosen = replace(chosen, timeout_seconds=request.api.entropy.jitter(MINIMUM_SECONDS, 1.0))
-    stream: Stream = WebSocketStream(form.media_type) if is_websocket(request) else HttpStream(form.media_type)
+    stream: Stream = WebSocketStream(form.media_type) if sockets.is_websocket(request) else HttpStream(form.media_type)
     try:
         events = await request.api.registry.open_watch(Call("watch", resource, info.object_namespace, options=chosen), request.user)
     except StatusError as error:
@@ -104,12 +105,6 @@ async def pump(events: Watch, stream: Stream, encode: Encode, write: Write | Non
                 await stream.send(encode(batch[start : start + AT_ONCE_LIMIT]))
     except StatusError as error:
         await stream.send([error_event(error, form)])
-
-
-def is_websocket(request: Request) -> bool:
-    """Whether the client asks for an upgrade to WebSocket."""
-    headers = request.http.headers
-    return headers.get("Upgrade", "").lower() == "websocket" and "upgrade" in headers.get("Connection", "").lower()
 
 
 def with_name(chosen: Options, name: str) -> Options:

@@ -17,6 +17,7 @@ from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Con
 from pilothouse.controllers.framework.owners import controller_of
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec, intorstring, labels, time
+from pilothouse.machinery.conditions import find_condition
 from pilothouse.machinery.meta_v1 import Condition, OwnerReference
 
 DELETION_TIMEOUT_SECONDS = 120.0
@@ -199,7 +200,7 @@ def _failed(budget: PodDisruptionBudget, problem: str, now: str) -> PodDisruptio
 
 
 def _conditions(budget: PodDisruptionBudget, status: str, reason: str, message: str, now: str) -> list[Condition]:
-    known = next((condition for condition in budget.status.conditions if condition.type == ALLOWED), None)
+    known = find_condition(budget.status.conditions, ALLOWED)
     made = Condition(
         type=ALLOWED,
         status=status,

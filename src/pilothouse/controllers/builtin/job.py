@@ -20,6 +20,7 @@ from pilothouse.controllers.jobs.tally import FINALIZER, Rest, Tally, tally, wit
 from pilothouse.controllers.jobs.verdict import ANNOUNCED_BY, COMPLETE, FAILED, Verdict, condition, verdict
 from pilothouse.controllers.ranking import cheapest_first
 from pilothouse.machinery import codec, labels
+from pilothouse.machinery.conditions import find_condition
 
 BURST_LIMIT = 500
 LONGEST_GENERATED_NAME = 58
@@ -136,7 +137,7 @@ def _end(job: Job, end: Verdict, found: Tally, members: Sequence[Pod], world: Wo
 
 def _suspend(job: Job, world: World) -> Iterator[Action]:
     """Note (in the copy `job`) and tell of a pause, or its end."""
-    known = next((condition for condition in job.status.conditions if condition.type == "Suspended"), None)
+    known = find_condition(job.status.conditions, "Suspended")
     paused = bool(job.spec.suspend)
     if paused == (known is not None and known.status == "True"):
         return

@@ -8,6 +8,7 @@ from datetime import datetime
 from pilothouse.api.types.apps_v1 import Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet
 from pilothouse.controllers.deployments import sizes
 from pilothouse.machinery import time
+from pilothouse.machinery.conditions import find_condition
 
 PROGRESSING, AVAILABLE, REPLICA_FAILURE = "Progressing", "Available", "ReplicaFailure"
 NEW_AVAILABLE = "NewReplicaSetAvailable"
@@ -20,7 +21,7 @@ NO_DEADLINE = 2**31 - 1
 
 def condition(status: DeploymentStatus, type: str) -> DeploymentCondition | None:
     """The condition of this type, or None."""
-    return next((condition for condition in status.conditions if condition.type == type), None)
+    return find_condition(status.conditions, type)
 
 
 def made(type: str, status: str, reason: str, message: str, now: str) -> DeploymentCondition:

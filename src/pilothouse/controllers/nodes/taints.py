@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pilothouse.api import wellknown
 from pilothouse.api.core.tolerations import tolerates_taint
 from pilothouse.api.types.core_v1 import Node, NodeCondition, Pod, Taint, Toleration
+from pilothouse.machinery.conditions import find_condition
 
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
@@ -26,7 +27,7 @@ OWN_KEYS = {*BY_CONDITION.values(), UNSCHEDULABLE}
 
 def condition(node: Node, type: str) -> NodeCondition | None:
     """The node's condition of this type, or None."""
-    return next((condition for condition in node.status.conditions if condition.type == type), None)
+    return find_condition(node.status.conditions, type)
 
 
 def status_of(node: Node, type: str) -> str:

@@ -29,6 +29,7 @@ from pilothouse.kubelet.runtime.images import Image
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeCondition, RuntimeFailure, RuntimeVersion
 from pilothouse.machinery import time as times
 from pilothouse.machinery.codec import to_dict
+from pilothouse.machinery.conditions import is_condition_true
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 
@@ -187,7 +188,7 @@ class NodeAgent:
         if not due and self._looked == (seen, self.node):
             return  # nothing is there to be told that was not told: most looks end here
         status = self._status_of(seen, self.node)
-        ready = any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions)
+        ready = is_condition_true(status.conditions, "Ready")
         wanted = to_dict(status)
         shown = _without_heartbeats(wanted)
         if due or shown != _without_heartbeats(self._sent):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pilothouse.api.types.core_v1 import ContainerStatus, Pod, PodCondition
 from pilothouse.kubelet.pods.observed import PodState
 from pilothouse.kubelet.pods.spec import could_restart_all, is_sidecar, sidecars
+from pilothouse.machinery.conditions import find_condition
 
 RESIZE_PENDING, RESIZE_IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
 ALL_RESTARTING = "AllContainersRestarting"
@@ -119,7 +120,7 @@ def _ready(pod: Pod, containers_ready: PodCondition) -> PodCondition:
 
 
 def _gate(pod: Pod, wanted: str) -> str:
-    found = next((condition for condition in pod.status.conditions if condition.type == wanted), None)
+    found = find_condition(pod.status.conditions, wanted)
     if found is None:
         return f'corresponding condition of pod readiness gate "{wanted}" does not exist.'
     if found.status != "True":

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
+from pilothouse.api.protobuf.wire import sized
 from pilothouse.api.types.core_v1 import HTTPGetAction
 from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import Clock, wait_for
@@ -175,15 +176,7 @@ def _tls_error(error: ssl.SSLError) -> str:
 def _health_request(service: str) -> bytes:
     """A HealthCheckRequest: field 1, a string."""
     name = service.encode()
-    return b"\x0a" + _varint(len(name)) + name if name else b""
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
+    return b"\x0a" + sized(name) if name else b""
 
 
 def _health_status(answer: bytes) -> int:

@@ -6,8 +6,10 @@ of the bodies only the ids are read. Pure: bytes in, values out; the stream is c
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
+from pilothouse.api.protobuf.wire import raw_fields, sized
 from pilothouse.kubelet.runtime.port import EventType
 
 SUBSCRIBE = "/containerd.services.events.v1.Events/Subscribe"
@@ -36,7 +38,7 @@ class Notice:
 
 def subscribe_request(filters: tuple[str, ...] = FILTERS) -> bytes:
     """SubscribeRequest{repeated string filters = 1}."""
-    return b"".join(b"\x0a" + _varint(len(text.encode())) + text.encode() for text in filters)
+    return b"".join(b"\x0a" + sized(text.encode()) for text in filters)
 
 
 def notice(envelope: bytes) -> Notice | None:
@@ -54,41 +56,11 @@ def notice(envelope: bytes) -> Notice | None:
 
 
 def _fields(message: bytes) -> dict[int, bytes | int]:
-    """The last value of each field; only varints and length-delimited fields occur here, others end the reading."""
-    found: dict[int, bytes | int] = {}
-    at = 0
-    while at < len(message):
-        key, at = _read_varint(message, at)
-        value, at = _read_varint(message, at)
-        if key & 7 == 0:
-            found[key >> 3] = value
-        elif key & 7 == 2:
-            found[key >> 3] = message[at : at + value]
-            at += value
-        else:
-            break
-    return found
-
-
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(message):
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-        shift += 7
-    return value, at
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    """The last value of each field; a message that breaks off is read as far as it goes."""
+    values: dict[int, bytes | int] = {}
+    with suppress(ValueError):
+        values.update((number, value) for number, _, value in raw_fields(message))
+    return values
 
 
 def _bytes(value: bytes | int | None) -> bytes:

@@ -6,14 +6,13 @@ Nothing here knows SPDY's or WebSocket's frames: the client and the runtime's st
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.client.streaming.duplex import pipe
 from pilothouse.client.streaming.hijack import Hijacked, wants
+from pilothouse.client.streaming.remote_command import RemoteCommandStreams
 from pilothouse.client.streaming.upgrade import PROTOCOL_HEADER, SPDY, UpgradeRefused, upgrade
 from pilothouse.kubelet.runtime.containers import ContainerState
 from pilothouse.kubelet.runtime.port import Runtime, RuntimeFailure
@@ -31,23 +30,12 @@ class NotStreamable(Exception):
     """What is asked for does not run; the message is for the client."""
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteCommandStreams:
-    """Which streams a client asks for."""
-
-    stdin: bool
-    stdout: bool
-    stderr: bool
-    tty: bool
-
-    @classmethod
-    def of(cls, query: Any) -> RemoteCommandStreams:
-        """NotStreamable when none is asked for, as upstream has it."""
-        tty = query.get("tty") == "1"
-        found = cls(query.get("input") == "1", query.get("output") == "1", query.get("error") == "1" and not tty, tty)
-        if not (found.stdin or found.stdout or found.stderr):
-            raise NotStreamable("you must specify at least 1 of stdin, stdout, stderr")
-        return found
+def requested_streams(request: web.BaseRequest) -> RemoteCommandStreams:
+    """The streams that the client asks for. Raises NotStreamable when there is none, in upstream's words."""
+    streams = RemoteCommandStreams.from_query(request.query)
+    if not streams:
+        raise NotStreamable("you must specify at least 1 of stdin, stdout, stderr")
+    return streams
 
 
 class Streams:
@@ -58,20 +46,20 @@ class Streams:
 
     async def exec(self, request: web.BaseRequest, pod: Pod, container: str) -> web.StreamResponse:
         """Connect the client with a command in a container. Raises NotStreamable."""
-        wanted = RemoteCommandStreams.of(request.query)
+        streams = requested_streams(request)
         command: Sequence[str] = request.query.getall("command", [])
-        found = await self._container(pod, container)
-        flags = {"stdin": wanted.stdin, "stdout": wanted.stdout, "stderr": wanted.stderr, "tty": wanted.tty}
-        return await self._piped(request, lambda: self._runtime.exec_url(found, command, **flags))
+        container_id = await self._container(pod, container)
+        flags = {"stdin": streams.stdin, "stdout": streams.stdout, "stderr": streams.stderr, "tty": streams.tty}
+        return await self._piped(request, lambda: self._runtime.exec_url(container_id, command, **flags))
 
     async def attach(self, request: web.BaseRequest, pod: Pod, container: str) -> web.StreamResponse:
         """Connect the client with the process of a container. Raises NotStreamable."""
-        wanted = RemoteCommandStreams.of(request.query)
-        found = await self._container(pod, container)
+        streams = requested_streams(request)
+        container_id = await self._container(pod, container)
         spec = next((candidate for candidate in pod.spec.containers if candidate.name == container), None)
-        tty = bool(spec.tty) if spec is not None else wanted.tty  # the container's own: the runtime refuses another
-        flags = {"stdin": wanted.stdin, "stdout": wanted.stdout, "stderr": wanted.stderr and not tty, "tty": tty}
-        return await self._piped(request, lambda: self._runtime.attach_url(found, **flags))
+        tty = bool(spec.tty) if spec is not None else streams.tty  # the container's own: the runtime refuses another
+        flags = {"stdin": streams.stdin, "stdout": streams.stdout, "stderr": streams.stderr and not tty, "tty": tty}
+        return await self._piped(request, lambda: self._runtime.attach_url(container_id, **flags))
 
     async def port_forward(self, request: web.BaseRequest, pod: Pod) -> web.StreamResponse:
         """Connect the client with ports of the pod's newest ready sandbox. Raises NotStreamable."""
@@ -84,10 +72,11 @@ class Streams:
 
     async def _container(self, pod: Pod, name: str) -> str:
         labels = {POD_UID: pod.metadata.uid, CONTAINER_NAME: name}
-        found = [container for container in await self._runtime.list_containers(labels=labels) if container.state is ContainerState.RUNNING]
-        if not found:
+        containers = await self._runtime.list_containers(labels=labels)
+        running = [container for container in containers if container.state is ContainerState.RUNNING]
+        if not running:
             raise NotStreamable(f'container not found ("{name}")')
-        return max(found, key=lambda running: running.attempt).id
+        return max(running, key=lambda container: container.attempt).id
 
     async def _piped(self, request: web.BaseRequest, url: Callable[[], Awaitable[str]]) -> web.StreamResponse:
         protocol = next((name for name in (SPDY, WEBSOCKET) if wants(request, name)), "")

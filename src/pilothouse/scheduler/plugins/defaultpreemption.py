@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.api.types.policy_v1 import PodDisruptionBudget
+from pilothouse.machinery.conditions import find_condition
 from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.diagnosis import Diagnosis
 from pilothouse.scheduler.framework.interfaces import PostFilterResult, Wake
@@ -51,5 +52,5 @@ class DefaultPreemption:
 
 def is_victim(pod: Pod) -> bool:
     """Whether a Pod is going because a scheduler evicted it: of others that go nobody knows when they will be gone."""
-    told = next((condition for condition in pod.status.conditions if condition.type == "DisruptionTarget"), None)
+    told = find_condition(pod.status.conditions, "DisruptionTarget")
     return bool(pod.metadata.deletionTimestamp) and told is not None and (told.status, told.reason) == ("True", "PreemptionByScheduler")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -20,6 +19,7 @@ from pilothouse.apiserver.http.streaming import sockets
 from pilothouse.apiserver.http.streaming.kubelets import Kubelet, reach
 from pilothouse.client.streaming import channels
 from pilothouse.client.streaming.channels import Protocol
+from pilothouse.client.streaming.remote_command import RemoteCommandStreams
 from pilothouse.client.streaming.spdy import Session, Stream
 from pilothouse.client.streaming.upgrade import UpgradeRefused
 from pilothouse.machinery import codec, errors
@@ -30,22 +30,7 @@ SUCCESS = b'{"metadata":{},"status":"Success"}'
 NO_STATUS = "the connection to the kubelet ended before the command did"
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteCommandStreams:
-    """Which streams the client asked for."""
-
-    stdin: bool
-    stdout: bool
-    stderr: bool
-    tty: bool
-
-    def query(self) -> list[tuple[str, str]]:
-        """As the kubelet's own parameters."""
-        named = (("input", self.stdin), ("output", self.stdout), ("error", self.stderr), ("tty", self.tty))
-        return [(name, "1") for name, wanted in named if wanted]
-
-
-async def translate(request: Request, kubelet: Kubelet, url: str, wanted: RemoteCommandStreams) -> Response:
+async def translate(request: Request, kubelet: Kubelet, url: str, streams: RemoteCommandStreams) -> Response:
     """Serve one WebSocket client from its upgrade to its end."""
     protocol = channels.negotiate(sockets.offered(request), channels.REMOTE_COMMAND)
     if protocol is None:
@@ -53,17 +38,17 @@ async def translate(request: Request, kubelet: Kubelet, url: str, wanted: Remote
         raise errors.bad_request(f"unable to upgrade: none of the requested protocols is known; known are {names}")
     async with sockets.accepted(request, protocol.name) as socket:
         # Tells the client that the connection stands, before the command has anything to say.
-        first = channels.STDOUT if wanted.stdout else channels.STDERR if wanted.stderr else channels.ERROR
+        first = channels.STDOUT if streams.stdout else channels.STDERR if streams.stderr else channels.ERROR
         with contextlib.suppress(ConnectionError):
             await sockets.send(socket, protocol.encode(first, b""))
-            status = await _status(request, socket, protocol, kubelet, url, wanted)
+            status = await _status(request, socket, protocol, kubelet, url, streams)
             await _tell(socket, protocol, status)
             await socket.close()
         return socket
 
 
 async def _status(
-    request: Request, socket: web.WebSocketResponse, protocol: Protocol, kubelet: Kubelet, url: str, wanted: RemoteCommandStreams
+    request: Request, socket: web.WebSocketResponse, protocol: Protocol, kubelet: Kubelet, url: str, streams: RemoteCommandStreams
 ) -> bytes:
     """Run the command; the Status that it ended with."""
     try:
@@ -73,7 +58,7 @@ async def _status(
     session = Session(upgraded.duplex, server=False)
     running = asyncio.ensure_future(session.run())
     try:
-        return await _Command(socket, protocol, session, wanted).run()
+        return await _Command(socket, protocol, session, streams).run()
     except ConnectionError as error:
         return _failure(str(error) or NO_STATUS)
     finally:
@@ -100,24 +85,24 @@ async def _tell(socket: web.WebSocketResponse, protocol: Protocol, status: bytes
 class _Command:
     """One command with its streams, from the client's socket to the kubelet's session."""
 
-    def __init__(self, socket: web.WebSocketResponse, protocol: Protocol, session: Session, wanted: RemoteCommandStreams) -> None:
+    def __init__(self, socket: web.WebSocketResponse, protocol: Protocol, session: Session, streams: RemoteCommandStreams) -> None:
         self.socket = socket
         self.protocol = protocol
         self.session = session
-        self.wanted = wanted
+        self.streams = streams
         self.inputs: dict[int, Stream] = {}
 
     async def run(self) -> bytes:
         """Carry everything until the command ends (its Status) or the client leaves (ConnectionError)."""
         error = await self._open("error")
         outputs: list[tuple[int, Stream]] = []
-        if self.wanted.stdin:
+        if self.streams.stdin:
             self.inputs[channels.STDIN] = await self._open("stdin")
-        if self.wanted.stdout:
+        if self.streams.stdout:
             outputs.append((channels.STDOUT, await self._open("stdout")))
-        if self.wanted.stderr and not self.wanted.tty:
+        if self.streams.stderr and not self.streams.tty:
             outputs.append((channels.STDERR, await self._open("stderr")))
-        if self.wanted.tty:
+        if self.streams.tty:
             self.inputs[channels.RESIZE] = await self._open("resize")
         await error.finish()  # nothing is ever said to it
         ending = asyncio.ensure_future(self._ending(error, outputs))

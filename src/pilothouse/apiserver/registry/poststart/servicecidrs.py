@@ -9,6 +9,7 @@ from pilothouse.apiserver.registry.poststart.hook import Hook
 from pilothouse.apiserver.registry.seeding import TIME, Seed, applied_status, seed
 from pilothouse.machinery import time
 from pilothouse.machinery.codec import clone
+from pilothouse.machinery.conditions import find_condition
 from pilothouse.machinery.meta_v1 import Condition, ObjectMeta
 
 DEFAULT = "kubernetes"
@@ -45,7 +46,7 @@ class DefaultServiceCIDR(Hook):
             changed.spec.cidrs = ranges
             await self.write("update", changed)
             return
-        said = next((condition for condition in there.status.conditions if condition.type == "Ready"), None)
+        said = find_condition(there.status.conditions, "Ready")
         if there.metadata.deletionTimestamp or there.spec.cidrs != ranges or (said is not None and said.status != "Unknown"):
             return
         ready = Condition(type="Ready", status="True", message=MESSAGE, lastTransitionTime=time.now_text(self.store.clock))

@@ -14,6 +14,7 @@ from pilothouse.apiserver.registry.subresource import Action
 from pilothouse.apiserver.registry.write import guaranteed_update
 from pilothouse.machinery import time
 from pilothouse.machinery.codec import clone
+from pilothouse.machinery.conditions import find_condition
 from pilothouse.machinery.errors import OBJECT_MODIFIED, bad_request, conflict, invalid
 from pilothouse.machinery.meta_v1 import Status
 from pilothouse.machinery.problems import Problems
@@ -80,7 +81,7 @@ def bound(pod: Pod, binding: Binding, now: str) -> Pod:
 
 def set_scheduled(pod: Pod, now: str) -> None:
     """Set the condition PodScheduled to True; its time changes only when it was not."""
-    found = next((condition for condition in pod.status.conditions if condition.type == "PodScheduled"), None)
+    found = find_condition(pod.status.conditions, "PodScheduled")
     if found is None:
         found = PodCondition(type="PodScheduled")
         pod.status.conditions.append(found)

@@ -17,6 +17,7 @@ from pilothouse.apiserver.registry.write import guaranteed_update
 from pilothouse.client.call import Options
 from pilothouse.machinery import labels, time
 from pilothouse.machinery.codec import clone
+from pilothouse.machinery.conditions import find_condition, is_condition_true
 from pilothouse.machinery.errors import StatusError, bad_request, failure, forbidden, not_found, too_many_requests
 from pilothouse.machinery.meta_v1 import Condition, Status, StatusCause
 from pilothouse.machinery.resource import Resource
@@ -79,7 +80,7 @@ def covers(budget: PodDisruptionBudget, pod: Pod) -> bool:
 
 def is_ready(pod: Pod) -> bool:
     """Whether the pod's condition Ready is True."""
-    return any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions)
+    return is_condition_true(pod.status.conditions, "Ready")
 
 
 def is_spare(budget: PodDisruptionBudget, pod: Pod) -> bool:
@@ -111,7 +112,7 @@ async def _marked(store: RegistryStore, request: Request) -> Request:
 
 def disrupted(pod: Pod, now: str) -> Pod:
     """`pod` with the condition that says so."""
-    found = next((condition for condition in pod.status.conditions if condition.type == TARGET), None)
+    found = find_condition(pod.status.conditions, TARGET)
     if found is None:
         found = PodCondition(type=TARGET)
         pod.status.conditions = [*pod.status.conditions, found]
@@ -154,7 +155,7 @@ def spent(budget: PodDisruptionBudget, pod: str, now: str) -> PodDisruptionBudge
 
 
 def _tell_exhausted(budget: PodDisruptionBudget, now: str) -> None:
-    found = next((condition for condition in budget.status.conditions if condition.type == "DisruptionAllowed"), None)
+    found = find_condition(budget.status.conditions, "DisruptionAllowed")
     if found is None:
         found = Condition(type="DisruptionAllowed")
         budget.status.conditions = [*budget.status.conditions, found]

@@ -17,8 +17,8 @@ T = TypeVar("T")
 @cache
 def resources() -> tuple[Resource[Any], ...]:
     """Every built-in resource, in the order of group, version and plural."""
-    found = plugins.instances(pilothouse.api, Resource, without="pilothouse.api.expressions")
-    return tuple(sorted(found, key=lambda resource: (resource.group, resource.version, resource.plural)))
+    instances = plugins.instances(pilothouse.api, Resource, without="pilothouse.api.expressions")
+    return tuple(sorted(instances, key=lambda resource: (resource.group, resource.version, resource.plural)))
 
 
 def built_in(level: str = API_LEVEL) -> Catalogue:

@@ -14,7 +14,7 @@ VALIDATINGWEBHOOKCONFIGURATION = Resource(
     plural="validatingwebhookconfigurations",
     categories=("api-extensions",),
     namespaced=False,
-    columns=(Column("Webhooks", lambda one: len(one.webhooks), type="integer"), AGE),
+    columns=(Column("Webhooks", lambda configuration: len(configuration.webhooks), type="integer"), AGE),
     strategy=Strategy(validates_generate_name=True, any_finalizer=True, allow_unconditional_update=False),
 )
 

@@ -98,11 +98,11 @@ def _validate_webhook(webhook: Webhook, problems: Problems) -> None:
 
 
 def _validate_name(name: str, problems: Problems) -> None:
-    found = names.dns_subdomain(name)
+    messages = names.dns_subdomain(name)
     if not name:
         problems.required()
-    elif found:
-        problems.invalid(name, ",".join(found))
+    elif messages:
+        problems.invalid(name, ",".join(messages))
     elif name.count(".") < 2:
         problems.invalid(name, "should be a domain with at least three segments separated by dots")
 

@@ -16,9 +16,9 @@ def bundle_problem(bundle: str) -> str:
     """What is wrong with a caBundle (base64 of PEM), in upstream's words; "" when it has a certificate."""
     from cryptography import x509  # late: heavy to import, and needed for few objects
 
-    found = blocks(base64.b64decode(bundle).decode(errors="replace"))
+    pem_blocks = blocks(base64.b64decode(bundle).decode(errors="replace"))
     wrong = ""
-    for block in found:
+    for block in pem_blocks:
         if block.type != "CERTIFICATE":
             continue
         try:
@@ -27,6 +27,6 @@ def bundle_problem(bundle: str) -> str:
             wrong = wrong or f"failed to parse certificate: {error}"
         else:
             return ""
-    if not found:
+    if not pem_blocks:
         return f"{WORDS}unable to parse bytes as PEM block"
     return WORDS + (wrong or "no valid certificate authority data seen")

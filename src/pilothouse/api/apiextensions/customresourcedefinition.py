@@ -35,13 +35,15 @@ def served_versions(definition: CustomResourceDefinition) -> str:
 
 
 COLUMNS = (
-    Column("Scope", lambda one: one.spec.scope, description="Cluster/Namespaced"),
+    Column("Scope", lambda definition: definition.spec.scope, description="Cluster/Namespaced"),
     Column("Versions", served_versions, description="Served versions"),
     CREATED_AT,
-    Column("Group", lambda one: one.spec.group, priority=1, description="API group"),
-    Column("Kind", lambda one: one.spec.names.kind, priority=1, description="CustomResource kind"),
-    Column("ShortNames", lambda one: ",".join(one.spec.names.shortNames), priority=1, description="Short names"),
-    Column("Established", lambda one: is_true(one, ESTABLISHED), type="boolean", priority=1, description="Established status"),
+    Column("Group", lambda definition: definition.spec.group, priority=1, description="API group"),
+    Column("Kind", lambda definition: definition.spec.names.kind, priority=1, description="CustomResource kind"),
+    Column("ShortNames", lambda definition: ",".join(definition.spec.names.shortNames), priority=1, description="Short names"),
+    Column(
+        "Established", lambda definition: is_true(definition, ESTABLISHED), type="boolean", priority=1, description="Established status"
+    ),
 )
 
 CUSTOMRESOURCEDEFINITION = Resource(

@@ -34,26 +34,26 @@ def new_warnings(old: CustomResourceDefinition | None, new: CustomResourceDefini
 
 
 def _unknown_formats(schema: schemas.Schema) -> Iterator[str]:
-    found: list[str] = []
+    unknown: list[str] = []
 
     def look(part: schemas.Schema) -> bool:
         name = part.get("format") or ""
         if name and not formats.supported(name, part.get("type") or ""):
-            found.append(name)
+            unknown.append(name)
         return False
 
     schemas.has(schema, look)
-    return iter(found)
+    return iter(unknown)
 
 
 def _kinds_in_sets(schema: schemas.Schema) -> Iterator[str]:
-    found: list[str] = []
+    kinds: list[str] = []
 
     def look(part: schemas.Schema) -> bool:
         items = part.get("items")
         if part.get(LIST_TYPE) == "set" and isinstance(items, dict) and items.get("type") in ("object", "array"):
-            found.append(items["type"])
+            kinds.append(items["type"])
         return False
 
     schemas.has(schema, look)
-    return iter(found)
+    return iter(kinds)

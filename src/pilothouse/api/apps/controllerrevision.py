@@ -24,7 +24,7 @@ CONTROLLERREVISION = Resource(
     plural="controllerrevisions",
     columns=(
         Column("Controller", _controller, description="Controller of the object"),
-        Column("Revision", lambda one: one.revision),
+        Column("Revision", lambda revision: revision.revision),
         AGE,
     ),
     strategy=Strategy(validates_generate_name=True, generation=None),

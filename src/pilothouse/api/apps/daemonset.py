@@ -34,19 +34,19 @@ DAEMONSET = Resource(
     categories=("all",),
     subresources=(STATUS,),
     columns=(
-        Column("Desired", lambda one: one.status.desiredNumberScheduled, type="integer"),
-        Column("Current", lambda one: one.status.currentNumberScheduled, type="integer"),
-        Column("Ready", lambda one: one.status.numberReady, type="integer"),
-        Column("Up-to-date", lambda one: one.status.updatedNumberScheduled, type="integer"),
-        Column("Available", lambda one: one.status.numberAvailable, type="integer"),
-        Column("Node Selector", lambda one: labels_text(one.spec.template.spec.nodeSelector)),
+        Column("Desired", lambda daemon_set: daemon_set.status.desiredNumberScheduled, type="integer"),
+        Column("Current", lambda daemon_set: daemon_set.status.currentNumberScheduled, type="integer"),
+        Column("Ready", lambda daemon_set: daemon_set.status.numberReady, type="integer"),
+        Column("Up-to-date", lambda daemon_set: daemon_set.status.updatedNumberScheduled, type="integer"),
+        Column("Available", lambda daemon_set: daemon_set.status.numberAvailable, type="integer"),
+        Column("Node Selector", lambda daemon_set: labels_text(daemon_set.spec.template.spec.nodeSelector)),
         AGE,
-        *template_columns(lambda one: one.spec.template),
-        selector_column(lambda one: one.spec.selector),
+        *template_columns(lambda daemon_set: daemon_set.spec.template),
+        selector_column(lambda daemon_set: daemon_set.spec.selector),
     ),
 )
 DAEMONSET.conversion_annotations = (TEMPLATE_GENERATION,)
-DAEMONSET.empty = lambda one: one.metadata.annotations.update({TEMPLATE_GENERATION: "0"})
+DAEMONSET.empty = lambda daemon_set: daemon_set.metadata.annotations.update({TEMPLATE_GENERATION: "0"})
 
 
 @DAEMONSET.default

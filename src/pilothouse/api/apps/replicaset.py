@@ -24,12 +24,12 @@ REPLICASET = Resource(
     categories=("all",),
     subresources=(STATUS, Scale()),
     columns=(
-        Column("Desired", lambda one: one.spec.replicas or 0, type="integer"),
-        Column("Current", lambda one: one.status.replicas, type="integer"),
-        Column("Ready", lambda one: one.status.readyReplicas, type="integer"),
+        Column("Desired", lambda replicaset: replicaset.spec.replicas or 0, type="integer"),
+        Column("Current", lambda replicaset: replicaset.status.replicas, type="integer"),
+        Column("Ready", lambda replicaset: replicaset.status.readyReplicas, type="integer"),
         AGE,
-        *template_columns(lambda one: one.spec.template),
-        selector_column(lambda one: one.spec.selector),
+        *template_columns(lambda replicaset: replicaset.spec.template),
+        selector_column(lambda replicaset: replicaset.spec.selector),
     ),
 )
 REPLICASET.empty = no_replicas

@@ -49,9 +49,9 @@ STATEFULSET = Resource(
     categories=("all",),
     subresources=(STATUS, Scale()),
     columns=(
-        Column("Ready", lambda one: f"{one.status.readyReplicas}/{one.spec.replicas or 0}"),
+        Column("Ready", lambda stateful_set: f"{stateful_set.status.readyReplicas}/{stateful_set.spec.replicas or 0}"),
         AGE,
-        *template_columns(lambda one: one.spec.template),
+        *template_columns(lambda stateful_set: stateful_set.spec.template),
     ),
     name_rule=names.dns_label,
 )

@@ -65,10 +65,10 @@ def validate_replicated(template: PodTemplateSpec, selector: LabelSelector | Non
 def validate_share(value: IntOrString | None, problems: Problems, limited: bool = False) -> None:
     """A number of Pods or a percentage; `limited` to 100%."""
     if isinstance(value, str):
-        found = names.percentage(value)
-        for message in found:
+        messages = names.percentage(value)
+        for message in messages:
             problems.invalid(value, message)
-        if limited and not found and (intorstring.percents(value) or 0) > 100:
+        if limited and not messages and (intorstring.percents(value) or 0) > 100:
             problems.invalid(value, HUNDRED)
     elif value is not None and value < 0:
         problems.invalid(value, NEGATIVE)

@@ -93,14 +93,14 @@ def _json(value: Any) -> str:
 
 
 def _flat(metric: dict[str, Any], table: dict[str, tuple[Field, ...]]) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": metric.get("type", "")}
+    flat: dict[str, Any] = {"type": metric.get("type", "")}
     for source, fields in table.items():
         if source in metric:
             values = ((name, _at(metric[source], path), missing) for name, path, missing in fields)
-            found[source] = {
+            flat[source] = {
                 name: missing if value is None else value for name, value, missing in values if value is not None or missing != OMITTED
             }
-    return found
+    return flat
 
 
 def _at(value: Any, path: str) -> Any:
@@ -110,7 +110,7 @@ def _at(value: Any, path: str) -> Any:
 
 
 def _deep(metric: dict[str, Any], table: dict[str, tuple[Field, ...]]) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": metric.get("type", "")}
+    nested: dict[str, Any] = {"type": metric.get("type", "")}
     for source, fields in table.items():
         flat = metric.get(source)
         if flat is None:
@@ -123,8 +123,8 @@ def _deep(metric: dict[str, Any], table: dict[str, tuple[Field, ...]]) -> dict[s
             *above, last = path.split(".")
             at = deep.setdefault(above[0], {}) if above else deep
             at[last] = missing if value is None else value
-        found[source] = _with_target_type(source, deep) if table is SOURCES else deep
-    return found
+        nested[source] = _with_target_type(source, deep) if table is SOURCES else deep
+    return nested
 
 
 def _with_target_type(source: str, deep: dict[str, Any]) -> dict[str, Any]:

@@ -65,11 +65,11 @@ HORIZONTALPODAUTOSCALER = Resource(
     categories=("all",),
     subresources=(STATUS,),
     columns=(
-        Column("Reference", lambda one: f"{one.spec.scaleTargetRef.kind}/{one.spec.scaleTargetRef.name}"),
+        Column("Reference", lambda autoscaler: f"{autoscaler.spec.scaleTargetRef.kind}/{autoscaler.spec.scaleTargetRef.name}"),
         Column("Targets", _targets),
-        Column("MinPods", lambda one: UNSET if one.spec.minReplicas is None else str(one.spec.minReplicas)),
-        Column("MaxPods", lambda one: one.spec.maxReplicas),
-        Column("Replicas", lambda one: one.status.currentReplicas),
+        Column("MinPods", lambda autoscaler: UNSET if autoscaler.spec.minReplicas is None else str(autoscaler.spec.minReplicas)),
+        Column("MaxPods", lambda autoscaler: autoscaler.spec.maxReplicas),
+        Column("Replicas", lambda autoscaler: autoscaler.status.currentReplicas),
         AGE,
     ),
 )

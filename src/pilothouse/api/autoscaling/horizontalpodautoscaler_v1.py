@@ -115,8 +115,8 @@ def _with(metadata: Any, annotations: dict[str, str]) -> Any:
     return msgspec.structs.replace(metadata, annotations=annotations)
 
 
-def _reference(one: Any, type: Any) -> Any:
-    return type(apiVersion=one.apiVersion, kind=one.kind, name=one.name)
+def _reference(reference: Any, type: Any) -> Any:
+    return type(apiVersion=reference.apiVersion, kind=reference.kind, name=reference.name)
 
 
 HORIZONTALPODAUTOSCALER_V1 = Resource(

@@ -26,14 +26,14 @@ CRONJOB = Resource(
     categories=("all",),
     subresources=(STATUS,),
     columns=(
-        Column("Schedule", lambda one: one.spec.schedule),
-        Column("Timezone", lambda one: one.spec.timeZone or NONE),
-        Column("Suspend", lambda one: bool_text(one.spec.suspend), type="boolean"),
-        Column("Active", lambda one: len(one.status.active), type="integer"),
-        Column("Last Schedule", lambda one: Since(one.status.lastScheduleTime) if one.status.lastScheduleTime else NONE),
+        Column("Schedule", lambda cron_job: cron_job.spec.schedule),
+        Column("Timezone", lambda cron_job: cron_job.spec.timeZone or NONE),
+        Column("Suspend", lambda cron_job: bool_text(cron_job.spec.suspend), type="boolean"),
+        Column("Active", lambda cron_job: len(cron_job.status.active), type="integer"),
+        Column("Last Schedule", lambda cron_job: Since(cron_job.status.lastScheduleTime) if cron_job.status.lastScheduleTime else NONE),
         AGE,
-        *template_columns(lambda one: one.spec.jobTemplate.spec.template),
-        selector_column(lambda one: one.spec.jobTemplate.spec.selector),
+        *template_columns(lambda cron_job: cron_job.spec.jobTemplate.spec.template),
+        selector_column(lambda cron_job: cron_job.spec.jobTemplate.spec.selector),
     ),
 )
 

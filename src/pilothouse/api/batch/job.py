@@ -62,10 +62,10 @@ JOB = Resource(
         Column("Completions", _completions),
         Column("Duration", _duration, description="Time required to complete the job."),
         AGE,
-        *template_columns(lambda one: one.spec.template),
-        selector_column(lambda one: one.spec.selector),
+        *template_columns(lambda job: job.spec.template),
+        selector_column(lambda job: job.spec.selector),
     ),
-    selectable_fields={"status.successful": lambda one: str(one.status.succeeded)},
+    selectable_fields={"status.successful": lambda job: str(job.status.succeeded)},
     unknown_field='field label "{}" not supported for Job',
     strategy=Strategy(
         default_deletion="Orphan",
@@ -103,14 +103,14 @@ def prepare_create(job: Job) -> None:
     """Unless the client takes care of it, the Job's own uid tells its Pods from all others."""
     if job.spec.manualSelector:
         return
-    found = job.spec.template.metadata.labels
+    template_labels = job.spec.template.metadata.labels
     for key, value in _generated(job).items():
-        found.setdefault(key, value)
+        template_labels.setdefault(key, value)
     selector = job.spec.selector or LabelSelector()
     if UID_LABEL not in selector.matchLabels:
         selector.matchLabels[UID_LABEL] = job.metadata.uid
     job.spec.selector = selector
-    job.metadata.labels = job.metadata.labels or dict(found)  # upstream defaults once more when it reads what it has stored
+    job.metadata.labels = job.metadata.labels or dict(template_labels)  # upstream defaults once more when it reads what it has stored
 
 
 @JOB.validate

@@ -24,9 +24,9 @@ FINAL = (*DECISIONS, "Failed")
 
 
 def _condition(request: CertificateSigningRequest) -> str:
-    found = {condition.type for condition in request.status.conditions}
-    shown = ["Denied" if "Denied" in found else "Approved" if "Approved" in found else "Pending"]
-    if "Failed" in found:
+    types = {condition.type for condition in request.status.conditions}
+    shown = ["Denied" if "Denied" in types else "Approved" if "Approved" in types else "Pending"]
+    if "Failed" in types:
         shown.append("Failed")
     if request.status.certificate:
         shown.append("Issued")
@@ -46,12 +46,12 @@ CERTIFICATESIGNINGREQUEST = Resource(
     subresources=(STATUS, Subresource("approval")),
     columns=(
         AGE,
-        Column("SignerName", lambda one: one.spec.signerName or NONE),
-        Column("Requestor", lambda one: one.spec.username),
+        Column("SignerName", lambda request: request.spec.signerName or NONE),
+        Column("Requestor", lambda request: request.spec.username),
         Column("RequestedDuration", _duration),
         Column("Condition", _condition),
     ),
-    selectable_fields={"spec.signerName": lambda one: one.spec.signerName},
+    selectable_fields={"spec.signerName": lambda request: request.spec.signerName},
     name_rule=names.path_segment,
     reset_fields={"": ("spec", "status"), "status": ("spec", "status.conditions"), "approval": ("spec", "status.certificate")},
     strategy=Strategy(generation=None),

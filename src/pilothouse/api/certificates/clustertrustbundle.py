@@ -22,8 +22,8 @@ CLUSTERTRUSTBUNDLE = Resource(
     ClusterTrustBundle,
     plural="clustertrustbundles",
     namespaced=False,
-    columns=(Column("SignerName", lambda one: one.spec.signerName or NONE),),
-    selectable_fields={"spec.signerName": lambda one: one.spec.signerName},
+    columns=(Column("SignerName", lambda bundle: bundle.spec.signerName or NONE),),
+    selectable_fields={"spec.signerName": lambda bundle: bundle.spec.signerName},
     name_rule=_any_name,
     strategy=Strategy(allow_unconditional_update=False, generation=None),
 )

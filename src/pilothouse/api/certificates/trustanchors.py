@@ -30,14 +30,14 @@ class Block:
 
 def blocks(text: str) -> list[Block]:
     """The PEM blocks of a text; what stands between them, and blocks that are no base64, are passed over."""
-    found = []
+    pem_blocks = []
     for match in BLOCK.finditer(text):
         try:
             der = base64.b64decode("".join(match["body"].split()), validate=True)
         except (binascii.Error, ValueError):
             continue
-        found.append(Block(match["type"], bool(match["headers"]), der))
-    return found
+        pem_blocks.append(Block(match["type"], bool(match["headers"]), der))
+    return pem_blocks
 
 
 def certificate_text(der: bytes) -> str:

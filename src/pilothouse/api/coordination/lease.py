@@ -11,7 +11,7 @@ from pilothouse.machinery.strategy import Strategy
 LEASE = Resource(
     Lease,
     plural="leases",
-    columns=(Column("Holder", lambda one: one.spec.holderIdentity or ""), AGE),
+    columns=(Column("Holder", lambda lease: lease.spec.holderIdentity or ""), AGE),
     strategy=Strategy(any_finalizer=True, allow_create_on_update=True, allow_unconditional_update=False, generation=None),
 )
 

@@ -20,8 +20,8 @@ def template_columns(template: Callable[[Any], PodTemplateSpec | None]) -> tuple
 
     def joined(field: str) -> Callable[[Any], str]:
         def cell(obj: Any) -> str:
-            found = template(obj)
-            return ",".join(getattr(container, field) for container in found.spec.containers) if found else ""
+            pod_template = template(obj)
+            return ",".join(getattr(container, field) for container in pod_template.spec.containers) if pod_template else ""
 
         return cell
 
@@ -33,12 +33,12 @@ def template_columns(template: Callable[[Any], PodTemplateSpec | None]) -> tuple
 
 def selector_column(selector: Callable[[Any], LabelSelector | None]) -> Column:
     """The label selector of a workload, shown with `-o wide`."""
-    return Column("Selector", lambda one: selector_text(selector(one)), priority=1)
+    return Column("Selector", lambda obj: selector_text(selector(obj)), priority=1)
 
 
-def labels_text(found: Mapping[str, str]) -> str:
+def labels_text(labels: Mapping[str, str]) -> str:
     """`a=1,b=2`, in the order of the keys."""
-    return ",".join(f"{key}={found[key]}" for key in sorted(found)) or NONE
+    return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) or NONE
 
 
 def selector_text(selector: LabelSelector | None) -> str:
@@ -71,7 +71,7 @@ def bool_text(value: bool | None) -> str:
 
 NEVER = "0001-01-01T00:00:00Z"
 """How Go writes the time of what was never made (bookmarks)."""
-CREATED_AT = Column("Created At", lambda one: one.metadata.creationTimestamp or NEVER, type="date", raw=True)
+CREATED_AT = Column("Created At", lambda obj: obj.metadata.creationTimestamp or NEVER, type="date", raw=True)
 """What upstream shows of a kind that has no printer of its own."""
 
 
@@ -79,6 +79,6 @@ def converted(columns: Iterable[Column], to_stored: Callable[[Any], Any]) -> tup
     """The columns of the stored form, for objects in another version."""
 
     def through(column: Column) -> Column:
-        return replace(column, value=lambda one: column.value(to_stored(one)))
+        return replace(column, value=lambda obj: column.value(to_stored(obj)))
 
     return tuple(through(column) for column in columns)

@@ -22,7 +22,7 @@ COMPONENTSTATUS = Resource(
     verbs=("get", "list"),
     columns=(
         Column("Status", _status, description="Status of the component conditions"),
-        Column("Message", lambda one: _healthy(one).message, description="Message of the component conditions"),
-        Column("Error", lambda one: _healthy(one).error, description="Error of the component conditions"),
+        Column("Message", lambda component_status: _healthy(component_status).message, description="Message of the component conditions"),
+        Column("Error", lambda component_status: _healthy(component_status).error, description="Error of the component conditions"),
     ),
 )

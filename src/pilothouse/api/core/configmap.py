@@ -14,7 +14,7 @@ CONFIGMAP = Resource(
     ConfigMap,
     plural="configmaps",
     short_names=("cm",),
-    columns=(Column("Data", lambda one: len(one.data) + len(one.binaryData)), AGE),
+    columns=(Column("Data", lambda config_map: len(config_map.data) + len(config_map.binaryData)), AGE),
     strategy=Strategy(validates_generate_name=True, generation=None, compares_first=True),
 )
 

@@ -57,9 +57,9 @@ def validate(limit_range: LimitRange, problems: Problems) -> None:
     seen: set[str] = set()
     for index, item in enumerate(limit_range.spec.limits or ()):
         here = problems.at("spec", "limits", index)
-        found = names.qualified_name(item.type)
-        report(found, item.type, here, "type")
-        if not found and "/" not in item.type and item.type not in TYPES:
+        messages = names.qualified_name(item.type)
+        report(messages, item.type, here, "type")
+        if not messages and "/" not in item.type and item.type not in TYPES:
             here.at("type").invalid(item.type, "must be a standard limit type or fully qualified")
         if item.type in seen:
             here.at("type").duplicate(item.type)
@@ -88,20 +88,20 @@ def _validate_item(item: LimitRangeItem, problems: Problems) -> None:
         _validate_values(name, bounds, problems)
 
 
-def _validate_values(name: str, found: dict[str, quantity.Quantity], problems: Problems) -> None:
+def _validate_values(name: str, limits: dict[str, quantity.Quantity], problems: Problems) -> None:
     for small, large, field, shown, message in ORDERS:
-        if small in found and large in found and found[small].nanos > found[large].nanos:
-            problems.at(field, f"[{name}]").invalid(str(found[shown]), message.format(found[small], found[large]))
-    ratio = found.get("maxLimitRequestRatio")
+        if small in limits and large in limits and limits[small].nanos > limits[large].nanos:
+            problems.at(field, f"[{name}]").invalid(str(limits[shown]), message.format(limits[small], limits[large]))
+    ratio = limits.get("maxLimitRequestRatio")
     if ratio is not None:
         here = problems.at("maxLimitRequestRatio", f"[{name}]")
         if ratio.nanos < quantity.NANO:
             here.invalid(str(ratio), f"ratio {ratio} is less than 1")
-        if "min" in found and "max" in found and found["min"].nanos > 0:
-            highest = found["max"].nanos / found["min"].nanos
+        if "min" in limits and "max" in limits and limits["min"].nanos > 0:
+            highest = limits["max"].nanos / limits["min"].nanos
             if ratio.nanos / quantity.NANO > highest:
                 here.invalid(str(ratio), f"ratio {ratio} is greater than max/min = {highest:f}")
-    first, second = found.get("default"), found.get("defaultRequest")
+    first, second = limits.get("default"), limits.get("defaultRequest")
     if first and second and not may_overcommit(name) and first.nanos != second.nanos:
         message = f"default value {first} must equal to defaultRequest value {second} in {name}"
         problems.at("defaultRequest", f"[{name}]").invalid(str(second), message)

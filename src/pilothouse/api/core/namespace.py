@@ -23,8 +23,8 @@ NAMESPACE = Resource(
     namespaced=False,
     verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
     subresources=(STATUS, Subresource("finalize", ("update",))),
-    columns=(Column("Status", lambda one: one.status.phase, description="The status of the namespace"), AGE),
-    selectable_fields={"status.phase": lambda one: one.status.phase},
+    columns=(Column("Status", lambda namespace: namespace.status.phase, description="The status of the namespace"), AGE),
+    selectable_fields={"status.phase": lambda namespace: namespace.status.phase},
     name_rule=names.dns_label,
     reset_fields={"finalize": ("status",)},
     strategy=Strategy(validates_generate_name=True, generation=None, has_unsafe_deleter=False),
@@ -59,8 +59,8 @@ def validate(namespace: Namespace, problems: Problems) -> None:
     """Finalizers of the spec are qualified names. Upstream: ValidateNamespace."""
     here = problems.at("spec", "finalizers")
     for finalizer in namespace.spec.finalizers:
-        found = names.qualified_name(finalizer)
-        report(found, finalizer, here)
+        messages = names.qualified_name(finalizer)
+        report(messages, finalizer, here)
         if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
             here.invalid(finalizer, "name is neither a standard finalizer name nor is it fully qualified")
 

@@ -30,8 +30,8 @@ def _status(node: Node) -> str:
 
 def _roles(node: Node) -> str:
     labels = node.metadata.labels
-    found = {key.removeprefix(ROLE_PREFIX) for key in labels if key.startswith(ROLE_PREFIX)} | {labels.get(ROLE_LABEL, "")}
-    return ",".join(sorted(found - {""})) or NONE
+    roles = {key.removeprefix(ROLE_PREFIX) for key in labels if key.startswith(ROLE_PREFIX)} | {labels.get(ROLE_LABEL, "")}
+    return ",".join(sorted(roles - {""})) or NONE
 
 
 def _kernel(node: Node) -> str:

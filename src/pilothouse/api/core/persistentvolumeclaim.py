@@ -40,14 +40,14 @@ PERSISTENTVOLUMECLAIM = Resource(
     short_names=("pvc",),
     subresources=(STATUS,),
     columns=(
-        Column("Status", lambda one: "Terminating" if one.metadata.deletionTimestamp else one.status.phase),
-        Column("Volume", lambda one: one.spec.volumeName),
-        Column("Capacity", lambda one: str(one.status.capacity.get("storage", "0")) if one.spec.volumeName else ""),
-        Column("Access Modes", lambda one: access_modes(one.status.accessModes) if one.spec.volumeName else ""),
-        Column("StorageClass", lambda one: volume_class(one, one.spec.storageClassName), description="StorageClass of the pvc"),
-        Column("VolumeAttributesClass", lambda one: one.spec.volumeAttributesClassName or UNSET),
+        Column("Status", lambda claim: "Terminating" if claim.metadata.deletionTimestamp else claim.status.phase),
+        Column("Volume", lambda claim: claim.spec.volumeName),
+        Column("Capacity", lambda claim: str(claim.status.capacity.get("storage", "0")) if claim.spec.volumeName else ""),
+        Column("Access Modes", lambda claim: access_modes(claim.status.accessModes) if claim.spec.volumeName else ""),
+        Column("StorageClass", lambda claim: volume_class(claim, claim.spec.storageClassName), description="StorageClass of the pvc"),
+        Column("VolumeAttributesClass", lambda claim: claim.spec.volumeAttributesClassName or UNSET),
         AGE,
-        Column("VolumeMode", lambda one: one.spec.volumeMode or UNSET, priority=1),
+        Column("VolumeMode", lambda claim: claim.spec.volumeMode or UNSET, priority=1),
     ),
     strategy=Strategy(validates_generate_name=True, generation=None, returns_deleted_object=True),
 )
@@ -65,19 +65,19 @@ def default(claim: PersistentVolumeClaim) -> None:
 def prepare_create(claim: PersistentVolumeClaim) -> None:
     """Reset the phase to Pending, and keep `dataSource` and `dataSourceRef` consistent."""
     claim.status.phase = "Pending"
-    _settle_sources(claim.spec, None)
+    _normalize_data_sources(claim.spec, None)
 
 
 @PERSISTENTVOLUMECLAIM.prepare_update
 def prepare_update(old: PersistentVolumeClaim, new: PersistentVolumeClaim) -> None:
     """Keep `dataSource` and `dataSourceRef` consistent, as far as they were given."""
-    _settle_sources(new.spec, old.spec)
+    _normalize_data_sources(new.spec, old.spec)
 
 
-def _settle_sources(spec: PersistentVolumeClaimSpec, old: PersistentVolumeClaimSpec | None) -> None:
-    """What a claim is filled from stands in both fields; the older one knows but claims and snapshots.
+def _normalize_data_sources(spec: PersistentVolumeClaimSpec, old: PersistentVolumeClaimSpec | None) -> None:
+    """Copy `dataSource` to `dataSourceRef` or back, as NormalizeDataSources does; `dataSource` names a claim or a snapshot.
 
-    Sources of another namespace are an alpha feature of upstream: what names one is dropped.
+    Sources of another namespace are an alpha feature of upstream: a `dataSourceRef` with a namespace is dropped.
     """
     if spec.dataSourceRef and spec.dataSourceRef.namespace and not (old and old.dataSourceRef):
         spec.dataSourceRef = None
@@ -85,8 +85,8 @@ def _settle_sources(spec: PersistentVolumeClaimSpec, old: PersistentVolumeClaimS
     if source and not (old and old.dataSource) and not spec.dataSourceRef and (source.apiGroup or "", source.kind) not in OLD_SOURCES:
         spec.dataSource = None
     if spec.dataSource and not spec.dataSourceRef:
-        one = spec.dataSource
-        spec.dataSourceRef = TypedObjectReference(apiGroup=one.apiGroup, kind=one.kind, name=one.name)
+        data_source = spec.dataSource
+        spec.dataSourceRef = TypedObjectReference(apiGroup=data_source.apiGroup, kind=data_source.kind, name=data_source.name)
     elif spec.dataSourceRef and not spec.dataSource and not spec.dataSourceRef.namespace:
         ref = spec.dataSourceRef
         spec.dataSource = TypedLocalObjectReference(apiGroup=ref.apiGroup, kind=ref.kind, name=ref.name)
@@ -149,10 +149,10 @@ def validate_status(old: PersistentVolumeClaim, new: PersistentVolumeClaim, prob
 
 def _is_growing(name: str, problems: Problems) -> bool:
     """Whether a resource is one that a claim may grow: its storage, or one of a domain of its own."""
-    found = names.qualified_name(name)
-    report(found, name, problems)
-    if found or name == "storage" or not is_native(name):
-        return not found
+    messages = names.qualified_name(name)
+    report(messages, name, problems)
+    if messages or name == "storage" or not is_native(name):
+        return not messages
     problems.not_supported(name, ("storage",))
     return False
 

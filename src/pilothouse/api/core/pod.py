@@ -132,7 +132,7 @@ def default_pod_level(spec: PodSpec) -> None:
         return
     try:
         if asked.limits:
-            totals = podresources.aggregate(spec, lambda one: one.resources.requests)
+            totals = podresources.aggregate(spec, lambda container: container.resources.requests)
             fill(asked.requests, {name: str(value) for name, value in totals.items() if name in POD_LEVEL_RESOURCES})
             fill(asked.requests, {name: value for name, value in asked.limits.items() if name in POD_LEVEL_RESOURCES})
     except ValueError:
@@ -245,7 +245,7 @@ def _of_spec(spec: PodSpec, annotations: Mapping[str, str]) -> Iterable[str]:
     key = SPECS.key(spec) + encode(annotations) if annotations else SPECS.key(spec)
     if ORDINARY.get(key):
         return ()
-    found = list(of_pod_spec(spec, annotations, Problems(), is_pod=True))
-    if not found:
+    warnings = list(of_pod_spec(spec, annotations, Problems(), is_pod=True))
+    if not warnings:
         ORDINARY.keep(key, True)
-    return found
+    return warnings

@@ -41,7 +41,7 @@ def aggregate(spec: PodSpec, asked: Callable[[Container], Mapping[str, Quantity]
 
 def requests(pod: Pod) -> Totals:
     """What the scheduler must find room for, overhead included."""
-    totals = aggregate(pod.spec, lambda one: one.resources.requests)
+    totals = aggregate(pod.spec, lambda container: container.resources.requests)
     if pod.spec.resources:
         totals.update({name: quantity.parse(value) for name, value in pod.spec.resources.requests.items()})
     _add(totals, pod.spec.overhead)
@@ -50,7 +50,7 @@ def requests(pod: Pod) -> Totals:
 
 def limits(pod: Pod) -> Totals:
     """What the Pod may use at most; a resource that one container does not limit counts with what the others say."""
-    totals = aggregate(pod.spec, lambda one: one.resources.limits)
+    totals = aggregate(pod.spec, lambda container: container.resources.limits)
     if pod.spec.resources:
         totals.update({name: quantity.parse(value) for name, value in pod.spec.resources.limits.items()})
     for name, value in pod.spec.overhead.items():

@@ -13,7 +13,7 @@ from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Column, Resource
 from pilothouse.machinery.strategy import Strategy
 
-_containers, _images = template_columns(lambda one: one.template)
+_containers, _images = template_columns(lambda pod_template: pod_template.template)
 
 PODTEMPLATE = Resource(
     PodTemplate,
@@ -21,7 +21,11 @@ PODTEMPLATE = Resource(
     columns=(
         Column("Containers", _containers.value, description=_containers.description),
         Column("Images", _images.value, description=_images.description),
-        Column("Pod Labels", lambda one: labels_text(one.template.metadata.labels), description="The labels for the pod template."),
+        Column(
+            "Pod Labels",
+            lambda pod_template: labels_text(pod_template.template.metadata.labels),
+            description="The labels for the pod template.",
+        ),
     ),
     strategy=Strategy(returns_deleted_object=True),
 )

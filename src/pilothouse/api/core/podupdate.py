@@ -81,12 +81,12 @@ def _validate_deadline(old: PodSpec, new: PodSpec, problems: Problems) -> bool:
         if before is not None:
             problems.invalid(None, "must not update from a positive integer to nil value")
         return True
-    found = names.in_range(after, 0, INT32)
-    report(found, after, problems)
-    if not found and before is not None and before < after:
+    messages = names.in_range(after, 0, INT32)
+    report(messages, after, problems)
+    if not messages and before is not None and before < after:
         problems.invalid(after, "must be less than or equal to previous value")
         return False
-    return not found
+    return not messages
 
 
 def _validate_tolerations(old: list[Toleration], new: list[Toleration], problems: Problems) -> None:

@@ -25,14 +25,14 @@ REPLICATIONCONTROLLER = Resource(
     categories=("all",),
     subresources=(STATUS, Scale()),
     columns=(
-        Column("Desired", lambda one: one.spec.replicas or 0, type="integer"),
-        Column("Current", lambda one: one.status.replicas, type="integer"),
-        Column("Ready", lambda one: one.status.readyReplicas, type="integer"),
+        Column("Desired", lambda controller: controller.spec.replicas or 0, type="integer"),
+        Column("Current", lambda controller: controller.status.replicas, type="integer"),
+        Column("Ready", lambda controller: controller.status.readyReplicas, type="integer"),
         AGE,
-        *template_columns(lambda one: one.spec.template),
-        Column("Selector", lambda one: labels_text(one.spec.selector), priority=1),
+        *template_columns(lambda controller: controller.spec.template),
+        Column("Selector", lambda controller: labels_text(controller.spec.selector), priority=1),
     ),
-    selectable_fields={"status.replicas": lambda one: str(one.status.replicas)},
+    selectable_fields={"status.replicas": lambda controller: str(controller.status.replicas)},
     name_rule=lambda name: [],  # declared, and so after the rest: see validate
     strategy=Strategy(default_deletion="Orphan", storage_prefix="controllers"),
 )

@@ -39,8 +39,8 @@ RESOURCEQUOTA = Resource(
     short_names=("quota",),
     subresources=(STATUS,),
     columns=(
-        Column("Request", lambda one: _usage(one, limits=False)),
-        Column("Limit", lambda one: _usage(one, limits=True)),
+        Column("Request", lambda quota: _usage(quota, limits=False)),
+        Column("Limit", lambda quota: _usage(quota, limits=True)),
         AGE,
     ),
     strategy=Strategy(generation=None, returns_deleted_object=True),

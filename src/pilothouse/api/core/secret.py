@@ -30,8 +30,8 @@ REDACTED = "<secret contents redacted>"
 SECRET = Resource(
     Secret,
     plural="secrets",
-    columns=(Column("Type", lambda one: one.type), Column("Data", lambda one: len(one.data)), AGE),
-    selectable_fields={"type": lambda one: one.type},
+    columns=(Column("Type", lambda secret: secret.type), Column("Data", lambda secret: len(secret.data)), AGE),
+    selectable_fields={"type": lambda secret: secret.type},
     strategy=Strategy(validates_generate_name=True, generation=None, compares_first=True),
 )
 
@@ -87,12 +87,12 @@ def _validate_docker(data: dict[str, str], key: str, problems: Problems) -> None
         here.required()
         return
     try:
-        found = codec.parse(decoded(data[key]) or b"")
+        content = codec.parse(decoded(data[key]) or b"")
     except ValueError as error:
         here.invalid(REDACTED, str(error))
         return
-    if found is not None and not isinstance(found, dict):
-        sort = JSON_SORTS.get(type(found), "number")
+    if content is not None and not isinstance(content, dict):
+        sort = JSON_SORTS.get(type(content), "number")
         here.invalid(REDACTED, f"json: cannot unmarshal {sort} into Go value of type map[string]interface {{}}")
 
 

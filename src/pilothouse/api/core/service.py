@@ -49,14 +49,14 @@ SERVICE = Resource(
     categories=("all",),
     subresources=(STATUS, Subresource("proxy", PROXY_VERBS, ("", "v1", "ServiceProxyOptions"))),
     columns=(
-        Column("Type", lambda one: one.spec.type),
-        Column("Cluster-IP", lambda one: one.spec.clusterIPs[0] if one.spec.clusterIPs else NONE),
+        Column("Type", lambda service: service.spec.type),
+        Column("Cluster-IP", lambda service: service.spec.clusterIPs[0] if service.spec.clusterIPs else NONE),
         Column("External-IP", _external),
         Column("Port(s)", _ports),
         AGE,
-        Column("Selector", lambda one: labels_text(one.spec.selector), priority=1),
+        Column("Selector", lambda service: labels_text(service.spec.selector), priority=1),
     ),
-    selectable_fields={"spec.clusterIP": lambda one: one.spec.clusterIP, "spec.type": lambda one: one.spec.type},
+    selectable_fields={"spec.clusterIP": lambda service: service.spec.clusterIP, "spec.type": lambda service: service.spec.type},
     name_rule=names.dns_label,
     strategy=Strategy(
         allow_create_on_update=True,

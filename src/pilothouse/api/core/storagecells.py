@@ -12,8 +12,8 @@ SHORT = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", 
 
 def access_modes(modes: Iterable[str]) -> str:
     """`RWO,ROX`, each once, in upstream's order."""
-    found = set(modes)
-    return ",".join(short for mode, short in SHORT.items() if mode in found)
+    granted = set(modes)
+    return ",".join(short for mode, short in SHORT.items() if mode in granted)
 
 
 def volume_class(obj: Any, name: str | None) -> str:

@@ -33,9 +33,12 @@ ENDPOINTSLICE = Resource(
     EndpointSlice,
     plural="endpointslices",
     columns=(
-        Column("AddressType", lambda one: one.addressType),
+        Column("AddressType", lambda endpoint_slice: endpoint_slice.addressType),
         Column("Ports", _ports),
-        Column("Endpoints", lambda one: shortened([address for end in one.endpoints or () for address in end.addresses or ()])),
+        Column(
+            "Endpoints",
+            lambda endpoint_slice: shortened([address for end in endpoint_slice.endpoints or () for address in end.addresses or ()]),
+        ),
         AGE,
     ),
     strategy=Strategy(validates_generate_name=True, generation=content_or_labels_changed, counts_disabled=True),
@@ -117,11 +120,11 @@ def _validate_address(address: str, address_type: str, problems: Problems, index
 
 
 def _validate_domain(name: str, problems: Problems) -> None:
-    found = names.dns_subdomain(name)
+    messages = names.dns_subdomain(name)
     if not name:
         problems.required()
-    elif found:
-        problems.invalid(name, ",".join(found))
+    elif messages:
+        problems.invalid(name, ",".join(messages))
     elif "." not in name:
         problems.invalid(name, "should be a domain with at least two segments separated by dots")
     else:

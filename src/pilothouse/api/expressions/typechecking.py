@@ -60,13 +60,13 @@ def check(policy: ValidatingAdmissionPolicy, kinds: Kinds) -> list[ExpressionWar
 def kinds_of(policy: ValidatingAdmissionPolicy, kinds: Kinds) -> Sequence[Kind]:
     """The kinds that a policy's rules name, in order; MOST_KINDS at the most."""
     constraints = policy.spec.matchConstraints
-    found: set[Kind] = set()
+    matching: set[Kind] = set()
     for rule in constraints.resourceRules if constraints is not None else ():
         for count, kind in enumerate(_named(rule, kinds), start=1):
-            found.add(kind)
+            matching.add(kind)
             if count == MOST_KINDS:
-                return sorted(found)
-    return sorted(found)
+                return sorted(matching)
+    return sorted(matching)
 
 
 def _named(rule: NamedRuleWithOperations, kinds: Kinds) -> Iterator[Kind]:

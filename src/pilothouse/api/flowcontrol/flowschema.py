@@ -26,9 +26,12 @@ FLOWSCHEMA = Resource(
     namespaced=False,
     subresources=(STATUS,),
     columns=(
-        Column("PriorityLevel", lambda one: one.spec.priorityLevelConfiguration.name),
-        Column("MatchingPrecedence", lambda one: one.spec.matchingPrecedence or 0),
-        Column("DistinguisherMethod", lambda one: one.spec.distinguisherMethod.type if one.spec.distinguisherMethod else NONE),
+        Column("PriorityLevel", lambda flow_schema: flow_schema.spec.priorityLevelConfiguration.name),
+        Column("MatchingPrecedence", lambda flow_schema: flow_schema.spec.matchingPrecedence or 0),
+        Column(
+            "DistinguisherMethod",
+            lambda flow_schema: flow_schema.spec.distinguisherMethod.type if flow_schema.spec.distinguisherMethod else NONE,
+        ),
         AGE,
         Column("MissingPL", _missing, description="references a broken or non-existent PriorityLevelConfiguration"),
     ),

@@ -21,11 +21,11 @@ BAD_ENDINGS = ("/..", "/.")
 
 
 def _hosts(ingress: Ingress) -> str:
-    found = [rule.host for rule in ingress.spec.rules[:SHOWN_HOSTS] if rule.host]
-    if not found:
+    hosts = [rule.host for rule in ingress.spec.rules[:SHOWN_HOSTS] if rule.host]
+    if not hosts:
         return "*"
     more = len(ingress.spec.rules) - SHOWN_HOSTS
-    return ",".join(found) + (f" + {more} more..." if more > 0 else "")
+    return ",".join(hosts) + (f" + {more} more..." if more > 0 else "")
 
 
 INGRESS = Resource(
@@ -34,10 +34,10 @@ INGRESS = Resource(
     short_names=("ing",),
     subresources=(STATUS,),
     columns=(
-        Column("Class", lambda one: one.spec.ingressClassName or NONE),
+        Column("Class", lambda ingress: ingress.spec.ingressClassName or NONE),
         Column("Hosts", _hosts),
-        Column("Address", lambda one: load_balancer_text(one.status.loadBalancer.ingress)),
-        Column("Ports", lambda one: "80, 443" if one.spec.tls else "80"),
+        Column("Address", lambda ingress: load_balancer_text(ingress.status.loadBalancer.ingress)),
+        Column("Ports", lambda ingress: "80, 443" if ingress.spec.tls else "80"),
         AGE,
     ),
     strategy=Strategy(validates_generate_name=True, storage_prefix="ingress"),

@@ -15,11 +15,11 @@ SCOPES = ("Cluster", "Namespace")
 
 
 def _parameters(ingress_class: IngressClass) -> str:
-    found = ingress_class.spec.parameters
-    if found is None:
+    parameters = ingress_class.spec.parameters
+    if parameters is None:
         return NONE
-    kind = f"{found.kind}.{found.apiGroup}" if found.apiGroup else found.kind
-    return f"{kind}/{found.name}"
+    kind = f"{parameters.kind}.{parameters.apiGroup}" if parameters.apiGroup else parameters.kind
+    return f"{kind}/{parameters.name}"
 
 
 INGRESSCLASS = Resource(
@@ -27,7 +27,7 @@ INGRESSCLASS = Resource(
     plural="ingressclasses",
     strategy=Strategy(validates_generate_name=True, compares_first=True),
     namespaced=False,
-    columns=(Column("Controller", lambda one: one.spec.controller), Column("Parameters", _parameters), AGE),
+    columns=(Column("Controller", lambda ingress_class: ingress_class.spec.controller), Column("Parameters", _parameters), AGE),
 )
 
 

@@ -14,11 +14,11 @@ from pilothouse.machinery.strategy import Strategy
 
 
 def _parent(address: IPAddress) -> str:
-    found = address.spec.parentRef
-    if found is None or not found.name:
+    parent = address.spec.parentRef
+    if parent is None or not parent.name:
         return NONE
-    kind = f"{found.resource}.{found.group}" if found.group else found.resource
-    return "/".join(filter(None, (kind.lower(), found.namespace, found.name)))
+    kind = f"{parent.resource}.{parent.group}" if parent.group else parent.resource
+    return "/".join(filter(None, (kind.lower(), parent.namespace, parent.name)))
 
 
 def _canonical(name: str) -> list[str]:

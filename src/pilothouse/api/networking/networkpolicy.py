@@ -23,7 +23,7 @@ NETWORKPOLICY = Resource(
     NetworkPolicy,
     plural="networkpolicies",
     short_names=("netpol",),
-    columns=(Column("Pod-Selector", lambda one: selector_text(one.spec.podSelector)), AGE),
+    columns=(Column("Pod-Selector", lambda policy: selector_text(policy.spec.podSelector)), AGE),
 )
 
 

@@ -14,7 +14,7 @@ SERVICECIDR = Resource(
     plural="servicecidrs",
     namespaced=False,
     subresources=(STATUS,),
-    columns=(Column("CIDRs", lambda one: ",".join(one.spec.cidrs)), AGE),
+    columns=(Column("CIDRs", lambda cidr: ",".join(cidr.spec.cidrs)), AGE),
     reset_fields={"status": ("metadata", "spec")},
     strategy=Strategy(status_keeps=METADATA, generation=None),
 )

@@ -23,7 +23,7 @@ RUNTIMECLASS = Resource(
     RuntimeClass,
     plural="runtimeclasses",
     namespaced=False,
-    columns=(Column("Handler", lambda one: one.handler), AGE),
+    columns=(Column("Handler", lambda runtime_class: runtime_class.handler), AGE),
     strategy=Strategy(
         validates_generate_name=True, any_finalizer=True, allow_create_on_update=True, allow_unconditional_update=False, generation=None
     ),

@@ -26,9 +26,9 @@ PODDISRUPTIONBUDGET = Resource(
     short_names=("pdb",),
     subresources=(STATUS,),
     columns=(
-        Column("Min Available", lambda one: _or_not_applicable(one.spec.minAvailable)),
-        Column("Max Unavailable", lambda one: _or_not_applicable(one.spec.maxUnavailable)),
-        Column("Allowed Disruptions", lambda one: one.status.disruptionsAllowed, type="integer"),
+        Column("Min Available", lambda budget: _or_not_applicable(budget.spec.minAvailable)),
+        Column("Max Unavailable", lambda budget: _or_not_applicable(budget.spec.maxUnavailable)),
+        Column("Allowed Disruptions", lambda budget: budget.status.disruptionsAllowed, type="integer"),
         AGE,
     ),
     strategy=Strategy(any_finalizer=True, allow_unconditional_update=False),

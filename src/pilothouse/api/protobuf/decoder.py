@@ -121,11 +121,11 @@ def _putter(field: Field) -> Put:
         return _text_putter(attribute)
 
     def put(values: dict[str, Any], raw: Any, depth: int) -> None:
-        found = read(raw, depth)
-        if _is_absent(field, found):
+        value = read(raw, depth)
+        if _is_absent(field, value):
             values.pop(attribute, None)
         else:
-            values[attribute] = found
+            values[attribute] = value
 
     return put
 
@@ -174,18 +174,18 @@ def _zero(field: Field) -> Any:
 
 def _packed(data: bytes, wire: int) -> list[Any]:
     """The numbers of a list that were packed into one field."""
-    found: list[Any] = []
+    elements: list[Any] = []
     position = 0
     while position < len(data):
         if wire == VARINT:
             number, position = read_varint(data, position)
-            found.append(number)
+            elements.append(number)
         elif wire == FIXED64 and position + 8 <= len(data):
-            found.append(data[position : position + 8])
+            elements.append(data[position : position + 8])
             position += 8
         else:
             raise ValueError(EOF)
-    return found
+    return elements
 
 
 _readers: dict[tuple[type[Any], str], Reader] = {}
@@ -194,10 +194,10 @@ _readers: dict[tuple[type[Any], str], Reader] = {}
 
 def reader_of(cls: type[Any], name: str) -> Reader:
     """The reader of a Go type into a class; made once."""
-    found = _readers.get((cls, name))
-    if found is None:
-        found = _readers[cls, name] = Reader(cls, name)
-    return found
+    reader = _readers.get((cls, name))
+    if reader is None:
+        reader = _readers[cls, name] = Reader(cls, name)
+    return reader
 
 
 def _read(field: Field) -> Read:

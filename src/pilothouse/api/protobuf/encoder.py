@@ -69,10 +69,10 @@ _messages: dict[tuple[type[Any], str], Message] = {}
 
 def message_of(cls: type[Any], name: str) -> Message:
     """The writer of a Go type from a class; made once."""
-    found = _messages.get((cls, name))
-    if found is None:
-        found = _messages[cls, name] = Message(cls, name)
-    return found
+    message = _messages.get((cls, name))
+    if message is None:
+        message = _messages[cls, name] = Message(cls, name)
+    return message
 
 
 def _getter(fields: tuple[Field, ...]) -> Callable[[Any], tuple[Any, ...]]:

@@ -76,6 +76,6 @@ def _struct_in(annotation: Any) -> type[Any] | None:
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return annotation
     for argument in typing.get_args(annotation):
-        if (found := _struct_in(argument)) is not None:
-            return found
+        if (struct := _struct_in(argument)) is not None:
+            return struct
     return None

@@ -40,11 +40,11 @@ class Value:
 
 def one_of(data: bytes, field: int, default: int | bytes = b"") -> Any:
     """The last value of a field in a message."""
-    found = default
+    last = default
     for field_number, _, value in raw_fields(data):
         if field_number == field:
-            found = value
-    return found
+            last = value
+    return last
 
 
 def text(data: bytes) -> str:

@@ -66,14 +66,14 @@ def raw_fields(data: bytes, position: int = 0, end: int | None = None) -> Iterat
     """The fields of a message as they come: number, wire type and raw value."""
     end = len(data) if end is None else end
     while position < end:
-        found, position = read_varint(data, position)
-        wire = found & 7
+        tag, position = read_varint(data, position)
+        wire = tag & 7
         if wire == VARINT:
             value, position = read_varint(data, position)
-            yield found >> 3, wire, value
+            yield tag >> 3, wire, value
             continue
         stop, position = extent(data, position, end, wire)
-        yield found >> 3, wire, data[position:stop]
+        yield tag >> 3, wire, data[position:stop]
         position = stop
 
 

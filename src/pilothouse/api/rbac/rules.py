@@ -18,14 +18,14 @@ GROUP = "rbac.authorization.k8s.io"
 
 def _subjects(kind: str) -> Any:
     def cell(obj: Any) -> str:
-        found = [subject for subject in obj.subjects if subject.kind == kind]
-        return ", ".join(f"{subject.namespace}/{subject.name}" if kind == "ServiceAccount" else subject.name for subject in found)
+        subjects = [subject for subject in obj.subjects if subject.kind == kind]
+        return ", ".join(f"{subject.namespace}/{subject.name}" if kind == "ServiceAccount" else subject.name for subject in subjects)
 
     return cell
 
 
 BINDING_COLUMNS = (
-    Column("Role", lambda one: f"{one.roleRef.kind}/{one.roleRef.name}"),
+    Column("Role", lambda binding: f"{binding.roleRef.kind}/{binding.roleRef.name}"),
     AGE,
     Column("Users", _subjects("User"), priority=1),
     Column("Groups", _subjects("Group"), priority=1),

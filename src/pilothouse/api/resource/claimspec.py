@@ -187,7 +187,7 @@ def _asked(claim: DeviceClaim, problems: Problems) -> Iterator[tuple[Any, Proble
             yield request.exactly, here.at("exactly")
         if not _limited(request.firstAvailable, MAXIMUM_ALTERNATIVES, here.at("firstAvailable")):
             continue
-        validate_unique(request.firstAvailable, lambda one: one.name, here.at("firstAvailable"), lambda one: one)
+        validate_unique(request.firstAvailable, lambda subrequest: subrequest.name, here.at("firstAvailable"), lambda name: name)
         for position, alternative in enumerate(request.firstAvailable):
             yield alternative, here.at("firstAvailable", position)
 

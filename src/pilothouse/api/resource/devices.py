@@ -103,7 +103,9 @@ def validate_declared_device(device: Device, problems: Problems) -> None:
     if len(device.consumesCounters) > MOST_CONSUMPTIONS:
         problems.at("consumesCounters").too_many(len(device.consumesCounters), MOST_CONSUMPTIONS)
     else:
-        validate_unique(device.consumesCounters, lambda one: one.counterSet, problems.at("consumesCounters"), lambda one: one)
+        validate_unique(
+            device.consumesCounters, lambda consumption: consumption.counterSet, problems.at("consumesCounters"), lambda name: name
+        )
         for index, consumption in enumerate(device.consumesCounters):
             here = problems.at("consumesCounters", index)
             validate_declared_label(consumption.counterSet, here.at("counterSet"))

@@ -20,10 +20,10 @@ PRIORITYCLASS = Resource(
     short_names=("pc",),
     namespaced=False,
     columns=(
-        Column("Value", lambda one: one.value, type="integer"),
-        Column("Global-Default", lambda one: bool(one.globalDefault), type="boolean"),
+        Column("Value", lambda priority_class: priority_class.value, type="integer"),
+        Column("Global-Default", lambda priority_class: bool(priority_class.globalDefault), type="boolean"),
         AGE,
-        Column("PreemptionPolicy", lambda one: one.preemptionPolicy or ""),
+        Column("PreemptionPolicy", lambda priority_class: priority_class.preemptionPolicy or ""),
     ),
     strategy=Strategy(generation=never),
 )

@@ -21,7 +21,7 @@ CSINODE = Resource(
     plural="csinodes",
     namespaced=False,
     subresources=(STATUS,),
-    columns=(Column("Drivers", lambda one: len(one.spec.drivers or ()), type="integer"), AGE),
+    columns=(Column("Drivers", lambda node: len(node.spec.drivers or ()), type="integer"), AGE),
     reset_fields={"status": ("metadata", "spec")},
     strategy=Strategy(
         validates_generate_name=True, allow_unconditional_update=False, generation=None, returns_deleted_object=True, status_keeps=METADATA

@@ -28,11 +28,13 @@ STORAGECLASS = Resource(
     short_names=("sc",),
     namespaced=False,
     columns=(
-        Column("Name", lambda one: one.metadata.name + (" (default)" if is_default(one) else ""), format="name"),
-        Column("Provisioner", lambda one: one.provisioner),
-        Column("ReclaimPolicy", lambda one: one.reclaimPolicy or "Delete"),
-        Column("VolumeBindingMode", lambda one: one.volumeBindingMode or "Immediate"),
-        Column("AllowVolumeExpansion", lambda one: bool(one.allowVolumeExpansion)),
+        Column(
+            "Name", lambda storage_class: storage_class.metadata.name + (" (default)" if is_default(storage_class) else ""), format="name"
+        ),
+        Column("Provisioner", lambda storage_class: storage_class.provisioner),
+        Column("ReclaimPolicy", lambda storage_class: storage_class.reclaimPolicy or "Delete"),
+        Column("VolumeBindingMode", lambda storage_class: storage_class.volumeBindingMode or "Immediate"),
+        Column("AllowVolumeExpansion", lambda storage_class: bool(storage_class.allowVolumeExpansion)),
         AGE,
     ),
     strategy=Strategy(validates_generate_name=True, generation=None, returns_deleted_object=True),

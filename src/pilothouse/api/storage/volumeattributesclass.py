@@ -23,7 +23,7 @@ VOLUMEATTRIBUTESCLASS = Resource(
     plural="volumeattributesclasses",
     short_names=("vac",),
     namespaced=False,
-    columns=(Column("Name", _name, format="name"), Column("DriverName", lambda one: one.driverName), AGE),
+    columns=(Column("Name", _name, format="name"), Column("DriverName", lambda attributes_class: attributes_class.driverName), AGE),
     strategy=Strategy(validates_generate_name=True, generation=None, compares_first=True, returns_deleted_object=True),
 )
 

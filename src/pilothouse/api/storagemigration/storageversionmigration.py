@@ -28,8 +28,13 @@ STORAGEVERSIONMIGRATION = Resource(
     namespaced=False,
     subresources=(STATUS,),
     columns=(
-        Column("Name", lambda one: one.metadata.name),
-        Column("Resource", lambda one: one.spec.resource.resource + (f".{one.spec.resource.group}" if one.spec.resource.group else "")),
+        Column("Name", lambda migration: migration.metadata.name),
+        Column(
+            "Resource",
+            lambda migration: (
+                migration.spec.resource.resource + (f".{migration.spec.resource.group}" if migration.spec.resource.group else "")
+            ),
+        ),
         Column("Status", _state),
     ),
     reset_fields={"status": ("metadata", "spec")},

@@ -62,16 +62,16 @@ class Definition:
 
 def expressions_of(definition: CustomResourceDefinition) -> frozenset[str]:
     """Every rule and message expression of a definition."""
-    found: set[str] = set()
+    expressions: set[str] = set()
 
     def look(schema: Schema) -> bool:
         for rule in schema.get(RULES) or ():
-            found.update(rule[name] for name in ("rule", "messageExpression") if rule.get(name))
+            expressions.update(rule[name] for name in ("rule", "messageExpression") if rule.get(name))
         return False
 
     for schema in spec_of(definition).schemas():
         has(schema, look)
-    return frozenset(found)
+    return frozenset(expressions)
 
 
 class Costs:

@@ -18,14 +18,14 @@ MILLI = 10**6
 def canonical(value: Quantity) -> str:
     """The canonical form of one quantity; what is none stays as it is, for validation to report."""
     try:
-        found = quantity.parse(value)
+        parsed = quantity.parse(value)
     except ValueError:
         return str(value)
-    rest = found.nanos % MILLI
+    rest = parsed.nanos % MILLI
     if rest:
-        up = MILLI - rest if found.nanos > 0 else -rest
-        found = quantity.Quantity(found.nanos + up, found.format)
-    return str(found)
+        up = MILLI - rest if parsed.nanos > 0 else -rest
+        parsed = quantity.Quantity(parsed.nanos + up, parsed.format)
+    return str(parsed)
 
 
 def exact(value: Quantity) -> str:

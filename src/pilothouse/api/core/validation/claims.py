@@ -54,8 +54,13 @@ def validate_claim_spec(spec: PersistentVolumeClaimSpec, problems: Problems) -> 
         source = getattr(spec, field)
         if source is not None:
             _validate_data_source(source, problems.at(field))
-    one, other = spec.dataSource, spec.dataSourceRef
-    same = one is None or other is None or other.namespace or (one.apiGroup, one.kind, one.name) == (other.apiGroup, other.kind, other.name)
+    data_source, other = spec.dataSource, spec.dataSourceRef
+    same = (
+        data_source is None
+        or other is None
+        or other.namespace
+        or (data_source.apiGroup, data_source.kind, data_source.name) == (other.apiGroup, other.kind, other.name)
+    )
     if not same:
         problems.invalid({}, "must match dataSourceRef")
 

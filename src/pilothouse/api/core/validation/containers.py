@@ -177,9 +177,9 @@ def _validate_ports(ports: list[ContainerPort], problems: Problems) -> None:
     for index, port in enumerate(ports):
         here = problems.at(index)
         if port.name:
-            found = names.port_name(port.name)
-            report(found, port.name, here, "name")
-            if not found and port.name in seen:
+            messages = names.port_name(port.name)
+            report(messages, port.name, here, "name")
+            if not messages and port.name in seen:
                 here.at("name").duplicate(port.name)
             seen.add(port.name)
         if not port.containerPort:

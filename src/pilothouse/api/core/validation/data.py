@@ -14,11 +14,11 @@ FROZEN = "field is immutable when `immutable` is set"
 
 def decoded_size(value: str, problems: Problems) -> int:
     """Bytes of a base64 value; bad base64 is reported and counts 0."""
-    found = decoded(value)
-    if found is None:
+    content = decoded(value)
+    if content is None:
         problems.invalid(value, "illegal base64 data")
         return 0
-    return len(found)
+    return len(content)
 
 
 def validate_frozen(old: Any, new: Any, fields: Iterable[str], problems: Problems) -> None:

@@ -47,14 +47,14 @@ def validate_lifecycle(lifecycle: Lifecycle, grace_seconds: int | None, problems
 
 def _validate_handler(handler: Any, kinds: tuple[str, ...], grace_seconds: int | None, problems: Problems) -> None:
     """Exactly one way to act."""
-    found = 0
+    handlers = 0
     for kind in kinds:
         action = getattr(handler, kind)
         if action is None:
             continue
         here = problems.at(kind)
-        found += 1
-        if found > 1:
+        handlers += 1
+        if handlers > 1:
             here.forbidden("may not specify more than 1 handler type")
         elif kind == "exec":
             if not action.command:
@@ -66,7 +66,7 @@ def _validate_handler(handler: Any, kinds: tuple[str, ...], grace_seconds: int |
         elif grace_seconds is not None and not 0 <= action.seconds <= grace_seconds:
             message = f"must be non-negative and less than terminationGracePeriodSeconds ({grace_seconds})"
             here.invalid(action.seconds, message)
-    if not found:
+    if not handlers:
         problems.required("must specify a handler type")
 
 

@@ -50,12 +50,12 @@ def validate_resource_name(name: str, problems: Problems) -> bool:
     """A standard resource, or one with the domain of whoever defines it."""
     if name in STANDARD:
         return True
-    found = names.qualified_name(name)
-    report(found, name, problems)
-    if not found and "/" not in name and not is_huge(name.removeprefix("requests.")):
+    messages = names.qualified_name(name)
+    report(messages, name, problems)
+    if not messages and "/" not in name and not is_huge(name.removeprefix("requests.")):
         problems.invalid(name, "must be a standard resource type or fully qualified")
         return False
-    return not found
+    return not messages
 
 
 def validate_container_resource_name(name: str, problems: Problems) -> None:
@@ -86,15 +86,15 @@ def validate_quota_resource_name(name: str, problems: Problems) -> None:
 def validate_quantity(name: str, value: Quantity, problems: Problems) -> quantity.Quantity | None:
     """The quantity of a resource: not negative, and whole where it counts things."""
     try:
-        found = quantity.parse(value)
+        parsed = quantity.parse(value)
     except ValueError as error:
         problems.invalid(value, str(error))
         return None
-    if found.nanos < 0:
-        problems.invalid(str(found), NEGATIVE)
-    if (name in COUNTED or is_extended(name)) and found.milli % 1000:
-        problems.invalid(str(found), "must be an integer")
-    return found
+    if parsed.nanos < 0:
+        problems.invalid(str(parsed), NEGATIVE)
+    if (name in COUNTED or is_extended(name)) and parsed.milli % 1000:
+        problems.invalid(str(parsed), "must be an integer")
+    return parsed
 
 
 def validate_requirements(asked: ResourceRequirements, claims: frozenset[str], problems: Problems, pod_level: bool = False) -> None:
@@ -115,16 +115,16 @@ def validate_requirements(asked: ResourceRequirements, claims: frozenset[str], p
 
 def _validate_list(resources: Mapping[str, Quantity], problems: Problems, check_name: object) -> dict[str, quantity.Quantity]:
     assert callable(check_name)
-    found: dict[str, quantity.Quantity] = {}
+    quantities: dict[str, quantity.Quantity] = {}
     for name, value in resources.items():
         here = problems.at(f"[{name}]")
         check_name(name, here)
         parsed = validate_quantity(name, value, here)
         if parsed is not None:
-            found[name] = parsed
+            quantities[name] = parsed
             if is_huge(name):
                 _validate_huge(name, parsed, here)
-    return found
+    return quantities
 
 
 def _validate_huge(name: str, value: quantity.Quantity, problems: Problems) -> None:

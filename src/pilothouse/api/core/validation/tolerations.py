@@ -32,9 +32,9 @@ def validate_tolerations(tolerations: list[Toleration], problems: Problems) -> N
 
 def _validate_operator(toleration: Toleration, problems: Problems) -> None:
     if toleration.operator in ("", "Equal"):
-        found = names.label_value(toleration.value)
-        if found:
-            problems.invalid(toleration.value, ";".join(found))
+        messages = names.label_value(toleration.value)
+        if messages:
+            problems.invalid(toleration.value, ";".join(messages))
     elif toleration.operator == "Exists":
         if toleration.value:
             problems.invalid(toleration.value, "value must be empty when `operator` is 'Exists'")
@@ -48,9 +48,9 @@ def validate_taints(taints: list[Taint], problems: Problems) -> None:
     for index, taint in enumerate(taints):
         here = problems.at(index)
         report(names.qualified_name(taint.key), taint.key, here, "key")
-        found = names.label_value(taint.value)
-        if found:
-            here.at("value").invalid(taint.value, ";".join(found))
+        messages = names.label_value(taint.value)
+        if messages:
+            here.at("value").invalid(taint.value, ";".join(messages))
         if not taint.effect:
             here.at("effect").required()
         elif taint.effect not in EFFECTS:

@@ -56,7 +56,7 @@ ORDER = (
 
 def validate_volumes(volumes: list[Volume], pod_name: str, problems: Problems) -> dict[str, Volume]:
     """The volumes by their names, those alone that have a right one. `pod_name` is "" in a template."""
-    found: dict[str, Volume] = {}
+    by_name: dict[str, Volume] = {}
     made = {f"{pod_name}-{volume.name}" for volume in volumes if volume.ephemeral} if pod_name else set()
     for index, volume in enumerate(volumes):
         here = problems.at(index)
@@ -66,15 +66,15 @@ def validate_volumes(volumes: list[Volume], pod_name: str, problems: Problems) -
             here.at("name").required()
         else:
             report(names.dns_label(volume.name), volume.name, here, "name")
-        if volume.name in found:
+        if volume.name in by_name:
             here.at("name").duplicate(volume.name)
         if len(here.found) == before:
-            found[volume.name] = volume
+            by_name[volume.name] = volume
         claim = volume.persistentVolumeClaim
         if claim and claim.claimName in made:
             message = "must not reference a PVC that gets created for an ephemeral volume"
             here.at("persistentVolumeClaim", "claimName").invalid(claim.claimName, message)
-    return found
+    return by_name
 
 
 def _validate_source(volume: Volume, pod_name: str, problems: Problems) -> None:

@@ -39,9 +39,9 @@ def of_fractions(resources: Mapping[str, Quantity], here: Problems, names: tuple
         value = resources.get(name)
         if value is None:
             continue
-        found = quantity.parse(value)
-        if found.nanos % 10**9:
-            yield f'{here.at(f"[{name}]").path}: fractional byte value "{found}" is invalid, must be an integer'
+        parsed = quantity.parse(value)
+        if parsed.nanos % 10**9:
+            yield f'{here.at(f"[{name}]").path}: fractional byte value "{parsed}" is invalid, must be an integer'
 
 
 def _visited(spec: PodSpec, here: Problems) -> Iterator[Visited]:

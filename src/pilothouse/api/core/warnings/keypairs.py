@@ -25,9 +25,9 @@ def pair_error(certificate: bytes, key: bytes) -> str:
 def _blocks(text: bytes, wanted: object) -> tuple[list[bytes], list[str]]:
     """The PEM blocks of the wanted types, and the types of the others."""
     assert callable(wanted)
-    found = list(BLOCK.finditer(text))
-    return [block[0] for block in found if wanted(block[1])], [
-        block[1].decode("utf-8", "replace") for block in found if not wanted(block[1])
+    matches = list(BLOCK.finditer(text))
+    return [block[0] for block in matches if wanted(block[1])], [
+        block[1].decode("utf-8", "replace") for block in matches if not wanted(block[1])
     ]
 
 

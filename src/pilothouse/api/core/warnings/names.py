@@ -22,11 +22,11 @@ OLD_NODE_LABELS = {
 
 def of_name(name: str, used: str = "Pod names and hostnames") -> Iterator[str]:
     """A name that is no DNS label makes Pods whose host name is not their name."""
-    found = names.dns_label(name)
-    if found:
+    messages = names.dns_label(name)
+    if messages:
         yield (
             f"metadata.name: this is used in {used}, which can result in surprising behavior; "
-            f"a DNS label is recommended: [{' '.join(found)}]"
+            f"a DNS label is recommended: [{' '.join(messages)}]"
         )
 
 

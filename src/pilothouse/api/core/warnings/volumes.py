@@ -98,5 +98,5 @@ def _overlaps(paths: Iterable[str], text: str) -> Iterator[str]:
         seen.append(own)
 
 
-def _collide(one: str, other: str) -> bool:
-    return bool(one and other) and (f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/"))
+def _collide(path: str, other: str) -> bool:
+    return bool(path and other) and (f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/"))

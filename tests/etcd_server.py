@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -101,6 +102,15 @@ def members(folder: Path, count: int) -> list[EtcdServer]:
     for name, server in made.items():
         server.flags += ["--name", name, "--initial-cluster", cluster, "--heartbeat-interval", "50", "--election-timeout", "500"]
     return list(made.values())
+
+
+async def until_connection_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    """Return when a store has seen that its etcd was killed: a write that is asked before may have been sent, and then fails."""
+    for _ in range(3000):
+        if "the watch of etcd ended" in caplog.text:
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the store does not see that etcd has gone")
 
 
 class EtcdServers:

@@ -20,7 +20,7 @@ from pilothouse.apiserver.storage.etcd_client import EtcdServers
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ObjectMeta
-from tests.etcd_server import EtcdServer
+from tests.etcd_server import EtcdServer, until_connection_is_lost
 from tests.unit.apiserver.registry.house import House, config, open_house, pod, refused, take, told, watching
 from tests.unit.apiserver.registry.test_services import service
 
@@ -212,13 +212,15 @@ async def test_caches_follow_what_was_written_and_compacted_while_etcd_was_away(
             await take(events_of_old, 1)
 
 
-async def test_while_etcd_is_away_cached_reads_go_on_and_writes_are_told_of_it(etcd: EtcdServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_etcd_is_away_cached_reads_go_on_and_writes_are_told_of_it(
+    etcd: EtcdServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     for name in ("READ_SECONDS", "WRITE_SECONDS"):
         monkeypatch.setattr(f"pilothouse.apiserver.storage.etcd_client.{name}", 1.0)
     async with on(etcd) as house:
         await house.client.create(config("a"))
         etcd.kill()
-        await asyncio.sleep(0.5)  # the broken connection is seen
+        await until_connection_is_lost(caplog)
         assert [entry.name for entry in (await house.page(ConfigMap, "default", resource_version="0")).entries] == ["a"]
         async with refused(504, "Timeout: request did not complete within requested timeout - context deadline exceeded"):
             await house.client.create(config("b"))

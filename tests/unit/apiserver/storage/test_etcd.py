@@ -28,7 +28,7 @@ from pilothouse.apiserver.storage.interface import (
 from pilothouse.cluster import certificates
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.entropy import Entropy
-from tests.etcd_server import EtcdServer, members
+from tests.etcd_server import EtcdServer, members, until_connection_is_lost
 
 SECONDS = 30.0
 KEY = "/registry/things/a"
@@ -158,11 +158,12 @@ async def test_one_lease_serves_the_events_of_a_minute(etcd: EtcdServer) -> None
         assert len(leases) == 1
 
 
-async def test_what_is_asked_while_etcd_is_away_is_answered_when_it_is_back(etcd: EtcdServer) -> None:
+async def test_what_is_asked_while_etcd_is_away_is_answered_when_it_is_back(etcd: EtcdServer, caplog: pytest.LogCaptureFixture) -> None:
     async with opened(etcd.url) as storage:
         seen = Followed(storage)
         revision = await storage.commit(KEY, b"1", 0)
         etcd.kill()
+        await until_connection_is_lost(caplog)
         reading, writing = asyncio.ensure_future(storage.get(KEY)), asyncio.ensure_future(storage.commit(KEY, b"2", revision))
         newest = asyncio.ensure_future(storage.revision())
         await asyncio.sleep(0.3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -78,7 +80,9 @@ def test_a_disk_is_formatted_and_mounted_once_for_all_pods(kubectl: Kubectl, tmp
 def hanging(directory: Path) -> Iterator[str]:
     """A filesystem in the node that answers nobody."""
     directory.mkdir()
-    command = in_node(sys.executable, hanging_filesystem.__file__, str(directory))
+    asked = directory.with_suffix(".asked")
+    asked.unlink(missing_ok=True)
+    command = in_node(sys.executable, hanging_filesystem.__file__, str(directory), str(asked))
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
@@ -89,6 +93,7 @@ def hanging(directory: Path) -> Iterator[str]:
         server.wait(10)
         subprocess.run(in_node("umount", "--lazy", str(directory)), check=False)
         directory.rmdir()
+        asked.unlink(missing_ok=True)
 
 
 def test_a_filesystem_that_hangs_hurts_its_own_pods_alone(kubectl: Kubectl) -> None:
@@ -106,6 +111,19 @@ def test_a_filesystem_that_hangs_hurts_its_own_pods_alone(kubectl: Kubectl) -> N
         assert kubectl("get", "--raw", f"/api/v1/nodes/{field(kubectl, 'before', '.spec.nodeName')}/proxy/healthz/syncloop") == "ok"
         kubectl("delete", "pod", "hung", "grouped", "--timeout=60s")
     assert field(kubectl, "before", ".status.containerStatuses[0].restartCount") == "0"
+
+
+def test_an_agent_that_is_killed_while_a_call_hangs_is_replaced_at_once(kubectl: Kubectl) -> None:
+    with hanging(STATE / "hanging") as path:
+        start(kubectl, "hung", MOUNT, volumes=[{"name": "v", "hostPath": {"path": path, "type": "Directory"}}])
+        until("it is asked, and does not answer", (STATE / "hanging.asked").exists)
+        old = agent()
+        os.kill(old, signal.SIGKILL)
+        until("another one serves", lambda: agent() not in {None, old})
+        start(kubectl, "after")
+        ready(kubectl, "after")
+        assert field(kubectl, "hung", ".status.phase") == "Pending"
+        kubectl("delete", "pod", "hung", "--timeout=60s")
 
 
 def test_a_volume_in_memory_that_is_full_hurts_its_own_pod_alone(kubectl: Kubectl) -> None:

@@ -20,6 +20,7 @@ from pilothouse.kit.blocking import BlockingCalls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
+from pilothouse.kit.helper_process import HelperProcess
 from pilothouse.kit.restarts import in_loop, keep_running, once
 from pilothouse.node import cgroups, routes
 from pilothouse.node.shims import Shims
@@ -49,9 +50,12 @@ class NodeAgent:
         self.supervisor = supervisor
         self.clock = SystemClock()
         self.entropy = Entropy()
+        self.helper = HelperProcess()
+        """Makes the calls that may hang."""
 
     async def run(self, begin: process.Begin) -> None:
         """Run every component of the node until cancelled."""
+        self.helper.start()
         images = asyncio.create_task(self._images())
         parts = {name: once(make(), in_loop(make)) for name, make in self.parts().items()}
         await images
@@ -102,7 +106,7 @@ class NodeAgent:
             kubernetes_version=f"v{state.kubernetes_version}.0",
         )
         runtime = CriRuntime(str(places.containerd.socket), self.clock, CallQueue(self.clock, os.cpu_count() or 1))
-        calls = BlockingCalls(self.clock)
+        calls = BlockingCalls(self.clock, executor=self.helper)
         kubelet = Kubelet(
             self.client("kubelet"),
             state.node_name,

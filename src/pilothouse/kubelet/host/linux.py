@@ -1,6 +1,7 @@
 """The machine itself: files, mounts, /proc and /sys.
 
-Whatever touches a filesystem runs in a thread with a deadline (kit/blocking.py): a volume may hang, and then only who asked for it waits.
+Whatever touches a filesystem runs in a thread with a deadline, in a process of its own where one is given (kit/blocking.py): a volume may
+hang, and then only who asked for it waits.
 Mounts are node/linux.py's.
 """
 
@@ -57,7 +58,7 @@ class LinuxHost:
 
     async def make_directory(self, path: str, mode: int = 0o755) -> None:
         """Make a directory with its parents."""
-        await self._calls.run(path, FILE_SECONDS, lambda: os.makedirs(path, mode, exist_ok=True))
+        await self._calls.run(path, FILE_SECONDS, _make_directories, (path,), mode)
 
     async def make_directories(self, paths: Sequence[str], mode: int = 0o755) -> None:
         """Make directories one after the other, with their parents."""

@@ -270,14 +270,25 @@ def _own_calls(function: ast.AST) -> Iterator[ast.Call]:
         yield from _own_calls(node)
 
 
-VAGUE_NAMES = ("one", "found")
+VAGUE_NAMES = ("one", "found", "box")
 """Names that say nothing of what they hold."""
 
 
-def vague_loops(tree: ast.Module) -> int:
-    """How many loops and comprehensions call what they go through `one` or `found`."""
-    targets = [node.target for node in ast.walk(tree) if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension)]
-    return sum(isinstance(name, ast.Name) and name.id in VAGUE_NAMES for target in targets for name in ast.walk(target))
+def vague_names(tree: ast.Module) -> int:
+    """How many variables, parameters and functions are called `one`, `found` or `box`, each counted where it is bound."""
+    return sum(name in VAGUE_NAMES for node in ast.walk(tree) for name in _bound(node))
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    """The names that a node binds itself."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, ast.arg):
+        yield node.arg
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+        yield node.name or ""
+    elif isinstance(node, ast.alias):
+        yield node.asname or node.name
 
 
 def undocumented(tree: ast.Module) -> int:

@@ -114,7 +114,7 @@ def test_sizes_only_shrink() -> None:
 @pytest.mark.parametrize(
     ("what", "count"),
     [
-        pytest.param("loops over `one` or `found`", rules.vague_loops, id="names of loops"),
+        pytest.param("variables called `one`, `found` or `box`", rules.vague_names, id="names of variables"),
         pytest.param("public functions without a docstring", rules.undocumented, id="docstrings"),
         pytest.param("public classes without a docstring", rules.undocumented_classes, id="docstrings of classes"),
         pytest.param("docstrings that only point elsewhere", rules.pointing_docstrings, id="what docstrings say"),

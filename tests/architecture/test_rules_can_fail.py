@@ -165,11 +165,21 @@ def test_ratchet(now: dict[str, int], allowed: dict[str, int], wrong: bool) -> N
         pytest.param("for one in x: pass", 1, id="a loop"),
         pytest.param("a = [one for one in x]", 1, id="a comprehension"),
         pytest.param("for key, found in x: pass", 1, id="one of two names"),
-        pytest.param("for pod in x: one = pod", 0, id="a name that says something"),
+        pytest.param("for pod in x: one = pod", 1, id="an assignment"),
+        pytest.param("box: Sandbox = x", 1, id="an annotated assignment"),
+        pytest.param("if found := x: pass", 1, id="a walrus"),
+        pytest.param("def f(one, *, found=None): pass", 2, id="parameters"),
+        pytest.param("f = lambda one: one.name", 1, id="a lambda"),
+        pytest.param("with x as box: pass", 1, id="a with statement"),
+        pytest.param("try: pass\nexcept E as found: pass", 1, id="an exception"),
+        pytest.param("match x:\n    case [one]: pass", 1, id="a pattern"),
+        pytest.param("def f():\n    def one(): pass", 1, id="an inner function"),
+        pytest.param("import a as found", 1, id="an import"),
+        pytest.param("for pod in pods: print(pod.found, f(one=1))", 0, id="what is only used"),
     ],
 )
-def test_vague_loops(source: str, count: int) -> None:
-    assert rules.vague_loops(ast.parse(source)) == count
+def test_vague_names(source: str, count: int) -> None:
+    assert rules.vague_names(ast.parse(source)) == count
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ class ApiServer:
             lambda: self._stopping,
             self._ready_checks,
         )
-        found: dict[str, Handler] = {
+        handlers: dict[str, Handler] = {
             **OpenApi(registry.catalogue, self._aggregator.discovery.openapi, self._aggregator.handler_of).paths(),
             **health.paths(every.healthy, every.live, every.ready),
             **version.paths(),
@@ -230,8 +230,8 @@ class ApiServer:
             ),
         }
         if self._tokens is not None:
-            found |= issuer.paths(self._tokens, lambda: f"127.0.0.1:{self.port}")
-        return {**found, **root.paths(found, index.paths)}
+            handlers |= issuer.paths(self._tokens, lambda: f"127.0.0.1:{self.port}")
+        return {**handlers, **root.paths(handlers, index.paths)}
 
 
 def compose(links: Sequence[Link], last: Handler) -> Handler:
@@ -249,8 +249,8 @@ def bound(link: Link, next: Handler) -> Handler:
 
 def connects() -> dict[tuple[str, str], Connect]:
     """The subresources that are connections, by (plural, name)."""
-    found = plugins.instances(pilothouse.apiserver.subresources, Connect)
-    return {(plural, endpoint.name): endpoint for endpoint in found for plural in endpoint.plurals}
+    endpoints = plugins.instances(pilothouse.apiserver.subresources, Connect)
+    return {(plural, endpoint.name): endpoint for endpoint in endpoints for plural in endpoint.plurals}
 
 
 def context_of(tls: ServerTLS) -> ssl.SSLContext:

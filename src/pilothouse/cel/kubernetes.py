@@ -23,8 +23,8 @@ VALIDATES_LITERALS_SINCE = 29
 @lru_cache(1)
 def all_libraries() -> tuple[Library, ...]:
     """Every library, in the order of their names."""
-    found = [OPTIONALS, *plugins.instances(libraries, Library)]
-    return tuple(sorted(found, key=lambda library: (library.name, library.since)))
+    every = [OPTIONALS, *plugins.instances(libraries, Library)]
+    return tuple(sorted(every, key=lambda library: (library.name, library.since)))
 
 
 @lru_cache(16)

@@ -84,8 +84,8 @@ class ObjectType(Type):
 
     def field_type(self, name: str) -> Type | None:
         """The type of a field, None where there is none. A reserved word may be written as it is: `namespace`."""
-        found = self.fields.get(name)
-        return found if found is not None or name not in RESERVED else self.fields.get(f"__{name}__")
+        field_type = self.fields.get(name)
+        return field_type if field_type is not None or name not in RESERVED else self.fields.get(f"__{name}__")
 
     def __str__(self) -> str:
         return self.name

@@ -48,8 +48,8 @@ def type_of(api_version: str, kind: str) -> type[Any] | None:
     group, _, version = api_version.rpartition("/")
     resource = catalogue.known().by_kind(group, version, kind)
     if resource is not None:
-        found: type[Any] = resource.type
-        return found
+        object_type: type[Any] = resource.type
+        return object_type
     if kind == "Status":
         return Status
     try:

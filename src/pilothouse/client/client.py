@@ -26,13 +26,13 @@ class Client:
 
     async def get(self, kind: type[T], name: str, namespace: str = "", *, subresource: str = "", options: Options | None = None) -> T:
         """Read one object. StatusError, reason NotFound, when there is none."""
-        found: T = await self._call("get", kind, namespace, name, subresource, options=options)
-        return found
+        obj: T = await self._call("get", kind, namespace, name, subresource, options=options)
+        return obj
 
     async def list(self, kind: type[T], namespace: str = "", *, options: Options | None = None) -> ListResult[T]:
         """List objects; namespace "" means all. `options` has selectors, limit and continue."""
-        found: ListResult[T] = await self._call("list", kind, namespace, options=options)
-        return found
+        result: ListResult[T] = await self._call("list", kind, namespace, options=options)
+        return result
 
     def watch(self, kind: type[T], namespace: str = "", *, options: Options | None = None) -> AsyncIterator[WatchEvent[T]]:
         """Events after `options.resource_version`; StatusError 410 when that is too old."""

@@ -125,7 +125,7 @@ class Informer(Generic[T]):
     async def _list(self) -> None:
         options = Options(label_selector=self._label_selector, field_selector=self._field_selector, limit=self._page_size)
         options.ignore_store_read_error = True  # in process: what cannot be decoded is left out
-        found: list[T] = []
+        listed: list[T] = []
         unread: Sequence[Key] = ()
         while True:
             try:
@@ -133,14 +133,14 @@ class Informer(Generic[T]):
             except StatusError as error:
                 if error.reason != STORE_READ_ERROR or options.resource_version == "0":
                     raise
-                unread, found = keys_of(error), []
+                unread, listed = keys_of(error), []
                 options = replace(options, resource_version="0", continue_="", limit=0)
                 continue
-            found.extend(page.items)
+            listed.extend(page.items)
             if not page.continue_:
                 break
             options.continue_ = page.continue_
-        self._replace(found, unread)
+        self._replace(listed, unread)
         self.revision = 0
         self._saw(page.resource_version)
         self._position = page.resource_version
@@ -200,13 +200,13 @@ class Informer(Generic[T]):
             self._saw(version)
             self._tell("ADDED" if old is None else "MODIFIED", old, obj)
 
-    def _replace(self, found: Sequence[T], unread: Sequence[Key] = ()) -> None:
+    def _replace(self, listed: Sequence[T], unread: Sequence[Key] = ()) -> None:
         """Make the cache show `found`, telling only what differs; what the server could not read stays as it was."""
-        keys: set[Key] = {*unread, *(key_of(obj) for obj in found)}
+        keys: set[Key] = {*unread, *(key_of(obj) for obj in listed)}
         for key in self.store.present():
             if key not in keys:
                 self._tell("DELETED", self.store.remove(*key), None)
-        for obj in found:
+        for obj in listed:
             old = self.store.put(obj)
             if old is None:
                 self._tell("ADDED", None, obj)

@@ -46,10 +46,10 @@ def why(error: Exception, url: str) -> str:
 
 def _dialled(cause: OSError) -> str:
     """The address that was dialled for a name, as asyncio tells it."""
-    found = DIALLED.search(str(cause))
-    if found is None:
+    match = DIALLED.search(str(cause))
+    if match is None:
         return ""
-    host, port = found.groups()
+    host, port = match.groups()
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -37,7 +37,7 @@ def path_of(call: Call) -> str:
 def query_of(call: Call) -> str:
     """The query string without its question mark; what a delete takes in its body is left out."""
     options = call.options
-    found: dict[str, str] = {
+    query: dict[str, str] = {
         "labelSelector": options.label_selector,
         "fieldSelector": options.field_selector,
         "resourceVersion": options.resource_version,
@@ -50,12 +50,12 @@ def query_of(call: Call) -> str:
         "force": "true" if options.force else "",
     }
     if call.verb == "watch":
-        found["watch"] = "true"
-        found["allowWatchBookmarks"] = "true" if options.allow_watch_bookmarks else ""
-        found["sendInitialEvents"] = "" if options.send_initial_events is None else str(options.send_initial_events).lower()
+        query["watch"] = "true"
+        query["allowWatchBookmarks"] = "true" if options.allow_watch_bookmarks else ""
+        query["sendInitialEvents"] = "" if options.send_initial_events is None else str(options.send_initial_events).lower()
     if options.dry_run and call.verb not in IN_DELETE_OPTIONS:
-        found["dryRun"] = "All"
-    return urlencode({name: value for name, value in found.items() if value})
+        query["dryRun"] = "All"
+    return urlencode({name: value for name, value in query.items() if value})
 
 
 def delete_options(options: Options) -> dict[str, object]:

@@ -66,10 +66,10 @@ class Store(Generic[T]):
 
     def list(self, namespace: str | None = None, selector: LabelMatcher | None = None) -> list[T]:
         """Everything, or what is in one namespace, and of it what the selector matches."""
-        found: Iterable[T] = self if namespace is None else self._namespaces.get(namespace, {}).values()
+        objects: Iterable[T] = self if namespace is None else self._namespaces.get(namespace, {}).values()
         if selector is None:
-            return [*found]
-        return [obj for obj in found if selector.matches(obj.metadata.labels)]  # type: ignore[attr-defined]
+            return [*objects]
+        return [obj for obj in objects if selector.matches(obj.metadata.labels)]  # type: ignore[attr-defined]
 
     def add_index(self, name: str, function: IndexFunction) -> None:
         """Keep the objects by the values that `function` gives of each; a name that is there already stays as it is."""

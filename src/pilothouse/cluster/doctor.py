@@ -59,14 +59,14 @@ def examine(root: Path = Path("/")) -> list[Finding]:
     ]
     if os.geteuid() == 0:  # others cannot try
         checks += [("capabilities", preflight.check_capabilities), ("kernel: namespaces, bridge, veth, nftables", check_kernel)]
-    found = [finding(name, check, True) for name, check in checks]
+    findings = [finding(name, check, True) for name, check in checks]
     beside: list[tuple[str, Callable[[], None]]] = [
         ("Python", check_python),
         ("kubectl", check_kubectl),
         ("disk", lambda: check_disk(Places("", root).clusters)),
         (f"port {DEFAULT_PORT}", lambda: check_port(root)),
     ]
-    return [*found, *(finding(name, check, False) for name, check in beside)]
+    return [*findings, *(finding(name, check, False) for name, check in beside)]
 
 
 def finding(name: str, check: Callable[[], None], needed: bool) -> Finding:

@@ -86,11 +86,11 @@ class Kubectl:
     """The kubectl of this machine, with the cluster's own kubeconfig."""
 
     def __init__(self, places: Places) -> None:
-        found = find_kubectl()
-        if not found:
+        path = find_kubectl()
+        if not path:
             raise ClusterFailure("there is no kubectl on this machine", "apt-get install kubernetes-client, or any kubectl from 1.27 on")
         self._remedy = f"pilothouse status --name {places.name} shows how the cluster is; its logs: {places.logs}"
-        self._command = [found, "--kubeconfig", str(places.kubeconfig), "--namespace", "default"]
+        self._command = [path, "--kubeconfig", str(places.kubeconfig), "--namespace", "default"]
 
     def __call__(self, *arguments: str) -> str:
         done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)

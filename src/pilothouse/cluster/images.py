@@ -122,18 +122,18 @@ def import_archive(places: Places, path: Path, stem: str) -> list[str]:
 
 def descriptions(archive: tarfile.TarFile) -> Mapping[str, Any]:
     """The archive's index and manifest, as far as it has them."""
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for member in archive:
         name = member.name.removeprefix("./")
         file = archive.extractfile(member) if name in (INDEX, MANIFEST) and member.size <= DESCRIPTION_LIMIT else None
         if file is not None:
             try:
-                found[name] = json.loads(file.read())
+                by_name[name] = json.loads(file.read())
             except ValueError as error:
                 raise tarfile.TarError(f"{name} is no JSON") from error
-    if not found:
+    if not by_name:
         raise tarfile.TarError(f"it has neither {MANIFEST} nor {INDEX}")
-    return found
+    return by_name
 
 
 def named(described: Mapping[str, Any], stem: str) -> tuple[list[str], Any]:
@@ -168,10 +168,10 @@ def of_reference(reference: str, stem: str) -> str:
 def full_name(image: str) -> str:
     """`docker.io/library/web:1` for `web:1`; ClusterFailure for what is no name."""
     try:
-        found = parse(with_default_tag(image))
+        reference = parse(with_default_tag(image))
     except InvalidReference as error:
         raise ClusterFailure(f"{image!r} is no name of an image: {error}", "give the image another name, then save it again") from error
-    return f"{found.name}:{found.tag}" if found.tag else f"{found.name}@{found.digest}"
+    return f"{reference.name}:{reference.tag}" if reference.tag else f"{reference.name}@{reference.digest}"
 
 
 def run_import(places: Places, archive: tarfile.TarFile, index: Any) -> None:

@@ -67,8 +67,8 @@ class Api:
             while line := answer.readline():
                 event = json.loads(line)
                 if event["type"] in ("ADDED", "MODIFIED") and wanted(event["object"]):
-                    found: dict[str, Any] = event["object"]
-                    return found
+                    obj: dict[str, Any] = event["object"]
+                    return obj
         except (OSError, http.client.HTTPException):
             return None
         finally:

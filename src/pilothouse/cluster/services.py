@@ -27,14 +27,14 @@ async def ensure(client: Client, state: ClusterState) -> None:
     """Create what is missing; correct Endpoints and EndpointSlices that lead elsewhere. StatusError when the API refuses."""
     for obj in wanted(state):
         try:
-            found = await client.get(type(obj), obj.metadata.name, obj.metadata.namespace)
+            existing = await client.get(type(obj), obj.metadata.name, obj.metadata.namespace)
         except StatusError as error:
             if error.reason != "NotFound":
                 raise
             await client.create(obj)
             continue
-        if not isinstance(obj, core_v1.Service) and _leads_to(found) != _leads_to(obj):
-            obj.metadata.resourceVersion = found.metadata.resourceVersion
+        if not isinstance(obj, core_v1.Service) and _leads_to(existing) != _leads_to(obj):
+            obj.metadata.resourceVersion = existing.metadata.resourceVersion
             await client.update(obj)
 
 

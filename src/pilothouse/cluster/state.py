@@ -248,11 +248,11 @@ def all_clusters(root: Path) -> list[ClusterState]:
     """Every cluster with a record below `root`, running or not."""
     folder = Places("", root).clusters
     names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-    found = []
+    states = []
     for name in names:
         with contextlib.suppress(ClusterFailure):  # a damaged record hinders its own cluster alone
-            found.append(load(Places(name, root)))
-    return [state for state in found if state is not None]
+            states.append(load(Places(name, root)))
+    return [state for state in states if state is not None]
 
 
 def locked(places: Places, say: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:

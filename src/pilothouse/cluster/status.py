@@ -12,18 +12,18 @@ from pilothouse.node.processes import Process, is_stopped
 
 def status(state: ClusterState, places: Places) -> dict[str, Any]:
     """`state` is Running (API answers, its store takes writes, a node is Ready), Degraded (something of it runs) or Stopped."""
-    found = {name: launch.running(places, name) for name in (*launch.PROCESSES, launch.CONTAINERD, launch.SUPERVISOR)}
-    processes = {name: described(process) for name, process in found.items()}
-    api = Api(state, places) if found[launch.CONTROL_PLANE] else None
+    by_name = {name: launch.running(places, name) for name in (*launch.PROCESSES, launch.CONTAINERD, launch.SUPERVISOR)}
+    processes = {name: described(process) for name, process in by_name.items()}
+    api = Api(state, places) if by_name[launch.CONTROL_PLANE] else None
     ready = api is not None and api.ready()
     nodes, pods = _nodes_and_pods(api) if api is not None and ready else ([], {})
-    problem = store.problem_of(places) if any(found.values()) else ""
+    problem = store.problem_of(places) if any(by_name.values()) else ""
     running = ready and not problem and any(node["ready"] for node in nodes)
-    found.pop(launch.SUPERVISOR)  # alone it is nothing that runs
+    by_name.pop(launch.SUPERVISOR)  # alone it is nothing that runs
     return {
         "name": state.name,
         "runtimeKind": state.runtime,
-        "state": "Running" if running else "Degraded" if any(found.values()) else "Stopped",
+        "state": "Running" if running else "Degraded" if any(by_name.values()) else "Stopped",
         "context": state.context,
         "server": f"https://127.0.0.1:{state.port}",
         "apiReady": ready,

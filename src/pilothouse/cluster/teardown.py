@@ -36,16 +36,16 @@ def stop_processes(places: Places, *, gently: bool) -> None:
 
 def end_supervisor(places: Places) -> None:
     """End the supervisor, so that it starts nothing again."""
-    found = (launch.running(places, launch.SUPERVISOR), *launch.strays(places, launch.SUPERVISOR))
-    processes.end({process for process in found if process}, PROCESS_SECONDS)
+    supervisors = (launch.running(places, launch.SUPERVISOR), *launch.strays(places, launch.SUPERVISOR))
+    processes.end({process for process in supervisors if process}, PROCESS_SECONDS)
 
 
 def node_processes(places: Places) -> list[processes.Process]:
     """containerd and its shims (by the node's mount namespace), and what runs in containers (by the cluster's cgroup)."""
-    found = processes.in_namespace(str(places.mount_namespace), "mnt")
+    members = processes.in_namespace(str(places.mount_namespace), "mnt")
     if containerd := launch.running(places, launch.CONTAINERD):
-        found.append(containerd)
-    return list({process.id: process for process in [*found, *in_control_group(places)]}.values())
+        members.append(containerd)
+    return list({process.id: process for process in [*members, *in_control_group(places)]}.values())
 
 
 def in_control_group(places: Places) -> list[processes.Process]:

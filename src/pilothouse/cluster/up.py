@@ -265,8 +265,8 @@ def refuse(differing: Mapping[str, object], state: ClusterState) -> None:
 def refuse_foreign(namespace: str) -> None:
     """A namespace without a record is a leftover and goes, unless processes live in it: then another cluster bears that name."""
     path = namespaces.network_path(namespace)
-    if namespaces.is_pinned(path) and (found := processes.in_namespace(path, "net")):
-        ids = ", ".join(str(process.id) for process in found[:5])
+    if namespaces.is_pinned(path) and (members := processes.in_namespace(path, "net")):
+        ids = ", ".join(str(process.id) for process in members[:5])
         raise ClusterFailure(
             f"another cluster of that name is running: processes {ids} live in the network namespace {namespace}",
             "choose another --name, or end it from where it was started",

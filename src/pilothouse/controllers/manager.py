@@ -22,8 +22,8 @@ from pilothouse.kit.entropy import Entropy
 
 def controllers() -> list[Controller]:
     """One of each, in the order of their names."""
-    found = plugins.classes(pilothouse.controllers.builtin, Controller)
-    return sorted((controller_class() for controller_class in found), key=lambda one: one.name)
+    classes = plugins.classes(pilothouse.controllers.builtin, Controller)
+    return sorted((controller_class() for controller_class in classes), key=lambda controller: controller.name)
 
 
 def rules() -> dict[str, tuple[Rule, ...]]:

@@ -42,8 +42,8 @@ def is_ready(pod: Pod) -> bool:
 
 def ready_since(pod: Pod) -> datetime | None:
     """Since when it is ready; None when it is not, or does not say."""
-    found = condition(pod, "Ready")
-    return time.parse(found.lastTransitionTime) if found and found.status == "True" and found.lastTransitionTime else None
+    ready = condition(pod, "Ready")
+    return time.parse(ready.lastTransitionTime) if ready and ready.status == "True" and ready.lastTransitionTime else None
 
 
 def seconds_to_available(pod: Pod, min_ready_seconds: int, now: datetime) -> float | None:

@@ -108,10 +108,10 @@ class Authority:
             case [host]:
                 return self._of_addresses(name, entry.hosts[host], type_) if host in entry.hosts else self._no_name()
             case [port, protocol] if port.startswith("_") and protocol.startswith("_"):
-                found = [entry_port for entry_port in entry.ports if (entry_port.name, entry_port.protocol) == (port[1:], protocol[1:])]
-                if not found:
+                ports = [entry_port for entry_port in entry.ports if (entry_port.name, entry_port.protocol) == (port[1:], protocol[1:])]
+                if not ports:
                     return self._no_name()
-                return self._ports(name, base, entry, found) if type_ == SRV else self._no_data()
+                return self._ports(name, base, entry, ports) if type_ == SRV else self._no_data()
         return self._no_name()
 
     def _ports(self, name: str, base: str, entry: Entry, ports: Sequence[PortRecord]) -> Answer:
@@ -161,12 +161,12 @@ class Authority:
         address = reverse_address(name)
         if address is None:
             return self._no_name(name) if name in REVERSE_ZONES else None
-        found = list(self._zone.reverse(address))
+        services = list(self._zone.reverse(address))
         zone = next(suffix for suffix in REVERSE_ZONES if name.endswith(suffix))
-        if not found:
+        if not services:
             return self._no_name(zone) if self._is_ours(address) else None
         records = []
-        for (namespace, service), host in found:
+        for (namespace, service), host in services:
             target = f"{service}.{namespace}.svc{self._suffix}"
             records.append(Record(name, PTR, self._ttl, target=f"{host}.{target}" if host else target))
         return Answer(answers=records) if type_ == PTR else self._no_data(zone)

@@ -87,10 +87,10 @@ class AnswerCache:
         """Remember an answer to a message, if it may be."""
         try:
             query, repeated = read_query(message), read_query(answer)
-            found = tuple(parts(answer))
+            records = tuple(parts(answer))
         except MalformedMessage:
             return
-        seconds = lifetime_seconds(repeated.flags, found)
+        seconds = lifetime_seconds(repeated.flags, records)
         plain = len(rest_of(message, query)) <= PLAIN_OPT_BYTES and len(repeated.question) == len(query.question)
         if not seconds or not plain or len(answer) > ANSWER_BYTES:
             return
@@ -99,7 +99,7 @@ class AnswerCache:
         while len(self._kept) >= self._limit:
             del self._kept[next(iter(self._kept))]
         now = self._clock.monotonic()
-        self._kept[key] = CacheEntry(answer, now, now + seconds, tuple((part.place, part.ttl) for part in found if part.type != OPT))
+        self._kept[key] = CacheEntry(answer, now, now + seconds, tuple((part.place, part.ttl) for part in records if part.type != OPT))
 
 
 def key_of(message: bytes, query: Query) -> Key:
@@ -123,13 +123,13 @@ def answer_for(kept: CacheEntry, query: Query, age_seconds: int) -> bytes:
     return bytes(answer)
 
 
-def lifetime_seconds(flags: int, found: tuple[Part, ...]) -> int:
+def lifetime_seconds(flags: int, records: tuple[Part, ...]) -> int:
     """How long an answer with these records may be kept; 0: not at all."""
     if flags & TC or flags & CODE not in (NOERROR, NXDOMAIN):
         return 0
-    times = [part.ttl for part in found if part.type != OPT]
-    if flags & CODE == NXDOMAIN or not any(part.section == 0 for part in found):
-        denials = [part.minimum for part in found if part.section == 1 and part.type == SOA]
+    times = [part.ttl for part in records if part.type != OPT]
+    if flags & CODE == NXDOMAIN or not any(part.section == 0 for part in records):
+        denials = [part.minimum for part in records if part.section == 1 and part.type == SOA]
         if not denials:
             return 0
         times += denials

@@ -81,7 +81,7 @@ class DnsServer:
         self._namespaces = Informer(client, Namespace, clock=clock)
         self._services = Informer(client, Service, clock=clock)
         self._slices = Informer(client, EndpointSlice, clock=clock)
-        self._slices.add_index(BY_SERVICE, lambda one: [f"{one.metadata.namespace}/{service_of(one)}"])
+        self._slices.add_index(BY_SERVICE, lambda endpoint_slice: [f"{endpoint_slice.metadata.namespace}/{service_of(endpoint_slice)}"])
         self._turn = itertools.count()
 
     async def run(self) -> None:
@@ -152,8 +152,8 @@ class DnsServer:
         query = read_query(message)
         own = self._authority.answer(query.name, query.type)
         if own is None:
-            found = await self._upstream.ask(message, stream)
-            return found if found is not None else self._written(query, Answer(SERVFAIL, authoritative=False), stream)
+            answer = await self._upstream.ask(message, stream)
+            return answer if answer is not None else self._written(query, Answer(SERVFAIL, authoritative=False), stream)
         outside = self._authority.follow(own, query.type)
         if not outside:  # it was when the question came: the zone has changed since
             return self._written(query, own, stream)
@@ -172,9 +172,9 @@ class DnsServer:
             self._zone.namespaces.discard(old.metadata.name)
 
     def _service_event(self, _: str, old: Service | None, new: Service | None) -> None:
-        one = new or old
-        assert one is not None
-        self._refresh([(one.metadata.namespace, one.metadata.name)])
+        service = new or old
+        assert service is not None
+        self._refresh([(service.metadata.namespace, service.metadata.name)])
 
     def _slice_event(self, _: str, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         self._refresh({(slice_.metadata.namespace, service_of(slice_)) for slice_ in (old, new) if slice_ is not None})

@@ -103,13 +103,13 @@ def entry_of(service: Service, slices: Iterable[EndpointSlice]) -> Entry:
 
 def hosts_of(slices: Iterable[EndpointSlice]) -> dict[str, tuple[str, ...]]:
     """The ready endpoints by host name, in a stable order."""
-    found: dict[str, dict[str, None]] = {}
+    by_host: dict[str, dict[str, None]] = {}
     for slice_ in slices:
         for endpoint in slice_.endpoints or ():
             if is_ready(endpoint):
                 for address in endpoint.addresses or ():
-                    found.setdefault(host_of(endpoint, address), {})[address] = None
-    return {host: tuple(sorted(found[host])) for host in sorted(found)}
+                    by_host.setdefault(host_of(endpoint, address), {})[address] = None
+    return {host: tuple(sorted(by_host[host])) for host in sorted(by_host)}
 
 
 def endpoint_ports(slices: Iterable[EndpointSlice]) -> Iterable[PortRecord]:

@@ -16,8 +16,8 @@ T = TypeVar("T")
 
 def modules(package: ModuleType, without: str = "") -> Iterator[ModuleType]:
     """Every module below `package`, in the order of their names; none of the package `without`, which is not loaded either."""
-    found = pkgutil.walk_packages(package.__path__, package.__name__ + ".")
-    for name in sorted(info.name for info in found):
+    infos = pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+    for name in sorted(info.name for info in infos):
         if not without or not f"{name}.".startswith(f"{without}."):
             yield importlib.import_module(name)
 

@@ -311,9 +311,9 @@ class Kubelet:
         if new.spec.podCIDR != self._range:
             self._range = new.spec.podCIDR
             self._range_changed.set()
-        found = {name: str(value) for name, value in new.status.allocatable.items()}
-        if found:
-            self.shared.allocatable = self.volumes.allocatable = found
+        allocatable = {name: str(value) for name, value in new.status.allocatable.items()}
+        if allocatable:
+            self.shared.allocatable = self.volumes.allocatable = allocatable
 
     async def _follow_range(self) -> None:
         """Tell the runtime which addresses its pods may have, whenever the API says so anew."""

@@ -45,9 +45,9 @@ class NoShims:
         return
 
 
-def left_over(found: Collection[str], wanted: Collection[str], before: Collection[str]) -> tuple[set[str], set[str]]:
+def left_over(present: Collection[str], wanted: Collection[str], before: Collection[str]) -> tuple[set[str], set[str]]:
     """(what is to be ended now, what is suspected until the next look). Pure."""
-    suspects = {name for name in found if name not in wanted}
+    suspects = {name for name in present if name not in wanted}
     ended = suspects & {*before}
     return ended, suspects - ended
 
@@ -90,12 +90,12 @@ class Leftovers:
         await self._end_groups()
 
     async def _end_shims(self) -> None:
-        found = await self._calls.run("shims", CALL_SECONDS, self._shims.ids)
-        if not found:
+        shim_ids = await self._calls.run("shims", CALL_SECONDS, self._shims.ids)
+        if not shim_ids:
             return
         listed = {sandbox.id for sandbox in await self._runtime.list_pod_sandboxes()}
         listed |= {container.id for container in await self._runtime.list_containers()}
-        ended, self._suspected_shims = left_over(found, listed, self._suspected_shims)
+        ended, self._suspected_shims = left_over(shim_ids, listed, self._suspected_shims)
         for identifier in ended:
             log.warning("ending a shim of no sandbox", extra={"id": identifier})
             await self._calls.run("shims", CALL_SECONDS, self._shims.end, identifier)

@@ -107,10 +107,10 @@ class ReferencedObjects:
             raise
 
     def _hold(self, reference: Reference, uid: str) -> None:
-        one = self._watched.get(reference)
-        if one is None:
-            one = self._watched[reference] = self._watch(reference)
-        one.holders.add(uid)
+        watched = self._watched.get(reference)
+        if watched is None:
+            watched = self._watched[reference] = self._watch(reference)
+        watched.holders.add(uid)
 
     def _watch(self, reference: Reference) -> Watched:
         kind, namespace, field_selector = reference
@@ -122,11 +122,11 @@ class ReferencedObjects:
             namespace=namespace,
             field_selector=field_selector,
         )
-        one = Watched(informer)
-        informer.subscribe(lambda *_: self._tell(reference, one))
+        watched = Watched(informer)
+        informer.subscribe(lambda *_: self._tell(reference, watched))
         if self._group is not None:
-            self._start(one)
-        return one
+            self._start(watched)
+        return watched
 
     def _start(self, watched: Watched) -> None:
         assert self._group is not None

@@ -99,19 +99,19 @@ class StaticPods:
 
     async def _found(self) -> dict[str, bytes]:
         """The files of the folder; one that goes while they are read is none."""
-        found = {}
+        files = {}
         for name in [file_name for file_name in await self._host.list_directory(self._folder) if not file_name.startswith(".")][
             :FILES_LIMIT
         ]:
             path = f"{self._folder}/{name}"
             if await self._host.kind(path) == "file":
                 with suppress(OSError):
-                    found[name] = await self._host.read_file(path)
-        return found
+                    files[name] = await self._host.read_file(path)
+        return files
 
     async def read(self) -> tuple[list[Pod], list[Pod]]:
         """Look at the folder: which pods are gone from it and which are new."""
-        found: dict[str, Pod] = {}
+        by_uid: dict[str, Pod] = {}
         self._manifests = await self._found()
         for name, text in self._manifests.items():
             try:
@@ -119,10 +119,10 @@ class StaticPods:
             except StatusError as error:
                 log.warning("a static pod cannot be read", extra={"file": name, "error": str(error)})
                 continue
-            found[pod.metadata.uid] = self.pods.get(pod.metadata.uid) or self._as_shown(pod)
-        old = [pod for uid, pod in self.pods.items() if uid not in found]
-        new = [pod for uid, pod in found.items() if uid not in self.pods]
-        self.pods = found
+            by_uid[pod.metadata.uid] = self.pods.get(pod.metadata.uid) or self._as_shown(pod)
+        old = [pod for uid, pod in self.pods.items() if uid not in by_uid]
+        new = [pod for uid, pod in by_uid.items() if uid not in self.pods]
+        self.pods = by_uid
         return old, new
 
     def _as_shown(self, pod: Pod) -> Pod:

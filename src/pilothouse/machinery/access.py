@@ -26,8 +26,8 @@ def metadata(obj: Any) -> ObjectMeta:
 
 def gvk(obj: Any) -> tuple[str, str, str]:
     """Group, version and kind of an object or of a class of objects."""
-    found: tuple[str, str, str] = obj.GVK
-    return found
+    gvk: tuple[str, str, str] = obj.GVK
+    return gvk
 
 
 def field(obj: Any, name: str) -> Any:

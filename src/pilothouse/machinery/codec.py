@@ -72,10 +72,10 @@ def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
         if kind.DECODER is None:
             kind.DECODER = msgspec.json.Decoder(kind, dec_hook=decode_hook)
         return kind.DECODER
-    found = _decoders.get(kind)
-    if found is None:
-        found = _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=decode_hook)
-    return found
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=decode_hook)
+    return decoder
 
 
 def convert(value: Any, kind: type[T]) -> T:
@@ -194,11 +194,11 @@ def _at_byte(data: bytes, error: json.JSONDecodeError) -> json.JSONDecodeError:
 
 def go_number(text: str) -> int | float:
     """A JSON number as Go reads it into no particular type: what does not fit 64 bits is a float, what fits none an error."""
-    found = float(text)
-    if not math.isfinite(found):
+    number = float(text)
+    if not math.isfinite(number):
         raise ValueError(f"json: cannot unmarshal number {text} into Go value of type float64")
     value = strconv.integer(text)
-    return found if value is None else value
+    return number if value is None else value
 
 
 def _no_constant(name: str) -> Any:
@@ -259,19 +259,19 @@ class _Decoding:
         if media not in ("", JSON) and not is_yaml(content_type):
             raise unsupported_media_type(f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}")
         if issubclass(self.kind, Unstructured):
-            found: Any = self._custom(content_type)
+            obj: Any = self._custom(content_type)
         else:
             fast = self._fast() if media in ("", JSON) else None
-            found = self._slow(content_type) if fast is None else fast
+            obj = self._slow(content_type) if fast is None else fast
         if MANAGED_FIELDS in self.data and self.gvk:
-            self._mark_cleared(found, content_type)
-        return Decoded(found, self.warnings)
+            self._mark_cleared(obj, content_type)
+        return Decoded(obj, self.warnings)
 
-    def _mark_cleared(self, found: Any, content_type: str) -> None:
+    def _mark_cleared(self, obj: Any, content_type: str) -> None:
         """An empty list of managedFields is a wish to drop the record, which a struct cannot tell from none: one empty entry says it."""
         said = (parse(self.data, content_type) or {}).get("metadata")
-        if isinstance(said, dict) and said.get("managedFields") == [] and getattr(found, "metadata", None) is not None:
-            found.metadata.managedFields = [ManagedFieldsEntry()]
+        if isinstance(said, dict) and said.get("managedFields") == [] and getattr(obj, "metadata", None) is not None:
+            obj.metadata.managedFields = [ManagedFieldsEntry()]
 
     def _fast(self) -> Any:
         """The object, or None when the bytes need a closer look."""
@@ -280,7 +280,7 @@ class _Decoding:
         data = rawextension.compact_document(self.data, shape_of(self.kind, self.level))
         data, dropped = strict.without_null_times(data) if b"null" in data else (data, 0)
         try:
-            found = decoder_of(self.kind).decode(data)
+            obj = decoder_of(self.kind).decode(data)
             parsed = orjson.loads(self.data)
             nulls = strict.survey(parsed, shape_of(self.kind, self.level))
         except (msgspec.MsgspecError, ValueError, strict.Doubt):
@@ -289,8 +289,8 @@ class _Decoding:
             return None
         if (dropped or self.strictness in ("Warn", "Strict")) and not strict.surely_unique(self.data, parsed):
             return None
-        check_kind(self.gvk, getattr(found, "apiVersion", ""), getattr(found, "kind", ""))
-        return set_type_meta(found) if self.gvk else found
+        check_kind(self.gvk, getattr(obj, "apiVersion", ""), getattr(obj, "kind", ""))
+        return set_type_meta(obj) if self.gvk else obj
 
     def _slow(self, content_type: str) -> Any:
         parsed = self._parsed(content_type)
@@ -310,15 +310,15 @@ class _Decoding:
             text = encode(parsed).decode() if is_yaml(content_type) else self.data.decode(errors="replace")
             raise self._unrecognized(f"Object 'Kind' is missing in '{text}'")
         self._check_custom(parsed)
-        found: list[str] = []
+        problems: list[str] = []
         if self.strictness in ("Warn", "Strict") and not is_yaml(content_type) and not strict.surely_unique(self.data, parsed):
-            found = strict.suspicious(self.data, OPEN)
+            problems = strict.suspicious(self.data, OPEN)
         try:
             made, unknown = coercing.decode_coerced(parsed, self.kind, b"." if is_yaml(content_type) else self.data)
         except ValueError as problem:
             raise self._cannot_handle(str(problem)) from problem
         if self.strictness in ("Warn", "Strict"):
-            self._tell([*found, *(f'unknown field "{path}"' for path in unknown)])
+            self._tell([*problems, *(f'unknown field "{path}"' for path in unknown)])
         return made
 
     def _check_custom(self, parsed: dict[str, Any]) -> None:
@@ -347,31 +347,31 @@ class _Decoding:
 
     def _convert(self, cleaned: Any) -> Any:
         try:
-            found = convert(cleaned, self.kind)
+            obj = convert(cleaned, self.kind)
         except msgspec.ValidationError as error:
             raise self._cannot_handle(str(error)) from error
-        return set_type_meta(found) if self.gvk else found
+        return set_type_meta(obj) if self.gvk else obj
 
     def _judge(self, parsed: Any, content_type: str) -> None:
         """Unknown and duplicate fields: an error, or warnings."""
         shape = shape_of(self.kind, self.level)
         if is_yaml(content_type):
-            found = [f'unknown field "{path}"' for path in strict.unknown_fields(parsed, shape)]
+            problems = [f'unknown field "{path}"' for path in strict.unknown_fields(parsed, shape)]
         else:
-            found = strict.suspicious(self.data, shape)
-        self._tell(found)
+            problems = strict.suspicious(self.data, shape)
+        self._tell(problems)
 
-    def _tell(self, found: list[str]) -> None:
+    def _tell(self, problems: list[str]) -> None:
         """Warn of fields, and of keys that YAML repeats, or refuse them."""
         if self.strictness != "Strict":
-            self.warnings.extend([*self.repeated, *found])
+            self.warnings.extend([*self.repeated, *problems])
             return
         if self.repeated:
             from pilothouse.machinery import yaml
 
-            found.insert(0, yaml.unmarshal_errors(self.repeated))
-        if found:
-            raise self._cannot_handle(f"strict decoding error: {', '.join(found)}")
+            problems.insert(0, yaml.unmarshal_errors(self.repeated))
+        if problems:
+            raise self._cannot_handle(f"strict decoding error: {', '.join(problems)}")
 
     def _cannot_handle(self, text: str) -> StatusError:
         if self.gvk is None:

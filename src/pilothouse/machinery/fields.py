@@ -62,16 +62,16 @@ def parse(text: str) -> FieldSelector:
 
 
 def _terms(text: str) -> list[str]:
-    found: list[str] = []
+    terms: list[str] = []
     position = 0
     while position <= len(text):
         match = TERM.match(text, position)
         if match is None:
-            found.append(text[position:])
+            terms.append(text[position:])
             break
-        found.append(match[1])
+        terms.append(match[1])
         position = match.end() if match[2] else len(text) + 1
-    return found
+    return terms
 
 
 def _requirement(term: str, text: str) -> Requirement:

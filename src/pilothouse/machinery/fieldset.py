@@ -132,21 +132,21 @@ def _sorted(node: dict[str, Any]) -> dict[str, Any]:
     names = sorted(node)
     if names[0][0] != "f" or names[-1][0] != "f":
         names.sort(key=order)
-    found: dict[str, Any] = {".": {}} if is_member else {}
+    members: dict[str, Any] = {".": {}} if is_member else {}
     for name in names:
-        found[name] = _sorted(node[name])
-    return found
+        members[name] = _sorted(node[name])
+    return members
 
 
 @remember(SETS_REMEMBERED, LONGEST_SET_REMEMBERED)
 def parse(fields: bytes) -> Fields:
     """The set of a FieldsV1 (b"" and `null` are empty); ValueError when it is none."""
-    found: list[Path] = []
-    _read(orjson.loads(fields) if fields else None, (), found)
-    return frozenset(found)
+    paths: list[Path] = []
+    _read(orjson.loads(fields) if fields else None, (), paths)
+    return frozenset(paths)
 
 
-def _read(node: Any, path: Path, found: list[Path]) -> None:
+def _read(node: Any, path: Path, paths: list[Path]) -> None:
     node = {} if node is None else node
     if not isinstance(node, dict):
         raise ValueError("a set of fields is made of objects")
@@ -155,9 +155,9 @@ def _read(node: Any, path: Path, found: list[Path]) -> None:
         element = None if key == "." else canonical(key)
         if element is not None:
             is_leaf = False
-            _read(child, (*path, element), found)
+            _read(child, (*path, element), paths)
     if path and (is_leaf or "." in node):
-        found.append(path)
+        paths.append(path)
 
 
 class Tree:

@@ -228,12 +228,12 @@ def _children(values: Values) -> Values:
 
 def _descendants(values: Values) -> Values:
     """The values and all that is below them, as far as there is something in them."""
-    found: Values = []
+    descendants: Values = []
     for value in values:
         children = list(_members(value))
         if children:
-            found += [value, *_descendants(children)]
-    return found
+            descendants += [value, *_descendants(children)]
+    return descendants
 
 
 def _union(paths: list[JsonPath]) -> Step:
@@ -254,7 +254,7 @@ def _slice(text: str) -> Step:
     is_single = matched[2] is None
 
     def take(values: Values) -> Values:
-        found: Values = []
+        elements: Values = []
         for value in values:
             if value is None:
                 continue
@@ -262,11 +262,11 @@ def _slice(text: str) -> Step:
                 raise PathError(f"{go_type(value)} is not array or slice")
             first, last = _bounds(start or 0, end, len(value), is_single=is_single)
             if first == last:
-                return found
+                return elements
             if step is not None and step <= 0:
                 raise PathError("step must be > 0")
-            found += value[first : last : step or 1]
-        return found
+            elements += value[first : last : step or 1]
+        return elements
 
     return take
 
@@ -316,9 +316,9 @@ def _holds(lefts: Values, sign: str, rights: Values) -> bool:
         raise PathError("can only compare one element at a time")
     if sign not in OPERATORS:
         raise PathError(f"unrecognized filter operator {sign}")
-    one, other = lefts[0], rights[0]
-    if not isinstance(one, (str, int, float)) or (type(one) is bool and sign not in EQUALITY):
+    left, other = lefts[0], rights[0]
+    if not isinstance(left, (str, int, float)) or (type(left) is bool and sign not in EQUALITY):
         raise PathError("invalid type for comparison")
-    if type(one) is not type(other):
+    if type(left) is not type(other):
         raise PathError("incompatible types for comparison")
-    return OPERATORS[sign](one, other)
+    return OPERATORS[sign](left, other)

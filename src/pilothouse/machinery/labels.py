@@ -104,13 +104,13 @@ class _Equalities(Selector):
 
 
 def _selector(requirements: Iterable[Requirement]) -> Selector:
-    found = tuple(requirements)
-    if not found:
+    ordered = tuple(requirements)
+    if not ordered:
         return EVERYTHING
-    if any(requirement.operator not in (EQUAL, DOUBLE_EQUAL, IN) or len(requirement.values) != 1 for requirement in found):
-        return Selector(found)
-    simple = _Equalities(found)
-    object.__setattr__(simple, "pairs", tuple((requirement.key, requirement.values[0]) for requirement in found))
+    if any(requirement.operator not in (EQUAL, DOUBLE_EQUAL, IN) or len(requirement.values) != 1 for requirement in ordered):
+        return Selector(ordered)
+    simple = _Equalities(ordered)
+    object.__setattr__(simple, "pairs", tuple((requirement.key, requirement.values[0]) for requirement in ordered))
     return simple
 
 
@@ -123,13 +123,13 @@ def from_label_selector(selector: LabelSelector | None) -> Selector:
     """None matches nothing, an empty one everything. SelectorError when it is malformed."""
     if selector is None:
         return NOTHING
-    found = [Requirement(key, EQUAL, (value,)) for key, value in selector.matchLabels.items()]
+    requirements = [Requirement(key, EQUAL, (value,)) for key, value in selector.matchLabels.items()]
     for expression in selector.matchExpressions:
         operator = API_OPERATORS.get(expression.operator)
         if operator is None:
             raise SelectorError(f"{quoted(expression.operator)} is not a valid label selector operator")
-        found.append(requirement(expression.key, operator, expression.values))
-    return _selector(sorted(found, key=lambda one: one.key))
+        requirements.append(requirement(expression.key, operator, expression.values))
+    return _selector(sorted(requirements, key=lambda requirement: requirement.key))
 
 
 def requirement(key: str, operator: str, values: Iterable[str]) -> Requirement:
@@ -172,7 +172,7 @@ def parse(text: str) -> Selector:
 @remember(CACHED_SELECTORS)
 def parse_text(text: str) -> Selector:
     """The same for other callers: SelectorError."""
-    return _selector(sorted(_Parser(text).requirements(), key=lambda one: one.key))
+    return _selector(sorted(_Parser(text).requirements(), key=lambda requirement: requirement.key))
 
 
 class _Parser:
@@ -240,15 +240,15 @@ class _Parser:
             return [""]
         if first != "," and not _is_word(first):
             raise SelectorError(f"found '{first}', expected: ',', ')' or identifier")
-        found: list[str] = []
+        values: list[str] = []
         while True:
             token = self.peek()
-            found.append("" if token in (",", ")") else self.take())
-            if found[-1] and not _is_word(found[-1]):
+            values.append("" if token in (",", ")") else self.take())
+            if values[-1] and not _is_word(values[-1]):
                 raise SelectorError(f"found '{token}', expected: ',', or identifier")
             closing = self.take()
             if closing == ")":
-                return found
+                return values
             if closing != ",":
                 raise SelectorError(f"found '{closing}', expected: ',' or ')'")
 

@@ -46,50 +46,50 @@ def mismatch(message: str, pattern: str, *examples: str) -> str:
 
 def dns_label(value: str) -> list[str]:
     """RFC 1123 label: names of Namespaces, Pod host names, containers."""
-    found = [too_long(LABEL_LIMIT)] if len(value) > LABEL_LIMIT else []
+    messages = [too_long(LABEL_LIMIT)] if len(value) > LABEL_LIMIT else []
     if not _label.fullmatch(value):
         rule = (
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
             "and must start and end with an alphanumeric character"
         )
-        found.append("must not contain dots" if _subdomain.fullmatch(value) else mismatch(rule, LABEL, "my-name", "123-abc"))
-    return found
+        messages.append("must not contain dots" if _subdomain.fullmatch(value) else mismatch(rule, LABEL, "my-name", "123-abc"))
+    return messages
 
 
 def dns_subdomain(value: str) -> list[str]:
     """RFC 1123 subdomain: the name of most objects."""
-    found = [too_long(SUBDOMAIN_LIMIT)] if len(value) > SUBDOMAIN_LIMIT else []
+    messages = [too_long(SUBDOMAIN_LIMIT)] if len(value) > SUBDOMAIN_LIMIT else []
     if not _subdomain.fullmatch(value):
         rule = (
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
             "and must start and end with an alphanumeric character"
         )
-        found.append(mismatch(rule, SUBDOMAIN, "example.com"))
-    return found
+        messages.append(mismatch(rule, SUBDOMAIN, "example.com"))
+    return messages
 
 
 def dns1035_label(value: str) -> list[str]:
     """RFC 1035 label: names of Services."""
-    found = [too_long(LABEL_LIMIT)] if len(value) > LABEL_LIMIT else []
+    messages = [too_long(LABEL_LIMIT)] if len(value) > LABEL_LIMIT else []
     if not _label_1035.fullmatch(value):
         rule = (
             "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
             "start with an alphabetic character, and end with an alphanumeric character"
         )
-        found.append(mismatch(rule, LABEL_1035, "my-name", "abc-123"))
-    return found
+        messages.append(mismatch(rule, LABEL_1035, "my-name", "abc-123"))
+    return messages
 
 
 def wildcard_subdomain(value: str) -> list[str]:
     """`*.` and a subdomain: hosts of an Ingress."""
-    found = [too_long(SUBDOMAIN_LIMIT)] if len(value) > SUBDOMAIN_LIMIT else []
+    messages = [too_long(SUBDOMAIN_LIMIT)] if len(value) > SUBDOMAIN_LIMIT else []
     if not _wildcard.fullmatch(value):
         rule = (
             "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case "
             "alphanumeric characters, '-' or '.' and end with an alphanumeric character"
         )
-        found.append(mismatch(rule, WILDCARD, "*.example.com"))
-    return found
+        messages.append(mismatch(rule, WILDCARD, "*.example.com"))
+    return messages
 
 
 def path_segment(value: str) -> list[str]:
@@ -106,30 +106,30 @@ def qualified_name(value: str) -> list[str]:
     if len(parts) > 2:
         whole = mismatch(rule, QUALIFIED, "MyName", "my.name", "123-abc")
         return [f"a valid label key {whole} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
-    found: list[str] = []
+    messages: list[str] = []
     if len(parts) == 2:
         prefix = dns_subdomain(parts[0]) if parts[0] else ["must be non-empty"]
-        found += [f"prefix part {message.replace(too_long(SUBDOMAIN_LIMIT), too_long(SUBDOMAIN_LIMIT, 'bytes'))}" for message in prefix]
+        messages += [f"prefix part {message.replace(too_long(SUBDOMAIN_LIMIT), too_long(SUBDOMAIN_LIMIT, 'bytes'))}" for message in prefix]
     name = parts[-1]
     if not name:
-        found.append("name part must be non-empty")
+        messages.append("name part must be non-empty")
     elif len(name) > LABEL_LIMIT:
-        found.append(f"name part {too_long(LABEL_LIMIT, 'bytes')}")
+        messages.append(f"name part {too_long(LABEL_LIMIT, 'bytes')}")
     if not _qualified.fullmatch(name):
-        found.append(f"name part {mismatch(rule, QUALIFIED, 'MyName', 'my.name', '123-abc')}")
-    return found
+        messages.append(f"name part {mismatch(rule, QUALIFIED, 'MyName', 'my.name', '123-abc')}")
+    return messages
 
 
 def label_value(value: str) -> list[str]:
     """A label's value: empty or up to 63 characters that start and end alphanumeric. As validation.IsValidLabelValue."""
-    found = [too_long(LABEL_LIMIT, "bytes")] if len(value) > LABEL_LIMIT else []
+    messages = [too_long(LABEL_LIMIT, "bytes")] if len(value) > LABEL_LIMIT else []
     if not _value.fullmatch(value):
         rule = (
             "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
             "and must start and end with an alphanumeric character"
         )
-        found.append(mismatch(rule, VALUE, "MyValue", "my_value", "12345"))
-    return found
+        messages.append(mismatch(rule, VALUE, "MyValue", "my_value", "12345"))
+    return messages
 
 
 def port_number(value: int) -> list[str]:
@@ -144,25 +144,25 @@ def in_range(value: int, low: int, high: int) -> list[str]:
 
 def port_name(value: str) -> list[str]:
     """An IANA service name: the names of ports."""
-    found = [too_long(PORT_NAME_LIMIT)] if len(value) > PORT_NAME_LIMIT else []
+    messages = [too_long(PORT_NAME_LIMIT)] if len(value) > PORT_NAME_LIMIT else []
     if not _port_characters.fullmatch(value):
-        found.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+        messages.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
     if not re.search("[a-z]", value):
-        found.append("must contain at least one letter (a-z)")
+        messages.append("must contain at least one letter (a-z)")
     if "--" in value:
-        found.append("must not contain consecutive hyphens")
+        messages.append("must not contain consecutive hyphens")
     if value.startswith("-") or value.endswith("-"):
-        found.append("must not begin or end with a hyphen")
-    return found
+        messages.append("must not begin or end with a hyphen")
+    return messages
 
 
 def config_map_key(value: str) -> list[str]:
     """A key of a ConfigMap or Secret: it may become a file's name."""
-    found = [too_long(SUBDOMAIN_LIMIT)] if len(value) > SUBDOMAIN_LIMIT else []
+    messages = [too_long(SUBDOMAIN_LIMIT)] if len(value) > SUBDOMAIN_LIMIT else []
     if not _config_key.fullmatch(value):
         rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-        found.append(mismatch(rule, CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
-    return found + _directory_names(value)
+        messages.append(mismatch(rule, CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
+    return messages + _directory_names(value)
 
 
 def _directory_names(value: str) -> list[str]:

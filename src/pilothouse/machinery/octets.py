@@ -18,8 +18,8 @@ def decoded(text: str) -> bytes | None:
 
 def canonical(text: str) -> str:
     """The same bytes as Go writes them; what is no base64 as it is."""
-    found = decoded(text)
-    return text if found is None else base64.b64encode(found).decode()
+    data = decoded(text)
+    return text if data is None else base64.b64encode(data).decode()
 
 
 def parse_error(text: str) -> str:

@@ -35,10 +35,10 @@ class Problems:
 
     __slots__ = ("_parent", "_steps", "found")
 
-    def __init__(self, path: str = "", found: list[Problem] | None = None) -> None:
+    def __init__(self, path: str = "", problems: list[Problem] | None = None) -> None:
         self._parent: Problems | None = None
         self._steps: tuple[str | int, ...] = (path,) if path else ()
-        self.found: list[Problem] = [] if found is None else found
+        self.found: list[Problem] = [] if problems is None else problems
 
     def __bool__(self) -> bool:
         return bool(self.found)

@@ -136,8 +136,8 @@ def _parse_text(text: str) -> Quantity:
         raise ValueError(NUMBER_MESSAGE)
     scale = Fraction(1024**exponent) if form == BINARY else Fraction(10) ** exponent
     number = Fraction(int(integer + fraction), 10 ** len(fraction)) * scale
-    found = _limited(-number if sign == "-" else number, form)
-    return replace(found, written=text) if _is_written_back(integer, fraction, exponent, form) else found
+    parsed = _limited(-number if sign == "-" else number, form)
+    return replace(parsed, written=text) if _is_written_back(integer, fraction, exponent, form) else parsed
 
 
 def _scale(letters: str, digits: str) -> tuple[int, str]:

@@ -307,4 +307,4 @@ def per_resource(function: F) -> F:
     return cast(F, update_wrapper(of, function))
 
 
-AGE = Column("Age", lambda one: one.metadata.creationTimestamp, type="date")
+AGE = Column("Age", lambda obj: obj.metadata.creationTimestamp, type="date")

@@ -34,27 +34,27 @@ INT64 = range(-(2**63), 2**63)
 
 def unknown_fields(value: Any, kind: Shape) -> list[str]:
     """Paths of fields that the type does not have, in the order of the document."""
-    found: list[str] = []
-    _walk_unknown(value, kind, "", found)
-    return found[:LIMIT]
+    unknown: list[str] = []
+    _walk_unknown(value, kind, "", unknown)
+    return unknown[:LIMIT]
 
 
-def _walk_unknown(value: Any, kind: Shape, path: str, found: list[str]) -> None:
+def _walk_unknown(value: Any, kind: Shape, path: str, unknown: list[str]) -> None:
     if kind.kind == shape.STRUCT and isinstance(value, dict):
         fields = kind.fields
         for name, child in value.items():
             known = fields.get(name)
             if known is None:
-                found.append(f"{path}.{name}" if path else name)
+                unknown.append(f"{path}.{name}" if path else name)
             elif isinstance(child, (dict, list)):
-                _walk_unknown(child, known, f"{path}.{name}" if path else name, found)
+                _walk_unknown(child, known, f"{path}.{name}" if path else name, unknown)
     elif kind.item is not None and kind.item.kind in (shape.STRUCT, shape.LIST, shape.MAP):
         if isinstance(value, list):
             for index, child in enumerate(value):
-                _walk_unknown(child, kind.item, f"{path}[{index}]", found)
+                _walk_unknown(child, kind.item, f"{path}[{index}]", unknown)
         elif isinstance(value, dict):
             for name, child in value.items():
-                _walk_unknown(child, kind.item, f"{path}.{name}", found)
+                _walk_unknown(child, kind.item, f"{path}.{name}", unknown)
 
 
 class Doubt(Exception):
@@ -248,32 +248,32 @@ def surely_unique(data: bytes, parsed: Any) -> bool:
 
 def suspicious(data: bytes, kind: Shape) -> list[str]:
     """Upstream's words for the fields of the JSON text `data` that the type does not have, and for the keys that occur twice in one map."""
-    found: dict[str, None] = {}
+    problems: dict[str, None] = {}
     text = data.decode(errors="replace")  # as the parser of values has it; numbers are none of this function's business
-    _walk_pairs(json.loads(text, object_pairs_hook=_Pairs, parse_int=str, parse_float=str), kind, "", found)
-    return list(found)[:LIMIT]
+    _walk_pairs(json.loads(text, object_pairs_hook=_Pairs, parse_int=str, parse_float=str), kind, "", problems)
+    return list(problems)[:LIMIT]
 
 
 class _Pairs(list[tuple[str, Any]]):
     """The members of a JSON object as they were written."""
 
 
-def _walk_pairs(value: Any, kind: Shape, path: str, found: dict[str, None]) -> None:
+def _walk_pairs(value: Any, kind: Shape, path: str, problems: dict[str, None]) -> None:
     if isinstance(value, _Pairs):
         seen: set[str] = set()
         for name, child in value:
             below = f"{path}.{name}" if path else name
             known = kind.fields.get(name) if kind.kind == shape.STRUCT else kind.item or shape.OPEN
             if known is None:  # what is in it, and how often it is there, no longer matters
-                found[f'unknown field "{below}"'] = None
+                problems[f'unknown field "{below}"'] = None
                 continue
             if name in seen:
-                found[f'duplicate field "{below}"'] = None
+                problems[f'duplicate field "{below}"'] = None
             seen.add(name)
-            _walk_pairs(child, known, below, found)
+            _walk_pairs(child, known, below, problems)
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            _walk_pairs(child, kind.item or shape.OPEN, f"{path}[{index}]", found)
+            _walk_pairs(child, kind.item or shape.OPEN, f"{path}[{index}]", problems)
 
 
 def without_nulls(value: Any, kind: Shape) -> Any:

@@ -12,7 +12,7 @@ from pilothouse.machinery.resource import AGE, UNDECLARED, Column, Resource, Sin
 from pilothouse.machinery.time import age
 
 NONE = "<none>"
-NAME = Column("Name", lambda one: one.metadata.name, format="name")
+NAME = Column("Name", lambda obj: obj.metadata.name, format="name")
 GROUP = "meta.k8s.io"
 
 

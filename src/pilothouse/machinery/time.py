@@ -153,10 +153,10 @@ def duration_nanoseconds(value: str) -> int:
 
 def _fraction(digits: str, unit: int) -> int:
     """The part of a unit that these digits after the point say, cut in floating point as Go does it."""
-    found = digits[:FRACTION_DIGITS]
-    while found and strconv.integer(found) is None:
-        found = found[:-1]
-    return int(strconv.parse_int(found or "0") * (unit / 10.0 ** len(found)))
+    parsed = digits[:FRACTION_DIGITS]
+    while parsed and strconv.integer(parsed) is None:
+        parsed = parsed[:-1]
+    return int(strconv.parse_int(parsed or "0") * (unit / 10.0 ** len(parsed)))
 
 
 def human_duration(seconds: float) -> str:

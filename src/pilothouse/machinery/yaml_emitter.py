@@ -73,32 +73,32 @@ def _is_time(value: str) -> bool:
     return ("T" in value or "t" in value) == zoned
 
 
-def _compare(one: str, other: str) -> int:
+def _compare(key: str, other: str) -> int:
     """go-yaml's order of keys: below zero when `one` stands first."""
-    for place, (left, right) in enumerate(zip(one, other, strict=False)):
+    for place, (left, right) in enumerate(zip(key, other, strict=False)):
         if left == right:
             continue
         if left.isalpha() and right.isalpha():
             return -1 if left < right else 1
         if left.isalpha() or right.isalpha():
             return -1 if right.isalpha() else 1
-        return _compare_digits(one, other, place)
-    return len(one) - len(other)
+        return _compare_digits(key, other, place)
+    return len(key) - len(other)
 
 
-def _compare_digits(one: str, other: str, place: int) -> int:
+def _compare_digits(key: str, other: str, place: int) -> int:
     """Of names that differ at `place` in what is no letter: by the numbers that begin there."""
     leading = 0
-    if "0" in (one[place], other[place]):  # a zero within a number counts
-        before = one[:place]
+    if "0" in (key[place], other[place]):  # a zero within a number counts
+        before = key[:place]
         leading = 1 if re.search(r"[1-9]\d*$", before) else 0
-    left, right = (re.match(r"\d*", text[place:])[0] for text in (one, other))  # type: ignore[index]
+    left, right = (re.match(r"\d*", text[place:])[0] for text in (key, other))  # type: ignore[index]
     values = tuple(strconv.parse_int(f"{leading}{digits}"[:LONGEST_DIGITS]) for digits in (left, right))
     if values[0] != values[1]:
         return -1 if values[0] < values[1] else 1
     if len(left) != len(right):
         return len(left) - len(right)
-    return -1 if one[place] < other[place] else 1
+    return -1 if key[place] < other[place] else 1
 
 
 ORDER = cmp_to_key(_compare)

@@ -30,14 +30,14 @@ class Hierarchy:
 
 def hierarchies_v1(membership: str) -> list[Hierarchy]:
     """Of the lines of /proc/self/cgroup; empty where no controller has a hierarchy of its own: then v2 has them all."""
-    found = []
+    hierarchies = []
     for line in membership.splitlines():
         _, names, _ = line.split(":", 2)
         if names.startswith("name="):
-            found.append(Hierarchy(names.removeprefix("name="), f"none,{names}", ()))
+            hierarchies.append(Hierarchy(names.removeprefix("name="), f"none,{names}", ()))
         elif names:
-            found.append(Hierarchy(names, names, names.split(",")))
-    return found if any(hierarchy.controllers for hierarchy in found) else []
+            hierarchies.append(Hierarchy(names, names, names.split(",")))
+    return hierarchies if any(hierarchy.controllers for hierarchy in hierarchies) else []
 
 
 def are_shown(wanted: Sequence[Hierarchy], exists: Callable[[str], bool]) -> bool:

@@ -53,8 +53,8 @@ def is_point(path: str) -> bool:
 def below(root: str, mounts: Iterable[Mount]) -> list[str]:
     """Mount points at or under `root`, deepest first."""
     prefix = root.rstrip("/") + "/"
-    found = [mount.point for mount in mounts if mount.point == root or mount.point.startswith(prefix)]
-    return sorted(found, key=lambda point: -point.count("/"))
+    points = [mount.point for mount in mounts if mount.point == root or mount.point.startswith(prefix)]
+    return sorted(points, key=lambda point: -point.count("/"))
 
 
 def unmount_below(root: str, *, itself: bool = True) -> int:

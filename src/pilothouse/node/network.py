@@ -277,8 +277,8 @@ def ip_json(*words: str, namespace: str = "") -> list[dict[str, Any]]:
         family = ["-4"] if words[0] == "route" else []
         command = ["ip", *family, "-json", "-details", *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=linux.environment())
-        found: list[dict[str, Any]] = json.loads(done.stdout or "[]") if done.returncode == 0 else []
-        return [entry for entry in found if entry]
+        entries: list[dict[str, Any]] = json.loads(done.stdout or "[]") if done.returncode == 0 else []
+        return [entry for entry in entries if entry]
 
     return namespaces.inside(namespaces.network_path(namespace), ask) if namespace else ask()
 

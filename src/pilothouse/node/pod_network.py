@@ -35,14 +35,14 @@ class PodInterface:
 
 def results(folder: Path) -> list[PodInterface]:
     """Those that CNI keeps in `folder` (/var/lib/cni/results, as the node sees it)."""
-    found = []
+    interfaces = []
     for path in sorted(folder.glob(f"{NETWORK}-*")):
         try:
             if interface := interface_of(json.loads(path.read_bytes()).get("result") or {}):
-                found.append(interface)
+                interfaces.append(interface)
         except (OSError, ValueError):
             continue  # written or removed at this moment
-    return found
+    return interfaces
 
 
 def interface_of(result: dict[str, Any]) -> PodInterface | None:

@@ -162,15 +162,15 @@ def ends_within(process: Process, seconds: float) -> bool:
 
 def in_cgroup(path: str) -> list[Process]:
     """Living processes in the cgroup `path` (`/pilothouse-dev`) or below it, in any hierarchy."""
-    found = []
+    members = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         places = [line.split(":", 2)[2] for line in _bytes(f"/proc/{entry}/cgroup").decode().splitlines()]
         within = any(place == path or place.startswith(path + "/") for place in places)
         if within and (process := identify(strconv.parse_int(entry))):
-            found.append(process)
-    return found
+            members.append(process)
+    return members
 
 
 def with_name(beginning: str) -> list[Process]:
@@ -182,13 +182,13 @@ def with_name(beginning: str) -> list[Process]:
 def with_words(words: Sequence[str]) -> list[Process]:
     """Living processes whose command line has these words in a row, and that see the caller's root directory, not that of a chroot."""
     wanted = b"\0" + b"\0".join(word.encode() for word in words) + b"\0"
-    found = []
+    matching = []
     for entry in os.listdir("/proc"):
         if entry.isdigit() and wanted in b"\0" + _bytes(f"/proc/{entry}/cmdline"):
             with contextlib.suppress(OSError):  # ended meanwhile
                 if os.path.samefile(f"/proc/{entry}/root", "/") and (process := identify(strconv.parse_int(entry))):
-                    found.append(process)
-    return found
+                    matching.append(process)
+    return matching
 
 
 def in_namespace(path: str, kind: str) -> list[Process]:
@@ -197,15 +197,15 @@ def in_namespace(path: str, kind: str) -> list[Process]:
         wanted = os.stat(path)
     except FileNotFoundError:
         return []
-    found = []
+    members = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         with contextlib.suppress(OSError):
             seen = os.stat(f"/proc/{entry}/ns/{kind}")
             if (seen.st_dev, seen.st_ino) == (wanted.st_dev, wanted.st_ino) and (process := identify(strconv.parse_int(entry))):
-                found.append(process)
-    return found
+                members.append(process)
+    return members
 
 
 def command_line(process: Process) -> list[str]:

@@ -26,12 +26,12 @@ def used() -> list[Network]:
 
 def ranges_of(entries: Sequence[dict[str, Any]]) -> list[Network]:
     """Of `ip -json route`'s entries."""
-    found = []
+    ranges = []
     for entry in entries:
         destination = entry.get("dst", "default")
         if destination not in ("default", "0.0.0.0/0"):
-            found.append(ipaddress.IPv4Network(destination, strict=False))
-    return found
+            ranges.append(ipaddress.IPv4Network(destination, strict=False))
+    return ranges
 
 
 def blocks_over(interface: str, prefix: int) -> list[Network]:
@@ -42,20 +42,22 @@ def blocks_over(interface: str, prefix: int) -> list[Network]:
 
 def resolvers(texts: Iterable[str]) -> list[Network]:
     """IPv4 addresses of the name servers in these texts of resolv.conf, as /32 networks."""
-    found = []
+    networks = []
     for text in texts:
         for line in text.splitlines():
             words = line.split()
             if len(words) > 1 and words[0] == "nameserver":
                 with contextlib.suppress(ValueError):  # an IPv6 address, or nonsense
-                    found.append(ipaddress.IPv4Network(words[1]))
-    return found
+                    networks.append(ipaddress.IPv4Network(words[1]))
+    return networks
 
 
 def name_servers() -> list[str]:
     """The addresses that the machine's own resolver asks; a stub on loopback is passed over for what stands behind it."""
-    found = [str(resolver.network_address) for resolver in resolvers(Path(path).read_text() for path in RESOLVERS if Path(path).exists())]
-    return [address for address in dict.fromkeys(found) if not address.startswith("127.")]
+    addresses = [
+        str(resolver.network_address) for resolver in resolvers(Path(path).read_text() for path in RESOLVERS if Path(path).exists())
+    ]
+    return [address for address in dict.fromkeys(addresses) if not address.startswith("127.")]
 
 
 def first_free(candidates: Iterable[Network], taken: Sequence[Network]) -> Network | None:
@@ -78,18 +80,18 @@ def mtu(default: int = 1500) -> int:
 def machine_address() -> str:
     """The machine's first global address, that of the default route's interface before others; "" when it has none."""
     preferred = {str(entry.get("dev")) for entry in _ask("route", "show", "default")}
-    found = [
+    addresses = [
         (entry["ifname"] not in preferred, address["local"])
         for entry in _ask("address", "show", "scope", "global", "up")
         for address in entry.get("addr_info", [])
         if "local" in address
     ]
-    return min(found, key=lambda one: one[0])[1] if found else ""
+    return min(addresses, key=lambda address: address[0])[1] if addresses else ""
 
 
 def _ask(*words: str) -> list[dict[str, Any]]:
     """What `ip -json` shows; nothing where it has nothing to show."""
     command = ["ip", "-4", "-json", *words]
     shown = subprocess.run(command, capture_output=True, text=True, check=False, env=linux.environment())
-    found: list[dict[str, Any]] = json.loads(shown.stdout or "[]") if shown.returncode == 0 else []
-    return found
+    entries: list[dict[str, Any]] = json.loads(shown.stdout or "[]") if shown.returncode == 0 else []
+    return entries

@@ -32,10 +32,10 @@ class Shims:
             processes.kill([*children, shim])
 
     def _found(self) -> dict[str, processes.Process]:
-        found = {}
+        by_id = {}
         for shim in processes.with_name(PROGRAM):
             words = processes.command_line(shim)
             values = dict(itertools.pairwise(words))
             if values.get("-address") == self._socket and values.get("-id"):
-                found[values["-id"]] = shim
-        return found
+                by_id[values["-id"]] = shim
+        return by_id

@@ -47,15 +47,15 @@ Frontends = Mapping[Target, frozenset[Target]]
 def frontends(plans: Iterable[PortPlan], node_ips: Sequence[str]) -> Frontends:
     """All that UDP clients may send to, and who may go on answering. A Service whose endpoints are all gone leaves its clients
     where they are: nobody else could answer them (upstream too)."""
-    found: dict[Target, frozenset[Target]] = {}
+    by_frontend: dict[Target, frozenset[Target]] = {}
     for plan in plans:
         if plan.serving:
             everyone = frozenset(plan.serving)
             for address in (*plan.cluster_ips, *plan.external_ips, *plan.load_balancer_ips):
-                found[Target(address, plan.port)] = everyone
+                by_frontend[Target(address, plan.port)] = everyone
             for address in node_ips if plan.node_port else ():
-                found[Target(address, plan.node_port)] = everyone
-    return found
+                by_frontend[Target(address, plan.node_port)] = everyone
+    return by_frontend
 
 
 def stale(entries: Iterable[Entry], known: Frontends) -> Iterator[Entry]:
@@ -100,16 +100,16 @@ def dump(kernel: socket.socket) -> Iterator[Entry]:
                 yield entry
 
 
-def entry_of(found: Mapping[int, bytes]) -> Entry | None:
+def entry_of(attrs: Mapping[int, bytes]) -> Entry | None:
     """A UDP entry of the connection table; None for other protocols and for incomplete messages."""
-    original, reply = (attributes(found.get(tuple_type, b"")) for tuple_type in (TUPLE_ORIGINAL, TUPLE_REPLY))
+    original, reply = (attributes(attrs.get(tuple_type, b"")) for tuple_type in (TUPLE_ORIGINAL, TUPLE_REPLY))
     addresses, protocol = attributes(original.get(1, b"")), attributes(original.get(2, b""))
     if protocol.get(1) != bytes((UDP,)) or 2 not in addresses:
         return None
     answering, answering_port = attributes(reply.get(1, b"")), attributes(reply.get(2, b""))
-    name = {TUPLE_ORIGINAL | NESTED: found[TUPLE_ORIGINAL]}
-    if ENTRY_ID in found:
-        name[ENTRY_ID] = found[ENTRY_ID]
+    name = {TUPLE_ORIGINAL | NESTED: attrs[TUPLE_ORIGINAL]}
+    if ENTRY_ID in attrs:
+        name[ENTRY_ID] = attrs[ENTRY_ID]
     return Entry(
         Target(socket.inet_ntoa(addresses[2]), int.from_bytes(protocol.get(3, b""), "big")),
         Target(socket.inet_ntoa(answering.get(1, bytes(4))), int.from_bytes(answering_port.get(2, b""), "big")),

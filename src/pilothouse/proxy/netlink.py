@@ -27,15 +27,15 @@ def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def attributes(data: bytes) -> dict[int, bytes]:
     """Attributes by type; a later one of a type wins."""
-    found: dict[int, bytes] = {}
+    values: dict[int, bytes] = {}
     at = 0
     while at + 4 <= len(data):
         length, type_ = struct.unpack_from("=HH", data, at)
         if length < 4:
             break
-        found[type_ & 0x3FFF] = data[at + 4 : at + length]
+        values[type_ & 0x3FFF] = data[at + 4 : at + length]
         at += (length + 3) & ~3
-    return found
+    return values
 
 
 def attribute(type_: int, value: bytes) -> bytes:

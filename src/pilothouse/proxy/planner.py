@@ -171,9 +171,9 @@ def endpoints_of(slices: Sequence[EndpointSlice], port_name: str, protocol: str)
             yield from ((endpoint, Target(endpoint.addresses[0], number)) for endpoint in slice_.endpoints or () if endpoint.addresses)
 
 
-def in_order(found: dict[Target, bool], here: bool) -> tuple[Target, ...]:
+def in_order(targets: dict[Target, bool], here: bool) -> tuple[Target, ...]:
     """The targets that are local (or not), sorted."""
-    return tuple(sorted(target for target, local in found.items() if local == here))
+    return tuple(sorted(target for target, local in targets.items() if local == here))
 
 
 def is_ready(endpoint: Endpoint) -> bool:

@@ -64,7 +64,7 @@ class Proxy:
         self._health = HealthChecks(self._node_ips, clock, self.synced.is_set)
         self._services = Informer(client, Service, clock=clock, label_selector=NOT_OURS)
         self._slices = Informer(client, EndpointSlice, clock=clock, label_selector=NOT_OURS)
-        self._slices.add_index(BY_SERVICE, lambda one: [service_of(one)])
+        self._slices.add_index(BY_SERVICE, lambda endpoint_slice: [service_of(endpoint_slice)])
         self._changed: set[Name] = set()
         self._awake = asyncio.Event()
         self._plans: dict[Name, dict[PortKey, PortPlan]] = {}
@@ -87,11 +87,11 @@ class Proxy:
             await self._follow()
 
     def _service_event(self, _: str, old: Service | None, new: Service | None) -> None:
-        one = new or old
-        assert one is not None
+        service = new or old
+        assert service is not None
         self.metrics.service_changes += 1
         self.metrics.service_changes_pending += 1
-        self._note((one.metadata.namespace, one.metadata.name))
+        self._note((service.metadata.namespace, service.metadata.name))
 
     def _slice_event(self, _: str, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         self.metrics.endpoint_changes += 1

@@ -39,7 +39,7 @@ def matches(
     claims: Iterable[PersistentVolumeClaim], volumes: Sequence[PersistentVolume], promised: Mapping[str, ClaimKey], nodes: NodeColumns
 ) -> list[Match]:
     """For each claim the volumes that serve it on some rows; `promised`: which volumes will soon be whose."""
-    found: list[Match] = []
+    assigned: list[Match] = []
     used: dict[str, Mask] = {}
     for claim in sorted(claims, key=wanted_bytes):
         served = np.zeros_like(nodes.alive)
@@ -49,10 +49,10 @@ def matches(
             before = used.setdefault(volume.metadata.name, np.zeros_like(served))
             rows = reachable(volume, nodes) & ~served & ~before
             if rows.any():
-                found.append(Match(claim, volume, rows))
+                assigned.append(Match(claim, volume, rows))
                 served |= rows
                 before |= rows
-    return found
+    return assigned
 
 
 def key_of(claim: PersistentVolumeClaim) -> ClaimKey:

@@ -44,19 +44,19 @@ def preempt(
     """The best candidate, or why there is none."""
     diagnosis = Diagnosis(nodes.total)
     rows = np.flatnonzero(helpable)
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     limit = max(CANDIDATES_LEAST, nodes.total // 10)
     for row in rows:
         candidate = candidate_on(pod, nodes, int(row), budgets, trial)
         if isinstance(candidate, Candidate):
-            found.append(candidate)
-            if len(found) >= limit:
+            candidates.append(candidate)
+            if len(candidates) >= limit:
                 break
         else:
             diagnosis.reasons.update(candidate)
     if len(rows) < nodes.total:
         diagnosis.reasons[NOT_HELPFUL] += nodes.total - len(rows)
-    return (min(found, key=harm) if found else None), diagnosis
+    return (min(candidates, key=harm) if candidates else None), diagnosis
 
 
 def candidate_on(

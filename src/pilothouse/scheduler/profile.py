@@ -51,8 +51,8 @@ def default_profile(client: Client, informers: Informers) -> tuple[tuple[Any, in
     namespaces = informers.of(Namespace)
 
     def namespace_labels(name: str) -> Mapping[str, str]:
-        found = namespaces.get("", name)
-        return found.metadata.labels if found else {}
+        namespace = namespaces.get("", name)
+        return namespace.metadata.labels if namespace else {}
 
     inter_pod_affinity = InterPodAffinity(namespace_labels)
     namespaces.subscribe(lambda *_: inter_pod_affinity.namespaces_changed())

@@ -27,13 +27,13 @@ def siblings(informers: Informers) -> Siblings:
         for service in services.list(space):
             if service.spec.selector and match_labels(service.spec.selector).matches(labels):
                 wanted |= service.spec.selector
-        found: list[Requirement] = [*match_labels(wanted).requirements]
+        requirements: list[Requirement] = [*match_labels(wanted).requirements]
         owner = next((reference for reference in pod.metadata.ownerReferences if reference.controller), None)
         informer = owners.get((owner.apiVersion, owner.kind)) if owner is not None else None
         controller: Any = informer.get(space, owner.name) if informer is not None and owner is not None else None
         if controller is not None:
             given = controller.spec.selector
-            found += (match_labels(given) if isinstance(given, dict) else from_label_selector(given)).requirements
-        return Selector(tuple(dict.fromkeys(found)))
+            requirements += (match_labels(given) if isinstance(given, dict) else from_label_selector(given)).requirements
+        return Selector(tuple(dict.fromkeys(requirements)))
 
     return of

@@ -101,17 +101,17 @@ class NodeColumns:
 
     def window(self, row: int) -> NodeColumns:
         """One row by itself, as a copy that may be changed freely."""
-        one = NodeColumns(1)
-        one.resources, one.column, one.taint_sets = self.resources, self.column, self.taint_sets
-        one.names, one.objects, one.pods = [self.names[row]], [self.objects[row]], [dict(self.pods[row])]
-        one.rows = {self.names[row]: 0}
+        window = NodeColumns(1)
+        window.resources, window.column, window.taint_sets = self.resources, self.column, self.taint_sets
+        window.names, window.objects, window.pods = [self.names[row]], [self.objects[row]], [dict(self.pods[row])]
+        window.rows = {self.names[row]: 0}
         for name in ("alive", "unschedulable", "taint_set", "allocatable", "requested", "nonzero"):
-            setattr(one, name, getattr(self, name)[row : row + 1].copy())
-        one.images, one.total = self.images, self.total
-        one._whole, one._row = self, row
-        for facts in one.pods[0].values():
-            one._take_ports(0, facts, 1)
-        return one
+            setattr(window, name, getattr(self, name)[row : row + 1].copy())
+        window.images, window.total = self.images, self.total
+        window._whole, window._row = self, row
+        for facts in window.pods[0].values():
+            window._take_ports(0, facts, 1)
+        return window
 
     @property
     def whole(self) -> NodeColumns:

@@ -137,8 +137,8 @@ class Cluster:
 
     def list(self, kind: type[T], namespace: str = "", selector: str = "") -> list[T]:
         """List objects; namespace "" means all."""
-        found: ListResult[T] = self._call(self.client.list(kind, namespace, options=Options(label_selector=selector)))
-        return found.items
+        result: ListResult[T] = self._call(self.client.list(kind, namespace, options=Options(label_selector=selector)))
+        return result.items
 
     def delete(self, kind: type[Any], name: str, namespace: str = "default", *, options: Options | None = None) -> Any:
         """Delete an object. StatusError, reason NotFound, when there is none."""
@@ -158,23 +158,23 @@ class Cluster:
 
     def exit(self, pod: str, container: str, exit_code: int = 1, *, oom: bool = False, namespace: str = "default") -> None:
         """The newest container of that name in the pod of that name ends as if by itself; KeyError when there is none."""
-        runtime, one = self._container(pod, container, namespace)
-        self._call(_soon(runtime.exit, one.status.container.id, exit_code, oom=oom))
+        runtime, running = self._container(pod, container, namespace)
+        self._call(_soon(runtime.exit, running.status.container.id, exit_code, oom=oom))
 
     def write(self, pod: str, container: str, text: str, *, stream: str = "stdout", namespace: str = "default") -> None:
         """The container writes a line, or several."""
-        runtime, one = self._container(pod, container, namespace)
-        self._call(_soon(runtime.write, one.status.container.id, text, stream))
+        runtime, running = self._container(pod, container, namespace)
+        self._call(_soon(runtime.write, running.status.container.id, text, stream))
 
     def logs(self, pod: str, container: str, namespace: str = "default") -> str:
         """What the newest container of that name in the pod of that name has written."""
-        _, one = self._container(pod, container, namespace)
-        return "".join(f"{line.text.decode()}\n" for line in one.log.since(0))
+        _, running = self._container(pod, container, namespace)
+        return "".join(f"{line.text.decode()}\n" for line in running.log.since(0))
 
     def exec(self, pod: str, container: str, *command: str, given: bytes = b"", namespace: str = "default") -> ExecResult:
         """What a command in the container gives; `given` is its standard input."""
-        runtime, one = self._container(pod, container, namespace)
-        return self._call(runtime.answer(one, command, given))
+        runtime, running = self._container(pod, container, namespace)
+        return self._call(runtime.answer(running, command, given))
 
     def stop_node(self, name: str) -> None:
         """The node's kubelet falls silent; its containers run on, as when the network to it is cut."""
@@ -286,10 +286,10 @@ class Cluster:
     async def _wait_for_nodes(self) -> None:
         until = self.clock.monotonic() + READY_LIMIT_SECONDS
         while True:
-            found = await self.client.list(Node)
-            if sum(map(is_ready, found.items)) >= self._count:
+            nodes = await self.client.list(Node)
+            if sum(map(is_ready, nodes.items)) >= self._count:
                 return
-            assert self.clock.monotonic() < until, f"no {self._count} nodes Ready within {READY_LIMIT_SECONDS} s: {found.items}"
+            assert self.clock.monotonic() < until, f"no {self._count} nodes Ready within {READY_LIMIT_SECONDS} s: {nodes.items}"
             await self._advance(0.1)
 
     async def _start_node(self, name: str) -> None:

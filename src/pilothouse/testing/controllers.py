@@ -127,6 +127,6 @@ class RegistryBench(Bench):
 
     async def edit(self, kind: type[T], name: str, change: Callable[[T], None], namespace: str = "", *, subresource: str = "") -> T:
         """Change an object by reading and writing it."""
-        one = codec.clone(await self.client.get(kind, name, namespace))
-        change(one)
-        return await self.client.update(one, subresource=subresource)
+        obj = codec.clone(await self.client.get(kind, name, namespace))
+        change(obj)
+        return await self.client.update(obj, subresource=subresource)

@@ -168,10 +168,10 @@ class FakeTransport:
         return self._object(call)[1]
 
     def _list(self, call: Call) -> ListResult[Any]:
-        found = [obj for obj in self.all(call.resource.type, call.namespace or None) if _selected(obj, call)]
+        objects = [obj for obj in self.all(call.resource.type, call.namespace or None) if _selected(obj, call)]
         start = strconv.parse_uint(call.options.continue_) if call.options.continue_ else 0
-        page = found[start : start + call.options.limit] if call.options.limit else found[start:]
-        left = len(found) - start - len(page)
+        page = objects[start : start + call.options.limit] if call.options.limit else objects[start:]
+        left = len(objects) - start - len(page)
         return ListResult(page, str(self.revision), str(start + len(page)) if left else "", left or None)
 
     def _create(self, call: Call) -> Any:

@@ -162,12 +162,12 @@ class Player:
 
     def _conditions(self, target: str) -> None:
         kind, _, name = target.partition("/")
-        found = self.cluster.get(named(kind).type, name, NAMESPACE if named(kind).namespaced else "").status.conditions
+        conditions = self.cluster.get(named(kind).type, name, NAMESPACE if named(kind).namespaced else "").status.conditions
         self.shown.append(
             aligned(
                 [
                     ["TYPE", "STATUS", "REASON", "MESSAGE"],
-                    *([condition.type, condition.status, condition.reason, condition.message] for condition in found),
+                    *([condition.type, condition.status, condition.reason, condition.message] for condition in conditions),
                 ]
             )
         )
@@ -178,8 +178,8 @@ class Player:
         self.shown.append("\n".join(table for table in tables if table))
 
     def _table(self, resource: Resource[Any], *, wide: bool, prefixed: bool) -> str:
-        found = sorted(self.cluster.list(resource.type, NAMESPACE if resource.namespaced else ""), key=lambda one: one.metadata.name)
-        made = table(resource, found, self.cluster.clock.now(), "None")
+        objects = sorted(self.cluster.list(resource.type, NAMESPACE if resource.namespaced else ""), key=lambda obj: obj.metadata.name)
+        made = table(resource, objects, self.cluster.clock.now(), "None")
         columns = [index for index, column in enumerate(made["columnDefinitions"]) if wide or not column["priority"]]
         prefix = f"{resource.singular}.{resource.group}/".replace("./", "/") if prefixed else ""
         heads = [made["columnDefinitions"][index]["name"].upper() for index in columns]
@@ -191,10 +191,11 @@ class Player:
     def _events(self, kinds: str) -> None:
         wanted = {named(kind).kind for kind in kinds.split(",")}
         told = [event for event in self.cluster.list(Event, NAMESPACE) if event.involvedObject.kind in wanted]
-        found = sorted(told, key=lambda one: strconv.parse_uint(one.metadata.resourceVersion))
+        events = sorted(told, key=lambda event: strconv.parse_uint(event.metadata.resourceVersion))
         heads = ["TYPE", "REASON", "OBJECT", "MESSAGE"]
         rows = [
-            [event.type, event.reason, f"{event.involvedObject.kind.lower()}/{event.involvedObject.name}", event.message] for event in found
+            [event.type, event.reason, f"{event.involvedObject.kind.lower()}/{event.involvedObject.name}", event.message]
+            for event in events
         ]
         self.shown.append(aligned([heads, *rows]))
 

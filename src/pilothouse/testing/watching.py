@@ -149,8 +149,8 @@ class Events(Generic[T]):
 
     def _next(self, deadline: float) -> WatchEvent[T] | None:
         """The next event, waited for until the cluster's time is `deadline`."""
-        found: WatchEvent[T] | None = self._run(self._await_next(deadline))
-        return found
+        event: WatchEvent[T] | None = self._run(self._await_next(deadline))
+        return event
 
     async def _await_next(self, deadline: float) -> WatchEvent[T] | None:
         while (event := self._gathering.next()) is None:

@@ -33,10 +33,10 @@ class Counter:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         family: Any = CounterMetricFamily if self.name.endswith("_total") else GaugeMetricFamily
-        found = family(self.name, self.text, labels=self.labels)  # a counter of any other name would be renamed
+        metric = family(self.name, self.text, labels=self.labels)  # a counter of any other name would be renamed
         for labels, value in list(self.values.items()):
-            found.add_metric(labels, value)
-        return found
+            metric.add_metric(labels, value)
+        return metric
 
 
 class Histogram:
@@ -57,10 +57,10 @@ class Histogram:
         """The family of prometheus-client."""
         from prometheus_client.core import HistogramMetricFamily
 
-        found = HistogramMetricFamily(self.name, self.text, labels=self.labels)
+        metric = HistogramMetricFamily(self.name, self.text, labels=self.labels)
         for labels, (buckets, total) in list(self.values.items()):
-            found.add_metric(labels, list(self._cumulative(buckets)), total[0])
-        return found
+            metric.add_metric(labels, list(self._cumulative(buckets)), total[0])
+        return metric
 
     def _cumulative(self, buckets: list[int]) -> Iterator[tuple[str, float]]:
         counted = 0

@@ -84,10 +84,10 @@ class RemoteDiscovery:
             servers.setdefault((extension.namespace, extension.service, extension.port), []).append(extension)
         answers = await asyncio.gather(*(self._asked(group) for group in servers.values()))
         await self.openapi.refresh(servers.values())
-        found: dict[Key, RemoteVersion] = {key: version for answer in answers for key, version in answer.items()}
+        versions: dict[Key, RemoteVersion] = {key: version for answer in answers for key, version in answer.items()}
         self._put(
             {
-                key: found[key] if key in found and extensions.get(key) == now else self._known(now)
+                key: versions[key] if key in versions and extensions.get(key) == now else self._known(now)
                 for key, now in self._extensions.all().items()
             }
         )

@@ -101,13 +101,13 @@ async def answer_token(review: TokenReview, tokens: TokenVerifier | None) -> Non
         raise errors.bad_request("token is required for TokenReview in authentication")
     if tokens is None:
         return
-    found = await tokens.verify(review.spec.token, list(review.spec.audiences or tokens.audiences))
-    review.status.authenticated = found is not None
-    if found is None:
+    verified = await tokens.verify(review.spec.token, list(review.spec.audiences or tokens.audiences))
+    review.status.authenticated = verified is not None
+    if verified is None:
         review.status.error = "invalid bearer token"
         return
-    review.status.user = user_info(found[0])
-    review.status.audiences = found[1]
+    review.status.user = user_info(verified[0])
+    review.status.audiences = verified[1]
 
 
 def answer_access(authorizer: Authorizer, review: SubjectAccessReview | LocalSubjectAccessReview) -> None:

@@ -86,11 +86,11 @@ class ServiceAccountTokens:
         """The claims about the object that the token is bound to."""
         if reference is None:
             return {}
-        found = BOUND_KINDS.get((reference.apiVersion, reference.kind))
-        if found is None:
+        bound_kind = BOUND_KINDS.get((reference.apiVersion, reference.kind))
+        if bound_kind is None:
             gvk = f"{reference.apiVersion}, Kind={reference.kind}"
             raise errors.bad_request(f"cannot bind token to object of type {gvk}")
-        kind, plural = found
+        kind, plural = bound_kind
         obj = await self.lookup(kind, reference.name, "" if kind is Node else account.metadata.namespace)
         if obj is None:
             raise errors.not_found(plural, "", reference.name)
@@ -131,8 +131,8 @@ class ServiceAccountTokens:
 
     async def authenticate_token(self, token: str) -> User | None:
         """The ServiceAccount of a token for this API server; None when it is no valid one."""
-        found = await self.verify(token, self.audiences)
-        return found[0] if found else None
+        verified = await self.verify(token, self.audiences)
+        return verified[0] if verified else None
 
     async def verify(self, token: str, audiences: Sequence[str]) -> tuple[User, list[str]] | None:
         """The user, and which of `audiences` the token is for; None when it is not valid or for none of them."""

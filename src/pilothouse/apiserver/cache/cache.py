@@ -77,8 +77,8 @@ class Cache:
 
     def get(self, namespace: str, name: str) -> Entry | None:
         """The newest entry of an object, or None."""
-        found: Entry | None = self._entries.get(self.key(namespace, name))
-        return found
+        entry: Entry | None = self._entries.get(self.key(namespace, name))
+        return entry
 
     def entries(self, prefix: str = "", start: str = "") -> Iterator[Entry]:
         """Entries whose keys begin with `prefix` and are not below `start`, in order."""
@@ -101,8 +101,8 @@ class Cache:
 
     def indexed(self, index: str, value: str) -> Sequence[Entry]:
         """The entries whose `index` has the value, in the order of their keys."""
-        found = self._indexed.get((index, value), {})
-        return [found[key] for key in sorted(found)]
+        entries = self._indexed.get((index, value), {})
+        return [entries[key] for key in sorted(entries)]
 
     def has_index(self, index: str) -> bool:
         """Whether objects can be looked up by this index."""
@@ -141,13 +141,13 @@ class Cache:
 
     def since(self, revision: int) -> list[CacheEvent]:
         """The events after `revision`, which is not below `floor`."""
-        found: list[CacheEvent] = []
+        events: list[CacheEvent] = []
         for event in reversed(self.ring):
             if event.revision <= revision:
                 break
-            found.append(event)
-        found.reverse()
-        return found
+            events.append(event)
+        events.reverse()
+        return events
 
     def watches(self) -> Iterator[Watch]:
         """Every open watch, from a copy: watches may end meanwhile."""
@@ -218,14 +218,14 @@ class Cache:
         self.corrupt.pop(item.key, None)
         return entry
 
-    def load(self, entries: Sequence[Entry], found: int, revision: int) -> None:
+    def load(self, entries: Sequence[Entry], listed: int, revision: int) -> None:
         """Take what the store has as of the revision `found`; `revision` is how far the feed has come."""
         self._entries = SortedDict((entry.key, entry) for entry in entries)
         self.is_empty = not self._entries
         for entry in self._entries.values() if self._indexes else ():
             self._index(entry)
-        self.floor = self.changed = found
-        self.revision = max(revision, found)
+        self.floor = self.changed = listed
+        self.revision = max(revision, listed)
         self.loaded = True
         early, self._early = self._early, []
         for event in early:
@@ -306,9 +306,9 @@ class Cache:
     def _remove_from_indexes(self, entry: Entry) -> None:
         for index, value_of in self._indexes.items():
             place = (index, indexed_value(value_of, entry))
-            found = self._indexed.get(place, {})
-            found.pop(entry.key, None)
-            if not found:
+            entries = self._indexed.get(place, {})
+            entries.pop(entry.key, None)
+            if not entries:
                 self._indexed.pop(place, None)
 
     def _notify(self, change: CacheEvent) -> None:

@@ -106,14 +106,14 @@ class Caches:
     async def _load(self, cache: Cache) -> None:
         self._loading[cache] = done = asyncio.get_running_loop().create_future()
         try:
-            found = await self.storage.range(cache.prefix)
+            listed = await self.storage.range(cache.prefix)
             entries: list[Entry] = []
-            for start in range(0, len(found.items), DECODED_AT_ONCE):
+            for start in range(0, len(listed.items), DECODED_AT_ONCE):
                 if start:
                     await self.clock.sleep(0)
-                items = found.items[start : start + DECODED_AT_ONCE]
+                items = listed.items[start : start + DECODED_AT_ONCE]
                 entries += cache.decoded(items) if cache.resource.converter is None else await cache.converted(items)
-            cache.load(entries, found.revision, self.revision)
+            cache.load(entries, listed.revision, self.revision)
         finally:
             del self._loading[cache]
             done.set_result(None)
@@ -162,8 +162,8 @@ class Caches:
             self._missed.clear()
             try:
                 for cache in self.loaded():
-                    found = await self.storage.range(cache.prefix)
-                    cache.replace(found.items, found.revision)
+                    listed = await self.storage.range(cache.prefix)
+                    cache.replace(listed.items, listed.revision)
             except (StorageFailed, Compacted) as error:
                 log.warning("the caches could not be read anew: %s", error)
                 await self.clock.sleep(CATCH_UP_SECONDS)

@@ -63,7 +63,7 @@ class ConvertingWatch(Watch):
             entries = [entry for event in changes for entry in (event.entry, event.previous) if entry is not None]
             await converted(entries, self._resource)
             seen = [event if event.type == BOOKMARK else self._chosen.translate(event) for event in events]
-            if found := [event for event in seen if event is not None]:
-                await converted((event.entry for event in found if event.type != BOOKMARK), self._resource)
-                return found
+            if selected := [event for event in seen if event is not None]:
+                await converted((event.entry for event in selected if event.type != BOOKMARK), self._resource)
+                return selected
         return []

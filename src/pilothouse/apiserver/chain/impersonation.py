@@ -84,8 +84,8 @@ def account_of(name: str) -> tuple[str, str] | None:
 
 def needed(name: str, groups: tuple[str, ...], uid: str, extra: dict[str, tuple[str, ...]]) -> Iterator[Attributes]:
     """What the asker must be allowed to do."""
-    if (found := account_of(name)) is not None:
-        yield Attributes("impersonate", resource="serviceaccounts", namespace=found[0], name=found[1])
+    if (account := account_of(name)) is not None:
+        yield Attributes("impersonate", resource="serviceaccounts", namespace=account[0], name=account[1])
     else:
         yield Attributes("impersonate", resource="users", name=name)
     for group in groups:
@@ -99,9 +99,9 @@ def needed(name: str, groups: tuple[str, ...], uid: str, extra: dict[str, tuple[
 
 def with_known_groups(name: str, groups: tuple[str, ...]) -> tuple[str, ...]:
     """The groups that follow from being that user."""
-    found = account_of(name)
-    if found is not None and not groups:
-        return service_account_groups(found[0])
+    account = account_of(name)
+    if account is not None and not groups:
+        return service_account_groups(account[0])
     if name == ANONYMOUS_USER:
         return groups if UNAUTHENTICATED in groups else (*groups, UNAUTHENTICATED)
     return groups if AUTHENTICATED in groups or UNAUTHENTICATED in groups else (*groups, AUTHENTICATED)

@@ -75,12 +75,12 @@ class Documents:
 
     def resource_list(self, group: str, version: str) -> Document:
         """/api/v1 and /apis/<group>/<version>."""
-        found: list[Document] = []
+        resources: list[Document] = []
         for resource in self._resources(group, version):
-            found.append(resource_document(resource))
-            found.extend(subresource_document(resource, sub) for sub in subresources_of(resource))
+            resources.append(resource_document(resource))
+            resources.extend(subresource_document(resource, sub) for sub in subresources_of(resource))
         group_version = f"{group}/{version}" if group else version
-        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": found}
+        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}
 
     def aggregated(self, *, core: bool, api_version: str) -> Document:
         """The whole of /api or /apis in one document, as `apidiscovery.k8s.io/v2` (or v2beta1) has it."""
@@ -108,7 +108,7 @@ class Documents:
         return (group, version) in self._remote
 
     def _resources(self, group: str, version: str) -> Sequence[Resource[Any]]:
-        return sorted(self._by_group[group][version], key=lambda one: one.plural)
+        return sorted(self._by_group[group][version], key=lambda resource: resource.plural)
 
 
 CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")

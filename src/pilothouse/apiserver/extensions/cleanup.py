@@ -143,8 +143,8 @@ class Cleanup:
             metadata = replace(metadata, finalizers=finalizers)
         made = replace(definition, metadata=metadata, status=replace(status, conditions=conditions))
         written = await self._execute(status_call(self._resource, made))
-        found: CustomResourceDefinition = written.object
-        return found
+        updated: CustomResourceDefinition = written.object
+        return updated
 
     @property
     def _resource(self) -> Resource[CustomResourceDefinition]:

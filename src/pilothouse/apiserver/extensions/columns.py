@@ -53,10 +53,10 @@ def _cell(path: JsonPath, type: str) -> Callable[[Any], Any]:
 
     def value(obj: Any) -> Any:
         try:
-            found = path.find(view(obj, path.head))
+            values = path.find(view(obj, path.head))
         except PathError:
             return None
-        return shown(found[0]) if found else None
+        return shown(values[0]) if values else None
 
     return value
 

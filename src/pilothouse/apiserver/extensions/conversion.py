@@ -66,13 +66,13 @@ def converted(answer: bytes, objects: Sequence[Unstructured], target: Resource[A
     """The objects in the version of `target`; ConversionFailed, which names `objects` by their kind."""
     source = f"{objects[0].apiVersion}, Kind={objects[0].kind}"
     try:
-        found = _objects_in(codec.parse(answer), uid, version)
+        returned = _objects_in(codec.parse(answer), uid, version)
     except (ValueError, ConversionFailed) as problem:
         raise failed(MALFORMED, f"conversion webhook for {source} failed: {problem}") from problem
-    if len(found) != len(objects):
-        raise failed(PARTIAL, f"conversion webhook for {source} returned {len(found)} objects, expected {len(objects)}")
+    if len(returned) != len(objects):
+        raise failed(PARTIAL, f"conversion webhook for {source} returned {len(returned)} objects, expected {len(objects)}")
     made: list[Unstructured] = []
-    for index, (original, value) in enumerate(zip(objects, found, strict=True)):
+    for index, (original, value) in enumerate(zip(objects, returned, strict=True)):
         try:
             made.append(_checked(original, value, target))
         except ConversionFailed as problem:

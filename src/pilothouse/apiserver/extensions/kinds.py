@@ -113,10 +113,10 @@ def _field(path: str) -> Callable[[Any], str]:
 
     def value(obj: Any) -> str:
         try:
-            found = compiled.find(view(obj, compiled.head))
+            values = compiled.find(view(obj, compiled.head))
         except jsonpath.PathError:
             return ""
-        return go_text(found[0]) if found and found[0] is not None else ""
+        return go_text(values[0]) if values and values[0] is not None else ""
 
     return value
 

@@ -152,11 +152,11 @@ def adapt(obj: Unstructured, target: Resource[Any]) -> None:
 def finalizer_warnings(new: Unstructured, old: Unstructured | None) -> list[str]:
     """What the writer of a finalizer is told whose name others might take, too."""
     known = set(old.metadata.finalizers) if old is not None else set()
-    found: list[str] = []
+    warnings: list[str] = []
     for name in sorted(set(new.metadata.finalizers) - known):
         where = f"metadata.finalizers: {go_quoted(name)}"
-        found += [f"{where}: {problem}" for problem in names.qualified_name(name)]
+        warnings += [f"{where}: {problem}" for problem in names.qualified_name(name)]
         if "/" not in name and name not in STANDARD_FINALIZERS:
             path = " including a path (/)" if "." in name else ""
-            found.append(f"{where}: prefer a domain-qualified finalizer name{path} {PREFER}")
-    return found
+            warnings.append(f"{where}: prefer a domain-qualified finalizer name{path} {PREFER}")
+    return warnings

@@ -53,12 +53,12 @@ def _non_structural(definition: CustomResourceDefinition) -> Condition | None:
     """The condition of a definition that is not structural, as only those can be that were stored long ago."""
     if not definition.spec.preserveUnknownFields and find(definition, NON_STRUCTURAL) is None:
         return None
-    found = [str(problem) for problem in violations(definition)]
+    problems = [str(problem) for problem in violations(definition)]
     if definition.spec.preserveUnknownFields:
-        found.insert(0, "spec.preserveUnknownFields: Invalid value: true: must be false")
-    if not found:
+        problems.insert(0, "spec.preserveUnknownFields: Invalid value: true: must be false")
+    if not problems:
         return None
-    return condition(NON_STRUCTURAL, TRUE, "Violations", aggregate(found))
+    return condition(NON_STRUCTURAL, TRUE, "Violations", aggregate(problems))
 
 
 def status_call(resource: Resource[CustomResourceDefinition], definition: CustomResourceDefinition) -> Call:

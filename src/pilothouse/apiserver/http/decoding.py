@@ -41,10 +41,10 @@ UNSUPPORTED = (
 def content_type_of(request: Request) -> str:
     """The media type of a body; StatusError 415 for one that is not read."""
     header = request.header("Content-Type")
-    found = READ.get(media_type_of(header).lower())
-    if found is None or (";" in header and not PARAMETERS.fullmatch(header)):
+    content_type = READ.get(media_type_of(header).lower())
+    if content_type is None or (";" in header and not PARAMETERS.fullmatch(header)):
         raise errors.unsupported_media_type(UNSUPPORTED)
-    return found
+    return content_type
 
 
 def media_type_of(header: str) -> str:
@@ -119,13 +119,13 @@ async def body(request: Request, content_type: str) -> bytes:
 def refuse_unregistered(request: Request, data: bytes, resource: Resource[Any], content_type: str) -> None:
     """A StatusError in upstream's words when the body names a kind that is served in no version, or not in the one it names."""
     with suppress(ValueError):  # what cannot be read is told by who decodes it
-        found = codec.parse(data, content_type)
-        if not isinstance(found, dict):
+        parsed = codec.parse(data, content_type)
+        if not isinstance(parsed, dict):
             return
         expected = (resource.group, resource.version, resource.kind)
         try:
-            refuse_other_than_text(found)
-            group, version, kind = completed = codec.completed(expected, found.get("apiVersion"), found.get("kind"))
+            refuse_other_than_text(parsed)
+            group, version, kind = completed = codec.completed(expected, parsed.get("apiVersion"), parsed.get("kind"))
         except ValueError as problem:
             text = f"the object provided is unrecognized (must be of type {resource.kind}): {problem}"
             raise errors.bad_request(f"{text} ({codec.summary(data)})") from problem
@@ -141,14 +141,14 @@ def refuse_unregistered(request: Request, data: bytes, resource: Resource[Any], 
 def refuse_other_than_scale(data: bytes, content_type: str) -> None:
     """A StatusError in upstream's words when what is to be the Scale of a custom kind says that it is of another kind."""
     with suppress(ValueError):
-        found = codec.parse(data, content_type)
-        if isinstance(found, dict) and (found.get("apiVersion"), found.get("kind")) != ("autoscaling/v1", "Scale"):
+        parsed = codec.parse(data, content_type)
+        if isinstance(parsed, dict) and (parsed.get("apiVersion"), parsed.get("kind")) != ("autoscaling/v1", "Scale"):
             raise errors.bad_request(f'no kind is registered for the type v1.Scale in scheme "{SCHEME}"')
 
 
-def refuse_other_than_text(found: dict[str, Any]) -> None:
+def refuse_other_than_text(parsed: dict[str, Any]) -> None:
     """ValueError when a body's apiVersion or kind is no string."""
-    for name, value in found.items():
+    for name, value in parsed.items():
         if name in ("apiVersion", "kind") and not isinstance(value, str | None):
             text = f"json: cannot unmarshal {strict.described(value)} into Go struct field .{name} of type string"
             raise ValueError(f"couldn't get version/kind; json parse error: {text}")
@@ -196,8 +196,8 @@ def exchanged_type(resource: Resource[Any], subresource: str) -> type[Any] | Non
         return None
     group, version, kind = declared.kind
     module = import_module(f"pilothouse.api.types.{group.partition('.')[0] or 'core'}_{version}")
-    found: type[Any] = getattr(module, kind)
-    return found
+    exchanged: type[Any] = getattr(module, kind)
+    return exchanged
 
 
 async def read_delete_options(request: Request) -> DeleteOptions | None:
@@ -207,10 +207,10 @@ async def read_delete_options(request: Request) -> DeleteOptions | None:
         return None
     content_type = content_type_of(request)
     try:
-        found = protobuf_options(data) if content_type == PROTOBUF else codec.document(data, content_type)
-        if found is None:
+        parsed = protobuf_options(data) if content_type == PROTOBUF else codec.document(data, content_type)
+        if parsed is None:
             return DeleteOptions()
-        refuse_other_than_options(found)
+        refuse_other_than_options(parsed)
         if content_type == PROTOBUF:
             return read_protobuf(data, DeleteOptions)  # type: ignore[no-any-return]
     except ValueError as problem:
@@ -225,10 +225,10 @@ def protobuf_options(data: bytes) -> dict[str, Any]:
     return {"apiVersion": api_version, "kind": kind}
 
 
-def refuse_other_than_options(found: dict[str, Any]) -> None:
+def refuse_other_than_options(parsed: dict[str, Any]) -> None:
     """ValueError for a body that names another kind than DeleteOptions, which are of every group's versions: what was meant as something
     else must not delete with defaults."""
-    kind, api_version = found.get("kind") or "DeleteOptions", found.get("apiVersion") or ""
+    kind, api_version = parsed.get("kind") or "DeleteOptions", parsed.get("apiVersion") or ""
     if api_version.count("/") > 1:
         raise ValueError(f"unexpected GroupVersion string: {api_version}")
     if kind in codec.UNVERSIONED:

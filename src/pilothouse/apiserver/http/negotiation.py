@@ -168,7 +168,7 @@ def _before(clause: Clause, other: Clause) -> bool:
 def _quality(text: str) -> float:
     """A quality; what is no number counts as 0, as Go reads it."""
     try:
-        found = strconv.parse_float(text)
+        quality = strconv.parse_float(text)
     except ValueError:
         return 0.0
-    return 0.0 if found != found else found
+    return 0.0 if quality != quality else quality

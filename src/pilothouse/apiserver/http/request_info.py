@@ -69,8 +69,8 @@ NO_INFO = RequestInfo(labels=("", "", "", "", "", ""))
 @remember(PATHS_REMEMBERED, LONGEST_PATH_REMEMBERED)
 def parse(method: str, path: str, watching: bool) -> RequestInfo:
     """The info of one request; `watching` says whether the query asks for a watch."""
-    found = _parsed(method, path, watching)
-    return replace(found, labels=labels_of(found))
+    info = _parsed(method, path, watching)
+    return replace(info, labels=labels_of(info))
 
 
 def labels_of(info: RequestInfo) -> tuple[str, ...]:

@@ -20,14 +20,14 @@ def shortened(warnings: Iterable[str]) -> list[str]:
     texts = [text for text in dict.fromkeys(warnings) if text]
     if sum(len(text) for text in texts) <= TOTAL_CHARACTERS:
         return [text for text in texts if is_writable(text)]
-    found, written = [], 0
+    kept, written = [], 0
     for text in texts:
         if written >= TOTAL_CHARACTERS:
             break
         if is_writable(text):
-            found.append(text[:ITEM_CHARACTERS])
-            written += len(found[-1])
-    return found
+            kept.append(text[:ITEM_CHARACTERS])
+            written += len(kept[-1])
+    return kept
 
 
 def is_writable(text: str) -> bool:

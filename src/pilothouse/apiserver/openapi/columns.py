@@ -50,12 +50,12 @@ def _of(resource: Resource[Any]) -> Mapping[str, str]:
 @cache
 def _rows() -> Mapping[tuple[str, str], Mapping[str, tuple[str, str]]]:
     """(apiVersion, kind) -> column -> its field, or its own words."""
-    found: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
+    rows: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
     path = fields.FOLDER / "column_descriptions.tsv"
     for line in path.read_text().splitlines()[1:]:
         api_version, kind, column, field, text = line.split("\t")
-        found.setdefault((api_version, kind), {})[column] = (field, text.replace("\\n", "\n"))
-    return found
+        rows.setdefault((api_version, kind), {})[column] = (field, text.replace("\\n", "\n"))
+    return rows
 
 
 @cache

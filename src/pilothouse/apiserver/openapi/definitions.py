@@ -52,11 +52,11 @@ def load(resources: Iterable[Resource[Any]], level: str = API_LEVEL) -> dict[str
     """All built-in schemas of an API level. Large: whoever asks makes his document of it and lets it go."""
     if not FILE.exists():
         return {schema_name(resource): untyped_schema(resource) for resource in resources if not is_custom(resource)}
-    found: dict[str, Schema] = msgspec.json.decode(gzip.decompress(FILE.read_bytes()))
+    schemas: dict[str, Schema] = msgspec.json.decode(gzip.decompress(FILE.read_bytes()))
     for name, defaults in DEFAULTS.items():
         for field, value in defaults.items():
-            found[name]["properties"][field]["default"] = value
-    return found if level == API_LEVEL else dict(at_level(found, level))
+            schemas[name]["properties"][field]["default"] = value
+    return schemas if level == API_LEVEL else dict(at_level(schemas, level))
 
 
 @lru_cache(maxsize=4)
@@ -131,11 +131,11 @@ def references(schema: Any) -> Iterator[str]:
 
 def closure(schemas: dict[str, Schema], names: Iterable[str]) -> dict[str, Schema]:
     """The named schemas and all that they refer to, in the order of their names."""
-    found: dict[str, Schema] = {}
+    reached: dict[str, Schema] = {}
     waiting = [name for name in names if name in schemas]
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found[name] = schemas[name]
+        if name not in reached:
+            reached[name] = schemas[name]
             waiting.extend(schema for schema in references(schemas[name]) if schema in schemas)
-    return dict(sorted(found.items()))
+    return dict(sorted(reached.items()))

@@ -74,9 +74,9 @@ def _free(name: str, schema: Any, taken: Mapping[str, Any], own: Mapping[str, An
     return other
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(left: Any, other: Any) -> bool:
     """Whether two schemas say the same, whichever kinds they say that they are of."""
-    return {key: value for key, value in one.items() if key != GVK} == {key: value for key, value in other.items() if key != GVK}
+    return {key: value for key, value in left.items() if key != GVK} == {key: value for key, value in other.items() if key != GVK}
 
 
 def _referring(value: Any, renames: Mapping[str, str]) -> Any:

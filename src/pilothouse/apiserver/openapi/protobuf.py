@@ -86,39 +86,44 @@ def parameter(value: dict[str, Any]) -> bytes:
 @lru_cache(maxsize=256)
 def _plain_parameter(items: tuple[tuple[str, Any], ...]) -> bytes:
     """There are few, and every operation has ten."""
-    one = dict(items)
-    head = flag(1, one.get("required", False)) + text(2, one["in"]) + text(3, one.get("description", "")) + text(4, one["name"])
-    if one["in"] == "query":
-        return part(8, part(1, part(2, part(3, head + text(6, one["type"]) + flag(20, True)))))
-    return part(8, part(1, part(2, part(4, head + text(5, one["type"]) + flag(19, True)))))
+    parameter = dict(items)
+    head = (
+        flag(1, parameter.get("required", False))
+        + text(2, parameter["in"])
+        + text(3, parameter.get("description", ""))
+        + text(4, parameter["name"])
+    )
+    if parameter["in"] == "query":
+        return part(8, part(1, part(2, part(3, head + text(6, parameter["type"]) + flag(20, True)))))
+    return part(8, part(1, part(2, part(4, head + text(5, parameter["type"]) + flag(19, True)))))
 
 
-def schema(one: dict[str, Any]) -> bytes:
+def schema(document: dict[str, Any]) -> bytes:
     """A Schema."""
-    if one.keys() == {"$ref"}:
-        return text(1, one["$ref"])
-    found = [text(1, one.get("$ref", "")), text(2, one.get("format", "")), text(4, one.get("description", ""))]
-    if "default" in one:
-        found.append(part(5, anything(one["default"])))
-    found.append(texts(19, one.get("required", ())))
-    found += [part(20, anything(value)) for value in one.get("enum", ())]
-    if isinstance(additional := one.get("additionalProperties"), dict):
-        found.append(part(21, part(1, schema(additional))))
-    if "type" in one:
-        found.append(part(22, text(1, one["type"])))
-    if "items" in one:
-        found.append(part(23, part(1, schema(one["items"]))))
-    found += [part(24, schema(each)) for each in one.get("allOf", ())]
-    if "properties" in one:
-        properties = (part(1, text(1, name) + part(2, schema(each))) for name, each in one["properties"].items())
-        found.append(part(25, b"".join(properties)))
-    found.append(extensions(31, one))
-    return b"".join(found)
+    if document.keys() == {"$ref"}:
+        return text(1, document["$ref"])
+    parts = [text(1, document.get("$ref", "")), text(2, document.get("format", "")), text(4, document.get("description", ""))]
+    if "default" in document:
+        parts.append(part(5, anything(document["default"])))
+    parts.append(texts(19, document.get("required", ())))
+    parts += [part(20, anything(value)) for value in document.get("enum", ())]
+    if isinstance(additional := document.get("additionalProperties"), dict):
+        parts.append(part(21, part(1, schema(additional))))
+    if "type" in document:
+        parts.append(part(22, text(1, document["type"])))
+    if "items" in document:
+        parts.append(part(23, part(1, schema(document["items"]))))
+    parts += [part(24, schema(each)) for each in document.get("allOf", ())]
+    if "properties" in document:
+        properties = (part(1, text(1, name) + part(2, schema(each))) for name, each in document["properties"].items())
+        parts.append(part(25, b"".join(properties)))
+    parts.append(extensions(31, document))
+    return b"".join(parts)
 
 
-def extensions(number: int, one: dict[str, Any]) -> bytes:
+def extensions(number: int, document: dict[str, Any]) -> bytes:
     """The `x-` keys, as repeated NamedAny."""
-    return b"".join(_extension(number, key, msgspec.json.encode(value)) for key, value in one.items() if key.startswith("x-"))
+    return b"".join(_extension(number, key, msgspec.json.encode(value)) for key, value in document.items() if key.startswith("x-"))
 
 
 @lru_cache(maxsize=1024)

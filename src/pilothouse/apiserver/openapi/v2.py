@@ -52,10 +52,10 @@ def custom(resource: Resource[Any], level: str) -> Parts:
 
 
 def _paths(made: Iterable[Operation], definitions: dict[str, Any] | None) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    by_path: dict[str, Any] = {}
     for route in made:
-        found.setdefault(route.path, {})[route.method] = operation(route, definitions)
-    return found
+        by_path.setdefault(route.path, {})[route.method] = operation(route, definitions)
+    return by_path
 
 
 def operation(operation: Operation, definitions: dict[str, Any] | None) -> dict[str, Any]:

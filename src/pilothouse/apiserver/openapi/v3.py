@@ -76,10 +76,10 @@ def document(resources: Iterable[Resource[Any]], group: str, version: str, level
 
 def paths(made: Iterable[Operation], components: dict[str, Any]) -> dict[str, Any]:
     """Path items by path, sorted, of these operations."""
-    found: dict[str, Any] = {}
+    by_path: dict[str, Any] = {}
     for route in made:
-        found.setdefault(route.path, {})[route.method] = operation(route, components)
-    return dict(sorted(found.items()))
+        by_path.setdefault(route.path, {})[route.method] = operation(route, components)
+    return dict(sorted(by_path.items()))
 
 
 def operation(operation: Operation, components: dict[str, Any]) -> dict[str, Any]:

@@ -24,15 +24,15 @@ HEALTHCHECKS = "kubernetes_healthchecks_total"
 def paths(healthy: Checks, live: Checks, ready: Checks) -> Mapping[str, Handler]:
     """The paths of the three, and of their gauges. Each takes any method, as upstream."""
     counts = Counts()
-    found: dict[str, Handler] = {}
+    handlers: dict[str, Handler] = {}
     for name, checks in (("healthz", healthy), ("livez", live), ("readyz", ready)):
         serve = endpoint(name, checks, counts)
-        found |= {f"/{name}": serve, f"/{name}/*": serve}
+        handlers |= {f"/{name}": serve, f"/{name}/*": serve}
 
     async def slis(request: Request) -> Response:
         return Answer(200, counts.exposition().encode(), METRICS)
 
-    return {**found, "/metrics/slis": slis}
+    return {**handlers, "/metrics/slis": slis}
 
 
 def endpoint(name: str, checks: Checks, counts: Counts) -> Handler:
@@ -48,9 +48,9 @@ def endpoint(name: str, checks: Checks, counts: Counts) -> Handler:
             problem = await run_check(checks[single])
             return Answer(500, f"internal server error: {problem}\n".encode(), TEXT) if problem else Answer(200, b"ok", TEXT)
         excluded = set(request.query.get("exclude", ()))
-        found = {check: "" if check in excluded else await run_check(ask) for check, ask in checks.items()}
-        counts.note(name, {check: problem for check, problem in found.items() if check not in excluded})
-        return report(name, found, excluded, verbose="verbose" in request.query)
+        problems = {check: "" if check in excluded else await run_check(ask) for check, ask in checks.items()}
+        counts.note(name, {check: problem for check, problem in problems.items() if check not in excluded})
+        return report(name, problems, excluded, verbose="verbose" in request.query)
 
     return serve
 
@@ -64,13 +64,13 @@ async def run_check(check: Check) -> str:
         return str(error) or type(error).__name__
 
 
-def report(name: str, found: Mapping[str, str], excluded: set[str], *, verbose: bool) -> Answer:
+def report(name: str, problems: Mapping[str, str], excluded: set[str], *, verbose: bool) -> Answer:
     """Upstream's text: one line a check when something is wrong or `verbose` is asked for, `ok` otherwise."""
-    lines = [line(check, problem, check in excluded) for check, problem in found.items()]
-    if unknown := sorted(excluded - set(found)):
+    lines = [line(check, problem, check in excluded) for check, problem in problems.items()]
+    if unknown := sorted(excluded - set(problems)):
         quoted = ", ".join(json.dumps(check, ensure_ascii=False) for check in unknown)
         lines.append(f"warn: some health checks cannot be excluded: no matches for {quoted}")
-    if any(found.values()):
+    if any(problems.values()):
         return Answer(500, "\n".join([*lines, f"{name} check failed\n"]).encode(), TEXT)
     if not verbose:
         return Answer(200, b"ok", TEXT)
@@ -91,9 +91,9 @@ class Counts:
         self._last: dict[tuple[str, str], int] = {}
         self._total: dict[tuple[str, str, str], int] = {}
 
-    def note(self, type: str, found: Mapping[str, str]) -> None:
+    def note(self, type: str, problems: Mapping[str, str]) -> None:
         """Count the results of one run; `found` maps a check to its problem, empty when it is healthy."""
-        for check, problem in found.items():
+        for check, problem in problems.items():
             status = "error" if problem else "success"
             self._last[check, type] = 0 if problem else 1
             self._total[check, type, status] = self._total.get((check, type, status), 0) + 1

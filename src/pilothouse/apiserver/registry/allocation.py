@@ -235,12 +235,12 @@ class _Choice:
         used = {item[0] for item in self._taken if isinstance(item, tuple)}
         size = high - low + 1
         reserved = min(max(16, size // 32), 128) if size >= 32 else 0
-        found = self._free(low + reserved, high + 1, lambda number: number not in used)
-        if found is None:
-            found = self._free(low, low + reserved, lambda number: number not in used)
-        if found is None:
+        port = self._free(low + reserved, high + 1, lambda number: number not in used)
+        if port is None:
+            port = self._free(low, low + reserved, lambda number: number not in used)
+        if port is None:
             raise internal_error("failed to allocate a nodePort: range is full")
-        return found
+        return port
 
     def health_check(self) -> None:
         spec = self._new.spec

@@ -22,13 +22,13 @@ def continue_token(revision: int, start: str) -> str:
 def parse_token(token: str) -> tuple[str, int]:
     """(start, revision) of a continue token; a StatusError 400 for what is none."""
     try:
-        found = parse(_decoded(token).decode(errors="replace").encode())
+        parsed = parse(_decoded(token).decode(errors="replace").encode())
     except ValueError as error:
         raise _refused(f"continue key is not valid: {error}") from error
-    if not isinstance(found, dict):
-        kind = {list: "array", str: "string", bool: "bool"}.get(type(found), "number")
+    if not isinstance(parsed, dict):
+        kind = {list: "array", str: "string", bool: "bool"}.get(type(parsed), "number")
         raise _refused(f"continue key is not valid: json: cannot unmarshal {kind} into Go value of type storage.continueToken")
-    version, revision, start = found.get("v") or "", found.get("rv") or 0, found.get("start") or ""
+    version, revision, start = parsed.get("v") or "", parsed.get("rv") or 0, parsed.get("start") or ""
     if version != TOKEN_VERSION:
         raise _refused(f"continue key is not valid: server does not recognize this encoded version {version}")
     if not isinstance(revision, int) or not revision:

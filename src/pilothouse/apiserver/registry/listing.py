@@ -83,8 +83,8 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
 def refuse_corrupt(cache: Cache, selection: Selection, start: str, end: str) -> None:
     """StatusError when the store has what cannot be decoded among the keys of a page, whatever else is selected by."""
     keys = (key for key in cache.corrupt if key.startswith(selection.prefix) and key >= start and (not end or key < end))
-    if found := [cache.corrupt[key] for key in sorted(keys)]:
-        raise unlistable(cache.resource, found)
+    if corrupt := [cache.corrupt[key] for key in sorted(keys)]:
+        raise unlistable(cache.resource, corrupt)
 
 
 async def _position(store: RegistryStore, request: Request, prefix: str) -> tuple[str, int]:
@@ -139,8 +139,8 @@ async def _from_store(store: RegistryStore, request: Request, cache: Cache, sele
     entries: list[Entry] = []
     try:
         while True:
-            found = await store.storage.range(selection.prefix, start, STORE_PAGE, revision)
-            for item in found.items:
+            listed = await store.storage.range(selection.prefix, start, STORE_PAGE, revision)
+            for item in listed.items:
                 entry = cache.read(item)
                 if isinstance(entry, CorruptValue):
                     raise unlistable(cache.resource, [entry])
@@ -149,9 +149,9 @@ async def _from_store(store: RegistryStore, request: Request, cache: Cache, sele
                     return _Page(entries, revision, next_key, _remaining(cache, selection, next_key, revision))
                 if selection.matches(entry):
                     entries.append(entry)
-            if not found.more:
+            if not listed.more:
                 return _Page(entries, revision)
-            start = found.items[-1].key + "\0"
+            start = listed.items[-1].key + "\0"
     except Compacted as error:
         raise _too_old(request, selection.prefix, start) from error
     except FutureRevision as error:

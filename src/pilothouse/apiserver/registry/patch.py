@@ -75,16 +75,16 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
         known = managers.record_in(view, request.resource, current.object)
         if not known and view.body is not None and request.resource.is_hub:  # upstream cannot make a record for a Scale of custom kinds
             raise failure(500, "", UNRECORDED)
-        found = apply.apply(live, known, config, writer, force=request.options.force)
-        return codec.at_level(_applied(request, config, found, seen, [*given, *_warnings(request, repeated)]), store.catalogue.level)
+        applied = apply.apply(live, known, config, writer, force=request.options.force)
+        return codec.at_level(_applied(request, config, applied, seen, [*given, *_warnings(request, repeated)]), store.catalogue.level)
 
     try:
         return await change(store, request, view, body_of, PATCH_ATTEMPTS)
     except StatusError as error:
         if view is not MAIN or not is_missing(error, request):
             raise
-    found = await in_thread_if_large(request.call, apply.apply, None, (), config, writer)
-    made = codec.at_level(_applied(request, config, found, None, [*given, *_warnings(request, repeated)]), store.catalogue.level)
+    applied = await in_thread_if_large(request.call, apply.apply, None, (), config, writer)
+    made = codec.at_level(_applied(request, config, applied, None, [*given, *_warnings(request, repeated)]), store.catalogue.level)
     if made.metadata.uid:
         cause = f"uid mismatch: the provided object specified uid {made.metadata.uid}, and no existing object was found"
         raise conflict(request.resource.plural, request.resource.group, request.name, cause)
@@ -94,10 +94,10 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
 
 
 def _applied(
-    request: Request, config: dict[str, Any], found: tuple[dict[str, Any], list[ManagedFieldsEntry]], seen: Any, warnings: list[str]
+    request: Request, config: dict[str, Any], applied: tuple[dict[str, Any], list[ManagedFieldsEntry]], seen: Any, warnings: list[str]
 ) -> Any:
     """The typed outcome of an apply, with its record. `seen` is what it was applied to; None for a new object."""
-    after, entries = found
+    after, entries = applied
     made = outcome.applied_object(after, config, request.served.type if seen is None else type(seen))
     if isinstance(made, Unstructured) and made.RULES is not None:  # what stands where a schema says no more than "object" is no mistake
         made.RULES.prune(made.content, keep_nulls=True)
@@ -119,8 +119,8 @@ def _configuration(request: Request) -> tuple[dict[str, Any], list[str]]:
     if config is None:
         config = {}
     if not isinstance(config, dict):
-        found = f"cannot unmarshal {strict.described(config)} into Go value of type map[string]interface {{}}"
-        raise bad_request(f"error decoding patch: error unmarshaling JSON: while decoding JSON: json: {found}")
+        problem = f"cannot unmarshal {strict.described(config)} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding patch: error unmarshaling JSON: while decoding JSON: json: {problem}")
     return config, repeated
 
 

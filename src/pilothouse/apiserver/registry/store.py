@@ -211,11 +211,11 @@ class RegistryStore:
         cache = await self.caches.of(resource)
         if cache.corrupt and (corrupt := cache.corrupt.get(cache.key(namespace, name))) is not None:
             raise corrupt.unreadable()
-        found = cache.get(namespace, name)
-        if found is None:
+        entry = cache.get(namespace, name)
+        if entry is None:
             raise not_found(resource.plural, (served or resource).group, name)
-        await converted((found,), resource, unreadable)
-        return found.in_version(resource)
+        await converted((entry,), resource, unreadable)
+        return entry.in_version(resource)
 
     async def newest(self, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None = None) -> Entry:
         """The entry that the store has, whatever the cache shows; StatusError NotFound as above when there is none."""
@@ -271,12 +271,12 @@ class RegistryStore:
             cache.take_back(key)
             raise
         share(obj, value, None if current is None else current.object)  # not before: who failed may change the object and try again
-        found = cache.get(namespace, obj.metadata.name)
-        if found is None or found.revision != revision:
-            found = Entry.stored(cache.resource, key, cache.head, value, revision, current.since if current else revision, obj)
+        entry = cache.get(namespace, obj.metadata.name)
+        if entry is None or entry.revision != revision:
+            entry = Entry.stored(cache.resource, key, cache.head, value, revision, current.since if current else revision, obj)
         if resource.converter is not None:
-            await converted((found,), resource)
-        return found.in_version(resource)
+            await converted((entry,), resource)
+        return entry.in_version(resource)
 
     async def reread(self, resource: Resource[Any], obj: Any) -> Any:
         """`obj`, of the version of `resource`, as it would be read after a write: what the stored version does not know is gone."""

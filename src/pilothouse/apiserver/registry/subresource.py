@@ -35,10 +35,10 @@ class Action:
 def _views() -> dict[str, list[View]]:
     from pilothouse.apiserver.registry import subresources
 
-    found: dict[str, list[View]] = {}
+    by_name: dict[str, list[View]] = {}
     for view in plugins.instances(subresources, View):
-        found.setdefault(view.name, []).append(view)
-    return found
+        by_name.setdefault(view.name, []).append(view)
+    return by_name
 
 
 @cache
@@ -51,9 +51,9 @@ def _actions() -> dict[tuple[str, tuple[str, str]], Action]:
 def view_of(request: Request) -> View | None:
     """The view that a request's subresource is; one made for the kind goes before one for all kinds."""
     plural = (request.resource.group, request.resource.plural)
-    found = _views().get(request.call.subresource, [])
-    special = [view for view in found if view.plurals is not None and plural in view.plurals]
-    return next(iter(special + [view for view in found if view.plurals is None]), None)
+    views = _views().get(request.call.subresource, [])
+    special = [view for view in views if view.plurals is not None and plural in view.plurals]
+    return next(iter(special + [view for view in views if view.plurals is None]), None)
 
 
 async def execute(store: RegistryStore, request: Request) -> Entry | Status:

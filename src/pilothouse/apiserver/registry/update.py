@@ -141,12 +141,12 @@ def _conflict(request: Request, cause: str) -> StatusError:
     return conflict(request.resource.plural, request.served.group, request.name, cause)
 
 
-def uid_mismatch(request: Request, wanted: str, found: str) -> str:
+def uid_mismatch(request: Request, wanted: str, actual: str) -> str:
     """What the store of upstream says when an object is another than the one that is meant: of a dry run without its prefix."""
     prefix = "" if request.options.dry_run else "/registry"
     return (
         f"StorageError: invalid object, Code: 4, Key: {prefix}{request.storage_key}, ResourceVersion: 0, AdditionalErrorMsg: "
-        f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+        f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {actual}"
     )
 
 

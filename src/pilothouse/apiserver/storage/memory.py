@@ -45,8 +45,8 @@ class MemoryStorage:
         """A key's item as of `revision` (0: now), or None. Raises Compacted or FutureRevision."""
         self._check(revision)
         source = self._past(key, revision) if revision and revision < self._revision else self._items
-        found: Item | None = source.get(key)
-        return found
+        item: Item | None = source.get(key)
+        return item
 
     async def range(self, prefix: str, start: str = "", limit: int = 0, revision: int = 0) -> Range:
         """Items below `prefix`, from `start` on, as of `revision` (0: now); at most `limit` (0: all).
@@ -136,7 +136,7 @@ class MemoryStorage:
             raise Compacted(revision, self._compacted)
 
     def _since(self, after: int) -> Sequence[_Write]:
-        return self._log[bisect_right(self._log, after, key=lambda one: one.event.revision) :]
+        return self._log[bisect_right(self._log, after, key=lambda entry: entry.event.revision) :]
 
     def _past(self, prefix: str, at: int) -> SortedDict:
         """The items of `prefix` as of a revision: today's, with what happened since undone from the newest to the oldest."""

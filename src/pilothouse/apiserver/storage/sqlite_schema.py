@@ -76,11 +76,11 @@ def prepare(connection: sqlite3.Connection) -> None:
         raise UnknownSchema("it is a database of something else")
     connection.executescript(CREATE)
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?), ('compacted', ?)", (SCHEMA_VERSION, FIRST_REVISION))
-    found = _meta(connection, "schema")
-    if found == 1:
+    version = _meta(connection, "schema")
+    if version == 1:
         move_keys(connection)
-    elif found != SCHEMA_VERSION:
-        raise UnknownSchema(f"the store has schema {found}, this version knows {SCHEMA_VERSION}")
+    elif version != SCHEMA_VERSION:
+        raise UnknownSchema(f"the store has schema {version}, this version knows {SCHEMA_VERSION}")
 
 
 def move_keys(connection: sqlite3.Connection) -> None:
@@ -126,11 +126,11 @@ def insert(connection: sqlite3.Connection, events: list[Event]) -> None:
 
 def row_at(connection: sqlite3.Connection, key: str, revision: int) -> tuple[str, bytes, int, int] | None:
     """(key, value, revision, created) of a key as of `revision`; None when it did not exist then."""
-    found = connection.execute(
+    row = connection.execute(
         "SELECT key, value, revision, created FROM entry WHERE key = ? AND revision <= ? ORDER BY revision DESC LIMIT 1",
         (key, revision),
     ).fetchone()
-    return None if found is None or found[1] is None else found
+    return None if row is None or row[1] is None else row
 
 
 def rows_at(connection: sqlite3.Connection, prefix: str, start: str, limit: int, revision: int) -> list[tuple[str, bytes, int, int]]:
@@ -169,12 +169,12 @@ def rows_with_previous(connection: sqlite3.Connection, prefix: str, after: int, 
 
 def values_at(connection: sqlite3.Connection, revisions: list[int]) -> dict[int, bytes]:
     """The values that were written at these revisions, of those that are kept."""
-    found: dict[int, bytes] = {}
+    values: dict[int, bytes] = {}
     for start in range(0, len(revisions), PARAMETERS):
         part = revisions[start : start + PARAMETERS]
         marks = ",".join("?" * len(part))
-        found.update(connection.execute(f"SELECT revision, value FROM entry WHERE revision IN ({marks})", part))
-    return found
+        values.update(connection.execute(f"SELECT revision, value FROM entry WHERE revision IN ({marks})", part))
+    return values
 
 
 def mark_compacted(connection: sqlite3.Connection, revision: int) -> None:

@@ -85,16 +85,16 @@ class Writer:
     def _take(self) -> tuple[list[Write], Work | None]:
         """The writes that wait, and what stopped the taking."""
         batch: list[Write] = []
-        one = self._queue.get()
-        while isinstance(one, list):
-            batch += [write for write in one if write.generation > self._failed]
+        work = self._queue.get()
+        while isinstance(work, list):
+            batch += [write for write in work if write.generation > self._failed]
             if len(batch) >= BATCH_LIMIT:
                 return batch, _NOTHING
             try:
-                one = self._queue.get_nowait()
+                work = self._queue.get_nowait()
             except queue.Empty:
                 return batch, _NOTHING
-        return batch, one
+        return batch, work
 
     def _write(self, batch: list[Write]) -> None:
         for start in range(0, len(batch), STATEMENT_LIMIT):

@@ -43,9 +43,9 @@ async def transfer(source: Storage, target: Storage) -> Transferred:
     async for items in _pages(source, revision):
         await target.create({item.key: item.value for item in items})
         count += len(items)
-    found = sum([len(items) async for items in _pages(target, await target.revision())])
-    if found != count:
-        raise Incomplete(f"{count} objects were written, and {found} are there")
+    present = sum([len(items) async for items in _pages(target, await target.revision())])
+    if present != count:
+        raise Incomplete(f"{count} objects were written, and {present} are there")
     return Transferred(count, revision)
 
 

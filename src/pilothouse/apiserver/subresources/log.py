@@ -71,23 +71,23 @@ def protocol_of(request: Request) -> str | None:
 def options_of(request: Request, pod: Pod) -> list[tuple[str, str]]:
     """The query for the kubelet; 422 in upstream's words for what cannot be."""
     problems = Problems()
-    found = [(name, "true") for name in FLAGS if flag(request, name)]
+    options = [(name, "true") for name in FLAGS if flag(request, name)]
     for name, least in NUMBERS.items():
         value = integer(request, name)
         if value is None:
             continue
         if value < least:
             problems.at(name).invalid(value, "must be greater than or equal to 0" if least == 0 else "must be greater than 0")
-        found.append((name, str(value)))
+        options.append((name, str(value)))
     if since := request.parameter("sinceTime"):
         if wrong := time.parse_error(since):
             raise errors.bad_request(wrong)
-        found.append(("sinceTime", since))
-    if {"sinceSeconds", "sinceTime"} <= {name for name, _ in found}:
+        options.append(("sinceTime", since))
+    if {"sinceSeconds", "sinceTime"} <= {name for name, _ in options}:
         problems.forbidden("at most one of `sinceTime` or `sinceSeconds` may be specified")
     if problems:
         raise errors.invalid("PodLogOptions", "", pod.metadata.name, problems.found)
-    return found
+    return options
 
 
 def refusal(request: Request, status: int, text: str) -> StatusError:

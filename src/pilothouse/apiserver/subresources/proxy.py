@@ -106,13 +106,13 @@ def port_name(service: Service, number: int) -> str:
 
 def ready_endpoints(slices: list[EndpointSlice], wanted: str) -> list[tuple[Endpoint, int]]:
     """Every endpoint that takes traffic for the service's port of that name, with its port's number."""
-    found: list[tuple[Endpoint, int]] = []
+    candidates: list[tuple[Endpoint, int]] = []
     for endpoints in slices:
         number = next((port.port for port in endpoints.ports or () if (port.name or "") == wanted and port.port), None)
         if number is not None:
             ready = (each for each in endpoints.endpoints or () if each.conditions.ready is not False)
-            found += [(endpoint, number) for endpoint in ready if endpoint.addresses]
-    return found
+            candidates += [(endpoint, number) for endpoint in ready if endpoint.addresses]
+    return candidates
 
 
 def first_address(endpoint: Endpoint) -> str:

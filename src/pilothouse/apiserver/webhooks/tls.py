@@ -32,10 +32,10 @@ def context_of(ca_bundle: str) -> ssl.SSLContext:
         context.load_default_certs()
         return context
     try:
-        found = PEM.findall(base64.b64decode(ca_bundle))
-        if not found:
+        blocks = PEM.findall(base64.b64decode(ca_bundle))
+        if not blocks:
             raise NoClient("unable to load root certificates: unable to parse bytes as PEM block")
-        context.load_verify_locations(cadata="\n".join(each.decode("ascii") for each in found))
+        context.load_verify_locations(cadata="\n".join(each.decode("ascii") for each in blocks))
     except (ssl.SSLError, binascii.Error, ValueError) as error:
         raise NoClient(f"unable to load root certificates: {error}") from error
     return context

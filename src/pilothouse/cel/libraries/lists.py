@@ -36,11 +36,11 @@ def _extreme(name: str, sign: int) -> Callable[[Sequence[Any]], Any]:
     def extreme(items: Sequence[Any]) -> Any:
         if not items:
             raise EvaluationError(f"{name} called on empty list")
-        found, *rest = _ordered(items)
+        extremum, *rest = _ordered(items)
         for item in rest:
-            if order(found, item) == sign:
-                found = item
-        return found
+            if order(extremum, item) == sign:
+                extremum = item
+        return extremum
 
     return extreme
 

@@ -93,16 +93,16 @@ class Codec:
             raise SpdyError(f"headers cannot be decompressed: {error}") from error
         if self._decompressor.unconsumed_tail:
             raise SpdyError("headers are too large")
-        found: dict[str, str] = {}
+        headers: dict[str, str] = {}
         try:
             (count,) = struct.unpack_from(">I", plain)
             position = 4
             for _ in range(count):
                 name, position = _text(plain, position)
-                found[name.lower()], position = _text(plain, position)
+                headers[name.lower()], position = _text(plain, position)
         except (struct.error, UnicodeDecodeError) as error:
             raise SpdyError("headers are malformed") from error
-        return found
+        return headers
 
     def encode(self, frame: Data | Control) -> bytes:
         """A frame as bytes. Frames must go out in the order in which they were encoded."""

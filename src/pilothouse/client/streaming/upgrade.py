@@ -111,11 +111,11 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:
-    found = bytearray()
-    while len(found) < REFUSAL_LIMIT_BYTES:
+    body = bytearray()
+    while len(body) < REFUSAL_LIMIT_BYTES:
         size = strconv.hexadecimal((await reader.readline()).partition(b";")[0].strip().decode("latin-1"))
         if not size:
             break
-        found += await reader.readexactly(min(size, REFUSAL_LIMIT_BYTES))
+        body += await reader.readexactly(min(size, REFUSAL_LIMIT_BYTES))
         await reader.readline()
-    return bytes(found)
+    return bytes(body)

@@ -73,15 +73,15 @@ class CertificateSigningController(Controller):
 
     def plan(self, csr: CertificateSigningRequest, world: World) -> Iterator[Action]:
         """Write the certificate, or the condition Failed with the reason, into the request's status."""
-        found: Signed | None = world.observed
-        if found is None:
+        signed: Signed | None = world.observed
+        if signed is None:
             return
         changed = codec.clone(csr)
-        if found.objection:
+        if signed.objection:
             now = world.now_text
             failed = CertificateSigningRequestCondition(type="Failed", status="True", reason="SignerValidationFailure")
-            failed.message, failed.lastUpdateTime, failed.lastTransitionTime = found.objection, now, now
+            failed.message, failed.lastUpdateTime, failed.lastTransitionTime = signed.objection, now, now
             changed.status.conditions.append(failed)
         else:
-            changed.status.certificate = base64.b64encode(found.certificate.encode()).decode()
+            changed.status.certificate = base64.b64encode(signed.certificate.encode()).decode()
         yield UpdateStatus(changed)

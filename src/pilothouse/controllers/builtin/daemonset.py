@@ -75,7 +75,7 @@ class DaemonSetController(Controller):
     name = "daemonset"
     reconciles = DaemonSet
     watches = (
-        Owned(Pod, selector=lambda one: labels.from_label_selector(one.spec.selector)),
+        Owned(Pod, selector=lambda daemons: labels.from_label_selector(daemons.spec.selector)),
         Owned(ControllerRevision),
         Related(Node, _all, _matters),
     )
@@ -99,13 +99,13 @@ class DaemonSetController(Controller):
         claimed = claim(daemons, world.claimable(daemons, Pod, selector), selector)
         revisions = history(daemons, world)
         yield from (*claimed.actions, *revisions.actions)
-        found = _look(daemons, claimed.members, world)
-        changes = [*_manage(daemons, found, revisions, world)]
+        placement = _look(daemons, claimed.members, world)
+        changes = [*_manage(daemons, placement, revisions, world)]
         if not any(isinstance(change, (Create, Delete)) for change in changes):
-            changes += _update(daemons, found, revisions, world)
+            changes += _update(daemons, placement, revisions, world)
         yield from changes
         yield from clean_up(revisions, {_hash(pod) for pod in claimed.members}, daemons.spec.revisionHistoryLimit, counting_used=True)
-        yield UpdateStatus(_with_status(daemons, found, revisions, world))
+        yield UpdateStatus(_with_status(daemons, placement, revisions, world))
         waits = [pods.seconds_to_available(pod, daemons.spec.minReadySeconds or 0, world.now) for pod in claimed.members]
         yield from (RequeueAfter(seconds) for seconds in waits if seconds)
 
@@ -115,21 +115,21 @@ def _hash(pod: Pod) -> str:
 
 
 def _look(daemons: DaemonSet, members: Sequence[Pod], world: World) -> _Found:
-    found = _Found()
+    placement = _Found()
     for pod in members:
-        found.by_node.setdefault(node_of(pod), []).append(pod)
+        placement.by_node.setdefault(node_of(pod), []).append(pod)
     spec = codec.clone(daemons.spec.template.spec)
     spec.tolerations = _tolerations(spec)
     for node in world.list(Node):
-        found.nodes.add(node.metadata.name)
+        placement.nodes.add(node.metadata.name)
         if spec.nodeName not in ("", node.metadata.name) or not affinity.suits(spec, node):
             continue
         bad = [taint for taint in node.spec.taints if not tolerations_tolerate_taint(spec.tolerations, taint)]
         if not any(taint.effect in ("NoSchedule", "NoExecute") for taint in bad):
-            found.should_run.add(node.metadata.name)
+            placement.should_run.add(node.metadata.name)
         if not any(taint.effect == "NoExecute" for taint in bad):
-            found.may_stay.add(node.metadata.name)
-    return found
+            placement.may_stay.add(node.metadata.name)
+    return placement
 
 
 def node_of(pod: Pod) -> str:
@@ -144,22 +144,22 @@ def node_of(pod: Pod) -> str:
     return ""
 
 
-def _manage(daemons: DaemonSet, found: _Found, revisions: History, world: World) -> Iterator[Action]:
+def _manage(daemons: DaemonSet, placement: _Found, revisions: History, world: World) -> Iterator[Action]:
     """One Pod where there should be one, none where there should not; failed ones make way."""
     creates = []
-    for name in sorted(found.may_stay):
-        here = found.by_node.get(name, [])
+    for name in sorted(placement.may_stay):
+        here = placement.by_node.get(name, [])
         standing = [pod for pod in here if not pod.metadata.deletionTimestamp]
         live = [pod for pod in standing if not pods.is_finished(pod)]
         yield from _replace_failed(daemons, name, [pod for pod in standing if pod.status.phase == "Failed"], world)
         yield from _replace_succeeded(daemons, name, [pod for pod in standing if pod.status.phase == "Succeeded"])
         # With maxSurge the next Pod need not wait until the last one is gone.
-        if name in found.should_run and (not here or (_surges(daemons) and not live)):
+        if name in placement.should_run and (not here or (_surges(daemons) and not live)):
             creates.append(name)
         if len(live) > 1:
             yield from _end_surge(daemons, live, revisions, world) if _surges(daemons) else _keep_one(daemons, live)
-    for name, here in sorted(found.by_node.items()):
-        if name and name not in found.may_stay:
+    for name, here in sorted(placement.by_node.items()):
+        if name and name not in placement.may_stay:
             # Where the node itself is gone, what ran on it is the garbage collector's; what never got there is ours.
             gone = world.get(Node, "", name) is None
             yield from (_delete(daemons, pod) for pod in here if not pod.metadata.deletionTimestamp and not (gone and pod.spec.nodeName))
@@ -208,7 +208,7 @@ def _by_revision(live: Sequence[Pod], revisions: History) -> tuple[list[Pod], li
     return [pod for pod in live if _hash(pod) != revisions.hash], [pod for pod in live if _hash(pod) == revisions.hash]
 
 
-def _update(daemons: DaemonSet, found: _Found, revisions: History, world: World) -> Iterator[Action]:
+def _update(daemons: DaemonSet, placement: _Found, revisions: History, world: World) -> Iterator[Action]:
     """Replace Pods of older templates, as many as may be unavailable (or surge) at once; one that serves nobody costs nothing."""
     if daemons.spec.updateStrategy.type == "OnDelete":
         return
@@ -216,8 +216,8 @@ def _update(daemons: DaemonSet, found: _Found, revisions: History, world: World)
     idle: list[Pod] = []
     serving: list[Pod] = []
     busy = surging = 0
-    for name in sorted(found.should_run):
-        live = [pod for pod in found.by_node.get(name, []) if not pod.metadata.deletionTimestamp]
+    for name in sorted(placement.should_run):
+        live = [pod for pod in placement.by_node.get(name, []) if not pod.metadata.deletionTimestamp]
         old, new = _by_revision(live, revisions)
         available = any(pods.is_available(pod, minimum, world.now) for pod in live)
         surging += len(live) > 1
@@ -225,10 +225,10 @@ def _update(daemons: DaemonSet, found: _Found, revisions: History, world: World)
         if len(old) == 1 and not new:
             (serving if available else idle).append(old[0])
     if _surges(daemons):
-        chosen = [*idle, *serving[: max(0, _surge(daemons, len(found.should_run)) - surging)]]
+        chosen = [*idle, *serving[: max(0, _surge(daemons, len(placement.should_run)) - surging)]]
         yield from (Create(_pod(daemons, node_of(node_name), revisions), owner=daemons, announce=pods.POD_EVENTS) for node_name in chosen)
     else:
-        chosen = [*idle, *serving[: max(0, _unavailable(daemons, len(found.should_run)) - busy)]]
+        chosen = [*idle, *serving[: max(0, _unavailable(daemons, len(placement.should_run)) - busy)]]
         yield from (_delete(daemons, pod) for pod in chosen)
 
 
@@ -244,8 +244,8 @@ def _surge(daemons: DaemonSet, nodes: int) -> int:
 def _unavailable(daemons: DaemonSet, nodes: int) -> int:
     rolling = daemons.spec.updateStrategy.rollingUpdate
     limit = 1 if rolling is None or rolling.maxUnavailable is None else rolling.maxUnavailable
-    found = intorstring.scaled(limit, nodes, True)
-    return found if found or _surge(daemons, nodes) else 1
+    allowed = intorstring.scaled(limit, nodes, True)
+    return allowed if allowed or _surge(daemons, nodes) else 1
 
 
 def _delete(daemons: DaemonSet, pod: Pod) -> Delete:
@@ -276,25 +276,25 @@ def _pod(daemons: DaemonSet, node: str, revisions: History) -> Pod:
 
 def _tolerations(spec: PodSpec) -> list[Toleration]:
     added = [*TOLERATIONS, *([("network-unavailable", "NoSchedule")] if spec.hostNetwork else [])]
-    found = [*spec.tolerations]
+    tolerations = [*spec.tolerations]
     for name, effect in added:
-        one = Toleration(key=f"node.kubernetes.io/{name}", operator="Exists", effect=effect)
-        if one not in found:
-            found.append(one)
-    return found
+        toleration = Toleration(key=f"node.kubernetes.io/{name}", operator="Exists", effect=effect)
+        if toleration not in tolerations:
+            tolerations.append(toleration)
+    return tolerations
 
 
-def _with_status(daemons: DaemonSet, found: _Found, revisions: History, world: World) -> DaemonSet:
+def _with_status(daemons: DaemonSet, placement: _Found, revisions: History, world: World) -> DaemonSet:
     minimum = daemons.spec.minReadySeconds or 0
     status = DaemonSetStatus(
-        desiredNumberScheduled=len(found.should_run),
+        desiredNumberScheduled=len(placement.should_run),
         observedGeneration=daemons.metadata.generation,
         collisionCount=revisions.collisions,
         conditions=daemons.status.conditions,
     )
-    for name, here in found.by_node.items():
-        if name not in found.should_run:
-            status.numberMisscheduled += name in found.nodes
+    for name, here in placement.by_node.items():
+        if name not in placement.should_run:
+            status.numberMisscheduled += name in placement.nodes
             continue
         oldest = min(here, key=_assigned_first)  # as upstream: what surges, or comes after one that goes, counts when it is alone
         status.currentNumberScheduled += 1

@@ -70,12 +70,12 @@ class DisruptionController(Controller):
     def plan(self, budget: PodDisruptionBudget, world: World) -> Iterator[Action]:
         """Write `disruptionsAllowed` and the counts that it follows from into the budget's status."""
         selector = labels.from_label_selector(budget.spec.selector)
-        found = world.list(Pod, budget.metadata.namespace, selector)
-        if not found:
+        covered = world.list(Pod, budget.metadata.namespace, selector)
+        if not covered:
             yield from _once(budget, world, NORMAL, "NoPods", "No matching pods found")
         else:
             world.memory.pop("told", None)
-        expected = _expected(budget, found, world)
+        expected = _expected(budget, covered, world)
         if expected.unmanaged:
             yield from _once(budget, world, WARNING, "UnmanagedPods", UNMANAGED.format(selector=selector))
         if expected.problem:
@@ -83,8 +83,8 @@ class DisruptionController(Controller):
             yield from _once(budget, world, WARNING, "CalculateExpectedPodCountFailed", told)
             yield UpdateStatus(_failed(budget, expected.problem, world.now_text))
             return
-        disrupted, soonest = _disrupted(budget, found, world)
-        yield UpdateStatus(_with_status(budget, found, expected, disrupted, world))
+        disrupted, soonest = _disrupted(budget, covered, world)
+        yield UpdateStatus(_with_status(budget, covered, expected, disrupted, world))
         if soonest is not None:
             yield RequeueAfter(soonest)
 
@@ -96,11 +96,11 @@ def _once(budget: PodDisruptionBudget, world: World, type: str, reason: str, mes
         yield Emit(budget, type, reason, message)
 
 
-def _expected(budget: PodDisruptionBudget, found: Sequence[Pod], world: World) -> Expected:
+def _expected(budget: PodDisruptionBudget, covered: Sequence[Pod], world: World) -> Expected:
     spec = budget.spec
     if spec.minAvailable is not None and isinstance(spec.minAvailable, int):
-        return Expected(len(found), spec.minAvailable)
-    count, unmanaged, problem = _scale(found, world)
+        return Expected(len(covered), spec.minAvailable)
+    count, unmanaged, problem = _scale(covered, world)
     if problem:
         return Expected(0, 0, problem, unmanaged)
     if spec.maxUnavailable is not None:
@@ -111,11 +111,11 @@ def _expected(budget: PodDisruptionBudget, found: Sequence[Pod], world: World) -
     return Expected(count, 0, unmanaged=unmanaged)
 
 
-def _scale(found: Sequence[Pod], world: World) -> tuple[int, bool, str]:
+def _scale(covered: Sequence[Pod], world: World) -> tuple[int, bool, str]:
     """The Pods that the controllers of these are asked for together; whether some have none; what could not be found out."""
     counts: dict[str, int] = {}
     unmanaged = False
-    for pod in found:
+    for pod in covered:
         reference = controller_of(pod)
         if reference is None:
             unmanaged = True
@@ -155,11 +155,11 @@ def _top(pod: Pod, world: World) -> Deployment | ReplicaSet | StatefulSet | Repl
     return replicaset
 
 
-def _disrupted(budget: PodDisruptionBudget, found: Sequence[Pod], world: World) -> tuple[dict[str, str], float | None]:
+def _disrupted(budget: PodDisruptionBudget, covered: Sequence[Pod], world: World) -> tuple[dict[str, str], float | None]:
     """The evictions granted whose Pods are not yet going; and the seconds until the first of them no longer counts."""
     kept: dict[str, str] = {}
     waits: list[float] = []
-    for pod in found:
+    for pod in covered:
         granted = budget.status.disruptedPods.get(pod.metadata.name)
         if granted is None or pod.metadata.deletionTimestamp:
             continue
@@ -171,9 +171,9 @@ def _disrupted(budget: PodDisruptionBudget, found: Sequence[Pod], world: World) 
 
 
 def _with_status(
-    budget: PodDisruptionBudget, found: Sequence[Pod], expected: Expected, disrupted: dict[str, str], world: World
+    budget: PodDisruptionBudget, covered: Sequence[Pod], expected: Expected, disrupted: dict[str, str], world: World
 ) -> PodDisruptionBudget:
-    healthy = sum(pods.is_ready(pod) and not pod.metadata.deletionTimestamp and pod.metadata.name not in disrupted for pod in found)
+    healthy = sum(pods.is_ready(pod) and not pod.metadata.deletionTimestamp and pod.metadata.name not in disrupted for pod in covered)
     allowed = max(0, healthy - expected.healthy) if expected.count > 0 else 0
     changed = codec.clone(budget)
     changed.status = PodDisruptionBudgetStatus(

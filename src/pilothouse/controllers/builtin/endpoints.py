@@ -47,14 +47,14 @@ class EndpointsController(Controller):
         """Create or update the Endpoints object of a Service with a selector, when it differs from the Pods."""
         if not backends.has_backends(service) or service.metadata.deletionTimestamp:
             return
-        found = [
+        members = [
             pod
             for pod in backends.members(service, world)
             if backends.belongs(pod, terminating=bool(service.spec.publishNotReadyAddresses))
         ]
-        wanted = _endpoints(service, found)
+        wanted = _endpoints(service, members)
         current = world.get(Endpoints, service.metadata.namespace, service.metadata.name)
-        trigger = backends.trigger_time(service, found, world)
+        trigger = backends.trigger_time(service, members, world)
         if current is None:
             yield Create(_triggered(wanted, trigger), if_absent=True)
         elif not _same(current, wanted):
@@ -72,22 +72,22 @@ class EndpointsController(Controller):
             yield Delete(left)
 
 
-def _endpoints(service: Service, found: Sequence[Pod]) -> Endpoints:
+def _endpoints(service: Service, members: Sequence[Pod]) -> Endpoints:
     labels = dict(service.metadata.labels) | {MANAGED_BY: MANAGER}
     if backends.is_headless(service):
         labels[wellknown.HEADLESS] = ""
     meta = ObjectMeta(name=service.metadata.name, namespace=service.metadata.namespace, labels=labels)
-    subsets = _subsets(service, found)
+    subsets = _subsets(service, members)
     if sum(len(subset.addresses) + len(subset.notReadyAddresses) for subset in subsets) > CAPACITY:
         subsets = _truncated(subsets)
         meta.annotations[OVER_CAPACITY] = "truncated"
     return Endpoints(metadata=meta, subsets=subsets)
 
 
-def _subsets(service: Service, found: Sequence[Pod]) -> list[EndpointSubset]:
+def _subsets(service: Service, members: Sequence[Pod]) -> list[EndpointSubset]:
     """Addresses grouped by the set of ports that they share, each group sorted, as upstream's RepackSubsets leaves them."""
     groups: dict[tuple[PortKey, ...], tuple[list[EndpointAddress], list[EndpointAddress]]] = {}
-    for pod in sorted(found, key=lambda one: (one.status.podIP, one.metadata.uid)):
+    for pod in sorted(members, key=lambda pod: (pod.status.podIP, pod.metadata.uid)):
         family = backends.families(service)[0]
         addresses = backends.addresses(pod, family)
         if not addresses:

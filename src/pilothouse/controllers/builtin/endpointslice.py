@@ -53,23 +53,23 @@ class EndpointSliceController(Controller):
         """Create, update and delete slices until they show the Service's Pods; few slices change."""
         if not backends.has_backends(service) or service.metadata.deletionTimestamp:
             return
-        found = [pod for pod in backends.members(service, world) if backends.belongs(pod, terminating=True)]
-        wanted = [group for family in backends.families(service) for group in _groups(service, found, family, world)]
+        members = [pod for pod in backends.members(service, world) if backends.belongs(pod, terminating=True)]
+        wanted = [group for family in backends.families(service) for group in _groups(service, members, family, world)]
         _set_hints(service, wanted)
         existing = [
             endpointslice
             for endpointslice in world.owned(service, EndpointSlice)
             if endpointslice.metadata.labels.get(MANAGED_BY) == MANAGER
         ]
-        trigger = backends.trigger_time(service, found, world)
+        trigger = backends.trigger_time(service, members, world)
         limit = world.settings.endpoint_slice_limit
         yield from changes(existing, wanted, lambda family: _empty(service, family), limit=limit, trigger=trigger)
 
 
-def _groups(service: Service, found: Sequence[Pod], family: str, world: World) -> list[Wanted]:
+def _groups(service: Service, members: Sequence[Pod], family: str, world: World) -> list[Wanted]:
     """The endpoints of one address type by their ports (a named target port may differ from Pod to Pod)."""
     groups = {(): Wanted(family, [])}
-    for pod in found:
+    for pod in members:
         node = world.get(Node, "", pod.spec.nodeName)
         if pod.spec.nodeName and node is None and not service.spec.publishNotReadyAddresses:
             continue  # its node is gone: the Pod will be, too
@@ -84,12 +84,12 @@ def _groups(service: Service, found: Sequence[Pod], family: str, world: World) -
 
 
 def _ports(service: Service, pod: Pod) -> list[EndpointPort]:
-    found = []
+    ports = []
     for port in service.spec.ports:
         number = backends.port_number(pod, port)
         if number is not None:
-            found.append(EndpointPort(name=port.name, port=number, protocol=port.protocol or "TCP", appProtocol=port.appProtocol))
-    return found
+            ports.append(EndpointPort(name=port.name, port=number, protocol=port.protocol or "TCP", appProtocol=port.appProtocol))
+    return ports
 
 
 def _endpoint(service: Service, pod: Pod, node: Node | None, family: str) -> Endpoint:

@@ -70,9 +70,9 @@ def _groups(subset: EndpointSubset) -> Iterator[Wanted]:
     ]
     every = [*((address, True) for address in subset.addresses), *((address, False) for address in subset.notReadyAddresses)][:SUBSET_LIMIT]
     for family, colon in (("IPv4", False), ("IPv6", True)):
-        found = [_endpoint(address, ready) for address, ready in every if (":" in address.ip) == colon]
-        if found:
-            yield Wanted(family, ports, found)
+        endpoints = [_endpoint(address, ready) for address, ready in every if (":" in address.ip) == colon]
+        if endpoints:
+            yield Wanted(family, ports, endpoints)
 
 
 def _endpoint(address: EndpointAddress, ready: bool) -> Endpoint:

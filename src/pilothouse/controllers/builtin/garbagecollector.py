@@ -202,12 +202,12 @@ class GarbageCollector:
         if node.kind is None:
             return None
         try:
-            found = await self._client.get(node.kind, node.name, node.namespace)
+            obj = await self._client.get(node.kind, node.name, node.namespace)
         except StatusError as error:
             if error.code == 404:
                 return None
             raise
-        return found if found.metadata.uid == node.uid else None
+        return obj if obj.metadata.uid == node.uid else None
 
     async def _judge(self, node: Node, references: Iterable[OwnerReference]) -> Owners:
         owners = Owners()

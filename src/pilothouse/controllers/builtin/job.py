@@ -97,42 +97,42 @@ def _go_on(job: Job, members: Sequence[Pod], world: World) -> Iterator[Action]:
     dying = bool(job.metadata.deletionTimestamp)
     if not job.status.startTime and not job.spec.suspend:
         job.status.startTime = world.now_text
-    found = tally(job, members, Rest.UNCOUNTED if dying else Rest.RUN)
-    end = verdict(job, found, members, world)
+    counts = tally(job, members, Rest.UNCOUNTED if dying else Rest.RUN)
+    end = verdict(job, counts, members, world)
     if end is not None:
-        found = tally(job, members, Rest.UNCOUNTED if dying or end.kind == COMPLETE else Rest.FAILED)
+        counts = tally(job, members, Rest.UNCOUNTED if dying or end.kind == COMPLETE else Rest.FAILED)
         # Before they are deleted: that changes them, and one that ends by it would count as failed.
-        yield from (action for action in found.release if pods.is_active(action.object))
+        yield from (action for action in counts.release if pods.is_active(action.object))
         yield from _delete(job, [pod for pod in members if pods.is_active(pod)])
-        yield from _end(job, end, found, members, world)
-        yield from (action for action in found.release if not pods.is_active(action.object))
+        yield from _end(job, end, counts, members, world)
+        yield from (action for action in counts.release if not pods.is_active(action.object))
     else:
         if not dying:
             yield from _suspend(job, world)
-            yield from _to_count(job, found, members, world)
-        yield UpdateStatus(_with_status(job, found, members))
-        yield from found.release
+            yield from _to_count(job, counts, members, world)
+        yield UpdateStatus(_with_status(job, counts, members))
+        yield from counts.release
     if job.spec.activeDeadlineSeconds is not None and job.status.startTime and end is None and not job.spec.suspend:
         yield RequeueAfter(max(0.0, job.spec.activeDeadlineSeconds - world.seconds_since(job.status.startTime)))
 
 
-def _end(job: Job, end: Verdict, found: Tally, members: Sequence[Pod], world: World) -> Iterator[Action]:
+def _end(job: Job, end: Verdict, tally: Tally, members: Sequence[Pod], world: World) -> Iterator[Action]:
     """First say what it will come to; say that it has ended when no Pod runs and all are counted."""
     kind, reason, message = end
     if condition(job, ANNOUNCED_BY[kind]) is None:
         job.status.conditions.append(_made(ANNOUNCED_BY[kind], reason, message, world))
     running = [pod for pod in members if pods.is_active(pod) or _is_ending(pod)]
-    if not running and not found.uncounted.succeeded and not found.uncounted.failed:
+    if not running and not tally.uncounted.succeeded and not tally.uncounted.failed:
         job.status.conditions.append(_made(kind, reason, message, world))
         if kind == COMPLETE:
             job.status.completionTime = world.now_text
-            if job.spec.completions is not None and found.succeeded > job.spec.completions:
+            if job.spec.completions is not None and tally.succeeded > job.spec.completions:
                 text = "Too many succeeded pods running after completion count reached"
                 yield Emit(job, WARNING, "TooManySucceededPods", text)
             yield Emit(job, NORMAL, "Completed", "Job completed")
         else:
             yield Emit(job, WARNING, reason, message)
-    yield UpdateStatus(_with_status(job, found, members))
+    yield UpdateStatus(_with_status(job, tally, members))
 
 
 def _suspend(job: Job, world: World) -> Iterator[Action]:
@@ -149,9 +149,9 @@ def _suspend(job: Job, world: World) -> Iterator[Action]:
     yield Emit(job, NORMAL, "Suspended" if paused else "Resumed", made.message)
 
 
-def _to_count(job: Job, found: Tally, members: Sequence[Pod], world: World) -> Iterator[Action]:
+def _to_count(job: Job, tally: Tally, members: Sequence[Pod], world: World) -> Iterator[Action]:
     active = [pod for pod in members if pods.is_active(pod)]
-    wanted = _wanted(job, active, found)
+    wanted = _wanted(job, active, tally)
     surplus = _surplus(job, active, len(active) - wanted, world)
     if surplus:
         yield from (without_finalizer(pod) for pod in surplus)  # so that they do not count as failed
@@ -161,24 +161,24 @@ def _to_count(job: Job, found: Tally, members: Sequence[Pod], world: World) -> I
     missing = min(wanted - len(active) - len(ending), BURST_LIMIT)
     if missing <= 0:
         return
-    wait = 0.0 if perindex.applies(job) else _back_off(members, found, world)
+    wait = 0.0 if perindex.applies(job) else _back_off(members, tally, world)
     if wait > 0:
         yield RequeueAfter(wait)
         return
     if job.spec.completionMode == "Indexed":
-        yield from _create_indexed(job, [*active, *ending], found, missing, world)
+        yield from _create_indexed(job, [*active, *ending], tally, missing, world)
     else:
         yield from (Create(_pod(job), owner=job, announce=pods.POD_EVENTS) for _ in range(missing))
 
 
-def _wanted(job: Job, active: Sequence[Pod], found: Tally) -> int:
+def _wanted(job: Job, active: Sequence[Pod], tally: Tally) -> int:
     """How many Pods should run."""
     parallelism = 1 if job.spec.parallelism is None else job.spec.parallelism
     if job.spec.suspend:
         return 0
     if job.spec.completions is None:
-        return len(active) if found.succeeded else parallelism
-    return max(0, min(parallelism, job.spec.completions - found.succeeded))
+        return len(active) if tally.succeeded else parallelism
+    return max(0, min(parallelism, job.spec.completions - tally.succeeded))
 
 
 def _surplus(job: Job, active: Sequence[Pod], count: int, world: World) -> Sequence[Pod]:
@@ -197,13 +197,13 @@ def _surplus(job: Job, active: Sequence[Pod], count: int, world: World) -> Seque
     return [*odd, *others[: max(0, count - len(odd))]][:BURST_LIMIT]
 
 
-def _create_indexed(job: Job, held: Sequence[Pod], found: Tally, missing: int, world: World) -> Iterator[Action]:
+def _create_indexed(job: Job, held: Sequence[Pod], tally: Tally, missing: int, world: World) -> Iterator[Action]:
     """The lowest free indexes get a Pod; those that failed lately wait by themselves when failures are counted by index."""
-    taken = found.done | found.given_up | {index for pod in held if (index := indexes.index_of(pod)) is not None}
+    taken = tally.done | tally.given_up | {index for pod in held if (index := indexes.index_of(pod)) is not None}
     free = (index for index in range(job.spec.completions or 0) if index not in taken)
     waits: list[float] = []
     for index in free:
-        before = found.to_replace.get(index)
+        before = tally.to_replace.get(index)
         wait = perindex.wait(before, world.now) if before is not None else 0.0
         if wait > 0:
             waits.append(wait)
@@ -215,15 +215,15 @@ def _create_indexed(job: Job, held: Sequence[Pod], found: Tally, missing: int, w
     yield from (RequeueAfter(wait) for wait in waits)
 
 
-def _back_off(members: Sequence[Pod], found: Tally, world: World) -> float:
+def _back_off(members: Sequence[Pod], tally: Tally, world: World) -> float:
     """Seconds until the next Pod may start: failures since the last success, counted from when the last one finished."""
     failures: int = world.memory.get("failures in a row", 0)
     known: tuple[int, int] = world.memory.get("tally", (0, 0))
-    if found.succeeded > known[0]:
+    if tally.succeeded > known[0]:
         failures = 0
-    failures += max(0, found.failed - known[1])
-    world.memory["tally"], world.memory["failures in a row"] = (found.succeeded, found.failed), failures
-    since = world.now - (world.steady - world.seen_since("failures", found.failed))
+    failures += max(0, tally.failed - known[1])
+    world.memory["tally"], world.memory["failures in a row"] = (tally.succeeded, tally.failed), failures
+    since = world.now - (world.steady - world.seen_since("failures", tally.failed))
     return seconds_left(failures, max((finished_at(pod) for pod in members if pod.status.phase == "Failed"), default=since), world.now)
 
 
@@ -266,13 +266,13 @@ def _with_present(job: Job, members: Sequence[Pod]) -> Job:
     return changed
 
 
-def _with_status(job: Job, found: Tally, members: Sequence[Pod]) -> Job:
+def _with_status(job: Job, tally: Tally, members: Sequence[Pod]) -> Job:
     changed = _with_present(job, members)
     status = changed.status
-    status.succeeded, status.failed = found.counted_succeeded, found.counted_failed
-    status.uncountedTerminatedPods = found.uncounted
+    status.succeeded, status.failed = tally.counted_succeeded, tally.counted_failed
+    status.uncountedTerminatedPods = tally.uncounted
     if job.spec.completionMode == "Indexed":
-        status.completedIndexes = indexes.text(found.done)
+        status.completedIndexes = indexes.text(tally.done)
         if job.spec.backoffLimitPerIndex is not None:  # else it must be null
-            status.failedIndexes = indexes.text(found.given_up)
+            status.failedIndexes = indexes.text(tally.given_up)
     return changed

@@ -69,15 +69,15 @@ class NamespaceController(Controller):
 
     def plan(self, namespace: Namespace, world: World) -> Iterator[Action]:
         """Write what is left into the conditions; when nothing is, remove the finalizer `kubernetes`."""
-        found: Sweep | None = world.observed
-        if found is None:
+        sweep: Sweep | None = world.observed
+        if sweep is None:
             return
         changed = codec.clone(namespace)
         changed.status.phase = "Terminating"
-        changed.status.conditions = _conditions(namespace, found, world.now_text)
-        if found.remaining or found.failures:
+        changed.status.conditions = _conditions(namespace, sweep, world.now_text)
+        if sweep.remaining or sweep.failures:
             yield UpdateStatus(changed)
-            yield RequeueAfter(found.estimate_seconds / 2 + 1)
+            yield RequeueAfter(sweep.estimate_seconds / 2 + 1)
             return
         final = codec.clone(namespace)
         final.spec.finalizers = [finalizer for finalizer in namespace.spec.finalizers if finalizer != FINALIZER]
@@ -86,8 +86,8 @@ class NamespaceController(Controller):
 
 def contents(catalogue: Catalogue) -> list[Resource[Any]]:
     """Every kind that a namespace may hold, each once though it is served in several versions; Pods first."""
-    found = [resource for resource in catalogue.stored() if resource.namespaced and {"delete", "list"} <= set(resource.verbs)]
-    return sorted(found, key=lambda one: (one.group, one.plural) != ("", "pods"))
+    resources = [resource for resource in catalogue.stored() if resource.namespaced and {"delete", "list"} <= set(resource.verbs)]
+    return sorted(resources, key=lambda resource: (resource.group, resource.plural) != ("", "pods"))
 
 
 async def sweep(client: Client, name: str) -> Sweep:
@@ -138,10 +138,10 @@ async def _delete_all(client: Client, name: str, resource: Resource[Any], left: 
                 raise
 
 
-def _conditions(namespace: Namespace, found: Sweep, now: str) -> list[NamespaceCondition]:
-    failures = "; ".join(sorted(found.failures))
-    remaining = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(found.remaining.items()))
-    finalizers = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(found.finalizers.items()))
+def _conditions(namespace: Namespace, sweep: Sweep, now: str) -> list[NamespaceCondition]:
+    failures = "; ".join(sorted(sweep.failures))
+    remaining = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(sweep.remaining.items()))
+    finalizers = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(sweep.finalizers.items()))
     wanted = [
         _condition("NamespaceDeletionDiscoveryFailure", "", "", "ResourcesDiscovered", "All resources successfully discovered"),
         _condition(
@@ -150,7 +150,7 @@ def _conditions(namespace: Namespace, found: Sweep, now: str) -> list[NamespaceC
         _condition(
             "NamespaceDeletionContentFailure",
             "ContentDeletionFailed",
-            failures and f"Failed to delete all resource types, {len(found.failures)} remaining: {failures}",
+            failures and f"Failed to delete all resource types, {len(sweep.failures)} remaining: {failures}",
             "ContentDeleted",
             "All content successfully deleted, may be waiting on finalization",
         ),

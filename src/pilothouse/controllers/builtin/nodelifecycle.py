@@ -116,8 +116,8 @@ def _unknown(node: Node, now: str) -> Node | None:
     """The node with the conditions of one that is silent; None when it has them."""
     changed = codec.clone(node)
     for type_ in JUDGED:
-        found = taints.condition(changed, type_)
-        if found is None:
+        condition = taints.condition(changed, type_)
+        if condition is None:
             reason, message = NEVER
             changed.status.conditions.append(
                 NodeCondition(
@@ -129,8 +129,8 @@ def _unknown(node: Node, now: str) -> Node | None:
                     lastTransitionTime=now,
                 )
             )
-        elif found.status != "Unknown":
-            found.status, (found.reason, found.message), found.lastTransitionTime = "Unknown", STOPPED, now
+        elif condition.status != "Unknown":
+            condition.status, (condition.reason, condition.message), condition.lastTransitionTime = "Unknown", STOPPED, now
     return None if changed.status == node.status else changed
 
 
@@ -145,8 +145,8 @@ def _tell_readiness(node: Node, world: World) -> Iterator[Action]:
         world.memory["told"] = True
         yield Emit(node, NORMAL, "NodeNotReady", f"Node {name} status is now: NodeNotReady")
     for pod in world.indexed(Pod, pods.by_node, name):
-        found = pods.condition(pod, "Ready")
-        if found is None or found.status != "True":
+        ready_condition = pods.condition(pod, "Ready")
+        if ready_condition is None or ready_condition.status != "True":
             continue
         changed = codec.clone(pod)
         for condition in changed.status.conditions:

@@ -102,7 +102,7 @@ def _too_many(world: World) -> Iterator[Action]:
     finished = world.indexed(Pod, _finished, "yes")
     if threshold <= 0 or len(finished) <= threshold:
         return
-    oldest = sorted(finished, key=lambda one: (not _was_evicted(one), one.metadata.creationTimestamp, one.metadata.name))
+    oldest = sorted(finished, key=lambda pod: (not _was_evicted(pod), pod.metadata.creationTimestamp, pod.metadata.name))
     for pod in oldest[: len(finished) - threshold]:
         yield Delete(pod, grace_seconds=0)
 

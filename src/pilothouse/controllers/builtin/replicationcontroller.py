@@ -19,7 +19,11 @@ class ReplicationControllerController(Controller):
     source = "replication-controller"
     reconciles = ReplicationController
     own_status = OwnStatus.REPAIR
-    watches = (Owned(Pod, selector=lambda one: labels.match_labels(one.spec.selector) if one.spec.selector else labels.NOTHING),)
+    watches = (
+        Owned(
+            Pod, selector=lambda controller: labels.match_labels(controller.spec.selector) if controller.spec.selector else labels.NOTHING
+        ),
+    )
     rules = (
         Rule("", ("replicationcontrollers",), READ),
         Rule("", ("replicationcontrollers/status", "replicationcontrollers/finalizers"), WRITE),

@@ -80,22 +80,22 @@ class ServiceAccountTokenController(Controller):
 
     def plan(self, secret: Secret, world: World) -> Iterator[Action]:
         """Fill in what the Secret lacks, or delete it when its account is gone or another."""
-        found: Found | None = world.observed
-        if found is None:
+        account: Found | None = world.observed
+        if account is None:
             return
-        if not found.uid or secret.metadata.annotations.get(SERVICE_ACCOUNT_UID, found.uid) != found.uid:
+        if not account.uid or secret.metadata.annotations.get(SERVICE_ACCOUNT_UID, account.uid) != account.uid:
             yield Delete(secret)  # its account is gone, or is another of that name
             return
         wanted = {"namespace": _encoded(secret.metadata.namespace)}
-        if found.token:
-            wanted["token"] = _encoded(found.token)
+        if account.token:
+            wanted["token"] = _encoded(account.token)
         if world.settings.root_ca:
             wanted["ca.crt"] = _encoded(world.settings.root_ca)
         if wanted.items() <= secret.data.items() and SERVICE_ACCOUNT_UID in secret.metadata.annotations:
             return
         changed = codec.clone(secret)
         changed.data |= wanted
-        changed.metadata.annotations[SERVICE_ACCOUNT_UID] = found.uid
+        changed.metadata.annotations[SERVICE_ACCOUNT_UID] = account.uid
         yield Update(changed)
 
 

@@ -92,7 +92,7 @@ class StatefulSetController(Controller):
     name = "statefulset"
     reconciles = StatefulSet
     watches = (
-        Owned(Pod, selector=lambda one: labels.from_label_selector(one.spec.selector)),
+        Owned(Pod, selector=lambda statefulset: labels.from_label_selector(statefulset.spec.selector)),
         Owned(ControllerRevision),
         Related(PersistentVolumeClaim, _set_of, lambda old, new: False),
     )
@@ -257,40 +257,40 @@ def _template(state: _Set, revision: str) -> PodTemplateSpec:
 
 
 def _pod(state: _Set, number: int) -> Pod:
-    one, revision = state.spec, _revision_for(state, number)
-    pod = pods.pod_from_template(_template(state, revision), one.metadata.namespace, one.metadata.name)
-    name = f"{one.metadata.name}-{number}"
+    statefulset, revision = state.spec, _revision_for(state, number)
+    pod = pods.pod_from_template(_template(state, revision), statefulset.metadata.namespace, statefulset.metadata.name)
+    name = f"{statefulset.metadata.name}-{number}"
     pod.metadata.name, pod.metadata.generateName = name, ""
     pod.metadata.labels |= {POD_NAME: name, POD_INDEX: str(number), REVISION: revision}
-    pod.spec.hostname, pod.spec.subdomain = name, one.spec.serviceName
-    own = {template.metadata.name for template in one.spec.volumeClaimTemplates}
-    pod.spec.volumes = [*claims.volumes(one, number), *(volume for volume in pod.spec.volumes if volume.name not in own)]
+    pod.spec.hostname, pod.spec.subdomain = name, statefulset.spec.serviceName
+    own = {template.metadata.name for template in statefulset.spec.volumeClaimTemplates}
+    pod.spec.volumes = [*claims.volumes(statefulset, number), *(volume for volume in pod.spec.volumes if volume.name not in own)]
     return pod
 
 
 def _with_status(state: _Set) -> StatefulSet:
-    one, current, update = state.spec, state.current, state.update
+    statefulset, current, update = state.spec, state.current, state.update
     every = [*state.by_number.values()]
     standing = [pod for pod in every if not pod.metadata.deletionTimestamp and pod.metadata.name not in state.leaving]
     status = StatefulSetStatus(
         replicas=len(every),
         readyReplicas=sum(map(pods.is_ready, every)),
-        availableReplicas=sum(pods.is_available(pod, one.spec.minReadySeconds or 0, state.world.now) for pod in every),
+        availableReplicas=sum(pods.is_available(pod, statefulset.spec.minReadySeconds or 0, state.world.now) for pod in every),
         currentReplicas=_of_revision(standing, current),
         updatedReplicas=_of_revision(standing, update),
         currentRevision=current,
         updateRevision=update,
-        observedGeneration=one.metadata.generation,
+        observedGeneration=statefulset.metadata.generation,
         collisionCount=state.revisions.collisions,
-        conditions=one.status.conditions,
+        conditions=statefulset.status.conditions,
     )
-    rolling = one.spec.updateStrategy.type != "OnDelete"
+    rolling = statefulset.spec.updateStrategy.type != "OnDelete"
     if rolling and status.updatedReplicas == status.replicas == status.readyReplicas == len(state.numbers):
         status.currentRevision, status.currentReplicas = update, status.updatedReplicas
-    changed = codec.clone(one)
+    changed = codec.clone(statefulset)
     changed.status = status
     return changed
 
 
-def _of_revision(found: Sequence[Pod], name: str) -> int:
-    return sum(pod.metadata.labels.get(REVISION) == name for pod in found)
+def _of_revision(members: Sequence[Pod], name: str) -> int:
+    return sum(pod.metadata.labels.get(REVISION) == name for pod in members)

@@ -48,10 +48,10 @@ class TaintEvictionController(Controller):
     def plan(self, pod: Pod, world: World) -> Iterator[Action]:
         """Delete the Pod when the tolerated time of its node's NoExecute taints is over; else look again when it will be."""
         node = world.get(Node, "", pod.spec.nodeName) if pod.spec.nodeName else None
-        found = taints.no_execute(node) if node is not None else []
+        no_execute = taints.no_execute(node) if node is not None else []
         if pod.metadata.deletionTimestamp:
             return
-        tolerated = taints.seconds_tolerated(pod, found) if found else None
+        tolerated = taints.seconds_tolerated(pod, no_execute) if no_execute else None
         planned: datetime | None = world.memory.get("planned")
         if tolerated is None:
             if world.memory.pop("planned", None) is not None:

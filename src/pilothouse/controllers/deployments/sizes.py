@@ -144,8 +144,8 @@ def proportional(deployment: Deployment, active: Sequence[ReplicaSet]) -> list[t
 
 def _largest_first(replicasets: Sequence[ReplicaSet], *, newer: bool) -> list[ReplicaSet]:
     """By size; among equals the newer first when growing, the older when shrinking."""
-    by_age = sorted(replicasets, key=lambda one: (one.metadata.creationTimestamp, one.metadata.name), reverse=newer)
-    return sorted(by_age, key=lambda one: -wanted(one))
+    by_age = sorted(replicasets, key=lambda replicaset: (replicaset.metadata.creationTimestamp, replicaset.metadata.name), reverse=newer)
+    return sorted(by_age, key=lambda replicaset: -wanted(replicaset))
 
 
 def _share(replicaset: ReplicaSet, deployment: Deployment, to_add: int, added: int) -> int:

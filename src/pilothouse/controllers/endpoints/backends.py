@@ -48,7 +48,7 @@ def pod_matters(old: Pod, new: Pod) -> bool:
 
 
 def _facts(pod: Pod) -> tuple[Any, ...]:
-    found = pods.condition(pod, "Ready")
+    ready = pods.condition(pod, "Ready")
     return (
         pod.metadata.labels,
         bool(pod.metadata.deletionTimestamp),
@@ -56,7 +56,7 @@ def _facts(pod: Pod) -> tuple[Any, ...]:
         pods.is_finished(pod),
         pod.status.podIP,
         pod.status.podIPs,
-        found and found.status,
+        ready and ready.status,
     )
 
 
@@ -73,14 +73,14 @@ def zone_matters(old: Node, new: Node) -> bool:
 
 def addresses(pod: Pod, address_type: str) -> list[str]:
     """The Pod's addresses of one family (`IPv4`, `IPv6`)."""
-    found = [pod_ip.ip for pod_ip in pod.status.podIPs] or [pod.status.podIP]
-    return [ip for ip in found if ip and (":" in ip) == (address_type == "IPv6")]
+    pod_ips = [pod_ip.ip for pod_ip in pod.status.podIPs] or [pod.status.podIP]
+    return [ip for ip in pod_ips if ip and (":" in ip) == (address_type == "IPv6")]
 
 
 def families(service: Service) -> list[str]:
     """The address types that it has endpoints of."""
-    found = [*service.spec.ipFamilies]
-    return found or (["IPv6"] if ":" in service.spec.clusterIP else ["IPv4"])
+    ip_families = [*service.spec.ipFamilies]
+    return ip_families or (["IPv6"] if ":" in service.spec.clusterIP else ["IPv4"])
 
 
 def port_number(pod: Pod, port: ServicePort) -> int | None:
@@ -107,13 +107,13 @@ def reference(pod: Pod) -> ObjectReference:
     return ObjectReference(kind="Pod", namespace=meta.namespace, name=meta.name, uid=meta.uid)
 
 
-def trigger_time(service: Service, found: list[Pod], world: World) -> str:
+def trigger_time(service: Service, members: list[Pod], world: World) -> str:
     """When the oldest change happened that no earlier plan has seen: for measuring how long programming the network takes."""
     known: dict[str, str] = world.memory.get("trigger times", {})
     now: dict[str, str] = {}  # as text: the server writes all times in one form, whose order is that of the times
     if service.metadata.creationTimestamp:
         now[""] = service.metadata.creationTimestamp
-    for pod in found:
+    for pod in members:
         ready = pods.condition(pod, "Ready")
         if ready is not None and ready.lastTransitionTime:
             now[pod.metadata.name] = ready.lastTransitionTime

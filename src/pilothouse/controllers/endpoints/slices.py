@@ -108,7 +108,7 @@ def _of_group(plan: _Plan, existing: Sequence[EndpointSlice], group: Wanted, mak
     same: list[EndpointSlice] = []
     rewritten: list[EndpointSlice] = []
     for slice_ in existing:
-        kept = [found for endpoint in slice_.endpoints or () if (found := left.pop(_identity(endpoint), None)) is not None]
+        kept = [wanted for endpoint in slice_.endpoints or () if (wanted := left.pop(_identity(endpoint), None)) is not None]
         if not kept:
             plan.delete.append(slice_)
         elif kept == slice_.endpoints and _same_meta(slice_, pattern):

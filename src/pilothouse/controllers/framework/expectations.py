@@ -83,7 +83,7 @@ class Expectations:
         waiting = self._by_uid.get(obj.metadata.uid)
         if not waiting:
             return
-        for key, expected in sorted(waiting, key=lambda one: one[0]):
+        for key, expected in sorted(waiting, key=lambda item: item[0]):
             informer = self._informer_of(expected.kind)
             if informer is None or _seen(informer, expected):
                 self._close(key, expected)

@@ -49,7 +49,7 @@ def claim(
     owner: Any,
     candidates: Iterable[T],
     selector: LabelMatcher,
-    suits: Callable[[T], bool] = lambda one: True,
+    suits: Callable[[T], bool] = lambda obj: True,
     *,
     finalizers: tuple[str, ...] = (),
 ) -> Claim[T]:

@@ -48,7 +48,7 @@ def history(owner: Any, world: World, label: str = HASH_LABEL) -> History:
     """The revisions of a DaemonSet or StatefulSet; orphans among them (of an owner that was deleted alone) are adopted."""
     selector = labels.from_label_selector(owner.spec.selector)
     claimed = claim(owner, world.claimable(owner, ControllerRevision, selector), selector)
-    known = sorted(claimed.members, key=lambda one: (one.revision, one.metadata.creationTimestamp, one.metadata.name))
+    known = sorted(claimed.members, key=lambda revision: (revision.revision, revision.metadata.creationTimestamp, revision.metadata.name))
     data = _data(owner)
     collisions: int = owner.status.collisionCount or 0
     same = _with_data(known, data)
@@ -108,9 +108,9 @@ def _made(owner: Any, data: RawExtension, number: int, hashed: str, label: str) 
     return ControllerRevision(metadata=meta, data=data, revision=number)
 
 
-def clean_up(found: History, used: Collection[str], limit: int | None, *, counting_used: bool = False) -> Sequence[Action]:
+def clean_up(history: History, used: Collection[str], limit: int | None, *, counting_used: bool = False) -> Sequence[Action]:
     """Forget the oldest revisions that are more than the limit; never one that is `used`, by its name or hash. `counting_used`: those
     count toward the limit, as upstream has it for DaemonSets and not for StatefulSets."""
-    idle = [revision for revision in found.older if not {revision.metadata.name, revision.metadata.labels.get(HASH_LABEL)} & {*used}]
-    surplus = len(found.older if counting_used else idle) - (10 if limit is None else limit)
+    idle = [revision for revision in history.older if not {revision.metadata.name, revision.metadata.labels.get(HASH_LABEL)} & {*used}]
+    surplus = len(history.older if counting_used else idle) - (10 if limit is None else limit)
     return [Delete(revision) for revision in idle[: max(0, surplus)]]

@@ -30,9 +30,9 @@ def judge(job: Job, pod: Pod) -> tuple[str, str]:
     """The action for a failed Pod, and the words that tell why."""
     policy = job.spec.podFailurePolicy
     for place, rule in enumerate((policy.rules or ()) if policy is not None else ()):
-        found = _by_exit_code(pod, rule) if rule.onExitCodes is not None else _by_condition(pod, rule)
-        if found:
-            return rule.action, f"{found} matching {rule.action} rule at index {place}"
+        match = _by_exit_code(pod, rule) if rule.onExitCodes is not None else _by_condition(pod, rule)
+        if match:
+            return rule.action, f"{match} matching {rule.action} rule at index {place}"
     return COUNT, ""
 
 
@@ -63,8 +63,8 @@ def _matches(container_status: ContainerStatus, wanted: PodFailurePolicyOnExitCo
 
 def _by_condition(pod: Pod, rule: PodFailurePolicyRule) -> str:
     wanted = {(pattern.type, pattern.status or "True") for pattern in rule.onPodConditions}
-    found = next((condition.type for condition in pod.status.conditions if (condition.type, condition.status) in wanted), "")
-    return f"Pod {_name(pod)} has condition {found}" if found else ""
+    condition_type = next((condition.type for condition in pod.status.conditions if (condition.type, condition.status) in wanted), "")
+    return f"Pod {_name(pod)} has condition {condition_type}" if condition_type else ""
 
 
 def _name(pod: Pod) -> str:

@@ -19,13 +19,13 @@ def index_of(pod: Pod) -> int | None:
 
 def parse(text: str) -> set[int]:
     """The indexes of a status, which anybody may have written: what cannot be read, or is too much, is left out."""
-    found: set[int] = set()
+    indexes: set[int] = set()
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")
         begin, end = strconv.unsigned(first, INDEXES), strconv.unsigned(last or first, INDEXES)
-        if begin is not None and end is not None and len(found) + end - begin < MOST_INDEXES:
-            found.update(range(begin, end + 1))
-    return found
+        if begin is not None and end is not None and len(indexes) + end - begin < MOST_INDEXES:
+            indexes.update(range(begin, end + 1))
+    return indexes
 
 
 def text(indexes: Iterable[int]) -> str:

@@ -48,12 +48,12 @@ def to_be_replaced(job: Job, uncounted: Sequence[Pod], active: Iterable[Pod], en
     if not applies(job):
         return {}
     replaced = {indexes.index_of(pod) for pod in active}
-    found: dict[int, Pod] = {}
-    for pod in sorted(uncounted, key=lambda one: (_all_failures(one), one.metadata.creationTimestamp)):
+    by_index: dict[int, Pod] = {}
+    for pod in sorted(uncounted, key=lambda pod: (_all_failures(pod), pod.metadata.creationTimestamp)):
         index = indexes.index_of(pod)
         if index is not None and index not in ended and index not in replaced and failurepolicy.has_failed(job, pod):
-            found[index] = pod
-    return found
+            by_index[index] = pod
+    return by_index
 
 
 def annotations_of_next(job: Job, replaced: Pod | None) -> Mapping[str, str]:

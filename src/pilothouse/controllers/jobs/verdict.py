@@ -41,29 +41,29 @@ def condition(job: Job, type: str) -> JobCondition | None:
     return next((condition for condition in job.status.conditions if condition.type == type and condition.status == "True"), None)
 
 
-def verdict(job: Job, found: Tally, members: Sequence[Pod], world: World) -> Verdict | None:
+def verdict(job: Job, counts: Tally, members: Sequence[Pod], world: World) -> Verdict | None:
     """How the Job has ended; None as long as it goes on."""
     for kind, announcement in ANNOUNCED_BY.items():
         decided = condition(job, announcement)
         if decided is not None:
             return Verdict(kind, decided.reason, decided.message)
-    return _failure(job, found, members, world) or _success(job, found, members)
+    return _failure(job, counts, members, world) or _success(job, counts, members)
 
 
-def _failure(job: Job, found: Tally, members: Sequence[Pod], world: World) -> Verdict | None:
+def _failure(job: Job, counts: Tally, members: Sequence[Pod], world: World) -> Verdict | None:
     unacceptable = failurepolicy.failing_message(job, members)
     if unacceptable:
         return Verdict(FAILED, failurepolicy.REASON, unacceptable)
     limit = DEFAULT_BACKOFF_LIMIT if job.spec.backoffLimit is None else job.spec.backoffLimit
-    if found.failed > limit or _restarts_exceed(job, members, limit):
+    if counts.failed > limit or _restarts_exceed(job, members, limit):
         return TOO_MANY_FAILURES
     deadline = job.spec.activeDeadlineSeconds
     if deadline is not None and job.status.startTime and not job.spec.suspend and world.seconds_since(job.status.startTime) >= deadline:
         return TOO_LATE
     most = job.spec.maxFailedIndexes
-    if most is not None and len(found.given_up) > most:
+    if most is not None and len(counts.given_up) > most:
         return TOO_MANY_INDEXES
-    if found.given_up and len(found.given_up) + len(found.done) >= (job.spec.completions or 0):
+    if counts.given_up and len(counts.given_up) + len(counts.done) >= (job.spec.completions or 0):
         return SOME_INDEXES
     return None
 
@@ -81,24 +81,24 @@ def _restarts_exceed(job: Job, members: Sequence[Pod], limit: int) -> bool:
     return sum(status.restartCount for status in statuses) >= max(limit, 1)
 
 
-def _success(job: Job, found: Tally, members: Sequence[Pod]) -> Verdict | None:
-    rule = _rule_met(job, found)
+def _success(job: Job, counts: Tally, members: Sequence[Pod]) -> Verdict | None:
+    rule = _rule_met(job, counts)
     if rule is not None:
         return Verdict(COMPLETE, "SuccessPolicy", f"Matched rules at index {rule}")
     if job.spec.completions is None:
-        return REACHED if found.succeeded > 0 and not any(map(pods.is_active, members)) else None
-    return REACHED if found.succeeded >= job.spec.completions else None
+        return REACHED if counts.succeeded > 0 and not any(map(pods.is_active, members)) else None
+    return REACHED if counts.succeeded >= job.spec.completions else None
 
 
-def _rule_met(job: Job, found: Tally) -> int | None:
+def _rule_met(job: Job, counts: Tally) -> int | None:
     """The place of the first rule of the successPolicy that holds."""
-    if job.spec.successPolicy is None or not found.done:
+    if job.spec.successPolicy is None or not counts.done:
         return None
     for place, rule in enumerate(job.spec.successPolicy.rules or ()):
         wanted = {index for index in indexes.parse(rule.succeededIndexes or "") if index < (job.spec.completions or 0)}
         if rule.succeededIndexes and not wanted:
             continue
-        done = len(found.done & wanted) if wanted else len(found.done)
+        done = len(counts.done & wanted) if wanted else len(counts.done)
         if (wanted and done == len(wanted)) or (rule.succeededCount is not None and done >= rule.succeededCount):
             return place
     return None

@@ -32,8 +32,8 @@ def condition(node: Node, type: str) -> NodeCondition | None:
 
 def status_of(node: Node, type: str) -> str:
     """`True`, `False` or `Unknown`; Unknown when the condition is missing."""
-    found = condition(node, type)
-    return found.status if found is not None else "Unknown"
+    current = condition(node, type)
+    return current.status if current is not None else "Unknown"
 
 
 def no_schedule(conditions: Iterable[NodeCondition], unschedulable: bool) -> list[Taint]:
@@ -61,9 +61,9 @@ def seconds_tolerated(pod: Pod, taints: Sequence[Taint]) -> float | None:
     """How long the Pod stays under these taints: 0 when one is not tolerated, None for ever."""
     used: list[Toleration] = []
     for taint in taints:
-        found = next((toleration for toleration in pod.spec.tolerations if tolerates_taint(toleration, taint)), None)
-        if found is None:
+        toleration = next((toleration for toleration in pod.spec.tolerations if tolerates_taint(toleration, taint)), None)
+        if toleration is None:
             return 0.0
-        used.append(found)
+        used.append(toleration)
     limits = [max(0, toleration.tolerationSeconds) for toleration in used if toleration.tolerationSeconds is not None]
     return float(min(limits)) if limits else None

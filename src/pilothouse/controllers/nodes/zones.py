@@ -57,9 +57,9 @@ def eviction_rate(zone: Zone, all_states: dict[Zone, ZoneState], settings: Setti
     """Nodes a second whose Pods may be evicted; 0 for none."""
     if all(state.state == FULL for state in all_states.values()):
         return 0.0  # everything is silent: it is this process that cannot hear
-    found = all_states[zone]
-    if found.state == PARTIAL:
-        return settings.secondary_node_eviction_rate if found.size > settings.large_cluster_size_threshold else 0.0
+    measured = all_states[zone]
+    if measured.state == PARTIAL:
+        return settings.secondary_node_eviction_rate if measured.size > settings.large_cluster_size_threshold else 0.0
     return settings.node_eviction_rate
 
 

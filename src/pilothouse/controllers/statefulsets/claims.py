@@ -36,8 +36,8 @@ def volumes(statefulset: StatefulSet, number: int) -> list[Volume]:
 def present(statefulset: StatefulSet, number: int, world: World) -> list[PersistentVolumeClaim]:
     """Those of a Pod that are there."""
     names = (claim_name(statefulset, template, number) for template in statefulset.spec.volumeClaimTemplates)
-    found = (world.get(PersistentVolumeClaim, statefulset.metadata.namespace, name) for name in names)
-    return [claim for claim in found if claim is not None]
+    claims = (world.get(PersistentVolumeClaim, statefulset.metadata.namespace, name) for name in names)
+    return [claim for claim in claims if claim is not None]
 
 
 def missing(statefulset: StatefulSet, number: int, world: World) -> Iterator[PersistentVolumeClaim]:

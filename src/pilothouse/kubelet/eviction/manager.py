@@ -76,8 +76,8 @@ class EvictionManager:
 
     async def synchronize(self) -> list[PodWorker]:
         """One turn; the pods that were evicted."""
-        found, now = await self._signals(), self._clock.monotonic()
-        acting = self._pressure.observe(self._thresholds, found, now)
+        observations, now = await self._signals(), self._clock.monotonic()
+        acting = self._pressure.observe(self._thresholds, observations, now)
         self._pressures(self._pressure.conditions(now))
         evicted = await self._enforce_limits()
         if evicted or not acting:
@@ -86,7 +86,7 @@ class EvictionManager:
         self._tell_of_node("Warning", "EvictionThresholdMet", f"Attempting to reclaim {first.resource}")
         if first.resource in {STORAGE, INODES} and await self._freed_images(first):
             return []
-        return await self._evict(first, acting, found)
+        return await self._evict(first, acting, observations)
 
     async def _signals(self) -> dict[str, Signal]:
         node = await self._host.disk(self._config.root_dir)
@@ -113,7 +113,7 @@ class EvictionManager:
         await self._collector.collect(everything=True)
         return not unresolved(self._thresholds, await self._signals())
 
-    async def _evict(self, threshold: Threshold, acting: list[Threshold], found: dict[str, Signal]) -> list[PodWorker]:
+    async def _evict(self, threshold: Threshold, acting: list[Threshold], observations: dict[str, Signal]) -> list[PodWorker]:
         workers = {worker.uid: worker for worker in self._workers() if worker.state.ending is None}
         parts = [LAYERS, FILES]
         if threshold.resource in {STORAGE, INODES} and await self._has_image_filesystem():
@@ -123,7 +123,7 @@ class EvictionManager:
         for pod in ranked(pods, usage, threshold.resource):
             worker = workers[pod.metadata.uid]
             if worker.state.ending is None:
-                text = message(pod, usage.get(worker.uid, Usage()), threshold.resource, acting, found)
+                text = message(pod, usage.get(worker.uid, Usage()), threshold.resource, acting, observations)
                 self._end(worker, text, self._grace_seconds(worker, threshold), disruption=True)
                 return [worker]
         return []

@@ -80,19 +80,19 @@ def _amount(text: str, capacity: int) -> int:
 def thresholds(config: KubeletConfig) -> list[Threshold]:
     """Hard ones first, in the order of the configuration. Signals that nobody knows are left out."""
     reclaim = config.eviction_minimum_reclaim
-    found = [
+    configured = [
         Threshold(name, value, minimum_reclaim=reclaim.get(name, "")) for name, value in config.eviction_hard.items() if name in SIGNALS
     ]
     for name, value in config.eviction_soft.items():
         if name in SIGNALS:
             grace = config.eviction_soft_grace_seconds.get(name, 0.0)
-            found.append(Threshold(name, value, hard=False, grace_seconds=grace, minimum_reclaim=reclaim.get(name, "")))
-    return found
+            configured.append(Threshold(name, value, hard=False, grace_seconds=grace, minimum_reclaim=reclaim.get(name, "")))
+    return configured
 
 
 def signals(load: Load, memory: int, node: DiskUsage, images: DiskUsage) -> dict[str, Signal]:
     """`node` is the filesystem of the kubelet's files, `images` that of images and containers' writable layers."""
-    found = {
+    by_name = {
         "memory.available": Signal(load.memory_available, memory),
         "nodefs.available": Signal(node.available, node.capacity),
         "nodefs.inodesFree": Signal(node.inodes_free, node.inodes),
@@ -102,7 +102,7 @@ def signals(load: Load, memory: int, node: DiskUsage, images: DiskUsage) -> dict
         "containerfs.inodesFree": Signal(images.inodes_free, images.inodes),
         "pid.available": Signal(load.processes_limit - load.processes, load.processes_limit),
     }
-    return {name: signal for name, signal in found.items() if signal.capacity > 0}
+    return {name: signal for name, signal in by_name.items() if signal.capacity > 0}
 
 
 @dataclass(slots=True)
@@ -116,10 +116,10 @@ class Pressure:
     """Those that asked for evictions at the last look."""
     _condition_seen: dict[str, float] = field(default_factory=dict)
 
-    def observe(self, all_thresholds: Sequence[Threshold], found: Signals, now: float) -> list[Threshold]:
+    def observe(self, all_thresholds: Sequence[Threshold], observations: Signals, now: float) -> list[Threshold]:
         """One look: the thresholds that ask for evictions now, memory before others (it is what kills)."""
-        met = [threshold for threshold in all_thresholds if threshold.is_met(found)]
-        met += [threshold for threshold in self._acting if threshold not in met and threshold.is_met(found, reclaim=True)]
+        met = [threshold for threshold in all_thresholds if threshold.is_met(observations)]
+        met += [threshold for threshold in self._acting if threshold not in met and threshold.is_met(observations, reclaim=True)]
         self._first_seen = {threshold: self._first_seen.get(threshold, now) for threshold in met}
         self._condition_seen.update({threshold.condition: now for threshold in met})
         self._acting = [threshold for threshold, since in self._first_seen.items() if now - since >= threshold.grace_seconds]
@@ -130,6 +130,6 @@ class Pressure:
         return {name for name, seen in self._condition_seen.items() if seen == now or now - seen < self.transition_seconds}
 
 
-def unresolved(all_thresholds: Iterable[Threshold], found: Signals) -> bool:
+def unresolved(all_thresholds: Iterable[Threshold], observations: Signals) -> bool:
     """Whether any is still crossed, counting what is to be reclaimed beyond."""
-    return any(threshold.is_met(found, reclaim=True) for threshold in all_thresholds)
+    return any(threshold.is_met(observations, reclaim=True) for threshold in all_thresholds)

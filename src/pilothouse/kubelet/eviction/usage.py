@@ -44,12 +44,12 @@ class PodUsage:
         containers = await self._by_container(resource) if resource == MEMORY or LAYERS in parts else {}
         if resource == MEMORY or FILES not in parts:
             return containers
-        found = {}
+        by_uid = {}
         for pod in pods:
             names = [volume.name for volume in limits.volumes_on_disk(pod)]
             disk = await self.disk(pod, containers.get(pod.metadata.uid, Usage()), names, logs=True, inodes=resource == INODES)
-            found[pod.metadata.uid] = Usage(disk.containers, sum(disk.volumes.values()))
-        return found
+            by_uid[pod.metadata.uid] = Usage(disk.containers, sum(disk.volumes.values()))
+        return by_uid
 
     async def layers(self) -> dict[str, Usage]:
         """Bytes of containers' writable layers, by uid."""
@@ -61,14 +61,14 @@ class PodUsage:
         def amount(usage: TreeUsage) -> int:
             return usage.inodes if inodes else usage.bytes
 
-        found = Disk()
+        disk = Disk()
         for name in volumes:
             path = self._volumes.path(pod, name)
-            found.volumes[name] = amount(await self._host.tree_usage(path)) if path is not None else 0
+            disk.volumes[name] = amount(await self._host.tree_usage(path)) if path is not None else 0
         for container in (*pod.spec.initContainers, *pod.spec.containers) if logs else ():
             folder = f"{self._paths.pod_logs(pod)}/{container.name}"
-            found.containers[container.name] = layers.containers.get(container.name, 0) + amount(await self._host.tree_usage(folder))
-        return found
+            disk.containers[container.name] = layers.containers.get(container.name, 0) + amount(await self._host.tree_usage(folder))
+        return disk
 
     async def _processes(self, pod: Pod) -> int:
         try:
@@ -81,8 +81,8 @@ class PodUsage:
             used = {MEMORY: stats.memory_working_set, INODES: stats.filesystem_inodes}
             return used.get(resource, stats.filesystem_used)
 
-        found: dict[str, Usage] = {}
+        by_uid: dict[str, Usage] = {}
         for stats in await self._runtime.list_container_stats():
             labels = stats.container.labels
-            found.setdefault(labels.get(POD_UID, ""), Usage()).containers[labels.get(CONTAINER_NAME, "")] = amount(stats)
-        return found
+            by_uid.setdefault(labels.get(POD_UID, ""), Usage()).containers[labels.get(CONTAINER_NAME, "")] = amount(stats)
+        return by_uid

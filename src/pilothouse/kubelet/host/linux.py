@@ -256,10 +256,10 @@ def _is_mounted(path: str) -> bool:
 def _disk(path: str) -> DiskUsage:
     while not os.path.exists(path):
         path = os.path.dirname(path)
-    found = os.statvfs(path)
-    size = found.f_frsize
+    stats = os.statvfs(path)
+    size = stats.f_frsize
     device = os.stat(path).st_dev
-    return DiskUsage(found.f_blocks * size, found.f_bavail * size, found.f_files, found.f_favail, device)
+    return DiskUsage(stats.f_blocks * size, stats.f_bavail * size, stats.f_files, stats.f_favail, device)
 
 
 def _remove_tree(path: str) -> None:
@@ -280,20 +280,20 @@ def _unless_gone(function: object, path: str, information: tuple[type[BaseExcept
 
 
 def _already_of(path: str, group: int, readonly: bool) -> bool:
-    found = os.stat(path)
+    status = os.stat(path)
     wanted = (0o550 if readonly else 0o770) | stat.S_ISGID
-    return found.st_gid == group and found.st_mode & wanted == wanted
+    return status.st_gid == group and status.st_mode & wanted == wanted
 
 
 def _give_to_group(path: str, group: int, readonly: bool) -> None:
-    found = os.lstat(path)
+    status = os.lstat(path)
     os.lchown(path, -1, group)
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(status.st_mode):
         return
     bits = 0o440 if readonly else 0o660
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         bits |= 0o110 | stat.S_ISGID
-    os.chmod(path, stat.S_IMODE(found.st_mode) | bits)
+    os.chmod(path, stat.S_IMODE(status.st_mode) | bits)
 
 
 def _tree_usage(path: str) -> TreeUsage:
@@ -332,12 +332,12 @@ def _os_image() -> str:
 
 def _hugepages() -> dict[str, int]:
     """Bytes reserved, by the size of the page as resources name it: `2Mi`."""
-    root, found = "/sys/kernel/mm/hugepages", {}
+    root, counts = "/sys/kernel/mm/hugepages", {}
     for name in os.listdir(root) if os.path.isdir(root) else []:
         kibibytes = strconv.parse_int(name.removeprefix("hugepages-").removesuffix("kB"))
         size = f"{kibibytes // 1048576}Gi" if kibibytes >= 1048576 else f"{kibibytes // 1024}Mi" if kibibytes >= 1024 else f"{kibibytes}Ki"
-        found[size] = strconv.parse_int(_text(f"{root}/{name}/nr_hugepages", "0")) * kibibytes * 1024
-    return found
+        counts[size] = strconv.parse_int(_text(f"{root}/{name}/nr_hugepages", "0")) * kibibytes * 1024
+    return counts
 
 
 def _cpu_seconds(text: str) -> float:

@@ -23,9 +23,9 @@ def version(files: Mapping[str, PayloadFile]) -> str:
     """The name of the directory of one version."""
     digest = hashlib.sha256()
     for name in sorted(files):
-        one = files[name]
-        digest.update(f"{name}\0{one.mode:o}\0{one.owner}\0{len(one.data)}\0".encode())
-        digest.update(one.data)
+        file = files[name]
+        digest.update(f"{name}\0{file.mode:o}\0{file.owner}\0{len(file.data)}\0".encode())
+        digest.update(file.data)
     return f"..{digest.hexdigest()[:24]}"
 
 

@@ -32,12 +32,12 @@ def bind(root: str, path: str, target: str) -> None:
 def open_below(root: str, path: str) -> int:
     """A descriptor (O_PATH) of `path` below `root`."""
     whole = os.path.realpath(root)
-    found = os.path.realpath(os.path.join(whole, path))
-    if found != whole and not found.startswith(whole + "/"):
+    resolved = os.path.realpath(os.path.join(whole, path))
+    if resolved != whole and not resolved.startswith(whole + "/"):
         raise ValueError(f"{path} leads out of {root}")
     mode = stat.S_IMODE(os.stat(whole).st_mode) & PERMISSIONS
     at = os.open(whole, LOOK)
-    for name in filter(None, found[len(whole) :].split("/")):
+    for name in filter(None, resolved[len(whole) :].split("/")):
         try:
             step = _step(at, name, mode)
         finally:
@@ -49,17 +49,17 @@ def open_below(root: str, path: str) -> int:
 def _step(at: int, name: str, mode: int) -> int:
     """A descriptor of `name` in the directory `at`; a directory is made of it when there is nothing."""
     try:
-        found = os.open(name, LOOK, dir_fd=at)
+        fd = os.open(name, LOOK, dir_fd=at)
     except FileNotFoundError:
         return _made(at, name, mode)
-    if stat.S_ISLNK(os.fstat(found).st_mode):
-        os.close(found)
+    if stat.S_ISLNK(os.fstat(fd).st_mode):
+        os.close(fd)
         raise ValueError(f"{name} became a link")
-    return found
+    return fd
 
 
 def _made(at: int, name: str, mode: int) -> int:
     os.mkdir(name, mode, dir_fd=at)
-    found = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
-    os.fchmod(found, mode)  # whatever the umask
-    return found
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    os.fchmod(fd, mode)  # whatever the umask
+    return fd

@@ -51,7 +51,7 @@ def choose(
         and not any(tag.startswith(config.kept_image_prefixes) for tag in image.tags)
     ]
     chosen, freed = [], 0
-    for image in sorted(candidates, key=lambda one: (records[one.id].last_used, records[one.id].first_seen)):
+    for image in sorted(candidates, key=lambda candidate: (records[candidate.id].last_used, records[candidate.id].first_seen)):
         if freed >= amount:
             break
         chosen.append(image)

@@ -26,8 +26,8 @@ def credentials_for(image: str, secrets: Iterable[Secret]) -> list[Credentials]:
     entries = {key: value for secret in secrets for key, value in _entries(secret).items()}
     reference = parse(image)
     target = reference.name
-    found = [(key, value) for key, value in entries.items() if _matches(key, target)]
-    return [_credentials(value) for _, value in sorted(found, key=lambda one: one[0], reverse=True)]
+    matching = [(key, value) for key, value in entries.items() if _matches(key, target)]
+    return [_credentials(value) for _, value in sorted(matching, key=lambda entry: entry[0], reverse=True)]
 
 
 def _entries(secret: Secret) -> dict[str, Any]:

@@ -76,20 +76,20 @@ class ImageManager:
         for container in (*pod.spec.initContainers, *pod.spec.containers):
             try:
                 name = with_default_tag(container.image)
-                found = await self._runtime.image_status(name)
+                image = await self._runtime.image_status(name)
             except (InvalidReference, RuntimeFailure):
                 continue
-            if found is not None and len(self._looked_up) < BACK_OFFS_LIMIT:
-                self._looked_up[name] = (found, self._clock.monotonic())
+            if image is not None and len(self._looked_up) < BACK_OFFS_LIMIT:
+                self._looked_up[name] = (image, self._clock.monotonic())
 
     async def ensure(self, pod: Pod, container: AnyContainer, tell: Tell) -> Image:
         """The image that the container is to run; PullFailure or LaunchError says why there is none."""
         name = self._named(container.image, tell)
-        found = self._just_seen(name) or await self._present(name, tell)
+        image = self._just_seen(name) or await self._present(name, tell)
         policy = container.imagePullPolicy or ("Always" if name.endswith(":latest") else "IfNotPresent")
-        if found is not None and policy != "Always":
+        if image is not None and policy != "Always":
             tell("Normal", "Pulled", f'Container image "{container.image}" already present on machine')
-            return found
+            return image
         if policy == "Never":
             message = f'Container image "{container.image}" is not present with pull policy of Never'
             tell("Warning", "ErrImageNeverPull", message)
@@ -111,8 +111,8 @@ class ImageManager:
             raise LaunchError("InvalidImageName", message) from error
 
     def _just_seen(self, name: str) -> Image | None:
-        found, at = self._looked_up.pop(name, (None, 0.0))
-        return found if self._clock.monotonic() - at <= LOOKED_UP_SECONDS else None
+        image, at = self._looked_up.pop(name, (None, 0.0))
+        return image if self._clock.monotonic() - at <= LOOKED_UP_SECONDS else None
 
     async def _present(self, name: str, tell: Tell) -> Image | None:
         try:
@@ -139,7 +139,7 @@ class ImageManager:
             began = self._clock.monotonic()
             try:
                 reference = await self._pull_with_credentials(pod, name, tell)
-                found = await self._runtime.image_status(name) or Image(reference)
+                pulled = await self._runtime.image_status(name) or Image(reference)
             except RuntimeFailure as error:
                 # Upstream takes the code off only where it says nothing.
                 said = str(error) if error.code == "UNKNOWN" else error.status_text
@@ -148,9 +148,9 @@ class ImageManager:
         self._changed()
         ended = self._clock.monotonic()
         took, whole = go_duration(ended - began), go_duration(ended - asked)
-        size = f" Image size: {found.size} bytes." if found.size else ""
+        size = f" Image size: {pulled.size} bytes." if pulled.size else ""
         tell("Normal", "Pulled", f'Successfully pulled image "{image}" in {took} ({whole} including waiting).{size}')
-        return found
+        return pulled
 
     async def _pull_with_credentials(self, pod: Pod, name: str, tell: Tell) -> str:
         """With each set of credentials that is for the image; without any when none is."""
@@ -167,16 +167,16 @@ class ImageManager:
 
     async def _secrets(self, pod: Pod, tell: Tell) -> Sequence[Secret]:
         """Those that are there: a missing pull secret is no failure by itself, but it is told."""
-        found, missing = [], []
+        secrets, missing = [], []
         for reference in pod.spec.imagePullSecrets:
             try:
-                found.append(await self._objects.get(Secret, pod.metadata.namespace, reference.name))
+                secrets.append(await self._objects.get(Secret, pod.metadata.namespace, reference.name))
             except (StatusError, ConnectionError, TimeoutError):
                 missing.append(reference.name)
         if missing:
             text = f"Unable to retrieve some image pull secrets ({', '.join(missing)}); attempting to pull the image may not succeed."
             tell("Warning", "FailedToRetrieveImagePullSecret", text)
-        return found
+        return secrets
 
     def _failed(self, pod: Pod, image: str, error: str, tell: Tell) -> PullFailure:
         tell("Warning", "Failed", f'Failed to pull image "{image}": {error}')

@@ -70,5 +70,5 @@ def _split(name: str) -> tuple[str, str]:
 
 def with_default_tag(image: str) -> str:
     """The reference as written, `:latest` added when it has neither tag nor digest; InvalidReference when it is none."""
-    found = parse(image)
-    return image if found.tag or found.digest else f"{image}:latest"
+    reference = parse(image)
+    return image if reference.tag or reference.digest else f"{image}:latest"

@@ -43,17 +43,17 @@ class Surroundings:
 
 async def environment(pod: Pod, container: AnyContainer, objects: Objects, around: Surroundings) -> dict[str, str]:
     """Names and values; those of `env` win over `envFrom`, both over the services'."""
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for source in container.envFrom:
-        found.update(await _env_from(pod, source, objects))
+        variables.update(await _env_from(pod, source, objects))
     for variable in container.env:
         if variable.value or variable.valueFrom is None:
-            found[variable.name] = expand(variable.value, {**around.services, **found})
+            variables[variable.name] = expand(variable.value, {**around.services, **variables})
             continue
         value = await _value_from(pod, container, variable.valueFrom, objects, around)
         if value is not None:
-            found[variable.name] = value
-    return {**found, **{name: value for name, value in around.services.items() if name not in found}}
+            variables[variable.name] = value
+    return {**variables, **{name: value for name, value in around.services.items() if name not in variables}}
 
 
 async def fetched(objects: Objects, kind: type[T], namespace: str, name: str, optional: bool | None) -> T | None:

@@ -25,28 +25,28 @@ async def container_mounts(
     pod: Pod, container: AnyContainer, attempt: int, volumes: VolumeManager, host: Host, paths: Paths, values: Mapping[str, str]
 ) -> list[Mount]:
     """Makes what the mounts need on the host; `values` is the container's environment, for subPathExpr."""
-    found = [await _volume_mount(pod, container, place, volumes, host, paths, values) for place in range(len(container.volumeMounts))]
-    taken = {mount.container_path for mount in found}
+    mounts = [await _volume_mount(pod, container, place, volumes, host, paths, values) for place in range(len(container.volumeMounts))]
+    taken = {mount.container_path for mount in mounts}
     if ETC_HOSTS not in taken:
-        found.append(Mount(ETC_HOSTS, paths.hosts(pod.metadata.uid)))
+        mounts.append(Mount(ETC_HOSTS, paths.hosts(pod.metadata.uid)))
     if container.terminationMessagePath and container.terminationMessagePath not in taken:
         directory = paths.container(pod.metadata.uid, container.name)
         path = message_path(paths, pod.metadata.uid, container.name, attempt)
         await host.make_directory(directory, 0o750)
         await host.write_file(path, b"", 0o666)
-        found.append(Mount(container.terminationMessagePath, path))
-    return found
+        mounts.append(Mount(container.terminationMessagePath, path))
+    return mounts
 
 
 def container_devices(pod: Pod, container: AnyContainer, volumes: VolumeManager) -> list[Device]:
     """The block devices that the container is given."""
-    found = []
+    devices = []
     for wanted in container.volumeDevices:
         source = volumes.device(pod, wanted.name)
         if source is None:
             raise ConfigError(f'cannot find volume "{wanted.name}" to pass into container "{container.name}"')
-        found.append(Device(wanted.devicePath, source, "r" if _is_read_only(pod, wanted.name) else "mrw"))
-    return found
+        devices.append(Device(wanted.devicePath, source, "r" if _is_read_only(pod, wanted.name) else "mrw"))
+    return devices
 
 
 def message_path(paths: Paths, uid: str, container: str, attempt: int) -> str:
@@ -83,11 +83,11 @@ def _sub_path(container: AnyContainer, mount: VolumeMount, values: Mapping[str, 
     if not mount.subPathExpr:
         return mount.subPath
     missing: list[str] = []
-    found = expand(mount.subPathExpr, values, missing)
+    path = expand(mount.subPathExpr, values, missing)
     if missing:
         raise ConfigError(f'missing value for "{missing[0]}"')
-    _check(found)
-    return found
+    _check(path)
+    return path
 
 
 def _check(path: str) -> None:

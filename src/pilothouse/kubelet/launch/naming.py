@@ -83,14 +83,14 @@ def dns_config(pod: Pod, host: DnsConfig, cluster_dns: Sequence[str], cluster_do
 def dns_warnings(pod: Pod, host: DnsConfig, cluster_dns: Sequence[str], cluster_domain: str) -> list[str]:
     """What of its resolv.conf the pod does not get, in upstream's words."""
     wanted = _wanted_dns(pod, host, cluster_dns, cluster_domain)
-    given, found = _limited(wanted), []
+    given, warnings = _limited(wanted), []
     if given.searches != wanted.searches:
         text = "Search Line limits were exceeded, some search paths have been omitted, the applied search line is"
-        found.append(f"{text}: {' '.join(given.searches)}")
+        warnings.append(f"{text}: {' '.join(given.searches)}")
     if given.servers != wanted.servers:
         text = "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is"
-        found.append(f"{text}: {' '.join(given.servers)}")
-    return found
+        warnings.append(f"{text}: {' '.join(given.servers)}")
+    return warnings
 
 
 def _wanted_dns(pod: Pod, host: DnsConfig, cluster_dns: Sequence[str], cluster_domain: str) -> DnsConfig:

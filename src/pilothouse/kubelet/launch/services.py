@@ -12,16 +12,16 @@ MASTER = ("default", "kubernetes")
 def service_environment(pod: Pod, services: Iterable[Service]) -> dict[str, str]:
     """Of the services in the pod's namespace if it wants links, and always of the API's own."""
     links = pod.spec.enableServiceLinks is not False
-    found: dict[str, Service] = {}
+    by_name: dict[str, Service] = {}
     for service in services:
         key = (service.metadata.namespace, service.metadata.name)
         if service.spec.clusterIP in {"", "None"}:
             continue
         if key == MASTER:
-            found.setdefault(key[1], service)
+            by_name.setdefault(key[1], service)
         elif links and key[0] == pod.metadata.namespace:
-            found[key[1]] = service
-    return {name: value for key in sorted(found) for name, value in _variables(found[key])}
+            by_name[key[1]] = service
+    return {name: value for key in sorted(by_name) for name, value in _variables(by_name[key])}
 
 
 def _variables(service: Service) -> list[tuple[str, str]]:
@@ -31,17 +31,17 @@ def _variables(service: Service) -> list[tuple[str, str]]:
     if not ports:
         return [(f"{prefix}_SERVICE_HOST", ip)]
     first = ports[0]
-    found = [(f"{prefix}_SERVICE_HOST", ip), (f"{prefix}_SERVICE_PORT", str(first.port))]
-    found += [(f"{prefix}_SERVICE_PORT_{_variable_name(port.name)}", str(port.port)) for port in ports if port.name]
+    variables = [(f"{prefix}_SERVICE_HOST", ip), (f"{prefix}_SERVICE_PORT", str(first.port))]
+    variables += [(f"{prefix}_SERVICE_PORT_{_variable_name(port.name)}", str(port.port)) for port in ports if port.name]
     host = f"[{ip}]" if ":" in ip else ip
     for place, port in enumerate(ports):
         protocol = port.protocol or "TCP"
         url = f"{protocol.lower()}://{host}:{port.port}"
         if place == 0:
-            found.append((f"{prefix}_PORT", url))
+            variables.append((f"{prefix}_PORT", url))
         start = f"{prefix}_PORT_{port.port}_{protocol.upper()}"
-        found += [(start, url), (f"{start}_PROTO", protocol.lower()), (f"{start}_PORT", str(port.port)), (f"{start}_ADDR", ip)]
-    return found
+        variables += [(start, url), (f"{start}_PROTO", protocol.lower()), (f"{start}_PORT", str(port.port)), (f"{start}_ADDR", ip)]
+    return variables
 
 
 def _variable_name(name: str) -> str:

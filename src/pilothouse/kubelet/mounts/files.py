@@ -37,19 +37,19 @@ def key_files(
     default = DEFAULT_MODE if mode is None else mode
     if not items:
         return {key: PayloadFile(value, default) for key, value in data.items()}
-    found = {}
+    files = {}
     for item in items:
         if item.key not in data:
             if optional:
                 continue
             raise VolumeError(f"{missing}: {item.key}")
-        found[item.path] = PayloadFile(data[item.key], default if item.mode is None else item.mode)
-    return found
+        files[item.path] = PayloadFile(data[item.key], default if item.mode is None else item.mode)
+    return files
 
 
 def downward_api_files(place: Place, items: Sequence[DownwardAPIVolumeFile], mode: int | None) -> dict[str, PayloadFile]:
     """What the pod is told of itself."""
-    found = {}
+    files = {}
     for item in items:
         value = ""
         if item.fieldRef is not None:
@@ -57,5 +57,5 @@ def downward_api_files(place: Place, items: Sequence[DownwardAPIVolumeFile], mod
         elif item.resourceFieldRef is not None:
             value = resource_value(place.pod, item.resourceFieldRef, None, place.allocatable)
         chosen = item.mode if item.mode is not None else mode
-        found[item.path] = PayloadFile(value.encode(), DEFAULT_MODE if chosen is None else chosen)
-    return found
+        files[item.path] = PayloadFile(value.encode(), DEFAULT_MODE if chosen is None else chosen)
+    return files

@@ -44,10 +44,10 @@ class VolumeRefresher:
                 await self._refresh(self._dirty.pop())
 
     async def _refresh(self, uid: str) -> None:
-        found = self._current(uid)
-        if found is None:
+        current = self._current(uid)
+        if current is None:
             return
-        pod, ips = found
+        pod, ips = current
         try:
             await self._volumes.refresh(pod, ips)
         except (VolumeError, ConnectionError, TimeoutError) as error:

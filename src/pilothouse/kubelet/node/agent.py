@@ -218,7 +218,7 @@ class NodeAgent:
         except RuntimeFailure as error:
             log.warning("the runtime does not answer", extra={"error": str(error)})
             self.images_changed = silent = True
-        at, version, found = self._answer or (now, RuntimeVersion("containerd", "unknown"), ())
+        at, version, images = self._answer or (now, RuntimeVersion("containerd", "unknown"), ())
         problems = [text for problem in self.problems if (text := problem())]
         if self._answer is None:
             problems.insert(0, "container runtime status check may not have completed yet")
@@ -228,7 +228,7 @@ class NodeAgent:
             machine,
             disk,
             version,
-            found,
+            images,
             problems=tuple(problems),
             images=self._images,
             pressures=frozenset(self.pressures),

@@ -81,6 +81,6 @@ def _distance(missing: Requirements, pod: Pod) -> float:
 
 def _no_room(missing: Requirements) -> str:
     listed = "".join(f"(res: {name}, q: {amount}), " for name, amount in missing.items())
-    found = f"no set of running pods found to reclaim resources: [{listed}]"
-    error = f"preemption: error finding a set of pods to preempt: {found}"
+    problem = f"no set of running pods found to reclaim resources: [{listed}]"
+    error = f"preemption: error finding a set of pods to preempt: {problem}"
     return f"Unexpected error while attempting to recover from admission failure: {error}"

@@ -66,16 +66,16 @@ class NodeObservation:
 
 def capacity(seen: NodeObservation, config: KubeletConfig) -> dict[str, str | int | float]:
     """What the machine has, by resource name, with what the configuration sets instead."""
-    found: dict[str, str | int | float] = {
+    amounts: dict[str, str | int | float] = {
         "cpu": str(seen.machine.cores),
         "ephemeral-storage": _binary(seen.disk.capacity),
         "memory": _binary(seen.machine.memory),
         "pods": str(config.max_pods),
     }
     for size, amount in (seen.machine.hugepages or {}).items():
-        found[f"{HUGEPAGES}{size}"] = _binary(amount)
-    found.update(config.capacity)
-    return dict(sorted(found.items()))
+        amounts[f"{HUGEPAGES}{size}"] = _binary(amount)
+    amounts.update(config.capacity)
+    return dict(sorted(amounts.items()))
 
 
 def _binary(amount: int) -> str:
@@ -89,23 +89,23 @@ def extended_resources(status: NodeStatus) -> dict[str, str | int | float]:
 
 def without_reserved(whole: Mapping[str, str | int | float], config: KubeletConfig) -> dict[str, str | int | float]:
     """What is left of the capacity without what is reserved for the system."""
-    found = dict(whole)
+    amounts = dict(whole)
     for name, reserved in config.system_reserved.items():
-        if name in found:
-            found[name] = quantity.subtract(found[name], reserved)
-    return found
+        if name in amounts:
+            amounts[name] = quantity.subtract(amounts[name], reserved)
+    return amounts
 
 
 def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -> dict[str, str | int | float]:
     """What pods may use of the capacity: without reservations, eviction thresholds and huge pages; never below 0."""
-    found = without_reserved(whole, config)
+    amounts = without_reserved(whole, config)
     for name, signal in KEPT_FREE.items():
-        if name in found:
-            found[name] = quantity.subtract(found[name], _kept_free(whole[name], config.eviction_hard.get(signal, "0")))
+        if name in amounts:
+            amounts[name] = quantity.subtract(amounts[name], _kept_free(whole[name], config.eviction_hard.get(signal, "0")))
     for name, amount in whole.items():
-        if name.startswith(HUGEPAGES) and "memory" in found and quantity.value(amount):
-            found["memory"] = quantity.subtract(found["memory"], amount)  # nothing else can have it
-    return {name: amount if quantity.compare(amount, 0) > 0 else "0" for name, amount in found.items()}
+        if name.startswith(HUGEPAGES) and "memory" in amounts and quantity.value(amount):
+            amounts["memory"] = quantity.subtract(amounts["memory"], amount)  # nothing else can have it
+    return {name: amount if quantity.compare(amount, 0) > 0 else "0" for name, amount in amounts.items()}
 
 
 def _kept_free(capacity: str | int | float, threshold: str) -> str | int:
@@ -142,10 +142,10 @@ def _ready(seen: NodeObservation) -> NodeCondition:
     return NodeCondition(type="Ready", status="True", reason="KubeletReady", message="kubelet is posting ready status")
 
 
-def images(found: Sequence[Image]) -> list[ContainerImage]:
+def images(present: Sequence[Image]) -> list[ContainerImage]:
     """The largest ones, named by digest and by tag."""
-    named = [image for image in found if image.tags or image.digests]
-    largest = sorted(named, key=lambda one: (-one.size, one.tags or one.digests))[:IMAGES_LIMIT]
+    named = [image for image in present if image.tags or image.digests]
+    largest = sorted(named, key=lambda image: (-image.size, image.tags or image.digests))[:IMAGES_LIMIT]
     return [ContainerImage(names=[*image.digests, *image.tags][:NAMES_PER_IMAGE_LIMIT], sizeBytes=image.size) for image in largest]
 
 

@@ -49,13 +49,13 @@ def conditions(
 
 
 def _of_resizes(observed: PodState) -> list[PodCondition]:
-    found, pending, failure = [], observed.pending_resize, observed.resize_failure
+    conditions, pending, failure = [], observed.pending_resize, observed.resize_failure
     if pending is not None:
-        found.append(_condition(RESIZE_PENDING, True, pending.reason, pending.message))
+        conditions.append(_condition(RESIZE_PENDING, True, pending.reason, pending.message))
     if observed.resizing:
         told = ("", "") if failure is None else (failure.reason, failure.message)
-        found.append(_condition(RESIZE_IN_PROGRESS, True, *told))
-    return found
+        conditions.append(_condition(RESIZE_IN_PROGRESS, True, *told))
+    return conditions
 
 
 def _all_restarting(pod: Pod, observed: PodState, phase: str) -> PodCondition:
@@ -120,9 +120,9 @@ def _ready(pod: Pod, containers_ready: PodCondition) -> PodCondition:
 
 
 def _gate(pod: Pod, wanted: str) -> str:
-    found = find_condition(pod.status.conditions, wanted)
-    if found is None:
+    condition = find_condition(pod.status.conditions, wanted)
+    if condition is None:
         return f'corresponding condition of pod readiness gate "{wanted}" does not exist.'
-    if found.status != "True":
-        return f'the status of pod readiness gate "{wanted}" is not "True", but {found.status}'
+    if condition.status != "True":
+        return f'the status of pod readiness gate "{wanted}" is not "True", but {condition.status}'
     return ""

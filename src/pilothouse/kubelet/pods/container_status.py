@@ -45,10 +45,10 @@ def statuses(
 ) -> list[ContainerStatus]:
     """The statuses of one kind of containers. `runtime` is the scheme of the ids, as in `containerd://...`."""
     before = {status.name: status for status in previous}
-    found = [_status(pod, observed, container, before.get(container.name), runtime) for container in containers]
+    container_statuses = [_status(pod, observed, container, before.get(container.name), runtime) for container in containers]
     if containers and containers[0] in pod.spec.initContainers:
-        return found
-    return sorted(found, key=lambda one: one.name)
+        return container_statuses
+    return sorted(container_statuses, key=lambda status: status.name)
 
 
 def _status(pod: Pod, observed: PodState, container: AnyContainer, old: ContainerStatus | None, runtime: str) -> ContainerStatus:

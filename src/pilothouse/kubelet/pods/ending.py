@@ -70,16 +70,16 @@ def _init_failed(pod: Pod, observed: PodState) -> bool:
     )
 
 
-def plan_ending(pod: Pod, observed: PodState, ending: Ending, found: Plan) -> None:
+def plan_ending(pod: Pod, observed: PodState, ending: Ending, plan: Plan) -> None:
     """Kill what runs; when nothing runs, stop the sandboxes; when they are stopped, release the rest."""
     kills = _kills(pod, observed, ending.grace_seconds)
     if kills:
-        found.steps.append(KillAll(kills))
+        plan.steps.append(KillAll(kills))
         return
-    found.steps.extend(Remove(run.id) for run in observed.all_runs() if run.state is ContainerState.CREATED)
-    found.steps.extend(StopSandbox(sandbox.id) for sandbox in observed.sandboxes if sandbox.ready)
+    plan.steps.extend(Remove(run.id) for run in observed.all_runs() if run.state is ContainerState.CREATED)
+    plan.steps.extend(StopSandbox(sandbox.id) for sandbox in observed.sandboxes if sandbox.ready)
     if not observed.released:
-        found.steps.append(Release())
+        plan.steps.append(Release())
 
 
 def _kills(pod: Pod, observed: PodState, grace: int) -> tuple[Kill, ...]:

@@ -52,22 +52,22 @@ def container_annotations(pod: Pod, container: AnyContainer, attempt: int) -> di
 
 def run_of(status: ContainerStatus) -> Run:
     """What the runtime tells of a container, as the planner sees it."""
-    one: Container = status.container
+    container: Container = status.container
     return Run(
-        id=one.id,
-        name=one.labels.get(CONTAINER_NAME) or one.name,
-        attempt=_number(one.annotations.get(RESTART_COUNT), one.attempt),
-        sandbox_id=one.sandbox_id,
-        state=one.state,
-        created_at=one.created_at,
+        id=container.id,
+        name=container.labels.get(CONTAINER_NAME) or container.name,
+        attempt=_number(container.annotations.get(RESTART_COUNT), container.attempt),
+        sandbox_id=container.sandbox_id,
+        state=container.state,
+        created_at=container.created_at,
         started_at=status.started_at,
         finished_at=status.finished_at,
         exit_code=status.exit_code,
         reason=status.reason,
         message=status.message,
-        image=one.image,
-        image_id=one.image_id,
-        spec_hash=one.annotations.get(CONTAINER_HASH, ""),
+        image=container.image,
+        image_id=container.image_id,
+        spec_hash=container.annotations.get(CONTAINER_HASH, ""),
         log_path=status.log_path,
     )
 
@@ -79,12 +79,12 @@ def _number(text: str | None, otherwise: int) -> int:
 
 def sandbox_of(status: SandboxStatus) -> PodSandbox:
     """What the planner needs of a sandbox's status."""
-    one = status.sandbox
+    sandbox = status.sandbox
     return PodSandbox(
-        id=one.id,
-        attempt=one.attempt,
-        ready=one.state is SandboxState.READY,
-        created_at=one.created_at,
+        id=sandbox.id,
+        attempt=sandbox.attempt,
+        ready=sandbox.state is SandboxState.READY,
+        created_at=sandbox.created_at,
         ips=status.ips,
         host_network=status.namespaces.network is NamespaceMode.NODE,
     )

@@ -26,32 +26,32 @@ DEAD_RUNS_KEPT = 1
 
 def plan(pod: Pod, observed: PodState, now: float) -> Plan:
     """The next steps that bring `observed` closer to `pod`; no steps: nothing is to be done before `wake_at`."""
-    found = Plan()
+    plan = Plan()
     if observed.ending is not None:
-        plan_ending(pod, observed, observed.ending, found)
-        return found
-    _wake_for_deadline(pod, observed, found)
+        plan_ending(pod, observed, observed.ending, plan)
+        return plan
+    _wake_for_deadline(pod, observed, plan)
     stale = _stale_sandboxes(pod, observed)
     if stale:
-        found.steps.extend(stale)
-        return found
+        plan.steps.extend(stale)
+        return plan
     if observed.sandbox is None or not _usable(pod, observed) or not observed.prepared:
-        _set_up(pod, observed, now, found)
-        return found
+        _set_up(pod, observed, now, plan)
+        return plan
     reset = _reset(pod, observed)
     if reset:
-        found.steps.extend(reset)
-        return found
-    if _plan_init(pod, observed, now, found):
-        _plan_containers(pod, observed, now, found)
-    _plan_ephemeral(pod, observed, now, found)
-    found.steps.extend(_garbage(observed))
-    return found
+        plan.steps.extend(reset)
+        return plan
+    if _plan_init(pod, observed, now, plan):
+        _plan_containers(pod, observed, now, plan)
+    _plan_ephemeral(pod, observed, now, plan)
+    plan.steps.extend(_garbage(observed))
+    return plan
 
 
-def _wake_for_deadline(pod: Pod, observed: PodState, found: Plan) -> None:
+def _wake_for_deadline(pod: Pod, observed: PodState, plan: Plan) -> None:
     if pod.spec.activeDeadlineSeconds is not None:
-        found.wake_by(observed.first_seen + pod.spec.activeDeadlineSeconds)
+        plan.wake_by(observed.first_seen + pod.spec.activeDeadlineSeconds)
 
 
 # Sandbox
@@ -80,17 +80,17 @@ def _stale_sandboxes(pod: Pod, observed: PodState) -> list[KillAll | StopSandbox
     return steps + [StopSandbox(sandbox.id) for sandbox in old if sandbox.ready]
 
 
-def _set_up(pod: Pod, observed: PodState, now: float, found: Plan) -> None:
+def _set_up(pod: Pod, observed: PodState, now: float, plan: Plan) -> None:
     failure = observed.setup_failure
     if failure is not None and backoff.is_pending(failure.retry_at, now):
-        found.wake_by(failure.retry_at)
+        plan.wake_by(failure.retry_at)
         return
     sandbox = observed.sandbox
     usable = _usable(pod, observed)
     if not usable and sandbox is not None and not _worth_a_new_sandbox(pod, observed):
         return
     attempt = 0 if sandbox is None else sandbox.attempt + 1
-    found.steps.append(SetUp(attempt, sandbox=not usable, prepare=not observed.prepared))
+    plan.steps.append(SetUp(attempt, sandbox=not usable, prepare=not observed.prepared))
 
 
 def _worth_a_new_sandbox(pod: Pod, observed: PodState) -> bool:
@@ -119,55 +119,55 @@ def _reset(pod: Pod, observed: PodState) -> list[KillAll | RemoveRun]:
     return [*([KillAll(kills)] if kills else []), *others, *(RemoveRun(run.id) for run in triggers)]
 
 
-def _plan_init(pod: Pod, observed: PodState, now: float, found: Plan) -> bool:
+def _plan_init(pod: Pod, observed: PodState, now: float, plan: Plan) -> bool:
     """Whether initialization is over, so that the containers may run; appends what it still needs."""
     initialized = any(observed.current(container.name) for container in pod.spec.containers)
     for container in pod.spec.initContainers:
         run = observed.current(container.name)
         if is_sidecar(container):
-            _keep_running(pod, container, run, observed, now, found)
+            _keep_running(pod, container, run, observed, now, plan)
             if not initialized and (run is None or not observed.started(run)):
                 return False
         elif not initialized and not (run is not None and run.succeeded):
-            _plan_one_init(pod, container, run, observed, now, found)
+            _plan_one_init(pod, container, run, observed, now, plan)
             return False
     return True
 
 
-def _plan_one_init(pod: Pod, container: Container, run: Run | None, observed: PodState, now: float, found: Plan) -> None:
+def _plan_one_init(pod: Pod, container: Container, run: Run | None, observed: PodState, now: float, plan: Plan) -> None:
     """An init container that has not succeeded yet. A failure after which it does not run again ends the pod (pods/ending.py)."""
     if run is not None and run.running:
         return
     if run is not None and run.exited and not restarts(pod, container, run.exit_code):
         return
-    _start(container, run, observed, now, found)
+    _start(container, run, observed, now, plan)
 
 
-def _plan_containers(pod: Pod, observed: PodState, now: float, found: Plan) -> None:
+def _plan_containers(pod: Pod, observed: PodState, now: float, plan: Plan) -> None:
     for container in pod.spec.containers:
-        _keep_running(pod, container, observed.current(container.name), observed, now, found)
+        _keep_running(pod, container, observed.current(container.name), observed, now, plan)
 
 
-def _keep_running(pod: Pod, container: Container, run: Run | None, observed: PodState, now: float, found: Plan) -> None:
+def _keep_running(pod: Pod, container: Container, run: Run | None, observed: PodState, now: float, plan: Plan) -> None:
     """Start it, leave it, or end it so that it starts anew."""
     if run is not None and run.running:
         message, grace = _reason_to_restart(pod, container, run, observed)
         if message:
-            found.steps.append(KillAll((Kill(run.id, run.name, grace, message),)))
+            plan.steps.append(KillAll((Kill(run.id, run.name, grace, message),)))
         elif container.resources != observed.applied.get(run.id, container.resources):
-            _resize(run, container, observed, now, found)
+            _resize(run, container, observed, now, plan)
         return
     if run is not None and run.exited and not is_sidecar(container) and not restarts(pod, container, run.exit_code):
         return
-    _start(container, run, observed, now, found)
+    _start(container, run, observed, now, plan)
 
 
-def _resize(run: Run, container: Container, observed: PodState, now: float, found: Plan) -> None:
+def _resize(run: Run, container: Container, observed: PodState, now: float, plan: Plan) -> None:
     failure = observed.resize_failure
     if failure is not None and backoff.is_pending(failure.retry_at, now):
-        found.wake_by(failure.retry_at)
+        plan.wake_by(failure.retry_at)
     else:
-        found.steps.append(Resize(run.id, container))
+        plan.steps.append(Resize(run.id, container))
 
 
 def _reason_to_restart(pod: Pod, container: Container, run: Run, observed: PodState) -> tuple[str, int]:
@@ -201,24 +201,24 @@ def _needs_restart(container: Container, applied: ResourceRequirements | None) -
     return any(policy.resourceName in changed and policy.restartPolicy == "RestartContainer" for policy in container.resizePolicy)
 
 
-def _start(container: AnyContainer, run: Run | None, observed: PodState, now: float, found: Plan) -> None:
+def _start(container: AnyContainer, run: Run | None, observed: PodState, now: float, plan: Plan) -> None:
     """Start the next run, or wait for what delays it; a run that is in no clear state is ended first."""
     failure = observed.failures.get(container.name)
     if failure is not None and backoff.is_pending(failure.retry_at, now):
-        found.wake_by(failure.retry_at)
+        plan.wake_by(failure.retry_at)
         return
     if run is not None and run.state is ContainerState.UNKNOWN:
-        found.steps.append(KillAll((Kill(run.id, run.name, 1, "Container is in unknown state, try killing it before starting"),)))
+        plan.steps.append(KillAll((Kill(run.id, run.name, 1, "Container is in unknown state, try killing it before starting"),)))
         return
     if run is not None and run.state is ContainerState.CREATED:
-        found.steps.append(RemoveRun(run.id))
+        plan.steps.append(RemoveRun(run.id))
         return
-    if _backs_off(container.name, observed, now, found):
+    if _backs_off(container.name, observed, now, plan):
         return
-    found.steps.append(Start(container, next_attempt(observed.runs.get(container.name, ()), observed.lost.get(container.name, -1))))
+    plan.steps.append(Start(container, next_attempt(observed.runs.get(container.name, ()), observed.lost.get(container.name, -1))))
 
 
-def _backs_off(name: str, observed: PodState, now: float, found: Plan) -> bool:
+def _backs_off(name: str, observed: PodState, now: float, plan: Plan) -> bool:
     newest = observed.newest(name)
     if newest is None or not newest.exited:
         return False
@@ -226,10 +226,10 @@ def _backs_off(name: str, observed: PodState, now: float, found: Plan) -> bool:
     until = backoff.waits_until(entry, newest.finished_at, now)
     if until is None or entry is None:
         return False
-    found.wake_by(until)
+    plan.wake_by(until)
     failure = observed.failures.get(name)
     if failure is None or failure.retry_at != until:
-        found.steps.append(BackingOff(name, entry.seconds, until))
+        plan.steps.append(BackingOff(name, entry.seconds, until))
     return True
 
 
@@ -238,11 +238,11 @@ def next_attempt(runs: Sequence[Run], lost: int) -> int:
     return max((lost, *(run.attempt for run in runs))) + 1
 
 
-def _plan_ephemeral(pod: Pod, observed: PodState, now: float, found: Plan) -> None:
+def _plan_ephemeral(pod: Pod, observed: PodState, now: float, plan: Plan) -> None:
     """Each is started once, whatever becomes of it."""
     for container in pod.spec.ephemeralContainers:
         if observed.newest(container.name) is None:
-            _start(container, None, observed, now, found)
+            _start(container, None, observed, now, plan)
 
 
 # What nobody needs any more

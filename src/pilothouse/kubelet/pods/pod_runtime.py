@@ -149,13 +149,13 @@ class PodRuntime:
 
     async def refresh_sandboxes(self) -> None:
         """Read the status of all sandboxes again; those that are gone are forgotten."""
-        found = []
+        sandboxes = []
         for sandbox in self.state.sandboxes:
             try:
-                found.append(sandbox_of(await self.shared.runtime.pod_sandbox_status(sandbox.id)))
+                sandboxes.append(sandbox_of(await self.shared.runtime.pod_sandbox_status(sandbox.id)))
             except NotFound:
                 continue
-        self.state.sandboxes = sorted(found, key=age_of, reverse=True)
+        self.state.sandboxes = sorted(sandboxes, key=age_of, reverse=True)
 
     # Sandbox and volumes
 

@@ -190,10 +190,10 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 def _conditions(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The conditions of the kubelet that changed; fields that a condition no longer has are nulled, or merging keeps them."""
     before = {condition["type"]: condition for condition in old}
-    found = []
+    changed = []
     for condition in new:
         known = before.get(condition["type"], {})
         if condition != known and condition["type"] in (*OWN, DISRUPTION):
-            found.append({**dict.fromkeys(known), **condition})
+            changed.append({**dict.fromkeys(known), **condition})
     gone = before.keys() - {condition["type"] for condition in new}
-    return found + [{"type": name, "$patch": "delete"} for name in OWN if name in gone]
+    return changed + [{"type": name, "$patch": "delete"} for name in OWN if name in gone]

@@ -26,16 +26,16 @@ IN_MOTION = {ContainerState.CREATED, ContainerState.RUNNING, ContainerState.UNKN
 
 def changed(state: PodState, containers: dict[str, Container], sandboxes: dict[str, Sandbox]) -> list[str]:
     """Ids of what a pod's worker takes to be otherwise than it is listed. Pure."""
-    found = []
+    ids = []
     for run in state.all_runs():
         listed = containers.get(run.id)
         if run.state in IN_MOTION and (listed is None or listed.state is not run.state):
-            found.append(run.id)
+            ids.append(run.id)
     for sandbox in state.sandboxes:
         shown = sandboxes.get(sandbox.id)
         if sandbox.ready and (shown is None or shown.state is not SandboxState.READY):
-            found.append(sandbox.id)
-    return found
+            ids.append(sandbox.id)
+    return ids
 
 
 def unknown(sandboxes: Iterable[Sandbox], known: Callable[[str], bool]) -> set[str]:

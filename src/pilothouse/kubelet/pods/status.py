@@ -42,10 +42,10 @@ def pod_status(pod: Pod, observed: PodState, node: NodeFacts, now: float) -> Pod
     limit_messages(pod, (*init, *main, *ephemeral))
     known = {status.name: status for status in (*init, *main)}
     meant = _phase(pod, observed, phase(pod, known, observed.ending is not None))
-    found = _as_long_as_it_lives(pod, observed, meant)
+    reported = _as_long_as_it_lives(pod, observed, meant)
     status = msgspec.structs.replace(
         old,
-        phase=found,
+        phase=reported,
         conditions=conditions(pod, observed, meant, init, main, moment(now)),
         initContainerStatuses=init,
         containerStatuses=main,
@@ -56,23 +56,23 @@ def pod_status(pod: Pod, observed: PodState, node: NodeFacts, now: float) -> Pod
         nominatedNodeName="",
     )
     _apply_addresses(pod, observed, node, status)
-    if found == meant:
-        _apply_reason(observed, status, changed=found != old.phase)
+    if reported == meant:
+        _apply_reason(observed, status, changed=reported != old.phase)
     return status
 
 
-def _phase(pod: Pod, observed: PodState, found: str) -> str:
+def _phase(pod: Pod, observed: PodState, phase: str) -> str:
     if is_terminal(pod):
         return pod.status.phase
     ending = observed.ending
     if ending is not None and ending.phase:
         return ending.phase
-    return "Failed" if observed.released and found in {"Pending", "Running"} and not is_static(pod) else found
+    return "Failed" if observed.released and phase in {"Pending", "Running"} and not is_static(pod) else phase
 
 
-def _as_long_as_it_lives(pod: Pod, observed: PodState, found: str) -> str:
+def _as_long_as_it_lives(pod: Pod, observed: PodState, phase: str) -> str:
     """No pod is over while one of its containers may run: controllers would replace it, and both would be at work."""
-    return (pod.status.phase or "Pending") if observed.is_alive() and found in {"Succeeded", "Failed"} else found
+    return (pod.status.phase or "Pending") if observed.is_alive() and phase in {"Succeeded", "Failed"} else phase
 
 
 def _apply_reason(observed: PodState, status: PodStatus, *, changed: bool) -> None:
@@ -87,10 +87,10 @@ def _apply_addresses(pod: Pod, observed: PodState, node: NodeFacts, status: PodS
     status.hostIP = node.host_ips[0] if node.host_ips else ""
     status.hostIPs = [HostIP(ip=host_ip) for host_ip in node.host_ips]
     sandbox = observed.sandbox
-    found = tuple(node.host_ips) if pod.spec.hostNetwork else (sandbox.ips if sandbox is not None else ())
-    if found and not (pod.spec.hostNetwork and status.podIPs):
-        status.podIP = found[0]
-        status.podIPs = [PodIP(ip=ip) for ip in found]
+    ips = tuple(node.host_ips) if pod.spec.hostNetwork else (sandbox.ips if sandbox is not None else ())
+    if ips and not (pod.spec.hostNetwork and status.podIPs):
+        status.podIP = ips[0]
+        status.podIPs = [PodIP(ip=ip) for ip in ips]
 
 
 def _untouched(pod: Pod, observed: PodState, node: NodeFacts, now: float) -> PodStatus:

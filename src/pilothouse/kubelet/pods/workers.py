@@ -58,10 +58,10 @@ class PodWorkers:
 
     def named(self, namespace: str, name: str) -> PodWorker | None:
         """The worker of the newest pod of that name."""
-        found = [
+        named = [
             worker for worker in self._workers.values() if (worker.pod.metadata.namespace, worker.pod.metadata.name) == (namespace, name)
         ]
-        return found[-1] if found else None
+        return named[-1] if named else None
 
     def update(self, pod: Pod, sandboxes: list[PodSandbox] | None = None, runs: list[Run] | None = None) -> None:
         """A pod as the API has it now, with what the runtime already had of it if it is new to this kubelet."""
@@ -127,7 +127,7 @@ class PodWorkers:
     def _offer_again(self) -> None:
         """There may be room now for what was put off."""
         waiting = [worker for worker in self._workers.values() if worker.state.ending is None and worker.deferred]
-        for worker in sorted(waiting, key=lambda one: place_in_queue(one.wanted)):
+        for worker in sorted(waiting, key=lambda worker: place_in_queue(worker.wanted)):
             refused = self._grant(worker.wanted, self._living())
             if refused != worker.state.pending_resize:
                 worker.update(worker.wanted, refused)

@@ -113,9 +113,9 @@ class _Reader:
                 self._count(len(self._buffer) - LINE_LIMIT)
                 self._buffer = self._buffer[:LINE_LIMIT]
             await self._fill()
-        found, _, self._buffer = self._buffer.partition(b"\n")
-        self._count(len(found))
-        return found.rstrip(b"\r")
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        self._count(len(line))
+        return line.rstrip(b"\r")
 
     async def lines_to_blank(self) -> AsyncIterator[bytes]:
         """Blocks of whole lines, up to the blank line, which is taken off too."""
@@ -138,8 +138,8 @@ class _Reader:
     async def exactly(self, count: int) -> bytes:
         while len(self._buffer) < count:
             await self._fill()
-        found, self._buffer = self._buffer[:count], self._buffer[count:]
-        return found
+        data, self._buffer = self._buffer[:count], self._buffer[count:]
+        return data
 
     async def rest(self, most: int) -> bytes:
         """Up to the end of the connection."""

@@ -12,10 +12,10 @@ class NoSuchPort(Exception):
 
 def port_number(port: int | str, container: AnyContainer) -> int:
     """A number as it is, a name as the container's ports have it."""
-    found = port if isinstance(port, int) else _named(port, container)
-    if not 0 < found < 65536:
-        raise NoSuchPort(f"invalid port number: {found}")
-    return found
+    number = port if isinstance(port, int) else _named(port, container)
+    if not 0 < number < 65536:
+        raise NoSuchPort(f"invalid port number: {number}")
+    return number
 
 
 def _named(name: str, container: AnyContainer) -> int:

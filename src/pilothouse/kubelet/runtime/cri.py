@@ -284,9 +284,9 @@ class CriRuntime:
                     elif told is not None:
                         yield RuntimeEvent(told.type, told.container_id, "", told.at)
                 for notice in exits.due(self._clock.monotonic(), self._stopping):
-                    if (found := await self._stopped(notice)) is not None:
+                    if (event := await self._stopped(notice)) is not None:
                         exits.confirmed(notice)
-                        yield found
+                        yield event
         finally:
             if reading is not None:
                 reading.cancel()
@@ -347,10 +347,10 @@ class CriRuntime:
 def _details(text: str) -> dict[str, Any]:
     """What containerd says beyond CRI of a container, in JSON; nothing when it cannot be read."""
     try:
-        found = json.loads(text) if text else {}
+        details = json.loads(text) if text else {}
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return details if isinstance(details, dict) else {}
 
 
 def _failure(failure: Any) -> RuntimeFailure:

@@ -38,18 +38,18 @@ class PendingExits:
 
     def due(self, now: float, stopping: Container[str] = ()) -> list[Notice]:
         """Those to look for now; each is then `confirmed` or to be looked for again later. What is `stopping` is put off."""
-        found = []
+        notices = []
         for told, look in self._looks.items():
             if look.at > now:
                 continue
             if told.container_id in stopping:
                 look.at = now + STOPPING_SECONDS
             else:
-                found.append(told)
-        for told in found:
+                notices.append(told)
+        for told in notices:
             look = self._looks[told]
             self._looks[told] = Look(now + look.pause, min(look.pause * 2, LONGEST_SECONDS))
-        return found
+        return notices
 
     def confirmed(self, told: Notice) -> None:
         """Forget an exit that CRI shows now."""

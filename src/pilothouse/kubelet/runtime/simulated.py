@@ -97,15 +97,15 @@ class SimulatedRuntime:
 
     def exit(self, container_id: str, exit_code: int = 1, *, oom: bool = False) -> None:
         """End a running container as if by itself."""
-        one = self._container(container_id)
-        if one.status.container.state is ContainerState.RUNNING:
-            self._exited(one, exit_code, "OOMKilled" if oom else "")
+        container = self._container(container_id)
+        if container.status.container.state is ContainerState.RUNNING:
+            self._exited(container, exit_code, "OOMKilled" if oom else "")
 
     def write(self, container_id: str, text: str, stream: str = "stdout") -> None:
         """A running container writes something."""
-        one = self._container(container_id)
-        if one.status.container.state is ContainerState.RUNNING:
-            one.log.write(text, self._clock.now(), stream)
+        container = self._container(container_id)
+        if container.status.container.state is ContainerState.RUNNING:
+            container.log.write(text, self._clock.now(), stream)
 
     async def answer(self, container: SimulatedContainer, command: Sequence[str], given: bytes = b"") -> ExecResult:
         """What a client's command gives; `given` is its standard input."""
@@ -116,9 +116,9 @@ class SimulatedRuntime:
 
     def answers(self, kind: str, host: str, port: int) -> bool:
         """Whether what runs at this address answers a probe of this kind, for a `SimulatedNetwork`; nothing does where nothing runs."""
-        meant = {name for name, box in self.sandboxes.items() if host in box.status.ips}
+        meant = {name for name, sandbox in self.sandboxes.items() if host in sandbox.status.ips}
         if not meant:  # an address of no pod is the node's own, and that of pods in its network
-            meant = {name for name, box in self.sandboxes.items() if not box.status.ips}
+            meant = {name for name, sandbox in self.sandboxes.items() if not sandbox.status.ips}
         running = [
             container
             for container in self.containers.values()
@@ -129,8 +129,8 @@ class SimulatedRuntime:
     def named(self, pod: str, container: str, namespace: str = "default") -> SimulatedContainer:
         """The newest container of that name in the pod of that name."""
         for candidate in reversed(self.containers.values()):
-            box = self.sandboxes[candidate.status.container.sandbox_id].config
-            if (candidate.config.name, box.name, box.namespace) == (container, pod, namespace):
+            sandbox = self.sandboxes[candidate.status.container.sandbox_id].config
+            if (candidate.config.name, sandbox.name, sandbox.namespace) == (container, pod, namespace):
                 return candidate
         raise KeyError(f"no container {container} in pod {pod} of namespace {namespace}")
 
@@ -171,14 +171,14 @@ class SimulatedRuntime:
 
     async def stop_pod_sandbox(self, sandbox_id: str) -> None:
         """Kill the containers of a sandbox, and mark it NotReady."""
-        box = self.sandboxes.get(sandbox_id)
-        if box is None:
+        sandbox = self.sandboxes.get(sandbox_id)
+        if sandbox is None:
             return
         for container in self._in(sandbox_id):
             if container.status.container.state is ContainerState.RUNNING:
                 self._exited(container, KILLED_EXIT)
-        if box.status.sandbox.state is SandboxState.READY:
-            box.status = replace(box.status, sandbox=replace(box.status.sandbox, state=SandboxState.NOTREADY))
+        if sandbox.status.sandbox.state is SandboxState.READY:
+            sandbox.status = replace(sandbox.status, sandbox=replace(sandbox.status.sandbox, state=SandboxState.NOTREADY))
             self._tell(EventType.SANDBOX_STOPPED, "", sandbox_id)
 
     async def remove_pod_sandbox(self, sandbox_id: str) -> None:
@@ -190,8 +190,8 @@ class SimulatedRuntime:
 
     async def list_pod_sandboxes(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Sandbox]:
         """Sandboxes with this id (empty: any) and all of these labels."""
-        found = (box.status.sandbox for box in self.sandboxes.values())
-        return [sandbox for sandbox in found if sandbox_id in {"", sandbox.id} and _matches(sandbox.labels, labels)]
+        sandboxes = (sandbox.status.sandbox for sandbox in self.sandboxes.values())
+        return [sandbox for sandbox in sandboxes if sandbox_id in {"", sandbox.id} and _matches(sandbox.labels, labels)]
 
     async def pod_sandbox_status(self, sandbox_id: str) -> SandboxStatus:
         """Status of a sandbox. Raises NotFound."""
@@ -201,8 +201,8 @@ class SimulatedRuntime:
 
     async def create_container(self, sandbox_id: str, config: ContainerConfig, sandbox_config: SandboxConfig) -> str:
         """A new container with the behaviour of its image. Raises RuntimeFailure without a ready sandbox or the image."""
-        box = await self.pod_sandbox_status(sandbox_id)
-        if box.sandbox.state is not SandboxState.READY:
+        sandbox = await self.pod_sandbox_status(sandbox_id)
+        if sandbox.sandbox.state is not SandboxState.READY:
             raise RuntimeFailure(f'sandbox container "{sandbox_id}" is not running')
         image = await self.image_status(config.image)
         if image is None:
@@ -229,42 +229,42 @@ class SimulatedRuntime:
 
     async def start_container(self, container_id: str) -> None:
         """Start a container, as long as its behaviour says; it then lives by its behaviour. Raises RuntimeFailure when it is to fail."""
-        one = self._container(container_id)
-        if one.status.container.state is not ContainerState.CREATED:
-            raise RuntimeFailure(f'container "{container_id}" is in {one.status.container.state.value} state')
-        await self._clock.sleep(one.behaviour.start_seconds)
-        if one.behaviour.start_error:
-            self._exited(one, 128, "StartError", one.behaviour.start_error)
-            raise RuntimeFailure(one.behaviour.start_error)
-        self._set(one, ContainerState.RUNNING, started_at=self._now())
-        self._tell(EventType.CONTAINER_STARTED, container_id, one.status.container.sandbox_id)
-        self._live(one, self._clock.monotonic(), timetable(one.behaviour))
+        container = self._container(container_id)
+        if container.status.container.state is not ContainerState.CREATED:
+            raise RuntimeFailure(f'container "{container_id}" is in {container.status.container.state.value} state')
+        await self._clock.sleep(container.behaviour.start_seconds)
+        if container.behaviour.start_error:
+            self._exited(container, 128, "StartError", container.behaviour.start_error)
+            raise RuntimeFailure(container.behaviour.start_error)
+        self._set(container, ContainerState.RUNNING, started_at=self._now())
+        self._tell(EventType.CONTAINER_STARTED, container_id, container.status.container.sandbox_id)
+        self._live(container, self._clock.monotonic(), timetable(container.behaviour))
 
     async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
         """End a container after its behaviour's time, or kill it after `timeout_seconds`."""
-        one = self.containers.get(container_id)
-        if one is None or one.status.container.state is not ContainerState.RUNNING:
+        container = self.containers.get(container_id)
+        if container is None or container.status.container.state is not ContainerState.RUNNING:
             return
-        wait = one.behaviour.stop_seconds
+        wait = container.behaviour.stop_seconds
         await self._clock.sleep(min(wait, timeout_seconds))
-        if one.status.container.state is ContainerState.RUNNING:
-            self._exited(one, one.behaviour.stop_exit_code if wait <= timeout_seconds else KILLED_EXIT)
+        if container.status.container.state is ContainerState.RUNNING:
+            self._exited(container, container.behaviour.stop_exit_code if wait <= timeout_seconds else KILLED_EXIT)
 
     async def remove_container(self, container_id: str) -> None:
         """Kill a container and forget it with its log."""
-        one = self.containers.get(container_id)
-        if one is None:
+        container = self.containers.get(container_id)
+        if container is None:
             return
-        if one.status.container.state is ContainerState.RUNNING:
-            self._exited(one, KILLED_EXIT)
+        if container.status.container.state is ContainerState.RUNNING:
+            self._exited(container, KILLED_EXIT)
         del self.containers[container_id]
-        self.logs.pop(one.status.log_path, None)
-        self._tell(EventType.CONTAINER_DELETED, container_id, one.status.container.sandbox_id)
+        self.logs.pop(container.status.log_path, None)
+        self._tell(EventType.CONTAINER_DELETED, container_id, container.status.container.sandbox_id)
 
     async def list_containers(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Container]:
         """Containers in this sandbox (empty: any) with all of these labels."""
-        found = (container.status.container for container in self.containers.values())
-        return [container for container in found if sandbox_id in {"", container.sandbox_id} and _matches(container.labels, labels)]
+        containers = (container.status.container for container in self.containers.values())
+        return [container for container in containers if sandbox_id in {"", container.sandbox_id} and _matches(container.labels, labels)]
 
     async def container_status(self, container_id: str) -> ContainerStatus:
         """Status of a container. Raises NotFound."""
@@ -280,20 +280,20 @@ class SimulatedRuntime:
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float = 0.0) -> ExecResult:
         """What the behaviour answers to the command; success without output by default."""
-        one = self._running(container_id)
-        await self._command_runs(one, timeout_seconds)
-        return one.behaviour.exec(command) if one.behaviour.exec is not None else ExecResult(b"", b"", 0)
+        container = self._running(container_id)
+        await self._command_runs(container, timeout_seconds)
+        return container.behaviour.exec(command) if container.behaviour.exec is not None else ExecResult(b"", b"", 0)
 
     async def exec_url(self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
         """URL of a stream to the behaviour's answer. Raises RuntimeFailure when no streaming server runs."""
-        one, streams = self._running(container_id), self._streams()
+        container, streams = self._running(container_id), self._streams()
         # Clients open a stream for sizes with a terminal, last: who answers before would end the session under their hands.
-        return streams.exec(one, command, _wanted(stdin, stdout, stderr, tty) | ({"resize"} if tty else set()))
+        return streams.exec(container, command, _wanted(stdin, stdout, stderr, tty) | ({"resize"} if tty else set()))
 
     async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
         """URL of a stream to what the container writes. Raises RuntimeFailure when no streaming server runs."""
-        one, streams = self._running(container_id), self._streams()
-        return streams.attach(one, _wanted(stdin, stdout, stderr, tty))
+        container, streams = self._running(container_id), self._streams()
+        return streams.attach(container, _wanted(stdin, stdout, stderr, tty))
 
     async def port_forward_url(self, sandbox_id: str, ports: Sequence[int] = ()) -> str:
         """Always raises RuntimeFailure: simulated pods have no ports."""
@@ -317,9 +317,9 @@ class SimulatedRuntime:
 
     async def image_status(self, image: str) -> Image | None:
         """The image of this name, id or digest, or None."""
-        found = self.images.get(_normal(image))
-        if found is not None:
-            return found
+        known = self.images.get(_normal(image))
+        if known is not None:
+            return known
         return next((known for known in self.images.values() if image in {known.id, *known.digests, *known.tags}), None)
 
     async def pull_image(self, image: str, credentials: Credentials | None = None) -> str:
@@ -333,9 +333,9 @@ class SimulatedRuntime:
 
     async def remove_image(self, image: str) -> None:
         """Remove an image under all its names."""
-        found = await self.image_status(image)
-        if found is not None:
-            self.images = {name: image for name, image in self.images.items() if image.id != found.id}
+        removed = await self.image_status(image)
+        if removed is not None:
+            self.images = {name: image for name, image in self.images.items() if image.id != removed.id}
 
     async def image_filesystem(self) -> Sequence[FilesystemUsage]:
         """Bytes of all images."""
@@ -365,10 +365,10 @@ class SimulatedRuntime:
         return self.containers[container_id]
 
     def _running(self, container_id: str) -> SimulatedContainer:
-        one = self._container(container_id)
-        if one.status.container.state is not ContainerState.RUNNING:
+        container = self._container(container_id)
+        if container.status.container.state is not ContainerState.RUNNING:
             raise RuntimeFailure(f"container {container_id} is not running")
-        return one
+        return container
 
     async def _command_runs(self, container: SimulatedContainer, timeout_seconds: float = 0.0) -> None:
         seconds = container.behaviour.exec_seconds
@@ -442,7 +442,9 @@ class SimulatedRuntime:
         """The next address of the node's range, which must not be exhausted before it comes round."""
         base, _, bits = self.pod_cidr.partition("/")
         size = 1 << (32 - (strconv.parse_int(bits) if bits else 24))
-        taken = {ip for box in self.sandboxes.values() if box.status.sandbox.state is SandboxState.READY for ip in box.status.ips}
+        taken = {
+            ip for sandbox in self.sandboxes.values() if sandbox.status.sandbox.state is SandboxState.READY for ip in sandbox.status.ips
+        }
         a, b, c, d = map(strconv.parse_int, base.split("."))
         start = (a << 24) | (b << 16) | (c << 8) | d
         for _ in range(size):

@@ -110,8 +110,8 @@ class SimulatedStreams:
         return f"http://127.0.0.1:{self.port}/{self._count}"
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        found = self._waiting.pop(request.path.removeprefix("/"), None)
-        if found is None:
+        waiting = self._waiting.pop(request.path.removeprefix("/"), None)
+        if waiting is None:
             return web.Response(status=404, text="404 page not found\n")
         if not wants(request, SPDY) or PROTOCOL not in request.headers.getall(PROTOCOL_HEADER, []):
             return web.Response(status=403, text=f"unable to upgrade: {SPDY} and {PROTOCOL} are spoken here")
@@ -120,7 +120,7 @@ class SimulatedStreams:
         session = Session(client, server=True)
         async with asyncio.TaskGroup() as group:
             running = group.create_task(session.run())
-            serving = group.create_task(_serve(session, *found))
+            serving = group.create_task(_serve(session, *waiting))
             await asyncio.wait((running, serving), return_when=asyncio.FIRST_COMPLETED)
             await session.close()
             serving.cancel()

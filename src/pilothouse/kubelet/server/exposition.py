@@ -51,8 +51,8 @@ def running(pods: Iterable[Pod], stats: Sequence[ContainerStats]) -> list[Measur
         for status in every_status(pod)
         if status.state.running is not None
     }
-    found = ((known.get(usage.container.id), usage) for usage in stats)
-    return [Measured(*whose, usage) for whose, usage in found if whose is not None]
+    pairs = ((known.get(usage.container.id), usage) for usage in stats)
+    return [Measured(*whose, usage) for whose, usage in pairs if whose is not None]
 
 
 def started_seconds(measured: Measured) -> float:
@@ -63,17 +63,17 @@ def started_seconds(measured: Measured) -> float:
 
 def resource(pods: Iterable[Pod], stats: Sequence[ContainerStats], load: Load, machine: Machine, now: float) -> str:
     """/metrics/resource."""
-    found = running(pods, stats)
+    containers = running(pods, stats)
 
     def lines(value: Value, *, at: bool = True) -> list[Line]:
         return [
             ({"container": measured.status.name, **_place(measured.pod)}, value(measured), measured.stats.timestamp if at else 0.0)
-            for measured in found
+            for measured in containers
         ]
 
     return _text(
         (CPU, lines(cpu_seconds)),
-        (MEMORY, lines(lambda one: one.stats.memory_working_set)),
+        (MEMORY, lines(lambda measured: measured.stats.memory_working_set)),
         (START, lines(started_seconds, at=False)),
         (
             ("node_cpu_usage_seconds_total", "counter", "[STABLE] Cumulative cpu time consumed by the node in core-seconds"),
@@ -85,11 +85,11 @@ def resource(pods: Iterable[Pod], stats: Sequence[ContainerStats], load: Load, m
         ),
         (
             ("pod_cpu_usage_seconds_total", "counter", "[STABLE] Cumulative cpu time consumed by the pod in core-seconds"),
-            _sums(found, cpu_seconds),
+            _sums(containers, cpu_seconds),
         ),
         (
             ("pod_memory_working_set_bytes", "gauge", "[STABLE] Current working set of the pod in bytes"),
-            _sums(found, lambda one: one.stats.memory_working_set),
+            _sums(containers, lambda measured: measured.stats.memory_working_set),
         ),
         (
             ("resource_scrape_error", "gauge", "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise"),
@@ -100,27 +100,27 @@ def resource(pods: Iterable[Pod], stats: Sequence[ContainerStats], load: Load, m
 
 def cadvisor(pods: Iterable[Pod], stats: Sequence[ContainerStats], machine: Machine) -> str:
     """/metrics/cadvisor: of its many families those that the runtime knows."""
-    found = running(pods, stats)
+    containers = running(pods, stats)
 
     def lines(value: Value, **more: str) -> list[Line]:
-        return [({**_identity(measured), **more}, value(measured), measured.stats.timestamp) for measured in found]
+        return [({**_identity(measured), **more}, value(measured), measured.stats.timestamp) for measured in containers]
 
     return _text(
         ((CPU[0], "counter", "Cumulative cpu time consumed in seconds."), lines(cpu_seconds, cpu="total")),
         (
             ("container_fs_usage_bytes", "gauge", "Number of bytes that are consumed by the container on this filesystem."),
-            lines(lambda one: one.stats.filesystem_used),
+            lines(lambda measured: measured.stats.filesystem_used),
         ),
-        (("container_memory_rss", "gauge", "Size of RSS in bytes."), lines(lambda one: one.stats.memory_rss)),
+        (("container_memory_rss", "gauge", "Size of RSS in bytes."), lines(lambda measured: measured.stats.memory_rss)),
         (
             (
                 "container_memory_usage_bytes",
                 "gauge",
                 "Current memory usage in bytes, including all memory regardless of when it was accessed",
             ),
-            lines(lambda one: one.stats.memory_usage),
+            lines(lambda measured: measured.stats.memory_usage),
         ),
-        ((MEMORY[0], "gauge", "Current working set in bytes."), lines(lambda one: one.stats.memory_working_set)),
+        ((MEMORY[0], "gauge", "Current working set in bytes."), lines(lambda measured: measured.stats.memory_working_set)),
         ((START[0], "gauge", "Start time of the container since unix epoch in seconds."), lines(started_seconds)),
         (("machine_cpu_cores", "gauge", "Number of logical CPU cores."), [({}, machine.cores, 0.0)]),
         (("machine_memory_bytes", "gauge", "Amount of memory installed on the machine."), [({}, machine.memory, 0.0)]),
@@ -171,9 +171,9 @@ def _identity(measured: Measured) -> dict[str, str]:
     return {"container": measured.status.name, "id": identifier, "image": measured.status.image, "name": identifier, **_place(measured.pod)}
 
 
-def _sums(found: Sequence[Measured], value: Value) -> list[Line]:
+def _sums(containers: Sequence[Measured], value: Value) -> list[Line]:
     by_pod: dict[str, tuple[Pod, float, float]] = {}
-    for measured in found:
+    for measured in containers:
         _, total, at = by_pod.get(measured.pod.metadata.uid, (measured.pod, 0.0, 0.0))
         by_pod[measured.pod.metadata.uid] = (measured.pod, total + value(measured), max(at, measured.stats.timestamp))
     return [(_place(pod), total, at) for pod, total, at in by_pod.values()]

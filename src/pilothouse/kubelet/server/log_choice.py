@@ -51,10 +51,10 @@ def container_id(pod: Pod, name: str, previous: bool) -> str:
         return id_without_scheme(status.containerID)
     ended = state.terminated if state is not None else None
     if ended is not None or last is not None:
-        found = (ended.containerID if ended is not None else "") or last_id
-        if not found:
+        chosen = (ended.containerID if ended is not None else "") or last_id
+        if not chosen:
             raise NoLog(f"{shown} is terminated")
-        return id_without_scheme(found)
+        return id_without_scheme(chosen)
     if state is not None and state.waiting is not None:
         reason = state.waiting.reason
         raise NoLog(f"{shown} is waiting to start: {WAITING_TEXTS.get(reason, reason)}")

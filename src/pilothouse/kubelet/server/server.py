@@ -250,8 +250,8 @@ class KubeletServer:
         if kind != "summary":
             raise web.HTTPNotFound(text="404 page not found\n")
         stats = await self._runtime.list_container_stats()
-        found = statistics.summary(self._node_name, self._pods.pods(), stats, await self._measure(), self._clock.now())
-        return web.Response(body=codec.encode(found), content_type="application/json")
+        summary = statistics.summary(self._node_name, self._pods.pods(), stats, await self._measure(), self._clock.now())
+        return web.Response(body=codec.encode(summary), content_type="application/json")
 
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
         from prometheus_client import generate_latest  # late: only whoever scrapes needs it

@@ -43,13 +43,13 @@ def _node(name: str, node_stats: NodeStats, now: datetime) -> dict[str, Any]:
     }
 
 
-def _pod(found: Sequence[Measured]) -> dict[str, Any]:
-    pod, stats = found[0].pod, [measured.stats for measured in found]
+def _pod(containers: Sequence[Measured]) -> dict[str, Any]:
+    pod, stats = containers[0].pod, [measured.stats for measured in containers]
     meta = pod.metadata
     return {
         "podRef": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
         "startTime": pod.status.startTime or None,
-        "containers": [_container(measured) for measured in found],
+        "containers": [_container(measured) for measured in containers],
         **_usage(stats),
     }
 

@@ -92,9 +92,9 @@ def renewed(entries: Sequence[ManagedFieldsEntry], changes: Comparison, who: Man
             return None
     if mine is None:
         return None
-    found = [*entries]
-    found[mine] = msgspec.structs.replace(entries[mine], time=time)
-    return sorted(found, key=managers.entry_order) if len(found) > 1 else found
+    changed = [*entries]
+    changed[mine] = msgspec.structs.replace(entries[mine], time=time)
+    return sorted(changed, key=managers.entry_order) if len(changed) > 1 else changed
 
 
 def _is_of(entry: ManagedFieldsEntry, who: Manager) -> bool:

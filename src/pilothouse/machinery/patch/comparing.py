@@ -147,7 +147,7 @@ class Walk:
 
 
 def _by_element(items: list[Any], kind: Type) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+    by_element: dict[str, list[Any]] = {}
     for item in items:
-        found.setdefault(item_element(kind, item), []).append(item)
-    return found
+        by_element.setdefault(item_element(kind, item), []).append(item)
+    return by_element

@@ -71,10 +71,10 @@ class CreatedFields:
         return fieldset.encode(paths)[1:-1]
 
 
-def _remember(known: dict[Any, bytes], key: Any, found: bytes) -> None:
+def _remember(known: dict[Any, bytes], key: Any, fields: bytes) -> None:
     if len(known) >= PARTS_REMEMBERED:
         known.clear()
-    known[key] = found
+    known[key] = fields
 
 
 def _has_only_scalars(kind: Type) -> bool:

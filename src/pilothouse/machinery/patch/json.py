@@ -146,8 +146,8 @@ def _copied(root: Any, operation: Operation) -> Any:
 def _test(root: Any, operation: Operation) -> Any:
     path = _text(operation, "path", "test")
     missing = "test operation does not apply: is missing path: {path}: missing value"
-    found = root if path == "" else _found(root, path, missing, f"error in test for path: '{path}': ")
-    if not _same(found, operation.get("value")):
+    actual = root if path == "" else _found(root, path, missing, f"error in test for path: '{path}': ")
+    if not _same(actual, operation.get("value")):
         raise FailedTest(f"testing value {path} failed: test failed")
     return root
 
@@ -244,11 +244,11 @@ def _take(container: Any, key: str, prefix: str) -> Any:
         raise PatchFailed(f"{prefix}{error}") from error
 
 
-def _same(one: Any, other: Any) -> bool:
-    if type(one) is not type(other):
+def _same(left: Any, other: Any) -> bool:
+    if type(left) is not type(other):
         return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
+    if isinstance(left, dict):
+        return left.keys() == other.keys() and all(_same(value, other[key]) for key, value in left.items())
+    if isinstance(left, list):
+        return len(left) == len(other) and all(map(_same, left, other))
+    return bool(left == other)

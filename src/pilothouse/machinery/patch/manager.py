@@ -85,8 +85,8 @@ def decode(entries: Iterable[ManagedFieldsEntry]) -> Owners:
 
 def encode(owners: Mapping[Manager, Owned]) -> list[ManagedFieldsEntry]:
     """managedFields: those of applies first, then by time, name, version and subresource."""
-    found = [entry(owner, owned.api_version, fieldset.encode(owned.paths), owned.time) for owner, owned in owners.items()]
-    return sorted(found, key=entry_order)
+    entries = [entry(owner, owned.api_version, fieldset.encode(owned.paths), owned.time) for owner, owned in owners.items()]
+    return sorted(entries, key=entry_order)
 
 
 def entry(owner: Manager, api_version: str, fields: bytes, time: str) -> ManagedFieldsEntry:
@@ -146,7 +146,9 @@ def paths_of(entry: ManagedFieldsEntry) -> Fields:
 
 def capped(owners: Owners) -> Owners:
     """The owners with the oldest updates beyond the limit merged into one a version."""
-    updaters = sorted((manager for manager in owners if manager.operation == UPDATE), key=lambda one: (owners[one].time, one.identifier))
+    updaters = sorted(
+        (manager for manager in owners if manager.operation == UPDATE), key=lambda manager: (owners[manager].time, manager.identifier)
+    )
     count, first = len(updaters), dict[str, Manager]()
     if count <= UPDATERS_LIMIT:
         return owners
@@ -172,7 +174,7 @@ class Conflicts(Exception):
     """What others own of that an apply would change. `status` is the answer to the client."""
 
     def __init__(self, conflicts: Mapping[Manager, Fields]) -> None:
-        self.conflicts = {manager: conflicts[manager] for manager in sorted(conflicts, key=lambda one: one.identifier)}
+        self.conflicts = {manager: conflicts[manager] for manager in sorted(conflicts, key=lambda manager: manager.identifier)}
         super().__init__(str(self.status()))
 
     def status(self) -> StatusError:

@@ -20,8 +20,8 @@ def change(current: dict[str, Any], patch: bytes | dict[str, Any], type: type[An
     if not isinstance(wanted, dict):
         if wanted is None:
             raise bad_request("Invalid JSON Patch")
-        found = strict.described(wanted)
-        raise bad_request(f"error decoding patch: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}")
+        shown = strict.described(wanted)
+        raise bad_request(f"error decoding patch: json: cannot unmarshal {shown} into Go value of type map[string]interface {{}}")
     merge(current, wanted)
     return current
 

@@ -30,12 +30,12 @@ def ordered(merged: list[Any], order: list[Any], standing: list[Any], merge_key:
 
 def _places(items: Iterable[Any], merge_key: str) -> dict[Any, int]:
     """Where each key stands first."""
-    found: dict[Any, int] = {}
+    places: dict[Any, int] = {}
     for index, item in enumerate(items):
         if merge_key and not isinstance(item, dict):
             raise failure(500, "", f"value for key {index} is not a map")
-        found.setdefault(_key(item, merge_key), index)
-    return found
+        places.setdefault(_key(item, merge_key), index)
+    return places
 
 
 def _key(item: Any, merge_key: str) -> Any:

@@ -37,23 +37,23 @@ def object_of(
     if issubclass(type, Unstructured):
         return _custom_object(patched, patch, patch_type, type, strictness)
     shape = shape_of(type, level)
-    found = _at_a_glance(patched, shape, type)
+    obj = _at_a_glance(patched, shape, type)
     is_converted = patch_type == STRATEGIC_MERGE_PATCH
-    if found is None and is_converted and not conversion_error(patched, shape):
+    if obj is None and is_converted and not conversion_error(patched, shape):
         patched = with_go_integers(patched, shape)
     judge = conversion_error if is_converted else strict.type_error
-    text = ("" if found is not None else judge(patched, shape)) or _other_kind(patched, patch_type, type)
+    text = ("" if obj is not None else judge(patched, shape)) or _other_kind(patched, patch_type, type)
     warnings: list[str] = []
     if not text and strictness != "Ignore":
-        warnings = _suspicious(patch, patch_type) + ([] if found is not None else _unknown(patched, shape))
+        warnings = _suspicious(patch, patch_type) + ([] if obj is not None else _unknown(patched, shape))
     if warnings and strictness == "Strict":
         text = f"strict decoding error: {', '.join(warnings)}"
     if text:
         raise _refused(patched, patch, patch_type, text)
     try:
-        if found is None:
-            found = codec.convert(strict.without_nulls(patched, shape), type)
-        return Decoded(codec.set_type_meta(found), warnings)
+        if obj is None:
+            obj = codec.convert(strict.without_nulls(patched, shape), type)
+        return Decoded(codec.set_type_meta(obj), warnings)
     except msgspec.ValidationError as error:
         raise _refused(patched, patch, patch_type, str(error)) from error
 
@@ -96,15 +96,15 @@ class ConversionFailed(Exception):
 def converted(value: dict[str, Any], type: type[Any], level: str = API_LEVEL) -> Any:
     """The typed object of JSON; ConversionFailed where a value does not fit. Fields that the type does not have are dropped."""
     shape = shape_of(type, level)
-    found = _at_a_glance(value, shape, type)
-    if found is None:
+    obj = _at_a_glance(value, shape, type)
+    if obj is None:
         if text := conversion_error(value, shape):
             raise ConversionFailed(text)
         try:
-            found = codec.convert(strict.without_nulls(with_go_integers(value, shape), shape), type)
+            obj = codec.convert(strict.without_nulls(with_go_integers(value, shape), shape), type)
         except msgspec.ValidationError as error:
             raise ConversionFailed(str(error)) from error
-    return codec.set_type_meta(found)
+    return codec.set_type_meta(obj)
 
 
 class StrictDecodingFailed(Exception):
@@ -114,9 +114,9 @@ class StrictDecodingFailed(Exception):
 def strictly_decoded(value: dict[str, Any], type: type[Any], level: str = API_LEVEL) -> Any:
     """The typed object of JSON that has no other fields; StrictDecodingFailed otherwise."""
     shape = shape_of(type, level)
-    found = _at_a_glance(value, shape, type)
-    if found is not None:
-        return codec.set_type_meta(found)
+    obj = _at_a_glance(value, shape, type)
+    if obj is not None:
+        return codec.set_type_meta(obj)
     if text := strict.type_error(value, shape):
         raise StrictDecodingFailed(text)
     if unknown := _unknown(value, shape):
@@ -139,11 +139,11 @@ def _other_kind(patched: dict[str, Any], patch_type: str, type: type[Any]) -> st
     if not kind or patch_type == STRATEGIC_MERGE_PATCH:
         return ""
     wanted = f"{group}/{version}" if group else version
-    found = patched.get("apiVersion") or wanted, patched.get("kind") or kind
-    if found == (wanted, kind):
+    said_gvk = patched.get("apiVersion") or wanted, patched.get("kind") or kind
+    if said_gvk == (wanted, kind):
         return ""
     try:
-        said = codec.completed((group, version, kind), *found)
+        said = codec.completed((group, version, kind), *said_gvk)
     except ValueError as problem:
         return str(problem)
     if said == (group, version, kind):
@@ -155,8 +155,8 @@ def _other_kind(patched: dict[str, Any], patch_type: str, type: type[Any]) -> st
 def _at_a_glance(patched: dict[str, Any], shape: Shape, type: type[Any]) -> Any:
     """The object, where all of it is known and nothing needs to be put right, as nearly always; else None."""
     try:
-        found = codec.convert(patched, type)
-        return None if strict.survey(patched, shape) else found
+        obj = codec.convert(patched, type)
+        return None if strict.survey(patched, shape) else obj
     except (msgspec.ValidationError, strict.Doubt):
         return None
 

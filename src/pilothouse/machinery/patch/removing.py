@@ -56,7 +56,7 @@ def _remove_from_map(members: dict[str, Any], removed: Tree, kind: Type) -> dict
 def with_named_fields(paths: Fields, kind: Type) -> Fields:
     """The set with every declared field that leads to one of its paths: whoever owns `a.b.c` then owns `a` and `a.b`, too,
     where those are fields of structs and not keys of maps."""
-    found = set(paths)
+    named = set(paths)
     seen: dict[Path, Type | None] = {(): kind}
     for path in paths:
         for length in range(1, len(path)):
@@ -66,8 +66,8 @@ def with_named_fields(paths: Fields, kind: Type) -> Fields:
             above, element = seen[prefix[:-1]], prefix[-1]
             seen[prefix] = above.child(element) if above is not None else None
             if above is not None and element[0] == "f" and element[2:] in above.fields:
-                found.add(prefix)
-    return frozenset(found)
+                named.add(prefix)
+    return frozenset(named)
 
 
 @lru_cache(maxsize=SETS_REMEMBERED)

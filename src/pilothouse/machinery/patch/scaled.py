@@ -25,16 +25,16 @@ def to_scale(owners: Owners, replicas: Path) -> Owners:
 def to_parent(owners: Owners, replicas: Path, api_version: str, scale: Owners) -> Owners:
     """The object's record after a write that left that of its Scale as `scale`."""
     remaining = {manager: owned for manager, owned in scale.items() if REPLICAS in owned.paths}
-    found: Owners = {}
+    renamed: Owners = {}
     for manager, owned in owners.items():
         paths = owned.paths
         if replicas in paths and manager not in remaining:
             paths = paths - {replicas}
         if paths:
-            found[manager] = replace(owned, paths=paths)
+            renamed[manager] = replace(owned, paths=paths)
         if replicas in paths:
             remaining.pop(manager, None)
     for manager in remaining:
         before = owners.get(manager)
-        found[manager] = Owned(frozenset((replicas,)), api_version, before.time if before is not None else "")
-    return found
+        renamed[manager] = Owned(frozenset((replicas,)), api_version, before.time if before is not None else "")
+    return renamed

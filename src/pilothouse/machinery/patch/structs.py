@@ -55,8 +55,8 @@ def members_of(kind: type[msgspec.Struct]) -> Members:
     types = of_shape(shape_of(kind)).fields
     skipped = UNRECORDED if kind.__name__ == "ObjectMeta" else frozenset()
     fields = [each for each in msgspec.structs.fields(kind) if each.encode_name not in skipped]
-    found = tuple(Member(each.encode_name, f"f:{each.encode_name}", types[each.encode_name], _omitted(each)) for each in fields)
-    return Members(found, attrgetter(*(each.name for each in fields)) if len(fields) > 1 else None)
+    members = tuple(Member(each.encode_name, f"f:{each.encode_name}", types[each.encode_name], _omitted(each)) for each in fields)
+    return Members(members, attrgetter(*(each.name for each in fields)) if len(fields) > 1 else None)
 
 
 def _omitted(field: msgspec.structs.FieldInfo) -> Any:

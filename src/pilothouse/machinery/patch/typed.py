@@ -65,13 +65,15 @@ def is_empty(value: Any) -> bool:
     return not value or not isinstance(value, (dict, list))
 
 
-def json_equal(one: Any, other: Any) -> bool:
+def json_equal(left: Any, other: Any) -> bool:
     """Equality as JSON has it: 1 is 1.0, but not true."""
-    if isinstance(one, dict):
-        return isinstance(other, dict) and one.keys() == other.keys() and all(json_equal(value, other[name]) for name, value in one.items())
-    if isinstance(one, list):
-        return isinstance(other, list) and len(one) == len(other) and all(map(json_equal, one, other))
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+    if isinstance(left, dict):
+        return (
+            isinstance(other, dict) and left.keys() == other.keys() and all(json_equal(value, other[name]) for name, value in left.items())
+        )
+    if isinstance(left, list):
+        return isinstance(other, list) and len(left) == len(other) and all(map(json_equal, left, other))
+    return bool(left == other) and isinstance(left, bool) == isinstance(other, bool)
 
 
 def item_element(kind: Type, item: Any) -> str:
@@ -115,47 +117,47 @@ def child(kind: Type, name: str) -> Type | None:
 
 def field_set(value: Any, kind: Type) -> Fields:
     """Every field that a value names. The value must fit its type."""
-    found: list[Path] = []
-    _collect(value, kind, (), found)
-    return frozenset(found)
+    paths: list[Path] = []
+    _collect(value, kind, (), paths)
+    return frozenset(paths)
 
 
-def _collect(value: Any, kind: Type, path: Path, found: list[Path]) -> None:
+def _collect(value: Any, kind: Type, path: Path, paths: list[Path]) -> None:
     match form(kind, value):
         case "scalar":
-            found.append(path)
+            paths.append(path)
         case "list":
             if not kind.is_associative:
-                found.append(path)
+                paths.append(path)
             elif isinstance(value, list):
-                _collect_items(value, kind, path, found)
+                _collect_items(value, kind, path, paths)
         case _:
             if kind.is_atomic:
-                found.append(path)
+                paths.append(path)
             elif isinstance(value, dict):
-                _collect_members(value, kind, path, found)
+                _collect_members(value, kind, path, paths)
 
 
-def _collect_items(items: list[Any], kind: Type, path: Path, found: list[Path]) -> None:
+def _collect_items(items: list[Any], kind: Type, path: Path, paths: list[Path]) -> None:
     assert kind.items is not None
     elements = [item_element(kind, item) for item in items]
     for element, item in zip(elements, items, strict=True):
         below = (*path, element)
         if len(items) == 1 or elements.count(element) == 1:
-            _collect(item, kind.items, below, found)
-        found.append(below)
+            _collect(item, kind.items, below, paths)
+        paths.append(below)
 
 
-def _collect_members(members: dict[str, Any], kind: Type, path: Path, found: list[Path]) -> None:
+def _collect_members(members: dict[str, Any], kind: Type, path: Path, paths: list[Path]) -> None:
     fields, values = kind.fields, kind.values
     for name, value in members.items():
         below = (*path, f"f:{name}")
         known = fields.get(name)
         if known is None and values is None:
             continue
-        _collect(value, known or values, below, found)  # type: ignore[arg-type]
+        _collect(value, known or values, below, paths)  # type: ignore[arg-type]
         if value is None or value == {} or known is None:
-            found.append(below)
+            paths.append(below)
 
 
 def complaint(value: Any, kind: Type, *, allow_duplicates: bool = False) -> str:

@@ -114,13 +114,13 @@ def apply(versions: Versions, live: Map, config: Map, version: str, owners: Owne
 
 def reconcile(versions: Versions, owners: Owners) -> Owners:
     """The owners of versions that are known, fitted to what is atomic now."""
-    found: Owners = {}
+    renewed: Owners = {}
     for manager, owned in owners.items():
         kind = versions.types.get(owned.api_version)
         if kind is not None:
             paths = reconciled(owned.paths, kind)
-            found[manager] = owned if paths == owned.paths else replace(owned, paths=paths)
-    return found
+            renewed[manager] = owned if paths == owned.paths else replace(owned, paths=paths)
+    return renewed
 
 
 @dataclass(slots=True)
@@ -133,10 +133,10 @@ class _Changes:
     known: dict[str, Comparison] = field(default_factory=dict)
 
     def at(self, version: str) -> Comparison:
-        found = self.known.get(version)
-        if found is None:
-            found = self.known[version] = compared(self.versions, self.old.at(version), self.new.at(version), version)
-        return found
+        comparison = self.known.get(version)
+        if comparison is None:
+            comparison = self.known[version] = compared(self.versions, self.old.at(version), self.new.at(version), version)
+        return comparison
 
 
 def _handed_over(changes: _Changes, owners: Owners, who: Manager, *, force: bool) -> Owners:
@@ -170,7 +170,7 @@ def _prune(versions: Versions, merged: Value, owners: Owners, last: Owned | None
     by_version: dict[str, Fields] = {}
     for owned in owners.values():
         by_version[owned.api_version] = by_version.get(owned.api_version, NONE) | owned.paths
-    for other in sorted(by_version, key=lambda one: one != version):
+    for other in sorted(by_version, key=lambda name: name != version):
         pruned = _with_owned(versions, merged, pruned, other, by_version[other])
     dangling = (merged.fields(version) - pruned.fields(version)) & everything_last
     result = Value(versions, version, remove_items(merged.at(version), dangling, kind)).at(merged.version)

@@ -141,8 +141,8 @@ def _one_of(node: Node, value: Any, path: str, outcome: Outcome) -> None:
     if len(valid) == 1:
         outcome.merge(valid[0])
         return
-    found = f"Found {len(valid)} valid alternatives" if valid else "Found none valid"
-    outcome.add(Failure.plain(f"{go_quoted(path)} must validate one and only one schema (oneOf). {found}"))
+    alternatives = f"Found {len(valid)} valid alternatives" if valid else "Found none valid"
+    outcome.add(Failure.plain(f"{go_quoted(path)} must validate one and only one schema (oneOf). {alternatives}"))
     outcome.merge(closest)
 
 

@@ -90,10 +90,10 @@ def _is_literal(host: str) -> bool:
 def is_email(text: str) -> bool:
     """mail.ParseAddress: an address, or a name and an address in angle brackets; a group of one address too."""
     try:
-        found, end = _address(text, _space(text, 0), group=True)
+        addresses, end = _address(text, _space(text, 0), group=True)
     except ValueError:
         return False
-    return found == 1 and _comments(text, end) == len(text)
+    return addresses == 1 and _comments(text, end) == len(text)
 
 
 def _address(text: str, at: int, *, group: bool) -> tuple[int, int]:
@@ -118,8 +118,8 @@ def _group(text: str, at: int) -> tuple[int, int]:
     if text.startswith(";", at):
         return 0, _comments(text, at + 1)
     while True:
-        found, at = _address(text, _space(text, at), group=False)
-        at, count = _comments(text, at), count + found
+        addresses, at = _address(text, _space(text, at), group=False)
+        at, count = _comments(text, at), count + addresses
         if text.startswith(";", at):
             return count, _comments(text, at + 1)
         if not text.startswith(",", at):

@@ -48,7 +48,7 @@ def compiled(pod: PodFacts, specs: Sequence[TopologySpreadConstraint], selector:
     """The constraints with their selectors compiled; `selector` is used instead of each constraint's own when given."""
     namespace, labels = pod.pod.metadata.namespace, pod.pod.metadata.labels
 
-    def one(spec: TopologySpreadConstraint) -> Constraint:
+    def constraint(spec: TopologySpreadConstraint) -> Constraint:
         chosen = selector if selector is not None else from_label_selector(spec.labelSelector)
         also = {key: labels[key] for key in spec.matchLabelKeys if key in labels}
         nobody = chosen.never or (chosen.everything and not also)  # upstream counts none for an empty selector
@@ -61,7 +61,7 @@ def compiled(pod: PodFacts, specs: Sequence[TopologySpreadConstraint], selector:
 
         return Constraint(spec, chosen, ("spread", namespace, str(chosen), tuple(also.items()), nobody), counts)
 
-    return [one(spec) for spec in specs]
+    return [constraint(spec) for spec in specs]
 
 
 def counted_nodes(pod: PodFacts, nodes: NodeColumns, constraint: Constraint, keys: Mask) -> Mask:

@@ -119,13 +119,13 @@ class VolumeBinding:
 
     def _served(self, pod: PodFacts, unbound: Sequence[PersistentVolumeClaim], nodes: NodeColumns) -> Mask:
         """The rows on which every claim that waits for its consumer finds a volume, or can have one made."""
-        found = matches(unbound, self._volumes.list(), self._promised, nodes)
+        matched = matches(unbound, self._volumes.list(), self._promised, nodes)
         if nodes.whole is nodes:
-            pod.scratch[MATCHES] = nodes, found
+            pod.scratch[MATCHES] = nodes, matched
         served = nodes.alive.copy()
         for claim in unbound:
             rows = self._provisionable(claim, nodes)
-            for match in found:
+            for match in matched:
                 if match.claim is claim:
                     rows |= match.rows
             served &= rows
@@ -133,12 +133,12 @@ class VolumeBinding:
 
     def _provisionable(self, claim: PersistentVolumeClaim, nodes: NodeColumns) -> Mask:
         """Where a provisioner may make a volume; one that was told a node already makes it there."""
-        found = self._classes(claim.spec.storageClassName or "")
-        if found is None or found.provisioner == NO_PROVISIONER:
+        storage_class = self._classes(claim.spec.storageClassName or "")
+        if storage_class is None or storage_class.provisioner == NO_PROVISIONER:
             return np.zeros_like(nodes.alive)
         rows = nodes.alive.copy()
-        if found.allowedTopologies:
-            rows &= allowed(found.allowedTopologies, nodes)
+        if storage_class.allowedTopologies:
+            rows &= allowed(storage_class.allowedTopologies, nodes)
         chosen = claim.metadata.annotations.get(wellknown.SELECTED_NODE)
         if chosen is not None:
             rows &= np.array([name == chosen for name in nodes.names])
@@ -146,8 +146,8 @@ class VolumeBinding:
 
     def reserve(self, pod: PodFacts, node_name: str) -> None:
         """Promise the free volumes that match on this node to the Pod's claims."""
-        nodes, found = pod.scratch.pop(MATCHES, (None, ()))
-        given: Sequence[Match] = found
+        nodes, matched = pod.scratch.pop(MATCHES, (None, ()))
+        given: Sequence[Match] = matched
         for match in given:
             if match.rows[nodes.rows[node_name]]:
                 self._promised[match.volume.metadata.name] = key_of(match.claim)
@@ -193,8 +193,8 @@ class VolumeBinding:
 
     def _waits(self, claim: PersistentVolumeClaim) -> bool:
         """Whether a claim is bound only when a Pod that uses it has a node."""
-        found = self._classes(claim.spec.storageClassName or "")
-        return not claim.spec.volumeName and found is not None and found.volumeBindingMode == WAIT_FOR_FIRST_CONSUMER
+        storage_class = self._classes(claim.spec.storageClassName or "")
+        return not claim.spec.volumeName and storage_class is not None and storage_class.volumeBindingMode == WAIT_FOR_FIRST_CONSUMER
 
 
 def allowed(terms: Sequence[TopologySelectorTerm], nodes: NodeColumns) -> Mask:

@@ -35,12 +35,12 @@ def key(name: str) -> str:
 
 async def collect(feed: AsyncGenerator[Sequence[Event], None], count: int) -> list[Event]:
     """The next `count` events of a watch."""
-    found: list[Event] = []
+    events: list[Event] = []
     async for batch in feed:
-        found += batch
-        if len(found) >= count:
+        events += batch
+        if len(events) >= count:
             break
-    return found
+    return events
 
 
 def told(events: Sequence[Event]) -> list[tuple[str, str]]:
@@ -186,16 +186,16 @@ class StorageConformance:
         names = [f"{number:02}" for number in range(10)]
         for name in names:
             await storage.commit(key(name), b"", 0)
-        found: list[str] = []
+        keys: list[str] = []
         start = ""
         for _ in range(10):
             page = await storage.range(key(""), start, 3)
             assert len(page.items) <= 3
-            found += [item.key for item in page.items]
+            keys += [item.key for item in page.items]
             if not page.more:
                 break
-            start = found[-1] + "\0"
-        assert found == [key(name) for name in names]
+            start = keys[-1] + "\0"
+        assert keys == [key(name) for name in names]
 
     @pytest.mark.parametrize("limit", [3, 4], ids=["as many as there are", "more than there are"])
     async def test_a_page_that_takes_all_says_so(self, storage: Storage, limit: int) -> None:
@@ -229,8 +229,8 @@ class StorageConformance:
         second = await storage.commit(key("a"), b"2", None)
         gone = await storage.commit(key("a"), None, None)
         await storage.commit(key("a"), b"3", 0)
-        found = [await storage.get(key("a"), revision) for revision in (first, second, gone)]
-        assert [item.value if item else None for item in found] == [b"1", b"2", None]
+        items = [await storage.get(key("a"), revision) for revision in (first, second, gone)]
+        assert [item.value if item else None for item in items] == [b"1", b"2", None]
 
     async def test_the_future_cannot_be_read(self, storage: Storage) -> None:
         future = await storage.revision() + 1
@@ -421,10 +421,10 @@ class DurableStorageConformance(StorageConformance):
         for round in range(2):
             acknowledged |= await asyncio.to_thread(self._killed, path, round)
             storage = self.open(path)
-            found = {item.key: item for item in (await storage.range(key(""))).items}
-            missing = {name for name in acknowledged if name not in found}
+            items = {item.key: item for item in (await storage.range(key(""))).items}
+            missing = {name for name in acknowledged if name not in items}
             assert not missing
-            assert all(found[name].revision == revision for name, revision in acknowledged.items())
+            assert all(items[name].revision == revision for name, revision in acknowledged.items())
             assert await storage.revision() >= max(acknowledged.values())
             async with self.watching(storage, key(""), 1) as feed:
                 revisions = [event.revision for event in await anext(feed)]

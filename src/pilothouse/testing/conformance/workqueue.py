@@ -164,8 +164,8 @@ class WorkQueueConformance:
             workers = [asyncio.ensure_future(queue.get()) for _ in range(3)]
             await settle()
             await queue.shut_down()
-            found = await asyncio.gather(*workers, return_exceptions=True)
-            assert [type(result) for result in found] == [ShutDown] * 3
+            results = await asyncio.gather(*workers, return_exceptions=True)
+            assert [type(result) for result in results] == [ShutDown] * 3
 
     async def test_shutting_down_with_drain_waits_for_the_work_at_hand(self) -> None:
         async with self.queue() as (queue, _):

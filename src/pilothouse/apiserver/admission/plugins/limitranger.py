@@ -36,15 +36,15 @@ class LimitRanger(Plugin):
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
         """Refuse a new pod, or a claim, that breaks a minimum, maximum or ratio; the message lists every breach."""
-        found: list[str] = []
+        breaches: list[str] = []
         if request.is_pod and request.operation == CREATE:
             for limit_range in await world.list(LimitRange, request.namespace):
-                found += pod_breaches(request.object, limit_range)
+                breaches += pod_breaches(request.object, limit_range)
         elif request.group_plural == CLAIMS and not request.subresource and request.operation in (CREATE, UPDATE):
             for limit_range in await world.list(LimitRange, request.namespace):
-                found += claim_breaches(request.object, limit_range)
-        if found:
-            raise refused(request, found[0] if len(found) == 1 else f"[{', '.join(found)}]")
+                breaches += claim_breaches(request.object, limit_range)
+        if breaches:
+            raise refused(request, breaches[0] if len(breaches) == 1 else f"[{', '.join(breaches)}]")
 
 
 def items(limit_range: LimitRange, type: str) -> Iterator[LimitRangeItem]:

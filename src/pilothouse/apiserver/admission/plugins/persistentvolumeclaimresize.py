@@ -27,8 +27,8 @@ class PersistentVolumeClaimResize(Plugin):
         if requested_storage(new) <= requested_storage(old):
             return
         wanted = volume_class(new, new.spec.storageClassName)
-        found = await world.get(StorageClass, wanted) if wanted and wanted == volume_class(old, old.spec.storageClassName) else None
-        if found is None or not found.allowVolumeExpansion:
+        storage_class = await world.get(StorageClass, wanted) if wanted and wanted == volume_class(old, old.spec.storageClassName) else None
+        if storage_class is None or not storage_class.allowVolumeExpansion:
             raise refused(request, NOT_GROWING)
 
 

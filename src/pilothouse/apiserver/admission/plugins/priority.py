@@ -45,9 +45,9 @@ def _keep(new: Pod, old: Pod) -> None:
 
 async def _resolve(request: AdmissionRequest, world: World) -> None:
     pod: Pod = request.object
-    found = await _class_of(request, world, pod)
-    value = found.value if found is not None else 0
-    policy = (found.preemptionPolicy if found is not None else "") or PREEMPT
+    priority_class = await _class_of(request, world, pod)
+    value = priority_class.value if priority_class is not None else 0
+    policy = (priority_class.preemptionPolicy if priority_class is not None else "") or PREEMPT
     if pod.spec.priority is not None and pod.spec.priority != value:
         raise refused(
             request,
@@ -66,13 +66,13 @@ async def _resolve(request: AdmissionRequest, world: World) -> None:
 async def _class_of(request: AdmissionRequest, world: World, pod: Pod) -> PriorityClass | None:
     name = pod.spec.priorityClassName
     if name:
-        found = await world.get(PriorityClass, name)
-        if found is None:
+        priority_class = await world.get(PriorityClass, name)
+        if priority_class is None:
             raise refused(request, f"no PriorityClass with name {name} was found")
-        return found
+        return priority_class
     defaults = [priority_class for priority_class in await world.list(PriorityClass) if priority_class.globalDefault]
     if not defaults:
         return None
-    lowest = min(defaults, key=lambda one: (one.value, one.metadata.name))
+    lowest = min(defaults, key=lambda priority_class: (priority_class.value, priority_class.metadata.name))
     pod.spec.priorityClassName = lowest.metadata.name
     return lowest

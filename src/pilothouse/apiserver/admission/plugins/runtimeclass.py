@@ -24,14 +24,14 @@ class RuntimeClassAdmission(Plugin):
         """
         if not request.is_pod or request.operation != CREATE or request.object.spec.runtimeClassName is None:
             return
-        found = await _class_of(request, world)
+        runtime_class = await _class_of(request, world)
         spec = request.object.spec
-        if found.overhead is not None and found.overhead.podFixed:
-            if spec.overhead and not equal_amounts(spec.overhead, found.overhead.podFixed):
+        if runtime_class.overhead is not None and runtime_class.overhead.podFixed:
+            if spec.overhead and not equal_amounts(spec.overhead, runtime_class.overhead.podFixed):
                 raise refused(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
-            spec.overhead = dict(found.overhead.podFixed)
-        if found.scheduling is not None:
-            _narrow(request, found)
+            spec.overhead = dict(runtime_class.overhead.podFixed)
+        if runtime_class.scheduling is not None:
+            _narrow(request, runtime_class)
 
     async def validate(self, request: AdmissionRequest, world: World) -> None:
         """Refuse a new pod with an overhead that its RuntimeClass does not define."""
@@ -40,8 +40,8 @@ class RuntimeClassAdmission(Plugin):
         pod: Pod = request.object
         wanted: dict[str, Quantity] = {}
         if pod.spec.runtimeClassName is not None:
-            found = await _class_of(request, world)
-            wanted = found.overhead.podFixed if found.overhead is not None else {}
+            runtime_class = await _class_of(request, world)
+            wanted = runtime_class.overhead.podFixed if runtime_class.overhead is not None else {}
         if pod.spec.overhead and not wanted:
             text = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
             raise refused(request, text)
@@ -51,10 +51,10 @@ async def _class_of(request: AdmissionRequest, world: World) -> RuntimeClass:
     name = request.object.spec.runtimeClassName
     if not name:
         raise failure(500, "", "resource name may not be empty")
-    found = await world.get(RuntimeClass, name)
-    if found is None:
+    runtime_class = await world.get(RuntimeClass, name)
+    if runtime_class is None:
         raise refused(request, f'pod rejected: RuntimeClass "{name}" not found')
-    return found
+    return runtime_class
 
 
 def equal_amounts(first: dict[str, Quantity], other: dict[str, Quantity]) -> bool:
@@ -62,14 +62,14 @@ def equal_amounts(first: dict[str, Quantity], other: dict[str, Quantity]) -> boo
     return first.keys() == other.keys() and all(quantity.parse(first[name]).nanos == quantity.parse(other[name]).nanos for name in first)
 
 
-def _narrow(request: AdmissionRequest, found: RuntimeClass) -> None:
+def _narrow(request: AdmissionRequest, runtime_class: RuntimeClass) -> None:
     """The class's node selector and the pod's must both hold; the class's tolerations are the pod's, too."""
-    assert found.scheduling is not None
+    assert runtime_class.scheduling is not None
     spec = request.object.spec
-    for key, value in found.scheduling.nodeSelector.items():
+    for key, value in runtime_class.scheduling.nodeSelector.items():
         if spec.nodeSelector.get(key, value) != value:
             theirs = f"runtimeClass.scheduling.nodeSelector[{key}] = {value}"
             raise refused(request, f"conflict: {theirs}; pod.spec.nodeSelector[{key}] = {spec.nodeSelector[key]}")
         spec.nodeSelector[key] = value
-    missing = [clone(toleration) for toleration in found.scheduling.tolerations if toleration not in spec.tolerations]
+    missing = [clone(toleration) for toleration in runtime_class.scheduling.tolerations if toleration not in spec.tolerations]
     spec.tolerations = [*spec.tolerations, *missing]

@@ -106,12 +106,12 @@ def should_mount(account: ServiceAccount, pod: Pod) -> bool:
 
 def mount_token(pod: Pod, token: Volume) -> None:
     """Mount the token where nothing else is mounted in its place: from the pod's own volume of that kind, where it has one."""
-    found = next((volume for volume in pod.spec.volumes if volume.name.startswith(VOLUME_PREFIX)), None)
-    mount = VolumeMount(name=(found or token).name, readOnly=True, mountPath=MOUNT_PATH)
+    existing = next((volume for volume in pod.spec.volumes if volume.name.startswith(VOLUME_PREFIX)), None)
+    mount = VolumeMount(name=(existing or token).name, readOnly=True, mountPath=MOUNT_PATH)
     needed = False
     for container in (*pod.spec.initContainers, *pod.spec.containers):
         needed |= _mount(container, mount)
-    if needed and found is None:
+    if needed and existing is None:
         pod.spec.volumes = [*pod.spec.volumes, token]
 
 

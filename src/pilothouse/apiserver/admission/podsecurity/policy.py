@@ -48,7 +48,7 @@ class Standard:
         overridden = [check.overrides for check in stricter]
         checks = [*(check for check in BASELINE if check not in overridden), *stricter]
         runs = (check.at(self.minor) for check in checks)
-        return [found for run in runs if run is not None and (found := run(meta, spec)) is not None]
+        return [finding for run in runs if run is not None and (finding := run(meta, spec)) is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,13 @@ def policy_of(labels: Mapping[str, str]) -> tuple[Policy, list[Problem]]:
     if not LABELS & labels.keys():
         return NOTHING, []
     problems = Problems()
-    found = {mode: _standard(labels, mode, problems) for mode in MODES}
+    standards = {mode: _standard(labels, mode, problems) for mode in MODES}
     level, version = (f"{PREFIX}{WARN}{suffix}" in labels for suffix in ("", "-version"))
-    if not level and found[ENFORCE].strictness > found[WARN].strictness:  # who turns pods away warns of workloads that would make them
-        found[WARN] = replace(found[WARN], level=found[ENFORCE].level, minor=found[WARN if version else ENFORCE].minor)
-    return Policy(found[ENFORCE], found[AUDIT], found[WARN]), problems.found
+    if (
+        not level and standards[ENFORCE].strictness > standards[WARN].strictness
+    ):  # who turns pods away warns of workloads that would make them
+        standards[WARN] = replace(standards[WARN], level=standards[ENFORCE].level, minor=standards[WARN if version else ENFORCE].minor)
+    return Policy(standards[ENFORCE], standards[AUDIT], standards[WARN]), problems.found
 
 
 def _standard(labels: Mapping[str, str], mode: str, problems: Problems) -> Standard:

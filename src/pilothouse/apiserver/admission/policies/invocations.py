@@ -86,14 +86,14 @@ async def invocations(
                 if not params_first and (problem := await _conversion_problem(request, version, convert)):
                     yield ConfigurationError(hook, None, problem)
                     continue
-                found = await params.collect(resource, bound.binding.spec.paramRef, request.namespace, world)
+                objects = await params.collect(resource, bound.binding.spec.paramRef, request.namespace, world)
             except (StatusError, ParamsError) as error:
                 yield ConfigurationError(hook, bound.binding, str(error))
                 continue
-            if params_first and found and (problem := await _conversion_problem(request, version, convert)):
+            if params_first and objects and (problem := await _conversion_problem(request, version, convert)):
                 yield ConfigurationError(hook, bound.binding, f"failed to convert object version: {problem}")
             else:
-                yield Invocation(hook, bound.binding, version, found, resource)
+                yield Invocation(hook, bound.binding, version, objects, resource)
 
 
 async def _conversion_problem(request: AdmissionRequest, version: Version, convert: Convert) -> str:

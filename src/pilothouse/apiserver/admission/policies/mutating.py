@@ -103,12 +103,12 @@ class Mutations:
     async def run(self, candidates: Sequence[Candidate[Hook[Mutator]]]) -> None:
         """Change `request.object`. Errors of policies with failurePolicy Ignore are forgotten; StatusError where the request ends."""
         each_in_turn = invocations(candidates, self._request, self._world, self._seen.convert, params_first=False)
-        found = [each async for each in each_in_turn]
-        errors = [each for each in found if isinstance(each, ConfigurationError)]
+        outcomes = [each async for each in each_in_turn]
+        errors = [each for each in outcomes if isinstance(each, ConfigurationError)]
         for error in errors:
             part = "policy" if error.binding is None else "binding"
             self._add_error(error.hook, error.binding, f"failed to configure {part}: {error.message}")
-        invoked = [each for each in found if isinstance(each, Invocation) and each.params]
+        invoked = [each for each in outcomes if isinstance(each, Invocation) and each.params]
         if invoked:
             self._reinvocations.begin(self._request.object, is_second=self._is_second)
             for invocation in invoked:

@@ -54,10 +54,10 @@ async def collect(resource: Resource[Any] | None, reference: ParamRef | None, na
     kind = resource.type
     if reference.name:
         param = await world.get(kind, reference.name, place)
-        found = [] if param is None else [param]
+        params = [] if param is None else [param]
     else:
         selector = labels.from_label_selector(reference.selector)
-        found = [param for param in await world.list(kind, place) if selector.matches(param.metadata.labels)]
-    if not found and reference.parameterNotFoundAction == "Deny":
+        params = [param for param in await world.list(kind, place) if selector.matches(param.metadata.labels)]
+    if not params and reference.parameterNotFoundAction == "Deny":
         raise ParamsError(NOT_FOUND)
-    return found
+    return params

@@ -28,11 +28,11 @@ class RequestObjects:
         return self._json(False, self._request.object, version), self._json(True, self._request.old_object, version)
 
     def _json(self, is_old: bool, obj: Any, version: Version) -> bytes | None:
-        found = self._known.get((is_old, version))
-        if found is None or found[0] is not obj:
+        known = self._known.get((is_old, version))
+        if known is None or known[0] is not obj:
             encoded = None if obj is None else codec.encode(versioned(obj, self._request, version))
-            found = self._known[is_old, version] = obj, encoded
-        return found[1]
+            known = self._known[is_old, version] = obj, encoded
+        return known[1]
 
 
 def patched(request: AdmissionRequest, version: Version, operations: list[dict[str, Any]]) -> bool:

@@ -68,8 +68,8 @@ class RBACAuthorizer:
         registry names while it serves a request for that."""
         self.index.refresh()
         scopes = [self.index.grants(user, scope) for scope in ("", namespace)[: 2 if namespace else 1]]
-        found = [rule for grants in scopes for granted in grants.all for rule in granted.source]
-        return found, aggregate([error for grants in scopes for error in (grants.errors_as(resource) if resource else grants.errors)])
+        rules = [rule for grants in scopes for granted in grants.all for rule in granted.source]
+        return rules, aggregate([error for grants in scopes for error in (grants.errors_as(resource) if resource else grants.errors)])
 
     def role_rules(self, ref: RoleRef, namespace: str) -> Sequence[PolicyRule] | None:
         """The rules of the role that a binding in a namespace names; None when it is not there."""

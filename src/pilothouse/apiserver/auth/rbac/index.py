@@ -107,14 +107,14 @@ class RoleIndex:
         return known if known is not None else self._new_grants(user, namespace)
 
     def _new_grants(self, user: User, namespace: str) -> Grants:
-        found: dict[str, Binding] = {}
+        bindings: dict[str, Binding] = {}
         for key in (("User", user.name), *(("Group", group) for group in user.groups)):
-            found |= self._bound.get((namespace, key), {})
-        if not found:  # most users in most namespaces
+            bindings |= self._bound.get((namespace, key), {})
+        if not bindings:  # most users in most namespaces
             return NOTHING
         grants = Grants()
-        for name in sorted(found):
-            self._add(grants, found[name], user)
+        for name in sorted(bindings):
+            self._add(grants, bindings[name], user)
         if len(self._grants) >= SCOPES_REMEMBERED:
             self._grants.clear()
         self._grants[user.name, user.groups, namespace] = grants

@@ -91,18 +91,18 @@ def rewritten(page: str, change: Callable[[str], str]) -> str:
 
 def end_of(page: str, mark: str, at: int) -> int:
     """Where the next mark ends, in whichever case it is written; -1 for nowhere."""
-    found = re.compile(re.escape(mark), re.IGNORECASE).search(page, at)
-    return found.end() if found else -1
+    match = re.compile(re.escape(mark), re.IGNORECASE).search(page, at)
+    return match.end() if match else -1
 
 
 def tag_changed(rest: str, attributes: set[str], change: Callable[[str], str]) -> str:
     """The rest of an HTML tag with the links in the named attributes replaced by `change`."""
 
-    def changed(found: re.Match[str]) -> str:
-        if found[1].lower() not in attributes:
-            return found[0]
-        link = html.unescape(found[2].strip("\"'"))
+    def changed(match: re.Match[str]) -> str:
+        if match[1].lower() not in attributes:
+            return match[0]
+        link = html.unescape(match[2].strip("\"'"))
         new = change(link)
-        return found[0] if new == link else f'{found[1]}="{html.escape(new)}"'
+        return match[0] if new == link else f'{match[1]}="{html.escape(new)}"'
 
     return ATTRIBUTE.sub(changed, rest)

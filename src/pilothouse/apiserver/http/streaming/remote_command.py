@@ -77,9 +77,9 @@ async def _tell(socket: web.WebSocketResponse, protocol: Protocol, status: bytes
         await sockets.send(socket, protocol.encode(channels.ERROR, status))
         return
     with contextlib.suppress(ValueError):
-        found: Any = json.loads(status)
-        if found.get("status") != "Success":
-            await sockets.send(socket, protocol.encode(channels.ERROR, str(found.get("message", "")).encode()))
+        document: Any = json.loads(status)
+        if document.get("status") != "Success":
+            await sockets.send(socket, protocol.encode(channels.ERROR, str(document.get("message", "")).encode()))
 
 
 class _Command:

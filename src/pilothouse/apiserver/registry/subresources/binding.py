@@ -81,13 +81,13 @@ def bound(pod: Pod, binding: Binding, now: str) -> Pod:
 
 def set_scheduled(pod: Pod, now: str) -> None:
     """Set the condition PodScheduled to True; its time changes only when it was not."""
-    found = find_condition(pod.status.conditions, "PodScheduled")
-    if found is None:
-        found = PodCondition(type="PodScheduled")
-        pod.status.conditions.append(found)
-    if found.status != "True":
-        found.lastTransitionTime = now
-    found.status, found.reason, found.message = "True", "", ""
+    condition = find_condition(pod.status.conditions, "PodScheduled")
+    if condition is None:
+        condition = PodCondition(type="PodScheduled")
+        pod.status.conditions.append(condition)
+    if condition.status != "True":
+        condition.lastTransitionTime = now
+    condition.status, condition.reason, condition.message = "True", "", ""
 
 
 BINDING = Action("binding", ("", "pods"), run)

@@ -112,13 +112,13 @@ async def _marked(store: RegistryStore, request: Request) -> Request:
 
 def disrupted(pod: Pod, now: str) -> Pod:
     """`pod` with the condition that says so."""
-    found = find_condition(pod.status.conditions, TARGET)
-    if found is None:
-        found = PodCondition(type=TARGET)
-        pod.status.conditions = [*pod.status.conditions, found]
-    if found.status != "True":
-        found.status, found.lastTransitionTime = "True", now
-    found.reason, found.message = "EvictionByEvictionAPI", "Eviction API: evicting"
+    condition = find_condition(pod.status.conditions, TARGET)
+    if condition is None:
+        condition = PodCondition(type=TARGET)
+        pod.status.conditions = [*pod.status.conditions, condition]
+    if condition.status != "True":
+        condition.status, condition.lastTransitionTime = "True", now
+    condition.reason, condition.message = "EvictionByEvictionAPI", "Eviction API: evicting"
     return pod
 
 
@@ -155,13 +155,13 @@ def spent(budget: PodDisruptionBudget, pod: str, now: str) -> PodDisruptionBudge
 
 
 def _tell_exhausted(budget: PodDisruptionBudget, now: str) -> None:
-    found = find_condition(budget.status.conditions, "DisruptionAllowed")
-    if found is None:
-        found = Condition(type="DisruptionAllowed")
-        budget.status.conditions = [*budget.status.conditions, found]
-    if found.status != "False":
-        found.lastTransitionTime = now
-    found.status, found.reason, found.observedGeneration = "False", "InsufficientPods", budget.status.observedGeneration
+    condition = find_condition(budget.status.conditions, "DisruptionAllowed")
+    if condition is None:
+        condition = Condition(type="DisruptionAllowed")
+        budget.status.conditions = [*budget.status.conditions, condition]
+    if condition.status != "False":
+        condition.lastTransitionTime = now
+    condition.status, condition.reason, condition.observedGeneration = "False", "InsufficientPods", budget.status.observedGeneration
 
 
 def _refused(message: str, seconds: int) -> StatusError:

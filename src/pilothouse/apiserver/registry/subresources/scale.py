@@ -18,8 +18,8 @@ from pilothouse.machinery.resource import AGE, Column, Resource
 from pilothouse.machinery.unstructured import Unstructured
 
 COLUMNS = (
-    Column("Desired", lambda one: one.spec.replicas, "integer"),
-    Column("Available", lambda one: one.status.replicas, "integer"),
+    Column("Desired", lambda scale: scale.spec.replicas, "integer"),
+    Column("Available", lambda scale: scale.status.replicas, "integer"),
     AGE,
 )
 BODY = Resource(Scale, plural="scales", verbs=(), columns=COLUMNS)

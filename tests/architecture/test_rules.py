@@ -15,7 +15,7 @@ import pytest
 from tests.architecture import rules
 from tests.architecture.sources import ROOT, SOURCE, files, shown, tree
 
-MAY_ASK_THE_MACHINE = {"kit/clock.py", "kit/entropy.py"}
+MAY_ASK_THE_MACHINE = {"kit/clock.py", "kit/entropy.py", "kit/secure_random.py"}
 WAIT_IN_REAL_TIME = {"testing/conformance/storage.py", "testing/conformance/workqueue.py"}
 """Suites that real drivers with threads of their own must pass: a test that hangs is to fail."""
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import platform
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -48,9 +49,12 @@ from pilothouse.apiserver.http.context import ApiContext, KubeletClient
 from pilothouse.apiserver.http.request import Handler, HttpRequest, Link, Request
 from pilothouse.apiserver.http.wire import WireResponse
 from pilothouse.apiserver.paths import checks, discovery, health, issuer, metrics, root, version
+from pilothouse.apiserver.paths.encryption_metrics import EncryptionCollector
 from pilothouse.apiserver.paths.openapi import OpenApi
 from pilothouse.apiserver.paths.server_metrics import ServerMetrics
 from pilothouse.apiserver.routes import Routes
+from pilothouse.apiserver.storage.encryption.metrics import hashed
+from pilothouse.apiserver.storage.encryption.storage import EncryptedStorage
 from pilothouse.kit import plugins
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
@@ -211,6 +215,15 @@ class ApiServer:
         response = await self._handler(Request(http, self.api))
         return WireResponse(response) if isinstance(response, Answer) else response
 
+    def _collectors(self) -> list[metrics.Collector]:
+        """Who counts what /metrics shows."""
+        registry = self.api.registry
+        storage = registry.store.storage
+        collectors: list[metrics.Collector] = [self.api.metrics, registry.store.metrics, registry.conversions, ServerMetrics(self.api)]
+        if isinstance(storage, EncryptedStorage):
+            collectors.append(EncryptionCollector(storage.encryption.metrics, hashed(f"apiserver-{platform.node()}")))
+        return collectors
+
     def _paths(self, index: Discovery) -> dict[str, Handler]:
         """Everything that is no resource, but for the discovery documents."""
         registry = self.api.registry
@@ -225,9 +238,7 @@ class ApiServer:
             **OpenApi(registry.catalogue, self._aggregator.discovery.openapi, self._aggregator.handler_of).paths(),
             **health.paths(every.healthy, every.live, every.ready),
             **version.paths(),
-            **metrics.paths(
-                (self.api.metrics, self.api.registry.store.metrics, self.api.registry.conversions, ServerMetrics(self.api)), self.api.clock
-            ),
+            **metrics.paths(self._collectors(), self.api.clock),
         }
         if self._tokens is not None:
             handlers |= issuer.paths(self._tokens, lambda: f"127.0.0.1:{self.port}")

@@ -151,6 +151,11 @@ class Places:
         return self.state / "pki"
 
     @property
+    def encryption(self) -> Path:
+        """The EncryptionConfiguration of the store, with its keys."""
+        return self.pki / "encryption-config.yaml"
+
+    @property
     def store(self) -> Path:
         """The database of the API server."""
         return self.state / "store.db"

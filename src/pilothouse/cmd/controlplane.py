@@ -19,12 +19,14 @@ from pilothouse.apiserver.aggregation.tls import FrontProxy
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 from pilothouse.apiserver.auth.user import MASTERS
 from pilothouse.apiserver.http.context import KubeletClient
+from pilothouse.apiserver.registry.encryption import encrypted
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
+from pilothouse.apiserver.storage.encryption.effective import Encryption
 from pilothouse.apiserver.storage.sqlite import SqliteStorage
 from pilothouse.apiserver.storage.sqlite_schema import StoreUnusable
 from pilothouse.client.informers import Informers
-from pilothouse.cluster import launch, services, store
+from pilothouse.cluster import encryption, launch, services, store
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.services import API_PORT
 from pilothouse.cluster.state import ClusterState, Places
@@ -43,6 +45,8 @@ from pilothouse.proxy.loopback import LoopbackNodePorts
 log = logging.getLogger(__name__)
 
 LISTEN_BACKLOG = 4096
+RELOAD_SECONDS = 2.0
+"""Between two looks at the key of Secrets: `pilothouse secrets` waits for a new one to count."""
 
 
 class ControlPlane:
@@ -53,7 +57,8 @@ class ControlPlane:
         self.places = places
         clock, entropy = SystemClock(), Entropy()
         pki = places.pki
-        self.storage = SqliteStorage(places.store)
+        self.encryption = Encryption(clock, entropy, places.encryption, reloads=True, poll_seconds=RELOAD_SECONDS)
+        self.storage = encrypted(SqliteStorage(places.store), self.encryption)
         settings = Settings(
             service_ranges=(state.service_range,),
             api_addresses=(state.node_address,),
@@ -92,7 +97,9 @@ class ControlPlane:
             await self.storage.close()
 
     async def _run(self, begin: process.Begin) -> None:
+        await self.encryption.start()
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.encryption.run(), name="encryption at rest")
             group.create_task(self.registry.run(), name="registry")
             await self.registry.start()
             group.create_task(self.server.run(), name="server")
@@ -215,6 +222,7 @@ def made(state: ClusterState, places: Places) -> ControlPlane:
     """SystemExit with what to do about it, where the store cannot be used: whoever started this process is shown the end of its log."""
     try:
         store.check(places)
+        encryption.ensure(places)
         plane = ControlPlane(state, places)
         store.mark_made(places)
     except ClusterFailure as failure:

@@ -151,6 +151,28 @@ def duration_nanoseconds(value: str) -> int:
     return sign * total
 
 
+def duration_text(nanoseconds: int) -> str:
+    """A duration as Go prints it: `1.5s`, `2m0s`, `-5s`, `12.3ms`, `0s`."""
+    sign, left = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
+    if left < 1_000_000_000:
+        unit, size = next((each for each in SMALL_UNITS if left >= each[1]), ("s", 1))
+        return f"{sign}{_decimal(left, size)}{unit}"
+    minutes, rest = divmod(left, 60_000_000_000)
+    text = f"{_decimal(rest, 1_000_000_000)}s"
+    if minutes:
+        text = f"{minutes % 60}m{text}"
+    return f"{sign}{minutes // 60}h{text}" if minutes >= 60 else f"{sign}{text}"
+
+
+SMALL_UNITS = (("ms", 1_000_000), ("µs", 1_000), ("ns", 1))
+
+
+def _decimal(value: int, unit: int) -> str:
+    """A quotient with as many digits as it has."""
+    whole, rest = divmod(value, unit)
+    return f"{whole}.{f'{rest:0{len(str(unit)) - 1}d}'.rstrip('0')}" if rest else str(whole)
+
+
 def _fraction(digits: str, unit: int) -> int:
     """The part of a unit that these digits after the point say, cut in floating point as Go does it."""
     parsed = digits[:FRACTION_DIGITS]

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import MsgspecError
 from sortedcontainers import SortedDict
 
-from pilothouse.apiserver.cache.corrupt import CorruptValue, problem_of
+from pilothouse.apiserver.cache.corrupt import CorruptValue, corrupt_value
 from pilothouse.apiserver.cache.entry import Entry, RewrittenEntry, head_of
 from pilothouse.apiserver.cache.event import ADDED, DELETED, MODIFIED, CacheEvent, bookmark
 from pilothouse.apiserver.cache.missed import differences
@@ -179,10 +179,10 @@ class Cache:
         """The same where a webhook converts what was stored in other versions. StatusError when it does not."""
         assert self.resource.converter is not None
         others = {version.api_version: version for version in self.resource.versions}
-        current = [item for item in items if item.value.startswith(self.head)]
+        current = [item for item in items if item.value.startswith(self.head) or not item.value]  # what could not be decrypted is empty
         older: dict[str, list[Item]] = {}
         for item in items:
-            if not item.value.startswith(self.head):
+            if item.value and not item.value.startswith(self.head):
                 older.setdefault(str(msgspec.json.decode(item.value).get("apiVersion")), []).append(item)
         entries = self.decoded(current)
         for api_version, stored in older.items():
@@ -198,7 +198,7 @@ class Cache:
         try:
             obj = object_of(self.resource, item.value)
         except (MsgspecError, ValueError, RecursionError):
-            return CorruptValue(item.key, item.revision, problem_of(item.value, self.resource))
+            return corrupt_value(item, self.resource)
         is_changed = self.resource.read is not None and self.resource.read(obj)
         if not is_changed and item.value.startswith(self.head):
             return Entry.stored(self.resource, item.key, self.head, item.value, item.revision, item.created, obj)

@@ -19,11 +19,12 @@ from typing import Any
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.cache.event import ADDED, DELETED, MODIFIED, CacheEvent
+from pilothouse.apiserver.storage.encryption.transforming import Undecryptable
 from pilothouse.apiserver.storage.interface import Compacted, Event, Storage, StorageFailed
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery.catalogue import DELETED as REMOVED
 from pilothouse.machinery.catalogue import Catalogue
-from pilothouse.machinery.errors import expired, no_such_resource
+from pilothouse.machinery.errors import expired, internal_error, no_such_resource
 from pilothouse.machinery.resource import Resource
 
 log = logging.getLogger(__name__)
@@ -226,6 +227,10 @@ class Caches:
     def _past(self, cache: Cache, event: Event) -> CacheEvent:
         """A write of the past as watchers see it; StatusError Expired when what it replaced is forgotten."""
         previous = None
+        for value in (event.value, event.previous_value):
+            if isinstance(value, Undecryptable):
+                problem = f"data from the storage is not transformable revision=0: {value.problem}"
+                raise internal_error(f"failed to prepare current and previous objects: {problem}")
         if event.previous:
             if event.previous_value is None:
                 raise expired(too_old(event.previous, event.revision))

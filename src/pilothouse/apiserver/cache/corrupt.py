@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from pilothouse.apiserver.cache.stored import object_of
+from pilothouse.apiserver.storage.encryption.transforming import Undecryptable
+from pilothouse.apiserver.storage.interface import Item
 from pilothouse.machinery import codec, strict
 from pilothouse.machinery.errors import StatusError, failure, internal_error
 from pilothouse.machinery.meta_v1 import StatusCause, StatusDetails
@@ -30,10 +32,14 @@ class CorruptValue:
     key: str
     revision: int
     problem: str
+    is_encrypted: bool = False
+    """Whether it could not even be decrypted."""
 
     @property
     def decoding(self) -> str:
         """What is wrong, with the revision, as upstream's message of a failed decoding."""
+        if self.is_encrypted:
+            return f"data from the storage is not transformable revision=0: {self.problem}"
         return f"object not decodable revision={self.revision}: {self.problem}"
 
     def storage_error(self, key: str) -> str:
@@ -47,6 +53,13 @@ class CorruptValue:
     def unchangeable(self) -> StatusError:
         """500: an update of the object, or a patch."""
         return failure(500, "", self.decoding)
+
+
+def corrupt_value(item: Item, resource: Resource[Any]) -> CorruptValue:
+    """What is wrong with an item that was not decoded."""
+    if isinstance(item.value, Undecryptable):
+        return CorruptValue(item.key, item.revision, item.value.problem, is_encrypted=True)
+    return CorruptValue(item.key, item.revision, problem_of(item.value, resource))
 
 
 def problem_of(value: bytes, resource: Resource[Any]) -> str:

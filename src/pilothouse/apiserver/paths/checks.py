@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pilothouse.apiserver.paths.health import Check, Checks
 from pilothouse.apiserver.registry.poststart.hook import Hook
 from pilothouse.apiserver.registry.registry import Registry
+from pilothouse.apiserver.storage.encryption.storage import EncryptedStorage
 from pilothouse.kit.clock import SystemClock, wait_for
 
 MACHINE = SystemClock()
@@ -81,9 +82,13 @@ def checks_of(
     }
     hooks = {f"{HOOK}{name}" if name else "autoregister-completion": looks.get(look, looks[STARTED]) for name, look in HOOKS}
     base: dict[str, Check] = {"ping": lambda: "", "log": lambda: ""}
-    live = {**base, "loopback-serving-certificate": looks[SERVING], "etcd": looks[STORE], **hooks}
+    storage = registry.store.storage
+    kms: dict[str, Check] = {}
+    if isinstance(storage, EncryptedStorage) and storage.encryption.has_plugins:
+        kms = {"kms-providers": storage.encryption.check}
+    live = {**base, "loopback-serving-certificate": looks[SERVING], "etcd": looks[STORE], **kms, **hooks}
     shutdown: Check = lambda: "process is shutting down" if stopping() else ""  # noqa: E731
-    ready = {**base, "etcd": looks[STORE], "etcd-readiness": looks[STORE], "informer-sync": looks[CACHES], **hooks, **more}
+    ready = {**base, "etcd": looks[STORE], "etcd-readiness": looks[STORE], **kms, "informer-sync": looks[CACHES], **hooks, **more}
     return AllChecks(live, live, {**ready, "shutdown": shutdown})
 
 

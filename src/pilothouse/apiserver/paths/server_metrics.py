@@ -38,19 +38,19 @@ class ServerMetrics:
         yield from self._of_store()
         yield from self._of_apiservices()
         text = "A metric with a constant '1' value labeled by build information."
-        yield _gauge("kubernetes_build_info", text, {build_of(self._api.registry.catalogue.level): 1}, BUILD)
+        yield gauge("kubernetes_build_info", text, {build_of(self._api.registry.catalogue.level): 1}, BUILD)
 
     def _of_logins(self) -> Iterator[Any]:
         counters = self._api.counters
         for name, histograms in (("authentication", counters.authentications), ("authorization", counters.authorizations)):
             text = f"{name.capitalize()} duration in seconds broken out by result."
-            yield _histogram(f"{name}_duration_seconds", text, histograms)
+            yield histogram(f"{name}_duration_seconds", text, histograms)
             attempts = dict(histograms.counts())
             total = "authentication_attempts" if name == "authentication" else "authorization_attempts_total"
-            yield _counter(total, f"Counter of {name} attempts.", ("result",), attempts)
+            yield counter(total, f"Counter of {name} attempts.", ("result",), attempts)
 
     def _of_flows(self) -> Iterator[Any]:
-        yield _counter(
+        yield counter(
             "apiserver_flowcontrol_dispatched_requests_total",
             "Number of requests executed by API Priority and Fairness subsystem",
             ("priority_level", "flow_schema"),
@@ -61,35 +61,35 @@ class ServerMetrics:
         whole = sum(shares.values()) or 1
         seats = {(name,): -(-CONCURRENCY * share // whole) for name, share in shares.items()}
         text = "Nominal number of execution seats configured for each priority level"
-        yield _gauge("apiserver_flowcontrol_nominal_limit_seats", text, seats, ("priority_level",))
+        yield gauge("apiserver_flowcontrol_nominal_limit_seats", text, seats, ("priority_level",))
         flying = self._api.in_flight
         kinds = {("mutating",): flying.changing, ("readOnly",): flying.reading}
         text = "Maximal number of currently used inflight request limit of this apiserver per request kind in last second."
-        yield _gauge("apiserver_current_inflight_requests", text, kinds, ("request_kind",))
+        yield gauge("apiserver_current_inflight_requests", text, kinds, ("request_kind",))
         text = "Maximal number of queued requests in this apiserver per request kind in last second."
-        yield _gauge("apiserver_current_inqueue_requests", text, dict.fromkeys(kinds, 0), ("request_kind",))
+        yield gauge("apiserver_current_inqueue_requests", text, dict.fromkeys(kinds, 0), ("request_kind",))
 
     def _of_caches(self) -> Iterator[Any]:
         caches = self._api.registry.store.caches
         loaded = {(cache.resource.group, cache.resource.plural): cache for cache in caches.loaded()}
         labels = ("group", "resource")
         objects = {key: cache.count("", "") for key, cache in loaded.items()}
-        yield _gauge("apiserver_resource_objects", "Number of stored objects at the time of last check split by kind.", objects, labels)
+        yield gauge("apiserver_resource_objects", "Number of stored objects at the time of last check split by kind.", objects, labels)
         named = {(f"{plural}.{group}" if group else plural,): count for (group, plural), count in objects.items()}
-        yield _gauge("apiserver_storage_objects", "Number of stored objects at the time of last check split by kind.", named, ("resource",))
+        yield gauge("apiserver_storage_objects", "Number of stored objects at the time of last check split by kind.", named, ("resource",))
         revisions = {key: caches.revision_of(cache) for key, cache in loaded.items()}
         text = "Current resource version of watch cache broken by resource type."
-        yield _gauge("apiserver_watch_cache_resource_version", text, revisions, labels)
+        yield gauge("apiserver_watch_cache_resource_version", text, revisions, labels)
         received = {key: cache.received for key, cache in loaded.items()}
         text = "Counter of events received in watch cache broken by resource type."
-        yield _counter("apiserver_watch_cache_events_received_total", text, labels, received)
-        yield _counter("apiserver_storage_events_received_total", "Number of etcd events received split by kind.", labels, received)
+        yield counter("apiserver_watch_cache_events_received_total", text, labels, received)
+        yield counter("apiserver_storage_events_received_total", "Number of etcd events received split by kind.", labels, received)
 
     def _of_store(self) -> Iterator[Any]:
         writes = self._api.registry.store.store_seconds
-        yield _histogram("etcd_request_duration_seconds", "Etcd request latency in seconds for each operation and object type.", writes)
+        yield histogram("etcd_request_duration_seconds", "Etcd request latency in seconds for each operation and object type.", writes)
         text = "Etcd request counts for each operation and object type."
-        yield _counter("etcd_requests_total", text, writes.labels, dict(writes.counts()))
+        yield counter("etcd_requests_total", text, writes.labels, dict(writes.counts()))
 
     def _of_apiservices(self) -> Iterator[Any]:
         unavailable = {}
@@ -97,7 +97,7 @@ class ServerMetrics:
             condition = condition_of(apiservice)
             unavailable[apiservice.metadata.name,] = 0 if condition is not None and condition.status == "True" else 1
         text = "Gauge of APIServices which are marked as unavailable broken down by APIService name."
-        yield _gauge("aggregator_unavailable_apiservice", text, unavailable, ("name",))
+        yield gauge("aggregator_unavailable_apiservice", text, unavailable, ("name",))
 
     def _objects(self, kind: type[Any]) -> Iterable[Any]:
         store = self._api.registry.store
@@ -112,7 +112,8 @@ def build_of(level: str) -> tuple[str, ...]:
     return tuple(str(named.get(label, "")) for label in BUILD)
 
 
-def _gauge(name: str, text: str, values: Mapping[Any, float], labels: tuple[str, ...]) -> Any:
+def gauge(name: str, text: str, values: Mapping[Any, float], labels: tuple[str, ...]) -> Any:
+    """A gauge by its labels."""
     from prometheus_client.core import GaugeMetricFamily
 
     family = GaugeMetricFamily(name, text, labels=labels)
@@ -121,7 +122,8 @@ def _gauge(name: str, text: str, values: Mapping[Any, float], labels: tuple[str,
     return family
 
 
-def _counter(name: str, text: str, labels: tuple[str, ...], values: Mapping[Any, int]) -> Any:
+def counter(name: str, text: str, labels: tuple[str, ...], values: Mapping[Any, int]) -> Any:
+    """A counter by its labels; one whose name does not end as counters' do is untyped."""
     from prometheus_client.core import CounterMetricFamily, UntypedMetricFamily
 
     family = CounterMetricFamily(name, text, labels=labels) if name.endswith("_total") else UntypedMetricFamily(name, text, labels=labels)
@@ -130,7 +132,8 @@ def _counter(name: str, text: str, labels: tuple[str, ...], values: Mapping[Any,
     return family
 
 
-def _histogram(name: str, text: str, histograms: Histograms) -> Any:
+def histogram(name: str, text: str, histograms: Histograms) -> Any:
+    """A histogram by its labels."""
     from prometheus_client.core import HistogramMetricFamily
 
     family = HistogramMetricFamily(name, text, labels=histograms.labels)

@@ -33,6 +33,7 @@ from pilothouse.apiserver.registry.allocation import Allocation, Reservation
 from pilothouse.apiserver.registry.compaction import Written
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.registry.storefailures import status_of
+from pilothouse.apiserver.storage.encryption.storage import EncryptedStorage
 from pilothouse.apiserver.storage.interface import CompareFailed, SharedStorage, Storage, StorageFailed
 from pilothouse.apiserver.webhooks.client import WebhookClient
 from pilothouse.apiserver.webhooks.endpoint import Service, endpoint_of
@@ -258,7 +259,7 @@ class RegistryStore:
         value = encode(obj)
         if not value.startswith(cache.head):
             raise internal_error(f"an object of another kind than {resource.kind} was to be stored")
-        if current is not None and not anyway and current.origin.is_stored_as(value):
+        if current is not None and not anyway and current.origin.is_stored_as(value) and not await self._is_stale(current.key):
             return current
         if len(value) > REQUEST_LIMIT_BYTES:
             await in_thread(refuse_too_large, obj, len(value))
@@ -277,6 +278,10 @@ class RegistryStore:
         if resource.converter is not None:
             await converted((entry,), resource)
         return entry.in_version(resource)
+
+    async def _is_stale(self, key: str) -> bool:
+        """Whether what is stored should be written anew although the object is the same: encrypted by another key, or not at all."""
+        return isinstance(self.storage, EncryptedStorage) and await self.storage.is_stale(key)
 
     async def reread(self, resource: Resource[Any], obj: Any) -> Any:
         """`obj`, of the version of `resource`, as it would be read after a write: what the stored version does not know is gone."""

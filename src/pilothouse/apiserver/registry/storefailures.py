@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.apiserver.storage.interface import StorageFailed, StorageTimedOut, StorageUnavailable
+from pilothouse.apiserver.storage.interface import NotTransformable, StorageFailed, StorageTimedOut, StorageUnavailable
 from pilothouse.machinery.errors import StatusError, failure, internal_error, timeout
 from pilothouse.machinery.meta_v1 import StatusDetails
 
@@ -11,6 +11,8 @@ TIMED_OUT = "request did not complete within requested timeout - context deadlin
 
 def status_of(error: StorageFailed, what: str) -> StatusError:
     """`what` the store cannot do: "be read", or "write"."""
+    if isinstance(error, NotTransformable):
+        return failure(500, "", str(error))
     if isinstance(error, StorageTimedOut):
         failed = timeout(TIMED_OUT)
         failed.status.details = StatusDetails()

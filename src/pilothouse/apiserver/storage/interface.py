@@ -84,6 +84,10 @@ class StorageTimedOut(StorageUnavailable):
     """A store elsewhere did not answer in time."""
 
 
+class NotTransformable(StorageFailed):
+    """A value that encryption at rest could not encrypt; the text is upstream's. Nothing was written."""
+
+
 class Overtaken(CompareFailed):
     """Another API server has allocated since: the key itself would have fitted. See `SharedStorage`."""
 

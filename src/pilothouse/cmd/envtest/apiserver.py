@@ -21,8 +21,10 @@ from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 from pilothouse.apiserver.auth.tokenfile import TokenFile
+from pilothouse.apiserver.registry.encryption import encrypted
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
+from pilothouse.apiserver.storage.encryption.effective import Encryption
 from pilothouse.apiserver.storage.interface import Storage, StorageFailed
 from pilothouse.cmd.api import Api, wire
 from pilothouse.cmd.envtest.flags import BadFlag, Flags, help_text, parse
@@ -69,14 +71,26 @@ def first_of(group: BaseExceptionGroup[Any]) -> BaseException:
 async def run(flags: Flags) -> None:
     """Serve until a signal asks to end."""
     clock, entropy = SystemClock(), Entropy()
-    storage = await storage_of(flags, clock)
+    encryption = encryption_of(flags, clock, entropy)
+    await encryption.start()
+    storage: Storage = await storage_of(flags, clock)
+    if encryption.file is not None:
+        storage = encrypted(storage, encryption, flags.last("etcd-prefix", "/registry"))
     try:
-        await _serve(flags, wire_by(flags, storage, clock, entropy), clock, entropy)
+        await _serve(flags, wire_by(flags, storage, clock, entropy), clock, entropy, encryption)
     finally:
         await storage.close()
 
 
-async def _serve(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy) -> None:
+def encryption_of(flags: Flags, clock: SystemClock, entropy: Entropy) -> Encryption:
+    """Encryption at rest as --encryption-provider-config says. BadFlag for a reload of no file."""
+    file, reloads = flags.last("encryption-provider-config"), flags.switch("encryption-provider-config-automatic-reload", False)
+    if reloads and not file:
+        raise BadFlag("--encryption-provider-config-automatic-reload must be set with --encryption-provider-config")
+    return Encryption(clock, entropy, Path(file) if file else None, reloads)
+
+
+async def _serve(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy, encryption: Encryption) -> None:
     server = ApiServer(
         api.registry,
         clock=clock,
@@ -89,6 +103,7 @@ async def _serve(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy) -
     )
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(api.registry.run()), group.create_task(server.run())]
+        tasks.append(group.create_task(encryption.run()))
         tasks.append(group.create_task(_beside(flags, api, clock, entropy, server)))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])

@@ -15,7 +15,8 @@ from pilothouse.machinery import strconv, time
 
 VALUES = frozenset((
     "admission-control", "advertise-address", "authorization-mode", "bind-address", "cert-dir", "client-ca-file",
-    "disable-admission-plugins", "enable-admission-plugins", "etcd-cafile", "etcd-certfile", "etcd-compaction-interval",
+    "disable-admission-plugins", "enable-admission-plugins", "encryption-provider-config",
+    "etcd-cafile", "etcd-certfile", "etcd-compaction-interval",
     "etcd-keyfile", "etcd-prefix", "etcd-servers", "event-ttl", "proxy-client-cert-file", "proxy-client-key-file",
     "requestheader-allowed-names",
     "requestheader-client-ca-file", "requestheader-extra-headers-prefix", "requestheader-group-headers",
@@ -24,7 +25,7 @@ VALUES = frozenset((
     "tls-cert-file", "tls-private-key-file", "token-auth-file",
 ))  # fmt: skip
 """Flags with a value that means something here."""
-SWITCHES = frozenset(("allow-privileged", "anonymous-auth", "version", "help"))
+SWITCHES = frozenset(("allow-privileged", "anonymous-auth", "encryption-provider-config-automatic-reload", "version", "help"))
 """Flags that are true without a value."""
 WITHOUT_EFFECT = frozenset((
     "allow-metric-labels", "api-audiences", "audit-log-path", "audit-policy-file", "authentication-token-webhook-config-file",

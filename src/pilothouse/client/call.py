@@ -63,6 +63,21 @@ class Call:
     empty_lists: tuple[tuple[str, ...], ...] = ()
     """Paths of the lists that the client said are empty, where an object keeps no difference between that and no list."""
 
+    def with_body(self, body: Any) -> Call:
+        """The same call with another body; a tenth of what `dataclasses.replace` costs, which every write in process would pay."""
+        return Call(
+            self.verb,
+            self.resource,
+            self.namespace,
+            self.name,
+            self.subresource,
+            body,
+            self.patch_type,
+            self.options,
+            self.body_bytes,
+            self.empty_lists,
+        )
+
 
 @dataclass(slots=True)
 class ListResult(Generic[T]):

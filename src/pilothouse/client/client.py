@@ -14,6 +14,8 @@ from pilothouse.client.call import MERGE_PATCH, Call, ListResult, Options, Trans
 from pilothouse.machinery.catalogue import Catalogue
 
 T = TypeVar("T")
+NO_OPTIONS = Options()
+"""Of the calls that have none: nobody changes those of a call."""
 
 
 class Client:
@@ -91,9 +93,8 @@ class Client:
         body: Any = None,
         options: Options | None = None,
     ) -> Any:
-        return await self.transport.call(
-            Call(verb, self.catalogue.of(kind), namespace, name, subresource, body, options=options or Options())
-        )
+        call = Call(verb, self.catalogue.of(kind), namespace, name, subresource, body, "", options or NO_OPTIONS)
+        return await self.transport.call(call)
 
 
 def namespace_of(obj: Any) -> str:

@@ -84,6 +84,7 @@ class Informer(Generic[T]):
         self._bookmarks: bool = getattr(client.transport, "bookmarks", True)
         self._subscribers: list[Subscriber] = []
         self._position = ""
+        self._position_number = 0
         self._failures = 0
 
     def get(self, namespace: str, name: str) -> T | None:
@@ -142,8 +143,8 @@ class Informer(Generic[T]):
             options.continue_ = page.continue_
         self._replace(listed, unread)
         self.revision = 0
-        self._saw(page.resource_version)
-        self._position = page.resource_version
+        self._position, self._position_number = page.resource_version, _number(page.resource_version)
+        self._saw(self._position_number)
         self.synced.set()
 
     async def _watch_until_expired(self) -> None:
@@ -185,19 +186,20 @@ class Informer(Generic[T]):
     def _take(self, event: WatchEvent[T]) -> None:
         obj = event.object
         version: str = obj.metadata.resourceVersion  # type: ignore[attr-defined]
-        if _number(version) < _number(self._position):
+        number = _number(version)
+        if number < self._position_number:
             raise _WentBack
-        self._position = version
+        self._position, self._position_number = version, number
         if event.type == "BOOKMARK":
-            self._saw(version)
+            self._saw(number)
         elif event.type == "DELETED":
             old = self.store.remove(*key_of(obj))
-            self._saw(version)
+            self._saw(number)
             if old is not None:
                 self._tell("DELETED", obj, None)
         else:
             old = self.store.put(obj)
-            self._saw(version)
+            self._saw(number)
             self._tell("ADDED" if old is None else "MODIFIED", old, obj)
 
     def _replace(self, listed: Sequence[T], unread: Sequence[Key] = ()) -> None:
@@ -213,8 +215,8 @@ class Informer(Generic[T]):
             elif old.metadata.resourceVersion != obj.metadata.resourceVersion:  # type: ignore[attr-defined]
                 self._tell("MODIFIED", old, obj)
 
-    def _saw(self, version: str) -> None:
-        self.revision = max(self.revision, _number(version))
+    def _saw(self, revision: int) -> None:
+        self.revision = max(self.revision, revision)
 
     def _tell(self, type: str, old: T | None, new: T | None) -> None:
         for subscriber in self._subscribers:

@@ -48,6 +48,7 @@ class VirtualClock:
     def __init__(self, start: datetime = EPOCH) -> None:
         self._start = start
         self._elapsed = 0.0
+        self._now = (0.0, start)
         self._order = itertools.count()
         self._timers: list[tuple[float, int, VirtualTimer]] = []
         self._resting: list[asyncio.Future[None]] = []
@@ -56,7 +57,12 @@ class VirtualClock:
 
     def now(self) -> datetime:
         """The virtual wall time, in UTC."""
-        return self._start + timedelta(seconds=self.monotonic())
+        elapsed = self.monotonic()
+        at, now = self._now
+        if at != elapsed:  # many ask at one moment
+            now = self._start + timedelta(seconds=elapsed)
+            self._now = (elapsed, now)
+        return now
 
     def monotonic(self) -> float:
         """Virtual seconds since the start."""
@@ -65,6 +71,7 @@ class VirtualClock:
     def jump(self, seconds: float) -> None:
         """Set the wall time forward, or back where negative, as NTP, an operator or the end of a suspend does; no timer notices."""
         self._start += timedelta(seconds=seconds)
+        self._now = (self._elapsed, self._start + timedelta(seconds=self._elapsed))
 
     async def sleep(self, seconds: float) -> None:
         """Sleep until the clock has been moved that far."""
@@ -72,16 +79,11 @@ class VirtualClock:
             await asyncio.sleep(0)
             return
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def wake() -> None:
-            if not woken.done():  # a sleeper may be cancelled at the very moment
-                woken.set_result(None)
-
-        timer = self.call_after(seconds, wake)
+        timer = self.call_after(seconds, partial(wake, woken))
         try:
             await woken
         finally:
-            timer.cancel()
+            timer.done = True
 
     def call_after(self, seconds: float, callback: Callable[[], object]) -> VirtualTimer:
         """Call `callback` when the clock has been moved that far; at once when the time is not positive."""
@@ -203,6 +205,12 @@ def _go_on(waiter: asyncio.Future[Any], busy: int, again: Callable[[], Any]) -> 
         again()
     elif not waiter.done():
         waiter.set_exception(RuntimeError("the loop does not come to rest: some task is spinning"))
+
+
+def wake(sleeper: asyncio.Future[None]) -> None:
+    """End a sleep, unless the sleeper was cancelled at that very moment."""
+    if not sleeper.done():
+        sleeper.set_result(None)
 
 
 def fire(timer: VirtualTimer) -> None:

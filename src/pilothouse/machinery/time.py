@@ -37,12 +37,16 @@ FRACTION_DIGITS = 19
 
 def text(moment: datetime) -> str:
     """`2006-01-02T15:04:05Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
+    return _in_utc(moment).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def micro(moment: datetime) -> str:
     """`2006-01-02T15:04:05.000000Z`."""
-    return f"{text(moment)[:-1]}.{moment.microsecond:06d}Z"
+    return _in_utc(moment).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 class _Written:

@@ -64,6 +64,8 @@ class Cache:
         self._indexes: dict[str, IndexOf] = indexes
         self._indexed: dict[tuple[str, str], dict[str, Entry]] = {}
         self._watches: dict[tuple[str, str] | None, dict[Watch, None]] = {}
+        self._wanting: dict[Watch, None] = {}
+        """The watches that want bookmarks: in process none does."""
         self._handed: dict[str, tuple[bytes, Any]] = {}
         self._early: list[Event] = []
         self.corrupt: dict[str, CorruptValue] = {}
@@ -131,11 +133,14 @@ class Cache:
         """Tell `watch` of every event from now on."""
         group = self._watches.setdefault(watch.selection.trigger, {})
         group[watch] = None
+        if watch.wants_bookmarks:
+            self._wanting[watch] = None
         watch.closing.append(lambda: self._forget(watch))
 
     def _forget(self, watch: Watch) -> None:
         group = self._watches.get(watch.selection.trigger, {})
         group.pop(watch, None)
+        self._wanting.pop(watch, None)
         if not group:
             self._watches.pop(watch.selection.trigger, None)
 
@@ -156,10 +161,9 @@ class Cache:
 
     def send_bookmarks(self, revision: int) -> None:
         """A bookmark to every watch that wants one: it has seen everything up to `revision`."""
-        wanting = [watch for watch in self.watches() if watch.wants_bookmarks]
-        if wanting:
+        if self._wanting:
             event = bookmark(self.resource, self.head, revision)
-            for watch in wanting:
+            for watch in tuple(self._wanting):
                 watch.offer_bookmark(event)
 
     def forget_old(self) -> None:

@@ -6,7 +6,6 @@ A call in process is a request as one over HTTP is: its user is authorized, it i
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any, Protocol
 
 from pilothouse.apiserver.auth.authorizer import Auditor, Authorizer
@@ -66,7 +65,7 @@ class InProcessTransport:
     async def _call(self, call: Call) -> Any:
         self._decisions.check(call)
         if call.body is not None and not isinstance(call.body, bytes):
-            call = replace(call, body=clone(call.body))
+            call = call.with_body(clone(call.body))
         result = await self._registry.execute(call, self._user)
         if isinstance(result, Entry):
             return result.object

@@ -86,14 +86,16 @@ def sized(request: Request, current: Entry) -> Request:
     return replace(request, call=replace(request.call, body_bytes=size))
 
 
+def is_large(call: Call) -> bool:
+    """Whether others would wait too long for what is made of the call's object: a large one, or one that a webhook converts."""
+    return call.resource.converter is not None or call.body_bytes >= call.resource.offload_bytes
+
+
 async def in_thread_if_large(call: Call, function: Callable[..., T], *args: Any) -> T:
-    """The result of a function of the call's own object alone, in a thread where others would wait for it: of a large object, or of one
-    that a webhook converts."""
-    if call.resource.converter is not None:
-        return await in_waiting_thread(function, *args)
-    if call.body_bytes < call.resource.offload_bytes:
+    """The result of a function of the call's own object alone, in a thread where `is_large` says so."""
+    if not is_large(call):
         return function(*args)
-    return await in_thread(function, *args)
+    return await (in_thread if call.resource.converter is None else in_waiting_thread)(function, *args)
 
 
 def _checked(resource: Resource[Any], check: Callable[[Any], None], new: Any) -> None:
@@ -121,7 +123,10 @@ async def commit_admitted(
     resource, old = request.resource, current.object if current is not None else None
     reserved = await store.reserve(resource, old, new, dry_run=request.options.dry_run) if resource.type in ALLOCATED else NOTHING
     try:
-        await in_thread_if_large(request.call, _checked, resource, check, new)
+        if is_large(request.call):
+            await in_thread_if_large(request.call, _checked, resource, check, new)
+        else:
+            _checked(resource, check, new)
         await store.admission.validate(admission)
         if current is None and resource.complete is not None:
             resource.complete(new)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilothouse.machinery.meta_v1 import OwnerReference
+from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
@@ -72,7 +72,13 @@ class Graph:
             return
         if old is not None and old.metadata.uid != new.metadata.uid:
             self.gone(old.metadata.uid)
+        elif old is not None and self._knows(new.metadata.uid) and _say_the_same(old.metadata, new.metadata):
+            return  # a renewal, a status: most changes are no matter of owners
         self._put(new)
+
+    def _knows(self, uid: str) -> bool:
+        node = self.nodes.get(uid)
+        return node is not None and not node.virtual
 
     def gone(self, uid: str) -> None:
         """The object is no more: its dependents may be garbage, and an owner may have waited for it."""
@@ -176,6 +182,15 @@ class Graph:
     def blocking(self, uid: str) -> list[Node]:
         """The dependents that hold up a foreground deletion."""
         return [dependent for dependent in self.dependents(uid) if dependent.blocks(uid)]
+
+
+def _say_the_same(before: ObjectMeta, after: ObjectMeta) -> bool:
+    """Whether two states of an object are the same to the graph."""
+    return (
+        before.ownerReferences == after.ownerReferences
+        and before.deletionTimestamp == after.deletionTimestamp
+        and before.finalizers == after.finalizers
+    )
 
 
 @dataclass(slots=True)

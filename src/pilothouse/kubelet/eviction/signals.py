@@ -115,14 +115,19 @@ class Pressure:
     _acting: list[Threshold] = field(default_factory=list)
     """Those that asked for evictions at the last look."""
     _condition_seen: dict[str, float] = field(default_factory=dict)
+    _quiet: tuple[Sequence[Threshold], Signals] | None = None
+    """Thresholds and signals of the last look, which crossed none of them."""
 
     def observe(self, all_thresholds: Sequence[Threshold], observations: Signals, now: float) -> list[Threshold]:
         """One look: the thresholds that ask for evictions now, memory before others (it is what kills)."""
+        if self._quiet is not None and self._quiet[0] is all_thresholds and self._quiet[1] is observations:
+            return []
         met = [threshold for threshold in all_thresholds if threshold.is_met(observations)]
         met += [threshold for threshold in self._acting if threshold not in met and threshold.is_met(observations, reclaim=True)]
         self._first_seen = {threshold: self._first_seen.get(threshold, now) for threshold in met}
         self._condition_seen.update({threshold.condition: now for threshold in met})
         self._acting = [threshold for threshold, since in self._first_seen.items() if now - since >= threshold.grace_seconds]
+        self._quiet = None if met else (all_thresholds, observations)
         return sorted(self._acting, key=lambda threshold: threshold.resource != MEMORY)
 
     def conditions(self, now: float) -> set[str]:

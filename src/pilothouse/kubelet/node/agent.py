@@ -21,7 +21,7 @@ from pilothouse.api.types.core_v1 import Node, NodeSpec, NodeStatus, ObjectRefer
 from pilothouse.client.call import STRATEGIC_MERGE_PATCH
 from pilothouse.client.client import Client
 from pilothouse.client.events import EventRecorder
-from pilothouse.kit.clock import Clock, wait_for
+from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.node.status import PRESSURES, NodeObservation, extended_resources, labels, node_status
@@ -176,10 +176,11 @@ class NodeAgent:
             except ConnectionError:
                 pass
             seconds = self._config.status_update_seconds if self._ready else FAST_SECONDS
+            timer = self._clock.call_after(seconds, self._changed.set)  # a look is due then, changed or not
             try:
-                await wait_for(self._clock, self._changed.wait(), seconds)
-            except TimeoutError:
-                continue
+                await self._changed.wait()
+            finally:
+                timer.cancel()
 
     async def _send_status(self) -> None:
         assert self.node is not None

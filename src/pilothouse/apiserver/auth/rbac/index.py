@@ -91,7 +91,7 @@ class RoleIndex:
     @property
     def revision(self) -> int:
         """Another number whenever a decision may be another than before."""
-        return max(feed.changed for feed in self._feeds.values())
+        return max([feed.changed for feed in self._feeds.values()])
 
     def refresh(self) -> int:
         """Take what has changed; to be called before anything is asked. The number is another one after each change."""

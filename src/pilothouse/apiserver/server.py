@@ -127,10 +127,11 @@ class ApiServer:
         tokens: ServiceAccountTokens | None = None,
         ready_checks: Mapping[str, Callable[[], str]] | None = None,
         front_proxy: FrontProxy | None = None,
+        collectors: Sequence[metrics.Collector] = (),
     ) -> None:
         """
         `addresses` are (host, port), port 0 for any; `sockets` are bound already. Both may be given; without either it listens
-        on any port of 127.0.0.1. `tokens` are believed as bearer tokens, and their keys published. `default_user` is who a
+        on any port of 127.0.0.1. The keys of `tokens` are published. `default_user` is who a
         request without credentials is from: only tests make it more than anonymous.
         """
         self.started = asyncio.Event()
@@ -143,9 +144,10 @@ class ApiServer:
         """Of a server that runs."""
         self._tokens = tokens
         self._ready_checks = dict(ready_checks or {})
+        self._more_collectors = tuple(collectors)
         self.api = ApiContext(
             registry=registry,
-            authenticators=authenticators or Authenticators((tokens,) if tokens else ()),
+            authenticators=authenticators or Authenticators(),
             authorizer=authorizer or RBACAuthorizer(role_feeds(registry.store.caches)),
             clock=clock,
             entropy=entropy,
@@ -222,7 +224,7 @@ class ApiServer:
         collectors: list[metrics.Collector] = [self.api.metrics, registry.store.metrics, registry.conversions, ServerMetrics(self.api)]
         if isinstance(storage, EncryptedStorage):
             collectors.append(EncryptionCollector(storage.encryption.metrics, hashed(f"apiserver-{platform.node()}")))
-        return collectors
+        return [*collectors, *self._more_collectors]
 
     def _paths(self, index: Discovery) -> dict[str, Handler]:
         """Everything that is no resource, but for the discovery documents."""

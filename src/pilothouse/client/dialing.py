@@ -71,11 +71,35 @@ async def resolve(host: str, also: Sequence[Network] = ()) -> Address:
     address = parse_address(host)
     if address is not None:
         return check(address, also)
+    addresses = [check(each, also) for each in await _looked_up(host)]
+    return addresses[0]
+
+
+async def _looked_up(host: str) -> list[Address]:
+    """What a host name stands for, at least one address; NotAllowed for a name that stands for none."""
     try:
         answers = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise NotAllowed(f"lookup {host}: no such host") from error
-    addresses = [check(parse_address(str(answer[4][0]).partition("%")[0]), also) for answer in answers]
+    addresses = [parse_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
     if not addresses:
         raise NotAllowed("no addresses for hostname")
+    return [check_parsed(each) for each in addresses]
+
+
+def check_parsed(address: Address | None) -> Address:
+    """The address; NotAllowed where a text was none."""
+    if address is None:
+        raise NotAllowed(NOT_ALLOWED)
+    return address
+
+
+async def resolve_configured(host: str) -> Address:
+    """The address to dial for a host that a configuration file of the administrator names: loopback and private ones too, but never one
+    that stands for nobody or for many."""
+    address = parse_address(host)
+    addresses = [address] if address is not None else await _looked_up(host)
+    for each in addresses:
+        if each.is_unspecified or each.is_multicast or each == BROADCAST:
+            raise NotAllowed(NOT_ALLOWED)
     return addresses[0]

@@ -14,14 +14,16 @@ from pilothouse import API_LEVEL
 from pilothouse.api.catalogue import built_in
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
-from pilothouse.apiserver.auth.authenticator import Authenticators, TokenAuthenticator
+from pilothouse.apiserver.auth.authenticator import EVERYBODY, AnonymousRequests, Authenticators
 from pilothouse.apiserver.auth.authorizer import AlwaysAllow, Authorizer
+from pilothouse.apiserver.auth.credentials import TokenAuthenticator
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
 from pilothouse.apiserver.auth.rbac.index import Feed
 from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator
 from pilothouse.apiserver.auth.reviews import reviews
-from pilothouse.apiserver.auth.tokens import ISSUER, ServiceAccountTokens
+from pilothouse.apiserver.auth.serviceaccounts import ISSUER, Lookup, ServiceAccountAuthenticator
+from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.registry.registry import Registry
 from pilothouse.apiserver.registry.roles import role_feeds
@@ -29,6 +31,7 @@ from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.interface import Storage
 from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock
+from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
 
 T = TypeVar("T")
@@ -42,6 +45,10 @@ class Api:
     tokens: ServiceAccountTokens
     authenticators: Authenticators
     authorizer: Authorizer
+    components: tuple[Component, ...] = ()
+    """What must run beside the registry and the server."""
+    collectors: tuple[Any, ...] = ()
+    """What the server's /metrics show beside its own."""
 
     def client(self, user: str, *groups: str) -> Client:
         """A client in process that speaks as this user."""
@@ -64,10 +71,41 @@ class Reported:
             self._components[self._name] = lambda: f"{self._name} does not run"
 
 
-def authenticators_of(settings: Settings, *tokens: TokenAuthenticator) -> Authenticators:
-    """Who is known: by the word of a front proxy where one has an authority, by certificates, by tokens."""
-    front_proxy = RequestHeaderAuthenticator(settings.front_proxy_ca, settings.request_headers) if settings.front_proxy_ca else None
-    return Authenticators(tokens, front_proxy, settings.client_ca)
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """How requests are authenticated, beyond client certificates and front proxies. Bearer tokens are asked of `first`, of ServiceAccounts'
+    tokens, and of `last`, as upstream: what costs a call of another server comes last."""
+
+    issuers: tuple[str, ...] = (ISSUER,)
+    """Of ServiceAccounts' tokens: the first is that of new ones, all are taken."""
+    audiences: tuple[str, ...] = ()
+    """Of this API server; empty for its issuers."""
+    maximum_seconds: int = 0
+    extends: bool = True
+    keys_url: str = ""
+    first: tuple[TokenAuthenticator, ...] = ()
+    last: tuple[TokenAuthenticator, ...] = ()
+    anonymous: AnonymousRequests = EVERYBODY
+    components: tuple[Component, ...] = ()
+    """What must run for it."""
+    collectors: tuple[Any, ...] = ()
+    """What it counts."""
+
+    def tokens(self, keys: ServiceAccountKeys, lookup: Lookup, clock: Clock, entropy: Entropy) -> ServiceAccountTokens:
+        """Who issues ServiceAccounts' tokens."""
+        extras = self.audiences or self.issuers, self.maximum_seconds, self.extends, self.keys_url
+        return ServiceAccountTokens(keys, lookup, clock, entropy, self.issuers[0], *extras)
+
+    def authenticators(self, keys: ServiceAccountKeys, lookup: Lookup, clock: Clock, settings: Settings) -> Authenticators:
+        """Who is known: by the word of a front proxy where one has an authority, by certificates, by tokens."""
+        front_proxy = RequestHeaderAuthenticator(settings.front_proxy_ca, settings.request_headers) if settings.front_proxy_ca else None
+        audiences = self.audiences or self.issuers
+        accounts = ServiceAccountAuthenticator(keys, lookup, clock, self.issuers, audiences)
+        tokens = (*self.first, accounts, *self.last)
+        return Authenticators(tokens, front_proxy, settings.client_ca, audiences=audiences, anonymous=self.anonymous)
+
+
+USUAL = Authentication()
 
 
 def wire(
@@ -79,12 +117,10 @@ def wire(
     level: str = API_LEVEL,
     *,
     plugins: Iterable[type[Plugin]] = ORDER,
-    issuer: str = "",
-    token_authenticators: tuple[TokenAuthenticator, ...] = (),
+    authentication: Authentication = USUAL,
     allow_all: bool = False,
 ) -> Api:
-    """`level` is that of the API which is served: `1.35`. `issuer` is that of ServiceAccount tokens ("": upstream's default);
-    `token_authenticators` are asked after these. `allow_all`: everybody may do everything."""
+    """`level` is that of the API which is served: `1.35`. `allow_all`: everybody may do everything."""
 
     async def lookup(kind: type[Any], name: str, namespace: str) -> Any:
         """How the tokens' issuer finds what a token is bound to."""
@@ -92,8 +128,9 @@ def wire(
 
     feeds: dict[type[Any], Feed] = {}
     authorizer: Authorizer = AlwaysAllow() if allow_all else RBACAuthorizer(feeds)
-    tokens = ServiceAccountTokens(keys, lookup, clock, entropy, issuer or ISSUER)
-    answers = reviews(authorizer, clock, tokens)
+    tokens = authentication.tokens(keys, lookup, clock, entropy)
+    authenticators = authentication.authenticators(keys, lookup, clock, settings)
+    answers = reviews(authorizer, clock, authenticators)
     registry = Registry(
         storage,
         clock,
@@ -106,4 +143,4 @@ def wire(
         plugins=plugins,
     )
     feeds |= role_feeds(registry.store.caches)
-    return Api(registry, tokens, authenticators_of(settings, tokens, *token_authenticators), authorizer)
+    return Api(registry, tokens, authenticators, authorizer, authentication.components, authentication.collectors)

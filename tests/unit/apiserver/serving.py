@@ -20,6 +20,7 @@ from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
 from pilothouse.apiserver.auth.rbac.index import Feed
 from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator, RequestHeaders
 from pilothouse.apiserver.auth.reviews import reviews
+from pilothouse.apiserver.auth.serviceaccounts import ServiceAccountAuthenticator
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import ADMIN, ANONYMOUS, User
 from pilothouse.apiserver.registry.registry import Registry
@@ -105,6 +106,13 @@ async def serving(
         return await registry.store.get(kind, name, namespace)
 
     tokens = ServiceAccountTokens(ServiceAccountKeys(folder / "sa.key"), lookup, clock, entropy)
+    believed = ServiceAccountAuthenticator(tokens.keys, lookup, clock)
+    files = [str(folder / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key")]
+    known = Authenticators((believed,), audiences=believed.audiences)
+    if request_headers is not None:
+        files.append(str(folder / "front-proxy-ca.crt"))
+        front = RequestHeaderAuthenticator((folder / "front-proxy-ca.crt").read_text(), request_headers)
+        known = Authenticators((believed,), front, (folder / "ca.crt").read_text(), audiences=believed.audiences)
     feeds: dict[type[Any], Feed] = {}
     authorizer = RBACAuthorizer(feeds)
     registry = Registry(
@@ -112,17 +120,11 @@ async def serving(
         clock,
         entropy,
         token_issuer=tokens.issue,
-        reviews=reviews(authorizer, clock, tokens),
+        reviews=reviews(authorizer, clock, known),
         authorizer=authorizer,
     )
     feeds |= role_feeds(registry.store.caches)
     registry.store.local_services.update(local_services or {})
-    files = [str(folder / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key")]
-    known = Authenticators((tokens,))
-    if request_headers is not None:
-        files.append(str(folder / "front-proxy-ca.crt"))
-        front = RequestHeaderAuthenticator((folder / "front-proxy-ca.crt").read_text(), request_headers)
-        known = Authenticators((tokens,), front, (folder / "ca.crt").read_text())
     server = ApiServer(
         registry,
         clock=clock,

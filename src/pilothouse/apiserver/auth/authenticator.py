@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from asyncio import BaseTransport
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from multidict import CIMultiDictProxy
 
+from pilothouse.apiserver.auth.credentials import Authenticated, BadToken, TokenAuthenticator
 from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator
-from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.auth.user import User, with_authenticated
 from pilothouse.apiserver.auth.x509 import Authority, CertificateAuthenticator
-from pilothouse.machinery import errors
+from pilothouse.machinery.quoting import aggregate
+
+INVALID = "invalid bearer token"
 
 
-class TokenAuthenticator(Protocol):
-    """Knows one kind of bearer token."""
+@dataclass(frozen=True, slots=True)
+class AnonymousRequests:
+    """Which requests without credentials are let in: all, those for some paths only (`paths`), or none."""
 
-    async def authenticate_token(self, token: str) -> User | None:
-        """The user of a valid token; None for a token that is not of this kind or not valid."""
-        ...
+    enabled: bool = True
+    paths: frozenset[str] = frozenset()
+
+    def allows(self, path: str) -> bool:
+        """Whether a request for `path` may come from nobody known."""
+        return self.enabled and (not self.paths or path in self.paths)
+
+
+EVERYBODY = AnonymousRequests()
 
 
 class Authenticators:
@@ -26,12 +37,21 @@ class Authenticators:
     a 401."""
 
     def __init__(
-        self, tokens: tuple[TokenAuthenticator, ...] = (), front_proxy: RequestHeaderAuthenticator | None = None, client_ca: str = ""
+        self,
+        tokens: tuple[TokenAuthenticator, ...] = (),
+        front_proxy: RequestHeaderAuthenticator | None = None,
+        client_ca: str = "",
+        *,
+        audiences: Sequence[str] = (),
+        anonymous: AnonymousRequests = EVERYBODY,
     ) -> None:
-        """`client_ca` is the PEM of the clients' authority, which is asked for where there is a front proxy with one of its own."""
+        """`client_ca` is the PEM of the clients' authority, which is asked for where there is a front proxy with one of its own;
+        `audiences` are those of this API server, for one of which a token must be."""
         self.certificates = CertificateAuthenticator(authority=Authority(client_ca) if front_proxy is not None else None)
         self.front_proxy = front_proxy
         self.tokens = tokens
+        self.audiences = tuple(audiences)
+        self.anonymous = anonymous
 
     def by_certificate(self, connection: BaseTransport | None, headers: CIMultiDictProxy[str]) -> User | None:
         """The user for whom a front proxy asks, or that of the connection's client certificate; None when it has none. Raises a 401 for a
@@ -42,10 +62,16 @@ class Authenticators:
             return user
         return self.certificates.authenticate(connection)
 
-    async def by_token(self, token: str) -> User:
-        """The user of a bearer token, by the first authenticator that knows it. Raises a 401 when none does."""
+    async def by_token(self, token: str, audiences: Sequence[str] = ()) -> Authenticated:
+        """Whom a bearer token stands for, by the first authenticator that knows it for one of `audiences` (this API server's, unless
+        given). BadToken with all that was said of it when none does."""
+        problems = [INVALID]
         for authenticator in self.tokens:
-            user = await authenticator.authenticate_token(token)
-            if user is not None:
-                return user
-        raise errors.unauthorized()
+            try:
+                known = await authenticator.authenticate_token(token, audiences or self.audiences)
+            except BadToken as error:
+                problems.append(str(error))
+                continue
+            if known is not None:
+                return Authenticated(with_authenticated(known.user), known.audiences, known.warnings)
+        raise BadToken(aggregate(problems))

@@ -25,6 +25,7 @@ from pilothouse.api.types.authorization_v1 import (
     SubjectAccessReviewStatus,
 )
 from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
+from pilothouse.apiserver.auth.credentials import Authenticated, BadToken
 from pilothouse.apiserver.auth.selectors import evaluation_error, validate_selectors
 from pilothouse.apiserver.auth.user import User
 from pilothouse.kit.clock import Clock
@@ -40,10 +41,9 @@ Review = Callable[[Any, User], Awaitable[Any]]
 class TokenVerifier(Protocol):
     """Knows whom a token stands for."""
 
-    audiences: tuple[str, ...]
-
-    async def verify(self, token: str, audiences: Sequence[str]) -> tuple[User, list[str]] | None:
-        """The user of a token and those of `audiences` that it is valid for; None when it is not valid."""
+    async def by_token(self, token: str, audiences: Sequence[str] = ()) -> Authenticated:
+        """The user of a token and those of `audiences` (this API server's, unless given) that it is valid for. BadToken when it is not."""
+        ...
 
 
 def reviews(authorizer: Authorizer, clock: Clock, tokens: TokenVerifier | None = None) -> Mapping[tuple[str, str], Review]:
@@ -101,13 +101,14 @@ async def answer_token(review: TokenReview, tokens: TokenVerifier | None) -> Non
         raise errors.bad_request("token is required for TokenReview in authentication")
     if tokens is None:
         return
-    verified = await tokens.verify(review.spec.token, list(review.spec.audiences or tokens.audiences))
-    review.status.authenticated = verified is not None
-    if verified is None:
-        review.status.error = "invalid bearer token"
+    try:
+        known = await tokens.by_token(review.spec.token, tuple(review.spec.audiences or ()))
+    except BadToken as error:
+        review.status.error = str(error)
         return
-    review.status.user = user_info(verified[0])
-    review.status.audiences = verified[1]
+    review.status.authenticated = True
+    review.status.user = user_info(known.user)
+    review.status.audiences = list(known.audiences)
 
 
 def answer_access(authorizer: Authorizer, review: SubjectAccessReview | LocalSubjectAccessReview) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pilothouse.apiserver.auth.user import AUTHENTICATED, User
+from pilothouse.apiserver.auth.credentials import Authenticated
+from pilothouse.apiserver.auth.user import User
 
 
 class TokenFile:
@@ -16,9 +17,10 @@ class TokenFile:
     def __init__(self, path: str | Path) -> None:
         self._users = dict(_read(Path(path)))
 
-    async def authenticate_token(self, token: str) -> User | None:
-        """The user of a token of the file; None for any other. As long for each token."""
-        return next((user for known, user in self._users.items() if hmac.compare_digest(known.encode(), token.encode())), None)
+    async def authenticate_token(self, token: str, audiences: Sequence[str]) -> Authenticated | None:
+        """The user of a token of the file, for all `audiences`; None for any other. As long for each token."""
+        user = next((user for known, user in self._users.items() if hmac.compare_digest(known.encode(), token.encode())), None)
+        return None if user is None else Authenticated(user, tuple(audiences))
 
 
 def _read(path: Path) -> Iterator[tuple[str, User]]:
@@ -29,4 +31,4 @@ def _read(path: Path) -> Iterator[tuple[str, User]]:
             if len(columns) < 3:
                 raise ValueError(f"{path}: line {number} has {len(columns)} columns: token, user name and user uid are the least")
             groups = tuple(group for group in columns[3].split(",") if group) if len(columns) > 3 else ()
-            yield columns[0], User(columns[1], columns[2], (*groups, AUTHENTICATED))
+            yield columns[0], User(columns[1], columns[2], groups)

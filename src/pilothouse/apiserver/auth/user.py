@@ -36,3 +36,10 @@ ADMIN = User("kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
 def service_account_groups(namespace: str) -> tuple[str, ...]:
     """The groups of every ServiceAccount of a namespace."""
     return (SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{namespace}", AUTHENTICATED)
+
+
+def with_authenticated(user: User) -> User:
+    """The user with the group of all who are authenticated, unless the name or a group says something of that already."""
+    if user.name == ANONYMOUS_USER or AUTHENTICATED in user.groups or UNAUTHENTICATED in user.groups:
+        return user
+    return User(user.name, user.uid, (*user.groups, AUTHENTICATED), user.extra)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from pilothouse.apiserver.auth.credentials import BadToken
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.http.counters import FAILURE, SUCCESS
 from pilothouse.apiserver.http.request import WEBSOCKET_TOKEN, Handler, Request, Response
@@ -35,6 +36,8 @@ async def authenticate_token(request: Request, next: Handler, refused: StatusErr
         request.user = await by_token(request, token)
     elif refused is not None:
         raise refused
+    elif not request.api.authenticators.anonymous.allows(request.http.path):
+        raise unauthorized()
     else:
         request.user = request.api.default_user
     return await next(request)
@@ -45,13 +48,14 @@ async def by_token(request: Request, token: str) -> User:
     clock, counted = request.api.clock, request.api.counters.authentications
     since = clock.monotonic()
     try:
-        user = await request.api.authenticators.by_token(token)
-        counted.observe(SUCCESS, clock.monotonic() - since)
-        return user
-    except StatusError:
+        known = await request.api.authenticators.by_token(token)
+    except BadToken as error:
         counted.observe(FAILURE, clock.monotonic() - since)
         await request.api.failed_logins.note(request.http.remote or "")
-        raise
+        raise unauthorized() from error
+    counted.observe(SUCCESS, clock.monotonic() - since)
+    request.warnings.extend(known.warnings)
+    return known.user
 
 
 def token_of(request: Request) -> str | None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from pilothouse.apiserver.auth.keys import ALGORITHM
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.http.answer import JSON, Answer
 from pilothouse.apiserver.http.request import Handler, Request, Response
@@ -31,10 +30,10 @@ def paths(tokens: ServiceAccountTokens, server_address: Callable[[], str]) -> Ma
     async def configuration(request: Request) -> Response:
         document = {
             "issuer": tokens.issuer,
-            "jwks_uri": keys_address(tokens.issuer, server_address()),
+            "jwks_uri": tokens.keys_url or keys_address(tokens.issuer, server_address()),
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [ALGORITHM],
+            "id_token_signing_alg_values_supported": sorted({key.algorithm for key in tokens.keys.public.values()}),
         }
         return Answer(200, msgspec.json.encode(document), JSON, cache=CACHE)
 

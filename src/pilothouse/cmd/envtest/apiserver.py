@@ -20,17 +20,18 @@ from pilothouse import API_LEVEL
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
-from pilothouse.apiserver.auth.tokenfile import TokenFile
 from pilothouse.apiserver.registry.encryption import encrypted
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
 from pilothouse.apiserver.storage.encryption.effective import Encryption
 from pilothouse.apiserver.storage.interface import Storage, StorageFailed
 from pilothouse.cmd.api import Api, wire
+from pilothouse.cmd.envtest.authentication import authentication_of
 from pilothouse.cmd.envtest.flags import BadFlag, Flags, help_text, parse
 from pilothouse.cmd.envtest.stores import storage_of
 from pilothouse.kit import logs
 from pilothouse.kit.clock import SystemClock
+from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
 
 CONTROLLERS = "PILOTHOUSE_ENVTEST_CONTROLLERS"
@@ -100,10 +101,11 @@ async def _serve(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy, e
         authenticators=api.authenticators,
         authorizer=api.authorizer,
         tokens=api.tokens,
+        collectors=api.collectors,
     )
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(api.registry.run()), group.create_task(server.run())]
-        tasks.append(group.create_task(encryption.run()))
+        components: list[Component] = [api.registry, server, encryption, *api.components]
+        tasks = [group.create_task(each.run()) for each in components]
         tasks.append(group.create_task(_beside(flags, api, clock, entropy, server)))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
@@ -127,12 +129,12 @@ async def _beside(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy, 
 
 def wire_by(flags: Flags, storage: Storage, clock: SystemClock, entropy: Entropy) -> Api:
     """Registry, tokens and authorization as the flags say. BadFlag for values that cannot be."""
-    for name in ("allow-privileged", "anonymous-auth"):
-        flags.switch(name, True)  # their words are judged, though they change nothing
+    flags.switch("allow-privileged", True)  # its word is judged, though it changes nothing
     modes = flags.all("authorization-mode")
     for mode in modes:
         if mode not in MODES:
             raise BadFlag(f'--authorization-mode: "{mode}" is not a valid mode')
+    allows_all = not modes or any(mode in OPEN_MODES for mode in modes)
     authority, front_proxy = flags.last("client-ca-file"), flags.last("requestheader-client-ca-file")
     settings = Settings(
         service_ranges=flags.service_ranges,
@@ -151,9 +153,8 @@ def wire_by(flags: Flags, storage: Storage, clock: SystemClock, entropy: Entropy
         settings,
         keys_of(flags),
         plugins=plugins_of(flags),
-        issuer=flags.last("service-account-issuer"),
-        token_authenticators=tuple(map(TokenFile, flags.all("token-auth-file"))),
-        allow_all=not modes or any(mode in OPEN_MODES for mode in modes),
+        authentication=authentication_of(flags, clock, allows_all=allows_all),
+        allow_all=allows_all,
     )
 
 
@@ -161,7 +162,10 @@ def keys_of(flags: Flags) -> ServiceAccountKeys:
     """The keys of ServiceAccount tokens; without a file of one a key of this process's own."""
     signing = flags.last("service-account-signing-key-file")
     if signing:
-        return ServiceAccountKeys(signing, flags.all("service-account-key-file"))
+        keys = ServiceAccountKeys(signing, flags.values.get("service-account-key-file", ()))
+        if not keys.public:  # a file that holds no key stops the start
+            raise BadFlag("--service-account-key-file holds no keys")
+        return keys
     from pilothouse.testing.keys import ProcessKeys
 
     return ProcessKeys()

@@ -13,22 +13,31 @@ from ipaddress import ip_address, ip_network
 from pilothouse.apiserver.auth.requestheader import RequestHeaders
 from pilothouse.machinery import strconv, time
 
-VALUES = frozenset((
+AUTHENTICATION = frozenset((
+    "api-audiences", "authentication-config", "oidc-ca-file", "oidc-client-id", "oidc-groups-claim", "oidc-groups-prefix",
+    "oidc-issuer-url", "oidc-required-claim", "oidc-signing-algs", "oidc-username-claim", "oidc-username-prefix",
+    "service-account-issuer", "service-account-jwks-uri", "service-account-key-file", "service-account-max-token-expiration",
+    "service-account-signing-key-file", "token-auth-file",
+))  # fmt: skip
+"""Flags with a value that say how requests are authenticated."""
+VALUES = AUTHENTICATION | frozenset((
     "admission-control", "advertise-address", "authorization-mode", "bind-address", "cert-dir", "client-ca-file",
     "disable-admission-plugins", "enable-admission-plugins", "encryption-provider-config",
     "etcd-cafile", "etcd-certfile", "etcd-compaction-interval",
     "etcd-keyfile", "etcd-prefix", "etcd-servers", "event-ttl", "proxy-client-cert-file", "proxy-client-key-file",
     "requestheader-allowed-names",
     "requestheader-client-ca-file", "requestheader-extra-headers-prefix", "requestheader-group-headers",
-    "requestheader-uid-headers", "requestheader-username-headers", "secure-port", "service-account-issuer",
-    "service-account-key-file", "service-account-signing-key-file", "service-cluster-ip-range", "service-node-port-range",
-    "tls-cert-file", "tls-private-key-file", "token-auth-file",
+    "requestheader-uid-headers", "requestheader-username-headers", "secure-port", "service-cluster-ip-range", "service-node-port-range",
+    "tls-cert-file", "tls-private-key-file",
 ))  # fmt: skip
 """Flags with a value that means something here."""
-SWITCHES = frozenset(("allow-privileged", "anonymous-auth", "encryption-provider-config-automatic-reload", "version", "help"))
+SWITCHES = frozenset((
+    "allow-privileged", "anonymous-auth", "encryption-provider-config-automatic-reload", "service-account-extend-token-expiration",
+    "version", "help",
+))  # fmt: skip
 """Flags that are true without a value."""
 WITHOUT_EFFECT = frozenset((
-    "allow-metric-labels", "api-audiences", "audit-log-path", "audit-policy-file", "authentication-token-webhook-config-file",
+    "allow-metric-labels", "audit-log-path", "audit-policy-file", "authentication-token-webhook-config-file",
     "default-watch-cache-size", "enable-aggregator-routing", "endpoint-reconciler-type", "etcd-count-metric-poll-period",
     "etcd-db-metric-poll-interval", "etcd-healthcheck-timeout", "etcd-readycheck-timeout", "feature-gates",
     "kubelet-certificate-authority", "kubelet-client-certificate", "kubelet-client-key", "kubelet-preferred-address-types",

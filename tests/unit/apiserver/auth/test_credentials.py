@@ -12,7 +12,6 @@ import jwt
 import pytest
 
 from pilothouse.apiserver.auth.failed_logins import BURST, DELAY_SECONDS, WAITING_LIMIT, FailedLogins
-from pilothouse.apiserver.auth.tokens import ISSUER
 from pilothouse.apiserver.auth.user import ADMIN
 from pilothouse.kit.virtual_clock import VirtualClock
 from pilothouse.machinery.errors import StatusError
@@ -87,7 +86,6 @@ async def test_who_is_impersonated(place: Place, headers: dict[str, str], user: 
         *(
             {"aud": 5},
             {"aud": [5]},
-            {"aud": None},
             {"exp": "x"},
             {"exp": float("inf")},
             {"nbf": True},
@@ -107,12 +105,12 @@ async def test_claims_of_other_types_are_no_token(folder: Path, changes: dict[st
     claims = {**jwt.decode(issued.status.token, options={"verify_signature": False}), **changes}
     keys = world.tokens.keys
     token = jwt.api_jws.encode(json.dumps(claims).encode(), keys.private, "RS256", headers={"kid": keys.id})
-    assert await world.tokens.verify(token, (ISSUER,)) is None
+    assert await world.refusal(token)
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "." * 1000, "e30.e30.", "eyJraWQiOltdfQ.e30.x", "[" * 5000, "\u0661.\u0662.\u0663"])
 async def test_what_is_no_token_is_none(folder: Path, token: str) -> None:
-    assert await World(folder).tokens.verify(token, (ISSUER,)) is None
+    assert await World(folder).refusal(token) == "unknown"
 
 
 @pytest.mark.parametrize(

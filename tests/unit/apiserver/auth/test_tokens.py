@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 
 from pilothouse.api.types.authentication_v1 import BoundObjectReference, TokenRequest, TokenRequestSpec
 from pilothouse.api.types.core_v1 import Node, Pod, PodSpec, ServiceAccount
+from pilothouse.apiserver.auth.credentials import BadToken
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
-from pilothouse.apiserver.auth.tokens import ISSUER, ServiceAccountTokens
+from pilothouse.apiserver.auth.serviceaccounts import ISSUER, ServiceAccountAuthenticator
+from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import ADMIN
 from pilothouse.cluster import certificates
 from pilothouse.kit.entropy import Entropy
@@ -37,6 +40,14 @@ class World:
             (Node, "node"): self.node,
         }
         self.tokens = ServiceAccountTokens(ServiceAccountKeys(folder / "sa.key"), self.lookup, self.clock, Entropy(1))
+        self.authenticator = ServiceAccountAuthenticator(self.tokens.keys, self.lookup, self.clock)
+
+    async def refusal(self, token: str, audiences: Sequence[str] = ()) -> str:
+        """Why a token is not valid: "" for one that is, "unknown" for what is none of ours."""
+        try:
+            return "unknown" if await self.authenticator.authenticate_token(token, audiences) is None else ""
+        except BadToken as error:
+            return str(error)
 
     async def lookup(self, kind: type[Any], name: str, namespace: str) -> Any:
         return self.objects.get((kind, name))
@@ -78,42 +89,44 @@ async def test_the_kubelets_tokens_last_a_year(world: World) -> None:
 
 async def test_a_token_ends_with_its_time(world: World) -> None:
     token = (await world.issue(expirationSeconds=600)).status.token
-    assert await world.tokens.authenticate_token(token)
-    await world.clock.advance(601)
-    assert await world.tokens.authenticate_token(token) is None
+    assert await world.refusal(token) == ""
+    await world.clock.advance(660)
+    assert await world.refusal(token) == "", "a minute of leeway"
+    await world.clock.advance(1)
+    assert await world.refusal(token) == "service account token has expired"
 
 
 async def test_a_token_ends_with_the_pod_it_is_bound_to(world: World) -> None:
     token = (await world.issue(boundObjectRef=world.bound())).status.token
-    user = await world.tokens.authenticate_token(token)
-    assert user is not None
-    assert user.extra["authentication.kubernetes.io/pod-name"] == ("pod",)
+    known = await world.authenticator.authenticate_token(token)
+    assert known is not None
+    assert known.user.extra["authentication.kubernetes.io/pod-name"] == ("pod",)
     world.pod.metadata.deletionTimestamp = "2025-01-01T00:00:00Z"
-    assert await world.tokens.authenticate_token(token)
+    assert await world.refusal(token) == ""
     await world.clock.advance(61)
-    assert await world.tokens.authenticate_token(token) is None
+    assert await world.refusal(token) == "service account token has been invalidated"
     world.objects[Pod, "pod"] = Pod(metadata=ObjectMeta(name="pod", uid="another"))
-    assert await world.tokens.authenticate_token(token) is None
+    assert await world.refusal(token) == "pod UID (another) does not match service account pod ref claim (u-pod)"
 
 
 async def test_a_token_for_others_is_not_for_this_server(world: World) -> None:
     token = (await world.issue(audiences=["vault"])).status.token
-    assert await world.tokens.authenticate_token(token) is None
-    found = await world.tokens.verify(token, ["vault", "other"])
-    assert found is not None
-    assert found[1] == ["vault"]
+    assert await world.refusal(token) == f'token audiences ["vault"] is invalid for the target audiences ["{ISSUER}"]'
+    known = await world.authenticator.authenticate_token(token, ["vault", "other"])
+    assert known is not None
+    assert known.audiences == ("vault",)
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "e30.e30.e30"])
 async def test_nonsense_is_nobody(world: World, token: str) -> None:
-    assert await world.tokens.authenticate_token(token) is None
+    assert await world.refusal(token) == "unknown"
 
 
 async def test_a_changed_token_is_nobody(world: World) -> None:
     head, body, signature = (await world.issue()).status.token.split(".")
     other = (await world.issue(audiences=["x"])).status.token.split(".")[1]
-    assert await world.tokens.authenticate_token(f"{head}.{other}.{signature}") is None
-    assert await world.tokens.authenticate_token(f"{head}.{body}.{signature}")
+    assert await world.refusal(f"{head}.{other}.{signature}") == "go-jose/go-jose: error in cryptographic primitive"
+    assert await world.refusal(f"{head}.{body}.{signature}") == ""
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
 from pilothouse.apiserver.auth.authenticator import EVERYBODY, AnonymousRequests, Authenticators
 from pilothouse.apiserver.auth.authorizer import AlwaysAllow, Authorizer
+from pilothouse.apiserver.auth.bootstraptokens import BootstrapTokenAuthenticator
 from pilothouse.apiserver.auth.credentials import TokenAuthenticator
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
@@ -85,6 +86,8 @@ class Authentication:
     keys_url: str = ""
     first: tuple[TokenAuthenticator, ...] = ()
     last: tuple[TokenAuthenticator, ...] = ()
+    bootstrap_tokens: bool = False
+    """Whether the tokens of Secrets that let nodes join are taken."""
     anonymous: AnonymousRequests = EVERYBODY
     components: tuple[Component, ...] = ()
     """What must run for it."""
@@ -101,7 +104,8 @@ class Authentication:
         front_proxy = RequestHeaderAuthenticator(settings.front_proxy_ca, settings.request_headers) if settings.front_proxy_ca else None
         audiences = self.audiences or self.issuers
         accounts = ServiceAccountAuthenticator(keys, lookup, clock, self.issuers, audiences)
-        tokens = (*self.first, accounts, *self.last)
+        bootstrap = (BootstrapTokenAuthenticator(lookup, clock),) if self.bootstrap_tokens else ()
+        tokens = (*self.first, accounts, *bootstrap, *self.last)
         return Authenticators(tokens, front_proxy, settings.client_ca, audiences=audiences, anonymous=self.anonymous)
 
 

@@ -33,7 +33,7 @@ from pilothouse.cluster.state import ClusterState, Places
 from pilothouse.cluster.supervision import LOOK_SECONDS, STOPPED_LOOKS
 from pilothouse.cluster.unserved import Unserved
 from pilothouse.cmd import process
-from pilothouse.cmd.api import Reported, wire
+from pilothouse.cmd.api import Authentication, Reported, wire
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
@@ -66,7 +66,8 @@ class ControlPlane:
             client_ca=(pki / "ca.crt").read_text(),
             front_proxy_ca=(pki / "front-proxy-ca.crt").read_text(),
         )
-        self.api = wire(self.storage, clock, entropy, settings, ServiceAccountKeys(pki / "sa.key"), state.kubernetes_version)
+        keys, authentication = ServiceAccountKeys(pki / "sa.key"), Authentication(bootstrap_tokens=True)
+        self.api = wire(self.storage, clock, entropy, settings, keys, state.kubernetes_version, authentication=authentication)
         self.registry = self.api.registry
         self.sockets = sockets(state)
         self.kubelet_urls: dict[str, str] = {}

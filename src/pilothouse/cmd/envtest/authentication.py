@@ -42,6 +42,7 @@ def authentication_of(flags: Flags, clock: SystemClock, *, allows_all: bool) -> 
         keys_url=keys_url_of(flags),
         first=tuple(first),
         last=(jwt,),
+        bootstrap_tokens=flags.switch("enable-bootstrap-token-auth", False),
         anonymous=anonymous_of(flags, jwt.anonymous, allows_all=allows_all),
         components=tuple(components),
         collectors=tuple(collectors),

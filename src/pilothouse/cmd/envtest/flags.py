@@ -32,7 +32,8 @@ VALUES = AUTHENTICATION | frozenset((
 ))  # fmt: skip
 """Flags with a value that means something here."""
 SWITCHES = frozenset((
-    "allow-privileged", "anonymous-auth", "encryption-provider-config-automatic-reload", "service-account-extend-token-expiration",
+    "allow-privileged", "anonymous-auth", "enable-bootstrap-token-auth", "encryption-provider-config-automatic-reload",
+    "service-account-extend-token-expiration",
     "version", "help",
 ))  # fmt: skip
 """Flags that are true without a value."""

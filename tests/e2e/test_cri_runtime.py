@@ -34,7 +34,7 @@ class TestContainerd(RuntimeConformance):
     def program(self, kind: str) -> tuple[str, list[str]]:
         return "pilothouse.local/busybox:1", COMMANDS[kind]
 
-    async def pass_time(self, seconds: float) -> None:
+    async def advance(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
     async def after(self, work: Any, seconds: float = 5.0) -> Any:

@@ -27,7 +27,7 @@ from pilothouse.api.types.core_v1 import (
 )
 from pilothouse.api.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from pilothouse.kit.clock import SystemClock
-from pilothouse.kit.virtual_clock import settle
+from pilothouse.kit.virtual_clock import wait_until_idle
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.proxy.backends.nftables import TABLE, NftablesBackend
 from pilothouse.proxy.backends.nftables_rules import Frame
@@ -170,7 +170,7 @@ class Node:
     def put(self, *objects: Any) -> None:
         async def work() -> None:
             self.api.put(*objects)
-            await settle()
+            await wait_until_idle()
 
         self.loop.do(work())
         assert not self.task.done(), self.task

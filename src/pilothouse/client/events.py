@@ -17,7 +17,7 @@ import orjson
 from pilothouse.api.types.core_v1 import Event, EventSource, ObjectReference
 from pilothouse.client.client import Client
 from pilothouse.client.correlation import Correlated, Correlator, counted
-from pilothouse.kit.clock import Clock, SteadyTime
+from pilothouse.kit.clock import Clock, MonotonicTime
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import time
 from pilothouse.machinery.errors import StatusError
@@ -40,7 +40,7 @@ class EventRecorder:
         self._client = client
         self._source = EventSource(component=component, host=host)
         self._clock = clock
-        self._steady = SteadyTime(clock)
+        self._steady = MonotonicTime(clock)
         """Bursts are counted by it."""
         self._entropy = entropy
         self._queue: asyncio.Queue[tuple[Event, datetime]] = asyncio.Queue(QUEUE_LIMIT)

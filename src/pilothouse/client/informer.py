@@ -50,7 +50,7 @@ def keys_of(error: StatusError) -> list[Key]:
     return [key for each in parts if len(each) > 2 for key in ((each[-2], each[-1]), ("", each[-1]))]
 
 
-class _WentBack(Exception):
+class _RevisionWentBack(Exception):
     """The server speaks of a revision before one that it has told already: its state is another than it was."""
 
 
@@ -153,7 +153,7 @@ class Informer(Generic[T]):
             started, before = self._clock.monotonic(), self._position
             try:
                 await self._watch()
-            except _WentBack:
+            except _RevisionWentBack:
                 return
             except StatusError as error:
                 if error.code == 410:
@@ -188,7 +188,7 @@ class Informer(Generic[T]):
         version: str = obj.metadata.resourceVersion  # type: ignore[attr-defined]
         number = _number(version)
         if number < self._position_number:
-            raise _WentBack
+            raise _RevisionWentBack
         self._position, self._position_number = version, number
         if event.type == "BOOKMARK":
             self._saw(number)

@@ -110,7 +110,7 @@ class WorkQueue(Generic[Item]):
     async def get(self) -> Item:
         """The next item; call `done` with it afterwards. Raises ShutDown when there is none and will be none.
 
-        It is taken after a rest (`Clock.rest`): what is added many times in one moment of virtual time is handed out once.
+        It is taken after a rest (`Clock.yield_turn`): what is added many times in one moment of virtual time is handed out once.
         """
         rested = False
         while not (self._waiting and rested):
@@ -129,7 +129,7 @@ class WorkQueue(Generic[Item]):
 
     async def _rest(self) -> None:
         try:
-            await self._clock.rest()
+            await self._clock.yield_turn()
         except asyncio.CancelledError:
             self._wake_one()  # what it was woken for another may take now
             raise

@@ -88,10 +88,10 @@ def running(places: Places, name: str) -> processes.Process | None:
 
 def strays(places: Places, name: str) -> list[processes.Process]:
     """Those of that name, pid file or not."""
-    return processes.with_words(words(name, places))
+    return processes.with_arguments(arguments(name, places))
 
 
-def words(name: str, places: Places) -> Sequence[str]:
+def arguments(name: str, places: Places) -> Sequence[str]:
     """What a process is started with, and can be known by when its pid file is lost."""
     return "pilothouse.cmd.start", name, "--name", places.name, "--root", str(places.root)
 
@@ -110,7 +110,7 @@ def start(name: str, places: Places, state: ClusterState) -> Started:
     """Start the control plane (in the host's network) or the node agent (in the node's network and mounts)."""
     go_read, go_write = os.pipe()
     ready_read, ready_write = os.pipe()
-    command = [sys.executable, "-P", "-m", *words(name, places), "--go", str(go_read), "--ready", str(ready_write)]
+    command = [sys.executable, "-P", "-m", *arguments(name, places), "--go", str(go_read), "--ready", str(ready_write)]
     log_bytes = size(places.log(name))
     places.waiting(name).touch()
     process = processes.spawn(
@@ -130,7 +130,9 @@ def start_supervisor(places: Places) -> processes.Process | None:
     """Start the supervisor unless it runs, or the cluster is not to run: then None. A second one ends by itself (cmd/supervisor.py)."""
     if running(places, SUPERVISOR) is not None or not places.wanted.exists():
         return None
-    process = processes.spawn([sys.executable, "-P", "-m", *words(SUPERVISOR, places)], places.log(SUPERVISOR), environment=environment())
+    process = processes.spawn(
+        [sys.executable, "-P", "-m", *arguments(SUPERVISOR, places)], places.log(SUPERVISOR), environment=environment()
+    )
     processes.write_pid_file(places.pid(SUPERVISOR), process)
     return process
 

@@ -263,16 +263,16 @@ def all_clusters(root: Path) -> list[ClusterState]:
 def locked(places: Places, say: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
     """One command at a time may change a cluster; who has to wait is told."""
     waiting = "another command is changing this cluster: waiting for it"
-    return held(places.run.parent / f".{places.name}.lock", lambda: say(waiting))
+    return file_lock(places.run.parent / f".{places.name}.lock", lambda: say(waiting))
 
 
 def choosing(places: Places) -> contextlib.AbstractContextManager[None]:
     """One command at a time may choose ranges and ports, so that no two clusters get the same."""
-    return held(places.run.parent / ".lock", lambda: None)
+    return file_lock(places.run.parent / ".lock", lambda: None)
 
 
 @contextlib.contextmanager
-def held(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+def file_lock(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """The lock at a path; file and folder are gone when nobody has it or waits for it."""
     file = opened(path)
     while True:

@@ -108,7 +108,7 @@ class ControlPlane:
             begin.serving()
             log.info("the API is served", extra={"addresses": self.addresses()})
             group.create_task(self.ensure_services(), name="services of the cluster")
-            make = in_thread(self.deciders)
+            make = in_thread(self.controllers_and_scheduler)
             first = once(await make(), make)
             group.create_task(keep_running("controllers and scheduler", first, self.clock), name="controllers and scheduler")
             group.create_task(keep_running(*self.node(), self.clock), name="node")
@@ -148,7 +148,7 @@ class ControlPlane:
         """The addresses that the API server listens on, as `host:port` separated by commas."""
         return ",".join(f"{host}:{port}" for host, port in map(socket.socket.getsockname, self.sockets))
 
-    def deciders(self) -> Sequence[Component]:
+    def controllers_and_scheduler(self) -> Sequence[Component]:
         """Who decides what is to be done, over one set of informers. Only made here: nothing runs yet."""
         from pilothouse.controllers.framework.settings import Settings as ControllerSettings
         from pilothouse.controllers.manager import ControllerManager

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print_problem(failure.problem, failure.remedy)
         sys.exit(1)
     except BrokenPipeError:  # whoever read the output has seen enough
-        silence()
+        discard_output()
         sys.exit(1)
     except PermissionError as failure:
         remedy = "run it again with sudo" if os.geteuid() else LACKING_CAPABILITY
@@ -189,10 +189,10 @@ def show(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError:
-        silence()
+        discard_output()
 
 
-def silence() -> None:
+def discard_output() -> None:
     """Send standard output nowhere: its reader has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

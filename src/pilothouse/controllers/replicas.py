@@ -23,7 +23,7 @@ BURST_LIMIT = 500
 Related = Callable[[], Sequence[Pod]]
 
 
-def keep_count(owner: Any, selector: LabelMatcher, related: Related, world: World) -> Iterator[Action]:
+def manage_replicas(owner: Any, selector: LabelMatcher, related: Related, world: World) -> Iterator[Action]:
     """The plan of an owner with replicas, template and minReadySeconds in its spec.
 
     `related` gives the Pods that count as doubles on a node; asked only when some have to go.

@@ -91,7 +91,7 @@ class AnswerCache:
         except MalformedMessage:
             return
         seconds = lifetime_seconds(repeated.flags, records)
-        plain = len(rest_of(message, query)) <= PLAIN_OPT_BYTES and len(repeated.question) == len(query.question)
+        plain = len(after_question(message, query)) <= PLAIN_OPT_BYTES and len(repeated.question) == len(query.question)
         if not seconds or not plain or len(answer) > ANSWER_BYTES:
             return
         key = key_of(message, query)
@@ -104,10 +104,10 @@ class AnswerCache:
 
 def key_of(message: bytes, query: Query) -> Key:
     """All that an answer may depend on but the identifier and the spelling."""
-    return query.flags, query.name, query.type, query.class_, rest_of(message, query)
+    return query.flags, query.name, query.type, query.class_, after_question(message, query)
 
 
-def rest_of(message: bytes, query: Query) -> bytes:
+def after_question(message: bytes, query: Query) -> bytes:
     """What follows the question: the OPT record, if anything."""
     return message[HEADER.size + len(query.question) :]
 

@@ -44,11 +44,11 @@ class Clock(Protocol):
         """Have the running loop call `callback` after `seconds`; it must only take note."""
         ...
 
-    async def rest(self) -> None:
+    async def yield_turn(self) -> None:
         """Let others go first: in real time for one turn of the loop, in virtual time until nothing else happens at this moment."""
         ...
 
-    def held(self) -> AbstractContextManager[None]:
+    def paused(self) -> AbstractContextManager[None]:
         """While the block runs virtual time does not move: for a call to a program outside, which answers in the machine's time and is
         bounded in it."""
         ...
@@ -77,18 +77,18 @@ class SystemClock:
 
         return asyncio.get_running_loop().call_later(max(seconds, 0.0), callback)
 
-    async def rest(self) -> None:
+    async def yield_turn(self) -> None:
         """Let other tasks run once."""
         import asyncio
 
         await asyncio.sleep(0)
 
-    def held(self) -> AbstractContextManager[None]:
-        """The machine's time cannot be held."""
+    def paused(self) -> AbstractContextManager[None]:
+        """The machine's time cannot be paused."""
         return nullcontext()
 
 
-class SteadyTime:
+class MonotonicTime:
     """A time that began as the wall time and goes on with the monotonic one: for durations, which must not follow a clock that is set."""
 
     def __init__(self, clock: Clock) -> None:

@@ -37,10 +37,10 @@ class RunningClock(VirtualClock):
         self._set_alarm()
         return timer
 
-    async def rest(self) -> None:
+    async def yield_turn(self) -> None:
         """Wait until no task is ready (during `advance`), or let other tasks run once."""
         if self._since is None:
-            await super().rest()
+            await super().yield_turn()
         else:
             await asyncio.sleep(0)
 

@@ -3,7 +3,7 @@
 - `advance(seconds)` wakes every sleeper in the order of its deadline, those of one moment together in the order in which they
   went to sleep, and lets the loop come to rest after each moment: what it causes has happened before the next.
 - At rest means: no callback of the loop is ready. Whoever waits for a socket or a thread is not seen as busy, unless it holds the time
-  meanwhile (`held`): so webhooks are answered before the time moves on.
+  meanwhile (`paused`): so webhooks are answered before the time moves on.
 - Whoever waits in `rest()` goes on when all others are at rest, before time moves.
 - What is ready is run in one callback of the loop, in the loop's own order: a turn of the loop for each step, with its look
   at the sockets, would cost more than the steps. Sockets get their turn once in SLICE callbacks, and at the beginning and end.
@@ -24,7 +24,7 @@ EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 CALLBACKS_LIMIT = 20_000_000
 """Callbacks that one settling may take before it is called a livelock."""
 SLICE = 1_000
-REST_TURNS_LIMIT = 10_000
+IDLE_TURNS_LIMIT = 10_000
 """Turns after which who rests goes on though others never do."""
 
 
@@ -93,19 +93,19 @@ class VirtualClock:
             asyncio.get_running_loop().call_soon(fire, timer)
         return timer
 
-    async def rest(self) -> None:
+    async def yield_turn(self) -> None:
         """Wait until no task of the loop is ready any more."""
         loop = asyncio.get_running_loop()
         rested: asyncio.Future[None] = loop.create_future()
         self._resting.append(rested)
         if len(self._resting) == 1:
-            loop.call_soon(self._let_rest, loop, 0)
+            loop.call_soon(self._resume_when_idle, loop, 0)
         await rested
 
-    def _let_rest(self, loop: Any, turns: int) -> None:
+    def _resume_when_idle(self, loop: Any, turns: int) -> None:
         """Wait behind all that is ready, until nothing is."""
-        if loop._ready and turns < REST_TURNS_LIMIT:
-            loop.call_soon(self._let_rest, loop, turns + 1)
+        if loop._ready and turns < IDLE_TURNS_LIMIT:
+            loop.call_soon(self._resume_when_idle, loop, turns + 1)
             return
         resting, self._resting = self._resting, []
         for future in resting:
@@ -113,7 +113,7 @@ class VirtualClock:
                 future.set_result(None)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def paused(self) -> Iterator[None]:
         """While the block runs the time does not move, and the cluster is not at rest."""
         self._holds += 1
         try:
@@ -125,14 +125,14 @@ class VirtualClock:
                 for go_on in waiting:
                     go_on()
 
-    async def settle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Return when the running loop has nothing left to do, and nobody holds the time."""
-        await settle()
+        await wait_until_idle()
         while self._holds:
             released = asyncio.Event()
             self._on_release.append(released.set)
             await released.wait()
-            await settle()
+            await wait_until_idle()
 
     def next_deadline(self) -> float | None:
         """When the next sleeper is to wake, in this clock's monotonic seconds; None when nobody sleeps."""
@@ -142,12 +142,12 @@ class VirtualClock:
 
     async def advance(self, seconds: float) -> None:
         """Move the time forward by `seconds`, waking sleepers on the way."""
-        await self.settle()
+        await self.wait_until_idle()
         loop = asyncio.get_running_loop()
         arrived: asyncio.Future[None] = loop.create_future()
         loop.call_soon(self._drive, loop, self._elapsed + seconds, arrived, 0)
         await arrived
-        await self.settle()
+        await self.wait_until_idle()
 
     def _drive(self, loop: Any, until: float, arrived: asyncio.Future[None], busy: int) -> None:
         """Run what is ready, wake the next, and so on; after a slice of it give way to the sockets. `busy`: callbacks without rest."""
@@ -176,17 +176,17 @@ class VirtualClock:
             _fill(loop, waiting)
 
 
-async def settle() -> None:
+async def wait_until_idle() -> None:
     """Return when the running loop has nothing left to do but wait."""
     loop = asyncio.get_running_loop()
     quiet = 0
     while quiet < 2:  # one turn for what a selector event may have queued
         rested: asyncio.Future[int] = loop.create_future()
-        loop.call_soon(_settle, loop, rested, 0)
+        loop.call_soon(_run_until_idle, loop, rested, 0)
         quiet = 0 if await rested else quiet + 1
 
 
-def _settle(loop: Any, rested: asyncio.Future[int], busy: int) -> None:
+def _run_until_idle(loop: Any, rested: asyncio.Future[int], busy: int) -> None:
     """Run what is ready until nothing is; `rested` tells how much that was."""
     waiting = len(loop._ready)
     try:
@@ -195,7 +195,7 @@ def _settle(loop: Any, rested: asyncio.Future[int], busy: int) -> None:
             if not rested.done():
                 rested.set_result(busy + ran)
         else:
-            _go_on(rested, busy + ran, partial(loop.call_soon, _settle, loop, rested, busy + ran))
+            _go_on(rested, busy + ran, partial(loop.call_soon, _run_until_idle, loop, rested, busy + ran))
     finally:
         _fill(loop, waiting)
 

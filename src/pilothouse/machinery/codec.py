@@ -282,8 +282,8 @@ class _Decoding:
         try:
             obj = decoder_of(self.kind).decode(data)
             parsed = orjson.loads(self.data)
-            nulls = strict.survey(parsed, shape_of(self.kind, self.level))
-        except (msgspec.MsgspecError, ValueError, strict.Doubt):
+            nulls = strict.quick_check(parsed, shape_of(self.kind, self.level))
+        except (msgspec.MsgspecError, ValueError, strict.NeedsFullCheck):
             return None
         if nulls != dropped:
             return None
@@ -312,13 +312,13 @@ class _Decoding:
         self._check_custom(parsed)
         problems: list[str] = []
         if self.strictness in ("Warn", "Strict") and not is_yaml(content_type) and not strict.surely_unique(self.data, parsed):
-            problems = strict.suspicious(self.data, OPEN)
+            problems = strict.unknown_and_duplicate_fields(self.data, OPEN)
         try:
             made, unknown = coercing.decode_coerced(parsed, self.kind, b"." if is_yaml(content_type) else self.data)
         except ValueError as problem:
             raise self._cannot_handle(str(problem)) from problem
         if self.strictness in ("Warn", "Strict"):
-            self._tell([*problems, *(f'unknown field "{path}"' for path in unknown)])
+            self._report([*problems, *(f'unknown field "{path}"' for path in unknown)])
         return made
 
     def _check_custom(self, parsed: dict[str, Any]) -> None:
@@ -358,10 +358,10 @@ class _Decoding:
         if is_yaml(content_type):
             problems = [f'unknown field "{path}"' for path in strict.unknown_fields(parsed, shape)]
         else:
-            problems = strict.suspicious(self.data, shape)
-        self._tell(problems)
+            problems = strict.unknown_and_duplicate_fields(self.data, shape)
+        self._report(problems)
 
-    def _tell(self, problems: list[str]) -> None:
+    def _report(self, problems: list[str]) -> None:
         """Warn of fields, and of keys that YAML repeats, or refuse them."""
         if self.strictness != "Strict":
             self.warnings.extend([*self.repeated, *problems])

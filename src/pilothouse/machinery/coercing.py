@@ -63,9 +63,9 @@ def _metadata(value: Any) -> tuple[ObjectMeta, list[str]]:
         return ObjectMeta(), []
     try:
         metadata = msgspec.convert(value, ObjectMeta)
-        if isinstance(value, dict) and not strict.survey(value, shape):
+        if isinstance(value, dict) and not strict.quick_check(value, shape):
             return metadata, []
-    except (msgspec.ValidationError, strict.Doubt):
+    except (msgspec.ValidationError, strict.NeedsFullCheck):
         pass
     if text := strict.type_error(value, shape):
         raise ValueError(text)

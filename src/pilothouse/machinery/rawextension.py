@@ -112,7 +112,7 @@ def _with_parts(value: Any, kind: Shape, data: bytes) -> Any:
     }
 
 
-def keep_original_text(made: Any, before: Any, kind: Shape) -> None:
+def copy_original_text(made: Any, before: Any, kind: Shape) -> None:
     """Give an object the text that stood in the same place before, where it is of the same value.
 
     `made` has been built from plain data of `before`, a struct of the same class, and is changed.
@@ -121,13 +121,13 @@ def keep_original_text(made: Any, before: Any, kind: Shape) -> None:
         return
     if isinstance(made, list) and isinstance(before, list) and kind.item is not None:
         for new, old in zip(made, before, strict=False):
-            keep_original_text(new, old, kind.item)
+            copy_original_text(new, old, kind.item)
     if kind.kind != shape.STRUCT or made is None or before is None:
         return
     for attribute, name in zip(type(made).__struct_fields__, type(made).__struct_encode_fields__, strict=True):
         field = kind.fields.get(name, shape.OPEN)
         new, old = getattr(made, attribute), getattr(before, attribute)
         if field.go != shape.EXTENSION:
-            keep_original_text(new, old, field)
+            copy_original_text(new, old, field)
         elif not is_absent(old) and of_value(value_of(old)) == new:
             setattr(made, attribute, old)

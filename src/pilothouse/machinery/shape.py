@@ -41,7 +41,7 @@ class Shape:
     octets: bool = False
     checked: bool = True
     """Whether a value needs a look although a typed decoder took it: false for strings, booleans and floats."""
-    survey: Callable[[Any], int] | None = None
+    quick_check: Callable[[Any], int] | None = None
     """Made by strict.py at first use."""
     extended: bool | None = None
     """Whether a runtime.RawExtension is in it; made by rawextension.py at first use."""

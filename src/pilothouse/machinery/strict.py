@@ -1,7 +1,7 @@
 """What a typed decoder does not tell: unknown fields, duplicate fields, and what Go would have said of a wrong type.
 
-- `suspicious` gives what upstream says of unknown and of duplicate fields, in the order of the text; `unknown_fields` only the paths of the
-  former (`spec.containers[0].foo`), of parsed data. At most 100 each.
+- `unknown_and_duplicate_fields` gives upstream's messages about both, in the order of the text; `unknown_fields` only the paths of unknown
+  ones (`spec.containers[0].foo`), of parsed data. At most 100 each.
 - `type_error` gives the text of Go's first complaint (`json: cannot unmarshal string into Go struct field ...`), or "".
 - `without_nulls` makes JSON null what Go makes of it: an absent field, a zero value in a list or a map.
 """
@@ -57,28 +57,28 @@ def _walk_unknown(value: Any, kind: Shape, path: str, unknown: list[str]) -> Non
                 _walk_unknown(child, kind.item, f"{path}.{name}", unknown)
 
 
-class Doubt(Exception):
+class NeedsFullCheck(Exception):
     """Something in a document needs the slower functions of this module."""
 
 
-Survey = Callable[[Any], int]
+QuickCheck = Callable[[Any], int]
 """Gives the number of null times."""
 NULL_TIME = "creationTimestamp"
 
 
-def survey(value: Any, kind: Shape) -> int:
+def quick_check(value: Any, kind: Shape) -> int:
     """In how many structs of a document, whose types a decoder found right already, NULL_TIME is null.
 
-    Doubt when a field is unknown, or a value is one that the decoder takes though Go does not (a quantity that is none, a
+    NeedsFullCheck when a field is unknown, or a value is one that the decoder takes though Go does not (a quantity that is none, a
     number beyond its bits). One walk for what nearly every document needs, by functions that are made once a type.
     """
-    return _surveyor(kind)(value)
+    return _quick_check_of(kind)(value)
 
 
 def without_null_times(data: bytes) -> tuple[bytes, int]:
     """JSON text without the null that Go's clients write for a time that is not set, and how often it was there.
 
-    Only for text that parses as it came, and of which `survey` finds as many in structs: elsewhere null means something else.
+    Only for text that parses as it came, and of which `quick_check` finds as many in structs: elsewhere null means something else.
     """
     count = 0
     for null, left in ((b'{"creationTimestamp":null,', b"{"), (b'{"creationTimestamp":null}', b"{}"), (b',"creationTimestamp":null', b"")):
@@ -88,14 +88,14 @@ def without_null_times(data: bytes) -> tuple[bytes, int]:
     return data, count
 
 
-def _surveyor(kind: Shape) -> Survey:
-    if kind.survey is None:
-        kind.survey = SURVEYORS.get(kind.kind, _survey_scalar)(kind)
-    return kind.survey
+def _quick_check_of(kind: Shape) -> QuickCheck:
+    if kind.quick_check is None:
+        kind.quick_check = QUICK_CHECKS.get(kind.kind, _check_scalar)(kind)
+    return kind.quick_check
 
 
-def _survey_struct(kind: Shape) -> Survey:
-    known: dict[str, Survey | None] = {}
+def _check_struct(kind: Shape) -> QuickCheck:
+    known: dict[str, QuickCheck | None] = {}
     plain = _plain(kind)
 
     def look(value: Any) -> int:
@@ -104,12 +104,12 @@ def _survey_struct(kind: Shape) -> Survey:
         count = 0
         for name, child in value.items():
             if name not in known:
-                known[name] = _survey_field(kind, name)  # at first use: types may contain themselves
+                known[name] = _check_field(kind, name)  # at first use: types may contain themselves
             below = known[name]
             if child is None:  # which the decoder has allowed: an absent field
                 count += name == NULL_TIME
                 if kind.fields[name].kind == shape.RAW:  # which the decoder has kept as it is
-                    raise Doubt
+                    raise NeedsFullCheck
             elif below is not None:
                 count += below(child)
         return count
@@ -117,26 +117,26 @@ def _survey_struct(kind: Shape) -> Survey:
     return look
 
 
-def _survey_field(kind: Shape, name: str) -> Survey | None:
+def _check_field(kind: Shape, name: str) -> QuickCheck | None:
     field = kind.fields.get(name)
     if field is None:
-        raise Doubt
-    return _surveyor(field) if field.checked else None
+        raise NeedsFullCheck
+    return _quick_check_of(field) if field.checked else None
 
 
-def _survey_list(kind: Shape) -> Survey:
+def _check_list(kind: Shape) -> QuickCheck:
     item = kind.item or shape.OPEN
     if not item.checked:
-        return _survey_nothing
+        return _check_nothing
     if item.kind == shape.STRUCT:
-        return _survey_structs(item)
-    return lambda value: sum(map(_surveyor(item), value))
+        return _check_structs(item)
+    return lambda value: sum(map(_quick_check_of(item), value))
 
 
-def _survey_structs(item: Shape) -> Survey:
+def _check_structs(item: Shape) -> QuickCheck:
     """A list of structs, most of which have only fields that need no look (variables, ports): those are seen at one glance."""
     plain = _plain(item)
-    return lambda value: 0 if plain.issuperset(chain.from_iterable(value)) else sum(map(_surveyor(item), value))
+    return lambda value: 0 if plain.issuperset(chain.from_iterable(value)) else sum(map(_quick_check_of(item), value))
 
 
 def _plain(kind: Shape) -> frozenset[str]:
@@ -144,54 +144,54 @@ def _plain(kind: Shape) -> frozenset[str]:
     return frozenset(name for name, field in kind.fields.items() if not field.checked)
 
 
-def _survey_map(kind: Shape) -> Survey:
+def _check_map(kind: Shape) -> QuickCheck:
     item = kind.item or shape.OPEN
     if not item.checked:
-        return _survey_nothing
+        return _check_nothing
 
     def look(value: Any) -> int:
         if NULL_TIME in value:  # no field here: its null has been dropped in vain
-            raise Doubt
-        return sum(map(_surveyor(item), value.values()))
+            raise NeedsFullCheck
+        return sum(map(_quick_check_of(item), value.values()))
 
     return look
 
 
-def _survey_nothing(value: Any) -> int:
+def _check_nothing(value: Any) -> int:
     return 0
 
 
-def _survey_integer(kind: Shape) -> Survey:
+def _check_integer(kind: Shape) -> QuickCheck:
     fitting = INT64 if kind.go == "int64" else INT32
 
     def look(value: Any) -> int:
         if type(value) is not int or value not in fitting:  # a range would look for 1.0 number by number
-            raise Doubt
+            raise NeedsFullCheck
         return 0
 
     return look
 
 
-def _survey_quantity(kind: Shape) -> Survey:
+def _check_quantity(kind: Shape) -> QuickCheck:
     def look(value: Any) -> int:
         try:
             quantity.parse(value)
         except ValueError as error:
-            raise Doubt from error
+            raise NeedsFullCheck from error
         return 0
 
     return look
 
 
-def _survey_string(kind: Shape) -> Survey:
+def _check_string(kind: Shape) -> QuickCheck:
     if kind.octets:
-        return _survey_octets
+        return _check_octets
     if not kind.time:
-        return _survey_scalar(kind)
+        return _check_scalar(kind)
 
     def look(value: Any) -> int:
         if not _is_plain_time(value, kind.micro):
-            raise Doubt
+            raise NeedsFullCheck
         return 0
 
     return look
@@ -203,30 +203,30 @@ def _is_plain_time(value: str, micro: bool) -> bool:
     return time.canonical(value, micro=micro) == value and not time.parse_error(value)
 
 
-def _survey_octets(value: Any) -> int:
+def _check_octets(value: Any) -> int:
     if octets.canonical(value) != value or octets.parse_error(value):
-        raise Doubt
+        raise NeedsFullCheck
     return 0
 
 
-def _survey_scalar(kind: Shape) -> Survey:
+def _check_scalar(kind: Shape) -> QuickCheck:
     def look(value: Any) -> int:
         if _scalar_error(value, kind, "", ""):
-            raise Doubt
+            raise NeedsFullCheck
         return 0
 
     return look
 
 
-SURVEYORS: dict[str, Callable[[Shape], Survey]] = {
-    shape.STRUCT: _survey_struct,
-    shape.LIST: _survey_list,
-    shape.MAP: _survey_map,
-    shape.INTEGER: _survey_integer,
-    shape.QUANTITY: _survey_quantity,
-    shape.STRING: _survey_string,
-    shape.ANY: lambda kind: _survey_nothing,
-    shape.RAW: lambda kind: _survey_nothing,
+QUICK_CHECKS: dict[str, Callable[[Shape], QuickCheck]] = {
+    shape.STRUCT: _check_struct,
+    shape.LIST: _check_list,
+    shape.MAP: _check_map,
+    shape.INTEGER: _check_integer,
+    shape.QUANTITY: _check_quantity,
+    shape.STRING: _check_string,
+    shape.ANY: lambda kind: _check_nothing,
+    shape.RAW: lambda kind: _check_nothing,
 }
 
 
@@ -246,7 +246,7 @@ def surely_unique(data: bytes, parsed: Any) -> bool:
     return not any(pair in data for pair in QUOTE_AND_SPACE) or not SPACED_COLON.search(data)
 
 
-def suspicious(data: bytes, kind: Shape) -> list[str]:
+def unknown_and_duplicate_fields(data: bytes, kind: Shape) -> list[str]:
     """Upstream's words for the fields of the JSON text `data` that the type does not have, and for the keys that occur twice in one map."""
     problems: dict[str, None] = {}
     text = data.decode(errors="replace")  # as the parser of values has it; numbers are none of this function's business

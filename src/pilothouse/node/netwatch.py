@@ -35,7 +35,7 @@ def open_sockets() -> list[socket.socket]:
     return made
 
 
-def tells_of_a_loss(data: bytes) -> bool:
+def announces_removal(data: bytes) -> bool:
     """Whether a datagram says that something was removed, or that a link was taken down."""
     at = 0
     while at + HEADER.size <= len(data):
@@ -57,7 +57,7 @@ async def watch(listener: socket.socket, note: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
     while True:
         try:
-            if tells_of_a_loss(await loop.sock_recv(listener, READ_BYTES)):
+            if announces_removal(await loop.sock_recv(listener, READ_BYTES)):
                 note()
         except OSError as error:
             if error.errno != errno.ENOBUFS:

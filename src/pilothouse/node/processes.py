@@ -179,7 +179,7 @@ def with_name(beginning: str) -> list[Process]:
     return [process for entry in entries if (process := identify(strconv.parse_int(entry)))]
 
 
-def with_words(words: Sequence[str]) -> list[Process]:
+def with_arguments(words: Sequence[str]) -> list[Process]:
     """Living processes whose command line has these words in a row, and that see the caller's root directory, not that of a chroot."""
     wanted = b"\0" + b"\0".join(word.encode() for word in words) + b"\0"
     matching = []

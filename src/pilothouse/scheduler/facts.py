@@ -139,7 +139,7 @@ def pod_requests(pod: Pod, missing: Mapping[str, int] | None = None) -> Requests
     """What a node must have free for the Pod; `missing` is assumed of containers that say nothing of a resource."""
     spec = pod.spec
     missing = missing or {}
-    held, infeasible = held_requests(pod), is_infeasible(pod)
+    held, infeasible = status_requests(pod), is_infeasible(pod)
     total: Requests = {}
     for container in spec.containers:
         add(total, container_requests(container, missing, held, infeasible))
@@ -169,7 +169,7 @@ def container_requests(container: Container, missing: Mapping[str, int], held: M
     return {**missing, **wanted}
 
 
-def held_requests(pod: Pod) -> dict[str, Requests]:
+def status_requests(pod: Pod) -> dict[str, Requests]:
     """By container, the larger of what the kubelet has granted and what runs."""
     status = pod.status
     held: dict[str, Requests] = {}

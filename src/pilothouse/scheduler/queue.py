@@ -89,7 +89,7 @@ class SchedulingQueue:
         """Take a Pod out of the queue; nothing happens when it is not in it."""
         entry = self._pods.pop(uid, None)
         if entry is not None:
-            self._sleeps_no_more(entry)
+            self._remove_from_unschedulable(entry)
             entry.place = "gone"
 
     def happened(self, kind: str, action: str, old: Any, new: Any) -> None:
@@ -150,7 +150,7 @@ class SchedulingQueue:
 
     def _enter(self, entry: QueuedPod) -> str:
         plugin, reason = self._gate(entry.facts)
-        self._sleeps_no_more(entry)
+        self._remove_from_unschedulable(entry)
         if reason:
             entry.place = "gated"
             entry.rejected_by = {plugin}
@@ -158,12 +158,12 @@ class SchedulingQueue:
             self._wake(entry)
         return reason
 
-    def _sleeps_no_more(self, entry: QueuedPod) -> None:
+    def _remove_from_unschedulable(self, entry: QueuedPod) -> None:
         for name in entry.rejected_by:
             self._sleeping.get(name, {}).pop(entry.facts.uid, None)
 
     def _wake(self, entry: QueuedPod) -> None:
-        self._sleeps_no_more(entry)
+        self._remove_from_unschedulable(entry)
         entry.ticket = next(self._tickets)
         if entry.until > self._clock.monotonic():
             entry.place = "backing off"

@@ -63,7 +63,7 @@ class Scheduler:
         self.queue = SchedulingQueue(
             clock,
             self._framework.queue_sort.sort_key,
-            self._framework.rejected_at_the_gate,
+            self._framework.run_pre_enqueue_plugins,
             [(plugin.name, plugin.woken_by) for plugin in self._framework.plugins],
         )
         self.cluster = ClusterState(clock, self.queue.happened)
@@ -144,12 +144,12 @@ class Scheduler:
             facts = facts_of(new)
             if new.status.nominatedNodeName:
                 self.cluster.nodes.nominate(facts, new.status.nominatedNodeName)
-            self._tell_gated(new, self.queue.add(facts))
+            self._report_gated(new, self.queue.add(facts))
         elif old is not None:
             changed = old.spec != new.spec or old.metadata.labels != new.metadata.labels
-            self._tell_gated(new, self.queue.update(facts_of(new), changed))
+            self._report_gated(new, self.queue.update(facts_of(new), changed))
 
-    def _tell_gated(self, pod: Pod, reason: str) -> None:
+    def _report_gated(self, pod: Pod, reason: str) -> None:
         """The API server sets the condition when it creates a gated Pod; this is for one that did not."""
         outcome = Outcome("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
         patch = patch_of(pod, outcome, self._clock) if reason else None
@@ -166,14 +166,14 @@ class Scheduler:
             log.exception("a pod could not be scheduled", extra={"pod": entry.facts.key})
             self.cluster.forget(entry.facts)
             self.queue.fail(entry)
-            return self._tell_failure(entry.facts, str(error), Outcome("SchedulerError", str(error)))
+            return self._report_failure(entry.facts, str(error), Outcome("SchedulerError", str(error)))
 
     def _decide(self, entry: QueuedPod) -> Coroutine[Any, Any, None]:
         """Choose a node, take note of the choice, and give what is left to do: binding, or telling why not."""
         pod, nodes = entry.facts, self.cluster.nodes
         if nodes.total == 0:
             self.queue.sleep(entry, {plugin.name for plugin in self._framework.plugins})
-            return self._tell_failure(pod, NO_NODES, Outcome("Unschedulable", NO_NODES))
+            return self._report_failure(pod, NO_NODES, Outcome("Unschedulable", NO_NODES))
         choice = self._framework.choose(pod, nodes)
         if choice.diagnosis is None:
             self.cluster.assume(pod, choice.node)
@@ -204,7 +204,7 @@ class Scheduler:
                 message = f"{message} preemption: {error}"
                 self.queue.again(entry)
                 break
-        await self._tell_failure(pod, message, outcome)
+        await self._report_failure(pod, message, outcome)
 
     async def _bind(self, entry: QueuedPod, node_name: str) -> None:
         pod = entry.facts
@@ -215,7 +215,7 @@ class Scheduler:
             self.cluster.forget(pod)
             self.queue.fail(entry)
             if self.queue.place_of(pod.uid):  # a Pod that was deleted meanwhile is not told of
-                await self._tell_failure(pod, refused, Outcome("SchedulerError", refused))
+                await self._report_failure(pod, refused, Outcome("SchedulerError", refused))
             return
         self.cluster.bound(pod)
         self.queue.remove(pod.uid)
@@ -236,7 +236,7 @@ class Scheduler:
 
     # Telling
 
-    async def _tell_failure(self, pod: PodFacts, message: str, outcome: Outcome) -> None:
+    async def _report_failure(self, pod: PodFacts, message: str, outcome: Outcome) -> None:
         self._events.event(pod.pod, "Warning", "FailedScheduling", truncated(message))
         patch = patch_of(pod.pod, outcome, self._clock)
         if patch is not None:

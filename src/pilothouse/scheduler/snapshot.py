@@ -83,7 +83,7 @@ class NodeColumns:
         self.counts = PodCounts(capacity)
         self.scratch: dict[str, Any] = {}
         """For plugins: what they keep of these columns, by their name."""
-        self._whole: NodeColumns | None = None
+        self._all_nodes: NodeColumns | None = None
         self._row = 0
         self._free = list(range(capacity))[::-1]
 
@@ -108,34 +108,34 @@ class NodeColumns:
         for name in ("alive", "unschedulable", "taint_set", "allocatable", "requested", "nonzero"):
             setattr(window, name, getattr(self, name)[row : row + 1].copy())
         window.images, window.total = self.images, self.total
-        window._whole, window._row = self, row
+        window._all_nodes, window._row = self, row
         for facts in window.pods[0].values():
             window._take_ports(0, facts, 1)
         return window
 
     @property
-    def whole(self) -> NodeColumns:
+    def all_nodes(self) -> NodeColumns:
         """All nodes: these columns, or for a window those that it was cut from. For plugins that look beyond a node."""
-        return self._whole or self
+        return self._all_nodes or self
 
     def cut(self, column: NDArray[Column]) -> NDArray[Column]:
         """Of a column over `whole`, what concerns these rows."""
-        return column if self._whole is None else column[self._row : self._row + 1]
+        return column if self._all_nodes is None else column[self._row : self._row + 1]
 
     def pods_matching(self, key: Hashable, holds: PodPredicate) -> Ints:
         """Of each row of `whole`, how many Pods `holds` is true for; equal keys must mean equal predicates. Do not change it.
 
         In a window its own row counts as it is there, the others as they are in the whole.
         """
-        if self._whole is None:
+        if self._all_nodes is None:
             return self.counts.matching(key, holds)
-        counts = self._whole.counts.matching(key, holds).copy()
+        counts = self._all_nodes.counts.matching(key, holds).copy()
         counts[self._row] = sum(1 for facts in self.pods[0].values() if holds(facts.pod))
         return counts
 
     def overlaid(self, counts: Ints, own: int) -> Ints:
         """Counts over `whole`; in a window with `own` for its row."""
-        if self._whole is None or counts[self._row] == own:
+        if self._all_nodes is None or counts[self._row] == own:
             return counts
         counts = counts.copy()
         counts[self._row] = own
@@ -143,12 +143,12 @@ class NodeColumns:
 
     def only_here(self, own: int) -> Ints:
         """Counts over `whole` of what is nowhere but in the row of this window."""
-        return self.overlaid(np.zeros(len(self.whole.names), np.int64), own)
+        return self.overlaid(np.zeros(len(self.all_nodes.names), np.int64), own)
 
     def users_of_claim(self, key: tuple[str, str]) -> int:
         """How many placed Pods name this PersistentVolumeClaim; in a window its own row counts as it is there."""
         changed = self.claims.get(key, 0)
-        return changed if self._whole is None else changed + self._whole.claims.get(key, 0)
+        return changed if self._all_nodes is None else changed + self._all_nodes.claims.get(key, 0)
 
     # Deltas
 
@@ -241,7 +241,7 @@ class NodeColumns:
         self.nonzero[row, 1] += sign * facts.nonzero[1]
         self._take_ports(row, facts, sign)
         self._take_claims(facts, sign)
-        if self._whole is None:
+        if self._all_nodes is None:
             self.counts.change(row, facts, sign)
         self._changed(row)
 

@@ -45,7 +45,7 @@ from pilothouse.testing.installing import install
 from pilothouse.testing.loop_thread import LoopThread
 from pilothouse.testing.manifests import apply
 from pilothouse.testing.nodes import SimulatedNode
-from pilothouse.testing.watching import EVENTS_LIMIT, Events, Gathering
+from pilothouse.testing.watching import EVENTS_LIMIT, Events, WatchBuffer
 from pilothouse.testing.webhooks import CHANGES, Handler, Webhook, Webhooks, is_answering, rule_of
 
 T = TypeVar("T")
@@ -204,7 +204,7 @@ class Cluster:
 
     def watch_events(self, kind: type[T], namespace: str = "", selector: str = "", *, limit: int = EVENTS_LIMIT) -> Events[T]:
         """Gather the watch events of a kind from now on: take those that came, or wait for one. At most `limit` wait to be taken."""
-        return self._call(self._watch_events(Gathering(self.client, kind, namespace, selector, limit)))
+        return self._call(self._watch_events(WatchBuffer(self.client, kind, namespace, selector, limit)))
 
     def certificate(self, *names: str) -> ServingCertificate:
         """A certificate for a webhook server of the test's own: `127.0.0.1`, or NAME.NAMESPACE.svc of the Service that it answers for."""
@@ -225,7 +225,7 @@ class Cluster:
         """The result of a coroutine that runs in the cluster's own loop."""
         return self._call(work)
 
-    async def _watch_events(self, gathering: Gathering[T]) -> Events[T]:
+    async def _watch_events(self, gathering: WatchBuffer[T]) -> Events[T]:
         await gathering.begin()
         task = self._plane.start(gathering.run(), "events of a test")
 
@@ -256,7 +256,7 @@ class Cluster:
     def _call(self, work: Coroutine[Any, Any, R], timeout_seconds: float | None = None) -> R:
         if self._thread is None:
             work.close()
-        return self._running().call(self._at_rest(work, answering=is_answering()), timeout_seconds)
+        return self._running().call(self._when_idle(work, answering=is_answering()), timeout_seconds)
 
     def _running(self) -> LoopThread:
         """The thread of the running cluster; RuntimeError with what to do when there is none."""
@@ -264,12 +264,12 @@ class Cluster:
             raise RuntimeError("the cluster is not running: use it in a with statement (`with Cluster() as cluster:`), or call start()")
         return self._thread
 
-    async def _at_rest(self, work: Coroutine[Any, Any, R], *, answering: bool) -> R:
+    async def _when_idle(self, work: Coroutine[Any, Any, R], *, answering: bool) -> R:
         """Begin when all that came of the call before has happened: so the same steps find the same cluster every time.
 
         Not for a webhook's handler, whose answer the cluster waits for."""
         if isinstance(self.clock, VirtualClock) and not answering:
-            await self.clock.settle()
+            await self.clock.wait_until_idle()
         return await work
 
     async def _start(self) -> None:

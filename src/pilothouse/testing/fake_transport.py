@@ -1,8 +1,8 @@
 """A small API in memory, for tests of clients and controllers: no defaults, no validation, no admission.
 
 - Real enough: revisions, uids, generateName, generation, conflicts, finalizers, the status subresource, merge patches, watches that resume.
-- Faults on order: `fail(error)` for the next calls, `hold()` and `release()` of watch events (a stale cache), `lose_answers(n)`,
-  `break_watches()`, `forget_history()` (410 for watches from before), `put_back(revision)`.
+- Faults on order: `fail(error)` for the next calls, `hold()` and `release()` of watch events (a stale cache), `lose_responses(n)`,
+  `break_watches()`, `forget_history()` (410 for watches from before), `restore_to(revision)`.
 - `calls` keeps every call but reads, so that a test can say what was asked.
 
 What a server does beyond that is the registry's affair (testing.Cluster).
@@ -95,7 +95,7 @@ class FakeTransport:
         """Raise these, one a call, from the next calls that `when` accepts."""
         self._failures.extend((failure, when) for failure in failures)
 
-    def lose_answers(self, count: int) -> None:
+    def lose_responses(self, count: int) -> None:
         """Do the next writes, but let nobody know."""
         self._lost = count
 
@@ -130,7 +130,7 @@ class FakeTransport:
         self.revision += 1
         self._history.clear()
 
-    def put_back(self, revision: int) -> None:
+    def restore_to(self, revision: int) -> None:
         """Be as before this revision, as a server whose state was restored: objects that were made or changed since are no more."""
         self._objects = {key: obj for key, obj in self._objects.items() if strconv.parse_uint(obj.metadata.resourceVersion) <= revision}
         self._history = [change for change in self._history if change[0] <= revision]

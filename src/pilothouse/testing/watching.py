@@ -33,7 +33,7 @@ STEP_SECONDS = 1.0
 BOOKMARK = "BOOKMARK"
 
 
-class Gathering(Generic[T]):
+class WatchBuffer(Generic[T]):
     """The part that runs in the cluster's loop: `run` it in a task."""
 
     def __init__(self, client: Client, kind: type[T], namespace: str, selector: str, limit: int) -> None:
@@ -112,7 +112,7 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 class Events(Generic[T]):
     """What a test holds. Iterating gives each event once, and ends when none comes for 30 seconds of the cluster's time."""
 
-    def __init__(self, run: Run, clock: Clock, gathering: Gathering[T], stop: Callable[[], None]) -> None:
+    def __init__(self, run: Run, clock: Clock, gathering: WatchBuffer[T], stop: Callable[[], None]) -> None:
         self._run, self._clock, self._gathering, self._stop = run, clock, gathering, stop
 
     def take(self) -> list[WatchEvent[T]]:

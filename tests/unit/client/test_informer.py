@@ -139,7 +139,7 @@ async def test_a_server_whose_state_was_put_back_is_listed_again(followed: Follo
         followed.transport.add(config(f"n{number}"))
     await followed.advance(5)
     followed.told.clear()
-    followed.transport.put_back(3)
+    followed.transport.restore_to(3)
     followed.transport.break_watches(ConnectionError("reset"))
     followed.transport.add(config("another"))
     await followed.advance(5)
@@ -152,7 +152,7 @@ async def test_a_bookmark_from_before_shows_that_the_state_was_put_back(followed
     for number in range(5):
         followed.transport.add(config(f"n{number}"))
     await followed.advance(5)
-    followed.transport.put_back(3)
+    followed.transport.restore_to(3)
     followed.transport.bookmark(ConfigMap)
     await followed.advance(5)
     assert followed.names == ["n0", "n1"]

@@ -85,7 +85,7 @@ class History:
                 self.server.bookmark(ConfigMap)
             case "put back":
                 self.server.release()
-                self.server.put_back(max(1, self.server.revision - number))
+                self.server.restore_to(max(1, self.server.revision - number))
                 self.server.break_watches(ConnectionError("reset"))
         await self.clock.advance(number if name == "advance" else 0)
         assert self.believed == self.shown

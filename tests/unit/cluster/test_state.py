@@ -58,7 +58,7 @@ def test_of_many_who_want_a_lock_one_has_it_at_a_time_and_nothing_is_left(tmp_pa
 
     def work(number: int) -> None:
         for _ in range(50):
-            with state.held(tmp_path / "run" / f".{number}.lock", lambda: None), state.held(shared, lambda: None):
+            with state.file_lock(tmp_path / "run" / f".{number}.lock", lambda: None), state.file_lock(shared, lambda: None):
                 inside[0] += 1
                 seen.append(inside[0])
                 inside[0] -= 1
@@ -73,11 +73,11 @@ def test_of_many_who_want_a_lock_one_has_it_at_a_time_and_nothing_is_left(tmp_pa
 def test_who_waits_for_a_lock_is_told(tmp_path: Path) -> None:
     told: list[str] = []
     with ThreadPoolExecutor(1) as pool:
-        with state.held(tmp_path / ".lock", lambda: told.append("not waited")):
+        with state.file_lock(tmp_path / ".lock", lambda: told.append("not waited")):
             waits = threading.Event()
 
             def work() -> None:
-                with state.held(tmp_path / ".lock", waits.set):
+                with state.file_lock(tmp_path / ".lock", waits.set):
                     told.append("had it")
 
             other = pool.submit(work)

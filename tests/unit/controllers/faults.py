@@ -64,7 +64,7 @@ class Faults(Bench):
         raise NotImplementedError
 
     async def faults_end(self) -> None:
-        self.transport.lose_answers(0)
+        self.transport.lose_responses(0)
         self.transport.release()
         await self._restart()
 
@@ -99,7 +99,7 @@ class Faults(Bench):
         self.transport.break_watches()
 
     async def _lose(self, answers: int) -> None:
-        self.transport.lose_answers(answers)
+        self.transport.lose_responses(answers)
 
     async def _refuse(self, times: int) -> None:
         refused: list[Exception] = [errors.forbidden("pods", "", "x", "exceeded quota"), errors.conflict("x", "", "y", "changed")]

@@ -45,7 +45,7 @@ class History(Faults, Rolling):
         images = [one.spec.template.spec.containers[0].image for one in self.transport.all(ReplicaSet)]
         assert len(images) == len({*images}), "two ReplicaSets of one template"
 
-    async def settle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Faults end; Pods become ready; time passes."""
         await self.faults_end()
         await self.edit(lambda one: setattr(one.spec, "paused", False))
@@ -79,7 +79,7 @@ class History(Faults, Rolling):
 async def lives(steps: Steps, *, recreate: bool) -> None:
     async with History(recreate=recreate) as history:
         await history.live(steps)
-        await history.settle()
+        await history.wait_until_idle()
         [wanted] = history.transport.all(Deployment)
         image = wanted.spec.template.spec.containers[0].image
         found: list[Pod] = history.pods
@@ -125,6 +125,6 @@ def test_a_rollout_takes_down_no_more_than_may_be_unavailable(steps: Steps) -> N
             await Rolling.ready(history)
             history.serving = True
             await Faults.live(history, steps)
-            await history.settle()
+            await history.wait_until_idle()
 
     asyncio.run(told())

@@ -100,7 +100,7 @@ class Stateful(Sets):
     async def _scale(self, number: int) -> None:
         self.edit(lambda one: setattr(one.spec, "replicas", number))
 
-    async def settle(self) -> None:
+    async def wait_until_idle(self) -> None:
         await self.faults_end()
         await self.let_run(60, 20)
 
@@ -131,7 +131,7 @@ def test_statefulsets(policy: str, steps: Steps) -> None:
     async def told() -> None:
         async with Stateful(podManagementPolicy=policy) as one:
             await one.live(steps)
-            await one.settle()
+            await one.wait_until_idle()
             one.check_end()
 
     asyncio.run(told())
@@ -143,7 +143,7 @@ def test_statefulsets_are_started_and_rolled_out_in_order(steps: Steps) -> None:
     async def told() -> None:
         async with Careful() as one:
             await one.live(steps)
-            await one.settle()
+            await one.wait_until_idle()
             one.check_end()
 
     asyncio.run(told())
@@ -195,7 +195,7 @@ class Daemons(Sets):
             super().become_ready(pod)
             pod.spec.nodeName = node_of(pod)
 
-    async def settle(self) -> None:
+    async def wait_until_idle(self) -> None:
         await self.faults_end()
         await self.let_run(40, 60)
 
@@ -223,7 +223,7 @@ def test_daemonsets(rolling: dict[str, int], steps: Steps) -> None:
     async def told() -> None:
         async with Daemons(**rolling) as one:
             await one.live(steps)
-            await one.settle()
+            await one.wait_until_idle()
             one.check_end()
 
     asyncio.run(told())
@@ -248,7 +248,7 @@ def test_a_rollout_of_daemons_takes_down_no_more_than_may_be_unavailable(rolling
             await one.let_run(3, 10)
             one.serving = True
             await Kubelets.live(one, steps)
-            await one.settle()
+            await one.wait_until_idle()
             one.check_end()
 
     asyncio.run(told())

@@ -48,7 +48,7 @@ class Resolver:
         found = self.cache.find(message, read_query(message), stream)
         return dns.message.from_wire(found) if found is not None else None
 
-    async def pass_time(self, seconds: float) -> None:
+    async def advance(self, seconds: float) -> None:
         await self.clock.advance(seconds)
 
 
@@ -75,16 +75,16 @@ async def test_an_answer_is_kept_for_as_long_as_it_may_be(answers: tuple[str, ..
     resolver, message = Resolver(), asked()
     resolver.cache.keep(message, answered(message, *answers, **options))
     assert (resolver.find(asked()) is not None) is (seconds > 0)
-    await resolver.pass_time(seconds - 0.5 if seconds else 0)
+    await resolver.advance(seconds - 0.5 if seconds else 0)
     assert (resolver.find(asked()) is not None) is (seconds > 0)
-    await resolver.pass_time(0.5)
+    await resolver.advance(0.5)
     assert resolver.find(asked()) is None
 
 
 async def test_who_asks_later_is_told_what_is_left_under_his_own_words() -> None:
     resolver, message = Resolver(), asked()
     resolver.cache.keep(message, answered(message, "www.example.com. 300 A 192.0.2.1", flags=dns.flags.AA))
-    await resolver.pass_time(20.7)
+    await resolver.advance(20.7)
     question = asked("WWW.Example.com.")
     found = resolver.find(question)
     assert found is not None

@@ -18,7 +18,7 @@ from pilothouse.api.types.core_v1 import Namespace, Service, ServicePort, Servic
 from pilothouse.api.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from pilothouse.dns.server import DnsServer
 from pilothouse.kit.clock import SystemClock
-from pilothouse.kit.virtual_clock import settle
+from pilothouse.kit.virtual_clock import wait_until_idle
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from tests.unit.scheduler.fake_api import FakeApi
 
@@ -73,7 +73,7 @@ class Asker:
 
     async def put(self, *objects: Any) -> None:
         self.api.put(*objects)
-        await settle()
+        await wait_until_idle()
 
 
 @asynccontextmanager
@@ -195,7 +195,7 @@ async def becomes(ask: Asker, name: str, expected: tuple[str, list[str]]) -> Non
     """The answer is this one soon: the event travels through the informer while the question is under way."""
     async with asyncio.timeout(60):
         while shown(await ask(name)) != expected:
-            await settle()
+            await wait_until_idle()
 
 
 async def test_an_alias_of_itself_ends() -> None:

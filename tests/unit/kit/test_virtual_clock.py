@@ -7,13 +7,13 @@ import asyncio
 import pytest
 
 from pilothouse.kit.clock import wait_for
-from pilothouse.kit.virtual_clock import EPOCH, VirtualClock, settle
+from pilothouse.kit.virtual_clock import EPOCH, VirtualClock, wait_until_idle
 
 
 async def test_time_stands_still_until_it_is_moved() -> None:
     clock = VirtualClock()
     task = asyncio.create_task(clock.sleep(10))
-    await settle()
+    await wait_until_idle()
     assert not task.done()
     await clock.advance(9.5)
     assert not task.done()
@@ -39,9 +39,9 @@ async def test_sleepers_wake_in_the_order_of_their_deadlines() -> None:
 async def test_a_cancelled_sleeper_is_forgotten() -> None:
     clock = VirtualClock()
     task = asyncio.create_task(clock.sleep(5))
-    await settle()
+    await wait_until_idle()
     task.cancel()
-    await settle()
+    await wait_until_idle()
     assert clock.next_deadline() is None
 
 
@@ -54,7 +54,7 @@ async def test_what_spins_is_called_a_livelock(monkeypatch: pytest.MonkeyPatch) 
 
     task = asyncio.create_task(spin())
     with pytest.raises(RuntimeError, match="spinning"):
-        await settle()
+        await wait_until_idle()
     task.cancel()
 
 

@@ -90,7 +90,7 @@ def test_below_lists_and_structs_too() -> None:
     assert opaque == OpaqueDeviceConfiguration(driver="d", parameters=msgspec.Raw(b'{"b":1,"a":1e1}'))
     again = codec.from_dict(codec.to_dict(made), DeviceClass)
     assert bytes(again.spec.config[0].opaque.parameters) == b'{"a":10,"b":1}'
-    rawextension.keep_original_text(again, made, shape_of(DeviceClass))
+    rawextension.copy_original_text(again, made, shape_of(DeviceClass))
     assert again == made
 
 

@@ -32,4 +32,4 @@ def link(flags: int, change: int) -> bytes:
     ],
 )
 def test_losses_are_told_from_gains(data: bytes, expected: bool) -> None:
-    assert netwatch.tells_of_a_loss(data) is expected
+    assert netwatch.announces_removal(data) is expected

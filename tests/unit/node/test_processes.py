@@ -36,7 +36,7 @@ def test_processes_are_known_by_their_words(words: list[str], known: bool) -> No
     with subprocess.Popen(["sh", "-c", "echo; read line", "sleep", "60"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()  # now it is that program: the kernel shows its words a moment after it has begun
-        found = {one.id for one in processes.with_words(words)}
+        found = {one.id for one in processes.with_arguments(words)}
         child.communicate()
     assert (child.pid in found) is known
 

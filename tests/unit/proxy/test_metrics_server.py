@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pilothouse.api import wellknown
 from pilothouse.kit.clock import SystemClock
-from pilothouse.kit.virtual_clock import settle
+from pilothouse.kit.virtual_clock import wait_until_idle
 from pilothouse.machinery import time as times
 from pilothouse.proxy.metrics import Histogram, Metrics
 from pilothouse.proxy.metrics_server import ADDRESS, MetricsServer
@@ -33,7 +33,7 @@ async def ask(path: str) -> tuple[int, str, str]:
     port = free_port()
     task = asyncio.create_task(MetricsServer(Metrics(), "nftables", SystemClock(), port).run())
     try:
-        await settle()
+        await wait_until_idle()
         reader, writer = await asyncio.open_connection(ADDRESS, port)
         writer.write(f"GET {path} HTTP/1.1\r\n\r\n".encode())
         head, _, body = (await reader.read()).decode().partition("\r\n\r\n")

@@ -10,7 +10,7 @@ import pytest
 
 from pilothouse.api.types.core_v1 import Node, NodeSpec, Taint
 from pilothouse.kit.clock import SystemClock
-from pilothouse.kit.virtual_clock import settle
+from pilothouse.kit.virtual_clock import wait_until_idle
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.proxy.metrics import Metrics
 from pilothouse.proxy.nodehealth import TAINT, NodeHealth
@@ -32,7 +32,7 @@ async def ask(path: str, found: Node | None, healthy: bool, metrics: Metrics | N
     try:
         async with asyncio.timeout(60):
             await health._nodes.synced.wait()
-            await settle()
+            await wait_until_idle()
             reader, writer = await asyncio.open_connection(ADDRESS, port)
             writer.write(f"GET {path}?verbose HTTP/1.1\r\n\r\n".encode())
             head, _, body = (await reader.read()).partition(b"\r\n\r\n")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from pilothouse.api.types.core_v1 import Service
-from pilothouse.kit.virtual_clock import VirtualClock, settle
+from pilothouse.kit.virtual_clock import VirtualClock, wait_until_idle
 from pilothouse.proxy.backends.interface import BackendError
 from pilothouse.proxy.planner import PortKey, PortPlan
 from pilothouse.proxy.proxy import Proxy
@@ -57,7 +57,7 @@ class World:
     async def running(self) -> AsyncIterator[World]:
         task = asyncio.create_task(self.proxy.run())
         try:
-            await settle()
+            await wait_until_idle()
             yield self
         finally:
             task.cancel()
@@ -65,7 +65,7 @@ class World:
 
     async def put(self, *objects: object) -> None:
         self.api.put(*objects)
-        await settle()
+        await wait_until_idle()
 
 
 def labelled(*endpoints: tuple[str, object, str]) -> object:
@@ -96,7 +96,7 @@ async def test_a_service_that_goes_takes_its_rules_along() -> None:
     async with World().running() as world:
         await world.put(service())
         world.api.remove(world.api.get(Service, "web"))
-        await settle()
+        await wait_until_idle()
         assert [*world.backend.applied[-1].values()] == [None]
 
 
@@ -115,7 +115,7 @@ async def test_what_others_disturb_is_put_back() -> None:
         await world.put(service())
         before = len(world.backend.replaced)
         world.backend.disturb.set()
-        await settle()
+        await wait_until_idle()
         assert len(world.backend.replaced) == before + 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pilothouse.api.types.core_v1 import PodSchedulingGate
-from pilothouse.kit.virtual_clock import VirtualClock, settle
+from pilothouse.kit.virtual_clock import VirtualClock, wait_until_idle
 from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.interfaces import Wake
 from pilothouse.scheduler.queue import QueuedPod, SchedulingQueue
@@ -102,7 +102,7 @@ async def test_failures_back_off_twice_as_long_each_time_up_to_ten_seconds(bench
         entry = await bench.take()
         before = bench.clock.monotonic()
         bench.queue.fail(entry)
-        await settle()
+        await wait_until_idle()
         while bench.queue.place_of(entry.facts.uid) == "failed":
             deadline = bench.clock.next_deadline()
             assert deadline is not None
@@ -116,7 +116,7 @@ async def test_with_nothing_to_wait_for_no_timer_runs(bench: Bench) -> None:
     running = asyncio.create_task(bench.queue.run())
     bench.queue.add(facts("a"))
     await bench.take()
-    await settle()
+    await wait_until_idle()
     assert bench.clock.next_deadline() is None
     running.cancel()
 

@@ -11,7 +11,7 @@ import pytest
 
 from pilothouse.api.types.core_v1 import ContainerStatus, Event, Node, Pod, PodSchedulingGate
 from pilothouse.kit.entropy import Entropy
-from pilothouse.kit.virtual_clock import VirtualClock, settle
+from pilothouse.kit.virtual_clock import VirtualClock, wait_until_idle
 from pilothouse.machinery.errors import conflict
 from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.interfaces import Wake
@@ -32,7 +32,7 @@ class World:
     async def running(self) -> AsyncIterator[World]:
         task = asyncio.create_task(self.scheduler.run())
         try:
-            await settle()
+            await wait_until_idle()
             yield self
         finally:
             if task.done():
@@ -42,7 +42,7 @@ class World:
 
     async def put(self, *objects: Any) -> None:
         self.api.put(*objects)
-        await settle()
+        await wait_until_idle()
 
     def where(self, name: str) -> str:
         found: Pod = self.api.get(Pod, name)
@@ -96,7 +96,7 @@ async def test_a_pod_that_is_gone_makes_room_for_one_that_waits() -> None:
         await world.put(node("a", cpu="1"), pod("first", cpu="800m"), pod("second", cpu="800m"))
         assert (world.where("first"), world.where("second")) == ("a", "")
         world.api.remove(world.api.get(Pod, "first"))
-        await settle()
+        await wait_until_idle()
         assert world.where("second") == "a"
 
 
@@ -190,7 +190,7 @@ async def test_a_deleted_node_takes_no_more_pods() -> None:
     async with World().running() as world:
         await world.put(node("a"), node("b"))
         world.api.remove(world.api.get(Node, "a", ""))
-        await settle()
+        await wait_until_idle()
         await world.put(*(pod(f"web-{i}") for i in range(4)))
         assert {world.where(f"web-{i}") for i in range(4)} == {"b"}
 

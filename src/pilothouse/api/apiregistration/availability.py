@@ -36,7 +36,7 @@ def failed_discovery(message: str) -> APIServiceCondition:
     return _condition("False", "FailedDiscoveryCheck", message)
 
 
-def problem_behind(apiservice: APIService, service: Service | None, slices: Sequence[EndpointSlice]) -> APIServiceCondition | None:
+def backend_problem(apiservice: APIService, service: Service | None, slices: Sequence[EndpointSlice]) -> APIServiceCondition | None:
     """What is wrong with the Service of a remote APIService or with its endpoints; None when the server can be asked."""
     reference = apiservice.spec.service
     assert reference is not None

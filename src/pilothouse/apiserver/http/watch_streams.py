@@ -46,7 +46,7 @@ class Turns:
     async def take(self, count: int) -> None:
         """Return when so much may be written."""
         while self._written > self._limit:
-            await MACHINE.rest()
+            await MACHINE.yield_turn()
         if not self._written:
             asyncio.get_running_loop().call_soon(self._begin)
         self._written += count

@@ -118,7 +118,7 @@ class RegistryStore:
         """Caches that are loaded, by class: admission asks for the same few in every request."""
         catalogue.subscribe(lambda what, resource: self._loaded.clear())
         self.allocation = Allocation(settings)
-        self.webhooks = WebhookClient(self.service_address, hold=clock.held)
+        self.webhooks = WebhookClient(self.service_address, hold=clock.paused)
         self.metrics = AdmissionMetrics()
         self.local_services: dict[tuple[str, str], Address] = {}
         """Where programs of the tests answer for Services of a simulated cluster, by namespace and name."""

@@ -27,9 +27,9 @@ ANSWER_LIMIT_BYTES = 4096
 
 
 async def storage_of(flags: Flags, clock: Clock) -> Storage:
-    """The store, reached. BadFlag or BadServers for flags that cannot be used, StorageFailed when etcd does not answer."""
+    """The store, wait_until_reachable. BadFlag or BadServers for flags that cannot be used, StorageFailed when etcd does not answer."""
     urls = flags.all("etcd-servers")
-    if not urls or await _is_stand_in(urls, clock):
+    if not urls or await _is_envtest_etcd(urls, clock):
         return MemoryStorage()
     from pilothouse.apiserver.storage.etcd import EtcdStorage
     from pilothouse.apiserver.storage.etcd_client import EtcdServers
@@ -38,14 +38,14 @@ async def storage_of(flags: Flags, clock: Clock) -> Storage:
     servers = EtcdServers(urls, authority, certificate, key, flags.last("etcd-prefix", "/registry"))
     storage = EtcdStorage(servers, clock, event_seconds=math.floor(flags.seconds("event-ttl", "1h")))
     try:
-        await reached(storage, clock)
+        await wait_until_reachable(storage, clock)
     except BaseException:
         await storage.close()
         raise
     return storage
 
 
-async def reached(storage: Storage, clock: Clock) -> None:
+async def wait_until_reachable(storage: Storage, clock: Clock) -> None:
     """Return when the store answers. StorageFailed when it does not within REACHED_SECONDS."""
     until = clock.monotonic() + REACHED_SECONDS
     while True:
@@ -59,7 +59,7 @@ async def reached(storage: Storage, clock: Clock) -> None:
         await clock.sleep(PAUSE_SECONDS)
 
 
-async def _is_stand_in(urls: Sequence[str], clock: Clock) -> bool:
+async def _is_envtest_etcd(urls: Sequence[str], clock: Clock) -> bool:
     """Whether this is envtest's etcd, which answers in plain HTTP."""
     parts = urlsplit(urls[0])
     if len(urls) > 1 or parts.scheme != "http" or not parts.hostname:

@@ -56,7 +56,7 @@ def _matters(old: Node, new: Node) -> bool:
 
 
 @dataclass(slots=True)
-class _Found:
+class _Placement:
     """A DaemonSet's Pods and nodes."""
 
     by_node: dict[str, list[Pod]] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class DaemonSetController(Controller):
         claimed = claim(daemons, world.claimable(daemons, Pod, selector), selector)
         revisions = history(daemons, world)
         yield from (*claimed.actions, *revisions.actions)
-        placement = _look(daemons, claimed.members, world)
+        placement = _place(daemons, claimed.members, world)
         changes = [*_manage(daemons, placement, revisions, world)]
         if not any(isinstance(change, (Create, Delete)) for change in changes):
             changes += _update(daemons, placement, revisions, world)
@@ -114,8 +114,8 @@ def _hash(pod: Pod) -> str:
     return pod.metadata.labels.get(HASH_LABEL, "")
 
 
-def _look(daemons: DaemonSet, members: Sequence[Pod], world: World) -> _Found:
-    placement = _Found()
+def _place(daemons: DaemonSet, members: Sequence[Pod], world: World) -> _Placement:
+    placement = _Placement()
     for pod in members:
         placement.by_node.setdefault(node_of(pod), []).append(pod)
     spec = codec.clone(daemons.spec.template.spec)
@@ -144,7 +144,7 @@ def node_of(pod: Pod) -> str:
     return ""
 
 
-def _manage(daemons: DaemonSet, placement: _Found, revisions: History, world: World) -> Iterator[Action]:
+def _manage(daemons: DaemonSet, placement: _Placement, revisions: History, world: World) -> Iterator[Action]:
     """One Pod where there should be one, none where there should not; failed ones make way."""
     creates = []
     for name in sorted(placement.may_stay):
@@ -208,7 +208,7 @@ def _by_revision(live: Sequence[Pod], revisions: History) -> tuple[list[Pod], li
     return [pod for pod in live if _hash(pod) != revisions.hash], [pod for pod in live if _hash(pod) == revisions.hash]
 
 
-def _update(daemons: DaemonSet, placement: _Found, revisions: History, world: World) -> Iterator[Action]:
+def _update(daemons: DaemonSet, placement: _Placement, revisions: History, world: World) -> Iterator[Action]:
     """Replace Pods of older templates, as many as may be unavailable (or surge) at once; one that serves nobody costs nothing."""
     if daemons.spec.updateStrategy.type == "OnDelete":
         return
@@ -284,7 +284,7 @@ def _tolerations(spec: PodSpec) -> list[Toleration]:
     return tolerations
 
 
-def _with_status(daemons: DaemonSet, placement: _Found, revisions: History, world: World) -> DaemonSet:
+def _with_status(daemons: DaemonSet, placement: _Placement, revisions: History, world: World) -> DaemonSet:
     minimum = daemons.spec.minReadySeconds or 0
     status = DaemonSetStatus(
         desiredNumberScheduled=len(placement.should_run),

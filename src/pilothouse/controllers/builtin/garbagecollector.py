@@ -71,7 +71,7 @@ class GarbageCollector:
             lambda kind: kind in self._kinds and self._kinds[kind].namespaced,
             self._deletes.add,
             self._orphans.add,
-            self._tell_elsewhere,
+            self._report_owner_elsewhere,
         )
 
     async def run(self) -> None:
@@ -123,7 +123,7 @@ class GarbageCollector:
             finally:
                 queue.done(uid)
 
-    def _tell_elsewhere(self, node: Node, owner: OwnerReference) -> None:
+    def _report_owner_elsewhere(self, node: Node, owner: OwnerReference) -> None:
         if node.kind is None:
             return
         group, version, kind = node.kind.GVK

@@ -16,7 +16,7 @@ from pilothouse.controllers.framework.owners import claim, controller_of
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.jobs import failurepolicy, indexes, perindex
 from pilothouse.controllers.jobs.backoff import finished_at, seconds_left
-from pilothouse.controllers.jobs.tally import FINALIZER, Rest, Tally, tally, without_finalizer
+from pilothouse.controllers.jobs.tally import FINALIZER, RemainingPods, Tally, tally, without_finalizer
 from pilothouse.controllers.jobs.verdict import ANNOUNCED_BY, COMPLETE, FAILED, Verdict, condition, verdict
 from pilothouse.controllers.ranking import cheapest_first
 from pilothouse.machinery import codec, labels
@@ -97,10 +97,10 @@ def _go_on(job: Job, members: Sequence[Pod], world: World) -> Iterator[Action]:
     dying = bool(job.metadata.deletionTimestamp)
     if not job.status.startTime and not job.spec.suspend:
         job.status.startTime = world.now_text
-    counts = tally(job, members, Rest.UNCOUNTED if dying else Rest.RUN)
+    counts = tally(job, members, RemainingPods.UNCOUNTED if dying else RemainingPods.RUN)
     end = verdict(job, counts, members, world)
     if end is not None:
-        counts = tally(job, members, Rest.UNCOUNTED if dying or end.kind == COMPLETE else Rest.FAILED)
+        counts = tally(job, members, RemainingPods.UNCOUNTED if dying or end.kind == COMPLETE else RemainingPods.FAILED)
         # Before they are deleted: that changes them, and one that ends by it would count as failed.
         yield from (action for action in counts.release if pods.is_active(action.object))
         yield from _delete(job, [pod for pod in members if pods.is_active(pod)])

@@ -88,7 +88,7 @@ class NodeLifecycleController(Controller):
                 return  # what follows from it is planned when the cache shows it
         else:
             yield RequeueAfter(left)
-        yield from _tell_readiness(node, world)
+        yield from _mark_pods_not_ready(node, world)
         yield from _taint(node, world)
 
     def plan_gone(self, key: Key, world: World) -> Iterator[Action]:
@@ -134,7 +134,7 @@ def _unknown(node: Node, now: str) -> Node | None:
     return None if changed.status == node.status else changed
 
 
-def _tell_readiness(node: Node, world: World) -> Iterator[Action]:
+def _mark_pods_not_ready(node: Node, world: World) -> Iterator[Action]:
     """Of a node that stops being ready: one event, and its Pods are not ready either."""
     ready = taints.condition(node, "Ready")
     if ready is None or ready.status == "True":

@@ -76,7 +76,7 @@ class PersistentVolumeBinder(Controller):
         if wellknown.BIND_COMPLETED in claim.metadata.annotations:
             yield from _keep(claim, world)
         elif claim.spec.volumeName:
-            yield from _as_asked(claim, world)
+            yield from _bind_to_named_volume(claim, world)
         elif not claim.metadata.deletionTimestamp:
             yield from _find(claim, world)
 
@@ -113,7 +113,7 @@ def _provision(claim: PersistentVolumeClaim, kind: StorageClass, world: World) -
     yield from _once(claim, world, NORMAL, "ExternalProvisioning", EXTERNAL.format(kind.provisioner))
 
 
-def _as_asked(claim: PersistentVolumeClaim, world: World) -> Iterator[Action]:
+def _bind_to_named_volume(claim: PersistentVolumeClaim, world: World) -> Iterator[Action]:
     """It names the volume that it is to have."""
     volume = world.get(PersistentVolume, "", claim.spec.volumeName)
     if volume is None:

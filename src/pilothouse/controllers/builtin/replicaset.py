@@ -10,7 +10,7 @@ from pilothouse.controllers.framework.actions import Action
 from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, OwnStatus, Rule
 from pilothouse.controllers.framework.owners import controller_of
 from pilothouse.controllers.framework.world import World
-from pilothouse.controllers.replicas import keep_count
+from pilothouse.controllers.replicas import manage_replicas
 from pilothouse.machinery import labels
 
 
@@ -35,7 +35,7 @@ class ReplicaSetController(Controller):
 
     def plan(self, rs: ReplicaSet, world: World) -> Iterator[Action]:
         """Create or delete Pods until there are as many as asked for, then write the status."""
-        yield from keep_count(rs, labels.from_label_selector(rs.spec.selector), lambda: _related(rs, world), world)
+        yield from manage_replicas(rs, labels.from_label_selector(rs.spec.selector), lambda: _related(rs, world), world)
 
 
 def _related(rs: ReplicaSet, world: World) -> list[Pod]:

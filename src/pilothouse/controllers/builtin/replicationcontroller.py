@@ -8,7 +8,7 @@ from pilothouse.api.types.core_v1 import Pod, ReplicationController
 from pilothouse.controllers.framework.actions import Action
 from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, OwnStatus, Rule
 from pilothouse.controllers.framework.world import World
-from pilothouse.controllers.replicas import keep_count
+from pilothouse.controllers.replicas import manage_replicas
 from pilothouse.machinery import labels
 
 
@@ -34,4 +34,6 @@ class ReplicationControllerController(Controller):
     def plan(self, controller: ReplicationController, world: World) -> Iterator[Action]:
         """Create or delete Pods until there are as many as asked for, then write the status."""
         if controller.spec.selector and controller.spec.template is not None:
-            yield from keep_count(controller, labels.match_labels(controller.spec.selector), lambda: world.owned(controller, Pod), world)
+            yield from manage_replicas(
+                controller, labels.match_labels(controller.spec.selector), lambda: world.owned(controller, Pod), world
+            )

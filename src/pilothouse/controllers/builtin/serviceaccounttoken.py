@@ -23,7 +23,7 @@ LONGEST_SECONDS = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class IssuedToken:
     """What the server says: the account's uid (empty when there is none), and a token for a Secret that has none."""
 
     uid: str
@@ -56,7 +56,7 @@ class ServiceAccountTokenController(Controller):
         Rule("", ("secrets",), READ + WRITE + DELETE),
     )
 
-    async def observe(self, secret: Secret, context: Context) -> Found | None:
+    async def observe(self, secret: Secret, context: Context) -> IssuedToken | None:
         """Ask the API server for the account and, when the Secret has no token, for one. None when the Secret names no account."""
         name = account_of(secret)
         if not name or secret.metadata.deletionTimestamp:
@@ -69,18 +69,18 @@ class ServiceAccountTokenController(Controller):
         except StatusError as error:
             if error.code != 404:
                 raise
-            return Found("")
+            return IssuedToken("")
         uid = account.metadata.uid
         if secret.data.get("token") or secret.metadata.annotations.get(SERVICE_ACCOUNT_UID, uid) != uid:
-            return Found(uid)
+            return IssuedToken(uid)
         bound = BoundObjectReference(apiVersion="v1", kind="Secret", name=secret.metadata.name, uid=secret.metadata.uid)
         request = TokenRequest(spec=TokenRequestSpec(audiences=[], boundObjectRef=bound, expirationSeconds=LONGEST_SECONDS))
         answer: TokenRequest = await context.client.create_subresource(ServiceAccount, name, namespace, "token", request)
-        return Found(uid, answer.status.token)
+        return IssuedToken(uid, answer.status.token)
 
     def plan(self, secret: Secret, world: World) -> Iterator[Action]:
         """Fill in what the Secret lacks, or delete it when its account is gone or another."""
-        account: Found | None = world.observed
+        account: IssuedToken | None = world.observed
         if account is None:
             return
         if not account.uid or secret.metadata.annotations.get(SERVICE_ACCOUNT_UID, account.uid) != account.uid:

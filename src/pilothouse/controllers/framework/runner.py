@@ -29,7 +29,7 @@ from pilothouse.controllers.framework.expectations import TIMEOUT_SECONDS, Expec
 from pilothouse.controllers.framework.owners import controlled_by, controller_of
 from pilothouse.controllers.framework.settings import Settings
 from pilothouse.controllers.framework.world import World, orphans_by_namespace
-from pilothouse.kit.clock import Clock, SteadyTime
+from pilothouse.kit.clock import Clock, MonotonicTime
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.errors import StatusError
 
@@ -54,7 +54,7 @@ class Runner:
         self.controller = controller
         self.queue: WorkQueue[Key] = WorkQueue(context.clock)
         self._clock = context.clock
-        self._steady = SteadyTime(context.clock)
+        self._steady = MonotonicTime(context.clock)
         self._settings = context.settings
         kinds = [controller.reconciles, *(watch.kind for watch in controller.watches)]
         self._informers: dict[type[Any], Informer[Any]] = {kind: context.informers.of(kind) for kind in kinds}

@@ -26,7 +26,7 @@ def has_failed(job: Job, pod: Pod) -> bool:
     return bool(pod.metadata.deletionTimestamp) and pod.status.phase != "Succeeded" and not replaces_only_failed(job)
 
 
-def judge(job: Job, pod: Pod) -> tuple[str, str]:
+def match_policy(job: Job, pod: Pod) -> tuple[str, str]:
     """The action for a failed Pod, and the words that tell why."""
     policy = job.spec.podFailurePolicy
     for place, rule in enumerate((policy.rules or ()) if policy is not None else ()):
@@ -40,7 +40,7 @@ def failing_message(job: Job, pods: Iterable[Pod]) -> str:
     """Why the Job is to fail at once; empty when no Pod says so."""
     if job.spec.podFailurePolicy is None:
         return ""
-    verdicts = (judge(job, pod) for pod in pods if has_failed(job, pod))
+    verdicts = (match_policy(job, pod) for pod in pods if has_failed(job, pod))
     return next((message for action, message in verdicts if action == FAIL_JOB), "")
 
 

@@ -37,7 +37,7 @@ def failed_indexes(job: Job, uncounted: Iterable[Pod], done: Collection[int]) ->
 def _has_failed_for_good(job: Job, pod: Pod) -> bool:
     if not failurepolicy.has_failed(job, pod):
         return False
-    action = failurepolicy.judge(job, pod)[0]
+    action = failurepolicy.match_policy(job, pod)[0]
     if action == failurepolicy.FAIL_INDEX:
         return True
     return action != failurepolicy.IGNORE and _count(pod, FAILURES) >= (job.spec.backoffLimitPerIndex or 0)
@@ -61,7 +61,7 @@ def annotations_of_next(job: Job, replaced: Pod | None) -> Mapping[str, str]:
     if not applies(job):
         return {}
     failures, ignored = (_count(replaced, FAILURES), _count(replaced, IGNORED_FAILURES)) if replaced is not None else (0, 0)
-    if replaced is not None and failurepolicy.judge(job, replaced)[0] == failurepolicy.IGNORE:
+    if replaced is not None and failurepolicy.match_policy(job, replaced)[0] == failurepolicy.IGNORE:
         ignored += 1
     elif replaced is not None:
         failures += 1

@@ -47,7 +47,7 @@ class Tally:
         return self.counted_failed + len(self.uncounted.failed)
 
 
-class Rest(Enum):
+class RemainingPods(Enum):
     """What becomes of Pods that have not ended."""
 
     RUN = "they go on"
@@ -55,7 +55,7 @@ class Rest(Enum):
     FAILED = "they count as failed: the Job has"
 
 
-def tally(job: Job, members: Sequence[Pod], rest: Rest = Rest.RUN) -> Tally:
+def tally(job: Job, members: Sequence[Pod], rest: RemainingPods = RemainingPods.RUN) -> Tally:
     """Count the Job's ended Pods once each, by finalizer and `uncountedTerminatedPods`, as upstream's job controller does."""
     known = job.status.uncountedTerminatedPods or UncountedTerminatedPods()
     waiting = {pod.metadata.uid: pod for pod in members if FINALIZER in pod.metadata.finalizers}
@@ -75,7 +75,7 @@ def tally(job: Job, members: Sequence[Pod], rest: Rest = Rest.RUN) -> Tally:
     fresh = [pod for uid, pod in waiting.items() if uid not in noted]
     result.given_up = perindex.failed_indexes(job, waiting.values(), result.done)
     result.to_replace = perindex.to_be_replaced(job, fresh, filter(pods.is_active, members), result.done | result.given_up)
-    held = {pod.metadata.uid for pod in result.to_replace.values()} if rest is Rest.RUN else set()
+    held = {pod.metadata.uid for pod in result.to_replace.values()} if rest is RemainingPods.RUN else set()
     for pod in fresh:
         if pod.metadata.uid not in held and len(result.uncounted.succeeded) + len(result.uncounted.failed) < UNCOUNTED_LIMIT:
             _note(job, pod, result, rest)
@@ -94,7 +94,7 @@ def _done(job: Job, waiting: Iterable[Pod]) -> set[int]:
     return {index for index in known | fresh if index is not None and index < completions}
 
 
-def _note(job: Job, pod: Pod, result: Tally, rest: Rest) -> None:
+def _note(job: Job, pod: Pod, result: Tally, rest: RemainingPods) -> None:
     """Count a Pod that has ended, or is to be counted so."""
     uid = pod.metadata.uid
     if pod.status.phase == "Succeeded":
@@ -102,10 +102,10 @@ def _note(job: Job, pod: Pod, result: Tally, rest: Rest) -> None:
             result.release.append(without_finalizer(pod))  # its index says it: no Pod need be remembered
         else:
             result.uncounted.succeeded.append(uid)
-    elif rest is Rest.UNCOUNTED and pod.status.phase != "Failed":
+    elif rest is RemainingPods.UNCOUNTED and pod.status.phase != "Failed":
         result.release.append(without_finalizer(pod))
-    elif rest is Rest.FAILED or failurepolicy.has_failed(job, pod):
-        if failurepolicy.judge(job, pod)[0] == failurepolicy.IGNORE:
+    elif rest is RemainingPods.FAILED or failurepolicy.has_failed(job, pod):
+        if failurepolicy.match_policy(job, pod)[0] == failurepolicy.IGNORE:
             result.release.append(without_finalizer(pod))
         else:
             result.uncounted.failed.append(uid)

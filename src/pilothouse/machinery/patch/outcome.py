@@ -45,7 +45,7 @@ def object_of(
     text = ("" if obj is not None else judge(patched, shape)) or _other_kind(patched, patch_type, type)
     warnings: list[str] = []
     if not text and strictness != "Ignore":
-        warnings = _suspicious(patch, patch_type) + ([] if obj is not None else _unknown(patched, shape))
+        warnings = _unknown_and_duplicate_fields(patch, patch_type) + ([] if obj is not None else _unknown(patched, shape))
     if warnings and strictness == "Strict":
         text = f"strict decoding error: {', '.join(warnings)}"
     if text:
@@ -66,7 +66,7 @@ def _custom_object(patched: dict[str, Any], patch: bytes | Any, patch_type: str,
     except ValueError as problem:
         raise _refused(patched, patch, patch_type, str(problem), is_custom=True) from problem
     if strictness != "Ignore":
-        warnings = [*_suspicious(patch, patch_type), *(f'unknown field "{path}"' for path in unknown)]
+        warnings = [*_unknown_and_duplicate_fields(patch, patch_type), *(f'unknown field "{path}"' for path in unknown)]
     if warnings and strictness == "Strict":
         text = f"strict decoding error: {', '.join(warnings)}"
     if not patched.get("kind"):
@@ -156,19 +156,19 @@ def _at_a_glance(patched: dict[str, Any], shape: Shape, type: type[Any]) -> Any:
     """The object, where all of it is known and nothing needs to be put right, as nearly always; else None."""
     try:
         obj = codec.convert(patched, type)
-        return None if strict.survey(patched, shape) else obj
-    except (msgspec.ValidationError, strict.Doubt):
+        return None if strict.quick_check(patched, shape) else obj
+    except (msgspec.ValidationError, strict.NeedsFullCheck):
         return None
 
 
-def _suspicious(patch: bytes | Any, patch_type: str) -> list[str]:
+def _unknown_and_duplicate_fields(patch: bytes | Any, patch_type: str) -> list[str]:
     """What the patch says twice, or in words that a JSON Patch has not."""
     if not isinstance(patch, bytes):
         return []
     if patch_type == JSON_PATCH:
-        return [f"json patch {problem}" for problem in strict.suspicious(patch, OPERATION_LIST)]
+        return [f"json patch {problem}" for problem in strict.unknown_and_duplicate_fields(patch, OPERATION_LIST)]
     if patch_type in (MERGE_PATCH, STRATEGIC_MERGE_PATCH) and not strict.surely_unique(patch, document.read(patch)):
-        return strict.suspicious(patch, OPEN)
+        return strict.unknown_and_duplicate_fields(patch, OPEN)
     return []
 
 

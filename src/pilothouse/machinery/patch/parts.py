@@ -84,7 +84,7 @@ def _patched(seen: Any, body: bytes, patch_type: str, strictness: str, parts: fr
 def _keep_raw(made: Any, seen: Any, patch_type: str) -> None:
     """Strategic merge patches write all JSON of any kind anew, keys sorted; others leave what they do not change."""
     if patch_type != STRATEGIC_MERGE_PATCH and isinstance(seen, msgspec.Struct):
-        rawextension.keep_original_text(made, seen, shape_of(type(seen)))
+        rawextension.copy_original_text(made, seen, shape_of(type(seen)))
 
 
 def _clone(value: Any) -> Any:

@@ -90,10 +90,10 @@ def report(failures: Iterable[Failure], problems: Problems) -> None:
     for failure in failures:
         name = "" if failure.kind == PLAIN or failure.name == "." else failure.name.removeprefix(".")
         path = f"{base}.{name}" if base and name else base or name or ROOT
-        _tell(failure, Problems(path, problems.found))
+        _report(failure, Problems(path, problems.found))
 
 
-def _tell(failure: Failure, problems: Problems) -> None:
+def _report(failure: Failure, problems: Problems) -> None:
     if failure.kind == REQUIRED:
         problems.required()
     elif failure.kind == ENUM:

@@ -2,7 +2,7 @@
 
 - `prune` gives the paths of what it took out, sorted as upstream sorts them; `drop_nulls` takes out nulls that are neither allowed nor
   replaced by a default.
-- `Survey` makes functions, once a schema, that tell whether there is anything to take out: of most objects there is nothing.
+- `CleanChecks` makes functions, once a schema, that tell whether there is anything to take out: of most objects there is nothing.
 - At the root, as in every embedded resource, apiVersion, kind and metadata are always known.
 
 Upstream: apiextensions-apiserver pkg/apiserver/schema/pruning, defaulting/prunenulls.go.
@@ -82,7 +82,7 @@ def drop_nulls(value: Any, node: Node | None) -> None:
             drop_nulls(item, node.items)
 
 
-class Survey:
+class CleanChecks:
     """Functions, one a schema, that tell whether an object is clean: nothing in it would be pruned, and nothing in it is null."""
 
     def __init__(self) -> None:

@@ -35,7 +35,7 @@ class StructuralSchema:
 
     @cached_property
     def _clean(self) -> pruning.Clean:
-        return pruning.Survey().of(self.root, embedded=True)
+        return pruning.CleanChecks().of(self.root, embedded=True)
 
     @cached_property
     def _default(self) -> defaulting.Defaulter | None:

@@ -89,7 +89,7 @@ def add_front(rules: Rules, plan: PortPlan, holder: str, key: str, chain: str, t
     if chain:
         rules.elements[Element(f"service-{holder}", key)] = f"goto {chain}"
     if not targets:
-        rules.elements[Element(f"unserved-{holder}", key)] = verdict_of_nothing(plan)
+        rules.elements[Element(f"unserved-{holder}", key)] = no_endpoints_verdict(plan)
 
 
 def lead(rules: Rules, plan: PortPlan, kind: str, targets: tuple[Target, ...], fronts: Sequence[Target]) -> str:
@@ -139,7 +139,7 @@ def dnat(plan: PortPlan, targets: tuple[Target, ...]) -> str:
     return f"{match} addr . port to numgen random mod {len(targets)} map {{ {choices} }}"
 
 
-def verdict_of_nothing(plan: PortPlan) -> str:
+def no_endpoints_verdict(plan: PortPlan) -> str:
     """Without any endpoint a client is told so; where only this node has none, the packet is dropped."""
     return "goto refuse" if not plan.everywhere else "drop"
 

@@ -142,7 +142,7 @@ class Score(Plugin, Protocol):
 
 
 @runtime_checkable
-class FarReaching(Plugin, Protocol):
+class CrossNode(Plugin, Protocol):
     """A plugin whose verdict or score of a node depends on other nodes, too: these are worked out anew for every Pod."""
 
     def may_share(self, pod: PodFacts) -> bool:

@@ -19,7 +19,7 @@ from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.diagnosis import Diagnosis
 from pilothouse.scheduler.framework.interfaces import (
     Bind,
-    FarReaching,
+    CrossNode,
     Filter,
     Permit,
     PostBind,
@@ -40,7 +40,7 @@ from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
 
 @dataclass(slots=True)
-class Remembered:
+class SharedResult:
     """The last result, for Pods of one signature: the nodes that pass every filter that looks at one node only, and raw scores."""
 
     signature: bytes
@@ -76,7 +76,7 @@ class Framework:
         self.plugins = [plugin for plugin, _ in plugins]
         self.weights = {plugin.name: weight for plugin, weight in plugins}
         self._entropy = entropy
-        self._remembered: Remembered | None = None
+        self._shared_result: SharedResult | None = None
         self.pre_enqueues: list[PreEnqueue] = self._at(PreEnqueue)
         self.queue_sort: QueueSort = self._at(QueueSort)[0]
         self._pre_filters: list[PreFilter] = self._at(PreFilter)
@@ -84,9 +84,9 @@ class Framework:
         self._post_filters: list[PostFilter] = self._at(PostFilter)
         self._scorers: list[Score] = self._at(Score)
         self._pre_scores: dict[str, PreScore] = {plugin.name: plugin for plugin in self._at(PreScore)}
-        self._far_reaching: list[FarReaching] = self._at(FarReaching)
-        self._far = {plugin.name for plugin in self._far_reaching}
-        self._near_filters = [plugin for plugin in self._filters if plugin.name not in self._far]
+        self._cross_node: list[CrossNode] = self._at(CrossNode)
+        self._cross_node_names = {plugin.name for plugin in self._cross_node}
+        self._single_node_filters = [plugin for plugin in self._filters if plugin.name not in self._cross_node_names]
         self._reserves: list[Reserve] = self._at(Reserve)
         self._permits: list[Permit] = self._at(Permit)
         self._pre_binds: list[PreBind] = self._at(PreBind)
@@ -101,15 +101,15 @@ class Framework:
 
     def choose(self, pod: PodFacts, nodes: NodeColumns) -> Choice:
         """The node for a Pod; there is at least one node."""
-        feasible, raw = self._recall(pod, nodes) or (None, {})
+        feasible, raw = self._shared(pod, nodes) or (None, {})
         if feasible is None:
             diagnosis = Diagnosis(nodes.total)
             feasible = self.feasible(pod, nodes, diagnosis)
             if feasible is None or not feasible.any():
-                self._remembered = None
+                self._shared_result = None
                 return Choice(diagnosis=diagnosis)
             raw = self._raw_scores(pod, nodes, feasible)
-            self._remember(pod, nodes, diagnosis.near, raw)
+            self._share(pod, nodes, diagnosis.near, raw)
         return Choice(nodes.names[self._best(feasible, raw)])
 
     def feasible(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis) -> Mask | None:
@@ -123,7 +123,7 @@ class Framework:
             verdict = plugin.filter(pod, nodes)
             if verdict is None:
                 continue
-            if plugin.name not in self._far:
+            if plugin.name not in self._cross_node_names:
                 diagnosis.near &= verdict.passes
             failed = left & ~verdict.passes
             if failed.any():
@@ -201,52 +201,52 @@ class Framework:
 
     # Sharing work between equal Pods
 
-    def _remember(self, pod: PodFacts, nodes: NodeColumns, near: Mask | None, raw: dict[str, Scores]) -> None:
+    def _share(self, pod: PodFacts, nodes: NodeColumns, near: Mask | None, raw: dict[str, Scores]) -> None:
         if near is None or nodes.nominated or not self._may_share(pod):
-            self._remembered = None
+            self._shared_result = None
             return
-        self._remembered = Remembered(pod.signature, nodes.structure, len(nodes.changes), near, raw)
+        self._shared_result = SharedResult(pod.signature, nodes.structure, len(nodes.changes), near, raw)
 
-    def _recall(self, pod: PodFacts, nodes: NodeColumns) -> tuple[Mask, dict[str, Scores]] | None:
-        last = self._remembered
+    def _shared(self, pod: PodFacts, nodes: NodeColumns) -> tuple[Mask, dict[str, Scores]] | None:
+        last = self._shared_result
         if last is None or last.signature != pod.signature or last.structure != nodes.structure or nodes.nominated:
             return None
         if not self._may_share(pod):
             return None
         for row in sorted(set(nodes.changes[last.seen :])):
-            self._judge_again(pod, nodes, last, row)
+            self._filter_and_score_row(pod, nodes, last, row)
         last.seen = len(nodes.changes)
-        feasible = self._pass_far_filters(pod, nodes, last.near)
+        feasible = self._apply_cross_node_filters(pod, nodes, last.near)
         if not feasible.any():
             return None
-        self._score_far(pod, nodes, feasible, last.raw)
+        self._score_cross_node(pod, nodes, feasible, last.raw)
         return feasible, last.raw
 
-    def _judge_again(self, pod: PodFacts, nodes: NodeColumns, last: Remembered, row: int) -> None:
+    def _filter_and_score_row(self, pod: PodFacts, nodes: NodeColumns, last: SharedResult, row: int) -> None:
         window = nodes.window(row)
-        last.near[row] = bool(nodes.alive[row]) and not rejection(self._near_filters, pod, window)
+        last.near[row] = bool(nodes.alive[row]) and not rejection(self._single_node_filters, pod, window)
         if last.near[row]:
             for plugin in self._scorers:
-                if plugin.name in last.raw and plugin.name not in self._far:
+                if plugin.name in last.raw and plugin.name not in self._cross_node_names:
                     last.raw[plugin.name][row] = plugin.score(pod, window)[0]
 
     def _may_share(self, pod: PodFacts) -> bool:
-        return all(plugin.may_share(pod) for plugin in self._far_reaching)
+        return all(plugin.may_share(pod) for plugin in self._cross_node)
 
-    def _pass_far_filters(self, pod: PodFacts, nodes: NodeColumns, near: Mask) -> Mask:
+    def _apply_cross_node_filters(self, pod: PodFacts, nodes: NodeColumns, near: Mask) -> Mask:
         """Of the nodes that would do by themselves those that also do in view of the others."""
         feasible = near.copy()
         for plugin in self._filters:
-            if plugin.name in self._far:
+            if plugin.name in self._cross_node_names:
                 verdict = plugin.filter(pod, nodes)
                 if verdict is not None:
                     feasible &= verdict.passes
         return feasible
 
-    def _score_far(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask, raw: dict[str, Scores]) -> None:
+    def _score_cross_node(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask, raw: dict[str, Scores]) -> None:
         """Put the scores that depend on other nodes anew into `raw`."""
         for plugin in self._scorers:
-            if plugin.name in self._far:
+            if plugin.name in self._cross_node_names:
                 raw.pop(plugin.name, None)
                 pre_score = self._pre_scores.get(plugin.name)
                 if pre_score is None or pre_score.pre_score(pod, nodes, feasible):
@@ -254,7 +254,7 @@ class Framework:
 
     # The other points
 
-    def rejected_at_the_gate(self, pod: PodFacts) -> tuple[str, str]:
+    def run_pre_enqueue_plugins(self, pod: PodFacts) -> tuple[str, str]:
         """(plugin, reason) of the first that keeps the Pod out of the queue; empty strings when none does."""
         for plugin in self.pre_enqueues:
             reason = plugin.pre_enqueue(pod)

@@ -1,6 +1,6 @@
 """InterPodAffinity: Pods near to, or far from, other Pods; both what the Pod asks and what placed Pods ask of it.
 
-What placed Pods ask is looked up in `scheduler/placedterms.py`.
+What placed Pods ask is looked up in `scheduler/existingterms.py`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from pilothouse.api.types.core_v1 import Pod
+from pilothouse.scheduler.existingterms import existing_terms
 from pilothouse.scheduler.facts import PodFacts
 from pilothouse.scheduler.framework.interfaces import Scores, Verdict, Wake
-from pilothouse.scheduler.placedterms import placed_terms
 from pilothouse.scheduler.podterms import NamespaceLabels, PodTerms, Term, terms_of
 from pilothouse.scheduler.snapshot import Mask, NodeColumns
 from pilothouse.scheduler.topology import has_label, on_rows
@@ -79,54 +79,54 @@ class InterPodAffinity:
 
     def _near(self, pod: PodFacts, nodes: NodeColumns, group: Sequence[Term]) -> Mask:
         """The rows in whose domains Pods are that all terms mean; the first of a group that means itself may go anywhere."""
-        whole = nodes.whole
+        all_nodes = nodes.all_nodes
 
         def meant_by_all(other: Pod) -> bool:
             return all(term.means(other) for term in group)
 
         counts = nodes.pods_matching(("all", *(self._key(term) for term in group)), meant_by_all)
-        labelled, anywhere = np.ones_like(whole.alive), np.zeros_like(whole.alive)
-        near = np.ones_like(whole.alive)
+        labelled, anywhere = np.ones_like(all_nodes.alive), np.zeros_like(all_nodes.alive)
+        near = np.ones_like(all_nodes.alive)
         for term in group:
-            labels = whole.label(term.topology)
+            labels = all_nodes.label(term.topology)
             labelled &= has_label(labels)
             anywhere |= has_label(labels)
-            near &= on_rows(labels, counts, whole.alive) > 0
-        if not counts[whole.alive & anywhere].any() and meant_by_all(pod.pod):
+            near &= on_rows(labels, counts, all_nodes.alive) > 0
+        if not counts[all_nodes.alive & anywhere].any() and meant_by_all(pod.pod):
             return labelled
         return labelled & near
 
     def _far(self, nodes: NodeColumns, terms: Sequence[Term]) -> Mask:
-        whole = nodes.whole
-        far = np.ones_like(whole.alive)
+        all_nodes = nodes.all_nodes
+        far = np.ones_like(all_nodes.alive)
         for term in terms:
-            labels = whole.label(term.topology)
-            far &= on_rows(labels, nodes.pods_matching(self._key(term), term.means), whole.alive) == 0
+            labels = all_nodes.label(term.topology)
+            far &= on_rows(labels, nodes.pods_matching(self._key(term), term.means), all_nodes.alive) == 0
         return far
 
     def _wanted(self, pod: PodFacts, nodes: NodeColumns) -> Mask | None:
         """The rows that no placed Pod's anti-affinity keeps this Pod from."""
         wanted: Mask | None = None
-        for term, weight, counts in placed_terms(pod, nodes, self._terms):
+        for term, weight, counts in existing_terms(pod, nodes, self._terms):
             if not weight:
-                free = on_rows(nodes.whole.label(term.topology), counts, nodes.whole.alive) == 0
+                free = on_rows(nodes.all_nodes.label(term.topology), counts, nodes.all_nodes.alive) == 0
                 wanted = free if wanted is None else wanted & free
         return wanted
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
         """Whether the Pod has preferred terms, or placed Pods have terms that mean it."""
-        return bool(self._terms(pod).preferred) or any(weight for _, weight, _ in placed_terms(pod, nodes, self._terms))
+        return bool(self._terms(pod).preferred) or any(weight for _, weight, _ in existing_terms(pod, nodes, self._terms))
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
         """Sum of the weights of matching terms over the Pods of each node's domains."""
-        whole = nodes.whole
-        total = np.zeros(len(whole.names), np.int64)
+        all_nodes = nodes.all_nodes
+        total = np.zeros(len(all_nodes.names), np.int64)
         for term in self._terms(pod).preferred:
             counts = nodes.pods_matching(self._key(term), term.means)
-            total += term.weight * on_rows(whole.label(term.topology), counts, whole.alive)
-        for term, weight, counts in placed_terms(pod, nodes, self._terms):
+            total += term.weight * on_rows(all_nodes.label(term.topology), counts, all_nodes.alive)
+        for term, weight, counts in existing_terms(pod, nodes, self._terms):
             if weight:
-                total += weight * on_rows(whole.label(term.topology), counts, whole.alive)
+                total += weight * on_rows(all_nodes.label(term.topology), counts, all_nodes.alive)
         return nodes.cut(total)
 
     def normalize(self, scores: Scores) -> Scores:

@@ -120,13 +120,13 @@ class PodTopologySpread:
         constraints = self._constraints(pod, HARD)
         if not constraints:
             return None
-        whole = nodes.whole
-        labelled = np.ones_like(whole.alive)
+        all_nodes = nodes.all_nodes
+        labelled = np.ones_like(all_nodes.alive)
         for constraint in constraints:
-            labelled &= has_label(whole.label(constraint.spec.topologyKey))
-        passes, missing = np.ones_like(whole.alive), np.zeros_like(whole.alive)
+            labelled &= has_label(all_nodes.label(constraint.spec.topologyKey))
+        passes, missing = np.ones_like(all_nodes.alive), np.zeros_like(all_nodes.alive)
         for constraint in constraints:  # a node is told the first thing that is wrong with it
-            present = has_label(whole.label(constraint.spec.topologyKey))
+            present = has_label(all_nodes.label(constraint.spec.topologyKey))
             missing |= passes & ~present
             passes &= present & self._even(pod, nodes, constraint, labelled)
         cut = nodes.cut(missing)
@@ -134,9 +134,9 @@ class PodTopologySpread:
 
     def _even(self, pod: PodFacts, nodes: NodeColumns, constraint: Constraint, labelled: Mask) -> Mask:
         """The rows where one Pod more would not exceed the skew."""
-        whole = nodes.whole
-        labels = whole.label(constraint.spec.topologyKey)
-        counted = counted_nodes(pod, whole, constraint, labelled)
+        all_nodes = nodes.all_nodes
+        labels = all_nodes.label(constraint.spec.topologyKey)
+        counted = counted_nodes(pod, all_nodes, constraint, labelled)
         counts = nodes.pods_matching(constraint.key, constraint.counts)
         present = domains(labels, counted)
         sums = per_domain(labels, counts, counted)
@@ -153,21 +153,21 @@ class PodTopologySpread:
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:
         """Raw: matching Pods of the domain, weighted by how many domains the feasible nodes have; -1 where a label is missing."""
-        whole = nodes.whole
+        all_nodes = nodes.all_nodes
         constraints = self._constraints(pod, SOFT)
-        labelled = np.ones_like(whole.alive)
+        labelled = np.ones_like(all_nodes.alive)
         for constraint in constraints if pod.pod.spec.topologySpreadConstraints else ():
-            labelled &= has_label(whole.label(constraint.spec.topologyKey))
+            labelled &= has_label(all_nodes.label(constraint.spec.topologyKey))
         candidates = pod.scratch[FEASIBLE] & labelled
-        total = np.zeros(len(whole.names), np.float64)
+        total = np.zeros(len(all_nodes.names), np.float64)
         for constraint in constraints:
-            labels = whole.label(constraint.spec.topologyKey)
+            labels = all_nodes.label(constraint.spec.topologyKey)
             counts, present = nodes.pods_matching(constraint.key, constraint.counts), has_label(labels)
             if constraint.spec.topologyKey == wellknown.HOSTNAME:  # each node is a domain, and no policy leaves any out
                 size, sums = int(candidates.sum()), counts
             else:
                 size = len(domains(labels, candidates)) + bool((candidates & ~present).any())
-                sums = on_rows(labels, counts, counted_nodes(pod, whole, constraint, labelled))
+                sums = on_rows(labels, counts, counted_nodes(pod, all_nodes, constraint, labelled))
             total += np.where(present, sums * math.log(size + 2) + (constraint.spec.maxSkew - 1), 0.0)
         scores = np.where(labelled, np.floor(total + 0.5), -1).astype(np.int64)
         return nodes.cut(scores)

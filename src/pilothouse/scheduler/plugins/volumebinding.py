@@ -120,7 +120,7 @@ class VolumeBinding:
     def _served(self, pod: PodFacts, unbound: Sequence[PersistentVolumeClaim], nodes: NodeColumns) -> Mask:
         """The rows on which every claim that waits for its consumer finds a volume, or can have one made."""
         matched = matches(unbound, self._volumes.list(), self._promised, nodes)
-        if nodes.whole is nodes:
+        if nodes.all_nodes is nodes:
             pod.scratch[MATCHES] = nodes, matched
         served = nodes.alive.copy()
         for claim in unbound:

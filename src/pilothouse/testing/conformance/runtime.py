@@ -3,7 +3,7 @@
     class TestMine(RuntimeConformance):
         def open(self): ...                      # a Runtime
         def program(self, kind): ...             # image, command: runs "forever", or "exits 3"; "stubborn" ignores the stop signal
-        async def pass_time(self, seconds): ...  # virtual time moves, real time is waited for
+        async def advance(self, seconds): ...  # virtual time moves, real time is waited for
 
 Every test makes its own sandboxes and removes them again.
 """
@@ -25,7 +25,7 @@ LABELS = {"io.kubernetes.pod.uid": "conformance"}
 
 
 class RuntimeConformance:
-    """What every container runtime promises; inherit it and implement `open`, `program` and `pass_time`."""
+    """What every container runtime promises; inherit it and implement `open`, `program` and `advance`."""
 
     log_directory = "/var/log/pods/conformance"
 
@@ -37,18 +37,18 @@ class RuntimeConformance:
         """Image and command that behave as `kind` says ("forever", "exits 3", "stubborn"); to be overridden."""
         raise NotImplementedError
 
-    async def pass_time(self, seconds: float) -> None:
+    async def advance(self, seconds: float) -> None:
         """Let time pass, real or virtual; to be overridden."""
         raise NotImplementedError
 
     async def after(self, work: Any, seconds: float = 5.0) -> Any:
         """The result of a call that may need time to pass."""
         task = asyncio.ensure_future(work)
-        await self.pass_time(0.0)
+        await self.advance(0.0)
         for _ in range(50):
             if task.done():
                 break
-            await self.pass_time(seconds / 50)
+            await self.advance(seconds / 50)
         assert task.done(), "the call takes too long"
         return task.result()
 
@@ -95,7 +95,7 @@ class RuntimeConformance:
         for _ in range(100):
             if await self.state_of(runtime, container) is ContainerState.EXITED:
                 return
-            await self.pass_time(0.1)
+            await self.advance(0.1)
         raise AssertionError("the container does not exit")
 
     # Sandboxes
@@ -240,14 +240,14 @@ class RuntimeConformance:
                     heard.append(event)  # noqa: PERF401 - one at a time: the reader looks at it meanwhile
 
         listener = asyncio.create_task(listen())
-        await self.pass_time(0.5)
+        await self.advance(0.5)
         try:
             sandbox_id = await self.sandbox(runtime)
             app = await self.container(runtime, sandbox_id, "exits 3")
             for _ in range(100):
                 if any(event.type is EventType.CONTAINER_STOPPED and event.container_id == app for event in heard):
                     break
-                await self.pass_time(0.1)
+                await self.advance(0.1)
             else:
                 raise AssertionError(f"the exit was not told: {heard}")
         finally:

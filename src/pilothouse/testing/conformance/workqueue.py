@@ -15,7 +15,7 @@ import pytest
 
 from pilothouse.client.workqueue import ShutDown
 from pilothouse.kit.clock import Clock
-from pilothouse.kit.virtual_clock import VirtualClock, settle
+from pilothouse.kit.virtual_clock import VirtualClock, wait_until_idle
 
 
 class WorkQueueConformance:
@@ -76,10 +76,10 @@ class WorkQueueConformance:
     async def test_waiting_workers_are_served_one_item_each(self) -> None:
         async with self.queue() as (queue, _):
             workers = [asyncio.ensure_future(queue.get()) for _ in range(3)]
-            await settle()
+            await wait_until_idle()
             queue.add("a")
             queue.add("b")
-            await settle()
+            await wait_until_idle()
             assert [worker.result() for worker in workers if worker.done()] == ["a", "b"]
             workers[2].cancel()
             await asyncio.gather(*workers, return_exceptions=True)
@@ -87,10 +87,10 @@ class WorkQueueConformance:
     async def test_a_cancelled_worker_loses_no_item(self) -> None:
         async with self.queue() as (queue, _):
             first, second = asyncio.ensure_future(queue.get()), asyncio.ensure_future(queue.get())
-            await settle()
+            await wait_until_idle()
             queue.add("a")
             first.cancel()
-            await settle()
+            await wait_until_idle()
             assert await second == "a"
 
     async def test_a_delayed_add_comes_when_its_time_has_come(self) -> None:
@@ -162,7 +162,7 @@ class WorkQueueConformance:
     async def test_shutting_down_wakes_the_workers_that_wait(self) -> None:
         async with self.queue() as (queue, _):
             workers = [asyncio.ensure_future(queue.get()) for _ in range(3)]
-            await settle()
+            await wait_until_idle()
             await queue.shut_down()
             results = await asyncio.gather(*workers, return_exceptions=True)
             assert [type(result) for result in results] == [ShutDown] * 3
@@ -173,11 +173,11 @@ class WorkQueueConformance:
             queue.add("b")
             first = await queue.get()
             draining = asyncio.ensure_future(queue.shut_down(drain=True))
-            await settle()
+            await wait_until_idle()
             assert not draining.done()
             queue.done(first)
             queue.done(await queue.get())
-            await settle()
+            await wait_until_idle()
             assert draining.done()
 
     async def test_shutting_down_without_drain_does_not_wait(self) -> None:

@@ -16,7 +16,7 @@ from pilothouse.api.types.flowcontrol_v1 import FlowSchema, PriorityLevelConfigu
 from pilothouse.api.types.networking_v1 import ServiceCIDR
 from pilothouse.apiserver.fairness.defaults import AUTO_UPDATE, flow_schemas
 from pilothouse.apiserver.registry.settings import Settings
-from pilothouse.kit.virtual_clock import settle
+from pilothouse.kit.virtual_clock import wait_until_idle
 from pilothouse.machinery import codec
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -29,7 +29,7 @@ CONFIG = "priority-and-fairness-config"
 
 async def reconciled(house: House, name: str) -> None:
     """Let a hook come to rest: everything here happens without time."""
-    await settle()
+    await wait_until_idle()
     assert house.registry.hooks[name].reconciled.is_set()
 
 

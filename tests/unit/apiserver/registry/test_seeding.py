@@ -14,7 +14,7 @@ from pilothouse.api.types.scheduling_v1 import PriorityClass
 from pilothouse.apiserver.registry.seeding import Seed, seed
 from pilothouse.apiserver.storage.interface import Event
 from pilothouse.apiserver.storage.memory import MemoryStorage
-from pilothouse.kit.virtual_clock import settle
+from pilothouse.kit.virtual_clock import wait_until_idle
 from pilothouse.machinery.codec import clone, encode
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from tests.unit.apiserver.registry.house import open_house
@@ -34,7 +34,7 @@ async def test_uid_and_times_are_those_of_the_cluster() -> None:
     async with open_house() as one, open_house() as other:
         await other.clock.advance(60)
         await other.client.delete(FlowSchema, "probes")
-        await settle()
+        await wait_until_idle()
         for house in (one, other):
             schema = await house.client.get(FlowSchema, "probes")
             times = {schema.metadata.creationTimestamp, schema.status.conditions[0].lastTransitionTime}

@@ -155,7 +155,7 @@ async def test_makes_no_pod_twice_when_the_answer_to_a_create_is_lost() -> None:
         [rs] = bench.transport.add(replicaset(0))
         await bench.advance(1)
         bench.transport.hold(Pod)
-        bench.transport.lose_answers(1)
+        bench.transport.lose_responses(1)
         bench.transport.change(rs, lambda one: setattr(one.spec, "replicas", 2))
         await bench.advance(60)
         assert len(bench.transport.all(Pod)) == 1

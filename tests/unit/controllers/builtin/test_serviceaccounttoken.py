@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from pilothouse.api.types.core_v1 import Secret, ServiceAccount
-from pilothouse.controllers.builtin.serviceaccounttoken import Found, ServiceAccountTokenController
+from pilothouse.controllers.builtin.serviceaccounttoken import IssuedToken, ServiceAccountTokenController
 from pilothouse.controllers.framework.actions import Delete, Update
 from pilothouse.controllers.framework.settings import Settings
 from pilothouse.machinery import codec
@@ -66,13 +66,13 @@ def secret(type: str = "kubernetes.io/service-account-token", uid: str = "", **d
     ("one", "found", "expected"),
     [
         pytest.param(secret("Opaque"), None, [], id="another type"),
-        pytest.param(secret(), Found("a", "t"), [Update], id="filled"),
-        pytest.param(secret(uid="a", token="dA==", namespace="bg=="), Found("a"), [Update], id="the CA is missing"),
-        pytest.param(secret(uid="a", token="dA==", namespace="bg==", **{"ca.crt": "Y2E="}), Found("a"), [], id="all is there"),
-        pytest.param(secret(uid="b"), Found("a"), [Delete], id="of an earlier account of that name"),
-        pytest.param(secret(), Found(""), [Delete], id="of none"),
+        pytest.param(secret(), IssuedToken("a", "t"), [Update], id="filled"),
+        pytest.param(secret(uid="a", token="dA==", namespace="bg=="), IssuedToken("a"), [Update], id="the CA is missing"),
+        pytest.param(secret(uid="a", token="dA==", namespace="bg==", **{"ca.crt": "Y2E="}), IssuedToken("a"), [], id="all is there"),
+        pytest.param(secret(uid="b"), IssuedToken("a"), [Delete], id="of an earlier account of that name"),
+        pytest.param(secret(), IssuedToken(""), [Delete], id="of none"),
     ],
 )
-def test_plan(one: Secret, found: Found | None, expected: list[Any]) -> None:
+def test_plan(one: Secret, found: IssuedToken | None, expected: list[Any]) -> None:
     actions = planned(ServiceAccountTokenController(), one, observed=found, settings=Settings(root_ca="ca"))
     assert [type(action) for action in actions] == expected

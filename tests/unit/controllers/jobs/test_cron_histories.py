@@ -62,7 +62,7 @@ class History(Faults):
         if self._policy != "Allow":
             assert len(self.running) <= 1, "two at once"
 
-    async def settle(self) -> None:
+    async def wait_until_idle(self) -> None:
         await self.faults_end()
         self.transport.change(self.cron, lambda one: setattr(one.spec, "suspend", False))
         for _ in range(4):
@@ -111,7 +111,7 @@ def test_cronjobs(policy: str, steps: Steps) -> None:
     async def told() -> None:
         async with History(policy) as history:
             await history.live(steps)
-            await history.settle()
+            await history.wait_until_idle()
             ends: dict[str, int] = {"Complete": 0, "Failed": 0}
             for one in history.jobs:
                 ends[one.status.conditions[0].type] += 1

@@ -13,7 +13,7 @@ from pilothouse.api.types.batch_v1 import (
     PodFailurePolicyRule,
 )
 from pilothouse.api.types.core_v1 import ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition, PodStatus
-from pilothouse.controllers.jobs.failurepolicy import failing_message, has_failed, judge
+from pilothouse.controllers.jobs.failurepolicy import failing_message, has_failed, match_policy
 from pilothouse.controllers.jobs.tally import FINALIZER, tally
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
@@ -64,7 +64,7 @@ def pod(code: int = 1, *conditions: str, phase: str = "Failed", deleted: bool = 
     ],
 )
 def test_what_becomes_of_a_failed_pod(rules: tuple[PodFailurePolicyRule, ...], failed: Pod, action: str, message: str) -> None:
-    assert judge(job(*rules), failed) == (action, message)
+    assert match_policy(job(*rules), failed) == (action, message)
     assert failing_message(job(*rules), [failed]) == (message if action == "FailJob" else "")
 
 

@@ -74,7 +74,7 @@ class History(Kubelets):
     def ends(self) -> list[str]:
         return [one.type for one in self.job.status.conditions if one.type in ("Complete", "Failed") and one.status == "True"]
 
-    async def settle(self) -> None:
+    async def wait_until_idle(self) -> None:
         await self.faults_end()
         self.most = max(self.most, 2)
         self.transport.change(self.job, lambda one: setattr(one.spec, "suspend", False))
@@ -97,7 +97,7 @@ class History(Kubelets):
 async def lives(steps: Steps, **spec: Any) -> History:
     async with History(**spec) as history:
         await history.live(steps)
-        await history.settle()
+        await history.wait_until_idle()
         status = history.job.status
         assert len(history.ends()) == 1, status.conditions
         assert (status.active, status.ready, status.terminating) == (0, 0, 0)

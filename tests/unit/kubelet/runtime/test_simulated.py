@@ -31,7 +31,7 @@ class TestSimulatedRuntime(RuntimeConformance):
     def program(self, kind: str) -> tuple[str, list[str]]:
         return f"{kind.replace(' ', '-')}:1", []
 
-    async def pass_time(self, seconds: float) -> None:
+    async def advance(self, seconds: float) -> None:
         await self.clock.advance(seconds)
 
     async def test_the_same_seed_gives_the_same_ids(self) -> None:
@@ -44,7 +44,7 @@ class TestSimulatedRuntime(RuntimeConformance):
     async def test_a_failing_image_works_again_when_told_so(self, runtime: SimulatedRuntime) -> None:
         runtime.images_fail("bad:1")
         task = asyncio.ensure_future(runtime.pull_image("bad:1"))
-        await self.pass_time(5)
+        await self.advance(5)
         assert task.exception() is not None
         runtime.images_work("bad:1")
         await self.after(runtime.pull_image("bad:1"))

@@ -81,7 +81,7 @@ class APIServices(Hook):
             for each in await self.store.list(EndpointSlice, reference.namespace)
             if each.metadata.labels.get(wellknown.SERVICE_NAME) == reference.name
         ]
-        problem = availability.problem_behind(apiservice, service, slices)
+        problem = availability.backend_problem(apiservice, service, slices)
         if problem is not None:
             return problem
         assert service is not None

@@ -21,7 +21,7 @@ HARD_WEIGHT = 1
 
 
 @dataclass(slots=True)
-class PlacedTerm:
+class ExistingTerm:
     """A term of placed Pods. `weight` is what it adds to a score; 0 for required anti-affinity, which filters."""
 
     term: Term
@@ -40,7 +40,7 @@ def weighted(terms: PodTerms) -> Iterator[tuple[Term, int]]:
 class TermIndex:
     """The terms of all placed Pods of one `NodeColumns`, by a label that those who are meant must have."""
 
-    by_label: dict[tuple[str, str] | None, list[PlacedTerm]] = field(default_factory=dict)
+    by_label: dict[tuple[str, str] | None, list[ExistingTerm]] = field(default_factory=dict)
     epoch: int = -1
     seen: int = 0
 
@@ -51,10 +51,10 @@ class TermIndex:
             self.by_label, self.epoch, self.seen = {}, counts.epoch, 0
         for pods in counts.affinities_seen[self.seen :]:
             for term, weight in weighted(terms_of(pods.example)):
-                self.by_label.setdefault(term.label, []).append(PlacedTerm(term, weight, pods))
+                self.by_label.setdefault(term.label, []).append(ExistingTerm(term, weight, pods))
         self.seen = len(counts.affinities_seen)
 
-    def meaning(self, pod: Pod) -> Iterator[PlacedTerm]:
+    def meaning(self, pod: Pod) -> Iterator[ExistingTerm]:
         """The terms that mean this Pod."""
         for label in (None, *pod.metadata.labels.items()):
             for placed in self.by_label.get(label, ()):
@@ -62,23 +62,23 @@ class TermIndex:
                     yield placed
 
 
-def placed_terms(pod: PodFacts, nodes: NodeColumns, terms_of: TermsOf) -> Iterator[tuple[Term, int, Ints]]:
-    """(term, weight as in `PlacedTerm`, number of Pods that have it by row of the whole) of the placed terms that mean the Pod.
+def existing_terms(pod: PodFacts, nodes: NodeColumns, terms_of: TermsOf) -> Iterator[tuple[Term, int, Ints]]:
+    """(term, weight as in `ExistingTerm`, number of Pods that have it by row of the all_nodes) of the existing terms that mean the Pod.
 
     In a window its own row counts as it is there.
     """
-    whole = nodes.whole
-    index: TermIndex = whole.scratch.setdefault("placed terms", TermIndex())
-    index.update(whole, terms_of)
-    if nodes is whole:
+    all_nodes = nodes.all_nodes
+    index: TermIndex = all_nodes.scratch.setdefault("existing terms", TermIndex())
+    index.update(all_nodes, terms_of)
+    if nodes is all_nodes:
         yield from ((placed.term, placed.weight, placed.pods.counts) for placed in index.meaning(pod.pod))
         return
     own = by_affinities(nodes.pods[0].values())
-    known = {id(whole.counts.affinities[key]): len(pods) for key, pods in own.items() if key in whole.counts.affinities}
+    known = {id(all_nodes.counts.affinities[key]): len(pods) for key, pods in own.items() if key in all_nodes.counts.affinities}
     for placed in index.meaning(pod.pod):
         yield placed.term, placed.weight, nodes.overlaid(placed.pods.counts, known.get(id(placed.pods), 0))
     for key, pods in own.items():
-        if key not in whole.counts.affinities:
+        if key not in all_nodes.counts.affinities:
             for term, weight in weighted(terms_of(pods[0])):
                 if term.means(pod.pod):
                     yield term, weight, nodes.only_here(len(pods))

@@ -222,6 +222,7 @@ class ApiServer:
         registry = self.api.registry
         storage = registry.store.storage
         collectors: list[metrics.Collector] = [self.api.metrics, registry.store.metrics, registry.conversions, ServerMetrics(self.api)]
+        collectors.append(self.api.impersonation)
         if isinstance(storage, EncryptedStorage):
             collectors.append(EncryptionCollector(storage.encryption.metrics, hashed(f"apiserver-{platform.node()}")))
         return [*collectors, *self._more_collectors]

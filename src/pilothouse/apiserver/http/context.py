@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.failed_logins import FailedLogins
+from pilothouse.apiserver.auth.impersonation import Impersonation
 from pilothouse.apiserver.auth.user import ANONYMOUS, User
 from pilothouse.apiserver.http.counters import Counters
 from pilothouse.apiserver.http.flows import Flows
@@ -56,9 +57,11 @@ class ApiContext:
     large_bodies: LargeBodies = field(default_factory=LargeBodies)
     failed_logins: FailedLogins = field(init=False)
     flows: Flows = field(init=False)
+    impersonation: Impersonation = field(init=False)
     counters: Counters = field(default_factory=Counters)
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
 
     def __post_init__(self) -> None:
         self.failed_logins = FailedLogins(SystemClock())  # clients live in the machine's own time
+        self.impersonation = Impersonation.of_level(self.registry.catalogue.level)
         self.flows = Flows(self.registry.store.caches)

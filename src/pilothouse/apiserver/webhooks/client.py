@@ -35,9 +35,10 @@ from yarl import URL
 from pilothouse import API_LEVEL
 from pilothouse.apiserver.webhooks import tls
 from pilothouse.apiserver.webhooks.answers import JSON, body_of
-from pilothouse.apiserver.webhooks.endpoint import Endpoint, Service
+from pilothouse.apiserver.webhooks.endpoint import Endpoint, Identity, Service
 from pilothouse.apiserver.webhooks.failure import CallFailed
 from pilothouse.apiserver.webhooks.services import Address
+from pilothouse.client import dialing
 from pilothouse.client.neterrors import ADDRESS_MISMATCH, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID, HOST_MISMATCH, why
 from pilothouse.kit.clock import Clock, SystemClock, wait_for
 from pilothouse.kit.offload import in_thread
@@ -66,7 +67,7 @@ class WebhookClient:
         self._hold = hold
         self._clock = clock or SystemClock()
         self._session: ClientSession | None = None
-        self._contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
+        self._contexts: OrderedDict[tuple[str, Identity], ssl.SSLContext] = OrderedDict()
 
     async def call(self, endpoint: Endpoint, review: bytes, seconds: float, limit_bytes: int = ANSWER_LIMIT_BYTES) -> bytes:
         """The body, JSON, that the webhook answers `review` with; CallFailed for anything else."""
@@ -99,12 +100,14 @@ class WebhookClient:
             raise _post_failed(url, why(error, str(dialled))) from error
 
     async def _address(self, endpoint: Endpoint, url: str) -> Address:
-        if endpoint.service is None:
-            return endpoint.host, endpoint.port
         try:
-            return await self._resolve(endpoint.service)
-        except CallFailed as failed:
+            if endpoint.by_administrator:
+                return str(await dialing.resolve_configured(endpoint.host)), endpoint.port
+            if endpoint.service is not None:
+                return await self._resolve(endpoint.service)
+        except (CallFailed, dialing.NotAllowed) as failed:
             raise _post_failed(url, str(failed)) from failed
+        return endpoint.host, endpoint.port
 
     async def _post(self, url: URL, endpoint: Endpoint, context: ssl.SSLContext | None, review: bytes, limit_bytes: int) -> bytes:
         """One attempt; a second one where a kept connection turns out to be closed."""
@@ -114,9 +117,9 @@ class WebhookClient:
                 async with self._opened().post(
                     url,
                     data=review,
-                    headers={"Host": endpoint.authority},
+                    headers=_headers(endpoint),
                     ssl=context if context is not None else True,
-                    server_hostname=endpoint.host if context is not None else None,
+                    server_hostname=(endpoint.identity.server_name or endpoint.host) if context is not None else None,
                     allow_redirects=False,
                     trace_request_ctx=trace,
                 ) as response:
@@ -142,18 +145,19 @@ class WebhookClient:
 
     async def _context(self, endpoint: Endpoint) -> ssl.SSLContext:
         """Made once a bundle: those of the machine are read from a hundred files."""
-        context = self._contexts.get(endpoint.ca_bundle)
+        key = endpoint.ca_bundle, endpoint.identity
+        context = self._contexts.get(key)
         if context is None:
-            context = await in_thread(self._make_context, endpoint.ca_bundle)
+            context = await in_thread(self._make_context, *key)
             while len(self._contexts) > CONTEXTS_LIMIT:
                 self._contexts.popitem(last=False)
         return context
 
-    def _make_context(self, ca_bundle: str) -> ssl.SSLContext:
+    def _make_context(self, ca_bundle: str, identity: Identity) -> ssl.SSLContext:
         """In a thread; kept also when the call that wanted it has given up, so that a slow disk costs one call and not every call."""
-        context = self._contexts.get(ca_bundle)
+        context = self._contexts.get((ca_bundle, identity))
         if context is None:
-            context = self._contexts[ca_bundle] = tls.context_of(ca_bundle)
+            context = self._contexts[ca_bundle, identity] = tls.context_of(ca_bundle, identity)
         return context
 
     async def _complaint(self, error: ClientConnectorCertificateError, endpoint: Endpoint, address: Address) -> str:
@@ -164,6 +168,12 @@ class WebhookClient:
                 certificate = await _certificate_of(address, endpoint.host)
                 return tls.complaint(certificate, endpoint.host, self._clock.now())
         return why(error, endpoint.authority)
+
+
+def _headers(endpoint: Endpoint) -> dict[str, str]:
+    """Of a request to the endpoint, beside those of all."""
+    authorization = endpoint.identity.authorization
+    return {"Host": endpoint.authority, **({"Authorization": authorization} if authorization else {})}
 
 
 @lru_cache(maxsize=CONTEXTS_LIMIT)

@@ -42,6 +42,20 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """By what a webhook of a kubeconfig knows the API server (PEM, and the header Authorization), and how its own certificate is judged."""
+
+    certificate: bytes = b""
+    key: bytes = b""
+    authorization: str = ""
+    believes_anybody: bool = False
+    server_name: str = ""
+
+
+NOBODY = Identity()
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """`authority` is what stands in the URL and in Host; `host` the name that the certificate must bear; `ca_bundle` base64 of PEM, ""
     for the machine's own authorities."""
@@ -53,6 +67,9 @@ class Endpoint:
     ca_bundle: str = ""
     service: Service | None = None
     scheme: str = "https"
+    identity: Identity = NOBODY
+    by_administrator: bool = False
+    """Whether a file on the machine names it, and no object of the API."""
 
     def url(self, seconds: float) -> str:
         """The whole URL of a call that may take so long."""

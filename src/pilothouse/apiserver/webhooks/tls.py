@@ -9,10 +9,12 @@ import base64
 import binascii
 import re
 import ssl
+import tempfile
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
+from pilothouse.apiserver.webhooks.endpoint import NOBODY, Identity
 from pilothouse.apiserver.webhooks.failure import NoClient
 from pilothouse.client.neterrors import UNKNOWN_AUTHORITY
 
@@ -20,10 +22,12 @@ PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re
 FAILED = "tls: failed to verify certificate: x509: "
 
 
-def context_of(ca_bundle: str) -> ssl.SSLContext:
+def context_of(ca_bundle: str, identity: Identity = NOBODY) -> ssl.SSLContext:
     """A client's context that believes the bundle (base64 of PEM) alone, or without one the machine's authorities. NoClient when
-    there is no certificate in the bundle."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    there is no certificate in the bundle, or the client's own cannot be used."""
+    context = open_context() if identity.believes_anybody else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if identity.certificate:
+        _show(context, identity)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -39,6 +43,17 @@ def context_of(ca_bundle: str) -> ssl.SSLContext:
     except (ssl.SSLError, binascii.Error, ValueError) as error:
         raise NoClient(f"unable to load root certificates: {error}") from error
     return context
+
+
+def _show(context: ssl.SSLContext, identity: Identity) -> None:
+    """Have the context show the client's certificate. Python reads it from a file alone: others cannot read it, and it goes at once."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(identity.certificate + b"\n" + identity.key)
+        file.flush()
+        try:
+            context.load_cert_chain(file.name)
+        except (ssl.SSLError, ValueError) as error:
+            raise NoClient(f"unable to load client certificate: {error}") from error
 
 
 def open_context() -> ssl.SSLContext:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,16 @@ from pilothouse.apiserver.auth.oidc.issuers import Issuers, parsed
 from pilothouse.apiserver.auth.oidc.keys import ALGORITHMS
 from pilothouse.apiserver.auth.serviceaccounts import ISSUER
 from pilothouse.apiserver.auth.tokenfile import TokenFile
+from pilothouse.apiserver.auth.webhookcalls import Asker
+from pilothouse.apiserver.auth.webhooktokens import VERSIONS, WebhookTokenAuthenticator
+from pilothouse.apiserver.webhooks.client import WebhookClient
 from pilothouse.apiserver.webhooks.fetching import Fetcher
+from pilothouse.apiserver.webhooks.kubeconfig import ConfiguredWebhook, endpoint_in, no_service
 from pilothouse.cmd.api import Authentication
 from pilothouse.cmd.envtest.flags import BadFlag, Flags
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.component import Component
+from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import url
 
 log = logging.getLogger(__name__)
@@ -34,14 +40,15 @@ def authentication_of(flags: Flags, clock: SystemClock, *, allows_all: bool) -> 
     issuers = issuers_of(flags)
     first: list[TokenAuthenticator] = [TokenFile(path) for path in flags.values.get("token-auth-file", ())[-1:]]
     jwt, components, collectors = jwt_of(flags, issuers, clock)
+    audiences = tuple(flags.all("api-audiences"))
     return Authentication(
         issuers=issuers,
-        audiences=tuple(flags.all("api-audiences")),
+        audiences=audiences,
         maximum_seconds=maximum_seconds_of(flags),
         extends=flags.switch("service-account-extend-token-expiration", True),
         keys_url=keys_url_of(flags),
         first=tuple(first),
-        last=(jwt,),
+        last=(jwt, *webhook_of(flags, audiences or issuers, clock)),
         bootstrap_tokens=flags.switch("enable-bootstrap-token-auth", False),
         anonymous=anonymous_of(flags, jwt.anonymous, allows_all=allows_all),
         components=tuple(components),
@@ -104,6 +111,18 @@ def jwt_of(flags: Flags, disallowed: tuple[str, ...], clock: SystemClock) -> tup
     issuers = Issuers(configuration, disallowed, fetch, clock, server_id=SERVER_ID)
     reloads = Reloads("authentication", SERVER_ID)
     return issuers, [issuers, WatchedFile(Path(path), data, issuers.apply, clock, reloads)], [issuers, reloads]
+
+
+def webhook_of(flags: Flags, audiences: tuple[str, ...], clock: SystemClock) -> Iterator[TokenAuthenticator]:
+    """The webhook of --authentication-token-webhook-*, where there is one."""
+    path, version = flags.last("authentication-token-webhook-config-file"), flags.last("authentication-token-webhook-version", "v1beta1")
+    seconds = flags.seconds("authentication-token-webhook-cache-ttl", "2m0s")
+    if not path:
+        return
+    if version not in VERSIONS:
+        raise BadFlag(f'unsupported authentication webhook version "{version}", supported versions are "v1", "v1beta1"')
+    webhook = ConfiguredWebhook(WebhookClient(no_service, clock), endpoint_in(Path(path)))
+    yield WebhookTokenAuthenticator(Asker(webhook.post, clock, Entropy()).ask, version, audiences, clock, seconds)
 
 
 def oidc_of(flags: Flags) -> OIDCFlags:

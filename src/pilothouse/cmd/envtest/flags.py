@@ -14,7 +14,8 @@ from pilothouse.apiserver.auth.requestheader import RequestHeaders
 from pilothouse.machinery import strconv, time
 
 AUTHENTICATION = frozenset((
-    "api-audiences", "authentication-config", "oidc-ca-file", "oidc-client-id", "oidc-groups-claim", "oidc-groups-prefix",
+    "api-audiences", "authentication-config", "authentication-token-webhook-cache-ttl", "authentication-token-webhook-config-file",
+    "authentication-token-webhook-version", "oidc-ca-file", "oidc-client-id", "oidc-groups-claim", "oidc-groups-prefix",
     "oidc-issuer-url", "oidc-required-claim", "oidc-signing-algs", "oidc-username-claim", "oidc-username-prefix",
     "service-account-issuer", "service-account-jwks-uri", "service-account-key-file", "service-account-max-token-expiration",
     "service-account-signing-key-file", "token-auth-file",
@@ -38,7 +39,7 @@ SWITCHES = frozenset((
 ))  # fmt: skip
 """Flags that are true without a value."""
 WITHOUT_EFFECT = frozenset((
-    "allow-metric-labels", "audit-log-path", "audit-policy-file", "authentication-token-webhook-config-file",
+    "allow-metric-labels", "audit-log-path", "audit-policy-file",
     "default-watch-cache-size", "enable-aggregator-routing", "endpoint-reconciler-type", "etcd-count-metric-poll-period",
     "etcd-db-metric-poll-interval", "etcd-healthcheck-timeout", "etcd-readycheck-timeout", "feature-gates",
     "kubelet-certificate-authority", "kubelet-client-certificate", "kubelet-client-key", "kubelet-preferred-address-types",

@@ -305,7 +305,7 @@ async def test_what_a_call_that_gave_up_has_waited_for_is_there_for_the_next(
 ) -> None:
     made, begin, real = [], threading.Event(), tls.context_of
 
-    def slowly(ca_bundle: str) -> ssl.SSLContext:
+    def slowly(ca_bundle: str, *identity: object) -> ssl.SSLContext:
         begin.wait(30)
         made.append(ca_bundle)
         return real(ca_bundle)

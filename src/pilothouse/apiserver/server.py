@@ -27,7 +27,7 @@ from pilothouse.apiserver.aggregation.aggregator import Aggregator
 from pilothouse.apiserver.aggregation.tls import FrontProxy
 from pilothouse.apiserver.auth.authenticator import Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
-from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
+from pilothouse.apiserver.auth.modes import RBAC, authorizer_of
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import ANONYMOUS, User
 from pilothouse.apiserver.chain.audit import audit
@@ -148,7 +148,7 @@ class ApiServer:
         self.api = ApiContext(
             registry=registry,
             authenticators=authenticators or Authenticators(),
-            authorizer=authorizer or RBACAuthorizer(role_feeds(registry.store.caches)),
+            authorizer=authorizer or authorizer_of((RBAC,), role_feeds(registry.store.caches), {}),
             clock=clock,
             entropy=entropy,
             kubelet_client=kubelet_client,

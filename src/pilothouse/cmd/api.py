@@ -6,7 +6,7 @@ Both who runs a control plane as a process and who runs one in a test wire it he
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,19 +15,20 @@ from pilothouse.api.catalogue import built_in
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
 from pilothouse.apiserver.auth.authenticator import EVERYBODY, AnonymousRequests, Authenticators
-from pilothouse.apiserver.auth.authorizer import AlwaysAllow, Authorizer
+from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.bootstraptokens import BootstrapTokenAuthenticator
 from pilothouse.apiserver.auth.credentials import TokenAuthenticator
+from pilothouse.apiserver.auth.feed import Feeds
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
-from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
-from pilothouse.apiserver.auth.rbac.index import Feed
+from pilothouse.apiserver.auth.modes import DEFAULT_MODES, NODE, authorizer_of
+from pilothouse.apiserver.auth.node.graph import KINDS
 from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator
 from pilothouse.apiserver.auth.reviews import reviews
 from pilothouse.apiserver.auth.serviceaccounts import ISSUER, Lookup, ServiceAccountAuthenticator
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.registry.registry import Registry
-from pilothouse.apiserver.registry.roles import role_feeds
+from pilothouse.apiserver.registry.roles import feeds_of, role_feeds
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.interface import Storage
 from pilothouse.client.client import Client
@@ -122,16 +123,19 @@ def wire(
     *,
     plugins: Iterable[type[Plugin]] = ORDER,
     authentication: Authentication = USUAL,
-    allow_all: bool = False,
+    modes: Sequence[str] = DEFAULT_MODES,
 ) -> Api:
-    """`level` is that of the API which is served: `1.35`. `allow_all`: everybody may do everything."""
+    """`level` is that of the API which is served: `1.35`. `modes` are those of authorization, in their order."""
 
     async def lookup(kind: type[Any], name: str, namespace: str) -> Any:
         """How the tokens' issuer finds what a token is bound to."""
         return await registry.store.get(kind, name, namespace)
 
-    feeds: dict[type[Any], Feed] = {}
-    authorizer: Authorizer = AlwaysAllow() if allow_all else RBACAuthorizer(feeds)
+    of_roles: Feeds = {}
+    of_nodes: Feeds = {}
+    catalogue = built_in(level)
+    authorizer = authorizer_of(modes, of_roles, of_nodes, level)
+    followed = [kind for kind in KINDS if NODE in modes and catalogue.by_kind(*kind.GVK) is not None]
     tokens = authentication.tokens(keys, lookup, clock, entropy)
     authenticators = authentication.authenticators(keys, lookup, clock, settings)
     answers = reviews(authorizer, clock, authenticators)
@@ -139,12 +143,14 @@ def wire(
         storage,
         clock,
         entropy,
-        catalogue=built_in(level),
+        catalogue=catalogue,
         settings=settings,
         token_issuer=tokens.issue,
         reviews=answers,
         authorizer=authorizer,
         plugins=plugins,
+        loaded=followed,
     )
-    feeds |= role_feeds(registry.store.caches)
+    of_roles |= role_feeds(registry.store.caches)
+    of_nodes |= feeds_of(registry.store.caches, followed)
     return Api(registry, tokens, authenticators, authorizer, authentication.components, authentication.collectors)

@@ -21,7 +21,6 @@ from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock, wait_for
 from pilothouse.kubelet.host.port import Host
 from pilothouse.kubelet.pods.publisher import StatusPublisher
-from pilothouse.kubelet.pods.spec import is_mirror
 from pilothouse.kubelet.staticmanifest import HASH, mirror_of, read_pod
 from pilothouse.machinery import time as times
 from pilothouse.machinery.errors import StatusError
@@ -151,27 +150,27 @@ class StaticPods:
         node = self._node()
         if node is None:
             return
-        mirror = await self._mirror(pod)
+        mirror = self._mirror(pod)
         if mirror is not None:
             if (
                 mirror.metadata.annotations.get(wellknown.CONFIG_MIRROR) == pod.metadata.annotations[HASH]
                 and not mirror.metadata.deletionTimestamp
             ):
                 return
-            if not is_mirror(mirror):
-                log.warning("a pod of the API has the name of a static pod", extra={"pod": mirror.metadata.name})
-                return
             await self._delete(mirror)
-        await self._client.create(mirror_of(pod, node))
+        try:
+            await self._client.create(mirror_of(pod, node))
+        except StatusError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            log.warning("a pod of the API has the name of a static pod", extra={"pod": pod.metadata.name})
+            return
         self._publisher.shown_anew(pod)
 
-    async def _mirror(self, pod: Pod) -> Pod | None:
-        try:
-            return await self._client.get(Pod, pod.metadata.name, pod.metadata.namespace)
-        except StatusError as error:
-            if error.code != 404:
-                raise
-            return None
+    def _mirror(self, pod: Pod) -> Pod | None:
+        """The mirror as it was last heard of: a node may not ask for Pods that are not there."""
+        wanted = (pod.metadata.namespace, pod.metadata.name)
+        return next((mirror for mirror in self._mirrors() if (mirror.metadata.namespace, mirror.metadata.name) == wanted), None)
 
     async def _delete(self, mirror: Pod) -> None:
         options = Options(grace_period_seconds=0, precondition_uid=mirror.metadata.uid)

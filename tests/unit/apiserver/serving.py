@@ -15,16 +15,17 @@ import msgspec
 
 from pilothouse.apiserver.aggregation.tls import FrontProxy
 from pilothouse.apiserver.auth.authenticator import Authenticators
+from pilothouse.apiserver.auth.feed import Feeds
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
-from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
-from pilothouse.apiserver.auth.rbac.index import Feed
+from pilothouse.apiserver.auth.modes import DEFAULT_MODES, authorizer_of
+from pilothouse.apiserver.auth.node.graph import KINDS
 from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator, RequestHeaders
 from pilothouse.apiserver.auth.reviews import reviews
 from pilothouse.apiserver.auth.serviceaccounts import ServiceAccountAuthenticator
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import ADMIN, ANONYMOUS, User
 from pilothouse.apiserver.registry.registry import Registry
-from pilothouse.apiserver.registry.roles import role_feeds
+from pilothouse.apiserver.registry.roles import feeds_of, role_feeds
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
 from pilothouse.apiserver.storage.interface import Storage
 from pilothouse.apiserver.storage.memory import MemoryStorage
@@ -113,8 +114,9 @@ async def serving(
         files.append(str(folder / "front-proxy-ca.crt"))
         front = RequestHeaderAuthenticator((folder / "front-proxy-ca.crt").read_text(), request_headers)
         known = Authenticators((believed,), front, (folder / "ca.crt").read_text(), audiences=believed.audiences)
-    feeds: dict[type[Any], Feed] = {}
-    authorizer = RBACAuthorizer(feeds)
+    of_roles: Feeds = {}
+    of_nodes: Feeds = {}
+    authorizer = authorizer_of(DEFAULT_MODES, of_roles, of_nodes)
     registry = Registry(
         storage or MemoryStorage(),
         clock,
@@ -122,8 +124,10 @@ async def serving(
         token_issuer=tokens.issue,
         reviews=reviews(authorizer, clock, known),
         authorizer=authorizer,
+        loaded=KINDS,
     )
-    feeds |= role_feeds(registry.store.caches)
+    of_roles |= role_feeds(registry.store.caches)
+    of_nodes |= feeds_of(registry.store.caches, KINDS)
     registry.store.local_services.update(local_services or {})
     server = ApiServer(
         registry,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from pilothouse.apiserver.admission.metrics import AdmissionMetrics
 from pilothouse.apiserver.auth.authorizer import Attributes, Decision
@@ -135,6 +135,8 @@ class Plugin:
     name = ""
     kinds: frozenset[tuple[str, str]] | None = None
     """The resources that it is asked about, by (group, plural); None: all."""
+    on_by_default: ClassVar[bool] = True
+    """Whether an API server asks it that was started without naming it."""
     configured_by: type[Any] | None = None
     """The kind without whose objects it has nothing to do: as long as there are none it is not asked."""
 

@@ -23,14 +23,29 @@ class Attributes:
     namespace: str = ""
     name: str = ""
     path: str = ""
+    field_selector: str = ""
+    """Of a list, a watch or a deletecollection, as it was sent; so is `label_selector`."""
+    label_selector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether it is allowed, and why (the reason is shown to the user)."""
+    """Whether it is allowed, and why (the reason is shown to the user). What is not allowed, another authorizer may allow, unless the
+    decision `is_final`."""
 
     allowed: bool
     reason: str = ""
+    is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserRules:
+    """What a user may do in a namespace, as far as it can be listed."""
+
+    rules: Sequence[PolicyRule] = ()
+    error: str = ""
+    """Why that may not be all."""
+    incomplete: bool = False
 
 
 ALLOWED = Decision(True)
@@ -40,8 +55,8 @@ Auditor = Callable[[User, Attributes, int], None]
 """Told of every request: who, what, and the code of the answer."""
 
 
-class Authorizer(Protocol):
-    """Decides; must not wait for anything slow: it is asked for every request."""
+class ModeAuthorizer(Protocol):
+    """One authorizer of several; must not wait for anything slow: it is asked for every request."""
 
     def revision(self) -> int:
         """Another number whenever a decision may be another than before."""
@@ -49,9 +64,18 @@ class Authorizer(Protocol):
 
     def authorize(self, user: User, attributes: Attributes) -> Decision:
         """Whether `user` may do what `attributes` describe."""
+        ...
+
+    def visible_rules(self, user: User, namespace: str) -> UserRules:
+        """Everything that the user may do in a namespace, as far as it can be listed."""
+        ...
+
+
+class Authorizer(ModeAuthorizer, Protocol):
+    """Who decides in the end, and who knows what roles grant."""
 
     def rules(self, user: User, namespace: str, resource: str = "") -> tuple[Sequence[PolicyRule], str]:
-        """Everything that the user may do in a namespace, and why that may not be all, as it is told of requests for `resource`."""
+        """Every rule that roles give the user in a namespace, and why that may not be all, as it is told of requests for `resource`."""
         ...
 
     def role_rules(self, ref: RoleRef, namespace: str) -> Sequence[PolicyRule] | None:
@@ -70,15 +94,28 @@ class AlwaysAllow:
         """Never another decision."""
         return 0
 
-    def rules(self, user: User, namespace: str, resource: str = "") -> tuple[Sequence[PolicyRule], str]:
+    def visible_rules(self, user: User, namespace: str) -> UserRules:
         """Everything."""
-        return EVERYTHING, ""
-
-    def role_rules(self, ref: RoleRef, namespace: str) -> Sequence[PolicyRule] | None:
-        """What a role says does not matter."""
-        return ()
+        return UserRules(EVERYTHING)
 
 
+class AlwaysDeny:
+    """Nobody may do anything: kube-apiserver's --authorization-mode=AlwaysDeny."""
+
+    def authorize(self, user: User, attributes: Attributes) -> Decision:
+        """Never allowed."""
+        return NOTHING_ALLOWED
+
+    def revision(self) -> int:
+        """Never another decision."""
+        return 0
+
+    def visible_rules(self, user: User, namespace: str) -> UserRules:
+        """Nothing."""
+        return UserRules()
+
+
+NOTHING_ALLOWED = Decision(False, "Everything is forbidden.")
 EVERYTHING = (PolicyRule(verbs=["*"], apiGroups=["*"], resources=["*"]), PolicyRule(verbs=["*"], nonResourceURLs=["*"]))
 
 

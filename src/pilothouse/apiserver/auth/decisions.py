@@ -6,7 +6,10 @@ look-up; anything narrower is asked of the authorizer each time.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, denied
+from pilothouse.apiserver.auth.selectors import SELECTING_VERBS, selected_name
 from pilothouse.apiserver.auth.user import MASTERS, User
 from pilothouse.client.call import Call
 
@@ -44,5 +47,9 @@ class Decisions:
 
 def attributes_of(call: Call) -> Attributes:
     """What a call is about, as an authorizer and an auditor see it."""
-    resource = call.resource
-    return Attributes(call.verb, resource.group, resource.version, resource.plural, call.subresource, call.namespace, call.name)
+    resource, options = call.resource, call.options
+    asked = Attributes(call.verb, resource.group, resource.version, resource.plural, call.subresource, call.namespace, call.name)
+    if call.verb not in SELECTING_VERBS or not (options.field_selector or options.label_selector):
+        return asked
+    name = call.name or (selected_name(options.field_selector) if call.verb != "deletecollection" else "")
+    return replace(asked, name=name, field_selector=options.field_selector, label_selector=options.label_selector)

@@ -26,7 +26,7 @@ from pilothouse.api.types.authorization_v1 import (
 )
 from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
 from pilothouse.apiserver.auth.credentials import Authenticated, BadToken
-from pilothouse.apiserver.auth.selectors import evaluation_error, validate_selectors
+from pilothouse.apiserver.auth.selectors import evaluation_error, readable_fields, readable_labels, selector_text, validate_selectors
 from pilothouse.apiserver.auth.user import User
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery import errors, time
@@ -154,14 +154,22 @@ def decide(
     """The authorizer's decision on a resource or a path as the status of a review."""
     decision = authorizer.authorize(user, attributes_of(resource, path))
     wrong = evaluation_error(resource) if resource is not None else ""
-    return SubjectAccessReviewStatus(allowed=decision.allowed, reason=decision.reason, evaluationError=wrong)
+    return SubjectAccessReviewStatus(allowed=decision.allowed, denied=decision.is_final, reason=decision.reason, evaluationError=wrong)
 
 
 def attributes_of(resource: ResourceAttributes | None, path: NonResourceAttributes | None) -> Attributes:
     """The attributes that the spec of a review asks about; one of both must be set."""
     if resource is not None:
         return Attributes(
-            resource.verb, resource.group, resource.version, resource.resource, resource.subresource, resource.namespace, resource.name
+            resource.verb,
+            resource.group,
+            resource.version,
+            resource.resource,
+            resource.subresource,
+            resource.namespace,
+            resource.name,
+            field_selector=selector_text(resource.fieldSelector, readable_fields),
+            label_selector=selector_text(resource.labelSelector, readable_labels),
         )
     assert path is not None
     return Attributes(path.verb, path=path.path or "/")
@@ -169,8 +177,8 @@ def attributes_of(resource: ResourceAttributes | None, path: NonResourceAttribut
 
 def list_rules(authorizer: Authorizer, review: SelfSubjectRulesReview, user: User) -> None:
     """Fill in the status with all that the user may do; both lists are there when they are empty, too."""
-    rules, error = authorizer.rules(user, review.spec.namespace)
-    status = review.status
+    visible = authorizer.visible_rules(user, review.spec.namespace)
+    rules, status = visible.rules, review.status
     status.resourceRules = [
         ResourceRule(verbs=rule.verbs, apiGroups=rule.apiGroups, resources=rule.resources, resourceNames=rule.resourceNames)
         for rule in rules
@@ -179,4 +187,4 @@ def list_rules(authorizer: Authorizer, review: SelfSubjectRulesReview, user: Use
     status.nonResourceRules = [
         NonResourceRule(verbs=rule.verbs, nonResourceURLs=rule.nonResourceURLs) for rule in rules if rule.nonResourceURLs
     ]
-    status.evaluationError = error
+    status.incomplete, status.evaluationError = visible.incomplete, visible.error

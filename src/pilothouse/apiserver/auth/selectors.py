@@ -5,7 +5,7 @@ What cannot be read is left out of the question, which then asks for more; the a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pilothouse.api.types.authorization_v1 import ResourceAttributes
@@ -16,6 +16,8 @@ from pilothouse.machinery.problems import Problems
 
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 KINDS = ("fieldSelector", "labelSelector")
+SELECTING_VERBS = frozenset(("list", "watch", "deletecollection"))
+"""Verbs whose selectors an authorizer is told."""
 
 
 def validate_selectors(resource: ResourceAttributes, problems: Problems) -> None:
@@ -55,7 +57,8 @@ def evaluation_error(resource: ResourceAttributes) -> str:
         if selector is None:
             continue
         if selector.requirements:
-            read = _readable_fields(selector.requirements) if kind == "fieldSelector" else _readable_labels(selector.requirements)
+            readable = readable_fields if kind == "fieldSelector" else readable_labels
+            read = len(list(readable(selector.requirements)))
             ignored, partly = read < len(selector.requirements), read > 0
         else:
             ignored, partly = not _is_readable(selector.rawSelector, kind), False
@@ -64,13 +67,39 @@ def evaluation_error(resource: ResourceAttributes) -> str:
     return "; ".join(told)
 
 
-def _readable_fields(requirements: Sequence[FieldSelectorRequirement]) -> int:
-    """A field is compared with one value."""
-    return sum(requirement.operator in ("In", "NotIn") and len(requirement.values) == 1 for requirement in requirements)
+def readable_fields(requirements: Sequence[FieldSelectorRequirement]) -> Iterator[str]:
+    """The requirements as the text of a field selector, but for those that it cannot say: a field is compared with one value."""
+    for requirement in requirements:
+        if requirement.operator in ("In", "NotIn") and len(requirement.values) == 1:
+            yield str(fields.Requirement(requirement.key, "=" if requirement.operator == "In" else "!=", requirement.values[0]))
 
 
-def _readable_labels(requirements: Sequence[LabelSelectorRequirement]) -> int:
-    return sum(requirement.operator in OPERATORS for requirement in requirements)
+def readable_labels(requirements: Sequence[LabelSelectorRequirement]) -> Iterator[str]:
+    """The requirements as the text of a label selector, but for those with an operator that is not known."""
+    for requirement in requirements:
+        match requirement.operator:
+            case "In" | "NotIn":
+                yield f"{requirement.key} {requirement.operator.lower()} ({','.join(sorted(requirement.values))})"
+            case "Exists":
+                yield requirement.key
+            case "DoesNotExist":
+                yield f"!{requirement.key}"
+
+
+def selector_text(selector: Any, readable: Callable[[Any], Iterator[str]]) -> str:
+    """A selector of a review as its text: as it was sent, or made of its requirements."""
+    return "" if selector is None else selector.rawSelector or ",".join(readable(selector.requirements))
+
+
+def selected_name(field_selector: str) -> str:
+    """The one object that a list or a watch is narrowed to by its name: who may read just that, may ask so."""
+    if not field_selector:
+        return ""
+    try:
+        name = fields.parse(field_selector).exact("metadata.name") or ""
+    except StatusError:  # whoever reads it says so
+        return ""
+    return "" if names.path_segment(name) else name
 
 
 def _is_readable(text: str, kind: str) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import replace
 
 from pilothouse.apiserver.auth.authorizer import Attributes, Decision, denied
+from pilothouse.apiserver.auth.selectors import SELECTING_VERBS, selected_name
 from pilothouse.apiserver.auth.user import MASTERS, User
 from pilothouse.apiserver.http.counters import ALLOWED, DENIED
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.apiserver.http.request_info import attributes_of
-from pilothouse.machinery import errors, fields, names
 
 
 def authorize(request: Request, next: Handler) -> Awaitable[Response]:
@@ -31,16 +32,13 @@ def decide(request: Request, user: User, attributes: Attributes) -> Decision:
 
 
 def requested(request: Request) -> Attributes:
-    """What the request is about, as an authorizer sees it."""
-    return attributes_of(request.info, request.info.name or selected_name(request))
-
-
-def selected_name(request: Request) -> str:
-    """The one object that a list or a watch is narrowed to by its name: who may read just that, may ask so."""
-    if request.info.verb not in ("list", "watch") or "fieldSelector=" not in request.query_string:
-        return ""
-    try:
-        name = fields.parse(request.parameter("fieldSelector")).exact("metadata.name") or ""
-    except errors.StatusError:  # whoever reads it says so
-        return ""
-    return "" if names.path_segment(name) else name
+    """What the request is about, as an authorizer sees it: of a list, a watch or a deletecollection with its selectors."""
+    info = request.info
+    if "elector=" not in request.query_string or not info.is_resource or info.verb not in SELECTING_VERBS:
+        return attributes_of(info, info.name)
+    field_selector = request.parameter("fieldSelector")
+    name = info.name or ("" if info.verb == "deletecollection" else selected_name(field_selector))
+    asked = attributes_of(info, name)
+    if info.is_old_watch:  # which has no selectors as upstream's authorizers see it
+        return asked
+    return replace(asked, field_selector=field_selector, label_selector=request.parameter("labelSelector"))

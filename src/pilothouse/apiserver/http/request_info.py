@@ -42,6 +42,8 @@ class RequestInfo:
     """The labels of upstream's request metrics: made here, because infos are remembered."""
     is_namespace: bool = False
     """The path is that of a namespace itself: its name stands as the namespace, too. A custom kind may be called so in its group."""
+    is_old_watch: bool = False
+    """The path begins with `watch/`."""
 
     @property
     def group_version(self) -> str:
@@ -105,7 +107,7 @@ def _parsed(method: str, path: str, watching: bool) -> RequestInfo:
         verb = COLLECTION_VERBS[verb]
     if (watching and verb == "list") or (by_path and verb in ("list", "get")):  # who names an object gets it, whatever the query
         verb = "watch"
-    return RequestInfo(decoded, verb, True, group, version, namespace, plural, name, subresource, subpath, (), is_namespace)
+    return RequestInfo(decoded, verb, True, group, version, namespace, plural, name, subresource, subpath, (), is_namespace, by_path)
 
 
 def _namespace(rest: list[str]) -> tuple[str, list[str]]:

@@ -76,10 +76,12 @@ class Registry:
         reviews: Mapping[tuple[str, str], Review] | None = None,
         authorizer: Authorizer | None = None,
         plugins: Iterable[type[Plugin]] = ORDER,
+        loaded: Iterable[type[Any]] = (),
     ) -> None:
         """`catalogue`: the kinds that are served (default: the built-in ones); it may change while the registry runs.
         `token_issuer` answers serviceaccounts/token; `reviews` by (group, kind) answer kinds that are never stored; `authorizer`
-        knows what admission asks beyond the request itself."""
+        knows what admission asks beyond the request itself; `loaded` are kinds that it follows: read before the registry has started."""
+        self._read_first = tuple(loaded)
         self.catalogue = catalogue or built_in()
         self.store = RegistryStore(
             storage,
@@ -136,6 +138,8 @@ class Registry:
             await self.definitions.start()
             group.create_task(self.definitions.run(), name="definitions")
             await self._announced(group)
+            for kind in self._read_first:
+                await self.store.cache_of(kind)
             await bootstrap.ensure(self, [seed for hook in self.hooks.values() for seed in hook.seeds()])
             for kind in bootstrap.KEPT:
                 group.create_task(bootstrap.keep(self, kind), name=f"keeping of the {kind.__name__} kubernetes")

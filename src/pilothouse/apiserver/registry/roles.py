@@ -1,12 +1,13 @@
-"""The roles and bindings in the watch caches, as RBAC follows them."""
+"""What authorizers follow of the watch caches: roles and bindings, and what the Node authorizer's graph is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pilothouse.api.catalogue import resource_of
-from pilothouse.apiserver.auth.rbac.index import KINDS, Change, Feed
+from pilothouse.apiserver.auth.feed import Change, Feeds
+from pilothouse.apiserver.auth.rbac.index import KINDS
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.caches import Caches
 from pilothouse.apiserver.cache.event import DELETED
@@ -37,6 +38,11 @@ class CacheFeed:
         ]
 
 
-def role_feeds(caches: Caches) -> dict[type[Any], Feed]:
+def role_feeds(caches: Caches) -> Feeds:
     """The four kinds of RBAC."""
-    return {kind: CacheFeed(caches.peek(resource_of(kind))) for kind in KINDS}
+    return feeds_of(caches, KINDS)
+
+
+def feeds_of(caches: Caches, kinds: Iterable[type[Any]]) -> Feeds:
+    """Those of these kinds that are served at this API level. Their caches must be loaded before anything is decided by them."""
+    return {kind: CacheFeed(caches.peek(resource_of(kind))) for kind in kinds if caches.catalogue.by_kind(*kind.GVK) is not None}

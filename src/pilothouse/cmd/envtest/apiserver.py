@@ -2,7 +2,7 @@
 
 - Serves with `apiserver.crt` and `apiserver.key` of --cert-dir, which are made when they are missing, or with the files that it is given.
 - Its store is etcd, or memory without --etcd-servers and where that is envtest's stand-in (stores.py).
-- Everybody may do everything unless --authorization-mode says RBAC, as upstream.
+- --authorization-mode names who decides, in their order; without it everybody may do everything, as upstream.
 - PILOTHOUSE_ENVTEST_CONTROLLERS=1: the controllers run beside it.
 """
 
@@ -33,11 +33,13 @@ from pilothouse.kit import logs
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.quoting import go_quoted
 
 CONTROLLERS = "PILOTHOUSE_ENVTEST_CONTROLLERS"
 DEFAULT_CERT_DIR = "/var/run/kubernetes"
-OPEN_MODES = ("", "AlwaysAllow")
-MODES = (*OPEN_MODES, "RBAC", "Node", "ABAC", "Webhook", "AlwaysDeny")
+MODES = ("AlwaysAllow", "AlwaysDeny", "RBAC", "Node")
+OTHER_MODES = ("ABAC", "Webhook")
+"""Modes of upstream that are not there."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -130,11 +132,7 @@ async def _beside(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy, 
 def wire_by(flags: Flags, storage: Storage, clock: SystemClock, entropy: Entropy) -> Api:
     """Registry, tokens and authorization as the flags say. BadFlag for values that cannot be."""
     flags.switch("allow-privileged", True)  # its word is judged, though it changes nothing
-    modes = flags.all("authorization-mode")
-    for mode in modes:
-        if mode not in MODES:
-            raise BadFlag(f'--authorization-mode: "{mode}" is not a valid mode')
-    allows_all = not modes or any(mode in OPEN_MODES for mode in modes)
+    modes = modes_of(flags)
     authority, front_proxy = flags.last("client-ca-file"), flags.last("requestheader-client-ca-file")
     settings = Settings(
         service_ranges=flags.service_ranges,
@@ -153,9 +151,24 @@ def wire_by(flags: Flags, storage: Storage, clock: SystemClock, entropy: Entropy
         settings,
         keys_of(flags),
         plugins=plugins_of(flags),
-        authentication=authentication_of(flags, clock, allows_all=allows_all),
-        allow_all=allows_all,
+        authentication=authentication_of(flags, clock, allows_all="AlwaysAllow" in modes),
+        modes=modes,
     )
+
+
+def modes_of(flags: Flags) -> list[str]:
+    """Who authorizes, in their order. BadFlag for one that is not known, or named twice."""
+    modes = flags.all("authorization-mode") if "authorization-mode" in flags.values else ["AlwaysAllow"]
+    if not modes:
+        raise BadFlag("at least one authorization-mode must be passed")
+    for mode in modes:
+        if mode in OTHER_MODES:
+            raise BadFlag(f"--authorization-mode: Pilothouse has no mode {mode}; use some of {','.join(MODES)}")
+        if mode not in MODES:
+            raise BadFlag(f'authorization-mode "{mode}" is not a valid mode')
+    if len(set(modes)) < len(modes):
+        raise BadFlag(f"authorization-mode [{' '.join(map(go_quoted, modes))}] has mode specified more than once")
+    return modes
 
 
 def keys_of(flags: Flags) -> ServiceAccountKeys:
@@ -173,12 +186,12 @@ def keys_of(flags: Flags) -> ServiceAccountKeys:
 
 def plugins_of(flags: Flags) -> Iterator[type[Plugin]]:
     """The admission plugins that are asked; those that are unknown are warned of."""
-    off = flags.all("disable-admission-plugins")
+    off, on = flags.all("disable-admission-plugins"), flags.all("enable-admission-plugins")
     known = {plugin.name for plugin in ORDER}
-    for name in (*off, *flags.all("enable-admission-plugins")):
+    for name in (*off, *on):
         if name not in known:
             print(f"kube-apiserver: the admission plugin {name} is not known to Pilothouse", file=sys.stderr)
-    return (plugin for plugin in ORDER if plugin.name not in off)
+    return (plugin for plugin in ORDER if plugin.name in on or (plugin.on_by_default and plugin.name not in off))
 
 
 def tls_of(flags: Flags, clock: SystemClock, entropy: Entropy) -> ServerTLS:

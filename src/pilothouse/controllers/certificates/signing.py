@@ -17,8 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from pilothouse.api import wellknown
 
-CLIENT, KUBELET_CLIENT = wellknown.KUBE_APISERVER_CLIENT, "kubernetes.io/kube-apiserver-client-kubelet"
-KUBELET_SERVING, LEGACY = "kubernetes.io/kubelet-serving", "kubernetes.io/legacy-unknown"
+CLIENT, KUBELET_CLIENT = wellknown.KUBE_APISERVER_CLIENT, wellknown.KUBE_APISERVER_CLIENT_KUBELET
+KUBELET_SERVING, LEGACY = wellknown.KUBELET_SERVING, "kubernetes.io/legacy-unknown"
 SIGNERS = (CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY)
 NODE, NODES = "system:node:", "system:nodes"
 BACKDATE = timedelta(minutes=5)

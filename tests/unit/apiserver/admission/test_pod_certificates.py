@@ -19,7 +19,7 @@ from pilothouse.api.types.core_v1 import (
     VolumeProjection,
 )
 from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef
-from pilothouse.apiserver.admission.podcertificates import ASK_FOR_SIGNER
+from pilothouse.apiserver.admission.noderestriction.podcertificates import ASK_FOR_SIGNER
 from pilothouse.apiserver.auth.authorizer import Attributes, Decision
 from pilothouse.apiserver.auth.user import NODES, User
 from pilothouse.client.client import Client
@@ -71,7 +71,7 @@ async def test_a_kubelet_asks_for_a_pod_of_its_own(house: House) -> None:
     [
         ({"nodeName": "m"}, 403, 'PodCertificateRequest.Spec.NodeName="m", which is not the requesting node "n"'),
         ({"nodeUID": "x"}, 500, 'PodCertificateRequest for pod "default/web" names node UID "x", inconsistent with the running node ("'),
-        ({"podName": "no"}, 500, 'while retrieving pod "default/no" named in the PodCertificateRequest: pods "no" not found'),
+        ({"podName": "no"}, 500, 'while retrieving pod "default/no" named in the PodCertificateRequest: pod "no" not found'),
         ({"podUID": "x"}, 500, 'PodCertificateRequest for pod "default/web" contains pod UID ("x") which differs from running pod "'),
         (
             {"serviceAccountName": "default"},

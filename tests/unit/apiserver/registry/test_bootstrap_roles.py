@@ -34,7 +34,7 @@ async def test_a_new_cluster_has_them_all() -> None:
     async with open_house() as house:
         there = await roles(house)
     assert [plain(obj) for obj in there.values()] == [plain(there_) for there_ in sorted((*bootstrap_objects(), *OWN_OBJECTS), key=place)]
-    assert len({obj.metadata.uid for obj in there.values()}) == len(there) == 146
+    assert len({obj.metadata.uid for obj in there.values()}) == len(there) == 145
     assert all(obj.metadata.creationTimestamp and obj.metadata.resourceVersion for obj in there.values())
 
 

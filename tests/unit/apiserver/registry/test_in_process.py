@@ -10,7 +10,7 @@ import pytest
 from pilothouse.api.types.core_v1 import ConfigMap
 from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef
 from pilothouse.apiserver.auth.authorizer import Attributes, Decision
-from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
+from pilothouse.apiserver.auth.modes import authorizer_of
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.registry.roles import role_feeds
 from pilothouse.client.call import JSON_PATCH
@@ -51,7 +51,7 @@ def granting(house: House) -> Granting:
 
 
 async def test_a_call_that_is_not_allowed_is_refused_in_process_too(house: House) -> None:
-    house.registry.authorizer = RBACAuthorizer(role_feeds(house.registry.store.caches))
+    house.registry.authorizer = authorizer_of(("RBAC",), role_feeds(house.registry.store.caches), {})
     await Client(house.registry.transport(CONTROLLERS)).create(config("a"))
     jane = Client(house.registry.transport(JANE))
     message = 'configmaps "a" is forbidden: User "jane" cannot get resource "configmaps" in API group "" in the namespace "default"'

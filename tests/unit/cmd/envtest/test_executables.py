@@ -155,4 +155,4 @@ def test_help_names_the_flags_that_envtest_looks_for(folder: Path, program: str,
 
 def test_a_flag_that_cannot_be_used_ends_it_with_a_reason(folder: Path) -> None:
     done = subprocess.run([folder / "kube-apiserver", "--authorization-mode=Magic"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, 'Error: --authorization-mode: "Magic" is not a valid mode\n')
+    assert (done.returncode, done.stderr) == (1, 'Error: authorization-mode "Magic" is not a valid mode\n')

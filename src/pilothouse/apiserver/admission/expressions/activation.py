@@ -15,7 +15,7 @@ from pilothouse.apiserver.admission.matching.versions import Version, versioned
 from pilothouse.apiserver.admission.plugin import AdmissionRequest, World
 from pilothouse.apiserver.auth.authorizer import Attributes
 from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User, service_account_groups
-from pilothouse.cel.libraries.authz import ALLOW, NO_OPINION, Answer, AuthorizerValue, ResourceCheckValue
+from pilothouse.cel.libraries.authz import ALLOW, DENY, NO_OPINION, Answer, AuthorizerValue, ResourceCheckValue
 from pilothouse.cel.libraries.authz import Attributes as Question
 from pilothouse.kit.offload import in_waiting_thread
 from pilothouse.machinery import codec
@@ -136,7 +136,7 @@ def authorizer_values(request: AdmissionRequest, world: World) -> dict[str, Any]
 
 
 class _Authorizer:
-    """Answers what expressions ask, once for each question of a request. (Selectors do not matter: RBAC does not look at them.)"""
+    """Answers what expressions ask, once for each question of a request."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -154,11 +154,13 @@ class _Authorizer:
             question.namespace,
             question.name,
             question.path,
+            question.field_selector,
+            question.label_selector,
         )
         key = (user.name, user.groups, asked)
         if key not in self._answers:
             decision = self._world.decision(user, asked)
-            self._answers[key] = Answer(ALLOW if decision.allowed else NO_OPINION, decision.reason)
+            self._answers[key] = Answer(ALLOW if decision.allowed else DENY if decision.is_final else NO_OPINION, decision.reason)
         return self._answers[key]
 
     def service_account(self, namespace: str, name: str) -> User:

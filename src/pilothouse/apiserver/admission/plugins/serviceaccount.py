@@ -26,6 +26,7 @@ from pilothouse.api.types.core_v1 import (
     VolumeProjection,
 )
 from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World, refused
+from pilothouse.apiserver.auth.node.references import secret_names
 
 DEFAULT_NAME = "default"
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -54,6 +55,7 @@ class ServiceAccountAdmission(Plugin):
             return
         pod: Pod = request.object
         if wellknown.CONFIG_MIRROR in pod.metadata.annotations:
+            _check_mirror(request, pod)
             return
         pod.spec.serviceAccountName = pod.spec.serviceAccountName or pod.spec.serviceAccount or DEFAULT_NAME
         pod.spec.serviceAccount = pod.spec.serviceAccountName
@@ -89,9 +91,9 @@ async def _account(request: AdmissionRequest, world: World, name: str) -> Servic
 def _check_mirror(request: AdmissionRequest, pod: Pod) -> None:
     if pod.spec.serviceAccountName:
         raise refused(request, "a mirror pod may not reference service accounts")
+    if any(secret_names(pod)):
+        raise refused(request, "a mirror pod may not reference secrets")
     for volume in pod.spec.volumes:
-        if volume.secret is not None:
-            raise refused(request, "a mirror pod may not reference secrets")
         if volume.projected is not None and any(source.serviceAccountToken is not None for source in volume.projected.sources or ()):
             raise refused(request, "a mirror pod may not use ServiceAccountToken volume projections")
 

@@ -1,7 +1,6 @@
 """RBAC: decides by the roles and bindings of the cluster (upstream's plugin/pkg/auth/authorizer/rbac), and knows whether somebody
 grants more than is his.
 
-- Members of `system:masters` may do everything, whatever the roles say.
 - A denial tells which roles its user is bound to that are not there.
 """
 
@@ -11,20 +10,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef
-from pilothouse.apiserver.auth.authorizer import ALLOWED, DENIED, Attributes, Decision
-from pilothouse.apiserver.auth.rbac.index import NOTHING, Feed, RoleIndex
-from pilothouse.apiserver.auth.user import MASTERS, User
+from pilothouse.apiserver.auth.authorizer import DENIED, Attributes, Decision, UserRules
+from pilothouse.apiserver.auth.feed import Feeds
+from pilothouse.apiserver.auth.rbac.index import NOTHING, RoleIndex
+from pilothouse.apiserver.auth.user import User
 from pilothouse.machinery.quoting import aggregate
 
 DECISIONS_REMEMBERED = 20_000
-NAME = "rbac"
-"""What upstream calls it among other authorizers: a denial names who had something to say."""
 
 
 class RBACAuthorizer:
     """Authorizer of the mode RBAC: decides by the Roles and bindings that the watch caches hold."""
 
-    def __init__(self, feeds: dict[type[Any], Feed]) -> None:
+    def __init__(self, feeds: Feeds) -> None:
         """`feeds` are those of the four kinds."""
         self.index = RoleIndex(feeds)
         self._decisions: dict[tuple[Any, ...], Decision] = {}
@@ -33,8 +31,6 @@ class RBACAuthorizer:
 
     def authorize(self, user: User, attributes: Attributes) -> Decision:
         """The first grant that allows it, or what is missing."""
-        if MASTERS in user.groups:
-            return ALLOWED
         version = self.index.refresh()
         if version != self._version or len(self._decisions) >= DECISIONS_REMEMBERED:
             self._decisions.clear()
@@ -57,11 +53,15 @@ class RBACAuthorizer:
                     return granted.decision
         if not everywhere.missing and not here.missing:
             return DENIED
-        return Decision(False, f"{NAME}: RBAC: {aggregate([*everywhere.errors, *here.errors])}")
+        return Decision(False, f"RBAC: {aggregate([*everywhere.errors, *here.errors])}")
 
     def revision(self) -> int:
         """Another number whenever a decision may be another than before."""
         return self.index.revision
+
+    def visible_rules(self, user: User, namespace: str) -> UserRules:
+        """Every rule that applies to a user in a namespace."""
+        return UserRules(*self.rules(user, namespace))
 
     def rules(self, user: User, namespace: str, resource: str = "") -> tuple[Sequence[PolicyRule], str]:
         """Every rule that applies to a user in a namespace, and what could not be found: as its kind, or as `resource`, which upstream's

@@ -7,12 +7,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject
 from pilothouse.apiserver.auth.authorizer import Decision
+from pilothouse.apiserver.auth.feed import Change, Feeds, Follower
 from pilothouse.apiserver.auth.rbac.compiled import CompiledRules
 from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User
 
@@ -23,25 +24,6 @@ SCOPES_REMEMBERED = 20_000
 Binding = ClusterRoleBinding | RoleBinding
 SubjectKey = tuple[str, str]
 """("User" or "Group", name)."""
-Change = tuple[Any, Any]
-"""(the object as it was, the object as it is); None where there is none."""
-
-
-class Feed(Protocol):
-    """The objects of one kind, and how they change."""
-
-    @property
-    def changed(self) -> int:
-        """The revision of the last change."""
-        ...
-
-    def objects(self) -> Iterable[Any]:
-        """All of them now."""
-        ...
-
-    def since(self, revision: int) -> Sequence[Change] | None:
-        """The changes after a revision; None when they are not known any more."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +61,9 @@ NOTHING = Grants()
 class RoleIndex:
     """Roles and bindings by subject: which rules a user is granted, cluster-wide and by namespace."""
 
-    def __init__(self, feeds: dict[type[Any], Feed]) -> None:
+    def __init__(self, feeds: Feeds) -> None:
         self._feeds = feeds
-        self._seen: dict[type[Any], int] = {}
+        self._follower = Follower(feeds, self._forget)
         self._version = 0
         self._bound: dict[tuple[str, SubjectKey], dict[str, Binding]] = {}
         self._roles: dict[tuple[str, str], Role | ClusterRole] = {}
@@ -95,10 +77,9 @@ class RoleIndex:
 
     def refresh(self) -> int:
         """Take what has changed; to be called before anything is asked. The number is another one after each change."""
-        for kind, feed in self._feeds.items():
-            if feed.changed != self._seen.get(kind):
-                self._follow(kind, feed)
-                self._version += 1
+        for kind, changes in self._follower.changes():
+            self._follow(kind, changes)
+            self._version += 1
         return self._version
 
     def grants(self, user: User, namespace: str) -> Grants:
@@ -126,13 +107,7 @@ class RoleIndex:
         role = self._role(ref, namespace)
         return None if role is None else tuple(role.rules or ())
 
-    def _follow(self, kind: type[Any], feed: Feed) -> None:
-        seen = self._seen.get(kind)
-        changes = feed.since(seen) if seen is not None else None
-        if changes is None:
-            self._forget(kind)
-            changes = [(None, obj) for obj in feed.objects()]
-        self._seen[kind] = feed.changed
+    def _follow(self, kind: type[Any], changes: Sequence[Change]) -> None:
         self._grants.clear()
         take = self._take_binding if kind in (ClusterRoleBinding, RoleBinding) else self._take_role
         for old, new in changes:

@@ -1,7 +1,6 @@
 """Roles and bindings of Pilothouse's own, beside upstream's: what its components need more, or are bound to by upstream in another way.
 
 - The controllers act as one user, `system:kube-controller-manager`; upstream's act as a ServiceAccount each.
-- Nodes are granted upstream's role `system:node` by a binding; upstream's Node authorizer grants it for objects of the node alone.
 - The cluster's DNS acts as kube-proxy does, and looks at namespaces.
 """
 
@@ -11,12 +10,11 @@ from typing import Any
 
 from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject
 from pilothouse.apiserver.auth.rbac.bootstrap import AUTO_UPDATE
-from pilothouse.apiserver.auth.user import NODES
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 GROUP = ClusterRole.GVK[0]
-CONTROLLERS, DNS, NODE_BINDING = "pilothouse:kube-controller-manager", "pilothouse:cluster-dns", "pilothouse:nodes"
+CONTROLLERS, DNS = "pilothouse:kube-controller-manager", "pilothouse:cluster-dns"
 
 
 def _metadata(name: str) -> ObjectMeta:
@@ -44,6 +42,7 @@ OWN_OBJECTS: tuple[Any, ...] = (
     _role(DNS, PolicyRule(verbs=["list", "watch"], apiGroups=[""], resources=["namespaces"])),
     _binding(CONTROLLERS, CONTROLLERS, "User", "system:kube-controller-manager"),
     _binding(DNS, DNS, "User", "system:kube-proxy"),
-    _binding(NODE_BINDING, "system:node", "Group", NODES),
 )
 """They are shared: nobody may change them."""
+WITHDRAWN: tuple[tuple[type[Any], str], ...] = ((ClusterRoleBinding, "pilothouse:nodes"),)
+"""What clusters of older versions have, and no cluster should: deleted at the start where it bears LABELS."""

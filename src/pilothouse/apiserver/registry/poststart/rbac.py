@@ -8,7 +8,7 @@ from typing import Any
 
 from pilothouse.api.types.rbac_v1 import ClusterRole
 from pilothouse.apiserver.auth.rbac.bootstrap import bootstrap_objects
-from pilothouse.apiserver.auth.rbac.own import OWN_OBJECTS
+from pilothouse.apiserver.auth.rbac.own import LABELS, OWN_OBJECTS, WITHDRAWN
 from pilothouse.apiserver.auth.rbac.reconciliation import reconciled
 from pilothouse.apiserver.registry.poststart.hook import Hook
 from pilothouse.apiserver.registry.seeding import TIME, Seed
@@ -31,7 +31,11 @@ class BootstrapRoles(Hook):
         return role_seeds(self.store.catalogue.level)
 
     async def reconcile(self) -> None:
-        """Mend what differs from the table."""
+        """Mend what differs from the table, and delete what is in it no longer."""
+        for kind, name in WITHDRAWN:
+            stale = await self.store.get(kind, name)
+            if stale is not None and stale.metadata.labels == LABELS:
+                await self.write("delete", stale)
         for expected in _expected(self.store.catalogue.level):
             existing = await self.store.get(type(expected), expected.metadata.name, expected.metadata.namespace)
             wanted = clone(expected) if existing is None else reconciled(existing, expected)

@@ -7,8 +7,9 @@ from typing import Any
 
 from pilothouse.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject
 from pilothouse.apiserver.auth.authorizer import Attributes
-from pilothouse.apiserver.auth.rbac.authorizer import RBACAuthorizer
-from pilothouse.apiserver.auth.rbac.index import KINDS, Change
+from pilothouse.apiserver.auth.feed import Change
+from pilothouse.apiserver.auth.modes import authorizer_of
+from pilothouse.apiserver.auth.rbac.index import KINDS
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
 RBAC = "rbac.authorization.k8s.io"
@@ -52,7 +53,7 @@ class Cluster:
     def __init__(self, *objects: Any, remembers: int = 100) -> None:
         self.feeds = {kind: Feed(remembers) for kind in KINDS}
         self.put(*objects)
-        self.authorizer = RBACAuthorizer({**self.feeds})
+        self.authorizer = authorizer_of(("RBAC",), {**self.feeds}, {})
 
     def put(self, *objects: Any) -> None:
         for obj in objects:

@@ -32,7 +32,7 @@ async def check_request(request: AdmissionRequest, world: World, node_name: str)
         raise refused(request, cause)
     node = await world.get(Node, spec.nodeName)
     if node is None:
-        raise _missing("node", "nodes", f'"{spec.nodeName}"', spec.nodeName)
+        raise _missing("node", "node", f'"{spec.nodeName}"', spec.nodeName)
     if node.metadata.uid != spec.nodeUID:
         told = f'names node UID "{spec.nodeUID}", inconsistent with the running node ("{node.metadata.uid}")'
         raise _again(f"PodCertificateRequest for pod {shown} {told}")
@@ -45,7 +45,7 @@ async def check_request(request: AdmissionRequest, world: World, node_name: str)
 async def _pod(request: AdmissionRequest, world: World, spec: PodCertificateRequestSpec, shown: str) -> Pod:
     pod = await world.get(Pod, spec.podName, request.namespace)
     if pod is None:
-        raise _missing("pod", "pods", shown, spec.podName)
+        raise _missing("pod", "pod", shown, spec.podName)
     if pod.metadata.uid != spec.podUID:
         told = f'contains pod UID ("{spec.podUID}") which differs from running pod "{pod.metadata.uid}"'
         raise _again(f"PodCertificateRequest for pod {shown} {told}")
@@ -63,7 +63,7 @@ async def _check_account(request: AdmissionRequest, world: World, pod: Pod, spec
         raise refused(request, f"PodCertificateRequest for pod {shown} {told}")
     account = await world.get(ServiceAccount, asked, request.namespace)
     if account is None:
-        raise _missing("service account", "serviceaccounts", f'"{request.namespace}/{asked}"', asked)
+        raise _missing("service account", "serviceaccount", f'"{request.namespace}/{asked}"', asked)
     if account.metadata.uid != spec.serviceAccountUID:
         told = f'"{spec.serviceAccountUID}", which differs from the running service account ("{account.metadata.uid}")'
         raise _again(f"PodCertificateRequest for pod {shown} names service account UID {told}")
@@ -82,8 +82,8 @@ def _may_ask(request: AdmissionRequest, world: World, spec: PodCertificateReques
     return world.may(request.user, asked)
 
 
-def _missing(what: str, plural: str, shown: str, name: str) -> StatusError:
-    return _again(f"while retrieving {what} {shown} named in the PodCertificateRequest: {not_found(plural, '', name)}")
+def _missing(what: str, kind: str, shown: str, name: str) -> StatusError:
+    return _again(f"while retrieving {what} {shown} named in the PodCertificateRequest: {not_found(kind, '', name)}")
 
 
 def _again(message: str) -> StatusError:

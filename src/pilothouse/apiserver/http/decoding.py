@@ -15,6 +15,7 @@ import msgspec
 from pilothouse.api.earlier import EARLIER
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.protobuf.decoder import decode_message
+from pilothouse.api.types.autoscaling_v1 import Scale
 from pilothouse.apiserver.http.large_bodies import LARGE_BYTES, LARGE_YAML_BYTES
 from pilothouse.apiserver.http.request import Request
 from pilothouse.apiserver.registry.store import REQUEST_LIMIT_BYTES, refuse_too_large
@@ -23,6 +24,7 @@ from pilothouse.machinery import codec, errors, strict, time
 from pilothouse.machinery.empty_lists import said
 from pilothouse.machinery.meta_v1 import DeleteOptions
 from pilothouse.machinery.resource import Resource, per_resource
+from pilothouse.machinery.shape import shape_of
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 READ = {PROTOBUF: PROTOBUF, "application/json": "application/json", "application/yaml": "application/yaml", "": "application/json"}
@@ -75,10 +77,10 @@ async def read(request: Request, resource: Resource[Any], strictness: str, conte
         else:
             decoded = await in_thread(decode_large, data, resource, exchanged, strictness, content_type, level)
     except errors.StatusError:
-        if resource.is_hub and exchanged is not None and content_type != PROTOBUF and len(data) < LARGE_BYTES:
-            refuse_other_than_scale(data, content_type)
-        if exchanged is None and content_type != PROTOBUF and len(data) < LARGE_BYTES and not resource.is_hub:
-            refuse_unregistered(request, data, resource, content_type)
+        if resource.is_hub and exchanged is not None and content_type != PROTOBUF:  # upstream's decoder of custom kinds cannot say more
+            raise errors.bad_request(f'no kind is registered for the type v1.{exchanged.__name__} in scheme "{SCHEME}"') from None
+        if content_type != PROTOBUF and len(data) < LARGE_BYTES and not resource.is_hub:
+            refuse_unregistered(request, data, (resource.group, resource.version, resource.kind), exchanged, content_type)
         raise
     request.warnings.extend(decoded.warnings)
     make_times_canonical(getattr(decoded.object, "metadata", None))
@@ -116,34 +118,48 @@ async def body(request: Request, content_type: str) -> bytes:
     return await request.api.large_bodies.yaml(data)
 
 
-def refuse_unregistered(request: Request, data: bytes, resource: Resource[Any], content_type: str) -> None:
-    """A StatusError in upstream's words when the body names a kind that is served in no version, or not in the one it names."""
+def refuse_unregistered(
+    request: Request, data: bytes, expected: tuple[str, str, str], exchanged: type[Any] | None, content_type: str
+) -> None:
+    """A StatusError in upstream's words when the body names a kind that is served in no version, or not in the one it names.
+
+    `expected` is the kind itself; `exchanged` what a subresource exchanges instead. A Scale of an earlier version is read before its
+    version is refused.
+    """
+    expected = getattr(exchanged, "GVK", expected)
     with suppress(ValueError):  # what cannot be read is told by who decodes it
         parsed = codec.parse(data, content_type)
         if not isinstance(parsed, dict):
             return
-        expected = (resource.group, resource.version, resource.kind)
         try:
             refuse_other_than_text(parsed)
             group, version, kind = completed = codec.completed(expected, parsed.get("apiVersion"), parsed.get("kind"))
         except ValueError as problem:
-            text = f"the object provided is unrecognized (must be of type {resource.kind}): {problem}"
+            text = f"the object provided is unrecognized (must be of type {expected[2]}): {problem}"
             raise errors.bad_request(f"{text} ({codec.summary(data)})") from problem
         if completed == expected or is_registered(request, *completed):
+            if completed[1:] != expected[1:] and kind == "Scale" and (problem_of_type := earlier_scale_error(parsed)):
+                raise errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {expected[2]}: {problem_of_type}')
             return
         api_version = f"{group}/{version}" if group else version
         text = f'no kind "{kind}" is registered for version "{api_version}" in scheme "{SCHEME}"'
         if not version:
             text = f"Object 'apiVersion' is missing in '{data.decode(errors='replace')}'"
-        raise errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {text}')
+        raise errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {expected[2]}: {text}')
 
 
-def refuse_other_than_scale(data: bytes, content_type: str) -> None:
-    """A StatusError in upstream's words when what is to be the Scale of a custom kind says that it is of another kind."""
-    with suppress(ValueError):
-        parsed = codec.parse(data, content_type)
-        if isinstance(parsed, dict) and (parsed.get("apiVersion"), parsed.get("kind")) != ("autoscaling/v1", "Scale"):
-            raise errors.bad_request(f'no kind is registered for the type v1.Scale in scheme "{SCHEME}"')
+def earlier_scale_error(parsed: dict[str, Any]) -> str:
+    """What is wrong with the types of a Scale of an earlier version, whose selector is a map; "" when nothing is."""
+    if text := strict.type_error({**parsed, "status": None}, shape_of(Scale)):
+        return text
+    status = parsed.get("status")
+    if not isinstance(status, dict | None):
+        kind = f"{parsed['apiVersion'].rpartition('/')[2]}.ScaleStatus"
+        return f"json: cannot unmarshal {strict.described(status)} into Go struct field Scale.status of type {kind}"
+    selector = (status or {}).get("selector")
+    if isinstance(selector, dict | None):
+        return ""
+    return f"json: cannot unmarshal {strict.described(selector)} into Go struct field ScaleStatus.status.selector of type map[string]string"
 
 
 def refuse_other_than_text(parsed: dict[str, Any]) -> None:

@@ -191,15 +191,15 @@ def after_admission(before: Entries, after: Entries, warnings: list[str]) -> Ent
 def _after_scale(store: RegistryStore, request: Request, view: View, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]) -> Entries:
     """The record of an object after its Scale was written."""
     assert view.replicas is not None
-    path = view.replicas(request.resource)
+    paths = view.replicas(request.resource)
     owners = apply.record_of(old.metadata.managedFields, ())
     if request.applies:
         scale = record.decode(said)
     else:
         live, after = (codec.to_dict(view.read(request.resource, obj)) for obj in (old, new))
-        scale = apply.update(live, after, scaled.to_scale(owners, path), writer_of(store, request, view.body))
+        scale = apply.update(live, after, scaled.to_scale(owners, paths), writer_of(store, request, view.body))
     return _with_old_times(
-        old.metadata.managedFields, record.encode(scaled.to_parent(owners, path, request.served.api_version, scale)), old, new
+        old.metadata.managedFields, record.encode(scaled.to_parent(owners, paths, request.served.api_version, scale)), old, new
     )
 
 

@@ -22,10 +22,13 @@ from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.patch import apply, outcome, parts
 from pilothouse.machinery.unstructured import Unstructured
 
+INVALID_VERSION = "request to convert CR to an invalid group/version: autoscaling/v1"
 UNRECORDED = (
     "failed to create manager for existing fields: failed to convert live object (/; autoscaling/v1, Kind=Scale) to proper version: "
-    "request to convert CR to an invalid group/version: autoscaling/v1"
+    f"{INVALID_VERSION}"
 )
+UNCONVERTED = "failed to convert new object ({}/{}; autoscaling/v1, Kind=Scale) to proper version: " + INVALID_VERSION
+"""Upstream cannot apply a Scale of a custom kind that changes anything."""
 
 
 async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
@@ -43,6 +46,8 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.in_version(request.served).object)
+        if view.body is not None:  # a patch sees the managers of the count, though nobody else is shown them
+            seen.metadata.managedFields = managers.record_in(view, request.resource, current.object)
         decoded = parts.apply_patch(seen, body, call.patch_type, request.options.field_validation, store.catalogue.level, taken)
         request.warnings[:] = [*given, *decoded.warnings]
         if b"[]" in body:
@@ -73,9 +78,14 @@ async def _apply(store: RegistryStore, request: Request, view: View) -> Entry:
         live = codec.to_dict(seen)
         live["metadata"].pop("managedFields", None)
         known = managers.record_in(view, request.resource, current.object)
-        if not known and view.body is not None and request.resource.is_hub:  # upstream cannot make a record for a Scale of custom kinds
+        is_custom_scale = view.body is not None and request.resource.is_hub
+        if not known and is_custom_scale:
+            apply.check_kind(config, writer)
             raise failure(500, "", UNRECORDED)
         applied = apply.apply(live, known, config, writer, force=request.options.force)
+        if is_custom_scale and applied[0] is not live:
+            metadata = applied[0].get("metadata") or {}
+            raise failure(500, "", UNCONVERTED.format(metadata.get("namespace", ""), metadata.get("name", "")))
         return codec.at_level(_applied(request, config, applied, seen, [*given, *_warnings(request, repeated)]), store.catalogue.level)
 
     try:

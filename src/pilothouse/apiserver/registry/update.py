@@ -106,6 +106,21 @@ async def change(store: RegistryStore, request: Request, view: View, body_of: Bo
     return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt, attempts, request.served)
 
 
+def _check_exchanged(request: Request, view: View, current: Entry, body: Any) -> None:
+    """What is exchanged for an object (a Scale) must be valid before the object is compared with the one that is meant; that a patch
+    means another is told of the subresource, or of a custom kind not at all."""
+    resource, said, there = request.resource, body.metadata, current.object.metadata
+    is_another = bool(said.uid) and said.uid != there.uid
+    if is_another and request.call.verb != "patch":
+        return
+    view.write(resource, current.object, body)
+    if is_another:
+        if not resource.is_hub:
+            cause = f"Precondition failed: UID in precondition: {said.uid}, UID in object meta: {there.uid}"
+            raise conflict(f"{resource.plural}/{view.name}", request.served.group, request.name, cause)
+        said.uid = ""
+
+
 def _check_identity(request: Request, view: View, current: Entry, body: Any) -> None:
     """The version and the object that the client means must be those that there are."""
     resource, said, there = request.resource, body.metadata, current.object.metadata
@@ -179,6 +194,8 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
 def _proposed(request: Request, view: View, current: Entry, body_of: BodyOf) -> Any:
     """What the client asks for, in the stored version, as mutating admission is to see it: the strategy has not prepared it yet."""
     old, body = current.object, body_of(current)
+    if view.body is not None:
+        _check_exchanged(request, view, current, body)
     _check_identity(request, view, current, body)
     if view.defaulted:
         for hook in _defaults(request.served, view):

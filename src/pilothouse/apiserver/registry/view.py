@@ -6,7 +6,7 @@ the views of subresources are found in subresources/.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ def _itself(resource: Resource[Any], obj: Any) -> Any:
 class View:
     """`read(resource, object)` is what the client sees; `write(resource, old, body)` the whole object that it asks for, a copy
     that may be changed; `check(resource, old, new)` raises StatusError. `body` is what is exchanged when that is not the kind itself
-    (`custom_body`: of custom kinds), and then `replicas(resource)` the path of the one field of the object that it writes.
+    (`custom_body`: of custom kinds), and then `replicas(resource)` the path, by version, of the one field of the object that it writes.
     `prepare(resource, old, new, clock)` sets what the client leaves to the server. `taken` are the top-level fields of the body that
     `write` looks at; None: all. `check_shown(resource, body)` raises StatusError for what can be written, but not be read."""
 
@@ -40,7 +40,7 @@ class View:
     body: Resource[Any] | None = None
     custom_body: Resource[Any] | None = None
     defaulted: bool = False
-    replicas: Callable[[Resource[Any]], tuple[str, ...]] | None = None
+    replicas: Callable[[Resource[Any]], Mapping[str, tuple[str, ...] | None]] | None = None
     prepare: Callable[[Resource[Any], Any, Any, Clock], None] | None = None
     taken: frozenset[str] | None = None
     check_shown: Callable[[Resource[Any], Any], None] | None = None

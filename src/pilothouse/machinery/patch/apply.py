@@ -141,7 +141,7 @@ def apply(
 
     A 409 StatusError for conflicts; 400 or (where the schema is not met) 500 for a config that is none. No argument is changed.
     """
-    _check_kind(config, writer)
+    check_kind(config, writer)
     try:
         owners = managers.decode(record)
     except ValueError as error:
@@ -178,7 +178,7 @@ def _applied(live: Map, owners: Owners, config: Map, writer: Writer, force: bool
     return result, after
 
 
-def _check_kind(config: Map, writer: Writer) -> None:
+def check_kind(config: Map, writer: Writer) -> None:
     """Upstream's order: what kind it is, then its version, then the record that nobody may apply."""
     said = str(config.get("apiVersion") or ""), str(config.get("kind") or "")
     group, version, kind = writer.kind

@@ -1,6 +1,6 @@
 """Requests of all verbs as kube-apiserver 1.37 answered them: forms, options, selectors, bodies, deletes, paths.
 
-A line of tables/requests.jsonl is a request and its answer, with what a server chooses by itself masked; long answers are known by their
+A line of a file in tables/ is a request and its answer, with what a server chooses by itself masked; long answers are known by their
 status alone. They are sent in their order: the first ones make what the others ask for.
 """
 
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from yarl import URL
 
 from pilothouse.apiserver.auth.user import User
 from tests.unit.apiserver.serving import calling
 
-TABLE = Path(__file__).parent / "tables" / "requests.jsonl"
+TABLES = sorted((Path(__file__).parent / "tables").glob("*.jsonl"))
 WHO = User("administrator", "administrator", groups=("system:masters", "system:authenticated"))
 MASKS = (
     (r'"(uid|resourceVersion|creationTimestamp|deletionTimestamp|time)":"[^"]*"', r'"\1":"*"'),
@@ -30,16 +31,17 @@ MASKS = (
 )
 
 
-def test_requests_are_answered_as_upstream_answers_them(tmp_path: Path) -> None:
-    wrong = asyncio.run(differences(tmp_path))
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.stem)
+def test_requests_are_answered_as_upstream_answers_them(table: Path, tmp_path: Path) -> None:
+    wrong = asyncio.run(differences(table, tmp_path))
     assert not wrong, "\n".join(wrong)
 
 
-async def differences(folder: Path) -> list[str]:
+async def differences(table: Path, folder: Path) -> list[str]:
     """The requests that are answered otherwise."""
     wrong = []
     async with calling(folder, user=WHO) as call, aiohttp.ClientSession() as session:
-        for row in map(json.loads, TABLE.read_text().splitlines()):
+        for row in map(json.loads, table.read_text().splitlines()):
             given = await answer_of(session, call.url, row)
             expected = {name: row[name] for name in ("status", "answer", "warnings") if name in row}
             different = [f"{name} is {given[name]!r}, not {value!r}" for name, value in expected.items() if given[name] != value]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
+from pilothouse.api.earlier import EARLIER
 from pilothouse.api.types.autoscaling_v1 import Scale, ScaleSpec, ScaleStatus
 from pilothouse.apiserver.extensions import scale as custom
 from pilothouse.apiserver.extensions.columns import columns_of
@@ -14,12 +16,15 @@ from pilothouse.machinery import labels
 from pilothouse.machinery.errors import invalid
 from pilothouse.machinery.meta_v1 import LabelSelector
 from pilothouse.machinery.problems import Problems
-from pilothouse.machinery.resource import AGE, Column, Resource
+from pilothouse.machinery.resource import AGE, Column, Resource, per_resource
 from pilothouse.machinery.unstructured import Unstructured
 
+DESIRED = "replicas is the desired number of instances for the scaled object."
+AVAILABLE = "replicas is the actual number of observed instances of the scaled object."
 COLUMNS = (
-    Column("Desired", lambda scale: scale.spec.replicas, "integer"),
-    Column("Available", lambda scale: scale.status.replicas, "integer"),
+    Column("Name", lambda scale: scale.metadata.name),
+    Column("Desired", lambda scale: scale.spec.replicas, "integer", description=DESIRED),
+    Column("Available", lambda scale: scale.status.replicas, "integer", description=AVAILABLE),
     AGE,
 )
 BODY = Resource(Scale, plural="scales", verbs=(), columns=COLUMNS)
@@ -74,10 +79,24 @@ def write(resource: Resource[Any], old: Any, body: Scale) -> Any:
     return new
 
 
-def replicas_path(resource: Resource[Any]) -> tuple[str, ...]:
-    """Where an object has its replica count, as a path of a set of fields."""
-    paths: Any = resource.subresources["scale"]
-    return tuple(f"f:{step}" for step in paths.replicas.split("."))
+@per_resource
+def replicas_paths(resource: Resource[Any]) -> Mapping[str, tuple[str, ...] | None]:
+    """By version, where an object has its replica count, as a path of a set of fields; None for a version without a Scale.
+
+    Upstream knows the versions of apps that it serves no more, too.
+    """
+    earlier = {
+        f"{group}/{version}": _path(resource)
+        for (group, version), kinds in EARLIER.items()
+        if group == resource.group == "apps" and resource.kind in kinds
+    }
+    versions = resource.versions or (resource,)
+    return {**earlier, **{version.api_version: _path(version) for version in versions}}
+
+
+def _path(resource: Resource[Any]) -> tuple[str, ...] | None:
+    paths: Any = resource.subresources.get("scale")
+    return None if paths is None else tuple(f"f:{step}" for step in paths.replicas.split("."))
 
 
 SCALE = View(
@@ -87,6 +106,6 @@ SCALE = View(
     read=read,
     body=BODY,
     custom_body=OF_CUSTOM,
-    replicas=replicas_path,
+    replicas=replicas_paths,
     check_shown=custom.check_shown,
 )

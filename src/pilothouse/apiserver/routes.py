@@ -28,7 +28,7 @@ from pilothouse.apiserver.verbs.watch import watch
 from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH
 from pilothouse.machinery import errors
 from pilothouse.machinery.catalogue import Catalogue
-from pilothouse.machinery.errors import StatusError, method_not_supported, no_such_resource
+from pilothouse.machinery.errors import method_not_supported, no_such_resource
 from pilothouse.machinery.meta_v1 import StatusDetails
 from pilothouse.machinery.resource import Resource
 
@@ -112,11 +112,14 @@ class Routes:
         if "\ufffd" in info.name and info.verb in ("get", "delete"):
             raise no_text(resource, request.path, info.name)
         request.is_served = True
-        if info.verb == "watch" and "list" in resource.verbs and "watch" not in resource.verbs:
-            raise _unwatched(request, resource)
+        if info.verb == "watch" and "watch" not in resource.verbs and "/watch/" in info.path:
+            raise no_such_resource()
         endpoint = ENDPOINTS.get(info.verb)
         misplaced = info.verb != "watch" and bool(info.name) == (info.verb in WITHOUT_NAME)
-        if request.method == "HEAD" or endpoint is None or info.verb not in resource.verbs or misplaced:
+        if resource.namespaced and not info.namespace and not info.name and "list" not in resource.verbs:
+            raise no_such_resource()  # nothing is served there
+        is_served = info.verb in resource.verbs or (info.verb == "watch" and "list" in resource.verbs)
+        if request.method == "HEAD" or endpoint is None or not is_served or misplaced:
             raise method_not_allowed()
         if resource.namespaced and not info.namespace:
             if info.name:
@@ -137,7 +140,7 @@ class Routes:
         request.is_served = True
         verbs = resource.subresources[info.subresource].verbs if info.subresource else resource.verbs
         endpoint = ENDPOINTS.get(info.verb)
-        if endpoint is None or info.verb not in verbs or request.method == "HEAD":
+        if endpoint is None or info.verb not in verbs:
             raise method_not_supported(resource.plural, resource.group, info.verb)
         if not info.name and info.verb in ("update", "patch"):
             raise errors.bad_request("name must be provided")
@@ -211,11 +214,8 @@ def check_forms(request: Request) -> None:
 
 def takes_any_method(path: str) -> bool:
     """Whether the path is served for every HTTP method, as upstream serves its indexes."""
-    return path.startswith(ANY_METHOD) or path in ("/", "/apis", "/apis/") or (path.startswith("/apis/") and path.count("/") == 2)
-
-
-def _unwatched(request: Request, resource: Resource[Any]) -> StatusError:
-    """A watch of a kind that is only listed: the old path of a watch is not there, and a list does not watch."""
-    if "/watch/" in request.info.path:
-        return no_such_resource()
-    return method_not_supported(resource.plural, resource.group, "watch")
+    return (
+        path.startswith(ANY_METHOD)
+        or path in ("/", "/index.html", "/apis", "/apis/")
+        or (path.startswith("/apis/") and path.count("/") == 2)
+    )

@@ -67,13 +67,13 @@ CHAIN: tuple[Link, ...] = (
     count,
     compress,
     add_warnings,
-    name_flow,
     answer_failures,
     find_request_info,
     authenticate,
     audit,
     limit,
     impersonate,
+    name_flow,
     authorize,
 )
 STOP_SECONDS = 5.0

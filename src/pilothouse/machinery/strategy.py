@@ -5,11 +5,12 @@ The names are those of upstream's strategies (k8s.io/apiserver/pkg/registry/rest
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pilothouse.machinery import access
+from pilothouse.machinery.problems import Problems
 
 Moves = Callable[[Any, Any], bool]
 """(old, new): whether metadata.generation grows by one with this update."""
@@ -40,6 +41,8 @@ class Strategy:
     `validates_generate_name`: an update is told what is wrong with metadata.generateName, too.
     `lists_cached`: upstream lists from its watch cache, where a limit at resourceVersion 0 is overlooked.
     `has_unsafe_deleter`: what of the kind cannot be decoded may be deleted on request (KEP-3926).
+    `validate_by_namespace(old, new, labels, problems)` are rules of new objects (`old` is None) and of statuses that look at the labels of
+    the object's namespace (None: it is not there); their problems come before all others.
     `begin_deletion(object, now)`: the first delete does this to the object and no more; a controller ends what it begins.
     """
 
@@ -60,6 +63,7 @@ class Strategy:
     lists_cached: bool = True
     has_unsafe_deleter: bool = True
     validates_generate_name: bool = False
+    validate_by_namespace: Callable[[Any, Any, Mapping[str, str] | None, Problems], None] | None = None
     begin_deletion: Callable[[Any, str], None] | None = None
 
 

@@ -56,9 +56,9 @@ def prepare_update(old: Namespace, new: Namespace) -> None:
 
 @NAMESPACE.validate
 def validate(namespace: Namespace, problems: Problems) -> None:
-    """Finalizers of the spec are qualified names. Upstream: ValidateNamespace."""
-    here = problems.at("spec", "finalizers")
-    for finalizer in namespace.spec.finalizers:
+    """Finalizers of the spec are qualified names. Upstream: ValidateNamespace, and ValidateNamespaceFinalizeUpdate, which says which."""
+    for index, finalizer in enumerate(namespace.spec.finalizers):
+        here = problems.at("spec", "finalizers", *([index] if namespace.metadata.resourceVersion else []))
         messages = names.qualified_name(finalizer)
         report(messages, finalizer, here)
         if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:

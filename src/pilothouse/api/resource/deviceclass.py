@@ -16,10 +16,18 @@ from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 from pilothouse.machinery.strategy import Strategy
 
+
+def _declared_name(name: str) -> list[str]:
+    """The rule of names as declarative validation says it, which counts bytes."""
+    limit = names.too_long(names.SUBDOMAIN_LIMIT)
+    return [names.too_long(names.SUBDOMAIN_LIMIT, "bytes") if problem == limit else problem for problem in names.dns_subdomain(name)]
+
+
 DEVICECLASS = Resource(
     DeviceClass,
     plural="deviceclasses",
     namespaced=False,
+    name_rule=_declared_name,
     strategy=Strategy(returns_deleted_object=True),
 )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pilothouse.api.resource.adminaccess import granted, refuse_admin_access, validate_admin_access
 from pilothouse.api.resource.claimspec import default_claim_spec, validate_claim_spec, validate_declared_claim_spec
 from pilothouse.api.resource.claimstatus import allocated_devices, device_id, validate_claim_status
 from pilothouse.api.types.resource_v1 import ResourceClaim
@@ -19,13 +22,27 @@ def _state(claim: ResourceClaim) -> str:
     return ",".join([*states, "allocated", *(["reserved"] if claim.status.reservedFor else [])])
 
 
+def _validate_admin_access(old: ResourceClaim | None, new: ResourceClaim, labels: Mapping[str, str] | None, problems: Problems) -> None:
+    """Upstream: AuthorizedForAdmin, and AuthorizedForAdminStatus of what is newly allocated."""
+    if old is None:
+        validate_admin_access(new.spec.devices.requests, labels, problems)
+    elif granted(old.status.allocation) is None and (index := granted(new.status.allocation)) is not None:
+        refuse_admin_access(labels, problems.at("status", "allocation", "devices", "results", index, "adminAccess"))
+
+
 RESOURCECLAIM = Resource(
     ResourceClaim,
     plural="resourceclaims",
     subresources=(STATUS,),
     columns=(Column("State", _state, description="A summary of the current state (allocated, pending, reserved, etc.)."), AGE),
     reset_fields={"status": ("metadata", "spec")},
-    strategy=Strategy(validates_generate_name=True, generation=None, returns_deleted_object=True, status_keeps=METADATA),
+    strategy=Strategy(
+        validates_generate_name=True,
+        generation=None,
+        returns_deleted_object=True,
+        status_keeps=METADATA,
+        validate_by_namespace=_validate_admin_access,
+    ),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.core.validation.volumes import validate_template_metadata
 from pilothouse.api.internal import internal
+from pilothouse.api.resource.adminaccess import validate_admin_access
 from pilothouse.api.resource.claimspec import default_claim_spec, validate_claim_spec, validate_declared_claim_spec
 from pilothouse.api.types.resource_v1 import ResourceClaimTemplate
 from pilothouse.machinery.metadata import IMMUTABLE
@@ -14,7 +15,12 @@ from pilothouse.machinery.strategy import Strategy
 RESOURCECLAIMTEMPLATE = Resource(
     ResourceClaimTemplate,
     plural="resourceclaimtemplates",
-    strategy=Strategy(validates_generate_name=True, generation=None, returns_deleted_object=True),
+    strategy=Strategy(
+        validates_generate_name=True,
+        generation=None,
+        returns_deleted_object=True,
+        validate_by_namespace=lambda old, new, labels, problems: validate_admin_access(new.spec.spec.devices.requests, labels, problems),
+    ),
 )
 
 

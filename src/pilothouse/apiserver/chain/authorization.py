@@ -9,7 +9,7 @@ from pilothouse.apiserver.auth.authorizer import Attributes, Decision, denied
 from pilothouse.apiserver.auth.selectors import SELECTING_VERBS, selected_name
 from pilothouse.apiserver.auth.user import MASTERS, User
 from pilothouse.apiserver.http.counters import ALLOWED, DENIED
-from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.apiserver.http.request import NO_SNIFFING, Handler, Request, Response
 from pilothouse.apiserver.http.request_info import attributes_of
 
 
@@ -23,6 +23,7 @@ def authorize(request: Request, next: Handler) -> Awaitable[Response]:
     request.api.counters.authorizations.observe(ALLOWED if decision.allowed else DENIED, request.api.clock.monotonic() - since)
     if decision.allowed:
         return next(request)
+    request.answer_headers.append(NO_SNIFFING)
     raise denied(request.user, attributes, decision)
 
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from pilothouse.apiserver.auth.authorizer import Attributes, Decision
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.chain.authorization import decide, requested
-from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.apiserver.http.request import NO_SNIFFING, Handler, Request, Response
 from pilothouse.machinery import errors
 from pilothouse.machinery.quoting import go_quoted
 
@@ -25,7 +25,11 @@ def impersonate(request: Request, next: Handler) -> Awaitable[Response]:
     """Replace `request.user` by the user of the Impersonate headers, when there are any. Raises a 403 when that is not permitted."""
     for header in request.http.headers:
         if header[:12].lower() == PREFIX:
-            wanted = wanted_user(request)
+            try:
+                wanted = wanted_user(request)
+            except errors.StatusError:
+                request.answer_headers.append(NO_SNIFFING)
+                raise
             if wanted is not None:
                 return as_somebody_else(request, next, wanted)
             break
@@ -38,7 +42,11 @@ async def as_somebody_else(request: Request, next: Handler, wanted: User) -> Res
     async def check(user: User, attributes: Attributes) -> Decision:
         return decide(request, user, attributes)
 
-    request.user = await request.api.impersonation.user(check, request.user, wanted, requested(request))
+    try:
+        request.user = await request.api.impersonation.user(check, request.user, wanted, requested(request))
+    except errors.StatusError:
+        request.answer_headers.append(NO_SNIFFING)
+        raise
     return await next(request)
 
 

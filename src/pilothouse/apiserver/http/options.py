@@ -28,9 +28,11 @@ NO_OPTIONS = Options()
 
 
 def for_get(request: Request) -> Options:
-    """GetOptions: nothing but a resourceVersion."""
+    """GetOptions: nothing but a resourceVersion; a 400 for who wants an export, which there was once."""
     if not request.query_string:
         return NO_OPTIONS
+    if flag(request, "export"):
+        raise errors.bad_request("the export parameter, deprecated since v1.14, is no longer supported")
     return Options(resource_version=request.parameter("resourceVersion"))
 
 
@@ -38,6 +40,7 @@ def for_list(request: Request) -> Options:
     """ListOptions, for list, watch and deletecollection. What of them goes together the registry says."""
     if not request.query_string:
         return NO_OPTIONS
+    timeout_seconds = integer(request, "timeoutSeconds")  # of two that cannot be read, upstream tells of this
     return Options(
         label_selector=request.parameter("labelSelector"),
         field_selector=request.parameter("fieldSelector"),
@@ -45,7 +48,7 @@ def for_list(request: Request) -> Options:
         resource_version_match=request.parameter("resourceVersionMatch"),
         limit=integer(request, "limit") or 0,
         continue_=request.parameter("continue"),
-        timeout_seconds=integer(request, "timeoutSeconds"),
+        timeout_seconds=timeout_seconds,
         allow_watch_bookmarks=flag(request, "allowWatchBookmarks") or False,
         send_initial_events=flag(request, "sendInitialEvents"),
     )

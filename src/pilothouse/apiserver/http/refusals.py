@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.request import NO_SNIFFING
 from pilothouse.machinery import errors
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import StatusDetails
@@ -15,7 +16,7 @@ from pilothouse.machinery.resource import Resource
 
 def no_such_page() -> Answer:
     """404 for a path that nobody has anything to do with, as Go's router says it."""
-    return Answer(404, b"404 page not found\n", "text/plain; charset=utf-8", [("X-Content-Type-Options", "nosniff")])
+    return Answer(404, b"404 page not found\n", "text/plain; charset=utf-8", [NO_SNIFFING])
 
 
 def bad_name(name: str) -> StatusError:

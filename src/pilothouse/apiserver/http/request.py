@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qs
 
@@ -35,6 +35,8 @@ WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 """A subprotocol in which a browser, that cannot set headers, sends its token."""
 MALFORMED = re.compile("%(?![0-9a-fA-F]{2})")
 """A percent sign that begins no escape."""
+NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+"""A header of what Go's server answers in plain text, and of refusals before anything else is looked at."""
 NO_QUERY: dict[str, list[str]] = {}
 NO_DESCRIPTIONS: Mapping[str, str] = {}
 
@@ -50,6 +52,13 @@ class HttpRequest(web.BaseRequest):
     """aiohttp's request, which tells when its client has gone."""
 
     gone: Callable[[], None] | None = None
+    answer_headers: Sequence[tuple[str, str]] = ()
+    """What every answer bears, streams and upgrades too."""
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        await super()._prepare_hook(response)
+        for name, value in self.answer_headers:
+            response.headers.setdefault(name, value)
 
     def _cancel(self, exc: BaseException) -> None:
         super()._cancel(exc)
@@ -63,6 +72,7 @@ class Request:
     __slots__ = (
         "_body",
         "_query",
+        "answer_headers",
         "api",
         "column_descriptions",
         "empty_lists",
@@ -93,6 +103,8 @@ class Request:
         self.user: User = ANONYMOUS
         self.started = 0.0
         self.warnings: list[str] = []
+        self.answer_headers: list[tuple[str, str]] = []
+        """Headers of whatever is answered."""
         self.column_descriptions: Mapping[str, str] = NO_DESCRIPTIONS
         self.empty_lists: tuple[tuple[str, ...], ...] = ()
         self._query: dict[str, list[str]] | None = None
@@ -100,6 +112,7 @@ class Request:
         self.held_bytes = 0
         self.is_served = False
         """Whether what is asked for is there to be asked: metrics have no labels of anything else."""
+        http.answer_headers = self.answer_headers
 
     @property
     def query(self) -> dict[str, list[str]]:

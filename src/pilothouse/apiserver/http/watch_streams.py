@@ -85,10 +85,11 @@ class HttpStream(web.StreamResponse):
         self._protocol = protocol
         self._keep_alive = self.chunked_body = request.http.version >= (1, 1)
         framing = b"Transfer-Encoding: chunked" if self.chunked_body else b"Connection: close"
-        warnings = "".join(f"Warning: {value}\r\n" for value in warning_headers.values(request.warnings)) if request.warnings else ""
+        extra = "".join(f"Warning: {value}\r\n" for value in warning_headers.values(request.warnings)) if request.warnings else ""
+        extra += "".join(f"{name}: {value}\r\n" for name, value in request.answer_headers)
         self._write_bytes(
             b"HTTP/1.1 200 OK\r\nCache-Control: no-cache, private\r\nContent-Type: %b\r\n%b"
-            b"Date: %b\r\n%b\r\n\r\n" % (self._content_type_line.encode(), warnings.encode(), rfc822_formatted_time().encode(), framing)
+            b"Date: %b\r\n%b\r\n\r\n" % (self._content_type_line.encode(), extra.encode(), rfc822_formatted_time().encode(), framing)
         )
         return self
 

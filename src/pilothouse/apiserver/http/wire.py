@@ -18,6 +18,7 @@ JOINED_LIMIT_BYTES = 256 * 1024
 """A body up to this size goes out with its head in one write."""
 SLICE_BYTES = 1024 * 1024
 """A larger body goes out in such slices, waiting in between until the client has taken enough."""
+BODILESS = (204, 304)
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
@@ -81,6 +82,8 @@ def head_of(answer: Answer, keep_alive: bool) -> bytes:
         f"{line}Cache-Control: {answer.cache}\r\nContent-Type: {answer.content_type}\r\n"
         f"Date: {rfc822_formatted_time()}\r\nContent-Length: {len(answer.body)}\r\n"
     )
+    if answer.status in BODILESS:
+        head = head.replace("Content-Length: 0\r\n", "")
     if not answer.content_type:
         head = head.replace("Content-Type: \r\n", "")
     if answer.headers:

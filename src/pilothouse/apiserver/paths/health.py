@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.refusals import no_such_page
-from pilothouse.apiserver.http.request import Handler, Request, Response
+from pilothouse.apiserver.http.request import NO_SNIFFING, Handler, Request, Response
 
 Check = Callable[[], str | Awaitable[str]]
 Checks = Mapping[str, Check]
@@ -46,7 +46,7 @@ def endpoint(name: str, checks: Checks, counts: Counts) -> Handler:
             if single not in checks:
                 return no_such_page()
             problem = await run_check(checks[single])
-            return Answer(500, f"internal server error: {problem}\n".encode(), TEXT) if problem else Answer(200, b"ok", TEXT)
+            return plain(500, f"internal server error: {problem}\n") if problem else Answer(200, b"ok", TEXT)
         excluded = set(request.query.get("exclude", ()))
         problems = {check: "" if check in excluded else await run_check(ask) for check, ask in checks.items()}
         counts.note(name, {check: problem for check, problem in problems.items() if check not in excluded})
@@ -71,10 +71,13 @@ def report(name: str, problems: Mapping[str, str], excluded: set[str], *, verbos
         quoted = ", ".join(json.dumps(check, ensure_ascii=False) for check in unknown)
         lines.append(f"warn: some health checks cannot be excluded: no matches for {quoted}")
     if any(problems.values()):
-        return Answer(500, "\n".join([*lines, f"{name} check failed\n"]).encode(), TEXT)
-    if not verbose:
-        return Answer(200, b"ok", TEXT)
-    return Answer(200, "\n".join([*lines, f"{name} check passed\n"]).encode(), TEXT)
+        return plain(500, "\n".join([*lines, f"{name} check failed\n"]))
+    return plain(200, "\n".join([*lines, f"{name} check passed\n"]) if verbose else "ok")
+
+
+def plain(status: int, text: str) -> Answer:
+    """Text that browsers take for nothing else."""
+    return Answer(status, text.encode(), TEXT, [NO_SNIFFING])
 
 
 def line(check: str, problem: str, excluded: bool) -> str:

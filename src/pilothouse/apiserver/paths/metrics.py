@@ -29,7 +29,9 @@ def paths(collectors: Sequence[Collector], clock: Clock) -> Mapping[str, Handler
     exposition = Exposition(collectors, clock)
 
     async def serve(request: Request) -> Response:
-        return Answer(200, await exposition.body(), "text/plain; version=0.0.4; charset=utf-8")
+        if request.method == "DELETE":  # as upstream answers; the counters go on
+            return Answer(200, b"metrics reset\n", "text/plain; charset=utf-8")
+        return Answer(200, await exposition.body(), "text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
 
     return {"/metrics": serve}
 

@@ -18,4 +18,4 @@ def paths(served: Mapping[str, Handler], discovered: Callable[[], Iterable[str]]
         names = sorted(fixed.union(discovered()))
         return Answer(200, msgspec.json.format(msgspec.json.encode({"paths": names}), indent=2))
 
-    return {"/": serve}
+    return {"/": serve, "/index.html": serve}

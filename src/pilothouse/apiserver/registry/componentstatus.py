@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import ComponentCondition, ComponentStatus
 from pilothouse.apiserver.cache.entry import Entry, EntryList
+from pilothouse.apiserver.registry.listoptions import check_list
 from pilothouse.apiserver.registry.request import Request
-from pilothouse.apiserver.registry.selectors import selection_of
+from pilothouse.apiserver.registry.selectors import check_syntax, selection_of
 from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
 from pilothouse.apiserver.storage.interface import StorageFailed
 from pilothouse.machinery.errors import not_found
@@ -30,6 +31,8 @@ async def get(store: RegistryStore, request: Request) -> Entry:
 
 async def list_(store: RegistryStore, request: Request) -> EntryList:
     """The ComponentStatuses that the request selects, checked now."""
+    check_syntax(request.options)
+    check_list(request.options)
     selection = selection_of(request, store.caches.peek(request.resource))
     return EntryList(request.served, [entry for entry in await _entries(store, request) if selection.matches(entry)], 0)
 

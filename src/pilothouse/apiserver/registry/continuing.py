@@ -25,6 +25,7 @@ def parse_token(token: str) -> tuple[str, int]:
         parsed = parse(_decoded(token).decode(errors="replace").encode())
     except ValueError as error:
         raise _refused(f"continue key is not valid: {error}") from error
+    parsed = {} if parsed is None else parsed
     if not isinstance(parsed, dict):
         kind = {list: "array", str: "string", bool: "bool"}.get(type(parsed), "number")
         raise _refused(f"continue key is not valid: json: cannot unmarshal {kind} into Go value of type storage.continueToken")

@@ -11,7 +11,7 @@ from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry import escalation, managers, strategy
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
-from pilothouse.apiserver.registry.write import commit_admitted, in_thread_if_large
+from pilothouse.apiserver.registry.write import commit_admitted, in_thread_if_large, namespace_labels
 from pilothouse.apiserver.storage.interface import CompareFailed
 from pilothouse.machinery import time
 from pilothouse.machinery.codec import clone
@@ -83,7 +83,7 @@ async def _attempt(store: RegistryStore, request: Request, mutated: AdmissionReq
         admission = replace(mutated, object=obj, name=name)
 
     def check(new: Any) -> None:
-        strategy.validate_create(resource, new, request.served)
+        strategy.validate_create(resource, new, request.served, namespace_labels(store, resource, new))
         request.warnings.extend(strategy.warnings_of(resource, new, None))
 
     try:

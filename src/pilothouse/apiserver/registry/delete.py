@@ -39,7 +39,7 @@ async def delete(store: RegistryStore, request: Request, *, admitted: bool = Fal
 
     `admitted`: admission has been asked already, as of an eviction. Of what is deleted with its collection admission is not told the name.
     """
-    options, warning = request.options, request.resource.strategy.deletion_warning
+    options = request.options
     _check_options(options)
     if options.ignore_store_read_error:
         return await delete_corrupt(store, request)
@@ -48,8 +48,7 @@ async def delete(store: RegistryStore, request: Request, *, admitted: bool = Fal
         raise corrupt.unreadable()
     if request.resource.converter is not None:  # upstream reads it first, as a read does
         await store.entry(request.resource, request.namespace, request.name, request.served)
-    if warning and not options.propagation_policy and options.orphan_dependents is None and warning not in request.warnings:
-        request.warnings.append(warning)
+    _warn(request)
 
     async def attempt(current: Entry) -> Entry | Status:
         check_preconditions(request, current)
@@ -60,6 +59,13 @@ async def delete(store: RegistryStore, request: Request, *, admitted: bool = Fal
         return await _attempt(store, request, current)
 
     return await guaranteed_update(store, request.resource, request.namespace, request.name, attempt, served=request.served)
+
+
+def _warn(request: Request) -> None:
+    """Warn once whoever does not say what becomes of the dependents, where that is not what is expected."""
+    options, warning = request.options, request.resource.strategy.deletion_warning
+    if warning and not options.propagation_policy and options.orphan_dependents is None and warning not in request.warnings:
+        request.warnings.append(warning)
 
 
 async def delete_corrupt(store: RegistryStore, request: Request) -> Status:
@@ -95,6 +101,7 @@ async def delete_collection(store: RegistryStore, request: Request, *, admitted:
         problems = Problems("ignoreStoreReadErrorWithClusterBreakingPotential")
         problems.invalid(True, "is not allowed with DELETECOLLECTION, try again after removing the option")
         raise invalid("DeleteOptions", "meta.k8s.io", "", problems.found)
+    _warn(request)
     listed = await list_(store, request)
     for entry in listed.entries:
         try:
@@ -180,7 +187,7 @@ async def _attempt(store: RegistryStore, request: Request, current: Entry) -> En
         return await _commit(store, request, current, new)
     finalizers = finalizers_after(request.options, list(old.metadata.finalizers), request.resource.strategy)
     grace = grace_seconds(request, old)
-    if is_namespace(request) and (old.spec.finalizers or finalizers):
+    if is_namespace(request) and (old.spec.finalizers or not old.metadata.deletionTimestamp):
         return await _mark_namespace(store, request, current, finalizers)
     if grace is None:  # it ends already, and this delete makes it no sooner
         if finalizers == old.metadata.finalizers:
@@ -276,13 +283,12 @@ def marked(store: RegistryStore, old: Any, finalizers: list[str], grace: int) ->
 
 
 async def _mark_namespace(store: RegistryStore, request: Request, current: Entry, finalizers: list[str]) -> Entry:
-    """A namespace ends when its controller has emptied it and taken the finalizer of the spec."""
-    if current.object.metadata.deletionTimestamp and finalizers == current.object.metadata.finalizers:
+    """A namespace ends when its controller has emptied it and taken the finalizer of the spec. While it ends, a delete changes nothing."""
+    if current.object.metadata.deletionTimestamp:
         return current
     new = clone(current.object)
     new.metadata.finalizers = finalizers
-    if not new.metadata.deletionTimestamp:
-        new.metadata.deletionTimestamp = time.now_text(store.clock)
+    new.metadata.deletionTimestamp = time.now_text(store.clock)
     new.status.phase = "Terminating"
     return await _commit(store, request, current, new)
 

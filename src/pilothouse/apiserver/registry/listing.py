@@ -14,7 +14,7 @@ from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.registry.continuing import continue_token, parse_token
 from pilothouse.apiserver.registry.listoptions import check_list
 from pilothouse.apiserver.registry.request import Request
-from pilothouse.apiserver.registry.selectors import selection_of
+from pilothouse.apiserver.registry.selectors import check_syntax, selection_of
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.versions import InvalidRevision, reached_or_timeout, revision_of
 from pilothouse.apiserver.storage.interface import Compacted, FutureRevision
@@ -36,14 +36,7 @@ async def get(store: RegistryStore, request: Request) -> Entry:
 
     Raises a 404, or a 504 when the cache does not get there in time.
     """
-    if request.options.resource_version not in ("", "0"):
-        try:
-            revision = revision_of(request.options.resource_version)
-        except InvalidRevision as error:
-            raise failure(500, "", str(error)) from error
-        await reached_or_timeout(store, revision)
-    elif store.storage.shared and not request.options.resource_version:
-        await store.current()
+    await as_new_as_asked(store, request)
     entry = await store.entry(request.resource, request.namespace, request.name, request.served)
     return entry.in_version(request.served)
 
@@ -56,8 +49,22 @@ class _Page:
     remaining: int | None = None
 
 
+async def as_new_as_asked(store: RegistryStore, request: Request) -> None:
+    """Wait until the caches have the resourceVersion that a GET asks for. Raises a 504 when they do not get there in time."""
+    if request.options.resource_version not in ("", "0"):
+        try:
+            revision = revision_of(request.options.resource_version)
+        except InvalidRevision as error:
+            raise failure(500, "", str(error)) from error
+        await reached_or_timeout(store, revision)
+    elif store.storage.shared and not request.options.resource_version:
+        await store.current()
+
+
 async def list_(store: RegistryStore, request: Request) -> EntryList:
     """One page (or all) of what a request selects, as of one revision."""
+    check_syntax(request.options)
+    check_list(request.options)
     cache = await store.caches.of(request.resource)
     selection = selection_of(request, cache)
     start, revision = await _position(store, request, selection.prefix)
@@ -90,7 +97,6 @@ def refuse_corrupt(cache: Cache, selection: Selection, start: str, end: str) -> 
 async def _position(store: RegistryStore, request: Request, prefix: str) -> tuple[str, int]:
     """The key that the list begins at, and the revision at which it is to be shown (0: the newest). Tokens count from `prefix`."""
     options = request.options
-    check_list(options)
     if options.continue_:
         start, revision = parse_token(options.continue_)
         if options.resource_version not in ("", "0"):

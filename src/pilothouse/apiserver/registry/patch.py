@@ -19,7 +19,7 @@ from pilothouse.client.call import APPLY_PATCH
 from pilothouse.machinery import codec, empty_lists, strict
 from pilothouse.machinery.errors import StatusError, bad_request, conflict, failure, unsupported_media_type
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
-from pilothouse.machinery.patch import apply, outcome, parts
+from pilothouse.machinery.patch import apply, document, outcome, parts
 from pilothouse.machinery.unstructured import Unstructured
 
 INVALID_VERSION = "request to convert CR to an invalid group/version: autoscaling/v1"
@@ -54,7 +54,12 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
             call.empty_lists = empty_lists.patched(orjson.loads(body), decoded.object)
         return _checked(request, decoded.object, seen)
 
-    return await change(store, request, view, body_of, PATCH_ATTEMPTS)
+    try:
+        return await change(store, request, view, body_of, PATCH_ATTEMPTS)
+    except StatusError as error:
+        if is_missing(error, request):  # upstream looks whether a patch is JSON before it looks for the object
+            document.check_json(body)
+        raise
 
 
 def _checked(request: Request, made: Any, seen: Any) -> Any:

@@ -230,6 +230,7 @@ class Registry:
     async def open_watch(self, call: Call, user: User) -> Watch:
         """A watch that has begun: StatusError 410 and others are raised here, not from the iteration. Close it with `aclose`."""
         if "watch" not in call.resource.verbs:
+            await watching.check(self.store, self._request(call, user, None))
             raise method_not_supported(call.resource.plural, call.resource.group, "watch")
         assert self._tasks is not None, "the registry does not run"
         try:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pilothouse.apiserver.cache.cache import Cache
 from pilothouse.apiserver.cache.selection import Predicate, Selection, by_fields, by_labels, by_name
 from pilothouse.apiserver.registry.request import Request
+from pilothouse.client.call import Options
 from pilothouse.machinery import fields, labels
 from pilothouse.machinery.errors import bad_request
 from pilothouse.machinery.resource import Resource
 
 NAME, NAMESPACE = "metadata.name", "metadata.namespace"
+
+
+def check_syntax(options: Options) -> None:
+    """A StatusError 400 for a selector that cannot be read: that is told before other options are judged, what it selects by after them."""
+    if options.label_selector:
+        labels.parse(options.label_selector)
+    if options.field_selector:
+        fields.parse(options.field_selector)
 
 
 def selection_of(request: Request, cache: Cache) -> Selection:
@@ -25,6 +35,10 @@ def selection_of(request: Request, cache: Cache) -> Selection:
     names = {request.name} - {""}
     if options.field_selector:
         fields_wanted = fields.parse(options.field_selector)
+        if request.served.is_hub:  # upstream takes `=` for nothing here
+            fields_wanted = replace(
+                fields_wanted, requirements=tuple(each for each in fields_wanted.requirements if each.field or each.value)
+            )
         getters = _getters(request.served, [requirement.field for requirement in fields_wanted.requirements])
         for wanted in fields_wanted.requirements:
             if wanted.operator == "=" and wanted.field == NAME:

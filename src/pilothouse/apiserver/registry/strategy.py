@@ -5,7 +5,7 @@ A kind's own rules are the hooks of its `Resource`; they run here, after these.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pilothouse.api.disabled import drop_disabled
@@ -79,9 +79,13 @@ def prepare_create(resource: Resource[Any], obj: Any) -> None:
         hook(obj)
 
 
-def validate_create(resource: Resource[Any], obj: Any, served: Resource[Any] | None = None) -> None:
-    """`served` is the version in which the client made it."""
+def validate_create(
+    resource: Resource[Any], obj: Any, served: Resource[Any] | None = None, namespace_labels: Mapping[str, str] | None = None
+) -> None:
+    """`served` is the version in which the client made it; `namespace_labels` are those of its namespace, where there is one."""
     problems = Problems()
+    if resource.strategy.validate_by_namespace is not None:
+        resource.strategy.validate_by_namespace(None, obj, namespace_labels, problems)
     any_finalizer = (served or resource).strategy.any_finalizer
     metadata.validate_metadata(obj.metadata, resource.namespaced, resource.name_rule, problems.at("metadata"), any_finalizer=any_finalizer)
     for hook in (*resource.validators, *resource.create_validators):
@@ -120,6 +124,14 @@ def carry_metadata(old: Any, new: Any) -> None:
     if after.deletionGracePeriodSeconds is None:
         after.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds
     after.managedFields = before.managedFields
+
+
+def validate_by_namespace(resource: Resource[Any], old: Any, new: Any, namespace_labels: Mapping[str, str] | None) -> None:
+    """Validate a write of `status` by the labels of its namespace. Raises a 422."""
+    problems = Problems()
+    if resource.strategy.validate_by_namespace is not None:
+        resource.strategy.validate_by_namespace(old, new, namespace_labels, problems)
+    raise_problems(resource, new.metadata.name, problems)
 
 
 def validate_update(resource: Resource[Any], old: Any, new: Any, served: Resource[Any] | None = None) -> None:

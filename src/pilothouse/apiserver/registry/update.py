@@ -16,11 +16,12 @@ from pilothouse.apiserver.cache.entry import CreatedEntry, Entry
 from pilothouse.apiserver.registry import escalation, managers, strategy
 from pilothouse.apiserver.registry.allocation import ALLOCATED
 from pilothouse.apiserver.registry.create import create
+from pilothouse.apiserver.registry.listing import as_new_as_asked
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
 from pilothouse.apiserver.registry.versions import InvalidRevision, revision_of
 from pilothouse.apiserver.registry.view import MAIN, View
-from pilothouse.apiserver.registry.write import ATTEMPTS, commit_admitted, guaranteed_update, in_thread_if_large, sized
+from pilothouse.apiserver.registry.write import ATTEMPTS, commit_admitted, guaranteed_update, in_thread_if_large, namespace_labels, sized
 from pilothouse.machinery import access
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict, failure, invalid
@@ -183,6 +184,8 @@ async def _write(store: RegistryStore, request: Request, view: View, current: En
 
     def check(new: Any) -> None:
         if view is not MAIN:
+            if view.name == "status":
+                strategy.validate_by_namespace(resource, old, new, namespace_labels(store, resource, new))
             view.check(resource, old, new)
         else:
             strategy.validate_update(resource, old, new, request.served)
@@ -261,8 +264,7 @@ def _seen(request: Request, view: View, entry: Entry) -> Entry:
 
 async def read_view(store: RegistryStore, request: Request, view: View) -> Entry:
     """GET of a view."""
-    if store.storage.shared and not request.options.resource_version:
-        await store.current()
+    await as_new_as_asked(store, request)
     entry = await store.entry(request.resource, request.namespace, request.name, request.served)
     seen = _seen(request, view, entry)
     if view.check_shown is not None:

@@ -11,7 +11,7 @@ from pilothouse.apiserver.cache.selection import Selection
 from pilothouse.apiserver.cache.watch import Watch
 from pilothouse.apiserver.registry.listoptions import check_watch, with_watch_defaults
 from pilothouse.apiserver.registry.request import Request
-from pilothouse.apiserver.registry.selectors import selection_of
+from pilothouse.apiserver.registry.selectors import check_syntax, selection_of
 from pilothouse.apiserver.registry.store import RegistryStore
 from pilothouse.apiserver.registry.versions import InvalidRevision, reached_or_timeout, revision_of
 from pilothouse.machinery.errors import failure
@@ -20,9 +20,17 @@ LAST_BOOKMARK_SECONDS = 2.0
 """How long before its end a watch is sent a last bookmark, as upstream; a shorter one gets none."""
 
 
+async def check(store: RegistryStore, request: Request) -> None:
+    """Refuse what is wrong with the options of a watch that is not served at all: it is told first."""
+    check_syntax(request.options)
+    check_watch(with_watch_defaults(request.options))
+    selection_of(request, store.caches.peek(request.resource))
+
+
 async def watch(store: RegistryStore, request: Request, tasks: asyncio.TaskGroup) -> Watch:
     """A watch that has begun: the state that the request asks for first is in it."""
     options = with_watch_defaults(request.options)
+    check_syntax(options)
     check_watch(options)
     cache = await store.caches.of(request.resource)
     selection = selection_of(request, cache)

@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from pilothouse.api.catalogue import resource_of
+from pilothouse.api.types.core_v1 import Namespace
 from pilothouse.apiserver.admission.plugin import AdmissionRequest
 from pilothouse.apiserver.cache.converting import converted, unchangeable
 from pilothouse.apiserver.cache.entry import Entry
@@ -144,3 +146,12 @@ async def commit_admitted(
     finally:
         reserved.release()
     return await commit_admitted(store, request, admission, new, current, check, removes=removes)
+
+
+def namespace_labels(store: RegistryStore, resource: Resource[Any], obj: Any) -> Mapping[str, str] | None:
+    """The labels of an object's namespace, for kinds whose rules look at them; None where there is none."""
+    if resource.strategy.validate_by_namespace is None:
+        return None
+    entry = store.caches.peek(resource_of(Namespace)).get("", obj.metadata.namespace)
+    labels: Mapping[str, str] | None = None if entry is None else entry.object.metadata.labels
+    return labels

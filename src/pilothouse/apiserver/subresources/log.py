@@ -11,6 +11,7 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, T
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.connect import Connect
+from pilothouse.apiserver.http.negotiation import ANSWER_ONLY, SERVED, check_route, negotiate
 from pilothouse.apiserver.http.options import integer
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.apiserver.http.streaming import sockets
@@ -20,7 +21,7 @@ from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.problems import Problems
 
 PLAIN = "text/plain"
-NUMBERS = {"sinceSeconds": 1, "tailLines": 0, "limitBytes": 1}
+NUMBERS = {"tailLines": 0, "limitBytes": 1, "sinceSeconds": 1}
 FLAGS = ("follow", "previous", "timestamps")
 ERROR_LIMIT_BYTES = 64 * 1024
 BASE64 = "base64.binary.k8s.io"
@@ -33,12 +34,14 @@ async def log(request: Request) -> Response:
     """Stream a container's log from the kubelet. A pod without a node has an empty log."""
     if request.info.verb != "get":
         raise errors.failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    check_route(request.header("Accept"), served=(PLAIN, *SERVED))
+    negotiate(request.header("Accept"), ANSWER_ONLY)
     pod = await pod_of(request)
-    container = container_of(pod, request.parameter("container"))
     query = options_of(request, pod)
+    container = container_of(pod, request.parameter("container"))
     protocol = protocol_of(request)
     if not pod.spec.nodeName:
-        return Answer(content_type=PLAIN)  # upstream's: a pod without a node has an empty log
+        return Answer(204, content_type="")
     kubelet = await kubelet_of(request, pod)
     url = kubelet.url("containerLogs", pod.metadata.namespace, pod.metadata.name, container, query=query)
     connector = TCPConnector(ssl=kubelet.tls or False)
@@ -76,7 +79,7 @@ def options_of(request: Request, pod: Pod) -> list[tuple[str, str]]:
         value = integer(request, name)
         if value is None:
             continue
-        if value < least:
+        if value < least and not (name == "sinceSeconds" and request.parameter("sinceTime")):
             problems.at(name).invalid(value, "must be greater than or equal to 0" if least == 0 else "must be greater than 0")
         options.append((name, str(value)))
     if since := request.parameter("sinceTime"):
@@ -84,7 +87,9 @@ def options_of(request: Request, pod: Pod) -> list[tuple[str, str]]:
             raise errors.bad_request(wrong)
         options.append(("sinceTime", since))
     if {"sinceSeconds", "sinceTime"} <= {name for name, _ in options}:
-        problems.forbidden("at most one of `sinceTime` or `sinceSeconds` may be specified")
+        problems.at("[]").forbidden("at most one of `sinceTime` or `sinceSeconds` may be specified")
+    if "stream" in request.query:
+        problems.at("stream").forbidden("may not be specified")
     if problems:
         raise errors.invalid("PodLogOptions", "", pod.metadata.name, problems.found)
     return options

@@ -13,5 +13,6 @@ from pilothouse.machinery.resource import Resource
 async def get(request: Request, resource: Resource[Any]) -> Response:
     """The object, or its subresource, as it was committed last."""
     info = request.info
+    encoding.form_of(request, resource)
     call = Call("get", resource, info.object_namespace, info.name, info.subresource, options=options.for_get(request))
     return encoding.encoded_object(request, resource, await request.api.registry.execute(call, request.user))

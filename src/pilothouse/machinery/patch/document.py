@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import Any
 
 from pilothouse.machinery import codec
@@ -19,6 +21,17 @@ def read(patch: bytes | Any, content_type: str = codec.JSON) -> Any:
     except ValueError as error:
         if str(error).startswith("json: cannot unmarshal number"):
             raise bad_request(str(error)) from error
+        raise bad_request("invalid JSON patch") from error
+
+
+def check_json(patch: bytes) -> None:
+    """A 400 StatusError for a patch that is no JSON, whatever its numbers."""
+    with suppress(StatusError):
+        read(patch)
+        return
+    try:
+        json.loads(patch.decode(errors="replace"))
+    except ValueError as error:
         raise bad_request("invalid JSON patch") from error
 
 

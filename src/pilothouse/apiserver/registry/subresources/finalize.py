@@ -20,4 +20,4 @@ def write(resource: Resource[Any], old: Namespace, body: Namespace) -> Namespace
     return new
 
 
-FINALIZE = View("finalize", write, validate_update, plurals=frozenset({("", "namespaces")}))
+FINALIZE = View("finalize", write, validate_update, plurals=frozenset({("", "namespaces")}), defaulted=True)

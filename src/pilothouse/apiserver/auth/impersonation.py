@@ -162,7 +162,7 @@ CONSTRAINED = (
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Impersonation:
     """Decides; remembers which mode let an asker through last. One per API server; a collector of prometheus-client."""
 

@@ -34,10 +34,13 @@ def test_answers_bear_the_headers_of_upstream(
     method: str, path: str, headers: dict[str, str], status: int, expected: set[str], tmp_path: Path
 ) -> None:
     async def ask() -> None:
-        async with calling(tmp_path, user=WHO) as call, aiohttp.ClientSession() as session:
-            async with session.request(method, call.url + path, headers=headers) as answer:
-                assert answer.status == status
-                assert {name for name in (AUDIT, FLOW, SNIFFING) if name in answer.headers} == expected
+        async with (
+            calling(tmp_path, user=WHO) as call,
+            aiohttp.ClientSession() as session,
+            session.request(method, call.url + path, headers=headers) as answer,
+        ):
+            assert answer.status == status
+            assert {name for name in (AUDIT, FLOW, SNIFFING) if name in answer.headers} == expected
 
     asyncio.run(ask())
 

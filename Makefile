@@ -6,6 +6,8 @@ PYTHON := .venv/bin/python
 SUDO = $(shell python3 tools/bootstrap.py --sudo)
 INSTALLED := .venv/.installed
 DEVELOPMENT := .venv/.development
+# Compiled modules are kept, whatever the environment says of it: without them every process that a test starts compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: .venv help up down test check lint types layers unit e2e bench fuzz simulate generate docs
 

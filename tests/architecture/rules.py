@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 FILE_LINES, FUNCTION_LINES = 600, 60
@@ -30,15 +31,24 @@ LOOPS = ("loop", "get_running_loop", "get_event_loop")
 """What an event loop is called, or got by."""
 
 
+FILES_REMEMBERED = 2_000
+
+
 class Found(NamedTuple):
     line: int
     what: str
 
 
+@lru_cache(FILES_REMEMBERED)
+def walked(tree: ast.Module) -> Sequence[ast.AST]:
+    """All nodes of a file, in the order of `ast.walk`: a dozen rules ask, and walking is most of what they cost."""
+    return [*ast.walk(tree)]
+
+
 def local_names(tree: ast.Module) -> dict[str, str]:
     """What each imported name stands for: `{"now": "datetime.datetime.now"}`."""
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Import):
             for one in node.names:
                 names[one.asname or one.name.partition(".")[0]] = one.name if one.asname else one.name.partition(".")[0]
@@ -61,11 +71,16 @@ def references(tree: ast.Module) -> Iterator[Found]:
     yield from (found for _, found in named(tree))
 
 
-def named(tree: ast.Module) -> Iterator[tuple[ast.expr, Found]]:
+@lru_cache(FILES_REMEMBERED)
+def named(tree: ast.Module) -> Sequence[tuple[ast.expr, Found]]:
     """The same, each with where it stands in the tree."""
+    return [*_named(tree)]
+
+
+def _named(tree: ast.Module) -> Iterator[tuple[ast.expr, Found]]:
     names = local_names(tree)
-    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
+    inner = {id(node.value) for node in walked(tree) if isinstance(node, ast.Attribute)}
+    for node in walked(tree):
         if isinstance(node, ast.Attribute | ast.Name) and id(node) not in inner and isinstance(node.ctx, ast.Load):
             name = qualified(node, names)
             if name:
@@ -74,7 +89,7 @@ def named(tree: ast.Module) -> Iterator[tuple[ast.expr, Found]]:
 
 def imports(tree: ast.Module) -> Iterator[Found]:
     """Every module that the file imports, and for `from a import b` also `a.b`, which may be one."""
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Import):
             yield from (Found(node.lineno, one.name) for one in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -91,7 +106,7 @@ def asks_the_machine(tree: ast.Module) -> Iterator[Found]:
     for line, name in references(tree):
         if name in BANNED_NAMES or name.startswith("numpy.random."):
             yield Found(line, name)
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Attribute) and (node.attr in BANNED_METHODS or _is_loop_time(node)):
             yield Found(node.lineno, node.attr)
 
@@ -109,7 +124,7 @@ def sleeps(tree: ast.Module) -> Iterator[Found]:
     """`asyncio.sleep` other than `asyncio.sleep(0)`, which is one turn of the loop and no sleep; `asyncio.wait` with a timeout."""
     names = local_names(tree)
     turns: list[ast.expr] = []
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if not isinstance(node, ast.Call):
             continue
         name = qualified(node.func, names)
@@ -124,7 +139,7 @@ def loose_tasks(tree: ast.Module) -> Iterator[Found]:
     """Tasks that belong to no TaskGroup."""
     names = local_names(tree)
     yield from (one for one in references(tree) if one.what in TASKS)
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Call) and qualified(node.func, names) == "asyncio.Task":
             yield Found(node.lineno, "asyncio.Task()")
         if isinstance(node, ast.Attribute) and node.attr == "create_task" and _is_of_loop(node):
@@ -134,7 +149,7 @@ def loose_tasks(tree: ast.Module) -> Iterator[Found]:
 def dropped_tasks(tree: ast.Module) -> Iterator[Found]:
     """Tasks that nobody holds: they may vanish in the middle of their work, and nobody hears of their failure."""
     names = local_names(tree)
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             made = node.value.func
             of_loop = isinstance(made, ast.Attribute) and made.attr == "create_task" and _is_of_loop(made)
@@ -200,7 +215,7 @@ def ratchet(now: dict[str, int], allowed: dict[str, int]) -> list[str]:
 
 def python_numbers(tree: ast.Module) -> Iterator[Found]:
     """Calls of int() and float(), which take more than Go does, on anything but a constant or arithmetic: perhaps on text from outside."""
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in ("int", "float"):
             continue
         if len(node.args) != 1 or not _is_arithmetic(node.args[0]):
@@ -276,7 +291,7 @@ VAGUE_NAMES = ("one", "found", "box")
 
 def vague_names(tree: ast.Module) -> int:
     """How many variables, parameters and functions are called `one`, `found` or `box`, each counted where it is bound."""
-    return sum(name in VAGUE_NAMES for node in ast.walk(tree) for name in _bound(node))
+    return sum(name in VAGUE_NAMES for node in walked(tree) for name in _bound(node))
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
@@ -298,13 +313,13 @@ def undocumented(tree: ast.Module) -> int:
 
 def pointing_docstrings(tree: ast.Module) -> int:
     """How many docstrings only say where to look ("See the module")."""
-    documented = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+    documented = [node for node in walked(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
     return sum((ast.get_docstring(node) or "").startswith("See ") for node in documented)
 
 
 def undocumented_classes(tree: ast.Module) -> int:
     """How many public classes have no docstring."""
-    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    classes = [node for node in walked(tree) if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
     return sum(ast.get_docstring(node) is None for node in classes)
 
 

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from pilothouse.testing.cluster import Cluster
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Keep pytest from rewriting the assertions of a thousand modules: it does so for whatever package a plugin comes from, and compiles
+    them all anew. The suites that others run their implementations with keep what a rewritten assertion tells."""
+    marked: set[str] = getattr(early_config.pluginmanager.rewrite_hook, "_must_rewrite", set())
+    marked.discard("pilothouse")
+    pytest.register_assert_rewrite("pilothouse.testing.conformance")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker `cluster`."""
     config.addinivalue_line("markers", "cluster(**options): how the `cluster` fixture makes its cluster; see testing.Cluster")

@@ -16,6 +16,7 @@ from datetime import datetime
 
 from pilothouse.api.types.core_v1 import Secret
 from pilothouse.machinery import time
+from pilothouse.machinery.jsonwebkeys import base64url
 from pilothouse.machinery.quoting import go_quoted
 
 NAMESPACE, PUBLIC_NAMESPACE = "kube-system", "kube-public"
@@ -84,9 +85,9 @@ def signing_token(secret: Secret, now: datetime) -> tuple[str, str] | None:
 
 def signature(content: str, key: str, secret: str) -> str:
     """A JSON Web Signature (HS256) of `content`, which is left out of it."""
-    head = _base64url(json.dumps({"alg": "HS256", "kid": key}, separators=(",", ":")).encode())
-    signed = f"{head}.{_base64url(content.encode())}".encode()
-    return f"{head}..{_base64url(hmac.new(secret.encode(), signed, hashlib.sha256).digest())}"
+    head = base64url(json.dumps({"alg": "HS256", "kid": key}, separators=(",", ":")).encode())
+    signed = f"{head}.{base64url(content.encode())}".encode()
+    return f"{head}..{base64url(hmac.new(secret.encode(), signed, hashlib.sha256).digest())}"
 
 
 def signed(data: dict[str, str], secrets: Iterable[Secret], now: datetime) -> dict[str, str]:
@@ -100,7 +101,3 @@ def signed(data: dict[str, str], secrets: Iterable[Secret], now: datetime) -> di
         if (token := signing_token(secret, now)) is not None:
             tokens.setdefault(*token)
     return kept | {f"{SIGNATURE}{key}": signature(content, key, secret) for key, secret in tokens.items()}
-
-
-def _base64url(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pilothouse import API_LEVEL
+from pilothouse.api import legacytokens
 from pilothouse.api.catalogue import built_in
+from pilothouse.api.types.core_v1 import Secret
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
 from pilothouse.apiserver.auth.authenticator import EVERYBODY, AnonymousRequests, Authenticators
@@ -20,13 +22,15 @@ from pilothouse.apiserver.auth.bootstraptokens import BootstrapTokenAuthenticato
 from pilothouse.apiserver.auth.credentials import TokenAuthenticator
 from pilothouse.apiserver.auth.feed import Feeds
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
+from pilothouse.apiserver.auth.legacytokens import LegacyTokenAuthenticator, NoteUse
+from pilothouse.apiserver.auth.legacytracking import LegacyTokenTracking
 from pilothouse.apiserver.auth.modes import DEFAULT_MODES, NODE, authorizer_of
 from pilothouse.apiserver.auth.node.graph import KINDS
 from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator
 from pilothouse.apiserver.auth.reviews import reviews
-from pilothouse.apiserver.auth.serviceaccounts import ISSUER, Lookup, ServiceAccountAuthenticator
+from pilothouse.apiserver.auth.serviceaccounts import ISSUER, Lookup, ServiceAccountAuthenticator, TokenUses
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
-from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.auth.user import APISERVER, User
 from pilothouse.apiserver.registry.registry import Registry
 from pilothouse.apiserver.registry.roles import feeds_of, role_feeds
 from pilothouse.apiserver.registry.settings import Settings
@@ -35,6 +39,7 @@ from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.codec import encode
 
 T = TypeVar("T")
 
@@ -100,13 +105,16 @@ class Authentication:
         extras = self.audiences or self.issuers, self.maximum_seconds, self.extends, self.keys_url
         return ServiceAccountTokens(keys, lookup, clock, entropy, self.issuers[0], *extras)
 
-    def authenticators(self, keys: ServiceAccountKeys, lookup: Lookup, clock: Clock, settings: Settings) -> Authenticators:
+    def authenticators(
+        self, keys: ServiceAccountKeys, lookup: Lookup, clock: Clock, settings: Settings, note_use: NoteUse, uses: TokenUses
+    ) -> Authenticators:
         """Who is known: by the word of a front proxy where one has an authority, by certificates, by tokens."""
         front_proxy = RequestHeaderAuthenticator(settings.front_proxy_ca, settings.request_headers) if settings.front_proxy_ca else None
         audiences = self.audiences or self.issuers
-        accounts = ServiceAccountAuthenticator(keys, lookup, clock, self.issuers, audiences)
+        legacy = LegacyTokenAuthenticator(keys, lookup, clock, note_use, audiences, uses)
+        accounts = ServiceAccountAuthenticator(keys, lookup, clock, self.issuers, audiences, uses)
         bootstrap = (BootstrapTokenAuthenticator(lookup, clock),) if self.bootstrap_tokens else ()
-        tokens = (*self.first, accounts, *bootstrap, *self.last)
+        tokens = (*self.first, legacy, accounts, *bootstrap, *self.last)
         return Authenticators(tokens, front_proxy, settings.client_ca, audiences=audiences, anonymous=self.anonymous)
 
 
@@ -131,13 +139,20 @@ def wire(
         """How the tokens' issuer finds what a token is bound to."""
         return await registry.store.get(kind, name, namespace)
 
+    async def note_use(secret: Secret, day: str) -> None:
+        """How the last use of a Secret's token is written down."""
+        meta = secret.metadata
+        patch = {"metadata": {"uid": meta.uid, "labels": {legacytokens.LAST_USED: day}}}
+        await Client(registry.transport(APISERVER)).patch(Secret, meta.name, meta.namespace, encode(patch))
+
     of_roles: Feeds = {}
     of_nodes: Feeds = {}
     catalogue = built_in(level)
     authorizer = authorizer_of(modes, of_roles, of_nodes, level)
     followed = [kind for kind in KINDS if NODE in modes and catalogue.by_kind(*kind.GVK) is not None]
     tokens = authentication.tokens(keys, lookup, clock, entropy)
-    authenticators = authentication.authenticators(keys, lookup, clock, settings)
+    uses = TokenUses()
+    authenticators = authentication.authenticators(keys, lookup, clock, settings, note_use, uses)
     answers = reviews(authorizer, clock, authenticators)
     registry = Registry(
         storage,
@@ -153,4 +168,6 @@ def wire(
     )
     of_roles |= role_feeds(registry.store.caches)
     of_nodes |= feeds_of(registry.store.caches, followed)
-    return Api(registry, tokens, authenticators, authorizer, authentication.components, authentication.collectors)
+    tracking = LegacyTokenTracking(Client(registry.transport(APISERVER)), clock)
+    components, collectors = (*authentication.components, tracking), (*authentication.collectors, uses)
+    return Api(registry, tokens, authenticators, authorizer, components, collectors)

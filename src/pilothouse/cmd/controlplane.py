@@ -35,7 +35,7 @@ from pilothouse.cluster.unserved import Unserved
 from pilothouse.cmd import process
 from pilothouse.cmd.api import Authentication, Reported, wire
 from pilothouse.kit.clock import Clock, SystemClock
-from pilothouse.kit.component import Component
+from pilothouse.kit.component import Component, run_all
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.restarts import BackOff, Make, in_loop, in_thread, keep_running, once
 from pilothouse.machinery.errors import StatusError
@@ -81,6 +81,7 @@ class ControlPlane:
             authenticators=self.api.authenticators,
             authorizer=self.api.authorizer,
             tokens=self.api.tokens,
+            collectors=self.api.collectors,
             kubelet_urls=self.kubelet_urls,
             kubelet_client=KubeletClient(
                 str(pki / "apiserver-kubelet-client.crt"), str(pki / "apiserver-kubelet-client.key"), str(pki / "ca.crt")
@@ -104,6 +105,7 @@ class ControlPlane:
             group.create_task(self.registry.run(), name="registry")
             await self.registry.start()
             group.create_task(self.server.run(), name="server")
+            group.create_task(run_all(self.api.components), name="authentication")
             await self.server.started.wait()
             begin.serving()
             log.info("the API is served", extra={"addresses": self.addresses()})
@@ -161,6 +163,7 @@ class ControlPlane:
         settings = ControllerSettings(
             root_ca=authority.read_text(),
             cluster_cidr=self.state.pod_range,
+            service_account_private_key_file=str(self.places.pki / "sa.key"),
             cluster_signing_cert_file=str(authority),
             cluster_signing_key_file=str(authority.with_suffix(".key")),
         )

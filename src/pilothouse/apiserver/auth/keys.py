@@ -5,8 +5,6 @@ Read from PEM files at first use; `cryptography` is imported then, which keeps i
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-ALGORITHM = "RS256"
-"""Of RSA keys."""
-CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+from pilothouse.machinery.jsonwebkeys import ALGORITHM, algorithm_of, base64url, key_id
+
 BLOCK = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----.*?-----END [A-Z0-9 ]+-----\s*", re.DOTALL)
 
 
@@ -80,17 +77,6 @@ def public_keys_in(pem: bytes) -> list[Any]:
     return keys
 
 
-def algorithm_of(key: Any) -> str:
-    """The algorithm of a public key's signatures. ValueError for a key that is neither RSA nor of one of the three curves."""
-    curve = getattr(key, "curve", None)
-    if curve is None:
-        return ALGORITHM
-    try:
-        return CURVES[curve.name]
-    except KeyError as error:
-        raise ValueError("unknown private key curve, must be 256, 384, or 521") from error
-
-
 def public_key_in(pem: bytes) -> Any:
     """The public key of a PEM text: itself, or that of a certificate or of a private key, as upstream takes them. ValueError for none."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
@@ -101,13 +87,6 @@ def public_key_in(pem: bytes) -> Any:
     if b"PRIVATE KEY-----" in pem:
         return load_pem_private_key(pem, None).public_key()
     return load_pem_public_key(pem)
-
-
-def key_id(key: Any) -> str:
-    """Upstream's id of a public key: the SHA-256 of its DER form."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return base64url(hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest())
 
 
 def jwk(name: str, key: PublicKey) -> dict[str, str]:
@@ -123,8 +102,3 @@ def jwk(name: str, key: PublicKey) -> dict[str, str]:
 
 def _octets(number: int, size: int = 0) -> str:
     return base64url(number.to_bytes(size or (number.bit_length() + 7) // 8, "big"))
-
-
-def base64url(data: bytes) -> str:
-    """Base64 for URLs without padding, as JWTs use it (RFC 7515)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -9,7 +9,7 @@ Upstream: pkg/serviceaccount, jwt.go and claims.go.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -32,20 +32,37 @@ EXTRA = "authentication.kubernetes.io/"
 INVALIDATED = "service account token has been invalidated"
 UNVERIFIED = "go-jose/go-jose: error in cryptographic primitive"
 
+USES = {
+    "legacy_tokens": "Cumulative legacy service account tokens used",
+    "stale_tokens": "Cumulative stale projected service account tokens used",
+    "legacy_manual_token_uses": "Cumulative manually created legacy tokens used",
+    "legacy_auto_token_uses": "Cumulative auto-generated legacy tokens used",
+    "invalid_legacy_auto_token_uses": "Cumulative invalid auto-generated legacy tokens used",
+    "valid_tokens": "Cumulative valid projected service account tokens used",
+}
 Lookup = Callable[[type[Any], str, str], Awaitable[Any]]
 """(kind, name, namespace) -> the newest object, or None."""
 Claims = dict[str, Any]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class TokenUses:
-    """How often tokens were used, by upstream's names of what is counted: see `paths/server_metrics.py`."""
+    """How often tokens were used, by upstream's names of what is counted; a collector of prometheus-client."""
 
     counts: dict[str, int] = field(default_factory=dict)
 
     def count(self, name: str) -> None:
         """Count one use of a token of this kind."""
         self.counts[name] = self.counts.get(name, 0) + 1
+
+    def collect(self) -> Iterator[Any]:
+        """The families of prometheus-client."""
+        from prometheus_client.core import CounterMetricFamily
+
+        for name, text in USES.items():
+            family = CounterMetricFamily(f"serviceaccount_{name}_total", text)
+            family.add_metric((), self.counts.get(name, 0))
+            yield family
 
 
 @dataclass(slots=True)

@@ -70,13 +70,6 @@ class ServiceAccountTokens:
         request.metadata.creationTimestamp = time.now_text(self.clock)
         return request
 
-    def shortened(self, request: TokenRequest) -> str:
-        """What the client is to be warned of when the token lasts less long than it asked; "" otherwise."""
-        seconds = request.spec.expirationSeconds or DEFAULT_SECONDS
-        if not 0 < self.maximum_seconds < seconds:
-            return ""
-        return f"requested expiration of {seconds} seconds shortened to {self.maximum_seconds} seconds"
-
     async def _bound(self, account: ServiceAccount, reference: BoundObjectReference | None) -> Claims:
         """The claims about the object that the token is bound to."""
         if reference is None:

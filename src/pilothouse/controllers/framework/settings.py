@@ -24,6 +24,9 @@ class Settings:
     node_cidr_mask_size: int = 24
     endpoint_slice_limit: int = 100
     """--max-endpoints-per-slice"""
+    service_account_private_key_file: str = ""
+    """The key that signs the tokens of Secrets; without it they are asked of the API server, and have an end."""
+    legacy_service_account_token_clean_up_period_seconds: float = 365 * 24 * 3600.0
     cluster_signing_cert_file: str = ""
     """The authority that signs approved certificate requests; nothing is signed when it is empty."""
     cluster_signing_key_file: str = ""

@@ -144,3 +144,83 @@ async def test_bad_requests(world: World, spec: dict[str, Any], code: int, text:
     with pytest.raises(StatusError) as caught:
         await world.issue(**wanted)
     assert (caught.value.code, text in str(caught.value)) == (code, True), str(caught.value)
+
+
+async def test_a_token_lasts_no_longer_than_the_server_grants(world: World) -> None:
+    world.tokens.maximum_seconds = 7200
+    issued = await world.issue(expirationSeconds=86400)
+    assert (issued.spec.expirationSeconds, issued.status.expirationTimestamp) == (7200, "2025-01-01T02:00:00Z")
+    extended = await world.issue(boundObjectRef=world.bound(), expirationSeconds=3607)
+    claims = jwt.decode(extended.status.token, options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 365 * 24 * 3600, "what is extended is beyond that"
+
+
+async def test_only_tokens_of_pods_for_this_server_are_extended(world: World) -> None:
+    world.tokens.audiences = ("api", "other")
+    for spec, seconds in (
+        ({}, 3607),
+        ({"boundObjectRef": world.bound(kind="Node", name="node", uid="")}, 3607),
+        ({"boundObjectRef": world.bound(), "audiences": ["vault"]}, 3607),
+        ({"boundObjectRef": world.bound(), "audiences": ["other"]}, 365 * 24 * 3600),
+    ):
+        issued = await world.issue(expirationSeconds=3607, **spec)
+        claims = jwt.decode(issued.status.token, options={"verify_signature": False})
+        assert claims["exp"] - claims["iat"] == seconds, spec
+    world.tokens.extends = False
+    claims = jwt.decode(
+        (await world.issue(expirationSeconds=3607, boundObjectRef=world.bound())).status.token, options={"verify_signature": False}
+    )
+    assert claims["exp"] - claims["iat"] == 3607
+
+
+async def test_an_extended_token_is_stale_once_it_should_have_been_renewed(world: World) -> None:
+    token = (await world.issue(boundObjectRef=world.bound(), expirationSeconds=3607)).status.token
+    assert await world.refusal(token) == ""
+    await world.clock.advance(3608)
+    assert await world.refusal(token) == ""
+    assert world.authenticator.uses.counts == {"valid_tokens": 1, "stale_tokens": 1}
+
+
+async def test_tokens_of_every_issuer_are_taken_and_new_ones_are_of_the_first(world: World, tmp_path: Path) -> None:
+    old = (await world.issue()).status.token
+    world.tokens.issuer = "https://new.example"
+    new = (await world.issue()).status.token
+    world.authenticator.issuers = ("https://new.example", ISSUER)
+    assert [await world.refusal(token) for token in (old, new)] == ["", ""]
+    world.authenticator.issuers = ("https://new.example",)
+    assert [await world.refusal(token) for token in (old, new)] == ["unknown", ""]
+
+
+async def test_keys_may_be_elliptic_and_several(world: World, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    old = (await world.issue()).status.token
+    key = ec.generate_private_key(ec.SECP384R1())
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    former = world.tokens.keys.private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    (tmp_path / "new.key").write_bytes(private)
+    (tmp_path / "all.pub").write_bytes(public + former)
+    keys = ServiceAccountKeys(tmp_path / "new.key", [tmp_path / "all.pub"])
+    world.tokens.keys = world.authenticator.keys = keys
+    new = (await world.issue()).status.token
+    assert jwt.get_unverified_header(new) == {"alg": "ES384", "kid": keys.id}
+    assert [await world.refusal(token) for token in (old, new)] == ["", ""]
+    assert [(each["kty"], each["alg"], each.get("crv")) for each in keys.jwks()["keys"]] == [
+        ("EC", "ES384", "P-384"),
+        ("RSA", "RS256", None),
+    ]
+    (tmp_path / "all.pub").write_bytes(public)
+    world.authenticator = ServiceAccountAuthenticator(
+        ServiceAccountKeys(tmp_path / "new.key", [tmp_path / "all.pub"]), world.lookup, world.clock
+    )
+    assert [await world.refusal(token) for token in (old, new)] == ["invalid signature, no keys found", ""]
+
+
+def test_a_file_without_a_key_is_told(tmp_path: Path) -> None:
+    (tmp_path / "none.pub").write_text("x")
+    with pytest.raises(ValueError, match=r"error reading public key file .*none\.pub: data does not contain any valid"):
+        assert ServiceAccountKeys("", [tmp_path / "none.pub"]).public

@@ -44,7 +44,10 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     wanted.metadata.uid = wanted.metadata.uid or account.object.metadata.uid
     wanted.metadata.creationTimestamp = time.now_text(store.clock)
     await store.admission.validate(admission)
+    asked = wanted.spec.expirationSeconds
     issued = await store.token_issuer(account.object, wanted, request.user)
+    if asked and (granted := issued.spec.expirationSeconds) < asked:
+        request.warnings.append(f"requested expiration of {asked} seconds shortened to {granted} seconds")
     issued.metadata.creationTimestamp = account.object.metadata.creationTimestamp
     return unstored_entry(TOKEN_REQUEST, issued)
 

@@ -123,7 +123,10 @@ async def _beside(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy, 
         from pilothouse.controllers.framework.settings import Settings as ControllerSettings
         from pilothouse.controllers.manager import ControllerManager
 
-        settings = ControllerSettings(root_ca=api.registry.store.settings.client_ca)
+        settings = ControllerSettings(
+            root_ca=api.registry.store.settings.client_ca,
+            service_account_private_key_file=flags.last("service-account-signing-key-file"),
+        )
         freeze_memory()
         await ControllerManager(api.client("system:kube-controller-manager"), clock, entropy, settings).run()
     freeze_memory()

@@ -88,12 +88,12 @@ NO_CHECK_TIME = 0x200000
 http_log = logging.getLogger(__name__)
 
 
-def _is_no_nonsense(record: logging.LogRecord) -> bool:
+def _is_relevant(record: logging.LogRecord) -> bool:
     """Whether a record is about more than a client that speaks no proper HTTP: it has had its 400."""
     return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
-http_log.addFilter(_is_no_nonsense)
+http_log.addFilter(_is_relevant)
 
 
 @dataclass(frozen=True, slots=True)

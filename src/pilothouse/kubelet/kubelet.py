@@ -41,12 +41,12 @@ from pilothouse.kubelet.logs import LogRotation
 from pilothouse.kubelet.mounts.manager import VolumeManager
 from pilothouse.kubelet.mounts.refresher import VolumeRefresher
 from pilothouse.kubelet.node import preemption
-from pilothouse.kubelet.node.admission import Abilities, judge, judge_resize, missing, rejection
+from pilothouse.kubelet.node.admission import NodeFeatures, admit, admit_resize, missing, rejection
 from pilothouse.kubelet.node.agent import NodeAgent
 from pilothouse.kubelet.node.preemption import NoRoom, is_critical, pods_to_preempt
 from pilothouse.kubelet.node.status import without_reserved
 from pilothouse.kubelet.objects import ReferencedObjects
-from pilothouse.kubelet.orphans import adopt, end_others, end_unknown
+from pilothouse.kubelet.orphans import adopt, end_orphans, end_unknown
 from pilothouse.kubelet.pods.allocation import PendingResize
 from pilothouse.kubelet.pods.node_services import NodeServices
 from pilothouse.kubelet.pods.observed import Ending, Run
@@ -134,17 +134,17 @@ class Kubelet:
         self.workers.observers.append(self.prober.observe)
         self.workers.gone.append(self.prober.forget)
         self.refresher = VolumeRefresher(self.volumes, clock, self._with_live_volumes, config.volume_resync_seconds)
-        self.collector = ImageCollector(runtime, self.host, clock, config, self._tell_of_node, self._images_changed)
+        self.collector = ImageCollector(runtime, self.host, clock, config, self._record_node_event, self._images_changed)
         usage = PodUsage(runtime, self.host, self.shared.cgroups, self.volumes, self.shared.paths, config.cgroup_root)
         self.eviction = EvictionManager(
-            runtime, self.host, clock, config, usage, self.collector, lambda: self.workers, self.agent.pressed, self._tell_of_node
+            runtime, self.host, clock, config, usage, self.collector, lambda: self.workers, self.agent.pressed, self._record_node_event
         )
         self.relist = Relist(
             runtime,
             clock,
             config.relist_seconds,
             states=lambda: [(worker.uid, worker.state) for worker in self.workers],
-            stale=self.workers.stale,
+            stale=self.workers.mark_stale,
             known=self._is_known,
             end=lambda uid, sandboxes: end_unknown(self.shared, uid, sandboxes),
         )
@@ -207,7 +207,7 @@ class Kubelet:
         host = self.host
         return NodeStats(host.machine(), host.load(), await host.disk(self.config.root_dir), self.prober.counts)
 
-    def _tell_of_node(self, type: str, reason: str, message: str) -> None:
+    def _record_node_event(self, type: str, reason: str, message: str) -> None:
         self.recorder.event(self.agent.reference, type, reason, message)
 
     def _images_changed(self) -> None:
@@ -241,7 +241,7 @@ class Kubelet:
     async def _adopt_or_end(self) -> None:
         mine = [from_api(pod) for pod in self.pods.list() if not is_mirror(pod)]
         await adopt(self.shared, self.workers, mine)
-        await end_others(self.shared, {worker.uid for worker in self.workers})
+        await end_orphans(self.shared, {worker.uid for worker in self.workers})
 
     async def _recover(self, work: Callable[[], Awaitable[None]]) -> None:
         """Until the runtime answers."""
@@ -256,7 +256,7 @@ class Kubelet:
         async with aclosing(self.runtime.events()) as events:  # type: ignore[type-var]
             listening.set()  # who waits for it goes on only after the first step of the iteration, which subscribes
             async for event in events:
-                self.workers.happened(event)
+                self.workers.handle_event(event)
 
     def _pod_changed(self, type: str, old: Pod | None, new: Pod | None) -> None:
         if is_mirror(new or old or Pod()):
@@ -328,9 +328,9 @@ class Kubelet:
                 self._range_changed.set()
 
     def _admit(self, pod: Pod, others: list[Pod]) -> Ending | None:
-        abilities = Abilities(self.host.machine().apparmor, self.runtime.supplemental_groups_policy)
+        features = NodeFeatures(self.host.machine().apparmor, self.runtime.supplemental_groups_policy)
         node = self._node()
-        refused = judge(pod, others, node, self.agent.pressures, abilities)
+        refused = admit(pod, others, node, self.agent.pressures, features)
         if refused is not None or not is_critical(pod):
             return refused
         try:
@@ -349,7 +349,7 @@ class Kubelet:
                 worker.end(replace(ending, disruption=True, disruption_message=preemption.CONDITION_MESSAGE))
 
     def _grant(self, pod: Pod, others: list[Pod]) -> PendingResize | None:
-        return judge_resize(pod, others, self._node())
+        return admit_resize(pod, others, self._node())
 
     def _node(self) -> Node | None:
         return self.nodes.get("", self.node_name) or self.agent.node

@@ -39,7 +39,7 @@ async def adopt(shared: NodeServices, workers: PodWorkers, pods: Iterable[Pod]) 
                 run.message = await termination_message(shared, pod, known, run) or run.message
 
 
-async def end_others(shared: NodeServices, wanted: Collection[str]) -> None:
+async def end_orphans(shared: NodeServices, wanted: Collection[str]) -> None:
     """End what runs of pods that are not wanted (by their uid), and take away what is left of them."""
     sandboxes, runs = await _found(shared)
     for uid in [uid for uid in (sandboxes.keys() | runs.keys()) if uid not in wanted]:

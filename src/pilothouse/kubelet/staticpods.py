@@ -165,7 +165,7 @@ class StaticPods:
                 raise
             log.warning("a pod of the API has the name of a static pod", extra={"pod": pod.metadata.name})
             return
-        self._publisher.shown_anew(pod)
+        self._publisher.mirror_created(pod)
 
     def _mirror(self, pod: Pod) -> Pod | None:
         """The mirror as it was last heard of: a node may not ask for Pods that are not there."""

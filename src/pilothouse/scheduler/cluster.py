@@ -1,4 +1,4 @@
-"""What the scheduler believes of the cluster: informer events and its own assumptions, turned into deltas of the node columns.
+"""Scheduler cache: informer events and assumed Pods, turned into changes of the node columns.
 
 - A Pod counts on its node from the moment that we choose it (assumed) until it is gone or has finished.
 - An assumption that the API does not confirm within `ASSUMED_SECONDS` of its binding is dropped when its node is next asked about.
@@ -92,18 +92,18 @@ class ClusterState:
             self._happened("Pod", "Delete", pod, None)
 
     def assume(self, facts: PodFacts, node: str) -> None:
-        """We have chosen: the Pod takes its room from now on."""
+        """Count a Pod on its chosen node before the API shows it there."""
         self.end_nomination(facts.uid)
         self._place(PodState(node, facts, assumed=True))
 
     def bound(self, facts: PodFacts) -> None:
-        """The binding has been accepted; the informer will confirm it, or the assumption expires."""
+        """The binding was accepted: the informer will confirm it, or the assumption expires."""
         known = self._placed.get(facts.uid)
         if known is not None and known.assumed:
             self._unconfirmed[facts.uid] = self._clock.monotonic() + ASSUMED_SECONDS
 
     def forget(self, facts: PodFacts) -> None:
-        """The binding failed: give the room back."""
+        """Remove an assumed Pod whose binding failed."""
         known = self._placed.get(facts.uid)
         if known is not None and known.assumed:
             self._displace(known)
@@ -119,7 +119,7 @@ class ClusterState:
             self.forget(self._placed[uid].facts)
 
     def end_nomination(self, uid: str) -> bool:
-        """Nobody clears room for this Pod any more; gives whether somebody did."""
+        """Remove the Pod's nomination. Returns whether it had one."""
         for waiting in self.nodes.nominated.values():
             if uid in waiting:
                 self.nodes.nominate(waiting[uid], "")
@@ -127,7 +127,7 @@ class ClusterState:
         return False
 
     def supersede(self, pod: PodFacts, node: str) -> list[PodFacts]:
-        """Room on a node is cleared for this Pod from now on, no longer for lesser ones: those."""
+        """Nominate the Pod to a node, and return the Pods of lower priority that lose their nomination to it."""
         lesser = [nominated for nominated in self.nodes.nominated.get(node, {}).values() if nominated.priority < pod.priority]
         for nominated in (pod, *lesser):
             self.nodes.nominate(nominated, node if nominated is pod else "")
@@ -148,7 +148,7 @@ class ClusterState:
 
 
 def accounted(pod: Pod) -> tuple[object, ...]:
-    """What may change of a placed Pod and alters what is accounted for it: cheaper to compare than its facts are to work out."""
+    """The fields of an assigned Pod that change what is counted for it; cheaper to compare than its facts are to compute."""
     spec, status, meta = pod.spec, pod.status, pod.metadata
     held = [
         (status.name, status.resources, status.allocatedResources) for status in (*status.initContainerStatuses, *status.containerStatuses)
@@ -158,7 +158,7 @@ def accounted(pod: Pod) -> tuple[object, ...]:
 
 
 def pod_changes(old: PodFacts, new: PodFacts) -> list[str]:
-    """What of a placed Pod changed that may make room for others, in the words of `Wake`."""
+    """Which fields of an assigned Pod changed that may make room for others, as actions of `Wake`."""
     before, after = old.pod.metadata, new.pod.metadata
     changes = []
     if any(new.requests.get(name, 0) < amount for name, amount in old.requests.items()):
@@ -171,7 +171,7 @@ def pod_changes(old: PodFacts, new: PodFacts) -> list[str]:
 
 
 def node_changes(old: Node, new: Node) -> list[str]:
-    """What of a node changed that matters for scheduling, in the words of `Wake`."""
+    """Which fields of a Node changed that matter for scheduling, as actions of `Wake`."""
     changes = []
     if old.status.allocatable != new.status.allocatable:
         changes.append("Allocatable")

@@ -1,4 +1,4 @@
-"""The PodScheduled condition: what a Pod's status says of the attempt to schedule it."""
+"""The condition PodScheduled of a Pod's status."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_NOMINATED = orjson.dumps({"status": {"nominatedNodeName": None}})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Why a Pod has no node. `nominated`: the node that is being cleared for it; None leaves that field alone."""
+    """Why a Pod has no node. `nominated` is the new nominatedNodeName; None leaves that field as it is."""
 
     reason: str
     message: str
@@ -27,7 +27,7 @@ class Outcome:
 
 
 def patch_of(pod: Pod, outcome: Outcome, clock: Clock) -> bytes | None:
-    """A strategic merge patch of the status; None when it says so already."""
+    """Strategic merge patch of the status; None when nothing would change."""
     status: dict[str, Any] = {}
     current = find_condition(pod.status.conditions, POD_SCHEDULED)
     if current is None or (current.status, current.reason, current.message) != ("False", outcome.reason, outcome.message):

@@ -1,4 +1,4 @@
-"""Which terms of placed Pods concern a Pod: looked up by the labels that the terms name, so that thousands of them cost nothing.
+"""Affinity terms of existing Pods that apply to a new Pod, found by the labels that the terms name.
 
 Upstream keeps the placed Pods that have terms in a list of each node and asks each of them (HavePodsWithAffinityList); here Pods with the
 same terms are one (`podcounts.Affinities`), and most of these are never asked.
@@ -22,7 +22,7 @@ HARD_WEIGHT = 1
 
 @dataclass(slots=True)
 class ExistingTerm:
-    """A term of placed Pods. `weight` is what it adds to a score; 0 for required anti-affinity, which filters."""
+    """A term of existing Pods. `weight` is what it adds to a score; 0 marks required anti-affinity, which filters."""
 
     term: Term
     weight: int
@@ -30,7 +30,7 @@ class ExistingTerm:
 
 
 def weighted(terms: PodTerms) -> Iterator[tuple[Term, int]]:
-    """The terms of a placed Pod with what each adds to the score of a Pod that it means; 0 for those that keep it away."""
+    """The terms of an existing Pod, each with the weight that it adds to the score of a Pod that it matches; 0 for required anti-affinity."""
     yield from ((term, 0) for term in terms.anti_affinity)
     yield from ((term, term.weight) for term in terms.preferred)
     yield from ((term, HARD_WEIGHT) for term in terms.affinity)
@@ -38,14 +38,14 @@ def weighted(terms: PodTerms) -> Iterator[tuple[Term, int]]:
 
 @dataclass(slots=True)
 class TermIndex:
-    """The terms of all placed Pods of one `NodeColumns`, by a label that those who are meant must have."""
+    """The terms of all existing Pods of one `NodeColumns`, by a label that every matching Pod must have."""
 
     by_label: dict[tuple[str, str] | None, list[ExistingTerm]] = field(default_factory=dict)
     epoch: int = -1
     seen: int = 0
 
     def update(self, nodes: NodeColumns, terms_of: TermsOf) -> None:
-        """Take in the Pods that were placed since."""
+        """Add the terms of Pods that were assigned since the last call."""
         counts = nodes.counts
         if self.epoch != counts.epoch:
             self.by_label, self.epoch, self.seen = {}, counts.epoch, 0
@@ -55,7 +55,7 @@ class TermIndex:
         self.seen = len(counts.affinities_seen)
 
     def meaning(self, pod: Pod) -> Iterator[ExistingTerm]:
-        """The terms that mean this Pod."""
+        """Terms that match this Pod."""
         for label in (None, *pod.metadata.labels.items()):
             for placed in self.by_label.get(label, ()):
                 if placed.pods.total and placed.term.means(pod):
@@ -63,7 +63,9 @@ class TermIndex:
 
 
 def existing_terms(pod: PodFacts, nodes: NodeColumns, terms_of: TermsOf) -> Iterator[tuple[Term, int, Ints]]:
-    """(term, weight as in `ExistingTerm`, number of Pods that have it by row of the all_nodes) of the existing terms that mean the Pod.
+    """(term, its weight, number of Pods with the term by row) of each existing term that matches the Pod.
+
+    For a window, the row of its node counts the Pods that are in the window.
 
     In a window its own row counts as it is there.
     """

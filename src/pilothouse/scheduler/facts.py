@@ -1,4 +1,4 @@
-"""What the scheduler needs to know of a Pod, worked out once when it is first seen.
+"""What the scheduler computes from a Pod's spec once, when it first sees the Pod.
 
 - Requests follow upstream's rule: containers are summed, init containers need their maximum, sidecars stay and are added,
   pod-level resources override, overhead comes on top. CPU is in thousandths, everything else whole units.
@@ -46,7 +46,7 @@ def amounts(values: Mapping[str, Quantity]) -> Requests:
 
 @dataclass(slots=True)
 class PodFacts:
-    """A Pod and what follows from its spec. `scratch` is for plugins: what they compile of the Pod, by their name."""
+    """A Pod and what follows from its spec. `scratch` holds what plugins compile for the Pod, by plugin name."""
 
     pod: Pod
     requests: Requests
@@ -71,7 +71,7 @@ class PodFacts:
 
 
 def facts_of(pod: Pod) -> PodFacts:
-    """The facts of a Pod; costs some ten microseconds."""
+    """Compute the facts of a Pod; costs some ten microseconds."""
     spec = pod.spec
     requests = pod_requests(pod)
     filled = pod_requests(pod, {CPU: DEFAULT_MILLI_CPU, MEMORY: DEFAULT_MEMORY})
@@ -95,7 +95,7 @@ def claims_of(pod: Pod) -> tuple[tuple[str, str], ...]:
 
 
 def signature_of(pod: Pod, requests: Requests, filled: Requests, images: tuple[str, ...]) -> bytes:
-    """Equal for Pods that may share a scheduling result."""
+    """A key that is equal for Pods that may share a scheduling result."""
     spec = pod.spec
     claims = [volume.persistentVolumeClaim for volume in spec.volumes if volume.persistentVolumeClaim is not None]
     own_claims = pod.metadata.name if any(volume.ephemeral is not None for volume in spec.volumes) else ""
@@ -131,12 +131,12 @@ def host_ports(pod: Pod) -> Iterable[HostPort]:
 
 
 def sidecars(pod: Pod) -> list[Container]:
-    """Init containers that go on beside the others (restartPolicy Always)."""
+    """Init containers with restartPolicy Always."""
     return [init_container for init_container in pod.spec.initContainers if init_container.restartPolicy == "Always"]
 
 
 def pod_requests(pod: Pod, missing: Mapping[str, int] | None = None) -> Requests:
-    """What a node must have free for the Pod; `missing` is assumed of containers that say nothing of a resource."""
+    """Resources that a node must have free for the Pod; `missing` is assumed of containers without a request."""
     spec = pod.spec
     missing = missing or {}
     held, infeasible = status_requests(pod), is_infeasible(pod)
@@ -162,7 +162,7 @@ def pod_requests(pod: Pod, missing: Mapping[str, int] | None = None) -> Requests
 
 
 def container_requests(container: Container, missing: Mapping[str, int], held: Mapping[str, Requests], infeasible: bool) -> Requests:
-    """While a container is being resized it counts with the larger of what it has and what it is to have, if it can have that."""
+    """Requests of one container. During a resize the larger of the granted and the desired amount counts, unless the resize is infeasible."""
     has = held.get(container.name, {})
     wanted = {} if infeasible and has else amounts(container.resources.requests)
     raise_to(wanted, has)
@@ -170,7 +170,7 @@ def container_requests(container: Container, missing: Mapping[str, int], held: M
 
 
 def status_requests(pod: Pod) -> dict[str, Requests]:
-    """By container, the larger of what the kubelet has granted and what runs."""
+    """By container name, the larger of what the kubelet has allocated and what the status shows as running."""
     status = pod.status
     held: dict[str, Requests] = {}
     for container_status in (*status.initContainerStatuses, *status.containerStatuses):

@@ -1,4 +1,4 @@
-"""Which free volumes would do for claims that wait for their first consumer, and from where: pure.
+"""Which available volumes can serve claims that wait for their first consumer, and on which nodes. Pure.
 
 The rules are those of upstream's binder: class, mode, access modes, size and selector must fit, the smallest goes first, and of one
 Pod's claims the smallest is served first, no two by the same volume.
@@ -28,7 +28,7 @@ ClaimKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The rows on which a claim is served by this volume."""
+    """A volume for a claim, and the rows of nodes on which it can serve it."""
 
     claim: PersistentVolumeClaim
     volume: PersistentVolume
@@ -38,7 +38,7 @@ class Match:
 def matches(
     claims: Iterable[PersistentVolumeClaim], volumes: Sequence[PersistentVolume], promised: Mapping[str, ClaimKey], nodes: NodeColumns
 ) -> list[Match]:
-    """For each claim the volumes that serve it on some rows; `promised`: which volumes will soon be whose."""
+    """Volumes that can serve each claim on some rows. `promised` maps volumes to the claims that they are reserved for."""
     assigned: list[Match] = []
     used: dict[str, Mask] = {}
     for claim in sorted(claims, key=wanted_bytes):
@@ -61,7 +61,7 @@ def key_of(claim: PersistentVolumeClaim) -> ClaimKey:
 
 
 def suits(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
-    """Whether a volume would do for a claim, wherever it is."""
+    """Whether a volume can serve a claim, wherever the volume is."""
     spec, wanted, reference = volume.spec, claim.spec, volume.spec.claimRef
     if reference is not None:  # reserved for one claim
         meta = claim.metadata
@@ -81,7 +81,7 @@ def suits(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
 
 
 def reachable(volume: PersistentVolume, nodes: NodeColumns) -> Mask:
-    """The rows of nodes from which the volume can be reached by its node affinity."""
+    """Rows of the nodes that the volume's node affinity admits."""
     required = volume.spec.nodeAffinity.required if volume.spec.nodeAffinity is not None else None
     return nodes.alive.copy() if required is None else selector_matches(required, nodes)
 

@@ -1,4 +1,4 @@
-"""Node selectors over columns: which rows match a term, a selector, or all that a Pod asks of a node's labels.
+"""Node selectors over columns: the rows that match a term, a selector, or all node constraints of a Pod.
 
 Each requirement is asked once for every distinct value of its label, not once a node.
 """
@@ -15,7 +15,7 @@ NAME_FIELD = "metadata.name"
 
 
 def selected(pod: Pod, nodes: NodeColumns) -> Mask:
-    """The rows that satisfy both `spec.nodeSelector` and required node affinity."""
+    """Rows that satisfy both `spec.nodeSelector` and required node affinity."""
     rows = nodes.alive.copy()
     for key, value in pod.spec.nodeSelector.items():
         rows &= nodes.label(key).where(lambda have, value=value: have == value)  # type: ignore[misc]
@@ -26,7 +26,7 @@ def selected(pod: Pod, nodes: NodeColumns) -> Mask:
 
 
 def selector_matches(selector: NodeSelector, nodes: NodeColumns) -> Mask:
-    """Any of the terms; a selector without terms matches nothing."""
+    """Rows that match any of the terms; a selector without terms matches nothing."""
     rows = np.zeros_like(nodes.alive)
     for term in selector.nodeSelectorTerms or ():
         rows |= term_matches(term, nodes)
@@ -34,7 +34,7 @@ def selector_matches(selector: NodeSelector, nodes: NodeColumns) -> Mask:
 
 
 def term_matches(term: NodeSelectorTerm, nodes: NodeColumns, empty: bool = False) -> Mask:
-    """All of the requirements of a term. A term without any matches what `empty` says: nothing where required, all where preferred."""
+    """Rows that match all requirements of a term. A term without requirements matches `empty`: nothing if required, all if preferred."""
     if not term.matchExpressions and not term.matchFields:
         return nodes.alive.copy() if empty else np.zeros_like(nodes.alive)
     rows = nodes.alive.copy()
@@ -64,7 +64,7 @@ def requirement_matches(requirement: NodeSelectorRequirement, nodes: NodeColumns
 
 
 def compares(have: str, requirement: NodeSelectorRequirement) -> bool:
-    """Gt and Lt compare integers of 64 bits; what is none matches nothing."""
+    """Operators Gt and Lt, which compare 64-bit integers; other values match nothing."""
     left, right = integer(have), integer(requirement.values[0]) if len(requirement.values) == 1 else None
     if left is None or right is None:
         return False
@@ -72,12 +72,12 @@ def compares(have: str, requirement: NodeSelectorRequirement) -> bool:
 
 
 def integer(text: str) -> int | None:
-    """As Go reads one."""
+    """Parse an integer as Go does."""
     return strconv.integer(text)
 
 
 def name_matches(requirement: NodeSelectorRequirement, nodes: NodeColumns) -> Mask:
-    """The only field that nodes are selected by is their name."""
+    """Rows that match a requirement on metadata.name, the only field that nodes are selected by."""
     rows = np.zeros_like(nodes.alive)
     if requirement.key != NAME_FIELD:
         return rows
@@ -86,7 +86,7 @@ def name_matches(requirement: NodeSelectorRequirement, nodes: NodeColumns) -> Ma
 
 
 def names_wanted(selector: NodeSelector) -> frozenset[str] | None:
-    """The node names that every term confines itself to; None when some term does not. Empty when the terms contradict themselves."""
+    """Node names that every term is limited to; None when a term is not limited to names. Empty when the terms contradict each other."""
     names: set[str] = set()
     for term in selector.nodeSelectorTerms or ():
         confined: set[str] | None = None

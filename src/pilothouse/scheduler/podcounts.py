@@ -1,4 +1,4 @@
-"""Counts of Pods by node, for plugins that ask how many Pods of some sort a node has: kept by deltas, never recounted Pod by Pod.
+"""Number of Pods by node that match a predicate, kept up to date by changes instead of recounting.
 
 - Pods that are equal in namespace, labels and whether they terminate share one `LabelSet`: a predicate is asked once for each of these.
 - Placed Pods that have the same affinity and anti-affinity terms share one `Affinities`: one column of counts, however many they are.
@@ -31,7 +31,7 @@ LabelKey = tuple[str, frozenset[tuple[str, str]], bool]
 
 @dataclass(slots=True, eq=False)
 class CountColumn:
-    """How many Pods of each row a predicate holds for."""
+    """Number of Pods on each row for which a predicate holds."""
 
     holds: PodPredicate
     counts: Ints
@@ -39,7 +39,7 @@ class CountColumn:
 
 @dataclass(slots=True, eq=False)
 class LabelSet:
-    """Placed Pods that no predicate can tell apart: how many by row, and the columns in which they count."""
+    """Existing Pods with the same namespace and labels: their number by row, and the columns that count them."""
 
     example: Pod
     rows: dict[int, int] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class LabelSet:
 
 @dataclass(slots=True, eq=False)
 class Affinities:
-    """Placed Pods with the same terms: one of them, and how many there are by row."""
+    """Existing Pods with the same affinity terms: an example, and their number by row."""
 
     example: PodFacts
     counts: Ints
@@ -62,13 +62,13 @@ def has_pod_affinity(pod: Pod) -> bool:
 
 
 def label_key(pod: Pod) -> LabelKey:
-    """What selectors can tell of a Pod: its namespace, its labels, and whether it is being deleted."""
+    """What a selector can see of a Pod: namespace, labels, and whether it is terminating."""
     meta = pod.metadata
     return meta.namespace, frozenset(meta.labels.items()), bool(meta.deletionTimestamp)
 
 
 def affinity_key(pod: Pod) -> bytes:
-    """Equal for Pods whose terms mean the same Pods. Labels count only where a term names them (matchLabelKeys)."""
+    """A key that is equal for Pods whose affinity terms match the same Pods. Labels count only where matchLabelKeys name them."""
     affinity = pod.spec.affinity
     near, far = (affinity.podAffinity, affinity.podAntiAffinity) if affinity is not None else (None, None)
     terms = [
@@ -99,7 +99,7 @@ class PodCounts:
         """Changes when `affinities_seen` is made anew; else that list only grows."""
 
     def matching(self, key: Hashable, holds: PodPredicate) -> Ints:
-        """Of each row, how many Pods `holds` is true for; equal keys must mean equal predicates. Do not change the result."""
+        """Number of Pods by row for which `holds` is true; equal keys must mean equal predicates. Do not change the result."""
         column = self._columns.pop(key, None)
         if column is None:
             column = self._counted(holds)
@@ -109,13 +109,13 @@ class PodCounts:
         return column.counts
 
     def change(self, row: int, facts: PodFacts, sign: int) -> None:
-        """A Pod takes its place on a row (1) or leaves it (-1)."""
+        """Count a Pod on a row (1), or no longer (-1)."""
         self._change_labels(row, facts.pod, sign)
         if has_pod_affinity(facts.pod):
             self._change_affinities(row, facts, sign)
 
     def grow(self, rows: int) -> None:
-        """There are more rows."""
+        """Make room for more rows."""
         self._rows = rows
         every: list[CountColumn | Affinities] = [*self._columns.values(), *self.affinities_seen]
         for counted in every:
@@ -167,12 +167,12 @@ class PodCounts:
 
 
 def add(counts: Ints, rows: Mapping[int, int]) -> None:
-    """Add to each row what `rows` says of it."""
+    """Add `rows` to the counts of each row."""
     counts[np.fromiter(rows.keys(), np.int64, len(rows))] += np.fromiter(rows.values(), np.int64, len(rows))
 
 
 def by_affinities(pods: Iterable[PodFacts]) -> dict[bytes, list[PodFacts]]:
-    """The Pods that have terms about other Pods, together with those that have the same."""
+    """Pods that have affinity terms, grouped by equal terms."""
     groups: dict[bytes, list[PodFacts]] = {}
     for facts in pods:
         if has_pod_affinity(facts.pod):

@@ -1,4 +1,4 @@
-"""Affinity terms between Pods, compiled: whom a term of one Pod means."""
+"""Affinity terms between Pods, compiled to predicates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NamespaceLabels = Callable[[str], Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A term of the Pod that has it. `means(other)` tells whether another Pod is one of those meant."""
+    """A compiled affinity term. `means(other)` tells whether it matches another Pod."""
 
     topology: str
     weight: int
@@ -53,7 +53,7 @@ def term_of(owner: Pod, term: PodAffinityTerm, namespace_labels: NamespaceLabels
 
 
 def label_of(selector: Selector) -> tuple[str, str] | None:
-    """A label that all that the selector matches have."""
+    """A label that every Pod matched by the selector has, or None."""
     exact = (
         requirement
         for requirement in selector.requirements

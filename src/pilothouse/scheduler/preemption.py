@@ -1,4 +1,4 @@
-"""Whom to evict so that a more important Pod fits: pure, on windows of the node columns.
+"""Preemption: which Pods to evict so that a Pod of higher priority fits. Pure, on windows of the node columns.
 
 - Only nodes where the filters said that it may help; of each the fewest victims: all lesser Pods are taken away, then as many
   as possible come back, the most important first, and those whose disruption budget would be broken before others.
@@ -31,7 +31,7 @@ Trial = Callable[[PodFacts, NodeColumns], Sequence[str]]
 
 @dataclass(slots=True)
 class Candidate:
-    """A node and who would have to go, the most important first; `broken`: how many of them break a budget."""
+    """A node and its victims, most important first; `broken` counts the victims whose eviction violates a budget."""
 
     node: str
     victims: list[PodFacts]
@@ -62,7 +62,7 @@ def preempt(
 def candidate_on(
     pod: PodFacts, nodes: NodeColumns, row: int, budgets: Sequence[PodDisruptionBudget], trial: Trial
 ) -> Candidate | Sequence[str]:
-    """The fewest victims on one node, or why no victims would do."""
+    """The fewest victims on one node, or why no victims would help."""
     name = nodes.names[row]
     lesser = [other for other in nodes.pods[row].values() if other.priority < pod.priority]
     if not lesser:
@@ -89,17 +89,17 @@ def candidate_on(
 
 
 def importance(pod: PodFacts) -> tuple[int, str]:
-    """Sorts the most important first: higher priority, then who has run longer."""
+    """Sort key, most important Pod first: higher priority, then the earlier start."""
     return (-pod.priority, start_of(pod))
 
 
 def start_of(pod: PodFacts) -> str:
-    """RFC 3339 sorts by time; a Pod that has not started is the youngest."""
+    """Start time of a Pod as text, which sorts by time; a Pod that has not started sorts last."""
     return pod.pod.status.startTime or "~"
 
 
 def harm(candidate: Candidate) -> tuple[int, int, int, int, tuple[int, ...]]:
-    """Sorts the candidate that hurts least first."""
+    """Sort key of candidates, least harmful first (upstream's pickOneNodeForPreemption)."""
     victims = candidate.victims
     if not victims:
         return (candidate.broken, -PRIORITY_OFFSET, 0, 0, ())
@@ -110,7 +110,7 @@ def harm(candidate: Candidate) -> tuple[int, int, int, int, tuple[int, ...]]:
 
 
 def split_by_budgets(pods: Sequence[PodFacts], budgets: Sequence[PodDisruptionBudget]) -> tuple[list[PodFacts], list[PodFacts]]:
-    """(those whose eviction would break a disruption budget, the others), each in the given order."""
+    """(Pods whose eviction would violate a PodDisruptionBudget, the others), each in the given order."""
     left = [(budget, from_label_selector(budget.spec.selector)) for budget in budgets]
     allowed = {id(budget): budget.status.disruptionsAllowed for budget, _ in left}
     breaking: list[PodFacts] = []

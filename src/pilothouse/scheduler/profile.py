@@ -1,4 +1,4 @@
-"""The default profile: which plugins take part, in which order they filter, and what their scores weigh."""
+"""The default profile: plugins, their order, and the weights of their scores."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def volume_binding(client: Client, informers: Informers) -> VolumeBinding:
 
 
 def default_profile(client: Client, informers: Informers) -> tuple[tuple[Any, int], ...]:
-    """(plugin, weight of its score), in upstream's order. The informers are what plugins need to know beside nodes and Pods."""
+    """(plugin, weight of its score), in upstream's order. `informers` serve what plugins read besides Nodes and Pods."""
     budgets = informers.of(PodDisruptionBudget)
     namespaces = informers.of(Namespace)
 

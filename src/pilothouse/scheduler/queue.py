@@ -1,4 +1,4 @@
-"""The queue of Pods that wait for a node.
+"""Scheduling queue: Pods that wait for a node.
 
 - Active Pods come out in the order of the profile's QueueSort; a Pod is never in the queue twice.
 - A Pod that fitted nowhere sleeps until an event of a kind that its rejecting plugins declared (`woken_by`), at most five minutes.
@@ -73,12 +73,12 @@ class SchedulingQueue:
     # From the informer
 
     def add(self, facts: PodFacts) -> str:
-        """A Pod without a node. Gives why it is gated, if it is."""
+        """Add a Pod without a node. Returns why it is gated, or ""."""
         entry = self._pods[facts.uid] = QueuedPod(facts, self._clock.monotonic())
         return self._enter(entry)
 
     def update(self, facts: PodFacts, changed: bool) -> str:
-        """The Pod is another; when its spec or labels `changed`, that may make it schedulable. Gives why it is gated, if it is."""
+        """Replace a Pod; a change of its spec or labels (`changed`) may make it schedulable. Returns why it is gated, or ""."""
         entry = self._pods.get(facts.uid)
         if entry is None:
             return ""
@@ -86,14 +86,14 @@ class SchedulingQueue:
         return self._enter(entry) if changed and entry.place in ("gated", "unschedulable") else ""
 
     def remove(self, uid: str) -> None:
-        """Take a Pod out of the queue; nothing happens when it is not in it."""
+        """Remove a Pod from the queue, if it is there."""
         entry = self._pods.pop(uid, None)
         if entry is not None:
             self._remove_from_unschedulable(entry)
             entry.place = "gone"
 
-    def happened(self, kind: str, action: str, old: Any, new: Any) -> None:
-        """Something in the cluster changed: wake the Pods that it may help."""
+    def move_on_event(self, kind: str, action: str, old: Any, new: Any) -> None:
+        """Move the Pods that a cluster event may help to the active or backoff queue (upstream's MoveAllToActiveOrBackoffQueue)."""
         for name, wake in self._wakes.get((kind, action), ()):
             for entry in [*self._sleeping.get(name, {}).values()]:
                 if wake.hint is None or wake.hint(entry.facts, old, new):
@@ -113,7 +113,7 @@ class SchedulingQueue:
             await self._ready.wait()
 
     def sleep(self, entry: QueuedPod, rejected_by: set[str]) -> None:
-        """The Pod fitted nowhere, because of these plugins."""
+        """The Pod fitted on no node because of these plugins: it becomes unschedulable."""
         if entry.place != "taken":
             return
         entry.rejected_by = rejected_by
@@ -124,19 +124,19 @@ class SchedulingQueue:
         self._at(self._clock.monotonic() + LONGEST_SLEEP_SECONDS, entry)
 
     def fail(self, entry: QueuedPod) -> None:
-        """Something went wrong that time may heal."""
+        """Scheduling failed with an error: the Pod is tried again after its backoff."""
         if entry.place != "taken":
             return
         entry.place = "failed"
         self._at(self._back_off_until(entry), entry)
 
     def again(self, entry: QueuedPod) -> None:
-        """What was to help a sleeping Pod failed: it is tried again after its back-off."""
+        """What an unschedulable Pod waited for has failed: it is tried again after its backoff."""
         if entry.place == "unschedulable":
             self._wake(entry)
 
     async def run(self) -> None:
-        """Wake what has slept or backed off long enough, until cancelled."""
+        """Move Pods whose backoff or waiting time is over, until cancelled."""
         while True:
             self._rescheduled.clear()
             deadline = self._fire()

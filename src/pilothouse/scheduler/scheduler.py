@@ -1,4 +1,4 @@
-"""The scheduler: gives every Pod that has none a node.
+"""kube-scheduler: schedules every Pod that has no node.
 
 - One Pod at a time is decided upon, on a snapshot that already holds all earlier decisions; binding goes on beside.
 - A Pod that fits nowhere gets upstream's FailedScheduling event and PodScheduled condition, and sleeps until something may help it.
@@ -66,7 +66,7 @@ class Scheduler:
             self._framework.run_pre_enqueue_plugins,
             [(plugin.name, plugin.woken_by) for plugin in self._framework.plugins],
         )
-        self.cluster = ClusterState(clock, self.queue.happened)
+        self.cluster = ClusterState(clock, self.queue.move_on_event)
         self._evictor = Evictor(client, clock, self._events, scheduler_name)
         self._slots = asyncio.Semaphore(BINDINGS_LIMIT)
         self._group: asyncio.TaskGroup | None = None
@@ -103,7 +103,7 @@ class Scheduler:
     # What the informer tells
 
     def _volume_event(self, kind: str, _: str, old: Any, new: Any) -> None:
-        self.queue.happened(kind, "Any", old, new)
+        self.queue.move_on_event(kind, "Any", old, new)
 
     def _pod_event(self, _: str, old: Pod | None, new: Pod | None) -> None:
         if old is not None and new is not None and old.metadata.uid != new.metadata.uid:
@@ -129,7 +129,7 @@ class Scheduler:
     def _end_nomination(self, pod: Pod) -> None:
         """The room that was kept for a Pod is free for others."""
         if self.cluster.end_nomination(pod.metadata.uid):
-            self.queue.happened("Pod", "Delete", pod, None)
+            self.queue.move_on_event("Pod", "Delete", pod, None)
 
     def _is_ours(self, pod: Pod) -> bool:
         return (pod.spec.schedulerName or DEFAULT_SCHEDULER) == self._name

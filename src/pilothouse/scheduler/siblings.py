@@ -1,4 +1,4 @@
-"""The Pods that belong together by default, as upstream's default spreading finds them: by Services and by the Pod's own controller."""
+"""Selector of the default topology spread constraints: Pods of the same Services and the same controller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OWNERS = {(f"{group}/v1".lstrip("/"), kind.__name__): kind for group, kind in ((
 
 
 def siblings(informers: Informers) -> Siblings:
-    """Looks at what the informers show when it is asked."""
+    """A function that gives the selector for a Pod from what the informers show."""
     services = informers.of(Service)
     owners = {name: informers.of(kind) for name, kind in OWNERS.items()}
 

@@ -26,7 +26,7 @@ from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kubelet.cgroups import NoCgroups
 from pilothouse.kubelet.leftovers import Leftovers, left_over
-from pilothouse.kubelet.node.admission import judge
+from pilothouse.kubelet.node.admission import admit
 from pilothouse.kubelet.node.preemption import NoRoom, pods_to_preempt
 from pilothouse.kubelet.runtime.containers import ContainerState, ExecResult
 from pilothouse.kubelet.runtime.port import RuntimeFailure
@@ -107,7 +107,7 @@ def test_host_ports_of_sidecars_are_taken_too() -> None:
         pod.metadata.uid = name
         return pod
 
-    refused = judge(with_sidecar("b"), [with_sidecar("a")], Node(status=NodeStatus(allocatable={"pods": "9"})))
+    refused = admit(with_sidecar("b"), [with_sidecar("a")], Node(status=NodeStatus(allocatable={"pods": "9"})))
     assert refused is not None
     assert refused.reason == "NodePorts"
 

@@ -47,7 +47,7 @@ from pilothouse.kubelet.host.port import Machine
 from pilothouse.kubelet.host.simulated import SimulatedHost
 from pilothouse.kubelet.images.credentials import credentials_for
 from pilothouse.kubelet.images.references import InvalidReference, parse, with_default_tag
-from pilothouse.kubelet.launch.environment import Surroundings, environment
+from pilothouse.kubelet.launch.environment import EnvironmentContext, environment
 from pilothouse.kubelet.launch.errors import ConfigError
 from pilothouse.kubelet.launch.expansion import expand
 from pilothouse.kubelet.launch.fields import field_value, go_duration, resource_value
@@ -171,7 +171,7 @@ def of(**source: Any) -> EnvVarSource:
 )
 async def test_the_environment(container: dict[str, Any], expected: dict[str, str]) -> None:
     one = Container(name="app", image="i", **container)
-    assert await environment(pod(one), one, OBJECTS, Surroundings(pod_ips=("10.1.1.1",))) == expected
+    assert await environment(pod(one), one, OBJECTS, EnvironmentContext(pod_ips=("10.1.1.1",))) == expected
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ async def test_the_environment(container: dict[str, Any], expected: dict[str, st
 async def test_what_the_environment_misses(source: EnvVarSource, message: str) -> None:
     one = Container(name="app", image="i", env=[EnvVar(name="A", valueFrom=source)])
     with pytest.raises(ConfigError) as error:
-        await environment(pod(one), one, OBJECTS, Surroundings())
+        await environment(pod(one), one, OBJECTS, EnvironmentContext())
     assert str(error.value) == message
 
 

@@ -20,7 +20,7 @@ from pilothouse.api.types.core_v1 import (
 from pilothouse.api.types.core_v1 import Node as NodeObject
 from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.host.port import DiskUsage, Machine
-from pilothouse.kubelet.node.admission import Abilities, judge
+from pilothouse.kubelet.node.admission import NodeFeatures, admit
 from pilothouse.kubelet.node.status import NodeObservation, allocatable, images, node_status
 from pilothouse.kubelet.runtime.images import Image
 from pilothouse.kubelet.runtime.port import RuntimeCondition, RuntimeVersion
@@ -198,6 +198,6 @@ def profiled(kind: str, *, of_pod: bool = False) -> Pod:
     ],
 )
 def test_what_a_node_cannot_enforce_it_does_not_take(pod: Pod, able: bool, expected: str) -> None:
-    abilities = Abilities(apparmor=able, supplemental_groups_policy=able)
-    verdict = judge(pod, [], NodeObject(status=NodeStatus(allocatable={"pods": "9"})), abilities=abilities)
+    abilities = NodeFeatures(apparmor=able, supplemental_groups_policy=able)
+    verdict = admit(pod, [], NodeObject(status=NodeStatus(allocatable={"pods": "9"})), abilities=abilities)
     assert ("" if verdict is None else verdict.reason) == expected

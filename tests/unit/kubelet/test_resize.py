@@ -13,7 +13,7 @@ from pilothouse.api.types.core_v1 import Node as NodeObject
 from pilothouse.client.call import STRATEGIC_MERGE_PATCH
 from pilothouse.kubelet.cgroups import NoCgroups
 from pilothouse.kubelet.launch.resources import PodCgroup, widest
-from pilothouse.kubelet.node.admission import judge_resize
+from pilothouse.kubelet.node.admission import admit_resize
 from pilothouse.kubelet.pods.allocation import DEFERRED, INFEASIBLE, PendingResize
 from pilothouse.kubelet.runtime.simulated_containers import Behaviour
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -54,7 +54,7 @@ def sized(name: str, cpu: str, memory: str = "1Gi", **annotations: str) -> Pod:
 )
 def test_what_a_node_can_give(pod: Pod, expected: PendingResize | None) -> None:
     machine = NodeObject(metadata=ObjectMeta(name="n"), status=NodeStatus(allocatable={"cpu": "4", "memory": "8Gi", "pods": "110"}))
-    assert judge_resize(pod, [sized("web", "1"), sized("other", "1")], machine) == expected
+    assert admit_resize(pod, [sized("web", "1"), sized("other", "1")], machine) == expected
 
 
 async def run(one: Node, name: str, cpu: str, policy: str = "NotRequired", **spec: Any) -> Pod:

@@ -22,7 +22,7 @@ from pilothouse.kubelet.eviction.signals import Pressure, Signal, Threshold, sig
 from pilothouse.kubelet.host.port import DiskUsage, Load
 from pilothouse.kubelet.images.collector import Record, choose, to_free
 from pilothouse.kubelet.logs import too_old
-from pilothouse.kubelet.node.admission import judge
+from pilothouse.kubelet.node.admission import admit
 from pilothouse.kubelet.runtime.images import Image
 from pilothouse.kubelet.runtime.port import RuntimeFailure
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -170,7 +170,7 @@ TOLERATES = Toleration(key="node.kubernetes.io/memory-pressure", operator="Exist
     ],
 )
 def test_what_a_node_under_pressure_takes(wanted: Pod, pressures: set[str], refused: str) -> None:
-    verdict = judge(wanted, [], NodeObject(status=NodeStatus(allocatable={"memory": "1Gi", "pods": "9"})), pressures)
+    verdict = admit(wanted, [], NodeObject(status=NodeStatus(allocatable={"memory": "1Gi", "pods": "9"})), pressures)
     assert ("" if verdict is None else verdict.message.removeprefix("Pod was rejected: ")) == refused
 
 

@@ -71,14 +71,14 @@ async def test_events_wake(bench: Bench, rejected_by: set[str], what: Any, woken
     bench.queue.add(facts("a"))
     bench.queue.sleep(await bench.take(), rejected_by)
     assert bench.taken() == []
-    bench.queue.happened("Pod", "Delete", what, None)
+    bench.queue.move_on_event("Pod", "Delete", what, None)
     assert bench.taken() == (["a"] if woken else [])
 
 
 async def test_what_was_just_tried_comes_after_what_was_not(bench: Bench) -> None:
     bench.queue.add(facts("tried", priority=9))
     bench.queue.sleep(await bench.take(), {"Fit"})
-    bench.queue.happened("Pod", "Delete", None, None)
+    bench.queue.move_on_event("Pod", "Delete", None, None)
     bench.queue.add(facts("new"))
     assert bench.taken() == ["new", "tried"]
 
@@ -136,6 +136,6 @@ async def test_a_removed_pod_does_not_come_back(bench: Bench) -> None:
     entry = await bench.take()
     bench.queue.remove(one.uid)
     bench.queue.sleep(entry, {"Fit"})
-    bench.queue.happened("Pod", "Delete", None, None)
+    bench.queue.move_on_event("Pod", "Delete", None, None)
     assert bench.taken() == []
     assert len(bench.queue) == 0

@@ -31,7 +31,7 @@ PODS = ("", "pods")
 
 @dataclass(slots=True)
 class Reinvocation:
-    """Of one request: mutating plugins are asked a second time when a webhook or a policy has changed its object (`required`).
+    """Of one request: mutating plugins are called a second time when a webhook or a policy has changed its object (`required`).
 
     `states` is what a plugin keeps from the first pass to the second, by its name. Upstream: admission.ReinvocationContext.
     """
@@ -138,7 +138,7 @@ class Plugin:
     on_by_default: ClassVar[bool] = True
     """Whether an API server asks it that was started without naming it."""
     configured_by: type[Any] | None = None
-    """The kind without whose objects it has nothing to do: as long as there are none it is not asked."""
+    """The kind without whose objects it has nothing to do: as long as there are none it is not called."""
 
     def extends(self, request: AdmissionRequest, world: World) -> bool:
         """Whether what somebody configured in the cluster (webhooks, policies) may change the object of this request."""
@@ -151,27 +151,27 @@ class Plugin:
         """Refuse, or do nothing."""
 
 
-class Asked(NamedTuple):
+class ResourcePlugins(NamedTuple):
     """Plugins for one resource: all, and those that no object configures."""
 
     every: Sequence[Plugin]
-    standing: Sequence[Plugin]
+    always_active: Sequence[Plugin]
 
     @classmethod
-    def of(cls, plugins: Sequence[Plugin]) -> Asked:
+    def of(cls, plugins: Sequence[Plugin]) -> ResourcePlugins:
         """Those of `plugins`."""
         return cls(plugins, [plugin for plugin in plugins if plugin.configured_by is None])
 
 
 class Admission:
-    """All plugins, asked in their order."""
+    """All plugins, called in their order."""
 
     def __init__(self, plugins: Iterable[Plugin], world: World) -> None:
         self._plugins = tuple(plugins)
-        self._extensions = Asked.of([plugin for plugin in self._plugins if type(plugin).extends is not Plugin.extends])
+        self._extensions = ResourcePlugins.of([plugin for plugin in self._plugins if type(plugin).extends is not Plugin.extends])
         self._configuring = tuple({plugin.configured_by: None for plugin in self._plugins if plugin.configured_by is not None})
-        self._mutating: dict[tuple[str, str], Asked] = {}
-        self._validating: dict[tuple[str, str], Asked] = {}
+        self._mutating: dict[tuple[str, str], ResourcePlugins] = {}
+        self._validating: dict[tuple[str, str], ResourcePlugins] = {}
         self._world = world
 
     def extends(self, request: AdmissionRequest) -> bool:
@@ -184,37 +184,37 @@ class Admission:
 
         Raises the StatusError of the plugin that refuses.
         """
-        asked = self._mutating.get(request.group_plural)
-        if asked is None:
-            plugins = [plugin for plugin in self._asked(request.group_plural) if type(plugin).mutate is not Plugin.mutate]
-            asked = self._mutating[request.group_plural] = Asked.of(plugins)
-        for plugin in self._configured(asked, request):
+        chosen = self._mutating.get(request.group_plural)
+        if chosen is None:
+            plugins = [plugin for plugin in self._plugins_for(request.group_plural) if type(plugin).mutate is not Plugin.mutate]
+            chosen = self._mutating[request.group_plural] = ResourcePlugins.of(plugins)
+        for plugin in self._configured(chosen, request):
             await plugin.mutate(request, self._world)
         if request.reinvocation.required:
             request.reinvocation.is_second = True
-            for plugin in asked.every:
+            for plugin in chosen.every:
                 await plugin.mutate(request, self._world)
 
     async def validate(self, request: AdmissionRequest) -> None:
         """Run the validating plugins on the object that is to be stored. Raises the StatusError of the first that refuses."""
-        asked = self._validating.get(request.group_plural)
-        if asked is None:
-            plugins = [plugin for plugin in self._asked(request.group_plural) if type(plugin).validate is not Plugin.validate]
-            asked = self._validating[request.group_plural] = Asked.of(plugins)
-        for plugin in self._configured(asked, request):
+        chosen = self._validating.get(request.group_plural)
+        if chosen is None:
+            plugins = [plugin for plugin in self._plugins_for(request.group_plural) if type(plugin).validate is not Plugin.validate]
+            chosen = self._validating[request.group_plural] = ResourcePlugins.of(plugins)
+        for plugin in self._configured(chosen, request):
             await plugin.validate(request, self._world)
 
-    def _configured(self, asked: Asked, request: AdmissionRequest) -> Sequence[Plugin]:
+    def _configured(self, chosen: ResourcePlugins, request: AdmissionRequest) -> Sequence[Plugin]:
         """Those that have something to do: mostly nothing is configured, which is one question for all."""
         if request.is_extended is None:
             request.is_extended = self._world.may_have(self._configuring)
         if not request.is_extended:
-            return asked.standing
-        return [plugin for plugin in asked.every if self._is_configured(plugin)]
+            return chosen.always_active
+        return [plugin for plugin in chosen.every if self._is_configured(plugin)]
 
     def _is_configured(self, plugin: Plugin) -> bool:
         return plugin.configured_by is None or self._world.may_have((plugin.configured_by,))
 
-    def _asked(self, kind: tuple[str, str]) -> Iterator[Plugin]:
+    def _plugins_for(self, kind: tuple[str, str]) -> Iterator[Plugin]:
         """Chosen once for each resource: most plugins are for a few, and asking one costs as much as what it decides."""
         return (plugin for plugin in self._plugins if plugin.kinds is None or kind in plugin.kinds)

@@ -3,7 +3,7 @@
 - It shows each write once and in order; `revision` is the newest that it has been told of: others may have passed since.
 - `ring` holds the events of the last minute or two (the newest RING_LEAST however old, RING_LIMIT at the most), so that a watch can go
   on where it broke off; what is older is asked of the store.
-- Reading never waits: whoever needs it fresh waits with `Caches.reached` first.
+- Reading never waits: whoever needs it fresh waits with `Caches.wait_for_revision` first.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RING_LIMIT = 2_000
 """Events that a resource remembers for watches that resume."""
 RING_LEAST = 100
 """As many are kept however old they are; upstream's watch cache never remembers fewer either."""
-HANDED_LIMIT = 10_000
+WRITTEN_LIMIT = 10_000
 """Structs that may wait for their writes to come back from the store."""
 DIRECT_LIMIT_BYTES = 8 << 20
 """What one change may have written to watchers at once: some milliseconds' work."""
@@ -66,7 +66,7 @@ class Cache:
         self._watches: dict[tuple[str, str] | None, dict[Watch, None]] = {}
         self._wanting: dict[Watch, None] = {}
         """The watches that want bookmarks: in process none does."""
-        self._handed: dict[str, tuple[bytes, Any]] = {}
+        self._written: dict[str, tuple[bytes, Any]] = {}
         self._early: list[Event] = []
         self.corrupt: dict[str, CorruptValue] = {}
         """What the store has that cannot be decoded, by key; entries show what was there before."""
@@ -244,15 +244,15 @@ class Cache:
         self.floor = self.changed = revision
         self.revision = max(self.revision, revision)
 
-    def hand_over(self, key: str, value: bytes, obj: Any = None) -> None:
+    def remember_written(self, key: str, value: bytes, obj: Any = None) -> None:
         """The struct that `value` was encoded from, so that it need not be decoded when the write comes back. Without one the value is
         known to be right, and decoded when somebody asks for its struct."""
-        if len(self._handed) < HANDED_LIMIT:
-            self._handed[key] = (value, obj)
+        if len(self._written) < WRITTEN_LIMIT:
+            self._written[key] = (value, obj)
 
-    def take_back(self, key: str) -> None:
+    def forget_written(self, key: str) -> None:
         """The write of what was handed over did not happen."""
-        self._handed.pop(key, None)
+        self._written.pop(key, None)
 
     def apply(self, event: Event) -> None:
         """One write, as the store tells it."""
@@ -279,9 +279,9 @@ class Cache:
                 return None
             self._remove(previous)
             return CacheEvent(DELETED, previous.with_revision(event.revision), previous, event.revision)
-        handed = self._handed.pop(event.key, None)
-        if handed is not None and (handed[0] is event.value or handed[0] == event.value):
-            entry: Entry | None = Entry.stored(self.resource, event.key, self.head, event.value, event.revision, event.created, handed[1])
+        written = self._written.pop(event.key, None)
+        if written is not None and (written[0] is event.value or written[0] == event.value):
+            entry: Entry | None = Entry.stored(self.resource, event.key, self.head, event.value, event.revision, event.created, written[1])
             if self.corrupt:
                 self.corrupt.pop(event.key, None)
         else:
@@ -331,7 +331,7 @@ class Cache:
                     continue
                 left -= size
                 if left < 0:  # a large object, many watchers: the others are written to in turns
-                    watch.hold()
+                    watch.queue_events()
                     watch.offer(change)
                 elif watch.binary:
                     watch.direct(change.frame_chunk)

@@ -202,7 +202,7 @@ class Caches:
             self._by_prefix.get(f"{ROOT}{parts[2]}/{parts[3]}/") if len(parts) > 3 else None
         )
 
-    async def reached(self, revision: int) -> None:
+    async def wait_for_revision(self, revision: int) -> None:
         """Return when every cache shows everything up to `revision`."""
         if revision <= self.revision:
             return

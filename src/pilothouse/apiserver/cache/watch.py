@@ -41,7 +41,7 @@ class Watch:
         self.binary = False
         """Whether chunks are written in protobuf."""
         self.direct: Write | None = None
-        """Where the chunk of every event of the selection's prefix goes at once. Only while nothing waits: see `pass_on`."""
+        """Where the chunk of every event of the selection's prefix goes at once. Only while nothing waits: see `write_directly`."""
         self._write: Write | None = None
         self._whole_prefix: str | None = selection.prefix if selection.selects_everything else None
         self._pending: list[CacheEvent] = []
@@ -79,13 +79,13 @@ class Watch:
     def offer_bookmark(self, event: CacheEvent) -> None:
         """Queue a bookmark for the reader; ignored when the watch has ended."""
         if not self._ended:
-            self.hold()
+            self.queue_events()
             self._pending.append(event)
             self._waiting += 1
             self._wake()
 
-    def pass_on(self, write: Write | None) -> None:
-        """Have the chunks of events written at once from now on, until `hold`: nobody need be woken for them.
+    def write_directly(self, write: Write | None) -> None:
+        """Have the chunks of events written at once from now on, until `queue_events`: nobody need be woken for them.
 
         For who is about to wait for a `batch`; what waits already comes with that first.
         """
@@ -93,7 +93,7 @@ class Watch:
             self._write = write
             self.direct = write if self._whole_prefix is not None and not self.after else None
 
-    def hold(self) -> None:
+    def queue_events(self) -> None:
         """Queue events again."""
         self._write = self.direct = None
 
@@ -106,7 +106,7 @@ class Watch:
         """End after what waits has been read; `failure` is raised to the reader then."""
         if not self._ended:
             self._ended = True
-            self.hold()
+            self.queue_events()
             self._failure = failure
             self._release()
             self._wake()

@@ -16,7 +16,7 @@ import msgspec
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.protobuf.tables import has_protobuf
 from pilothouse.apiserver.cache.entry import CreatedEntry, Entry, EntryList
-from pilothouse.apiserver.http import said_empty
+from pilothouse.apiserver.http import empty_values
 from pilothouse.apiserver.http.answer import JSON, Answer, from_status
 from pilothouse.apiserver.http.negotiation import (
     ANSWER_ONLY,
@@ -198,7 +198,7 @@ def finish(request: Request, form: Form, body: bytes, status: int = 200) -> Answ
 def failed(request: Request, error: StatusError) -> Answer:
     """A failure as an answer: the one place where a StatusError becomes HTTP. In the client's own form where that can be."""
     if error.reason == "Invalid" and (body := request.body_read):
-        said_empty.show(error, body, request.header("Content-Type"))
+        empty_values.show(error, body, request.header("Content-Type"))
     answer = from_status(error.status)
     try:
         form = negotiate(request.http.headers.get("Accept", ""), ERROR)

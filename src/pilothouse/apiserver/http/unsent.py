@@ -47,7 +47,7 @@ class Unsent:
         finally:
             self._forget(reader)
 
-    def taken(self, reader: Reader) -> None:
+    def progressed(self, reader: Reader) -> None:
         """The client has taken a part of its answer."""
         held = self._held.pop(reader, None)
         if held is not None:

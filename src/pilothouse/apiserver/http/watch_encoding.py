@@ -71,13 +71,13 @@ class Tables:
         self._request = request
         self._resource = resource
         self._form = form
-        self._columns_told = False
+        self._columns_sent = False
 
     def __call__(self, batch: list[CacheEvent]) -> list[bytes]:
         return [line(event.type, self._table(event)) for event in batch]
 
     def _table(self, event: CacheEvent) -> dict[str, Any]:
-        made = table_of(self._request, self._resource, (event.entry.object,), self._form, columns=not self._columns_told)
+        made = table_of(self._request, self._resource, (event.entry.object,), self._form, columns=not self._columns_sent)
         made["metadata"] = ListMeta(resourceVersion=str(event.revision))
-        self._columns_told = True
+        self._columns_sent = True
         return made

@@ -36,7 +36,7 @@ class Stream(Protocol):
         """End the response."""
 
 
-class Turns:
+class WriteBudget:
     """Bounds what all watches write in one turn of the loop: requests that came meanwhile go first."""
 
     def __init__(self, limit_bytes: int) -> None:
@@ -55,8 +55,8 @@ class Turns:
         self._written = 0
 
 
-TURN_BYTES = 2 << 20
-TURNS = Turns(TURN_BYTES)
+WRITE_BUDGET_BYTES = 2 << 20
+WRITE_BUDGET = WriteBudget(WRITE_BUDGET_BYTES)
 
 
 class HttpStream(web.StreamResponse):
@@ -109,7 +109,7 @@ class HttpStream(web.StreamResponse):
     async def send(self, lines: list[bytes]) -> None:
         """Write so much at a time that a client who does not read holds little; it is cut off after a while."""
         for data in blocks(lines):
-            await TURNS.take(len(data))
+            await WRITE_BUDGET.take(len(data))
             if self._protocol._paused:
                 await self._protocol.drained()
             self._write_bytes(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked_body else data)

@@ -72,7 +72,7 @@ async def _write_large(protocol: Any, transport: Any, head: bytes, body: bytes) 
         transport.write(view[start : start + SLICE_BYTES])
         if protocol._paused:
             await protocol.drained()
-            protocol.unsent.taken(protocol)
+            protocol.unsent.progressed(protocol)
 
 
 def head_of(answer: Answer, keep_alive: bool) -> bytes:

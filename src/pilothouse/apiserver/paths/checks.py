@@ -117,5 +117,5 @@ async def store_problem(registry: Registry) -> str:
 
 async def caches_problem(registry: Registry) -> str:
     """The caches come to show what the store has."""
-    await registry.store.caches.reached(await registry.store.storage.revision())
+    await registry.store.caches.wait_for_revision(await registry.store.storage.revision())
     return ""

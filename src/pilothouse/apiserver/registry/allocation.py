@@ -1,7 +1,7 @@
 """What Services take from ranges that all share: cluster addresses and node ports.
 
 - What is taken is what the cached Services say; no table of its own can disagree with them.
-- Between the choice and the commit the choice is held here, so that two writes at once do not take the same.
+- Between the choice and the commit the choice is reserved here, so that two writes at once do not take the same.
 - Where API servers share a store, a choice is committed only if none has been committed since that it was not made by (see
   `SharedStorage`); else it is made again.
 - A dry run chooses as well, and holds nothing.
@@ -40,17 +40,17 @@ class Reservation:
     allocated: int | None = None
     restore: Callable[[], None] | None = None
 
-    def __init__(self, held: set[Any] | None = None) -> None:
-        self._held = held if held is not None else set()
+    def __init__(self, reserved: set[Any] | None = None) -> None:
+        self._reserved = reserved if reserved is not None else set()
         self._mine: set[Any] = set()
 
     def reserve(self, thing: Any) -> None:
         """Reserve an address or a node port for this write."""
-        self._held.add(thing)
+        self._reserved.add(thing)
         self._mine.add(thing)
 
     @property
-    def holds(self) -> bool:
+    def has_reserved(self) -> bool:
         """Whether this write has reserved anything."""
         return bool(self._mine)
 
@@ -61,7 +61,7 @@ class Reservation:
 
     def release(self) -> None:
         """Give up what this write reserved. Idempotent."""
-        self._held -= self._mine
+        self._reserved -= self._mine
         self._mine = set()
 
 
@@ -85,7 +85,7 @@ class Allocation:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._networks = {f"IPv{network.version}": network for network in settings.service_networks}
-        self._held: set[Any] = set()
+        self._reserved: set[Any] = set()
 
     async def reserve(self, world: AllocatingWorld, resource: Resource[Any], old: Any, new: Any, *, dry_run: bool) -> Reservation:
         """Fill in what `new` (and not `old` already) takes; StatusError when it cannot have that."""
@@ -104,7 +104,7 @@ class Allocation:
         finally:
             if dry_run:
                 choice.reservation.release()
-        if choice.reservation.holds:
+        if choice.reservation.has_reserved:
             choice.reservation.allocated = allocated
         return choice.reservation
 
@@ -121,11 +121,11 @@ class _Choice:
         self._old = old
         self._new = new
         self._dry_run = dry_run
-        self._pretended: list[int] = []
-        self._taken: set[Any] = set(allocation._held)
+        self._dry_run_ports: list[int] = []
+        self._in_use: set[Any] = set(allocation._reserved)
         for service in others:
-            self._taken.update(services.held(service))
-        self.reservation = Reservation(allocation._held)
+            self._in_use.update(services.allocated_values(service))
+        self.reservation = Reservation(allocation._reserved)
 
     def undoable(self) -> None:
         """Remember the Service as it is before the choice."""
@@ -155,7 +155,7 @@ class _Choice:
         spec.clusterIP = spec.clusterIPs[0]
 
     def _take(self, thing: Any) -> None:
-        self._taken.add(thing)
+        self._in_use.add(thing)
         self.reservation.reserve(thing)
 
     def _check_address(self, wanted: str, network: Network) -> None:
@@ -166,7 +166,7 @@ class _Choice:
         problem = ""
         if not inside:
             problem = f"the provided IP ({wanted}) is not in the valid range. The range of valid IPs is {network}"
-        elif wanted in self._taken:
+        elif wanted in self._in_use:
             problem = "provided IP is already allocated"
         if problem:
             raise self._refused(("spec", "clusterIPs"), self._new.spec.clusterIPs, f"failed to allocate IP {wanted}: {problem}")
@@ -177,9 +177,9 @@ class _Choice:
         reserved = min(max(16, size // 16), 256)
         if size < 2 * 16:
             reserved = 0
-        offset = self._free(1 + reserved, 1 + size, lambda number: str(network[number]) not in self._taken)
+        offset = self._free(1 + reserved, 1 + size, lambda number: str(network[number]) not in self._in_use)
         if offset is None:
-            offset = self._free(1, 1 + reserved, lambda number: str(network[number]) not in self._taken)
+            offset = self._free(1, 1 + reserved, lambda number: str(network[number]) not in self._in_use)
         if offset is None:
             raise internal_error("failed to allocate a serviceIP: range is full")
         return str(network[offset])
@@ -203,7 +203,7 @@ class _Choice:
         for index, port in enumerate(self._new.spec.ports):
             if port.nodePort and (port.nodePort, port.protocol) not in kept and port.protocol not in chosen.get(port.nodePort, ()):
                 self._check_node_port(index, port.nodePort, port.protocol)
-                self._pretended.append(port.nodePort)
+                self._dry_run_ports.append(port.nodePort)
             if port.nodePort:
                 chosen.setdefault(port.nodePort, set()).add(port.protocol)
                 self._take((port.nodePort, port.protocol))
@@ -215,7 +215,7 @@ class _Choice:
     def _shared_or_free(self, number: int, protocol: str) -> int:
         """The same node port for TCP and UDP of one port, as DNS servers want it; else a free one."""
         for other in self._new.spec.ports:
-            if other.nodePort and other.port == number and other.protocol != protocol and (other.nodePort, protocol) not in self._taken:
+            if other.nodePort and other.port == number and other.protocol != protocol and (other.nodePort, protocol) not in self._in_use:
                 return other.nodePort
         return self._free_node_port()
 
@@ -224,15 +224,15 @@ class _Choice:
         path = ("spec", "ports", index, "nodePort")
         if not self._dry_run and not low <= wanted <= high:
             raise self._refused(path, wanted, f"provided port is not in the valid range. The range of valid ports is {low}-{high}")
-        if (wanted, protocol) in self._taken:
+        if (wanted, protocol) in self._in_use:
             raise self._refused(path, wanted, "provided port is already allocated")
 
     def _free_node_port(self) -> int:
         if self._dry_run:
-            self._pretended.append(max(self._pretended, default=DRY_RUN_NODE_PORT - 1) + 1)
-            return self._pretended[-1]
+            self._dry_run_ports.append(max(self._dry_run_ports, default=DRY_RUN_NODE_PORT - 1) + 1)
+            return self._dry_run_ports[-1]
         low, high = self._settings.node_ports
-        used = {item[0] for item in self._taken if isinstance(item, tuple)}
+        used = {item[0] for item in self._in_use if isinstance(item, tuple)}
         size = high - low + 1
         reserved = min(max(16, size // 32), 128) if size >= 32 else 0
         port = self._free(low + reserved, high + 1, lambda number: number not in used)

@@ -77,7 +77,7 @@ async def write_endpoints(registry: BootstrapRegistry) -> None:
         await _create_or_update(registry, obj)
 
 
-async def keep(registry: BootstrapRegistry, kind: type[Any]) -> None:
+async def recreate_when_deleted(registry: BootstrapRegistry, kind: type[Any]) -> None:
     """Make the object `kubernetes` of one of KEPT again whenever it is deleted, until cancelled."""
     named = Options(field_selector="metadata.name=kubernetes")
     while True:

@@ -88,7 +88,7 @@ async def delete_corrupt(store: RegistryStore, request: Request) -> Status:
         raise conflict(resource.plural, request.served.group, name, error)
     if not request.options.dry_run:
         revision = await store.storage.commit(key, None, item.revision)
-        await store.caches.reached(revision)
+        await store.caches.wait_for_revision(revision)
     return Status(status="Success", code=200, details=StatusDetails(name=name, group=resource.group, kind=resource.kind))
 
 

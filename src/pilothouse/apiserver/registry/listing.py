@@ -16,7 +16,7 @@ from pilothouse.apiserver.registry.listoptions import check_list
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.selectors import check_syntax, selection_of
 from pilothouse.apiserver.registry.store import RegistryStore
-from pilothouse.apiserver.registry.versions import InvalidRevision, reached_or_timeout, revision_of
+from pilothouse.apiserver.registry.versions import InvalidRevision, wait_until_fresh, revision_of
 from pilothouse.apiserver.storage.interface import Compacted, FutureRevision
 from pilothouse.machinery.errors import StatusError, bad_request, expired, failure
 
@@ -56,7 +56,7 @@ async def as_new_as_asked(store: RegistryStore, request: Request) -> None:
             revision = revision_of(request.options.resource_version)
         except InvalidRevision as error:
             raise failure(500, "", str(error)) from error
-        await reached_or_timeout(store, revision)
+        await wait_until_fresh(store, revision)
     elif store.storage.shared and not request.options.resource_version:
         await store.current()
 
@@ -104,17 +104,17 @@ async def _position(store: RegistryStore, request: Request, prefix: str) -> tupl
         if revision < 0:  # the remainder of an expired list, at whatever revision is newest
             return prefix + start, 0
         if revision > 0:
-            await reached_or_timeout(store, revision)
+            await wait_until_fresh(store, revision)
         return prefix + start, revision
     if options.resource_version in ("", "0"):
         if options.resource_version == "":
-            await store.caches.reached(await store.storage.revision())
+            await store.caches.wait_for_revision(await store.storage.revision())
         return "", 0
     try:
         revision = revision_of(options.resource_version)
     except InvalidRevision as error:
         raise bad_request(f"invalid resource version: {error}") from error
-    await reached_or_timeout(store, revision, cached=request.resource.strategy.lists_cached)
+    await wait_until_fresh(store, revision, cached=request.resource.strategy.lists_cached)
     exact = options.resource_version_match == "Exact" or (not options.resource_version_match and options.limit > 0)
     return "", revision if exact else 0
 

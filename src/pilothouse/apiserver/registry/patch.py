@@ -42,7 +42,7 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
     body = call.body if isinstance(call.body, bytes) else orjson.dumps(call.body)
     given = tuple(request.warnings)
     looks_at_all = request.served is not request.resource or request.resource.strategy.status_defaults_by_spec  # conversion, defaults
-    taken = None if looks_at_all else view.taken
+    taken = None if looks_at_all else view.fields_read
 
     def body_of(current: Entry) -> Any:
         seen = view.read(request.resource, current.in_version(request.served).object)

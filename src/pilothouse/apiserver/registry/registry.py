@@ -142,7 +142,7 @@ class Registry:
                 await self.store.cache_of(kind)
             await bootstrap.ensure(self, [seed for hook in self.hooks.values() for seed in hook.seeds()])
             for kind in bootstrap.KEPT:
-                group.create_task(bootstrap.keep(self, kind), name=f"keeping of the {kind.__name__} kubernetes")
+                group.create_task(bootstrap.recreate_when_deleted(self, kind), name=f"keeping of the {kind.__name__} kubernetes")
             self.started.set()
             for hook in self.hooks.values():
                 group.create_task(hook.run(), name=hook.name)

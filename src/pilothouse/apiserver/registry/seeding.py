@@ -74,6 +74,6 @@ async def seed(store: RegistryStore, seeds: Iterable[Seed]) -> None:
         if cache.get(each.namespace, each.name) is None and key not in cache.corrupt:
             uid = store.entropy.uid().encode()
             values[key] = each.bytes_at(store.catalogue.level).replace(UID_BYTES, uid).replace(TIME_BYTES, now)
-            cache.hand_over(key, values[key])
+            cache.remember_written(key, values[key])
     if values:
         await store.create(values)

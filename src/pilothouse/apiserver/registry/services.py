@@ -26,7 +26,7 @@ def node_ports(service: Service) -> set[tuple[int, str]]:
     return {(port.nodePort, port.protocol) for port in service.spec.ports if port.nodePort}
 
 
-def held(service: Service) -> set[Any]:
+def allocated_values(service: Service) -> set[Any]:
     """Everything of the shared ranges that a Service has: addresses as text, node ports as (number, protocol)."""
     taken: set[Any] = {address for address in service.spec.clusterIPs if address and address != HEADLESS}
     taken |= node_ports(service)

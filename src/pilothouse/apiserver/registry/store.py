@@ -246,7 +246,7 @@ class RegistryStore:
     ) -> Entry:
         """Write `obj`, of the version of `resource`, over `current` (None: it must not exist yet); the new entry is in that version, too.
 
-        Raises CompareFailed when another was faster, and Overtaken when it allocates (`allocated`) and so has another API server.
+        Raises CompareFailed when another was faster, and ConcurrentAllocation when another API server has allocated since `allocated`.
         """
         cache = await self.caches.of(resource)
         if current is None and version_of(obj.metadata.resourceVersion):
@@ -264,12 +264,12 @@ class RegistryStore:
         if len(value) > REQUEST_LIMIT_BYTES:
             await in_thread(refuse_too_large, obj, len(value))
         key = cache.key(namespace, obj.metadata.name)
-        cache.hand_over(key, value, obj)
+        cache.remember_written(key, value, obj)
         try:
             expected = current.revision if current is not None else 0
             revision = await self._write(cache.resource, key, value, expected, allocated)
         except BaseException:
-            cache.take_back(key)
+            cache.forget_written(key)
             raise
         share(obj, value, None if current is None else current.object)  # not before: who failed may change the object and try again
         entry = cache.get(namespace, obj.metadata.name)
@@ -305,7 +305,7 @@ class RegistryStore:
         operation = "delete" if value is None else "update" if expected else "create"
         self.store_seconds.observe((operation, resource.group, resource.plural), self.clock.monotonic() - since)
         if revision > self.caches.revision:
-            await self.caches.reached(revision)
+            await self.caches.wait_for_revision(revision)
         return revision
 
     async def create(self, values: Mapping[str, bytes]) -> None:
@@ -315,7 +315,7 @@ class RegistryStore:
             await self.storage.create(values)
         except StorageFailed as error:
             raise status_of(error, "write") from error
-        await self.caches.reached(await self.storage.revision())
+        await self.caches.wait_for_revision(await self.storage.revision())
 
     async def remove(self, current: Entry, last: Any = None) -> Entry:
         """Delete; returns the last state (`last`, or as it was) under the revision of its end. Raises CompareFailed when it was
@@ -327,7 +327,7 @@ class RegistryStore:
 
     async def current(self) -> None:
         """Return when the caches show everything that was written before the call, by other API servers, too."""
-        await self.caches.reached(await self.storage.revision())
+        await self.caches.wait_for_revision(await self.storage.revision())
 
     async def reserve(self, resource: Resource[Any], old: Any, new: Any, *, dry_run: bool) -> Reservation:
         """What a write takes from the ranges that objects share, until it is committed or given up."""
@@ -345,7 +345,7 @@ class RegistryStore:
         """Return when the cache shows what made a commit fail, so that a retry is not in vain."""
         if failed.seen_at > self.caches.revision:
             with suppress(TimeoutError):  # the write that was in the way may itself have failed
-                await wait_for(self.clock, self.caches.reached(failed.seen_at), FRESH_SECONDS)
+                await wait_for(self.clock, self.caches.wait_for_revision(failed.seen_at), FRESH_SECONDS)
 
 
 def version_of(text: str) -> int:

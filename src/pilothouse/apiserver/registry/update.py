@@ -59,7 +59,7 @@ def _body_of(request: Request, view: View) -> BodyOf:
     what comes after can be nothing but a conflict."""
     body, version = request.call.body, request.call.body.metadata.resourceVersion
     if not version.strip("0") or request.resource.type in ALLOCATED:  # an address that another took meanwhile is tried again
-        taken = view.taken
+        taken = view.fields_read
         if taken is None or request.served.status_defaults is None or request.served is not request.resource:
             return lambda _: clone(body)
         return lambda _: access.with_parts(body, **{name: clone(access.field(body, name)) for name in taken})  # nothing else is changed
@@ -205,15 +205,15 @@ def _proposed(request: Request, view: View, current: Entry, body_of: BodyOf) -> 
             hook(body)
     if view.is_full_object and request.served is not request.resource and request.served.to_stored is not None:
         body = request.served.to_stored(body)
-    if view.taken is not None:  # the body may be blank elsewhere
-        body = access.with_parts(old, **{name: access.field(body, name) for name in view.taken})
+    if view.fields_read is not None:  # the body may be blank elsewhere
+        body = access.with_parts(old, **{name: access.field(body, name) for name in view.fields_read})
     body.metadata.resourceVersion = old.metadata.resourceVersion
     return body
 
 
 def _defaults(served: Resource[Any], view: View) -> Sequence[Callable[[Any], None]]:
     """Those that concern what a view writes, where a kind tells them apart."""
-    if view.taken is None or served.status_defaults is None:
+    if view.fields_read is None or served.status_defaults is None:
         return served.defaults
     return served.status_defaults
 

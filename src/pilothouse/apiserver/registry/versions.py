@@ -34,7 +34,7 @@ def revision_of(text: str) -> int:
         raise InvalidRevision(text, str(error)) from error
 
 
-async def reached_or_timeout(store: RegistryStore, revision: int, *, cached: bool = True) -> None:
+async def wait_until_fresh(store: RegistryStore, revision: int, *, cached: bool = True) -> None:
     """Return when the caches show `revision`; a StatusError 504 as upstream's when that does not come about.
 
     `cached`: upstream's answer comes from its watch cache, which says when to ask again.
@@ -42,7 +42,7 @@ async def reached_or_timeout(store: RegistryStore, revision: int, *, cached: boo
     if revision <= store.caches.revision:
         return
     try:
-        await wait_for(store.clock, store.caches.reached(revision), FRESH_SECONDS)
+        await wait_for(store.clock, store.caches.wait_for_revision(revision), FRESH_SECONDS)
     except TimeoutError as error:
         raise too_large(revision, store.caches.revision, 1 if cached else 0) from error
 

@@ -42,7 +42,7 @@ class View:
     defaulted: bool = False
     replicas: Callable[[Resource[Any]], Mapping[str, tuple[str, ...] | None]] | None = None
     prepare: Callable[[Resource[Any], Any, Any, Clock], None] | None = None
-    taken: frozenset[str] | None = None
+    fields_read: frozenset[str] | None = None
     check_shown: Callable[[Resource[Any], Any], None] | None = None
 
     @property

@@ -13,7 +13,7 @@ from pilothouse.apiserver.registry.listoptions import check_watch, with_watch_de
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.selectors import check_syntax, selection_of
 from pilothouse.apiserver.registry.store import RegistryStore
-from pilothouse.apiserver.registry.versions import InvalidRevision, reached_or_timeout, revision_of
+from pilothouse.apiserver.registry.versions import InvalidRevision, revision_of, wait_until_fresh
 from pilothouse.machinery.errors import failure
 
 LAST_BOOKMARK_SECONDS = 2.0
@@ -42,9 +42,9 @@ async def watch(store: RegistryStore, request: Request, tasks: asyncio.TaskGroup
     if isinstance(made, ConvertingWatch):
         await converted(cache.entries(selection.prefix), request.served)
     if options.send_initial_events:
-        await reached_or_timeout(store, revision)
+        await wait_until_fresh(store, revision)
         if not options.resource_version:
-            await store.caches.reached(await store.storage.revision())
+            await store.caches.wait_for_revision(await store.storage.revision())
         made.begin(_state(cache, store.caches.revision_of(cache), selection, ends=options.allow_watch_bookmarks))
     elif revision > store.caches.revision_of(cache):
         made.after = revision  # as upstream: such a watch is silent until then
@@ -77,7 +77,7 @@ async def _resumed(store: RegistryStore, cache: Cache, selection: Selection, aft
     while after < cache.floor:
         covered = await store.storage.revision()
         older += await store.caches.history(cache, after, covered)
-        await store.caches.reached(covered)
+        await store.caches.wait_for_revision(covered)
         after = covered
     return [seen for event in older + cache.since(after) if (seen := selection.translate(event)) is not None]
 

@@ -20,7 +20,7 @@ from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.registry.allocation import ALLOCATED, NOTHING
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
-from pilothouse.apiserver.storage.interface import CompareFailed, Overtaken
+from pilothouse.apiserver.storage.interface import CompareFailed, ConcurrentAllocation
 from pilothouse.client.call import Call
 from pilothouse.kit.offload import in_thread, in_waiting_thread
 from pilothouse.machinery.errors import OBJECT_MODIFIED, StatusError, conflict
@@ -140,7 +140,7 @@ async def commit_admitted(
         if removes and current is not None:
             return await store.remove(current, last=new)
         return await store.commit(resource, request.namespace, new, current, allocated=reserved.allocated)
-    except Overtaken as overtaken:  # another API server has allocated meanwhile, perhaps the same: choose again
+    except ConcurrentAllocation as overtaken:  # another API server has allocated meanwhile, perhaps the same: choose again
         reserved.undo()
         await store.fresh(overtaken)
     finally:

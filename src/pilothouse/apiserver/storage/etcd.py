@@ -22,10 +22,10 @@ from pilothouse.apiserver.storage.etcd_leases import EVENT_SECONDS, Leases
 from pilothouse.apiserver.storage.interface import (
     Compacted,
     CompareFailed,
+    ConcurrentAllocation,
     Event,
     FutureRevision,
     Item,
-    Overtaken,
     Range,
     StorageFailed,
 )
@@ -76,7 +76,9 @@ class EtcdStorage:
         self._running = asyncio.create_task(self._run(ready), name="tasks of etcd")
         await ready.wait()
         assert self._tasks is not None
-        self._feed.start(self._tasks, answer.header.revision, allocated, tells_progress=tells_progress(status.version))
+        self._feed.start(
+            self._tasks, answer.header.revision, allocated, supports_progress_requests=supports_progress_requests(status.version)
+        )
 
     async def _run(self, ready: asyncio.Event) -> None:
         """What runs beside the calls, until cancelled."""
@@ -161,7 +163,7 @@ class EtcdStorage:
         if expected == 0 and value is not None and revision == self._feed.revision + 1:
             self._feed.take_own(Event(key, value, revision, revision, 0))
         else:
-            await self._feed.reached(revision)
+            await self._feed.wait_for_revision(revision)
         return revision
 
     async def _transaction(self, key: str, value: bytes | None, expected: int | None) -> Any:
@@ -184,7 +186,7 @@ class EtcdStorage:
     async def commit_allocating(self, key: str, value: bytes, expected: int, allocated: int) -> int:
         """Write a key whose revision is `expected` if nobody has allocated since revision `allocated`; gives the new revision.
 
-        Raises CompareFailed, Overtaken or StorageFailed.
+        Raises CompareFailed, ConcurrentAllocation or StorageFailed.
         """
         request = await self._transaction(key, value, expected)
         guard = self._keys.allocation
@@ -193,9 +195,9 @@ class EtcdStorage:
         answer = await self._client.write("Txn", request)
         if not answer.succeeded:
             failed = _compare_failed(key, answer)
-            raise failed if failed.revision != expected else Overtaken(key, expected, answer.header.revision)
+            raise failed if failed.revision != expected else ConcurrentAllocation(key, expected, answer.header.revision)
         revision: int = answer.header.revision
-        await self._feed.reached(revision)
+        await self._feed.wait_for_revision(revision)
         return revision
 
     async def create(self, values: Mapping[str, bytes]) -> None:
@@ -205,7 +207,7 @@ class EtcdStorage:
             tries = [pb.RequestOp(request_txn=self._creation(key, part[key], await self._leases.of(key))) for key in part]
             answer = await self._client.write("Txn", pb.TxnRequest(success=tries))
             if any(tried.response_txn.succeeded for tried in answer.responses):
-                await self._feed.reached(answer.header.revision)
+                await self._feed.wait_for_revision(answer.header.revision)
 
     def _creation(self, key: str, value: bytes, lease: int) -> Any:
         """A put under the condition that there is no such key."""
@@ -251,7 +253,7 @@ class EtcdStorage:
 
     def _create_watch(self, prefix: str, after: int) -> Any:
         """A watch of a prefix; of all keys where only the writes of all can show how far it has come."""
-        key = self._keys.encode(prefix) if self._feed.tells_progress else self._keys.root
+        key = self._keys.encode(prefix) if self._feed.supports_progress_requests else self._keys.root
         create = pb.WatchCreateRequest(key=key, range_end=end_of(key), start_revision=after + 1, prev_kv=True)
         return pb.WatchRequest(create_request=create)
 
@@ -337,7 +339,7 @@ def parts_of(values: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
         yield part
 
 
-def tells_progress(version: str) -> bool:
+def supports_progress_requests(version: str) -> bool:
     """Whether an etcd of this version may be asked for progress."""
     numbers = tuple(strconv.unsigned(part.partition("-")[0], range(1 << 16)) or 0 for part in version.split("."))
     least = next((least for least in LEAST_PROGRESS if least[:2] == numbers[:2]), (3, 6, 0))

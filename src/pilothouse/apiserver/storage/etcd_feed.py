@@ -50,12 +50,12 @@ class Feed:
         """The revision of the last write that allocated, of those that have been told."""
         self.revision = 0
         """Everything up to it has been told."""
-        self.tells_progress = False
+        self.supports_progress_requests = False
         """Whether etcd tells of progress when asked, and not before the events that belong to it: since 3.4.31 and 3.5.13."""
 
-    def start(self, tasks: asyncio.TaskGroup, revision: int, allocated: int, *, tells_progress: bool) -> None:
+    def start(self, tasks: asyncio.TaskGroup, revision: int, allocated: int, *, supports_progress_requests: bool) -> None:
         """Tell of what is written after `revision`, until the tasks are ended; `allocated` is as of then."""
-        self.revision, self.allocated, self.tells_progress = revision, allocated, tells_progress
+        self.revision, self.allocated, self.supports_progress_requests = revision, allocated, supports_progress_requests
         self._tasks = tasks
         tasks.create_task(self._run(), name="feed of etcd")
 
@@ -64,7 +64,7 @@ class Feed:
         self._followers[deliver] = missed
         return lambda: self._followers.pop(deliver, None) and None
 
-    async def reached(self, revision: int) -> None:
+    async def wait_for_revision(self, revision: int) -> None:
         """Return when everything up to `revision` has been told."""
         if revision <= self.revision:
             return
@@ -167,10 +167,10 @@ class Feed:
 
 async def ask_for_progress(feed: Feed, stream: Callable[[], Any], is_reached: Callable[[], bool]) -> None:
     """Ask for progress on a stream until there is enough."""
-    await feed.clock.sleep(GRACE_SECONDS if feed.tells_progress else FENCE_SECONDS)
+    await feed.clock.sleep(GRACE_SECONDS if feed.supports_progress_requests else FENCE_SECONDS)
     while not is_reached():
         try:
-            if not feed.tells_progress:
+            if not feed.supports_progress_requests:
                 await feed.client.write("Put", pb.PutRequest(key=feed.keys.fence))
             elif (open_stream := stream()) is not None:
                 await feed.client.send(open_stream, pb.WatchRequest(progress_request=pb.WatchProgressRequest()))

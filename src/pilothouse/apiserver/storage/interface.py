@@ -88,7 +88,7 @@ class NotTransformable(StorageFailed):
     """A value that encryption at rest could not encrypt; the text is upstream's. Nothing was written."""
 
 
-class Overtaken(CompareFailed):
+class ConcurrentAllocation(CompareFailed):
     """Another API server has allocated since: the key itself would have fitted. See `SharedStorage`."""
 
 
@@ -175,5 +175,5 @@ class SharedStorage(Storage, Protocol):
         ...
 
     async def commit_allocating(self, key: str, value: bytes, expected: int, allocated: int) -> int:
-        """As `commit`, if `allocated` is still the revision of the last allocating write; this one is the next. Raises Overtaken."""
+        """As `commit`, if `allocated` is still the revision of the last allocating write. Raises ConcurrentAllocation otherwise."""
         ...

@@ -125,11 +125,11 @@ class SqliteStorage:
         done: asyncio.Future[int] = self._loop.create_future()
         self._waiting[write] = done
         if not self._fresh:
-            self._loop.call_soon(self._hand_over)
+            self._loop.call_soon(self._deliver_events)
         self._fresh.append(write)
         return done
 
-    def _hand_over(self) -> None:
+    def _deliver_events(self) -> None:
         """What was committed in one turn of the loop goes to the writer together: each wake-up of a thread costs a system call."""
         self._writer.add(self._fresh)
         self._fresh = []

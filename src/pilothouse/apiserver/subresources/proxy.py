@@ -154,13 +154,13 @@ async def resolved(request: Request, host: str) -> str:
         raise errors.bad_request(str(problem)) from problem
 
 
-def path_behind(request: Request) -> str:
+def proxied_path(request: Request) -> str:
     """The path behind the proxy, as admission sees it."""
     _, rest = prefix_and_rest(request)
     return unquote(rest)
 
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-POD_PROXY = Connect(("pods",), "proxy", proxy_pod, METHODS, lambda request: PodProxyOptions(path=path_behind(request)))
-SERVICE_PROXY = Connect(("services",), "proxy", proxy_service, METHODS, lambda request: ServiceProxyOptions(path=path_behind(request)))
-NODE_PROXY = Connect(("nodes",), "proxy", proxy_node, METHODS, lambda request: NodeProxyOptions(path=path_behind(request)))
+POD_PROXY = Connect(("pods",), "proxy", proxy_pod, METHODS, lambda request: PodProxyOptions(path=proxied_path(request)))
+SERVICE_PROXY = Connect(("services",), "proxy", proxy_service, METHODS, lambda request: ServiceProxyOptions(path=proxied_path(request)))
+NODE_PROXY = Connect(("nodes",), "proxy", proxy_node, METHODS, lambda request: NodeProxyOptions(path=proxied_path(request)))

@@ -62,7 +62,7 @@ async def watch(request: Request, resource: Resource[Any]) -> Response:
         response = await stream.open(request)
         events.binary = encode is plain_protobuf
         at_once = encode in (plain, plain_protobuf) and isinstance(stream, HttpStream)
-        write = stream.writer(events.hold) if at_once else None  # type: ignore[attr-defined]
+        write = stream.writer(events.queue_events) if at_once else None  # type: ignore[attr-defined]
         with suppress(ConnectionError):  # the client has gone: nobody is left to be told
             await pump(events, stream, encode, write, form)
             await stream.close()
@@ -96,9 +96,9 @@ async def pump(events: Watch, stream: Stream, encode: Encode, write: Write | Non
     """
     try:
         while True:
-            events.pass_on(write)
+            events.write_directly(write)
             batch = await events.batch()
-            events.hold()
+            events.queue_events()
             if not batch:
                 return
             for start in range(0, len(batch), AT_ONCE_LIMIT):

@@ -1,4 +1,4 @@
-"""What every controller shares: a pure plan from a snapshot (`Controller`, `World`, actions) and the one executor of plans.
+"""Controller framework: plans computed from a snapshot (`Controller`, `World`, actions), and the executor of all plans.
 
 The way of a key: watch -> queue -> `World` -> `plan` -> `Executor` -> expectations, until the caches show what was done.
 """

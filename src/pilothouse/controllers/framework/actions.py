@@ -1,4 +1,4 @@
-"""What a plan may ask for. A plan is a sequence of these values; the executor is the only one who does them.
+"""Actions that a plan may contain. Only the executor carries them out.
 
 The order of a plan is kept. Creates (and deletes) that follow one another go in batches, see executor.py.
 Objects in actions belong to the plan: never a cached one that was changed.
@@ -15,8 +15,10 @@ from pilothouse.client.call import MERGE_PATCH
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """The events that tell of a create or delete: reason and text of success, then of failure. `{name}` and `{error}` are filled in.
-    Without a reason there is no event."""
+    """The events recorded for a create or delete: reason and text on success, and on failure.
+
+    `{name}` and `{error}` are filled in. Without a reason no event is recorded.
+    """
 
     done: str = ""
     done_text: str = ""
@@ -26,7 +28,7 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Create `object`; with `owner`, controlled by it. `if_absent`: that it is there already is as good.
+    """Create `object`, with `owner` as its controller if given. `if_absent`: an existing object counts as success.
 
     It is announced by an event about its owner, or about `about`.
     """
@@ -40,7 +42,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete this very object (its uid is a precondition); that it is gone already is as good."""
+    """Delete this object (its uid is a precondition); a missing object counts as success."""
 
     object: Any
     owner: Any = None
@@ -51,7 +53,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Replace the object; fails with a conflict when it has changed since the cache showed it."""
+    """Replace the object; fails with a conflict when it changed since the cache showed it."""
 
     object: Any
     subresource: str = ""
@@ -59,14 +61,14 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class UpdateStatus:
-    """Write the status of `object`; nothing is sent when the cache shows that status already."""
+    """Update the status of `object`; nothing is sent when the cache shows that status already."""
 
     object: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Patch the object with a merge patch, given as data; that it is gone is as good."""
+    """Patch the object with a merge patch; a missing object counts as success."""
 
     object: Any
     patch: Mapping[str, Any]
@@ -76,8 +78,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Make `owner` the controller of `object`, when the owner still lives (asked of the server, not of the cache); `finalizers` are
-    those that the owner's objects bear."""
+    """Make `owner` the controller of `object`, if a live read shows that the owner is not being deleted; `finalizers` are added too."""
 
     object: Any
     owner: Any
@@ -86,7 +87,7 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Take `owner` out of the owners of `object`, and off it the `finalizers` of the owner's objects."""
+    """Remove `owner` from the owner references of `object`, and the owner's `finalizers`."""
 
     object: Any
     owner: Any
@@ -95,7 +96,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Tell of something by an event about `about`."""
+    """Record an event about `about`."""
 
     about: Any
     type: str
@@ -105,7 +106,7 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class RequeueAfter:
-    """Plan again when this much time has passed, though nothing changes."""
+    """Plan again after this time, even without a change."""
 
     seconds: float
 
@@ -115,7 +116,7 @@ Action: TypeAlias = Create | Delete | Update | UpdateStatus | Patch | Adopt | Re
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong when the last plan was executed: for conditions such as ReplicaFailure."""
+    """Error of the last execution of a plan, for conditions such as ReplicaFailure."""
 
     action: Action
     error: Exception = field(compare=False)

@@ -1,4 +1,4 @@
-"""What a controller declares: a name, the kind it reconciles, what wakes it, what it must be allowed, and its plan.
+"""What a controller declares: name, kind that it reconciles, watches, RBAC rules, and its plan.
 
 A file in `controllers/builtin/` that defines a subclass is found and run: nothing else registers it.
 """
@@ -36,7 +36,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """Wake the controller of a changed object. `selector` of an owner: wake those also whose selector matches a changed orphan."""
+    """Wakes the controller of a changed object. With `selector`, owners whose selector matches a changed orphan are woken too."""
 
     kind: type[Any]
     selector: Callable[[Any], LabelMatcher] | None = None
@@ -44,7 +44,7 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Wake the keys that `keys(object, world)` gives for a changed object: for its old and for its new state.
+    """Wakes the keys that `keys(object, world)` returns for the old and the new state of a changed object.
 
     `matters(old, new)` may say of an update that it changes nothing for anybody. Without `creations`, new objects wake nobody.
     """
@@ -57,14 +57,14 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """The plan reads this kind, but a change of it wakes nobody."""
+    """The plan reads this kind; a change of it wakes no key."""
 
     kind: type[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """Let `note(old, new, shared, now)` write down in `World.shared` that an object came, changed or went; that wakes nobody."""
+    """Calls `note(old, new, shared, now)` for every change of a kind, to update `World.shared`; wakes no key."""
 
     kind: type[Any]
     note: Callable[[Any, Any, dict[str, Any], datetime], None]
@@ -74,7 +74,7 @@ Watch = Owned | Related | Reads | Notes
 
 
 class OwnStatus(Enum):
-    """What a controller does when nothing but the status of its object has changed."""
+    """What a controller does when only the status of its object changed."""
 
     PLAN = "plan again"
     REPAIR = "plan again unless it is the status that this controller wrote last: for plans that do not read the status"
@@ -95,26 +95,26 @@ class Controller:
     """The component that its events name; `<name>-controller` when empty."""
 
     def concerns(self, obj: Any) -> bool:
-        """Whether an object is the controller's at all; others of its kind wake nobody by themselves."""
+        """Whether the controller handles this object; others of the kind do not wake it."""
         return True
 
     def plan(self, obj: Any, world: World) -> Iterator[Action]:
-        """What brings the world closer to what `obj` asks for. RequeueAfter where only time changes the answer."""
+        """Actions that bring the cluster closer to the spec of `obj`. RequeueAfter where only time changes the result."""
         raise NotImplementedError
 
     async def observe(self, obj: Any, context: Context) -> Any:
-        """What no cache shows and the plan needs, asked of the server just before it; the plan finds it as `world.observed`.
+        """Ask the server for what no cache shows, before the plan; the plan finds it as `world.observed`.
 
         Called without the caches' consistency; for most controllers there is nothing to ask.
         """
         return None
 
     def plan_gone(self, key: Key, world: World) -> Iterator[Action]:
-        """What is to be done when there is no object of that key any more."""
+        """Actions when the object of a key does not exist any more."""
         yield from ()
 
     def component(self, context: Context) -> Component:
-        """What runs this controller; overridden by the few that are more than a plan for each key."""
+        """The component that runs this controller; overridden by controllers that are more than a plan by key."""
         from pilothouse.controllers.framework.runner import Runner
 
         return Runner(self, context)

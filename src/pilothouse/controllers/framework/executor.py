@@ -1,4 +1,4 @@
-"""Does what plans ask for; one for every controller.
+"""Executes the actions of plans against the API; one implementation for every controller.
 
 - In order. Creates that follow one another go in batches of 1, 2, 4, ... and the first batch with a failure is the last
   (upstream's slow start: a quota that is full is met once, not a hundred times). Deletes that follow one another go together.
@@ -45,7 +45,7 @@ DELETES_LIMIT = 500
 
 
 class Failed(Exception):
-    """An action failed; those after it were not done."""
+    """An action failed; the actions after it were not executed."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -64,7 +64,10 @@ class Executor:
         """What was written last as the status of a key's own object: its uid and that status."""
 
     async def execute(self, key: Key, actions: Iterable[Action]) -> float | None:
-        """Do it all; gives the seconds after which to plan again. Raises Failed, and ConnectionError when nobody answers."""
+        """Execute all actions in order.
+
+        Returns the seconds after which to plan again. Raises Failed, and ConnectionError when the server does not answer.
+        """
         again: float | None = None
         for kind, group in groupby(actions, type):
             if kind is Create:

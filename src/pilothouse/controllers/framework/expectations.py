@@ -1,4 +1,4 @@
-"""What a controller did and its caches do not show yet. As long as there is any for a key, that key is not planned again.
+"""Expectations: writes of a controller that its caches do not show yet. A key with expectations is not planned again.
 
 That is what keeps a controller from making a Pod twice because a watch was slow. Unlike upstream's counts these name the very
 objects: a create is seen when the cache shows that uid or has passed that revision, a delete when the uid is gone or going.
@@ -20,7 +20,7 @@ TIMEOUT_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """`revision` 0: a deletion."""
+    """One expected event. `revision` 0 marks a deletion."""
 
     kind: type[Any]
     namespace: str
@@ -30,7 +30,7 @@ class Expected:
 
 
 class Expectations:
-    """Creates and deletes, by key, that the caches do not show yet. A key that was asked for while it had to wait is woken.
+    """Expected creations and deletions by key. A key that had to wait is woken when its expectations are satisfied.
 
     `informer_of` gives the cache of a kind, or None for kinds that this process does not watch.
     """
@@ -44,7 +44,7 @@ class Expectations:
         self._asked: set[Key] = set()
 
     def expect(self, key: Key, obj: Any, *, deletion: bool = False) -> None:
-        """A write was answered with `obj`; a deletion is to be told before it is asked for."""
+        """Expect the event of a write that returned `obj`; a deletion is to be expected before it is requested."""
         meta = obj.metadata
         revision = 0 if deletion else _revision(obj)
         expected = Expected(type(obj), meta.namespace, meta.name, meta.uid, revision)
@@ -58,12 +58,12 @@ class Expectations:
         self._by_uid.setdefault(expected.uid, set()).add((key, expected))
 
     def unexpect_deletion(self, key: Key, obj: Any) -> None:
-        """The deletion failed."""
+        """Drop an expectation, because the deletion failed."""
         meta = obj.metadata
         self._close(key, Expected(type(obj), meta.namespace, meta.name, meta.uid, 0))
 
     def satisfied(self, key: Key) -> bool:
-        """The caches show all that was done for the key."""
+        """Whether the caches show all writes for the key."""
         for expected in [*self._open.get(key, ())]:
             informer = self._informer_of(expected.kind)
             if informer is None or _seen(informer, expected):
@@ -74,7 +74,7 @@ class Expectations:
         return True
 
     def forget(self, key: Key) -> None:
-        """Wait for nothing more: the time is up, or the key's object is gone."""
+        """Drop the expectations of a key: they expired, or its object is gone."""
         for expected in [*self._open.get(key, ())]:
             self._close(key, expected)
 

@@ -1,4 +1,4 @@
-"""Who owns what: controller references, and which objects an owner may claim (upstream's ControllerRefManager).
+"""Controller references and claiming of objects (upstream's ControllerRefManager).
 
 - An object has at most one controller; only its controller may count it.
 - What matches the selector and has no controller is adopted; what is owned and no longer matches is released.
@@ -39,7 +39,7 @@ def controller_reference(owner: Any) -> OwnerReference:
 
 @dataclass(slots=True)
 class Claim(Generic[T]):
-    """What an owner may count (adopted objects included), and what has to be done for it."""
+    """The objects that an owner controls or adopts, and the actions for adopting and releasing."""
 
     members: list[T] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
@@ -53,7 +53,10 @@ def claim(
     *,
     finalizers: tuple[str, ...] = (),
 ) -> Claim[T]:
-    """Divide `candidates` (everything in the owner's namespace that may concern it). `finalizers`: what the owner's objects bear."""
+    """Divide `candidates`, all objects of the owner's namespace that may concern it, as ControllerRefManager does.
+
+    `finalizers` are set on adopted objects.
+    """
     result: Claim[T] = Claim()
     dying = bool(owner.metadata.deletionTimestamp)
     for candidate in candidates:

@@ -1,4 +1,4 @@
-"""Runs one controller: turns events into keys, keys into plans, and has them executed.
+"""Runs one controller: events to keys, keys to plans, plans to the executor.
 
 - Workers start when every cache that the controller reads has its first list.
 - One key is planned by one worker at a time, and not before the caches show what its last plan did.
@@ -129,7 +129,7 @@ class Runner:
         return True
 
     def world(self, key: Key, failure: Failure | None = None, observed: Any = None) -> World:
-        """What a plan for this key sees now."""
+        """The snapshot for a plan of this key."""
         return World(
             self._store_of,
             self._clock.now(),
@@ -174,12 +174,12 @@ class Runner:
         return informer.store
 
     def add_watch(self, watch: Related) -> None:
-        """Read one more kind, whose changes wake keys too."""
+        """Watch one more kind."""
         self._informers[watch.kind] = informer = self._context.informers.of(watch.kind)
         informer.subscribe(self._on_related(watch))
 
     def drop_kind(self, kind: type[Any]) -> None:
-        """Read a kind no longer."""
+        """Stop watching a kind."""
         self._informers.pop(kind, None)
         self._context.informers.forget(kind)
 

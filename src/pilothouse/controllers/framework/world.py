@@ -1,4 +1,4 @@
-"""What a plan sees: the caches at one moment, the time, and what went wrong last.
+"""Snapshot that a plan reads: caches, time, and the failure of the last execution.
 
 A plan runs without awaiting, so what it reads is one consistent snapshot. Objects in it are committed: `clone` before changing one.
 """
@@ -55,26 +55,26 @@ class World:
         return time.text(self.now)
 
     def get(self, kind: type[T], namespace: str, name: str) -> T | None:
-        """The object as the cache has it, or None. Not to be changed."""
+        """The object from the cache, or None. Do not change it."""
         return self._stores(kind).get(namespace, name)
 
     def list(self, kind: type[T], namespace: str | None = None, selector: LabelMatcher | None = None) -> list[T]:
-        """The objects of a kind as the cache has them; namespace None means all. Not to be changed."""
+        """Objects of a kind from the cache; namespace None means all. Do not change them."""
         return self._stores(kind).list(namespace, selector)
 
     def indexed(self, kind: type[T], function: IndexFunction, value: str) -> Sequence[T]:
-        """The objects for which `function` (a named one, always the same) gives `value`."""
+        """Objects for which `function`, which must be a named function, returns `value`."""
         store = self._stores(kind)
         name = index_name(function)
         store.add_index(name, function)
         return store.by_index(name, value)
 
     def owned(self, owner: Any, kind: type[T]) -> Sequence[T]:
-        """What `owner` controls."""
+        """Objects of a kind that `owner` controls."""
         return self.indexed(kind, controller_uid, owner.metadata.uid)
 
     def claimable(self, owner: Any, kind: type[T], selector: LabelMatcher) -> Sequence[T]:
-        """What `owner` controls, and the orphans in its namespace that its selector matches: the candidates of a claim."""
+        """Objects that `owner` controls, and orphans in its namespace that its selector matches."""
         orphans = self.indexed(kind, orphans_by_namespace, owner.metadata.namespace)
         return [*self.owned(owner, kind), *(orphan for orphan in orphans if selector.matches(orphan.metadata.labels))]  # type: ignore[attr-defined]
 
@@ -83,7 +83,7 @@ class World:
         return (self.now - time.parse(moment)).total_seconds()
 
     def seen_since(self, name: str, value: V) -> datetime:
-        """Since when, by `steady`, `value` has been what it is under this name, as far as this process has seen."""
+        """Since when, in `steady` time, `value` has been the value under this name in this process."""
         known = self.memory.get(name)
         if known is None or known[0] != value:
             known = self.memory[name] = (value, self.steady)
@@ -92,5 +92,5 @@ class World:
 
 
 def orphans_by_namespace(obj: Any) -> tuple[str, ...]:
-    """Index: what has no controller, by namespace."""
+    """Index function: the namespace of an object without a controller."""
     return () if controller_uid(obj) else (obj.metadata.namespace,)

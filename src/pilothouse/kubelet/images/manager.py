@@ -43,7 +43,7 @@ class PullFailure(LaunchError):
 
 
 @dataclass(slots=True)
-class Refused:
+class FailedPull:
     """Last failed pull of an image, and when it may be pulled again."""
 
     back_off: BackOff
@@ -67,7 +67,7 @@ class ImageManager:
         self._objects = objects
         self._clock = clock
         self._slots = asyncio.Semaphore(1 if serialize else 16)
-        self._refused: dict[tuple[str, str], Refused] = {}
+        self._refused: dict[tuple[str, str], FailedPull] = {}
         self._looked_up: dict[str, tuple[Image, float]] = {}
         """What `look_up` saw, and when: good for the start that it was made for, not for a later one."""
 
@@ -185,7 +185,7 @@ class ImageManager:
         back_off = used(old.back_off if old else None, now, now)
         if len(self._refused) >= BACK_OFFS_LIMIT:
             self._refused.pop(next(iter(self._refused)))
-        self._refused[key] = Refused(back_off, error)
+        self._refused[key] = FailedPull(back_off, error)
         return PullFailure("ErrImagePull", error, now + min(SHOW_ERROR_SECONDS, back_off.seconds, LONGEST_SECONDS))
 
     def _now(self) -> float:

@@ -32,7 +32,7 @@ class Objects(Protocol):
 
 
 @dataclass(slots=True, frozen=True)
-class Surroundings:
+class EnvironmentContext:
     """What of node and cluster a container's environment may show."""
 
     host_ips: Sequence[str] = ()
@@ -41,19 +41,19 @@ class Surroundings:
     services: Mapping[str, str] = field(default_factory=dict)
 
 
-async def environment(pod: Pod, container: AnyContainer, objects: Objects, around: Surroundings) -> dict[str, str]:
+async def environment(pod: Pod, container: AnyContainer, objects: Objects, context: EnvironmentContext) -> dict[str, str]:
     """Names and values; those of `env` win over `envFrom`, both over the services'."""
     variables: dict[str, str] = {}
     for source in container.envFrom:
         variables.update(await _env_from(pod, source, objects))
     for variable in container.env:
         if variable.value or variable.valueFrom is None:
-            variables[variable.name] = expand(variable.value, {**around.services, **variables})
+            variables[variable.name] = expand(variable.value, {**context.services, **variables})
             continue
-        value = await _value_from(pod, container, variable.valueFrom, objects, around)
+        value = await _value_from(pod, container, variable.valueFrom, objects, context)
         if value is not None:
             variables[variable.name] = value
-    return {**variables, **{name: value for name, value in around.services.items() if name not in variables}}
+    return {**variables, **{name: value for name, value in context.services.items() if name not in variables}}
 
 
 async def fetched(objects: Objects, kind: type[T], namespace: str, name: str, optional: bool | None) -> T | None:
@@ -85,12 +85,12 @@ def secret_text(encoded: str) -> str:
     return base64.b64decode(encoded).decode("utf-8", "surrogateescape")
 
 
-async def _value_from(pod: Pod, container: AnyContainer, source: EnvVarSource, objects: Objects, around: Surroundings) -> str | None:
+async def _value_from(pod: Pod, container: AnyContainer, source: EnvVarSource, objects: Objects, context: EnvironmentContext) -> str | None:
     """None: the variable is left out (optional and missing)."""
     if source.fieldRef is not None:
-        return field_value(pod, source.fieldRef.fieldPath, host_ips=around.host_ips, pod_ips=around.pod_ips)
+        return field_value(pod, source.fieldRef.fieldPath, host_ips=context.host_ips, pod_ips=context.pod_ips)
     if source.resourceFieldRef is not None:
-        return resource_value(pod, source.resourceFieldRef, container, around.allocatable)
+        return resource_value(pod, source.resourceFieldRef, container, context.allocatable)
     namespace = pod.metadata.namespace
     if source.configMapKeyRef is not None:
         wanted = source.configMapKeyRef

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.types.core_v1 import EphemeralContainer, Pod
 from pilothouse.kubelet.launch.container import Prepared, container_config
-from pilothouse.kubelet.launch.environment import Surroundings, environment
+from pilothouse.kubelet.launch.environment import EnvironmentContext, environment
 from pilothouse.kubelet.launch.mounts import container_devices, container_mounts
 from pilothouse.kubelet.launch.naming import hostname, hosts_file
 from pilothouse.kubelet.pods.node_services import NodeServices
@@ -26,8 +26,8 @@ async def prepare_container(
 ) -> ContainerConfig:
     """The configuration to create; LaunchError when something that it refers to is missing or wrong."""
     ips = pod_ips(shared, pod, state)
-    around = Surroundings(shared.config.host_ips, ips, shared.allocatable, shared.service_environment(pod))
-    values = await environment(pod, container, shared.objects, around)
+    context = EnvironmentContext(shared.config.host_ips, ips, shared.allocatable, shared.service_environment(pod))
+    values = await environment(pod, container, shared.objects, context)
     await _write_hosts(shared, pod, ips)
     mounts = await container_mounts(pod, container, attempt, shared.volumes, shared.host, shared.paths, values)
     target = ""

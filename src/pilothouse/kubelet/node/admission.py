@@ -41,24 +41,24 @@ MEMORY_PRESSURE_TAINT = Taint(key="node.kubernetes.io/memory-pressure", effect="
 
 
 @dataclass(slots=True, frozen=True)
-class Abilities:
+class NodeFeatures:
     """What kernel and runtime of the node can do that not all can."""
 
     apparmor: bool = True
     supplemental_groups_policy: bool = True
 
 
-ABLE = Abilities()
+ALL_FEATURES = NodeFeatures()
 
 
-def judge(
-    pod: Pod, others: Iterable[Pod], node: Node | None, pressures: Collection[str] = (), abilities: Abilities = ABLE
+def admit(
+    pod: Pod, others: Iterable[Pod], node: Node | None, pressures: Collection[str] = (), features: NodeFeatures = ALL_FEATURES
 ) -> Ending | None:
     """None: taken. Else how the pod ends. `pressures` are the conditions of shortage that hold.
 
     A critical pod is not refused for want of resources: others make room for it (`missing`, node/preemption.py).
     """
-    refusal = _system(pod, abilities)
+    refusal = _system(pod, features)
     if refusal is None and node is not None:
         here = [other for other in others if other.metadata.uid != pod.metadata.uid]
         refusal = _pressed(pod, pressures) or _resources(pod, here, node) or _selector(pod, node)
@@ -79,7 +79,7 @@ def missing(pod: Pod, others: Iterable[Pod], node: Node | None) -> dict[str, int
     return {name: used + amount - room for name, amount, used, room in _shortages(pod, here, node)}
 
 
-def judge_resize(pod: Pod, others: Iterable[Pod], node: Node | None) -> PendingResize | None:
+def admit_resize(pod: Pod, others: Iterable[Pod], node: Node | None) -> PendingResize | None:
     """None: a pod of this node may have the resources that it wants now."""
     if is_static(pod):
         return PendingResize(INFEASIBLE, "In-place resize of static-pods is not supported")
@@ -106,16 +106,16 @@ def _pressed(pod: Pod, pressures: Collection[str]) -> tuple[str, str] | None:
     return "Evicted", f"The node had condition: [{' '.join(sorted(pressures))}]. "
 
 
-def _system(pod: Pod, abilities: Abilities) -> tuple[str, str] | None:
+def _system(pod: Pod, features: NodeFeatures) -> tuple[str, str] | None:
     if pod.spec.os is not None and pod.spec.os.name not in {"", "linux"}:
         return "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"
     context = pod.spec.securityContext
     for sysctl in context.sysctls if context is not None else []:
         if sysctl.name.replace("/", ".") not in SAFE_SYSCTLS:
             return "SysctlForbidden", f'forbidden sysctl: "{sysctl.name}" not allowlisted'
-    if context is not None and context.supplementalGroupsPolicy == "Strict" and not abilities.supplemental_groups_policy:
+    if context is not None and context.supplementalGroupsPolicy == "Strict" and not features.supplemental_groups_policy:
         return "SupplementalGroupsPolicyNotSupported", "SupplementalGroupsPolicy=Strict is not supported in this node"
-    if not abilities.apparmor and any(_is_profiled(pod, container) for container in every_container(pod)):
+    if not features.apparmor and any(_is_profiled(pod, container) for container in every_container(pod)):
         return "AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host"
     return None
 

@@ -21,11 +21,11 @@ SMALLEST_GRACE_SECONDS = 2
 
 async def kill_all(runtime: PodRuntime, step: KillAll) -> None:
     """Side by side, each after those that it has to outlive; gives way when the grace period shrinks meanwhile."""
-    runtime.hurry.clear()
+    runtime.grace_shortened.clear()
     over = {kill.run_id: asyncio.Event() for kill in step.kills}
     work = asyncio.gather(*(_kill(runtime, kill, over) for kill in step.kills), return_exceptions=True)
     try:
-        results = await first(work, runtime.hurry)
+        results = await first(work, runtime.grace_shortened)
     except Interrupted:
         return
     for result in results:
@@ -40,8 +40,8 @@ async def kill_run(runtime: PodRuntime, run: Run, message: str) -> None:
 
 async def _kill(runtime: PodRuntime, kill: Kill, over: dict[str, asyncio.Event]) -> None:
     container = container_of(runtime.pod, kill.name)
-    if kill.run_id not in runtime.announced:
-        runtime.announced.add(kill.run_id)
+    if kill.run_id not in runtime.killing_reported:
+        runtime.killing_reported.add(kill.run_id)
         runtime.record_event("Normal", "Killing", kill.message or f"Stopping container {kill.name}", container)
     began = runtime.shared.clock.monotonic()
     if container is not None and container.lifecycle is not None and container.lifecycle.preStop is not None:

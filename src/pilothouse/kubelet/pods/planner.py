@@ -87,13 +87,13 @@ def _set_up(pod: Pod, observed: PodState, now: float, plan: Plan) -> None:
         return
     sandbox = observed.sandbox
     usable = _usable(pod, observed)
-    if not usable and sandbox is not None and not _worth_a_new_sandbox(pod, observed):
+    if not usable and sandbox is not None and not _should_create_sandbox(pod, observed):
         return
     attempt = 0 if sandbox is None else sandbox.attempt + 1
     plan.steps.append(SetUp(attempt, sandbox=not usable, prepare=not observed.prepared))
 
 
-def _worth_a_new_sandbox(pod: Pod, observed: PodState) -> bool:
+def _should_create_sandbox(pod: Pod, observed: PodState) -> bool:
     """A pod that never restarts, or has done all its work, gets no second sandbox."""
     if not any(observed.all_runs()):
         return True

@@ -63,12 +63,12 @@ class PodRuntime:
         self.pod = pod
         self.state = state
         self.shared = shared
-        self.claim = claim
+        self.register = claim
         self.ending = asyncio.Event()
         """Set when the pod ends."""
-        self.hurry = asyncio.Event()
+        self.grace_shortened = asyncio.Event()
         """Set when the grace period shrank while containers were being killed."""
-        self.announced: set[str] = set()
+        self.killing_reported: set[str] = set()
         """Runs whose Killing event was told."""
         self._sandbox_config: SandboxConfig | None = None
         self._setup_failures = 0
@@ -124,7 +124,7 @@ class PodRuntime:
         """Put what was learned of a run into the state."""
         runs = [other for other in self.state.runs.get(run.name, []) if other.id != run.id]
         self.state.runs[run.name] = sorted([run, *runs], key=age_of, reverse=True)
-        self.claim(run.id)
+        self.register(run.id)
 
     def drop_run(self, run_id: str) -> None:
         """Forget a run that the runtime has removed."""
@@ -219,7 +219,7 @@ class PodRuntime:
         identifier = await self.shared.runtime.run_pod_sandbox(self.sandbox_config(attempt), self.pod.spec.runtimeClassName or "")
         sandbox = sandbox_of(await self.shared.runtime.pod_sandbox_status(identifier))
         self.state.sandboxes.insert(0, sandbox)
-        self.claim(identifier)
+        self.register(identifier)
 
     def _warn_of_dns(self) -> None:
         policy = self.pod.spec.dnsPolicy or "ClusterFirst"
@@ -344,7 +344,7 @@ class PodRuntime:
             identifier = await shared.runtime.create_container(sandbox.id, config, self.sandbox_config())
         except RuntimeFailure as error:
             raise LaunchError("CreateContainerError", str(error)) from error
-        self.claim(identifier)
+        self.register(identifier)
         self.record_event("Normal", "Created", f"Created container: {container.name}", container)
         try:
             await shared.runtime.start_container(identifier)

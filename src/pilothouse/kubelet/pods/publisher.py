@@ -38,7 +38,7 @@ class Entry:
     acknowledged: dict[str, Any]
     wanted: PodStatus | None = None
     last: PodStatus | None = None
-    told: int = 0
+    version: int = 0
     """How often something was to be told."""
     remove: bool = False
     urgent: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,20 +69,20 @@ class StatusPublisher:
         """
         entry = self._entry(pod)
         entry.wanted = entry.last = status
-        entry.told += 1
+        entry.version += 1
         if not intermediate:
             entry.urgent.set()
         self._start(entry)
 
-    def shown_anew(self, pod: Pod) -> None:
+    def mirror_created(self, pod: Pod) -> None:
         """A static pod's mirror was made (again): it knows nothing yet."""
         entry = self._entry(pod)
         entry.acknowledged, entry.wanted = {}, entry.last
-        entry.told += 1
+        entry.version += 1
         entry.urgent.set()
         self._start(entry)
 
-    def overruled(self, pod: Pod, status: PodStatus) -> None:
+    def overwritten(self, pod: Pod, status: PodStatus) -> None:
         """Somebody else wrote what is the kubelet's: `status` is told again, from what the API has now."""
         entry = self._entries.get(pod.metadata.uid)
         if entry is not None:
@@ -93,7 +93,7 @@ class StatusPublisher:
         """Delete the pod from the API once its last status is there."""
         entry = self._entry(pod)
         entry.remove = True
-        entry.told += 1
+        entry.version += 1
         entry.urgent.set()
         self._start(entry)
 
@@ -120,13 +120,13 @@ class StatusPublisher:
                 told = None
                 try:
                     await self._linger(entry)
-                    told = entry.told
+                    told = entry.version
                     await self._deliver_one(entry)
                 except ConnectionError:
                     await self._clock.sleep(RETRY_SECONDS)
                 except StatusError as error:
                     if error.code in {404, 409, 422}:
-                        if entry.told == told:  # else something newer is to be told, perhaps to a mirror that was made meanwhile
+                        if entry.version == told:  # else something newer is to be told, perhaps to a mirror that was made meanwhile
                             self._drop(entry, error)
                     else:
                         await self._clock.sleep(RETRY_SECONDS)

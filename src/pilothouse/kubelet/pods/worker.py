@@ -99,8 +99,8 @@ class PodWorker:
         if refused is not None:
             pod = with_resources_of(pod, self.pod)
         self._forget_back_offs(pod)
-        if self.status is not None and not is_terminal(pod) and _overruled(self.pod.status, pod.status, self.status):
-            self._shared.publisher.overruled(pod, self.status)
+        if self.status is not None and not is_terminal(pod) and _is_overwritten(self.pod.status, pod.status, self.status):
+            self._shared.publisher.overwritten(pod, self.status)
         self.pod_runtime.pod = pod
         if pod.metadata.deletionTimestamp:
             self._end()
@@ -147,7 +147,7 @@ class PodWorker:
             self._end()
             self._wake.set()
 
-    def stale(self, identifier: str) -> None:
+    def mark_stale(self, identifier: str) -> None:
         """The runtime says that a sandbox or container of this pod changed."""
         self._stale.add(identifier)
         self._wake.set()
@@ -175,7 +175,7 @@ class PodWorker:
         for run in runs:
             self.pod_runtime.take(run)
         for sandbox in sandboxes:
-            self.pod_runtime.claim(sandbox.id)
+            self.pod_runtime.register(sandbox.id)
         for status in (*self.pod.status.initContainerStatuses, *self.pod.status.containerStatuses):
             if status.containerID:
                 self.state.lost[status.name] = status.restartCount
@@ -191,7 +191,7 @@ class PodWorker:
             if old is None and new.reason == DEADLINE:
                 self.pod_runtime.record_event("Normal", new.reason, new.message)
         if old is not None and new is not None and new.grace_seconds < old.grace_seconds:
-            self.pod_runtime.hurry.set()
+            self.pod_runtime.grace_shortened.set()
 
     # The loop
 
@@ -304,7 +304,7 @@ class PodWorker:
         return status == self.pod.status
 
 
-def _overruled(old: PodStatus, new: PodStatus, told: PodStatus) -> bool:
+def _is_overwritten(old: PodStatus, new: PodStatus, told: PodStatus) -> bool:
     """Whether somebody changed what was already as this kubelet told it (the controller of nodes does, when a node is silent).
     A state on its way here that is older than what was told is not taken for that."""
     if any(getattr(old, name) == getattr(told, name) != getattr(new, name) for name in OWN_FIELDS):

@@ -85,25 +85,25 @@ class PodWorkers:
         if worker is not None:
             worker.removed()
 
-    def happened(self, event: RuntimeEvent) -> None:
+    def handle_event(self, event: RuntimeEvent) -> None:
         """Something happened in the runtime."""
         if event.type is EventType.LOST:
             for worker in self._workers.values():
                 for identifier in (*(run.id for run in worker.state.all_runs()), *(sandbox.id for sandbox in worker.state.sandboxes)):
-                    worker.stale(identifier)
+                    worker.mark_stale(identifier)
         elif event.type in TELLING:
-            self._tell_owner(event.container_id or event.sandbox_id)
+            self._notify_owner(event.container_id or event.sandbox_id)
 
-    def stale(self, uid: str, identifier: str) -> None:
+    def mark_stale(self, uid: str, identifier: str) -> None:
         """A sandbox or container of this pod is not as its worker knows it."""
         worker = self._workers.get(uid)
         if worker is not None:
-            worker.stale(identifier)
+            worker.mark_stale(identifier)
 
-    def _tell_owner(self, identifier: str) -> None:
+    def _notify_owner(self, identifier: str) -> None:
         worker = self._workers.get(self._claims.get(identifier, ""))
         if worker is not None:
-            worker.stale(identifier)
+            worker.mark_stale(identifier)
 
     def _judge(self, worker: PodWorker, *, fresh: bool) -> None:
         pod = worker.pod

@@ -19,8 +19,8 @@ from pilothouse.kubelet.pods.observed import Probed, Run
 from pilothouse.kubelet.pods.spec import container_of, is_sidecar
 from pilothouse.kubelet.pods.steps import AnyContainer
 from pilothouse.kubelet.pods.worker import PodWorker
-from pilothouse.kubelet.probes.asking import Asking
 from pilothouse.kubelet.probes.port import Network
+from pilothouse.kubelet.probes.runner import ProbeRunner
 from pilothouse.kubelet.runtime.port import Runtime
 from pilothouse.kubelet.server.node_stats import ProbeCount
 
@@ -45,7 +45,7 @@ class Prober:
     """
 
     def __init__(self, runtime: Runtime, network: Network, clock: Clock) -> None:
-        self._asking = Asking(runtime, network, clock)
+        self._runner = ProbeRunner(runtime, network, clock)
         self._clock = clock
         self.counts: Counter[ProbeCount] = Counter()
         """Answers so far, of the pods that are here."""
@@ -149,7 +149,7 @@ class Prober:
         """success, failure, or unknown, which counts for nothing; tells the Unhealthy event."""
         pod = worker.pod
         ips = pod_ips(worker.pod_runtime.shared, pod, worker.state)
-        answer = await self._asking.ask(pod, container, run, probe, kind.lower(), ips[0] if ips else "")
+        answer = await self._runner.run(pod, container, run, probe, kind.lower(), ips[0] if ips else "")
         if answer.unknown or answer.failed or answer.error:
             said = f"errored and resulted in unknown state: {answer.unknown}" if answer.unknown else f"failed: {answer.error}"
             if worker.state.ending is None or kind == READINESS:

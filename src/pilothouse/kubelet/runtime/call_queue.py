@@ -86,8 +86,8 @@ class CallQueue:
         turn = asyncio.get_running_loop().create_future()
         waiter = Waiter(self._clock.monotonic() + seconds, next(self._numbers), turn, removal)
         heapq.heappush(queue, waiter)
-        self._begin_what_may()
-        timer = None if turn.done() or not removal else self._clock.call_after(seconds, self._begin_what_may)
+        self._start_ready_calls()
+        timer = None if turn.done() or not removal else self._clock.call_after(seconds, self._start_ready_calls)
         try:
             await turn
         except asyncio.CancelledError:
@@ -102,7 +102,7 @@ class CallQueue:
     def _slot(self, waiter: Waiter) -> _Slot:
         return _Slot(self, waiter)
 
-    def _begin_what_may(self) -> None:
+    def _start_ready_calls(self) -> None:
         while self._starting + self._removing < self._slots and (waiter := self._next()) is not None:
             if waiter.removal:
                 self._removing += 1
@@ -129,7 +129,7 @@ class CallQueue:
             self._removing -= 1
         else:
             self._starting -= 1
-        self._begin_what_may()
+        self._start_ready_calls()
 
 
 class _Slot:

@@ -19,7 +19,7 @@ STOPPING_SECONDS = 0.25
 
 
 @dataclass(slots=True)
-class Look:
+class Recheck:
     """Next look at a container whose exit CRI does not show yet; `pause` in seconds, growing."""
 
     at: float
@@ -30,11 +30,11 @@ class Look:
 class PendingExits:
     """At most as many as there are containers. Moments are a monotonic clock's seconds."""
 
-    _looks: dict[Notice, Look] = field(default_factory=dict)
+    _looks: dict[Notice, Recheck] = field(default_factory=dict)
 
     def add(self, told: Notice, now: float) -> None:
         """Note an exit that containerd has told; `now` is a monotonic clock's seconds."""
-        self._looks[told] = Look(now, FIRST_SECONDS)
+        self._looks[told] = Recheck(now, FIRST_SECONDS)
 
     def due(self, now: float, stopping: Container[str] = ()) -> list[Notice]:
         """Those to look for now; each is then `confirmed` or to be looked for again later. What is `stopping` is put off."""
@@ -48,7 +48,7 @@ class PendingExits:
                 notices.append(told)
         for told in notices:
             look = self._looks[told]
-            self._looks[told] = Look(now + look.pause, min(look.pause * 2, LONGEST_SECONDS))
+            self._looks[told] = Recheck(now + look.pause, min(look.pause * 2, LONGEST_SECONDS))
         return notices
 
     def confirmed(self, told: Notice) -> None:

@@ -179,7 +179,7 @@ class SimulatedRuntime:
                 self._exited(container, KILLED_EXIT)
         if sandbox.status.sandbox.state is SandboxState.READY:
             sandbox.status = replace(sandbox.status, sandbox=replace(sandbox.status.sandbox, state=SandboxState.NOTREADY))
-            self._tell(EventType.SANDBOX_STOPPED, "", sandbox_id)
+            self._publish(EventType.SANDBOX_STOPPED, "", sandbox_id)
 
     async def remove_pod_sandbox(self, sandbox_id: str) -> None:
         """Stop a sandbox and forget it with its containers."""
@@ -224,7 +224,7 @@ class SimulatedRuntime:
         behaviour = self.behaviours.get(name, Behaviour())
         self.containers[made.id] = SimulatedContainer(ContainerStatus(made, log_path=path), config, behaviour)
         self.logs[path] = self.containers[made.id].log
-        self._tell(EventType.CONTAINER_CREATED, made.id, sandbox_id)
+        self._publish(EventType.CONTAINER_CREATED, made.id, sandbox_id)
         return made.id
 
     async def start_container(self, container_id: str) -> None:
@@ -237,7 +237,7 @@ class SimulatedRuntime:
             self._exited(container, 128, "StartError", container.behaviour.start_error)
             raise RuntimeFailure(container.behaviour.start_error)
         self._set(container, ContainerState.RUNNING, started_at=self._now())
-        self._tell(EventType.CONTAINER_STARTED, container_id, container.status.container.sandbox_id)
+        self._publish(EventType.CONTAINER_STARTED, container_id, container.status.container.sandbox_id)
         self._live(container, self._clock.monotonic(), timetable(container.behaviour))
 
     async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
@@ -259,7 +259,7 @@ class SimulatedRuntime:
             self._exited(container, KILLED_EXIT)
         del self.containers[container_id]
         self.logs.pop(container.status.log_path, None)
-        self._tell(EventType.CONTAINER_DELETED, container_id, container.status.container.sandbox_id)
+        self._publish(EventType.CONTAINER_DELETED, container_id, container.status.container.sandbox_id)
 
     async def list_containers(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Container]:
         """Containers in this sandbox (empty: any) with all of these labels."""
@@ -415,12 +415,12 @@ class SimulatedRuntime:
         self._set(container, ContainerState.EXITED, finished_at=self._now(), exit_code=exit_code, reason=reason, message=message)
         container.exited.set()
         container.log.end()
-        self._tell(EventType.CONTAINER_STOPPED, container.status.container.id, container.status.container.sandbox_id)
+        self._publish(EventType.CONTAINER_STOPPED, container.status.container.id, container.status.container.sandbox_id)
 
     def _set(self, container: SimulatedContainer, state: ContainerState, **changes: object) -> None:
         container.status = replace(container.status, container=replace(container.status.container, state=state), **changes)  # type: ignore[arg-type]
 
-    def _tell(self, type: EventType, container_id: str, sandbox_id: str) -> None:
+    def _publish(self, type: EventType, container_id: str, sandbox_id: str) -> None:
         event = RuntimeEvent(type, container_id, sandbox_id, self._clock.now().timestamp())
         for queue in self._subscribers:
             if queue.full():

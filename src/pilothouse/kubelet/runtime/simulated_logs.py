@@ -54,12 +54,12 @@ class SimulatedLog:
         for line in text.removesuffix("\n").split("\n"):
             self._lines.append(Written(stream, f"{stamp} {stream} F {line}".encode()))
             self.count += 1
-        self._tell()
+        self._notify()
 
     def end(self) -> None:
         """Nothing more will be written; readers that follow end."""
         self.ended = True
-        self._tell()
+        self._notify()
 
     def since(self, number: int) -> Iterator[Written]:
         """The lines from the one of that number on, as far as they are kept."""
@@ -69,6 +69,6 @@ class SimulatedLog:
         """The end of the file that this would be."""
         return b"".join(line.entry + b"\n" for line in self._lines)[-limit_bytes:]
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         told, self.changed = self.changed, asyncio.Event()
         told.set()

@@ -1,4 +1,4 @@
-"""Why a Pod fits nowhere, and how that is told: upstream's FailedScheduling text, to the letter."""
+"""Why a Pod fits on no node, and upstream's FailedScheduling message for it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Diagnosis:
     _uncounted: list[tuple[Callable[[int], Sequence[str]], Mask]] = field(default_factory=list)
 
     def rejects(self, reasons: Callable[[int], Sequence[str]], rows: Mask) -> None:
-        """These rows suffer from what `reasons` says of each; it is counted when somebody asks, while the columns are as they are now."""
+        """Count the reasons of these rows later, when somebody asks, from the columns as they are now."""
         self._uncounted.append((reasons, rows))
 
     @property
     def reasons(self) -> Counter[str]:
-        """How many nodes suffer from what."""
+        """Number of nodes by reason."""
         counts = self._reasons
         for reasons, rows in self._uncounted:
             for row in np.flatnonzero(rows).tolist():
@@ -47,7 +47,7 @@ class Diagnosis:
         return counts
 
     def message(self) -> str:
-        """As in `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable. preemption: ...`."""
+        """FailedScheduling message, as in `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable. preemption: ...`."""
         text = f"0/{self.total} nodes are available:"
         if self.pre_filter:
             text += f" {self.pre_filter}."
@@ -59,5 +59,5 @@ class Diagnosis:
 
 
 def truncated(message: str) -> str:
-    """A message as events hold it."""
+    """The message cut to the length that events allow."""
     return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 4] + " ..."

@@ -24,7 +24,7 @@ Trial = Callable[[PodFacts, NodeColumns], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """An event that may make a Pod schedulable that the plugin rejected.
+    """A cluster event that may make a Pod schedulable that the plugin rejected (upstream's ClusterEventWithHint).
 
     `kind` is the object's kind; `action` one of Add, Delete, or what changed: of a node Allocatable, Labels, Taints or
     Unschedulable, of a placed Pod Resources (it needs less now), Labels or Terminating; of other kinds every event is Any.
@@ -50,7 +50,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class PreFilterResult:
-    """`rejection`: no node can take the Pod, and why. `nodes`: only these need to be looked at."""
+    """Result of PreFilter. `rejection` says why no node can take the Pod; otherwise only `nodes` are looked at."""
 
     nodes: frozenset[str] | None = None
     rejection: str = ""
@@ -58,8 +58,13 @@ class PreFilterResult:
 
 @dataclass(slots=True)
 class PostFilterResult:
-    """`nominated`: the node that will have room once the victims are gone; empty: none, whatever was before; None: as before.
-    `message` goes into the event. `final`: no other plugin is asked."""
+    """Result of PostFilter.
+
+    `nominated` is the node that will have room once the victims are gone, empty for none, None to keep the nomination. `message` goes into
+    the event; `final` means that no other plugin is asked.
+
+    `nominated` is the node that will have room once the victims are gone, empty for none, None to keep the nomination.
+    """
 
     nominated: str | None = None
     message: str = ""
@@ -68,7 +73,7 @@ class PostFilterResult:
 
 
 class Plugin(Protocol):
-    """What every plugin has."""
+    """Common fields of every plugin."""
 
     name: str
     woken_by: tuple[Wake, ...]
@@ -97,7 +102,7 @@ class PreFilter(Plugin, Protocol):
     """Looks at a Pod once, before nodes are filtered."""
 
     def pre_filter(self, pod: PodFacts, nodes: NodeColumns) -> PreFilterResult | None:
-        """Reject the Pod on every node, or narrow the nodes; None when the plugin has nothing to say."""
+        """Reject the Pod on every node, or narrow the nodes; None to do neither."""
         ...
 
 
@@ -106,7 +111,7 @@ class Filter(Plugin, Protocol):
     """Says which nodes can take a Pod."""
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
-        """None when the plugin has nothing against any node."""
+        """Which nodes can take the Pod; None when all can."""
         ...
 
 
@@ -115,7 +120,7 @@ class PostFilter(Plugin, Protocol):
     """Called when no node passes every filter; preemption is one."""
 
     def post_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis, trial: Trial) -> PostFilterResult | None:
-        """`trial(pod, window)` says why the Pod does not fit the one node of a window; nothing when it fits."""
+        """Make room for the Pod. `trial(pod, window)` says why the Pod does not fit the one node of a window; nothing when it fits."""
         ...
 
 
@@ -124,7 +129,7 @@ class PreScore(Plugin, Protocol):
     """Prepares scoring once for all nodes that passed."""
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
-        """Whether `score` has anything to say of this Pod; False skips it."""
+        """Whether `score` applies to this Pod; False skips it."""
         ...
 
 
@@ -143,16 +148,19 @@ class Score(Plugin, Protocol):
 
 @runtime_checkable
 class CrossNode(Plugin, Protocol):
-    """A plugin whose verdict or score of a node depends on other nodes, too: these are worked out anew for every Pod."""
+    """A plugin whose result for one node depends on other nodes; it is computed again for every Pod."""
 
     def may_share(self, pod: PodFacts) -> bool:
-        """Whether equal Pods may share the rest of a result. False when what the plugin says before it looks at nodes may change."""
+        """Whether equal Pods may share the results of the other plugins.
+
+        False when PreFilter of this plugin may answer otherwise the next time.
+        """
         ...
 
 
 @runtime_checkable
 class Reserve(Plugin, Protocol):
-    """Keeps in its own books that a Pod is about to be bound to a node."""
+    """Keeps the plugin's own state about Pods that are about to be bound."""
 
     def reserve(self, pod: PodFacts, node_name: str) -> None:
         """Note that the Pod is assumed on this node."""
@@ -168,7 +176,7 @@ class Permit(Plugin, Protocol):
     """May delay or refuse a binding."""
 
     async def permit(self, pod: PodFacts, node_name: str) -> str:
-        """Return when the Pod may be bound: empty, or why it may not. The plugin brings its own time limit."""
+        """Wait until the Pod may be bound. Returns "" or the reason for rejecting it; the plugin sets its own time limit."""
         ...
 
 
@@ -177,7 +185,7 @@ class PreBind(Plugin, Protocol):
     """Prepares a node for a Pod before it is bound."""
 
     async def pre_bind(self, pod: PodFacts, node_name: str) -> None:
-        """Do what has to be done before binding. StatusError or Refused when the Pod cannot be bound now."""
+        """Do what must be done before binding. Raises StatusError or Refused when the Pod cannot be bound now."""
         ...
 
 
@@ -187,14 +195,14 @@ class Refused(Exception):
 
 @runtime_checkable
 class PreBindWait(Plugin, Protocol):
-    """A PreBind plugin whose work others complete, and which can tell when it is complete."""
+    """A PreBind plugin whose work is completed by other components."""
 
     def is_pre_bound(self, pod: PodFacts, node_name: str) -> bool:
         """Whether what `pre_bind` began is done."""
         ...
 
     async def wait_pre_bound(self, pod: PodFacts, node_name: str) -> None:
-        """Return when it is done; Refused when it failed. Others do it: who calls sets the time limit."""
+        """Wait until the work is complete. Raises Refused when it failed; the caller sets the time limit."""
         ...
 
 
@@ -209,8 +217,8 @@ class Bind(Plugin, Protocol):
 
 @runtime_checkable
 class PostBind(Plugin, Protocol):
-    """Is told of every binding."""
+    """Notified of every binding."""
 
     def post_bind(self, pod: PodFacts, node_name: str) -> None:
-        """Called once the Pod is bound; nothing can fail any more."""
+        """Called after the Pod was bound."""
         ...

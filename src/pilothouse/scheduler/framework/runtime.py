@@ -1,4 +1,4 @@
-"""Calls the plugins of a profile at each extension point, in order; knows no plugin by name.
+"""Calls the plugins of a profile at each extension point, in order.
 
 - A node counts against the first filter that rejects it, as upstream tells it.
 - Equal Pods share work: as long as only single rows have changed since, only those rows are judged again.
@@ -41,7 +41,7 @@ from pilothouse.scheduler.snapshot import Mask, NodeColumns
 
 @dataclass(slots=True)
 class SharedResult:
-    """The last result, for Pods of one signature: the nodes that pass every filter that looks at one node only, and raw scores."""
+    """The last result of one signature: which nodes pass the filters that look at a single node, and raw scores."""
 
     signature: bytes
     structure: int
@@ -52,7 +52,7 @@ class SharedResult:
 
 @dataclass(slots=True)
 class Choice:
-    """Where a Pod goes, or why it goes nowhere."""
+    """The node chosen for a Pod, or why there is none."""
 
     node: str = ""
     diagnosis: Diagnosis | None = None
@@ -62,7 +62,7 @@ _AT: dict[tuple[type[Any], Any], bool] = {}
 
 
 def is_at(plugin: Any, point: Any) -> bool:
-    """Whether a plugin has the methods of an extension point. Looked up once a class: asking a Protocol takes long."""
+    """Whether a plugin implements an extension point. Looked up once for each class, since isinstance of a Protocol is slow."""
     key = (type(plugin), point)
     if key not in _AT:
         _AT[key] = isinstance(plugin, point)
@@ -100,7 +100,7 @@ class Framework:
     # Choosing
 
     def choose(self, pod: PodFacts, nodes: NodeColumns) -> Choice:
-        """The node for a Pod; there is at least one node."""
+        """Choose a node for the Pod. There must be at least one node."""
         feasible, raw = self._shared(pod, nodes) or (None, {})
         if feasible is None:
             diagnosis = Diagnosis(nodes.total)
@@ -113,7 +113,7 @@ class Framework:
         return Choice(nodes.names[self._best(feasible, raw)])
 
     def feasible(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis) -> Mask | None:
-        """The nodes that every filter lets pass; what the others suffer from goes into the diagnosis. None: rejected as a whole."""
+        """Nodes that pass every filter; reasons of the others go into the diagnosis. None when PreFilter rejects the Pod."""
         left = self._pre_filter(pod, nodes, diagnosis)
         if left is None:
             return None
@@ -154,7 +154,7 @@ class Framework:
         return left
 
     def trial(self, pod: PodFacts, window: NodeColumns) -> Sequence[str]:
-        """Why the one node of a window would not take the Pod; nothing when it would."""
+        """Why the one node of a window cannot take the Pod; empty when it can."""
         return rejection(self._filters, pod, window)
 
     def _pre_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis) -> Mask | None:
@@ -255,7 +255,7 @@ class Framework:
     # The other points
 
     def run_pre_enqueue_plugins(self, pod: PodFacts) -> tuple[str, str]:
-        """(plugin, reason) of the first that keeps the Pod out of the queue; empty strings when none does."""
+        """(plugin, reason) of the first PreEnqueue plugin that rejects the Pod; empty strings when none does."""
         for plugin in self.pre_enqueues:
             reason = plugin.pre_enqueue(pod)
             if reason:
@@ -263,7 +263,7 @@ class Framework:
         return "", ""
 
     def post_filter(self, pod: PodFacts, nodes: NodeColumns, diagnosis: Diagnosis) -> PostFilterResult:
-        """The plugins are asked in turn until one makes room; else what all of them say, and what the last says of the nomination."""
+        """Call the PostFilter plugins until one makes room; otherwise return all their messages and the last nomination."""
         said: list[str] = []
         nominated: str | None = None
         for plugin in self._post_filters:
@@ -289,7 +289,7 @@ class Framework:
             plugin.unreserve(pod, node_name)
 
     async def prepare(self, pod: PodFacts, node_name: str) -> str:
-        """Permit and PreBind. Empty when the Pod may be bound; else why not, in upstream's words."""
+        """Run Permit and PreBind plugins. Returns "" when the Pod may be bound, or upstream's message why not."""
         for permit in self._permits:
             reason = await permit.permit(pod, node_name)
             if reason:
@@ -302,11 +302,11 @@ class Framework:
         return ""
 
     def waits_for(self, pod: PodFacts, node_name: str) -> str:
-        """The plugin for which the binding has to wait; empty when none is."""
+        """Name of the plugin that the binding has to wait for; empty when there is none."""
         return next((plugin.name for plugin in self._pre_bind_waits if not plugin.is_pre_bound(pod, node_name)), "")
 
     async def wait_pre_bound(self, pod: PodFacts, node_name: str) -> str:
-        """Wait for what PreBind began; empty when all is done, else what failed."""
+        """Wait for the work that PreBind began. Returns "" or why it failed."""
         for plugin in self._pre_bind_waits:
             try:
                 await plugin.wait_pre_bound(pod, node_name)
@@ -315,7 +315,7 @@ class Framework:
         return ""
 
     async def bind(self, pod: PodFacts, node_name: str) -> str:
-        """Bind and PostBind. Empty when bound; else why not."""
+        """Run Bind and PostBind plugins. Returns "" when bound, or why not."""
         for plugin in self._binds:
             try:
                 if await plugin.bind(pod, node_name):
@@ -328,12 +328,12 @@ class Framework:
 
 
 def running(point: str, plugin: str, error: object) -> str:
-    """How upstream tells of a plugin that failed."""
+    """Upstream's message for a plugin that failed."""
     return f'running {point} plugin "{plugin}": {error}'
 
 
 def rejection(filters: Sequence[Filter], pod: PodFacts, window: NodeColumns) -> Sequence[str]:
-    """Why the first of the filters that rejects the one node of a window does so; nothing when all let it pass."""
+    """Reasons of the first filter that rejects the one node of a window; empty when all pass."""
     for plugin in filters:
         verdict = plugin.filter(pod, window)
         if verdict is not None and not verdict.passes[0]:

@@ -1,4 +1,4 @@
-"""DefaultPreemption: a Pod that fits nowhere may have less important ones evicted."""
+"""DefaultPreemption: evicts Pods of lower priority for a Pod that fits on no node."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TERMINATING = "not eligible due to a terminating pod on the nominated node."
 
 
 class DefaultPreemption:
-    """`budgets` gives the disruption budgets of the cluster."""
+    """The PostFilter plugin of the default profile. `budgets` gives the PodDisruptionBudgets of the cluster."""
 
     name = "DefaultPreemption"
     woken_by: tuple[Wake, ...] = ()
@@ -51,6 +51,6 @@ class DefaultPreemption:
 
 
 def is_victim(pod: Pod) -> bool:
-    """Whether a Pod is going because a scheduler evicted it: of others that go nobody knows when they will be gone."""
+    """Whether a terminating Pod was evicted by a scheduler, so that its room is expected soon."""
     told = find_condition(pod.status.conditions, "DisruptionTarget")
     return bool(pod.metadata.deletionTimestamp) and told is not None and (told.status, told.reason) == ("True", "PreemptionByScheduler")

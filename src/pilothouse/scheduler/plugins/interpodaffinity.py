@@ -1,4 +1,4 @@
-"""InterPodAffinity: Pods near to, or far from, other Pods; both what the Pod asks and what placed Pods ask of it.
+"""InterPodAffinity: affinity and anti-affinity between Pods, of the new Pod and of existing Pods.
 
 What placed Pods ask is looked up in `scheduler/existingterms.py`.
 """
@@ -23,7 +23,7 @@ UNWANTED = ("node(s) didn't satisfy existing pods anti-affinity rules",)
 
 
 class InterPodAffinity:
-    """`namespace_labels` gives the labels of a namespace, for terms that select namespaces. Call `namespaces_changed` when they change."""
+    """Filters and scores by Pod affinity. `namespace_labels` gives the labels of a namespace; call `namespaces_changed` when they change."""
 
     name = "InterPodAffinity"
 
@@ -39,7 +39,7 @@ class InterPodAffinity:
         )
 
     def namespaces_changed(self) -> None:
-        """Counts by terms that select namespaces hold no longer."""
+        """Drop what was counted for terms with a namespaceSelector."""
         self._namespaces_seen += 1
 
     def _key(self, term: Term) -> Hashable:
@@ -57,11 +57,11 @@ class InterPodAffinity:
         return terms
 
     def may_share(self, pod: PodFacts) -> bool:
-        """True: what other Pods change is worked out anew for every Pod."""
+        """Always true: terms are counted again for every Pod."""
         return True
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:
-        """Nodes whose domains satisfy the Pod's required terms and the anti-affinity of placed Pods; None when there are no terms."""
+        """Nodes that satisfy the Pod's required terms and the anti-affinity of existing Pods; None when there are no such terms."""
         terms = self._terms(pod)
         near = self._near(pod, nodes, terms.affinity) if terms.affinity else None
         far = self._far(nodes, terms.anti_affinity) if terms.anti_affinity else None
@@ -114,7 +114,7 @@ class InterPodAffinity:
         return wanted
 
     def pre_score(self, pod: PodFacts, nodes: NodeColumns, feasible: Mask) -> bool:
-        """Whether the Pod has preferred terms, or placed Pods have terms that mean it."""
+        """Whether the Pod has preferred terms, or existing Pods have terms that match it."""
         return bool(self._terms(pod).preferred) or any(weight for _, weight, _ in existing_terms(pod, nodes, self._terms))
 
     def score(self, pod: PodFacts, nodes: NodeColumns) -> Scores:

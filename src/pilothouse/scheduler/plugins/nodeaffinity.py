@@ -21,13 +21,13 @@ def affinity_of(pod: PodFacts) -> Affinity | None:
 
 
 class NodeAffinity:
-    """Satisfies nodeSelector and node affinity."""
+    """Filters by nodeSelector and required node affinity, scores by preferred node affinity."""
 
     name = "NodeAffinity"
     woken_by = (Wake("Node", "Add"), Wake("Node", "Labels"))
 
     def pre_filter(self, pod: PodFacts, nodes: NodeColumns) -> PreFilterResult | None:
-        """Affinity to a node's name (DaemonSets) makes all other nodes pass unseen."""
+        """Narrow the nodes to those that affinity to metadata.name names, as for Pods of DaemonSets."""
         affinity = affinity_of(pod)
         required = affinity.requiredDuringSchedulingIgnoredDuringExecution if affinity else None
         names = names_wanted(required) if required else None

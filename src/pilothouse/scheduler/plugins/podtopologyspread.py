@@ -1,4 +1,4 @@
-"""PodTopologySpread: Pods that match a constraint's selector are spread over the domains of a topology key.
+"""PodTopologySpread: spreads the Pods that match a constraint's selector over the domains of a topology key.
 
 - Hard constraints (DoNotSchedule) filter, soft ones (ScheduleAnyway) score.
 - A Pod that has no constraints is spread softly over hosts and zones from its siblings (`scheduler/siblings.py`), as upstream's
@@ -36,7 +36,7 @@ FEASIBLE = "PodTopologySpread/feasible"
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A constraint with its selector compiled. `key` identifies what is counted."""
+    """A topology spread constraint with its selector compiled. `key` identifies what it counts."""
 
     spec: TopologySpreadConstraint
     selector: Selector
@@ -65,7 +65,7 @@ def compiled(pod: PodFacts, specs: Sequence[TopologySpreadConstraint], selector:
 
 
 def counted_nodes(pod: PodFacts, nodes: NodeColumns, constraint: Constraint, keys: Mask) -> Mask:
-    """The nodes whose Pods count: with all topology keys, and by policy those that the Pod's affinity and tolerations admit."""
+    """Rows of the nodes whose Pods count: with all topology keys, and admitted by nodeAffinityPolicy and nodeTaintsPolicy."""
     rows = nodes.alive & keys
     if (constraint.spec.nodeAffinityPolicy or "Honor") == "Honor":
         rows = rows & selected(pod.pod, nodes)
@@ -78,7 +78,7 @@ def counted_nodes(pod: PodFacts, nodes: NodeColumns, constraint: Constraint, key
 
 
 class PodTopologySpread:
-    """`siblings` gives whom a Pod without constraints is spread from."""
+    """Filters and scores by topology spread. `siblings` gives the selector of the default constraints."""
 
     name = "PodTopologySpread"
 
@@ -112,7 +112,7 @@ class PodTopologySpread:
         return constraints
 
     def may_share(self, pod: PodFacts) -> bool:
-        """True: what other Pods change is worked out anew for every Pod."""
+        """Always true: matching Pods are counted again for every Pod."""
         return True
 
     def filter(self, pod: PodFacts, nodes: NodeColumns) -> Verdict | None:

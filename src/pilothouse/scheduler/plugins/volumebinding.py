@@ -1,4 +1,4 @@
-"""VolumeBinding: a Pod goes only where its claimed volumes can be reached.
+"""VolumeBinding: filters nodes by the volumes of the Pod's claims, and binds claims that wait for their first consumer.
 
 - A claim that is missing, going or unbound keeps the Pod waiting, in upstream's words; a bound one confines it to its volume's nodes.
 - A claim that waits for its first consumer confines it to nodes from where a free volume would do, or where one can be provisioned.
@@ -37,14 +37,14 @@ Classes = Callable[[str], StorageClass | None]
 
 
 class Volumes:
-    """What the plugin knows of volumes: `get(name)` and `list()` look into a cache."""
+    """Access to PersistentVolumes in a cache: `get(name)` and `list()`."""
 
     def __init__(self, get: Callable[[str], PersistentVolume | None], list: Callable[[], Sequence[PersistentVolume]]) -> None:
         self.get, self.list = get, list
 
 
 class VolumeBinding:
-    """`claims(namespace, name)` and `classes(name)` look into caches; `claims_changed` is to be called when a claim is another."""
+    """The plugin VolumeBinding. `claims(namespace, name)` and `classes(name)` look into caches; call `claims_changed` when a claim changed."""
 
     name = "VolumeBinding"
     woken_by = (
@@ -65,7 +65,7 @@ class VolumeBinding:
         self._changed = asyncio.Event()
 
     def claims_changed(self) -> None:
-        """Wake those that wait for a claim to be bound."""
+        """Wake the Pods that wait for a claim to be bound."""
         told, self._changed = self._changed, asyncio.Event()
         told.set()
 
@@ -145,7 +145,7 @@ class VolumeBinding:
         return rows
 
     def reserve(self, pod: PodFacts, node_name: str) -> None:
-        """Promise the free volumes that match on this node to the Pod's claims."""
+        """Reserve matching available volumes on this node for the Pod's claims."""
         nodes, matched = pod.scratch.pop(MATCHES, (None, ()))
         given: Sequence[Match] = matched
         for match in given:
@@ -153,12 +153,12 @@ class VolumeBinding:
                 self._promised[match.volume.metadata.name] = key_of(match.claim)
 
     def unreserve(self, pod: PodFacts, node_name: str) -> None:
-        """Give back the volumes that were promised to the Pod's claims."""
+        """Release the volumes that were reserved for the Pod's claims."""
         own = {(pod.pod.metadata.namespace, name) for name, _ in claim_names(pod.pod)}
         self._promised = {name: claim for name, claim in self._promised.items() if claim not in own}
 
     def post_bind(self, pod: PodFacts, node_name: str) -> None:
-        """Forget the promises: the claims are bound now."""
+        """Remove the reservations: the claims are bound now."""
         self.unreserve(pod, node_name)
 
     async def pre_bind(self, pod: PodFacts, node_name: str) -> None:
@@ -173,7 +173,7 @@ class VolumeBinding:
         return all(map(is_bound, self._of(pod)))
 
     async def wait_pre_bound(self, pod: PodFacts, node_name: str) -> None:
-        """Until all claims are bound. A provisioner that gives up takes the node's name out again."""
+        """Wait until all claims are bound. Raises Refused when a provisioner removed the selected node."""
         told: set[str] = set()
         while not self.is_pre_bound(pod, node_name):
             changed = self._changed
@@ -198,7 +198,7 @@ class VolumeBinding:
 
 
 def allowed(terms: Sequence[TopologySelectorTerm], nodes: NodeColumns) -> Mask:
-    """The rows that any of the terms admits: of each term all labels must have one of their values."""
+    """Rows that any of the allowedTopologies terms admits."""
     rows = np.zeros_like(nodes.alive)
     for term in terms:
         fits = nodes.alive.copy()
@@ -209,7 +209,7 @@ def allowed(terms: Sequence[TopologySelectorTerm], nodes: NodeColumns) -> Mask:
 
 
 def claim_names(pod: Pod) -> Iterator[tuple[str, bool]]:
-    """(claim, whether it is the Pod's own ephemeral one) for each volume that is claimed."""
+    """(claim name, whether it belongs to an ephemeral volume) of each volume with a claim."""
     for volume in pod.spec.volumes:
         if volume.persistentVolumeClaim is not None:
             yield volume.persistentVolumeClaim.claimName, False

@@ -1,4 +1,4 @@
-"""VolumeRestrictions: a claim with the access mode ReadWriteOncePod is for one Pod of the whole cluster.
+"""VolumeRestrictions: only one Pod of the cluster may use a claim with access mode ReadWriteOncePod.
 
 What it says is of every node alike; evicting the Pod that has the claim may help, as upstream has it.
 """
@@ -26,7 +26,7 @@ def frees_a_claim(pod: PodFacts, gone: Pod, _: object) -> bool:
 
 
 class VolumeRestrictions:
-    """`claims(namespace, name)` looks into a cache."""
+    """The plugin VolumeRestrictions. `claims(namespace, name)` looks into a cache."""
 
     name = "VolumeRestrictions"
     woken_by = (Wake("Pod", "Delete", frees_a_claim), Wake("PersistentVolumeClaim", "Any"))
@@ -39,7 +39,7 @@ class VolumeRestrictions:
         return not pod.claims
 
     def pre_filter(self, pod: PodFacts, nodes: NodeColumns) -> PreFilterResult | None:
-        """Nothing can be said of a claim that is not there."""
+        """Reject the Pod while one of its claims is missing."""
         missing = next((name for space, name in sorted(pod.claims) if self._claims(space, name) is None), None)
         return None if missing is None else PreFilterResult(rejection=f'persistentvolumeclaim "{missing}" not found')
 

@@ -99,7 +99,7 @@ async def test_a_pod_of_another_node(house: House) -> None:
         await kubelet(house).create(request)
 
 
-class Asking:
+class ProbeRunner:
     """Lets who asks do so for one ServiceAccount and signer, if any."""
 
     def __init__(self, resource: str = "") -> None:
@@ -122,11 +122,11 @@ class Asking:
 
 
 async def test_a_signer_that_the_pod_does_not_name_needs_a_role() -> None:
-    async with open_house(authorizer=Asking()) as house:
+    async with open_house(authorizer=ProbeRunner()) as house:
         request = await asked(house, signerName="example.com/other")
         async with refused(403, 'pod "default/web" does not mount a podCertificate projected volume for signer "example.com/other"'):
             await kubelet(house).create(request)
-    async with open_house(authorizer=Asking("example.com:other")) as house:
+    async with open_house(authorizer=ProbeRunner("example.com:other")) as house:
         await kubelet(house).create(await asked(house, signerName="example.com/other"))
 
 

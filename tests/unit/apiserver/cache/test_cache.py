@@ -151,7 +151,7 @@ def test_a_struct_that_was_handed_over_is_not_decoded_again() -> None:
     world = World()
     obj = Pod(metadata=ObjectMeta(name="a", namespace="x"))
     key, value = world.cache.key("x", "a"), encode(obj)
-    world.cache.hand_over(key, value, obj)
+    world.cache.remember_written(key, value, obj)
     world.cache.apply(Event(key, value, 2, 2, 0))
     entry = world.cache.get("x", "a")
     assert entry is not None
@@ -162,7 +162,7 @@ def test_a_struct_that_was_handed_over_is_not_decoded_again() -> None:
 def test_what_another_wrote_is_not_mistaken_for_what_was_handed_over() -> None:
     world = World()
     mine = Pod(metadata=ObjectMeta(name="a", namespace="x", labels={"mine": "yes"}))
-    world.cache.hand_over(world.cache.key("x", "a"), encode(mine), mine)
+    world.cache.remember_written(world.cache.key("x", "a"), encode(mine), mine)
     world.write("x", "a", "red")
     entry = world.cache.get("x", "a")
     assert entry is not None

@@ -51,7 +51,7 @@ async def test_what_is_written_while_a_large_resource_is_loaded_is_there_afterwa
     for number in range(SLICES):
         await put(storage, f"later-{number}")
     cache = await loading
-    await caches.reached(await storage.revision())
+    await caches.wait_for_revision(await storage.revision())
     assert [one.name for one in cache.entries()][:SLICES] == [f"later-{number}" for number in range(SLICES)]
     assert len(list(cache.entries())) == SLICES * (DECODED_AT_ONCE + 1)
     running.cancel()

@@ -13,7 +13,7 @@ from pilothouse.machinery.unstructured import Unstructured
 from tests.unit.apiserver.extensions.definitions import DEFINITIONS, WIDGETS, define, definition, gone, version, widget
 from tests.unit.apiserver.serving import Caller, serving
 
-TURNS = 12
+WRITE_BUDGET = 12
 NAME = "widgets.example.com"
 FIELDS = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}}
 
@@ -39,7 +39,7 @@ async def change(call: Caller, **fields: Any) -> None:
 async def test_watches_end_and_nothing_is_left(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, aiohttp.ClientSession() as session:
         call, before = Caller(served.url, session), classes()
-        for _ in range(TURNS):
+        for _ in range(WRITE_BUDGET):
             await define(call, definition(version(schema=FIELDS)))
             await call("POST", WIDGETS, widget("a", spec={"size": 1}))
             await call(

@@ -23,7 +23,7 @@ from tests.unit.apiserver.serving import Answer, Caller, serving
 REGISTRATION = "/apis/admissionregistration.k8s.io/v1"
 DEFAULT = "/api/v1/namespaces/default"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-TURNS = 400
+WRITE_BUDGET = 400
 Map = dict[str, Any]
 
 
@@ -77,7 +77,7 @@ async def store_extensions(folder: Path, storage: MemoryStorage, extension: Any)
         for path, body in bodies.items():
             made = await call("POST", path, body)
             assert made.status == 201, made.body
-        for _ in range(TURNS):
+        for _ in range(WRITE_BUDGET):
             if (await call("GET", f"{PATH}/namespaces/default/readings/a")).status == 200:
                 return
             await asyncio.sleep(0.05)
@@ -120,7 +120,7 @@ async def test_nothing_passes_what_is_stored_and_all_of_it_acts_once_the_server_
         starting = serving(tmp_path, storage=storage, front_proxy=extension.folder, ready=False, local_services=place)
         async with starting as served, aiohttp.ClientSession() as session:
             call, passed = Caller(served.url, session), []
-            for turn in range(TURNS):
+            for turn in range(WRITE_BUDGET):
                 passed += await admitted(call, turn)
                 if (await call("GET", "/readyz")).status == 200:
                     break

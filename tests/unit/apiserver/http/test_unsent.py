@@ -48,7 +48,7 @@ async def test_stale_readers_are_cut_while_the_sum_is_too_large(sizes: list[int]
         for _ in range(4):
             await clock.advance(STALE_SECONDS / 2)
             for index in reading:
-                unsent.taken(connections[index])
+                unsent.progressed(connections[index])
         assert [index for index, connection in enumerate(connections) if connection.is_cut] == cut
     assert unsent.bytes == 0
 

@@ -39,7 +39,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             made = await answered(session, "POST", MAPS, {"metadata": {"name": "bad"}, "data": {"a": "b"}})
             expected = int(made[1]["metadata"]["resourceVersion"])
         revision = await storage.commit(KEY, VALUE, expected)
-        await served.registry.store.caches.reached(revision)
+        await served.registry.store.caches.wait_for_revision(revision)
         await answered(session, "POST", MAPS, {"metadata": {"name": "good"}, "data": {"a": "b"}})
         yield served, session, revision
 

@@ -102,7 +102,7 @@ async def test_a_write_that_the_cache_is_too_old_for_is_decided_by_the_store(hou
     changed = clone(made)
     changed.metadata.labels["x"], changed.metadata.resourceVersion = "new", ""
     await store.storage.commit(behind.key, encode(changed), behind.revision)
-    await store.caches.reached(await store.storage.revision())
+    await store.caches.wait_for_revision(await store.storage.revision())
     cache = await store.cache_of(ConfigMap)
     monkeypatch.setattr(cache, "get", lambda namespace, name: behind)
     patch = [{"op": "test", "path": "/metadata/labels/x", "value": "new"}, {"op": "add", "path": "/metadata/labels/y", "value": "z"}]

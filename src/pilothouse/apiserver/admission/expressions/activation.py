@@ -27,7 +27,7 @@ HIDDEN = ("managedFields", "ownerReferences", "selfLink")
 """Fields of a Namespace's metadata that expressions do not see."""
 
 
-class Once:
+class Lazy:
     """A function of no arguments that is called at most once."""
 
     __slots__ = ("_make", "_value")
@@ -112,7 +112,7 @@ def values_of(request: AdmissionRequest, version: Version) -> dict[str, Any]:
     """The variables that a request gives in one version; params, namespace and authorizer come on top."""
     return {
         "object": json_of(versioned(request.object, request, version)),
-        "oldObject": Once(lambda: json_of(versioned(request.old_object, request, version))),
+        "oldObject": Lazy(lambda: json_of(versioned(request.old_object, request, version))),
         "request": request_json(request, version),
     }
 

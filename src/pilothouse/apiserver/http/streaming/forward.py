@@ -20,7 +20,7 @@ from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.request import WEBSOCKET_TOKEN, Request, Response
 from pilothouse.apiserver.http.streaming.kubelets import DIAL_SECONDS, dialing_failed
 from pilothouse.apiserver.http.streaming.links import ProxyRoute, rewritten
-from pilothouse.apiserver.http.streaming.relay import joined
+from pilothouse.apiserver.http.streaming.relay import switch_and_pipe
 from pilothouse.client.neterrors import why
 from pilothouse.client.streaming.upgrade import UpgradeRefused, upgrade
 from pilothouse.machinery import errors
@@ -117,7 +117,7 @@ async def upgraded(request: Request, backend: Backend, url: str, wanted: str, he
         return Answer(error.status, error.body, error.content_type or "text/plain")
     except OSError as error:
         raise dialing_failed(error, url) from error
-    return await joined(request, there, list(there.headers.items()))
+    return await switch_and_pipe(request, there, list(there.headers.items()))
 
 
 async def _passed(request: Request, backend: Backend, url: str, way: ProxyRoute) -> Response:

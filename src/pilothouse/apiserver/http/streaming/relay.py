@@ -18,10 +18,10 @@ async def relay(request: Request, kubelet: Kubelet, url: str) -> Response:
         return Answer(error.status, error.body, error.content_type or "text/plain; charset=utf-8")
     chosen = upgraded.headers.get(PROTOCOL_HEADER.lower())
     headers = [("Connection", "Upgrade"), ("Upgrade", SPDY)]
-    return await joined(request, upgraded, [*headers, (PROTOCOL_HEADER, chosen)] if chosen else headers)
+    return await switch_and_pipe(request, upgraded, [*headers, (PROTOCOL_HEADER, chosen)] if chosen else headers)
 
 
-async def joined(request: Request, upgraded: Upgraded, headers: list[tuple[str, str]]) -> Response:
+async def switch_and_pipe(request: Request, upgraded: Upgraded, headers: list[tuple[str, str]]) -> Response:
     """Answer 101 with `headers`, then carry bytes until either side ends."""
     client = Hijacked(request.http)
     end = client.feed_eof

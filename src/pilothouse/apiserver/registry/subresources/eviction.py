@@ -42,7 +42,7 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     await store.admission.validate(admission)
     request = replace(request, call=replace(request.call, verb="delete", subresource="", options=delete_options(eviction, request.options)))
     pod: Pod = (await store.entry(request.resource, request.namespace, request.name)).object
-    if not ends_anyway(pod):
+    if not can_ignore_budget(pod):
         budgets = [budget for budget in await store.list(PodDisruptionBudget, request.namespace) if covers(budget, pod)]
         if len(budgets) > 1:
             raise failure(500, "", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
@@ -68,7 +68,7 @@ def delete_options(eviction: Eviction, asked: Options) -> Options:
     )
 
 
-def ends_anyway(pod: Pod) -> bool:
+def can_ignore_budget(pod: Pod) -> bool:
     """Whether its end disturbs nothing that a budget counts."""
     return pod.status.phase in ("Succeeded", "Failed", "Pending") or bool(pod.metadata.deletionTimestamp)
 
@@ -150,11 +150,11 @@ def spent(budget: PodDisruptionBudget, pod: str, now: str) -> PodDisruptionBudge
     status.disruptionsAllowed -= 1
     status.disruptedPods[pod] = now
     if status.disruptionsAllowed == 0:
-        _tell_exhausted(budget, now)
+        _set_insufficient_pods(budget, now)
     return budget
 
 
-def _tell_exhausted(budget: PodDisruptionBudget, now: str) -> None:
+def _set_insufficient_pods(budget: PodDisruptionBudget, now: str) -> None:
     condition = find_condition(budget.status.conditions, "DisruptionAllowed")
     if condition is None:
         condition = Condition(type="DisruptionAllowed")

@@ -26,4 +26,4 @@ def prepare(resource: Resource[Any], old: Any, new: Any, clock: Clock) -> None:
         hook(old, new, time.now_text(clock))
 
 
-STATUS = View("status", write, validate_status, defaulted=True, prepare=prepare, taken=frozenset({"metadata", "status"}))
+STATUS = View("status", write, validate_status, defaulted=True, prepare=prepare, fields_read=frozenset({"metadata", "status"}))

@@ -14,7 +14,7 @@ OUTPUT_LIMIT = 10 * 1024
 """What of a command's output stands in the event."""
 
 
-class Asking:
+class ProbeRunner:
     """Runs one probe once: exec, HTTP, TCP or gRPC."""
 
     def __init__(self, runtime: Runtime, network: Network, clock: Clock) -> None:
@@ -22,7 +22,7 @@ class Asking:
         self._network = network
         self._clock = clock
 
-    async def ask(self, pod: Pod, container: AnyContainer, run: Run, probe: Probe, kind: str, pod_ip: str) -> ProbeResult:
+    async def run(self, pod: Pod, container: AnyContainer, run: Run, probe: Probe, kind: str, pod_ip: str) -> ProbeResult:
         """Run a probe once. `kind` is liveness, readiness or startup; what cannot be asked is an unknown answer, never an exception."""
         try:
             return await self._ask(pod, container, run, probe, pod_ip)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.apiserver.http import said_empty
+from pilothouse.apiserver.http import empty_values
 from pilothouse.machinery.errors import invalid
 from pilothouse.machinery.problems import Problems
 
@@ -30,7 +30,7 @@ def test_what_the_client_said_is_shown(field: tuple[str | int, ...], body: Any, 
     problems = Problems()
     problems.at(*field).invalid(None, "field is immutable")
     error = invalid("Kind", "", "a", problems.found)
-    said_empty.show(error, json.dumps(body).encode(), "application/json")
+    empty_values.show(error, json.dumps(body).encode(), "application/json")
     assert error.status.details is not None
     assert error.status.details.causes[0].message == f"Invalid value: {shown}: field is immutable"
     assert error.status.message.endswith(f": Invalid value: {shown}: field is immutable")
@@ -40,5 +40,5 @@ def test_a_body_that_cannot_be_read_changes_nothing() -> None:
     problems = Problems()
     problems.at("spec").invalid(None, "wrong")
     error = invalid("Kind", "", "a", problems.found)
-    said_empty.show(error, b"{", "application/json")
+    empty_values.show(error, b"{", "application/json")
     assert error.status.message == 'Kind "a" is invalid: spec: Invalid value: null: wrong'

@@ -1,4 +1,4 @@
-"""The kubelet: runs the pods that are bound to its node, and tells the API what became of them.
+"""The kubelet: runs the Pods that are bound to its node, and reports their status.
 
 - kubelet.py wires it; everything in it is asynchronous, and what may block runs in threads with deadlines (host/, cgroups.py).
 - pods/: one worker a pod. planner.py, ending.py, status.py, phase.py, conditions.py and relist.py's functions decide (pure); pod_runtime.py

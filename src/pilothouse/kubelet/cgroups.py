@@ -1,4 +1,4 @@
-"""The port to control groups: what the kubelet needs of them, and a stand-in that has none (node/cgroups.py has real ones)."""
+"""Control groups as the kubelet needs them, and an implementation without any; node/cgroups.py has the real one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class BlockingCgroups(Protocol):
 
 
 class Cgroups(Protocol):
-    """The same for the kubelet's loop. Failures are OSError."""
+    """Control groups, asynchronously. Failures are OSError."""
 
     async def ensure(self, path: str, limits: Limits = NO_LIMITS) -> None:
         """Make the group `path` and set its limits: shares, quota and period in µs, memory in bytes, processes; 0 means no limit."""
@@ -72,7 +72,7 @@ class ThreadedCgroups:
 
 
 class NoCgroups:
-    """For simulated nodes."""
+    """No control groups, for simulated nodes."""
 
     async def ensure(self, path: str, limits: Limits = NO_LIMITS) -> None:
         """Do nothing."""

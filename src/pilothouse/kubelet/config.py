@@ -1,4 +1,4 @@
-"""What a kubelet is told when it is made; names and defaults are those of upstream's KubeletConfiguration where it has them."""
+"""Configuration of a kubelet, with the names and defaults of upstream's KubeletConfiguration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pilothouse.api.types.core_v1 import Taint
 
 @dataclass(slots=True)
 class KubeletConfig:
-    """Directories are absolute; durations in seconds."""
+    """Configuration of a kubelet. Directories are absolute, durations in seconds."""
 
     root_dir: str = "/var/lib/kubelet"
     pod_log_dir: str = "/var/log/pods"

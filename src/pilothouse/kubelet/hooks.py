@@ -1,4 +1,4 @@
-"""Lifecycle handlers: exec, httpGet and sleep, run once; what fails is told as text."""
+"""Lifecycle handlers: exec, httpGet and sleep."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LifecycleHooks:
         self._clock = clock
 
     async def run(self, pod: Pod, container: AnyContainer, run: Run, handler: object, pod_ip: str) -> str:
-        """ "" on success, else why it failed."""
+        """Run a handler once. Returns "" on success, else why it failed."""
         assert isinstance(handler, LifecycleHandler)
         if handler.exec is not None:
             return await self._exec(pod, container, run, handler.exec.command)

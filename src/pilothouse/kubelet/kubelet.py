@@ -1,4 +1,4 @@
-"""The agent of one node: it runs the pods that are bound to it, and tells the API what became of them.
+"""The kubelet of one node: runs the Pods that are bound to it, and reports their status.
 
 - All that it knows of running containers it can learn again from the runtime: ending and starting it harms none of them.
 - Every pod has a worker of its own; what they share is wired here and nowhere else.
@@ -66,7 +66,7 @@ RUNTIME_RETRY_SECONDS = 0.5
 
 
 class Kubelet:
-    """The agent of one node: wires and runs all parts of the kubelet.
+    """The kubelet of one node; connects and runs all of its parts.
 
     `host`, `network` and `cgroups` default to the machine's own, without control groups.
 
@@ -167,7 +167,7 @@ class Kubelet:
         )
 
     async def run(self) -> None:
-        """Run the node until cancelled; its containers run on then."""
+        """Run until cancelled; containers keep running after that."""
         await self._read_host()
         self._balance()
         self._limit_all_pods()
@@ -199,11 +199,11 @@ class Kubelet:
         return not self.synced.is_set() or self.workers.get(uid) is not None or any(pod.metadata.uid == uid for pod in self.pods.list())
 
     def known_pods(self) -> Iterable[Pod]:
-        """The pods of this node with their status as this kubelet knows it; static pods themselves, not their mirrors."""
+        """The node's Pods with the status that the kubelet last computed; static Pods instead of their mirrors."""
         return [worker.pod_with_status() for worker in self.workers]
 
     async def node_stats(self) -> NodeStats:
-        """How the node is doing."""
+        """Current statistics of the node."""
         host = self.host
         return NodeStats(host.machine(), host.load(), await host.disk(self.config.root_dir), self.prober.counts)
 

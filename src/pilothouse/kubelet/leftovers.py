@@ -1,5 +1,4 @@
-"""Ends what is left of pods and sandboxes beside what the runtime itself lists: shims of sandboxes that it has forgotten, control groups of
-pods that are no more, with the processes in them.
+"""Removes what is left of Pods besides what the runtime lists: shims of forgotten sandboxes, and cgroups of Pods that are gone.
 
 A thing is taken for left over only when it was so at two looks in a row: a sandbox that is just being made has a shim before it is listed.
 """
@@ -24,17 +23,17 @@ POD = "pod"
 
 
 class ShimProcesses(Protocol):
-    """The runtime's processes beside its sandboxes (node/shims.py). Calls block."""
+    """Shims of the container runtime (node/shims.py). Calls block."""
 
     def ids(self) -> set[str]:
-        """Ids of the sandboxes and containers whose shim runs."""
+        """Ids of the sandboxes and containers that have a running shim."""
 
     def end(self, identifier: str) -> None:
-        """Kill a shim with its containers, and remove what it left."""
+        """Kill a shim with its containers, and remove its files."""
 
 
 class NoShims:
-    """Of runtimes that have none, or none that this kubelet may end."""
+    """For runtimes without shims that the kubelet may end."""
 
     def ids(self) -> set[str]:
         """Always none."""
@@ -46,14 +45,14 @@ class NoShims:
 
 
 def left_over(present: Collection[str], wanted: Collection[str], before: Collection[str]) -> tuple[set[str], set[str]]:
-    """(what is to be ended now, what is suspected until the next look). Pure."""
+    """(names to remove now, names to remove at the next look if they are still there). Pure."""
     suspects = {name for name in present if name not in wanted}
     ended = suspects & {*before}
     return ended, suspects - ended
 
 
 class Leftovers:
-    """Ends shims and control groups that belong to no pod. `known` says whether a pod, by its uid, is this kubelet's or may be."""
+    """Removes shims and cgroups that belong to no Pod. `known` says whether a uid is that of a Pod of this kubelet."""
 
     def __init__(
         self,
@@ -85,7 +84,7 @@ class Leftovers:
                 log.warning("leftovers are not looked for", extra={"error": str(error)})
 
     async def sweep(self) -> None:
-        """One turn."""
+        """One look."""
         await self._end_shims()
         await self._end_groups()
 

@@ -1,4 +1,4 @@
-"""Keeps container logs from filling the disk: a log of 10 MiB is rotated, and of each container five files are kept, old ones compressed.
+"""Log rotation: at 10 MiB a container log is rotated; five files are kept for each container, old ones compressed.
 
 The runtime writes the logs; it is told to open its file again after the old one was renamed. Sizes, counts and names are upstream's
 (containerLogMaxSize, containerLogMaxFiles). A container that floods its log is looked at more often.
@@ -23,7 +23,7 @@ COMPRESSED, UNFINISHED = ".gz", ".tmp"
 
 
 class LogRotation:
-    """`runs` are the runs of this node that write; they are looked at every `seconds`."""
+    """Rotates container logs. `runs` gives the running containers; they are checked every `seconds`."""
 
     def __init__(self, runtime: Runtime, host: Host, clock: Clock, runs: Callable[[], Iterable[Run]], seconds: float) -> None:
         self._runtime = runtime
@@ -73,13 +73,13 @@ class LogRotation:
 
 
 def rotated(path: str, names: Iterable[str]) -> list[str]:
-    """Of the files beside a log those that were it once, oldest first. Pure."""
+    """Rotated files of a log in the names of its directory, oldest first. Pure."""
     folder, _, name = path.rpartition("/")
     return sorted(f"{folder}/{other}" for other in names if other.startswith(f"{name}.") and not other.endswith(UNFINISHED))
 
 
 def too_old(path: str, names: Iterable[str]) -> list[str]:
-    """Of the files beside a log those to take away before it is rotated: with it and its successor there are FILES_KEPT then. Pure."""
+    """Rotated files to remove before the next rotation, so that FILES_KEPT remain with the log and its successor. Pure."""
     listed = [*names]
     folder, _, name = path.rpartition("/")
     unfinished = [f"{folder}/{other}" for other in listed if other.startswith(f"{name}.") and other.endswith(UNFINISHED)]

@@ -1,4 +1,4 @@
-"""What the pods of this node refer to: ConfigMaps, Secrets, trust bundles, requests for their certificates; watched while they do.
+"""Watches the objects that Pods of this node refer to: ConfigMaps, Secrets, trust bundles, certificate requests.
 
 - One watch a reference, counted, as upstream's kubelet does it: a node reads nothing that its pods do not name.
 - `get` and `select` wait for the first answer of the API, then answer from memory; what `get` misses is a 404 StatusError.
@@ -31,7 +31,7 @@ FIRST_ANSWER_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Watched:
-    """One ConfigMap, Secret or other object that Pods refer to, watched while any Pod does; `holders` are those Pods' uids."""
+    """One object that Pods refer to, watched while any does; `holders` are the uids of those Pods."""
 
     informer: Informer[Any]
     task: asyncio.Task[None] | None = None
@@ -57,16 +57,16 @@ class ReferencedObjects:
             await asyncio.Event().wait()
 
     def listen(self, callback: Callable[[Reference, set[str]], None]) -> None:
-        """`callback(reference, uids of the pods that refer to it)` on every change."""
+        """Call `callback(reference, uids of the Pods that refer to it)` on every change."""
         self._listeners.append(callback)
 
     def register_pod(self, pod: Pod) -> None:
-        """Watch what the pod refers to until `unregister_pod`."""
+        """Watch the objects that a Pod refers to until `unregister_pod`."""
         for reference in references(pod):
             self._hold(reference, pod.metadata.uid)
 
     def unregister_pod(self, uid: str) -> None:
-        """The pod `uid` refers to nothing any more; objects without a reference are no longer watched."""
+        """Drop the references of a Pod; objects without a reference are no longer watched."""
         for reference, watched in [*self._watched.items()]:
             watched.holders.discard(uid)
             if not watched.holders:
@@ -75,7 +75,7 @@ class ReferencedObjects:
                 del self._watched[reference]
 
     async def get(self, kind: type[T], namespace: str, name: str) -> T:
-        """The object as last heard of. Nobody holds it: asked for once."""
+        """The object from its watch, or by a live read when no Pod refers to it."""
         watched = await self._synced((kind, namespace, by_name(name)))
         if watched is None:
             return await self._ask(kind, namespace, name)
@@ -85,7 +85,7 @@ class ReferencedObjects:
         return cast(T, obj)
 
     async def select(self, kind: type[T], namespace: str, field_selector: str) -> list[T]:
-        """The objects that the field selector chooses, as last heard of. Nobody holds it: asked for once."""
+        """Objects that the field selector matches, from their watch, or by a live list when no Pod refers to them."""
         watched = await self._synced((kind, namespace, field_selector))
         if watched is None:
             return (await self._client.list(kind, namespace, options=Options(field_selector=field_selector))).items
@@ -148,12 +148,12 @@ def by_signer(signer_name: str) -> str:
 
 
 def of_pod(pod: Pod) -> str:
-    """The field selector of the requests for a pod's certificates; a node may only look for its own."""
+    """Field selector of the certificate requests of a Pod; a node may only list its own."""
     return f"spec.nodeName={pod.spec.nodeName},spec.podName={pod.metadata.name}"
 
 
 def references(pod: Pod) -> set[Reference]:
-    """All that a pod refers to: in volumes, environments and pull secrets. Pure."""
+    """References of a Pod: in volumes, environments and image pull secrets. Pure."""
     namespace = pod.metadata.namespace
     named: set[tuple[type[Any], str]] = {(Secret, secret.name) for secret in pod.spec.imagePullSecrets if secret.name}
     for container in every_container(pod):

@@ -1,4 +1,4 @@
-"""What a kubelet finds when it begins: containers of pods that it is to go on with, and of pods that are no more.
+"""Containers that are there when the kubelet starts: of Pods that still exist, and of Pods that are gone.
 
 The runtime's labels say whose they are. Pods that the API still has are adopted with all their runs; the rest is ended and swept
 away, and so are the directories and logs of pods that have neither.
@@ -28,7 +28,7 @@ ORPHAN_GRACE_SECONDS = 2
 
 
 async def adopt(shared: NodeServices, workers: PodWorkers, pods: Iterable[Pod]) -> None:
-    """Give every pod a worker that knows what is there of it."""
+    """Start a worker for every Pod, with the sandboxes and containers that exist."""
     sandboxes, runs = await _found(shared)
     for uid, pod in {pod.metadata.uid: pod for pod in pods}.items():
         workers.update(pod, sandboxes.get(uid, []), runs.get(uid, []))
@@ -40,7 +40,7 @@ async def adopt(shared: NodeServices, workers: PodWorkers, pods: Iterable[Pod]) 
 
 
 async def end_orphans(shared: NodeServices, wanted: Collection[str]) -> None:
-    """End what runs of pods that are not wanted (by their uid), and take away what is left of them."""
+    """End the containers of all Pods but the `wanted` ones (by uid), and remove what is left of them."""
     sandboxes, runs = await _found(shared)
     for uid in [uid for uid in (sandboxes.keys() | runs.keys()) if uid not in wanted]:
         await _end(shared, sandboxes.get(uid, []), runs.get(uid, []))
@@ -92,7 +92,7 @@ async def _add_sandbox(shared: NodeServices, sandbox: Sandbox, sandboxes: dict[s
 
 
 async def end_unknown(shared: NodeServices, uid: str, sandboxes: Iterable[Sandbox]) -> None:
-    """End what runs in the sandboxes of a pod that this kubelet does not know, and take away what is left of it."""
+    """End the containers in the sandboxes of a Pod that this kubelet does not know, and remove what is left of it."""
     for sandbox in sandboxes:
         containers = await shared.runtime.list_containers(sandbox.id)
         alive = [container.id for container in containers if container.state is not ContainerState.EXITED]

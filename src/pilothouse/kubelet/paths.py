@@ -1,4 +1,4 @@
-"""Where the kubelet keeps what: upstream's layout below its root directory and the log directory. Pure."""
+"""Directories and files of the kubelet, in upstream's layout. Pure."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Paths:
         return f"{self.volumes(uid)}/{plugin.replace('/', '~')}/{name}"
 
     def staged(self, plugin: str, name: str) -> str:
-        """Where a volume is mounted that all pods of the node share."""
+        """Where a volume that all Pods of the node share is mounted."""
         return f"{self.root}/plugins/{plugin}/mounts/{name}"
 
     def staged_users(self, plugin: str, name: str = "") -> str:
-        """The directory with a file for each pod that uses it; without a name, that of all such directories of the plugin."""
+        """Directory with a file for each Pod that uses a staged volume; without a name, the parent of all of the plugin's."""
         return f"{self.root}/plugins/{plugin}/users/{name}".rstrip("/")
 
     def container(self, uid: str, name: str) -> str:
@@ -57,5 +57,5 @@ class Paths:
 
 
 def uid_of_logs(name: str) -> str:
-    """Whose a directory of logs is."""
+    """Uid of the Pod that a log directory belongs to."""
     return name.rpartition("_")[2]

@@ -1,4 +1,4 @@
-"""The control groups above the pods: `kubepods`, and in it one for each class of service that shares what is left.
+"""QoS cgroups: `kubepods`, and in it one for each of burstable and besteffort.
 
 - `kubepods` may use what the node's allocatable says of memory, cpu and processes, plus what only evictions keep free
   (upstream's enforceNodeAllocatable=pods).
@@ -22,12 +22,12 @@ log = logging.getLogger(__name__)
 
 
 def pods_limits(allocatable: Mapping[str, str | int | float], pids: int = 0) -> Limits:
-    """Of all pods of the node together. `allocatable` is without what evictions keep free: that is not for the kernel to enforce. Pure."""
+    """Limits of the cgroup of all Pods. `allocatable` does not subtract eviction thresholds here, as upstream does. Pure."""
     return Limits(shares(milli_value_of(allocatable, "cpu")), memory=value_of(allocatable, "memory"), pids=pids)
 
 
 class QosGroups:
-    """Writes only what changed, in a task of its own. A machine without control groups is told of once, and then left alone."""
+    """Keeps the QoS cgroups up to date, in a task of its own. Without cgroups on the machine that is logged once."""
 
     def __init__(self, cgroups: Cgroups, root: str, pods: Callable[[], Iterable[Pod]]) -> None:
         """`pods` are those that live on the node."""
@@ -39,15 +39,15 @@ class QosGroups:
         self._changed = asyncio.Event()
 
     def pods_changed(self) -> None:
-        """A pod came, went or has other resources: weights are worked out once for all that changes meanwhile."""
+        """Pods changed: weights are computed again, once for all changes meanwhile."""
         self._changed.set()
 
     def limit(self, limits: Limits) -> None:
-        """Bound all pods together."""
+        """Set the limits of all Pods together."""
         self._want("", limits)
 
     async def run(self) -> None:
-        """Write limits when they change, until cancelled or until the machine turns out to have no control groups."""
+        """Apply changes until cancelled, or until the machine turns out to have no cgroups."""
         while True:
             await self._changed.wait()
             self._balance()

@@ -1,4 +1,4 @@
-"""A manifest of the node's folder -> the pod that the node runs, defaulted and validated as the API server does it; and its mirror. Pure.
+"""Static Pods from manifests, defaulted and validated as by the API server, and their mirror Pods. Pure.
 
 As upstream, a static pod may not refer to objects of the API: there may be no API.
 """
@@ -38,7 +38,7 @@ PROJECTED_OF_THE_API = {
 
 
 def read_pod(text: bytes, node_name: str, seen: str) -> Pod:
-    """The pod of a manifest as the node runs it; StatusError says what is wrong with it. `seen` is the time at which it was read."""
+    """The static Pod of a manifest. Raises StatusError when it is invalid. `seen` is the time at which it was read."""
     resource = resource_of(Pod)
     pod: Pod = codec.decode(text, resource, content_type=codec.YAML).object
     digest = hashlib.sha256(text + node_name.encode()).hexdigest()
@@ -59,12 +59,12 @@ def read_pod(text: bytes, node_name: str, seen: str) -> Pod:
 
 
 def uid_of(digest: str) -> str:
-    """The uid of the static pod whose manifest has this hash; the hash stands in its mirror's annotation."""
+    """Uid of the static Pod whose manifest has this hash, which its mirror has as an annotation."""
     return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
 
 
 def mirror_of(pod: Pod, node: Node) -> Pod:
-    """What the API shows of a static pod."""
+    """Mirror Pod of a static Pod."""
     meta = pod.metadata
     owner = OwnerReference(apiVersion="v1", kind="Node", name=node.metadata.name, uid=node.metadata.uid, controller=True)
     return Pod(

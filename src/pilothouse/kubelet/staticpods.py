@@ -1,4 +1,4 @@
-"""Pods that the node runs by itself, from the manifests in a folder, and their mirrors in the API.
+"""Static Pods: runs manifests of a directory, and maintains their mirror Pods.
 
 - A file is a pod; what changes in it ends that pod and begins another. Files that begin with a dot are not looked at.
 - A static pod's uid is the hash of its manifest, its name ends in the node's; it runs whether the API answers or not.
@@ -33,7 +33,7 @@ FILES_LIMIT = 110
 
 
 class StaticPods:
-    """Runs pods from manifests in a folder, and keeps their mirror pods.
+    """Runs the Pods of the manifests in a directory, and maintains their mirror Pods.
 
     `update` and `remove` are the workers'; `node` and `mirrors` are what the API has of this node.
     """
@@ -82,7 +82,7 @@ class StaticPods:
             await self._until_something_changes()
 
     def mirror_changed(self) -> None:
-        """Somebody may have deleted one."""
+        """A mirror Pod may have been deleted."""
         self._wake.set()
 
     async def _until_something_changes(self) -> None:
@@ -109,7 +109,7 @@ class StaticPods:
         return files
 
     async def read(self) -> tuple[list[Pod], list[Pod]]:
-        """Look at the folder: which pods are gone from it and which are new."""
+        """Read the directory. Returns (removed Pods, new Pods)."""
         by_uid: dict[str, Pod] = {}
         self._manifests = await self._found()
         for name, text in self._manifests.items():

@@ -30,7 +30,7 @@ class ExistingTerm:
 
 
 def weighted(terms: PodTerms) -> Iterator[tuple[Term, int]]:
-    """The terms of an existing Pod, each with the weight that it adds to the score of a Pod that it matches; 0 for required anti-affinity."""
+    """The terms of an existing Pod, each with the weight that it adds to the score of a matching Pod; 0 for required anti-affinity."""
     yield from ((term, 0) for term in terms.anti_affinity)
     yield from ((term, term.weight) for term in terms.preferred)
     yield from ((term, HARD_WEIGHT) for term in terms.affinity)

@@ -162,7 +162,7 @@ def pod_requests(pod: Pod, missing: Mapping[str, int] | None = None) -> Requests
 
 
 def container_requests(container: Container, missing: Mapping[str, int], held: Mapping[str, Requests], infeasible: bool) -> Requests:
-    """Requests of one container. During a resize the larger of the granted and the desired amount counts, unless the resize is infeasible."""
+    """Requests of one container. During a resize the larger of the granted and the desired amount counts, unless it is infeasible."""
     has = held.get(container.name, {})
     wanted = {} if infeasible and has else amounts(container.resources.requests)
     raise_to(wanted, has)

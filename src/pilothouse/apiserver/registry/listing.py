@@ -16,7 +16,7 @@ from pilothouse.apiserver.registry.listoptions import check_list
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.selectors import check_syntax, selection_of
 from pilothouse.apiserver.registry.store import RegistryStore
-from pilothouse.apiserver.registry.versions import InvalidRevision, wait_until_fresh, revision_of
+from pilothouse.apiserver.registry.versions import InvalidRevision, revision_of, wait_until_fresh
 from pilothouse.apiserver.storage.interface import Compacted, FutureRevision
 from pilothouse.machinery.errors import StatusError, bad_request, expired, failure
 

@@ -1,1 +1,1 @@
-"""When the node runs short of memory or disk: the pressure is told, and pods are ended until it is over."""
+"""Node-pressure eviction: pressure conditions, and evicting Pods until the pressure is over."""

@@ -1,4 +1,4 @@
-"""Whether a pod writes more to the node's disk than it limits itself to. Pure; the words are upstream's.
+"""Whether a Pod exceeds its limits of local ephemeral storage. Pure, with upstream's messages.
 
 Looked at in upstream's order: each emptyDir against its sizeLimit, the pod against the sum of its containers' limits, each container
 against its own. A container's disk is its writable layer and its logs; a pod's is that of its containers and its emptyDirs.
@@ -20,29 +20,29 @@ STORAGE = "ephemeral-storage"
 
 @dataclass(slots=True)
 class Disk:
-    """Bytes by the name of container and emptyDir."""
+    """Bytes used, by name of container and of emptyDir volume."""
 
     containers: dict[str, int] = field(default_factory=dict)
     volumes: dict[str, int] = field(default_factory=dict)
 
 
 def volumes_on_disk(pod: Pod) -> list[Volume]:
-    """The pod's emptyDir volumes that take space on the node's disk."""
+    """The Pod's emptyDir volumes on the node's disk."""
     return [volume for volume in pod.spec.volumes if volume.emptyDir is not None and not volume.emptyDir.medium]
 
 
 def measured_volumes(pod: Pod) -> list[Volume]:
-    """The volumes whose size decides whether the pod is over a limit."""
+    """The volumes whose size decides whether the Pod exceeds a limit."""
     return [volume for volume in volumes_on_disk(pod) if is_limited(pod) or _size_limit(volume) > 0]
 
 
 def is_limited(pod: Pod) -> bool:
-    """Whether any of its containers limits its disk."""
+    """Whether any container has a limit of local ephemeral storage."""
     return any(value_of(container.resources.limits, STORAGE) for container in (*pod.spec.containers, *pod.spec.initContainers))
 
 
 def exceeded(pod: Pod, disk: Disk) -> str:
-    """What is over its limit; "" when nothing is."""
+    """Upstream's message about the limit that is exceeded; "" when none is."""
     for volume in pod.spec.volumes:
         limit = _size_limit(volume)
         if 0 < limit < disk.volumes.get(volume.name, 0):

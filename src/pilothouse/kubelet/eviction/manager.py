@@ -1,4 +1,4 @@
-"""Looks every 10 s how the node does; tells pressure to the node's status and ends one pod a turn while something is short.
+"""Eviction manager: checks signals every 10 s, reports pressure, and evicts one Pod at a time.
 
 - Disk is freed by collecting images before any pod has to go.
 - After an eviction the next look comes when that pod is gone, at the latest after 30 s.
@@ -75,7 +75,7 @@ class EvictionManager:
                 log.warning("the node's resources are not known", extra={"error": str(error)})
 
     async def synchronize(self) -> list[PodWorker]:
-        """One turn; the pods that were evicted."""
+        """One check. Returns the Pods that were evicted."""
         observations, now = await self._signals(), self._clock.monotonic()
         acting = self._pressure.observe(self._thresholds, observations, now)
         self._pressures(self._pressure.conditions(now))

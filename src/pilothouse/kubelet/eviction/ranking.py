@@ -1,4 +1,4 @@
-"""Which pod goes first when something runs short, and what it is told. Pure; upstream's order and words.
+"""Order in which Pods are evicted, and the eviction message. Pure.
 
 - Memory and disk: who uses more than was requested goes before who does not; then the lower priority; then who is further above.
 - Processes: the lower priority, then who has more of them.
@@ -23,7 +23,7 @@ TOLD_BY_CONTAINER = {MEMORY, STORAGE}
 
 @dataclass(slots=True)
 class Usage:
-    """What a pod uses of one resource, by container, in the resource's unit; `volumes` is what nobody uses alone."""
+    """A Pod's usage of one resource by container, in the resource's unit; `volumes` is usage that belongs to no single container."""
 
     containers: dict[str, int] = field(default_factory=dict)
     volumes: int = 0
@@ -35,7 +35,7 @@ class Usage:
 
 
 def ranked(pods: Iterable[Pod], usage: Mapping[str, Usage], resource: str) -> list[Pod]:
-    """First the one to go. `usage` is by the pods' uid; one of which nothing is known goes first."""
+    """Pods in the order of their eviction. `usage` is by uid; a Pod without a measurement comes first."""
 
     def place(pod: Pod) -> tuple[bool, int, int, str]:
         used = usage.get(pod.metadata.uid, Usage()).total
@@ -47,7 +47,7 @@ def ranked(pods: Iterable[Pod], usage: Mapping[str, Usage], resource: str) -> li
 
 
 def message(pod: Pod, usage: Usage, resource: str, acting: Iterable[Threshold], signals: Signals) -> str:
-    """Why the pod was evicted."""
+    """Eviction message of a Pod."""
     text = f"The node was low on resource: {resource}. "
     for threshold in acting:
         signal = signals.get(threshold.signal)

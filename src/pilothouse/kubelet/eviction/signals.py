@@ -1,4 +1,4 @@
-"""What the node has left, and which thresholds that crosses. Pure.
+"""Eviction signals, and the thresholds that they cross. Pure.
 
 Signals and thresholds bear upstream's names: `memory.available`, `nodefs.available`, `nodefs.inodesFree`, `imagefs.*`, `pid.available`.
 Each signal is in its own unit: bytes, inodes or processes.
@@ -30,7 +30,7 @@ SIGNALS = {
 
 @dataclass(slots=True, frozen=True)
 class Signal:
-    """What one eviction signal observes, in bytes, inodes or processes."""
+    """Observation of one eviction signal, in bytes, inodes or processes."""
 
     available: int
     capacity: int
@@ -41,8 +41,10 @@ Signals = Mapping[str, Signal]
 
 @dataclass(slots=True, frozen=True)
 class Threshold:
-    """Crossed when less than `value` (an amount, or percent of the capacity) is left. A soft one asks for evictions only after its grace
-    period; what was crossed counts so until `minimum_reclaim` more is free."""
+    """Eviction threshold: crossed while less than `value` (an amount, or a percentage of the capacity) is available.
+
+    A soft threshold evicts only after its grace period; a crossed one stays so until `minimum_reclaim` more is available.
+    """
 
     signal: str
     value: str
@@ -65,7 +67,7 @@ class Threshold:
         return _amount(self.value, capacity)
 
     def is_met(self, signals: Signals, *, reclaim: bool = False) -> bool:
-        """`reclaim`: together with what is to be reclaimed beyond it."""
+        """Whether the threshold is crossed; with `reclaim`, counting minimum_reclaim."""
         signal = signals.get(self.signal)
         if signal is None:
             return False
@@ -78,7 +80,7 @@ def _amount(text: str, capacity: int) -> int:
 
 
 def thresholds(config: KubeletConfig) -> list[Threshold]:
-    """Hard ones first, in the order of the configuration. Signals that nobody knows are left out."""
+    """Thresholds of the configuration, hard ones first. Unknown signals are left out."""
     reclaim = config.eviction_minimum_reclaim
     configured = [
         Threshold(name, value, minimum_reclaim=reclaim.get(name, "")) for name, value in config.eviction_hard.items() if name in SIGNALS
@@ -107,7 +109,7 @@ def signals(load: Load, memory: int, node: DiskUsage, images: DiskUsage) -> dict
 
 @dataclass(slots=True)
 class Pressure:
-    """What of the thresholds was seen over time. Times are a monotonic clock's seconds."""
+    """Which thresholds have been crossed, and since when. Times are seconds of a monotonic clock."""
 
     transition_seconds: float
     """A condition stays so long after its cause, so that the scheduler is not played with."""
@@ -119,7 +121,7 @@ class Pressure:
     """Thresholds and signals of the last look, which crossed none of them."""
 
     def observe(self, all_thresholds: Sequence[Threshold], observations: Signals, now: float) -> list[Threshold]:
-        """One look: the thresholds that ask for evictions now, memory before others (it is what kills)."""
+        """Note an observation. Returns the thresholds that require eviction now, memory first."""
         if self._quiet is not None and self._quiet[0] is all_thresholds and self._quiet[1] is observations:
             return []
         met = [threshold for threshold in all_thresholds if threshold.is_met(observations)]
@@ -131,10 +133,10 @@ class Pressure:
         return sorted(self._acting, key=lambda threshold: threshold.resource != MEMORY)
 
     def conditions(self, now: float) -> set[str]:
-        """Those that hold."""
+        """Pressure conditions that are True now."""
         return {name for name, seen in self._condition_seen.items() if seen == now or now - seen < self.transition_seconds}
 
 
 def unresolved(all_thresholds: Iterable[Threshold], observations: Signals) -> bool:
-    """Whether any is still crossed, counting what is to be reclaimed beyond."""
+    """Whether any threshold is still crossed, counting minimum_reclaim."""
     return any(threshold.is_met(observations, reclaim=True) for threshold in all_thresholds)

@@ -1,4 +1,4 @@
-"""What pods use of each resource that may run short: memory, disk (bytes or inodes) and processes.
+"""Usage of Pods by eviction resource: memory, disk (bytes or inodes) and processes.
 
 A pod's disk is its containers' writable layers and logs, and its emptyDirs. Where images and layers have a filesystem of their own,
 only what lies on the short one counts.
@@ -27,7 +27,7 @@ LAYERS, FILES = "layers", "files"
 
 
 class PodUsage:
-    """Measures pods, when asked."""
+    """Measures the usage of Pods."""
 
     def __init__(self, runtime: Runtime, host: Host, cgroups: Cgroups, volumes: VolumeManager, paths: Paths, cgroup_root: str) -> None:
         self._runtime = runtime
@@ -38,7 +38,7 @@ class PodUsage:
         self._cgroup_root = cgroup_root
 
     async def of(self, resource: str, pods: Sequence[Pod], parts: Iterable[str] = (LAYERS, FILES)) -> dict[str, Usage]:
-        """By uid. `parts` are those of the disk that count."""
+        """Usage of a resource by uid. `parts` are the parts of disk usage that count."""
         if resource == PIDS:
             return {pod.metadata.uid: Usage(volumes=await self._processes(pod)) for pod in pods}
         containers = await self._by_container(resource) if resource == MEMORY or LAYERS in parts else {}
@@ -56,7 +56,7 @@ class PodUsage:
         return await self._by_container(limits.STORAGE)
 
     async def disk(self, pod: Pod, layers: Usage, volumes: Iterable[str], *, logs: bool, inodes: bool = False) -> Disk:
-        """Of these volumes, and with `logs` of each container's layer and log; in bytes or inodes."""
+        """Disk usage of the given volumes and, with `logs`, of each container's writable layer and log; in bytes or inodes."""
 
         def amount(usage: TreeUsage) -> int:
             return usage.inodes if inodes else usage.bytes

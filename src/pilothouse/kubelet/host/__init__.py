@@ -1,1 +1,1 @@
-"""The machine under the kubelet: files, mounts, what it has and how full it is."""
+"""The machine of the kubelet: files, mounts, capacity and usage."""

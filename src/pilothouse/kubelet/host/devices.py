@@ -1,4 +1,4 @@
-"""Block devices: what filesystem one bears, and making one, by blkid (util-linux) and mkfs."""
+"""Block devices: detecting and making filesystems, with blkid (util-linux) and mkfs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORCE = {"ext4": ("-F", "-m0"), "ext3": ("-F", "-m0"), "xfs": ("-f",)}
 
 
 def filesystem(device: str) -> str:
-    """The kind of filesystem on it, "" for none; upstream's words for a disk with a partition table, which nobody is to format."""
+    """Type of the filesystem on a device, "" for none; upstream's text for a disk with a partition table, which must not be formatted."""
     done = _run(["blkid", "-p", "-s", "TYPE", "-s", "PTTYPE", "-o", "export", device], device)
     if done.returncode == NOTHING_FOUND:
         return ""
@@ -26,13 +26,13 @@ def filesystem(device: str) -> str:
 
 
 def kind_of(text: str) -> str:
-    """Of what `blkid -o export` prints: lines of NAME=value. Pure."""
+    """Filesystem type in the output of `blkid -o export`, lines of NAME=value. Pure."""
     said = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     return PARTITIONS if said.get("PTTYPE") else said.get("TYPE", "")
 
 
 def format(device: str, kind: str) -> None:
-    """Make a new filesystem of that kind; OSError with what mkfs says."""
+    """Make a filesystem of type `kind`. Raises OSError with the output of mkfs."""
     done = _run([f"mkfs.{kind}", *FORCE.get(kind, ()), device], device)
     if done.returncode:
         raise OSError(errno.EIO, f"format failed: {done.stdout.strip()}", device)

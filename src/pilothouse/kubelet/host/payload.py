@@ -1,4 +1,4 @@
-"""A directory whose files change all at once, in upstream's layout, which programs rely on.
+"""Atomic writer: a directory whose files change all at once, in upstream's `..data` layout.
 
     name -> ..data/name        what containers read
     ..data -> ..<version>      swapped by one rename
@@ -30,7 +30,7 @@ def version(files: Mapping[str, PayloadFile]) -> str:
 
 
 def write(directory: str, files: Mapping[str, PayloadFile]) -> bool:
-    """Whether the content changed."""
+    """Write the files. Returns whether the content changed."""
     os.makedirs(directory, exist_ok=True)
     wanted = version(files)
     link = os.path.join(directory, DATA)

@@ -1,4 +1,4 @@
-"""The port between the kubelet and the machine that it runs on.
+"""Interface between the kubelet and its machine.
 
 - Paths are absolute. Failures are OSError, as the system calls raise them.
 - What is asked for and is already so succeeds: directories that exist, mounts that are gone.
@@ -14,7 +14,7 @@ from typing import Protocol
 
 @dataclass(slots=True, frozen=True)
 class PayloadFile:
-    """One file of a volume that the kubelet writes; `owner` is a uid."""
+    """One file of a volume written by the kubelet; `owner` is a uid."""
 
     data: bytes
     mode: int = 0o644
@@ -23,7 +23,7 @@ class PayloadFile:
 
 @dataclass(slots=True, frozen=True)
 class DiskUsage:
-    """Room on one filesystem: bytes and inodes."""
+    """Capacity and free space of one filesystem, in bytes and inodes."""
 
     capacity: int
     available: int
@@ -35,7 +35,7 @@ class DiskUsage:
 
 @dataclass(slots=True, frozen=True)
 class TreeUsage:
-    """What the files below a directory take."""
+    """Disk usage below a directory."""
 
     bytes: int = 0
     inodes: int = 0
@@ -43,7 +43,7 @@ class TreeUsage:
 
 @dataclass(slots=True, frozen=True)
 class Machine:
-    """What does not change while it is up. Sizes in bytes."""
+    """Facts about the machine that do not change while it is up. Sizes in bytes."""
 
     cores: int
     memory: int
@@ -65,7 +65,7 @@ class Machine:
 
 @dataclass(slots=True, frozen=True)
 class Load:
-    """What changes all the time: free memory (without reclaimable page cache being counted as used), processes, processor time used."""
+    """Available memory (page cache that can be reclaimed counts as available), processes, and CPU time."""
 
     memory_available: int
     processes: int = 0
@@ -74,16 +74,16 @@ class Load:
 
 
 class Host(Protocol):
-    """Files, mounts and facts."""
+    """The machine: files, mounts and facts."""
 
     async def make_directory(self, path: str, mode: int = 0o755) -> None:
         """Make a directory with its parents."""
 
     async def make_directories(self, paths: Sequence[str], mode: int = 0o755) -> None:
-        """Several at once, in this order."""
+        """Make several directories, in this order."""
 
     async def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
-        """Replaces what is there; the mode is exact, whatever the umask."""
+        """Write a file, replacing an existing one; the mode does not depend on the umask."""
         ...
 
     async def read_file(self, path: str) -> bytes:
@@ -105,23 +105,23 @@ class Host(Protocol):
         ...
 
     async def kind(self, path: str) -> str:
-        """ "" for nothing there, or directory, file, socket, char, block, other; links are followed."""
+        """Type of a path: directory, file, socket, char, block, other, or "" for nothing; links are followed."""
         ...
 
     async def list_directory(self, path: str) -> Sequence[str]:
-        """Names; empty when there is no such directory."""
+        """Names in a directory; empty when it does not exist."""
         ...
 
     async def remove_tree(self, path: str) -> None:
-        """Unmounts what is mounted in it first, and removes nothing where that fails."""
+        """Unmount everything below a path, then remove it; nothing is removed when an unmount fails."""
         ...
 
     async def write_payload(self, directory: str, files: Mapping[str, PayloadFile]) -> bool:
-        """Make `directory` show exactly `files` (relative paths), all at once, by upstream's `..data` link; whether it changed."""
+        """Make `directory` show exactly `files` (relative paths), atomically through upstream's `..data` link; whether it changed."""
         ...
 
     async def set_group(self, path: str, group: int, *, readonly: bool, only_if_root_differs: bool = False) -> None:
-        """Give a tree to a group as fsGroup asks: group-owned, group-writable unless readonly, setgid directories."""
+        """Change group and permissions of a tree as fsGroup requires: group-owned, group-writable unless readonly, setgid directories."""
         ...
 
     async def set_mode(self, path: str, mode: int) -> None:
@@ -138,11 +138,11 @@ class Host(Protocol):
         """Mount `source` at `target` as file system `kind`."""
 
     async def filesystem(self, device: str) -> str:
-        """The kind of filesystem that a block device bears; "" for none, `unknown data, probably partitions` for a disk in parts."""
+        """Type of the filesystem on a block device; "" for none, `unknown data, probably partitions` for a partitioned disk."""
         ...
 
     async def format(self, device: str, kind: str) -> None:
-        """Make a new filesystem on it."""
+        """Make a filesystem of type `kind` on a block device."""
 
     async def unmount(self, path: str) -> None:
         """Unmount what is at a path."""
@@ -154,14 +154,14 @@ class Host(Protocol):
         """Size and usage of the file system of a path."""
 
     async def tree_usage(self, path: str) -> TreeUsage:
-        """What a tree takes; nothing when there is none."""
+        """Disk usage below a path; zero when it does not exist."""
         ...
 
     def machine(self) -> Machine:
-        """What the machine is; it does not change while the kubelet runs."""
+        """Facts about the machine."""
 
     def load(self) -> Load:
-        """What is in use on the machine now."""
+        """Current load of the machine."""
 
 
 async def unmount_if_mounted(host: Host, path: str) -> None:

@@ -1,4 +1,4 @@
-"""A machine in memory: files are dictionary entries, mounts are names, capacity is what the test says.
+"""A simulated machine in memory: files are dictionary entries, mounts are names, capacity is set by the test.
 
 Directories are not tracked apart from files: every path is a directory that a file lies below, or that was made.
 """

@@ -1,4 +1,4 @@
-"""Bind mounts of what lies in a volume to which containers may be writing at this very moment.
+"""Safe bind mounts of subPaths in a volume to which containers may write at the same time.
 
 Links inside the volume are followed as they are found, but none that leads out of it; then the path is walked again from descriptor to
 descriptor, following none at all, and what was opened is mounted: a link that is swapped in meanwhile leads nobody elsewhere.
@@ -16,7 +16,10 @@ PERMISSIONS = 0o777 | stat.S_ISGID
 
 
 def bind(root: str, path: str, target: str) -> None:
-    """Mount `path` below `root` at `target`. Directories that are missing are made, as open as `root` is; ValueError when it leads out."""
+    """Bind mount `path` below `root` at `target`.
+
+    Missing directories are made with the mode of `root`; ValueError when the path leads out of it.
+    """
     descriptor = open_below(root, path)
     try:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
@@ -30,7 +33,7 @@ def bind(root: str, path: str, target: str) -> None:
 
 
 def open_below(root: str, path: str) -> int:
-    """A descriptor (O_PATH) of `path` below `root`."""
+    """Open `path` below `root` as an O_PATH descriptor."""
     whole = os.path.realpath(root)
     resolved = os.path.realpath(os.path.join(whole, path))
     if resolved != whole and not resolved.startswith(whole + "/"):

@@ -1,1 +1,1 @@
-"""Images on this node: pulling them when containers need them, and taking away what nobody uses."""
+"""Images of the node: pulling, and garbage collection."""

@@ -1,4 +1,4 @@
-"""Takes images away that nobody uses when the disk fills up: from 85 % on, down to 80 %, the longest unused first.
+"""Image garbage collection: removes unused images when disk usage is high (85 %) until it is low (80 %), least recently used first.
 
 - An image that a container was made from is in use, however dead the container is; so is every pinned one.
 - Images younger than two minutes stay: something may be about to start.
@@ -32,7 +32,7 @@ class Record:
 
 
 def to_free(disk: DiskUsage, high_percent: int, low_percent: int) -> int:
-    """Bytes that are to be freed; 0 below the high mark. Pure."""
+    """Bytes to free; 0 below the high threshold. Pure."""
     if disk.capacity <= 0 or 100 - 100 * disk.available / disk.capacity < high_percent:
         return 0
     return max(disk.capacity * (100 - low_percent) // 100 - disk.available, 0)
@@ -41,7 +41,7 @@ def to_free(disk: DiskUsage, high_percent: int, low_percent: int) -> int:
 def choose(
     images: Iterable[Image], records: dict[str, Record], used: set[str], amount: int, now: float, config: KubeletConfig
 ) -> list[Image]:
-    """What to take away for `amount` bytes, in order. Pure."""
+    """Images to remove to free `amount` bytes, in order. Pure."""
     candidates = [
         image
         for image in images
@@ -81,7 +81,7 @@ class ImageCollector:
                 log.warning("images are not collected", extra={"error": str(error)})
 
     async def collect(self, *, everything: bool = False) -> int:
-        """One turn; the bytes that were freed. `everything`: all that nobody uses, whatever the disk says (before pods are evicted)."""
+        """One collection. Returns the bytes that were freed. `everything` removes all unused images, as before evicting Pods."""
         if self._config.image_gc_high_percent >= 100 and not everything:
             return 0
         now = self._clock.now().timestamp()

@@ -1,4 +1,4 @@
-"""Which of the pod's pull secrets are for which image, as upstream's keyring matches them. Pure.
+"""Selecting the Pod's image pull secrets for an image, as upstream's keyring does. Pure.
 
 Longer and more exact entries come first; an entry may name a registry, one with a path, or have `*` in its host's parts.
 """
@@ -22,7 +22,7 @@ DEFAULT_REGISTRIES = {"index.docker.io", "docker.io"}
 
 
 def credentials_for(image: str, secrets: Iterable[Secret]) -> list[Credentials]:
-    """Those that match `image`, in the order in which they are to be tried."""
+    """Credentials that match `image`, in the order in which they are tried."""
     entries = {key: value for secret in secrets for key, value in _entries(secret).items()}
     reference = parse(image)
     target = reference.name

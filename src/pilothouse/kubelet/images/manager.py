@@ -1,4 +1,4 @@
-"""Images for containers: present, pulled, or why not - in upstream's reasons, messages and events.
+"""Image manager: makes images present by pull policy, with upstream's reasons, messages and events.
 
 - A pull that failed is not tried again before its back-off (10 s doubling to 300 s, per pod and image) is over.
 - Pulls wait for one another unless the node is told otherwise; what is present never waits.
@@ -35,7 +35,7 @@ BACK_OFFS_LIMIT = 4096
 
 
 class PullFailure(LaunchError):
-    """Not to be tried again before `retry_at`."""
+    """An image cannot be pulled; it is tried again at `retry_at`."""
 
     def __init__(self, reason: str, message: str, retry_at: float) -> None:
         super().__init__(reason, message)
@@ -44,7 +44,7 @@ class PullFailure(LaunchError):
 
 @dataclass(slots=True)
 class FailedPull:
-    """Last failed pull of an image, and when it may be pulled again."""
+    """The last failed pull of an image, with its backoff."""
 
     back_off: BackOff
     error: str
@@ -72,7 +72,7 @@ class ImageManager:
         """What `look_up` saw, and when: good for the start that it was made for, not for a later one."""
 
     async def look_up(self, pod: Pod) -> None:
-        """Look the images of a pod up while something else takes time; errors wait for whoever needs the image."""
+        """Look up the Pod's images ahead of time; errors are left to `ensure`."""
         for container in (*pod.spec.initContainers, *pod.spec.containers):
             try:
                 name = with_default_tag(container.image)
@@ -83,7 +83,7 @@ class ImageManager:
                 self._looked_up[name] = (image, self._clock.monotonic())
 
     async def ensure(self, pod: Pod, container: AnyContainer, tell: Tell) -> Image:
-        """The image that the container is to run; PullFailure or LaunchError says why there is none."""
+        """The image for the container, pulled if needed. Raises PullFailure or LaunchError."""
         name = self._named(container.image, tell)
         image = self._just_seen(name) or await self._present(name, tell)
         policy = container.imagePullPolicy or ("Always" if name.endswith(":latest") else "IfNotPresent")
@@ -98,7 +98,7 @@ class ImageManager:
         return await self._pull(pod, container.image, name, tell)
 
     def forget(self, uid: str) -> None:
-        """The pod is gone."""
+        """Drop what is kept for a Pod that is gone."""
         for key in [key for key in self._refused if key[0] == uid]:
             del self._refused[key]
 

@@ -1,4 +1,4 @@
-"""Names of images, as the distribution reference grammar has them. Pure."""
+"""Image references in the distribution grammar. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 
 
 class InvalidReference(ValueError):
-    """`str()` says what is wrong in upstream's words."""
+    """An image reference is invalid; the text is upstream's."""
 
 
 @dataclass(slots=True, frozen=True)
 class Reference:
-    """`domain` and `path` are complete: `docker.io`, `library/busybox`."""
+    """A parsed image reference. `domain` and `path` are complete: `docker.io`, `library/busybox`."""
 
     domain: str
     path: str
@@ -36,7 +36,7 @@ class Reference:
 
 
 def parse(text: str) -> Reference:
-    """The parts of a reference."""
+    """Parse an image reference. Raises InvalidReference."""
     if IDENTIFIER.fullmatch(text):
         raise InvalidReference(f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings")
     rest, _, digest = text.partition("@")
@@ -69,6 +69,6 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def with_default_tag(image: str) -> str:
-    """The reference as written, `:latest` added when it has neither tag nor digest; InvalidReference when it is none."""
+    """The reference with `:latest` when it has neither tag nor digest. Raises InvalidReference."""
     reference = parse(image)
     return image if reference.tag or reference.digest else f"{image}:latest"

@@ -1,1 +1,1 @@
-"""From a pod's spec to what the runtime is given: sandbox and container configurations. Pure but for the files it names."""
+"""From a Pod's spec to CRI's sandbox and container configurations."""

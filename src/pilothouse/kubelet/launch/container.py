@@ -1,4 +1,4 @@
-"""A container of a pod -> its configuration for the runtime. Pure: environment, mounts and image are given."""
+"""CRI's ContainerConfig of a container. Pure: environment, mounts and image are arguments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_MACHINE = Machine(0, 0)
 
 @dataclass(slots=True, frozen=True)
 class Prepared:
-    """What was found out and made ready for a container before it is created."""
+    """What was resolved and prepared for a container before its creation."""
 
     image_reference: str
     image: Image | None

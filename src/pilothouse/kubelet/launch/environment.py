@@ -1,4 +1,4 @@
-"""The environment of a container: envFrom, env with references and sources, and the services' variables.
+"""Environment variables of a container: envFrom, env with references and sources, and service variables.
 
 ConfigMaps and Secrets are awaited; everything else is computed. What is missing is a ConfigError in upstream's words, unless it is
 optional.
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Objects(Protocol):
-    """Where ConfigMaps, Secrets and what else pods refer to come from (objects.py)."""
+    """Source of ConfigMaps, Secrets and other objects that Pods refer to (objects.py)."""
 
     async def get(self, kind: type[T], namespace: str, name: str) -> T:
         """The object. Raises a 404 StatusError when it is missing, TimeoutError when the API does not answer."""
@@ -33,7 +33,7 @@ class Objects(Protocol):
 
 @dataclass(slots=True, frozen=True)
 class EnvironmentContext:
-    """What of node and cluster a container's environment may show."""
+    """What the node and the cluster contribute to a container's environment."""
 
     host_ips: Sequence[str] = ()
     pod_ips: Sequence[str] = ()
@@ -42,7 +42,7 @@ class EnvironmentContext:
 
 
 async def environment(pod: Pod, container: AnyContainer, objects: Objects, context: EnvironmentContext) -> dict[str, str]:
-    """Names and values; those of `env` win over `envFrom`, both over the services'."""
+    """Names and values. `env` overrides `envFrom`, and both override service variables."""
     variables: dict[str, str] = {}
     for source in container.envFrom:
         variables.update(await _env_from(pod, source, objects))
@@ -81,7 +81,7 @@ async def _env_from(pod: Pod, source: EnvFromSource, objects: Objects) -> dict[s
 
 
 def secret_text(encoded: str) -> str:
-    """A Secret's value as an environment holds it: bytes that are no UTF-8 survive the way to the runtime."""
+    """A Secret's value as text for an environment; bytes that are not UTF-8 are preserved."""
     return base64.b64decode(encoded).decode("utf-8", "surrogateescape")
 
 

@@ -1,10 +1,10 @@
-"""Why a container cannot be launched, as its status and events say it."""
+"""Errors that prevent the launch of a container, as shown in statuses and events."""
 
 from __future__ import annotations
 
 
 class LaunchError(Exception):
-    """`reason` is a waiting reason (CreateContainerConfigError, CreateContainerError, ErrImagePull ...), `str()` its message."""
+    """A container cannot be launched. `reason` is a waiting reason (CreateContainerConfigError, ErrImagePull ...), the text its message."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -12,7 +12,7 @@ class LaunchError(Exception):
 
 
 class ConfigError(LaunchError):
-    """Something that the container's configuration refers to is missing or wrong."""
+    """An object that the container's configuration refers to is missing or invalid."""
 
     def __init__(self, message: str) -> None:
         super().__init__("CreateContainerConfigError", message)

@@ -1,4 +1,4 @@
-"""`$(VAR)` in commands, arguments, values and sub-paths, as upstream expands it. Pure.
+"""Expansion of `$(VAR)` in commands, arguments, values and subPathExpr, as upstream does it. Pure.
 
 `$$` is a literal `$`; a reference to nothing stays as it is written; only `$(...)` is a reference.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 
 def expand(text: str, values: Mapping[str, str], missing: list[str] | None = None) -> str:
-    """`text` with its references replaced; names that are not in `values` are added to `missing`."""
+    """`text` with variable references replaced; unknown names are added to `missing`."""
     if "$" not in text:
         return text
     out: list[str] = []
@@ -44,5 +44,5 @@ def _operator(rest: str, values: Mapping[str, str], missing: list[str] | None) -
 
 
 def expand_all(texts: Iterable[str], values: Mapping[str, str]) -> list[str]:
-    """Every text with its references replaced."""
+    """All texts with variable references replaced."""
     return [expand(text, values) for text in texts]

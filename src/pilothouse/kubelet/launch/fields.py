@@ -1,4 +1,4 @@
-"""What a pod may be told of itself: `fieldRef` and `resourceFieldRef`, for environments and downwardAPI volumes. Pure."""
+"""Values of `fieldRef` and `resourceFieldRef`, for environments and downwardAPI volumes. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['([^']+)'\]")
 
 
 def field_value(pod: Pod, path: str, *, host_ips: Sequence[str] = (), pod_ips: Sequence[str] = ()) -> str:
-    """The value of a fieldPath; ConfigError for one that is not supported."""
+    """Value of a fieldPath. Raises ConfigError for an unsupported one."""
     meta = pod.metadata
     match = SUBSCRIPT.fullmatch(path)
     if match is not None:
@@ -43,12 +43,12 @@ def field_value(pod: Pod, path: str, *, host_ips: Sequence[str] = (), pod_ips: S
 
 
 def formatted(values: Mapping[str, str]) -> str:
-    """A map as upstream writes it into files: `key="value"`, sorted, values quoted as Go does."""
+    """A map as written to downwardAPI files: `key="value"`, sorted, values quoted as Go does."""
     return "\n".join(f"{key}={go_quoted(values[key])}" for key in sorted(values))
 
 
 def go_duration(seconds: float) -> str:
-    """Whole milliseconds as Go prints a duration: `123ms`, `1.5s`, `1m20s`, `1h0m0s`."""
+    """A duration of whole milliseconds as Go prints it: `123ms`, `1.5s`, `1m20s`, `1h0m0s`."""
     whole = int(seconds * 1000)
     if 0 < whole < 1000:
         return f"{whole}ms"
@@ -60,8 +60,7 @@ def go_duration(seconds: float) -> str:
 
 
 def resource_value(pod: Pod, selector: ResourceFieldSelector, container: AnyContainer | None, allocatable: Mapping[str, str]) -> str:
-    """The value of a resourceFieldRef in units of its divisor, rounded up. Limits that are not set are the pod's, else what the node has
-    for pods."""
+    """Value of a resourceFieldRef in units of its divisor, rounded up. Missing limits are the Pod's, else the node's allocatable."""
     if selector.containerName:
         container = container_of(pod, selector.containerName)
     if container is None:

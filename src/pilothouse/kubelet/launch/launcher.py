@@ -1,4 +1,4 @@
-"""Makes everything ready that a container needs before it is created, and says what to create."""
+"""Prepares what a container needs before its creation, and builds its configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pilothouse.kubelet.runtime.images import Image
 
 
 def pod_ips(shared: NodeServices, pod: Pod, state: PodState) -> tuple[str, ...]:
-    """Of a pod in the node's network they are the node's."""
+    """Addresses of a Pod; those of the node for a host-network Pod."""
     if pod.spec.hostNetwork:
         return shared.config.host_ips
     return state.sandbox.ips if state.sandbox is not None else ()
@@ -24,7 +24,7 @@ def pod_ips(shared: NodeServices, pod: Pod, state: PodState) -> tuple[str, ...]:
 async def prepare_container(
     shared: NodeServices, pod: Pod, state: PodState, container: AnyContainer, attempt: int, image: Image
 ) -> ContainerConfig:
-    """The configuration to create; LaunchError when something that it refers to is missing or wrong."""
+    """Configuration of a container, ready to be created. Raises LaunchError when something it refers to is missing or invalid."""
     ips = pod_ips(shared, pod, state)
     context = EnvironmentContext(shared.config.host_ips, ips, shared.allocatable, shared.service_environment(pod))
     values = await environment(pod, container, shared.objects, context)

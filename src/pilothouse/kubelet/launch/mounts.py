@@ -1,4 +1,4 @@
-"""The mounts of a container: its volumes, /etc/hosts and the file of its termination message.
+"""Mounts of a container: volumes, /etc/hosts, and the file of its termination message.
 
 - subPath is resolved inside of its volume: a link that leads out of it is refused.
 - What a subPath names and is not there is made as a directory, unless the volume is read-only.
@@ -24,7 +24,7 @@ PROPAGATIONS = {"HostToContainer": Propagation.HOST_TO_CONTAINER, "Bidirectional
 async def container_mounts(
     pod: Pod, container: AnyContainer, attempt: int, volumes: VolumeManager, host: Host, paths: Paths, values: Mapping[str, str]
 ) -> list[Mount]:
-    """Makes what the mounts need on the host; `values` is the container's environment, for subPathExpr."""
+    """Mounts of a container, after making what they need on the host. `values` is its environment, for subPathExpr."""
     mounts = [await _volume_mount(pod, container, place, volumes, host, paths, values) for place in range(len(container.volumeMounts))]
     taken = {mount.container_path for mount in mounts}
     if ETC_HOSTS not in taken:
@@ -39,7 +39,7 @@ async def container_mounts(
 
 
 def container_devices(pod: Pod, container: AnyContainer, volumes: VolumeManager) -> list[Device]:
-    """The block devices that the container is given."""
+    """Block devices of a container (volumeDevices)."""
     devices = []
     for wanted in container.volumeDevices:
         source = volumes.device(pod, wanted.name)
@@ -50,7 +50,7 @@ def container_devices(pod: Pod, container: AnyContainer, volumes: VolumeManager)
 
 
 def message_path(paths: Paths, uid: str, container: str, attempt: int) -> str:
-    """Where a run leaves its termination message."""
+    """Path of the termination message file of one attempt."""
     return f"{paths.container(uid, container)}/{attempt}"
 
 

@@ -1,4 +1,4 @@
-"""What a pod is called and whom it asks for names: hostname, /etc/hosts, resolv.conf. Pure.
+"""Hostname, /etc/hosts and resolv.conf of a Pod. Pure.
 
 - ClusterFirst asks the cluster's DNS with its search domains; a host-network pod needs ClusterFirstWithHostNet for that.
 - At most 3 servers, 32 search domains of 2048 characters together, as upstream; what exceeds is cut, with a warning.
@@ -20,7 +20,7 @@ HOST_NETWORK_NOTE = "# Kubernetes-managed hosts file (host network).\n"
 
 
 def hostname(pod: Pod, node_hostname: str, cluster_domain: str) -> tuple[str, str]:
-    """(hostname, domain); the domain is "" without a subdomain. A host-network pod bears the node's name."""
+    """(hostname, domain) of a Pod; the domain is "" without a subdomain. A host-network Pod has the node's name."""
     name = pod.spec.hostname or pod.metadata.name[:HOSTNAME_LIMIT].rstrip("-.")
     domain = f"{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}" if pod.spec.subdomain else ""
     if pod.spec.hostnameOverride:
@@ -33,7 +33,7 @@ def hostname(pod: Pod, node_hostname: str, cluster_domain: str) -> tuple[str, st
 
 
 def fqdn_error(pod: Pod, name: str) -> str:
-    """Why the kernel will not take the name; "" when it will."""
+    """Why the name is too long for the kernel; "" when it is not."""
     if pod.spec.setHostnameAsFQDN and len(name) > FQDN_LIMIT:
         return (
             f"failed to construct FQDN from pod hostname and cluster domain, FQDN {name} is too long "
@@ -43,7 +43,7 @@ def fqdn_error(pod: Pod, name: str) -> str:
 
 
 def hosts_file(pod: Pod, ips: Sequence[str], name: str, domain: str, node_hosts: str = "") -> bytes:
-    """The managed /etc/hosts; a host-network pod's begins with the node's own."""
+    """Content of the managed /etc/hosts; for a host-network Pod it begins with the node's file."""
     if pod.spec.hostNetwork:
         lines = [HOST_NETWORK_NOTE + node_hosts]
     else:
@@ -58,7 +58,7 @@ def hosts_file(pod: Pod, ips: Sequence[str], name: str, domain: str, node_hosts:
 
 
 def parse_resolv_conf(text: str) -> DnsConfig:
-    """The three directives that matter; the last `search` wins, options add up."""
+    """Parse nameserver, search and options; the last `search` wins, options add up."""
     servers: list[str] = []
     searches: list[str] = []
     options: list[str] = []
@@ -76,12 +76,12 @@ def parse_resolv_conf(text: str) -> DnsConfig:
 
 
 def dns_config(pod: Pod, host: DnsConfig, cluster_dns: Sequence[str], cluster_domain: str) -> DnsConfig:
-    """resolv.conf of the pod by its dnsPolicy and dnsConfig."""
+    """DNS configuration of the Pod by its dnsPolicy and dnsConfig."""
     return _limited(_wanted_dns(pod, host, cluster_dns, cluster_domain))
 
 
 def dns_warnings(pod: Pod, host: DnsConfig, cluster_dns: Sequence[str], cluster_domain: str) -> list[str]:
-    """What of its resolv.conf the pod does not get, in upstream's words."""
+    """Upstream's warnings about DNS settings that exceed the limits."""
     wanted = _wanted_dns(pod, host, cluster_dns, cluster_domain)
     given, warnings = _limited(wanted), []
     if given.searches != wanted.searches:

@@ -1,4 +1,4 @@
-"""Requests and limits -> what the kernel understands. Pure.
+"""Requests and limits as cgroup settings. Pure.
 
 cpu: 1024 shares a core, at least 2; a quota in each 100 ms, at least 1 ms. The pod's own cgroup holds the sums.
 """
@@ -29,7 +29,7 @@ def shares(milli_cpu: int) -> int:
 
 
 def quota(milli_cpu: int) -> int:
-    """Microseconds in each period; 0 for no limit."""
+    """CPU quota in microseconds of each period; 0 for no limit."""
     if milli_cpu <= 0:
         return 0
     return max(milli_cpu * CPU_PERIOD_MICROSECONDS // 1000, MINIMUM_QUOTA_MICROSECONDS)
@@ -46,7 +46,7 @@ def value_of(values: Mapping[str, str | int | float], name: str) -> int:
 
 
 def container_resources(pod: Pod, container: AnyContainer, machine: Machine, *, cfs_quota: bool = True) -> Resources:
-    """What a container's cgroup is to say. Without a cpu request its limit counts as one, without a limit the pod's own.
+    """Cgroup settings of a container. Without a cpu request its limit is used, without a limit the Pod's.
 
     Containers do not swap (upstream's NoSwap); on v2 the kernel ends all of one that is out of memory, and never a part of it.
     """
@@ -75,7 +75,7 @@ def _page_name(resource: str) -> str:
 
 @dataclass(slots=True, frozen=True)
 class PodCgroup:
-    """The pod's own cgroup. Zero: no limit."""
+    """Settings of the Pod's cgroup. Zero: no limit."""
 
     path: str
     cpu_shares: int
@@ -85,14 +85,14 @@ class PodCgroup:
 
 
 def cgroup_path(pod: Pod, root: str = "") -> str:
-    """`<root>/kubepods[/burstable|/besteffort]/pod<uid>`, beginning with a slash."""
+    """Path of the Pod's cgroup: `<root>/kubepods[/burstable|/besteffort]/pod<uid>`, beginning with a slash."""
     kind = pod.status.qosClass or qos_class(pod)
     middle = {BURSTABLE: "/burstable", BEST_EFFORT: "/besteffort"}.get(kind, "")
     return f"{root}/{ROOT}{middle}/pod{pod.metadata.uid}"
 
 
 def pod_cgroup(pod: Pod, root: str = "") -> PodCgroup:
-    """Limits stand in it only when every container has one, or the containers that have none could use nothing."""
+    """Settings of the Pod's cgroup. A limit is set only when every container has one or the Pod itself does."""
     kind = pod.status.qosClass or qos_class(pod)
     requests, limits = pod_requests(pod), pod_limits(pod)
     containers = [*pod.spec.containers, *pod.spec.initContainers]
@@ -110,7 +110,7 @@ def pod_cgroup(pod: Pod, root: str = "") -> PodCgroup:
 
 
 def widest(pod_cgroup: PodCgroup, other: PodCgroup) -> PodCgroup:
-    """What allows all that either does: between two sizes of a pod neither may be in the way of its containers."""
+    """The larger of two settings in every field, used while a Pod is being resized."""
 
     def more(a: int, b: int) -> int:
         return max(a, b) if a and b else 0

@@ -1,4 +1,4 @@
-"""A pod -> the configuration of its sandbox. Pure."""
+"""CRI's PodSandboxConfig of a Pod. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pilothouse.kubelet.runtime.sandboxes import DnsConfig, PortMapping, Resourc
 
 
 def sandbox_config(pod: Pod, attempt: int, config: KubeletConfig, host_dns: DnsConfig) -> SandboxConfig:
-    """What the runtime is told of a pod as a whole. `host_dns` is the node's own resolv.conf."""
+    """Configuration of the Pod's sandbox. `host_dns` is the node's resolv.conf."""
     name, _ = hostname(pod, config.hostname, config.cluster_domain)
     error = fqdn_error(pod, name)
     if error:

@@ -1,4 +1,4 @@
-"""Security contexts of pod and container -> what the runtime is given. Pure.
+"""CRI's security contexts from those of Pod and container. Pure.
 
 - The container's own setting wins over the pod's.
 - A container must not run as root when it says so: neither by number nor by a name that cannot be checked.
@@ -34,7 +34,7 @@ READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysr
 
 
 def namespaces(pod: Pod, target: str = "") -> Namespaces:
-    """`target` is the id of the container whose processes an ephemeral container is to see."""
+    """CRI's NamespaceOption. `target` is the id of the container whose processes an ephemeral container shares."""
     spec = pod.spec
     if spec.hostPID:
         pid = NamespaceMode.NODE
@@ -76,7 +76,7 @@ def _groups(own: PodSecurityContext) -> list[int]:
 def container_security(
     pod: Pod, container: AnyContainer, image: Image | None, *, seccomp_root: str, seccomp_default: bool = False, target: str = ""
 ) -> ContainerSecurity:
-    """What the container may do; ConfigError when it insists on not being root and would be."""
+    """CRI's security context of a container. Raises ConfigError for runAsNonRoot with an image that runs as root."""
     whole = pod.spec.securityContext or PodSecurityContext()
     own = container.securityContext or SecurityContext()
     user = own.runAsUser if own.runAsUser is not None else whole.runAsUser

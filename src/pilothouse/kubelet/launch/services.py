@@ -1,4 +1,4 @@
-"""The environment that tells a container of Services, as Docker links once did. Pure."""
+"""Service environment variables, in the form of Docker links. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MASTER = ("default", "kubernetes")
 
 
 def service_environment(pod: Pod, services: Iterable[Service]) -> dict[str, str]:
-    """Of the services in the pod's namespace if it wants links, and always of the API's own."""
+    """Variables for the Services of the Pod's namespace if enableServiceLinks, and always for the Service `kubernetes`."""
     links = pod.spec.enableServiceLinks is not False
     by_name: dict[str, Service] = {}
     for service in services:

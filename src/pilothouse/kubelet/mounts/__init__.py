@@ -1,1 +1,1 @@
-"""The volumes of pods: making them ready, keeping them fresh, taking them away. The kinds themselves are in ../volumes."""
+"""Volumes of Pods: mounting, refreshing and unmounting them. The volume kinds are in ../volumes."""

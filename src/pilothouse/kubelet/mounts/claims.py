@@ -1,4 +1,4 @@
-"""The volume that a claim is bound to, where that lives on this node (hostPath, local, nfs).
+"""Volumes of PersistentVolumeClaims, as far as this node can mount them (hostPath, local, nfs).
 
 A local volume that is a block device with a filesystem is staged: formatted if it bears nothing, and mounted once for all pods.
 
@@ -20,7 +20,7 @@ DEFAULT_FILESYSTEM = "ext4"
 
 
 async def find(place: Place, name: str, *, own: bool = False) -> str:
-    """Look the claim and its volume up, and set `place.persistent_volume`. `own`: the claim must be the pod's.
+    """Look up the claim and its volume, and set `place.persistent_volume`. `own`: the claim must belong to the Pod.
 
     Returns under which name the volume is staged; "" where it need not be.
     """
@@ -44,7 +44,7 @@ async def find(place: Place, name: str, *, own: bool = False) -> str:
 
 
 async def stage(place: Place, path: str) -> None:
-    """Mount the filesystem of a local volume's block device at `path`; a device that bears none is formatted, ext4 if nothing is said."""
+    """Mount the filesystem of a local volume's block device at `path`; an empty device is formatted, as ext4 by default."""
     volume = place.persistent_volume
     assert volume is not None
     assert volume.spec.local is not None
@@ -65,7 +65,7 @@ async def _format_and_mount(host: Host, device: str, path: str, wanted: str, opt
 
 
 async def claimed(place: Place, *, readonly: bool = False) -> str | None:
-    """The path on the node of the volume that `find` found, or None when the export is mounted at the volume's own place.
+    """Path on the node of the volume that `find` found; None when it is mounted at the Pod's volume directory.
 
     fsGroup applies to local volumes that are not `readonly`, and to no other.
     """
@@ -131,6 +131,6 @@ async def _locate(place: Place, volume: PersistentVolume) -> str | None:
 
 
 def no_driver(name: str) -> str:
-    """What upstream says of a CSI driver that has not registered with the kubelet; with this one none can."""
+    """Upstream's message for a CSI driver that is not registered with the kubelet; none can register here."""
     driver = f"driver name {name} not found in the list of registered CSI drivers"
     return f"kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: {driver}"

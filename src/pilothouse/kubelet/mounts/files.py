@@ -1,4 +1,4 @@
-"""The files that ConfigMaps, Secrets and downward fields become in volumes. Pure.
+"""Files of ConfigMaps, Secrets and downward API fields in volumes. Pure.
 
 Modes: the item's own, else the volume's default, 0644. A path may have directories in it, never `..`.
 """
@@ -33,7 +33,7 @@ def secret_data(secret: Secret) -> dict[str, bytes]:
 def key_files(
     data: Mapping[str, bytes], items: Sequence[KeyToPath], mode: int | None, *, optional: bool | None, missing: str
 ) -> dict[str, PayloadFile]:
-    """All keys, or those that `items` names; `missing` begins the error of a key that is not there."""
+    """Files for all keys, or for those of `items`; `missing` begins the error about a missing key."""
     default = DEFAULT_MODE if mode is None else mode
     if not items:
         return {key: PayloadFile(value, default) for key, value in data.items()}
@@ -48,7 +48,7 @@ def key_files(
 
 
 def downward_api_files(place: Place, items: Sequence[DownwardAPIVolumeFile], mode: int | None) -> dict[str, PayloadFile]:
-    """What the pod is told of itself."""
+    """Files of downward API items."""
     files = {}
     for item in items:
         value = ""

@@ -1,4 +1,4 @@
-"""Keys for pods' certificates, and requests that prove that who asks has the key."""
+"""Private keys and certificate requests for Pod certificates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All volumes of all pods on this node.
+"""Volume manager: sets up, refreshes and tears down the volumes of all Pods of the node.
 
 - `prepare` makes every volume of a pod ready, side by side; the first that fails is the VolumeError.
 - Volumes whose sources live are set up again when `refresh` is called: on changes of their sources and every so often.
@@ -29,18 +29,18 @@ from pilothouse.machinery.errors import StatusError
 
 @cache
 def kinds() -> dict[str, VolumeKind]:
-    """Every kind of volume by the field that asks for it."""
+    """All volume kinds, by their field in the volume source."""
     return {kind.field: kind for kind in plugins.instances(volumes, VolumeKind)}
 
 
 def kind_of(volume: Volume) -> VolumeKind | None:
-    """The kind of a volume by its field that is set; None for one that this kubelet does not know."""
+    """Kind of a volume; None for one that this kubelet does not support."""
     return next((kind for name, kind in kinds().items() if getattr(volume, name, None) is not None), None)
 
 
 @dataclass(slots=True)
 class Mounted:
-    """One volume of a pod as containers see it."""
+    """A mounted volume of a Pod."""
 
     kind: VolumeKind
     place: Place
@@ -71,7 +71,7 @@ class VolumeManager:
         self.allocatable: dict[str, str] = {}
 
     async def prepare(self, pod: Pod) -> None:
-        """Every volume of the pod is ready; VolumeError says which is not and why."""
+        """Mount all volumes of the Pod. Raises VolumeError for the first one that cannot be mounted."""
         known = self._pods.setdefault(pod.metadata.uid, PodVolumes(pod))
         known.pod = pod
         results = await asyncio.gather(*(self._set_up(known, volume) for volume in pod.spec.volumes), return_exceptions=True)
@@ -80,7 +80,7 @@ class VolumeManager:
                 raise result
 
     async def refresh(self, pod: Pod, pod_ips: Sequence[str] = ()) -> None:
-        """Bring volumes whose sources live up to date."""
+        """Update the volumes whose content changes, such as ConfigMaps and tokens."""
         known = self._pods.get(pod.metadata.uid)
         if known is None:
             return
@@ -91,7 +91,7 @@ class VolumeManager:
                 await self._attempt(mounted.kind, mounted.place)
 
     def path(self, pod: Pod, volume: str) -> str | None:
-        """Where a volume of a prepared pod is on the host; None for block devices too."""
+        """Host path of a mounted volume; None for block devices too."""
         mounted = self._mounted(pod, volume)
         return mounted.path if mounted is not None and not mounted.place.block else None
 
@@ -105,11 +105,11 @@ class VolumeManager:
         return known.volumes.get(volume) if known is not None else None
 
     def live_pods(self) -> Iterable[Pod]:
-        """Pods that have volumes whose content follows something."""
+        """Pods with volumes whose content changes."""
         return [known.pod for known in self._pods.values() if any(volume.kind.live for volume in known.volumes.values())]
 
     async def release(self, uid: str) -> None:
-        """Undo mounts and remove directories of a pod; OSError when something is still in use."""
+        """Unmount and remove the volumes of a Pod. Raises OSError while something is still in use."""
         await self._undo_subpaths(uid)
         root = self._paths.volumes(uid)
         for plugin in await self._host.list_directory(root):

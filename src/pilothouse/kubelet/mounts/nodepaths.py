@@ -1,4 +1,4 @@
-"""A path of the node itself, checked to be what its type says or made so: for hostPath and persistent volumes of that kind."""
+"""Paths of the node for hostPath volumes: checked against, or created as, their type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXPECTED = {
 
 
 async def path_of_the_node(host: Host, source: HostPathVolumeSource) -> str:
-    """The path itself."""
+    """Check or create the path. Returns it."""
     wanted, path = source.type, source.path
     there = await host.kind(path)
     if wanted == "DirectoryOrCreate":

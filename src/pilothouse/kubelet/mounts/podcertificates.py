@@ -1,4 +1,4 @@
-"""The certificates that a pod's podCertificate projections show: asked for by PodCertificateRequest, renewed before they end.
+"""Certificates of podCertificate projections: requested with PodCertificateRequests, and renewed before they expire.
 
 - A key is made for each request and never leaves the node. After a restart of the kubelet, certificates are asked for anew, as upstream.
 - What a signer denies or fails stays so for the life of the pod. A request that is not there ten minutes after it was made has been
@@ -31,7 +31,7 @@ ENDS = {"Denied": "denied", "Failed": "failed"}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A PodCertificateRequest that was made: its name, the key in PEM that it is for, and when it counts as deleted."""
+    """A PodCertificateRequest of the kubelet: its name, its private key in PEM, and when it counts as deleted."""
 
     name: str
     key: str
@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What is known of one projection; nothing at first. Times are seconds since 1970."""
+    """State of one projection. Times are seconds since 1970."""
 
     key: str = ""
     certificates: str = ""
@@ -51,7 +51,7 @@ class Credentials:
 
 
 def advance(known: Credentials, requests: Iterable[PodCertificateRequest], now: float, jitter_seconds: float) -> Credentials:
-    """What is known after a look at the requests of the pod."""
+    """The next state of a projection, from the PodCertificateRequests of the Pod."""
     pending = known.request
     if pending is None:
         return known
@@ -72,7 +72,7 @@ def advance(known: Credentials, requests: Iterable[PodCertificateRequest], now: 
 
 
 def must_ask(known: Credentials, now: float) -> bool:
-    """Whether a request is to be made now."""
+    """Whether a PodCertificateRequest has to be created now."""
     return known.request is None and not known.refusal and now >= known.renew_at
 
 
@@ -91,7 +91,7 @@ async def credentials(place: Place, index: int, projection: PodCertificateProjec
 
 
 def jitter(pod: Pod) -> float:
-    """Up to five minutes, another for each pod, so that not all of them renew at once."""
+    """Up to five minutes, different for each Pod, so that not all renew at once."""
     return zlib.crc32(pod.metadata.uid.encode()) % JITTER_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""What a kind of volume is: one file in kubelet/volumes that defines one `VolumeKind`, found by discovery.
+"""Interface of a volume kind: one file in kubelet/volumes that defines one `VolumeKind`, found by discovery.
 
 - `publish` makes the volume ready for one pod at `place.path` and may be called again at any time: it mends and refreshes.
 - What it mounted at `place.path` is unmounted, and the directory removed, by the manager.
@@ -21,16 +21,16 @@ from pilothouse.kubelet.pods.spec import every_container
 
 
 class VolumeError(Exception):
-    """Why a volume is not there; shown in the event FailedMount."""
+    """A volume cannot be mounted; the text is shown in the event FailedMount."""
 
 
 class StagingError(VolumeError):
-    """Why a volume cannot be made ready on the node."""
+    """A volume cannot be staged on the node."""
 
 
 @dataclass(slots=True)
 class Place:
-    """One volume of one pod, and all that a kind may need to make it."""
+    """One volume of one Pod, with all that a volume kind may need."""
 
     pod: Pod
     volume: Volume
@@ -60,7 +60,7 @@ class Place:
         return context.fsGroup if context is not None else None
 
     async def give_to_group(self, path: str, *, live: bool = False) -> None:
-        """As the pod's fsGroup and its change policy say: once, or each time where the kubelet goes on filling it (`live`)."""
+        """Set ownership by fsGroup and fsGroupChangePolicy; each time for volumes that the kubelet updates (`live`)."""
         if self.fs_group is None or self.memory.get("grouped"):
             return
         context = self.pod.spec.securityContext
@@ -70,7 +70,7 @@ class Place:
 
     @property
     def single_user(self) -> int | None:
-        """The user that all containers of the pod run as, if they say so and agree."""
+        """The runAsUser of all containers if they agree, else None."""
         context = self.pod.spec.securityContext
         whole = context.runAsUser if context is not None else None
         users = {
@@ -83,12 +83,12 @@ class Place:
 
 
 def reason_of(error: Exception) -> str:
-    """What an error says; of one of the machine, with the file that it is about."""
+    """Text of an error; OSErrors include the path."""
     return f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
 
 
 def failure_text(operation: str, place: Place, error: Exception) -> str:
-    """As upstream tells it: by the name of the volume that a claim is bound to, else by the name in the pod."""
+    """Upstream's message, with the name of the persistent volume, else that of the Pod's volume."""
     volume = place.persistent_volume
     name = volume.metadata.name if volume is not None else place.volume.name
     return f'MountVolume.{operation} failed for volume "{name}" : {reason_of(error)}'
@@ -96,7 +96,7 @@ def failure_text(operation: str, place: Place, error: Exception) -> str:
 
 @dataclass(slots=True, frozen=True)
 class VolumeStaging:
-    """How a volume is made ready on the node, before it is published to pods."""
+    """How a volume is staged on the node before it is published to Pods."""
 
     name: Callable[[Place], Awaitable[str]]
     """Names the volume, a file name that no other volume of the plugin has; "" where this one needs no staging."""
@@ -106,7 +106,7 @@ class VolumeStaging:
 
 @dataclass(slots=True, frozen=True)
 class VolumeKind:
-    """`field` is the name of its source in `spec.volumes[]`, `plugin` upstream's name of the plugin (it names the directory)."""
+    """A volume kind. `field` is its source in `spec.volumes[]`, `plugin` the name of upstream's plugin, which names the directory."""
 
     field: str
     plugin: str

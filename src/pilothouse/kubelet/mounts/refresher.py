@@ -1,4 +1,4 @@
-"""Keeps volumes whose content follows something up to date: at once when their sources change, and every so often for tokens."""
+"""Refreshes volumes whose content changes: at once when a source changes, and periodically for tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Current = Callable[[str], tuple[Pod, tuple[str, ...]] | None]
 
 
 class VolumeRefresher:
-    """At most one refresh a pod is waiting; failures are told in the log and tried again at the next turn."""
+    """Refreshes the volumes of Pods, with at most one refresh of a Pod waiting. Failures are logged, and tried again at the next period."""
 
     def __init__(self, volumes: VolumeManager, clock: Clock, current: Current, resync_seconds: float) -> None:
         self._volumes = volumes
@@ -28,7 +28,7 @@ class VolumeRefresher:
         self._wake = asyncio.Event()
 
     def changed(self, uid: str) -> None:
-        """Something that the volumes of this pod show has changed."""
+        """Note that a source of the Pod's volumes changed."""
         self._dirty.add(uid)
         self._wake.set()
 

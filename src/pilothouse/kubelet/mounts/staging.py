@@ -1,4 +1,4 @@
-"""Volumes that are made ready on the node once, for all pods that use them: upstream's MountDevice, CSI's NodeStageVolume.
+"""Staging: volumes that are mounted once for all Pods of the node (upstream's MountDevice, CSI's NodeStageVolume).
 
 - Each is mounted at `plugins/PLUGIN/mounts/NAME`; `plugins/PLUGIN/users/NAME` has one empty file a pod that uses it, by its uid.
 - A use is recorded before the volume is staged, so that whoever is killed in between leaves nothing that nobody knows of.
@@ -26,7 +26,7 @@ class StagedVolumes:
         self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def stage(self, kind: VolumeKind, place: Place) -> None:
-        """Stage the volume unless it is, and set `place.staged`; nothing where the kind, or this volume of it, needs no staging."""
+        """Stage the volume unless it is staged, and set `place.staged`; does nothing for kinds without staging."""
         if kind.staging is None or not (name := await kind.staging.name(place)):
             return
         path, users = self._paths.staged(kind.plugin, name), self._paths.staged_users(kind.plugin, name)
@@ -45,7 +45,7 @@ class StagedVolumes:
             raise StagingError(failure_text("MountDevice", place, error)) from error
 
     async def release(self, uid: str) -> None:
-        """The pod uses none any more: what nobody else uses is unstaged. OSError when that fails; it may be called again."""
+        """Unstage the volumes that no other Pod uses. Raises OSError when that fails; may be called again."""
         for kind in self._kinds.values():
             if kind.staging is None:
                 continue

@@ -1,4 +1,4 @@
-"""What a clusterTrustBundle projection shows: the certificates of one ClusterTrustBundle, or of all of a signer that labels choose.
+"""Content of a clusterTrustBundle projection: one ClusterTrustBundle, or all bundles of a signer that match a label selector.
 
 Each certificate is there once, without what stands around it in the bundles, in an order that means nothing: that of their digests.
 Source: upstream's ClusterTrustBundle manager of the kubelet.
@@ -22,7 +22,7 @@ NONE_MATCHED = "combination of signerName and labelSelector matched zero Cluster
 
 
 async def trust_anchors(objects: Objects, projection: ClusterTrustBundleProjection) -> str:
-    """The certificates in PEM; "" where there are none and the projection is optional. Raises VolumeError."""
+    """Certificates in PEM; "" when there are none and the projection is optional. Raises VolumeError."""
     try:
         if projection.name is not None:
             return certificates_of([await objects.get(ClusterTrustBundle, "", projection.name)])
@@ -43,6 +43,6 @@ async def trust_anchors(objects: Objects, projection: ClusterTrustBundleProjecti
 
 
 def certificates_of(bundles: Iterable[ClusterTrustBundle]) -> str:
-    """All certificates of some bundles, each once."""
+    """Certificates of the bundles without duplicates."""
     ders = {block.der for bundle in bundles for block in blocks(bundle.spec.trustBundle)}
     return "".join(certificate_text(der) for der in sorted(ders, key=lambda der: hashlib.sha256(der).digest()))

@@ -1,1 +1,1 @@
-"""The node as the API shows it: registration, status, Lease, and which pods it takes."""
+"""The Node object: registration, status, Lease, and admission of Pods."""

@@ -1,4 +1,4 @@
-"""Whether the node takes a pod that was bound to it: the last check, in upstream's reasons and words. Pure.
+"""Admission of bound Pods by the kubelet, with upstream's reasons and messages. Pure.
 
 Needed where schedulers race, are other people's, or were by-passed with `spec.nodeName`.
 """
@@ -42,7 +42,7 @@ MEMORY_PRESSURE_TAINT = Taint(key="node.kubernetes.io/memory-pressure", effect="
 
 @dataclass(slots=True, frozen=True)
 class NodeFeatures:
-    """What kernel and runtime of the node can do that not all can."""
+    """Optional features of the node's kernel and runtime."""
 
     apparmor: bool = True
     supplemental_groups_policy: bool = True
@@ -54,7 +54,7 @@ ALL_FEATURES = NodeFeatures()
 def admit(
     pod: Pod, others: Iterable[Pod], node: Node | None, pressures: Collection[str] = (), features: NodeFeatures = ALL_FEATURES
 ) -> Ending | None:
-    """None: taken. Else how the pod ends. `pressures` are the conditions of shortage that hold.
+    """None to admit the Pod, else how it ends. `pressures` are the pressure conditions that are True.
 
     A critical pod is not refused for want of resources: others make room for it (`missing`, node/preemption.py).
     """
@@ -67,12 +67,12 @@ def admit(
 
 
 def rejection(reason: str, message: str) -> Ending:
-    """The end of a pod that the node did not take."""
+    """The end of a Pod that the kubelet rejects."""
     return Ending(1, phase="Failed", reason=reason, message=REJECTED + message, untouched=True)
 
 
 def missing(pod: Pod, others: Iterable[Pod], node: Node | None) -> dict[str, int]:
-    """How much of each resource the node lacks for the pod beside the others; cpu in milli-cores."""
+    """Amounts that the node lacks for the Pod beside the others, by resource; cpu in millicores."""
     if node is None:
         return {}
     here = [other for other in others if other.metadata.uid != pod.metadata.uid]
@@ -80,7 +80,7 @@ def missing(pod: Pod, others: Iterable[Pod], node: Node | None) -> dict[str, int
 
 
 def admit_resize(pod: Pod, others: Iterable[Pod], node: Node | None) -> PendingResize | None:
-    """None: a pod of this node may have the resources that it wants now."""
+    """None to grant the resources that the Pod wants now, else why they are not granted."""
     if is_static(pod):
         return PendingResize(INFEASIBLE, "In-place resize of static-pods is not supported")
     if node is None:

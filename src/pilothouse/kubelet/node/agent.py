@@ -1,4 +1,4 @@
-"""The node in the API: registers it, keeps its status true and its Lease fresh.
+"""Registers the Node, and keeps its status and Lease up to date.
 
 - A node that is there already is taken over: labels mended, status replaced; its taints and cordon stay.
 - The status is looked at every 10 s and sent when it changed, or after 5 min; until the node is first Ready, ten times a second.
@@ -85,11 +85,11 @@ class NodeAgent:
 
     @property
     def reference(self) -> ObjectReference:
-        """The Node as the object of its events; its uid is its name, as upstream has it."""
+        """The Node as involvedObject of its events; uid is its name, as upstream sets it."""
         return ObjectReference(kind="Node", name=self._name, uid=self._name, apiVersion="v1")
 
     def pressed(self, conditions: set[str]) -> None:
-        """The pressures that hold now."""
+        """Pressure conditions that are True."""
         if conditions == self.pressures:
             return
         for type in PRESSURES:
@@ -99,8 +99,9 @@ class NodeAgent:
         self._changed.set()
 
     def node_updated(self, node: Node) -> None:
-        """The API shows the node: where it was given up for silent that is put right at once, not at the next regular report, and
-        what somebody advertised is there for Pods."""
+        """Handle a change of the Node: conditions that were set to Unknown are corrected at once, and advertised extended resources become
+        available to Pods.
+        """
         if any(condition.type in OWN and condition.status == "Unknown" for condition in node.status.conditions):
             self.node, self._sent, self._ready = node, {}, False
             self._changed.set()
@@ -109,7 +110,7 @@ class NodeAgent:
             self._changed.set()
 
     async def run(self) -> None:
-        """Register the node, then keep its status and its Lease until cancelled."""
+        """Register the Node, then update its status and its Lease until cancelled."""
         await self._until_done(self._register)
         self._recorder.event(self.reference, "Normal", "Starting", "Starting kubelet.")
         for reasons in PRESSURES.values():

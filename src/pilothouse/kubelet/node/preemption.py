@@ -1,4 +1,4 @@
-"""Which pods make room for a critical one that was bound to a full node. Pure.
+"""Preemption by the kubelet: which Pods end for a critical Pod that was bound to a full node. Pure.
 
 As upstream's critical pod admission: best-effort pods go before burstable ones, and those before guaranteed ones; of each class as few
 and as small ones as are needed. Amounts: cpu in milli-cores, everything else in whole units.
@@ -20,16 +20,16 @@ Requirements = Mapping[str, int]
 
 
 class NoRoom(Exception):
-    """All pods that may be preempted together do not free enough; `str()` says so in upstream's words."""
+    """All Pods that may be preempted would not free enough; the text is upstream's."""
 
 
 def is_critical(pod: Pod) -> bool:
-    """Neither evicted nor refused for want of resources."""
+    """Whether a Pod is critical: neither evicted nor rejected for lack of resources."""
     return is_static(pod) or is_mirror(pod) or (pod.spec.priority or 0) >= CRITICAL_PRIORITY
 
 
 def pods_to_preempt(pod: Pod, others: Iterable[Pod], missing: Requirements) -> list[Pod]:
-    """Those of `others` that are to go so that `pod` has what is `missing`; NoRoom when that is not enough."""
+    """Pods of `others` to end so that `missing` becomes available. Raises NoRoom."""
     by_class: dict[str, list[Pod]] = {BEST_EFFORT: [], BURSTABLE: [], GUARANTEED: []}
     for other in others:
         if _may_preempt(pod, other):

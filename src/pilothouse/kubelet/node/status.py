@@ -1,4 +1,4 @@
-"""What the machine and its runtime are -> the node's `status`. Pure.
+"""Status of the Node from facts about the machine and its runtime. Pure.
 
 Capacity is what is there, allocatable what pods may have: without what is reserved and what evictions keep free.
 """
@@ -51,7 +51,7 @@ PRESSURES = {
 
 @dataclass(slots=True, frozen=True)
 class NodeObservation:
-    """One look at the node."""
+    """What the kubelet observed of its node."""
 
     machine: Machine
     disk: DiskUsage
@@ -65,7 +65,7 @@ class NodeObservation:
 
 
 def capacity(seen: NodeObservation, config: KubeletConfig) -> dict[str, str | int | float]:
-    """What the machine has, by resource name, with what the configuration sets instead."""
+    """Capacity by resource; the configuration may override amounts."""
     amounts: dict[str, str | int | float] = {
         "cpu": str(seen.machine.cores),
         "ephemeral-storage": _binary(seen.disk.capacity),
@@ -83,12 +83,12 @@ def _binary(amount: int) -> str:
 
 
 def extended_resources(status: NodeStatus) -> dict[str, str | int | float]:
-    """What somebody advertised that the node has, which the kubelet knows nothing of."""
+    """Extended resources that others advertised in the status."""
     return {name: amount for name, amount in status.capacity.items() if is_extended(name)}
 
 
 def without_reserved(whole: Mapping[str, str | int | float], config: KubeletConfig) -> dict[str, str | int | float]:
-    """What is left of the capacity without what is reserved for the system."""
+    """Capacity without the reservations for the system."""
     amounts = dict(whole)
     for name, reserved in config.system_reserved.items():
         if name in amounts:
@@ -97,7 +97,7 @@ def without_reserved(whole: Mapping[str, str | int | float], config: KubeletConf
 
 
 def allocatable(whole: Mapping[str, str | int | float], config: KubeletConfig) -> dict[str, str | int | float]:
-    """What pods may use of the capacity: without reservations, eviction thresholds and huge pages; never below 0."""
+    """Allocatable by resource: capacity without reservations, eviction thresholds and huge pages, at least 0."""
     amounts = without_reserved(whole, config)
     for name, signal in KEPT_FREE.items():
         if name in amounts:
@@ -114,7 +114,7 @@ def _kept_free(capacity: str | int | float, threshold: str) -> str | int:
 
 
 def conditions(seen: NodeObservation, old: Sequence[NodeCondition], now: str) -> list[NodeCondition]:
-    """Pressures and Ready; those of others stay. A condition keeps its transition time as long as its status stays."""
+    """Pressure conditions and Ready; other conditions are kept. A condition keeps lastTransitionTime while its status does not change."""
     made = [_pressure(type, type in seen.pressures) for type in PRESSURES]
     made.append(_ready(seen))
     before = {condition.type: condition for condition in old}
@@ -143,14 +143,14 @@ def _ready(seen: NodeObservation) -> NodeCondition:
 
 
 def images(present: Sequence[Image]) -> list[ContainerImage]:
-    """The largest ones, named by digest and by tag."""
+    """The largest images, named by digests and tags."""
     named = [image for image in present if image.tags or image.digests]
     largest = sorted(named, key=lambda image: (-image.size, image.tags or image.digests))[:IMAGES_LIMIT]
     return [ContainerImage(names=[*image.digests, *image.tags][:NAMES_PER_IMAGE_LIMIT], sizeBytes=image.size) for image in largest]
 
 
 def node_status(seen: NodeObservation, config: KubeletConfig, hostname: str, old: NodeStatus, now: str) -> NodeStatus:
-    """The whole status that the kubelet owns; what others put into `old` stays, and Pods may have it."""
+    """The new status; fields of other components in `old` are kept."""
     whole = dict(sorted({**extended_resources(old), **capacity(seen, config)}.items()))
     machine = seen.machine
     addresses = [NodeAddress(type="InternalIP", address=ip) for ip in config.host_ips]

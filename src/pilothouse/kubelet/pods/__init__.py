@@ -1,1 +1,1 @@
-"""Pods on this node: what to do next (planner), who does it (worker), and what is told of it (status)."""
+"""Pod lifecycle on the node: planner (what to do), worker (doing it), and status."""

@@ -1,4 +1,4 @@
-"""Resources that a running pod asks for anew, and those that it was granted. Pure.
+"""In-place resize: desired and allocated resources of running Pods. Pure.
 
 The spec says what is wanted; what was granted last stays in force until the node has room for that. Everything in the kubelet works
 with the pod as granted; the rest of the spec follows the API at once.
@@ -22,35 +22,35 @@ INFEASIBLE, DEFERRED = "Infeasible", "Deferred"
 
 @dataclass(slots=True, frozen=True)
 class PendingResize:
-    """Why what is wanted is not granted: never on this node (Infeasible), or not now (Deferred)."""
+    """Why a resize is not granted: Infeasible, or Deferred."""
 
     reason: str
     message: str
 
 
 def with_resources_of(pod: Pod, granted: Pod) -> Pod:
-    """The pod, but its containers have the resources that they have in `granted`."""
+    """The Pod, with the container resources of `granted`."""
     return with_resources(pod, _resources(granted))
 
 
 def as_running(pod: Pod) -> Pod:
-    """The pod with the resources that its status says its containers have: what the kubelet before this one granted."""
+    """The Pod with the resources in its status, which an earlier kubelet has allocated."""
     statuses = (*pod.status.initContainerStatuses, *pod.status.containerStatuses)
     return with_resources(pod, {status.name: status.resources for status in statuses if status.resources is not None})
 
 
 def resources_differ(pod: Pod, other: Pod) -> bool:
-    """Whether any container of the two pods asks for other resources."""
+    """Whether the resources of any container differ."""
     return _resources(pod) != _resources(other)
 
 
 def place_in_queue(pod: Pod) -> tuple[int, int]:
-    """Who is to have first what becomes free: high priority, then class Guaranteed; else as they stand."""
+    """Sort key of deferred resizes: priority, then QoS class Guaranteed, then the given order."""
     return -(pod.spec.priority or 0), int(qos_class(pod) != GUARANTEED)
 
 
 def resize_text(pod: Pod, word: str, error: str = "") -> str:
-    """An event's message about a resize: what is wanted of the containers that can be resized, as JSON."""
+    """Message of an event about a resize, with the desired resources as JSON."""
     told: dict[str, object] = {}
     for field, containers in (("initContainers", sidecars(pod)), ("containers", pod.spec.containers)):
         if containers:
@@ -66,7 +66,7 @@ def _resources(pod: Pod) -> dict[str, ResourceRequirements]:
 
 
 def with_resources(pod: Pod, known: Mapping[str, ResourceRequirements]) -> Pod:
-    """The pod, but the containers of these names have these resources."""
+    """The Pod, with these resources for the containers of these names."""
 
     def changed(containers: list[Container]) -> list[Container]:
         return [msgspec.structs.replace(container, resources=known.get(container.name, container.resources)) for container in containers]

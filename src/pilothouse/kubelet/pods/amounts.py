@@ -1,4 +1,4 @@
-"""What a pod as a whole asks for, and may have: cpu in milli-cores, everything else in whole units. Pure."""
+"""Requests and limits of a whole Pod: cpu in millicores, everything else in whole units. Pure."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from pilothouse.machinery import quantity
 
 
 def pod_requests(pod: Pod) -> dict[str, int]:
-    """What a pod takes of a node."""
+    """Requests of the Pod with its overhead."""
     return _added(_told(pod, "requests"), _amounts(pod.spec.overhead))
 
 
 def pod_limits(pod: Pod) -> dict[str, int]:
-    """Overhead adds to what is limited, and limits nothing by itself."""
+    """Limits of the Pod; overhead is added to resources that have a limit."""
     overhead = _amounts(pod.spec.overhead)
     return {name: value + (overhead.get(name, 0) if value else 0) for name, value in _told(pod, "limits").items()}
 
 
 def own_limits(pod: Pod) -> Mapping[str, str | int | float]:
-    """What the pod itself says that all of its containers may have together, as it is written."""
+    """Limits of the Pod-level resources, as written."""
     return pod.spec.resources.limits if pod.spec.resources is not None else {}
 
 
 def containers_sum(pod: Pod, side: str) -> dict[str, int]:
-    """Containers and sidecars together, or the largest init container with the sidecars before it, whichever is more."""
+    """The sum over containers and sidecars, or the largest init container with the sidecars before it, whichever is more."""
     total: dict[str, int] = {}
     beside: dict[str, int] = {}
     peak: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Delays that double: 10 s to 300 s, forgotten after twice the longest (upstream's flowcontrol.Backoff). Pure.
+"""Exponential backoff from 10 s to 300 s, reset after twice the maximum (upstream's flowcontrol.Backoff). Pure.
 
 Used for restarts of containers (CrashLoopBackOff) and for image pulls (ImagePullBackOff).
 """
@@ -14,7 +14,7 @@ CLOCK_STEP_SECONDS = 1.0
 
 
 def waits_until(entry: BackOff | None, since: float, now: float) -> float | None:
-    """The end of the delay that began at `since` (when the container exited), or None when there is none to wait for."""
+    """End of the backoff that began at `since`, when the container exited; None when there is none."""
     if entry is None or since - entry.used_at > 2 * LONGEST_SECONDS:
         return None
     until = since + entry.seconds
@@ -22,12 +22,12 @@ def waits_until(entry: BackOff | None, since: float, now: float) -> float | None
 
 
 def is_pending(until: float, now: float) -> bool:
-    """Whether a wait that ends at `until` goes on. One that would take longer than the longest is over: the clock was set back."""
+    """Whether a backoff until `until` continues. One longer than the maximum is over: the clock was set back."""
     return now < until <= now + LONGEST_SECONDS + CLOCK_STEP_SECONDS
 
 
 def used(entry: BackOff | None, since: float, now: float) -> BackOff:
-    """The entry after one more use: the next delay is twice this one's; a container that ran long begins anew."""
+    """The entry after one more use, with the delay doubled; reset when the container ran long enough."""
     if entry is None or since - entry.used_at > 2 * LONGEST_SECONDS:
         return BackOff(FIRST_SECONDS, now)
     return BackOff(min(entry.seconds * 2, LONGEST_SECONDS), now)

@@ -1,4 +1,4 @@
-"""The conditions that the kubelet owns, in upstream's words: five that every pod has, and two of resizes. Pure.
+"""Pod conditions that the kubelet owns: five of every Pod, and two of resizes. Pure.
 
 Conditions of others (readiness gates, disruptions) are passed through. A condition keeps its transition time as long as
 its status stays.
@@ -24,7 +24,7 @@ DISRUPTION = "DisruptionTarget"
 def conditions(
     pod: Pod, observed: PodState, phase: str, init: list[ContainerStatus], main: list[ContainerStatus], now: str
 ) -> list[PodCondition]:
-    """All conditions of the pod; `pod.status` holds the previous ones."""
+    """All conditions of the Pod; `pod.status` has the previous ones."""
     known = {status.name: status for status in [*init, *main]}
     containers_ready = _containers_ready(pod, known, phase)
     made = [

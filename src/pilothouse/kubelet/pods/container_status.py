@@ -1,4 +1,4 @@
-"""Runs of containers -> `containerStatuses`. Pure.
+"""`containerStatuses` from the containers of the runtime. Pure.
 
 - A container without a run waits, for the reason that its last attempt gave; one that ran before shows that as `lastState`.
 - Statuses are sorted as upstream sorts them: init containers in the order of the spec, others by name.
@@ -36,7 +36,7 @@ EPOCH = "1970-01-01T00:00:00Z"
 
 
 def moment(seconds: float) -> str:
-    """Seconds since the epoch as the API writes a time; "" for never."""
+    """Seconds since the epoch as an API time; "" for 0."""
     return times.text(datetime.fromtimestamp(seconds, UTC)) if seconds else ""
 
 

@@ -1,4 +1,4 @@
-"""The end of a pod: whether it has come, and the steps to it. Pure.
+"""Ending of a Pod: whether it has begun, and its steps. Pure.
 
 - A pod ends when it is deleted, past its deadline, or when nothing of it will run again.
 - Containers end side by side, sidecars after them in the reverse of their order; then the sandbox, then the rest.
@@ -20,7 +20,7 @@ DEADLINE, DEADLINE_MESSAGE = "DeadlineExceeded", "Pod was active on the node lon
 
 
 def decide(pod: Pod, observed: PodState, now: float) -> Ending | None:
-    """The end that has come for the pod, or that goes on; None: it lives."""
+    """The ending that applies to the Pod or is under way; None when there is none."""
     current = observed.ending
     if pod.metadata.deletionTimestamp or (current is not None and current.deleted):
         return _deleted(pod, current)
@@ -44,7 +44,7 @@ def _deleted(pod: Pod, current: Ending | None) -> Ending:
 
 
 def finished(pod: Pod, observed: PodState) -> bool:
-    """Nothing of the pod will run again by itself: its containers are done, or an init container has failed for good."""
+    """Whether no container will run again: all are done, or an init container has failed for good."""
     if observed.restart_all_triggers(pod):
         return False
     if _init_failed(pod, observed):
@@ -71,7 +71,7 @@ def _init_failed(pod: Pod, observed: PodState) -> bool:
 
 
 def plan_ending(pod: Pod, observed: PodState, ending: Ending, plan: Plan) -> None:
-    """Kill what runs; when nothing runs, stop the sandboxes; when they are stopped, release the rest."""
+    """Kill the containers; when none runs, stop the sandboxes; then release volumes, cgroup and directories."""
     kills = _kills(pod, observed, ending.grace_seconds)
     if kills:
         plan.steps.append(KillAll(kills))

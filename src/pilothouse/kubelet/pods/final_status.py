@@ -1,4 +1,4 @@
-"""What is told of containers when nothing is left of their pod, and how much of their termination message. Pure.
+"""Final container statuses of an ended Pod, and the limit of termination messages. Pure.
 
 - A container of which the node knows no end counts as failed: it may have done part of its work.
 - Init containers after the last one that was ever tried are left waiting: that is where the pod came to.
@@ -21,7 +21,7 @@ POD_MESSAGES_LIMIT = 12 * 1024
 
 
 def end_unfinished(pod: Pod, init: list[ContainerStatus], main: list[ContainerStatus]) -> None:
-    """Give every container of an ended pod an end; changes the statuses."""
+    """Set a terminated state for every container of an ended Pod; changes the statuses."""
     if _is_initialized(pod, init, main):
         _end(main)
     tried = [place for place, status in enumerate(init) if _was_tried(status)]
@@ -46,7 +46,7 @@ def _is_initialized(pod: Pod, init: Sequence[ContainerStatus], main: Sequence[Co
 
 
 def limit_messages(pod: Pod, statuses: Sequence[ContainerStatus]) -> None:
-    """Cut the termination message of each container to its share; changes the statuses."""
+    """Cut termination messages so that the sum stays within upstream's limit; changes the statuses."""
     share = POD_MESSAGES_LIMIT // max(len(every_container(pod)), 1)
     for status in statuses:
         status.state, status.lastState = _shortened(status.state, share), _shortened(status.lastState, share)

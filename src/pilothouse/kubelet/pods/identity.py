@@ -1,4 +1,4 @@
-"""The names under which the runtime keeps what belongs to a pod: upstream's `io.kubernetes.*` labels and annotations.
+"""Labels and annotations of sandboxes and containers in the runtime: upstream's `io.kubernetes.*`.
 
 All that a restarted kubelet needs to know again is in them: whose container it is, which run, made from what.
 """
@@ -25,12 +25,12 @@ GRACE_PERIOD = "io.kubernetes.pod.terminationGracePeriod"
 
 
 def pod_labels(pod: Pod) -> dict[str, str]:
-    """Of a sandbox: the pod's own labels besides."""
+    """Labels of a sandbox, with the Pod's own."""
     return {**pod.metadata.labels, **pod_key(pod)}
 
 
 def pod_key(pod: Pod) -> dict[str, str]:
-    """Labels by which the runtime finds a pod: name, namespace, uid."""
+    """Labels that identify a Pod in the runtime: name, namespace, uid."""
     return {POD_NAME: pod.metadata.name, POD_NAMESPACE: pod.metadata.namespace, POD_UID: pod.metadata.uid}
 
 
@@ -40,7 +40,7 @@ def container_labels(pod: Pod, container: AnyContainer) -> dict[str, str]:
 
 
 def container_annotations(pod: Pod, container: AnyContainer, attempt: int) -> dict[str, str]:
-    """Annotations of a container in the runtime: what a restarted kubelet must know of it."""
+    """Annotations of a container in the runtime, which a restarted kubelet reads."""
     return {
         CONTAINER_HASH: spec_hash(container),
         RESTART_COUNT: str(attempt),
@@ -51,7 +51,7 @@ def container_annotations(pod: Pod, container: AnyContainer, attempt: int) -> di
 
 
 def run_of(status: ContainerStatus) -> Run:
-    """What the runtime tells of a container, as the planner sees it."""
+    """A container's status as the planner's `Run`."""
     container: Container = status.container
     return Run(
         id=container.id,
@@ -78,7 +78,7 @@ def _number(text: str | None, otherwise: int) -> int:
 
 
 def sandbox_of(status: SandboxStatus) -> PodSandbox:
-    """What the planner needs of a sandbox's status."""
+    """A sandbox's status as the planner's `PodSandbox`."""
     sandbox = status.sandbox
     return PodSandbox(
         id=sandbox.id,

@@ -1,4 +1,4 @@
-"""Waiting for something unless a signal comes first."""
+"""Waiting for a result or a signal, whichever comes first."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 class Interrupted(Exception):
-    """The signal came: what was under way is given up."""
+    """The signal came first; the awaited call was cancelled."""
 
 
 async def first(awaitable: Awaitable[T], signal: asyncio.Event) -> T:
-    """The result of `awaitable`; Interrupted when the signal comes before, and then it is cancelled."""
+    """Result of `awaitable`; Interrupted, after cancelling it, when `signal` is set first."""
     work = asyncio.ensure_future(awaitable)
     if signal.is_set():
         work.cancel()

@@ -1,4 +1,4 @@
-"""How containers end: hook, signal, and in which order."""
+"""Killing containers: preStop hook, stop signal, and their order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALLEST_GRACE_SECONDS = 2
 
 
 async def kill_all(runtime: PodRuntime, step: KillAll) -> None:
-    """Side by side, each after those that it has to outlive; gives way when the grace period shrinks meanwhile."""
+    """Kill containers concurrently, each after those that it must outlive; starts over when the grace period is shortened."""
     runtime.grace_shortened.clear()
     over = {kill.run_id: asyncio.Event() for kill in step.kills}
     work = asyncio.gather(*(_kill(runtime, kill, over) for kill in step.kills), return_exceptions=True)
@@ -34,7 +34,7 @@ async def kill_all(runtime: PodRuntime, step: KillAll) -> None:
 
 
 async def kill_run(runtime: PodRuntime, run: Run, message: str) -> None:
-    """One run, at once, with the pod's own grace period."""
+    """Kill one container with the Pod's grace period."""
     await _kill(runtime, Kill(run.id, run.name, grace_seconds(runtime.pod), message), {run.id: asyncio.Event()})
 
 

@@ -1,4 +1,4 @@
-"""What the workers of all pods of a node share: runtime, host, images, volumes, events, and what is known of the node."""
+"""Services that the workers of all Pods of a node share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Hooks(Protocol):
 
 @dataclass(slots=True)
 class NodeServices:
-    """What the workers of all pods of a node share. `node` and `allocatable` change as the node does; functions are asked each time."""
+    """Services that the workers of all Pods share. `node` and `allocatable` change with the Node; functions are called each time."""
 
     runtime: Runtime
     clock: Clock

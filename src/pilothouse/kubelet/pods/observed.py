@@ -1,4 +1,4 @@
-"""What a worker knows of its pod: the planner's whole input besides the pod itself.
+"""State of one Pod as its worker knows it: the planner's input besides the Pod.
 
 Plain values, filled by the worker from the answers and events of the runtime, from probes and from its own attempts.
 Times are seconds since the epoch. Nothing here decides anything.
@@ -16,7 +16,7 @@ from pilothouse.kubelet.runtime.containers import ContainerState
 
 @dataclass(slots=True)
 class Run:
-    """One container of the runtime: one run of a container of the pod. `spec_hash` tells what it was made from."""
+    """One attempt of a container, which is one container of the runtime. `spec_hash` identifies the spec it was made from."""
 
     id: str
     name: str
@@ -63,13 +63,13 @@ class PodSandbox:
 
 
 def age_of(item: Run | PodSandbox) -> tuple[int, float]:
-    """Sorts oldest first. Attempts only grow; the runtime's clock, by which it says when it made something, may be set back."""
+    """Sort key, oldest first: by attempt, since the runtime's clock may be set back."""
     return item.attempt, item.created_at
 
 
 @dataclass(slots=True)
 class Failure:
-    """Why the last attempt at something came to nothing; not tried again before `retry_at`."""
+    """Why the last attempt of a step failed; it is tried again at `retry_at`."""
 
     reason: str
     message: str
@@ -78,7 +78,7 @@ class Failure:
 
 @dataclass(slots=True)
 class BackOff:
-    """A delay that doubles. Its age counts from the last time that it was used."""
+    """Current delay of an exponential backoff, and when it was last used."""
 
     seconds: float
     used_at: float
@@ -86,7 +86,7 @@ class BackOff:
 
 @dataclass(slots=True)
 class Probed:
-    """What the probes say of one run. `started` and `ready` are None where there is no probe of that kind."""
+    """Probe results of one container. `started` and `ready` are None without a probe of that kind."""
 
     started: bool | None = None
     ready: bool | None = None
@@ -100,7 +100,7 @@ REJECTED = "Pod was rejected: "
 
 @dataclass(slots=True)
 class Ending:
-    """Why the pod ends. `phase` is set where the end itself decides it (Failed for evictions, deadlines, rejections)."""
+    """Why the Pod ends. `phase` is set when the ending decides it (Failed for evictions, deadlines, rejections)."""
 
     grace_seconds: int
     deleted: bool = False
@@ -117,7 +117,7 @@ class Ending:
 
 @dataclass(slots=True)
 class PodState:
-    """Runs are newest first under the name of their container; `sandboxes` newest first."""
+    """State of one Pod. Runs are by container name, newest first; `sandboxes` newest first."""
 
     init_names: frozenset[str] = frozenset()
     """The pod's init containers: they are never renamed, added or removed."""
@@ -167,20 +167,20 @@ class PodState:
         return [run for runs in self.runs.values() for run in runs]
 
     def restart_all_triggers(self, pod: Pod) -> list[Run]:
-        """The newest runs whose ends have all containers of the pod start anew."""
+        """The newest runs whose exit restarts all containers of the Pod."""
         runs = ((container, self.newest(container.name)) for container in (*pod.spec.initContainers, *pod.spec.containers))
         return [run for container, run in runs if run is not None and run.exited and restarts_all(container, run.exit_code)]
 
     def is_alive(self) -> bool:
-        """Whether a container of it may run."""
+        """Whether any container may be running."""
         return any(run.state in {ContainerState.RUNNING, ContainerState.UNKNOWN} for run in self.all_runs())
 
     def probed(self, run: Run) -> Probed:
-        """What probes said of a run; empty when none did yet."""
+        """Probe results of a run; empty before the first one."""
         return self.probes.get(run.id) or Probed()
 
     def has_resources_of(self, pod: Pod) -> bool:
-        """Whether every container that runs has what it was granted."""
+        """Whether every running container has its allocated resources."""
         runs = ((container, self.newest(container.name)) for container in (*pod.spec.initContainers, *pod.spec.containers))
         return all(
             run is None or not run.running or self.applied.get(run.id, container.resources) == container.resources
@@ -188,5 +188,5 @@ class PodState:
         )
 
     def started(self, run: Run) -> bool:
-        """Running, its postStart hook over, and its startup probe, if it has one, satisfied."""
+        """Whether a container is running, its postStart hook is done, and its startup probe has succeeded."""
         return run.running and run.id not in self.hooks_pending and self.probed(run).started is not False

@@ -1,4 +1,4 @@
-"""The phase of a pod from the statuses of its containers, as upstream's getPhase. Pure."""
+"""Phase of a Pod from its container statuses, as upstream's getPhase. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Count:
 
 
 def phase(pod: Pod, known: Mapping[str, ContainerStatus], ended: bool) -> str:
-    """`ended`: no container will be started any more, whatever the restart policy says."""
+    """Phase of the Pod. `ended`: no container will be started again, whatever the restart policy says."""
     count = Count()
     for container in pod.spec.initContainers:
         if is_sidecar(container):

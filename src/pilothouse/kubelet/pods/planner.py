@@ -1,4 +1,4 @@
-"""The decisions of the kubelet about one pod: pod + what is observed -> the next steps. Pure.
+"""The kubelet's decisions about one Pod: Pod and observed state -> next steps. Pure.
 
 - Running the steps and planning again converges; no plan ever starts a second run of a container that may be running.
 - One sandbox at a time; init containers one after another, in order; containers in the order of the spec.
@@ -25,7 +25,7 @@ DEAD_RUNS_KEPT = 1
 
 
 def plan(pod: Pod, observed: PodState, now: float) -> Plan:
-    """The next steps that bring `observed` closer to `pod`; no steps: nothing is to be done before `wake_at`."""
+    """Steps that bring `observed` closer to `pod`; without steps nothing is to be done before `wake_at`."""
     plan = Plan()
     if observed.ending is not None:
         plan_ending(pod, observed, observed.ending, plan)
@@ -234,7 +234,7 @@ def _backs_off(name: str, observed: PodState, now: float, plan: Plan) -> bool:
 
 
 def next_attempt(runs: Sequence[Run], lost: int) -> int:
-    """One more than any before it; `lost` is the last of those that the runtime has no longer."""
+    """Attempt number of the next run; `lost` is the highest one that the runtime no longer has."""
     return max((lost, *(run.attempt for run in runs))) + 1
 
 

@@ -1,4 +1,4 @@
-"""One pod in the container runtime: executes the planner's steps, and writes what came of them into the pod's state.
+"""Executes the planner's steps for one Pod in the container runtime, and records the results in its state.
 
 - Expected failures become events and a `Failure` with the moment of the next try; they are never raised.
 - What may take long (pulls, hooks) gives way as soon as the pod ends: `Interrupted`.
@@ -57,7 +57,7 @@ SETUP_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 10.0)
 
 
 class PodRuntime:
-    """One pod's. `pod` is kept current by the worker. `claim` is told the id of everything of the pod in the runtime."""
+    """Executes the steps of one Pod. `register` is called with the id of every sandbox and container."""
 
     def __init__(self, pod: Pod, state: PodState, shared: NodeServices, claim: Callable[[str], None]) -> None:
         self.pod = pod
@@ -98,11 +98,11 @@ class PodRuntime:
                 self._back_off(step)
 
     async def unless_ending(self, awaitable: Awaitable[T]) -> T:
-        """Its result; Interrupted when the pod ends first."""
+        """Result of `awaitable`; Interrupted when the Pod begins to end."""
         return await first(awaitable, self.ending)
 
     def sandbox_config(self, attempt: int | None = None) -> SandboxConfig:
-        """Configuration of the sandbox; a new one for `attempt`, else the one in use."""
+        """Configuration of the sandbox for `attempt`, or of the one in use."""
         if self._sandbox_config is None or attempt is not None:
             sandbox = self.state.sandbox
             number = attempt if attempt is not None else (sandbox.attempt if sandbox is not None else 0)
@@ -121,7 +121,7 @@ class PodRuntime:
         self.shared.recorder.event(self.pod, type, reason, message, field_path=path)
 
     def take(self, run: Run) -> None:
-        """Put what was learned of a run into the state."""
+        """Record what is known of a run in the state."""
         runs = [other for other in self.state.runs.get(run.name, []) if other.id != run.id]
         self.state.runs[run.name] = sorted([run, *runs], key=age_of, reverse=True)
         self.register(run.id)
@@ -133,7 +133,7 @@ class PodRuntime:
             self.state.runs[name] = [run for run in runs if run.id != run_id]
 
     async def refresh_run(self, run_id: str) -> Run | None:
-        """Ask the runtime; the run as it is now, or None when it is gone."""
+        """Read a run from the runtime; None when it is gone."""
         try:
             status = await self.shared.runtime.container_status(run_id)
         except NotFound:
@@ -148,7 +148,7 @@ class PodRuntime:
         return run
 
     async def refresh_sandboxes(self) -> None:
-        """Read the status of all sandboxes again; those that are gone are forgotten."""
+        """Read the status of all sandboxes; removed ones are dropped."""
         sandboxes = []
         for sandbox in self.state.sandboxes:
             try:

@@ -1,4 +1,4 @@
-"""Statuses on their way to the API.
+"""Status manager: sends Pod statuses to the API.
 
 - The newest status of a pod wins; at most one patch of a pod is under way.
 - Only what changed since the API's last word is sent, as a strategic merge patch bound to the pod's uid.
@@ -32,7 +32,7 @@ REPLACED_LISTS = ("podIPs", "hostIPs")
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of one pod's status. `acknowledged` is the API's last word."""
+    """Status of one Pod. `acknowledged` is the status that the API has."""
 
     pod: Pod
     acknowledged: dict[str, Any]
@@ -63,7 +63,7 @@ class StatusPublisher:
             await asyncio.Event().wait()
 
     def publish(self, pod: Pod, status: PodStatus, *, intermediate: bool = False) -> None:
-        """Make `status` that of the pod; `pod.status` is what the API said when it is published for the first time.
+        """Set the status of a Pod. When it is published first, `pod.status` is what the API has.
 
         What is said `intermediate`, while the pod is being worked on, waits a moment: mostly the next word overtakes it.
         """
@@ -75,7 +75,7 @@ class StatusPublisher:
         self._start(entry)
 
     def mirror_created(self, pod: Pod) -> None:
-        """A static pod's mirror was made (again): it knows nothing yet."""
+        """The mirror of a static Pod was created: its status is sent from the beginning."""
         entry = self._entry(pod)
         entry.acknowledged, entry.wanted = {}, entry.last
         entry.version += 1
@@ -83,14 +83,14 @@ class StatusPublisher:
         self._start(entry)
 
     def overwritten(self, pod: Pod, status: PodStatus) -> None:
-        """Somebody else wrote what is the kubelet's: `status` is told again, from what the API has now."""
+        """Another client changed fields of the kubelet: `status` is sent again."""
         entry = self._entries.get(pod.metadata.uid)
         if entry is not None:
             entry.acknowledged = to_dict(pod.status)
         self.publish(pod, status)
 
     def remove(self, pod: Pod) -> None:
-        """Delete the pod from the API once its last status is there."""
+        """Delete the Pod from the API after its last status was sent."""
         entry = self._entry(pod)
         entry.remove = True
         entry.version += 1
@@ -98,7 +98,7 @@ class StatusPublisher:
         self._start(entry)
 
     def forget(self, uid: str) -> None:
-        """Send no more for a pod."""
+        """Send nothing more for a Pod."""
         entry = self._entries.pop(uid, None)
         if entry is not None:
             entry.gone = True
@@ -171,7 +171,7 @@ class StatusPublisher:
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The strategic merge patch from one status to the other, of the fields that the kubelet owns. Pure."""
+    """Strategic merge patch from `old` to `new`, of the fields that the kubelet owns. Pure."""
     patch: dict[str, Any] = {}
     for name in [*old, *[name for name in new if name not in old]]:
         if old.get(name) == new.get(name):

@@ -1,4 +1,4 @@
-"""Quality of service: the class of a pod from its requests and limits, and what it means to the kernel. Pure."""
+"""QoS class of a Pod, and its OOM score. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NODE_CRITICAL = "system-node-critical"
 
 
 def qos_class(pod: Pod) -> str:
-    """Guaranteed when every container limits cpu and memory and requests as much; BestEffort when none says anything."""
+    """Guaranteed when every container has equal requests and limits of cpu and memory; BestEffort without any; else Burstable."""
     containers = [*pod.spec.initContainers, *pod.spec.containers]
     own = [pod.spec.resources] if pod.spec.resources is not None else [container.resources for container in containers]
     says = [
@@ -41,8 +41,7 @@ def qos_class(pod: Pod) -> str:
 
 
 def oom_score(pod: Pod, container: AnyContainer, memory_capacity: int) -> int:
-    """How readily the kernel kills the container when memory is short: the less it requested, the sooner; a sidecar not before the
-    container that requested least."""
+    """oom_score_adj of a container: the less it requests of the memory, the higher."""
     if pod.spec.priorityClassName == NODE_CRITICAL:
         return GUARANTEED_OOM_SCORE
     kind = pod.status.qosClass or qos_class(pod)

@@ -1,4 +1,4 @@
-"""Looks every so often at all that the runtime has, for what no event told: upstream's generic PLEG is the model.
+"""Periodic relist of the runtime, for changes that no event reported (upstream's generic PLEG).
 
 - A container or sandbox that is not as its worker knows it is looked at again by that worker.
 - What belongs to a pod that this kubelet does not know, at two looks in a row, is ended: some other kubelet or client left it.
@@ -25,7 +25,7 @@ IN_MOTION = {ContainerState.CREATED, ContainerState.RUNNING, ContainerState.UNKN
 
 
 def changed(state: PodState, containers: dict[str, Container], sandboxes: dict[str, Sandbox]) -> list[str]:
-    """Ids of what a pod's worker takes to be otherwise than it is listed. Pure."""
+    """Ids of a Pod's sandboxes and containers whose state differs from the list. Pure."""
     ids = []
     for run in state.all_runs():
         listed = containers.get(run.id)
@@ -39,7 +39,7 @@ def changed(state: PodState, containers: dict[str, Container], sandboxes: dict[s
 
 
 def unknown(sandboxes: Iterable[Sandbox], known: Callable[[str], bool]) -> set[str]:
-    """Uids of pods that have a sandbox made by a kubelet, and that this one does not know. Pure."""
+    """Uids of Pods that have a sandbox of a kubelet but no worker. Pure."""
     uids = {sandbox.labels.get(POD_UID, "") for sandbox in sandboxes}
     return {uid for uid in uids if uid and not known(uid)}
 
@@ -73,7 +73,7 @@ class Relist:
         """When the runtime answered last; at first when this kubelet began."""
 
     def problem(self) -> str:
-        """ "" while it is healthy, else what upstream says of its PLEG."""
+        """ "" while healthy, else the message of upstream's PLEG health check."""
         elapsed = self._clock.monotonic() - self._active_at
         if elapsed <= max(UNHEALTHY_SECONDS, 2 * self._seconds):
             return ""
@@ -90,7 +90,7 @@ class Relist:
                 log.warning("containers cannot be listed", extra={"error": str(error)})
 
     async def relist(self) -> None:
-        """One turn."""
+        """One relist."""
         sandboxes = {sandbox.id: sandbox for sandbox in await self._runtime.list_pod_sandboxes()}
         containers = {container.id: container for container in await self._runtime.list_containers()}
         self._active_at = self._clock.monotonic()

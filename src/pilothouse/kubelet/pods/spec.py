@@ -1,4 +1,4 @@
-"""Questions about a pod's spec that several rooms of the kubelet ask. Pure."""
+"""Helpers for Pod specs. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ DEFAULT_GRACE_SECONDS = 30
 
 
 def is_sidecar(container: AnyContainer) -> bool:
-    """An init container that keeps running."""
+    """Whether an init container has restartPolicy Always."""
     return isinstance(container, Container) and container.restartPolicy == "Always"
 
 
 def sidecars(pod: Pod) -> list[Container]:
-    """Init containers that keep running (restartPolicy Always), in their order."""
+    """Init containers with restartPolicy Always, in their order."""
     return [container for container in pod.spec.initContainers if is_sidecar(container)]
 
 
@@ -36,7 +36,7 @@ def container_of(pod: Pod, name: str) -> AnyContainer | None:
 
 
 def spec_hash(container: AnyContainer) -> str:
-    """Changes when a running container has to be replaced: only its image may change in place."""
+    """Hash of a container's spec without the fields that may change in place."""
     return hashlib.sha256(f"{container.name}\0{container.image}".encode()).hexdigest()[:8]
 
 
@@ -51,7 +51,7 @@ def is_static(pod: Pod) -> bool:
 
 
 def from_api(pod: Pod) -> Pod:
-    """A pod of the API, whatever its annotations say of where it comes from: only this kubelet's own files make static pods."""
+    """A Pod of the API without the annotations of static Pods: only files of the node define static Pods."""
     if wellknown.CONFIG_SOURCE not in pod.metadata.annotations:
         return pod
     meta = msgspec.structs.replace(pod.metadata, annotations={**pod.metadata.annotations, wellknown.CONFIG_SOURCE: "api"})
@@ -64,12 +64,12 @@ def is_mirror(pod: Pod) -> bool:
 
 
 def format_pod(pod: Pod) -> str:
-    """How upstream's messages name a pod: `name_namespace(uid)`."""
+    """Name of a Pod in upstream's messages: `name_namespace(uid)`."""
     return f"{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})"
 
 
 def grace_seconds(pod: Pod, override: int | None = None) -> int:
-    """How long the containers of an ending pod have; never less than a second."""
+    """Grace period for the containers of an ending Pod, at least one second."""
     asked = [seconds for seconds in (pod.metadata.deletionGracePeriodSeconds, override) if seconds is not None]
     if asked:
         return max(min(asked), 1)
@@ -78,22 +78,22 @@ def grace_seconds(pod: Pod, override: int | None = None) -> int:
 
 
 def restarts(pod: Pod, container: AnyContainer, exit_code: int) -> bool:
-    """Whether a container of the pod that ended so runs again by itself."""
+    """Whether a container is restarted after this exit code."""
     return restartrules.should_restart(container, pod.spec.restartPolicy, exit_code)
 
 
 def restarts_all(container: AnyContainer, exit_code: int) -> bool:
-    """Whether such an end of the container has all containers of its pod start anew."""
+    """Whether this exit code restarts all containers of the Pod (restartPolicyRules)."""
     return restartrules.matching_action(container, exit_code) == RESTART_ALL
 
 
 def could_restart_all(pod: Pod) -> bool:
-    """Whether any of its containers has a rule that restarts all."""
+    """Whether any container has a rule that restarts all containers."""
     return restartrules.could_restart_all(every_container(pod))
 
 
 def may_restart(pod: Pod, container: AnyContainer) -> bool:
-    """Whether there is any exit code with which it runs again."""
+    """Whether the container is restarted after any exit code."""
     if container.restartPolicyRules:
         return True
     return (container.restartPolicy or pod.spec.restartPolicy or "Always") != "Never"

@@ -1,4 +1,4 @@
-"""What is observed of a pod -> its `status`. Pure.
+"""Pod status from the observed state. Pure.
 
 - The previous status is `pod.status`: what cannot be seen any more (an address, a container long gone) is kept from it.
 - A pod never leaves a terminal phase.
@@ -23,14 +23,14 @@ from pilothouse.kubelet.pods.spec import is_static, is_terminal
 
 @dataclass(slots=True, frozen=True)
 class NodeFacts:
-    """What of the node stands in the status of its pods."""
+    """Facts about the node that appear in Pod statuses."""
 
     host_ips: tuple[str, ...]
     runtime: str = "containerd"
 
 
 def pod_status(pod: Pod, observed: PodState, node: NodeFacts, now: float) -> PodStatus:
-    """The whole status; fields that the kubelet does not own are as they were."""
+    """The new status; fields that the kubelet does not own are kept."""
     if observed.ending is not None and observed.ending.untouched:
         return _untouched(pod, observed, node, now)
     old, spec = pod.status, pod.spec

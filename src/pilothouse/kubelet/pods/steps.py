@@ -1,4 +1,4 @@
-"""What the planner can ask for: the whole vocabulary between a decision and its execution (pods/pod_runtime.py)."""
+"""Steps that the planner may ask for; pods/pod_runtime.py executes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AnyContainer = Container | EphemeralContainer
 
 @dataclass(slots=True, frozen=True)
 class SetUp:
-    """Prepare what the pod's containers need (cgroup, directories, volumes) and run sandbox number `attempt`, both at once."""
+    """Prepare cgroup, directories and volumes, and run the sandbox of this attempt, concurrently."""
 
     attempt: int
     sandbox: bool = True
@@ -20,7 +20,7 @@ class SetUp:
 
 @dataclass(slots=True, frozen=True)
 class Start:
-    """Pull the image if needed, create and start run number `attempt`, and run its postStart hook."""
+    """Pull the image if needed, create and start the container, and run its postStart hook."""
 
     container: AnyContainer
     attempt: int
@@ -28,8 +28,10 @@ class Start:
 
 @dataclass(slots=True, frozen=True)
 class Kill:
-    """End one run: preStop hook, stop signal, and after the grace period SIGKILL. `message` is the Killing event's.
-    `after` are runs that have to be over first (sidecars outlive what they serve)."""
+    """Kill one container: preStop hook, stop signal, SIGKILL after the grace period.
+
+    `message` is that of the event Killing; `after` are containers that must end first.
+    """
 
     run_id: str
     name: str
@@ -40,14 +42,14 @@ class Kill:
 
 @dataclass(slots=True, frozen=True)
 class KillAll:
-    """End several runs side by side."""
+    """Kill several containers concurrently."""
 
     kills: tuple[Kill, ...]
 
 
 @dataclass(slots=True, frozen=True)
 class Resize:
-    """Give a running container the resources that its spec has now."""
+    """Apply the container's current resources."""
 
     run_id: str
     container: Container
@@ -55,33 +57,33 @@ class Resize:
 
 @dataclass(slots=True, frozen=True)
 class Remove:
-    """Forget a run that ended or never began."""
+    """Remove a container that has ended or never started."""
 
     run_id: str
 
 
 @dataclass(slots=True, frozen=True)
 class StopSandbox:
-    """Stops the sandbox and with it every container that still runs there."""
+    """Stop the sandbox and the containers in it."""
 
     sandbox_id: str
 
 
 @dataclass(slots=True, frozen=True)
 class RemoveSandbox:
-    """Removes a stopped sandbox with its containers."""
+    """Remove a stopped sandbox with its containers."""
 
     sandbox_id: str
 
 
 @dataclass(slots=True, frozen=True)
 class Release:
-    """Take away volumes, cgroup and directories."""
+    """Remove volumes, cgroup and directories."""
 
 
 @dataclass(slots=True, frozen=True)
 class BackingOff:
-    """Say that a container waits before its next run, and until when."""
+    """Report that a container waits for its next start, and until when."""
 
     name: str
     seconds: float
@@ -93,7 +95,7 @@ Step = SetUp | Start | KillAll | Resize | Remove | StopSandbox | RemoveSandbox |
 
 @dataclass(slots=True)
 class Plan:
-    """Steps in order, and when to plan again if nothing happens before; None: only when something happens."""
+    """Steps in order, and when to plan again without an event; None: not before the next event."""
 
     steps: list[Step] = field(default_factory=list)
     wake_at: float | None = None

@@ -1,4 +1,4 @@
-"""The termination message of a container: what its file holds, or after a failure the end of its log."""
+"""Termination message of a container: its file, or the end of its log after a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of one pod on this node: plan, execute, tell, wait - until nothing of it is left.
+"""Pod worker: plan, execute, report, wait, until nothing is left of the Pod.
 
 - One task a pod; every decision is the planner's, every act the pod runtime's.
 - Woken by the API (a new spec), by the runtime (something exited), by probes, or by the planner's own `wake_at`; it never polls.
@@ -38,7 +38,7 @@ FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 10.0
 
 
 class PodWorker:
-    """Runs one pod from its first step until nothing of it is left.
+    """Runs one Pod from its first step until nothing is left of it.
 
     `observe` is called with every change of runs, for whoever probes them.
     """
@@ -73,15 +73,14 @@ class PodWorker:
 
     @property
     def occupies(self) -> bool:
-        """Whether it has room and ports of the node: until its containers have ended, for then the API is told that it is over, and
-        schedulers give its place away."""
+        """Whether the Pod still counts against the node's resources and ports: until its containers have ended."""
         ending, state = self.state.ending, self.state
         over = state.released or (bool(state.runs) and not state.is_alive())
         return ending is None or not (ending.untouched or over)
 
     @property
     def deferred(self) -> bool:
-        """Whether it waits for resources that others have."""
+        """Whether a resize of the Pod is deferred."""
         pending = self.state.pending_resize
         return pending is not None and pending.reason == DEFERRED
 
@@ -93,7 +92,7 @@ class PodWorker:
     # What others tell the worker; each returns at once.
 
     def update(self, pod: Pod, refused: PendingResize | None) -> None:
-        """A new state of the pod in the API; when other resources are `refused` it goes on with those that it has."""
+        """The Pod changed in the API. With `refused`, its resize is not granted, and its containers keep their resources."""
         self.wanted = pod
         self._note_resize(pod, refused)
         if refused is not None:
@@ -132,7 +131,7 @@ class PodWorker:
             self.pod_runtime.record_event("Normal", "ResizeCompleted", resize_text(self.pod, "completed"))
 
     def removed(self) -> None:
-        """The pod is gone from the API."""
+        """The Pod was deleted from the API."""
         self._removed_from_api = True
         if not self.pod.metadata.deletionTimestamp:
             meta = msgspec.structs.replace(self.pod.metadata, deletionTimestamp=times.now_text(self._shared.clock))
@@ -141,19 +140,19 @@ class PodWorker:
         self._wake.set()
 
     def end(self, ending: Ending) -> None:
-        """End the pod for a reason of the node's own (admission, eviction)."""
+        """End the Pod for a reason of the node (rejection, eviction)."""
         if self.state.ending is None:
             self.state.ending = ending
             self._end()
             self._wake.set()
 
     def mark_stale(self, identifier: str) -> None:
-        """The runtime says that a sandbox or container of this pod changed."""
+        """A sandbox or container of the Pod changed in the runtime and has to be read again."""
         self._stale.add(identifier)
         self._wake.set()
 
     def sources_changed(self) -> None:
-        """Something that the pod refers to changed: what waited for it need not wait any longer."""
+        """An object that the Pod refers to changed: failed steps are tried again at once."""
         if self.state.setup_failure is not None:
             self.state.setup_failure.retry_at = 0.0
         for failure in self.state.failures.values():
@@ -162,13 +161,13 @@ class PodWorker:
         self._wake.set()
 
     def wake(self) -> None:
-        """A probe changed what is known of a run."""
+        """Plan again: a probe result changed."""
         self._wake.set()
         if self._busy:
             self.publish_status()
 
     def adopt(self, sandboxes: list[PodSandbox], runs: list[Run]) -> None:
-        """What the runtime already had of the pod when this kubelet began, with the resources that it was granted."""
+        """Take over the sandboxes and containers that exist when the kubelet starts."""
         if sandboxes:
             self.pod_runtime.pod = as_running(self.pod)
         self.state.sandboxes = sorted(sandboxes, key=age_of, reverse=True)
@@ -196,7 +195,7 @@ class PodWorker:
     # The loop
 
     async def run(self) -> None:
-        """Until the pod is gone from node and API."""
+        """Run until the Pod is gone from node and API."""
         while True:
             self._wake.clear()
             try:
@@ -283,7 +282,7 @@ class PodWorker:
     # Status
 
     def pod_with_status(self) -> Pod:
-        """The pod with the kubelet's own last status; conditions of others as the API has them."""
+        """The Pod with the kubelet's last status; conditions of other components as in the API."""
         if self.status is None:
             return self.pod
         foreign = [condition for condition in self.pod.status.conditions if condition.type not in OWN]
@@ -291,7 +290,7 @@ class PodWorker:
         return msgspec.structs.replace(self.pod, status=msgspec.structs.replace(self.status, conditions=foreign + own))
 
     def publish_status(self, *, intermediate: bool = False) -> None:
-        """Publish what is observed if it says something new; `intermediate`: more is about to happen."""
+        """Publish the observed status if it changed; `intermediate`: another change follows soon."""
         status = pod_status(self.pod_with_status(), self.state, self._shared.facts, self._shared.now())
         if self.status is None and self._nothing_new(status):
             self.status = status

@@ -1,4 +1,4 @@
-"""The workers of all pods of this node, and who is told what.
+"""Pod workers of the node, by uid; routes events to them.
 
 - A pod is known by its uid: one that is deleted and made again under its name has a new worker, beside the old one's end.
 - Events of the runtime find their worker by the ids that it claimed.
@@ -64,7 +64,7 @@ class PodWorkers:
         return named[-1] if named else None
 
     def update(self, pod: Pod, sandboxes: list[PodSandbox] | None = None, runs: list[Run] | None = None) -> None:
-        """A pod as the API has it now, with what the runtime already had of it if it is new to this kubelet."""
+        """Create or update the worker of a Pod, with the sandboxes and containers that exist for a new one."""
         worker = self._workers.get(pod.metadata.uid)
         if worker is not None:
             self._offer(worker, pod)
@@ -80,13 +80,13 @@ class PodWorkers:
             self._start(worker)
 
     def remove(self, pod: Pod) -> None:
-        """A pod that is gone from the API."""
+        """The Pod was deleted from the API."""
         worker = self._workers.get(pod.metadata.uid)
         if worker is not None:
             worker.removed()
 
     def handle_event(self, event: RuntimeEvent) -> None:
-        """Something happened in the runtime."""
+        """Pass an event of the runtime to the worker of its Pod."""
         if event.type is EventType.LOST:
             for worker in self._workers.values():
                 for identifier in (*(run.id for run in worker.state.all_runs()), *(sandbox.id for sandbox in worker.state.sandboxes)):
@@ -95,7 +95,7 @@ class PodWorkers:
             self._notify_owner(event.container_id or event.sandbox_id)
 
     def mark_stale(self, uid: str, identifier: str) -> None:
-        """A sandbox or container of this pod is not as its worker knows it."""
+        """A sandbox or container of this Pod differs from what its worker knows."""
         worker = self._workers.get(uid)
         if worker is not None:
             worker.mark_stale(identifier)

@@ -1,1 +1,1 @@
-"""Probes: asking containers how they are, when, and what their answers mean."""
+"""Liveness, readiness and startup probes."""

@@ -1,4 +1,4 @@
-"""GET of one URL, for probes and lifecycle hooks: what Go's net/http client does of it, in bounded memory.
+"""HTTP GET for probes and lifecycle hooks, in the parts of Go's net/http that matter for them, in bounded memory.
 
 - Of the head only status, Location and how the body is framed are kept; more than HEAD_LIMIT bytes of it are an error.
 - At most BODY_LIMIT bytes of the body are read and no more are waited for (upstream's prober reads as much).
@@ -34,12 +34,12 @@ Headers = Sequence[tuple[str, str]]
 
 
 class BodyError(Exception):
-    """The head was good, the body did not come to its end."""
+    """The head of the response was valid, but its body did not arrive completely."""
 
 
 @dataclass(slots=True)
 class Head:
-    """The beginning of an answer. `length` is None where the body ends with the connection."""
+    """Head of a response. `length` is None when the body ends with the connection."""
 
     status: int
     location: str | None = None
@@ -49,7 +49,7 @@ class Head:
 
 @dataclass(slots=True, frozen=True)
 class Response:
-    """Answer to an HTTP probe; `location` is that of a redirect."""
+    """Response to an HTTP probe; `location` is the target of a redirect."""
 
     status: int
     location: str | None
@@ -57,7 +57,7 @@ class Response:
 
 
 async def get(url: str, headers: Headers, address: str = "") -> Response:
-    """`address` is where to connect when the URL's host has been looked up already."""
+    """GET a URL. `address` is where to connect, when the host of the URL was resolved already."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"}:
         raise ValueError(f'unsupported protocol scheme "{parts.scheme}"')
@@ -74,7 +74,7 @@ async def get(url: str, headers: Headers, address: str = "") -> Response:
 
 
 def request_target(path: str) -> str:
-    """A path with its query as it stands in a request's first line: what no URL may hold is escaped, as Go's url package does. Pure."""
+    """Path and query for the request line, escaped as Go's url package does. Pure."""
     return quote(path, safe="/%:?[]@!$&'()*+,;=~-._")
 
 

@@ -1,4 +1,4 @@
-"""Probes over the machine's network: HTTP(S), TCP, gRPC health. Every probe is a connection of its own.
+"""Probes over the machine's network: HTTP(S), TCP, gRPC health checks.
 
 - HTTPS is not verified, as upstream's is not; redirects are followed within the same host only (10 of them), another host
   counts as success with a warning. One GET is probes/http.py's.
@@ -115,7 +115,7 @@ class LinuxNetwork:
 
 
 def redirected(url: str, status: int, location: str | None) -> str | None:
-    """Where a redirect leads; None for what is none. Pure."""
+    """Target of a redirect; None when the response is not one. Pure."""
     if status not in {301, 302, 303, 307, 308} or not location:
         return None
     try:

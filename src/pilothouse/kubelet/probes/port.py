@@ -1,4 +1,4 @@
-"""How a probe reaches into the network: the port, so that simulated nodes need none."""
+"""Interface of network probes, so that simulated nodes need no network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MINOR_VERSION = KUBERNETES_VERSION.removeprefix("v").rpartition(".")[0]
 
 @dataclass(slots=True, frozen=True)
 class ProbeResult:
-    """What a probe was told. None of the three: success."""
+    """Result of one probe. With none of the fields set it is a success."""
 
     error: str = ""
     """Failure, as the Unhealthy event says it; `failed` alone is a failure without words."""
@@ -29,7 +29,7 @@ class ProbeResult:
 
 
 class Network(Protocol):
-    """Never raises for what a target does; at most `seconds` each."""
+    """Network probes. They never raise for failures of the target; each takes at most `seconds`."""
 
     async def http_get(self, action: HTTPGetAction, host: str, port: int, seconds: float, headers: Mapping[str, str]) -> ProbeResult:
         """GET over HTTP or HTTPS: success for a status from 200 to 399."""

@@ -1,4 +1,4 @@
-"""Asks containers how they are, as often as their probes say, and tells their workers when an answer changes something.
+"""Probe manager: runs all probes at their periods, and wakes Pod workers when a result changes.
 
 - One task per probe of a running container; it ends with the container. Time is the injected clock's.
 - Liveness waits, and readiness is not believed, until the startup probe has succeeded.
@@ -31,7 +31,7 @@ COUNTED_AS = {"success": "successful", "failure": "failed", "unknown": "unknown"
 
 @dataclass(slots=True)
 class Watch:
-    """The probing of one run."""
+    """The probes of one container."""
 
     uid: str
     tasks: list[asyncio.Task[None]]
@@ -58,7 +58,7 @@ class Prober:
             await asyncio.Event().wait()
 
     def observe(self, worker: PodWorker) -> None:
-        """Begin to probe the pod's runs that are new, and end it for those that are over."""
+        """Start probing new containers of the Pod, and stop probing ended ones."""
         alive = {run.id: run for run in worker.state.all_runs() if run.running}
         for run_id in [known_id for known_id, watch in self._watched.items() if watch.uid == worker.uid and known_id not in alive]:
             self._stop(run_id)
@@ -72,7 +72,7 @@ class Prober:
                 self._begin(worker, container, run)
 
     def forget(self, uid: str) -> None:
-        """The pod is gone."""
+        """Stop all probes of a Pod that is gone."""
         for run_id in [known_id for known_id, watch in self._watched.items() if watch.uid == uid]:
             self._stop(run_id)
         for count in [counted for counted in self.counts if counted.pod_uid == uid]:

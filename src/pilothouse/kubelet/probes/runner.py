@@ -1,4 +1,4 @@
-"""One probe, asked once: which kind it is, where it goes, what the answer is called."""
+"""Runs one probe once: exec, HTTP, TCP or gRPC."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ProbeRunner:
         self._clock = clock
 
     async def run(self, pod: Pod, container: AnyContainer, run: Run, probe: Probe, kind: str, pod_ip: str) -> ProbeResult:
-        """Run a probe once. `kind` is liveness, readiness or startup; what cannot be asked is an unknown answer, never an exception."""
+        """Run a probe once. `kind` is liveness, readiness or startup. Returns an unknown result when the probe cannot run; never raises."""
         try:
             return await self._ask(pod, container, run, probe, pod_ip)
         except NoSuchPort as error:

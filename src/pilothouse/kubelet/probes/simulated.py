@@ -1,4 +1,4 @@
-"""A network in which everybody answers, for simulated nodes. What a container is to fail is scripted by its `Behaviour`."""
+"""Network probes of simulated nodes: they succeed unless a container's `Behaviour` says otherwise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pilothouse.kubelet.probes.port import ProbeResult
 
 
 class SimulatedNetwork:
-    """`answer(kind, host, port)` says whether a probe succeeds."""
+    """Network probes of simulated nodes. `answer(kind, host, port)` says whether a probe succeeds."""
 
     def __init__(self, answer: Callable[[str, str, int], bool] | None = None) -> None:
         self._answer = answer

@@ -1,4 +1,4 @@
-"""Which port a probe or hook means. Pure."""
+"""Port of a probe or lifecycle hook. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pilothouse.machinery import strconv
 
 
 class NoSuchPort(Exception):
-    """`str()` says so in upstream's words: a name that no port bears is taken for a number, and found to be none."""
+    """The named port does not exist; the text is upstream's error for a name that is not a number."""
 
 
 def port_number(port: int | str, container: AnyContainer) -> int:
-    """A number as it is, a name as the container's ports have it."""
+    """Number of a port, which may be given by name."""
     number = port if isinstance(port, int) else _named(port, container)
     if not 0 < number < 65536:
         raise NoSuchPort(f"invalid port number: {number}")

@@ -1,1 +1,1 @@
-"""Container runtimes: the port that the kubelet speaks through, and what stands behind it."""
+"""Container runtimes: the kubelet's interface (CRI), and its implementations."""

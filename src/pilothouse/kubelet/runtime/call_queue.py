@@ -1,4 +1,4 @@
-"""In which order, and how many at once, the calls run that cost a container runtime much processor time.
+"""Orders and limits the calls to a container runtime that need much processor time.
 
 - Containers of pods that have a sandbox are started first, then new sandboxes are made: of fifty pods that come at once the first ones run
   while the last ones still wait.
@@ -60,7 +60,7 @@ class CallQueue:
 
     @asynccontextmanager
     async def turn(self, method: str) -> AsyncIterator[None]:
-        """The body runs when the call may begin; calls of no cost begin at once."""
+        """Wait for the call's turn; the body of the block is the call. Cheap calls start at once."""
         if method == "StopContainer":
             await self._pace()
         elif method in HEAD_START_SECONDS:

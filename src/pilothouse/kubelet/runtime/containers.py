@@ -1,4 +1,4 @@
-"""Containers in CRI's words: what one is made from, what is told of it, what it uses.
+"""CRI's containers: configuration, status and statistics.
 
 Part of the port to container runtimes (port.py): plain values, names and meanings are CRI's.
 """

@@ -1,4 +1,4 @@
-"""The runtime port over CRI (`runtime.v1`, gRPC on a Unix socket), with containerd's events.
+"""Container runtime over CRI (`runtime.v1`, gRPC on a Unix socket), with containerd's events.
 
 - One channel; it mends itself when the runtime restarts. Calls made meanwhile fail with code UNAVAILABLE.
 - Calls are bounded: CALL_SECONDS each, pulls and sandbox set-up longer (see LIMITS), as upstream's kubelet bounds them.
@@ -57,7 +57,7 @@ CHANNEL_OPTIONS = (
 
 
 class CriRuntime:
-    """A `Runtime` behind the socket of containerd, or of any CRI runtime (then without events). `queue` orders the calls that cost much."""
+    """Client of containerd, or of another CRI runtime (without events). `queue` orders the expensive calls."""
 
     def __init__(self, socket: str, clock: Clock, queue: CallQueue | None = None) -> None:
         self._clock = clock

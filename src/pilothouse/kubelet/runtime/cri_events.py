@@ -1,4 +1,4 @@
-"""What containerd tells of its own accord: its events service, read without generated code.
+"""Events of containerd's events service, decoded without generated code.
 
 CRI's own GetContainerEvents is not in containerd 1.6. An envelope is {1: time, 2: namespace, 3: topic, 4: {1: type, 2: body}};
 of the bodies only the ids are read. Pure: bytes in, values out; the stream is cri.py's.
@@ -42,7 +42,7 @@ def subscribe_request(filters: tuple[str, ...] = FILTERS) -> bytes:
 
 
 def notice(envelope: bytes) -> Notice | None:
-    """None for what is of no interest: other topics, and the end of an exec inside a container that runs on."""
+    """A container event; None for other topics, and for the exit of an exec process."""
     outer = _fields(envelope)
     kind = TOPICS.get(_text(outer.get(3)))
     if kind is None:

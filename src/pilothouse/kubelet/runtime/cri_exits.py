@@ -1,4 +1,4 @@
-"""Exits that containerd has told and its CRI plugin has not booked yet. Pure.
+"""Exits that containerd has reported before its CRI plugin shows them. Pure.
 
 containerd publishes an exit before its plugin has come to it: by milliseconds, under load by seconds, and by the plugin's own
 back-off where it failed at it. Until then CRI calls the container running (or created, where it was over before its start was
@@ -20,7 +20,7 @@ STOPPING_SECONDS = 0.25
 
 @dataclass(slots=True)
 class Recheck:
-    """Next look at a container whose exit CRI does not show yet; `pause` in seconds, growing."""
+    """Next check of an exit that CRI does not show yet; `pause` in seconds, growing."""
 
     at: float
     pause: float
@@ -28,7 +28,7 @@ class Recheck:
 
 @dataclass(slots=True)
 class PendingExits:
-    """At most as many as there are containers. Moments are a monotonic clock's seconds."""
+    """Reported exits that CRI does not show yet. Times are seconds of a monotonic clock."""
 
     _looks: dict[Notice, Recheck] = field(default_factory=dict)
 
@@ -37,7 +37,7 @@ class PendingExits:
         self._looks[told] = Recheck(now, FIRST_SECONDS)
 
     def due(self, now: float, stopping: Container[str] = ()) -> list[Notice]:
-        """Those to look for now; each is then `confirmed` or to be looked for again later. What is `stopping` is put off."""
+        """Exits to check now; call `confirmed` when CRI shows one. Containers in `stopping` are checked later."""
         notices = []
         for told, look in self._looks.items():
             if look.at > now:
@@ -56,5 +56,5 @@ class PendingExits:
         self._looks.pop(told, None)
 
     def seconds(self, now: float) -> float | None:
-        """Until the next look; None: there is nothing to look for."""
+        """Seconds until the next check; None when nothing is pending."""
         return max(min(look.at for look in self._looks.values()) - now, 0.0) if self._looks else None

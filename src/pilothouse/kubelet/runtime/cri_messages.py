@@ -1,4 +1,4 @@
-"""Between the port's dataclasses and CRI's protobuf messages: pure translation, no I/O.
+"""Translation between the interface's dataclasses and CRI's protobuf messages. Pure.
 
 `to_*` makes messages, `from_*` reads them. Names of enums are the same on both sides, so they translate by name.
 """
@@ -218,7 +218,7 @@ def to_credentials(credentials: Credentials) -> Any:
 
 
 def from_sandbox(message: Any) -> Sandbox:
-    """Of a PodSandbox or a PodSandboxStatus: both name these fields alike."""
+    """A Sandbox from a PodSandbox or PodSandboxStatus message."""
     return Sandbox(
         id=message.id,
         name=message.metadata.name,
@@ -261,7 +261,7 @@ def from_container(message: Any) -> Container:
 
 
 def from_container_status(message: Any, sandbox_id: str = "", pid: int = 0) -> ContainerStatus:
-    """CRI's status names neither the sandbox nor the process: the verbose answer does."""
+    """A ContainerStatus from its message; sandbox and process id come from the verbose answer."""
     container = Container(
         id=message.id,
         sandbox_id=sandbox_id,
@@ -344,7 +344,7 @@ def from_filesystem(message: Any) -> FilesystemUsage:
 
 
 def seconds(nanoseconds: int) -> float:
-    """Seconds for CRI's nanoseconds; 0.0 when it never happened."""
+    """Seconds from CRI's nanoseconds; 0.0 for an unset time."""
     return nanoseconds / NANOSECONDS if nanoseconds > 0 else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Images in CRI's words, the credentials of a pull, and where images are kept.
+"""CRI's images, credentials of a pull, and image filesystem.
 
 Part of the port to container runtimes (port.py): plain values, names and meanings are CRI's.
 """
@@ -34,7 +34,7 @@ class Credentials:
 
 @dataclass(slots=True, frozen=True)
 class FilesystemUsage:
-    """The filesystem that holds images (`mountpoint`), and what images take of it."""
+    """The filesystem of images (`mountpoint`), and their usage of it."""
 
     mountpoint: str
     used: int = 0

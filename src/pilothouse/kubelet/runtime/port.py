@@ -1,4 +1,4 @@
-"""The port between the kubelet and whatever runs containers: the calls, errors and events of CRI (`runtime.v1`).
+"""Interface between the kubelet and a container runtime: the calls, errors and events of CRI (`runtime.v1`).
 
 - Names and meanings are CRI's; times are seconds since the epoch as float (0.0 means never), sizes are bytes.
 - Every call is idempotent where CRI's is: stopping or removing what is gone succeeds.
@@ -23,7 +23,7 @@ from pilothouse.kubelet.runtime.sandboxes import Resources, Sandbox, SandboxConf
 
 
 class RuntimeFailure(Exception):
-    """The runtime refused or failed; `str()` is its message, as events and statuses show it. `code` is gRPC's, "" on this side of it."""
+    """A call to the runtime failed; the text is its message, `code` gRPC's code or ""."""
 
     def __init__(self, message: str, code: str = "UNKNOWN") -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class RuntimeFailure(Exception):
 
     @property
     def status_text(self) -> str:
-        """The message with its code, as Go prints an error of gRPC (there NOT_FOUND is NotFound)."""
+        """Message with the gRPC code, as Go prints it (NOT_FOUND is NotFound)."""
         if not self.code:
             return str(self)
         name = "".join(word.capitalize() for word in self.code.split("_"))
@@ -39,7 +39,7 @@ class RuntimeFailure(Exception):
 
 
 class NotFound(RuntimeFailure):
-    """No such sandbox, container or image."""
+    """The sandbox, container or image does not exist."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "NOT_FOUND")
@@ -65,7 +65,7 @@ class RuntimeCondition:
 
 
 class EventType(Enum):
-    """CRI's ContainerEventType, with what the runtime tells beyond it."""
+    """CRI's ContainerEventType, and LOST."""
 
     CONTAINER_CREATED = "CONTAINER_CREATED_EVENT"
     CONTAINER_STARTED = "CONTAINER_STARTED_EVENT"
@@ -79,7 +79,7 @@ class EventType(Enum):
 
 @dataclass(slots=True, frozen=True)
 class RuntimeEvent:
-    """Something happened. `sandbox_id` may be "" where the runtime does not tell it with the container's id."""
+    """An event of the runtime. `sandbox_id` is "" when the runtime does not report it."""
 
     type: EventType
     container_id: str = ""
@@ -105,15 +105,15 @@ class Runtime(Protocol):
     # Pod sandboxes
 
     async def run_pod_sandbox(self, config: SandboxConfig, runtime_handler: str = "") -> str:
-        """The id of a sandbox that is READY, its network set up."""
+        """Create and start a sandbox with its network; returns its id."""
         ...
 
     async def stop_pod_sandbox(self, sandbox_id: str) -> None:
-        """Also kills its containers and takes its network down."""
+        """Stop a sandbox: kill its containers, and tear down its network."""
         ...
 
     async def remove_pod_sandbox(self, sandbox_id: str) -> None:
-        """Also removes its containers."""
+        """Remove a sandbox with its containers."""
         ...
 
     async def list_pod_sandboxes(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Sandbox]:
@@ -125,17 +125,17 @@ class Runtime(Protocol):
     # Containers
 
     async def create_container(self, sandbox_id: str, config: ContainerConfig, sandbox_config: SandboxConfig) -> str:
-        """Create a container in a sandbox and give its id; it does not run yet."""
+        """Create a container in a sandbox without starting it; returns its id."""
 
     async def start_container(self, container_id: str) -> None:
         """Start a container that was created."""
 
     async def stop_container(self, container_id: str, timeout_seconds: float) -> None:
-        """The stop signal, SIGKILL after the timeout; returns when the container has exited."""
+        """Send the stop signal, and SIGKILL after the timeout; returns when the container has exited."""
         ...
 
     async def remove_container(self, container_id: str) -> None:
-        """Kills it first when it runs."""
+        """Remove a container, killing it first when it runs."""
         ...
 
     async def list_containers(self, sandbox_id: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Container]:
@@ -151,7 +151,7 @@ class Runtime(Protocol):
         """Have the runtime open the container's log file again, after the old one was renamed."""
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float = 0.0) -> ExecResult:
-        """Runs to its end; a timeout (0: none) is RuntimeFailure with code DEADLINE_EXCEEDED."""
+        """Run a command to its end. A timeout (0: none) is a RuntimeFailure with code DEADLINE_EXCEEDED."""
         ...
 
     # Streaming: the URL of the runtime's streaming server (SPDY), good for one connection.
@@ -179,11 +179,11 @@ class Runtime(Protocol):
         """All images."""
 
     async def image_status(self, image: str) -> Image | None:
-        """None when it is not present; `image` is a reference or an id."""
+        """An image by reference or id; None when it is not present."""
         ...
 
     async def pull_image(self, image: str, credentials: Credentials | None = None) -> str:
-        """The id (or digest reference) of what was pulled."""
+        """Pull an image; returns its id or digest reference."""
         ...
 
     async def remove_image(self, image: str) -> None:
@@ -200,4 +200,4 @@ class Runtime(Protocol):
         ...
 
     async def close(self) -> None:
-        """Release the connection; nothing may be called afterwards."""
+        """Close the connection; no call may follow."""

@@ -1,4 +1,4 @@
-"""Pod sandboxes in CRI's words, and what both they and containers are made with: namespaces, security profiles, resources.
+"""CRI's pod sandboxes, and settings shared with containers: namespaces, security profiles, resources.
 
 Part of the port to container runtimes (port.py): plain values, names and meanings are CRI's.
 """
@@ -66,7 +66,7 @@ class PortMapping:
 
 @dataclass(slots=True, frozen=True)
 class DnsConfig:
-    """None of a `DnsConfig` in a sandbox means: the runtime copies the host's resolv.conf."""
+    """CRI's DNSConfig. A sandbox without one gets the host's resolv.conf."""
 
     servers: tuple[str, ...] = ()
     searches: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""A runtime without containers: the same port, in virtual time, deterministic; behaviour is scripted per image or per container.
+"""Simulated container runtime in virtual time, deterministic; behaviour is scripted by image or container.
 
 - Nothing happens by itself but what a `Behaviour` says: how long a start takes, what it writes, after which time it exits with
   what code, what its probes and commands answer, how long it takes to stop.
@@ -40,7 +40,7 @@ CLOCK_STEP_SECONDS = 1.0
 
 
 class SimulatedRuntime:
-    """A container runtime in virtual time, scripted by behaviours. `sandbox_seconds` and `pull_seconds` are how long those take."""
+    """Container runtime in virtual time, scripted by behaviours. `sandbox_seconds` and `pull_seconds` are the durations of those calls."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class SimulatedRuntime:
     # Scripting
 
     def images_fail(self, *images: str, message: str = "") -> None:
-        """From now on pulls of these images fail."""
+        """Make pulls of these images fail from now on."""
         for image in images:
             name = _normal(image)
             self._failing_images[name] = message or f'failed to pull and unpack image "{name}": {name}: not found'
@@ -85,24 +85,24 @@ class SimulatedRuntime:
             self._failing_images.pop(_normal(image), None)
 
     def has_image(self, image: str, size: int = 10_000_000) -> Image:
-        """The image is present without a pull."""
+        """Make the image present without a pull."""
         name = _normal(image)
         made = Image(f"sha256:{_digest(name)}", (name,), (f"{name.rpartition(':')[0]}@sha256:{_digest(name)}",), size)
         self.images[name] = made
         return made
 
     def behave(self, image: str, behaviour: Behaviour) -> None:
-        """How containers of `image` that start from now on behave."""
+        """Set the behaviour of containers of `image` that start from now on."""
         self.behaviours[_normal(image)] = behaviour
 
     def exit(self, container_id: str, exit_code: int = 1, *, oom: bool = False) -> None:
-        """End a running container as if by itself."""
+        """Make a running container exit."""
         container = self._container(container_id)
         if container.status.container.state is ContainerState.RUNNING:
             self._exited(container, exit_code, "OOMKilled" if oom else "")
 
     def write(self, container_id: str, text: str, stream: str = "stdout") -> None:
-        """A running container writes something."""
+        """Make a running container write to its log."""
         container = self._container(container_id)
         if container.status.container.state is ContainerState.RUNNING:
             container.log.write(text, self._clock.now(), stream)
@@ -115,7 +115,7 @@ class SimulatedRuntime:
         return container.behaviour.exec(command) if container.behaviour.exec is not None else ExecResult(b"", b"", 0)
 
     def answers(self, kind: str, host: str, port: int) -> bool:
-        """Whether what runs at this address answers a probe of this kind, for a `SimulatedNetwork`; nothing does where nothing runs."""
+        """Whether a probe of this kind succeeds at this address, for a `SimulatedNetwork`; it fails when nothing runs there."""
         meant = {name for name, sandbox in self.sandboxes.items() if host in sandbox.status.ips}
         if not meant:  # an address of no pod is the node's own, and that of pods in its network
             meant = {name for name, sandbox in self.sandboxes.items() if not sandbox.status.ips}

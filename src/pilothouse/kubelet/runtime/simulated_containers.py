@@ -1,4 +1,4 @@
-"""What simulated containers do by a script (`Behaviour`), and what is kept of each while it is there."""
+"""Scripted behaviour and state of simulated containers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TERMINATED_EXIT, KILLED_EXIT, OOM_EXIT = 143, 137, 137
 
 @dataclass(slots=True)
 class Behaviour:
-    """What containers of an image do. Each container takes it as it is when the container starts."""
+    """Behaviour of the containers of an image; read when a container starts."""
 
     start_seconds: float = 0.0
     run_seconds: float | None = None
@@ -44,7 +44,7 @@ class Behaviour:
 
 @dataclass(slots=True)
 class SimulatedContainer:
-    """A container that exists only as its state, its log and the script of its behaviour."""
+    """A simulated container: its status, log and behaviour."""
 
     status: ContainerStatus
     config: ContainerConfig
@@ -56,14 +56,14 @@ class SimulatedContainer:
 
 @dataclass(slots=True)
 class SimulatedSandbox:
-    """A sandbox that exists only as its status."""
+    """A simulated sandbox: its status."""
 
     status: SandboxStatus
     config: SandboxConfig
 
 
 def timetable(behaviour: Behaviour) -> Iterator[tuple[Line | None, float]]:
-    """What a container writes and when, in seconds of its start; last, without a line, when its run is over."""
+    """Lines and the times at which a container writes them, in seconds after its start; the last entry has no line and is its exit."""
     lines = [Line(line) if isinstance(line, str) else line for line in behaviour.prints]
     due = [(line.after_seconds, number, line) for number, line in enumerate(lines)]
     heapq.heapify(due)

@@ -1,4 +1,4 @@
-"""What simulated containers write: lines that a script says, kept in memory in the form of CRI's log files.
+"""Logs of simulated containers, kept in memory in the format of CRI log files.
 
 Of each container the last LINES_LIMIT lines are kept; readers who follow are woken by each new one.
 """
@@ -16,7 +16,7 @@ LINES_LIMIT = 10_000
 
 
 class Line(NamedTuple):
-    """A line that a container writes `after_seconds` of its start, and again `every_seconds`; 0: once."""
+    """A line that a container writes `after_seconds` of its start, and then every `every_seconds`; 0: once."""
 
     text: str
     after_seconds: float = 0.0
@@ -38,7 +38,7 @@ class Written(NamedTuple):
 
 
 class SimulatedLog:
-    """One container's."""
+    """Log of one simulated container."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -49,7 +49,7 @@ class SimulatedLog:
         self._lines: deque[Written] = deque(maxlen=LINES_LIMIT)
 
     def write(self, text: str, now: datetime, stream: str = "stdout") -> None:
-        """Each line of the text is one; an empty text is an empty line."""
+        """Append each line of the text; an empty text is an empty line."""
         stamp = now.strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
         for line in text.removesuffix("\n").split("\n"):
             self._lines.append(Written(stream, f"{stamp} {stream} F {line}".encode()))
@@ -62,11 +62,11 @@ class SimulatedLog:
         self._notify()
 
     def since(self, number: int) -> Iterator[Written]:
-        """The lines from the one of that number on, as far as they are kept."""
+        """Lines from this number on, as far as they are kept."""
         return islice(self._lines, max(number - self.count + len(self._lines), 0), None)
 
     def tail(self, limit_bytes: int) -> bytes:
-        """The end of the file that this would be."""
+        """The last bytes of the log file."""
         return b"".join(line.entry + b"\n" for line in self._lines)[-limit_bytes:]
 
     def _notify(self) -> None:

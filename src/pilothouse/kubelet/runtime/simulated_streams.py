@@ -1,4 +1,4 @@
-"""The streaming server of simulated containers, on loopback: exec as their script answers, attach to what they write.
+"""Streaming server of simulated containers on loopback: exec and attach.
 
 - It speaks SPDY, as CRI's streaming servers do; each URL is good for one connection.
 - A command is given its standard input when that has ended, if its script wants any.
@@ -32,7 +32,7 @@ SUCCESS = {"metadata": {}, "status": "Success"}
 
 @dataclass(slots=True)
 class Channels:
-    """The streams of one connection by their kind: error, of stdin, stdout and stderr those that were asked for, resize with a terminal."""
+    """The streams of one connection: error, the requested ones of stdin, stdout and stderr, and resize with a terminal."""
 
     streams: dict[str, Stream] = field(default_factory=dict)
 

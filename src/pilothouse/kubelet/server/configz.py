@@ -13,7 +13,7 @@ from pilothouse.kubelet.staticpods import CHECK_SECONDS
 
 
 def configz(config: KubeletConfig, address: str) -> dict[str, Any]:
-    """What of it this kubelet has; `address` is where its server listens."""
+    """The configuration; `address` is where the server listens."""
     return {"kubeletconfig": {**_server(config, address), **_node(config), **_pods(config), **_housekeeping(config)}}
 
 

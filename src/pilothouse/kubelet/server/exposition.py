@@ -1,5 +1,4 @@
-"""What metrics-server and Prometheus read: /metrics/resource and /metrics/cadvisor are the usage of containers, pods and the node,
-/metrics/probes what probes came to, /metrics the kubelet's own. Pure.
+"""Metrics of the kubelet's server: /metrics, /metrics/resource, /metrics/cadvisor and /metrics/probes. Pure.
 
 Names, labels and units are upstream's. Containers that do not run are left out: metrics-server takes a pod for unmeasured that has one
 without usage.
@@ -36,7 +35,7 @@ def cpu_seconds(measured: Measured) -> float:
 
 @dataclass(slots=True, frozen=True)
 class Measured:
-    """A container that runs, as its pod's status tells of it, and what it uses."""
+    """A running container with its Pod, its status and its usage."""
 
     pod: Pod
     status: ContainerStatus
@@ -44,7 +43,7 @@ class Measured:
 
 
 def running(pods: Iterable[Pod], stats: Sequence[ContainerStats]) -> list[Measured]:
-    """Of all that the runtime measures; it also lists what has ended."""
+    """Measurements of the containers that the Pods' statuses show as running."""
     known = {
         id_without_scheme(status.containerID): (pod, status)
         for pod in pods
@@ -62,7 +61,7 @@ def started_seconds(measured: Measured) -> float:
 
 
 def resource(pods: Iterable[Pod], stats: Sequence[ContainerStats], load: Load, machine: Machine, now: float) -> str:
-    """/metrics/resource."""
+    """Text of /metrics/resource."""
     containers = running(pods, stats)
 
     def lines(value: Value, *, at: bool = True) -> list[Line]:
@@ -99,7 +98,7 @@ def resource(pods: Iterable[Pod], stats: Sequence[ContainerStats], load: Load, m
 
 
 def cadvisor(pods: Iterable[Pod], stats: Sequence[ContainerStats], machine: Machine) -> str:
-    """/metrics/cadvisor: of its many families those that the runtime knows."""
+    """Text of /metrics/cadvisor, with the families that the runtime measures."""
     containers = running(pods, stats)
 
     def lines(value: Value, **more: str) -> list[Line]:
@@ -128,13 +127,13 @@ def cadvisor(pods: Iterable[Pod], stats: Sequence[ContainerStats], machine: Mach
 
 
 def probes(counts: Mapping[ProbeCount, int]) -> str:
-    """/metrics/probes."""
+    """Text of /metrics/probes."""
     told = "[ALPHA] Cumulative number of a liveness, readiness or startup probe for a container by result."
     return _text((("prober_probe_total", "counter", told), [(asdict(probe), count, 0.0) for probe, count in sorted(counts.items())]))
 
 
 def kubelet(pods: Iterable[Pod], node_name: str) -> str:
-    """/metrics: what dashboards tell nodes apart by, and how much each runs."""
+    """Text of /metrics."""
     every = list(pods)
     states = Counter(_state(status) for pod in every for status in every_status(pod))
     states.pop("waiting", None)

@@ -1,4 +1,4 @@
-"""Which container's log is meant, as the pod's status tells it; and why there is none. Pure; the words are upstream's."""
+"""Which container a log request means, from the Pod's status, with upstream's errors. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WAITING_TEXTS = {
 
 
 class NoLog(Exception):
-    """There is no log to show; the message says why."""
+    """There is no log; the text says why."""
 
 
 def has_container(pod: Pod, name: str) -> bool:
@@ -35,7 +35,7 @@ def status_of(pod: Pod, name: str) -> ContainerStatus | None:
 
 
 def container_id(pod: Pod, name: str, previous: bool) -> str:
-    """The runtime's id (without its scheme) of the container whose log is meant; NoLog otherwise."""
+    """Runtime id (without its scheme) of the container whose log is requested. Raises NoLog."""
     shown = f'container "{name}" in pod "{pod.metadata.name}"'
     status = status_of(pod, name)
     if status is None:

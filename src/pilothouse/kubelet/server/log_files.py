@@ -1,4 +1,4 @@
-"""Reading a container's log file, and following it while the container runs.
+"""Reading and following a container's log file.
 
 - A file that was rotated away is read to its end, then the new one from its beginning.
 - Following waits for inotify, and looks at the container at least every STATE_CHECK_SECONDS; it ends when the container has
@@ -27,7 +27,7 @@ ReadLog = Callable[[Path, LogOptions, Clock, Running], AsyncIterator[bytes]]
 
 
 async def read_log(path: Path, options: LogOptions, clock: Clock, running: Running) -> AsyncIterator[bytes]:
-    """What the client gets, piece by piece. FileNotFoundError when there is no such file."""
+    """Parts of the log, as the client requested. Raises FileNotFoundError."""
     writer = LogWriter(options)
     with await asyncio.to_thread(open, path, "rb") as file:
         if options.tail_lines is not None:

@@ -1,4 +1,4 @@
-"""CRI log lines, and which of them a client wants. Pure.
+"""Parsing and filtering of CRI log lines. Pure.
 
 A line is `time stream tag content`; the tag begins with F for the end of a line and P for a part of one.
 """
@@ -14,7 +14,7 @@ from pilothouse.machinery import strconv, time
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """PodLogOptions. `since` is the earliest time wanted; None means all, no tail, no limit."""
+    """PodLogOptions. `since` is the earliest time; None means no limit."""
 
     follow: bool = False
     previous: bool = False
@@ -25,11 +25,11 @@ class LogOptions:
 
 
 class BadLogOptions(ValueError):
-    """The query is wrong; the message is upstream's."""
+    """Invalid query parameters; the text is upstream's."""
 
 
 def options_of(query: Mapping[str, str], now: datetime) -> LogOptions:
-    """The options of a query; BadLogOptions for what cannot be."""
+    """Options from the query. Raises BadLogOptions."""
     since = None
     if query.get("sinceSeconds") and query.get("sinceTime"):
         raise BadLogOptions("at most one of `sinceTime` or `sinceSeconds` may be specified")
@@ -52,7 +52,7 @@ def options_of(query: Mapping[str, str], now: datetime) -> LogOptions:
 
 
 def boolean(query: Mapping[str, str], name: str) -> bool:
-    """As Go reads a query's booleans: there and neither false nor 0."""
+    """Parse a boolean of the query as Go does: present, and neither false nor 0."""
     return name in query and query[name].lower() not in ("false", "0")
 
 
@@ -72,7 +72,7 @@ def number(query: Mapping[str, str], name: str, least: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """`content` has no line break; `partial` means that the line goes on in the next entry."""
+    """A log line. `content` has no line break; `partial`: the line continues in the next entry."""
 
     time: str
     stream: str
@@ -81,7 +81,7 @@ class LogLine:
 
 
 def parse_line(line: bytes) -> LogLine | None:
-    """One line of a log file without its line break; None for what is none (upstream skips it, too)."""
+    """Parse a line of a log file without its line break; None for an invalid one, which upstream skips too."""
     parts = line.split(b" ", 3)
     if len(parts) < 3 or parts[1] not in (b"stdout", b"stderr"):
         return None
@@ -90,7 +90,7 @@ def parse_line(line: bytes) -> LogLine | None:
 
 
 class LogWriter:
-    """Turns log lines into what the client gets; remembers how much it may still have."""
+    """Turns log lines into the response, within the byte limit."""
 
     def __init__(self, options: LogOptions) -> None:
         self._options = options
@@ -99,7 +99,7 @@ class LogWriter:
 
     @property
     def full(self) -> bool:
-        """Whether the client has got all the bytes that it wanted."""
+        """Whether the byte limit was reached."""
         return self._left is not None and self._left <= 0
 
     def render(self, lines: Iterable[bytes]) -> bytes:
@@ -123,7 +123,7 @@ class LogWriter:
 
 
 def before(timestamp: str, since: datetime) -> bool:
-    """Whether a line's time is before `since`; False for what is no time."""
+    """Whether a line's time is before `since`; False for an invalid time."""
     try:
         return time.parse(timestamp) < since
     except ValueError:
@@ -131,7 +131,7 @@ def before(timestamp: str, since: datetime) -> bool:
 
 
 def fixed_nanoseconds(timestamp: str) -> str:
-    """The time with exactly nine digits of a second: runtimes drop zeros at the end."""
+    """The time with nine fractional digits: runtimes omit trailing zeros."""
     whole, dot, rest = timestamp.partition(".")
     zone = next((index for index, char in enumerate(rest) if not "0" <= char <= "9"), len(rest))
     if dot:
@@ -141,7 +141,7 @@ def fixed_nanoseconds(timestamp: str) -> str:
 
 
 def tail_offset(size: int, lines: int, read: Callable[[int, int], bytes], block: int = 64 * 1024) -> int:
-    """Where the last `lines` lines of a file of `size` bytes begin; `read(offset, length)` reads of it, backwards."""
+    """Offset at which the last `lines` lines of a file of `size` bytes begin. `read(offset, length)` reads blocks from the end."""
     if lines == 0:
         return size
     end, left = size, lines + 1  # the break at the end of the last line counts, too

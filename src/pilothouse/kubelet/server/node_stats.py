@@ -1,4 +1,4 @@
-"""How the node is doing, as the kubelet's server tells it."""
+"""Statistics of the node for the kubelet's server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pilothouse.kubelet.host.port import DiskUsage, Load, Machine
 
 @dataclass(slots=True, frozen=True, order=True)
 class ProbeCount:
-    """What is counted apart: one kind of result of one probe."""
+    """Labels of the probe counter."""
 
     pod_uid: str
     namespace: str
@@ -22,7 +22,7 @@ class ProbeCount:
 
 @dataclass(slots=True, frozen=True)
 class NodeStats:
-    """At one moment. `disk` is the filesystem that holds the kubelet's files; `probes` counts since the kubelet began."""
+    """Statistics of the node at one moment. `disk` is the kubelet's filesystem; `probes` counts since the start."""
 
     machine: Machine
     load: Load

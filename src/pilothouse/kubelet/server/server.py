@@ -41,7 +41,7 @@ OPEN_PATHS = ("/healthz", *(f"/healthz/{check}" for check in HEALTH_CHECKS))
 
 
 class PodSource(Protocol):
-    """What the server needs of the kubelet: the pods of this node, with their status as the kubelet last knew it."""
+    """Pods of this node, with their last status."""
 
     def pods(self) -> Iterable[Pod]:
         """The pods of this node."""
@@ -49,7 +49,7 @@ class PodSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KubeletTLS:
-    """Files of the CA that signs client certificates, and of the server's own certificate and key."""
+    """Files of the client CA, and of the server's certificate and key."""
 
     ca_file: str
     certificate_file: str
@@ -61,7 +61,7 @@ async def _nothing() -> NodeStats:
 
 
 class KubeletServer:
-    """The kubelet's HTTPS server. Without `tls` it speaks plain HTTP and trusts everybody: for tests and simulated nodes on loopback.
+    """The kubelet's HTTPS server. Without `tls` it serves plain HTTP without authentication, for tests and simulated nodes.
 
     `read_log` reads logs from elsewhere than files, for those nodes; `measure` says how the node does; `config`
     is what it shows of the kubelet's; `problem` says why its sync loop does not do its work ("": it does);
@@ -273,7 +273,7 @@ class KubeletServer:
 
 
 def context_of(tls: KubeletTLS) -> ssl.SSLContext:
-    """TLS 1.2 or newer; a client certificate must be of the cluster's CA, and is only needed beyond the health check."""
+    """TLS context: TLS 1.2 or newer; client certificates are verified, and required beyond the health check."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(tls.certificate_file, tls.key_file)

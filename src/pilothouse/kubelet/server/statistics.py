@@ -1,4 +1,4 @@
-"""/stats/summary, from what the runtime and the machine measure. Pure."""
+"""/stats/summary. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pilothouse.machinery import time
 
 
 def summary(node_name: str, pods: Iterable[Pod], stats: Sequence[ContainerStats], node_stats: NodeStats, now: datetime) -> dict[str, Any]:
-    """The stats API's Summary: usage of the whole node, and of each pod and container that runs."""
+    """Summary of the stats API: usage of the node, and of each running Pod and container."""
     by_pod: dict[str, list[Measured]] = defaultdict(list)
     for measured in running(pods, stats):
         by_pod[measured.pod.metadata.uid].append(measured)

@@ -1,4 +1,4 @@
-"""exec, attach and port-forward: the runtime gives a URL for one connection, and the bytes are piped to it as they are.
+"""exec, attach and port-forward: connects the client to the runtime's streaming URL, and pipes bytes.
 
 Nothing here knows SPDY's or WebSocket's frames: the client and the runtime's streaming server speak them with each other.
 """
@@ -27,11 +27,11 @@ WEBSOCKET_HEADERS = ("Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocke
 
 
 class NotStreamable(Exception):
-    """What is asked for does not run; the message is for the client."""
+    """The container or Pod is not running; the text is for the client."""
 
 
 def requested_streams(request: web.BaseRequest) -> RemoteCommandStreams:
-    """The streams that the client asks for. Raises NotStreamable when there is none, in upstream's words."""
+    """Streams that the client requests. Raises NotStreamable when there are none."""
     streams = RemoteCommandStreams.from_query(request.query)
     if not streams:
         raise NotStreamable("you must specify at least 1 of stdin, stdout, stderr")
@@ -39,7 +39,7 @@ def requested_streams(request: web.BaseRequest) -> RemoteCommandStreams:
 
 
 class Streams:
-    """The three ways into a container."""
+    """Streaming connections to containers."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime

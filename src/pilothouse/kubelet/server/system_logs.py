@@ -1,4 +1,4 @@
-"""/logs/: the machine's own logs, as Go's file server shows a folder.
+"""/logs/: the machine's log files, as Go's file server shows a directory.
 
 - A folder is a page of links, a folder without a slash at its end a redirect; a file is sent as it is.
 - Nothing outside of the folder is shown, also not through symbolic links. Reading runs in a thread: a disk may hang.
@@ -21,7 +21,7 @@ NOT_FOUND = "404 page not found\n"
 
 
 async def system_logs(request: web.BaseRequest, parts: tuple[str, ...], folder: Path = FOLDER) -> web.StreamResponse:
-    """The page or the file at `parts` below the folder."""
+    """Directory listing or file at `parts` below the folder."""
     path = await asyncio.to_thread(inside, folder, parts)
     if path is None:
         return web.Response(status=404, text=NOT_FOUND)
@@ -34,7 +34,7 @@ async def system_logs(request: web.BaseRequest, parts: tuple[str, ...], folder: 
 
 
 def inside(folder: Path, parts: tuple[str, ...]) -> Path | None:
-    """The file or folder that is meant; None for what is not there, or lies elsewhere."""
+    """The file or directory; None when it does not exist or is outside of the folder."""
     base = folder.resolve()
     try:
         path = base.joinpath(*parts).resolve(strict=True)

@@ -1,4 +1,4 @@
-"""csi: a volume that a driver makes for the pod. No driver can register with this kubelet, which says so in upstream's words."""
+"""csi: inline CSI volumes. No driver can register with this kubelet, so they fail with upstream's message."""
 
 from __future__ import annotations
 

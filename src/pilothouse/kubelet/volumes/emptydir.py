@@ -1,4 +1,4 @@
-"""emptyDir: a directory that lives as long as its pod, on disk, in memory (as much as its pod may have) or in huge pages."""
+"""emptyDir: a directory with the lifetime of its Pod, on disk, in memory or in huge pages."""
 
 from __future__ import annotations
 

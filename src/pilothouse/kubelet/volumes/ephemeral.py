@@ -1,4 +1,4 @@
-"""ephemeral: the volume of a claim that was created for the pod, named `<pod>-<volume>`.
+"""ephemeral: volume of the claim `<pod>-<volume>`, which was created for the Pod.
 
 The claim is created by controllers/builtin; how its volume is found and mounted is in mounts/claims.py.
 """

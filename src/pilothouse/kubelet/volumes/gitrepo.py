@@ -1,4 +1,4 @@
-"""gitRepo: upstream's kubelet no longer makes such volumes by default, and says so."""
+"""gitRepo: disabled by default in upstream's kubelet; fails with its message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hostPath: a path of the node itself (mounts/nodepaths.py)."""
+"""hostPath: a path of the node (mounts/nodepaths.py)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pilothouse.kubelet.mounts.port import Place, VolumeKind
 
 
 async def publish(place: Place) -> str:
-    """The path on the node. Raises VolumeError when it is not what the volume's type says."""
+    """Path on the node. Raises VolumeError when it is not of the volume's type."""
     source = place.volume.hostPath
     assert source is not None
     return await path_of_the_node(place.host, source)

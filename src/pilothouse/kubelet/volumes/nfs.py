@@ -1,4 +1,4 @@
-"""nfs: an export of an NFS server, mounted."""
+"""nfs: a mounted export of an NFS server."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""projected: several sources in one directory, in memory, live: ConfigMaps, Secrets, downward fields, ServiceAccount tokens, trust
-bundles (mounts/trustanchors.py), keys and certificates of the pod (mounts/podcertificates.py).
+"""projected: several sources in one directory in memory: ConfigMaps, Secrets, downward API, tokens, trust bundles, Pod certificates.
 
 A token is asked for anew when 80 % of its life is over or it is a day old, as upstream does; files of tokens, bundles and certificates
 belong to the one user that all containers run as, if there is one.
@@ -39,7 +38,7 @@ PRIVATE_MODE, GROUP_MODE = 0o600, 0o640
 
 
 async def publish(place: Place) -> None:
-    """Write the files of all sources into memory; tokens are requested when they are due. Raises VolumeError."""
+    """Write the files of all sources; tokens are requested when they are due. Raises VolumeError."""
     source = place.volume.projected
     assert source is not None
     files: dict[str, PayloadFile] = {}

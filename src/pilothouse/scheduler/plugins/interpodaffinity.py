@@ -23,7 +23,7 @@ UNWANTED = ("node(s) didn't satisfy existing pods anti-affinity rules",)
 
 
 class InterPodAffinity:
-    """Filters and scores by Pod affinity. `namespace_labels` gives the labels of a namespace; call `namespaces_changed` when they change."""
+    """Filters and scores by Pod affinity. `namespace_labels` gives a namespace's labels; call `namespaces_changed` when they change."""
 
     name = "InterPodAffinity"
 

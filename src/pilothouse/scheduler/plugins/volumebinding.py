@@ -44,7 +44,7 @@ class Volumes:
 
 
 class VolumeBinding:
-    """The plugin VolumeBinding. `claims(namespace, name)` and `classes(name)` look into caches; call `claims_changed` when a claim changed."""
+    """The plugin VolumeBinding. `claims(namespace, name)` and `classes(name)` read caches; call `claims_changed` when a claim changed."""
 
     name = "VolumeBinding"
     woken_by = (
